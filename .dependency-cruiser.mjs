@@ -1,4 +1,4 @@
-import { rules } from "./scripts/rooms.ts";
+import { rules } from "./tools/check/rooms.ts";
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {

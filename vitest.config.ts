@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
-import { findChromium } from "./scripts/browser/chromium.ts";
-import { chromiumProject } from "./scripts/browser/project.ts";
+import { chromiumProject } from "./tests/runner/browser/project.ts";
+import { findChromium } from "./tests/support/browser/chromium.ts";
 
 const root = import.meta.dirname;
-const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
+const include = ["packages/*/src/**/*.test.ts", "tests/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
 const longInPages = "packages/*/src/**/*.long.test.ts";
@@ -16,7 +16,7 @@ process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
 const inNode = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
+  setupFiles: [join(root, "tests/runner/garbageBetweenTests.ts")],
   // Vitest would leave one core free; the projects in Chromium come after these.
   maxWorkers: availableParallelism(),
   sequence: { groupOrder: 0 },
@@ -27,7 +27,14 @@ const node: TestProjectConfiguration = {
   test: {
     ...inNode,
     name: "node",
-    include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts", "conformance/src/**/*.test.ts"],
+    include: [
+      ...include,
+      "tests/**/*.test.ts",
+      "tools/**/*.test.ts",
+      "scripts/**/*.test.ts",
+      "bench/**/*.test.ts",
+      "conformance/src/**/*.test.ts",
+    ],
     exclude: ["**/node_modules/**", "**/fixtures/**", fresh, long],
     isolate: false,
   },

@@ -6,7 +6,7 @@ export let scratch: usize = 0;
  * True in builds where the bits of a row of a product must not depend on the other rows. Other builds omit the code for
  * it.
  */
-// @ts-ignore: scripts/buildKernels.ts gives it to the compiler
+// @ts-ignore: tools/build/buildKernels.ts gives it to the compiler
 export const batchInvariant: bool = isDefined(BATCH_INVARIANT);
 
 /** Returns 1 in batch-invariant builds, otherwise 0. */

@@ -10,7 +10,7 @@ import { Linear, Module, Parameter } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type PeftModel } from "@lowrank/peft";
 import { collateSequences, embed, loadDataset, meanPooling, multipleNegativesRanking, Trainer } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
-import { sharedPath } from "../scripts/sharedFolder.ts";
+import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
 import { machine, printTable } from "./lib/measure.ts";
 
 /** A text with the index of its intent. */

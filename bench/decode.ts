@@ -3,7 +3,7 @@
 import { openFile } from "@lowrank/files";
 import { openGguf, Tokenizer } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
-import { sharedPath } from "../scripts/sharedFolder.ts";
+import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
 import { startDecodeBrowser } from "./lib/decodeBrowser.ts";
 import { machine, median, printTable, statisticsOf } from "./lib/measure.ts";
 import type { DecodePeer, DecodeTask, DecodeTiming } from "./peers/decodePeer.ts";

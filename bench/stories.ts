@@ -11,7 +11,7 @@ import { writeFolder } from "@lowrank/files";
 import { loadModel } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { blocks, type TokenizedExample } from "@lowrank/train";
-import { sharedPath } from "../scripts/sharedFolder.ts";
+import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
 import { compiledChild } from "./lib/compiledChild.ts";
 import { machine, median, printTable } from "./lib/measure.ts";
 import type { StoriesResult } from "./lib/storiesRun.ts";

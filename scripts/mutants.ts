@@ -7,11 +7,11 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Random } from "./deploy/random.ts";
+import { Random } from "../tests/support/counts/random.ts";
+import { formatTally } from "../tests/support/counts/tally.ts";
 import { isEquivalent } from "./mutants/equivalent.ts";
 import { type Mutation, mutated, mutationsOf } from "./mutants/mutations.ts";
 import { Tests } from "./mutants/tests.ts";
-import { formatTally } from "./tally.ts";
 
 const { values: flags } = parseArgs({
   options: {

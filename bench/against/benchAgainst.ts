@@ -8,7 +8,7 @@ import { init } from "@lowrank/core";
 import { parseModelConfig, saveModel } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
 import { build } from "esbuild";
-import { sharedPath } from "../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../tests/support/golden/sharedFolder.ts";
 import { loraStepCases, randomModel } from "../lib/loraStep.ts";
 import { geometricMean, machine, median, printTable, statisticsOf } from "../lib/measure.ts";
 import { UsageError } from "../lib/usageError.ts";

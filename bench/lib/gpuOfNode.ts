@@ -1,5 +1,5 @@
 import { create, globals } from "webgpu";
-import { whyNoAdapter } from "../../scripts/webgpuDriver.ts";
+import { whyNoAdapter } from "../../tests/support/webgpu/webgpuDriver.ts";
 
 /** Dawn's GPU object, which must outlive its devices. */
 let entry: GPU | undefined;

@@ -1,8 +1,8 @@
 import { basename, join } from "node:path";
 import { ggufDTypes } from "@lowrank/models";
-import { findChromium } from "../../scripts/browser/chromium.ts";
-import { launch } from "../../scripts/bundles/inChromium.ts";
-import { pageModel } from "../../scripts/pageTraining/pageModel.ts";
+import { launch } from "../../tests/bundles/inChromium.ts";
+import { findChromium } from "../../tests/support/browser/chromium.ts";
+import { pageModel } from "../../tests/support/pageTraining/pageModel.ts";
 import type { AdapterCase } from "./adapterCase.ts";
 import { type BaseName, bases } from "./bases.ts";
 import { randomBatch } from "./batch.ts";

@@ -4,7 +4,7 @@ import { getPeftModel, LoraConfig, type LoraOptions } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { OneLayer } from "../../../scripts/oneLayer.ts";
+import { OneLayer } from "../../../tests/support/models/oneLayer.ts";
 
 const stored = ["f32", "f16", "bf16", "nf4"] as const;
 

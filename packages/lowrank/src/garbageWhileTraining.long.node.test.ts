@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 const program = `
 import { getPeftModel, init, Linear, LoraConfig, Module, mseLoss, tensor, Trainer } from "lowrank";

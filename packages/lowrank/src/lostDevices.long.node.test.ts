@@ -7,7 +7,7 @@ import { getPeftModel, LoraConfig, type PeftModel } from "@lowrank/peft";
 import { getLastCheckpoint, Trainer } from "@lowrank/train";
 import { type WebGpuBackend, webgpu } from "@lowrank/webgpu";
 import { afterAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 const run = mkdtempSync(join(tmpdir(), "lowrank-lost-"));
 afterAll(() => rmSync(run, { recursive: true, force: true }));

@@ -3,7 +3,7 @@ import { createModel, parseModelConfig, randomParameters } from "@lowrank/models
 import { AdaLoraConfig, getPeftModel, LoraConfig, PeftModel, PromptTuningConfig } from "@lowrank/peft";
 import { collate, evaluate, type TokenizedExample, Trainer } from "@lowrank/train";
 import { beforeAll, describe, expect, it } from "vitest";
-import { tinyClassifier, tinyTraining, tokenSeven } from "../../../scripts/tinyClassifier.ts";
+import { tinyClassifier, tinyTraining, tokenSeven } from "../../../tests/support/models/tinyClassifier.ts";
 
 beforeAll(() => init(reference()));
 

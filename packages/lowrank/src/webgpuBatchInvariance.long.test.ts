@@ -1,6 +1,6 @@
 import { webgpu } from "@lowrank/webgpu";
 import { describe, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { checkSameLogits, kinds } from "./testing/sameLogits.ts";
 
 describe.skipIf(noWebGpu)("on webgpu", () => {

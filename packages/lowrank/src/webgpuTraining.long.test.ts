@@ -6,7 +6,7 @@ import { Trainer, tokenizeExample } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { webgpu } from "@lowrank/webgpu";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 /** Folder of the embedded model: on disk in Node, on the test server in a browser. */
 const here = import.meta.url;

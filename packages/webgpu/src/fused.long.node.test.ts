@@ -1,7 +1,7 @@
 import { attentionBackward, Generator } from "@lowrank/core";
 import { inputValues, makeInput } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 import { edgeCases } from "./testing/edgeCases.ts";
 import { checkFused, fusedCases } from "./testing/fusedCases.ts";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 const program = `
 import { add, init, tensor } from "@lowrank/core";

@@ -1,6 +1,6 @@
 import { addInto, Generator, matmul, randn, scope, softmax, tensor } from "@lowrank/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { entry, kernel, shader, type WebGpuBackend, webgpu } from "./index.ts";
 
 describe.skipIf(noWebGpu)("warmUp", () => {

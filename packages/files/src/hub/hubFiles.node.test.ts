@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type FakeHub, fakeCommit, startFakeHub } from "../../../../scripts/fakeHub/startFakeHub.ts";
+import { type FakeHub, fakeCommit, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";
 import { hubFiles } from "./hubFiles.ts";
 
 const weights = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);

@@ -13,9 +13,9 @@ import {
   s3Objects,
 } from "@lowrank/serve/jobs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePorts } from "../../../../scripts/deploy/freePorts.ts";
-import { ObjectStore } from "../../../../scripts/deploy/objectStore.ts";
-import { hasRedis, type RedisServer, startRedis } from "../../../../scripts/redisServer.ts";
+import { freePorts } from "../../../../tests/support/servers/freePorts.ts";
+import { ObjectStore } from "../../../../tests/support/servers/objectStore.ts";
+import { hasRedis, type RedisServer, startRedis } from "../../../../tests/support/servers/redisServer.ts";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 import { type Started, startProcess } from "../testing/startProcess.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";

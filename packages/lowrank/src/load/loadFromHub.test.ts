@@ -13,7 +13,7 @@ import {
 } from "@lowrank/models";
 import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FakeHub, fakeCommit, startFakeHub } from "../../../../scripts/fakeHub/startFakeHub.ts";
+import { type FakeHub, fakeCommit, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";
 import { connect } from "../worker/index.ts";
 
 const config = parseModelConfig({

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { isInitialized, loadSequenceClassifier, tensor } from "../index.ts";
 
 test("a classifier loads and answers without init, on WebAssembly", async () => {

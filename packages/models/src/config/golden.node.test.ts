@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
-import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { goldenFolder, sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
 import { readModelConfig } from "../registry/readModelConfig.ts";
 

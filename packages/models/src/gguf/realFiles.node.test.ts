@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { init, reference } from "@lowrank/core";
 import { openFile } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { type GgufFile, openGguf } from "../checkpoint/gguf/openGguf.ts";
 import { readGgufTensor } from "../checkpoint/gguf/readGgufTensor.ts";
 import { parseModelConfig } from "../registry/modelConfig.ts";

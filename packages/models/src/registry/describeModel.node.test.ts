@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { init, reference } from "@lowrank/core";
 import { folderFiles, readJson } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { loadSequenceClassifier } from "../checkpoint/loadSequenceClassifier.ts";
 import { describeModel } from "./describeModel.ts";

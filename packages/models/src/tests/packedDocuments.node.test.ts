@@ -15,7 +15,7 @@ import { primitives } from "@lowrank/core/testing";
 import { PackedDocuments } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
-import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import type { CausalLM, ModelInputs } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { createModel } from "../registry/createModel.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { init, scope, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
-import { sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { type LoadedModel, loadModel } from "../checkpoint/loadModel.ts";
 import { generate } from "../generation/generate.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { StreamDecoder } from "./streamDecoder.ts";
 import { Tokenizer } from "./tokenizer.ts";
 

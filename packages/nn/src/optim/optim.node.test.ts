@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { Adagrad } from "./adagrad.ts";
 import { Adam } from "./adam.ts";
 import { AdamW } from "./adamW.ts";

@@ -2,7 +2,7 @@ import { Generator, getFloat32MatmulPrecision, init, randn, setFloat32MatmulPrec
 import { Linear, Parameter } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { OneLayer } from "../../../../scripts/oneLayer.ts";
+import { OneLayer } from "../../../../tests/support/models/oneLayer.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 

@@ -16,7 +16,7 @@ import {
 } from "@lowrank/core";
 import { Linear, type Module, Parameter, quantize, type UnaryModule, useInt8Activations } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
-import { OneLayer } from "../../../../scripts/oneLayer.ts";
+import { OneLayer } from "../../../../tests/support/models/oneLayer.ts";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";

@@ -6,7 +6,7 @@ import { type CausalLM, loadModel } from "@lowrank/models";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { adapterStore } from "../adapters/adapterStore.ts";
 import type { ServingEngine, ServingEvent, ServingRequest } from "../api/api.ts";
 import { folderPlace } from "../storage/folderPlace.ts";

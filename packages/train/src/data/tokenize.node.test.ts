@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
-import { sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { collate } from "./collate.ts";
 import { tokenizeExample } from "./tokenize.ts";
 

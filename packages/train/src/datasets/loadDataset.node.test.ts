@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
-import { sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { loadDataset } from "./loadDataset.ts";
 
 const data = sharedPath("data", "data sets from disk");

@@ -6,7 +6,7 @@ import {
   tinyTraining as options,
   tinyClassifier,
   tinySizes,
-} from "../../../../scripts/tinyClassifier.ts";
+} from "../../../../tests/support/models/tinyClassifier.ts";
 import { collateSequences, type LabelledSequence } from "../data/collateSequences.ts";
 import type { TokenizedExample } from "../data/tokenize.ts";
 import { evaluate } from "../evaluation/evaluate.ts";

@@ -30,7 +30,7 @@ import {
 } from "@lowrank/core";
 import { expectClose, type Input, inputValues, makeInput, prepareStored, storedWeights } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "../device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "../index.ts";
 import { narrowDevice } from "../testing/watchedDevice.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../index.ts";
 import { edgeProducts, hard, invariantProducts, storedCases, tileCases } from "../testing/productCases.ts";
 import { checkProduct, forcedProduct } from "../testing/productTests.ts";

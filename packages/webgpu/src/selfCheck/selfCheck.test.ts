@@ -25,7 +25,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
+import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "../device/openDevice.ts";
 import { entry, kernel, shader, spread, type WebGpuBackend, webgpu } from "../index.ts";
 import { watchedDevice } from "../testing/watchedDevice.ts";

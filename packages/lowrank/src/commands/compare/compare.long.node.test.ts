@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasRedis, startRedis } from "../../../../../scripts/redisServer.ts";
+import { hasRedis, startRedis } from "../../../../../tests/support/servers/redisServer.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 import { startProcess } from "../../testing/startProcess.ts";
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { goldenFolder } from "../../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 
 let temporary: string;

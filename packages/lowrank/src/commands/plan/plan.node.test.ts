@@ -5,7 +5,7 @@ import { Generator, init, reference } from "@lowrank/core";
 import { createModel, describeModel, presetConfig, randomParameters, saveModel } from "@lowrank/models";
 import { LoraConfig, planMemory } from "@lowrank/peft";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { goldenFolder } from "../../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 
 let temporary: string;

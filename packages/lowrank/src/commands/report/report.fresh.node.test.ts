@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { goldenFolder } from "../../../../../scripts/sharedFolder.ts";
+import { goldenFolder } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { allMethods } from "../../report/methods.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { bytesSource, Generator, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { goldenFolder, sharedPath } from "../../../../../scripts/sharedFolder.ts";
+import { goldenFolder, sharedPath } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { ggufBytes } from "../../gguf/testing/ggufBytes.ts";
 import { randomParameters } from "../../model/parameters.ts";
 import { createModel } from "../../registry/createModel.ts";

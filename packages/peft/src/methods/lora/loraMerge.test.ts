@@ -2,7 +2,7 @@ import { copyInto, Generator, init, noGrad, randn, reference, scope, type Tensor
 import { Conv1D, Embedding, Linear, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { OneLayer } from "../../../../../scripts/oneLayer.ts";
+import { OneLayer } from "../../../../../tests/support/models/oneLayer.ts";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";

@@ -14,7 +14,7 @@ import {
 import { Conv1D, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { OneLayer } from "../../../../../scripts/oneLayer.ts";
+import { OneLayer } from "../../../../../tests/support/models/oneLayer.ts";
 import type { Warning } from "../../config/warning.ts";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";

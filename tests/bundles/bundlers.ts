@@ -1,0 +1,99 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { nodeResolve } from "@rollup/plugin-node-resolve";
+import { build as esbuild } from "esbuild";
+import { rollup } from "rollup";
+import { createLogger, build as viteBuild } from "vite";
+import { build as newestViteBuild } from "vite-newest";
+import webpack from "webpack";
+import { writeUnbundled } from "./importMap.ts";
+import { samplePage } from "./sample.ts";
+
+/** Builds the sample app in `user` for production into `outDir`; returns the warnings. */
+export type Bundle = (user: string, outDir: string) => Promise<string[]>;
+
+/** The scripts of the sample from which a page or a Worker starts. */
+const entries = { page: "page.js", appWorker: "appWorker.js", engine: "engine.js" };
+
+/** The scripts of a page that starts no Worker. */
+const pageAlone = { page: "page.js" };
+
+async function bundleWithVite(user: string, outDir: string, vite = viteBuild): Promise<string[]> {
+  const warnings: string[] = [];
+  const warn = (text: string) => void warnings.push(text);
+  const customLogger = { ...createLogger("error"), warn, warnOnce: warn };
+  // Slow plugins on a busy machine are not a problem of the app.
+  const rolldownOptions = { checks: { pluginTimings: false, bundlerTimings: false } };
+  const build = { outDir, emptyOutDir: true, rolldownOptions };
+  await vite({ root: user, configFile: false, logLevel: "warn", customLogger, build });
+  return warnings;
+}
+
+async function bundleWithRollup(user: string, outDir: string): Promise<string[]> {
+  const warnings: string[] = [];
+  const bundle = await rollup({
+    input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(user, file)])),
+    plugins: [nodeResolve({ browser: true })],
+    onLog: (_, { message }) => void warnings.push(message),
+  });
+  await bundle.write({ dir: outDir, format: "es", entryFileNames: "[name].js" });
+  await bundle.close();
+  writeFileSync(join(outDir, "index.html"), samplePage);
+  return warnings;
+}
+
+async function bundleWithWebpack(user: string, outDir: string): Promise<string[]> {
+  // Webpack detects the sample's Workers by `new Worker(new URL(...))`.
+  const compiler = webpack({
+    mode: "production",
+    context: user,
+    entry: { page: "./app/page.js" },
+    output: { path: outDir, filename: "[name].js" },
+    // Disables webpack's advice about sizes, which suits pages that are mostly text; `pageSizes.ts` has our limits.
+    performance: { hints: false },
+  });
+  const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
+    compiler.run((error, result) => (error ? reject(error) : resolve(result)));
+  });
+  await new Promise((resolve) => compiler.close(resolve));
+  writeFileSync(join(outDir, "index.html"), samplePage);
+  const { errors = [], warnings = [] } = stats?.toJson({ all: false, errors: true, warnings: true }) ?? {};
+  return [...errors, ...warnings].map(({ message }) => message);
+}
+
+async function bundleWithEsbuild(
+  user: string,
+  outDir: string,
+  entryPoints: Readonly<Record<string, string>> = entries,
+): Promise<string[]> {
+  const { warnings } = await esbuild({
+    absWorkingDir: user,
+    entryPoints,
+    bundle: true,
+    minify: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    outdir: outDir,
+    logLevel: "silent",
+  });
+  writeFileSync(join(outDir, "index.html"), samplePage);
+  return warnings.map(({ text }) => text);
+}
+
+/** The bundlers whose pages are measured, with the settings in `docs/bundlers.md`. */
+export const weighedBundlers = {
+  Vite: (user, outDir) => bundleWithVite(user, outDir),
+  "newest Vite": (user, outDir) => bundleWithVite(user, outDir, newestViteBuild as unknown as typeof viteBuild),
+  webpack: bundleWithWebpack,
+  esbuild: (user, outDir) => bundleWithEsbuild(user, outDir, pageAlone),
+} satisfies Readonly<Record<string, Bundle>>;
+
+/** The ways to build the sample for a browser, by name. */
+export const bundlers: Readonly<Record<string, Bundle>> = {
+  Vite: (user, outDir) => bundleWithVite(user, outDir),
+  Rollup: bundleWithRollup,
+  webpack: bundleWithWebpack,
+  esbuild: (user, outDir) => bundleWithEsbuild(user, outDir),
+  "an import map": writeUnbundled,
+};

@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { findChromium } from "../support/browser/chromium.ts";
+import { type Bundle, bundlers } from "./bundlers.ts";
+import { type Check, problemsOf } from "./check.ts";
+import { checkCsp } from "./checkCsp.ts";
+import { checkFallback } from "./checkFallback.ts";
+import { followPageGuide } from "./guides.ts";
+import { addModel, launch } from "./inChromium.ts";
+import { bundleWithNext } from "./next.ts";
+import { pageSizes, sizeTable } from "./pageSizes.ts";
+import { checkPageTraining } from "./pageTraining/checkPageTraining.ts";
+import { type Placed, places, placesTable, runPlaces } from "./places.ts";
+import { runOnServer, type ServerRun, writeSample } from "./sample.ts";
+
+/** The folders and the environment of a check. */
+export interface CheckedInstall {
+  /** The repository. */
+  readonly root: string;
+  /** A folder with the packages installed. */
+  readonly user: string;
+  /** A folder for bundles. */
+  readonly work: string;
+  readonly archives: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Runs the sample in Node, builds it in every way and, if Chromium is found, runs each build in a page, in a Web Worker
+ * and by `lowrank/worker`. Prints a table of the results and of the download sizes. Returns Node's results, or null if
+ * the sample fails there.
+ */
+export async function checkBundles(
+  install: CheckedInstall,
+  withNext: boolean,
+  check: Check,
+): Promise<ServerRun | null> {
+  const { root, user, work, archives, env } = install;
+  writeSample(user);
+  let inNode: ServerRun;
+  try {
+    inNode = runOnServer(user, ["node"], env);
+  } catch (error) {
+    check("sample in Node", [(error as Error).message]);
+    return null;
+  }
+  const { losses } = inNode.page;
+  const falls = losses.length === 3 && losses[2] < losses[0];
+  check("sample in Node", falls ? [] : [`losses are ${losses}; three that fall are expected`]);
+  const executablePath = findChromium();
+  await using browser = executablePath === undefined ? null : await launch(executablePath);
+  if (browser === null) console.log("skipped: bundles in Chromium (no Chromium or Chrome was found; set CHROMIUM)");
+  const next: Bundle = (_, outDir) => bundleWithNext(archives, outDir, env);
+  const rows: Placed[] = [];
+  for (const [name, bundle] of Object.entries(withNext ? { ...bundlers, "Next.js": next } : bundlers)) {
+    const outDir = join(work, `bundle ${name}`);
+    const problems = await problemsOf(() => bundle(user, outDir));
+    check(`${name}, build`, problems);
+    if (browser === null || problems.length > 0) continue;
+    addModel(user, outDir);
+    for (const isolated of [true, false]) {
+      const row = await runPlaces(browser, name, outDir, inNode, isolated);
+      rows.push(row);
+      check(
+        row.name,
+        places.flatMap((place) => row.problems[place].map((problem) => `${place}: ${problem}`)),
+      );
+    }
+  }
+  if (browser === null || executablePath === undefined) return inNode;
+  console.log(placesTable(rows));
+  check("docs/browser.md, followed", await problemsOf(() => followPageGuide(root, user, browser)));
+  check("a Content-Security-Policy without blobs", await problemsOf(() => checkCsp(browser, user)));
+  check("WebGPU, else WebAssembly", await problemsOf(() => checkFallback(executablePath, user)));
+  check("what pages download", await problemsOf(() => checkSizes(browser, user)));
+  check("a training in a page that is reloaded", await problemsOf(() => checkPageTraining(browser, install)));
+  return inNode;
+}
+
+/** Prints download sizes; returns a problem for each page above its limit. */
+async function checkSizes(...[browser, user]: Parameters<typeof pageSizes>): Promise<string[]> {
+  const sizes = await pageSizes(browser, user);
+  console.log(sizeTable(sizes));
+  return sizes
+    .filter(({ size, ceiling }) => size > ceiling)
+    .map(
+      ({ bundler, page, size, ceiling }) =>
+        `${page} by ${bundler} downloads ${size.toFixed(1)} kB of scripts, above ${ceiling}`,
+    );
+}

@@ -1,0 +1,117 @@
+import type { Tensor } from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
+import type { LabelledInputs } from "@lowrank/models";
+import { getPeftModel, peftMethods } from "@lowrank/peft";
+import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { type Check, equal, within } from "../check/compare.ts";
+import { foldersIn } from "../check/foldersIn.ts";
+import type { GoldenPart } from "../check/part.ts";
+import { adamwLosses, labelledInputs, lossAndGradients, modelFiles, named, whyUnsupported } from "../models/models.ts";
+import {
+  type AdapterPlace,
+  adapterFolder,
+  adapterWeights,
+  counts,
+  type GoldenPeft,
+  load,
+  loadBase,
+  logitsOf,
+  logitTolerance,
+  savedAgain,
+  trainedByName,
+} from "./adapterParts.ts";
+import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
+import { promptChecks } from "./prompts.ts";
+
+/** Checks the adapters of adapters/ on the models of models/. */
+export async function* adapters(files: ModelFiles): AsyncGenerator<GoldenPart> {
+  for (const base of await foldersIn(files, "adapters")) {
+    for (const method of await foldersIn(files, `adapters/${base}`)) {
+      const name = `adapters/${base}/${method}`;
+      yield { name, checks: () => named(name, checksOf({ files, base, method })) };
+    }
+  }
+}
+
+async function whySkipped(place: AdapterPlace): Promise<string | null> {
+  const base = modelFiles(place.files, place.base);
+  if (!(await base.has("config.json"))) return `there is no model ${place.base}`;
+  const reason = await whyUnsupported(base);
+  if (reason !== null) return reason;
+  const folder = adapterFolder(place);
+  if (await folder.has(adapterHubWeights)) return null;
+  const { peft_type: type } = (await readJson(folder, "adapter_config.json")) as { peft_type: string };
+  return Object.hasOwn(peftMethods, type) ? null : `the method ${type} is not supported yet`;
+}
+
+async function* checksOf(place: AdapterPlace): AsyncGenerator<Check> {
+  const reason = await whySkipped(place);
+  if (reason !== null) {
+    yield { name: "", skipped: reason };
+    return;
+  }
+  const folder = adapterFolder(place);
+  const golden = await GoldenFile.of(folder, "golden.safetensors");
+  if (await folder.has(adapterHubWeights)) yield* bottleneckChecks(place, golden);
+  else if (golden.names("param.prompt_encoder.").length > 0) yield* promptChecks(place, golden);
+  else yield* layerChecks(place, golden);
+}
+
+async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+  const inputs = await labelledInputs(golden);
+  const peft = await load(place, true);
+
+  yield* sameParameters(golden, trainedByName(peft));
+  yield await fresh(place, peft, golden, inputs);
+  yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
+  yield* lossAndGradients(golden, peft, inputs, trainedByName(peft), "loss");
+  yield await counts(place, peft);
+  yield await savedAgain(await peft.adapterFiles(), adapterFolder(place), adapterWeights);
+  if (golden.has("adamw_losses")) yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
+  else yield { name: "adamw_losses", skipped: "none were recorded: AdaLoRA's ranks move" };
+
+  if (peft.peftConfig.get("default")?.peftType === "ADAPTION_PROMPT") {
+    yield { name: "merged_logits", skipped: "none were recorded: attention to a prompt is no weight" };
+    return;
+  }
+  const merged = await (await load(place, false)).mergeAndUnload();
+  const own = whyOwnMerge(place, golden);
+  if (own !== null) yield { name: "merged_logits", skipped: `${own}; those before the merge are compared` };
+  const expected = await golden.array(own === null ? "merged_logits" : "logits");
+  yield within("logits after the merge", await logitsOf(merged, inputs), expected, logitTolerance);
+}
+
+/** Returns the reason why a merge cannot be compared with PEFT's; null if it can. */
+function whyOwnMerge({ base, method }: AdapterPlace, golden: GoldenFile): string | null {
+  if (!golden.has("merged_logits")) return "PEFT merges no bias into a layer without one";
+  // For a tied table PEFT's merge also changes the output layer.
+  if (base === "gpt2" && method === "lora-embedding") return "PEFT merges a tied table into both of its users";
+  return null;
+}
+
+/** Checks that every trained tensor equals the file's tensor to the bit. */
+async function* sameParameters(golden: GoldenFile, parameters: ReadonlyMap<string, Tensor>): AsyncGenerator<Check> {
+  for (const name of golden.names("param.")) {
+    const parameter = parameters.get(name.slice("param.".length));
+    if (parameter) yield equal(name, await parameter.data(), await golden.array(name));
+    else yield { name, error: "nothing of this name trains" };
+  }
+}
+
+/** Checks a fresh adapter of the same configuration: its logits must equal PEFT's, if those equal the base model's. */
+async function fresh(
+  place: AdapterPlace,
+  peft: GoldenPeft,
+  golden: GoldenFile,
+  inputs: LabelledInputs,
+): Promise<Check> {
+  const name = "init_logits";
+  const expected = await golden.array(name);
+  const unadapted = await peft.disableAdapter(() => logitsOf(peft, inputs));
+  if (within(name, unadapted, expected, logitTolerance).error !== undefined) {
+    return { name, skipped: "PEFT's adapter starts at random, not as a no-op" };
+  }
+  const config = peft.peftConfig.get("default")!;
+  const untrained = await getPeftModel(await loadBase(place), config, { onWarning: () => {} });
+  return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
+}

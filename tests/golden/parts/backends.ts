@@ -1,0 +1,40 @@
+import { type Backend, reference } from "@lowrank/core";
+import { deferred, primitives } from "@lowrank/core/testing";
+import { wasm } from "@lowrank/wasm";
+import { webgpu } from "@lowrank/webgpu";
+import { whyNoWebGpu } from "../../support/webgpu/whyNoWebGpu.ts";
+
+/** A backend of a golden run. */
+export interface GoldenBackend {
+  readonly name: string;
+  /** Starts the backend; returns a text with the reason if it is not available on this machine. */
+  start(): Backend | Promise<Backend | string>;
+  /** True if no op may run on the host, which would have to read data back from the device. */
+  readonly onDevice?: true;
+}
+
+/** Two threads with a grain so small that every divisible kernel call is divided. */
+const two = { threads: 2, grain: 1 };
+
+/** The backends of a run without --backend; small models exercise the differences between the builds. */
+export const usualBackends: readonly GoldenBackend[] = [
+  { name: "reference", start: reference },
+  { name: "wasm relaxed", start: () => wasm({ build: "relaxed" }) },
+  { name: "wasm relaxed, two threads", start: () => wasm({ build: "relaxed", ...two }) },
+  { name: "wasm simd", start: () => wasm({ build: "simd" }) },
+  { name: "wasm simd, two threads", start: () => wasm({ build: "simd", ...two }) },
+];
+
+/** Returns the backend that --backend names. Throws for another name. */
+export function namedBackend(name: string, threads: number): GoldenBackend {
+  const named: readonly GoldenBackend[] = [
+    { name: "deferred", start: deferred },
+    { name: "primitives", start: primitives },
+    { name: "reference", start: reference },
+    { name: "wasm", start: () => wasm({ threads }) },
+    { name: "webgpu", start: async () => (await whyNoWebGpu()) ?? webgpu(), onDevice: true },
+  ];
+  const found = named.find((one) => one.name === name);
+  if (found) return found;
+  throw new Error(`golden: --backend is "${name}"; use ${named.map((one) => one.name).join(", ")}`);
+}

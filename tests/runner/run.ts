@@ -1,0 +1,35 @@
+// pnpm test [files and Vitest options]: runs the tests in Node, Chromium and a Web Worker. Without arguments it runs
+// the golden data, and all tests in Node and in a page. Long tests and the Worker's tests run only in `.ci/run`, which
+// names their projects.
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+import { formatTally, parseTally, type Tally } from "../support/counts/tally.ts";
+import { runVitest } from "./runVitest.ts";
+
+/** Checks the golden data in a separate process, since that keeps one core busy. */
+function runGolden(): Promise<{ stdout: string; stderr: string }> {
+  const args = [resolve(import.meta.dirname, "../golden/run.ts")];
+  return new Promise((ended) => {
+    // An exit code other than 0 also shows in the count, or the count is missing.
+    execFile(process.execPath, args, { maxBuffer: 2 ** 28 }, (_error, stdout, stderr) => ended({ stdout, stderr }));
+  });
+}
+
+function countGolden({ stdout, stderr }: { stdout: string; stderr: string }): Tally {
+  process.stderr.write(stderr);
+  process.stdout.write(`\ngolden\n${stdout}`);
+  const tally = parseTally(stdout);
+  if (tally === undefined) console.error("golden: the run ended before its count");
+  return tally ?? { passed: 0, failed: 1 };
+}
+
+const args = process.argv.slice(2);
+const running = args.length === 0 ? runGolden() : undefined;
+const everyDay = ["!long", "!worker", "!longWorker"].flatMap((name) => ["--project", name]);
+const { tally, skipped, endedEarly } = await runVitest(args.length === 0 ? everyDay : args);
+const golden = running === undefined ? { passed: 0, failed: 0 } : countGolden(await running);
+for (const name of skipped) console.log(`skipped: ${name}`);
+for (const sentence of endedEarly) console.log(sentence);
+const total = { passed: tally.passed + golden.passed, failed: tally.failed + golden.failed };
+console.log(formatTally(total));
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);

@@ -1,0 +1,201 @@
+/**
+ * The rooms of each package with their contents, lowest first. A file imports values and types only from its own room
+ * and from lower ones. A room is a folder of `src`, or a folder inside it if it is listed. `pnpm docs:rooms` writes the
+ * table to docs/design/imports.md.
+ */
+export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  core: {
+    internal: "option checks, nearest names and other helpers that use no tensor",
+    layout: "dtypes, shapes, broadcasting, half precision",
+    sampling: "settings and probabilities of the next token",
+    modes: "scoped settings: gradients on or off, precision of products",
+    backends: "what a backend is, and the one in JavaScript that others are compared with",
+    engine: "tensors, their memory, how an op runs and is recorded",
+    random: "the random numbers of PyTorch and of kernels",
+    creation: "tensors from values, ranges and random numbers",
+    packed: "block formats of quantised weights: GGUF's and bitsandbytes'",
+    ops: "one file an op: shape rule, reference, gradient",
+    autograd: "backward, checkpoints of activations, `grad` and its relatives",
+    transfer: "tensors between backends, without values, or from parts",
+    safetensors: "reading and writing safetensors files",
+    quantize: "packed tensors, and tensors to and from bitsandbytes' form",
+    linalg: "singular values, QR, eigenvectors",
+    functional: "the functions that users call, with PyTorch's arguments",
+  },
+  files: {
+    interface: "what a folder of files is",
+    disk: "temporary names, full disks and locks of a disk",
+    sources: "ranges of bytes from a server",
+    writing: "files and folders that replace others only when they are complete",
+    places: "folders on disk, in memory, in a browser, at an address",
+    hub: "the Hugging Face Hub and its cache",
+    open: "one file or a folder by its path, address or Hub name",
+  },
+  wasm: {
+    kernels: "one file an op: tensors to addresses and sizes; the list of kernels",
+    memory: "the heap of WebAssembly memory",
+    threads: "workers, and how a call is cut into parts for them",
+    builds: "the compiled modules, and the choice between them",
+  },
+  webgpu: {
+    kernel: "what a kernel is: shader, bindings, split, example",
+    wgsl: "parts of shaders",
+    selfCheck: "kernels are tried on this GPU before they are used",
+    memory: "writes from the host, faults that kernels report",
+    kernels: "one file an op",
+    device: "the backend: device, pipelines, recording, reading",
+  },
+  nn: {
+    module: "modules, parameters, state dicts",
+    attention: "key-value caches, packed documents, what attention layers need",
+    optim: "optimizers and schedules of learning rates",
+    layers: "layers",
+    quantize: "a module's layers in 4 bits or with int8 activations",
+  },
+  models: {
+    jinja: "the template language of chat templates",
+    config: "fields of config.json that architectures share",
+    rope: "rotary positions and their scaling",
+    tokenizer: "text to ids and back, chat templates",
+    gguf: "the GGUF format: types, metadata, tokenizers, forms that architectures fill in",
+    model: "what a model is: batches, heads, sources of parameters, hidden states",
+    layers: "layers that several architectures use",
+    architectures: "a folder for each `model_type`: model, config, GGUF form",
+    registry: "the list of architectures; configs and models by `model_type`",
+    generation: "decoding, sampling, beams, stops, text as it comes",
+    checkpoint: "loading and saving: Hugging Face folders, GGUF files, quantised checkpoints",
+  },
+  peft: {
+    random: "random numbers of PyTorch for starting values",
+    torchFiles: "PyTorch's `.bin` files",
+    config: "the base of configurations and their checks",
+    targets: "which modules a configuration names",
+    layers: "the wrappers that replace modules",
+    prompt: "virtual tokens and what makes them",
+    "methods/shared": "what a method is, and parts that several methods use",
+    "methods/prompt": "prompt tuning, prefix tuning, P-tuning, adaption prompts",
+    "methods/orthogonal": "OFT, BOFT, HRA",
+    "methods/spectral": "FourierFT",
+    "methods/lycoris": "LoHa, LoKr",
+    "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
+    "methods/vectors": "IA3, VeRA, VB-LoRA, BitFit, LN tuning",
+    "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, MiSS, RandLoRA",
+    "methods/bottleneck": "bottleneck adapters",
+    methods: "the list of methods, and methods of your own",
+    model: "a model with adapters: planning, adding, switching, rows",
+    merge: "merging adapters into weights",
+    files: "PEFT's files",
+    foreign: "files of mlx-lm and others",
+    saved: "an adapter's way to files and back",
+    weighted: "adapters made of others",
+    peftModel: "`PeftModel` and `getPeftModel`",
+    updates: "what adapters and trainings change, as matrices: their rank, and lower ranks",
+    starts: "what is done before a training: EVA, LoRA+, `prepareModelForKbitTraining`",
+    plan: "what an adapter will cost",
+  },
+  train: {
+    data: "tokens, labels, padding and batches",
+    tasks: "losses: language models, preferences, embeddings, tasks of your own",
+    evaluation: "losses and metrics of data, benchmarks",
+    datasets: "files of records: JSON lines, CSV, Parquet, streams",
+    options: "the options of `Trainer`",
+    checkpoint: "saving a run and resuming it",
+    trainer: "`Trainer`, its steps, learning rates, non-finite steps",
+  },
+  serve: {
+    api: "requests, answers and errors of an engine; who makes a request",
+    worker: "an engine in a Worker",
+    page: "the status page",
+    origins: "checks of a request's Origin and Host",
+    metrics: "counters and histograms of an engine",
+    storage: "folders and S3 buckets of adapters and jobs",
+    cache: "pages of keys and values",
+    access: "who may use what",
+    adapters: "the adapter store: manifest, loads, adapters in memory",
+    jobs: "fine-tuning jobs: their store, queues, worker",
+    engine: "batching: prompts, passes, tokens, answers",
+    embedding: "the engine of embeddings",
+    budgets: "limits of a key: requests, tokens, memory, bytes, jobs",
+    "http/metrics": "metrics for Prometheus and for code",
+    "http/requests": "bodies, ids and errors of requests",
+    "http/app": "what all routes share: keys, limits, running requests",
+    "http/streams": "answers in pieces",
+    "http/fields": "fields of OpenAI's and vLLM's requests",
+    "http/routes": "the routes",
+    http: "the app and the server",
+  },
+  lowrank: {
+    load: "loading models on a backend that starts by itself",
+    worker: "a model or an engine in a Web Worker",
+    report: "tables, charts and pages",
+    cli: "options, output and errors that commands share",
+    "commands/completion": "`lowrank completion`",
+    "commands/info": "`lowrank info`",
+    "commands/inspect": "`lowrank inspect`",
+    "commands/convert": "`lowrank convert`",
+    "commands/plan": "`lowrank plan`",
+    "commands/train": "`lowrank train`",
+    "commands/report": "`lowrank report`",
+    "commands/merge": "`lowrank merge`",
+    "commands/generate": "`lowrank generate`",
+    "commands/eval": "`lowrank eval`",
+    "commands/chat": "`lowrank chat`",
+    compare: "one run of a comparison",
+    fineTuning: "fine-tuning jobs, each in a process of its own",
+    "commands/worker": "`lowrank worker`",
+    "commands/sweep": "`lowrank sweep`",
+    "commands/serve": "`lowrank serve`",
+    "commands/compare": "`lowrank compare`",
+    program: "the command line",
+  },
+};
+
+/** A rule of dependency-cruiser. */
+interface Rule {
+  readonly name: string;
+  readonly comment: string;
+  readonly severity: "error";
+  readonly from: { readonly path: string; readonly pathNot: string };
+  readonly to: { readonly path?: string };
+}
+
+/** Tests and their helpers may import any room. */
+const ofTests = String.raw`/testing/|/tests/|\.test\.ts$`;
+
+/** Returns a pattern for the files of a room, without the rooms inside it. */
+function filesOf(name: string, room: string): string {
+  const inside = Object.keys(rooms[name]).flatMap((other) =>
+    other.startsWith(`${room}/`) ? [`${other.slice(room.length + 1)}/`] : [],
+  );
+  return `^packages/${name}/src/${room}/${inside.length > 0 ? `(?!${inside.join("|")})` : ""}`;
+}
+
+/** Returns the rules of one package: no import from a higher room, and no file outside the rooms. */
+function rulesOf(name: string): Rule[] {
+  const all = Object.keys(rooms[name]);
+  const entries = String.raw`^packages/${name}/src/[^/]+\.ts$`;
+  const order = all.map((room, i): Rule => {
+    const lower = all.slice(0, i).join(", ");
+    return {
+      name: `${name}/${room}`,
+      comment: `A file of ${room} imports only its own room${lower && ` and ${lower}`} (tools/check/rooms.ts).`,
+      severity: "error",
+      from: { path: filesOf(name, room), pathNot: ofTests },
+      to: { path: [entries, ...all.slice(i + 1).map((higher) => filesOf(name, higher))].join("|") },
+    };
+  });
+  const outside: Rule = {
+    name: `${name}: outside the rooms`,
+    comment: `Each folder of packages/${name}/src is a room. Add it to tools/check/rooms.ts.`,
+    severity: "error",
+    from: {
+      path: `^packages/${name}/src/.+/`,
+      pathNot: [ofTests, ...all.map((room) => filesOf(name, room))].join("|"),
+    },
+    to: {},
+  };
+  return [...order, outside];
+}
+
+/** The rules of all packages. */
+export const rules: readonly Rule[] = Object.keys(rooms).flatMap(rulesOf);
