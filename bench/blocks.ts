@@ -5,12 +5,12 @@ import {
   blockFormats,
   Generator,
   init,
-  linearWithInt8Activations,
   matmul,
   packedTensor,
   randn,
   type Tensor,
 } from "@lowrank/core";
+import { linearWithInt8Activations } from "@lowrank/core/internal";
 import { wasm } from "@lowrank/wasm";
 import { interleave, machine, printTable, type Timing } from "./lib/measure.ts";
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { Generator, tokenProbabilities } from "@lowrank/core";
+import { Generator } from "@lowrank/core";
+import { tokenProbabilities } from "@lowrank/core/internal";
 import { type GenerateOptions, generate, type LoadedModel, loadModel } from "@lowrank/models";
 import type { Findings } from "./compare.ts";
 import { Draw } from "./draw.ts";

@@ -44,6 +44,18 @@ describe("checkImports", () => {
     ]);
   });
 
+  it("names an internal entry that reaches the chained methods of tensors", () => {
+    const files = (target: string) => ({
+      "packages/core/src/internal.ts": 'export { nearestName } from "./nearestName.ts";',
+      "packages/core/src/nearestName.ts": `import "${target}";`,
+      "packages/core/src/methods.ts": 'import { Tensor } from "./tensor.ts";',
+    });
+    expect(check(files("./tensor.ts"))).toEqual([]);
+    expect(check(files("./methods.ts"))).toEqual([
+      expect.stringMatching(/internal\.ts: reaches the methods of tensors: .*nearestName\.ts -> .*methods\.ts/),
+    ]);
+  });
+
   it("finds a cycle of values and lets one of types be", () => {
     const cycle = (kind: string) => ({
       "packages/nn/src/a.ts": 'import { b } from "./b.ts";',

@@ -18,6 +18,10 @@ export const mayImport: Record<string, readonly string[]> = {
 
 /** The entry for backends, whose kernels must not bring ops into a bundle. */
 const backendEntry = "packages/core/src/forBackends.ts";
+
+/** Entries for other packages of the repository. Pages import them without the chained methods of tensors. */
+const internalEntry = /^packages\/[^/]+\/src\/internal\.ts$/;
+const methods = "packages/core/src/methods.ts";
 const definesOp = (source = ""): boolean => /^export const \w+: Op<.*defineOp/m.test(source);
 
 const statement =
@@ -94,6 +98,9 @@ function checkReach(
       if (next === start || cameFrom.has(next)) continue;
       cameFrom.set(next, path);
       queue.push(next);
+      if (internalEntry.test(start) && next === methods) {
+        problems.push(`${start}: reaches the methods of tensors: ${trail(next, start, cameFrom)}`);
+      }
       if (start === backendEntry && definesOp(files.get(next))) {
         problems.push(`${start}: reaches the op in ${next}: ${trail(next, start, cameFrom)}; export its type only`);
       }

@@ -1,4 +1,5 @@
-import { argmaxTokens, scope, tensor } from "@lowrank/core";
+import { scope, tensor } from "@lowrank/core";
+import { argmaxTokens } from "@lowrank/core/internal";
 import type { CausalLM } from "@lowrank/models";
 import type { KVCache } from "@lowrank/nn";
 

@@ -1,4 +1,5 @@
-import { type Backend, loraLinear, mean, square, tensor, valueAndGrad } from "@lowrank/core";
+import { type Backend, mean, square, tensor, valueAndGrad } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import { prepareMatmul } from "../lowrankGemm.ts";
 import type { GpuPeer } from "./gpuPeer.ts";
 

@@ -23,18 +23,9 @@ export { firstAvailable } from "./backends/firstAvailable.ts";
 export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./backends/packedFormat.ts";
 export { reference } from "./backends/reference.ts";
 export { UnavailableError } from "./backends/unavailableError.ts";
-export {
-  arange,
-  type CreateOptions,
-  fromBytes,
-  full,
-  ones,
-  type RangeArguments,
-  zeros,
-} from "./creation/create.ts";
+export { arange, type CreateOptions, fromBytes, full, ones, type RangeArguments, zeros } from "./creation/create.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./creation/makeTensor.ts";
 export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./creation/randomTensors.ts";
-export { onRecompute } from "./engine/onRecompute.ts";
 export {
   defineOp,
   expectDType,
@@ -47,36 +38,180 @@ export {
 export { keep, scope } from "./engine/scope.ts";
 export { memory, resetPeak } from "./engine/storage.ts";
 export { Tensor } from "./engine/tensor.ts";
-export * from "./functional/index.ts";
-export { bytesOf } from "./internal/bytesOf.ts";
-export { toCamelCase } from "./internal/camelCase.ts";
-export { checkOptions, type OptionKeys, unknownOption } from "./internal/checkOptions.ts";
-export { expressionCost } from "./internal/expressionCost.ts";
-export { inspectAsText } from "./internal/inspectAsText.ts";
-export { nearestName } from "./internal/nearestName.ts";
+export {
+  type AffineParams,
+  type AlongOptions,
+  type AttentionDropout,
+  type AttentionOptions,
+  type AttentionParams,
+  type AvgPool1dOptions,
+  type AvgPool2dOptions,
+  type AvgPoolParams,
+  abs,
+  add,
+  affine,
+  amax,
+  amin,
+  argmax,
+  argmin,
+  at,
+  attention,
+  avgPool1d,
+  avgPool2d,
+  type BlockwiseParams,
+  binaryCrossEntropyWithLogits,
+  type ClampParams,
+  type CompareParams,
+  type Conv1dOptions,
+  type Conv2dOptions,
+  type CrossEntropyParams,
+  cat,
+  chunk,
+  clamp,
+  clone,
+  compare,
+  conv1d,
+  conv2d,
+  copyInto,
+  cos,
+  crossEntropy,
+  cumsum,
+  type DimArgument,
+  dequantizeBlockwise,
+  div,
+  dropout,
+  type ExtremaParams,
+  einsum,
+  embedding,
+  eq,
+  erf,
+  exp,
+  expand,
+  expm1,
+  type FlattenOptions,
+  type FoldParams,
+  flatten,
+  flip,
+  fold,
+  type GegluParams,
+  gather,
+  ge,
+  geglu,
+  gelu,
+  geluTanh,
+  gt,
+  type InRangeParams,
+  indexAdd,
+  indexSelect,
+  inRange,
+  type KlDivOptions,
+  klDiv,
+  type LinearCrossEntropyParams,
+  type LinearOptions,
+  type LossOptions,
+  l1Loss,
+  layerNorm,
+  le,
+  linear,
+  linearCrossEntropy,
+  log,
+  log1p,
+  logSoftmax,
+  logsumexp,
+  lt,
+  type MatmulParams,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  matmul,
+  max,
+  maximum,
+  maxPool1d,
+  maxPool2d,
+  mean,
+  min,
+  minimum,
+  mseLoss,
+  mul,
+  type NormParams,
+  ne,
+  neg,
+  type OneHotParams,
+  oneHot,
+  pad,
+  permute,
+  pow,
+  prod,
+  type Quantize4bitParams,
+  quantize4bit,
+  quantizeBlockwise,
+  type Range,
+  type ReduceOptions,
+  type RopeParams,
+  reciprocal,
+  relu,
+  repeatInterleave,
+  reshape,
+  rmsNorm,
+  rope,
+  ropeTables,
+  rsqrt,
+  type ScaledDotProductAttentionOptions,
+  type Size2d,
+  type SliceParams,
+  type SoftmaxParams,
+  type SolveParams,
+  scaledDotProductAttention,
+  scatterAdd,
+  select,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  slice,
+  softmax,
+  softplus,
+  solve,
+  split,
+  sqrt,
+  square,
+  squeeze,
+  stack,
+  std,
+  sub,
+  sum,
+  sumToShape,
+  swiglu,
+  type TopkParams,
+  tanh,
+  to,
+  topk,
+  transpose,
+  tril,
+  triu,
+  type UnfoldOptions,
+  type UnfoldParams,
+  unfold,
+  unsqueeze,
+  type VarianceOptions,
+  variance,
+  where,
+} from "./functional/index.ts";
 export type { OnProgress, Progress } from "./internal/progress.ts";
-export { pythonFloat } from "./internal/pythonFloat.ts";
-export { yieldIfDue, yieldToEventLoop } from "./internal/yieldIfDue.ts";
-export { checkDType } from "./layout/checkDType.ts";
+export { yieldIfDue } from "./internal/yieldIfDue.ts";
 export {
   type BlockDType,
   bytesPerElement,
-  canQuantizeAs,
   type DataOf,
   type DType,
   dtypes,
   type ElementDType,
-  hasIntegerCodes,
   isPacked,
   type PackedDType,
   type QuantType,
   type TypedArray,
-  viewAs,
 } from "./layout/dtype.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./layout/half.ts";
 export type { NestedArray } from "./layout/nested.ts";
-export { checkFinite, firstNonFinite } from "./layout/nonFinite.ts";
-export { readF16 } from "./layout/readF16.ts";
 export { formatShape, type Shape, sizeOf } from "./layout/shape.ts";
 export type { ShapeArguments } from "./layout/shapeArguments.ts";
 export { singularValues } from "./linalg/singularValues.ts";
@@ -84,34 +219,44 @@ export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./modes/gradMode.ts";
 export {
-  checkPrecision,
   getFloat32MatmulPrecision,
   type MatmulPrecision,
-  productPrecision,
   setFloat32MatmulPrecision,
   withFloat32MatmulPrecision,
 } from "./modes/matmulPrecision.ts";
-export { linearWithInt8Activations } from "./ops/products/linearWithInt8Activations.ts";
-export { keptTokens } from "./ops/random/keptTokens.ts";
-export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
 export { dynamicMap } from "./packed/blockwise/dynamicMap.ts";
 export { byteLength } from "./packed/byteLength.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
-export { supportsInt8Activations } from "./packed/supportsInt8Activations.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export { enableInt8Activations } from "./quantize/enableInt8Activations.ts";
 export { packedTensor } from "./quantize/packedTensor.ts";
-export { quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { defaultGenerator, manualSeed } from "./random/manualSeed.ts";
-export { Generator, type GeneratorState, philox } from "./random/random.ts";
-export * from "./safetensors/index.ts";
-export { checkLogits } from "./sampling/checkLogits.ts";
-export { type SamplingOptions, samplingKeys } from "./sampling/samplingOptions.ts";
-export { sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
-export { fromParts, type PartsSpec } from "./transfer/fromParts.ts";
-export { InputTable } from "./transfer/inputTable.ts";
+export { Generator, type GeneratorState } from "./random/random.ts";
+export {
+  type ByteSource,
+  blobSource,
+  byteSource,
+  bytesSource,
+  openSafetensors,
+  openShardedSafetensors,
+  parseSafetensorsHeader,
+  parseSafetensorsIndex,
+  type SafetensorsData,
+  type SafetensorsDType,
+  type SafetensorsEntry,
+  SafetensorsError,
+  type SafetensorsFile,
+  type SafetensorsHeader,
+  type SafetensorsIndex,
+  type SafetensorsInfo,
+  type SafetensorsParts,
+  type SafetensorsPiece,
+  type SafetensorsSpec,
+  type SafetensorsTensor,
+  safetensorsFileLength,
+  streamSafetensors,
+  writeSafetensors,
+} from "./safetensors/index.ts";
+export type { SamplingOptions } from "./sampling/samplingOptions.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./transfer/meta.ts";
-export { moveTensors } from "./transfer/moveTensors.ts";
-export { overwriteBytes } from "./transfer/overwriteBytes.ts";
 export { toBackend } from "./transfer/toBackend.ts";

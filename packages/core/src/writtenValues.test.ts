@@ -1,9 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import {
-  adamStep,
-  addInto,
   backward,
-  cacheWrite,
   checkpoint,
   copyInto,
   exp,
@@ -13,7 +10,6 @@ import {
   noGrad,
   reference,
   reshape,
-  scaleInPlace,
   scope,
   silu,
   sum,
@@ -21,6 +17,7 @@ import {
   tensor,
   zeros,
 } from "./index.ts";
+import { adamStep, addInto, cacheWrite, scaleInPlace } from "./internal.ts";
 
 beforeAll(async () => {
   await init(reference());

@@ -114,6 +114,7 @@ export {
   openSafetensors,
   openShardedSafetensors,
   packedFormats,
+  packedTensor,
   pad,
   parseSafetensorsHeader,
   parseSafetensorsIndex,

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type CausalLM, generate, type Tokenizer } from "@lowrank/models";
 
 /**

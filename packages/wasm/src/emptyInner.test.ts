@@ -1,15 +1,5 @@
-import {
-  type Backend,
-  doraLinear,
-  Generator,
-  init,
-  linear,
-  loraLinear,
-  matmul,
-  randn,
-  reference,
-  type Tensor,
-} from "@lowrank/core";
+import { type Backend, Generator, init, linear, matmul, randn, reference, type Tensor } from "@lowrank/core";
+import { doraLinear, loraLinear } from "@lowrank/core/internal";
 import { checkGrad, expectClose } from "@lowrank/core/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";

@@ -1,9 +1,7 @@
 import {
   blockFormats,
-  enableInt8Activations,
   Generator,
   init,
-  linearWithInt8Activations,
   matmul,
   packedTensor,
   quantize4bit,
@@ -11,6 +9,7 @@ import {
   type Tensor,
   tensor,
 } from "@lowrank/core";
+import { enableInt8Activations, linearWithInt8Activations } from "@lowrank/core/internal";
 import { beforeAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 import { difference } from "./testing/difference.ts";

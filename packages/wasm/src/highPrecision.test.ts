@@ -3,7 +3,6 @@ import {
   Generator,
   init,
   linearCrossEntropy,
-  loraLinear,
   type MatmulPrecision,
   matmul,
   noGrad,
@@ -18,6 +17,7 @@ import {
   to,
   withFloat32MatmulPrecision,
 } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import { Parameter } from "@lowrank/nn";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type WasmBackend, wasm } from "./index.ts";

@@ -1,17 +1,5 @@
-import {
-  copyInto,
-  Generator,
-  InputTable,
-  init,
-  lowRankRows,
-  moveTensors,
-  noGrad,
-  randn,
-  reference,
-  type Tensor,
-  tensor,
-  to,
-} from "@lowrank/core";
+import { copyInto, Generator, init, noGrad, randn, reference, type Tensor, tensor, to } from "@lowrank/core";
+import { InputTable, lowRankRows, moveTensors } from "@lowrank/core/internal";
 import { beforeEach, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 

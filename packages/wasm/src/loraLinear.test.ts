@@ -1,4 +1,5 @@
-import { add, affine, gradients, init, loraLinear, matmul, quantize4bit, type Tensor, tensor, to } from "@lowrank/core";
+import { add, affine, gradients, init, matmul, quantize4bit, type Tensor, tensor, to } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import { describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 import { close, numbers } from "./testing/sameOnBackends.ts";

@@ -1,5 +1,6 @@
-import { Generator, lowRankRows, randn, scope, type Tensor, tensor, to } from "@lowrank/core";
+import { Generator, randn, scope, type Tensor, tensor, to } from "@lowrank/core";
 import type { Backend } from "@lowrank/core/backend";
+import { lowRankRows } from "@lowrank/core/internal";
 import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
 import { wasm } from "./index.ts";

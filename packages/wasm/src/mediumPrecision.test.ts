@@ -3,7 +3,6 @@ import {
   checkpoint,
   Generator,
   init,
-  linearWithInt8Activations,
   type MatmulPrecision,
   matmul,
   packedTensor,
@@ -17,6 +16,7 @@ import {
   to,
 } from "@lowrank/core";
 import { dtypes } from "@lowrank/core/backend";
+import { linearWithInt8Activations } from "@lowrank/core/internal";
 import { Parameter } from "@lowrank/nn";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";

@@ -1,17 +1,5 @@
-import {
-  adamStep,
-  Generator,
-  geglu,
-  gradients,
-  init,
-  linear,
-  mseLoss,
-  ones,
-  randn,
-  rmsNorm,
-  scope,
-  zeros,
-} from "@lowrank/core";
+import { Generator, geglu, gradients, init, linear, mseLoss, ones, randn, rmsNorm, scope, zeros } from "@lowrank/core";
+import { adamStep } from "@lowrank/core/internal";
 import { expect, it } from "vitest";
 import { wasm } from "./index.ts";
 

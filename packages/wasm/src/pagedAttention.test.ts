@@ -1,14 +1,5 @@
-import {
-  attention,
-  type Backend,
-  Generator,
-  type PagedAttentionParams,
-  pagedAttention,
-  pagedWrite,
-  reference,
-  type Tensor,
-  tensor,
-} from "@lowrank/core";
+import { attention, type Backend, Generator, reference, type Tensor, tensor } from "@lowrank/core";
+import { type PagedAttentionParams, pagedAttention, pagedWrite } from "@lowrank/core/internal";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";

@@ -1,12 +1,5 @@
-import {
-  type Backend,
-  Generator,
-  reference,
-  type SamplingOptions,
-  sampleToken,
-  sampleTokens,
-  tensor,
-} from "@lowrank/core";
+import { type Backend, Generator, reference, type SamplingOptions, tensor } from "@lowrank/core";
+import { sampleToken, sampleTokens } from "@lowrank/core/internal";
 import { beforeAll, describe, expect, it } from "vitest";
 import { wasm } from "./wasm.ts";
 

@@ -1,6 +1,6 @@
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { type DType, dtypes, faultError, sizeOf, viewOf } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";

@@ -1,4 +1,5 @@
-import { attentionBackward, Generator } from "@lowrank/core";
+import { Generator } from "@lowrank/core";
+import { attentionBackward } from "@lowrank/core/internal";
 import { inputValues, makeInput } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";

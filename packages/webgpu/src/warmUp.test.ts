@@ -1,4 +1,5 @@
-import { addInto, Generator, matmul, randn, scope, softmax, tensor } from "@lowrank/core";
+import { Generator, matmul, randn, scope, softmax, tensor } from "@lowrank/core";
+import { addInto } from "@lowrank/core/internal";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { entry, kernel, shader, type WebGpuBackend, webgpu } from "./index.ts";

@@ -1,5 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import * as core from "@lowrank/core";
+import * as internal from "@lowrank/core/internal";
 
 /** The parameters of a case in ops.json. */
 // biome-ignore lint/suspicious/noExplicitAny: each case has its own parameters.
@@ -74,6 +75,6 @@ export const opFunctions: Readonly<Record<string, OpFunction>> = {
     // ops.json stores heads before positions; rope takes [B, T, H, D].
     return core.rope(x.transpose(1, 2), cos, sin, { offset }).transpose(1, 2);
   },
-  loraLinear: ([x, w, a, b], { scaling }) => core.loraLinear(x, w, a, b, { scaling }),
-  doraLinear: ([x, w, a, b, m], { scaling }) => core.doraLinear(x, w, a, b, m, { scaling }),
+  loraLinear: ([x, w, a, b], { scaling }) => internal.loraLinear(x, w, a, b, { scaling }),
+  doraLinear: ([x, w, a, b, m], { scaling }) => internal.doraLinear(x, w, a, b, m, { scaling }),
 };

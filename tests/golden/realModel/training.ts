@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { backward, gradNorm, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
+import { backward, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
+import { gradNorm } from "@lowrank/core/internal";
 import type { CausalLM, LabelledInputs } from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";

@@ -1,12 +1,5 @@
-import {
-  blobSource,
-  bytesSource,
-  fromBytes,
-  openSafetensors,
-  type SafetensorsFile,
-  type Tensor,
-  viewAs,
-} from "@lowrank/core";
+import { blobSource, bytesSource, fromBytes, openSafetensors, type SafetensorsFile, type Tensor } from "@lowrank/core";
+import { viewAs } from "@lowrank/core/internal";
 import type { ModelFiles } from "@lowrank/files";
 import { readWhole } from "./readWhole.ts";
 

@@ -16,7 +16,6 @@ import {
   reference,
   relu,
   reshape,
-  scaleInPlace,
   scope,
   sigmoid,
   silu,
@@ -25,6 +24,7 @@ import {
   tensor,
   to,
 } from "../index.ts";
+import { scaleInPlace } from "../internal.ts";
 
 beforeAll(async () => {
   await init(reference());

@@ -12,7 +12,6 @@ import {
   memory,
   mul,
   noGrad,
-  onRecompute,
   rand,
   randn,
   reference,
@@ -23,6 +22,7 @@ import {
   tanh,
   tensor,
 } from "../index.ts";
+import { onRecompute } from "../internal.ts";
 
 beforeAll(async () => {
   await init(reference());

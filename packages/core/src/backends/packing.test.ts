@@ -2,10 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   add,
   byteLength,
-  canQuantizeAs,
   fromBytes,
   full,
-  hasIntegerCodes,
   init,
   type Packing,
   packedFormats,
@@ -15,6 +13,7 @@ import {
   tensor,
   zeros,
 } from "../index.ts";
+import { canQuantizeAs, hasIntegerCodes } from "../internal.ts";
 import { fourBitLayout, readOffset, writeHeader } from "../packed/blockwise/fourBitLayout.ts";
 
 beforeAll(async () => {

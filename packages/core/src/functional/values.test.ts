@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as core from "../index.ts";
 import { type Backend, init, reference, type Tensor, tensor, withBackend } from "../index.ts";
+import * as internal from "../internal.ts";
 import { primitives } from "../testing/index.ts";
 
 await init(reference());
@@ -209,8 +210,8 @@ const table: [call: string, run: () => Tensor, expected: unknown][] = [
   ["slice({ dim: -1, start: -1 })", () => core.slice(upTo(2, 2), { dim: -1, start: -1 }), [[1], [3]]],
   ["clone of a scalar", () => core.clone(tensor(3)), 3],
   ["select(-1, 0)", () => core.select(upTo(2, 2), -1, 0), [0, 2]],
-  ["place", () => core.place(ones(2), { dim: 0, size: 5, start: 1, step: 2, value: 3 }), [3, 1, 3, 1, 3]],
-  ["place by default", () => core.place(ones(2), { dim: -1, size: 4, start: 1 }), [0, 1, 1, 0]],
+  ["place", () => internal.place(ones(2), { dim: 0, size: 5, start: 1, step: 2, value: 3 }), [3, 1, 3, 1, 3]],
+  ["place by default", () => internal.place(ones(2), { dim: -1, size: 4, start: 1 }), [0, 1, 1, 0]],
   ["mean()", () => core.mean(upTo(2, 2)), 1.5],
   ["mean([0, 1], keepdim)", () => core.mean(upTo(2, 2), { dim: [0, 1], keepdim: true }), [[1.5]]],
   ["sum(-1, keepdim)", () => core.sum(upTo(2, 2), { dim: -1, keepdim: true }), [[1], [5]]],
@@ -310,7 +311,7 @@ const table: [call: string, run: () => Tensor, expected: unknown][] = [
   [
     "argmaxTokens",
     () =>
-      core.argmaxTokens(
+      internal.argmaxTokens(
         tensor([
           [1, 3, 3],
           [nan, 1, 2],
@@ -477,7 +478,7 @@ const table: [call: string, run: () => Tensor, expected: unknown][] = [
   ["the sines of rope", () => core.ropeTables([0], 2).sin, [[0], [0]]],
   [
     "documentMask",
-    () => core.documentMask(i32([0, 0, 2], [1, 3])),
+    () => internal.documentMask(i32([0, 0, 2], [1, 3])),
     [
       [
         [
@@ -488,9 +489,9 @@ const table: [call: string, run: () => Tensor, expected: unknown][] = [
       ],
     ],
   ],
-  ["rowSquares", () => core.rowSquares(upTo(2, 2)), [1, 13]],
-  ["rowSquares, fanInFanOut", () => core.rowSquares(upTo(2, 2), { fanInFanOut: true }), [4, 10]],
-  ["doraNorm", () => core.doraNorm(tensor([[3, 1]]), tensor([[0, 1]]), tensor([[3]]), { scaling: 1 }), [5]],
+  ["rowSquares", () => internal.rowSquares(upTo(2, 2)), [1, 13]],
+  ["rowSquares, fanInFanOut", () => internal.rowSquares(upTo(2, 2), { fanInFanOut: true }), [4, 10]],
+  ["doraNorm", () => internal.doraNorm(tensor([[3, 1]]), tensor([[0, 1]]), tensor([[3]]), { scaling: 1 }), [5]],
 ];
 
 const unsigned = (value: unknown): unknown => (Array.isArray(value) ? value.map(unsigned) : value === 0 ? 0 : value);

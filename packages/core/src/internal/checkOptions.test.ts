@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from "vitest";
 import * as core from "../index.ts";
+import * as internal from "../internal.ts";
 import { inputValues, makeInput, opCases } from "../testing/index.ts";
 
 beforeAll(async () => {
@@ -8,7 +9,7 @@ beforeAll(async () => {
 
 const { tensor, ones } = core;
 // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
-const loose = core as any;
+const loose = { ...core, ...internal } as any;
 
 it.each<[string, () => unknown, string]>([
   [
@@ -51,14 +52,14 @@ it.each<[string, () => unknown, string]>([
 
 it("takes an option only where the list of names holds true", () => {
   const keys = { dim: true, keepdim: false } as unknown as { dim: true; keepdim: true };
-  expect(() => core.checkOptions("f", { dim: 1 }, keys)).not.toThrow();
-  expect(() => core.checkOptions("f", { keepdim: true }, keys)).toThrow("f: there is no option keepdim");
+  expect(() => internal.checkOptions("f", { dim: 1 }, keys)).not.toThrow();
+  expect(() => internal.checkOptions("f", { keepdim: true }, keys)).toThrow("f: there is no option keepdim");
   expect(() => loose.checkOptions("f", { toString: 1 }, keys)).toThrow("f: there is no option toString");
 });
 
 it("takes options that are undefined, and lists all where none is near", () => {
   expect(() => core.sum(ones(1), undefined)).not.toThrow();
-  const error = core.unknownOption("here", "zzzzzzzz", ["a", "b"]);
+  const error = internal.unknownOption("here", "zzzzzzzz", ["a", "b"]);
   expect(error.message).toBe("here: there is no option zzzzzzzz; there are a, b");
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { nearestName } from "../index.ts";
+import { nearestName } from "../internal.ts";
 
 it("finds the name that was meant, and none where nothing is like it", () => {
   const known = ["q_proj", "k_proj", "down_proj"];

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { pythonFloat } from "../index.ts";
+import { pythonFloat } from "../internal.ts";
 
 it.each([
   [0, "0.0"],

@@ -1,17 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { definedOps, type OpDefinition } from "../engine/op.ts";
 import {
-  adamStep,
   attention,
   type Backend,
   cat,
-  clipToNorm,
   currentBackend,
   Generator,
   gradients,
-  gradNorm,
   init,
-  lowRankRows,
   noGrad,
   randn,
   reference,
@@ -22,6 +18,7 @@ import {
   withBackend,
   zeros,
 } from "../index.ts";
+import { adamStep, clipToNorm, gradNorm, lowRankRows } from "../internal.ts";
 import type { OpCase } from "../testing/cases.ts";
 import { deferred, expectClose, opCases, primitives } from "../testing/index.ts";
 import { inputValues, makeInput } from "../testing/input.ts";

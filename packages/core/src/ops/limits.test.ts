@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { definedOps } from "../engine/op.ts";
 import type { Tensor } from "../index.ts";
 import * as core from "../index.ts";
+import * as internal from "../internal.ts";
 
 beforeAll(async () => {
   await core.init(core.reference());
@@ -23,14 +24,18 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   ["slice with 4 ranges", () => core.slice(x(), null, null, null, null), "slice: there are 4 ranges"],
   ["slice with a long range", () => core.slice(x(), [0, 1, 1, 1] as never), "slice: [0,1,1,1] is no range"],
   ["slice without ranges", () => core.slice(x()), "slice: it takes ranges"],
-  ["place from 0", () => core.place(ones(3), { dim: 0, size: 3, start: 0 })],
-  ["place from -1", () => core.place(ones(3), { dim: 0, size: 3, start: -1 }), "place: 3 elements from -1"],
-  ["place step 0", () => core.place(ones(3), { dim: 0, size: 9, start: 0, step: 0 }), "in steps of 0 do not fit"],
-  ["place to the end", () => core.place(ones(3), { dim: 0, size: 6, start: 1, step: 2 })],
-  ["place beyond the end", () => core.place(ones(3), { dim: 0, size: 5, start: 1, step: 2 }), "do not fit into size 5"],
-  ["place nothing", () => core.place(ones(0), { dim: 0, size: 2, start: 2 })],
-  ["place one at the end", () => core.place(ones(1), { dim: 0, size: 2, start: 1 })],
-  ["place one beyond", () => core.place(ones(1), { dim: 0, size: 2, start: 2 }), "place: 1 elements from 2"],
+  ["place from 0", () => internal.place(ones(3), { dim: 0, size: 3, start: 0 })],
+  ["place from -1", () => internal.place(ones(3), { dim: 0, size: 3, start: -1 }), "place: 3 elements from -1"],
+  ["place step 0", () => internal.place(ones(3), { dim: 0, size: 9, start: 0, step: 0 }), "in steps of 0 do not fit"],
+  ["place to the end", () => internal.place(ones(3), { dim: 0, size: 6, start: 1, step: 2 })],
+  [
+    "place beyond the end",
+    () => internal.place(ones(3), { dim: 0, size: 5, start: 1, step: 2 }),
+    "do not fit into size 5",
+  ],
+  ["place nothing", () => internal.place(ones(0), { dim: 0, size: 2, start: 2 })],
+  ["place one at the end", () => internal.place(ones(1), { dim: 0, size: 2, start: 1 })],
+  ["place one beyond", () => internal.place(ones(1), { dim: 0, size: 2, start: 2 }), "place: 1 elements from 2"],
   ["topk 0", () => core.topk(x(), 0)],
   ["topk n", () => core.topk(x(), 4)],
   ["topk n + 1", () => core.topk(x(), 5), "topk: k 5 is out of range for dim 2 of [2,3,4]; use 0..4"],
@@ -191,7 +196,7 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   ["cacheWrite at one position", () => cacheWrite([0]), "cacheWrite: 1 positions for a batch of 2"],
   [
     "cacheWrite of another dtype",
-    () => core.cacheWrite(ones([2, 5]), i32([1, 1], [2, 1]), { position: 0 }),
+    () => internal.cacheWrite(ones([2, 5]), i32([1, 1], [2, 1]), { position: 0 }),
     "i32 rows [2,1]",
   ],
   ["lowRankRows", () => lowRankRows([[0, 2], [1]])],
@@ -213,13 +218,13 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   ["minP 1", () => sample({ minP: 1 })],
   ["minP 1.1", () => sample({ minP: 1.1 }), "minP is 1.1; expected a number from 0 to 1"],
   ["minP -0.1", () => sample({ minP: -0.1 }), "minP is -0.1"],
-  ["logits without tokens", () => core.sampleTokens(ones([2, 0])), "the logits [2,0] must be [rows, tokens]"],
+  ["logits without tokens", () => internal.sampleTokens(ones([2, 0])), "the logits [2,0] must be [rows, tokens]"],
   [
     "logits of three dimensions",
-    () => core.sampleTokens(x()),
+    () => internal.sampleTokens(x()),
     "sampleTokens: the logits [2,3,4] must be [rows, tokens]",
   ],
-  ["logits of no row", () => core.sampleTokens(ones([0, 2]))],
+  ["logits of no row", () => internal.sampleTokens(ones([0, 2]))],
   [
     "isCausal with a mask",
     () => sdpa({ isCausal: true, mask: ones([5], { dtype: "bool" }) }),
@@ -235,7 +240,7 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   ["fewer heads with enableGqa", () => sdpa({ enableGqa: true }, 1)],
   [
     "adamStep of 3 tensors",
-    () => core.adamStep(ones(1), ones(1), ones(1), adam),
+    () => internal.adamStep(ones(1), ones(1), ones(1), adam),
     "adamStep: 3 tensors; give 4 for each",
   ],
   ["an empty guard", () => guarded([0]), "adamStep: the guard [0] must be a vector of at least one number"],
@@ -264,21 +269,21 @@ const conv2d = (weight: number[], bias: number[] | null, groups: number) =>
 const attend = (options: core.AttentionOptions) =>
   core.attention(ones([2, 3, 4, 8]), ones([2, 5, 2, 8]), ones([2, 5, 2, 8]), options);
 const blockwise = (params: { blockSize: number }) => core.quantizeBlockwise(ones(3), ones(256), params);
-const cacheWrite = (position: number | number[]) => core.cacheWrite(ones([2, 5, 1]), ones([2, 3, 1]), { position });
-const sample = (options: object) => core.sampleTokens(ones([2, 4]), options);
+const cacheWrite = (position: number | number[]) => internal.cacheWrite(ones([2, 5, 1]), ones([2, 3, 1]), { position });
+const sample = (options: object) => internal.sampleTokens(ones([2, 4]), options);
 const sdpa = (options: object, heads = 2) =>
   core.scaledDotProductAttention(ones([1, 2, 3, 4]), ones([1, heads, 5, 4]), ones([1, heads, 5, 4]), options);
 const guarded = (shape: number[]) =>
-  core.adamStep(...[1, 1, 1, 1].map((n) => ones([n])), ones(shape), { ...adam, guard: "obey" });
+  internal.adamStep(...[1, 1, 1, 1].map((n) => ones([n])), ones(shape), { ...adam, guard: "obey" });
 const dora = (shape: number[]) =>
-  core.doraLinear(ones([1, 2]), ones([3, 2]), ones([1, 2]), ones([3, 1]), ones(shape), { scaling: 1 });
+  internal.doraLinear(ones([1, 2]), ones([3, 2]), ones([1, 2]), ones([3, 1]), ones(shape), { scaling: 1 });
 const op = (name: string, t: Tensor, params: object) =>
   definedOps()
     .get(name)
     ?.shape([t], params as never);
 function lowRankRows(rows: number[][], scalings = [1, 2]): Tensor {
   const factors = [0, 1].flatMap(() => [ones([1, 4]), ones([2, 1])]);
-  return core.lowRankRows(ones([3, 2]), ones([3, 4]), ...factors, { rows, scalings });
+  return internal.lowRankRows(ones([3, 2]), ones([3, 4]), ...factors, { rows, scalings });
 }
 
 describe("settings at their limits and beyond", () => {
@@ -291,19 +296,19 @@ describe("settings at their limits and beyond", () => {
 it("frozen lists of rows are checked again for a batch of another size", () => {
   const rows = Object.freeze([Object.freeze([0, 2])]);
   const run = (count: number) =>
-    core.lowRankRows(ones([count, 2]), ones([count, 4]), ones([1, 4]), ones([2, 1]), { rows, scalings: [1] });
+    internal.lowRankRows(ones([count, 2]), ones([count, 4]), ones([1, 4]), ones([2, 1]), { rows, scalings: [1] });
   expect(() => run(3)).not.toThrow();
   expect(() => run(3)).not.toThrow();
   expect(() => run(2)).toThrow("lowRankRows: row 2 is not one of the 2 rows");
   const open = [[0, 2]];
   const params = { rows: open, scalings: [1] };
-  const again = () => core.lowRankRows(ones([3, 2]), ones([3, 4]), ones([1, 4]), ones([2, 1]), params);
+  const again = () => internal.lowRankRows(ones([3, 2]), ones([3, 4]), ones([1, 4]), ones([2, 1]), params);
   again();
   open[0].push(2);
   expect(again).toThrow("lowRankRows: row 2 is named twice");
   const half = Object.freeze([[1]]);
   const halfFrozen = () =>
-    core.lowRankRows(ones([3, 2]), ones([3, 4]), ones([1, 4]), ones([2, 1]), { rows: half, scalings: [1] });
+    internal.lowRankRows(ones([3, 2]), ones([3, 4]), ones([1, 4]), ones([2, 1]), { rows: half, scalings: [1] });
   halfFrozen();
   half[0].push(1);
   expect(halfFrozen).toThrow("lowRankRows: row 1 is named twice");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as core from "../index.ts";
 import { type Backend, init, noGrad, reference, type Tensor, tensor, withBackend } from "../index.ts";
+import * as internal from "../internal.ts";
 import { primitives } from "../testing/index.ts";
 
 await init(reference());
@@ -22,45 +23,55 @@ function adamBy(gradient: number, shrunk: number): number[] {
 }
 
 const steps: [name: string, run: (t: Tensor[]) => unknown, values: number[], expected: number[]][] = [
-  ["AdamW", (t) => core.adamStep(...t, { ...adam, decoupled: true }), [p, g, m, v], adamBy(g, p * (1 - 0.5 * 0.2))],
-  ["Adam", (t) => core.adamStep(...t, { ...adam, decoupled: false }), [p, g, m, v], adamBy(decayed, p)],
+  ["AdamW", (t) => internal.adamStep(...t, { ...adam, decoupled: true }), [p, g, m, v], adamBy(g, p * (1 - 0.5 * 0.2))],
+  ["Adam", (t) => internal.adamStep(...t, { ...adam, decoupled: false }), [p, g, m, v], adamBy(decayed, p)],
   [
     "Adagrad",
-    (t) => core.adagradStep(...t, { lr: 0.5, weightDecay: 0.2, eps: 0.3 }),
+    (t) => internal.adagradStep(...t, { lr: 0.5, weightDecay: 0.2, eps: 0.3 }),
     [p, g, m],
     [p - (0.5 * decayed) / (Math.sqrt(m + decayed ** 2) + 0.3), g, m + decayed ** 2],
   ],
-  ["Lion", (t) => core.lionStep(...t, lion), [p, g, m], [p * 0.9 - 0.5, g, 0.7 * m + 0.3 * g]],
-  ["Lion against its average", (t) => core.lionStep(...t, lion), [p, g, -3], [p * 0.9 + 0.5, g, 0.7 * -3 + 0.3 * g]],
-  ["SGD", (t) => core.sgdStep(...t, sgd), [p, g], [p - 0.5 * decayed, g]],
+  ["Lion", (t) => internal.lionStep(...t, lion), [p, g, m], [p * 0.9 - 0.5, g, 0.7 * m + 0.3 * g]],
+  [
+    "Lion against its average",
+    (t) => internal.lionStep(...t, lion),
+    [p, g, -3],
+    [p * 0.9 + 0.5, g, 0.7 * -3 + 0.3 * g],
+  ],
+  ["SGD", (t) => internal.sgdStep(...t, sgd), [p, g], [p - 0.5 * decayed, g]],
   [
     "SGD with momentum",
-    (t) => core.sgdStep(...t, sgd),
+    (t) => internal.sgdStep(...t, sgd),
     [p, g, m],
     [p - 0.5 * (0.6 * m + 0.7 * decayed), g, 0.6 * m + 0.7 * decayed],
   ],
-  ["SGD's first step", (t) => core.sgdStep(...t, { ...sgd, first: true }), [p, g, m], [p - 0.5 * decayed, g, decayed]],
+  [
+    "SGD's first step",
+    (t) => internal.sgdStep(...t, { ...sgd, first: true }),
+    [p, g, m],
+    [p - 0.5 * decayed, g, decayed],
+  ],
   [
     "SGD by Nesterov",
-    (t) => core.sgdStep(...t, { ...sgd, nesterov: true }),
+    (t) => internal.sgdStep(...t, { ...sgd, nesterov: true }),
     [p, g, m],
     [p - 0.5 * (decayed + 0.6 * (0.6 * m + 0.7 * decayed)), g, 0.6 * m + 0.7 * decayed],
   ],
   [
     "SGD's first step by Nesterov",
-    (t) => core.sgdStep(...t, { ...sgd, nesterov: true, first: true }),
+    (t) => internal.sgdStep(...t, { ...sgd, nesterov: true, first: true }),
     [p, g, m],
     [p - 0.5 * 1.6 * decayed, g, decayed],
   ],
   [
     "RMSprop",
-    (t) => core.rmspropStep(...t, rmsprop),
+    (t) => internal.rmspropStep(...t, rmsprop),
     [p, g, m],
     [p - (0.5 * decayed) / (Math.sqrt(0.6 * m + 0.4 * decayed ** 2) + 0.3), g, 0.6 * m + 0.4 * decayed ** 2],
   ],
   [
     "RMSprop with momentum",
-    (t) => core.rmspropStep(...t, rmsprop),
+    (t) => internal.rmspropStep(...t, rmsprop),
     [p, g, m, v],
     (() => {
       const mean = 0.6 * m + 0.4 * decayed ** 2;
@@ -68,8 +79,8 @@ const steps: [name: string, run: (t: Tensor[]) => unknown, values: number[], exp
       return [p - 0.5 * move, g, mean, move];
     })(),
   ],
-  ["addInto", (t) => core.addInto(t[0], t[1], {}), [p, g], [p + g, g]],
-  ["addInto with alpha", (t) => core.addInto(t[0], t[1], { alpha: -2 }), [p, g], [p - 2 * g, g]],
+  ["addInto", (t) => internal.addInto(t[0], t[1], {}), [p, g], [p + g, g]],
+  ["addInto with alpha", (t) => internal.addInto(t[0], t[1], { alpha: -2 }), [p, g], [p - 2 * g, g]],
 ];
 
 /** Returns the gradients of a function of numbers, by finite differences. */
@@ -139,7 +150,7 @@ describe.each<[string, () => Backend]>([
   ])("clipToNorm scales by at most 1, to %i of %i", (maxNorm, norm) => {
     withBackend(backend, () => {
       const x = tensor([3, 4]);
-      noGrad(() => core.clipToNorm(x, tensor(norm), { maxNorm }));
+      noGrad(() => internal.clipToNorm(x, tensor(norm), { maxNorm }));
       const factor = Math.min(1, maxNorm / (norm + 1e-6));
       expect(x.dataSync()[0]).toBeCloseTo(3 * factor, 5);
       expect(x.dataSync()[1]).toBeCloseTo(4 * factor, 5);
@@ -170,7 +181,7 @@ describe.each<[string, () => Backend]>([
     [{ minP: 0.5, temperature: 2 }, undefined, [1, 1, 1, 1]],
     [{ minP: 0.55, temperature: 2 }, undefined, [0, 1, 1, 1]],
   ])("keptTokens of %j, at least %s", (options, least, expected) => {
-    const kept = withBackend(backend, () => core.keptTokens(tensor([row]), options, least));
+    const kept = withBackend(backend, () => internal.keptTokens(tensor([row]), options, least));
     expect(kept && [...kept.dataSync()]).toEqual(expected);
   });
 });

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
-import { canQuantizeAs, dtypes, Generator, init, quantize4bit, quantizeAs, randn, reference } from "../index.ts";
+import { dtypes, Generator, init, quantize4bit, randn, reference } from "../index.ts";
+import { canQuantizeAs, quantizeAs } from "../internal.ts";
 
 beforeAll(() => init(reference()));
 

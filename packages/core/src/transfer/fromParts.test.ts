@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { fromBytes, fromParts, init, memory, reference, to } from "../index.ts";
+import { fromBytes, init, memory, reference, to } from "../index.ts";
+import { fromParts } from "../internal.ts";
 
 beforeAll(() => init(reference()));
 

@@ -4,10 +4,7 @@ import {
   copyInto,
   defineOp,
   Generator,
-  InputTable,
   init,
-  lowRankRows,
-  moveTensors,
   noGrad,
   type Op,
   randn,
@@ -15,6 +12,7 @@ import {
   type Tensor,
   tensor,
 } from "../index.ts";
+import { InputTable, lowRankRows, moveTensors } from "../internal.ts";
 import { deferred, primitives } from "../testing/index.ts";
 
 const scaledSum: Op<number, { scale: number }> = defineOp<number, { scale: number }>({

@@ -6,7 +6,6 @@ import {
   Generator,
   init,
   linearCrossEntropy,
-  loraLinear,
   type MetaBackend,
   memory,
   meta,
@@ -21,6 +20,7 @@ import {
   withBackend,
   zeros,
 } from "../index.ts";
+import { loraLinear } from "../internal.ts";
 
 beforeAll(async () => {
   await init(reference());

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { init, overwriteBytes, reference, tensor } from "../index.ts";
+import { init, reference, tensor } from "../index.ts";
+import { overwriteBytes } from "../internal.ts";
 
 test("bytes take the place of a tensor's numbers, and whoever keeps what it knew of them hears of it", async () => {
   await init(reference());

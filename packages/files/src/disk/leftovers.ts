@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 

@@ -1,4 +1,5 @@
-import { type ByteSource, checkOptions } from "@lowrank/core";
+import type { ByteSource } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type ModelFiles, missingFile } from "../interface/modelFiles.ts";
 import { namesIn } from "../places/namesIn.ts";
 import { hubAddressForms, parseHubAddress, pathIn } from "./hubAddress.ts";

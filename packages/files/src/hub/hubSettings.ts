@@ -1,4 +1,5 @@
-import type { OnProgress, OptionKeys } from "@lowrank/core";
+import type { OnProgress } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 
 /** Options for reading from the Hugging Face hub. In Node their defaults come from the environment. */
 export interface HubOptions {

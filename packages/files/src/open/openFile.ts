@@ -1,4 +1,5 @@
-import { type ByteSource, checkOptions } from "@lowrank/core";
+import type { ByteSource } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { diskPath, nodeModules } from "../disk/nodeModules.ts";
 import { folderFiles } from "../places/folderFiles.ts";
 import { urlFiles } from "../places/urlFiles.ts";

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { HubFilesOptions, HubOptions } from "../hub/hubSettings.ts";
 import type { ModelFiles } from "../interface/modelFiles.ts";
 import { urlFiles } from "../places/urlFiles.ts";

@@ -1,4 +1,5 @@
-import { byteSource, bytesOf } from "@lowrank/core";
+import { byteSource } from "@lowrank/core";
+import { bytesOf } from "@lowrank/core/internal";
 import { type FileContent, missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 import { namesIn } from "./namesIn.ts";
 

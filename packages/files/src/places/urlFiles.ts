@@ -1,4 +1,5 @@
-import { bytesSource, checkOptions } from "@lowrank/core";
+import { bytesSource } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { ModelFiles } from "../interface/modelFiles.ts";
 import { InterruptedBody, reasonOf } from "../sources/interruptedBody.ts";
 

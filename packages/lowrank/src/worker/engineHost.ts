@@ -1,4 +1,5 @@
-import { checkOptions, init, memory } from "@lowrank/core";
+import { init, memory } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type LoadModelOptions, loadModel } from "@lowrank/models";
 import type { OnWarning } from "@lowrank/peft";
 import { getLastCheckpoint } from "@lowrank/train";

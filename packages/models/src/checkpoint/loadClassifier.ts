@@ -1,4 +1,5 @@
-import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
+import { Generator, type OnProgress } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import type { ClassifierConfig } from "../config/architectureConfig.ts";

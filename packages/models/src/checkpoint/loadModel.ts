@@ -1,4 +1,5 @@
-import { checkOptions, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
+import { isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";

@@ -1,4 +1,5 @@
-import { fromParts, type SafetensorsFile, type Tensor } from "@lowrank/core";
+import type { SafetensorsFile, Tensor } from "@lowrank/core";
+import { fromParts } from "@lowrank/core/internal";
 import { reusableBuffer } from "./reusableBuffer.ts";
 
 /** Number of bytes read from a file at a time. */

@@ -1,4 +1,4 @@
-import { checkDType, type OptionKeys } from "@lowrank/core";
+import { checkDType, type OptionKeys } from "@lowrank/core/internal";
 import { type ModelFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";

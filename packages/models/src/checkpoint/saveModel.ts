@@ -1,15 +1,5 @@
-import {
-  canQuantizeAs,
-  checkDType,
-  checkOptions,
-  isPacked,
-  type SafetensorsTensor,
-  scope,
-  type Tensor,
-  to,
-  toBitsandbytes,
-  yieldIfDue,
-} from "@lowrank/core";
+import { isPacked, type SafetensorsTensor, scope, type Tensor, to, toBitsandbytes, yieldIfDue } from "@lowrank/core";
+import { canQuantizeAs, checkDType, checkOptions } from "@lowrank/core/internal";
 import { type ModelFiles, type WritablePlace, writeFiles } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";

@@ -1,14 +1,5 @@
-import {
-  affine,
-  type Generator,
-  gather,
-  keptTokens,
-  rand,
-  type SamplingOptions,
-  type Tensor,
-  topk,
-  where,
-} from "@lowrank/core";
+import { affine, type Generator, gather, rand, type SamplingOptions, type Tensor, topk, where } from "@lowrank/core";
+import { keptTokens } from "@lowrank/core/internal";
 
 /** Continuations of each prompt, [B, k]: their scores and their flat indices in [beams, V]. */
 export interface Chosen {

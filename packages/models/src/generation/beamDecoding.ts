@@ -1,4 +1,5 @@
-import { checkLogits, Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
+import { Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
+import { checkLogits } from "@lowrank/core/internal";
 import type { CausalLM } from "../model/causalLM.ts";
 import { drawn, filterLogProbabilities, likeliest } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";

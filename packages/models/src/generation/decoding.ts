@@ -1,4 +1,5 @@
-import { argmaxTokens, checkLogits, Generator, type Tensor } from "@lowrank/core";
+import { Generator, type Tensor } from "@lowrank/core";
+import { argmaxTokens, checkLogits } from "@lowrank/core/internal";
 import type { CausalLM } from "../model/causalLM.ts";
 import type { drawTokens } from "./drawTokens.ts";
 import { ModelRows } from "./modelRows.ts";

@@ -1,4 +1,5 @@
-import { type Generator, sampleTokens, type Tensor } from "@lowrank/core";
+import type { Generator, Tensor } from "@lowrank/core";
+import { sampleTokens } from "@lowrank/core/internal";
 import type { GenerationSettings } from "./settings.ts";
 
 /** Samples the next token of each row from its logits. In a separate file so that it is loaded only when used. */

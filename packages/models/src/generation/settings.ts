@@ -1,4 +1,5 @@
-import { checkOptions, type OptionKeys, type SamplingOptions, samplingKeys } from "@lowrank/core";
+import type { SamplingOptions } from "@lowrank/core";
+import { checkOptions, type OptionKeys, samplingKeys } from "@lowrank/core/internal";
 import type { GenerationConfig } from "../config/generationConfig.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";

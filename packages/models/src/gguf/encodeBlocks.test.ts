@@ -1,4 +1,5 @@
-import { Generator, randn, readF16, reference } from "@lowrank/core";
+import { Generator, randn, reference } from "@lowrank/core";
+import { readF16 } from "@lowrank/core/internal";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import golden from "./encodeBlocks.gen.json" with { type: "json" };

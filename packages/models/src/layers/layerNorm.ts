@@ -1,4 +1,5 @@
-import { layerNorm as normalise, type Tensor, widen, zeros } from "@lowrank/core";
+import { layerNorm as normalise, type Tensor, zeros } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import { LayerNorm, Module, type Parameter } from "@lowrank/nn";
 import type { ParameterPath } from "../model/parameters.ts";
 

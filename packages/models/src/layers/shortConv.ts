@@ -1,4 +1,5 @@
-import { add, mul, reshape, slice, type Tensor, widen } from "@lowrank/core";
+import { add, mul, reshape, slice, type Tensor } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import { Conv1d, Module, type UnaryModule } from "@lowrank/nn";
 import type { ParameterPath } from "../model/parameters.ts";
 import type { PromptedBatch } from "../model/promptedBatch.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, formatShape, type OptionKeys, Tensor } from "@lowrank/core";
+import { formatShape, Tensor } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { LabelledInputs } from "./causalLM.ts";
 import type { LabelledSequences } from "./sequenceClassifier.ts";
 

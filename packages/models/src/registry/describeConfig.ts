@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { JsonFields } from "../config/jsonFields.ts";
 import { describeStack, type StackDescription } from "./describeBuilt.ts";
 import { describeModel } from "./describeModel.ts";

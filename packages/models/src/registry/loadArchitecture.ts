@@ -1,4 +1,4 @@
-import { nearestName } from "@lowrank/core";
+import { nearestName } from "@lowrank/core/internal";
 import type { Architecture } from "../model/architecture.ts";
 import { registered } from "./registeredArchitectures.ts";
 

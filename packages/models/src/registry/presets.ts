@@ -1,4 +1,4 @@
-import { nearestName } from "@lowrank/core";
+import { nearestName } from "@lowrank/core/internal";
 import type { ModelConfig } from "../config/architectureConfig.ts";
 import type { Architecture } from "../model/architecture.ts";
 import { parseModelConfig } from "./modelConfig.ts";

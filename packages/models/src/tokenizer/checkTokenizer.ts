@@ -1,4 +1,4 @@
-import { expressionCost } from "@lowrank/core";
+import { expressionCost } from "@lowrank/core/internal";
 import { JsonFields } from "../config/jsonFields.ts";
 import { modelType } from "./pipeline/models.ts";
 import { splitBehaviors } from "./pipeline/splits.ts";

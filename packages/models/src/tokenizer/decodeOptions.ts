@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 
 /** Options of `decode`. */
 export interface DecodeOptions {

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate } from "./chatTemplate.ts";
 import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";

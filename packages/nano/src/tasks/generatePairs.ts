@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { drawSlots } from "./arguments.ts";
 import { familyName } from "./intent.ts";
 import { javascript } from "./languages/javascript.ts";

@@ -1,17 +1,5 @@
-import {
-  attention,
-  type Backend,
-  cacheWrite,
-  cat,
-  checkOptions,
-  indexSelect,
-  keep,
-  noGrad,
-  type OptionKeys,
-  slice,
-  type Tensor,
-  zeros,
-} from "@lowrank/core";
+import { attention, type Backend, cat, indexSelect, keep, noGrad, slice, type Tensor, zeros } from "@lowrank/core";
+import { cacheWrite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import { earlierRows } from "./earlierRows.ts";
 import { type CacheSizes, type LayerCache, layerCaches } from "./layerCache.ts";

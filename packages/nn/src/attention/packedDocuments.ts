@@ -1,20 +1,5 @@
-import {
-  arange,
-  attention,
-  cat,
-  checkOptions,
-  documentAttention,
-  documentMask,
-  formatShape,
-  ge,
-  mul,
-  type OptionKeys,
-  sub,
-  type Tensor,
-  to,
-  unsqueeze,
-  zeros,
-} from "@lowrank/core";
+import { arange, attention, cat, formatShape, ge, mul, sub, type Tensor, to, unsqueeze, zeros } from "@lowrank/core";
+import { checkOptions, documentAttention, documentMask, type OptionKeys } from "@lowrank/core/internal";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import { earlierRows } from "./earlierRows.ts";
 

@@ -1,14 +1,5 @@
-import {
-  checkOptions,
-  embedding,
-  mul,
-  type OptionKeys,
-  pagedAttention,
-  pagedWrite,
-  reshape,
-  type Tensor,
-  tensor,
-} from "@lowrank/core";
+import { embedding, mul, reshape, type Tensor, tensor } from "@lowrank/core";
+import { checkOptions, type OptionKeys, pagedAttention, pagedWrite } from "@lowrank/core/internal";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import type { PagedKVCache } from "./pagedKVCache.ts";
 

@@ -1,15 +1,5 @@
-import {
-  type Backend,
-  cacheWrite,
-  checkOptions,
-  keep,
-  type OptionKeys,
-  reshape,
-  scope,
-  slice,
-  type Tensor,
-  zeros,
-} from "@lowrank/core";
+import { type Backend, keep, reshape, scope, slice, type Tensor, zeros } from "@lowrank/core";
+import { cacheWrite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type CacheSizes, layerCaches } from "./layerCache.ts";
 
 /** Sizes of a paged key-value cache. */

@@ -1,4 +1,5 @@
-import { checkOptions, gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
+import { gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 
 /** ReLU: max(x, 0), elementwise. */

@@ -1,14 +1,12 @@
 import {
   add,
   affine,
-  checkOptions,
   copyInto,
   formatShape,
   mean,
   mul,
   noGrad,
   ones,
-  onRecompute,
   reshape,
   rsqrt,
   scope,
@@ -18,6 +16,7 @@ import {
   variance,
   zeros,
 } from "@lowrank/core";
+import { checkOptions, onRecompute } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { ModuleBuffer } from "../module/moduleBuffer.ts";
 import { Parameter } from "../module/parameter.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, linear, randn, type Tensor, zeros } from "@lowrank/core";
+import { linear, randn, type Tensor, zeros } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";

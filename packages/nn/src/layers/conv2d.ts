@@ -1,13 +1,5 @@
-import {
-  type Conv1dOptions,
-  type Conv2dOptions,
-  checkOptions,
-  conv1d,
-  conv2d,
-  convKeys,
-  type Size2d,
-  type Tensor,
-} from "@lowrank/core";
+import { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d, type Size2d, type Tensor } from "@lowrank/core";
+import { checkOptions, convKeys } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, embedding, type Generator, randn, type Tensor, tensor, where, widen } from "@lowrank/core";
+import { embedding, type Generator, randn, type Tensor, tensor, where } from "@lowrank/core";
+import { checkOptions, widen } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";

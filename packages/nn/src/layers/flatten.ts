@@ -1,4 +1,5 @@
-import { checkOptions, flatten, type Tensor } from "@lowrank/core";
+import { flatten, type Tensor } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 
 /** Merges the dimensions from `startDim` (default 1) to `endDim` (default last). */

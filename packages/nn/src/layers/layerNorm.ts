@@ -1,4 +1,5 @@
-import { checkOptions, layerNorm, ones, scope, type Tensor, widen, zeros } from "@lowrank/core";
+import { layerNorm, ones, scope, type Tensor, zeros } from "@lowrank/core";
+import { checkOptions, widen } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, Parameter } from "../module/parameter.ts";
 import { normalizedSize } from "./expectSizes.ts";

@@ -1,13 +1,5 @@
-import {
-  add,
-  checkOptions,
-  linear,
-  linearWithInt8Activations,
-  scope,
-  supportsInt8Activations,
-  type Tensor,
-  widen,
-} from "@lowrank/core";
+import { add, linear, scope, type Tensor } from "@lowrank/core";
+import { checkOptions, linearWithInt8Activations, supportsInt8Activations, widen } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";

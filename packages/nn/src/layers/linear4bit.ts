@@ -1,4 +1,5 @@
-import { formatShape, type OptionKeys, type Packing, type QuantType, to } from "@lowrank/core";
+import { formatShape, type Packing, type QuantType, to } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../module/parameter.ts";
 import { Linear } from "./linear.ts";
 

@@ -1,4 +1,4 @@
-import { canQuantizeAs } from "@lowrank/core";
+import { canQuantizeAs } from "@lowrank/core/internal";
 import type { Parameter } from "../module/parameter.ts";
 import { Linear } from "./linear.ts";
 import { Linear4bit } from "./linear4bit.ts";

@@ -3,17 +3,14 @@ import {
   type AvgPool2dOptions,
   avgPool1d,
   avgPool2d,
-  avgPoolKeys,
-  checkOptions,
   type MaxPool1dOptions,
   type MaxPool2dOptions,
   maxPool1d,
   maxPool2d,
-  maxPoolKeys,
-  type OptionKeys,
   type Size2d,
   type Tensor,
 } from "@lowrank/core";
+import { avgPoolKeys, checkOptions, maxPoolKeys, type OptionKeys } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 
 /** A layer that slides a window over its input. */

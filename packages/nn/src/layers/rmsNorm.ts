@@ -1,4 +1,5 @@
-import { checkOptions, ones, rmsNorm, type Tensor, widen } from "@lowrank/core";
+import { ones, rmsNorm, type Tensor } from "@lowrank/core";
+import { checkOptions, widen } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, Parameter } from "../module/parameter.ts";
 import { normalizedSize } from "./expectSizes.ts";

@@ -1,4 +1,5 @@
-import { type Generator, type OptionKeys, rand } from "@lowrank/core";
+import { type Generator, rand } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../module/parameter.ts";
 
 /** Options of layers that draw their weights. */

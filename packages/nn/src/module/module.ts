@@ -1,4 +1,5 @@
-import { type Backend, checkOptions, inspectAsText, moveTensors, Tensor } from "@lowrank/core";
+import { type Backend, Tensor } from "@lowrank/core";
+import { checkOptions, inspectAsText, moveTensors } from "@lowrank/core/internal";
 import { describeModule } from "./describeModule.ts";
 import type { LayerKind } from "./layerKind.ts";
 import { type LoadReport, loadTensors, type StateDict } from "./loadTensors.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, getFloat32MatmulPrecision, isPacked, keep, type MatmulPrecision, Tensor } from "@lowrank/core";
+import { getFloat32MatmulPrecision, isPacked, keep, type MatmulPrecision, Tensor } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 
 /**
  * A tensor that a module owns: listed by `namedParameters`, saved in state dicts, and trained while it requires

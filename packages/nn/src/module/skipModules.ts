@@ -1,4 +1,4 @@
-import { nearestName } from "@lowrank/core";
+import { nearestName } from "@lowrank/core/internal";
 
 /**
  * Returns a test for paths by transformers' rule. An entry matches the end of a path, or its start up to a dot. The

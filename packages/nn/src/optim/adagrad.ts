@@ -1,4 +1,5 @@
-import { adagradStep, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { adagradStep } from "@lowrank/core/internal";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adagrad`. */

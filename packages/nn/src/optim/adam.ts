@@ -1,4 +1,5 @@
-import { adamStep, type OptionKeys, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { adamStep, type OptionKeys } from "@lowrank/core/internal";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { Adam, type AdamOptions, adamKeys } from "./adam.ts";
 import type { Params } from "./optimizer.ts";
 

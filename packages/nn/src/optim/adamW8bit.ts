@@ -1,13 +1,5 @@
-import {
-  adam8bitBlockSize,
-  adamStep,
-  adamStep8bit,
-  type Backend,
-  dynamicMap,
-  keep,
-  type Tensor,
-  tensor,
-} from "@lowrank/core";
+import { type Backend, dynamicMap, keep, type Tensor, tensor } from "@lowrank/core";
+import { adam8bitBlockSize, adamStep, adamStep8bit } from "@lowrank/core/internal";
 import { type AdamOptions, checkBetas } from "./adam.ts";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 

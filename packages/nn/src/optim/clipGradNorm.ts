@@ -1,4 +1,5 @@
-import { clipToNorm, gradNorm, noGrad, scope, type Tensor, widen } from "@lowrank/core";
+import { noGrad, scope, type Tensor } from "@lowrank/core";
+import { clipToNorm, gradNorm, widen } from "@lowrank/core/internal";
 import { isHalf, writeRounded } from "./masterCopy.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { lionStep, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { lionStep } from "@lowrank/core/internal";
 import { checkBetas } from "./adam.ts";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 

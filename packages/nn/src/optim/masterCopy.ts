@@ -1,4 +1,5 @@
-import { copyInto, eq, type Tensor, to, where, widen } from "@lowrank/core";
+import { copyInto, eq, type Tensor, to, where } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 
 /** The name of the state tensor that holds the f32 copy of a half-precision parameter. */
 export const master = "master";

@@ -1,18 +1,15 @@
 import {
   type Backend,
-  checkOptions,
   copyInto,
   formatShape,
   keep,
-  moveTensors,
   noGrad,
-  type OptionKeys,
   type Shape,
   scope,
   type Tensor,
-  widen,
   zeros,
 } from "@lowrank/core";
+import { checkOptions, moveTensors, type OptionKeys, widen } from "@lowrank/core/internal";
 import { isHalf, master, readParameter, writeRounded } from "./masterCopy.ts";
 
 /** Parameters that share settings. Settings that a group omits come from the optimiser's options. */

@@ -1,5 +1,5 @@
 // Learning-rate schedules, with the names of transformers' get_scheduler.
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 
 /** Returns the factor of the learning rate at a step, counted from 0. */
 export type Schedule = (step: number) => number;

@@ -1,4 +1,5 @@
-import { sgdStep, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { sgdStep } from "@lowrank/core/internal";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `SGD`. */

@@ -1,12 +1,5 @@
-import {
-  byteLength,
-  checkOptions,
-  isPacked,
-  type OnProgress,
-  type OptionKeys,
-  type Shape,
-  yieldIfDue,
-} from "@lowrank/core";
+import { byteLength, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { Conv1D } from "../layers/conv1d.ts";
 import { Linear } from "../layers/linear.ts";
 import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "../layers/linear4bit.ts";

@@ -1,4 +1,5 @@
-import { dtypes, enableInt8Activations, isPacked, supportsInt8Activations } from "@lowrank/core";
+import { dtypes, isPacked } from "@lowrank/core";
+import { enableInt8Activations, supportsInt8Activations } from "@lowrank/core/internal";
 import { Linear } from "../layers/linear.ts";
 import type { Module } from "../module/module.ts";
 

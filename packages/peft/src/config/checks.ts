@@ -1,4 +1,4 @@
-import { unknownOption } from "@lowrank/core";
+import { unknownOption } from "@lowrank/core/internal";
 import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";

@@ -1,4 +1,4 @@
-import { toCamelCase } from "@lowrank/core";
+import { toCamelCase } from "@lowrank/core/internal";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../files/configFile.ts";
 import { ownMethods } from "../testing/ownMethods.ts";

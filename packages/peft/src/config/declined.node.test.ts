@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { toCamelCase } from "@lowrank/core";
+import { toCamelCase } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
 import { ownMethods } from "../testing/ownMethods.ts";
 import { declinedMethods } from "./declinedMethods.ts";

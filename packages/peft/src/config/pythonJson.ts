@@ -1,4 +1,4 @@
-import { pythonFloat } from "@lowrank/core";
+import { pythonFloat } from "@lowrank/core/internal";
 
 /** A number that is a float in Python, so that 0 is written as 0.0. */
 export class PythonFloat {

@@ -1,6 +1,5 @@
 import {
   bytesSource,
-  checkFinite,
   copyInto,
   type DType,
   fromBytes,
@@ -18,6 +17,7 @@ import {
   writeSafetensors,
   yieldIfDue,
 } from "@lowrank/core";
+import { checkFinite } from "@lowrank/core/internal";
 import { filesIn, type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/shared/fileForm.ts";

@@ -1,4 +1,4 @@
-import { expressionCost } from "@lowrank/core";
+import { expressionCost } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 

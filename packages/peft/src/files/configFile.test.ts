@@ -1,4 +1,4 @@
-import { toCamelCase } from "@lowrank/core";
+import { toCamelCase } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
 import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";

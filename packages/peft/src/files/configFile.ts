@@ -1,4 +1,4 @@
-import { toCamelCase } from "@lowrank/core";
+import { toCamelCase } from "@lowrank/core/internal";
 import { declinedMethods } from "../config/declinedMethods.ts";
 import { toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";

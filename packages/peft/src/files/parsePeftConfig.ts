@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import { methodsFor } from "../methods/registry.ts";

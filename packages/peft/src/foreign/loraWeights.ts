@@ -1,12 +1,12 @@
 import {
   type ByteSource,
   byteSource,
-  checkOptions,
   openSafetensors,
   type SafetensorsFile,
   sizeOf,
   writeSafetensors,
 } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { Module } from "@lowrank/nn";
 import { readTorch } from "../torchFiles/readTorch.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";

@@ -1,4 +1,5 @@
-import { onRecompute, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { onRecompute } from "@lowrank/core/internal";
 import { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, onRows, type Run } from "./rowGroups.ts";
 

@@ -1,4 +1,5 @@
-import { affine, expand, scope, type Tensor, widen } from "@lowrank/core";
+import { affine, expand, scope, type Tensor } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import type { ProductTable } from "./productTable.ts";
 import { addOnRows, type RowGroups } from "./rowGroups.ts";
 import type { LayerAdapter } from "./tunerLayer.ts";

@@ -1,4 +1,5 @@
-import { InputTable, type LowRankRowsParams, lowRankRows, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { InputTable, type LowRankRowsParams, lowRankRows } from "@lowrank/core/internal";
 import type { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";

@@ -1,14 +1,5 @@
-import {
-  add,
-  cat,
-  formatShape,
-  indexAdd,
-  indexSelect,
-  type LowRankRowsParams,
-  scope,
-  Tensor,
-  tensor,
-} from "@lowrank/core";
+import { add, cat, formatShape, indexAdd, indexSelect, scope, Tensor, tensor } from "@lowrank/core";
+import type { LowRankRowsParams } from "@lowrank/core/internal";
 import { Module } from "@lowrank/nn";
 import type { AdapterIndices } from "./adapterIndices.ts";
 

@@ -1,4 +1,5 @@
-import { addInto, full, Generator, init, reference } from "@lowrank/core";
+import { full, Generator, init, reference } from "@lowrank/core";
+import { addInto } from "@lowrank/core/internal";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";

@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PackedMerge } from "./packedMerge.ts";
 

@@ -1,4 +1,5 @@
-import { canQuantizeAs, isPacked, quantizeAs, type Tensor, to } from "@lowrank/core";
+import { isPacked, type Tensor, to } from "@lowrank/core";
+import { canQuantizeAs, quantizeAs } from "@lowrank/core/internal";
 import type { Linear } from "@lowrank/nn";
 import type { Replacement } from "../layers/mergeStep.ts";
 import { valueAt } from "../layers/swap.ts";

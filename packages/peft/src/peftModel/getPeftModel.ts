@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { PeftConfig } from "../config/peftConfig.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { PeftModel } from "./peftModel.ts";

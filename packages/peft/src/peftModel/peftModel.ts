@@ -1,4 +1,5 @@
-import { checkOptions, Generator, type Tensor } from "@lowrank/core";
+import { Generator, type Tensor } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { WritablePlace } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";

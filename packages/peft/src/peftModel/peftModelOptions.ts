@@ -1,4 +1,5 @@
-import type { Generator, OptionKeys } from "@lowrank/core";
+import type { Generator } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { OnWarning } from "../config/warning.ts";
 import type { PromptTokenizer } from "../methods/shared/method.ts";
 

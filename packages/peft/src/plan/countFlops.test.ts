@@ -1,4 +1,5 @@
-import { add, attention, cat, linear, loraLinear, matmul, meta, rmsNorm, solve, type Tensor } from "@lowrank/core";
+import { add, attention, cat, linear, matmul, meta, rmsNorm, solve, type Tensor } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
 import { countFlops } from "./countFlops.ts";
 

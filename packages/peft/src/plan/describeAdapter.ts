@@ -1,4 +1,5 @@
-import { checkOptions, type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
+import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import { weightsMetadata } from "../files/adapterFiles.ts";

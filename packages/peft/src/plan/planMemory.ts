@@ -1,13 +1,5 @@
-import {
-  type Backend,
-  bytesPerElement,
-  checkOptions,
-  checkPrecision,
-  type MatmulPrecision,
-  type MetaBuffer,
-  type OptionKeys,
-  type Tensor,
-} from "@lowrank/core";
+import { type Backend, bytesPerElement, type MatmulPrecision, type MetaBuffer, type Tensor } from "@lowrank/core";
+import { checkOptions, checkPrecision, type OptionKeys } from "@lowrank/core/internal";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";

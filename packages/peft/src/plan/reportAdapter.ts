@@ -1,11 +1,5 @@
-import {
-  bytesPerElement,
-  checkOptions,
-  type MetaBackend,
-  type OptionKeys,
-  type SafetensorsSpec,
-  safetensorsFileLength,
-} from "@lowrank/core";
+import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";

@@ -1,4 +1,5 @@
-import { type MatmulPrecision, type MetaBackend, productPrecision, sizeOf, type TensorRef } from "@lowrank/core";
+import { type MatmulPrecision, type MetaBackend, sizeOf, type TensorRef } from "@lowrank/core";
+import { productPrecision } from "@lowrank/core/internal";
 
 /**
  * Minimum number of rows of x, and of the weight's sides, for a product on quantised copies in the WebAssembly backend.

@@ -1,4 +1,5 @@
-import { checkDType, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { checkDType } from "@lowrank/core/internal";
 import { type Module, Parameter } from "@lowrank/nn";
 import { adapterContents } from "../files/adapterFiles.ts";
 import { unchangedHalfPrecision } from "../files/halfPrecision.ts";

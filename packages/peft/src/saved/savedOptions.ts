@@ -1,4 +1,5 @@
-import type { OnProgress, OptionKeys } from "@lowrank/core";
+import type { OnProgress } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { HubOptions } from "@lowrank/files";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";

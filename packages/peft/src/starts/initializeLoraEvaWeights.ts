@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { DataBatch } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";

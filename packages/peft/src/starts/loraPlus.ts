@@ -1,4 +1,4 @@
-import { type OptionKeys, unknownOption } from "@lowrank/core";
+import { type OptionKeys, unknownOption } from "@lowrank/core/internal";
 import { Embedding, LayerNorm, type Module, type Optimizer, type Parameter, type Params } from "@lowrank/nn";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";

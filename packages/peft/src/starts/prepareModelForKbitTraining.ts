@@ -1,4 +1,5 @@
-import { checkOptions, isPacked, noGrad, to } from "@lowrank/core";
+import { isPacked, noGrad, to } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type Module, Parameter } from "@lowrank/nn";
 import { placesOf, setValue } from "../layers/swap.ts";
 

@@ -1,4 +1,5 @@
-import { checkOptions, copyInto, Generator, keep, noGrad, scope, type Tensor, tensor, yieldIfDue } from "@lowrank/core";
+import { copyInto, Generator, keep, noGrad, scope, type Tensor, tensor, yieldIfDue } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { DataBatch, MethodFacts } from "../methods/shared/methodFacts.ts";

@@ -1,4 +1,4 @@
-import { nearestName } from "@lowrank/core";
+import { nearestName } from "@lowrank/core/internal";
 import type { LayerKind, Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { outputLayer } from "./embeddings.ts";

@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { CombinationType } from "./combineLayer.ts";
 
 /** Options of `addWeightedAdapter`, with PEFT's names and defaults. */

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { mayUse } from "../access/mayUse.ts";
 import { isReserved, modelPrefix } from "../access/names.ts";

@@ -1,4 +1,5 @@
-import { bytesSource, firstNonFinite, openSafetensors, yieldIfDue } from "@lowrank/core";
+import { bytesSource, openSafetensors, yieldIfDue } from "@lowrank/core";
+import { firstNonFinite } from "@lowrank/core/internal";
 import { type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
 import { configName } from "../storage/adapterPlace.ts";
 import type { AdapterLayout } from "./adapterProvider.ts";

@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 
 /**
  * Limits of one API key. `requests`, `tokensPerMinute` and `adapterMemory` are counted by each server separately. The

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { ServingEngine } from "../api/api.ts";
 import { checkBackend } from "../engine/checkBackend.ts";
 import { EmbeddingEngine } from "./embeddingEngine.ts";

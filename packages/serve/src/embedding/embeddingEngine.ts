@@ -1,4 +1,5 @@
-import { yieldIfDue, yieldToEventLoop } from "@lowrank/core";
+import { yieldIfDue } from "@lowrank/core";
+import { yieldToEventLoop } from "@lowrank/core/internal";
 import { PeftModel } from "@lowrank/peft";
 import type { AdapterLease, AdapterProvider } from "../adapters/adapterProvider.ts";
 import {

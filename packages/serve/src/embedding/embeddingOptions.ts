@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { ModelFiles } from "@lowrank/files";
 import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
 import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";

@@ -1,12 +1,10 @@
 import {
-  argmaxTokens,
   cat,
   Generator,
   gather,
   indexSelect,
   logSoftmax,
   reshape,
-  sampleTokens,
   slice,
   sum,
   type Tensor,
@@ -15,6 +13,7 @@ import {
   topk,
   where,
 } from "@lowrank/core";
+import { argmaxTokens, sampleTokens } from "@lowrank/core/internal";
 import type { SamplingSettings } from "../api/api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
 

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { SequenceClassifier } from "@lowrank/models";
 import type { ServingEngine } from "../api/api.ts";
 import { Engine } from "./engine.ts";

@@ -1,4 +1,5 @@
-import { yieldIfDue, yieldToEventLoop } from "@lowrank/core";
+import { yieldIfDue } from "@lowrank/core";
+import { yieldToEventLoop } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { defaultEos } from "@lowrank/models/generation";
 import { PagedKVCache } from "@lowrank/nn";

@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { type CacheSizes, layerCaches } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";

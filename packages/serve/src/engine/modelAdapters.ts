@@ -1,4 +1,5 @@
-import { overwriteBytes, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
+import { overwriteBytes } from "@lowrank/core/internal";
 import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterLayout, AdapterValues } from "../adapters/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";

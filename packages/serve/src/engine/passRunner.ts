@@ -1,4 +1,5 @@
-import { cat, checkLogits, noGrad, reshape, scope, sync, type Tensor, tensor, withBackend } from "@lowrank/core";
+import { cat, noGrad, reshape, scope, sync, type Tensor, tensor, withBackend } from "@lowrank/core";
+import { checkLogits } from "@lowrank/core/internal";
 import { type CausalLM, raggedHidden } from "@lowrank/models";
 import type { PagedKVCache } from "@lowrank/nn";
 import { ServingError } from "../api/api.ts";

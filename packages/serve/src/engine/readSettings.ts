@@ -1,4 +1,4 @@
-import { tokenProbabilities } from "@lowrank/core";
+import { tokenProbabilities } from "@lowrank/core/internal";
 import type { Tokenizer } from "@lowrank/models";
 import { checkPenalties, type PenaltySettings, readStops, type Stops } from "@lowrank/models/generation";
 import type { SamplingSettings, ServingRequest } from "../api/api.ts";

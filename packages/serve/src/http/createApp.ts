@@ -1,5 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { ServingEngine } from "../api/api.ts";
 import { anyone } from "../api/caller.ts";
 import { budgetKeys, budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { serve } from "@hono/node-server";
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { defaultLimits, timerMs } from "./requests/limits.ts";
 
 /** Listening server. */

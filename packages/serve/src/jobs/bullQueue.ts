@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Job } from "bullmq";
 import { nameKey } from "../storage/jobKeys.ts";
 import { fairOrder } from "./fairOrder.ts";

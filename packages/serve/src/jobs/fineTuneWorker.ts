@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { AdapterPlace } from "../storage/adapterPlace.ts";
 import { now } from "../storage/jobKeys.ts";
 import { operatorText } from "../storage/storeFailure.ts";

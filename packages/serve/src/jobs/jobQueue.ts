@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { OpenJob } from "./jobStore.ts";
 
 /** Worker that runs jobs of a queue. */

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { fairOrder } from "./fairOrder.ts";
 import { JobStopped } from "./job.ts";
 import {

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { S3Client, type S3Credentials } from "./s3Client.ts";
 import { readListing, type S3Object, s3ErrorCode } from "./s3Xml.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";

@@ -1,12 +1,9 @@
 import {
-  checkFinite,
-  checkOptions,
   copyInto,
   fromBytes,
   type Generator,
   type GeneratorState,
   noGrad,
-  type OptionKeys,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsTensor,
@@ -14,6 +11,7 @@ import {
   writeSafetensors,
   yieldIfDue,
 } from "@lowrank/core";
+import { checkFinite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type ModelFiles, writeFolderOf } from "@lowrank/files";
 import type { Optimizer, OptimizerState } from "@lowrank/nn";
 import { type OnWarning, printWarning } from "@lowrank/peft";

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 /** A source of separate random numbers for each epoch, such as a `Generator` of @lowrank/core. */
 export interface EpochShuffler {
   fork(epoch: number): EpochRandom;

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { ignoreIndex } from "./ignoreIndex.ts";
 import { type CollateOptions, collateKeys, padRows, type Rows } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "./padRows.ts";
 
 /** A sequence to classify. */

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { bestFit } from "./bestFit.ts";
 import { checkBlockSize } from "./blocks.ts";
 import type { TokenizedExample } from "./tokenize.ts";

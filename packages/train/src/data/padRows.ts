@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { ModelInputs } from "@lowrank/models";
 /** Options for padding rows to one length. */
 export interface CollateOptions {

@@ -1,4 +1,5 @@
-import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
+import type { ByteSource } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type ModelFiles, openFile } from "@lowrank/files";
 import type { Example } from "../data/example.ts";
 import type { DataRecord } from "./dataRecord.ts";

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type Example, toExample } from "../data/example.ts";
 import { joinBytes } from "./byteLines.ts";
 import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";

@@ -1,4 +1,5 @@
-import { type ByteSource, checkOptions } from "@lowrank/core";
+import type { ByteSource } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { openFile } from "@lowrank/files";
 import { checkBlockSize } from "../data/blocks.ts";
 import { crc32 } from "../data/crc32.ts";

@@ -1,4 +1,5 @@
-import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
+import type { ByteSource } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { openFile, writeFile } from "@lowrank/files";
 import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, noGrad, type OptionKeys, scope, withBackend, yieldIfDue } from "@lowrank/core";
+import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { AnyExample } from "../data/collateAny.ts";
 import { backendOf, type TrainableModel, type TrainableModule } from "../data/modelBatch.ts";
 import type { PaddingOptions } from "../data/paddingOptions.ts";

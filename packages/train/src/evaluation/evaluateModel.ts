@@ -1,14 +1,5 @@
-import {
-  argmaxTokens,
-  crossEntropy,
-  noGrad,
-  reshape,
-  scope,
-  slice,
-  type Tensor,
-  withBackend,
-  yieldIfDue,
-} from "@lowrank/core";
+import { crossEntropy, noGrad, reshape, scope, slice, type Tensor, withBackend, yieldIfDue } from "@lowrank/core";
+import { argmaxTokens } from "@lowrank/core/internal";
 import type { Batch } from "../data/collate.ts";
 import { type AnyExample, collateAny } from "../data/collateAny.ts";
 import type { SequenceBatch } from "../data/collateSequences.ts";

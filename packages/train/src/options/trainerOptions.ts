@@ -1,4 +1,5 @@
-import type { MatmulPrecision, OptionKeys } from "@lowrank/core";
+import type { MatmulPrecision } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { WritablePlace } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { OnWarning } from "@lowrank/peft";

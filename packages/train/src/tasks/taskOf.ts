@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import type { AnyExample } from "../data/collateAny.ts";
 import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
 import { type PaddingOptions, paddingOf } from "../data/paddingOptions.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, checkPrecision, Generator, type Tensor, yieldIfDue } from "@lowrank/core";
+import { Generator, type Tensor, yieldIfDue } from "@lowrank/core";
+import { checkOptions, checkPrecision } from "@lowrank/core/internal";
 import type { ModelFiles } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { BestModel } from "../checkpoint/bestModel.ts";

@@ -1,15 +1,5 @@
-import {
-  addInto,
-  backward,
-  cat,
-  full,
-  reshape,
-  scope,
-  type Tensor,
-  withBackend,
-  yieldIfDue,
-  zeros,
-} from "@lowrank/core";
+import { backward, cat, full, reshape, scope, type Tensor, withBackend, yieldIfDue, zeros } from "@lowrank/core";
+import { addInto } from "@lowrank/core/internal";
 import { clipGradNorm, type Optimizer } from "@lowrank/nn";
 import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import type { RateSetting } from "../options/trainerOptions.ts";

@@ -1,4 +1,4 @@
-import { productPrecision } from "@lowrank/core/functions";
+import { productPrecision } from "@lowrank/core/internal";
 import { codeBits } from "./codeBits.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";

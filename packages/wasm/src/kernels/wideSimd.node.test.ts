@@ -46,7 +46,8 @@ it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with t
 
 /** Prints sums over the bits of products in codes of 16 bits and of 4 to 6 bits, from optimised code. */
 const codes = (wideSimd: boolean) => `
-  import { blockFormats, init, linearWithInt8Activations, matmul, packedTensor, setFloat32MatmulPrecision, square, sum, tensor } from "@lowrank/core";
+  import { blockFormats, init, matmul, packedTensor, setFloat32MatmulPrecision, square, sum, tensor } from "@lowrank/core";
+  import { linearWithInt8Activations } from "@lowrank/core/internal";
   import { Parameter } from "@lowrank/nn";
   import { wasm } from "@lowrank/wasm";
   const backend = await wasm({ wideSimd: ${wideSimd} });

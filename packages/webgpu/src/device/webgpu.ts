@@ -1,5 +1,5 @@
 import type { Backend } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Adapter, Device } from "../kernel/gpuTypes.ts";
 import type { WebGpuKernel } from "../kernel/kernel.ts";
 import type { PoolStats } from "../kernel/pool.ts";

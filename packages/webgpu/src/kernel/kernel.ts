@@ -1,5 +1,5 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
-import { checkOptions } from "@lowrank/core/functions";
+import { checkOptions } from "@lowrank/core/internal";
 import type { ExampleOf } from "./example.ts";
 import type { Limits } from "./gpuTypes.ts";
 import type { GpuBlock } from "./pool.ts";

@@ -1,10 +1,7 @@
 import {
-  adamStep,
   attention,
   type Backend,
-  cacheWrite,
   cat,
-  clipToNorm,
   copyInto,
   crossEntropy,
   dropout,
@@ -12,22 +9,20 @@ import {
   full,
   Generator,
   gradients,
-  gradNorm,
   layerNorm,
   linearCrossEntropy,
-  loraLinear,
   matmul,
   noGrad,
   quantize4bit,
   reference,
   rmsNorm,
   scope,
-  sgdStep,
   silu,
   softmax,
   type Tensor,
   topk,
 } from "@lowrank/core";
+import { adamStep, cacheWrite, clipToNorm, gradNorm, loraLinear, sgdStep } from "@lowrank/core/internal";
 import { expectClose, type Input, inputValues, makeInput, prepareStored, storedWeights } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";

@@ -1,30 +1,21 @@
 import {
-  adamStep,
-  addInto,
   amax,
   type Backend,
-  cacheWrite,
   cat,
-  clipToNorm,
   copyInto,
   embedding,
   expand,
   fromBytes,
   gather,
   gradients,
-  gradNorm,
   indexSelect,
-  loraLinear,
-  lowRankRows,
   matmul,
   noGrad,
   permute,
   reference,
   rope,
   ropeTables,
-  scaleInPlace,
   scope,
-  sgdStep,
   slice,
   sumToShape,
   type Tensor,
@@ -32,6 +23,17 @@ import {
   withBackend,
 } from "@lowrank/core";
 import { bytesPerElement } from "@lowrank/core/backend";
+import {
+  adamStep,
+  addInto,
+  cacheWrite,
+  clipToNorm,
+  gradNorm,
+  loraLinear,
+  lowRankRows,
+  scaleInPlace,
+  sgdStep,
+} from "@lowrank/core/internal";
 import { expect, it } from "vitest";
 import { onDevice } from "../device/onDevice.ts";
 import { fakeDevice } from "../testing/fakeDevice.ts";

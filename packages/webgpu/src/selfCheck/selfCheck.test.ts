@@ -1,29 +1,31 @@
 import {
-  adagradStep,
-  adamStep,
-  adamStep8bit,
   add,
   type Backend,
-  cacheWrite,
   defineOp,
   dynamicMap,
   embedding,
   full,
   linearCrossEntropy,
-  loraLinear,
-  lowRankRows,
   matmul,
   noGrad,
   type Op,
   quantize4bit,
   reference,
   rmsNorm,
-  rmspropStep,
-  sgdStep,
   softmax,
   type Tensor,
   tensor,
 } from "@lowrank/core";
+import {
+  adagradStep,
+  adamStep,
+  adamStep8bit,
+  cacheWrite,
+  loraLinear,
+  lowRankRows,
+  rmspropStep,
+  sgdStep,
+} from "@lowrank/core/internal";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "../device/openDevice.ts";

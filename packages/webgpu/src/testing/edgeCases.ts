@@ -1,27 +1,29 @@
 import {
-  adagradStep,
-  adamStep,
-  adamStep8bit,
   amax,
   amin,
-  clipToNorm,
   dynamicMap,
   embedding,
   Generator,
   indexSelect,
   linearCrossEntropy,
-  loraLinear,
-  lowRankRows,
   matmul,
   noGrad,
-  pagedAttention,
   quantize4bit,
-  rmspropStep,
-  sampleTokens,
-  sgdStep,
   type Tensor,
   tensor,
 } from "@lowrank/core";
+import {
+  adagradStep,
+  adamStep,
+  adamStep8bit,
+  clipToNorm,
+  loraLinear,
+  lowRankRows,
+  pagedAttention,
+  rmspropStep,
+  sampleTokens,
+  sgdStep,
+} from "@lowrank/core/internal";
 import { type Input, storedWeights } from "@lowrank/core/testing";
 import type { FusedCase } from "./fusedCases.ts";
 

@@ -1,11 +1,8 @@
 import {
-  adamStep,
   argmax,
   argmin,
   attention,
   type Backend,
-  cacheWrite,
-  clipToNorm,
   crossEntropy,
   cumsum,
   dropout,
@@ -13,20 +10,16 @@ import {
   Generator,
   geglu,
   gradients,
-  gradNorm,
   layerNorm,
   logSoftmax,
   max,
   min,
   noGrad,
-  pagedAttention,
   reference,
   rmsNorm,
   rope,
   ropeTables,
-  sampleTokens,
   scope,
-  sgdStep,
   softmax,
   swiglu,
   type Tensor,
@@ -34,6 +27,15 @@ import {
   topk,
   withBackend,
 } from "@lowrank/core";
+import {
+  adamStep,
+  cacheWrite,
+  clipToNorm,
+  gradNorm,
+  pagedAttention,
+  sampleTokens,
+  sgdStep,
+} from "@lowrank/core/internal";
 import { expectClose, type Input, inputValues, makeInput, type Numbers, prepareStored } from "@lowrank/core/testing";
 
 /** A call at sizes that fill several tiles and part of another. */

@@ -6,7 +6,6 @@ import {
   init,
   linear,
   linearCrossEntropy,
-  loraLinear,
   matmul,
   quantize4bit,
   randn,
@@ -17,6 +16,7 @@ import {
   to,
   zeros,
 } from "../../index.ts";
+import { loraLinear } from "../../internal.ts";
 
 beforeAll(async () => {
   await init(reference());

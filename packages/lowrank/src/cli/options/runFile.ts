@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { nearestName } from "@lowrank/core";
+import { nearestName } from "@lowrank/core/internal";
 import type { Command, Option } from "commander";
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { attributeOf } from "./adapterFlags.ts";

@@ -1,5 +1,5 @@
 import { appendFile } from "node:fs/promises";
-import { nearestName } from "@lowrank/core";
+import { nearestName } from "@lowrank/core/internal";
 import type { Option } from "commander";
 import { type SamplingCommandOptions, samplingOptions } from "../../cli/options/samplingOptions.ts";
 import type { Conversation } from "./conversation.ts";

@@ -1,10 +1,11 @@
 import * as core from "@lowrank/core";
+import * as internal from "@lowrank/core/internal";
 import { checkGrad, testBackend } from "@lowrank/core/testing";
 import { kernel, webgpu } from "@lowrank/webgpu";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = { ...core, ...lowrank, kernel, webgpu };
+const L: Untyped = { ...core, ...internal, ...lowrank, kernel, webgpu };
 const { ones, tensor } = lowrank;
 const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);

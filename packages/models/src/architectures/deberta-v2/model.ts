@@ -17,8 +17,8 @@ import {
   tensor,
   to,
   where,
-  widen,
 } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import {
   type Dropout,
   type Embedding,

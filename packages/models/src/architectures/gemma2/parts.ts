@@ -1,4 +1,5 @@
-import { add, affine, rmsNorm, scope, type Tensor, tanh, widen } from "@lowrank/core";
+import { add, affine, rmsNorm, scope, type Tensor, tanh } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import { type Attend, Module, Residual, RMSNorm, type UnaryModule } from "@lowrank/nn";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { type LayerType, readLayerTypes, windowOf } from "../../config/layerTypes.ts";

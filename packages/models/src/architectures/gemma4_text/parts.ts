@@ -11,8 +11,8 @@ import {
   scope,
   slice,
   type Tensor,
-  widen,
 } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import {
   type Attend,
   AttentionLayer,

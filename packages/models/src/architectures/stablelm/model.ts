@@ -1,4 +1,5 @@
-import { cat, mul, layerNorm as normalise, ones, reshape, scope, type Tensor, widen, zeros } from "@lowrank/core";
+import { cat, mul, layerNorm as normalise, ones, reshape, scope, type Tensor, zeros } from "@lowrank/core";
+import { widen } from "@lowrank/core/internal";
 import { type Attend, Module, ModuleList, Residual, type UnaryModule } from "@lowrank/nn";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { layerNorm, ScaledLayerNorm } from "../../layers/layerNorm.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, streamSafetensors } from "@lowrank/core";
+import { streamSafetensors } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { configText } from "../../config/configText.ts";
 import { encodeBlocks } from "../../gguf/types/ggmlTypes.ts";
 import { toHfConfig } from "../../registry/modelConfig.ts";

@@ -2,12 +2,12 @@ import {
   type BlockDType,
   bf16ToF32,
   blockFormats,
-  checkOptions,
   f16ToF32,
   type SafetensorsData,
   type SafetensorsFile,
   sizeOf,
 } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";

@@ -1,4 +1,5 @@
-import { byteLength, canQuantizeAs, isPacked, type Tensor, to } from "@lowrank/core";
+import { byteLength, isPacked, type Tensor, to } from "@lowrank/core";
+import { canQuantizeAs } from "@lowrank/core/internal";
 import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
 import { describeBuilt } from "../../registry/describeBuilt.ts";

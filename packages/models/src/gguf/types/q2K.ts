@@ -1,4 +1,4 @@
-import { readF16 } from "@lowrank/core";
+import { readF16 } from "@lowrank/core/internal";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**

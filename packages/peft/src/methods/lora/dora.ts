@@ -1,15 +1,5 @@
-import {
-  add,
-  div,
-  doraNorm,
-  isGradEnabled,
-  loraLinear,
-  matmul,
-  mul,
-  rowSquares,
-  sub,
-  type Tensor,
-} from "@lowrank/core";
+import { add, div, isGradEnabled, matmul, mul, sub, type Tensor } from "@lowrank/core";
+import { doraNorm, loraLinear, rowSquares } from "@lowrank/core/internal";
 import { Conv1D, type Linear, type Parameter } from "@lowrank/nn";
 import { toF32 } from "../../layers/tunerLayer.ts";
 import { CachedTensor } from "../shared/cachedTensor.ts";

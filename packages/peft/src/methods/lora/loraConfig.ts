@@ -1,4 +1,4 @@
-import { unknownOption } from "@lowrank/core";
+import { unknownOption } from "@lowrank/core/internal";
 import {
   checkDropout,
   checkFinite,

@@ -3,7 +3,6 @@ import {
   affine,
   full,
   indexSelect,
-  loraLinear,
   matmul,
   mul,
   noGrad,
@@ -15,6 +14,7 @@ import {
   type Tensor,
   tensor,
 } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import { type Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { refuse } from "../../config/checks.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";

@@ -1,4 +1,5 @@
-import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { add, affine, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import type { Linear, Module, Parameter } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";

@@ -1,4 +1,5 @@
-import { add, embedding, loraLinear, matmul, scope, softmax, type Tensor, topk } from "@lowrank/core";
+import { add, embedding, matmul, scope, softmax, type Tensor, topk } from "@lowrank/core";
+import { loraLinear } from "@lowrank/core/internal";
 import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
 import type { SharedTensors } from "../../layers/sharedTensors.ts";

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { version } from "../../api/version.ts";
 import { AdapterLabels } from "../../metrics/adapterLabels.ts";
 import { engineMetrics } from "../../metrics/engineMetrics.ts";

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type CausalLM, generate, type TextPrompt, type Tokenizer } from "@lowrank/models";
 
 /** Options of `answerPrompts`. */

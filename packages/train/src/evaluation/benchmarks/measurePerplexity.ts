@@ -1,4 +1,5 @@
-import { checkOptions, type OptionKeys, yieldIfDue } from "@lowrank/core";
+import { yieldIfDue } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { logLikelihood } from "./logLikelihood.ts";
 

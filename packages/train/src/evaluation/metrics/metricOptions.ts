@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 
 /** Names of the metrics that `evaluate` supports. */
 export type MetricName = "accuracy" | "precision" | "recall" | "f1" | "f1Macro" | "f1Micro" | "exactMatch";

@@ -1,4 +1,5 @@
-import { checkOptions, noGrad, type OptionKeys, scope, withBackend, yieldIfDue } from "@lowrank/core";
+import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { backendOf } from "../../data/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row } from "../../data/padRows.ts";
 import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";

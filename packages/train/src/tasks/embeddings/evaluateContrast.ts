@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import { type EmbedOptions, embed, embedKeys } from "./embed.ts";
 import type { EmbeddingModel } from "./meanPooling.ts";
 import type { ContrastExample } from "./multipleNegativesRanking.ts";

@@ -1,4 +1,5 @@
-import { affine, arange, checkOptions, crossEntropy, matmul, type OptionKeys, slice, type Tensor } from "@lowrank/core";
+import { affine, arange, crossEntropy, matmul, slice, type Tensor } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "../preference/preferenceBatch.ts";

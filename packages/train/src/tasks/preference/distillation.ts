@@ -1,19 +1,18 @@
 import {
   add,
   affine,
-  checkOptions,
   exp,
   logSoftmax,
   logsumexp,
   mul,
   noGrad,
-  type OptionKeys,
   stack,
   sub,
   sum,
   type Tensor,
   tensor,
 } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/collate.ts";
 import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";

@@ -1,4 +1,5 @@
-import { checkOptions, noGrad, scope } from "@lowrank/core";
+import { noGrad, scope } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { LanguageModel } from "../languageModel.ts";
 import { type DPOOptions, dpoKeys, logRatios } from "./dpo.ts";
 import { collatePairs, type PreferenceExample } from "./preferenceBatch.ts";

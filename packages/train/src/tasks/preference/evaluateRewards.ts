@@ -1,4 +1,5 @@
-import { checkOptions, noGrad, type OptionKeys, scope, withBackend, yieldIfDue } from "@lowrank/core";
+import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { backendOf } from "../../data/modelBatch.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./rewardModel.ts";

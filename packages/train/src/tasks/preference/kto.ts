@@ -1,16 +1,5 @@
-import {
-  affine,
-  checkOptions,
-  mean,
-  mul,
-  noGrad,
-  type OptionKeys,
-  relu,
-  sigmoid,
-  sub,
-  type Tensor,
-  tensor,
-} from "@lowrank/core";
+import { affine, mean, mul, noGrad, relu, sigmoid, sub, type Tensor, tensor } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/collate.ts";
 import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";

@@ -1,6 +1,5 @@
 import {
   affine,
-  checkOptions,
   crossEntropy,
   div,
   exp,
@@ -10,7 +9,6 @@ import {
   log1p,
   mean,
   neg,
-  type OptionKeys,
   slice,
   sub,
   sum,
@@ -18,6 +16,7 @@ import {
   tensor,
   where,
 } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Batch } from "../../data/collate.ts";
 import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";

@@ -1,16 +1,5 @@
-import {
-  add,
-  affine,
-  checkOptions,
-  mean,
-  neg,
-  type OptionKeys,
-  reshape,
-  square,
-  sub,
-  type Tensor,
-  tensor,
-} from "@lowrank/core";
+import { add, affine, mean, neg, reshape, square, sub, type Tensor, tensor } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { backendOf, type TrainableModule } from "../../data/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
