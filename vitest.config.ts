@@ -31,7 +31,6 @@ const node: TestProjectConfiguration = {
       ...include,
       "tests/**/*.test.ts",
       "tools/**/*.test.ts",
-      "scripts/**/*.test.ts",
       "bench/**/*.test.ts",
       "conformance/src/**/*.test.ts",
     ],

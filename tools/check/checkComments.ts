@@ -25,7 +25,7 @@ export function checkComments(path: string, source: string): string[] {
 
 if (process.argv[1] === import.meta.filename) {
   const root = resolve(import.meta.dirname, "../..");
-  const folders = ["packages/*/{src,scripts}", "assembly", "bench", "conformance", "scripts", "tests", "tools"];
+  const folders = ["packages/*/{src,scripts}", "assembly", "bench", "conformance", "tests", "tools"];
   const patterns = folders.map((folder) => `${folder}/**/*.{ts,mjs,py}`);
   const exclude = ["**/node_modules/**", "**/.venv/**", "**/*.gen.*"];
   const paths = globSync(patterns, { cwd: root, exclude }).map((path) => path.replaceAll("\\", "/"));

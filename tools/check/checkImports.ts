@@ -173,7 +173,6 @@ if (process.argv[1] === import.meta.filename) {
     "assembly/**/*.ts",
     "bench/**/*.ts",
     "conformance/**/*.ts",
-    "scripts/**/*.ts",
     "tests/**/*.ts",
     "tools/**/*.ts",
   ];

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 
 /** Folders at the start of paths from the repository's root. */
-const rootFolder = /^(?:\.ci|assembly|bench|conformance|docs|golden|packages|scripts|tests|tools)\//;
+const rootFolder = /^(?:\.ci|assembly|bench|conformance|docs|golden|packages|tests|tools)\//;
 
 /** The text without fenced code blocks. */
 function prose(markdown: string): string {

@@ -7,11 +7,11 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Random } from "../tests/support/counts/random.ts";
-import { formatTally } from "../tests/support/counts/tally.ts";
-import { isEquivalent } from "./mutants/equivalent.ts";
-import { type Mutation, mutated, mutationsOf } from "./mutants/mutations.ts";
-import { Tests } from "./mutants/tests.ts";
+import { Random } from "../support/counts/random.ts";
+import { formatTally } from "../support/counts/tally.ts";
+import { isEquivalent } from "./equivalent.ts";
+import { type Mutation, mutated, mutationsOf } from "./mutations.ts";
+import { Tests } from "./tests.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -26,7 +26,7 @@ if (!Number.isSafeInteger(seed) || !(count >= 1)) {
   throw new Error(`mutants: --seed and --count are whole numbers, and they are ${flags.seed} and ${flags.count}`);
 }
 
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const { packageManager }: { packageManager: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const copy = mkdtempSync(join(tmpdir(), "lowrank-mutants-"));
 const tests = new Tests(copy);

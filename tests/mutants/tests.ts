@@ -61,7 +61,7 @@ export class Tests {
   }
 
   #start(): ChildProcess {
-    const child = fork(join(this.#copy, "scripts/mutants/tester.ts"), {
+    const child = fork(join(this.#copy, "tests/mutants/tester.ts"), {
       cwd: this.#copy,
       detached: true,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
