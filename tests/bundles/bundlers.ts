@@ -47,7 +47,7 @@ async function bundleWithWebpack(user: string, outDir: string): Promise<string[]
   const compiler = webpack({
     mode: "production",
     context: user,
-    entry: { page: "./app/page.js" },
+    entry: { page: "./page.js" },
     output: { path: outDir, filename: "[name].js" },
     // Disables webpack's advice about sizes, which suits pages that are mostly text; `pageSizes.ts` has our limits.
     performance: { hints: false },

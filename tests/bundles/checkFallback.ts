@@ -17,7 +17,7 @@ globalThis.runPage = async () => {
 `;
 
 /** Names an icon, since the console reports a missing one. */
-const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./app/page.js"></script>`;
+const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./page.js"></script>`;
 
 /** A line that Chromium prints on every page that requests an adapter without success. */
 const ownLine = "No available adapters.";

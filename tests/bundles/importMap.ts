@@ -31,7 +31,7 @@ export async function writeUnbundled(user: string, outDir: string): Promise<stri
   writeFileSync(join(outDir, "page.js"), sample("page.js").replace(/\.\/(appWorker|engine)\.js/g, "./worker/$1.js"));
   writeFileSync(
     join(outDir, "index.html"),
-    `<!doctype html><meta charset="utf-8">${element}<script type="module" src="./app/page.js"></script>`,
+    `<!doctype html><meta charset="utf-8">${element}<script type="module" src="./page.js"></script>`,
   );
   return [];
 }

@@ -21,7 +21,7 @@ export interface ServerRun {
 }
 
 /** The page of the sample; bundlers put its script into the same folder. */
-export const samplePage = `<!doctype html><meta charset="utf-8"><script type="module" src="./app/page.js"></script>`;
+export const samplePage = `<!doctype html><meta charset="utf-8"><script type="module" src="./page.js"></script>`;
 
 /** The scripts of the sample in a page and in its Workers. */
 export const scripts = ["app.js", "runEngine.js", "page.js", "appWorker.js", "engine.js"];

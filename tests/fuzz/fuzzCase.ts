@@ -91,7 +91,7 @@ export async function tryCase({ sample, files, onDisk, random }: FuzzCase, room:
 
 /** Describes a case: the kind of its file, which is its name without digits, and its mutation. */
 export function describeCase({ sample, file, onDisk, what }: FuzzCase): { kind: string; what: string } {
-  const name = sample.attempt === "dataset" ? `*${file.slice(file.lastIndexOf("./run"))}` : file;
+  const name = sample.attempt === "dataset" ? `*${file.slice(file.lastIndexOf("."))}` : file;
   const place = `${sample.attempt}/${sample.name}/${file}${onDisk ? " on disk" : ""}`;
   return { kind: name.replaceAll(/\d{2,}/g, "*"), what: `${place}: ${what}` };
 }

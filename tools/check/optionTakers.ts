@@ -38,7 +38,7 @@ function publicEntries(): Entry[] {
   return globSync("packages/*/package.json", { cwd: root }).flatMap((path) => {
     const { name, exports } = JSON.parse(readFileSync(join(root, path), "utf8"));
     return Object.entries<string>(exports)
-      .map(([key, file]) => ({ name: join(name, key), file: join(root, path, "../..", file) }))
+      .map(([key, file]) => ({ name: join(name, key), file: join(root, path, "..", file) }))
       .filter((entry) => entry.name !== ofKernels);
   });
 }
