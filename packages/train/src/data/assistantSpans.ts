@@ -55,8 +55,8 @@ async function startOf(
     return opened < 0 ? from : before + opened + header.length;
   }
   const closed = await prompt();
-  const isPrompt = closed.length >= before && closed.length <= from && text.startsWith(closed);
-  return isPrompt && closed !== "" ? closed.length : from;
+  const isPrompt = closed !== "" && closed.length >= before && text.startsWith(closed);
+  return isPrompt ? Math.min(closed.length, from) : from;
 }
 
 /** Returns the part of a conversation that changes with a message, or null if none does. */
@@ -68,21 +68,22 @@ async function contentOf(
 ): Promise<Span | null> {
   const other = await render(messages.with(index, { ...messages[index], content: sign }));
   if (other === text) return null;
-  let start = 0;
-  while (start < text.length && text[start] === other[start]) start++;
+  const at = other.indexOf(sign);
+  if (at < 0) throw changed(index);
+  const start = commonLength(text, other);
   let [end, otherEnd] = [text.length, other.length];
-  while (end > start && otherEnd > start && text[end - 1] === other[otherEnd - 1]) {
+  while (end > start && text[end - 1] === other[otherEnd - 1]) {
     end--;
     otherEnd--;
   }
-  if (other.indexOf(sign) !== otherEnd - 1) throw changed(index);
+  if (at !== otherEnd - 1) throw changed(index);
   return [start, end];
 }
 
 /** Returns the text that opens an assistant turn; "" by default. */
 async function headerOf(render: Render, messages: readonly ChatMessage[]): Promise<string> {
   const first = messages.findIndex(({ role }, i) => role === "assistant" && i > 0);
-  if (first < 0) return "";
+  if (first === -1) return "";
   const closed = await render(messages.slice(0, first));
   const open = await render(messages.slice(0, first), { addGenerationPrompt: true });
   return open.startsWith(closed) ? open.slice(closed.length) : "";
@@ -94,15 +95,18 @@ async function headerOf(render: Render, messages: readonly ChatMessage[]): Promi
  */
 function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
-  let length = 0;
-  while (length < tail.length && tail[length] === behind[length]) length++;
-  if (length < tail.length) {
-    const all = tokens(tail);
-    while (!tokens(tail.slice(0, length)).every((id, t) => id === all[t])) length--;
-  }
+  let length = commonLength(tail, behind);
+  const all = tokens(tail);
+  while (!tokens(tail.slice(0, length)).every((id, t) => id === all[t])) length--;
   const mark = tail.slice(0, length);
   // A model never generates the line break after the token that ends the turn.
   return mark.trimEnd() || mark;
+}
+
+/** Returns the number of equal leading tokens, or UTF-16 code units of strings. */
+export function commonLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
+  const length = Array.prototype.findIndex.call(a, (x: T, i: number) => x !== b[i]);
+  return length === -1 ? a.length : length;
 }
 
 function changed(index: number): Error {

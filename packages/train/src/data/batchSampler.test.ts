@@ -67,5 +67,26 @@ test("lengths make batches of about equal examples, each example still once an e
     return ranges.reduce((a, b) => a + b, 0) / ranges.length;
   };
   expect(spread({ lengths })).toBeLessThan(spread({}) / 5);
+  const single = (options: { lengths?: number[] }) =>
+    take(new BatchSampler(203, { batchSize: 1, shuffle: seeded(), ...options }), 203);
+  expect(single({ lengths })).toEqual(single({}));
   expect(() => new BatchSampler(3, { batchSize: 1, lengths: [1] })).toThrow(/1 lengths for 3 examples/);
+});
+
+test.each([2, 3])("batches of %i are of examples sorted by length among 50 batches", (batchSize) => {
+  const count = 403;
+  const lengths = Array.from({ length: count }, (_, i) => (i * 7919) % 1009);
+  const full = count - (count % batchSize);
+  const order = [...seeded().fork(0).permutation(count)];
+  const sorted: number[][] = [];
+  for (let at = 0; at < full; at += 50 * batchSize) {
+    const stretch = order.slice(at, Math.min(full, at + 50 * batchSize)).sort((a, b) => lengths[a] - lengths[b]);
+    while (stretch.length > 0) sorted.push(stretch.splice(0, batchSize));
+  }
+  const sampler = new BatchSampler(count, { batchSize, shuffle: seeded(), lengths });
+  const batches = take(sampler, sampler.batchesPerEpoch);
+  expect(batches.at(-1)).toEqual(order.slice(full));
+  const keys = (all: number[][]) => all.map((batch) => batch.join());
+  expect(keys(batches.slice(0, -1)).sort()).toEqual(keys(sorted).sort());
+  expect(keys(batches.slice(0, -1))).not.toEqual(keys(sorted));
 });

@@ -4,22 +4,22 @@
  * order, so the result is deterministic.
  */
 export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[] {
-  const order = Uint32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
+  const order = Uint32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a]);
   const bins: number[][] = [];
   const open = new OpenBins(size);
   for (const item of order) {
     const length = lengths[item];
-    const found = length > size ? undefined : open.take(length);
+    const found = open.take(Math.min(length, size));
     const bin = found ?? { number: bins.push([]) - 1, room: size };
     bins[bin.number].push(item);
-    if (length < bin.room) open.put(bin.number, bin.room - length);
+    open.put(bin.number, Math.max(0, bin.room - length));
   }
   return bins.map((bin) => Uint32Array.from(bin));
 }
 
 /** Bins, indexed by their free space. */
 class OpenBins {
-  readonly #byRoom: number[][];
+  readonly #byRoom: number[][] = [];
   /** Counts of bins by free space, as a binary tree: node i has the children 2i and 2i + 1. */
   readonly #counts: Uint32Array;
   readonly #leaves: number;
@@ -27,12 +27,12 @@ class OpenBins {
   constructor(size: number) {
     this.#leaves = 2 ** Math.ceil(Math.log2(size + 1));
     this.#counts = new Uint32Array(2 * this.#leaves);
-    this.#byRoom = Array.from({ length: size + 1 }, () => []);
   }
 
   put(number: number, room: number): void {
+    this.#byRoom[room] ??= [];
     this.#byRoom[room].push(number);
-    for (let node = this.#leaves + room; node > 0; node >>= 1) this.#counts[node]++;
+    for (let node = this.#leaves + room; node; node >>= 1) this.#counts[node]++;
   }
 
   /** Removes and returns the bin with the least free space of at least `room`. */
@@ -47,7 +47,7 @@ class OpenBins {
     while (node < this.#leaves) node = this.#counts[2 * node] > 0 ? 2 * node : 2 * node + 1;
     const found = node - this.#leaves;
     const number = this.#byRoom[found].pop() as number;
-    for (let up = node; up > 0; up >>= 1) this.#counts[up]--;
+    for (let up = node; up; up >>= 1) this.#counts[up]--;
     return { number, room: found };
   }
 }

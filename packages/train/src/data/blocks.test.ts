@@ -10,6 +10,9 @@ describe("blocks", () => {
       [1, 7, 8],
       [1, 9],
     ]);
+    const whole = [5, 7].map((id) => ({ inputIds: [id, id + 1], labels: [id, id + 1] }));
+    expect(blocks([5, 6, 7, 8], { blockSize: 2 })).toEqual(whole);
+    expect(blocks([], { blockSize: 2 })).toEqual([]);
     expect(blocks([5, 6, 7], { blockSize: 2, dropLast: true })).toEqual([{ inputIds: [5, 6], labels: [5, 6] }]);
   });
 

@@ -10,7 +10,6 @@ import type { PackedExample } from "./packExamples.ts";
 export function isolatePackedDocuments(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
   const { batchSize, length, labels } = batch;
   const starts = new Int32Array(batchSize * length);
-  const positions = new Int32Array(batchSize * length);
   for (const [row, { inputIds, seqLengths }] of examples.entries()) {
     const total = seqLengths.reduce((sum, n) => sum + n, 0);
     if (total !== inputIds.length || seqLengths.some((n) => n < 1)) {
@@ -19,15 +18,15 @@ export function isolatePackedDocuments(batch: Batch, examples: readonly PackedEx
       );
     }
     let start = 0;
-    for (const end of endsOf(seqLengths, length)) {
-      for (let t = start; t < end; t++) {
-        starts[row * length + t] = start;
-        positions[row * length + t] = t - start;
-      }
+    for (const n of [...seqLengths, length]) {
+      if (start === length) break;
+      const end = Math.min(length, start + n);
+      starts.fill(start, row * length + start, row * length + end);
       labels[row * length + start] = ignored;
       start = end;
     }
   }
+  const positions = starts.map((start, i) => (i % length) - start);
   const shape = [batchSize, length];
   return {
     ...batch,
@@ -38,16 +37,4 @@ export function isolatePackedDocuments(batch: Batch, examples: readonly PackedEx
       cache: new PackedDocuments(tensor(starts, { shape })),
     }),
   };
-}
-
-/** Returns the ends of documents within a row of `length` tokens, and of the padding after them. */
-function endsOf(seqLengths: readonly number[], length: number): number[] {
-  const ends: number[] = [];
-  let end = 0;
-  for (const n of [...seqLengths, length]) {
-    if (end >= length) break;
-    end = Math.min(length, end + n);
-    ends.push(end);
-  }
-  return ends;
 }

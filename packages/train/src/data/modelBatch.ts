@@ -74,12 +74,13 @@ export function toInputs(
   model: TrainableModel,
 ): LabelledInputs & { tokenTypeIds?: Tensor } {
   const shape = [batch.batchSize, batch.length];
+  const { tokenTypeIds } = batch as Partial<SequenceBatch>;
   return withBackend(backendOf(model), () => ({
     inputIds: tensor(batch.inputIds, { shape }),
     labels: "labelShape" in batch ? sequenceLabels(batch, model) : tokenLabels(batch, model, shape),
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
     ...batch.furtherInputs?.(),
-    ...("tokenTypeIds" in batch && batch.tokenTypeIds && { tokenTypeIds: tensor(batch.tokenTypeIds, { shape }) }),
+    ...(tokenTypeIds && { tokenTypeIds: tensor(tokenTypeIds, { shape }) }),
   }));
 }
 

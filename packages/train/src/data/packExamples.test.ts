@@ -21,6 +21,11 @@ describe("bestFit", () => {
     expect(bins.map((bin) => [...bin])).toEqual([[5], [1, 0], [4, 2], [3]]);
   });
 
+  test("a full bin takes items of no length", () => {
+    expect(bestFit([6, 0, 6, 9], 6).map((bin) => [...bin])).toEqual([[3], [0], [2, 1]]);
+    expect(bestFit([], 6)).toEqual([]);
+  });
+
   test("every item once, in bins that are not too full, as a plain search places them", () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 40 });
     fc.assert(
@@ -53,7 +58,12 @@ describe("packExamples", () => {
         seqLengths: [3, 2],
       },
     ]);
-    expect(() => packExamples([], { blockSize: 0.5 })).toThrow("blockSize is 0.5");
+    for (const blockSize of [0, 0.5, -1, Number.NaN]) {
+      expect(() => packExamples([], { blockSize })).toThrow(
+        `blockSize is ${blockSize}; expected a whole number of at least 1`,
+      );
+    }
+    expect(packExamples([example(1), example(1)], { blockSize: 1 })).toHaveLength(2);
   });
 
   test("a block is of one adapter", () => {

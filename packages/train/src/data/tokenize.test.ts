@@ -34,6 +34,17 @@ describe("prompt and completion", () => {
     });
   });
 
+  test("without a prompt everything is learned, and without a completion nothing", async () => {
+    const bare: ExampleTokenizer = {
+      ...tokenizer,
+      eosTokenId: null,
+      encode: (text) => tokenizer.encode(text, { addSpecialTokens: false }),
+    };
+    expect((await tokenizeExample(bare, { prompt: "", completion: "xy" })).labels).toEqual(codes("xy"));
+    expect((await tokenizeExample(bare, { prompt: "xy", completion: "" })).labels).toEqual(masked(2));
+    expect((await tokenizeExample(bare, { prompt: "x", completion: "y" })).labels).toEqual([-100, ...codes("y")]);
+  });
+
   test("a token across the border is learned", async () => {
     expect(await tokenizeExample(tokenizer, { prompt: "xa", completion: "bz" })).toEqual({
       inputIds: [2, ...codes("x"), 1, ...codes("z"), 3],

@@ -1,4 +1,4 @@
-import { assistantSpans } from "./assistantSpans.ts";
+import { assistantSpans, commonLength } from "./assistantSpans.ts";
 import type { ChatExample } from "./example.ts";
 import type { ExampleTokenizer, Span } from "./tokenize.ts";
 
@@ -22,7 +22,7 @@ export async function tokenizeChat(
   const encode = (part: string) => tokenizer.encode(part, { addSpecialTokens: false });
   const inputIds = encode(text);
   const learned = new Set<number>();
-  let length = 0;
+  let length: number | undefined;
   for (const span of spans) {
     const [start, end] = tokensOf(span, text, inputIds, encode);
     length = marked ? end : endOfTurn(inputIds, start, end, tokenizer.eosTokenId);
@@ -42,13 +42,6 @@ function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode
  * learned.
  */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
-  const last = eosTokenId === null ? -1 : ids.slice(0, end).lastIndexOf(eosTokenId);
+  const last = ids.slice(0, end).lastIndexOf(eosTokenId as number);
   return last >= start ? last + 1 : end;
-}
-
-/** Returns the number of equal leading tokens. */
-export function commonLength(a: readonly number[], b: readonly number[]): number {
-  let length = 0;
-  while (length < a.length && length < b.length && a[length] === b[length]) length++;
-  return length;
 }

@@ -99,15 +99,14 @@ export async function findLearningRate(
   }
   const trials: LearningRateTrial[] = [];
   const ended = new AbortController();
-  let [mean, least, diverged] = [0, Number.POSITIVE_INFINITY, false];
+  let [mean, least] = [0, Number.POSITIVE_INFINITY];
   const take = (report: StepReport) => {
     const { loss, learningRate } = report;
     mean = memory * mean + (1 - memory) * loss;
     const smoothedLoss = mean / (1 - memory ** (trials.length + 1));
     trials.push({ learningRate, loss, smoothedLoss });
     least = Math.min(least, smoothedLoss);
-    diverged = smoothedLoss > 4 * least;
-    if (diverged) ended.abort();
+    if (smoothedLoss > 4 * least) ended.abort();
     return onStep?.(report);
   };
   const restore = asItWas(model, ownTaskOf(options) !== undefined);
@@ -124,11 +123,11 @@ export async function findLearningRate(
     signal?.throwIfAborted();
   } catch (error) {
     if (!(error instanceof NonFiniteStepError)) throw error;
-    diverged = true;
+    ended.abort();
   } finally {
     await restore();
   }
-  return { suggestion: steepest(trials), trials, diverged };
+  return { suggestion: steepest(trials), trials, diverged: ended.signal.aborted };
 }
 
 /** Saves all state of a model that training changes. Returns a function that restores it once. */
@@ -156,8 +155,8 @@ function steepest(trials: readonly LearningRateTrial[]): number | null {
   const skipped = Math.min(10, Math.floor(trials.length / 4));
   let [slope, found]: [number, number | null] = [0, null];
   for (let i = skipped + 1; i < trials.length - 1; i++) {
-    const [before, after] = [trials[i - 1], trials[i + 1]];
-    const rise = (after.smoothedLoss - before.smoothedLoss) / Math.log(after.learningRate / before.learningRate);
+    // The logarithm of the rate grows by the same amount at each step.
+    const rise = trials[i + 1].smoothedLoss - trials[i - 1].smoothedLoss;
     if (rise >= slope) continue;
     slope = rise;
     found = trials[i].learningRate;

@@ -8,7 +8,8 @@ import type { TrainableModule } from "../data/modelBatch.ts";
 export function generatorsOf(model: TrainableModule, own: boolean): Generator[] {
   const found = new Set<Generator>(own ? [defaultGenerator] : []);
   for (const [, module] of model.namedModules()) {
-    if ("generator" in module && module.generator instanceof Generator) found.add(module.generator);
+    const { generator } = module as { generator?: unknown };
+    if (generator instanceof Generator) found.add(generator);
   }
   return [...found];
 }

@@ -37,9 +37,8 @@ export class ModuleWatch implements Disposable {
 
   constructor(modules: Iterable<[string, object]>) {
     for (const [path, module] of modules) {
-      if ("forward" in module && typeof module.forward === "function" && path !== "") {
-        this.#watch(path, module as { forward: Forward });
-      }
+      const { forward } = module as { forward?: unknown };
+      if (typeof forward === "function" && path !== "") this.#watch(path, module as { forward: Forward });
     }
   }
 
@@ -60,9 +59,7 @@ export class ModuleWatch implements Disposable {
   }
 
   #look(path: string, output: unknown): unknown {
-    if (!(output instanceof Tensor) || (output.dtype !== "f32" && output.dtype !== "f16" && output.dtype !== "bf16")) {
-      return output;
-    }
+    if (!(output instanceof Tensor)) return output;
     this.#seen.push({ path, what: "output", flag: flagOf(output) });
     if (!output.requiresGrad) return output;
     const see = (gradient: Tensor) => void this.#seen.push({ path, what: "gradient", flag: flagOf(gradient) });

@@ -81,7 +81,11 @@ it("is in the fingerprint, and needs an embedding", async () => {
   await expect(other.resume(folder)).rejects.toThrow("neftuneNoiseAlpha is 6, and 5 in the checkpoint");
   class Bare extends Module {}
   expect(() => new Neftune(new Bare(), 5, 0)).toThrow("the model has none");
-  expect(() => new Neftune(tinyLlama(), -1, 0)).toThrow("neftuneNoiseAlpha is -1");
+  const refused = (alpha: number) => `neftuneNoiseAlpha is ${alpha}; give a number of at least 0, such as 5`;
+  for (const alpha of [-1, -0.1, Number.NaN]) {
+    expect(() => new Neftune(tinyLlama(), alpha, 0)).toThrow(refused(alpha));
+  }
+  for (const alpha of [0, 0.5]) expect(() => new Neftune(tinyLlama(), alpha, 0)).not.toThrow();
 });
 
 it("leaves the embedding as it was, with a forward pass of its own or without", () => {

@@ -55,7 +55,7 @@ function inputEmbedding(model: TrainableModule): EmbeddingModule {
   // Without adapters, the path is the embedding's; with them, the same path is the adapter's wrapper.
   const path = model.disableAdapter ? model.disableAdapter(find) : find();
   const [, found] = [...model.namedModules()].find(([name]) => name === path) ?? [];
-  if (path !== undefined && found) return found as EmbeddingModule;
+  if (found) return found as EmbeddingModule;
   throw new Error("Trainer: neftuneNoiseAlpha adds noise to token embeddings, and the model has none; leave it out");
 }
 

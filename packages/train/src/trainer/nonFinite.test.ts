@@ -102,6 +102,14 @@ describe("a step that is not finite is refused before weights change", () => {
     expect(await losses(3)).toEqual(await losses(0));
   });
 
+  it("and outputs of the head are observed, which the loss alone skips", async () => {
+    const model = newModel();
+    poke(model, "lm_head.weight", Number.NaN);
+    await expect(new Trainer(model, examples, options).train()).rejects.toThrow(
+      "the first module that is not finite is lm_head, in its output",
+    );
+  });
+
   it("and a gradient that is not finite names the module", async () => {
     const model = newModel();
     const { mlp } = [

@@ -41,6 +41,9 @@ export function trainingSteps(
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
 
+/** The parts of a result that grow while a run goes on. */
+type Progress = Omit<TrainingResult, "best" | "stoppedEarly">;
+
 /** Trains the parameters of a model that require gradients. */
 export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
   readonly model: Model;
@@ -134,15 +137,13 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
    * so that weights, moments and data position are those after the previous step.
    */
   async train(): Promise<TrainingResult> {
-    const result: TrainingResult = {
+    const result: Progress = {
       steps: this.#step,
       losses: [],
       tokens: 0,
       seconds: 0,
       truncatedExamples: 0,
       evaluations: [],
-      best: null,
-      stoppedEarly: false,
       aborted: false,
     };
     await this.#prepare();
@@ -179,11 +180,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       await yieldIfDue();
     }
     if (result.aborted || best?.stopped) await save();
-    result.best = best?.state.best ?? null;
-    result.stoppedEarly = Boolean(best?.stopped && this.#step < this.maxSteps);
     if (!result.aborted) best?.load(this.#changed());
     this.model.eval();
-    return result;
+    const stoppedEarly = Boolean(best?.stopped && this.#step < this.maxSteps);
+    return { ...result, best: best?.state.best ?? null, stoppedEarly };
   }
 
   /** Creates the optimiser, and other objects that options require, once. */
@@ -202,7 +202,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   /** Runs a step. If the signal is aborted, restores the state before it and returns null. */
-  async #trainStep(result: TrainingResult): Promise<StepReport | null> {
+  async #trainStep(result: Progress): Promise<StepReport | null> {
     const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
     const start = performance.now();
     const sampler = this.#sampler.state;
@@ -260,7 +260,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return this.#task(await readExamples(this.examples, this.#sampler.next()));
   }
 
-  async #evaluate(result: TrainingResult): Promise<void> {
+  async #evaluate(result: Progress): Promise<void> {
     if (!this.#options.evaluation) return;
     const { evaluateDuring } = await import("./evaluateDuring.ts");
     const evaluation = await evaluateDuring(this.model, this.#options, this.#step, this.#peaks);

@@ -1,7 +1,7 @@
 import type { ChatMessage } from "@lowrank/models";
+import { commonLength } from "../../data/assistantSpans.ts";
 import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../../data/tokenize.ts";
-import { commonLength } from "../../data/tokenizeChat.ts";
 import type { PreferenceExample } from "./preferenceBatch.ts";
 
 /** A prompt with a better and a worse answer: texts, or messages of a conversation. */
