@@ -41,13 +41,13 @@ const node: TestProjectConfiguration = {
 
 /**
  * Files that mock a module or look at what a process begins with, such as the list of methods: each
- * has a process of its own.
+ * has its own process.
  */
 const freshNode: TestProjectConfiguration = { test: { ...inNode, name: "fresh", include: [fresh] } };
 
 /**
- * Files that start dozens of processes or whole servers or go through long tables, each in a
- * process of its own. `npm test` leaves them to `.ci/run`.
+ * Files that start dozens of processes or whole servers or go through long tables, each in
+ * its own process. `npm test` leaves them to `.ci/run`.
  */
 const longNode: TestProjectConfiguration = { test: { ...inNode, name: "long", include: [long] } };
 

@@ -1,5 +1,5 @@
 // Encodes rows of floats as integer codes with a scale for each 32 elements. Four rows at a time avoid lane-by-lane
-// stores. The tiles are those of `quantizeInt8` and `quantizeInt15`. A part of onDemand.ts.
+// stores. The tiles equal the tiles of `quantizeInt8` and `quantizeInt15`. A part of onDemand.ts.
 import { laneSums } from "./byteProducts";
 import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "./lanes";
 import { INT8_ROWS, int8RowBytes, rounded, TOO_LARGE } from "./rowCodes";

@@ -15,7 +15,7 @@ export function close(guard: usize, n: i32): void {
   store<f32>(guard + (<usize>(n - 1) << 2), NaN);
 }
 
-/** All bits set in those of the first `count` lanes that are not finite. */
+/** Mask with all bits set in each of the first `count` lanes that is not finite. */
 // @ts-ignore: decorator
 @inline
 export function notFinite(x: v128, count: i32): v128 {

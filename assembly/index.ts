@@ -1,4 +1,4 @@
-// Exports every kernel except those of batchInvariant.ts. Arguments are scalars; results are written to memory.
+// Exports every kernel except the ones in batchInvariant.ts. Arguments are scalars; results are written to memory.
 export * from "./activationBackward";
 export * from "./cast";
 export { codesScratch } from "./codesScratch";

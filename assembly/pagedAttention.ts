@@ -33,7 +33,7 @@ const TOPS: usize = QUERIES * SCORES;
 const TOTALS: usize = TOPS + 4 * QUERIES;
 /** The offset of a query in q and out, in bytes. */
 const OFFSETS: usize = TOTALS + 4 * QUERIES;
-/** The positions from..to-1 that a query attends to, and those of them in the block. */
+/** The positions from..to-1 that a query attends to, and the part of them in the block. */
 const FROMS: usize = OFFSETS + 4 * QUERIES;
 const ENDS: usize = FROMS + 4 * QUERIES;
 const BLOCK_FROMS: usize = ENDS + 4 * QUERIES;

@@ -21,7 +21,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { type Agreement, agreement, publishedNumbers } from "./publishedNumbers.ts";
 
-/** Numbers that do not follow from the stated settings. The report prints them with the reason. */
+/** Values that do not follow from the stated settings. The report prints them with the reason. */
 const mismatches = [
   "GPT-2 M, all",
   "GPT-2 M, Houlsby, 112 wide",

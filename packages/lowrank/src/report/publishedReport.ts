@@ -26,7 +26,7 @@ function shown(computed: number): string {
   return computed.toLocaleString("en-US", { maximumFractionDigits: 4 });
 }
 
-/** Compares numbers of papers and of PEFT's tables with computed ones. Numbers that cannot be computed come last. */
+/** Compares values of papers and of PEFT's tables with computed ones. Values that cannot be computed come last. */
 export async function publishedReport(format: ReportFormat): Promise<string> {
   const all: Row[] = [];
   for (const { source, what, published, compute, reading = null } of publishedNumbers) {

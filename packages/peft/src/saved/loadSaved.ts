@@ -83,7 +83,7 @@ function dtypesKept(
   return stored;
 }
 
-/** Gives an adapter its own embedding table wherever the base model uses its table. Takes ownership of `table`. */
+/** Gives an adapter an embedding table in all places where the base model uses its own. Takes ownership of `table`. */
 function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
   const before = tuner.tables(name).get(key)!;
   const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;

@@ -13,7 +13,7 @@ export interface TargetReport {
   /** Entries of `targetModules` that match no module. */
   unmatchedTargets: string[];
   /**
-   * Keys of patterns such as `rankPattern` that match no target, and exclusions and layer numbers that match nothing.
+   * Keys of patterns such as `rankPattern` that match no target, and exclusions and layer indices that match nothing.
    */
   unusedPatterns: string[];
 }
@@ -124,7 +124,7 @@ function layerNumber(path: string, { layersPattern }: LayerChoice): number | nul
   return null;
 }
 
-/** Returns the exclusions and layer numbers that match nothing. */
+/** Returns the exclusions and layer indices that match nothing. */
 function unusedChoices(
   model: Module,
   config: Pick<PeftConfig, "excludeModules"> & LayerChoice,

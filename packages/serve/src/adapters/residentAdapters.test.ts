@@ -5,7 +5,7 @@ import type { AdapterLease } from "./adapterProvider.ts";
 import { ResidentAdapters } from "./residentAdapters.ts";
 import { HandClock } from "./testing/handClock.ts";
 
-/** Host whose loads and unloads end when the test says so. */
+/** Host whose loads and unloads end when the test resolves them. */
 class Model {
   readonly clock = new HandClock();
   readonly pinned = new Set<string>();

@@ -17,7 +17,7 @@ import type { OpenJob } from "./jobStore.ts";
 export interface BullQueueOptions extends QueueLimits {
   /** Address of the Redis server: "redis://127.0.0.1:6379". */
   readonly url: string;
-  /** Name of the base model. Workers take only jobs of their own model. */
+  /** Name of the base model. Workers take only jobs of their model. */
   readonly model: string;
   /**
    * Seconds after which another worker gets the job of a worker that died. Running workers renew their lock twice in

@@ -86,7 +86,7 @@ function wordOf(number: number): number {
 interface Pairs {
   readonly slots: readonly number[];
   readonly scalings: readonly number[];
-  /** The words; those of the pairs come first. */
+  /** The words; the words of the pairs come first. */
   readonly words: Int32Array;
   /** The largest rank. */
   readonly rank: number;

@@ -31,9 +31,7 @@ const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
 /** Bytes of memory that `checkWideSimd` needs. */
 export const wideCheckBytes: number = 4 * (cAt + m * n);
 
-/**
- * Multiplies by the chosen tile until its code is optimised. Throws if the results differ from those of plain loops.
- */
+/** Multiplies by the chosen tile until its code is optimised. Throws if the results differ from plain loops. */
 export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
   const floats = new Float32Array(memory.buffer, at, cAt + m * n);
   for (let i = 0; i < cAt; i++) floats[i] = ((i * 7919) % 1009) / 504 - 1;

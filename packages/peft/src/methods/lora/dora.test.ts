@@ -39,7 +39,7 @@ test.each<[string, (peft: Model) => Tensor]>([
   const after = cachedLogits(peft);
   expect(after).not.toEqual(before);
   expect(after).toEqual(freshLogits(peft));
-  // Squared row norms that were cached during training equal those of a new model.
+  // Squared row norms that were cached during training equal a new model's.
   const again = await trained();
   const same = pick(again);
   noGrad(() => copyInto(same, full(same.shape, 0.7)));

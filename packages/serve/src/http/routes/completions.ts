@@ -114,7 +114,7 @@ function completionForm(body: CompletionBody): AnswerForm {
   const addLogprob = (choice: number, { logprob, text }: ServingEvent & { type: "token" }, to: Logprobs): void => {
     if (!logprob) return;
     const own = logprob.logprob;
-    // A prompt's log-probabilities may include more top tokens than `logprobs` asks for.
+    // A prompt's log-probabilities may include more top tokens than `logprobs`.
     const entries = [...logprob.top.slice(0, shown), logprob];
     to.tokens.push(logprob.text);
     to.token_logprobs.push(own);

@@ -20,7 +20,7 @@ beforeEach(() => init(reference()));
 const config = { model_type: "llama", ...data.sizes };
 const { pad_token_id: padTokenId, eos_token_id: eos } = data.sizes;
 
-/** Sets a model's weights to those of conformance/python/preference.py. */
+/** Sets a model's weights to the values in conformance/python/preference.py. */
 function withWeights<M extends { namedParameters(): Iterable<[string, Tensor]> }>(model: M, shift = 0): M {
   const parameters = [...model.namedParameters()].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [place, [name, parameter]] of parameters.entries()) {
