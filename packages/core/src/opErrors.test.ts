@@ -1,6 +1,20 @@
 import { beforeAll, describe, expect, it, test } from "vitest";
 import { backendOf, expectCount, expectDType, refuseOptions, refuseSurplus } from "./engine/op.ts";
-import { add, backward, copyInto, init, mul, neg, noGrad, ones, reference, type Tensor, tensor } from "./index.ts";
+import {
+  add,
+  backward,
+  copyInto,
+  defineOp,
+  init,
+  mul,
+  neg,
+  noGrad,
+  ones,
+  reference,
+  type Tensor,
+  type TensorSpec,
+  tensor,
+} from "./index.ts";
 import { checkLogits } from "./sampling/checkLogits.ts";
 import { deferred } from "./testing/index.ts";
 
@@ -73,6 +87,24 @@ describe("ops", () => {
       expect(() => loose[name](x)).toThrow(`${name}: `);
       expect(() => loose[name](x, x, x)).toThrow(`${name}: `);
     }
+  });
+
+  it("refuse other arguments between tensors, and ignore further ones after them", () => {
+    const definition = {
+      name: "test/pair",
+      arity: 2,
+      shape: ([a]: readonly TensorSpec[]) => a,
+      ref: () => {},
+    } as const;
+    // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
+    const pair = defineOp<2>(definition) as any;
+    const x = ones(2);
+    expect(() => pair(3, x, x)).toThrow("test/pair: argument 0 is 3, and a tensor stands behind it");
+    expect(() => pair(x, 3, x)).toThrow("test/pair: argument 1 is 3, and a tensor stands behind it");
+    expect(pair(x, x, undefined, undefined).shape).toEqual([2]);
+    expect(() => defineOp(definition)).toThrow(
+      'defineOp: an op named "test/pair" exists already; give yours a prefix, as in "acme/test/pair"',
+    );
   });
 
   it("run on one backend", () => {

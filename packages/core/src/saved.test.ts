@@ -8,6 +8,7 @@ import {
   gradients,
   init,
   isGradEnabled,
+  isInitialized,
   jvp,
   memory,
   mul,
@@ -179,6 +180,17 @@ test("watchers of memory hear of its first change, unless they left", () => {
   t.storage.watch(b);
   t.dispose();
   expect(heard).toEqual(["a", "c", "b"]);
+});
+
+test("the reference backend reads whole buffers by default, and freed memory is NaN", () => {
+  const backend = reference();
+  const buffer = backend.alloc(6);
+  backend.fill(buffer, 0x04030201);
+  expect(backend.read(buffer)).toEqual(Uint8Array.of(1, 2, 3, 4, 1, 2));
+  expect(backend.read(buffer, 1, 3)).toEqual(Uint8Array.of(2, 3));
+  backend.free(buffer);
+  expect(backend.read(buffer)).toEqual(new Uint8Array(6).fill(255));
+  expect(isInitialized()).toBe(true);
 });
 
 test("memory is shared from the second tensor on, and freed with the last", () => {

@@ -55,6 +55,7 @@ describe("a tensor as text", () => {
 
   it("has no values where they cannot be read at once, were freed, or are packed", () => {
     expect(String(tensor([1, 2], { backend: deferred() }))).toBe("tensor(f32 [2], values: await t.data())");
+    expect(String(core.zeros([0], { backend: deferred() }))).toBe("tensor([], f32 [0])");
     expect(String(core.meta().tensor({ shape: [2], dtype: "f32" }))).toBe("tensor(f32 [2], no values)");
     const freed = tensor([1]);
     freed.dispose();

@@ -23,6 +23,6 @@ export function codebook(values: readonly number[], order: readonly number[]): C
 /** Returns the code of a value between -1 and 1. */
 export function codeOf({ thresholds, order }: Codebook, x: number): number {
   let below = 0;
-  while (below < thresholds.length && thresholds[below] < x) below++;
+  while (thresholds[below] < x) below++;
   return order[below];
 }

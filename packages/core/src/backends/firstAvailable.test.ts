@@ -26,6 +26,11 @@ describe("firstAvailable", () => {
     expect(said).toEqual(["a: there is no driver; b: there is no driver; reference is used instead"]);
   });
 
+  it("names one reason if one backend is missing", async () => {
+    await firstAvailable(missing("a"), reference);
+    expect(said).toEqual(["a: there is no driver; reference is used instead"]);
+  });
+
   it("throws where none is available, all reasons with the last remedy", async () => {
     const [one, two] = [firstAvailable(missing("a")), firstAvailable(missing("a"), missing("b"))];
     await expect(one).rejects.toThrow("a: there is no driver; install one, or use another backend");

@@ -1,5 +1,17 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { arange, type Backend, fromBytes, full, Generator, init, rand, randn, reference, tensor } from "../index.ts";
+import {
+  arange,
+  type Backend,
+  fromBytes,
+  full,
+  Generator,
+  init,
+  meta,
+  rand,
+  randn,
+  reference,
+  tensor,
+} from "../index.ts";
 
 beforeAll(async () => {
   await init(reference());
@@ -37,6 +49,33 @@ describe("tensor", () => {
   it("counts", () => {
     expect(Array.from(arange(2, 9, 3).dataSync())).toEqual([2, 5, 8]);
     expect(arange(2, 2).shape).toEqual([0]);
+    expect(Array.from(arange(4).dataSync())).toEqual([0, 1, 2, 3]);
+    for (const [start, end] of [
+      [Number.NaN, 3],
+      [0, Number.NaN],
+      [0, Infinity],
+    ]) {
+      expect(() => arange(start, end)).toThrow(`arange: it takes an end, or a start and an end, as in arange(5)`);
+    }
+  });
+
+  it("full takes a list of sizes and a number", () => {
+    const message = (given: string) => `full: it takes a shape and a number, as in full([2, 3], 0.5), not (${given})`;
+    expect(() => full(2 as never, 1)).toThrow(message("2, 1"));
+    expect(() => full([2], "1" as never)).toThrow(message("2, 1"));
+  });
+
+  it("random tensors are the generator's values in the default range, rounded to the dtype", () => {
+    const [uniform, normal] = [new Float32Array(50), new Float32Array(50)];
+    new Generator(5).fillUniform(uniform, 0, 1);
+    new Generator(5).fillNormal(normal, 0, 1);
+    expect(rand([50], { generator: new Generator(5) }).dataSync()).toEqual(uniform);
+    expect(randn([50], { generator: new Generator(5) }).dataSync()).toEqual(normal);
+    const half = rand([50], { generator: new Generator(5), dtype: "bf16" });
+    expect(half.dataSync()).toEqual(tensor(uniform, { dtype: "bf16" }).dataSync());
+    const generator = new Generator(5);
+    rand([50], { generator, dtype: "bf16", backend: meta() });
+    expect(rand([50], { generator }).dataSync()).toEqual(uniform);
   });
 
   it("gives its only element, and says when there are more", async () => {

@@ -77,7 +77,7 @@ export function encode(what: string, values: ArrayLike<number>, dtype: DType): U
     if (dtype === "bf16") f32ToBf16(wide, raw);
     else f32ToF16(wide, raw);
   } else if (dtype === "bool") {
-    for (let i = 0; i < values.length; i++) raw[i] = values[i] ? 1 : 0;
+    raw.set(Array.from(values, (value) => (value ? 1 : 0)));
   } else {
     if (values.constructor !== raw.constructor) checkRange(what, values, dtype);
     raw.set(values);

@@ -16,7 +16,7 @@ describe("what is no number says what to give", () => {
       ["a"],
       '"a" at data[0] is text, and tensors hold numbers; texts become token ids by tokenizer.encode(text)',
     ],
-    ["ragged", [1, [2]], "ragged: at data[1]"],
+    ["ragged", [1, [2]], "ragged: at data[1] there is 1 entry, not a number; pad rows to one length"],
     ["ragged rows", [[1, 2], [3]], "at data[1] there is 1 entry, not 2 as those before it; pad rows to one length"],
     ["ragged deep", [[1], [[2]]], "ragged"],
     ["null", [[1, null]], "null at data[0][1] is no number"],

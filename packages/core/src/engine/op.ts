@@ -200,8 +200,9 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   const specs = Array.isArray(shapes) ? shapes : [shapes];
   if (definition.view) return [shareInput(definition, inputs[0], specs[0], params)];
   const backend = backendOf(definition, inputs);
-  if (definition.inGroups && backend.maxTensors !== undefined && inputs.length > backend.maxTensors) {
-    const outputs = definition.inGroups(inputs, params, backend.maxTensors);
+  const { maxTensors = Infinity } = backend;
+  if (definition.inGroups && inputs.length > maxTensors) {
+    const outputs = definition.inGroups(inputs, params, maxTensors);
     return Array.isArray(outputs) ? outputs : [outputs];
   }
   noteReads(inputs);

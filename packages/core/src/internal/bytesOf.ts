@@ -21,6 +21,10 @@ function adviceFor(source: unknown): string {
   if (typeof Response !== "undefined" && source instanceof Response) {
     return "the bytes of a Response must be read first; give await response.arrayBuffer()";
   }
-  const kind = Array.isArray(source) ? "a list" : source === null ? "null" : `a ${typeof source}`;
+  const kind = Array.isArray(source)
+    ? "a list"
+    : source === null
+      ? "null"
+      : `a ${typeof source}`.replace("a o", "an o");
   return `it takes bytes, a Uint8Array or an ArrayBuffer, and ${kind} was given`;
 }

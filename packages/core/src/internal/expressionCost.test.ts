@@ -49,6 +49,7 @@ test.each([
   ["(?:a*a*|x)b", "2 open-ended repeats in a row before"],
   ["a*(?:a*b)", "2 open-ended repeats in a row before"],
   ["(?:a*b){2}", "2 open-ended repeats in a row before"],
+  ["(?:a*b){3}", "3 open-ended repeats in a row before"],
   ["a*a*$", "2 open-ended repeats in a row before"],
   ["a*a*(?!b?)", "2 open-ended repeats in a row before"],
   ["a*a*(?<=b?)", "2 open-ended repeats in a row before"],

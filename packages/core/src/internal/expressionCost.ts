@@ -104,33 +104,28 @@ class Reader {
     }
     if (character === "[") this.#skipClass();
     if (character !== "(") return fixed;
-    const refers = source.startsWith("?P=", this.at);
-    const looks = /^\?<?[=!]/.test(source.slice(this.at, this.at + 3));
-    const comment = source.startsWith("?#", this.at);
-    if (comment) this.at = (source.indexOf(")", this.at) + 1 || source.length + 1) - 1;
-    else this.at += groupStart.exec(source.slice(this.at, this.at + 80))?.[0].length ?? 0;
+    const rest = source.slice(this.at);
+    const refers = rest.startsWith("?P=");
+    const looks = /^\?<?[=!]/.test(rest);
+    if (rest.startsWith("?#")) this.at += rest.search(/\)|$/);
+    else this.at += groupStart.exec(rest)?.[0].length ?? 0;
     const inner = this.choice(depth + 1);
     this.at++;
     if (refers) return reference;
     return looks ? { ...inner, before: Math.max(inner.before, 0) } : inner;
   }
 
-  /** Skips a character class, which may contain nested classes. */
+  /** Skips a character class up to its first closing bracket. */
   #skipClass(): void {
-    const source = this.#source;
-    if (source[this.at] === "^") this.at++;
-    if (source[this.at] === "]") this.at++;
-    for (let open = 1; open > 0 && this.at < source.length; this.at++) {
-      if (source[this.at] === "\\") this.at++;
-      else if (source[this.at] === "]") open--;
-    }
+    const rest = this.#source.slice(this.at).replace(/^\^?\]?(?:[^\\\]]|\\[\s\S]?)*\]?/, "");
+    this.at = this.#source.length - rest.length;
   }
 
   /** Reads the quantifiers after a part. */
   #repeated(part: Part): Part {
     const source = this.#source;
     for (let whole = part; ; ) {
-      const found = /^(?:[*+?]|\{(\d*)(,?)(\d*)\})[?+]?/.exec(source.slice(this.at, this.at + 40));
+      const found = /^(?:[*+?]|\{(\d*)(,?)(\d*)\})[?+]?/.exec(source.slice(this.at));
       if (!found || found[0] === "{}" || found[0] === "{,}") return whole;
       this.at += found[0].length;
       const [least, most] = rounds(found);

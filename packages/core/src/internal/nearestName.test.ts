@@ -7,6 +7,7 @@ it("finds the name that was meant, and none where nothing is like it", () => {
   expect(nearestName("downproj", known)).toBe("down_proj");
   expect(nearestName("embedding", known)).toBe(null);
   expect(nearestName("q_proj", [])).toBe(null);
+  expect(nearestName("", ["a", ""])).toBe("");
 });
 
 it("takes a name with as many changes as half its letters, of equals the first", () => {

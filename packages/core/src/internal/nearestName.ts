@@ -8,7 +8,7 @@ function distance(a: string, b: string): number {
     }
     row = next;
   }
-  return row[b.length];
+  return row[row.length - 1];
 }
 
 /** Returns the known name nearest to a mistaken one, or null if the distance of all is more than half its length. */

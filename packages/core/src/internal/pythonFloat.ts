@@ -3,7 +3,7 @@
  */
 export function pythonFloat(value: number): string {
   const exponent = Number(value.toExponential().split("e")[1]);
-  if (value === 0 || (exponent >= -4 && exponent < 16)) {
+  if (exponent >= -4 && exponent < 16) {
     // In this range JavaScript also writes numbers without an exponent.
     const text = Object.is(value, -0) ? "-0" : String(value);
     return text.includes(".") ? text : `${text}.0`;

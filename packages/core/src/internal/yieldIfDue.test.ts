@@ -33,6 +33,33 @@ it("gives no turn to short work", async () => {
   port1.close();
 });
 
+it("counts work as long from the interval on: 32 ms in Node, 16 ms in pages", async () => {
+  const interval = "setImmediate" in globalThis ? 32 : 16;
+  let time = performance.now() + 1000;
+  Object.defineProperty(performance, "now", { configurable: true, value: () => time });
+  const waits = async () => {
+    let waiting = true;
+    const end = yieldIfDue().then(() => {
+      waiting = false;
+    });
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+    const waited = waiting;
+    await end;
+    return waited;
+  };
+  try {
+    expect(await waits()).toBe(true);
+    time += interval - 1;
+    expect(await waits()).toBe(false);
+    time += 1;
+    expect(await waits()).toBe(true);
+  } finally {
+    Reflect.deleteProperty(performance, "now");
+  }
+  // The next call compares with the real time again.
+  while (performance.now() < time - interval);
+});
+
 it("throws the reason of an aborted signal, with and without a turn", async () => {
   const controller = new AbortController();
   await yieldIfDue(controller.signal);

@@ -104,6 +104,13 @@ describe.each(formats)("$name", (format) => {
     expect(narrowOne(Number.NEGATIVE_INFINITY)).toBe(infinity | 0x8000);
   });
 
+  it("leaves the elements of a longer target as they are", () => {
+    const [codes, wide] = [Uint16Array.of(7, 7), Float32Array.of(7, 7)];
+    format.narrow(Float32Array.of(0), codes);
+    format.widen(Uint16Array.of(0), wide);
+    expect([...codes, ...wide]).toEqual([0, 7, 0, 7]);
+  });
+
   it("refuses a target that is too short", () => {
     expect(() => format.narrow(new Float32Array(3), new Uint16Array(2))).toThrow("holds 2 elements and the source 3");
     expect(() => format.widen(new Uint16Array(3), new Float32Array(2))).toThrow("holds 2 elements and the source 3");

@@ -25,10 +25,9 @@ function halfOf(x: number): number {
   const sign = (x >>> 16) & 0x8000;
   const abs = x & 0x7fffffff;
   if (abs > 0x7f800000) return sign | 0x7e00 | ((abs >>> 13) & 0x3ff);
-  // 65520, halfway between the largest f16 and 2^16, is the first to round to infinity.
-  if (abs >= 0x477ff000) return sign | 0x7c00;
-  // From 2^-14 on: move the exponent's bias from 127 to 15 and round away 13 bits of the mantissa.
-  if (abs >= 0x38800000) return sign | ((abs - 0x38000000 + 0xfff + ((abs >>> 13) & 1)) >>> 13);
+  // From 2^-14 on: move the exponent's bias from 127 to 15 and round away 13 bits of the mantissa. What rounds to 2^16
+  // or more is infinity.
+  if (abs >= 0x38800000) return sign | Math.min((abs - 0x38000000 + 0xfff + ((abs >>> 13) & 1)) >>> 13, 0x7c00);
   // Magnitudes up to 2^-25, half of the smallest f16, round to zero.
   if (abs <= 0x33000000) return sign;
   const mantissa = (abs & 0x7fffff) | 0x800000;

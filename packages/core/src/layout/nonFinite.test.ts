@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
-import { checkFinite } from "./nonFinite.ts";
+import { checkFinite, firstNonFinite } from "./nonFinite.ts";
 
 const largest = { f32: 3.4028234663852886e38, f16: 65504, bf16: 3.3895313892515355e38 };
 
@@ -33,4 +33,10 @@ it.each(["f32", "f16", "bf16"] as const)("numbers of %s that are not finite are 
   }
 });
 
-it("integers are let be", () => checkFinite("codes", new Uint8Array([255, 255, 255, 127]), "u8"));
+it("the index is -1 if all are finite, and for integers", () => {
+  const bytes = new Uint8Array([255, 255, 255, 127]);
+  expect(firstNonFinite(bytes, "u8")).toBe(-1);
+  expect(firstNonFinite(bytes, "f32")).toBe(0);
+  expect(firstNonFinite(encoded([1, 2, 3], "f16"), "f16")).toBe(-1);
+  checkFinite("codes", bytes, "u8");
+});

@@ -14,22 +14,9 @@ export function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, d
   if (!format) return -1;
   const { exponent, bytes } = format;
   const count = byteLength / bytes;
-  if (bytes === 2 && byteOffset % 4 === 0 && count % 2 === 0) {
-    if (areFinitePairs(new Int32Array(buffer, byteOffset, count / 2), exponent)) return -1;
-  }
   const words = bytes === 4 ? new Int32Array(buffer, byteOffset, count) : new Uint16Array(buffer, byteOffset, count);
   for (let i = 0; i < words.length; i++) if ((words[i] & exponent) === exponent) return i;
   return -1;
-}
-
-/** True if all 16-bit floats, two per word, are finite: none has all exponent bits set. */
-function areFinitePairs(words: Int32Array, exponent: number): boolean {
-  // Adding this carries into the sign bit only for a magnitude whose exponent bits are all set.
-  const step = 0x8000 - exponent;
-  const steps = (step << 16) | step;
-  let any = 0;
-  for (let i = 0; i < words.length; i++) any |= (words[i] & 0x7fff7fff) + steps;
-  return (any & 0x80008000) === 0;
 }
 
 /**
