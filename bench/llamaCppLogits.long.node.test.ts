@@ -8,13 +8,13 @@ import { memoryFiles, writeFolder } from "@lowrank/files";
 import {
   architectures,
   createModel,
-  modelFileContents,
   type ParameterSource,
   parseModelConfig,
   randomParameters,
   toGguf,
   writeGguf,
 } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { Parameter } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 import { afterAll, beforeAll, expect, test } from "vitest";

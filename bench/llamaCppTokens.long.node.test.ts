@@ -4,15 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { memoryFiles, writeFolder } from "@lowrank/files";
-import {
-  createModel,
-  modelFileContents,
-  parseModelConfig,
-  randomParameters,
-  Tokenizer,
-  toGguf,
-  writeGguf,
-} from "@lowrank/models";
+import { createModel, parseModelConfig, randomParameters, Tokenizer, toGguf, writeGguf } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLlamaCpp } from "./lib/llamaCpp.ts";
 

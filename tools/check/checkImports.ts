@@ -68,7 +68,8 @@ function breach(path: string, target: string): string | undefined {
   if (target.startsWith(".")) {
     const landing = join(dirname(path), target);
     const helper = isTest(path) && landing.startsWith("tests/support/");
-    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : landing.startsWith("packages/");
+    const foreign = landing.startsWith("packages/") && !/^packages\/[^/]+\/src\/testing\//.test(landing);
+    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : foreign;
     if (leaves && !helper) return `imports "${target}" from outside its folder; import the package by its name`;
     const strays = path.startsWith("assembly/") && !landing.startsWith("assembly/");
     return strays ? `a kernel may not import "${target}"` : undefined;

@@ -39,7 +39,7 @@ function publicEntries(): Entry[] {
     const { name, exports } = JSON.parse(readFileSync(join(root, path), "utf8"));
     return Object.entries<string>(exports)
       .map(([key, file]) => ({ name: join(name, key), file: join(root, path, "..", file) }))
-      .filter((entry) => entry.name !== ofKernels);
+      .filter(({ name }) => name !== ofKernels && !name.includes("/internal"));
   });
 }
 

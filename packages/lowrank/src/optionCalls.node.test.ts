@@ -2,18 +2,12 @@ import { init, reference } from "@lowrank/core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { optionCalls } from "./testing/optionCalls/index.ts";
 import { closeWorker } from "./testing/optionCalls/ofWorker.ts";
-import optionTakers from "./testing/optionCalls/optionTakers.gen.json" with { type: "json" };
 
 beforeAll(async () => {
   await init(reference());
 });
 
 afterAll(closeWorker);
-
-it("every public function that takes options is called here", () => {
-  const called = Object.keys(optionCalls).filter((name) => !name.includes(":"));
-  expect(called.sort()).toEqual(optionTakers);
-});
 
 async function refusal(call: (options: object) => unknown, option: string): Promise<string> {
   try {

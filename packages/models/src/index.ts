@@ -20,7 +20,7 @@ export type { ModelSource, WeightOptions } from "./checkpoint/openModel.ts";
 export { openSafetensorsFolder } from "./checkpoint/openWeights.ts";
 export type { QuantizationConfig } from "./checkpoint/quantization/quantizationConfig.ts";
 export { readQuantizationConfig } from "./checkpoint/quantization/readQuantizationConfig.ts";
-export { modelFileContents, type SaveModelOptions, saveModel, torchNames } from "./checkpoint/saveModel.ts";
+export { type SaveModelOptions, saveModel } from "./checkpoint/saveModel.ts";
 export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./checkpoint/stateFile.ts";
 export type { BanOptions } from "./generation/bans.ts";
 export { chatEnds } from "./generation/chatEnds.ts";
@@ -46,7 +46,6 @@ export {
 } from "./model/architecture.ts";
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./model/causalLM.ts";
 export { type Init, type ParameterSource, randomParameters } from "./model/parameters.ts";
-export { type RaggedBatch, raggedHidden } from "./model/raggedHidden.ts";
 export {
   type ClassifierInputs,
   type ClassifierOutput,
@@ -56,10 +55,35 @@ export {
 export { TokenClassifier } from "./model/tokenClassifier.ts";
 export type { DefaultTargets, StackModel } from "./model/transformerModel.ts";
 export type { ModelOf } from "./registry/buildModel.ts";
-export * from "./registry/configs.ts";
+export {
+  type Activation,
+  type ArchitectureConfig,
+  type BertConfig,
+  type ClassifierConfig,
+  type ClassifierHead,
+  type GenerationConfig,
+  type GPT2Config,
+  JsonFields,
+  type LlamaConfig,
+  type ModelConfig,
+  type ProblemType,
+  parseClassifierConfig,
+  parseGenerationConfig,
+  parseModelConfig,
+  parseTokenClassifierConfig,
+  presetConfig,
+  presetNames,
+  type RopeConfig,
+  type RopeScaling,
+  readClassifierConfig,
+  readGenerationConfig,
+  readModelConfig,
+  type TokenClassifierConfig,
+  toHfConfig,
+} from "./registry/configs.ts";
 export { createModel } from "./registry/createModel.ts";
 export type { LayerDescription, ModelDescription, StackDescription } from "./registry/describeBuilt.ts";
-export { classifiesSequences, type DescribeConfigOptions, describeConfig } from "./registry/describeConfig.ts";
+export { type DescribeConfigOptions, describeConfig } from "./registry/describeConfig.ts";
 export { describeModel } from "./registry/describeModel.ts";
 export { registerArchitecture } from "./registry/registerArchitecture.ts";
 export { architectures } from "./registry/registry.ts";

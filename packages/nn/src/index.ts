@@ -1,10 +1,7 @@
 export type { AttentionCache, CachedAttendOptions } from "./attention/attentionCache.ts";
 export { type Attend, type AttendOptions, AttentionLayer } from "./attention/attentionLayer.ts";
-export { earlierRows } from "./attention/earlierRows.ts";
 export { KVCache, type KVCacheOptions } from "./attention/kvCache.ts";
-export { type CacheSizes, type LayerCache, layerCaches } from "./attention/layerCache.ts";
-export { PackedDocuments } from "./attention/packedDocuments.ts";
-export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
+export type { LayerCache } from "./attention/layerCache.ts";
 export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./attention/pagedKVCache.ts";
 export type { AttentionSizes, PromptableModel, VirtualTokens } from "./attention/virtualTokens.ts";
 export { GELU, ReLU, Sigmoid, SiLU, Tanh } from "./layers/activations.ts";
@@ -17,12 +14,10 @@ export { Flatten } from "./layers/flatten.ts";
 export { LayerNorm } from "./layers/layerNorm.ts";
 export { Linear } from "./layers/linear.ts";
 export { Linear4bit, type Linear4bitOptions } from "./layers/linear4bit.ts";
-export { linearLayer } from "./layers/linearLayer.ts";
 export { AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from "./layers/pooling.ts";
-export { packWeight, quantizeLinear } from "./layers/quantizeLinear.ts";
+export { quantizeLinear } from "./layers/quantizeLinear.ts";
 export { Residual } from "./layers/residual.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
-export { stopAtPadding } from "./layers/stopAtPadding.ts";
 export type { CreateLayerOptions } from "./layers/uniformParameter.ts";
 export { ModuleDict, ModuleList, Sequential } from "./module/containers.ts";
 export type { LayerKind } from "./module/layerKind.ts";
@@ -52,7 +47,6 @@ export { SGD, type SGDOptions } from "./optim/sgd.ts";
 export {
   dequantize,
   type LinearPlace,
-  layersToSkip,
   type QuantizationReport,
   type QuantizedLayer,
   type QuantizeInPlaceOptions,

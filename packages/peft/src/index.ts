@@ -4,7 +4,7 @@ export {
   type PromptLearningOptions,
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
-export { type OnWarning, printWarning, type Warning, type WarningCode } from "./config/warning.ts";
+export type { OnWarning, Warning, WarningCode } from "./config/warning.ts";
 export type { AdapterSource } from "./files/adapterFiles.ts";
 export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftConfig.ts";
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
@@ -16,13 +16,97 @@ export type { LayerDifference } from "./merge/compareLayer.ts";
 export type { MergeOptions } from "./merge/mergeOptions.ts";
 export type { MergeReport } from "./merge/mergeReport.ts";
 export type { PackedMerge } from "./merge/packedMerge.ts";
-export * from "./methods/index.ts";
-export { knownMethods, methodOf, registeredMethods, registerPeftMethod } from "./methods/registry.ts";
+export {
+  AdaLoraConfig,
+  type AdaLoraOptions,
+  type AdaLoraRanks,
+  AdaptionPromptConfig,
+  type AdaptionPromptOptions,
+  adaLora,
+  adaptionPrompt,
+  alphaOption,
+  BitFitConfig,
+  BnConfig,
+  type BnOptions,
+  BOFTConfig,
+  type BOFTOptions,
+  biasOption,
+  bitFit,
+  boft,
+  bottleneck,
+  DeloraConfig,
+  type DeloraOptions,
+  DoubleSeqBnConfig,
+  delora,
+  dropoutOption,
+  type EvaConfig,
+  FourierFTConfig,
+  type FourierFTOptions,
+  fourierft,
+  GraloraConfig,
+  type GraloraOptions,
+  gralora,
+  HiraConfig,
+  type HiraOptions,
+  HRAConfig,
+  type HRAOptions,
+  hira,
+  hra,
+  IA3Config,
+  type IA3Options,
+  type InitLoraWeights,
+  ia3,
+  initWeightsOption,
+  LNTuningConfig,
+  type LoftQConfig,
+  LoHaConfig,
+  type LoHaOptions,
+  LoKrConfig,
+  type LoKrOptions,
+  LoraConfig,
+  type LoraOptions,
+  lnTuning,
+  loha,
+  lokr,
+  lora,
+  loraScaling,
+  MissConfig,
+  type MissOptions,
+  miss,
+  modulesToSaveOption,
+  OFTConfig,
+  type OFTOptions,
+  oft,
+  ParBnConfig,
+  PrefixTuningConfig,
+  type PrefixTuningOptions,
+  PromptEncoderConfig,
+  type PromptEncoderOptions,
+  PromptTuningConfig,
+  type PromptTuningOptions,
+  peftMethods,
+  prefixTuning,
+  promptTuning,
+  pTuning,
+  RandLoraConfig,
+  type RandLoraOptions,
+  randlora,
+  rankOption,
+  SeqBnConfig,
+  targetsOption,
+  VBLoRAConfig,
+  type VBLoRAOptions,
+  VeraConfig,
+  type VeraOptions,
+  vblora,
+  vera,
+  virtualTokensOption,
+} from "./methods/index.ts";
+export { knownMethods, registeredMethods, registerPeftMethod } from "./methods/registry.ts";
 export {
   type AnyMethod,
   definePeftMethod,
   definePromptMethod,
-  isPromptMethod,
   type LayerContext,
   type PeftMethod,
   type PromptContext,
@@ -54,12 +138,8 @@ export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel } from "./peftModel/getPeftModel.ts";
 export { PeftModel } from "./peftModel/peftModel.ts";
 export type { AddAdapterOptions, GetPeftModelOptions } from "./peftModel/peftModelOptions.ts";
-export {
-  type AdapterDescription,
-  type DescribeAdapterOptions,
-  describeAdapter,
-} from "./plan/describeAdapter.ts";
-export { type Device, devices, webAssemblyMemory } from "./plan/devices.ts";
+export { type AdapterDescription, type DescribeAdapterOptions, describeAdapter } from "./plan/describeAdapter.ts";
+export { type Device, devices } from "./plan/devices.ts";
 export type { Part } from "./plan/onShapes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";

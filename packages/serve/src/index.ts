@@ -1,7 +1,6 @@
 export type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapters/adapterProvider.ts";
 export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";
 export type { AdapterRules } from "./adapters/checkAdapter.ts";
-export { servingProblem } from "./adapters/servingProblem.ts";
 export {
   type EmbedOptions,
   type LoadOptions,

@@ -1,22 +1,16 @@
 export type { ResumeOptions } from "./checkpoint/checkpoint.ts";
 export type { RunDifference } from "./checkpoint/fingerprint.ts";
-export { describeDifference, ResumeError } from "./checkpoint/resumeError.ts";
-export { getLastCheckpoint, isWholeCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
+export { ResumeError } from "./checkpoint/resumeError.ts";
+export { getLastCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./data/batchSampler.ts";
 export { type BlocksOptions, blocks } from "./data/blocks.ts";
 export { type Batch, collate } from "./data/collate.ts";
-export { type AnyExample, collateAny } from "./data/collateAny.ts";
+export type { AnyExample } from "./data/collateAny.ts";
 export { collateSequences, type LabelledSequence, type SequenceBatch } from "./data/collateSequences.ts";
 export type { Dataset, Examples } from "./data/dataset.ts";
-export {
-  type ChatExample,
-  type CompletionExample,
-  type Example,
-  type TextExample,
-  toExample,
-} from "./data/example.ts";
+export { type ChatExample, type CompletionExample, type Example, type TextExample, toExample } from "./data/example.ts";
 export { ignoreIndex } from "./data/ignoreIndex.ts";
-export { type TrainableModel, type TrainableModule, toInputs } from "./data/modelBatch.ts";
+export type { TrainableModel, TrainableModule } from "./data/modelBatch.ts";
 export { type PackedExample, type PackOptions, packExamples } from "./data/packExamples.ts";
 export type { PaddingOptions } from "./data/paddingOptions.ts";
 export type { CollateOptions, Rows } from "./data/padRows.ts";
@@ -25,7 +19,6 @@ export { type TaggedWords, type TagTokenizer, tokenizeTags } from "./data/tokeni
 export { concatenateDatasets, packDataset, takeExamples } from "./datasets/datasetViews.ts";
 export { type LoadDatasetOptions, loadDataset, readRecords } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ParsedRecord, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
-export { exampleForm, exampleReader, type RecordForm, type RecordReader } from "./datasets/recordReader.ts";
 export { type StreamBlocksOptions, streamBlocks } from "./datasets/streamBlocks.ts";
 export {
   type IndexDatasetOptions,

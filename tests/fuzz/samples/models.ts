@@ -5,13 +5,13 @@ import {
   createModel,
   ggufDTypes,
   loadModel,
-  modelFileContents,
   parseClassifierConfig,
   parseModelConfig,
   randomParameters,
   toGguf,
   writeGguf,
 } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { type Sample, sampleOf } from "../sample.ts";
 import { tinySizes } from "./tinySizes.ts";
 import { chatTemplate, tokenizerConfig, tokenizerJsons } from "./tokenizerJson.ts";

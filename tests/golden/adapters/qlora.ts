@@ -1,6 +1,7 @@
 import { scope, type Tensor } from "@lowrank/core";
 import { filesIn, type ModelFiles } from "@lowrank/files";
-import { type LabelledInputs, loadModel, modelFileContents } from "@lowrank/models";
+import { type LabelledInputs, loadModel } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { PeftModel } from "@lowrank/peft";
 import { GoldenFile } from "../../support/golden/goldenFile.ts";
 import { readWhole } from "../../support/golden/readWhole.ts";

@@ -3,7 +3,6 @@ import { filesIn, type ModelFiles, readJson } from "@lowrank/files";
 import {
   architectures,
   type CausalLM,
-  classifiesSequences,
   generate,
   type LabelledInputs,
   type LoadedModel,
@@ -12,6 +11,7 @@ import {
   parseClassifierConfig,
   parseModelConfig,
 } from "@lowrank/models";
+import { classifiesSequences } from "@lowrank/models/internal";
 import { AdamW } from "@lowrank/nn";
 import { GoldenFile } from "../../support/golden/goldenFile.ts";
 import { type Check, equal, within, withinEach, withinOfLargest } from "../check/compare.ts";

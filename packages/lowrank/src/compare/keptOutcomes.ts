@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFile } from "@lowrank/files";
+import { writeFile } from "@lowrank/files/internal";
 import type { Job, Outcome } from "./job.ts";
 
 const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);

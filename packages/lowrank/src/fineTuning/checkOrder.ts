@@ -1,7 +1,8 @@
 import { describeModel } from "@lowrank/models";
-import { describeAdapter, type MethodFacts, type ModelShapes, methodOf, type PeftConfig } from "@lowrank/peft";
-import { servingProblem } from "@lowrank/serve";
+import { describeAdapter, type MethodFacts, type ModelShapes, type PeftConfig } from "@lowrank/peft";
+import { methodOf } from "@lowrank/peft/internal";
 import type { KeyBudgets } from "@lowrank/serve/http";
+import { servingProblem } from "@lowrank/serve/internal";
 import { type FineTuneJob, JobRefused, type StoredFile } from "@lowrank/serve/jobs";
 import { trainingSteps } from "@lowrank/train";
 import { findModelConfig } from "../cli/loading/modelConfig.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { removeLeftovers } from "@lowrank/files/disk";
+import { removeLeftovers } from "@lowrank/files/internal/disk";
 
 /**
  * Removes incomplete files of killed processes from a `--store` folder. Does nothing for S3, which writes objects

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { type FineTuneJob, newId, now } from "@lowrank/serve/jobs";
+import { newId, now } from "@lowrank/serve/internal";
+import type { FineTuneJob } from "@lowrank/serve/jobs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commandFolder } from "../testing/commandFolder.ts";
 import { fineTune } from "./fineTune.ts";

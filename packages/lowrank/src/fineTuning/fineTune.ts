@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { WritableFiles } from "@lowrank/files";
+import { now } from "@lowrank/serve/internal";
 import {
   adapterFolder,
   type FineTuneJob,
   JobRefused,
   JobStopped,
-  now,
   runFolder,
   storeFiles,
   type TrainedJob,

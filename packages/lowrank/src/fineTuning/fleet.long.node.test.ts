@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { type ManifestText, s3Place } from "@lowrank/serve";
+import { newId, now } from "@lowrank/serve/internal";
 import {
   bullQueue,
   FileStore,
@@ -8,8 +9,6 @@ import {
   fineTuneWorker,
   JobStore,
   localQueue,
-  newId,
-  now,
   s3Objects,
 } from "@lowrank/serve/jobs";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -1,4 +1,5 @@
-import { type FineTuneJob, type JobEvent, type JobStore, now } from "@lowrank/serve/jobs";
+import { now } from "@lowrank/serve/internal";
+import type { FineTuneJob, JobEvent, JobStore } from "@lowrank/serve/jobs";
 
 /** Milliseconds between writes of a growing log. */
 const flushMs = 1000;

@@ -1,4 +1,4 @@
-import { isPromptMethod } from "@lowrank/peft";
+import { isPromptMethod } from "@lowrank/peft/internal";
 import type { OptionValue } from "@lowrank/serve/jobs";
 import { CommanderError } from "commander";
 import { plannedSteps, toPeftConfig } from "../cli/options/adapterConfig.ts";

@@ -5,12 +5,12 @@ import {
   generate,
   loadModel,
   loadSequenceClassifier,
-  modelFileContents,
   parseModelConfig,
   randomParameters,
   toGguf,
   writeGguf,
 } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeHub, fakeCommit, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";

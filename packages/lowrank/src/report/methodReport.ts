@@ -1,12 +1,12 @@
 import {
   type AdapterReport,
   type ModelShapes,
-  methodOf,
   type PeftConfig,
   type RecipeSettings,
   type ReportOptions,
   reportAdapter,
 } from "@lowrank/peft";
+import { methodOf } from "@lowrank/peft/internal";
 import { barChart } from "./barChart.ts";
 import { htmlPage } from "./htmlPage.ts";
 import { markdownText } from "./markdownText.ts";

@@ -1,5 +1,6 @@
 import { type SafetensorsSpec, streamSafetensors } from "@lowrank/core";
-import { describeConfig, describeModel, presetConfig, presetJson } from "@lowrank/models";
+import { describeConfig, describeModel, presetConfig } from "@lowrank/models";
+import { presetJson } from "@lowrank/models/internal";
 import {
   BOFTConfig,
   DeloraConfig,

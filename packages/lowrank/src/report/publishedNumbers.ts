@@ -1,5 +1,6 @@
 import { sizeOf } from "@lowrank/core";
-import { describeConfig, presetConfig, presetJson } from "@lowrank/models";
+import { describeConfig, presetConfig } from "@lowrank/models";
+import { presetJson } from "@lowrank/models/internal";
 import {
   AdaLoraConfig,
   BOFTConfig,

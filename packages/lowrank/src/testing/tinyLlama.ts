@@ -1,12 +1,6 @@
 import { Generator } from "@lowrank/core";
-import {
-  type CausalLM,
-  createModel,
-  type ModelConfig,
-  modelFileContents,
-  parseModelConfig,
-  randomParameters,
-} from "@lowrank/models";
+import { type CausalLM, createModel, type ModelConfig, parseModelConfig, randomParameters } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { wordTokenizer } from "./wordTokenizer.ts";
 
 /** Configuration of a Llama with one small layer. */

@@ -2,11 +2,11 @@ import {
   type CausalLM,
   generateText,
   type LoadedModel,
-  modelFileContents,
   type SaveModelOptions,
   saveModel,
   type TextPrompt,
 } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { type QuantizationReport, type QuantizeInPlaceOptions, quantize } from "@lowrank/nn";
 import {
   type AdapterFilesOptions,
@@ -15,11 +15,11 @@ import {
   type LoadAdapterOptions,
   type MergeOptions,
   type MergeReport,
-  methodOf,
   type OnWarning,
   type PeftConfig,
   PeftModel,
 } from "@lowrank/peft";
+import { methodOf } from "@lowrank/peft/internal";
 import {
   type Evaluation,
   evaluate,

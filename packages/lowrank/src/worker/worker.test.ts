@@ -1,13 +1,7 @@
 import { Generator, init, type Progress, reference } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
-import {
-  createModel,
-  generateText,
-  loadModel,
-  modelFileContents,
-  parseModelConfig,
-  randomParameters,
-} from "@lowrank/models";
+import { createModel, generateText, loadModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { modelFileContents } from "@lowrank/models/internal";
 import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
 import { evaluate, Trainer, tokenizeExample } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";

@@ -1,6 +1,7 @@
 import { isPacked, type SafetensorsTensor, scope, type Tensor, to, toBitsandbytes, yieldIfDue } from "@lowrank/core";
 import { canQuantizeAs, checkDType, checkOptions } from "@lowrank/core/internal";
-import { type ModelFiles, type WritablePlace, writeFiles } from "@lowrank/files";
+import type { ModelFiles, WritablePlace } from "@lowrank/files";
+import { writeFiles } from "@lowrank/files/internal";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { configText } from "../config/configText.ts";

@@ -9,7 +9,8 @@ import {
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, openFile, openFiles, writeFile } from "@lowrank/files";
+import { type ModelFiles, openFile, openFiles } from "@lowrank/files";
+import { writeFile } from "@lowrank/files/internal";
 import type { LoadReport, Module } from "@lowrank/nn";
 import { checkTies } from "./checkTies.ts";
 import { openSafetensorsFolder } from "./openWeights.ts";

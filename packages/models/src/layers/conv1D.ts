@@ -1,5 +1,6 @@
 import { isPacked } from "@lowrank/core";
-import { Conv1D, type Linear, linearLayer } from "@lowrank/nn";
+import { Conv1D, type Linear } from "@lowrank/nn";
+import { linearLayer } from "@lowrank/nn/internal";
 import type { ParameterPath } from "../model/parameters.ts";
 
 /** Makes GPT-2's linear layer. Its weight is [in, out], or [out, in] if it is packed. */

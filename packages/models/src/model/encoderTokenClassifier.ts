@@ -1,5 +1,6 @@
 import type { Tensor } from "@lowrank/core";
-import { linearLayer, type Module, type UnaryModule, type VirtualTokens } from "@lowrank/nn";
+import type { Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
+import { linearLayer } from "@lowrank/nn/internal";
 import type { ClassifierHead } from "../config/classifierHead.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import type { ClassifierInputs } from "./sequenceClassifier.ts";

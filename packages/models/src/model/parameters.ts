@@ -1,5 +1,6 @@
 import { full, Generator, randn, type Shape } from "@lowrank/core";
-import { Dropout, Embedding, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Dropout, Embedding, type Linear, Parameter, type UnaryModule } from "@lowrank/nn";
+import { linearLayer } from "@lowrank/nn/internal";
 
 /** The initial value of a parameter that is not loaded: normal with standard deviation `std`, or a constant `value`. */
 export type Init = { readonly std: number } | { readonly value: number };

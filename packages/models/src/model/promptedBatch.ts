@@ -14,7 +14,8 @@ import {
   to,
   zeros,
 } from "@lowrank/core";
-import { type Attend, earlierRows, type VirtualTokens } from "@lowrank/nn";
+import type { Attend, VirtualTokens } from "@lowrank/nn";
+import { earlierRows } from "@lowrank/nn/internal";
 import type { GivenPositions } from "../rope/rope.ts";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";

@@ -1,5 +1,6 @@
 import { noGrad, scope, type Tensor, tensor, withBackend } from "@lowrank/core";
-import { layerCaches, PagedBatch, type PagedKVCache, type PagedRows } from "@lowrank/nn";
+import type { PagedKVCache } from "@lowrank/nn";
+import { layerCaches, PagedBatch, type PagedRows } from "@lowrank/nn/internal";
 import type { CausalLM } from "./causalLM.ts";
 
 /** Tokens of several sequences, one row per token. A decoding sequence has one row, a prefill chunk has several. */

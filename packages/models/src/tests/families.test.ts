@@ -1,6 +1,7 @@
 import { Generator, init, memory, reference, scope, type Tensor, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
-import { Dropout, PackedDocuments, PagedKVCache } from "@lowrank/nn";
+import { Dropout, PagedKVCache } from "@lowrank/nn";
+import { PackedDocuments } from "@lowrank/nn/internal";
 import { beforeAll, describe, expect, test } from "vitest";
 import { toGguf } from "../checkpoint/gguf/toGguf.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";

@@ -2,6 +2,7 @@ import { Generator, init, reference, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as models from "../index.ts";
+import * as internal from "../internal.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 
 beforeAll(async () => {
@@ -65,10 +66,10 @@ describe("generate", () => {
 });
 
 describe("loadModel", () => {
-  const files = async () => memoryFiles(await models.modelFileContents(model(), config));
+  const files = async () => memoryFiles(await internal.modelFileContents(model(), config));
 
   it("loads files in memory, ArrayBuffers too", async () => {
-    const contents = await models.modelFileContents(model(), config);
+    const contents = await internal.modelFileContents(model(), config);
     const buffers = Array.from(contents, ([name, content]): [string, string | ArrayBuffer] => [
       name,
       typeof content === "string" ? content : (content.slice().buffer as ArrayBuffer),
@@ -77,7 +78,7 @@ describe("loadModel", () => {
   });
 
   it("loads a folder by its http(s) address", async () => {
-    const contents = await models.modelFileContents(model(), config);
+    const contents = await internal.modelFileContents(model(), config);
     const { fetch } = globalThis;
     globalThis.fetch = async (input, init) => {
       const body = contents.get(String(input).split("https://models.test/name/")[1]);
@@ -124,7 +125,7 @@ describe("loadModel", () => {
   });
 
   it("loadSafetensors takes bytes of any kind, and says what else it takes", async () => {
-    const bytes = (await models.modelFileContents(model(), config)).get("model.safetensors") as Uint8Array;
+    const bytes = (await internal.modelFileContents(model(), config)).get("model.safetensors") as Uint8Array;
     for (const source of [bytes.slice().buffer as ArrayBuffer, bytes, new Blob([bytes as BlobPart])]) {
       expect((await models.loadSafetensors(model(), source)).missingKeys).toEqual([]);
     }

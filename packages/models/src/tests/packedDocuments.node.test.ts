@@ -12,7 +12,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { primitives } from "@lowrank/core/testing";
-import { PackedDocuments } from "@lowrank/nn";
+import { PackedDocuments } from "@lowrank/nn/internal";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
 import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";

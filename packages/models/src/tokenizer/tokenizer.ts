@@ -1,5 +1,6 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
+import { type ModelFiles, readJson } from "@lowrank/files";
+import { missingFile } from "@lowrank/files/internal";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate } from "./chatTemplate.ts";
 import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 import type { TextSpan } from "./generationSpans.ts";

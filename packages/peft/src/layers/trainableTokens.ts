@@ -1,5 +1,6 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
-import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
+import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { stopAtPadding } from "@lowrank/nn/internal";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./adapterSlot.ts";
 import type { MergeStep } from "./mergeStep.ts";

@@ -1,5 +1,6 @@
 import { scope, withBackend } from "@lowrank/core";
-import { layerCaches, type Module, type PromptableModel } from "@lowrank/nn";
+import type { Module, PromptableModel } from "@lowrank/nn";
+import { layerCaches } from "@lowrank/nn/internal";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import type { PromptMethod } from "../methods/shared/method.ts";

@@ -1,5 +1,6 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { type OnWarning, printWarning } from "@lowrank/peft";
+import type { OnWarning } from "@lowrank/peft";
+import { printWarning } from "@lowrank/peft/internal";
 import { mayUse } from "../access/mayUse.ts";
 import { isReserved, modelPrefix } from "../access/names.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";

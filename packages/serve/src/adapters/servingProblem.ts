@@ -1,4 +1,5 @@
-import { isPromptMethod, type MethodFacts, methodOf, type PeftConfig } from "@lowrank/peft";
+import type { MethodFacts, PeftConfig } from "@lowrank/peft";
+import { isPromptMethod, methodOf } from "@lowrank/peft/internal";
 
 /**
  * Returns the reason why an adapter with this configuration cannot be served together with others; null if it can.

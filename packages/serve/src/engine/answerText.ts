@@ -1,5 +1,5 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
-import { Holdback, type Stops } from "@lowrank/models/generation";
+import { Holdback, type Stops } from "@lowrank/models/internal";
 
 /** Settings for the text of a sequence and for its end. */
 export interface AnswerTextSettings {

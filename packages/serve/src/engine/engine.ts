@@ -1,7 +1,7 @@
 import { yieldIfDue } from "@lowrank/core";
 import { yieldToEventLoop } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
-import { defaultEos } from "@lowrank/models/generation";
+import { defaultEos } from "@lowrank/models/internal";
 import { PagedKVCache } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
 import type { AdapterProvider } from "../adapters/adapterProvider.ts";

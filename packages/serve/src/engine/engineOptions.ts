@@ -1,6 +1,6 @@
 import type { OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
-import { type CacheSizes, layerCaches } from "@lowrank/nn";
+import { type CacheSizes, layerCaches } from "@lowrank/nn/internal";
 import type { PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
 

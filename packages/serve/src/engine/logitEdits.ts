@@ -1,5 +1,5 @@
 import { add, type Backend, keep, scatterAdd, type Tensor, tensor, where, zeros } from "@lowrank/core";
-import { Penalties } from "@lowrank/models/generation";
+import { Penalties } from "@lowrank/models/internal";
 import type { SamplingSettings } from "../api/api.ts";
 import { penaltiesOf, type RequestSettings } from "./readSettings.ts";
 import { anyBans, type BanSettings, bannedAfter } from "./tokenBans.ts";

@@ -1,6 +1,7 @@
 import { cat, noGrad, reshape, scope, sync, type Tensor, tensor, withBackend } from "@lowrank/core";
 import { checkLogits } from "@lowrank/core/internal";
-import { type CausalLM, raggedHidden } from "@lowrank/models";
+import type { CausalLM } from "@lowrank/models";
+import { raggedHidden } from "@lowrank/models/internal";
 import type { PagedKVCache } from "@lowrank/nn";
 import { ServingError } from "../api/api.ts";
 import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";

@@ -1,4 +1,4 @@
-import { temporaryName, writingId } from "@lowrank/files/disk";
+import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, manifestName } from "./adapterPlace.ts";
 import { sha256 } from "./sha256.ts";

@@ -12,9 +12,11 @@ import {
   yieldIfDue,
 } from "@lowrank/core";
 import { checkFinite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { type ModelFiles, writeFolderOf } from "@lowrank/files";
+import type { ModelFiles } from "@lowrank/files";
+import { writeFolderOf } from "@lowrank/files/internal";
 import type { Optimizer, OptimizerState } from "@lowrank/nn";
-import { type OnWarning, printWarning } from "@lowrank/peft";
+import type { OnWarning } from "@lowrank/peft";
+import { printWarning } from "@lowrank/peft/internal";
 import type { SamplerState } from "../data/batchSampler.ts";
 import type { TrainableModule } from "../data/modelBatch.ts";
 import type { Checkpointing, RateSetting } from "../options/trainerOptions.ts";

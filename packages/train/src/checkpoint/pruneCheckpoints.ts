@@ -1,4 +1,5 @@
-import { openFiles, removeFolder, type WritablePlace } from "@lowrank/files";
+import { openFiles, type WritablePlace } from "@lowrank/files";
+import { removeFolder } from "@lowrank/files/internal";
 
 /**
  * Removes the oldest checkpoints from a folder until `limit` are left. Keeps `newest`, which was just written. Only

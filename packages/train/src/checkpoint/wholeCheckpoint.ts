@@ -1,6 +1,7 @@
 import { type ByteSource, bytesSource, yieldIfDue } from "@lowrank/core";
 import { filesIn, type ModelFiles, openFiles } from "@lowrank/files";
-import { type OnWarning, printWarning } from "@lowrank/peft";
+import type { OnWarning } from "@lowrank/peft";
+import { printWarning } from "@lowrank/peft/internal";
 import { crc32 } from "../data/crc32.ts";
 
 /** The file of a checkpoint that is written last and lists all others. */

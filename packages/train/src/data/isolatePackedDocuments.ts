@@ -1,5 +1,5 @@
 import { tensor } from "@lowrank/core";
-import { PackedDocuments } from "@lowrank/nn";
+import { PackedDocuments } from "@lowrank/nn/internal";
 import type { Batch } from "./collate.ts";
 import type { PackedExample } from "./packExamples.ts";
 

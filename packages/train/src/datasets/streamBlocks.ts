@@ -92,7 +92,7 @@ async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: Str
   const file = join(options.cacheDir, `${basename(path)}-${key}.tokens`);
   if (!(await fs.stat(file).catch(() => null))) {
     await fs.mkdir(options.cacheDir, { recursive: true });
-    const { removeLeftovers, temporaryName, writingId } = await import("@lowrank/files/disk");
+    const { removeLeftovers, temporaryName, writingId } = await import("@lowrank/files/internal/disk");
     await removeLeftovers(options.cacheDir, { of: basename(file) });
     const part = join(options.cacheDir, temporaryName(basename(file), writingId(), "part"));
     const handle = await fs.open(part, "w");

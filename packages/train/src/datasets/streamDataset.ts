@@ -1,6 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { openFile, writeFile } from "@lowrank/files";
+import { openFile } from "@lowrank/files";
+import { writeFile } from "@lowrank/files/internal";
 import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Example } from "../data/example.ts";

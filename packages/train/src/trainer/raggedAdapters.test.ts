@@ -1,5 +1,6 @@
 import { Generator, init, reference, tensor } from "@lowrank/core";
-import { type CausalLM, createModel, parseModelConfig, raggedHidden, randomParameters } from "@lowrank/models";
+import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { raggedHidden } from "@lowrank/models/internal";
 import { PagedKVCache } from "@lowrank/nn";
 import { getPeftModel, IA3Config, LoraConfig, PrefixTuningConfig } from "@lowrank/peft";
 import { beforeAll, expect, it } from "vitest";

@@ -2,8 +2,9 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
-import { memoryFiles, openFiles, removeFolder, type WritablePlace, writeFiles } from "@lowrank/files";
-import { temporaryName, writingId } from "@lowrank/files/disk";
+import { memoryFiles, openFiles, type WritablePlace } from "@lowrank/files";
+import { removeFolder, writeFiles } from "@lowrank/files/internal";
+import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig, type PeftModel, type Warning } from "@lowrank/peft";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

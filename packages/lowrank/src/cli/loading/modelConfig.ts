@@ -2,14 +2,13 @@ import { readFile, stat } from "node:fs/promises";
 import { type ModelFiles, type OpenOptions, openFile, openFiles, readJson } from "@lowrank/files";
 import {
   architectures,
-  classifiesSequences,
   describeConfig,
   type ModelConfig,
   openGguf,
   parseModelConfig,
   presetConfig,
-  presetJson,
 } from "@lowrank/models";
+import { classifiesSequences, presetJson } from "@lowrank/models/internal";
 import type { FloatDType, ModelShapes } from "@lowrank/peft";
 import { isGguf } from "./loading.ts";
 

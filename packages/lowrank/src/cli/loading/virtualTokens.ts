@@ -1,4 +1,5 @@
-import { isPromptMethod, methodOf, type PeftConfig, type PromptLearningConfig } from "@lowrank/peft";
+import type { PeftConfig, PromptLearningConfig } from "@lowrank/peft";
+import { isPromptMethod, methodOf } from "@lowrank/peft/internal";
 
 /** Returns the number of virtual tokens before each sequence; 0 for other methods and for null (full fine-tuning). */
 export async function virtualTokens(config: PeftConfig | null): Promise<number> {

@@ -1,4 +1,5 @@
-import { describeDifference, ResumeError, type RunDifference } from "@lowrank/train";
+import { ResumeError, type RunDifference } from "@lowrank/train";
+import { describeDifference } from "@lowrank/train/internal";
 
 /** Flags of trainer options whose names differ from the library's. */
 const flags: Readonly<Record<string, string>> = {

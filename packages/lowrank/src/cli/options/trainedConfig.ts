@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type MethodFacts, methodOf, type PeftConfig, parsePeftConfig, type TaskType } from "@lowrank/peft";
+import { type MethodFacts, type PeftConfig, parsePeftConfig, type TaskType } from "@lowrank/peft";
+import { methodOf } from "@lowrank/peft/internal";
 import { Option } from "commander";
 import { defaultMethod, findMethods, quantizedWords } from "../../report/methods.ts";
 import { warn } from "../loading/loading.ts";

@@ -1,7 +1,7 @@
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { parseTemporaryName } from "@lowrank/files/disk";
-import { isWholeCheckpoint } from "@lowrank/train";
+import { parseTemporaryName } from "@lowrank/files/internal/disk";
+import { isWholeCheckpoint } from "@lowrank/train/internal";
 
 /** Files that mark a folder as complete. They are written last, in this order. */
 const seals: readonly string[] = ["config.json", "adapter_config.json"];

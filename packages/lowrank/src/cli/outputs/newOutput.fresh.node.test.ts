@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseTemporaryName, temporaryName, writingId } from "@lowrank/files/disk";
+import { parseTemporaryName, temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandFolder } from "../../testing/commandFolder.ts";
 

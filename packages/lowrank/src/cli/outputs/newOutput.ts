@@ -10,7 +10,7 @@ import {
   temporaryName,
   writerOf,
   writingId,
-} from "@lowrank/files/disk";
+} from "@lowrank/files/internal/disk";
 import { isGguf } from "../loading/loading.ts";
 
 /** Options of commands that write a new folder or file. */

@@ -1,5 +1,5 @@
 import { realpath, stat, writeFile as writeTo } from "node:fs/promises";
-import { fullDisk, writeFile } from "@lowrank/files";
+import { fullDisk, writeFile } from "@lowrank/files/internal";
 
 /**
  * Writes a report or a table to a file. The old file is replaced when the new one is complete. Devices and pipes

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseTemporaryName } from "@lowrank/files/disk";
+import { parseTemporaryName } from "@lowrank/files/internal/disk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hasRedis, type RedisServer, startRedis } from "../../../../../tests/support/servers/redisServer.ts";
 import { commandFolder } from "../../testing/commandFolder.ts";

@@ -6,9 +6,9 @@ import {
   openGguf,
   openSafetensorsFolder,
   presetConfig,
-  presetJson,
   type StackDescription,
 } from "@lowrank/models";
+import { presetJson } from "@lowrank/models/internal";
 import { Command } from "commander";
 import { printJson } from "../../cli/json.ts";
 import { isGguf } from "../../cli/loading/loading.ts";

@@ -7,8 +7,8 @@ import {
   type PlanOptions,
   planMemory,
   plannedOptimizers,
-  webAssemblyMemory,
 } from "@lowrank/peft";
+import { webAssemblyMemory } from "@lowrank/peft/internal";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integer } from "../../cli/argument.ts";
 import { parseBytes } from "../../cli/byteCount.ts";

@@ -1,5 +1,6 @@
 import type { ModelDescription } from "@lowrank/models";
-import { devices, type MemoryPlan, webAssemblyMemory } from "@lowrank/peft";
+import { devices, type MemoryPlan } from "@lowrank/peft";
+import { webAssemblyMemory } from "@lowrank/peft/internal";
 import { toQuantizeOptions } from "../../cli/options/quantizeOptions.ts";
 import type { LowrankFit } from "./lowrankFit.ts";
 import type { PlanCommandOptions } from "./plan.ts";

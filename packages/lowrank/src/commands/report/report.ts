@@ -1,5 +1,6 @@
 import { extname } from "node:path";
-import { type ClassifierConfig, describeModel, type ModelConfig, presetNames, stackPresetNames } from "@lowrank/models";
+import { type ClassifierConfig, describeModel, type ModelConfig, presetNames } from "@lowrank/models";
+import { stackPresetNames } from "@lowrank/models/internal";
 import {
   type AdaptableModel,
   type AdapterReport,

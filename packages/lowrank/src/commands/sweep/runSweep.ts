@@ -3,7 +3,8 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { writeFolder } from "@lowrank/files";
-import { makeFolder } from "@lowrank/files/disk";
+import { makeFolder } from "@lowrank/files/internal/disk";
+import { now } from "@lowrank/serve/internal";
 import {
   adapterFolder,
   bullQueue,
@@ -13,7 +14,6 @@ import {
   type JobState,
   keepFilled,
   localQueue,
-  now,
   type Working,
 } from "@lowrank/serve/jobs";
 import { shellWord } from "../../cli/output.ts";

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { meta, zeros } from "@lowrank/core";
-import { missingFile, openFile, openFiles } from "@lowrank/files";
+import { openFile, openFiles } from "@lowrank/files";
+import { missingFile } from "@lowrank/files/internal";
 import { openGguf, Tokenizer } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
 import { describeAdapter, type MemoryPlan, type PlannableModel, planMemory } from "@lowrank/peft";

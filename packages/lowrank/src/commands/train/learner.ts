@@ -5,7 +5,6 @@ import {
   createLoraPlusOptimizer,
   getPeftModel,
   type MethodFacts,
-  methodOf,
   type PeftConfig,
   type PeftModel,
   reportAdapter,
@@ -13,14 +12,9 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import {
-  collateAny,
-  type OptimizerName,
-  type TokenizedExample,
-  type TrainableModel,
-  type TrainerOptions,
-  toInputs,
-} from "@lowrank/train";
+import { methodOf } from "@lowrank/peft/internal";
+import type { OptimizerName, TokenizedExample, TrainableModel, TrainerOptions } from "@lowrank/train";
+import { collateAny, toInputs } from "@lowrank/train/internal";
 import { describeTargets } from "../../cli/loading/describeTargets.ts";
 import { warn } from "../../cli/loading/loading.ts";
 import { listed } from "../../cli/optionValue.ts";

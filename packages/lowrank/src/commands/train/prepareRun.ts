@@ -1,7 +1,8 @@
-import { parseHubAddress } from "@lowrank/files";
+import { parseHubAddress } from "@lowrank/files/internal";
 import type { Tokenizer } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
-import { type MethodFacts, methodOf, type PeftConfig, type PeftOptions } from "@lowrank/peft";
+import type { MethodFacts, PeftConfig, PeftOptions } from "@lowrank/peft";
+import { methodOf } from "@lowrank/peft/internal";
 import { trainingSteps } from "@lowrank/train";
 import { describeBackend } from "../../cli/loading/backends.ts";
 import { checkFilesExist } from "../../cli/loading/checkInputs.ts";

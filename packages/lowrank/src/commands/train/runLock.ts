@@ -1,7 +1,7 @@
 import { readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { isAlive, makeFolder, startOfProcess } from "@lowrank/files/disk";
+import { isAlive, makeFolder, startOfProcess } from "@lowrank/files/internal/disk";
 
 /** Lock file in a run's folder, which names the process that writes there. */
 export const lockName = "run.lock";

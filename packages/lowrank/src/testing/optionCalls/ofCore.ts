@@ -1,11 +1,9 @@
-import * as core from "@lowrank/core";
-import * as internal from "@lowrank/core/internal";
 import { checkGrad, testBackend } from "@lowrank/core/testing";
 import { kernel, webgpu } from "@lowrank/webgpu";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = { ...core, ...internal, ...lowrank, kernel, webgpu };
+const L: Untyped = { ...lowrank, kernel, webgpu };
 const { ones, tensor } = lowrank;
 const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);
@@ -20,17 +18,12 @@ export const ofCore: OptionCalls = {
   rand: (o) => L.rand([1], o),
   randn: (o) => L.randn([1], o),
   tensor: (o) => L.tensor([1], o),
-  fromParts: (o) => L.fromParts([], { shape: [0], ...o }),
   meta: (o) => L.meta(o),
   backward: (o) => L.backward(ones(1), undefined, o),
   gradients: (o) => L.gradients(ones(1), [ones(1)], o),
   valueAndGrad: (o) => L.valueAndGrad(lowrank.neg, o),
   toBitsandbytes: (o) => L.toBitsandbytes(ones(1), "x", o),
   dynamicMap: (o) => L.dynamicMap(o),
-  sampleToken: (o) => L.sampleToken([1, 2], 0.5, o),
-  keptTokens: (o) => L.keptTokens(ones(1, 2), o),
-  tokenProbabilities: (o) => L.tokenProbabilities([1, 2], o),
-  sampleTokens: (o) => L.sampleTokens(ones(1, 2), { generator: new lowrank.Generator(1), ...o }),
   hubFiles: (o) => L.hubFiles("hf://org/name", o),
   openFile: (o) => L.openFile("https://models.test/x", o),
   openFiles: (o) => L.openFiles("https://models.test/", o),
@@ -79,23 +72,10 @@ export const ofCore: OptionCalls = {
   clamp: (o) => L.clamp(ones(2), o),
   affine: (o) => L.affine(ones(2), { scale: 1, shift: 0, ...o }),
   geglu: (o) => L.geglu(ones(2), ones(2), o),
-  addInto: (o) => L.addInto(ones(2), ones(2), o),
   inRange: (o) => L.inRange(ids(), o),
   oneHot: (o) => L.oneHot(ids(), { classes: 3, ...o }),
-  place: (o) => L.place(ones(1), { dim: 0, size: 2, start: 0, ...o }),
   quantize4bit: (o) => L.quantize4bit(ones(32, 32), o),
-  documentAttention: (o) => {
-    const x = ones(1, 2, 1, 1);
-    return L.documentAttention(x, x, x, tensor([[0, 0]], { dtype: "i32" }), o);
-  },
-  pagedAttention: (o) => {
-    const [rows, pool] = [tensor([[0, 0]], { dtype: "i32" }), ones(1, 1, 1, 1)];
-    return L.pagedAttention(ones(1, 1, 1), pool, pool, tensor([[0]], { dtype: "i32" }), rows, o);
-  },
   rope: (o) => L.rope(ones(1, 1, 1, 2), tensor([[0]], { dtype: "i32" }), ones(1), o),
-  doraLinear: (o) => L.doraLinear(ones(1, 2), ones(2, 2), ones(1, 2), ones(2, 1), ones(2), { scaling: 1, ...o }),
-  doraNorm: (o) => L.doraNorm(ones(2, 2), ones(1, 2), ones(2, 1), { scaling: 1, ...o }),
-  rowSquares: (o) => L.rowSquares(ones(2, 2), o),
   checkGrad: (o) => checkGrad(lowrank.neg, [ones(1)], o),
   testBackend: (o) => testBackend(lowrank.reference(), o),
   wasm: (o) => L.wasm(o),

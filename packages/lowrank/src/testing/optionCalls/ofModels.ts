@@ -47,7 +47,6 @@ export const ofModels: OptionCalls = {
   loadEncoder: async (o) => L.loadEncoder(await files(), o),
   loadTokenClassifier: async (o) => L.loadTokenClassifier(await files(), o),
   loadSequenceClassifier: async (o) => L.loadSequenceClassifier(await files(), o),
-  modelFileContents: (o) => L.modelFileContents(model(), tinyConfig, o),
   saveModel: (o) => L.saveModel(model(), "folder", tinyConfig, o),
   loadSafetensors: async (o) => L.loadSafetensors(model(), await lowrank.toSafetensors(model()), o),
   "new StreamDecoder": async (o) => new L.StreamDecoder(await tokenizer(), o),

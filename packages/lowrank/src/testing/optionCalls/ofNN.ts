@@ -1,24 +1,18 @@
-import * as nn from "@lowrank/nn";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = { ...nn, ...lowrank };
+const L: Untyped = lowrank;
 const { ones } = lowrank;
 const parameters = () => new lowrank.Linear(2, 2).parameters();
 
 const heads = { layers: 1, keyValueHeads: 1, headDim: 1 };
 const plain = { ...heads, batch: 1, capacity: 1 };
-const paged = { ...heads, pages: 1 };
-const row = { positions: Int32Array.of(0), sequences: Int32Array.of(0), tables: [Int32Array.of(0)] };
 const head = () => ones(1, 1, 1, 1);
 
 export const ofNN: OptionCalls = {
   "new KVCache": (o) => new L.KVCache(o),
   "new PagedKVCache": (o) => new L.PagedKVCache(o),
   "KVCache#attend": (o) => new L.KVCache(plain).attend(0, head(), head(), head(), o),
-  "PackedDocuments#attend": (o) =>
-    new L.PackedDocuments(L.tensor([[0]], { dtype: "i32" })).attend(0, head(), head(), head(), { scale: 1, ...o }),
-  "PagedBatch#attend": (o) => new L.PagedBatch(new L.PagedKVCache(paged), row).attend(0, head(), head(), head(), o),
   "new GELU": (o) => new L.GELU(o),
   "new BatchNorm1d": (o) => new L.BatchNorm1d(2, o),
   "new BatchNorm2d": (o) => new L.BatchNorm2d(2, o),
@@ -31,7 +25,6 @@ export const ofNN: OptionCalls = {
   "new Linear": (o) => new L.Linear(2, 2, o),
   "new RMSNorm": (o) => new L.RMSNorm(2, o),
   quantizeLinear: (o) => L.quantizeLinear(new lowrank.Linear(32, 32), o),
-  packWeight: (o) => L.packWeight(ones(32, 32), o, false),
   "new AvgPool1d": (o) => new L.AvgPool1d(2, o),
   "new AvgPool2d": (o) => new L.AvgPool2d(2, o),
   "new MaxPool1d": (o) => new L.MaxPool1d(2, o),

@@ -1,4 +1,3 @@
-import { removeLeftovers } from "@lowrank/files/disk";
 import { createEmbeddingEngine, createEngine } from "@lowrank/serve";
 import { createApp } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
@@ -15,7 +14,6 @@ export const ofServe: OptionCalls = {
   createEmbeddingEngine: async (o) =>
     createEmbeddingEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
   promMetrics: (o) => promMetrics(o),
-  removeLeftovers: (o) => removeLeftovers("nowhere", o),
   listen: (o) => listen({ fetch: () => new Response() }, 0, "127.0.0.1", o),
   "createApp: limits": (limits) => createApp({ engine, limits }),
 };

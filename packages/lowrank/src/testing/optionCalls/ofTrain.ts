@@ -10,7 +10,6 @@ const training = { padTokenId: 0, batchSize: 1 };
 export const ofTrain: OptionCalls = {
   "new BatchSampler": (o) => new L.BatchSampler(2, { batchSize: 1, ...o }),
   collate: (o) => L.collate(examples, { padTokenId: 0, ...o }),
-  collateAny: (o) => L.collateAny(examples, { padTokenId: 0, ...o }),
   collateSequences: (o) => L.collateSequences([{ inputIds: [1], label: 1 }], { padTokenId: 0, ...o }),
   loadDataset: (o) => L.loadDataset("x", o),
   readRecords: (o) => L.readRecords("x.jsonl", L.exampleForm, o).next(),

@@ -22,7 +22,6 @@ import { widen } from "@lowrank/core/internal";
 import {
   type Dropout,
   type Embedding,
-  linearLayer,
   Module,
   ModuleList,
   type Parameter,
@@ -30,6 +29,7 @@ import {
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
+import { linearLayer } from "@lowrank/nn/internal";
 import { type Activation, readActivation } from "../../config/activation.ts";
 import type { ArchitectureConfig } from "../../config/architectureConfig.ts";
 import type { ClassifierHead } from "../../config/classifierHead.ts";

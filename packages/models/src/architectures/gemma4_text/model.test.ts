@@ -9,7 +9,8 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
-import { layerCaches, PagedKVCache } from "@lowrank/nn";
+import { PagedKVCache } from "@lowrank/nn";
+import { layerCaches } from "@lowrank/nn/internal";
 import { beforeAll, expect, test } from "vitest";
 import { loadModel } from "../../checkpoint/loadModel.ts";
 import { modelFileContents } from "../../checkpoint/saveModel.ts";

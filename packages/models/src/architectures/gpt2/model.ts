@@ -3,13 +3,13 @@ import {
   type Attend,
   AttentionLayer,
   type Dropout,
-  linearLayer,
   Module,
   ModuleList,
   Residual,
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
+import { linearLayer } from "@lowrank/nn/internal";
 import type { ClassifierHead } from "../../config/classifierHead.ts";
 import { activate } from "../../layers/activation.ts";
 import { conv1D } from "../../layers/conv1D.ts";

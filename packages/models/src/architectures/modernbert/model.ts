@@ -3,13 +3,13 @@ import {
   type Attend,
   AttentionLayer,
   type Dropout,
-  linearLayer,
   Module,
   ModuleList,
   Residual,
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
+import { linearLayer } from "@lowrank/nn/internal";
 import { type Activation, readActivation } from "../../config/activation.ts";
 import type { ArchitectureConfig } from "../../config/architectureConfig.ts";
 import type { ClassifierHead } from "../../config/classifierHead.ts";

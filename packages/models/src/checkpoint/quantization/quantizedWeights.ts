@@ -1,6 +1,7 @@
 import { byteLength, isPacked, type Tensor, to } from "@lowrank/core";
 import { canQuantizeAs } from "@lowrank/core/internal";
-import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
+import { layersToSkip, packWeight } from "@lowrank/nn/internal";
 import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
 import { describeBuilt } from "../../registry/describeBuilt.ts";
 import { loadArchitecture } from "../../registry/loadArchitecture.ts";

@@ -1,5 +1,6 @@
 import { add, affine, indexSelect, matmul, mul, scope, type Tensor } from "@lowrank/core";
-import { type Embedding, type Linear, type Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
+import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import { stopAtPadding } from "@lowrank/nn/internal";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { type Draw, drawn, draws } from "../shared/draws.ts";
 import type { LayerContext } from "../shared/method.ts";

@@ -1,5 +1,5 @@
 import { writeFolder } from "@lowrank/files";
-import { temporaryName, writingId } from "@lowrank/files/disk";
+import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { diskModules } from "../diskModules.ts";
 import { diskFailure, storeFailure } from "../storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";

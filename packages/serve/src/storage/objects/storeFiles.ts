@@ -1,5 +1,6 @@
 import { bytesSource } from "@lowrank/core";
-import { missingFile, type WritableFiles } from "@lowrank/files";
+import type { WritableFiles } from "@lowrank/files";
+import { missingFile } from "@lowrank/files/internal";
 import { type ObjectStore, removeAll } from "./objectStore.ts";
 
 /** Returns the objects whose keys begin with `start` as files. A trainer keeps its checkpoints there. */

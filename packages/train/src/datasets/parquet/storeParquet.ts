@@ -23,7 +23,7 @@ export async function openParquetRecords(
   const store = join(cacheDir, `${basename(path)}-${size}-${Math.round(mtimeMs)}.jsonl`);
   if (!(await fs.stat(store).catch(() => null))) {
     await fs.mkdir(cacheDir, { recursive: true });
-    const { removeLeftovers, temporaryName, writingId } = await import("@lowrank/files/disk");
+    const { removeLeftovers, temporaryName, writingId } = await import("@lowrank/files/internal/disk");
     await removeLeftovers(cacheDir, { of: basename(store) });
     const part = join(cacheDir, temporaryName(basename(store), writingId(), "part"));
     const file = await fs.open(part, "w");

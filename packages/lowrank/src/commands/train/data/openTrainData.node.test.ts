@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
-import { exampleReader } from "@lowrank/train";
+import { exampleReader } from "@lowrank/train/internal";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type OpenDataOptions, openRecordData, openTrainData } from "./openTrainData.ts";
 import { bosOf, split, startingWithin } from "./trainData.ts";

@@ -5,13 +5,12 @@ import type { Tokenizer } from "@lowrank/models";
 import {
   concatenateDatasets,
   type Dataset,
-  exampleReader,
   packDataset,
-  type RecordReader,
   streamBlocks,
   streamDataset,
   takeExamples,
 } from "@lowrank/train";
+import { exampleReader, type RecordReader } from "@lowrank/train/internal";
 import { loadingProgress } from "../../../cli/loading/loadingProgress.ts";
 import type { TaskData } from "../tasks/commandTask.ts";
 import { indexAside } from "./indexAside.ts";

@@ -1,16 +1,8 @@
 import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Tokenizer } from "@lowrank/models";
-import {
-  blocks,
-  type Example,
-  exampleReader,
-  loadDataset,
-  packExamples,
-  type RecordReader,
-  readRecords,
-  type TokenizedExample,
-} from "@lowrank/train";
+import { blocks, type Example, loadDataset, packExamples, readRecords, type TokenizedExample } from "@lowrank/train";
+import { exampleReader, type RecordReader } from "@lowrank/train/internal";
 import { warn } from "../../../cli/loading/loading.ts";
 
 /** Options for training and validation data. */

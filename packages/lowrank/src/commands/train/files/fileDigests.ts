@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { parseHubAddress } from "@lowrank/files";
+import { parseHubAddress } from "@lowrank/files/internal";
 
 /** Digest of a file's content. */
 export interface FileDigest {

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fullDisk } from "@lowrank/files";
-import { temporaryName, writingId } from "@lowrank/files/disk";
+import { fullDisk } from "@lowrank/files/internal";
+import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import type { MetricsLine } from "./metrics.ts";
 
 /** Name of the file with a run's measurements, one JSON object per line. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { removeFolder } from "@lowrank/files";
+import { removeFolder } from "@lowrank/files/internal";
 import { metricsName } from "./metricsLog.ts";
 
 /**

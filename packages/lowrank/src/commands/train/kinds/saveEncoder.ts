@@ -1,6 +1,8 @@
 import { to, writeSafetensors } from "@lowrank/core";
-import { type ModelFiles, readJson, type WritablePlace, writeFiles } from "@lowrank/files";
-import { type Encoder, torchNames } from "@lowrank/models";
+import { type ModelFiles, readJson, type WritablePlace } from "@lowrank/files";
+import { writeFiles } from "@lowrank/files/internal";
+import type { Encoder } from "@lowrank/models";
+import { torchNames } from "@lowrank/models/internal";
 import type { LoadedDType } from "./modelKind.ts";
 
 /** Files to copy with an encoder's weights: its tokenizer, and files of sentence-transformers. */

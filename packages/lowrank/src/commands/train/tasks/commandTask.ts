@@ -1,13 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
-import type {
-  DPOOptions,
-  Examples,
-  LanguageModel,
-  Measures,
-  OwnTask,
-  RecordForm,
-  TokenizedExample,
-} from "@lowrank/train";
+import type { DPOOptions, Examples, LanguageModel, Measures, OwnTask, TokenizedExample } from "@lowrank/train";
+import type { RecordForm } from "@lowrank/train/internal";
 import type { IndexedOptions, OpenDataOptions } from "../data/openTrainData.ts";
 import type { ModelKind, TrainedModel } from "../kinds/modelKind.ts";
 import type { ShownText } from "../view/renderExample.ts";

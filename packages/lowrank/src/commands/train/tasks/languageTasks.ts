@@ -1,11 +1,11 @@
 import {
   evaluate,
-  exampleForm,
   type LanguageModel,
   distillation as learnFromTeacher,
   type OwnTask,
   type TokenizedExample,
 } from "@lowrank/train";
+import { exampleForm } from "@lowrank/train/internal";
 import { openTrainData } from "../data/openTrainData.ts";
 import { decoder } from "../kinds/decoder.ts";
 import { shownText } from "../view/renderExample.ts";

@@ -4,14 +4,13 @@ import {
   type KTOExample,
   type PreferenceExample,
   type PreferenceText,
-  type RecordForm,
-  type RecordReader,
   type RewardExample,
   type TokenizedExample,
   tokenizeExample,
   tokenizePreference,
   tokenizeTags,
 } from "@lowrank/train";
+import type { RecordForm, RecordReader } from "@lowrank/train/internal";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,0 +1,12 @@
+// The entry "@lowrank/models/internal": what other packages of this repository need and users do not. It may change in
+// any version.
+
+export { modelFileContents, torchNames } from "./checkpoint/saveModel.ts";
+export { continuedChat } from "./generation/continuedChat.ts";
+export { Holdback } from "./generation/holdback.ts";
+export { checkPenalties, Penalties, type PenaltySettings } from "./generation/penalties.ts";
+export { readStops, type Stops } from "./generation/stops.ts";
+export { defaultEos } from "./generation/textPieces.ts";
+export { type RaggedBatch, raggedHidden } from "./model/raggedHidden.ts";
+export { presetJson, stackPresetNames } from "./registry/configs.ts";
+export { classifiesSequences } from "./registry/describeConfig.ts";

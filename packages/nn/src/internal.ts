@@ -1,0 +1,11 @@
+// The entry "@lowrank/nn/internal": what other packages of this repository need and users do not. It may change in
+// any version.
+
+export { earlierRows } from "./attention/earlierRows.ts";
+export { type CacheSizes, layerCaches } from "./attention/layerCache.ts";
+export { PackedDocuments } from "./attention/packedDocuments.ts";
+export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
+export { linearLayer } from "./layers/linearLayer.ts";
+export { packWeight } from "./layers/quantizeLinear.ts";
+export { stopAtPadding } from "./layers/stopAtPadding.ts";
+export { layersToSkip } from "./quantize/quantize.ts";
