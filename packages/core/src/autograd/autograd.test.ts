@@ -61,6 +61,24 @@ describe("backward", () => {
     expect(memory().buffers - before).toBe(2);
   });
 
+  it("passes zeros to a rule for the outputs that are not used", () => {
+    const twice = defineOp<1, object, 2>({
+      name: "test/twoOutputs",
+      arity: 1,
+      shape: ([x]) => [x, x],
+      ref: ([x], [one, two]) => {
+        one.data.set(x.data);
+        two.data.set(x.data.map((value) => 10 * value));
+      },
+      vjp: ({ grads: [one, two] }) => [add(one, mul(two, tensor([10])))],
+    });
+    for (const [i, slope] of [1, 10].entries()) {
+      const x = leaf([2, 3]);
+      backward(sum(twice(x, {})[i]));
+      expect(numbers(x.grad)).toEqual([slope, slope]);
+    }
+  });
+
   it("takes the gradient of an output that is no scalar", () => {
     const x = leaf([1, 2]);
     backward(mul(x, x), tensor([1, 10]));
@@ -148,6 +166,17 @@ describe("gradients", () => {
     const [dh, none] = gradients(sum(mul(h, h)), [h, other]);
     expect(numbers(dh)[0]).toBeCloseTo(2 * Math.E, 5);
     expect(numbers(none)).toEqual([0]);
+  });
+
+  it("leaves no memory but the result", () => {
+    const [x, gradient] = [leaf([2, -3]), tensor([5, 7])];
+    const before = memory().buffers;
+    {
+      using y = relu(x);
+      using slope = gradients(y, [x], { gradient })[0];
+      expect(numbers(slope)).toEqual([5, 0]);
+    }
+    expect(memory().buffers).toBe(before);
   });
 
   it("passes a reshape, which shares memory", () => {

@@ -30,8 +30,8 @@ const backwardKeys: OptionKeys<BackwardOptions> = { retainGraph: true, createGra
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   checkOptions("backward", options, backwardKeys);
   const walkOptions = { ...options, wanted: (node: GraphNode) => node.leaf !== null, toAllLeaves: true };
-  walk([root("backward", output, gradient)], walkOptions, ({ leaf }, _index, grad) => {
-    if (!leaf) return false;
+  walk([root("backward", output, gradient)], walkOptions, (node, _index, grad) => {
+    const leaf = node.leaf as Tensor;
     const before = leaf.grad;
     leaf.grad = keep(before ? addGradients(before, grad) : options.createGraph ? grad : unshared(grad));
     before?.dispose();
@@ -306,7 +306,7 @@ function throughComposition(
     { createGraph, retainGraph: createGraph, wanted: (node) => node.id < start, start },
     (node, index, grad) => {
       const i = edges.findIndex((edge) => edge?.node === node && edge.index === index);
-      if (i < 0 || !needs[i]) return false;
+      if (!needs[i]) return false;
       results[i] = grad;
       return true;
     },

@@ -18,14 +18,11 @@ const mostRotations = 60;
  * 8.4.
  */
 export function symmetricEigen(matrix: Float64Array, n: number, count: number = n): Eigen {
-  const { diagonal, beside, factors } = tridiagonal(matrix, n);
+  const { diagonal, beside, reflections } = tridiagonal(matrix, n);
   const values = eigenvalues(diagonal.slice(), beside.slice(), n).sort().reverse().slice(0, count);
   const vectors = tridiagonalVectors(diagonal, beside, values);
   for (let i = 0; i < count; i++) {
-    const vector = vectors.subarray(i * n, (i + 1) * n);
-    for (let k = n - 2; k >= 0; k--) {
-      if (factors[k] !== 0) reflect(vector, matrix.subarray(k * n, (k + 1) * n), factors[k], k + 1, n);
-    }
+    for (const { v, f, start } of reflections.toReversed()) reflect(vectors.subarray(i * n), v, f, start);
   }
   return { values, vectors };
 }
@@ -40,39 +37,47 @@ export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Ar
 }
 
 /**
- * Returns T of A = Q T Qᵀ as its diagonal and off-diagonal (`beside`), and the factors of the reflections. The vectors
- * of the reflections stay in the rows of `a`.
+ * Returns T of A = Q T Qᵀ as its diagonal and off-diagonal (`beside`), and the reflections whose product is Q. Their
+ * vectors stay in the rows of `a`.
  */
 function tridiagonal(a: Float64Array, n: number) {
-  const factors = new Float64Array(n);
+  const reflections: Reflection[] = [];
   const beside = new Float64Array(n);
   const product = new Float64Array(n);
   for (let k = 0; k < n - 1; k++) {
     const row = a.subarray(k * n, (k + 1) * n);
-    beside[k] = reflector(row, k + 1, factors, k);
-    if (factors[k] !== 0) reflectBoth(a, row, factors[k], k + 1, product, n);
+    const { left, ...reflection } = reflector(row, k + 1);
+    beside[k] = left;
+    reflections.push(reflection);
+    reflectBoth(a, reflection, product, n);
   }
-  return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside, factors };
+  return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside, reflections };
+}
+
+/** The reflection 1 - f v vᵀ of the entries from `start` on. */
+interface Reflection {
+  readonly v: Float64Array;
+  readonly f: number;
+  readonly start: number;
 }
 
 /**
- * Replaces x from `start` on by the v of the reflection 1 - f v vᵀ that leaves only x's first entry nonzero. Returns
- * that entry.
+ * Replaces `v` from `start` on by the vector of the reflection that leaves only the first entry nonzero. Returns that
+ * entry as `left`.
  */
-function reflector(x: Float64Array, start: number, factors: Float64Array, k: number): number {
+function reflector(v: Float64Array, start: number): Reflection & { readonly left: number } {
   let rest = 0;
-  for (let i = start + 1; i < x.length; i++) rest += x[i] * x[i];
-  const first = x[start];
-  if (rest === 0) return first;
+  for (let i = start + 1; i < v.length; i++) rest += v[i] * v[i];
+  const first = v[start];
+  if (rest === 0) return { v, f: 0, start, left: first };
   const length = Math.sqrt(first * first + rest);
   const left = first > 0 ? -length : length;
-  x[start] = first - left;
-  factors[k] = 2 / (x[start] * x[start] + rest);
-  return left;
+  v[start] = first - left;
+  return { v, f: 2 / (v[start] * v[start] + rest), start, left };
 }
 
 /** Applies the reflection from both sides to the trailing block of `a`, from `start` on. */
-function reflectBoth(a: Float64Array, v: Float64Array, f: number, start: number, product: Float64Array, n: number) {
+function reflectBoth(a: Float64Array, { v, f, start }: Reflection, product: Float64Array, n: number) {
   let along = 0;
   for (let i = start; i < n; i++) {
     let sum = 0;
@@ -87,11 +92,11 @@ function reflectBoth(a: Float64Array, v: Float64Array, f: number, start: number,
   }
 }
 
-function reflect(x: Float64Array, v: Float64Array, f: number, start: number, n: number): void {
+function reflect(x: Float64Array, v: Float64Array, f: number, start: number): void {
   let sum = 0;
-  for (let j = start; j < n; j++) sum += x[j] * v[j];
+  for (let j = start; j < v.length; j++) sum += x[j] * v[j];
   sum *= f;
-  for (let j = start; j < n; j++) x[j] -= sum * v[j];
+  for (let j = start; j < v.length; j++) x[j] -= sum * v[j];
 }
 
 /** Returns all eigenvalues of T, unsorted. Both arrays are overwritten. */

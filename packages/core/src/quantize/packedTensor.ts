@@ -6,7 +6,6 @@ import { checkShape } from "../layout/shape.ts";
 import { linearInt8 } from "../ops/products/linearInt8.ts";
 import { setInt8Matmul } from "../ops/products/linearWithInt8Activations.ts";
 import { packedFormat } from "../packed/index.ts";
-import { supportsInt8Activations } from "../packed/supportsInt8Activations.ts";
 
 /**
  * Creates a packed weight from bytes, which are copied. nf4 and fp4 have the layout of `fourBitLayout`, with a header
@@ -22,7 +21,7 @@ export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: Pack
   }
   const format = packedFormat(dtype);
   const own = { shape, dtype, packing };
-  if (supportsInt8Activations(own)) setInt8Matmul(linearInt8);
+  setInt8Matmul(linearInt8);
   format.check("packedTensor", own);
   if (bytes.byteLength === format.byteLength(own)) format.checkBytes?.("packedTensor", bytes, own);
   return tensorFromBytes("packedTensor", bytes, own, backend);

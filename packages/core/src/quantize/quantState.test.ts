@@ -27,6 +27,12 @@ test("states have the text that Python's json writes, and come back", () => {
   }
 });
 
+test("states are UTF-8", () => {
+  const bytes = bytesOf(JSON.stringify({ ...fields, quant_type: "?" }));
+  const damaged = bytes.map((byte) => (byte === 63 ? 0xff : byte));
+  expect(() => readQuantState(damaged, "w.state")).toThrow("w.state is not JSON in UTF-8; the checkpoint is damaged");
+});
+
 test.each<[string, unknown, string]>([
   ["another type", { ...fields, quant_type: "int4" }, 'quant_type is "int4"; it must be nf4 or fp4'],
   ["no type", { ...fields, quant_type: undefined }, "quant_type is missing; it must be nf4 or fp4"],

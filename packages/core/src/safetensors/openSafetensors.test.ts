@@ -77,6 +77,47 @@ describe("reading", () => {
     }
   });
 
+  it("copies the bytes in memory only if they begin between elements", async () => {
+    const room = new ArrayBuffer(128);
+    const described = (dtype: string, shape: number[]) => ({ x: { dtype, shape, data_offsets: [0, 8] } });
+    for (let shift = 0; shift < 8; shift++) {
+      for (const [dtype, shape, bytes] of [
+        ["F32", [2], 4] as const,
+        ["U8", [8], 1] as const,
+        ["F4", [16], 1] as const,
+      ]) {
+        const made = fileOf(described(dtype, [...shape]), [1, 2, 3, 4, 5, 6, 7, 8]);
+        const file = new Uint8Array(room, shift, made.length);
+        file.set(made);
+        const stored = await (await open(file)).readStored("x");
+        expect([...stored.bytes]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+        const begin = shift + made.length - 8;
+        expect(stored.bytes.buffer === room).toBe(begin % bytes === 0);
+      }
+    }
+  });
+
+  it("has tensors in any order in its header, and empty ones between the others", async () => {
+    const header = { c: u8([1], 3, 4), b: u8([2], 1, 3), a: u8([1], 0, 1), none: u8([0], 1, 1), last: u8([0], 4, 4) };
+    const file = await open(fileOf(header, [5, 6, 7, 8]));
+    const read = async (name: string) => [...(await file.read(name)).bytes];
+    expect(await Promise.all(["a", "none", "b", "c", "last"].map(read))).toEqual([[5], [], [6, 7], [8], []]);
+  });
+
+  it("refuses a header of more than 100 million bytes", async () => {
+    const opened = (length: number) => {
+      const read = async (_: number, count: number) => {
+        if (count > 8) throw new RangeError(`a read of ${count}`);
+        return new Uint8Array(BigUint64Array.of(BigInt(length)).buffer);
+      };
+      return openSafetensors({ size: 2 ** 32, read });
+    };
+    await expect(opened(100_000_000)).rejects.toThrow(new RangeError("a read of 100000000"));
+    await expect(opened(100_000_001)).rejects.toThrow(
+      "the header would take 100000001 bytes, and at most 100000000 are possible in this file of 4294967296",
+    );
+  });
+
   it("reads I64 as i32, and names a value that does not fit", async () => {
     const write = (...values: bigint[]) =>
       writeSafetensors([

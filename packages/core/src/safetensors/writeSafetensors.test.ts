@@ -71,6 +71,24 @@ describe("writing", () => {
     );
   });
 
+  it("has names in the order of their UTF-8 bytes", () => {
+    // Pairs in this order, on both sides of the lengths of UTF-8 and of the surrogates of UTF-16.
+    const names = ["", "a", "ab", "b", "\x7f", "\x80", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\ue001", "\uffff"];
+    names.push("\u{10000}", "\u{10001}", "\u{103ff}", "\u{10400}", "\u{10ffff}");
+    for (const [i, first] of names.entries()) {
+      for (const second of names.slice(i + 1)) {
+        const written = [second, first].map((name) => ({
+          name,
+          dtype: "u8" as const,
+          shape: [0],
+          bytes: new Uint8Array(),
+        }));
+        const text = new TextDecoder().decode(writeSafetensors(written).subarray(8));
+        expect(Object.keys(JSON.parse(text))).toEqual([first, second]);
+      }
+    }
+  });
+
   it("gives the same bytes piece by piece, one tensor after the other", async () => {
     await fc.assert(
       fc.asyncProperty(tensorLists, metadatas, async (tensors, metadata) => {
@@ -136,7 +154,9 @@ describe("writing", () => {
     expect(() => write({ ...one, name: "__metadata__" })).toThrow('cannot be named "__metadata__"');
     expect(() => write({ ...one, name: "\ud800" })).toThrow('tensor name "\\ud800" is not a string of valid Unicode');
     expect(() => write({ ...one, shape: [2] })).toThrow("takes 2 bytes, but 1 were given");
-    expect(() => write({ ...one, shape: [-1] })).toThrow("shape [-1]");
+    for (const size of [-1, 0.5, Number.NaN, 2 ** 53]) {
+      expect(() => write({ ...one, shape: [size] })).toThrow(`shape [${size}]; sizes are integers >= 0`);
+    }
     expect(() => write({ ...one, dtype: "f64" as "f32" })).toThrow("unknown dtype f64");
     expect(() => writeSafetensors([one], { n: 1 as unknown as string })).toThrow("metadata n: 1 is not a string");
   });

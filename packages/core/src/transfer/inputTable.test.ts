@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Backend, TableKernel, TensorRef } from "../backends/backend.ts";
+import type { Backend, TableKernel, TensorRef, TensorSpec, View } from "../backends/backend.ts";
 import {
   copyInto,
   defineOp,
@@ -15,17 +15,18 @@ import {
 import { InputTable, lowRankRows, moveTensors } from "../internal.ts";
 import { deferred, primitives } from "../testing/index.ts";
 
-const scaledSum: Op<number, { scale: number }> = defineOp<number, { scale: number }>({
+const sumDefinition = {
   name: "test/scaledSum",
   arity: [1, Number.POSITIVE_INFINITY],
-  shape: ([x]) => x,
-  grouped: { shape: ([x]) => x, fits: () => true, key: () => [] },
-  ref: ([x, ...others], [out], { scale }) => {
+  shape: ([x]: readonly TensorSpec[]) => x,
+  grouped: { shape: ([x]: readonly TensorSpec[]) => x, fits: () => true, key: () => [] },
+  ref: ([x, ...others]: readonly View[], [out]: readonly View[], { scale }: { scale: number }) => {
     for (let i = 0; i < x.size; i++) {
       out.data[i] = scale * others.reduce((sum, { data }) => sum + data[0], x.data[i]);
     }
   },
-});
+} as const;
+const scaledSum: Op<number, { scale: number }> = defineOp<number, { scale: number }>(sumDefinition);
 
 /** Returns a reference backend with a table kernel, which logs its calls. */
 function telling(): { backend: Backend; told: string[] } {
@@ -142,6 +143,76 @@ describe("InputTable", () => {
     table.delete(0);
     expect(() => call(0)).toThrow("test/scaledSum: slot 0 of its table is empty");
     expect(call(2)).toBe(31);
+  });
+
+  it("checks a call again only if its slots, parameters or inputs differ", async () => {
+    const [first, second] = [telling(), telling()];
+    await init(first.backend);
+    let checks = 0;
+    const shape = ([x]: readonly TensorSpec[]) => {
+      checks++;
+      return x;
+    };
+    const op = defineOp<number, { scale: number }>({
+      ...sumDefinition,
+      name: "test/checkedSum",
+      grouped: { shape, fits: () => true, key: () => [] },
+    });
+    const table = new InputTable(op);
+    table.set(0, [tensor([10])]);
+    const [own, scaled] = [[0], { scale: 2 }];
+    const call = (x: Tensor, of: readonly number[] = own, by = scaled) => {
+      checks = 0;
+      const out = noGrad(() => table.run(of, by, x));
+      return [checks, out.dtype, out.shape, ...out.dataSync()];
+    };
+    expect(call(tensor([1]))).toEqual([1, "f32", [1], 22]);
+    expect(call(tensor([2]))).toEqual([0, "f32", [1], 24]);
+    expect(call(tensor([1, 2]))).toEqual([1, "f32", [2], 22, 24]);
+    expect(call(tensor([3, 2]))).toEqual([0, "f32", [2], 26, 24]);
+    expect(call(tensor([3, 2], { dtype: "i32" }))).toEqual([1, "i32", [2], 26, 24]);
+    expect(call(tensor([3, 2]))[0]).toBe(1);
+    expect(call(tensor([3, 2]), [0])[0]).toBe(1);
+    expect(call(tensor([3, 2]), own)[0]).toBe(1);
+    expect(call(tensor([3, 2]), own, { scale: 3 })).toEqual([1, "f32", [2], 39, 36]);
+    expect(call(tensor([3, 2]), own, { scale: 3 })[0]).toBe(1);
+    first.told.length = 0;
+    expect(() => call(tensor([3, 2], { backend: second.backend }))).toThrow(/backend/);
+    expect(first.told).toEqual([]);
+  });
+
+  it("calls the op for a group that does not fit, or is on another backend", async () => {
+    const { backend, told } = telling();
+    await init(backend);
+    const op = defineOp<number, { scale: number }>({
+      ...sumDefinition,
+      name: "test/unfitSum",
+      grouped: { shape: ([x]) => x, fits: (_, [x]) => x.shape[0] === 1, key: () => [] },
+    });
+    const table = new InputTable(op);
+    const call = () => [...noGrad(() => table.run([0], { scale: 2 }, tensor([1]))).dataSync()];
+    table.set(0, [tensor([10, 11])]);
+    expect([call(), told.splice(0)]).toEqual([[22], ["bind test/unfitSum"]]);
+    table.set(0, [tensor([10], { backend: reference() })]);
+    expect(call).toThrow(/backend/);
+    expect(told.splice(0)).toEqual([]);
+    table.set(0, [tensor([10])]);
+    expect([call(), told]).toEqual([[22], ["set 0", "run 0"]]);
+  });
+
+  it("has gradients on a backend with a table kernel", async () => {
+    const { backend, told } = telling();
+    await init(backend);
+    const rule = defineOp<number, { scale: number }>({
+      ...sumDefinition,
+      name: "test/slopedSum",
+      vjp: ({ grads, needs }) => needs.map((need) => (need ? grads[0] : null)),
+    });
+    const table = new InputTable(rule);
+    table.set(0, [tensor([10], { requiresGrad: true })]);
+    const call = () => table.run([0], { scale: 1 }, tensor([1]));
+    expect([call().requiresGrad, noGrad(call).requiresGrad]).toEqual([true, false]);
+    expect(told).toEqual(["bind test/slopedSum", "set 0", "run 0"]);
   });
 
   it("has gradients where they are wanted", async () => {

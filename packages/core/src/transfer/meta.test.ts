@@ -92,6 +92,15 @@ describe("meta", () => {
     ]);
   });
 
+  it("plans whole alignments of the backend that it is like", () => {
+    const plans = (backend: MetaBackend) => [0, 1, 3, 255, 256, 257].map((bytes) => backend.planned(bytes));
+    expect(plans(meta())).toEqual([0, 1, 3, 255, 256, 257]);
+    expect(meta().alignment).toBe(1);
+    const like = meta({ like: { ...reference(), alignment: 256, maxTensors: 7 } });
+    expect(plans(like)).toEqual([0, 256, 256, 256, 256, 512]);
+    expect([like.alignment, like.maxTensors]).toEqual([256, 7]);
+  });
+
   it("counts a packed weight as it is stored", () => {
     const backend = meta();
     using full = backend.tensor({ shape: [64, 64], dtype: "f32" });
