@@ -74,7 +74,8 @@ export function logprobsOf(logits: Tensor, tokens: Tensor, k: number, withRanks:
   const all = logSoftmax(logits, { dim: 1 });
   const at = reshape(tokens, [-1, 1]);
   // A row without a token (-1) fails alone later; the other rows of its pass continue.
-  const column = gather(all, where(at.ge(0), at, 0), { dim: 1 });
+  const isToken = at.ge(0);
+  const column = gather(all, where(isToken, at, 0), { dim: 1 });
   const ofTokens = reshape(column, [-1]);
   const ranks = withRanks ? sum(to(all.ge(column), { dtype: "f32" }), { dim: 1 }) : null;
   if (k === 0) return { ofTokens, top: null, ranks };

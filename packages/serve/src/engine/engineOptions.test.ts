@@ -72,3 +72,15 @@ test("log-probabilities may be none, and the hint about memory is for blocks alo
     `numBlocks is 0; expected a whole number of at least 1; a block takes ${block} bytes of kvCacheMemoryBytes`,
   );
 });
+
+test("a token of a layer with rows takes their width besides its keys and values", () => {
+  const layers = [
+    { keyValueHeads: 0, headDim: 4, rowWidth: 10 },
+    { keyValueHeads: 2, headDim: 4 },
+  ];
+  const attentionSizes = { layers: 2, keyValueHeads: 2, headDim: 4, perLayer: layers };
+  const mixed = { sharedPositions: 64, attentionSizes } as unknown as CausalLM;
+  const bytes = 4 * 16 * (10 + 2 * 2 * 4);
+  const blocks = (kvCacheMemoryBytes: number) => engineSizes({ kvCacheMemoryBytes } as EngineOptions, mixed).numBlocks;
+  expect([blocks(3 * bytes - 1), blocks(3 * bytes)]).toEqual([2, 3]);
+});

@@ -120,3 +120,54 @@ test("a tenant's lowest priority goes first over all its adapters, and takes no 
   ]);
   expect(order.slice(0, 4).filter(({ tenant }) => tenant === "other").length).toBe(2);
 });
+
+test.each(["tenant", "adapter"] as const)("a turn of a %s ends with its last token", (name) => {
+  const tokens = name === "tenant" ? 256 : 1024;
+  const turns = (charges: readonly number[]) => {
+    const queue = new FairQueue<ReturnType<typeof request>>();
+    for (const each of ["a", "b"]) {
+      for (let i = 0; i < 9; i++) queue.push(name === "tenant" ? request("x", i, each) : request(each, i));
+    }
+    return charges.map((charge) => taken(queue, 1, name, charge)[0]).join("");
+  };
+  expect(turns([tokens, 1])).toBe("ab");
+  expect(turns([tokens - 1, 1, 1])).toBe("aab");
+});
+
+test("a share that is alone gets no more rounds than it needs", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  for (let i = 0; i < 4; i++) queue.push(request("a", i, "one"));
+  for (let i = 0; i < 4; i++) queue.push(request("a", i, "two"));
+  const take = (tokens: number, may: Parameters<typeof queue.take>[0] = all) => {
+    const next = queue.take(may)!;
+    queue.charge(next, tokens);
+    return next.tenant;
+  };
+  expect(take(511)).toBe("one");
+  // Its credit is -255: one round is enough, and leaves 1.
+  expect(take(1, ({ tenant }) => tenant === "one")).toBe("one");
+  expect(take(1)).toBe("two");
+});
+
+test.each(["tenant", "adapter"] as const)("a %s without requests begins anew, after the others", (name) => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  const of = (each: string) => (name === "tenant" ? request("x", 0, each) : request(each));
+  const first = of("a");
+  queue.push(first);
+  for (let i = 0; i < 2; i++) queue.push(of("b"));
+  expect(queue.take(all)).toBe(first);
+  queue.charge(first, 1e6);
+  queue.leave(first);
+  queue.leave(first);
+  queue.charge(first, 1e6);
+  queue.push(of("a"));
+  expect([queue.size, ...taken(queue, 3, name, 2048)]).toEqual([3, "b", "a", "b"]);
+});
+
+test("the default of a priority is 0", () => {
+  const queue = new FairQueue<ReturnType<typeof request> & { priority?: number }>();
+  queue.push({ ...request("a", 1), priority: 1 });
+  queue.push(request("a", 2));
+  queue.push({ ...request("a", 3), priority: 0 });
+  expect([1, 2, 3].map(() => queue.take(all)!.number)).toEqual([2, 3, 1]);
+});

@@ -122,7 +122,7 @@ function keyOf({ adapter }: Pick<Queued, "adapter">): string {
 function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, turn: number, may: (share: S) => boolean): S | null {
   const able = [...ring.values()].filter(may);
   if (able.length === 0) return null;
-  const rounds = Math.min(...able.map(({ credit }) => (credit > 0 ? 0 : Math.ceil((1 - credit) / turn))));
+  const rounds = Math.max(0, Math.min(...able.map(({ credit }) => Math.ceil((1 - credit) / turn))));
   for (const share of able) share.credit += rounds * turn;
   return able.find(({ credit }) => credit > 0)!;
 }

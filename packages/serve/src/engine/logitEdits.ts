@@ -1,4 +1,4 @@
-import { add, type Backend, keep, scatterAdd, type Tensor, tensor, where, zeros } from "@lowrank/core";
+import { add, type Backend, keep, ones, scatterAdd, type Tensor, tensor, where, zeros } from "@lowrank/core";
 import { Penalties } from "@lowrank/models/internal";
 import type { SamplingSettings } from "../api/api.ts";
 import { penaltiesOf, type RequestSettings } from "./readSettings.ts";
@@ -26,7 +26,7 @@ export class LogitEdits implements Disposable {
     this.#penalties = new Penalties(penaltiesOf(sampling), [1, vocabSize], backend);
     if (!this.#penalties.any) return;
     using ids = tensor(Int32Array.from(prompt), { shape: [1, prompt.length], backend });
-    using mask = tensor(new Uint8Array(prompt.length).fill(1), { shape: [1, prompt.length], backend });
+    using mask = ones([1, prompt.length], { dtype: "bool", backend });
     this.#penalties.countPrompt(ids, mask);
   }
 
@@ -45,8 +45,8 @@ export class LogitEdits implements Disposable {
     if (banned.length === 0) return penalised;
     const backend = this.#backend;
     const ids = tensor(Int32Array.from(banned), { shape: [1, banned.length], backend });
-    const ones = tensor(new Float32Array(banned.length).fill(1), { shape: [1, banned.length], backend });
-    const marks = scatterAdd(zeros([...logits.shape], { backend }), ids, ones, { dim: 1 });
+    const one = ones([1, banned.length], { backend });
+    const marks = scatterAdd(zeros([...logits.shape], { backend }), ids, one, { dim: 1 });
     return where(marks.gt(0), -Infinity, penalised);
   }
 
@@ -55,7 +55,7 @@ export class LogitEdits implements Disposable {
     this.#newTokens.push(token);
     if (!this.#penalties.any) return;
     using ids = tensor(Int32Array.of(token), { shape: [1, 1], backend: this.#backend });
-    using mask = tensor(Uint8Array.of(1), { shape: [1, 1], backend: this.#backend });
+    using mask = ones([1, 1], { dtype: "bool", backend: this.#backend });
     this.#penalties.countToken(ids, mask);
   }
 

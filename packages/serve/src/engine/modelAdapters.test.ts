@@ -1,6 +1,6 @@
 import { Generator, init, memory, reference } from "@lowrank/core";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PeftModel } from "@lowrank/peft";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { AdapterChecks } from "../adapters/adapterChecks.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { tinyLlama } from "../testing/tinyModel.ts";
@@ -109,4 +109,43 @@ test.each([
   await host.load("a", files, values);
   await host.unload("a", { givesWay: true });
   expect(memory()).toMatchObject({ bytes: bare.bytes, buffers: bare.buffers });
+});
+
+test("several versions of one layout may give way, and each leaves its tensors to another", async () => {
+  const peft = new PeftModel(tinyLlama());
+  const host = hostOf(peft);
+  const checks = new AdapterChecks({}, () => {});
+  const bare = memory();
+  for (const [i, version] of ["a", "b"].entries()) {
+    const { files, values } = await loadable(checks, i, lora());
+    await host.load(version, files, values);
+  }
+  expect([...peft.peftConfig.keys()]).toEqual(["served-0", "served-1"]);
+  for (const version of ["a", "b"]) await host.unload(version, { givesWay: true });
+  for (const [i, version] of ["c", "d"].entries()) {
+    const { files, values } = await loadable(checks, 5 + i, lora());
+    expect(await host.load(version, files, values)).toMatchObject({ copied: true });
+  }
+  for (const version of ["c", "d", "unknown"]) await host.unload(version);
+  expect(memory()).toMatchObject({ bytes: bare.bytes, buffers: bare.buffers });
+});
+
+test("rows have the names of their versions, whatever rows the pass before had", async () => {
+  const peft = new PeftModel(tinyLlama());
+  const host = hostOf(peft);
+  for (const version of ["a", "b"]) await host.load(version, await filesOf(lora(), "f32"));
+  const given = vi.spyOn(peft, "withAdapterNames");
+  const passes = [["a", "b"], ["a"], ["a", "b"], ["a", "b"], ["b", "a"], [null, null], ["a", null]];
+  for (const versions of passes) expect(host.run(versions, () => versions.length)).toBe(versions.length);
+  const [a, b, base] = ["served-0", "served-1", "__base__"];
+  expect(given.mock.calls.map(([names]) => names)).toEqual([[a, b], [a], [a, b], [a, b], [b, a], [a, base]]);
+  given.mockRestore();
+});
+
+test("rows of the base model are under no adapter, also if the model has an active one", async () => {
+  const peft = await getPeftModel(tinyLlama(), lora());
+  const given = vi.spyOn(peft, "withAdapterNames");
+  hostOf(peft).run([null], () => undefined);
+  expect(given.mock.calls.map(([names]) => names)).toEqual([["__base__"]]);
+  given.mockRestore();
 });

@@ -12,8 +12,7 @@ interface Seat {
   /** Name of the adapter on the model. */
   readonly name: string;
   readonly method: string;
-  /** Storages of its tensors, and the bytes of the unshared ones. */
-  readonly own: ReadonlySet<object>;
+  /** Bytes of its tensors. Tensors of the base model do not count. */
   readonly bytes: number;
   readonly layout: AdapterLayout | undefined;
   /** Tensors to overwrite with another version's values, in order; null if that is not possible. */
@@ -37,14 +36,14 @@ export class ModelAdapters implements AdapterHost {
   /** Slots of versions that were evicted for a later load. */
   #free: Seat[] = [];
   #seatsMade = 0;
-  /** Number of versions that hold each storage; the base model counts as one. */
-  readonly #holders: Map<object, number>;
+  /** Storages of the base model. */
+  readonly #base: ReadonlySet<object>;
 
   constructor(peft: PeftModel, pool: Prefixes, mutex: Mutex) {
     this.#peft = peft;
     this.#pool = pool;
     this.#mutex = mutex;
-    this.#holders = new Map(Array.from(peft.parameters(), ({ storage }) => [storage, 1]));
+    this.#base = new Set(Array.from(peft.parameters(), ({ storage }) => storage));
   }
 
   /**
@@ -111,11 +110,10 @@ export class ModelAdapters implements AdapterHost {
       throw refused(error);
     }
     const own = new Set([...peft.adapterTensors(name).values()].map(({ storage }) => storage));
-    const alone = [...own].filter((storage) => !this.#holders.has(storage));
+    const alone = [...own].filter((storage) => !this.#base.has(storage));
     const bytes = alone.reduce((sum, { buffer }) => sum + buffer.bytes, 0);
     const places = layout && alone.length === own.size ? valuePlaces(peft.base_model, name, layout) : null;
-    for (const storage of own) this.#holders.set(storage, (this.#holders.get(storage) ?? 0) + 1);
-    return { name, method: peft.base_model.adapter(name).config.peftType, own, bytes, layout, places };
+    return { name, method: peft.base_model.adapter(name).config.peftType, bytes, layout, places };
   }
 
   unload(version: string, { givesWay }: { readonly givesWay: boolean } = { givesWay: false }): Promise<void> {
@@ -130,12 +128,7 @@ export class ModelAdapters implements AdapterHost {
     });
   }
 
-  #remove({ name, own }: Seat): void {
-    for (const storage of own) {
-      const others = this.#holders.get(storage)! - 1;
-      if (others > 0) this.#holders.set(storage, others);
-      else this.#holders.delete(storage);
-    }
+  #remove({ name }: Seat): void {
     this.#peft.deleteAdapter(name);
   }
 

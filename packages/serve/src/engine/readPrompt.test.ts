@@ -88,3 +88,21 @@ test("a whole number may be left out, and keeps to both limits", () => {
     expect(() => checkWhole("n", value, 2, 4)).toThrow(`n is ${value}; expected a whole number from 2 to 4`);
   }
 });
+
+describe("a chat", () => {
+  const user = { role: "user", content: "hi" };
+  const assistant = { role: "assistant", content: "yes" };
+  const read = async (prompt: ServingPrompt) => {
+    const tokenizer = tinyTokenizer();
+    return tokenizer.decode(await readPrompt(prompt, tokenizer, tokenizer.vocabSize));
+  };
+
+  test("asks for the next message, unless its last message goes on or it asks for none", async () => {
+    expect(await read({ messages: [user] })).toBe("user: hi assistant:");
+    expect(await read({ messages: [user], addGenerationPrompt: false })).toBe("user: hi ");
+    expect(await read({ messages: [user, assistant], continueFinalMessage: true })).toBe("user: hi assistant: yes");
+    await expect(
+      read({ messages: [user, assistant], continueFinalMessage: true, addGenerationPrompt: true }),
+    ).rejects.toMatchObject({ param: "continue_final_message" });
+  });
+});

@@ -70,6 +70,5 @@ export function truncated(prompt: readonly number[], request: ServingRequest, ma
   const kept = given === -1 ? room : given;
   if (kept < 1)
     throw invalid(`truncate_prompt_tokens leaves ${kept} tokens; keep at least 1`, "truncate_prompt_tokens");
-  if (prompt.length <= kept) return prompt;
-  return truncationSide === "left" ? prompt.slice(prompt.length - kept) : prompt.slice(0, kept);
+  return truncationSide === "left" ? prompt.slice(-kept) : prompt.slice(0, kept);
 }

@@ -220,6 +220,194 @@ test("few requests are taken before there is a place for them: those that come l
   expect([...order].indexOf("late")).toBeLessThan(8 + taken.length);
 });
 
+/** Pushes a sequence and runs its prompt. */
+function started(scheduler: Scheduler<Made>, ...given: Parameters<typeof make>): Made {
+  const sequence = make(...given);
+  scheduler.push(sequence);
+  run(scheduler);
+  return sequence;
+}
+
+test("as many requests are taken as places are free, and 4 more", () => {
+  const { scheduler } = setup({ sequences: 1 });
+  for (let i = 0; i < 7; i++) scheduler.push(make(`${i}`, 2));
+  const taken = scheduler.take();
+  expect([taken.length, scheduler.loading, scheduler.waiting]).toEqual([5, 5, 7]);
+  for (const one of taken.slice(0, 2)) scheduler.ready(one);
+  expect([scheduler.loading, scheduler.waiting, scheduler.take()]).toEqual([3, 7, []]);
+  scheduler.remove(taken[0]);
+  expect(scheduler.waiting).toBe(6);
+  expect(scheduler.plan().map(({ sequence }) => sequence)).toEqual([taken[1]]);
+  expect([scheduler.waiting, scheduler.take()]).toEqual([5, []]);
+});
+
+test("a preempted sequence keeps its place from requests that are taken", () => {
+  const { scheduler } = setup({ pages: 2 });
+  const a = started(scheduler, "a", 2);
+  const b = started(scheduler, "b", 3);
+  while (b.preemptions === 0) run(scheduler);
+  expect([scheduler.running.length, scheduler.waiting, a.preemptions]).toEqual([1, 1, 0]);
+  for (let i = 0; i < 20; i++) scheduler.push(make(`${i}`, 2));
+  expect(scheduler.take().length).toBe(8 - 2 + 4);
+  expect(scheduler.waiting).toBe(21);
+});
+
+test("a request that ends before it runs leaves the others in their order", () => {
+  const { scheduler } = setup();
+  const [a, b, c] = ["a", "b", "c"].map((name) => make(name, 2));
+  for (const one of [a, b, c]) scheduler.push(one);
+  for (const one of scheduler.take()) scheduler.ready(one);
+  scheduler.remove(b);
+  scheduler.remove(make("stranger", 2));
+  scheduler.plan();
+  expect(scheduler.running).toEqual([a, c]);
+});
+
+test("the newest sequence gives way to itself if it needs a page and none is left", () => {
+  const { scheduler } = setup({ pages: 2 });
+  const [a, b] = [make("a", 2), make("b", 4)];
+  for (const one of [a, b]) scheduler.push(one);
+  run(scheduler);
+  expect(shown(run(scheduler))).toEqual([["a", 2, 3]]);
+  expect([a.preemptions, b.preemptions, b.table]).toEqual([0, 1, []]);
+});
+
+test("a request begins if its pages are free besides those that running sequences need next", () => {
+  const { scheduler, pool } = setup({ pages: 2 });
+  // Its page has room for one more token.
+  started(scheduler, "a", 2, { length: 2 });
+  const b = make("b", 4);
+  scheduler.push(b);
+  plan(scheduler);
+  expect([scheduler.running.includes(b), pool.available]).toEqual([true, 0]);
+});
+
+test.each([
+  { pages: 1, begins: true, kept: 1 },
+  { pages: 2, begins: true, kept: 0 },
+  { pages: 3, begins: false, kept: 1 },
+])("a request of $pages pages takes those of a slow reader only if it then begins", ({ pages, begins, kept }) => {
+  const { scheduler } = setup({ pages: 4, rows: 32 });
+  const slow = started(scheduler, "slow", 2);
+  slow.isPaused = true;
+  // It needs another page next. Two are free.
+  started(scheduler, "running", 4, { length: 1 });
+  const next = make("next", 4 * pages);
+  scheduler.push(next);
+  for (const one of scheduler.take()) scheduler.ready(one);
+  scheduler.plan();
+  expect([scheduler.running.includes(next), slow.table.length, next.preemptions]).toEqual([begins, kept, 0]);
+  expect([scheduler.preemptions, slow.preemptions]).toEqual(kept === 0 ? [1, 1] : [0, 0]);
+});
+
+test("a request takes the pages of several slow readers", () => {
+  const { scheduler } = setup({ pages: 2 });
+  const slow = ["a", "b"].map((name) => make(name, 2));
+  for (const one of slow) scheduler.push(one);
+  run(scheduler);
+  for (const one of slow) one.isPaused = true;
+  scheduler.push(make("c", 8));
+  expect(shown(run(scheduler))).toEqual([["c", 0, 8]]);
+  expect(slow.map(({ table, preemptions }) => [table, preemptions])).toEqual([
+    [[], 1],
+    [[], 1],
+  ]);
+});
+
+test("a slow reader that continues keeps its pages if they are enough", () => {
+  const { scheduler } = setup({ pages: 3 });
+  const a = started(scheduler, "a", 5);
+  a.isPaused = true;
+  const b = started(scheduler, "b", 2);
+  a.isPaused = false;
+  b.isPaused = true;
+  run(scheduler);
+  expect([scheduler.running, scheduler.paused]).toEqual([[a], 1]);
+  b.isPaused = false;
+  run(scheduler);
+  expect(scheduler.running).toEqual([a, b]);
+  expect([a.preemptions, b.preemptions, scheduler.paused]).toEqual([0, 0, 0]);
+});
+
+test("a slow reader that continues without room gives its pages back, which is a preemption", () => {
+  const { scheduler } = setup({ pages: 4, pageSize: 2 });
+  const a = started(scheduler, "a", 1);
+  a.isPaused = true;
+  const b = started(scheduler, "b", 5);
+  a.isPaused = false;
+  const c = make("c", 2);
+  scheduler.push(c);
+  plan(scheduler);
+  expect([a.preemptions, a.table, scheduler.preemptions, scheduler.running]).toEqual([1, [], 1, [b]]);
+  scheduler.remove(a);
+  scheduler.plan();
+  // A request that never ran is not preempted.
+  expect([c.preemptions, c.table, scheduler.preemptions]).toEqual([0, [], 1]);
+});
+
+test("running sequences are in order of arrival, whenever they began", () => {
+  const { scheduler } = setup({ sequences: 2 });
+  const a = started(scheduler, "a", 2, { length: 20 });
+  a.isPaused = true;
+  const b = started(scheduler, "b", 2, { length: 20 });
+  a.isPaused = false;
+  run(scheduler);
+  expect(scheduler.running).toEqual([a, b]);
+});
+
+test("a prompt of one token is a prompt, and tokens that are computed again are no new ones", () => {
+  const { scheduler } = setup({ rows: 4 });
+  for (const one of [make("one", 1), make("b", 3)]) scheduler.push(one);
+  expect(shown(run(scheduler))).toEqual([
+    ["b", 0, 3],
+    ["one", 0, 1],
+  ]);
+  const again = setup({ rows: 4 });
+  const sequence = make("again", 3, { length: 9 });
+  sequence.tokens.push(1, 2, 3, 4);
+  again.scheduler.push(sequence);
+  expect([shown(run(again.scheduler)), shown(run(again.scheduler))]).toEqual([[["again", 0, 4]], [["again", 4, 7]]]);
+});
+
+test("the last token of a prompt runs, and all pages before it are reused", () => {
+  const { scheduler } = setup({ rows: 32, enablePrefixCaching: true });
+  started(scheduler, "a", 9);
+  scheduler.push(make("b", 9));
+  expect(shown(plan(scheduler))).toContainEqual(["b", 8, 9]);
+  // A page that a new token fills is shared too.
+  const { scheduler: other } = setup({ rows: 32, enablePrefixCaching: true });
+  const c = started(other, "c", 3, { length: 8 });
+  run(other);
+  const d = make("d", 5);
+  d.tokens.splice(0, 4, ...c.tokens.slice(0, 4));
+  other.push(d);
+  run(other);
+  expect(d.cachedTokens).toBe(4);
+});
+
+test("a tenant is charged for each token once: the prompt when it is taken, new tokens when they run", () => {
+  const { scheduler } = setup({ rows: 2 });
+  const a = make("a", 3);
+  scheduler.push(a);
+  expect([scheduler.take(), a.charged]).toEqual([[a], 3]);
+  scheduler.ready(a);
+  const charged = Array.from({ length: 4 }, () => {
+    run(scheduler);
+    return a.charged;
+  });
+  expect(charged).toEqual([3, 3, 4, 5]);
+});
+
+test("a prompt that has no page waits while others decode", () => {
+  for (let pages = 6; pages < 12; pages++) {
+    for (const rows of [2, 3, 4]) {
+      const { scheduler } = setup({ pages, pageSize: 2, rows });
+      for (const one of [make("a", 3, { length: 2 * pages - 4 }), make("b", 8)]) scheduler.push(one);
+      while (goesOn(scheduler)) for (const { start, end } of run(scheduler)) expect(end).toBeGreaterThan(start);
+    }
+  }
+});
+
 test("every request ends, within its rows and pages, whatever comes when", () => {
   const request = fc.record({
     prompt: fc.integer({ min: 1, max: 20 }),

@@ -31,7 +31,7 @@ export class Scheduler<S extends Sequence> {
   /** Sequences from the queue whose adapters are being loaded. */
   readonly #loading = new Set<S>();
   /** Sequences that wait for pages, in the order in which their adapters became ready. */
-  readonly #ready: S[] = [];
+  #ready: S[] = [];
   /** In order of arrival, as are `#preempted` and `#paused`. */
   #running: S[] = [];
   #preempted: S[] = [];
@@ -96,8 +96,7 @@ export class Scheduler<S extends Sequence> {
   /** Ends a sequence in any state and releases its pages. */
   remove(sequence: S): void {
     this.#loading.delete(sequence);
-    const ready = this.#ready.indexOf(sequence);
-    if (ready >= 0) this.#ready.splice(ready, 1);
+    this.#ready = this.#ready.filter((other) => other !== sequence);
     this.#running = this.#running.filter((other) => other !== sequence);
     this.#preempted = this.#preempted.filter((other) => other !== sequence);
     this.#paused = this.#paused.filter((other) => other !== sequence);
@@ -115,22 +114,16 @@ export class Scheduler<S extends Sequence> {
   plan(): Chunk<S>[] {
     this.#pause();
     this.#admit();
-    let chunks = this.#chunks();
-    // Prompts may have taken all pages, so that none of them can continue.
-    while (chunks.length === 0 && this.#running.length > 1) {
-      this.#preempt(this.#running[this.#running.length - 1]);
-      chunks = this.#chunks();
-    }
-    return chunks;
+    return this.#chunks();
   }
 
   /** Pauses sequences whose clients read too slowly. Resumed sequences wait for places. */
   #pause(): void {
     const resumed = this.#paused.filter(({ isPaused }) => !isPaused);
     const paused = this.#running.filter(({ isPaused }) => isPaused);
-    if (paused.length > 0) this.#running = this.#running.filter(({ isPaused }) => !isPaused);
-    if (resumed.length > 0) this.#preempted = [...this.#preempted, ...resumed].sort(byArrival);
     if (paused.length + resumed.length === 0) return;
+    this.#running = this.#running.filter(({ isPaused }) => !isPaused);
+    this.#preempted = [...this.#preempted, ...resumed].sort(byArrival);
     this.#paused = [...this.#paused.filter(({ isPaused }) => isPaused), ...paused].sort(byArrival);
   }
 
@@ -149,13 +142,14 @@ export class Scheduler<S extends Sequence> {
     const pool = this.#pool;
     const held = sequence.table.length > 0;
     this.#reuse(sequence);
-    const growing = this.#running.map((other) => pool.pagesOf(other.tokens.length + 1) - other.table.length);
-    const promised = growing.reduce((sum, pages) => sum + Math.max(0, pages), 0);
+    const promised = this.#running.reduce((sum, { tokens, table }) => {
+      return sum + pool.pagesOf(tokens.length + 1) - table.length;
+    }, 0);
     const needed = pool.pagesOf(sequence.tokens.length) - sequence.table.length;
     if (needed + promised <= pool.available + this.#reclaimable(sequence)) {
       while (needed + promised > pool.available && this.#reclaim(sequence));
     }
-    if (this.#running.length === 0 || needed + promised <= pool.available) return true;
+    if (needed + promised <= pool.available) return true;
     if (held) this.#giveBack(sequence);
     else this.#free(sequence);
     return false;
@@ -179,20 +173,21 @@ export class Scheduler<S extends Sequence> {
       rows -= count;
     };
     for (const sequence of this.#running) {
-      if (decodes(sequence) && rows > 0 && this.#claim(sequence)) add(sequence, 1);
+      if (decodes(sequence) && this.#claim(sequence)) add(sequence, 1);
     }
     const prompts = this.#running.filter((sequence) => !decodes(sequence));
     for (const sequence of prompts) this.#reuse(sequence);
     // The oldest prompt gets at least half of the rows. Shorter prompts are scheduled before it, and it takes the rest.
     const [oldest, ...others] = prompts;
-    const sure = oldest ? this.#grow(oldest, Math.ceil(rows / 2)) : 0;
+    if (!oldest) return chunks;
+    const sure = this.#grow(oldest, Math.ceil(rows / 2));
     rows -= sure;
     for (const sequence of others.sort((a, b) => pending(a) - pending(b) || byArrival(a, b))) {
       const count = this.#grow(sequence, rows);
       if (count > 0) add(sequence, count);
     }
     rows += sure;
-    const count = oldest ? this.#grow(oldest, rows) : 0;
+    const count = this.#grow(oldest, rows);
     if (count > 0) add(oldest, count);
     return chunks;
   }
@@ -200,7 +195,7 @@ export class Scheduler<S extends Sequence> {
   /** Allocates the page for a sequence's next token, and preempts the newest sequences if necessary. */
   #claim(sequence: S): boolean {
     while (this.#running.includes(sequence)) {
-      if (this.#grow(sequence, 1) > 0) return true;
+      if (this.#grow(sequence, pending(sequence)) > 0) return true;
       this.#preempt(this.#running[this.#running.length - 1]);
     }
     return false;
@@ -262,7 +257,7 @@ export class Scheduler<S extends Sequence> {
   commit(chunks: readonly Chunk<S>[]): void {
     for (const { sequence, start, end } of chunks) {
       sequence.computed = end;
-      for (let page = this.#pool.pagesOf(start + 1) - 1; (page + 1) * this.#pool.pageSize <= end; page++) {
+      for (let page = Math.floor(start / this.#pool.pageSize); (page + 1) * this.#pool.pageSize <= end; page++) {
         this.#pool.share(sequence.table, page, sequence, sequence.tokens);
       }
       const served = Math.max(0, end - sequence.charged);

@@ -1,4 +1,5 @@
 import { Generator } from "@lowrank/core";
+import type { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
 import { wordTokenizer } from "../testing/wordTokenizer.ts";
 import { anyBans, badWordIds, bannedAfter } from "./tokenBans.ts";
@@ -52,4 +53,13 @@ test("stops are forbidden until there are so many new tokens", () => {
   expect([...bannedAfter([1, 1], settings)]).toEqual([]);
   expect(anyBans({ ...settings, minTokens: 0 })).toBe(false);
   expect(anyBans(settings)).toBe(true);
+});
+
+test("a word that has the same tokens after a space is forbidden once", () => {
+  const words: Readonly<Record<string, number[]>> = { ab: [5, 7], same: [5, 5] };
+  const stripping = { encode: (text: string) => words[text.trim()] } as unknown as Tokenizer;
+  expect(badWordIds(["ab", "same"], stripping)).toEqual([
+    [5, 7],
+    [5, 5],
+  ]);
 });

@@ -21,8 +21,7 @@ export function valuePlaces(
   const places: Tensor[] = [];
   for (const { key, dtype, byteLength } of tensors) {
     const tensor = trained.get(key);
-    const lies = tensor?.dtype.toUpperCase() === dtype && bytesOf(tensor.spec()) === byteLength;
-    if (!tensor || !lies) return null;
+    if (tensor?.dtype.toUpperCase() !== dtype || bytesOf(tensor.spec()) !== byteLength) return null;
     places.push(tensor);
   }
   return places;
