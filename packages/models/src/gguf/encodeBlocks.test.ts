@@ -91,4 +91,6 @@ describe("refuses", () => {
 test("lengths count whole blocks", () => {
   const lengths = Object.fromEntries(types.map((type) => [type, encodedLength(type, 512)]));
   expect(lengths).toMatchObject({ F32: 2048, F16: 1024, BF16: 1024, Q4_0: 288, Q4_1: 320, Q8_0: 544, Q4_K: 288 });
+  for (const type of types)
+    expect(decodeBlocks(encodings[type], new Uint8Array(lengths[type])), type).toHaveLength(512);
 });

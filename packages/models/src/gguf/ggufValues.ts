@@ -8,7 +8,7 @@ export const f32 = (value: number): GgufValue => ({ type: "f32", value });
 
 /** Returns the shortest decimal number that rounds to this f32, as in config.json: 1e-5, not 9.999999747378752e-6. */
 export function decimal(value: number): number {
-  for (let digits = 1; digits < 9; digits++) {
+  for (let digits = 1; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === Math.fround(value)) return short;
   }

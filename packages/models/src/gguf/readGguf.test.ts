@@ -59,6 +59,15 @@ test("metadata with their types, tensors with their places", async () => {
   expect(w.offset % 32).toBe(0);
 });
 
+test("tensors have up to 8 dimensions, or none", async () => {
+  const shape = [1, 2, 1, 3, 1, 1, 2, 1];
+  const { tensors } = await read(await file({}, [zeros("w", shape, 48), zeros("s", [], 4)]));
+  expect(tensors.get("w")).toMatchObject({ shape, byteLength: 48 });
+  expect(tensors.get("s")).toMatchObject({ shape: [], byteLength: 4 });
+  const deeper = read(await file({}, [zeros("w", [1, ...shape], 48)]));
+  await expect(deeper).rejects.toThrow('x.gguf: "w" has more than 8 dimensions');
+});
+
 test("integers of 64 bits, and lists of lists", async () => {
   const u32 = (value: number) => [value, 0, 0, 0];
   const u64 = (value: number) => [value, 0, 0, 0, 0, 0, 0, 0];
@@ -117,6 +126,8 @@ describe("errors", () => {
   test("old and big-endian files", async () => {
     await expect(read(handMade(1, []))).rejects.toThrow("x.gguf is version 1 GGUF; convert the model again");
     await expect(read(handMade(3, [], false))).rejects.toThrow("x.gguf is big-endian GGUF; convert the model again");
+    await expect(read(handMade(0, []))).rejects.toThrow("x.gguf is GGUF of version 0; only 2 and 3 can be read");
+    await expect(read(handMade(2, []))).resolves.toMatchObject({ version: 2 });
     await expect(read(handMade(4, []))).rejects.toThrow("x.gguf is GGUF of version 4; only 2 and 3 can be read");
   });
 
@@ -127,6 +138,8 @@ describe("errors", () => {
     await expect(read(deep)).rejects.toThrow("deep: it holds lists within lists, more than 4 deep");
     const aligned = file({ "general.alignment": { type: "u32", value: 0 } });
     await expect(read(await aligned)).rejects.toThrow("general.alignment is 0; expected a positive whole number");
+    const tight = await file({ "general.alignment": { type: "u32", value: 1 } });
+    await expect(read(tight)).resolves.toMatchObject({ tensors: new Map() });
   });
 
   test("a tensor of a type that cannot be read, rows that are no whole blocks, two of one name", async () => {

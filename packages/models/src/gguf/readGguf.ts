@@ -107,8 +107,9 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufMetadataValue>, label: st
 /** Reads one entry of the tensor table. `offset` is relative to the start of the tensor data. */
 function readTensor(reader: HeaderReader, label: string): Omit<GgufTensorInfo, "byteLength"> {
   const name = reader.text();
-  const shape = Array.from({ length: Math.min(reader.u32(), maxDimensions + 1) }, () => reader.size()).reverse();
-  if (shape.length > maxDimensions) throw new Error(`${label}: "${name}" has more than ${maxDimensions} dimensions`);
+  const dimensions = reader.u32();
+  if (dimensions > maxDimensions) throw new Error(`${label}: "${name}" has more than ${maxDimensions} dimensions`);
+  const shape = Array.from({ length: dimensions }, () => reader.size()).reverse();
   const [id, offset] = [reader.u32(), reader.size()];
   const type = ggmlTypes.get(id);
   if (type) return { name, type, shape, offset };
@@ -119,12 +120,12 @@ function readTensor(reader: HeaderReader, label: string): Omit<GgufTensorInfo, "
 }
 
 function locate(name: string, type: GgmlType, shape: readonly number[], offset: number, label: string): GgufTensorInfo {
-  const columns = shape.at(-1) ?? 1;
+  const size = shape.reduce((product, n) => product * n, 1);
+  const columns = shape.at(-1) ?? size;
   if (columns % type.block.elements !== 0) {
     throw new Error(
       `${label}: "${name}" is [${shape}]; rows of ${type.name} must be whole blocks of ${type.block.elements}`,
     );
   }
-  const size = shape.reduce((product, n) => product * n, 1);
   return { name, type, shape, offset, byteLength: (size / type.block.elements) * type.block.bytes };
 }

@@ -5,7 +5,7 @@ import { readBlocks } from "../checkpoint/gguf/readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
 import { encodedLength, encodings, type GgufEncoding } from "./types/ggmlTypes.ts";
-import { type GgufTensor, writeGguf } from "./writeGguf.ts";
+import { type GgufTensor, type GgufValue, writeGguf } from "./writeGguf.ts";
 
 const tensorLists = fc.uniqueArray(
   fc
@@ -64,9 +64,26 @@ test("a tensor is read when those before it have been taken", async () => {
   expect(read).toEqual(["a"]);
 });
 
+test("true is the byte 1, and metadata may be larger than 64 kB", async () => {
+  const metadata = new Map<string, GgufValue>([
+    ["flags", { type: "bools", value: [true, false] }],
+    ["text", { type: "string", value: "x".repeat(70_000) }],
+  ]);
+  const bytes = await ggufBytes({ metadata, tensors: [] });
+  // Offsets: magic, version and counts (24); the key (8 and 5), two types (8) and the length of the list (8).
+  expect([...bytes.subarray(24 + 13 + 16, 24 + 13 + 18)]).toEqual([1, 0]);
+  const { metadata: read } = await readGguf(bytesSource(bytes), "x.gguf");
+  expect(read.get("text")?.value).toHaveLength(70_000);
+});
+
 test.each<[string, Partial<GgufTensor>[], string]>([
   ["two of one name", [{}, {}], 'writeGguf: two tensors are named "w"'],
   ["rows of broken blocks", [{ type: "Q8_0", shape: [2, 48] }], '"w" is [2,48]; Q8_0 needs rows of whole blocks of 32'],
+  [
+    "one number of a type with blocks",
+    [{ type: "Q8_0", shape: [] }],
+    '"w" is []; Q8_0 needs rows of whole blocks of 32',
+  ],
   ["too few bytes", [{ shape: [3] }], '"w", F32 of shape [3], takes 12 bytes, not 8'],
 ])("refuses %s", async (_, parts, message) => {
   const whole: GgufTensor = { name: "w", type: "F32", shape: [2], read: async () => new Uint8Array(8) };

@@ -132,12 +132,9 @@ function head({ metadata, tensors }: GgufContents): Uint8Array {
   return out.done();
 }
 
-function byteLength({ type, shape }: GgufTensor): number {
-  return encodedLength(
-    type,
-    shape.reduce((product, size) => product * size, 1),
-  );
-}
+const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+const byteLength = ({ type, shape }: GgufTensor): number => encodedLength(type, elementsOf(shape));
 
 /**
  * Yields the bytes of a GGUF file (version 3, alignment 32) in pieces, so that one tensor at a time is in memory.
@@ -150,7 +147,7 @@ export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Ar
     if (names.has(name)) throw new Error(`writeGguf: two tensors are named "${name}"`);
     names.add(name);
     const { elements } = encodings[type].block;
-    if ((shape.at(-1) ?? 1) % elements !== 0) {
+    if ((shape.at(-1) ?? elementsOf(shape)) % elements !== 0) {
       throw new Error(`writeGguf: "${name}" is [${shape}]; ${type} needs rows of whole blocks of ${elements}`);
     }
   }

@@ -7,10 +7,14 @@ interface Quantisers {
   packBlocks(format: number, x: number, blocks: number, count: number, room: number): number;
 }
 
-/** Number of elements of a K-block, and the maximum number of blocks packed per call. */
-const [elements, most] = [256, 256];
-/** Byte offsets in the WebAssembly memory: scratch space for one block, input values, packed blocks. */
-const [room, numbers] = [4096, 8192];
+/** Number of elements of a K-block. */
+const elements = 256;
+/** Maximum number of blocks packed per call. */
+const most = 256;
+/** Byte offset in the WebAssembly memory of the scratch space for one block. */
+const room = 4096;
+/** Byte offset of the input values. The packed blocks follow them. */
+const numbers = 8192;
 const packedBlocks = numbers + 4 * elements * most;
 
 let loaded: Promise<Quantisers> | undefined;
@@ -29,7 +33,7 @@ export async function encodeRows(
   what: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { block, packed } = encodings[type];
-  if (packed === undefined || block.elements !== elements || values.length % elements !== 0) {
+  if (!packed || block.elements !== elements || values.length % elements) {
     return encodeBlocks(type, values, what);
   }
   loaded ??= load();

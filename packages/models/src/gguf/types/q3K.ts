@@ -6,7 +6,7 @@ import { type GgmlType, readOnlyType } from "./ggmlType.ts";
  * in the next 4 bytes.
  */
 function scaleOf(blocks: Uint8Array, at: number, group: number): number {
-  const low = (blocks[at + (group & 7)] >> (4 * (group >> 3))) & 15;
+  const low = (blocks[at + (group & 7)] >> ((group >> 3) << 2)) & 15;
   const high = (blocks[at + 8 + (group & 3)] >> (2 * (group >> 2))) & 3;
   return (low | (high << 4)) - 32;
 }

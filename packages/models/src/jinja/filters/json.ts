@@ -76,8 +76,7 @@ function wrapped(open: string, parts: string[], close: string, { indent, between
   if (parts.length === 0) return open + close;
   const line = indent === null ? "" : `\n${indent.repeat(depth + 1)}`;
   const end = indent === null ? "" : `\n${indent.repeat(depth)}`;
-  const length = parts.reduce((sum, part) => sum + part.length + between.length + line.length, end.length);
-  spendText(length);
+  spendText(parts.length * (between.length + line.length));
   return open + line + parts.join(between + line) + end + close;
 }
 
@@ -105,10 +104,10 @@ const short: Record<string, string> = {
 };
 
 function quoted(text: string, { isAscii }: JsonStyle): string {
-  spendText(text.length);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them.
   const special = isAscii ? /["\\\0-\x1f]|[^\0-\x7e]/g : /["\\\0-\x1f]/g;
   const escaped = text.replace(special, (one) => short[one] ?? `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  spendText(escaped.length);
   return `"${escaped}"`;
 }
 

@@ -23,10 +23,9 @@ function toInt(value: Value, fallback: Value = 0n, base: Value = 10n): Value {
   if (text === undefined) {
     const number = numeric(value);
     if (typeof number !== "number") return number ?? fallback;
-    if (number === Number.POSITIVE_INFINITY || number === Number.NEGATIVE_INFINITY) {
-      throw valueError("cannot convert float infinity to integer");
-    }
-    return Number.isNaN(number) ? fallback : BigInt(Math.trunc(number));
+    if (Number.isNaN(number)) return fallback;
+    if (!Number.isFinite(number)) throw valueError("cannot convert float infinity to integer");
+    return BigInt(Math.trunc(number));
   }
   const trimmed = strip(text, null, "both");
   checkBits(trimmed.length * 4);
@@ -50,11 +49,10 @@ function round(value: Value, precision: Value = 0n, method: Value = "common"): V
   refuseUndefined(value);
   const number = numeric(value);
   if (number === undefined) throw typeError(`type ${typeName(value)} doesn't define __round__ method`);
-  const places = precision === null && method === "common" ? 0 : intArgument(precision);
-  if (method === "common") {
-    if (typeof number === "bigint") return roundInt(number, places);
-    return precision === null ? toInt(roundFloat(number, 0)) : roundFloat(number, places);
-  }
+  if (precision === null && method === "common")
+    return typeof number === "bigint" ? number : toInt(roundFloat(number, 0));
+  const places = intArgument(precision);
+  if (method === "common") return typeof number === "bigint" ? roundInt(number, places) : roundFloat(number, places);
   const scale = 10 ** places;
   const result = Math[method](Number(number) * scale);
   if (!Number.isFinite(result)) throw valueError("cannot convert float infinity or NaN to integer");

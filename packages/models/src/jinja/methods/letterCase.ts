@@ -1,5 +1,4 @@
 import { codePoints } from "../text/codePoints.ts";
-import { spend } from "../values/limits.ts";
 
 /** Digraph letters whose title case differs from their upper case. */
 const titleLetters: Record<string, string | undefined> = Object.fromEntries(
@@ -24,7 +23,6 @@ export function capitalize(text: string): string {
 
 /** Python's `str.title`: capitalizes the first letter of every run of letters. */
 export function titleCase(text: string): string {
-  spend(text.length / 4);
   let inWord = false;
   const lower = codePoints(text.toLowerCase());
   const all = codePoints(text);

@@ -1,5 +1,5 @@
-import { space, splitLines, strip } from "../text/codePoints.ts";
-import { checkSpaces, spend, spendEach } from "../values/limits.ts";
+import { space, strip } from "../text/codePoints.ts";
+import { checkSpaces, spend, spendEach, spendText } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 
 const spaces = new RegExp(`[${space}]+`, "g");
@@ -29,7 +29,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
     const gaps = [...rest.matchAll(spaces)].filter(({ index }) => index > 0);
     spend(gaps.length);
     // Python strips the spaces before the first word if it is split off, but keeps them in a rest.
-    if (most < 0 || gaps.length < most) return split(rest, null, -1);
+    if (most < 0 || gaps.length < most) return split(rest, null, most);
     const parts: string[] = [];
     let from = 0;
     for (const { index, 0: gap } of gaps.slice(gaps.length - most)) {
@@ -52,30 +52,27 @@ export function partition(text: string, separator: string, fromEnd: boolean): st
   return [text.slice(0, at), separator, text.slice(at + separator.length)];
 }
 
-/** Replaces the first `most` occurrences; all if `most` is negative. */
+/** Replaces the first `most` occurrences; all if `most` is negative. Checks the length of the result first. */
 export function replace(text: string, old: string, by: string, most: number): string {
-  const limit = most < 0 ? Number.POSITIVE_INFINITY : most;
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
-  if (parts.length <= limit) return parts.join(by);
-  return [...parts.slice(0, limit), parts.slice(limit).join(old)].join(by);
+  const limit = most < 0 ? parts.length : most;
+  const used = Math.min(parts.length - 1, limit);
+  spendText(text.length + used * (by.length - old.length));
+  return [...parts.slice(0, used), parts.slice(used).join(old)].join(by);
 }
 
 /** Python's `str.expandtabs`. */
 export function expandTabs(text: string, size: number): string {
   checkSpaces(size);
   spendEach(text.length);
-  return splitLines(text, true)
-    .map((line) => {
-      let result = "";
-      let column = 0;
-      for (const one of line) {
-        const width = one === "\t" ? (size > 0 ? size - (column % size) : 0) : 1;
-        result += one === "\t" ? " ".repeat(width) : one;
-        column = /[\n\r]/.test(one) ? 0 : column + width;
-      }
-      return result;
-    })
-    .join("");
+  let result = "";
+  let column = 0;
+  for (const one of text) {
+    const width = one === "\t" ? (size > 0 ? size - (column % size) : 0) : 1;
+    result += one === "\t" ? " ".repeat(width) : one;
+    column = /[\n\r]/.test(one) ? 0 : column + width;
+  }
+  return result;
 }
 
 function partsBetween(text: string, separator: string): string[] {

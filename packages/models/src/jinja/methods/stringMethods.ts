@@ -1,6 +1,6 @@
-import { sequenceOf, textOf } from "../operators/compare.ts";
+import { textOf } from "../operators/compare.ts";
 import { escapeHtml } from "../operators/html.ts";
-import { iterate } from "../operators/iterate.ts";
+import { elementsOf, iterate } from "../operators/iterate.ts";
 import { type Bound, intArgument, textArgument } from "../operators/signature.ts";
 import { sliceText, space, splitLines, strip, textLength } from "../text/codePoints.ts";
 import { pad } from "../text/formatSpec.ts";
@@ -68,12 +68,11 @@ function startsOrEnds(text: string, [wanted, start, end]: Bound, which: "startsW
 }
 
 function join(separator: string, values: Value | undefined): string {
-  if (values === undefined || (textOf(values) === undefined && !sequenceOf(values) && typeof values !== "object")) {
-    throw typeError("can only join an iterable");
-  }
+  const elements = elementsOf(values!);
+  if (!elements) throw typeError("can only join an iterable");
   const texts: string[] = [];
   let length = 0;
-  for (const one of iterate(values)) {
+  for (const one of elements) {
     const text = textOf(one);
     if (text === undefined) {
       throw typeError(`sequence item ${texts.length}: expected str instance, ${typeName(one)} found`);
@@ -89,9 +88,9 @@ function join(separator: string, values: Value | undefined): string {
 function padded(text: string, align: string, width: Value | undefined, fill: Value | undefined): string {
   const filling = fill === undefined ? " " : textArgument(fill);
   if (textLength(filling) !== 1) throw typeError("The fill character must be exactly one character long");
-  const missing = intArgument(width) - textLength(text);
+  const missing = Math.max(0, intArgument(width) - textLength(text));
   checkSpaces(intArgument(width));
-  if (align !== "^" || missing <= 0) return pad(text, "", filling, align, intArgument(width));
+  if (align !== "^") return pad(text, "", filling, align, intArgument(width));
   // Like Python, put the odd fill character on the left if the width is odd.
   const left = Math.floor(missing / 2) + (missing & intArgument(width) & 1);
   return pad(text, filling.repeat(left), filling, "<", intArgument(width));
@@ -133,9 +132,9 @@ export const stringMethods: Readonly<Record<string, Method<string>>> = {
   rindex: ["/ sub start? end?", (text, sub, ...bounds) => index(text, sub, bounds, true)],
   rjust: ["/ width fillchar?", (text, width, fill) => padded(text, ">", width, fill)],
   rpartition: ["/ sep", (text, sep) => new Tuple(partition(text, textArgument(sep), true))],
-  rsplit: ["sep? maxsplit?", (text, sep, most) => parts(splitFromEnd(text, charsOf(sep), intArgument(most, -1)))],
+  rsplit: ["sep? maxsplit?", (text, sep, most) => parts(splitFromEnd(text, charsOf(sep), intArgument(most, Infinity)))],
   rstrip: ["/ chars?", (text, chars) => strip(text, charsOf(chars), "end")],
-  split: ["sep? maxsplit?", (text, sep, most) => parts(split(text, charsOf(sep), intArgument(most, -1)))],
+  split: ["sep? maxsplit?", (text, sep, most) => parts(split(text, charsOf(sep), intArgument(most, Infinity)))],
   splitlines: ["keepends?", (text, keep) => parts(splitLines(text, intArgument(keep) !== 0))],
   startswith: ["/ prefix start? end?", (text, ...args) => startsOrEnds(text, args, "startsWith")],
   strip: ["/ chars?", (text, chars) => strip(text, charsOf(chars), "both")],
@@ -166,14 +165,9 @@ function removed(text: string, affix: string, which: "startsWith" | "endsWith"):
   return which === "startsWith" ? text.slice(affix.length) : text.slice(0, text.length - affix.length);
 }
 
-/** Python's `str.replace`. Checks the length of the result first. */
+/** Python's `str.replace`. */
 export function replaced(text: string, old: Value | undefined, by: Value | undefined, most?: Value): string {
-  const [from, to] = [textArgument(old), textArgument(by)];
-  const times = from === "" ? text.length + 1 : text.split(from).length - 1;
-  const limit = intArgument(most, -1);
-  const used = limit < 0 ? times : Math.min(times, limit);
-  spendText(text.length + used * Math.max(0, to.length - from.length));
-  return replace(text, from, to, limit);
+  return replace(text, textArgument(old), textArgument(by), intArgument(most, Infinity));
 }
 
 function zeroFilled(text: string, width: number): string {

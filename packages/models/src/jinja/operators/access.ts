@@ -1,6 +1,6 @@
 import { characterAt, codePoints, sliceBounds, slicePositions, sliceText } from "../text/codePoints.ts";
 import { repr } from "../text/repr.ts";
-import { spend, spendEach } from "../values/limits.ts";
+import { spendEach } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
 import {
   type Arguments,
@@ -66,16 +66,17 @@ export function slice(value: Value, [start, stop, step]: readonly [Value, Value,
   const by = bound(step) ?? 1;
   if (by === 0) throw valueError("slice step cannot be zero");
   const [from, to] = [bound(start), bound(stop)];
-  const take = <T>(all: readonly T[]): T[] => Array.from(slicePositions(all.length, from, to, by), (i) => all[i]);
+  const take = <T>(all: readonly T[]): T[] => {
+    spendEach(all.length);
+    return Array.from(slicePositions(all.length, from, to, by), (i) => all[i]);
+  };
   const text = textOf(value);
   if (text !== undefined) {
-    spend(text.length / (by === 1 ? 256 : 4));
     const part = by === 1 ? sliceText(text, from, to) : take(codePoints(text)).join("");
     return value instanceof Markup ? new Markup(part) : part;
   }
   if (Array.isArray(value) || value instanceof Tuple) {
     const items = Array.isArray(value) ? value : value.items;
-    spendEach(items.length);
     return Array.isArray(value) ? take(items) : new Tuple(take(items));
   }
   if (value instanceof Range) {

@@ -43,7 +43,7 @@ function computeInts(operator: Operator, a: bigint, b: bigint): Value {
   if (operator === "/") return divideInts(a, b);
   const remainder = a % b;
   // Python rounds down, so the remainder has the sign of the divisor.
-  const isBelow = remainder !== 0n && remainder < 0n !== b < 0n;
+  const isBelow = remainder * b < 0n;
   if (operator === "%") return isBelow ? remainder + b : remainder;
   return isBelow ? a / b - 1n : a / b;
 }
@@ -72,7 +72,7 @@ function power(a: bigint, b: bigint): Value {
 const bitLength = (value: bigint): number => (value < 0n ? -value : value).toString(16).length * 4;
 
 function checked(value: bigint): bigint {
-  if (value > 2n ** 64n || value < -(2n ** 64n)) checkBits(bitLength(value));
+  checkBits(bitLength(value));
   return value;
 }
 
@@ -92,7 +92,7 @@ function computeFloats(operator: Operator, a: number, b: number): Value {
   if (b === 0) throw valueError(operator === "/" ? "float division by zero" : "float modulo");
   if (operator === "/") return a / b;
   let remainder = a % b;
-  if (remainder !== 0 && remainder < 0 !== b < 0) remainder += b;
+  if (Math.sign(remainder) === -Math.sign(b)) remainder += b;
   if (operator === "%") return remainder === 0 ? Math.sign(b) * 0 : remainder;
   const quotient = Math.round((a - remainder) / b);
   return quotient === 0 ? 0 * (a / b) : quotient;

@@ -122,6 +122,26 @@ const outputs: [date: [number, number, number, number, number, number, number], 
     ],
   ],
   [
+    [2019, 1, 7, 8, 9, 10, 11],
+    [
+      "Mon Monday Jan January Jan AM am",
+      "20 07  7 011000 08 08 007  8  8 01 09 10 19 2019",
+      "19 2019 1 01 02 1 01",
+      "Mon Jan  7 08:09:10 2019",
+      "01/07/19 2019-01-07 08:09:10 AM 08:09 08:09:10 01/07/19 08:09:10",
+    ],
+  ],
+  [
+    [2013, 1, 6, 3, 4, 5, 0],
+    [
+      "Sun Sunday Jan January Jan AM am",
+      "20 06  6 000000 03 03 006  3  3 01 04 05 13 2013",
+      "13 2013 7 01 01 0 00",
+      "Sun Jan  6 03:04:05 2013",
+      "01/06/13 2013-01-06 03:04:05 AM 03:04 03:04:05 01/06/13 03:04:05",
+    ],
+  ],
+  [
     [2026, 1, 4, 0, 59, 0, 1],
     [
       "Sun Sunday Jan January Jan AM am",
@@ -146,6 +166,7 @@ test("flags, signs and directives that do not exist", () => {
   expect(strftime(flagged, date)).toBe("5|3|4|4|6|7|65|24| 5| 3| 4|05|04|TUE|MARCH|MAR|5| 65");
   expect(strftime("100%% %n%t|%z%Z|%Q|%", date)).toBe("100% \n\t||%Q|%");
   expect(strftime("%s", new Date(1_700_000_000_999))).toBe("1700000000");
+  expect(strftime("%s", new Date(5000))).toBe("5");
 });
 
 test("weeks at the beginning of 2025, by each of their first days", () => {

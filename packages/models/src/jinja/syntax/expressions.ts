@@ -141,8 +141,6 @@ function parseItems<T>(stream: TokenStream, end: string, parse: () => T): T[] {
 /** Options of `parseTuple`. */
 interface TupleOptions {
   withChoice?: boolean;
-  /** The name that ends the tuple, such as `in`. */
-  end?: string;
   inParentheses?: boolean;
   /** Parses one item. Default: an expression. */
   item?: () => Expression;
@@ -151,13 +149,13 @@ interface TupleOptions {
 /** Parses one expression, or a tuple of several separated by commas. */
 export function parseTuple(
   stream: TokenStream,
-  { withChoice = true, end, inParentheses = false, item }: TupleOptions = {},
+  { withChoice = true, inParentheses = false, item }: TupleOptions = {},
 ): Expression {
   const items: Expression[] = [];
   let isTuple = false;
   for (;;) {
     if (items.length > 0) stream.expect("operator", ",");
-    if (stream.is("end") || stream.isOperator(")") || (end !== undefined && stream.isName(end))) break;
+    if (stream.is("end") || stream.isOperator(")")) break;
     items.push(item ? item() : parseExpression(stream, withChoice));
     if (!stream.isOperator(",")) break;
     isTuple = true;

@@ -101,9 +101,9 @@ class Parser {
 
   #for(): Statement {
     const stream = this.#stream;
-    const target = parseTarget(stream, { end: "in" });
+    const target = parseTarget(stream);
     stream.expect("name", "in");
-    const over = parseTuple(stream, { withChoice: false, end: "recursive" });
+    const over = parseTuple(stream, { withChoice: false });
     const test = stream.skip("name", "if") ? parseExpression(stream) : undefined;
     const recursive = stream.skip("name", "recursive");
     const { body, end } = this.#body("endfor", "else");

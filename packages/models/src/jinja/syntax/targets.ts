@@ -14,14 +14,12 @@ export function parseName(stream: TokenStream): string {
 
 /** Options of `parseTarget`. */
 interface TargetOptions {
-  /** The name that ends the target. */
-  end?: string;
   /** True if attributes of namespaces are valid targets. Default false. */
   withMembers?: boolean;
 }
 
 /** Parses an assignment target: a name, a tuple of names, or an attribute of a namespace. */
-export function parseTarget(stream: TokenStream, { end, withMembers = false }: TargetOptions = {}): Target {
+export function parseTarget(stream: TokenStream, { withMembers = false }: TargetOptions = {}): Target {
   const { line } = stream.current;
   const members = new Map<Expression, Target>();
   const item = (): Expression => {
@@ -33,7 +31,7 @@ export function parseTarget(stream: TokenStream, { end, withMembers = false }: T
     members.set(node, { type: "member", name, attribute: stream.expect("name").value as string });
     return node;
   };
-  return asTarget(parseTuple(stream, { end, item }), members, line);
+  return asTarget(parseTuple(stream, { item }), members, line);
 }
 
 function asTarget(node: Expression, members: ReadonlyMap<Expression, Target>, line: number): Target {

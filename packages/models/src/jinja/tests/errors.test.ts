@@ -32,6 +32,11 @@ test.each([
 
 test.each([
   ["1 ** 'a'", "TEMPLATE_TYPE", "unsupported operand type(s) for ** or pow(): 'int' and 'str'"],
+  ["(1,) + 5", "TEMPLATE_TYPE", "unsupported operand type(s) for +: 'tuple' and 'int'"],
+  ["5 + (1,)", "TEMPLATE_TYPE", "unsupported operand type(s) for +: 'int' and 'tuple'"],
+  ["(1,) < 5", "TEMPLATE_TYPE", "'<' not supported between instances of 'tuple' and 'int'"],
+  ["5 < (1,)", "TEMPLATE_TYPE", "'<' not supported between instances of 'int' and 'tuple'"],
+  ["', '.join(5)", "TEMPLATE_TYPE", "can only join an iterable"],
   ["[1] < (1,)", "TEMPLATE_TYPE", "'<' not supported between instances of 'list' and 'tuple'"],
   ["'a' >= 1", "TEMPLATE_TYPE", "'>=' not supported between instances of 'str' and 'int'"],
   ["1 in 'a'", "TEMPLATE_TYPE", "'in <string>' requires string as left operand, not int"],
@@ -51,6 +56,8 @@ test.each([
   ["(1 if 0).y", "TEMPLATE_UNDEFINED", expect.stringContaining("on line 1 evaluated to false")],
   ["words.append(1)", "TEMPLATE_SECURITY", "access to attribute 'append' of 'list' object is unsafe."],
   ["d.update({})", "TEMPLATE_SECURITY", "access to attribute 'update' of 'dict' object is unsafe."],
+  ["'a'.__x.y", "TEMPLATE_UNDEFINED", "'str object' has no attribute '__x'"],
+  ["'a'.x__.y", "TEMPLATE_UNDEFINED", "'str object' has no attribute 'x__'"],
   ["'a'.__class__.x", "TEMPLATE_SECURITY", "access to attribute '__class__' of 'str' object is unsafe."],
   ["namespace(_a=1)", "TEMPLATE_SECURITY", "the attribute '_a' of a namespace begins with an underscore; rename it"],
   ["'a'.encode()", "TEMPLATE_UNSUPPORTED", "the method str.encode is not supported"],
@@ -63,11 +70,23 @@ test.each([
   ["'{'.format(1)", "TEMPLATE_VALUE", "Single '{' encountered in format string"],
   ["'a{0'.format(1)", "TEMPLATE_VALUE", "expected '}' before end of string"],
   ["'}'.format(1)", "TEMPLATE_VALUE", "Single '}' encountered in format string"],
+  ["'%.1001f' % 1.5", "TEMPLATE_LIMIT", "it indents by 1001 spaces, more than 1000"],
+  ["2 ** 16385", "TEMPLATE_LIMIT", "it makes an integer of more than 65536 bits"],
   ["range(0, 100001)", "TEMPLATE_LIMIT", "range() would have 100001 elements, and at most 100000 are allowed"],
   ["10 ** 4300", "TEMPLATE_VALUE", "Exceeds the limit (4300 digits) for integer string conversion"],
   ["('9' * 16385) | int", "TEMPLATE_LIMIT", "it makes an integer of more than 65536 bits"],
 ])("%s fails with %s: %s", (expression, code, message) => {
   expect(() => render(`{{ ${expression} }}`)).toThrow(failure(code, message));
+});
+
+test("products have up to 65536 bits, and powers of two up to 16384", () => {
+  const root = "{% set a = 2 ** 16384 %}{% set b = a * a * a %}";
+  expect(render(`${root}{{ b * (2 ** 16383) > 0 }}{{ b * -(2 ** 16383) < 0 }}`)).toBe("TrueTrue");
+  for (const factor of ["a", "-a"]) {
+    expect(() => render(`${root}{{ b * ${factor} }}`)).toThrow(
+      failure("TEMPLATE_LIMIT", "it makes an integer of more than 65536 bits"),
+    );
+  }
 });
 
 test("integers have up to 65536 bits and 4300 digits", () => {
@@ -100,6 +119,9 @@ test.each([
   ["{% call 5 %}", "expected call (line 1)"],
   ["{{ m(a=1, 2) }}", "invalid syntax for function call expression (line 1)"],
   ["{{ 1 is odd is even }}", "You cannot chain multiple tests with is (line 1)"],
+  ["\n{{ '\\U00110000' }}", "illegal Unicode character in a string (line 2)"],
+  ["{{ 1 2 in 3 }}", "expected the end of a tag, got integer (line 1)"],
+  ["{{ 1 not 2 }}", "expected the end of a tag, got 'not' (line 1)"],
   ["{{ '\\x4' }}", "the escape \\x in a string cannot be read (line 1)"],
   ["{{ 1 | nope }}", "No filter named 'nope'."],
   ["{{ 1 is nope }}", "No test named 'nope'."],

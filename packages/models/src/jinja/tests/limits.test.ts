@@ -29,6 +29,30 @@ test.each<[string, string]>([
   expect(() => render(template)).toThrow(message);
 });
 
+test("texts of 16777216 characters are made by joins and replacements", () => {
+  const half = "{% set half = 'a' * 8388608 %}";
+  for (const whole of ["[half, half] | join", "''.join([half, half])", "'xx'.replace('x', half)"]) {
+    expect(render(`${half}{{ (${whole}) | length }}`), whole).toBe("16777216");
+  }
+});
+
+test("sums of markup count the characters of all terms", () => {
+  expect(() => render("{{ (['a' * 1000000] * 1000) | sum(start='' | safe) | length }}")).toThrow(
+    "more than 16777216 characters",
+  );
+});
+
+test("a replacement takes the steps of its result", () => {
+  // A round takes 4 * 62500 steps: for the variable, the method, its result, and the value of the expression.
+  const text = "x".repeat(15_999_999);
+  const rounds = (count: number) =>
+    new Template(`{% for i in range(${count}) %}{% set y = text.replace('a', 'b') %}{% endfor %}`).render({
+      text: `${text}a`,
+    });
+  expect(() => rounds(3)).not.toThrow();
+  expect(() => rounds(4)).toThrow("not done after 1000000 steps");
+});
+
 test("tuples that hold one another as keys take the steps of their texts", () => {
   const nested = "{% set ns = namespace(t=(1, 2)) %}{% for i in range(60) %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}";
   for (const use of ["{{ {ns.t: 1} }}", "{{ ns.t in {} }}", "{{ [ns.t] | unique | list }}"]) {

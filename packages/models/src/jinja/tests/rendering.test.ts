@@ -21,6 +21,11 @@ test("values of JavaScript become Python's", () => {
   expect(render([null, true, { a: undefined, b: "c" }])).toBe("[None, True, {'b': 'c'}]");
   expect(render(new Map([[1, "a"]]))).toBe("{1: 'a'}");
   expect(render(new Uint8Array(3))).toBe("<Uint8Array>");
+  expect(render(new DataView(new ArrayBuffer(3)))).toBe("<DataView>");
+  expect(render(new ArrayBuffer(3))).toBe("<ArrayBuffer>");
+  expect(render(new Blob(["a"]))).toBe("<Blob>");
+  expect(render(() => 1)).toBe("<Function>");
+  expect(render(Object.create(null, { a: { value: 1, enumerable: true } }))).toBe("{'a': 1}");
 });
 
 test("the parts inside of generation tags of a recursive loop", () => {

@@ -31,8 +31,9 @@ const unitsAt = (text: string, at: number): number => (text.codePointAt(at)! > 0
 function unitPosition(text: string, character: number): number {
   spendSearch(text.length);
   if (!surrogate.test(text)) return character;
+  const most = Math.min(character, text.length);
   let at = 0;
-  for (let i = 0; i < character && at < text.length; i++) at += unitsAt(text, at);
+  for (let i = 0; i < most; i++) at += unitsAt(text, at);
   return at;
 }
 
@@ -48,7 +49,7 @@ export function sliceText(text: string, start: number | null, stop: number | nul
   const length = textLength(text);
   const clamp = (index: number): number => Math.min(Math.max(index < 0 ? index + length : index, 0), length);
   const [from, to] = [clamp(start ?? 0), clamp(stop ?? length)];
-  return from < to ? text.slice(unitPosition(text, from), unitPosition(text, to)) : "";
+  return text.slice(unitPosition(text, from), unitPosition(text, to));
 }
 
 /** Compares two texts by code points. */
@@ -59,7 +60,7 @@ export function compareTexts(a: string, b: string): number {
     if (x === y) continue;
     const isHigh = (unit: number) => unit >= 0xd800 && unit <= 0xdfff;
     // Surrogates are parts of code points that are larger than all 16-bit ones.
-    return isHigh(x) === isHigh(y) ? x - y : isHigh(x) ? 1 : -1;
+    return Number(isHigh(x)) - Number(isHigh(y)) || x - y;
   }
   return a.length - b.length;
 }
@@ -117,12 +118,13 @@ export function sliceBounds(
   stop: number | null,
   step: number,
 ): [from: number, to: number] {
+  const isForward = step > 0;
   const clamp = (index: number | null, fallback: number): number => {
     if (index === null) return fallback;
     const at = index < 0 ? index + length : index;
-    return step > 0 ? Math.min(Math.max(at, 0), length) : Math.min(Math.max(at, -1), length - 1);
+    return isForward ? Math.min(Math.max(at, 0), length) : Math.min(Math.max(at, -1), length - 1);
   };
-  return [clamp(start, step > 0 ? 0 : length - 1), clamp(stop, step > 0 ? length : -1)];
+  return [clamp(start, isForward ? 0 : length - 1), clamp(stop, isForward ? length : -1)];
 }
 
 /** Returns the positions of a slice in a sequence of `length` elements, as in Python. */

@@ -18,7 +18,7 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
   };
   const size = (given: string | undefined): number | undefined => {
     const count = given === "*" ? starSize(next()) : given === undefined ? undefined : Number(given);
-    if (count !== undefined) checkSpaces(Math.abs(count));
+    if (count) checkSpaces(Math.abs(count));
     return count;
   };
   const result = text.replace(directive, (whole, name, flags: string, width, precision, letter) => {

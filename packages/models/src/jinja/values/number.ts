@@ -1,7 +1,9 @@
+import { valueError } from "./templateError.ts";
+
 /** Python's `repr` of a float: the shortest decimal digits that parse to the same number. */
 export function floatRepr(value: number): string {
   if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (!Number.isFinite(value)) return value === Infinity ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
   const [digits, power] = value.toExponential().split("e");
   const exponent = Number(power);
@@ -25,7 +27,7 @@ function fractionOf(value: number): [numerator: bigint, denominator: bigint] {
   const mantissa = (word & 0xfffffffffffffn) | (exponent === 0 ? 0n : 1n << 52n);
   const power = (exponent === 0 ? 1 : exponent) - 1075;
   const signed = value < 0 ? -mantissa : mantissa;
-  return power >= 0 ? [signed << BigInt(power), 1n] : [signed, 1n << BigInt(-power)];
+  return [signed << BigInt(Math.max(0, power)), 1n << BigInt(Math.max(0, -power))];
 }
 
 /** Divides and rounds to the nearest integer, with ties to even. */
@@ -38,42 +40,43 @@ function divideToEven(numerator: bigint, denominator: bigint): bigint {
   return negative ? -quotient : quotient;
 }
 
+/** Returns the absolute value times 10 ** places, rounded with ties to even. */
+function scaled(value: number, places: number): bigint {
+  const [numerator, denominator] = fractionOf(Math.abs(value));
+  const [up, down] = [places, -places].map((power) => 10n ** BigInt(Math.max(0, power)));
+  return divideToEven(numerator * up, denominator * down);
+}
+
 /** Returns the absolute value with this many decimals and ties to even, like C's `%.Nf`. */
 export function fixedDecimals(value: number, decimals: number): string {
-  const [numerator, denominator] = fractionOf(Math.abs(value));
-  const digits = String(divideToEven(numerator * 10n ** BigInt(decimals), denominator)).padStart(decimals + 1, "0");
+  const digits = String(scaled(value, decimals)).padStart(decimals + 1, "0");
   return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
 }
 
 /** Returns the digits of the absolute value with one digit before the point, like C's `%.Ne`, and its exponent. */
 export function scientific(value: number, decimals: number): [digits: string, exponent: number] {
   if (value === 0) return [decimals === 0 ? "0" : `0.${"0".repeat(decimals)}`, 0];
-  const [numerator, denominator] = fractionOf(Math.abs(value));
   let exponent = Number(Math.abs(value).toExponential().split("e")[1]);
-  const scaled = (places: number): string => {
-    const [up, down] = places >= 0 ? [10n ** BigInt(places), 1n] : [1n, 10n ** BigInt(-places)];
-    return String(divideToEven(numerator * up, denominator * down));
-  };
-  let digits = scaled(decimals - exponent);
-  if (digits.length > decimals + 1) digits = scaled(decimals - ++exponent);
+  let digits = String(scaled(value, decimals - exponent));
+  if (digits.length > decimals + 1) digits = String(scaled(value, decimals - ++exponent));
   return [decimals === 0 ? digits : `${digits[0]}.${digits.slice(1)}`, exponent];
 }
 
 /** Python's `round(value, decimals)` for a float. */
 export function roundFloat(value: number, decimals: number): number {
-  if (!Number.isFinite(value) || decimals > 330) return value;
-  if (decimals >= 0) return (value < 0 || Object.is(value, -0) ? -1 : 1) * Number(fixedDecimals(value, decimals));
-  if (decimals < -330) return 0 * value;
-  const [numerator, denominator] = fractionOf(value);
-  const unit = 10n ** BigInt(-decimals);
-  return Number(divideToEven(numerator, denominator * unit) * unit);
+  if (!Number.isFinite(value) || decimals > 323) return value;
+  const places = Math.max(-309, decimals);
+  const result = Number(`${scaled(value, places)}e${-places}`);
+  if (!Number.isFinite(result)) throw valueError("rounded value too large to represent");
+  return value < 0 || Object.is(value, -0) ? -result : result;
 }
+
+/** More digits than any int of a template has. */
+const mostZeros = 20_000;
 
 /** Python's `round(value, decimals)` for an int. */
 export function roundInt(value: bigint, decimals: number): bigint {
-  if (decimals >= 0) return value;
-  if (decimals < -20_000) return 0n;
-  const unit = 10n ** BigInt(-decimals);
+  const unit = 10n ** BigInt(Math.min(mostZeros, Math.max(0, -decimals)));
   return divideToEven(value, unit) * unit;
 }
 
@@ -92,6 +95,7 @@ export function parseIntText(text: string, base: number): bigint | undefined {
   const [, sign, rest] = /^([-+]?)(.*)$/s.exec(text.toLowerCase())!;
   const prefixes: Record<string, number> = { "0b": 2, "0o": 8, "0x": 16 };
   const prefixed = prefixes[rest.slice(0, 2)];
+  if (base !== 0 && (base < 2 || base > 36)) return undefined;
   const used = prefixed !== undefined && (base === 0 || base === prefixed) ? prefixed : base || 10;
   const body = used === prefixed && (base === 0 || base === prefixed) ? rest.slice(2).replace(/^_/, "") : rest;
   if (!/^[0-9a-z]+(_[0-9a-z]+)*$/.test(body) || (base === 0 && used === 10 && /^0+[_0]*[1-9]/.test(body)))
