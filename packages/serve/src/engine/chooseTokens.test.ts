@@ -1,4 +1,5 @@
-import { Generator, init, logSoftmax, reference, sampleTokens, type Tensor, tensor } from "@lowrank/core";
+import { Generator, init, logSoftmax, reference, type Tensor, tensor } from "@lowrank/core";
+import { sampleTokens } from "@lowrank/core/internal";
 import { beforeAll, expect, test } from "vitest";
 import { type Choice, chooseTokens, logprobsOf, rowsOf } from "./chooseTokens.ts";
 import type { LogitEdits } from "./logitEdits.ts";
