@@ -23,16 +23,23 @@ import * as lowrank from "lowrank";
 import * as core from "@lowrank/core";
 import * as backend from "@lowrank/core/backend";
 import * as functions from "@lowrank/core/functions";
+import * as coreInternal from "@lowrank/core/internal";
 import * as files from "@lowrank/files";
+import * as filesInternal from "@lowrank/files/internal";
 import * as models from "@lowrank/models";
+import * as modelsInternal from "@lowrank/models/internal";
 import * as nano from "@lowrank/nano";
 import * as nn from "@lowrank/nn";
+import * as nnInternal from "@lowrank/nn/internal";
 import * as peft from "@lowrank/peft";
+import * as peftInternal from "@lowrank/peft/internal";
 import * as train from "@lowrank/train";
+import * as trainInternal from "@lowrank/train/internal";
 import * as wasm from "@lowrank/wasm";
 import * as webgpu from "@lowrank/webgpu";
 
-export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, train, wasm, webgpu];
+const internal = [coreInternal, filesInternal, modelsInternal, nnInternal, peftInternal, trainInternal];
+export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, train, wasm, webgpu, ...internal];
 export async function sum(): Promise<number> {
   await lowrank.init(lowrank.wasm());
   const config: lowrank.PeftConfig = new lowrank.LoraConfig({ r: 8 });

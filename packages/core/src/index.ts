@@ -1,5 +1,4 @@
-// The entry "@lowrank/core". It lists the same names as functions.ts, one by one: with `export *`, Rolldown (Vite 8)
-// moves code that pages load on demand into their first chunk.
+// The entry "@lowrank/core". pnpm api writes the entry of functions, functions.gen.ts, from it.
 import "./methods.ts";
 
 export { type BackwardOptions, backward, gradients } from "./autograd/autograd.ts";

@@ -1,6 +1,6 @@
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadModel, saveModel } from "./index.ts";
+import { loadModel, saveModel } from "./index.gen.ts";
 import { commandFolder } from "./testing/commandFolder.ts";
 import type { Outcome } from "./testing/runCommand.ts";
 

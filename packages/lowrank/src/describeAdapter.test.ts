@@ -22,7 +22,7 @@ import {
   randomParameters,
   VeraConfig,
   wasm,
-} from "./index.ts";
+} from "./index.gen.ts";
 
 beforeAll(async () => {
   await init(wasm());

@@ -9,7 +9,7 @@ import {
   randomParameters,
   reference,
   tensor,
-} from "./index.ts";
+} from "./index.gen.ts";
 
 beforeAll(() => init(reference()));
 

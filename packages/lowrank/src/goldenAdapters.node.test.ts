@@ -9,7 +9,7 @@ import {
   parseModelConfig,
   parsePeftConfig,
   reportAdapter,
-} from "./index.ts";
+} from "./index.gen.ts";
 
 interface Entry {
   base: string;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import * as lowrank from "./index.ts";
+import * as lowrank from "./index.gen.ts";
 
 const config = {
   model_type: "llama",

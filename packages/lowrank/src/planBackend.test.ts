@@ -11,7 +11,7 @@ import {
   planMemory,
   reference,
   wasm,
-} from "./index.ts";
+} from "./index.gen.ts";
 import { batchSize, measuredPrompt, measuredStep } from "./testing/measureMemory.ts";
 
 const sizes = { vocab_size: 96, hidden_size: 20, intermediate_size: 44, num_hidden_layers: 2, num_attention_heads: 2 };

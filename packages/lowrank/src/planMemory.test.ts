@@ -16,7 +16,7 @@ import {
   planMemory,
   randomParameters,
   wasm,
-} from "./index.ts";
+} from "./index.gen.ts";
 import { batchSize, measuredPrompt, measuredStep } from "./testing/measureMemory.ts";
 
 const llama = parseModelConfig({

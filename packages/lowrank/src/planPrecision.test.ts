@@ -17,7 +17,7 @@ import {
   tensor,
   type WasmBackend,
   wasm,
-} from "./index.ts";
+} from "./index.gen.ts";
 
 const sizes = { vocab_size: 320, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 2 };
 const config = parseModelConfig({ model_type: "llama", ...sizes, num_attention_heads: 4, max_position_embeddings: 64 });

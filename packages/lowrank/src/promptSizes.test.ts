@@ -8,7 +8,7 @@ import {
   parseClassifierConfig,
   presetConfig,
   SeqBnConfig,
-} from "./index.ts";
+} from "./index.gen.ts";
 
 const sizes = async (model: Parameters<typeof describeAdapter>[0], config: Parameters<typeof describeAdapter>[1]) => {
   const { trainable, fileBytes } = await describeAdapter(model, config);

@@ -9,7 +9,7 @@ import {
   planMemory,
   presetConfig,
   type QuantizeOptions,
-} from "./index.ts";
+} from "./index.gen.ts";
 
 const doc = readFileSync(join(import.meta.dirname, "../../../docs/planner.md"), "utf8");
 /** Text of the page with its lines joined. */

@@ -61,8 +61,8 @@ it("takes options that are undefined, and lists all where none is near", () => {
   expect(() => core.sum(ones(1), undefined)).not.toThrow();
   const error = internal.unknownOption("here", "zzzzzzzz", ["a", "b"]);
   expect(error.message).toBe("here: there is no option zzzzzzzz; there are a, b");
-  expect(core.unknownOption("f", "zzzzzzzz", ["a"]).message).toBe("f: there is no option zzzzzzzz; there are a");
-  expect(core.unknownOption("f", "a", []).message).toBe("f: there is no option a; it has none");
+  expect(internal.unknownOption("f", "zzzzzzzz", ["a"]).message).toBe("f: there is no option zzzzzzzz; there are a");
+  expect(internal.unknownOption("f", "a", []).message).toBe("f: there is no option a; it has none");
 });
 
 it.each([
@@ -72,7 +72,7 @@ it.each([
   [[1, 2], "the list [1,2]"],
 ])("options that are no object are refused: %j", (options, shown) => {
   const message = `sum: options are an object, { dim, keepdim }, and ${shown} was given`;
-  expect(() => core.checkOptions("sum", options as object, { dim: true, keepdim: true } as object)).toThrow(message);
+  expect(() => internal.checkOptions("sum", options as object, { dim: true, keepdim: true } as object)).toThrow(message);
 });
 
 /** Returns the names of the ops that get parameters in some case of the conformance suite. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
-import { isInitialized, loadSequenceClassifier, tensor } from "../index.ts";
+import { isInitialized, loadSequenceClassifier, tensor } from "../index.gen.ts";
 
 test("a classifier loads and answers without init, on WebAssembly", async () => {
   expect(isInitialized()).toBe(false);

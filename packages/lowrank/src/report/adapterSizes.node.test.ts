@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findModel } from "../cli/loading/modelConfig.ts";
-import { parsePeftConfig, peftMethods, reportAdapter } from "../index.ts";
+import { parsePeftConfig, peftMethods, reportAdapter } from "../index.gen.ts";
 import golden from "./adapterSizes.gen.json" with { type: "json" };
 
 let temporary: string;

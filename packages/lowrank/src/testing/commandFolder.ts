@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createModel, Generator, init, parseModelConfig, randomParameters, saveModel, wasm } from "../index.ts";
+import { createModel, Generator, init, parseModelConfig, randomParameters, saveModel, wasm } from "../index.gen.ts";
 import { type Outcome, type RunOptions, runCommand } from "./runCommand.ts";
 
 /** Options for a child process. `onStderr` is called with each piece of stderr. */

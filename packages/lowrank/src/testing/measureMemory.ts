@@ -16,7 +16,7 @@ import {
   type Tensor,
   tensor,
   to,
-} from "../index.ts";
+} from "../index.gen.ts";
 
 /** Sequences in every measured batch. */
 export const batchSize = 2;

@@ -13,7 +13,7 @@ import {
   randomParameters,
   scope,
   tensor,
-} from "../index.ts";
+} from "../index.gen.ts";
 
 const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 97, hidden_size: 64, intermediate_size: 172, num_hidden_layers: 2 },

@@ -1,5 +1,5 @@
 import { cp } from "node:fs/promises";
-import { createModel, Generator, parseClassifierConfig, randomParameters, saveModel } from "../index.ts";
+import { createModel, Generator, parseClassifierConfig, randomParameters, saveModel } from "../index.gen.ts";
 import type { CommandFolder } from "./commandFolder.ts";
 
 /** Writes a small random BERT with three labels and the tokenizer of the folder's model. */

@@ -16,7 +16,7 @@ import {
   saveModel,
   Tokenizer,
   tensor,
-} from "../../index.ts";
+} from "../../index.gen.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
 import type { Outcome } from "../../testing/runCommand.ts";
 import { serveIn } from "../../testing/serveIn.ts";

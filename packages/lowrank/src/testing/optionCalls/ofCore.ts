@@ -1,6 +1,6 @@
 import { checkGrad, testBackend } from "@lowrank/core/testing";
 import { kernel, webgpu } from "@lowrank/webgpu";
-import * as lowrank from "../../index.ts";
+import * as lowrank from "../../index.gen.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
 const L: Untyped = { ...lowrank, kernel, webgpu };

@@ -1,5 +1,5 @@
 import { complete, generatePairs } from "@lowrank/nano";
-import * as lowrank from "../../index.ts";
+import * as lowrank from "../../index.gen.ts";
 import { tinyConfig, tinyFiles, tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 

@@ -1,4 +1,4 @@
-import * as lowrank from "../../index.ts";
+import * as lowrank from "../../index.gen.ts";
 import { tinyConfig, tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 

@@ -1,5 +1,5 @@
-// The entry "@lowrank/core/functions": all of core except chained methods such as `x.add(y)`. A web page that imports
-// it bundles only the functions that it uses.
+// Generated from index.ts by pnpm api. The entry "@lowrank/core/functions": all of "@lowrank/core" except chained
+// methods such as `x.add(y)`. A web page that imports it bundles only the functions that it uses.
 
 export { type BackwardOptions, backward, gradients } from "./autograd/autograd.ts";
 export { checkpoint } from "./autograd/checkpoint.ts";
