@@ -73,7 +73,7 @@ export class PagedKVCache implements Disposable {
     }
     scope(() => {
       for (const pool of this.#pools()) {
-        if (pool.size === 0) continue;
+        if (!pool.size) continue;
         const page = slice(pool, { dim: 0, start: from, end: from + 1 });
         cacheWrite(reshape(pool, [1, this.pages, -1]), reshape(page, [1, 1, -1]), { position: to });
       }

@@ -35,6 +35,17 @@ it("convolutions start as PyTorch's and take the options of conv1d and conv2d", 
   expect(line.forward(y).dataSync()).toEqual(conv1d(y, line.weight, null, { stride: 2 }).dataSync());
 });
 
+it("convolutions of given tensors have these, with a bias or without", () => {
+  const [weight, bias] = [new nn.Parameter(randn([3, 2, 2, 2])), new nn.Parameter(randn([3]))];
+  const x = randn([1, 2, 4, 4]);
+  for (const given of [bias, null, undefined]) {
+    const layer = new nn.Conv2d(weight, given, { stride: 2 });
+    expect([layer.weight, layer.bias]).toEqual([weight, given ?? null]);
+    expect(layer.weight).toBe(weight);
+    expect(layer.forward(x).dataSync()).toEqual(conv2d(x, weight, given ?? null, { stride: 2 }).dataSync());
+  }
+});
+
 it("layers without parameters are their functions", () => {
   const x = randn([2, 3, 6, 6]);
   const same = (module: nn.UnaryModule, expected: Tensor) =>

@@ -19,16 +19,17 @@ abstract class Convolution extends Module {
   constructor(filters: Filters<number | readonly number[]>, dims: 1 | 2) {
     super();
     const { name } = new.target;
-    const isFresh = typeof filters[0] === "number";
+    const [first, second] = filters;
+    const isFresh = typeof first === "number";
     const given = (filters[isFresh ? 3 : 2] ?? {}) as Conv2dOptions & CreateLayerOptions;
     checkOptions(name, given, isFresh ? { ...convKeys, ...createLayerKeys } : convKeys);
     const { bias = true, generator, ...options } = given;
     this.options = options;
     const example = `new ${name}(1, 4, 3)`;
     if (!isFresh) {
-      expectParameter(name, "weight", filters[0], `${example}, or new ${name}(weight, bias) with Parameters`);
-      this.weight = filters[0] as Parameter;
-      this.bias = (filters[1] as Parameter | null | undefined) ?? null;
+      expectParameter(name, "weight", first, `${example}, or new ${name}(weight, bias) with Parameters`);
+      this.weight = first as Parameter;
+      this.bias = (second as Parameter | null | undefined) ?? null;
       return;
     }
     const [inChannels, outChannels, kernelSize] = filters as readonly [number, number, number | readonly number[]];

@@ -29,6 +29,8 @@ describe("defaults are PyTorch's", () => {
     expect(new nn.LayerNorm(2, { bias: true }).bias).not.toBe(null);
     const [weight, bias] = [new Parameter(ones([2])), new Parameter(zeros([2]))];
     expect(Reflect.construct(nn.LayerNorm, [weight, bias]).eps).toBe(1e-5);
+    expect(new nn.LayerNorm(weight, null, 0.5)).toMatchObject({ bias: null, eps: 0.5 });
+    expect(() => Reflect.construct(nn.LayerNorm, [weight, 3, 0.5])).toThrow("LayerNorm: bias is 3; make the layer as");
     expect(new nn.RMSNorm(2).eps).toBe(2 ** -23);
     expect(new nn.RMSNorm([2], { eps: 0.5 }).eps).toBe(0.5);
   });

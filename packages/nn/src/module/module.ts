@@ -115,7 +115,7 @@ export abstract class Module {
   setSubmodule(path: string, module: Module): void {
     const dot = path.lastIndexOf(".");
     const name = path.slice(dot + 1);
-    const parent = this.getSubmodule(dot < 0 ? "" : path.slice(0, dot));
+    const parent = this.getSubmodule(path.slice(0, Math.max(dot, 0)));
     // Throws an error that names the existing children.
     if (!parent.getChild(name)) this.getSubmodule(path);
     parent.setChild(name, module);

@@ -56,7 +56,7 @@ export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
       const { first, second } = this.#tablesOn(param.storage.backend);
       adamStep8bit(param, grad, state1, state2, absmax1, absmax2, first, second, ...guard.tensors, settings);
     }
-    if (small.length > 0) adamStep(...small, ...guard.tensors, { ...settings, decoupled: true });
+    if (small.length) adamStep(...small, ...guard.tensors, { ...settings, decoupled: true });
   }
 
   /** Frees the state tensors and the tables. */

@@ -13,7 +13,7 @@ export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): Tensor 
     scope(() => {
       const norm = gradNorm(...grads.map(widen));
       const wide = grads.filter((grad) => !isHalf(grad));
-      if (wide.length > 0) clipToNorm(...wide, norm, { maxNorm });
+      if (wide.length) clipToNorm(...wide, norm, { maxNorm });
       for (const grad of grads.filter(isHalf)) {
         scope(() => {
           const copy = widen(grad);

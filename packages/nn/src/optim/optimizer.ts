@@ -120,8 +120,9 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
       scope(() => {
         const due = this.#due();
         const run = (how?: "obey" | "test") => {
-          const guarded: Guard =
-            guard && how ? { tensors: [guard], params: { guard: how } } : { tensors: [], params: {} };
+          const guarded: Guard = how
+            ? { tensors: [guard as Tensor], params: { guard: how } }
+            : { tensors: [], params: {} };
           for (const part of due) this.#update(part.updates, part.step, part.group, guarded);
         };
         if (guard) run("test");

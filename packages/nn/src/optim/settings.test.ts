@@ -41,6 +41,22 @@ test.each<[string, object]>([
 });
 
 describe("settings", () => {
+  it("take a rate of 0, groups with known options, and at least one parameter", () => {
+    expect(new nn.SGD([param(1)], { lr: 0 }).lr).toBe(0);
+    for (const lr of [-1e-9, Number.NaN]) {
+      expect(() => new nn.SGD([param(1)], { lr })).toThrow(`optimizer: lr is ${lr}; it must be at least 0`);
+    }
+    const none = "optimizer: it was given no parameters; does anything require gradients?";
+    for (const params of [[], [{ params: [] }]]) expect(() => new nn.SGD(params as never)).toThrow(none);
+    const group = { params: [param(1)], learningRate: 1 };
+    expect(() => new nn.SGD([group] as never)).toThrow("SGD: a group: there is no option learningRate");
+    const two = new nn.SGD([{ params: [param(1)], lr: 2 }, { params: [param(1), param(2)] }], { lr: 3 });
+    expect(two.groups.map(({ lr, params }) => [lr, params.length])).toEqual([
+      [2, 1],
+      [3, 2],
+    ]);
+  });
+
   it.each(["Adam", "AdamW", "AdamW8bit", "Lion"])("%s takes betas from 0 to below 1", (name) => {
     const make = (betas: number[]) => () => new makers[name]([param(1)], { betas });
     for (const betas of [

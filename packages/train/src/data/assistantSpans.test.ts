@@ -128,6 +128,7 @@ it("a turn is learned up to its end-of-sequence token, and to its end without on
 it("one learned token is enough, and none is an error", async () => {
   const template: Template = (messages) => messages.map(({ content }) => content).join("");
   expect(await learnedBy(tokenizer(template), [user("a"), assistant("b")])).toBe("b");
+  expect(await learnedBy(tokenizer(template), [assistant("b"), user("a")])).toBe("b");
   const silent: Template = (messages) => messages.flatMap((one) => (one.role === "user" ? one.content : [])).join("");
   await expect(tokenizeExample(tokenizer(silent), { messages: turns })).rejects.toThrow(
     "the chat template renders nothing that the assistant writes",

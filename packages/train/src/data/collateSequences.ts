@@ -25,7 +25,7 @@ export function collateSequences(examples: readonly LabelledSequence[], options:
   const each = examples.map(({ label }) => (typeof label === "number" ? [label] : label));
   const width = each[0].length;
   const other = each.findIndex((labels) => labels.length !== width);
-  if (other >= 0) {
+  if (other !== -1) {
     throw new Error(
       `collate: example ${other} has ${each[other].length} labels and the first ${width}; give each as many`,
     );

@@ -4,7 +4,7 @@ import { tinyLlama } from "../testing/tinyRun.ts";
 import type { Batch } from "./collate.ts";
 import { collateAny } from "./collateAny.ts";
 import { firstPredicted, labelCount } from "./labelCount.ts";
-import { withRows } from "./modelBatch.ts";
+import { toInputs, withRows } from "./modelBatch.ts";
 import type { PackedExample } from "./packExamples.ts";
 import { paddingOf } from "./paddingOptions.ts";
 
@@ -79,6 +79,13 @@ test("padding is token 0 unless the options or the model name another", () => {
   expect(paddingOf({ maxLength: 5, padToMultipleOf: 4 }, {} as never)).toEqual({
     ...{ padTokenId: 0, maxLength: 5, padToMultipleOf: 4 },
   });
+});
+
+test("labels for sequences need a model that classifies them", async () => {
+  const batch = await collateAny([{ inputIds: [1], label: 0 }], { padTokenId: 0 });
+  expect(() => toInputs(batch, tinyLlama())).toThrow(
+    "the examples have a label for each sequence, but the model classifies none; give labels for tokens",
+  );
 });
 
 test("rows that name adapters need a model with adapters", () => {

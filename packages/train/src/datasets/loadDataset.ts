@@ -62,10 +62,8 @@ async function parquet(source: ByteSource, name: string): Promise<AsyncIterable<
 
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {
   if (files) return files.open(path);
-  if (/^https?:/i.test(path)) return openFile(path);
   // Not an import, which bundlers for browsers cannot resolve.
-  const fs = globalThis.process?.getBuiltinModule?.("node:fs");
-  if (fs) return openFile(path);
+  if (/^https?:/i.test(path) || globalThis.process?.getBuiltinModule?.("node:fs")) return openFile(path);
   throw new Error(
     `loadDataset("${path}") reads from disk, which only Node can; give an http(s) address, or the files that hold it: { files: opfsFiles("data") }`,
   );

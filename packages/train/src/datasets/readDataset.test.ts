@@ -35,6 +35,15 @@ describe("formats are known by their content or name", () => {
     expect(await read('"a"\n"b"', { format: "jsonl" })).toEqual([{ text: "a" }, { text: "b" }]);
   });
 
+  test("text in pieces that split a surrogate pair, and white space before the content", async () => {
+    expect(await read(['{"text":"a\ud83d', '\ude00b"}'])).toEqual([{ text: "a\u{1f600}b" }]);
+    expect(await read(["\ud83d"])).toEqual([{ text: "\ufffd" }]);
+    expect(await read(["\ud83d", "\ude00", "c"], { name: "x.txt" })).toEqual([{ text: "\u{1f600}c" }]);
+    expect(await read([" ", "\n", ' {"text":"a"}'])).toEqual([{ text: "a" }]);
+    expect(await read(["\ufeff", "\n", ` ["a"]`])).toEqual([{ text: "a" }]);
+    expect(await read([" ", "\n"])).toEqual([{ text: " \n" }]);
+  });
+
   test("in pieces, cut anywhere", async () => {
     const pieces = fc.array(fc.nat(jsonl.length), { maxLength: 8 });
     await fc.assert(
@@ -61,6 +70,7 @@ describe("errors name the file, the line, what was found and what is accepted", 
     ['{"messages": ["hi"]}', "d.jsonl:1: messages[0].role is missing"],
     ["[1]\n", `d.jsonl:1: found [1]; an example is ${accepted}`],
     ['{"text": "a"}\n{"text": "b"', "d.jsonl:2: not valid JSON"],
+    [`  {${"x".repeat(80)}`, `); found {${"x".repeat(59)}`],
     ["\n \n", "d.jsonl holds no example"],
   ])("%j", async (text, message) => {
     expect(await errorOf(text, { name: "d.jsonl" })).toContain(message);
@@ -141,6 +151,19 @@ describe("records of other data sets", () => {
       "x.csv:3: the row has 1 cells, and the table has 2 columns",
     );
     expect(await errorOf('text\n"a', { name: "x.csv" })).toContain("x.csv:2: Quote Not Closed");
+  });
+
+  test("tables of more rows than are parsed together, of which one is bad", async () => {
+    const rows = Array.from({ length: 600 }, (_, i) => (i === 300 ? "bad" : `"t\n${i}",${i}`));
+    const skipped: string[] = [];
+    const onSkip = (message: string) => void skipped.push(message);
+    const options = { name: "x.csv", columns: { text: "text" }, onBadRecord: "skip", onSkip } as const;
+    const found = await read(["text,n", ...rows, ""].join("\n"), options);
+    const numbers = Array.from({ length: 600 }, (_, i) => i).filter((i) => i !== 300);
+    expect(found).toEqual(numbers.map((i) => ({ text: `t\n${i}` })));
+    expect(skipped).toEqual(["x.csv:602: the row has 1 cells, and the table has 2 columns"]);
+    expect(await errorOf("text,n\n", { name: "x.csv" })).toBe("x.csv holds no example");
+    expect(await errorOf("\n\n", { name: "x.csv" })).toBe("x.csv holds no example");
   });
 
   test("tables keep line ends in fields, whatever ends rows", async () => {
@@ -231,4 +254,9 @@ test("map turns other records into examples", async () => {
   const dataset = readDataset(source, { map });
   expect((await dataset.next()).value).toEqual({ prompt: "q", completion: "a" });
   await expect(dataset.next()).rejects.toThrow("data:2: completion is missing");
+});
+
+test("broken JSON is shown up to 60 characters", async () => {
+  const message = await errorOf(`{${"y".repeat(80)}`);
+  expect(message.split("; found ")[1].replace(/, where the file ends.*/, "")).toBe(`{${"y".repeat(59)}`);
 });

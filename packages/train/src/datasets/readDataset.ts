@@ -162,18 +162,16 @@ function guess(start: string): DatasetFormat {
   return start.startsWith("{") ? "jsonl" : "text";
 }
 
-/** Returns the first character that is not white space, and all chunks again. */
+/** Returns the first text that is not white space, and all chunks again. */
 async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, AsyncIterable<Uint8Array>]> {
   const held: Uint8Array[] = [];
   let head = "";
-  let done = false;
-  while (!done && head === "") {
+  while (head === "") {
     const next = await iterator.next();
-    done = next.done === true;
-    if (done) break;
+    if (next.done) break;
     held.push(next.value);
-    // `trim` removes a byte order mark; a truncated character does not matter here.
-    head = new TextDecoder("utf-8", { ignoreBOM: true }).decode(joinBytes(held)).trimStart().slice(0, 1);
+    // A truncated character at the end does not matter here.
+    head = new TextDecoder().decode(joinBytes(held)).trimStart();
   }
   return [head, rejoin(held, iterator)];
 }

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,4 +56,19 @@ test("bytes that are not UTF-8 are told with their line, and leave no file", asy
     `${path}:600001: not UTF-8`,
   );
   expect(await readdir(cacheDir)).toEqual([]);
+});
+
+test("an error of the tokenizer is passed on if the folder is gone too", async () => {
+  const path = join(folder, "short.txt");
+  await writeFile(path, "a text");
+  const cacheDir = join(folder, "gone");
+  const failing: ExampleTokenizer = {
+    ...tokenizer,
+    encode: (text) => {
+      if (text !== "a text") return [1];
+      rmSync(cacheDir, { recursive: true });
+      throw new Error("no such word");
+    },
+  };
+  await expect(streamBlocks([path], failing, { cacheDir, blockSize: 8 })).rejects.toThrow("no such word");
 });

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,8 @@ import { tinyLlama } from "../testing/tinyRun.ts";
 import { Trainer } from "../trainer/trainer.ts";
 import { concatenateDatasets, packDataset, takeExamples } from "./datasetViews.ts";
 import { loadDataset } from "./loadDataset.ts";
-import { streamDataset } from "./streamDataset.ts";
+import { exampleForm } from "./recordReader.ts";
+import { indexDataset, streamDataset } from "./streamDataset.ts";
 
 let folder: string;
 let cacheDir: string;
@@ -172,4 +174,38 @@ test("parts, several files and blocks", async () => {
   const expected = packExamples(list, { blockSize: 16 });
   expect(await blocks.read(all(blocks.length))).toEqual(expected);
   expect([...(blocks.lengths as Uint32Array)]).toEqual(expected.map(({ inputIds }) => inputIds.length));
+});
+
+describe("an index", () => {
+  test("is of one kind of records, and building it reports the bytes read", async () => {
+    const path = await written("x.jsonl");
+    const form = { name: "other", parse: ({ value }: { value: unknown }) => value };
+    const progress: { loaded: number; total: number }[] = [];
+    const onProgress = (report: { loaded: number; total: number }) => progress.push(report);
+    await indexDataset(path, { cacheDir, onProgress });
+    const { size } = await stat(path);
+    expect(progress).toEqual([{ loaded: size, total: size }]);
+    expect(await readdir(cacheDir)).toHaveLength(1);
+    await indexDataset(path, { cacheDir, form, onProgress });
+    expect(await readdir(cacheDir)).toHaveLength(2);
+    await indexDataset(path, { cacheDir, onProgress });
+    await indexDataset(path, { cacheDir, form: exampleForm, onProgress });
+    expect(await readdir(cacheDir)).toHaveLength(2);
+    expect(progress).toHaveLength(2);
+    await indexDataset(path, { cacheDir, form: { ...form, name: "third" } });
+    expect(await readdir(cacheDir)).toHaveLength(3);
+  });
+
+  test("of a Parquet file is not written if a record is bad, even if the folder is gone", async () => {
+    const cache = await mkdtemp(join(folder, "cache-"));
+    const form = {
+      name: "failing",
+      parse: () => {
+        rmSync(cache, { recursive: true });
+        throw new Error("no such record");
+      },
+    };
+    const path = join(import.meta.dirname, "../testing/chats.snappy.parquet");
+    await expect(indexDataset(path, { cacheDir: cache, form })).rejects.toThrow("no such record");
+  });
 });

@@ -4,8 +4,8 @@ import { type DataRecord, decodeUtf8, recordOf } from "./dataRecord.ts";
 
 const quote = 34;
 
-/** Rows are parsed in groups of about this many bytes. */
-const together = 1 << 18;
+/** The number of rows that are parsed together. */
+const together = 256;
 
 /** Yields the rows of a table as records, with keys from its first line. */
 export async function* tableRecords(
@@ -15,19 +15,17 @@ export async function* tableRecords(
 ): AsyncGenerator<DataRecord> {
   let columns: readonly string[] | null = null;
   let rows: Row[] = [];
-  let size = 0;
   for await (const row of tableRows(pieces)) {
     if (!columns) {
       columns = header(row, name, delimiter);
       continue;
     }
     rows.push(row);
-    size += row.bytes.length;
-    if (size < together) continue;
+    if (rows.length < together) continue;
     yield* recordsOf(rows, columns, name, delimiter);
-    [rows, size] = [[], 0];
+    rows = [];
   }
-  if (columns && rows.length > 0) yield* recordsOf(rows, columns, name, delimiter);
+  if (columns) yield* recordsOf(rows, columns, name, delimiter);
 }
 
 /** Returns a function that parses the bytes of one row, with keys from the first line. */
@@ -38,7 +36,7 @@ export async function tableReader(
 ): Promise<(bytes: Uint8Array) => Record<string, string>> {
   for await (const first of tableRows(pieces)) {
     const columns = header(first, name, delimiter);
-    return (bytes) => named(columns, cellsOf([{ bytes, line: 0, offset: 0 }], delimiter)[0]);
+    return (bytes) => named(columns, cellsOf([bytes], delimiter)[0]);
   }
   throw new Error(`${name} holds no example`);
 }
@@ -51,7 +49,7 @@ interface Row {
 }
 
 function header(row: Row, name: string, delimiter: string): readonly string[] {
-  const { value, error, where } = recordOf(`${name}:${row.line}`, undefined, () => cellsOf([row], delimiter)[0]);
+  const { value, error, where } = recordOf(`${name}:${row.line}`, undefined, () => cellsOf([row.bytes], delimiter)[0]);
   if (error) throw new Error(`${where}: ${error.message}`, { cause: error });
   return value as string[];
 }
@@ -63,10 +61,11 @@ function* recordsOf(
   name: string,
   delimiter: string,
 ): Generator<DataRecord> {
-  const all = attempt(() => cellsOf(rows, delimiter));
+  const parts = rows.map(({ bytes }) => bytes);
+  const all = attempt(() => cellsOf(parts, delimiter));
   for (const [i, row] of rows.entries()) {
     const span = { offset: row.offset, length: row.bytes.length };
-    yield recordOf(`${name}:${row.line}`, span, () => named(columns, all?.[i] ?? cellsOf([row], delimiter)[0]));
+    yield recordOf(`${name}:${row.line}`, span, () => named(columns, all?.[i] ?? cellsOf([row.bytes], delimiter)[0]));
   }
 }
 
@@ -80,9 +79,9 @@ function attempt(read: () => string[][]): string[][] | null {
 }
 
 /** Returns the cells of rows. Throws if the number of rows changes. */
-function cellsOf(rows: readonly Row[], delimiter: string): string[][] {
-  const text = rows.map(({ bytes }) => decodeUtf8(bytes)).join("\n");
-  const found = parse(text, { delimiter, relax_column_count: true }) as string[][];
+function cellsOf(rows: readonly Uint8Array[], delimiter: string): string[][] {
+  const text = rows.map(decodeUtf8).join("\n");
+  const found = parse(text, { delimiter }) as string[][];
   if (found.length !== rows.length) throw new Error(`${rows.length} rows were read as ${found.length}`);
   return found;
 }
@@ -97,22 +96,23 @@ function named(columns: readonly string[], cells: readonly string[]): Record<str
 /** Yields the nonblank rows of a table. A line break in quotes does not end a row. */
 async function* tableRows(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Row> {
   const encoder = new TextEncoder();
-  let held: Uint8Array[] = [];
-  let start = { line: 0, offset: 0 };
+  let row: { held: Uint8Array[]; line: number; offset: number } | null = null;
   let isOpen = false;
   for await (const { bytes, line, offset, end } of byteLines(pieces)) {
-    if (held.length === 0) {
-      if (bytes.length === 0) continue;
-      start = { line, offset };
-    }
-    held.push(bytes);
+    if (!row && bytes.length === 0) continue;
+    row ??= { held: [], line, offset };
+    row.held.push(bytes);
     for (let at = bytes.indexOf(quote); at >= 0; at = bytes.indexOf(quote, at + 1)) isOpen = !isOpen;
     if (isOpen) {
-      held.push(encoder.encode(end));
+      row.held.push(encoder.encode(end));
       continue;
     }
-    yield { bytes: joinBytes(held), ...start };
-    held = [];
+    yield joined(row);
+    row = null;
   }
-  if (held.length > 0) yield { bytes: joinBytes(held), ...start };
+  if (row) yield joined(row);
 }
+
+const joined = ({ held, line, offset }: { held: Uint8Array[]; line: number; offset: number }): Row => {
+  return { bytes: joinBytes(held), line, offset };
+};

@@ -92,7 +92,7 @@ async function evaluateTask(
     await yieldIfDue(signal);
     model.eval();
     const batch = await task(examples.slice(at, at + batchSize));
-    const run = () => noGrad(() => scope(() => batch.withLoss((loss) => loss, false)));
+    const run = () => noGrad(() => scope(() => batch.withLoss((loss) => loss)));
     using loss = withBackend(backendOf(model), run);
     sum += batch.labels * (await loss.item());
   }

@@ -15,7 +15,7 @@ export interface TaskBatch {
    * Runs `fn` with the batch's loss, on the model's backend. With `throughForward`, computes the loss from the outputs
    * of `forward`, so that every module can be observed.
    */
-  withLoss<T>(fn: (loss: Tensor) => T, throughForward: boolean): T;
+  withLoss<T>(fn: (loss: Tensor) => T, throughForward?: boolean): T;
 }
 
 /** Converts examples to a batch and its loss. */
@@ -25,7 +25,7 @@ type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
 /** Returns the task of a model that predicts tokens or classes, with the model's own loss. */
 export function languageTask(model: TrainableModel, options: CollateOptions): TrainingTask {
-  const lossOf = (inputs: ReturnType<typeof toInputs>, throughForward: boolean): Tensor => {
+  const lossOf = (inputs: ReturnType<typeof toInputs>, throughForward?: boolean): Tensor => {
     const { forward } = model as WithForward;
     return (throughForward && forward?.call(model, inputs).loss) || model.loss(inputs);
   };

@@ -378,7 +378,7 @@ describe("microBatches", () => {
     const asked: boolean[] = [];
     const { w } = new Scalar(2);
     const batch = {
-      withLoss: (fn: (loss: Tensor) => Tensor, throughForward: boolean) => {
+      withLoss: (fn: (loss: Tensor) => Tensor, throughForward = false) => {
         asked.push(throughForward);
         return fn(w.mul(3).reshape([]));
       },

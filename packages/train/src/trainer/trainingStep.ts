@@ -56,7 +56,7 @@ export async function trainingStep(
 }
 
 /** Adds a batch's share of the gradients, and returns its own loss. */
-export function lossAndGradients({ batch, share }: MicroBatch, throughForward = false): Tensor {
+export function lossAndGradients({ batch, share }: MicroBatch, throughForward?: boolean): Tensor {
   return batch.withLoss((loss) => {
     backward(loss, full([], share));
     return loss.detach();

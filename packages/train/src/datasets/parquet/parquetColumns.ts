@@ -30,7 +30,7 @@ function leaves({ children, path }: SchemaTree): string[] {
 export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[] {
   const schema = parquetSchema(metadata);
   const paths = leaves(schema).sort();
-  const twice = paths.find((path, i) => path === paths[i + 1]);
+  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
   if (twice !== undefined) throw new Error(`its schema has the column ${twice} twice`);
   const known = paths.join(", ");
   return metadata.row_groups.flatMap(({ columns, num_rows: rows }, i) => {

@@ -46,6 +46,12 @@ function check(pages: number[], values: number): void {
 
 test("pages that have what the metadata says", () => {
   check([...page(3), ...page(2)], 5);
+  // An empty page, and the page with the most values.
+  check([...page(0), ...page(3)], 3);
+  check(page(2 ** 23), 2 ** 23);
+  // Bytes after the last value are not read as a page.
+  check([...page(3), 0x15, 2, 0x15, 2], 3);
+  check(page(3, 0).slice(0, -1), 3);
 });
 
 test.each<[string, number[], number, string]>([
@@ -55,6 +61,21 @@ test.each<[string, number[], number, string]>([
   ["a page beyond the column", page(3, 100), 3, "goes beyond the column's"],
   ["a structure for a count", countless(0x1c, 0x15, 2, 0), 3, "values whose count is no number; at most 8388608"],
   ["a large integer for a count", countless(0x16, 6), 3, "values whose count is no number; at most 8388608"],
+  ["a byte that is no page", [...page(3), 0], 5, "has pages of 3 values, and is said to have 5"],
+  ["two bytes that are no page", [...page(3), 0, 0], 5, "a page of its column a.b goes beyond the column's"],
+  [
+    "a page without a count",
+    [...page(3).slice(0, 6), 0x2c, 0x25, 0, 0x15, 6, 0x15, 6, 0, 0, 7],
+    1,
+    "pages of 0 values",
+  ],
+  [
+    "a count below 0",
+    [...page(3).slice(0, 8), 1, ...page(3).slice(9)],
+    3,
+    "says that it has -1 values; at most 8388608",
+  ],
+  ["bytes below 0", [...page(3).slice(0, 5), 1, ...page(3).slice(6)], 3, "goes beyond the column's"],
   ["a list for the bytes of a page", [0x15, 0, 0x15, 2, 0x19, 0x15, 2, ...page(3).slice(6)], 3, "goes beyond"],
 ])("%s", (_what, pages, values, message) => {
   expect(() => check(pages, values)).toThrow(message);

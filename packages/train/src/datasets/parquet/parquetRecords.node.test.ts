@@ -34,6 +34,7 @@ async function readAll(file: string, change: (bytes: DataView<ArrayBuffer>) => v
   try {
     await writeFile(join(folder, file), bytes);
     const records = await Array.fromAsync(parquetRecords(await openFile(join(folder, file)), file));
+    for (const [i, { where }] of records.entries()) expect(where).toBe(`${file}: row ${i + 1}`);
     return records.map(({ value }) => value);
   } finally {
     await rm(folder, { recursive: true });
@@ -49,4 +50,15 @@ test.each(["kinds.v1.parquet", "kinds.v2.parquet"])("%s has the values that were
 test("a run of levels longer than its page is an error before room is made for it", async () => {
   const records = readAll("chats.snappy.parquet", (bytes) => bytes.setBigInt64(341, -(2n ** 31n), true));
   await expect(records).rejects.toThrow("damaged: a page has a run of 2147483584 values where 2 are left");
+});
+
+test.each([
+  [new TypeError("x is undefined"), "its numbers do not belong together"],
+  [new RangeError("out of bounds"), "its numbers do not belong together"],
+  [new Error("the disk is gone"), "the disk is gone"],
+])("%s while reading is an error of the file", async (cause, reason) => {
+  const source = { size: 100, label: "f", read: () => Promise.reject(cause) };
+  await expect(Array.fromAsync(parquetRecords(source as never, "f"))).rejects.toThrow(
+    `f is no Parquet file, or damaged: ${reason}`,
+  );
 });

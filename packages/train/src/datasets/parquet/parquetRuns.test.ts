@@ -192,6 +192,32 @@ describe("packed levels", () => {
   });
 });
 
+test.each<[number, number, number]>([
+  [-1, 0, 0],
+  [0, -1, 0],
+  [3, 0, 0],
+  [0, 3, 0],
+  [2, -1, 0],
+  [0, 0, -1],
+  [0, 0, 4],
+])(
+  "lengths of levels %i and %i with %i empty values do not fit a page of 3 values",
+  (repetition, definition, nulls) => {
+    const lengths = { repetition_levels_byte_length: repetition, definition_levels_byte_length: definition };
+    const data = { num_values: 3, num_nulls: nulls, encoding: "PLAIN", is_compressed: false, ...lengths };
+    const header = { uncompressed_page_size: 2, data_page_header_v2: data } as unknown as PageHeader;
+    const column = { path: "a", start: 0, length: 2, values: 3, codec: "UNCOMPRESSED", type: "INT32" } as const;
+    expect(() => checkRuns(Uint8Array.of(0, 0), header, { ...column, maxLevels: [0, 0] })).toThrow(
+      `a page of 3 values says that it has ${nulls} empty ones and ${repetition + definition} bytes of levels`,
+    );
+  },
+);
+
+test("indices of nine bits have two bytes", () => {
+  first([9, ...varint(4), 1, 1, ...varint(2), 0, 1], { values: 3 });
+  expect(() => first([9, ...varint(4), 1, 1, ...varint(4), 0, 1], { values: 3 })).toThrow("a run of 2 values where 1");
+});
+
 test("places in a dictionary have up to 32 bits, and no value has none", () => {
   first([32, ...varint(6), 0, 0, 0, 0], { values: 3 });
   expect(() => first([33, ...varint(6), 0, 0, 0, 0, 0], { values: 3 })).toThrow("numbers of 33 bits");

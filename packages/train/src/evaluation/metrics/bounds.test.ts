@@ -9,6 +9,7 @@ test("the class of a row is its largest number, the first of several", () => {
   expect(classMetrics({ predictions, labelIds: rows([0], [1], [2], [0]) })).toEqual({
     ...{ accuracy: 1, f1Macro: 1, f1Micro: 1 },
   });
+  expect(classMetrics({ predictions: rows([0, 1]), labelIds: rows([1]) })).toMatchObject({ accuracy: 1, f1: 1 });
   // Class 3 occurs neither in labels nor in predictions; class 0 only in labels; class 1 only in predictions.
   const missed = classMetrics({ predictions: rows([0, 1, 0, 0], [0, 0, 1, 0]), labelIds: rows([0], [2]) });
   expect(missed).toEqual({ accuracy: 0.5, f1Macro: 1 / 3, f1Micro: 0.5 });

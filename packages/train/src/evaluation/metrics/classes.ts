@@ -18,9 +18,7 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 
 /** Returns the index of the first maximum. */
 function largest(row: Float32Array | Int32Array): number {
-  let at = 0;
-  for (let i = 1; i < row.length; i++) if (row[i] > row[at]) at = i;
-  return at;
+  return (row as Float32Array).reduce((at, value, i) => (value > row[at] ? i : at), 0);
 }
 
 /**
@@ -70,7 +68,7 @@ export function labelMetrics({ predictions, labelIds }: EvalPrediction): Record<
     }
     if (same) exact++;
   }
-  const sum = (key: keyof Counts) => labels.reduce((total, counts) => total + counts[key], 0);
+  const sum = (key: keyof Counts) => labels.map((counts) => counts[key]).reduce((a, b) => a + b);
   return {
     f1Macro: mean(labels.map(f1Of)),
     f1Micro: f1Of({ hits: sum("hits"), wrong: sum("wrong"), missed: sum("missed") }),

@@ -22,6 +22,10 @@ test.each<[string, string[]]>([
   ["I-A S-A I-A", ["A 0 0", "A 1 1", "A 2 2"]],
   ["B-A-B I-A-B", ["A-B 0 1"]],
   ["B I O", [" 0 1"]],
+  ["Other B-A Other", ["A 1 1"]],
+  ["B-A . I", ["A 0 0", " 0 2"]],
+  ["X I", [" 0 1"]],
+  ["B-A -A", ["A 0 1"]],
 ])("the entities of %s", (labels, expected) => expect(found(labels)).toEqual(expected));
 
 test("shares of tokens and of entities", () => {

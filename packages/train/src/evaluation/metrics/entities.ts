@@ -5,8 +5,8 @@ type Entity = `${string} ${number} ${number}`;
 
 /** Splits a label at its first dash into the tag ("B") and the kind ("PER"). */
 function partsOf(label: string): [tag: string, kind: string] {
-  const dash = label.indexOf("-");
-  return dash < 0 ? [label.slice(0, 1), ""] : [label.slice(0, 1), label.slice(dash + 1)];
+  const [, kind = ""] = label.split(/-(.*)/s);
+  return [label.slice(0, 1), kind];
 }
 
 /** Returns true if an entity ends between two tokens, as in CoNLL's script. */

@@ -79,7 +79,7 @@ export function distillation(options: DistillationOptions): OwnTask<LanguageMode
       const { batchSize, length } = batch;
       const mask = Float32Array.from({ length: batchSize * (length - 1) }, (_, i) => {
         const [row, t] = [Math.floor(i / (length - 1)), (i % (length - 1)) + 1];
-        return batch.labels[row * length + t] === ignoreIndex ? 0 : 1;
+        return Number(batch.labels[row * length + t] !== ignoreIndex);
       });
       const count = mask.reduce((a, b) => a + b, 0);
       const weights = tensor(mask, { shape: [batchSize, length - 1], backend: own.storage.backend });

@@ -2,11 +2,13 @@ import { copyInto, Generator, init, noGrad, reference, type Tensor, tensor } fro
 import { createModel, parseClassifierConfig, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { beforeEach, describe, expect, it } from "vitest";
+import { collate } from "../../data/collate.ts";
 import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import type { ExampleTokenizer, TokenizedExample } from "../../data/tokenize.ts";
 import { evaluate } from "../../evaluation/evaluate.ts";
 import data from "../../testing/preference.json" with { type: "json" };
 import { Trainer } from "../../trainer/trainer.ts";
+import { type LanguageModel, sequenceLogps } from "../languageModel.ts";
 import { distillation } from "./distillation.ts";
 import { dpo } from "./dpo.ts";
 import { evaluatePreferences } from "./evaluatePreferences.ts";
@@ -113,7 +115,7 @@ describe("an adapter", () => {
   it("learns to prefer, beside the model without it", async () => {
     const model = await adapted();
     const before = await evaluatePreferences(model, some, { padTokenId });
-    expect(before).toMatchObject({ chosen: 0, rejected: 0, margin: 0 });
+    expect(before).toMatchObject({ chosen: 0, rejected: 0, margin: 0, accuracy: 0 });
     const first = await new Trainer(model, some, { ...training, maxSteps: 1, ...dpo({ padTokenId }) }).train();
     expect(first.losses[0]).toBeCloseTo(Math.LN2, 5);
     await new Trainer(model, some, { ...training, maxSteps: 40, ...dpo({ padTokenId }) }).train();
@@ -143,6 +145,46 @@ describe("an adapter", () => {
   });
 });
 
+describe("answers of one token", () => {
+  const oneToken = pairs.slice(0, 2).map(({ chosen, rejected }) => {
+    const cut = ({ inputIds, labels }: TokenizedExample) => {
+      const length = 1 + labels.findIndex((label) => label !== ignoreIndex);
+      return { inputIds: inputIds.slice(0, length), labels: labels.slice(0, length) };
+    };
+    return { chosen: cut(chosen), rejected: cut(rejected) };
+  });
+  const logpsOf = (model: LanguageModel, answers: TokenizedExample[]) => [
+    ...noGrad(() => sequenceLogps(model, collate(answers, { padTokenId }))).dataSync(),
+  ];
+  const [chosen, rejected] = [oneToken.map((pair) => pair.chosen), oneToken.map((pair) => pair.rejected)];
+  const meanOf = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+
+  it("have the log-probability itself as their mean in ipo", async () => {
+    const [model, referenceModel] = [causal(), causal(5)];
+    const ratios = (answers: TokenizedExample[]) => {
+      const before = logpsOf(referenceModel, answers);
+      return logpsOf(model, answers).map((value, i) => value - before[i]);
+    };
+    const [better, worse] = [ratios(chosen), ratios(rejected)];
+    const expected = meanOf(better.map((value, i) => (value - worse[i] - 1 / (2 * 0.1)) ** 2));
+    const task = dpo({ padTokenId, lossType: "ipo", referenceModel });
+    expect((await evaluate(model, oneToken, { ...task, batchSize: 2 })).loss).toBeCloseTo(expected, 4);
+  });
+
+  it("and in orpo", async () => {
+    const model = causal();
+    const odds = (answers: TokenizedExample[]) =>
+      logpsOf(model, answers).map((value) => value - Math.log(1 - Math.exp(value)));
+    const [better, worse] = [odds(chosen), odds(rejected)];
+    const whole = chosen.map(({ inputIds }) => ({ inputIds, labels: inputIds }));
+    const tokens = whole.reduce((sum, { inputIds }) => sum + inputIds.length - 1, 0);
+    const likelihood = -logpsOf(model, whole).reduce((a, b) => a + b) / tokens;
+    const ratio = meanOf(better.map((value, i) => -Math.log(1 + Math.exp(worse[i] - value))));
+    const { loss } = await evaluate(model, oneToken, { ...orpo({ padTokenId }), batchSize: 2 });
+    expect(loss).toBeCloseTo(likelihood - 0.1 * ratio, 4);
+  });
+});
+
 describe("bad input", () => {
   it("a model without adapter needs a reference", async () => {
     const run = new Trainer(causal(), pairs, { ...training, ...dpo({ padTokenId }) }).train();
@@ -152,7 +194,10 @@ describe("bad input", () => {
   it("numbers that mean nothing", () => {
     expect(() => dpo({ padTokenId, beta: 0 })).toThrow("dpo: beta is 0; give a number above 0");
     expect(() => dpo({ padTokenId, lossType: "sigmoidal" as never })).toThrow('lossType is "sigmoidal"; give one of');
-    expect(() => kto({ padTokenId, beta: -1 })).toThrow("kto: beta is -1");
+    for (const beta of [-1, 0]) expect(() => kto({ padTokenId, beta })).toThrow(`kto: beta is ${beta}; give a number`);
+    for (const beta of [0, 0.5]) expect(() => orpo({ padTokenId, beta })).not.toThrow();
+    for (const beta of [0, 1]) expect(() => distillation({ padTokenId, teacher: causal(), beta })).not.toThrow();
+    for (const task of [kto, dpo]) expect(() => task({ padTokenId, beta: 0.5 })).not.toThrow();
     expect(() => orpo({ padTokenId, beta: Number.NaN })).toThrow("orpo: beta is NaN");
     const teacher = causal();
     expect(() => distillation({ padTokenId, teacher, beta: 2 })).toThrow("distillation: beta is 2; give a number from");
@@ -179,6 +224,17 @@ describe("tokenizePreference", () => {
     applyChatTemplate: (messages, { addGenerationPrompt = false } = {}) =>
       `${messages.map(({ role, content }) => `${role[0]}:${content};`).join("")}${addGenerationPrompt ? "a:" : ""}`,
   };
+  it("adds no special tokens to a rendered conversation", async () => {
+    const encode = (text: string, { addSpecialTokens = true } = {}) => [
+      ...(addSpecialTokens ? [7] : []),
+      ...tokenizer.encode(text),
+    ];
+    const say = (role: string, content: string) => [{ role, content }];
+    const pair = { prompt: say("user", "a"), chosen: say("assistant", "b"), rejected: say("assistant", "c") };
+    const { chosen } = await tokenizePreference({ ...tokenizer, encode }, pair);
+    expect(String.fromCodePoint(...chosen.inputIds)).toBe("u:a;a:b;");
+  });
+
   const learned = ({ inputIds, labels }: TokenizedExample) =>
     String.fromCodePoint(...inputIds.filter((id, i) => labels[i] === id && id !== 1));
 
