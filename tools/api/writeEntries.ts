@@ -1,4 +1,4 @@
-// pnpm api [--check]: writes the entries whose names are those of other entries. With --check it only compares them.
+// pnpm api [--check]: writes the entries that repeat names of other entries. With --check it only compares them.
 // They list each name: with `export *`, Rolldown (Vite 8) moves code that pages load on demand into their first chunk.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type CompilerState, Extractor, ExtractorConfig, type IConfigFile } from "@microsoft/api-extractor";
 import type TypeScript from "typescript-5";
 
-/** The compiler of API Extractor. Its programs and those of other versions cannot be mixed. */
+/** The compiler of API Extractor. Other versions cannot read its programs. */
 const ts: typeof TypeScript = createRequire(createRequire(import.meta.url).resolve("@microsoft/api-extractor"))(
   "typescript",
 );
