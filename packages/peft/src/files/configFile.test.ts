@@ -179,3 +179,21 @@ test("files hold what is newer than a method where it is set, and PEFT's version
     for (const newer of ["modules_to_save", "init_weights"]) expect(keys).not.toContain(newer);
   }
 });
+
+test.each([[null], [[]], ["LORA"], [5]])("a file of %j is not a configuration", (json) => {
+  expect(() => read(json)).toThrow(new Error("adapter_config.json is not a JSON object"));
+});
+
+test("only fields that are floats in Python are written as floats", () => {
+  const text = configJson(peftMethods.LORA, new LoraConfig({ r: 4, loraAlpha: 16, loraDropout: 0 }));
+  expect(text).toContain('"r": 4,');
+  expect(text).toContain('"lora_dropout": 0.0,');
+});
+
+test("the keys of nested configurations are spelled as in Python", () => {
+  const evaConfig = { rho: 1.5, adjustScalingFactors: false };
+  const json = JSON.parse(configJson(peftMethods.LORA, new LoraConfig({ initLoraWeights: "eva", evaConfig })));
+  expect(json.eva_config).toMatchObject({ rho: 1.5, adjust_scaling_factors: false });
+  expect(read({ peft_type: "LORA", eva_config: null, init_lora_weights: true }).warnings).toEqual([]);
+  expect(() => read({ peft_type: "LORA", init_lora_weights: "eva", eva_config: "x" })).toThrow("evaConfig");
+});

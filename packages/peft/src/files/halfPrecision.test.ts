@@ -5,6 +5,7 @@ import {
   openSafetensors,
   reference,
   type SafetensorsTensor,
+  tensor,
   writeSafetensors,
 } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
@@ -13,6 +14,7 @@ import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
+import { halfPrecisionOf, unchangedHalfPrecision } from "./halfPrecision.ts";
 
 beforeAll(() => init(reference()));
 
@@ -79,4 +81,27 @@ test("constants of a file in half precision come back too", async () => {
   );
   const half = new Map([...files, [weights, writeSafetensors(tensors, { format: "pt" })] as const]);
   expect((await (await load(half)).adapterFiles()).get(weights)).toEqual(half.get(weights));
+});
+
+test("half precision in the file counts for f32 tensors that the file has", async () => {
+  const two = (name: string, dtype: "f16" | "bf16" | "f32") => {
+    return { name, dtype, shape: [2], bytes: new Uint8Array(dtype === "f32" ? 8 : 4) };
+  };
+  const bytes = writeSafetensors([two("a", "f16"), two("b", "bf16"), two("c", "f32"), two("d", "f16")]);
+  const file = await openSafetensors(bytesSource(bytes));
+  const full = () => tensor([1, 2]);
+  const tensors = new Map([
+    ["a", full()],
+    ["b", full()],
+    ["c", full()],
+    ["d", full().to("f16")],
+    ["e", full()],
+  ]);
+  const stored = halfPrecisionOf(file, tensors);
+  expect([...stored]).toEqual([
+    ["a", "f16"],
+    ["b", "bf16"],
+  ]);
+  expect(await unchangedHalfPrecision(stored, new Map([["a", full()]]))).toBe(stored);
+  expect((await unchangedHalfPrecision(stored, new Map([["b", tensor([1, 1 / 3])]]))).size).toBe(0);
 });

@@ -19,7 +19,8 @@ import type { PlannedTokens } from "./planTokens.ts";
 export interface NewAdapter {
   name: string;
   config: PeftConfig;
-  generator: Generator;
+  /** Default: one of seed 0. */
+  generator?: Generator;
   /** True if the values will be read from a file, so that no initial values are computed. */
   loading: boolean;
   /** Returns the dtype in which to store a layer's tensor, given its key in the file. Default: f32. */
@@ -69,7 +70,7 @@ export type Bare = <T>(fn: () => T) => T;
  */
 export async function planAdapter(
   model: Module,
-  options: NewAdapter & { method: PeftMethod },
+  options: NewAdapter & { method: PeftMethod; generator: Generator },
   bare: Bare,
 ): Promise<Plan> {
   const { method, generator, loading, dtypeOf = () => "f32", signal } = options;
@@ -109,7 +110,7 @@ export async function planAdapter(
   const { savedTables } = savesBase ? await import("./savedTables.ts") : {};
   const finish = (): Plan => {
     for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
-    const tokens = rows && planTokens ? planTokens(model, rows, places, paths) : [];
+    const tokens = planTokens?.(model, rows!, places, paths) ?? [];
     for (const { path, base, owners } of tokens) {
       if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
     }
@@ -132,19 +133,15 @@ async function namedWarnings(
   bare: Bare,
 ): Promise<Warning[]> {
   const warnings: Warning[] = [];
-  const patterns = Object.entries(method.patterns?.(config) ?? {}).filter(([, keys]) => Object.keys(keys).length > 0);
-  if (patterns.length > 0) {
+  for (const [name, keys] of Object.entries(method.patterns?.(config) ?? {})) {
+    if (Object.keys(keys).length === 0) continue;
     const { orderWarnings, unusedKeys } = await import("../targets/patternWarnings.ts");
-    for (const [name, keys] of patterns) {
-      report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
-      warnings.push(...orderWarnings(name, keys, report.matched));
-    }
+    report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
+    warnings.push(...orderWarnings(name, keys, report.matched));
   }
-  if (report.unmatchedTargets.length + report.unusedPatterns.length > 0) {
-    const { targetWarnings } = await import("../targets/targetWarnings.ts");
-    warnings.unshift(...bare(() => targetWarnings(model, report, method.kinds)));
-  }
-  return warnings;
+  if ([...report.unmatchedTargets, ...report.unusedPatterns].length === 0) return warnings;
+  const { targetWarnings } = await import("../targets/targetWarnings.ts");
+  return [...bare(() => targetWarnings(model, report, method.kinds)), ...warnings];
 }
 
 /** Finds the layers of a model without wrappers that a method adapts. */
@@ -194,6 +191,9 @@ export async function savedModulesOf(
   return savedModules(model, config, heads, warnings, bare);
 }
 
+/** Returns the path of the module that contains another: "a.b" for "a.b.c". */
+const parentOf = (path: string): string => path.replace(/\.?[^.]*$/, "");
+
 /** Throws if two parts of an adapter use the same module, or one is inside of the other. */
 export function checkDisjoint(paths: readonly string[]): void {
   const met = new Set<string>();
@@ -206,8 +206,7 @@ export function checkDisjoint(paths: readonly string[]): void {
     met.add(path);
   }
   for (const path of paths) {
-    for (let dot = path.lastIndexOf("."); dot > 0; dot = path.lastIndexOf(".", dot - 1)) {
-      const outer = path.slice(0, dot);
+    for (let outer = parentOf(path); outer !== ""; outer = parentOf(outer)) {
       if (!met.has(outer)) continue;
       throw new Error(
         `${path} lies inside of ${outer}, which is adapted or saved as a whole; leave one of the two out`,

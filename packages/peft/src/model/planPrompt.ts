@@ -1,4 +1,4 @@
-import { scope, withBackend } from "@lowrank/core";
+import { type Generator, scope, withBackend } from "@lowrank/core";
 import type { Module, PromptableModel } from "@lowrank/nn";
 import { layerCaches } from "@lowrank/nn/internal";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
@@ -11,7 +11,10 @@ import { isPromptable } from "./isPromptable.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
 /** Makes a prompt method's parts for a base model without wrappers. Throws for a model or sizes that do not fit. */
-export async function planPrompt(model: Module, options: NewAdapter & { method: PromptMethod }): Promise<Plan> {
+export async function planPrompt(
+  model: Module,
+  options: NewAdapter & { method: PromptMethod; generator: Generator },
+): Promise<Plan> {
   const { method, config: given, generator, loading, tokenizer } = options;
   const embeddings = inputEmbedding(model)?.[1];
   if (!isPromptable(model) || !embeddings) {

@@ -33,9 +33,7 @@ export function planTokens(
 ): PlannedTokens[] {
   const asked = askedModules(model, wanted);
   const input = inputEmbedding(model)?.[1];
-  const tied = (input && asked.has(input) ? (places.get(input.weight) ?? []) : [])
-    .map(({ owner }) => owner)
-    .filter((owner) => owner !== input);
+  const tied = ((input && places.get(input.weight)) ?? []).map(({ owner }) => owner).filter((owner) => owner !== input);
   const same = tied.every((owner) => !asked.has(owner) || `${asked.get(owner)}` === `${asked.get(input!)}`);
   const followers = same ? tied : [];
   const planned: PlannedTokens[] = [];

@@ -25,7 +25,7 @@ export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlac
   const places = adapters.flatMap(({ swaps }) => [...swaps.values()].flatMap((swap) => swap.places));
   for (const [path, wrapper] of wrappers) {
     const module = model.getSubmodule(path);
-    if (!(wrapper instanceof TunerLayer) || module === wrapper.wrapped) continue;
+    if (!(wrapper instanceof TunerLayer)) continue;
     for (const place of places) if (place.owner === wrapper.wrapped) place.owner = module;
     wrapper.rebase(module as UnaryModule);
   }

@@ -1,4 +1,4 @@
-import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
+import { copyInto, Generator, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
@@ -123,9 +123,10 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /** Plans a new adapter. Removes wrappers and restores base values while it reads the model. */
-  async #plan(options: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
-    const { name } = options;
-    const method = await methodOf(options.config);
+  async #plan(given: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
+    const { name, config, generator = new Generator(0) } = given;
+    const options = { ...given, generator };
+    const method = await methodOf(config);
     const bare = <T>(fn: () => T): T => this.#runBare(fn, until);
     if (isPromptMethod(method)) {
       const { planPrompt } = await import("./planPrompt.ts");

@@ -1,4 +1,4 @@
-import { Generator, type Tensor } from "@lowrank/core";
+import type { Tensor } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import type { WritablePlace } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
@@ -137,7 +137,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async addAdapter(adapterName: string, config: PeftConfig, options: AddAdapterOptions = {}): Promise<void> {
     checkOptions("addAdapter", options, addAdapterKeys);
-    const { generator = new Generator(0), tokenizer, signal } = options;
+    const { generator, tokenizer, signal } = options;
     await this.base_model.add(
       { name: adapterName, config, generator, loading: false, tokenizer, signal },
       this.#onWarning,

@@ -46,3 +46,22 @@ test("a whole permutation holds each number once", () => {
 test("a seed that is no integer is refused", () => {
   expect(() => new TorchGenerator(0.5)).toThrow("TorchGenerator: seed is 0.5; it must be an integer");
 });
+
+test.each([1, 2, 3, 4, 5])("a permutation with seed %i swaps each number but the last with a drawn one", (seed) => {
+  const [one, other] = [new TorchGenerator(seed), new TorchGenerator(seed)];
+  const numbers = [0, 1, 2, 3, 4, 5];
+  for (let i = 0; i < 5; i++) {
+    const drawn = i + (other.random() % (6 - i));
+    [numbers[i], numbers[drawn]] = [numbers[drawn], numbers[i]];
+  }
+  expect([...one.randperm(6, 6)]).toEqual(numbers);
+  expect(one.random()).toBe(other.random());
+});
+
+test("the largest permutation is PyTorch's limit", () => {
+  const draw = new TorchGenerator(8).random();
+  expect([...new TorchGenerator(8).randperm(214748364, 1)]).toEqual([draw % 214748364]);
+  expect(() => new TorchGenerator(8).randperm(214748365, 1)).toThrow(
+    "TorchGenerator: randperm of 214748365 is not supported; the most is 214748364",
+  );
+});

@@ -1,5 +1,7 @@
 const size = 624;
 const shift = 397;
+/** PyTorch uses another algorithm for more. */
+const mostPermuted = 214748364;
 
 /**
  * PyTorch's CPU random number generator after `manual_seed`: MT19937 (Matsumoto and Nishimura 1998). Some adapter files
@@ -13,7 +15,7 @@ export class TorchGenerator {
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed)) throw new Error(`TorchGenerator: seed is ${seed}; it must be an integer`);
     const state = this.#state;
-    state[0] = Number(BigInt.asIntN(32, BigInt(seed)));
+    state[0] = seed;
     for (let i = 1; i < size; i++) state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
   }
 
@@ -52,8 +54,9 @@ export class TorchGenerator {
    * another algorithm.
    */
   randperm(n: number, count: number): Int32Array {
-    if (n >= 0xffffffff / 20)
-      throw new Error(`TorchGenerator: randperm of ${n} is not supported; the most is 214748364`);
+    if (n > mostPermuted) {
+      throw new Error(`TorchGenerator: randperm of ${n} is not supported; the most is ${mostPermuted}`);
+    }
     const moved = new Map<number, number>();
     const at = (i: number) => moved.get(i) ?? i;
     return Int32Array.from({ length: count }, (_, i) => {

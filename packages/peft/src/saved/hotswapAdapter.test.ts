@@ -1,5 +1,7 @@
 import {
   bytesSource,
+  copyInto,
+  full,
   Generator,
   init,
   memory,
@@ -202,4 +204,69 @@ test("training goes on from the new values", async () => {
   const frozen = await PeftModel.fromPretrained(new TinyModel().eval(), await other.adapterFiles());
   await frozen.hotswapAdapter(await peft.adapterFiles());
   expect([...frozen.trainableParameters()]).toEqual([]);
+});
+
+test("tensors that are not LoRA's must all be in the files", async () => {
+  const peft = await made(lora(parts), 1);
+  const files = await (await made(lora(parts), 2)).adapterFiles();
+  for (const part of ["layers.1.norm.weight", "layers.0.up.base_layer.bias", "trainable_tokens_delta"]) {
+    const some = new Map([...files, ["adapter_model.safetensors", await without(files, part)] as const]);
+    await expect(peft.hotswapAdapter(some), part).rejects.toThrow(part);
+  }
+});
+
+test("an adapter of IA3 must be on the same layers", async () => {
+  const ia3 = (targetModules: string[]) => new IA3Config({ targetModules, feedforwardModules: [] });
+  const [one, both] = [await made(ia3(["up"]), 1), await made(ia3(["up", "down"]), 1)];
+  await expect(one.hotswapAdapter(await both.adapterFiles())).rejects.toThrow("layers.0.down.ia3_l has no place");
+  await expect(both.hotswapAdapter(await one.adapterFiles())).rejects.toThrow("layers.0.down.ia3_l is missing");
+  const files = await both.adapterFiles();
+  files.set("adapter_model.safetensors", await without(files, "layers.1.down"));
+  await expect(both.hotswapAdapter(files)).rejects.toThrow("missing: base_model.model.layers.1.down.ia3_l");
+});
+
+describe("files that lack a tensor or have one of another shape", () => {
+  const load = async (change: (name: string) => number[] | null | undefined, strict: boolean) => {
+    const files = await (await made(lora({ targetModules: ["up"] }), 1)).adapterFiles();
+    const file = await openSafetensors(bytesSource(files.get("adapter_model.safetensors") as Uint8Array), "weights");
+    const kept = file.names().filter((name) => change(name) !== null);
+    const entries = kept.map(async (name) => {
+      const stored = await file.read(name);
+      return { name, ...stored, shape: change(name) ?? stored.shape };
+    });
+    files.set("adapter_model.safetensors", writeSafetensors(await Promise.all(entries)));
+    const codes: string[] = [];
+    const onWarning = ({ code }: { code: string }) => void codes.push(code);
+    await PeftModel.fromPretrained(new TinyModel(), files, { strict, onWarning });
+    return codes;
+  };
+  const one = "base_model.model.layers.1.up.lora_A.weight";
+  const lacking = (name: string) => (name === one ? null : undefined);
+  const turned = (name: string) => (name === one ? [6, 2] : undefined);
+
+  test("are refused", async () => {
+    expect(await load(() => undefined, true)).toEqual([]);
+    await expect(load(lacking, true)).rejects.toThrow(`missing: ${one}`);
+    await expect(load(turned, true)).rejects.toThrow(`${one} is [6,2] in the file, [2,6] here`);
+  });
+
+  test("are loaded without strict if no shape differs", async () => {
+    expect(await load(() => undefined, false)).toEqual([]);
+    expect(await load(lacking, false)).toEqual(["key-mismatch"]);
+    await expect(load(turned, false)).rejects.toThrow(`${one} is [6,2] in the file, [2,6] here`);
+  });
+});
+
+test("a table of the file that differs from the model's replaces it, and does not train", async () => {
+  const config = lora({ targetModules: ["embed_tokens"] });
+  const source = await made(config, 1);
+  noGrad(() => copyInto(source.base_model.tables("default").values().next().value!, full([11, 6], 0.5)));
+  const files = await source.adapterFiles();
+  for (const isTrainable of [false, true]) {
+    const peft = await PeftModel.fromPretrained(new TinyModel(), files, { isTrainable });
+    const [swap] = peft.base_model.adapter("default").swaps.values();
+    expect([...swap.on.dataSync()]).toEqual(Array(66).fill(0.5));
+    expect([...peft.trainableParameters()]).not.toContain(swap.on);
+    expect(swap.on.requiresGrad).toBe(false);
+  }
 });

@@ -1,4 +1,4 @@
-import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
+import type { SafetensorsFile, Tensor } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
@@ -29,9 +29,8 @@ export async function loadSaved(
   onWarning: OnWarning,
 ): Promise<void> {
   const { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal } = options;
-  const generator = new Generator(0);
   const dtypeOf = dtypesKept({ label, method, config, weights }, options);
-  await inFileAsync(label, () => tuner.add({ name, config, generator, loading: true, dtypeOf, signal }, onWarning));
+  await inFileAsync(label, () => tuner.add({ name, config, loading: true, dtypeOf, signal }, onWarning));
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);

@@ -58,7 +58,7 @@ async function joined(
   }
   using start = await readTensor(weights, key, tensor);
   return noGrad(() => {
-    using signed = sign > 0 ? start.detach() : neg(start);
+    using signed = sign === 1 ? start.detach() : neg(start);
     return cat([tensor.detach(), signed], { dim });
   });
 }

@@ -1,4 +1,4 @@
-import { copyInto, Generator, keep, noGrad, scope, type Tensor, tensor, yieldIfDue } from "@lowrank/core";
+import { copyInto, keep, noGrad, scope, type Tensor, tensor, yieldIfDue } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
@@ -85,7 +85,7 @@ async function restart<M extends AdaptableModel>(
 ): Promise<void> {
   peft.deleteAdapter(name);
   // Warnings were already reported when the adapter was first created.
-  await peft.base_model.add({ name, config, generator: new Generator(0), loading: false }, () => {});
+  await peft.base_model.add({ name, config, loading: false }, () => {});
   const tensors = peft.adapterTensors(name);
   for (const [key, numbers] of values) {
     const target = tensors.get(`${filePrefix}${key}`)!;

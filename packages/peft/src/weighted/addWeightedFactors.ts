@@ -1,4 +1,4 @@
-import { copyInto, Generator, noGrad, tensor } from "@lowrank/core";
+import { copyInto, noGrad, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import type { FactorForm } from "../methods/shared/methodFacts.ts";
@@ -25,8 +25,7 @@ export async function addWeightedFactors(
   }
   for (const source of sources) checkCombinable(source);
   const config = first.with(Object.fromEntries(form.targets.map((key) => [key, unitedTargets(sources, key)])));
-  const generator = new Generator(0);
-  const added = await tuner.add({ name: adapterName, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, config, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);

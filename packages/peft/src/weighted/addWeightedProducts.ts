@@ -1,4 +1,4 @@
-import { copyInto, Generator, matmul, noGrad, scope, square, sum, tensor } from "@lowrank/core";
+import { copyInto, matmul, noGrad, scope, square, sum, tensor } from "@lowrank/core";
 import { Conv1D, Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
@@ -24,8 +24,7 @@ export async function addWeightedProducts(
   onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
   const { combination, config } = planWeighted(sources, options, form);
-  const generator = new Generator(0);
-  const added = await tuner.add({ name: adapterName, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, config, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);

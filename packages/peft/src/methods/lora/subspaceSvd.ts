@@ -66,14 +66,13 @@ function combined(weights: Float64Array, basis: Float32Array, count: number, col
   const width = weights.length / count;
   const rows = new Float32Array(count * columns);
   for (let k = 0; k < count; k++) {
-    const row = rows.subarray(k * columns, (k + 1) * columns);
-    for (let j = 0; j < columns; j++) {
+    const row = Float32Array.from({ length: columns }, (_, j) => {
       let value = 0;
       for (let q = 0; q < width; q++) value += weights[k * width + q] * basis[j * width + q];
-      row[j] = value;
-    }
+      return value;
+    });
     const largest = row.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
-    if (largest < 0) for (let j = 0; j < columns; j++) row[j] = -row[j];
+    rows.set(largest < 0 ? row.map((value) => -value) : row, k * columns);
   }
   return rows;
 }

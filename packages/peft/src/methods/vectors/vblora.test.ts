@@ -1,9 +1,10 @@
-import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
+import { bytesSource, init, openSafetensors, reference, type Tensor, tensor, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../../testing/tinyModel.ts";
 import { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
+import { topkForm } from "./vbloraForm.ts";
 
 beforeAll(() => init(reference()));
 
@@ -85,5 +86,53 @@ test("vectors that do not divide a layer, and more of them than there are, are r
   await expect(getPeftModel(base(), config)).rejects.toThrow("layers.0.up is [10,6]: vectorLength 4 must divide both");
   expect(() => new VBLoRAConfig({ numVectors: 2, topk: 3 })).toThrow(
     "VBLoRAConfig: topk is 3; it must be at most numVectors (2)",
+  );
+});
+
+test.each([
+  { numVectors: 255, dtype: "U8" },
+  { numVectors: 256, dtype: "I16" },
+  { numVectors: 32767, dtype: "I16" },
+  { numVectors: 32768, dtype: "I32" },
+])("indices into $numVectors vectors are $dtype", ({ numVectors, dtype }) => {
+  const logits = { shape: [3, 2, numVectors] } as unknown as Tensor;
+  expect(topkForm(numVectors, 2).parts("a.vblora_logits_B", logits)).toEqual([
+    { name: "a.vblora_logits_B_topk_indices", dtype, shape: [3, 2, 2] },
+    { name: "a.vblora_logits_B_topk_weights", dtype: "F32", shape: [3, 2, 1] },
+  ]);
+  expect(topkForm(numVectors, 2).parts("a.vblora_vector_bank", logits)).toBeNull();
+});
+
+// Softmax of log(1), log(2) and log(4) is 1/7, 2/7 and 4/7.
+const [one, two, four] = [1, 2, 4].map((x) => Math.log(x));
+const mixtures = () => tensor([one, four, two, -9, -9, two, four, one], { shape: [1, 2, 4] });
+
+test("the indices of the largest logits are written with all of their weights except the last", async () => {
+  const [indices, weights] = await topkForm(4, 3).encode(mixtures());
+  expect([...indices]).toEqual([1, 2, 0, 2, 1, 3]);
+  expect(floats(weights)).toEqual(Float32Array.of(4 / 7, 2 / 7, 4 / 7, 2 / 7));
+  const wide = tensor(
+    Array.from({ length: 300 }, (_, i) => (i === 299 ? 5 : -i)),
+    { shape: [1, 1, 300] },
+  );
+  expect([...(await topkForm(300, 2).encode(wide))[0]]).toEqual([43, 1, 0, 0]);
+});
+
+test("the logits of read mixtures are the logarithms of their weights", () => {
+  const bytes = new Uint8Array(Float32Array.of(0.5, 0.25, 0.75, 0.125).buffer);
+  const logits = topkForm(4, 3).decode([Uint8Array.of(2, 0, 3, 1, 3, 0), bytes], mixtures(), "f");
+  const [none, logarithms] = [-Infinity, (values: number[]) => Float32Array.from(values, Math.log)];
+  expect(logits).toEqual(
+    Float32Array.of(...logarithms([0.25]), none, ...logarithms([0.5, 0.25, 0.125, 0.75]), none, ...logarithms([0.125])),
+  );
+  const single = topkForm(4, 1).decode([Uint8Array.of(3, 0), new Uint8Array(0)], mixtures(), "f");
+  expect(single).toEqual(Float32Array.of(none, none, none, 0, 0, none, none, none));
+});
+
+test.each([[-1], [300]])("the index %i into 300 vectors is refused", (index) => {
+  const indices = new Uint8Array(Int16Array.of(index, 5).buffer);
+  const logits = { size: 300 } as Tensor;
+  expect(() => topkForm(300, 2).decode([indices, new Uint8Array(4)], logits, "f")).toThrow(
+    `f holds ${index}; vectors go from 0 to 299`,
   );
 });

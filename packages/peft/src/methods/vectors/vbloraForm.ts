@@ -2,7 +2,10 @@ import { scope, softmax, topk } from "@lowrank/core";
 import type { FileForm } from "../shared/fileForm.ts";
 
 /** Returns the integer type in which PEFT stores indices below `count`: its safetensors dtype and array type. */
-function indexType(count: number): { dtype: "U8" | "I16" | "I32"; array: new (n: ArrayBuffer) => ArrayLike<number> } {
+function indexType(count: number): {
+  dtype: "U8" | "I16" | "I32";
+  array: new (n: ArrayBuffer) => ArrayLike<number> & Iterable<number>;
+} {
   if (count < 2 ** 8) return { dtype: "U8", array: Uint8Array };
   return count < 2 ** 15 ? { dtype: "I16", array: Int16Array } : { dtype: "I32", array: Int32Array };
 }
@@ -35,9 +38,9 @@ export function topkForm(numVectors: number, k: number): FileForm {
     },
     decode: ([indexBytes, weightBytes], { size }, label) => {
       const indices = new array(indexBytes.slice().buffer);
-      for (let i = 0; i < indices.length; i++) {
-        if (indices[i] < 0 || indices[i] >= numVectors) {
-          throw new Error(`${label} holds ${indices[i]}; vectors go from 0 to ${numVectors - 1}`);
+      for (const index of indices) {
+        if (index < 0 || index >= numVectors) {
+          throw new Error(`${label} holds ${index}; vectors go from 0 to ${numVectors - 1}`);
         }
       }
       const weights = new Float32Array(weightBytes.slice().buffer);
