@@ -88,6 +88,38 @@ describe("requests", () => {
     ]);
   });
 
+  test("are refused for a full queue only if they do not fit with all others", () => {
+    const budgets = new Budgets(8);
+    const admit = (tenant: string, sequences: number, requests?: number) =>
+      budgets.admit(spender(tenant, { requests }), { sequences, param: "n" });
+    admit("a", 4);
+    expect(() => admit("a", 4)).toThrow(
+      "This key has 4 sequences waiting or running, and the request asks for 4 more.",
+    );
+    expect(() => admit("b", 5, 8)).toThrow("The queue of the server is full, and the request asks for 5 more.");
+    expect(() => admit("b", 5, 8)).toThrow(expect.objectContaining({ retryAfter: 1 }));
+    admit("b", 4, 8);
+  });
+
+  test("beyond a limit that was lowered leave none", () => {
+    const budgets = new Budgets(8);
+    budgets.admit(spender("a", { requests: 6 }), { sequences: 6, param: "n" });
+    expect(budgets.headers(spender("a", { requests: 2 }))).toMatchObject({
+      ...{ "x-ratelimit-limit-requests": "2", "x-ratelimit-remaining-requests": "0" },
+    });
+  });
+
+  test("reserve the tokens of the prompt and the new ones, each if given", () => {
+    const budgets = new Budgets(8, () => 0);
+    const key = spender("a", { tokensPerMinute: 60, requests: 8 });
+    const sizes = [{}, { promptTokens: 5 }, { newTokens: 7 }, { promptTokens: 1, newTokens: 2 }];
+    const left = sizes.map((size) => {
+      budgets.admit(key, { sequences: 1, param: "n", ...size });
+      return budgets.headers(key)["x-ratelimit-remaining-tokens"];
+    });
+    expect(left).toEqual(["60", "55", "48", "45"]);
+  });
+
   test("headers show what is left, as OpenAI's do", () => {
     const budgets = new Budgets(8);
     const key = spender("a", { requests: 6 });

@@ -86,16 +86,15 @@ export class Budgets {
     this.see(spender);
     this.#checkSequences(spender, size);
     const bucket = this.#bucket(spender);
-    const tokens = bucket === null ? 0 : this.#checkTokens(bucket, size);
+    const correct = bucket && this.#reserveTokens(bucket, size);
     const release = this.#shares.take(tenant, size.sequences);
-    bucket?.take(tokens);
     let ended = false;
     return {
       end: (used) => {
         if (ended) return;
         ended = true;
         release();
-        bucket?.take(used - tokens);
+        correct?.(used);
       },
     };
   }
@@ -119,6 +118,13 @@ export class Budgets {
     throw new BudgetError(`${why}, and the request asks for ${sequences} more. Try again later.`, {
       retryAfter: retrySeconds,
     });
+  }
+
+  /** Reserves tokens. The returned function replaces them by the tokens used. */
+  #reserveTokens(bucket: TokenBudget, size: RequestSize): (used: number) => void {
+    const tokens = this.#checkTokens(bucket, size);
+    bucket.take(tokens);
+    return (used) => bucket.take(used - tokens);
   }
 
   /** Returns the tokens to reserve. */

@@ -59,6 +59,16 @@ describe("places of tenants", () => {
     expect(shares.limitOf({ requests: 90, shared: true })).toBe(10);
   });
 
+  test("few places are shared too", () => {
+    const limits = [1, 2, 3, 4, 5].map((places) => new RequestShares(places).limitOf(shared));
+    expect(limits).toEqual([1, 1, 1, 2, 2]);
+    const shares = new RequestShares(4);
+    shares.take("a", 2);
+    expect(shares.freeFor("b", shared)).toBe(1);
+    shares.take("b", 1);
+    expect([shares.freeFor("b", shared), shares.freeFor("c", shared)]).toEqual([0, 1]);
+  });
+
   test("a single place goes to the first tenant", () => {
     const shares = new RequestShares(1);
     expect(shares.freeFor("a", shared)).toBe(1);

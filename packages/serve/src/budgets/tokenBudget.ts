@@ -34,7 +34,7 @@ export class TokenBudget {
   secondsUntil(tokens: number): number {
     this.#refill();
     const missing = Math.min(tokens, this.limit) - this.#level;
-    return missing <= 0 ? 0 : (missing / this.limit) * (minuteMs / 1000);
+    return (Math.max(0, missing) / this.limit) * (minuteMs / 1000);
   }
 
   /** Takes tokens; a negative count returns tokens. Use beyond the limit makes the level negative. */

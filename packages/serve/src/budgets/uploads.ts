@@ -83,7 +83,7 @@ export class Uploads {
     const { objects } = this.#files;
     const key = `${await folderOf(owner)}${id}`;
     const used = await this.used(owner);
-    const left = Math.max(0, storedBytes - used);
+    const left = storedBytes - used;
     const wanted = exact ? bytes : Math.min(bytes, left);
     const refuse = (): never => {
       throw new BudgetError(
@@ -91,7 +91,7 @@ export class Uploads {
         { retryAfter: null, param: "file", code: "stored_bytes_exceeded" },
       );
     };
-    if (wanted > left || left === 0) refuse();
+    if (wanted > left || left <= 0) refuse();
     const write = () => objects.put(key, JSON.stringify({ bytes: wanted, at: now() } satisfies Reservation));
     await write();
     // Concurrent uploads count each other's reservations, so that together they stay within the budget.

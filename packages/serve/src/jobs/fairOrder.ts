@@ -22,7 +22,7 @@ export function fairOrder<T extends WaitingJob>(
     return { jobs, oldest, served: lastServed.get(owner) ?? Number.NEGATIVE_INFINITY };
   });
   owners.sort((a, b) => (a.served === b.served ? a.oldest - b.oldest : a.served - b.served));
-  const rounds = Math.max(0, ...owners.map(({ jobs }) => jobs.length));
+  const rounds = Math.max(...owners.map(({ jobs }) => jobs.length));
   // Every round has the order of the first, since each owner is served once per round.
   return Array.from({ length: rounds }, (_, round) => owners.flatMap(({ jobs }) => jobs[round] ?? [])).flat();
 }
