@@ -24,7 +24,7 @@ function multiply(x: View, y: View, out: View, m: number, n: number, k: number, 
 }
 
 /** Returns aᵀ b summed over all rows, or its transpose. */
-function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
+function outer(a: Tensor, b: Tensor, swapped: boolean): Tensor {
   const [x, y] = (swapped ? [b, a] : [a, b]).map(asMatrix);
   return matmul(x, y, { transposeA: true });
 }
@@ -64,7 +64,7 @@ export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defin
   },
   saves: (needs, { transposed }) => {
     const { down, up } = factorOrder(transposed);
-    const savesInput = [needs[1] || needs[down], needs[0], false, false];
+    const savesInput = [needs[1] || needs[down], needs[0]];
     savesInput[down] = needs[0];
     savesInput[up] = needs[0] || needs[down];
     return { inputs: savesInput.flatMap((saved, i) => (saved ? [i] : [])), outputs: needs[up] ? [1] : [] };

@@ -36,7 +36,7 @@ export function loraPlan(inputs: readonly TensorSpec[], { transposed }: LoraPara
     );
   }
   const [to, from] = transposed ? [w[1], w[0]] : w;
-  if (x.length === 0 || x[x.length - 1] !== from) {
+  if (x[x.length - 1] !== from) {
     throw new Error(`loraLinear: x ${formatShape(x)} must end in ${from} for W ${formatShape(w)}`);
   }
   let rows = 1;

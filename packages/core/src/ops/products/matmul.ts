@@ -64,8 +64,8 @@ export const matmul: Op<2, MatmulParams> = defineOp({
       da = sumTo(da, inputSpecs[0].shape);
     }
     if (needs[1]) {
-      // For a 2-D b and a batched a, one tall product replaces a sum of small ones.
-      if (inputSpecs[1].shape.length === 2 && !transposeA && inputSpecs[0].shape.length > 2) {
+      // For a 2-D b, one tall product replaces a sum of small ones.
+      if (inputSpecs[1].shape.length === 2 && !transposeA) {
         const [x, g] = [asMatrix(a), asMatrix(dy)];
         db = transposeB ? matmul(g, x, { transposeA: true }) : matmul(x, g, { transposeA: true });
       } else {
