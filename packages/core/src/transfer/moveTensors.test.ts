@@ -1,15 +1,6 @@
 import { expect, it } from "vitest";
-import {
-  type Backend,
-  Generator,
-  init,
-  moveTensors,
-  quantize4bit,
-  randn,
-  reference,
-  type Tensor,
-  tensor,
-} from "../index.ts";
+import { type Backend, Generator, init, quantize4bit, randn, reference, type Tensor, tensor } from "../index.ts";
+import { moveTensors } from "../internal.ts";
 import { toBackend } from "./toBackend.ts";
 
 await init(reference());
