@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { configText } from "./configText.ts";
 import { parseGenerationConfig } from "./generationConfig.ts";
 import { JsonFields } from "./jsonFields.ts";
+import { windowOf } from "./layerTypes.ts";
 
 const fields = (x: unknown) => new JsonFields({ x }, "f");
 
@@ -161,6 +163,27 @@ test("a head of classes has two labels by default, and writes its kind of proble
   expect(toHfConfig(read())).not.toHaveProperty("problem_type");
   expect(toHfConfig(read({ problem_type: "regression" }))).toMatchObject({ problem_type: "regression" });
   expect(() => read({ problem_type: "other" })).toThrow('problem_type is "other"; expected "regression" or');
+});
+
+test("a head's labels are named from 0 on", () => {
+  const read = (id2label: object) => parseClassifierConfig({ model_type: "bert", id2label });
+  expect(read({ 0: "a" }).labels).toEqual(["a"]);
+  expect(read({ 1: "b", 0: "a" }).labels).toEqual(["a", "b"]);
+  for (const wrong of [{}, { 1: "b" }, { 0: "a", 1: 3 }]) {
+    expect(() => read(wrong)).toThrow("expected names for the numbers from 0 on");
+  }
+});
+
+test("a config is written with two spaces, and soft caps as floats", () => {
+  expect(configText({ a: [30], final_logit_softcapping: 30, attn_logit_softcapping: 1.5 })).toBe(
+    '{\n  "a": [\n    30\n  ],\n  "final_logit_softcapping": 30.0,\n  "attn_logit_softcapping": 1.5\n}\n',
+  );
+});
+
+test("layers of one type have the sliding window", () => {
+  expect(windowOf(null, ["sliding_attention"])).toBeUndefined();
+  const { size, has } = windowOf(5, ["sliding_attention", "full_attention"])!;
+  expect([size, has(0), has(1)]).toEqual([5, true, false]);
 });
 
 test("a padding token that is null is 0 for encoders with a table of it", () => {

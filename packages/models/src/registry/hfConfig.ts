@@ -19,7 +19,7 @@ export function hfConfig(
     : classifies
       ? heads.sequenceClassification
       : heads.causalLM;
-  const keys = {
+  const keys: Record<string, unknown> = {
     ...architecture.writeConfig(config),
     architectures: [head?.className],
     ...(classifies && classifierHeadToHf(config)),
@@ -27,5 +27,6 @@ export function hfConfig(
     torch_dtype: options.dtype ?? "float32",
   };
   // The key order of transformers.
-  return Object.fromEntries(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted = Object.keys(keys).sort();
+  return Object.fromEntries(sorted.map((key) => [key, keys[key]]));
 }

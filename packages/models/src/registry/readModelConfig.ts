@@ -26,7 +26,7 @@ export async function readClassifierConfig(files: ModelFiles): Promise<Classifie
 async function loadIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Promise<Architecture> {
   const found = await loadKnown(String(fields.raw("model_type")));
   if (found && fit(found)) return found;
-  const all = await Promise.all((await architectureNames()).map(loadKnown));
-  const names = all.flatMap((one) => (one && fit(one) ? [one.modelType] : []));
+  const all = await Promise.all((await architectureNames()).map((modelType) => loadArchitecture({ modelType })));
+  const names = all.flatMap((one) => (fit(one) ? [one.modelType] : []));
   return loadArchitecture({ modelType: fields.oneOf("model_type", names) });
 }

@@ -91,7 +91,7 @@ export class BestModel {
     // The threshold only affects early stopping: any improvement makes an evaluation the best.
     this.#state = {
       best: better > 0 ? { step, metric } : best,
-      failures: better > 0 && better > this.#threshold ? 0 : failures + 1,
+      failures: better > this.#threshold ? 0 : failures + 1,
       seen: step,
     };
     if (!this.#keeps || better <= 0) return;

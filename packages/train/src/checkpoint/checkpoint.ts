@@ -80,8 +80,8 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
 }
 
 /** Throws unless `saveTotalLimit` is a whole number of at least 1. */
-export function checkLimit({ saveTotalLimit = 1 }: Checkpointing): void {
-  if (Number.isSafeInteger(saveTotalLimit) && saveTotalLimit > 0) return;
+export function checkLimit({ saveTotalLimit }: Checkpointing): void {
+  if (saveTotalLimit === undefined || (Number.isSafeInteger(saveTotalLimit) && saveTotalLimit > 0)) return;
   throw new Error(`Trainer: checkpoints.saveTotalLimit is ${saveTotalLimit}; give a whole number of at least 1`);
 }
 
@@ -120,7 +120,7 @@ export async function writeCheckpoint(
     fingerprint,
     files: await listFiles(contents),
   };
-  contents.set(stateFile, `${JSON.stringify(state, null, 2)}\n`);
+  contents.set(stateFile, `${JSON.stringify(state, null, "  ")}\n`);
   const name = `checkpoint-${run.step}`;
   await writeFolderOf(folder, name, contents);
   if (saveTotalLimit === undefined) return;

@@ -11,7 +11,7 @@ import {
   yieldIfDue,
 } from "@lowrank/core";
 import type { Optimizer } from "@lowrank/nn";
-import { crc32 } from "../data/crc32.ts";
+import { crc32, hexOf } from "../data/crc32.ts";
 import { areListed, type Examples } from "../data/dataset.ts";
 import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import { recordsBest } from "../options/recordsBest.ts";
@@ -113,8 +113,6 @@ function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Finge
   return settings;
 }
 
-const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
-
 /** Returns the number of examples and a digest of their contents. */
 async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
   if (!areListed(examples)) return `${examples.length} examples (${examples.digest})`;
@@ -124,7 +122,7 @@ async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
     crc = crc32(encoder.encode(`${textOf(example)}\n`), crc);
     await yieldIfDue();
   }
-  return `${examples.length} examples (${hex(crc)})`;
+  return `${examples.length} examples (${hexOf(crc)})`;
 }
 
 /** Returns an example as JSON. Typed arrays become lists; bigints and functions become strings. */
@@ -148,7 +146,7 @@ async function digestOfModel(model: TrainableModule): Promise<string> {
       crc = crc32(await parameter.bytes(), crc);
     await yieldIfDue();
   }
-  return hex(crc);
+  return hexOf(crc);
 }
 
 /**
@@ -171,7 +169,7 @@ async function arithmeticOf(model: TrainableModule): Promise<string> {
     crc = crc32(await result.bytes(), crc);
     result.dispose();
   }
-  return `${backend.name} ${hex(crc)}`;
+  return `${backend.name} ${hexOf(crc)}`;
 }
 
 /** A property of a run that differs from the checkpoint's. */

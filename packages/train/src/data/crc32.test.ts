@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { crc32 } from "./crc32.ts";
+import { crc32, hexOf } from "./crc32.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -20,4 +20,8 @@ test("the checksum of each byte is that of a bitwise division", () => {
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
     expect(crc32(Uint8Array.of(byte))).toBe(~crc >>> 0);
   }
+});
+
+test("a checksum has eight hexadecimal digits", () => {
+  expect([0, 0xabc, 0xffffffff].map(hexOf)).toEqual(["00000000", "00000abc", "ffffffff"]);
 });

@@ -12,3 +12,6 @@ export function crc32(bytes: Uint8Array, before = 0): number {
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]) & 255];
   return ~crc >>> 0;
 }
+
+/** Returns a checksum in hexadecimal, with eight digits. */
+export const hexOf = (crc: number): string => crc.toString(16).padStart(8, "0");

@@ -1,8 +1,8 @@
-import { crc32 } from "../data/crc32.ts";
+import { crc32, hexOf } from "../data/crc32.ts";
 import type { ExampleTokenizer } from "../data/tokenize.ts";
 
 /** Returns the CRC-32 of a text in hexadecimal. */
-export const hexDigest = (text: string): string => crc32(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
+export const hexDigest = (text: string): string => hexOf(crc32(new TextEncoder().encode(text)));
 
 /** Returns a digest of a tokenizer: of the ids of a sample text, and of its chat template. */
 export function digestOfTokenizer(tokenizer: ExampleTokenizer): string {

@@ -23,7 +23,7 @@ const parts = () => {
   const weight = tensor([0]);
   return { eval: () => {}, train: () => {}, namedParameters: () => [["weight", weight]], namedModules: () => [] };
 };
-/** An example whose first `given` tokens have no label. */
+/** Returns an example in which the first `given` tokens are unlabelled. */
 const example = (given: number, ...inputIds: number[]) => ({
   inputIds,
   labels: inputIds.map((id, t) => (t < given ? ignoreIndex : id)),
