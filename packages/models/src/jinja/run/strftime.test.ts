@@ -167,6 +167,9 @@ test("flags, signs and directives that do not exist", () => {
   expect(strftime("100%% %n%t|%z%Z|%Q|%", date)).toBe("100% \n\t||%Q|%");
   expect(strftime("%s", new Date(1_700_000_000_999))).toBe("1700000000");
   expect(strftime("%s", new Date(5000))).toBe("5");
+  const early = new Date(2024, 2, 5);
+  early.setFullYear(5);
+  expect(strftime("%Y", early)).toBe("5");
 });
 
 test("weeks at the beginning of 2025, by each of their first days", () => {
