@@ -438,4 +438,5 @@ export const models: Equivalents = [
     "3",
     "the growth of the buffer changes no result",
   ],
+  ["generation/processing.ts", "filled(() => 1),", "1", "2", "every count above 0 bans a token"],
 ];

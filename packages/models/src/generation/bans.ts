@@ -14,7 +14,8 @@ export interface BanOptions {
 export class Bans {
   readonly #ngram: number;
   readonly #always: readonly number[];
-  readonly #words: readonly (readonly number[])[];
+  /** Bad words of several tokens: the tokens before the last one, and the last one. */
+  readonly #words: readonly (readonly [before: readonly number[], last: number])[];
   readonly #minNewTokens: number;
   readonly #eosTokenIds: readonly number[];
 
@@ -43,7 +44,7 @@ export class Bans {
     const words = badWordsIds.filter(([first, ...rest]) => rest.length > 0 || !eosTokenIds.includes(first));
     this.#ngram = noRepeatNgramSize;
     this.#always = [...suppressTokens, ...words.filter(({ length }) => length === 1).flat()];
-    this.#words = words.filter(({ length }) => length > 1);
+    this.#words = words.filter(({ length }) => length > 1).map((ids) => [ids.slice(0, -1), ids.at(-1)!]);
     this.#minNewTokens = minNewTokens;
     this.#eosTokenIds = eosTokenIds;
   }
@@ -59,22 +60,21 @@ export class Bans {
     const all = [...prompt, ...tokens];
     const banned = [...this.#always];
     if (this.#ngram > 0) banned.push(...repeating(all, this.#ngram));
-    for (const word of this.#words) if (endsBefore(all, word, all.length)) banned.push(word[word.length - 1]);
+    for (const [before, last] of this.#words) if (endsBefore(all, before, all.length)) banned.push(last);
     if (tokens.length < this.#minNewTokens) banned.push(...this.#eosTokenIds);
     return banned;
   }
 }
 
-/** Returns true if the tokens before index `at` are all tokens of `word` except the last. */
-function endsBefore(tokens: readonly number[], word: readonly number[], at: number): boolean {
-  const from = at - word.length + 1;
-  return from >= 0 && word.every((id, i) => i === word.length - 1 || tokens[from + i] === id);
+/** Returns true if `ids` are the tokens before index `at`. */
+function endsBefore(tokens: readonly number[], ids: readonly number[], at: number): boolean {
+  return ids.every((id, i) => tokens[at - ids.length + i] === id);
 }
 
 /** Returns the tokens that would repeat an n-gram of `size` tokens. */
 function repeating(tokens: readonly number[], size: number): number[] {
-  const start = [...tokens.slice(tokens.length + 1 - size), -1];
+  const start = tokens.slice(tokens.length + 1 - size);
   const found: number[] = [];
-  for (let at = size - 1; at < tokens.length; at++) if (endsBefore(tokens, start, at)) found.push(tokens[at]);
+  for (let at = start.length; at < tokens.length; at++) if (endsBefore(tokens, start, at)) found.push(tokens[at]);
   return found;
 }

@@ -1,6 +1,6 @@
-import { Generator, init, log, reference, tensor } from "@lowrank/core";
+import { Generator, init, log, reference, type SamplingOptions, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { drawn } from "./beamChoice.ts";
+import { drawn, filterLogProbabilities } from "./beamChoice.ts";
 
 beforeAll(async () => {
   await init(reference());
@@ -25,6 +25,17 @@ test("two of three are drawn as often as by one after the other, without replace
     expect(Math.abs(count / rows - share)).toBeLessThan(4 * Math.sqrt((share * (1 - share)) / rows));
   }
   expect(values.dataSync()[0]).toBeCloseTo(Math.log(p[chosen[0]]), 6);
+});
+
+test("log-probabilities are divided by the temperature, which is 1 by default", () => {
+  const scores = () => tensor([[-1, -4, -2]]);
+  const filtered = (...args: [options: SamplingOptions, least: number]) => [
+    ...filterLogProbabilities(scores(), ...args).dataSync(),
+  ];
+  expect(filtered({}, 1)).toEqual([-1, -4, -2]);
+  expect(filtered({ temperature: 2 }, 1)).toEqual([-0.5, -2, -1]);
+  expect(filtered({ topK: 1 }, 1)).toEqual([-1, -Infinity, -Infinity]);
+  expect(filtered({ topK: 1, temperature: 0.5 }, 2)).toEqual([-2, -Infinity, -4]);
 });
 
 test("what has no probability is drawn last", () => {

@@ -3,16 +3,26 @@ import { expect, it } from "vitest";
 import { byteLevelJson } from "../tokenizer/testing/byteLevelJson.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { chatEnds } from "./chatEnds.ts";
+import { continuedChat } from "./continuedChat.ts";
 import { eos, tinyModel } from "./testing/scriptedModel.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyz0:"];
 
-/** Returns a tokenizer whose chat template ends messages with `end`. */
+const bos = letters.length + 2;
+
+/** Returns a tokenizer whose chat template ends messages with `end`, and which begins texts with <bos>. */
 const withTurns = (end: string) =>
   new Tokenizer({
     tokenizerJson: {
-      ...byteLevelJson([...letters, "<eos>", "<turn>"]),
-      added_tokens: ["<eos>", "<turn>"].map((content, i) => ({ id: letters.length + i, content, special: true })),
+      ...byteLevelJson([...letters, "<eos>", "<turn>", "<bos>"]),
+      added_tokens: ["<eos>", "<turn>", "<bos>"].map((content, i) => {
+        return { id: letters.length + i, content, special: true };
+      }),
+      post_processor: {
+        type: "TemplateProcessing",
+        single: [{ SpecialToken: { id: "<bos>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+        special_tokens: { "<bos>": { id: "<bos>", ids: [bos], tokens: ["<bos>"] } },
+      },
     },
     tokenizerConfig: { eos_token: "<eos>" },
     chatTemplate: `{% for m in messages %}{{ m.role }}:{{ m.content }}${end}{% endfor %}`,
@@ -28,4 +38,22 @@ it("are EOS, and the special token behind a turn where it is another", async () 
   expect(await chatEnds(model, withTurns(":"))).toEqual([first]);
   expect(await chatEnds(model, withTurns(""))).toEqual([first]);
   expect(eos).not.toBe(first);
+});
+
+it.each([
+  ["{% for m in messages %}{{ m.content }}{% endfor %}", "", ""],
+  ["{% for m in messages %}{{ m.content }}{% endfor %}", "ab ", "ab "],
+  ["{% for m in messages %}<{{ m.content }}>{% endfor %}", "ab ", "<ab "],
+  ["{% for m in messages %}<{{ m.content | trim }}>{% endfor %}", "ab ", "<ab"],
+  ["{% for m in messages %}{{ m.content | trim }}{% endfor %}", " ", ""],
+])("%j continues %j with %j", async (chatTemplate, content, expected) => {
+  const tokenizer = new Tokenizer({ tokenizerJson: byteLevelJson(letters), chatTemplate });
+  expect(await continuedChat([{ role: "assistant", content }], tokenizer)).toBe(expected);
+});
+
+it("cannot continue a message that the template leaves out", async () => {
+  const tokenizer = new Tokenizer({ tokenizerJson: byteLevelJson(letters), chatTemplate: "a" });
+  await expect(continuedChat([{ role: "assistant", content: "b" }], tokenizer)).rejects.toThrow(
+    "the tokenizer: its chat template leaves out the assistant's last message, so that it cannot go on",
+  );
 });

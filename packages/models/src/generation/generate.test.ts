@@ -1,4 +1,4 @@
-import { init, reference } from "@lowrank/core";
+import { full, init, reference } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { memoryFiles } from "@lowrank/files";
 import { beforeEach, describe, expect, it, test } from "vitest";
@@ -99,6 +99,70 @@ describe("beams", () => {
     await expect(run({ numBeams: 2, suppressTokens: [...Array(13).keys()] })).rejects.toThrow(
       "every token is forbidden",
     );
+  });
+});
+
+/** A processor that gives every row the same logits. */
+const always = (...values: number[]) => [
+  (logits: Float32Array) =>
+    logits
+      .fill(0)
+      .fill(-5, values.length)
+      .map((x, i) => values[i] ?? x),
+];
+
+describe("candidates of beams", () => {
+  it("are enough to continue beside as many EOS tokens as there are", async () => {
+    const options = { ...{ maxNewTokens: 3, numBeams: 2, lengthPenalty: 9 }, earlyStopping: "never" as const };
+    const logitsProcessors = always(-0.1, -0.1, -0.1, -1);
+    const run = (eosTokenIds: number[]) => generate(tinyModel(), [[5]], { ...options, logitsProcessors, eosTokenIds });
+    expect((await run([0, 1, 2]))[0].slice(0, 2)).toEqual([3, 3]);
+    expect((await run([]))[0]).toHaveLength(3);
+  });
+
+  it.each([
+    [[], 4],
+    [[11], 4],
+    [[11, 12], 6],
+    [[10, 11, 12], 8],
+  ])("with the EOS tokens %j, %i of 13 are drawn for two beams", async (eosTokenIds, count) => {
+    // One token is slightly likelier, so it is the best one whenever it is among the candidates.
+    const logitsProcessors = always(0.001, ...new Array(12).fill(0));
+    const options = { maxNewTokens: 1, numBeams: 2, doSample: true, logitsProcessors, eosTokenIds };
+    const rows = 500;
+    const best = await generate(tinyModel(), new Array(rows).fill([5]), options);
+    const share = best.filter(([token]) => token === 0).length / rows;
+    const expected = count / 13;
+    // A tolerance of four standard deviations.
+    expect(Math.abs(share - expected)).toBeLessThan(4 * Math.sqrt((expected * (1 - expected)) / rows));
+  });
+
+  it.each([
+    [[], 2],
+    [[11], 2],
+    [[11, 12], 3],
+  ])("with the EOS tokens %j, topK keeps %i at least", async (eosTokenIds, count) => {
+    const options = { maxNewTokens: 1, numBeams: 5, numReturnSequences: 5, doSample: true, topK: 1, eosTokenIds };
+    const best = await generate(tinyModel(), [[5]], { ...options, logitsProcessors: always(4, 3, 2, 1) });
+    expect(new Set(best.map(String)).size).toBe(count);
+  });
+
+  it("end at EOS, and only there", async () => {
+    const options = { maxNewTokens: 3, numBeams: 2, eosTokenIds: [4], logitsProcessors: [scripted(1, [3, 4, 5])] };
+    expect(await generate(tinyModel(), [[5]], options)).toEqual([[3, 4]]);
+  });
+
+  it("name a logit from which none can be chosen", async () => {
+    const run = (value: number, more: GenerateOptions = {}) =>
+      generate(tinyModel(), [[5]], { maxNewTokens: 1, numBeams: 2, logitsProcessors: always(value, 1), ...more });
+    await expect(run(Infinity)).rejects.toThrow("the largest logit is Infinity; no token can be chosen");
+    await expect(run(Number.NaN)).rejects.toThrow("the logit of token 0 is NaN");
+    await expect(run(0)).resolves.toHaveLength(1);
+    const broken = Object.assign(tinyModel(), { nextLogits: () => full([1, 13], Number.NaN) });
+    for (const more of [{}, { doSample: true, topP: 0.5 }]) {
+      const options = { maxNewTokens: 1, numBeams: 2, ...more };
+      await expect(generate(broken, [[5]], options)).rejects.toThrow("the logit of token 0 is NaN");
+    }
   });
 });
 

@@ -2,8 +2,8 @@ import { init, reference } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parseGenerationConfig } from "../config/generationConfig.ts";
 import { generate } from "./generate.ts";
-import { generateText } from "./generateText.ts";
-import { eos, ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
+import { type GenerateTextOptions, generateText } from "./generateText.ts";
+import { eos, ids, prefixingTokenizer, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
 
 beforeEach(() => init(reference()));
 
@@ -39,6 +39,40 @@ describe("generateText", () => {
     expect(await generateText(model, tokenizer, begun, options)).toBe(wanted);
   });
 
+  it("adds special tokens to texts, and to neither chats nor bad words", async () => {
+    const seen: number[][] = [];
+    const watch = (logits: Float32Array, tokens: readonly number[]) => {
+      seen.push([...tokens]);
+      return logits;
+    };
+    const options = { maxNewTokens: 1, logitsProcessors: [watch] };
+    await generateText(tinyModel(), prefixingTokenizer, "ab", options);
+    await generateText(tinyModel(), prefixingTokenizer, [user("ab")], options);
+    expect(seen).toEqual([[eos, ...tokenizer.encode("ab")], tokenizer.encode("b:aba:")]);
+    const script = {
+      maxNewTokens: 2,
+      eosTokenIds: [],
+      badWords: ["a"],
+      logitsProcessors: [scripted(2, ids("a", "a"))],
+    };
+    const forbidden = (logits: Float32Array) => {
+      seen.push([logits[ids("a")[0]]]);
+      return logits;
+    };
+    await generateText(tinyModel(), prefixingTokenizer, "a", { ...script, logitsProcessors: [forbidden] });
+    expect(seen.slice(2)).toEqual([[-Infinity], [-Infinity]]);
+  });
+
+  it("shows special tokens unless they are skipped", async () => {
+    const run = (options: GenerateTextOptions) =>
+      generateText(tinyModel(), tokenizer, "a", {
+        ...{ maxNewTokens: 2, eosTokenIds: [], logitsProcessors: [scripted(1, [eos, ...ids("b")])] },
+        ...options,
+      });
+    expect(await run({})).toBe("<eos>b");
+    expect(await run({ skipSpecialTokens: true })).toBe("b");
+  });
+
   it("ends each row at its own stop", async () => {
     const rows = [ids("a", "b", "c", "d"), ids("b", "b", "b", "a"), ids("c", "<eos>", "a", "a")];
     const options = { maxNewTokens: 4, stop: "bc", logitsProcessors: [scripted(1, ...rows)] };
@@ -56,10 +90,12 @@ describe("generateText", () => {
 
   it("gives the text of the best beams", async () => {
     const model = tinyModel();
-    const options = { maxNewTokens: 5, numBeams: 3, numReturnSequences: 2, eosTokenIds: [] };
-    const tokens = await generate(model, [ids("a"), ids("b")], options);
-    const texts = await generateText(model, tokenizer, ["a", "b"], options);
-    expect(texts).toEqual(tokens.map((row) => tokenizer.decode(row)));
+    const options = { maxNewTokens: 5, numReturnSequences: 2, eosTokenIds: [] };
+    for (const numBeams of [2, 3]) {
+      const tokens = await generate(model, [ids("a"), ids("b")], { ...options, numBeams });
+      const texts = await generateText(model, tokenizer, ["a", "b"], { ...options, numBeams });
+      expect(texts).toEqual(tokens.map((row) => tokenizer.decode(row)));
+    }
     await expect(generateText(model, tokenizer, "a", options)).rejects.toThrow("give the prompt in a list");
   });
 

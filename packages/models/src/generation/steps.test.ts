@@ -41,6 +41,11 @@ describe("the number of new tokens", () => {
       "49 prompt tokens and 0 new ones exceed the model's 48 positions",
     );
     expect(await count(long(48), { maxNewTokens: 0 })).toBe(0);
+    expect(await count(long(48), {})).toBe(0);
+    const prefixed = Object.assign(tinyModel(), { virtualTokens: { count: 3 } });
+    await expect(generate(prefixed, [long(40)], { maxNewTokens: 6 })).rejects.toThrow(
+      "generate: 3 virtual tokens, 40 prompt tokens and 6 new ones exceed the model's 48 positions",
+    );
     await expect(count(long(4), config({ max_length: 4 }))).rejects.toThrow(
       "the model's max_length of 4 leaves no room after 4 prompt tokens; give maxNewTokens",
     );
@@ -50,6 +55,16 @@ describe("the number of new tokens", () => {
     const rows = await generate(tinyModel(), [long(2), long(47)], {});
     expect(rows.map((row) => row.length)).toEqual([1, 1]);
   });
+});
+
+test.each<[unknown, string]>([
+  ["ab", "prompts are lists of token ids, as in [tokenizer.encode(text)], and generateText takes a text; string was"],
+  [[5], "the ids of one prompt were given; write [ids]"],
+  [[5, [6]], "the ids of one prompt were given; write [ids]"],
+  [["a"], "prompt 0 is string"],
+  [[[5], "a"], "prompt 1 is string"],
+])("%j as prompts is refused", async (prompts, message) => {
+  await expect(generate(tinyModel(), prompts as number[][], { maxNewTokens: 1 })).rejects.toThrow(message);
 });
 
 test("an empty prompt is named", async () => {
@@ -86,6 +101,17 @@ test("a row that has ended waits for the others", async () => {
   const script = scripted(1, [eos], ids("a", "b", "c"));
   const options = { maxNewTokens: 3, eosTokenIds: [eos], logitsProcessors: [script], repetitionPenalty: 1.5 };
   expect(await generate(tinyModel(), [ids("a"), ids("b")], options)).toEqual([[eos], ids("a", "b", "c")]);
+});
+
+test("the first row without a token is refused, beside rows of the first token", async () => {
+  for (const empty of [0, 1]) {
+    const logitsProcessors: GenerateOptions["logitsProcessors"] = [
+      (logits, _, row) => (row === empty ? logits.fill(-Infinity) : logits.fill(0).fill(1, 0, 1)),
+    ];
+    await expect(generate(tinyModel(), [ids("a"), ids("b")], { maxNewTokens: 1, logitsProcessors })).rejects.toThrow(
+      "the largest logit is -Infinity; no token can be chosen",
+    );
+  }
 });
 
 test("a row without a token to choose is refused, unless it has ended", async () => {
@@ -130,6 +156,24 @@ test("the ends of a text are the generation config's, else the tokenizer's", () 
   expect(defaultEos(null, tokenizer)).toEqual([eos]);
 });
 
+test("all settings of the logits may be given at once, and each alone", async () => {
+  const [prompt, banned] = [ids("a", "b"), ids("c")[0]];
+  const favoured = [(logits: Float32Array) => logits.fill(0).fill(9, banned, banned + 1)];
+  const neutral: GenerateOptions = {
+    ...{ repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0, noRepeatNgramSize: 0, minNewTokens: 0 },
+    ...{ badWordsIds: [], suppressTokens: [], logitsProcessors: [] },
+  };
+  const run = async (options: GenerateOptions) =>
+    (await generate(tinyModel(), [prompt], { maxNewTokens: 3, ...options }))[0];
+  const free = await run({});
+  expect(await run(neutral)).toEqual(free);
+  expect(await run({ ...neutral, logitsProcessors: favoured })).toEqual(new Array(3).fill(banned));
+  expect(await run({ suppressTokens: free })).not.toContain(free[0]);
+  expect(await run({ badWordsIds: free.map((id) => [id]) })).not.toContain(free[0]);
+  expect(await run({ eosTokenIds: [free[0]] })).toEqual([free[0]]);
+  expect((await run({ eosTokenIds: [free[0]], minNewTokens: 1 }))[0]).not.toBe(free[0]);
+});
+
 test("items are repeated one after the other", () => {
   expect([repeated([1, 2], 2), repeated([1], 0)]).toEqual([[1, 1, 2, 2], []]);
 });
@@ -170,6 +214,11 @@ describe("a prompt cache", () => {
     const { model: own, made } = model({ maxPositions: 100, virtual: 10 });
     new PromptCache().open(own, [[1]], 20);
     expect(made).toEqual([90]);
+  });
+
+  test("is empty at first", () => {
+    const cache = new PromptCache();
+    expect([cache.reused, cache.length]).toEqual([0, 0]);
   });
 
   test("is made again for another model, and when its room is too small", () => {

@@ -60,20 +60,15 @@ async function decodingOf(
   return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
 }
 
-/** Values of settings that leave logits unchanged. */
-const neutral: Required<ProcessingOptions> = {
-  ...{ repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },
-  ...{ noRepeatNgramSize: 0, badWordsIds: [], suppressTokens: [], minNewTokens: 0, logitsProcessors: [] },
-};
+/** Settings that change logits before tokens are chosen. */
+const processed = [
+  ...(["repetitionPenalty", "frequencyPenalty", "presencePenalty", "logitsProcessors"] as const),
+  ...(["noRepeatNgramSize", "badWordsIds", "suppressTokens", "minNewTokens"] as const),
+] satisfies (keyof ProcessingOptions)[];
 
-/** Makes the logits processing before tokens are chosen; null if all settings are neutral. */
+/** Makes the logits processing before tokens are chosen; null if no setting for it is given. */
 async function processingOf(settings: GenerationSettings, model: CausalLM, rows: number): Promise<Processing | null> {
-  const names = Object.keys(neutral) as (keyof ProcessingOptions)[];
-  const isNeutral = (name: keyof ProcessingOptions) => {
-    const value = settings[name] ?? neutral[name];
-    return Array.isArray(value) ? value.length === 0 : value === neutral[name];
-  };
-  if (names.every(isNeutral)) return null;
+  if (processed.every((name) => settings[name] === undefined)) return null;
   const { Processing } = await import("./processing.ts");
   return new Processing(settings, model, rows);
 }

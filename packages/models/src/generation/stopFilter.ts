@@ -6,7 +6,7 @@ import type { Stops } from "./stops.ts";
 export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
   const tokens = new Holdback<number>(sequences);
   const units = new Holdback<string>(texts);
-  const longest = Math.max(1, ...kept.map((stop) => stop.length));
+  const longest = Math.max(...kept.map((stop) => stop.length));
   /** The end of the text that has passed, in which a stop text that is kept may begin. */
   let tail = "";
   let keptEnds = false;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { stopFilter } from "./stopFilter.ts";
 import { readStops, stopTest } from "./stops.ts";
 
 test("sorts stops by their kind", () => {
@@ -57,6 +58,39 @@ test("texts stop where the newest text has them, and are read from a few tokens"
   calls.length = 0;
   stopTest(readStops("é"), textAfter)([1, 2, 3], [4, 5, 6]);
   expect(calls).toEqual([[2, 2]]);
+  const seen: unknown[] = [];
+  const context = stopTest(readStops("é"), (...lists) => {
+    seen.push(lists);
+    return "";
+  });
+  context([1, 2, 3], [4, 5, 6]);
+  context([1], [2]);
+  expect(seen).toEqual([
+    [
+      [3, 4],
+      [5, 6],
+    ],
+    [[1], [2]],
+  ]);
+});
+
+test("a filter stops after token ids, a text that is cut off, or a text that is kept", () => {
+  const filter = () => stopFilter(readStops(["xy", [1, 2]], ["z"]));
+  const tokens = filter();
+  expect([tokens.pushToken(1), tokens.stopped]).toEqual([[], false]);
+  expect([tokens.pushToken(2), tokens.stopped, tokens.flushTokens()]).toEqual([[], true, []]);
+  const cut = filter();
+  expect([cut.pushText("ax"), cut.stopped]).toEqual(["a", false]);
+  expect([cut.pushText("yb"), cut.stopped, cut.flushText()]).toEqual(["", true, ""]);
+  const kept = filter();
+  expect([kept.pushText("ab"), kept.stopped]).toEqual(["ab", false]);
+  expect([kept.pushText("cz"), kept.stopped]).toEqual(["cz", true]);
+  const long = stopFilter(readStops([], "abc"));
+  expect(["xa", "b"].map((text) => [long.pushText(text), long.stopped])).toEqual([
+    ["xa", false],
+    ["b", false],
+  ]);
+  expect([long.pushText("c"), long.stopped]).toEqual(["c", true]);
 });
 
 test("texts need a tokenizer", () => {

@@ -63,13 +63,13 @@ export function stopTest(
     return ids.length <= tokens.length && ids.every((id, i) => id === tokens[tokens.length - ids.length + i]);
   };
   // A token is at least one byte.
-  const longest = Math.max(0, ...all.map((text) => new TextEncoder().encode(text).length));
+  const longest = Math.max(...all.map((text) => new TextEncoder().encode(text).length));
   return (prompt, tokens) => {
     if (sequences.some((ids) => endsWith(tokens, ids))) return true;
-    if (all.length === 0 || !textAfter) return false;
+    if (all.length === 0) return false;
     const from = Math.max(0, tokens.length - longest);
     const before = [...prompt, ...tokens.slice(0, from)].slice(-longest);
-    const tail = textAfter(before, tokens.slice(from));
+    const tail = textAfter!(before, tokens.slice(from));
     return all.some((text) => tail.includes(text));
   };
 }

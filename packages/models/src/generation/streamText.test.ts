@@ -1,8 +1,9 @@
 import { type Backend, init, reference } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { generate } from "./generate.ts";
+import { RowText } from "./rowText.ts";
 import { streamText } from "./streamText.ts";
-import { ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
+import { eos, ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
 import type { StreamTextOptions } from "./textPieces.ts";
 
 beforeEach(() => init(reference()));
@@ -74,6 +75,12 @@ describe("streamText", () => {
     await expect(run()).rejects.toBe(controller.signal.reason);
   });
 
+  it("has ended a row with EOS", () => {
+    const row = new RowText(tokenizer, [], { eosTokenIds: [eos], skipSpecialTokens: false }, null);
+    expect([row.push(ids("a")[0]), row.ended]).toEqual(["a", false]);
+    expect([row.push(eos), row.ended]).toEqual(["", true]);
+  });
+
   it("rejects with a reason of the caller's own", async () => {
     const reason = new Error("the tab was closed");
     await expect(piecesOf(ids("a"), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -91,6 +98,8 @@ describe("streamText", () => {
   });
 
   it("refuses beams and several sequences", async () => {
-    await expect(piecesOf(ids("a"), { numBeams: 2 })).rejects.toThrow("streamText: one sequence can be streamed");
+    for (const options of [{ numBeams: 2 }, { numReturnSequences: 2, doSample: true }]) {
+      await expect(piecesOf(ids("a"), options)).rejects.toThrow("streamText: one sequence can be streamed");
+    }
   });
 });

@@ -19,6 +19,21 @@ export const tokenizer: Tokenizer = new Tokenizer({
     "{% for m in messages %}{{ m.role[0] | replace('u', 'b') }}:{{ m.content }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}",
 });
 
+/** The same tokenizer with EOS in front of every text that has special tokens added. */
+export const prefixingTokenizer: Tokenizer = new Tokenizer({
+  tokenizerJson: {
+    ...byteLevelJson(vocab),
+    added_tokens: [{ id: eos, content: "<eos>", special: true }],
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [{ SpecialToken: { id: "<eos>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+      special_tokens: { "<eos>": { id: "<eos>", ids: [eos], tokens: ["<eos>"] } },
+    },
+  },
+  tokenizerConfig: { eos_token: "<eos>" },
+  chatTemplate: tokenizer.chatTemplate,
+});
+
 export const ids = (...tokens: string[]): number[] => tokens.map((token) => vocab.indexOf(token));
 
 /** Returns a tiny llama with that vocabulary and random weights. */
