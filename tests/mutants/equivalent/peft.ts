@@ -71,4 +71,18 @@ export const peft: Equivalents = [
     "2",
     "QR does not depend on the scale",
   ],
+  [
+    "prompt/lstm.ts",
+    "this.between = new Dropout(options.dropout, options.generator.fork(1));",
+    "1",
+    "2",
+    "any other stream of random numbers is as good",
+  ],
+  [
+    "prompt/lstm.ts",
+    "for (let t = 0; t < x.shape[0]; t++) {",
+    "<",
+    "<=",
+    "a slice past the end is empty and adds no row",
+  ],
 ];

@@ -39,12 +39,12 @@ export function checkAdapterName(name: string): void {
  * the key: "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
-  const dot = key.indexOf(".");
-  const [first, rest] = dot < 0 ? [key] : [key.slice(0, dot), key.slice(dot + 1)];
+  const [first, ...others] = key.split(".");
+  const rest = others.join(".");
   const slots = owner as unknown as Record<string, AdapterSlot | undefined>;
   slots[first] ??= new AdapterSlot();
   const slot = slots[first];
-  if (rest === undefined) {
+  if (rest === "") {
     slot.set(adapter, value);
     return;
   }

@@ -1,14 +1,31 @@
-import { backward, copyInto, Generator, init, noGrad, reference, scope, tensor } from "@lowrank/core";
-import { Linear, Module, Parameter } from "@lowrank/nn";
+import {
+  backward,
+  cat,
+  copyInto,
+  Generator,
+  init,
+  noGrad,
+  randn,
+  reference,
+  scope,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@lowrank/core";
+import { type Attend, AttentionLayer, Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { AdaptionPromptConfig, adaptionPrompt } from "../methods/prompt/adaptionPrompt.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
-import { PromptTuningConfig, type PromptTuningOptions } from "../methods/prompt/promptTuning.ts";
+import { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig, pTuning } from "../methods/prompt/pTuning.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./lstm.gen.json" with { type: "json" };
+import { Lstm } from "./lstm.ts";
+import { Perceptron, PromptTable } from "./promptEncoder.ts";
+import { PromptTokens } from "./promptTokens.ts";
 
 beforeAll(() => init(reference()));
 
@@ -179,3 +196,132 @@ function expectClose(actual: ArrayLike<number>, expected: readonly number[]): vo
   const largest = Math.max(...expected.map(Math.abs));
   expect(Math.max(...expected.map((x, i) => Math.abs(x - actual[i])))).toBeLessThan(2e-6 * largest);
 }
+
+it("sampled tokens are from the whole vocabulary", () => {
+  const values = Float32Array.from({ length: 7 * 2 }, (_, i) => i);
+  const embeddings = new Embedding(new Parameter(tensor(values, { shape: [7, 2] })));
+  const config = new PromptTuningConfig({ numVirtualTokens: 200, tokenDim: 2, promptTuningInit: "SAMPLE_VOCAB" });
+  const context = { config, generator: new Generator(3), embeddings } as never;
+  const rows = [...promptTuning.createEncoder(context).rows().dataSync()];
+  const first = rows.filter((_, i) => i % 2 === 0).map((value) => Number(value) / 2);
+  expect([...new Set(first)].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  const uniform = new Float32Array(200);
+  new Generator(3).fillUniform(uniform);
+  expect(first).toEqual([...uniform].map((u) => Math.floor(u * 7)));
+});
+
+describe("the LSTM", () => {
+  const of = (layers: number, dropout: number) => {
+    const lstm = new Lstm(3, 16, { layers, dropout, generator: new Generator(1) });
+    const x = randn([4, 3], { generator: new Generator(2) });
+    const run = () => [...lstm.forward(x).dataSync()];
+    return { lstm, run };
+  };
+
+  it("starts uniformly below one over the root of its width", () => {
+    const largest = [...of(2, 0).lstm.parameters()].map((p) => Math.max(...[...p.dataSync()].map(Number)));
+    for (const value of largest) expect(value).toBeLessThan(0.25);
+    expect(Math.max(...largest)).toBeGreaterThan(0.245);
+  });
+
+  it("has dropout between its layers only", () => {
+    const one = of(1, 0.9);
+    one.lstm.train();
+    const trained = one.run();
+    one.lstm.eval();
+    expect(trained).toEqual(one.run());
+    expect(trained).toHaveLength(4 * 32);
+    const two = of(2, 0.9);
+    two.lstm.train();
+    const dropped = two.run();
+    two.lstm.eval();
+    expect(dropped).not.toEqual(two.run());
+  });
+});
+
+it("rows of a prefix are keys and values by layer and head", () => {
+  const encoder = new PromptTable(new Embedding(new Parameter(zeros([3, 24]))));
+  const config = { numVirtualTokens: 3, numLayers: 2, numAttentionHeads: 3, tokenDim: 6 } as never;
+  const shape = (kind: "cache" | "embeddings") => {
+    return [...new PromptTokens(kind, { encoder, final: false, config }).rows().shape];
+  };
+  expect(shape("cache")).toEqual([3, 2, 2, 3, 2]);
+  expect(shape("embeddings")).toEqual([3, 24]);
+});
+
+it("activations of a perceptron are between its layers", () => {
+  const layer = (weight: number) => new Linear(new Parameter(tensor([[weight]])));
+  const of = (activation: "relu" | "tanh", ...weights: number[]) => {
+    const perceptron = new Perceptron(weights.map(layer), activation);
+    return [[...perceptron.namedParameters()].map(([name]) => name), perceptron.forward(tensor([[2]])).dataSync()[0]];
+  };
+  expect(of("relu", -1)).toEqual([["0.weight"], -2]);
+  expect(of("relu", -1, 3)).toEqual([["0.weight", "2.weight"], 0]);
+  expect(of("relu", 1, -3, -1)).toEqual([["0.weight", "2.weight", "4.weight"], 0]);
+  expect(of("tanh", -1, 3)[1]).toBeCloseTo(3 * Math.tanh(-2), 6);
+});
+
+describe("adaption prompts", () => {
+  const draw = (seed: number) => randn([4, 4], { generator: new Generator(seed) });
+  let [q, k, v]: Tensor[] = [];
+  beforeAll(() => {
+    [q, k, v] = [1, 2, 3].map(draw);
+  });
+  const linear = (weight: Tensor) => new Linear(new Parameter(weight));
+
+  /** Attention of two heads of width 2, whose own output is zero. */
+  class Attention extends AttentionLayer {
+    forward(x: Tensor, layer: number, attend: Attend): Tensor {
+      const heads = linear(q).forward(x).reshape([1, 2, 2, 2]);
+      return attend(layer, heads, heads, heads, { scale: 1 }).reshape([1, 2, 4]);
+    }
+  }
+
+  const output = (parts: Record<string, UnaryModule>) => {
+    const base = Object.assign(new Attention(), parts) as never;
+    const config = new AdaptionPromptConfig({ adapterLen: 3, adapterLayers: 1 });
+    const context = { base, path: "attn", config, generator: new Generator(5) } as never;
+    const layer = adaptionPrompt.createLayer(context) as unknown as {
+      parameters: { adaption_prompt: Parameter; adaption_gate: Parameter };
+      forward(x: Tensor, base: Module, layer: number, attend: Attend): Tensor;
+    };
+    const { adaption_prompt: rows, adaption_gate: gate } = layer.parameters;
+    noGrad(() => copyInto(gate, tensor([0.5])));
+    const x = randn([1, 2, 4], { generator: new Generator(6) });
+    const y = layer.forward(x, base, 0, () => zeros([1, 2, 2, 2]));
+    return { rows: rows.detach(), x, y: [...y.dataSync()].map(Number) };
+  };
+
+  /** Scaled attention of the tokens to the rows, by hand. */
+  const byHand = ({ rows, x }: { rows: Tensor; x: Tensor }) => {
+    const [queries, keys, values] = [linear(q).forward(x), linear(k).forward(rows), linear(v).forward(rows)].map((t) =>
+      [...t.dataSync()].map(Number),
+    );
+    return [0, 1].flatMap((token) =>
+      [0, 1].flatMap((head) => {
+        const at = (all: number[], row: number) => all.slice(4 * row + 2 * head, 4 * row + 2 * head + 2);
+        const dot = (a: number[], b: number[]) => a[0] * b[0] + a[1] * b[1];
+        const scores = [0, 1, 2].map((row) => Math.exp(dot(at(queries, token), at(keys, row)) / Math.SQRT2));
+        const total = scores.reduce((sum, score) => sum + score);
+        return [0, 1].map((i) => scores.reduce((sum, score, row) => sum + (score / total) * at(values, row)[i], 0) / 2);
+      }),
+    );
+  };
+
+  it.each([
+    ["separate projections", () => ({ k_proj: linear(k), v_proj: linear(v), o_proj: linear(tensor(identity)) })],
+    ["one projection, as in GPT-2", () => ({ c_attn: linear(cat([q, k, v], { dim: 0 })) })],
+  ])("are attended to by the keys and values of %s", (_, parts) => {
+    const found = output(parts());
+    for (const [i, value] of byHand(found).entries()) expect(found.y[i]).toBeCloseTo(value, 5);
+    expect(found.rows.shape).toEqual([1, 3, 4]);
+  });
+
+  const identity = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
+
+  it.each([["k_proj"], ["v_proj"], ["o_proj"]])("are not for attention without %s", (missing) => {
+    const parts: Record<string, UnaryModule> = { k_proj: linear(k), v_proj: linear(v), o_proj: linear(q) };
+    delete parts[missing];
+    expect(() => output(parts)).toThrow("attn is a Attention without k_proj, v_proj and o_proj, or c_attn");
+  });
+});

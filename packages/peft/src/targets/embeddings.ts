@@ -22,5 +22,5 @@ const tableNames = ["embed_tokens", "lm_head"];
 export function savesTables({ targetModules }: PeftConfig, paths: readonly string[]): boolean {
   if (typeof targetModules !== "string") return tableNames.some((name) => targetModules?.includes(name));
   const regex = pythonRegex(targetModules, "fullmatch");
-  return paths.some((path) => regex.test(path) && tableNames.includes(path.slice(path.lastIndexOf(".") + 1)));
+  return paths.some((path) => regex.test(path) && tableNames.includes(path.split(".").pop()!));
 }

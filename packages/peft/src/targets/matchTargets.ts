@@ -26,9 +26,7 @@ interface LayerChoice {
 
 /** Returns a path and its suffixes after each dot. A name matches a path if it equals one of them. */
 function endsOf(path: string): string[] {
-  const ends = [path];
-  for (let dot = path.indexOf("."); dot >= 0; dot = path.indexOf(".", dot + 1)) ends.push(path.slice(dot + 1));
-  return ends;
+  return path.split(".").map((_, i, parts) => parts.slice(i).join("."));
 }
 
 /** Returns true if a path matches a list of names, or a regular expression for the whole path. */
@@ -132,7 +130,7 @@ function unusedChoices(
 ): string[] {
   const { excludeModules: excluded } = config;
   const entries = typeof excluded === "string" ? [excluded] : (excluded ?? []);
-  const paths = entries.length > 0 ? [...model.namedModules()].map(([path]) => path) : [];
+  const paths = [...model.namedModules()].map(([path]) => path);
   const unmet = entries.filter((entry) => {
     const one = typeof excluded === "string" ? entry : [entry];
     return !paths.some((path) => matchesPath(one, path));

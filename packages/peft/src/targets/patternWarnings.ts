@@ -17,7 +17,11 @@ export function orderWarnings(
   pattern: Readonly<Record<string, number>>,
   paths: readonly string[],
 ): Warning[] {
-  const sorted = Object.fromEntries(Object.entries(pattern).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted = Object.fromEntries(
+    Object.keys(pattern)
+      .sort()
+      .map((key) => [key, pattern[key]]),
+  );
   const path = paths.find((one) => patternValue(pattern, one, 0) !== patternValue(sorted, one, 0));
   if (path === undefined) return [];
   const [first, second] = [pattern, sorted].map((keys) => Object.keys(keys).find((key) => says(key, path)));

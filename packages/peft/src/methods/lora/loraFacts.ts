@@ -32,7 +32,7 @@ export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | n
 /** Returns EVA's initialisation if the configuration uses it, otherwise null. */
 export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
   const { evaConfig } = config;
-  if (config.initLoraWeights !== "eva" || !evaConfig) return null;
+  if (!evaConfig) return null;
   const measure: DataStart<LoraConfig>["measure"] = async (layers) => {
     const { measureEva } = await import("./eva.ts");
     return measureEva(layers, config, evaConfig);

@@ -59,7 +59,7 @@ function startTokens(context: PromptContext<PromptTuningConfig>): readonly numbe
   if (promptTuningInit === "SAMPLE_VOCAB") {
     const uniform = new Float32Array(count);
     generator.fillUniform(uniform);
-    return Array.from(uniform, (u) => Math.min(vocabulary - 1, Math.floor(u * vocabulary)));
+    return Array.from(uniform, (u) => Math.floor(u * vocabulary));
   }
   if (!tokenizer) {
     throw new Error(
