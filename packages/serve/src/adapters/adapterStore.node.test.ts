@@ -315,3 +315,26 @@ test("a closed store refuses, and leaves no timer", async () => {
   await expect(store.load("a", "v1")).rejects.toMatchObject({ code: "draining" });
   expect(clock.timers).toBe(0);
 });
+
+test("a store needs memory for adapters", async () => {
+  for (const maxAdapterBytes of [0, -1, Number.NaN]) {
+    await expect(server({ maxAdapterBytes })).rejects.toThrow(
+      `adapterStore: maxAdapterBytes is ${maxAdapterBytes}; expected a number of bytes above 0`,
+    );
+  }
+  await server({ maxAdapterBytes: 1 });
+});
+
+test("names have 1 to 256 characters, and lists are sorted by them", async () => {
+  await put("v1", 1);
+  const { store } = await server();
+  for (const name of ["", "x".repeat(257), "a\u0007", 7 as unknown as string]) {
+    await expect(store.load(name, "v1")).rejects.toMatchObject({
+      ...{ code: "invalid_request", param: "lora_name" },
+      message: `lora_name is ${JSON.stringify(name)}; expected 1 to 256 characters, none of them a control character`,
+    });
+  }
+  const names = ["x".repeat(256), "b", "é", "B", "a"];
+  for (const name of names) await store.load(name, "v1");
+  expect((await store.list()).map(({ name }) => name)).toEqual(["B", "a", "b", "x".repeat(256), "é", "v1"]);
+});

@@ -129,10 +129,11 @@ export class AdapterStore implements AdapterProvider {
   async list(): Promise<readonly ServedAdapter[]> {
     const manifest = await this.#watch.fresh();
     // Sorted by name: the order in memory would show whether other servers have changed the file.
-    const entries = Object.entries(manifest.adapters).sort(([one], [other]) => (one < other ? -1 : 1));
-    const named = entries.flatMap(([name, entry]) =>
-      entry ? [this.#served(name, entry.path, { ...entry, tenants: tenantsOf(manifest, entry) })] : [],
-    );
+    const names = Object.keys(manifest.adapters).sort();
+    const named = names.flatMap((name) => {
+      const entry = manifest.adapters[name];
+      return entry ? [this.#served(name, entry.path, { ...entry, tenants: tenantsOf(manifest, entry) })] : [];
+    });
     if (!manifest.discover) return named;
     const paths = (await this.#found.list()).filter((path) => entryOf(manifest, path) === undefined);
     const found = paths.map((path) => {

@@ -25,3 +25,19 @@ test("without a limit, a tenant uses any memory", () => {
   memory.hold(user(""), "b", 400);
   expect(memory.byTenant).toEqual({ "": 1000 });
 });
+
+test("a tenant may use its memory to the last byte", () => {
+  const memory = new HeldMemory();
+  const red = user("red", 300);
+  const release = memory.hold(red, "a", 300);
+  expect(() => memory.hold(red, "b", 300)).toThrow(expect.objectContaining({ code: "queue_full" }));
+  release();
+  expect(memory.byTenant).toEqual({});
+  for (const [version, bytes] of [
+    ["b", 100],
+    ["c", 199],
+    ["d", 1],
+  ] as const)
+    memory.hold(red, version, bytes);
+  expect(() => memory.hold(red, "e", 1)).toThrow(expect.objectContaining({ code: "queue_full" }));
+});

@@ -18,7 +18,7 @@ test("each byte before the data counts, wherever the file lies in memory", () =>
   const layouts = new KnownLayouts();
   const head = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
   const known = layouts.add("config", file(...head, 0, 0, 0, 0), layout);
-  for (const offset of [0, 1, 4]) {
+  for (const offset of [0, 1, 4, 5]) {
     const placed = (bytes: number[]) => file(...new Array(offset).fill(0), ...bytes, 9, 9, 9, 9).subarray(offset);
     expect(layouts.find("config", placed(head))).toBe(known);
     for (const i of head.keys()) expect(layouts.find("config", placed(head.with(i, 99)))).toBeUndefined();
@@ -37,4 +37,16 @@ test("few layouts are known: those used longest ago give way, and large ones are
   const large = new Uint8Array((1 << 18) + 4);
   layouts.add("config", large, layout);
   expect(layouts.find("config", large)).toBeUndefined();
+});
+
+test("a layout is kept if its configuration and the bytes before the data have 2^18 bytes at most", () => {
+  for (const [size, kept] of [
+    [(1 << 18) - 6, true],
+    [(1 << 18) - 5, false],
+  ] as const) {
+    const layouts = new KnownLayouts();
+    const weights = new Uint8Array(size + 4);
+    layouts.add("config", weights, layout);
+    expect(layouts.find("config", weights) !== undefined).toBe(kept);
+  }
 });

@@ -54,10 +54,10 @@ function isOf(weights: Uint8Array, { head, dataLength }: KnownLayout): boolean {
   return weights.length === head.length + dataLength && startsWith(weights, head);
 }
 
-/** Compares 4 bytes at a time if both arrays are aligned. */
+/** Compares 4 bytes at a time if `bytes` is aligned, as `head` is. */
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
   let i = 0;
-  if (bytes.byteOffset % 4 === 0 && head.byteOffset % 4 === 0) {
+  if (bytes.byteOffset % 4 === 0) {
     const [a, b] = [bytes, head].map(({ buffer, byteOffset }) => new Int32Array(buffer, byteOffset, head.length >> 2));
     for (let word = 0; word < b.length; word++) if (a[word] !== b[word]) return false;
     i = 4 * b.length;

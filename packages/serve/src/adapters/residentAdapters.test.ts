@@ -339,3 +339,41 @@ test("a load that fails gives its memory back to the tenant", async () => {
   await expect(model.residents.acquire("a", 100, broken, { tenant: "red" })).rejects.toThrow("broken");
   expect(model.residents.held.byTenant).toEqual({});
 });
+
+test("no adapter is evicted for a load that then does not fit, and the last byte counts", async () => {
+  const model = new Model(1000);
+  const acquire = async (version: string, bytes: number) => {
+    const lease = model.acquire(version, bytes);
+    lease.catch(() => undefined);
+    await model.run();
+    return lease;
+  };
+  await acquire("used", 600);
+  (await acquire("idle", 400)).release();
+  const waits = model.acquire("wide", 401);
+  await model.run();
+  expect([model.residents.evictions, [...model.on.keys()]]).toEqual([0, ["used", "idle"]]);
+  model.residents.close?.(new ServingError("unavailable", "closed"));
+  await waits.catch(() => undefined);
+  const other = new Model(1000);
+  const used = other.acquire("used", 600);
+  const idle = other.acquire("idle", 400);
+  await other.run();
+  (await idle).release();
+  const exact = other.acquire("exact", 400);
+  await other.run();
+  await exact;
+  expect([other.residents.evictions, [...other.on.keys()]]).toEqual([1, ["used", "exact"]]);
+  (await used).release();
+});
+
+test("times of loads are counted in seconds", async () => {
+  const model = new Model(1000);
+  model.clock.turn(500);
+  const lease = model.acquire("a", 100);
+  await settled();
+  model.clock.turn(2500);
+  await model.run();
+  await lease;
+  expect(model.residents.loadTimes.sum).toBe(2.5);
+});

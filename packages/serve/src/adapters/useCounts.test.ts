@@ -33,3 +33,16 @@ test("the uses of so many versions are known", () => {
   expect(counts.count("b")).toBeGreaterThan(fresh + 0.01);
   expect(counts.count("a")).toBeCloseTo(fresh, 2);
 });
+
+test("the count of a version is the logarithm of its uses, each worth twice as much as one 2000 uses before", () => {
+  const counts = new UseCounts();
+  expect(counts.count("a")).toBe(0);
+  expect(counts.count("b")).toBe(1 / 2000);
+  expect(counts.count("a")).toBeCloseTo(Math.log2(1 + 2 ** (2 / 2000)), 12);
+  expect(counts.count("b")).toBeCloseTo(Math.log2(2 ** (1 / 2000) + 2 ** (3 / 2000)), 12);
+});
+
+test("items of equal counts come in their order", () => {
+  const items = [3, 1, 1, 2, 1].map((uses, id) => ({ uses, id }));
+  expect([...leastFirst(items)].map(({ id }) => id)).toEqual([1, 2, 4, 3, 0]);
+});

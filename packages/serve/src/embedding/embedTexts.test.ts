@@ -1,4 +1,4 @@
-import { Generator, init } from "@lowrank/core";
+import { Generator, init, reference, tensor } from "@lowrank/core";
 import { createModel, parseClassifierConfig, randomParameters } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
 import { expect, test } from "vitest";
@@ -27,6 +27,20 @@ test.each([1, 2])("the bits of an embedding follow from its text alone, with %i 
         const some = await embedTexts(model, texts.slice(from, from + size), longest);
         expect(some).toEqual(all.slice(from, from + size));
       }
+    }
+  }
+});
+
+test("an embedding is the mean of the hidden states of the text's tokens", async () => {
+  await init(reference());
+  const model = createModel(config, randomParameters(new Generator(3))).eval();
+  const texts = [[5, 6, 7], [8], [9, 10, 11, 12, 13]];
+  const found = await embedTexts(model, texts, 16);
+  for (const [b, text] of texts.entries()) {
+    const hidden = model.hidden({ inputIds: tensor([text], { dtype: "i32" }) }).dataSync();
+    for (let d = 0; d < 64; d++) {
+      const mean = text.reduce((sum, _, t) => sum + hidden[64 * t + d], 0) / text.length;
+      expect(Math.abs(found[b][d] - mean)).toBeLessThan(1e-5);
     }
   }
 });

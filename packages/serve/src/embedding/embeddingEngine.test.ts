@@ -1,4 +1,4 @@
-import { Generator, init, reference, tensor } from "@lowrank/core";
+import { copyInto, Generator, init, noGrad, reference, tensor } from "@lowrank/core";
 import { createModel, type ParameterSource, parseClassifierConfig, randomParameters } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
@@ -194,4 +194,46 @@ test("adapters give embeddings of their own, in passes of their own, to the bits
   await engine.close();
   expect([...model.parameters()].length).toBe(before);
   await expect((await engineOf()).embed(texts, { adapter: "near" })).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("an engine without requests has no counts, and embeds only", async () => {
+  const before = Math.floor(Date.now() / 1000);
+  const engine = await engineOf();
+  const { created, ...facts } = await engine.model();
+  expect(created).toBeGreaterThanOrEqual(before);
+  expect(created).toBeLessThanOrEqual(Date.now() / 1000);
+  expect(facts).toEqual({
+    ...{ name: "encoder", vocabSize: 98, maxPositions: 42, modelPositions: 42, task: "embed", hasChatTemplate: false },
+  });
+  expect(await engine.stats()).toEqual({
+    ...{ waiting: 0, running: 0, paused: 0, preemptions: 0, passes: 0, batchRows: 0, decodeRows: 0 },
+    ...{ promptTokens: 0, cachedTokens: 0, newTokens: 0, pages: { total: 0, used: 0, cached: 0 }, requests: [] },
+    adapters: { registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0, failures: 0 },
+  });
+  expect(await engine.adapters()).toEqual([]);
+  const refusal = { code: "invalid_request", message: "this server has no store of adapters", param: "lora_name" };
+  await expect(engine.loadAdapter("a", "a")).rejects.toMatchObject(refusal);
+  await expect(engine.unloadAdapter("a")).rejects.toMatchObject(refusal);
+  await engine.close();
+});
+
+test("embeddings have length 1 also if the model's are short", async () => {
+  const model = encoder();
+  for (const [name, parameter] of model.namedParameters()) {
+    if (!/LayerNorm/.test(name)) continue;
+    const values = (await parameter.data()) as Float32Array;
+    noGrad(() =>
+      copyInto(
+        parameter,
+        tensor(
+          values.map((x) => x / 1000),
+          { shape: [...parameter.shape] },
+        ),
+      ),
+    );
+  }
+  const engine = await engineOf({ model });
+  const { embeddings } = await engine.embed(["hello"]);
+  expect(Math.abs(Math.hypot(...embeddings[0]) - 1)).toBeLessThan(1e-5);
+  await engine.close();
 });

@@ -56,7 +56,7 @@ export class EmbeddingEngine implements ServingEngine {
     // An encoder has no cache.
     const pool = { drop: () => undefined };
     this.#host = adapters ? new ModelAdapters(new PeftModel(model), pool, this.#mutex) : null;
-    this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
+    this.#adapters = adapters?.(this.#host!) ?? null;
     this.#model = model;
     model.eval();
     this.#settings = settings;

@@ -47,3 +47,24 @@ test("texts are put in lower case where the folder says so", async () => {
   await expect(readText("A Cat", {}, reader())).rejects.toMatchObject({ code: "invalid_request", param: "input" });
   expect(await readText("A Cat", {}, reader(true))).toEqual([1, 3, 5, 2]);
 });
+
+test("a length is from 1 to the model's, or -1", async () => {
+  const cut = (most: number, input: string | number[] = [5, 4, 3, 3, 3, 3]) =>
+    readText(input, { truncatePromptTokens: most }, reader());
+  expect([await cut(1), await cut(5), await cut(-1)]).toEqual([[5], [5, 4, 3, 3, 3], [5, 4, 3, 3, 3]]);
+  for (const most of [0, 6, -2, 1.5]) {
+    await expect(cut(most)).rejects.toThrow(
+      `truncate_prompt_tokens is ${most}; expected a whole number from 1 to 5, or -1 for the most`,
+    );
+  }
+});
+
+test("a text that fits is not cut, so its tokenizer need not keep the tokens of the bare text", async () => {
+  const joining = {
+    ...{ bosTokenId: null, vocabSize: 9 },
+    encode: (_: string, { addSpecialTokens = true } = {}) => (addSpecialTokens ? [1, 4, 2] : [3]),
+  } as unknown as Tokenizer;
+  const read = (most: number) => readText("a", { truncatePromptTokens: most }, { ...reader(), tokenizer: joining });
+  expect(await read(3)).toEqual([1, 4, 2]);
+  await expect(read(2)).rejects.toThrow("this tokenizer's texts cannot be truncated");
+});

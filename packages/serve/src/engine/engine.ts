@@ -92,7 +92,7 @@ export class Engine implements ServingEngine {
     this.#scheduler = new Scheduler(this.#sizes, this.#pool);
     this.#host = peft && new ModelAdapters(peft, this.#pool, this.#mutex);
     this.#runner = new PassRunner(causal, this.#host, this.#cache);
-    this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
+    this.#adapters = adapters?.(this.#host!) ?? null;
     this.#context = {
       ...{ model: causal, tokenizer, texts: new TokenTexts(tokenizer) },
       eosTokenIds: defaultEos(causal.generationConfig, tokenizer),
