@@ -6,7 +6,7 @@ export default {
   options: {
     doNotFollow: { path: "node_modules|/dist/" },
     exclude: { path: "node_modules|/dist/" },
-    includeOnly: { path: "^packages/[^/]+/src/" },
+    includeOnly: { path: "^(packages/[^/]+/src|tests|tools)/" },
     tsPreCompilationDeps: true,
     parser: "tsc",
   },

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { findChromium } from "@lowrank/test-support/chromium";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 import { chromiumProject } from "./tests/runner/browser/project.ts";
-import { findChromium } from "./tests/support/browser/chromium.ts";
 
 const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "tests/golden/**/*.test.ts"];

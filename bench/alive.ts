@@ -2,7 +2,7 @@
 // page and in a Worker. Also measures how many steps and tokens are done, and how long it takes, with an abort after 50
 // ms.
 
-import { openSourcePage } from "../tests/support/browser/sourcePage.ts";
+import { openSourcePage } from "@lowrank/test-support/sourcePage";
 import type { Alive, AlivePage, Place } from "./lib/alivePage.ts";
 import { machine, printTable } from "./lib/measure.ts";
 

@@ -8,9 +8,9 @@ import { affine, crossEntropy, Generator, init, type Tensor, tensor } from "@low
 import { loadSequenceClassifier, type SequenceClassifier, type Tokenizer } from "@lowrank/models";
 import { Linear, Module, Parameter } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type PeftModel } from "@lowrank/peft";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { collateSequences, embed, loadDataset, meanPooling, multipleNegativesRanking, Trainer } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
-import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
 import { machine, printTable } from "./lib/measure.ts";
 
 /** A text with the index of its intent. */

@@ -2,8 +2,8 @@
 // peer is llama.cpp; in Chromium, it is llama.cpp compiled to WebAssembly. All contestants stay loaded and run in turn.
 import { openFile } from "@lowrank/files";
 import { openGguf, Tokenizer } from "@lowrank/models";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { wasm } from "@lowrank/wasm";
-import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
 import { startDecodeBrowser } from "./lib/decodeBrowser.ts";
 import { machine, median, printTable, statisticsOf } from "./lib/measure.ts";
 import type { DecodePeer, DecodeTask, DecodeTiming } from "./peers/decodePeer.ts";

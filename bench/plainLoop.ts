@@ -1,7 +1,7 @@
 // Measures a training loop written as in PyTorch, without `scope` or `dispose`, in Node and in Chromium. Results are
 // its memory over 10,000 steps, and its time over the time of the same loop with `scope`.
 
-import { openSourcePage, type SourcePage } from "../tests/support/browser/sourcePage.ts";
+import { openSourcePage, type SourcePage } from "@lowrank/test-support/sourcePage";
 import { interleave, machine, marginCell, printTable } from "./lib/measure.ts";
 import { type LoopMemory, type MlpLoops, mlpLoops } from "./lib/mlpLoops.ts";
 

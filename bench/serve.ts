@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { machine } from "./lib/measure.ts";
 import { smolFigures } from "./lib/serve/smolFigures.ts";
 import { storeFigures } from "./lib/serve/storeFigures.ts";

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { sharedPath } from "../tests/support/golden/sharedFolder.ts";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { compiledChild } from "./lib/compiledChild.ts";
 import { machine, median, printTable } from "./lib/measure.ts";
 

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { openSourcePage } from "@lowrank/test-support/sourcePage";
 import type { Plugin } from "vite";
-import { openSourcePage } from "../../tests/support/browser/sourcePage.ts";
 import type { DecodePeer, DecodeTask, DecodeTiming } from "../peers/decodePeer.ts";
 import type { LowrankWeights } from "../peers/lowrankDecode.ts";
 import type { DecodePage } from "./decodePage.ts";

@@ -1,5 +1,5 @@
+import { whyNoAdapter } from "@lowrank/test-support/webgpuDriver";
 import { create, globals } from "webgpu";
-import { whyNoAdapter } from "../../tests/support/webgpu/webgpuDriver.ts";
 
 /** Dawn's GPU object, which must outlive its devices. */
 let entry: GPU | undefined;

@@ -1,4 +1,4 @@
-import { sharedPath } from "../../tests/support/golden/sharedFolder.ts";
+import { sharedPath } from "@lowrank/test-support/folders";
 import type { SmolChildOptions } from "../peers/smolChild.ts";
 import { compiledChild } from "./compiledChild.ts";
 import { startLineServer } from "./lineServer.ts";

@@ -1,8 +1,7 @@
 import { basename, join } from "node:path";
 import { ggufDTypes } from "@lowrank/models";
-import { launch } from "../../tests/bundles/inChromium.ts";
-import { findChromium } from "../../tests/support/browser/chromium.ts";
-import { pageModel } from "../../tests/support/pageTraining/pageModel.ts";
+import { findChromium, launch } from "@lowrank/test-support/chromium";
+import { pageModel } from "@lowrank/test-support/pageModel";
 import type { AdapterCase } from "./adapterCase.ts";
 import { type BaseName, bases } from "./bases.ts";
 import { randomBatch } from "./batch.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hubFiles, type ModelFiles } from "@lowrank/files";
-import { fakeCommit, startFakeHub } from "../../tests/support/hub/startFakeHub.ts";
+import { fakeCommit, startFakeHub } from "@lowrank/test-support/hub";
 import type { Findings } from "./compare.ts";
 import type { Python } from "./python.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Tokenizer } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
-import { sharedPath } from "../../tests/support/golden/sharedFolder.ts";
+import { sharedPath } from "@lowrank/test-support/folders";
 import type { Findings } from "./compare.ts";
 import type { Python } from "./python.ts";
 import type { RandomChoice } from "./randomChecks.ts";

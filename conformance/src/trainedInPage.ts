@@ -1,7 +1,7 @@
 import { loadModel } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
+import { pageScript, trainInPage } from "@lowrank/test-support/pageTraining";
 import type { Browser } from "playwright";
-import { pageScript, trainInPage } from "../../tests/support/pageTraining/trainInPage.ts";
 import { asTensors, type Batch } from "./batch.ts";
 import { compare, type Findings, relativeDifference, usualTolerances } from "./compare.ts";
 import { type Applied, complaints } from "./directions.ts";

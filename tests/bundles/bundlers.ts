@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { samplePage } from "@lowrank/test-support/serveFolder";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { build as esbuild } from "esbuild";
 import { rollup } from "rollup";
@@ -7,7 +8,6 @@ import { createLogger, build as viteBuild } from "vite";
 import { build as newestViteBuild } from "vite-newest";
 import webpack from "webpack";
 import { writeUnbundled } from "./importMap.ts";
-import { samplePage } from "./sample.ts";
 
 /** Builds the sample app in `user` for production into `outDir`; returns the warnings. */
 export type Bundle = (user: string, outDir: string) => Promise<string[]>;

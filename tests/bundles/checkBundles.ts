@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { findChromium } from "../support/browser/chromium.ts";
+import { findChromium, launch } from "@lowrank/test-support/chromium";
 import { type Bundle, bundlers } from "./bundlers.ts";
 import { type Check, problemsOf } from "./check.ts";
 import { checkCsp } from "./checkCsp.ts";
 import { checkFallback } from "./checkFallback.ts";
 import { followPageGuide } from "./guides.ts";
-import { addModel, launch } from "./inChromium.ts";
+import { addModel } from "./inChromium.ts";
 import { bundleWithNext } from "./next.ts";
 import { pageSizes, sizeTable } from "./pageSizes.ts";
 import { checkPageTraining } from "./pageTraining/checkPageTraining.ts";

@@ -1,10 +1,9 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isolationHeaders } from "@lowrank/test-support/chromium";
+import { samplePage, serve } from "@lowrank/test-support/serveFolder";
 import type { Browser } from "playwright";
-import { isolationHeaders } from "../support/browser/chromium.ts";
-import { serve } from "../support/pageTraining/serve.ts";
 import { bundlers } from "./bundlers.ts";
-import { samplePage } from "./sample.ts";
 
 /** The policy in docs/bundlers.md. */
 const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { chromiumFlags } from "@lowrank/test-support/chromium";
+import { serve } from "@lowrank/test-support/serveFolder";
 import { type Browser, chromium } from "playwright";
-import { chromiumFlags } from "../support/browser/chromium.ts";
-import { serve } from "../support/pageTraining/serve.ts";
 import { bundlers } from "./bundlers.ts";
 
 const page = `

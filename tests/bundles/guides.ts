@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { docBlocks } from "@lowrank/test-support/docBlocks";
 import type { Browser } from "playwright";
 import { createServer } from "vite";
-import { docBlocks } from "../../tools/docs/docBlocks.ts";
 
 const limitMs = 60_000;
 

@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium } from "playwright";
-import { chromiumFlags, isolationHeaders } from "../support/browser/chromium.ts";
-import { serve } from "../support/pageTraining/serve.ts";
+import { isolationHeaders } from "@lowrank/test-support/chromium";
+import { serve } from "@lowrank/test-support/serveFolder";
+import type { Browser } from "playwright";
 import type { EngineSample, Sample } from "./sample.ts";
 
 /** The sample's results in a page, in its Web Worker, and through `lowrank/worker`. */
@@ -19,11 +19,6 @@ export function addModel(user: string, outDir: string): void {
   const model = join(outDir, "model");
   mkdirSync(model);
   cpSync(join(user, "node_modules/@lowrank/nano/model"), model, { recursive: true });
-}
-
-/** Starts headless Chromium. */
-export function launch(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: chromiumFlags });
 }
 
 /** Serves a bundle and runs the sample; `isolated` pages can share memory with threads. */

@@ -1,10 +1,9 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { samplePage, serve } from "@lowrank/test-support/serveFolder";
 import type { Browser } from "playwright";
-import { serve } from "../support/pageTraining/serve.ts";
 import { weighedBundlers } from "./bundlers.ts";
 import { addModel } from "./inChromium.ts";
-import { samplePage } from "./sample.ts";
 
 /**
  * The maximum size of a page's scripts, in kB (1000 bytes) as Chromium downloads them: minified and gzipped, without

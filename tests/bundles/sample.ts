@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { samplePage } from "@lowrank/test-support/serveFolder";
 
 /** The part of the sample that runs through `lowrank/worker`. */
 export interface EngineSample {
@@ -19,9 +20,6 @@ export interface ServerRun {
   readonly page: Sample;
   readonly engine: EngineSample;
 }
-
-/** The page of the sample; bundlers put its script into the same folder. */
-export const samplePage = `<!doctype html><meta charset="utf-8"><script type="module" src="./page.js"></script>`;
 
 /** The scripts of the sample in a page and in its Workers. */
 export const scripts = ["app.js", "runEngine.js", "page.js", "appWorker.js", "engine.js"];

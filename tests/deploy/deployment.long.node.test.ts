@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
+import { Random } from "@lowrank/test-support/random";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Random } from "../support/counts/random.ts";
 import { askRetrying } from "./askRetrying.ts";
 import { admin, baseName, Deployment, tenants } from "./deployment.ts";
 import { type KnownRequest, knownRequests, problemOf } from "./knownRequests.ts";

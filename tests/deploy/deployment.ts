@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ObjectStore } from "@lowrank/test-support/objectStore";
+import { freePorts } from "@lowrank/test-support/ports";
 import { parse } from "yaml";
-import { freePorts } from "../support/servers/freePorts.ts";
-import { ObjectStore } from "../support/servers/objectStore.ts";
 import { Replica } from "./replica.ts";
 import { type Nginx, startNginx } from "./startNginx.ts";
 

@@ -1,4 +1,4 @@
-import type { Random } from "../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 import { askRetrying } from "./askRetrying.ts";
 import { type Completion, readCompletion, sameTokens } from "./completion.ts";
 import { admin, type Tenant } from "./deployment.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type StartedProcess, startProcess, untilAnswers } from "../support/servers/startProcess.ts";
+import { type StartedProcess, startProcess, untilAnswers } from "@lowrank/test-support/process";
 
 const root = join(import.meta.dirname, "../..");
 const lowrank = join(root, "packages/lowrank/src/bin.ts");

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startProcess, untilAnswers } from "../support/servers/startProcess.ts";
+import { startProcess, untilAnswers } from "@lowrank/test-support/process";
 import { type LoggedRequest, localNginxConfig, readAccessLog } from "./nginxConfig.ts";
 
 const published = join(import.meta.dirname, "../../docs/deploy/nginx.conf");

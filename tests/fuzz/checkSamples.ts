@@ -1,4 +1,4 @@
-import { Random } from "../support/counts/random.ts";
+import { Random } from "@lowrank/test-support/random";
 import { tryCase } from "./fuzzCase.ts";
 import type { Sample } from "./sample.ts";
 

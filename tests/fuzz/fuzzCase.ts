@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { folderFiles, memoryFiles } from "@lowrank/files";
-import { Random } from "../support/counts/random.ts";
+import { Random } from "@lowrank/test-support/random";
 import { attempts } from "./attempts/index.ts";
 import { judgeError, type Verdict } from "./judge.ts";
 import { mutateFile } from "./mutate/mutate.ts";

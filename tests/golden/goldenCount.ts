@@ -1,4 +1,4 @@
-import { formatTally } from "../support/counts/tally.ts";
+import { formatTally } from "@lowrank/test-support/tally";
 import type { Check } from "./check/compare.ts";
 import { exceptionOf } from "./check/exceptions.ts";
 

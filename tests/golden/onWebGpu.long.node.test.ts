@@ -1,8 +1,8 @@
 import { folderFiles } from "@lowrank/files";
+import { findChromium } from "@lowrank/test-support/chromium";
+import { goldenFolder } from "@lowrank/test-support/folders";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { expect, it } from "vitest";
-import { findChromium } from "../support/browser/chromium.ts";
-import { goldenFolder } from "../support/golden/sharedFolder.ts";
-import { noWebGpu } from "../support/webgpu/webgpuTests.ts";
 import type { Check } from "./check/compare.ts";
 import { exceptionOf } from "./check/exceptions.ts";
 import { checksInChromium } from "./inChromium/checksInChromium.ts";

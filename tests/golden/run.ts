@@ -9,7 +9,7 @@
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { folderFiles } from "@lowrank/files";
-import { goldenFolder } from "../support/golden/sharedFolder.ts";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import type { Check } from "./check/compare.ts";
 import type { GoldenPart } from "./check/part.ts";
 import { GoldenCount } from "./goldenCount.ts";

@@ -7,8 +7,8 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Random } from "../support/counts/random.ts";
-import { formatTally } from "../support/counts/tally.ts";
+import { Random } from "@lowrank/test-support/random";
+import { formatTally } from "@lowrank/test-support/tally";
 import { isEquivalent } from "./equivalent.ts";
 import { type Mutation, mutated, mutationsOf } from "./mutations.ts";
 import { Tests } from "./tests.ts";

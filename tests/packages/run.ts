@@ -23,11 +23,11 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { formatTally } from "@lowrank/test-support/tally";
 import { command } from "../bundles/check.ts";
 import { checkBundles } from "../bundles/checkBundles.ts";
 import { followNodeGuide } from "../bundles/guides.ts";
 import { checkRuntimes } from "../bundles/runtimes.ts";
-import { formatTally } from "../support/counts/tally.ts";
 import { archiveTable } from "./archiveTable.ts";
 import { checkTypes } from "./checkTypes.ts";
 import { lintArchive } from "./lintArchive.ts";

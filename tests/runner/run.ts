@@ -3,7 +3,7 @@
 // names their projects.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
-import { formatTally, parseTally, type Tally } from "../support/counts/tally.ts";
+import { formatTally, parseTally, type Tally } from "@lowrank/test-support/tally";
 import { runVitest } from "./runVitest.ts";
 
 /** Checks the golden data in a separate process, since that keeps one core busy. */

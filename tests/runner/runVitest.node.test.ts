@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
+import { findChromium } from "@lowrank/test-support/chromium";
 import { expect, it } from "vitest";
-import { findChromium } from "../support/browser/chromium.ts";
 
 it.skipIf(findChromium() === undefined)(
   "a project whose page goes away is said to have ended early, with the files that did not run",

@@ -1,6 +1,6 @@
+import type { Tally } from "@lowrank/test-support/tally";
 import type { Reporter, TestModule, TestSpecification } from "vitest/node";
 import { parseCLI, startVitest } from "vitest/node";
-import type { Tally } from "../support/counts/tally.ts";
 
 /** The outcome of a run: its count, tests that skipped themselves, and projects that ended before their last file. */
 export interface TestRun {

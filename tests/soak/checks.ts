@@ -1,4 +1,4 @@
-import { formatTally, type Tally } from "../support/counts/tally.ts";
+import { formatTally, type Tally } from "@lowrank/test-support/tally";
 
 /** The maximum number of printed problems of one kind; further ones are only counted. */
 const mostPrinted = 5;

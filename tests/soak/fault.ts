@@ -1,6 +1,6 @@
+import type { Random } from "@lowrank/test-support/random";
 import type { Deployment } from "../deploy/deployment.ts";
 import type { AdapterFiles } from "../deploy/makeAdapters.ts";
-import type { Random } from "../support/counts/random.ts";
 import type { Checks } from "./checks.ts";
 import type { Clocks } from "./clocks.ts";
 

@@ -1,6 +1,6 @@
+import { Random } from "@lowrank/test-support/random";
 import { askRetrying } from "../deploy/askRetrying.ts";
 import { type KnownRequest, problemOf } from "../deploy/knownRequests.ts";
-import { Random } from "../support/counts/random.ts";
 import type { Checks } from "./checks.ts";
 
 /** Statistics of a load. */

@@ -1,8 +1,8 @@
+import { Random } from "@lowrank/test-support/random";
 import { askRetrying } from "../deploy/askRetrying.ts";
 import { admin, baseName, Deployment, tenants } from "../deploy/deployment.ts";
 import { type KnownRequest, knownRequests, type UsableName } from "../deploy/knownRequests.ts";
 import { type AdapterFiles, makeAdapters } from "../deploy/makeAdapters.ts";
-import { Random } from "../support/counts/random.ts";
 import { ask, completions, smallBody } from "./ask.ts";
 import { Clocks, hasFakeTime } from "./clocks.ts";
 import { eventually, expectOneOf } from "./fault.ts";

@@ -1,4 +1,4 @@
-import type { Random } from "../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 import { type Fault, pause, type Soak } from "./fault.ts";
 import { clockJump } from "./faults/clockJump.ts";
 import { corruptAdapters } from "./faults/corruptAdapters.ts";

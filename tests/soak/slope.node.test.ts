@@ -1,5 +1,5 @@
+import { Random } from "@lowrank/test-support/random";
 import { expect, test } from "vitest";
-import { Random } from "../support/counts/random.ts";
 import { fitSlope, isUpward, leastLife, type Slope } from "./slope.ts";
 
 const MB = 1e6;

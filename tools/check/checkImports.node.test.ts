@@ -11,8 +11,8 @@ describe("checkImports", () => {
       "packages/core/src/engine/op.ts": 'import {\n  Tensor,\n} from "./tensor.ts";',
       "packages/peft/src/index.ts": 'import { Module } from "@lowrank/nn";\nimport { matmul } from "@lowrank/core";',
       "packages/peft/src/lora.test.ts": 'import { Llama } from "@lowrank/models";',
-      "packages/peft/src/real.node.test.ts":
-        'import { sharedPath } from "../../../tests/support/golden/sharedFolder.ts";',
+      "packages/peft/src/real.node.test.ts": 'import { sharedPath } from "@lowrank/test-support/folders";',
+      "tests/soak/run.ts": 'import { Random } from "@lowrank/test-support/random";\nimport "../deploy/ask.ts";',
     };
     expect(check(files)).toEqual([]);
   });
@@ -26,6 +26,12 @@ describe("checkImports", () => {
     ["packages/nn/src/a.ts", 'import { x } from "../../core/src/x.ts";', "from outside its folder"],
     ["packages/nn/src/a.test.ts", 'import { x } from "@lowrank/core/src/x.ts";', "only public exports"],
     ["bench/a.ts", 'import { x } from "../packages/core/src/x.ts";', "from outside its folder"],
+    ["packages/nn/src/a.test.ts", 'import { x } from "../../../tests/support/random.ts";', "from outside its folder"],
+    ["packages/nn/src/a.test.ts", 'import { x } from "../../../tools/check/rooms.ts";', "from outside its folder"],
+    ["packages/nn/src/a.ts", 'import { x } from "@lowrank/test-support/random";', "nn may not import test-support"],
+    ["conformance/src/a.ts", 'import { x } from "../../tests/bundles/x.ts";', "from outside its folder"],
+    ["tests/soak/a.ts", 'import { x } from "../support/random.ts";', "from outside its folder"],
+    ["tests/support/a.ts", 'import { x } from "../soak/x.ts";', "from outside its folder"],
     ["assembly/a.ts", 'import { x } from "../tools/x";', "a kernel may not import"],
     ["packages/extra/src/a.ts", 'import { x } from "@lowrank/core";', "has no row in the table"],
   ])("refuses %s with %s", (path, source, message) => {

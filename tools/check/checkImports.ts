@@ -63,14 +63,19 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
   return [...problems, ...checkMethodNames(files)];
 }
 
+/** True for an import of a package, of tests/ or of tools/ from another folder. Suites and tools are not shared. */
+function leavesFolder(path: string, landing: string): boolean {
+  const folder = (file: string) => /^(packages|tests\/support|tests|tools)\//.exec(file)?.[1];
+  const isShared = /^packages\/[^/]+\/src\/testing\//.test(landing);
+  return folder(landing) !== undefined && folder(landing) !== folder(path) && !isShared;
+}
+
 function breach(path: string, target: string): string | undefined {
   const own = packageOf(path);
   if (target.startsWith(".")) {
     const landing = join(dirname(path), target);
-    const helper = isTest(path) && landing.startsWith("tests/support/");
-    const foreign = landing.startsWith("packages/") && !/^packages\/[^/]+\/src\/testing\//.test(landing);
-    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : foreign;
-    if (leaves && !helper) return `imports "${target}" from outside its folder; import the package by its name`;
+    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : leavesFolder(path, landing);
+    if (leaves) return `imports "${target}" from outside its folder; import the package by its name`;
     const strays = path.startsWith("assembly/") && !landing.startsWith("assembly/");
     return strays ? `a kernel may not import "${target}"` : undefined;
   }

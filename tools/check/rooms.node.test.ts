@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { rooms } from "./rooms.ts";
+import { folderOf, rooms } from "./rooms.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -17,9 +17,13 @@ async function errorsOf(files: Readonly<Record<string, string>>): Promise<string
   }
   const command = join(root, "node_modules/dependency-cruiser/bin/dependency-cruiser.mjs");
   const config = join(root, ".dependency-cruiser.mjs");
-  const { stdout } = await promisify(execFile)(process.execPath, [command, "--config", config, "packages"], {
-    cwd: folder,
-  }).catch((failed: { stdout: string }) => failed);
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [command, "--config", config, "packages", "tests", "tools"],
+    {
+      cwd: folder,
+    },
+  ).catch((failed: { stdout: string }) => failed);
   await rm(folder, { recursive: true });
   expect(stdout).toMatch(/ \d+ modules, \d+ dependencies cruised/);
   return stdout.split("\n").flatMap((line) => line.match(/^ *error (.*)$/)?.slice(1) ?? []);
@@ -42,17 +46,31 @@ it("imports of higher rooms and files outside the rooms are refused", async () =
     "packages/peft/src/methods/lora/lora.ts": `${shape}${importing("../index.ts")}`,
     "packages/peft/src/methods/shared/draws.ts": importing("../lora/lora.ts"),
     "packages/peft/src/methods/vectors/vera.ts": importing("../lora/lora.ts"),
+    "packages/peft/src/methods/vectors/suite.test.ts": importing("../../../../../tests/golden/check/compare.ts"),
+    "packages/peft/src/methods/vectors/helped.test.ts": importing("../../../../../tests/support/random.ts"),
+    "packages/peft/src/methods/vectors/helped.ts": importing("../../../../../tests/support/random.ts"),
+    "packages/peft/src/methods/vectors/tool.ts": importing("../../../../../tools/check/rooms.ts"),
+    "tests/support/random.ts": shape,
+    "tests/golden/check/compare.ts": shape,
+    "tests/golden/ops/ops.ts": importing("../check/compare.ts"),
+    "tests/golden/check/up.ts": importing("../../soak/run.ts"),
+    "tests/soak/run.ts": shape,
+    "tools/check/rooms.ts": shape,
   });
   expect(errors.map((error) => error.replace(/packages\/\w+\/src\//g, "")).sort()).toEqual([
     "core/layout: layout/entry.ts → index.ts",
     "core/layout: layout/up.ts → engine/tensor.ts",
     "core: outside the rooms: attic/old.ts → layout/shape.ts",
     "peft/methods/lora: methods/lora/lora.ts → methods/index.ts",
+    "packages: helpers of tests: methods/vectors/helped.ts → tests/support/random.ts",
+    "packages: no suite and no tool: methods/vectors/suite.test.ts → tests/golden/check/compare.ts",
+    "packages: no suite and no tool: methods/vectors/tool.ts → tools/check/rooms.ts",
     "peft/methods/shared: methods/shared/draws.ts → methods/lora/lora.ts",
+    "tests/golden/check: tests/golden/check/up.ts → tests/soak/run.ts",
   ]);
 });
 
 it.each(Object.entries(rooms))("each room of %s is a folder", async (name, listed) => {
   for (const room of Object.keys(listed))
-    await expect(readdir(join(root, "packages", name, "src", room))).resolves.not.toEqual([]);
+    await expect(readdir(join(root, folderOf(name), room))).resolves.not.toEqual([]);
 });

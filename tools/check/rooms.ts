@@ -1,7 +1,7 @@
 /**
- * The rooms of each package with their contents, lowest first. A file imports values and types only from its own room
- * and from lower ones. A room is a folder of `src`, or a folder inside it if it is listed. `pnpm docs:rooms` writes the
- * table to docs/design/imports.md.
+ * The rooms of each package and of other folders with their contents, lowest first. A file imports values and types
+ * only from its own room and from lower ones. A room is a folder of a package's `src`, or a folder inside it if it is
+ * listed. `pnpm docs:rooms` writes the table to docs/design/imports.md.
  */
 export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
@@ -148,14 +148,45 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "commands/compare": "`lowrank compare`",
     program: "the command line",
   },
+  tests: {
+    support: "helpers that the tests of several packages share, as `@lowrank/test-support`",
+    runner: "`pnpm test`: Vitest, and what it counts",
+    "runner/browser": "tests in pages and Web Workers of Chromium",
+    "golden/check": "what a check is, and where golden data is",
+    "golden/ops": "ops, optimizers and 4-bit blocks against PyTorch",
+    "golden/models": "models against transformers",
+    "golden/adapters": "adapters against PEFT",
+    "golden/realModel": "a real model's files against their recorded results",
+    "golden/parts": "the parts of the golden data on each backend",
+    "golden/inChromium": "golden data in a page of Chromium",
+    golden: "`pnpm golden`",
+    deploy: "replicas of the server behind nginx, as docs/deploy.md runs them",
+    soak: "`pnpm soak`: load and faults",
+    "fuzz/mutate": "damage to files of every kind",
+    fuzz: "`pnpm fuzz`: reads damaged files",
+    "bundles/pageTraining": "a training in a page that crashes",
+    bundles: "sample pages with each bundler",
+    packages: "`pnpm check:packages`: the packages as they are published",
+    mutants: "`pnpm mutants`: changes the sources and runs the tests",
+  },
+  tools: {
+    build: "generated files, and parts of the packages that the compiler does not write",
+    check: "`pnpm check`: who may import whom, comments, options",
+    docs: "`pnpm docs:check`",
+  },
 };
+
+/** Returns the folder that has the rooms of a package, or of another folder in the list. */
+export function folderOf(name: string): string {
+  return ["tests", "tools"].includes(name) ? name : `packages/${name}/src`;
+}
 
 /** A rule of dependency-cruiser. */
 interface Rule {
   readonly name: string;
   readonly comment: string;
   readonly severity: "error";
-  readonly from: { readonly path: string; readonly pathNot: string };
+  readonly from: { readonly path: string; readonly pathNot?: string };
   readonly to: { readonly path?: string };
 }
 
@@ -167,13 +198,13 @@ function filesOf(name: string, room: string): string {
   const inside = Object.keys(rooms[name]).flatMap((other) =>
     other.startsWith(`${room}/`) ? [`${other.slice(room.length + 1)}/`] : [],
   );
-  return `^packages/${name}/src/${room}/${inside.length > 0 ? `(?!${inside.join("|")})` : ""}`;
+  return `^${folderOf(name)}/${room}/${inside.length > 0 ? `(?!${inside.join("|")})` : ""}`;
 }
 
 /** Returns the rules of one package: no import from a higher room, and no file outside the rooms. */
 function rulesOf(name: string): Rule[] {
   const all = Object.keys(rooms[name]);
-  const entries = String.raw`^packages/${name}/src/[^/]+\.ts$`;
+  const entries = String.raw`^${folderOf(name)}/[^/]+\.ts$`;
   const order = all.map((room, i): Rule => {
     const lower = all.slice(0, i).join(", ");
     return {
@@ -186,10 +217,10 @@ function rulesOf(name: string): Rule[] {
   });
   const outside: Rule = {
     name: `${name}: outside the rooms`,
-    comment: `Each folder of packages/${name}/src is a room. Add it to tools/check/rooms.ts.`,
+    comment: `Each folder of ${folderOf(name)} is a room. Add it to tools/check/rooms.ts.`,
     severity: "error",
     from: {
-      path: `^packages/${name}/src/.+/`,
+      path: `^${folderOf(name)}/.+/`,
       pathNot: [ofTests, ...all.map((room) => filesOf(name, room))].join("|"),
     },
     to: {},
@@ -197,5 +228,23 @@ function rulesOf(name: string): Rule[] {
   return [...order, outside];
 }
 
-/** The rules of all packages. */
-export const rules: readonly Rule[] = Object.keys(rooms).flatMap(rulesOf);
+/** Packages import nothing from suites and tools. Only their tests import the helpers of tests/support. */
+const rulesOfPackages: readonly Rule[] = [
+  {
+    name: "packages: no suite and no tool",
+    comment: "A package imports nothing from tests/ and tools/. Tests share helpers in tests/support.",
+    severity: "error",
+    from: { path: "^packages/" },
+    to: { path: "^(tests/(?!support/)|tools/)" },
+  },
+  {
+    name: "packages: helpers of tests",
+    comment: "Only test files import @lowrank/test-support, which is not published.",
+    severity: "error",
+    from: { path: "^packages/", pathNot: String.raw`\.test\.ts$|^packages/[^/]+/src/tests/` },
+    to: { path: "^tests/support/" },
+  },
+];
+
+/** The rules of all packages and of the other folders in the list. */
+export const rules: readonly Rule[] = [...Object.keys(rooms).flatMap(rulesOf), ...rulesOfPackages];

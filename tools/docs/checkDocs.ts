@@ -5,8 +5,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { formatTally } from "../../tests/support/counts/tally.ts";
-import { type DocBlock, docBlocks } from "./docBlocks.ts";
+import { type DocBlock, docBlocks } from "@lowrank/test-support/docBlocks";
+import { formatTally } from "@lowrank/test-support/tally";
 import { pathProblems } from "./docPaths.ts";
 
 const root = resolve(import.meta.dirname, "../..");

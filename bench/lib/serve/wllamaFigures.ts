@@ -1,4 +1,4 @@
-import { openSourcePage } from "../../../tests/support/browser/sourcePage.ts";
+import { openSourcePage } from "@lowrank/test-support/sourcePage";
 import { modelPlugin } from "../decodeBrowser.ts";
 import { engineRacer } from "./engineRacer.ts";
 import { printSpeeds, type Racer, race, ratioOf } from "./race.ts";

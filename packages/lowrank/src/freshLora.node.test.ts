@@ -1,10 +1,10 @@
 import { Generator, init, noGrad, rand, randn, reference, type Tensor, to, zeros } from "@lowrank/core";
 import { Conv1D, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type LoraOptions } from "@lowrank/peft";
+import { OneLayer } from "@lowrank/test-support/oneLayer";
 import { wasm } from "@lowrank/wasm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { OneLayer } from "../../../tests/support/models/oneLayer.ts";
 
 const stored = ["f32", "f16", "bf16", "nf4"] as const;
 

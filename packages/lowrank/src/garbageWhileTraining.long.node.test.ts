@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 const program = `
 import { getPeftModel, init, Linear, LoraConfig, Module, mseLoss, tensor, Trainer } from "lowrank";

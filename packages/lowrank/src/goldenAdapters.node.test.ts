@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { goldenFolder } from "../../../tests/support/golden/sharedFolder.ts";
 import {
   describeModel,
   type ModelShapes,

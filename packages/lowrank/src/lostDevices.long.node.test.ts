@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { type Backend, Generator, init, mseLoss, type Tensor, tensor } from "@lowrank/core";
 import { Linear, Module } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type PeftModel } from "@lowrank/peft";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { getLastCheckpoint, Trainer } from "@lowrank/train";
 import { type WebGpuBackend, webgpu } from "@lowrank/webgpu";
 import { afterAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 const run = mkdtempSync(join(tmpdir(), "lowrank-lost-"));
 afterAll(() => rmSync(run, { recursive: true, force: true }));

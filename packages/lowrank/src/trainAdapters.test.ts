@@ -1,9 +1,9 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { AdaLoraConfig, getPeftModel, LoraConfig, PeftModel, PromptTuningConfig } from "@lowrank/peft";
+import { tinyClassifier, tinyTraining, tokenSeven } from "@lowrank/test-support/tinyClassifier";
 import { collate, evaluate, type TokenizedExample, Trainer } from "@lowrank/train";
 import { beforeAll, describe, expect, it } from "vitest";
-import { tinyClassifier, tinyTraining, tokenSeven } from "../../../tests/support/models/tinyClassifier.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,6 +1,6 @@
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { webgpu } from "@lowrank/webgpu";
 import { describe, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { checkSameLogits, kinds } from "./testing/sameLogits.ts";
 
 describe.skipIf(noWebGpu)("on webgpu", () => {

@@ -2,11 +2,11 @@ import { type Backend, Generator, init } from "@lowrank/core";
 import { generateText, loadModel } from "@lowrank/models";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { Trainer, tokenizeExample } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { webgpu } from "@lowrank/webgpu";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 /** Folder of the embedded model: on disk in Node, on the test server in a browser. */
 const here = import.meta.url;

@@ -1,6 +1,6 @@
 import { definedOps, primitiveNames, testBackend } from "@lowrank/core/testing";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { kernel, webgpu } from "./index.ts";
 import { kernels } from "./kernels/index.ts";
 

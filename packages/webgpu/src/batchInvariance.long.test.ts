@@ -1,7 +1,7 @@
 import { storedWeights, testBatchInvariance } from "@lowrank/core/testing";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "./device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 import { hard, soft } from "./testing/productCases.ts";

@@ -1,7 +1,7 @@
 import { blockFormats } from "@lowrank/core";
 import { testBackend } from "@lowrank/core/testing";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "./device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 import { type Break, breaksOf, withBreak } from "./testing/breaks.ts";

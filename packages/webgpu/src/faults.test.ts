@@ -1,6 +1,6 @@
 import { crossEntropy, embedding, gather, indexSelect, quantize4bit, type Tensor, tensor } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 
 describe.skipIf(noWebGpu)("faults in the data", () => {

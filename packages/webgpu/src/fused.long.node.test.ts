@@ -1,8 +1,8 @@
 import { Generator } from "@lowrank/core";
 import { attentionBackward } from "@lowrank/core/internal";
 import { inputValues, makeInput } from "@lowrank/core/testing";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 import { edgeCases } from "./testing/edgeCases.ts";
 import { checkFused, fusedCases } from "./testing/fusedCases.ts";

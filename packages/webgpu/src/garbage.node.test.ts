@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 
 const program = `
 import { add, init, tensor } from "@lowrank/core";

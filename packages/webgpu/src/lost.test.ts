@@ -1,6 +1,6 @@
 import { add, full, type Tensor, tensor } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 
 describe.skipIf(noWebGpu)("a device that is lost", () => {

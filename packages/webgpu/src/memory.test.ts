@@ -1,6 +1,6 @@
 import { add, full, scope, type Tensor, tensor } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 
 const numbers = async (t: Tensor): Promise<number[]> => Array.from(await t.data());

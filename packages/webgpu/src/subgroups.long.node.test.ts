@@ -1,6 +1,6 @@
 import { amax, rmsNorm, tensor } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "./device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 import { edgeCases } from "./testing/edgeCases.ts";

@@ -1,7 +1,7 @@
 import { Generator, matmul, randn, scope, softmax, tensor } from "@lowrank/core";
 import { addInto } from "@lowrank/core/internal";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../tests/support/webgpu/webgpuTests.ts";
 import { entry, kernel, shader, type WebGpuBackend, webgpu } from "./index.ts";
 
 describe.skipIf(noWebGpu)("warmUp", () => {

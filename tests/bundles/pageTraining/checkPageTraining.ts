@@ -1,8 +1,8 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
+import { pageModel } from "@lowrank/test-support/pageModel";
+import { pageScript, trainInPage } from "@lowrank/test-support/pageTraining";
 import type { Browser } from "playwright";
-import { pageModel } from "../../support/pageTraining/pageModel.ts";
-import { pageScript, trainInPage } from "../../support/pageTraining/trainInPage.ts";
 import { logitsInNode } from "./logitsInNode.ts";
 
 /** The folders of an installation, and the environment variables of its programs. */

@@ -1,5 +1,5 @@
 import type { ModelFiles } from "@lowrank/files";
-import type { Random } from "../../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 
 /** Damaged files to read. */
 interface Reading {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { scope, tensor } from "@lowrank/core";
 import { generate, type LoadedModel, type LoadModelOptions, loadModel, loadSequenceClassifier } from "@lowrank/models";
 import type { Module } from "@lowrank/nn";
-import type { Random } from "../../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 import { type Attempt, checkIds } from "./attempt.ts";
 import { useTokenizer } from "./tokenizer.ts";
 

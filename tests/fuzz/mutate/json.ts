@@ -1,4 +1,4 @@
-import type { Random } from "../../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 import { numbers, Raw, texts, values } from "./values.ts";
 
 /** A place in a JSON value: a container and one of its keys. */

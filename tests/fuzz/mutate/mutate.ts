@@ -1,4 +1,4 @@
-import type { Random } from "../../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 import { mutateBytes } from "./bytes.ts";
 import { mutateGguf } from "./gguf.ts";
 import { mutateJson, writeJson } from "./json.ts";

@@ -1,4 +1,4 @@
-import type { Random } from "../../support/counts/random.ts";
+import type { Random } from "@lowrank/test-support/random";
 import { mutateBytes, overwrite } from "./bytes.ts";
 import type { Mutation } from "./mutation.ts";
 import { numbers } from "./values.ts";

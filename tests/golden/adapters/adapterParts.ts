@@ -2,7 +2,7 @@ import { scope, type Tensor } from "@lowrank/core";
 import { filesIn, type ModelFiles, readJson } from "@lowrank/files";
 import { type CausalLM, loadModel, loadSequenceClassifier, type SequenceClassifier } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
-import { readWhole } from "../../support/golden/readWhole.ts";
+import { readWhole } from "@lowrank/test-support/readWhole";
 import { type Check, sameBytes } from "../check/compare.ts";
 import { isClassifier, modelFiles } from "../models/models.ts";
 

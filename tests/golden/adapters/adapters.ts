@@ -2,7 +2,7 @@ import type { Tensor } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { LabelledInputs } from "@lowrank/models";
 import { getPeftModel, peftMethods } from "@lowrank/peft";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, within } from "../check/compare.ts";
 import { foldersIn } from "../check/foldersIn.ts";
 import type { GoldenPart } from "../check/part.ts";

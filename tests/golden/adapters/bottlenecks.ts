@@ -1,4 +1,4 @@
-import type { GoldenFile } from "../../support/golden/goldenFile.ts";
+import type { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within } from "../check/compare.ts";
 import { labelledInputs, lossAndGradients } from "../models/models.ts";
 import {

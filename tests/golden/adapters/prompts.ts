@@ -1,6 +1,6 @@
 import { copyInto, noGrad } from "@lowrank/core";
 import { getPeftModel, type PeftModel } from "@lowrank/peft";
-import type { GoldenFile } from "../../support/golden/goldenFile.ts";
+import type { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within } from "../check/compare.ts";
 import { adamwLosses, labelledInputs, lossAndGradients } from "../models/models.ts";
 import {

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { folderFiles } from "@lowrank/files";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { goldenFolder } from "../../support/golden/sharedFolder.ts";
 import type { Check } from "../check/compare.ts";
 import { weighted } from "./weighted.ts";
 

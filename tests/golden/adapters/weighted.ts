@@ -2,7 +2,7 @@ import { matmul } from "@lowrank/core";
 import { filesIn, type ModelFiles } from "@lowrank/files";
 import { type CausalLM, loadModel, type ModelInputs } from "@lowrank/models";
 import { type CombinationType, PeftModel } from "@lowrank/peft";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within } from "../check/compare.ts";
 import { foldersIn } from "../check/foldersIn.ts";
 import type { GoldenPart } from "../check/part.ts";

@@ -1,9 +1,9 @@
 import { globSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { chromiumFlags } from "@lowrank/test-support/chromium";
+import { openSourcePage } from "@lowrank/test-support/sourcePage";
 import sirv from "sirv";
 import type { Plugin } from "vite";
-import { chromiumFlags } from "../../support/browser/chromium.ts";
-import { openSourcePage } from "../../support/browser/sourcePage.ts";
 import type { Check } from "../check/compare.ts";
 import type { GoldenJob } from "./job.ts";
 import { Mailbox } from "./mailbox.ts";

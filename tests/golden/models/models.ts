@@ -13,7 +13,7 @@ import {
 } from "@lowrank/models";
 import { classifiesSequences } from "@lowrank/models/internal";
 import { AdamW } from "@lowrank/nn";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, within, withinEach, withinOfLargest } from "../check/compare.ts";
 import { foldersIn } from "../check/foldersIn.ts";
 import type { GoldenPart } from "../check/part.ts";

@@ -9,7 +9,7 @@ import {
   toBitsandbytes,
 } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal } from "../check/compare.ts";
 import type { GoldenPart } from "../check/part.ts";
 

@@ -1,4 +1,4 @@
-import type { GoldenFile } from "../../support/golden/goldenFile.ts";
+import type { GoldenFile } from "@lowrank/test-support/golden";
 import type { Check } from "../check/compare.ts";
 
 /** A case of ops.json. */

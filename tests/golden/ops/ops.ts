@@ -1,6 +1,6 @@
 import { gradients, scope, type Tensor } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, withinOfLargest } from "../check/compare.ts";
 import type { GoldenPart } from "../check/part.ts";
 import type { OpCase, OpsFile } from "./opCase.ts";

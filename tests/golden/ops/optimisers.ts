@@ -1,6 +1,6 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import * as nn from "@lowrank/nn";
-import type { GoldenFile } from "../../support/golden/goldenFile.ts";
+import type { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, withinOfLargest } from "../check/compare.ts";
 import type { CaseChecks, OpCase } from "./opCase.ts";
 

@@ -1,7 +1,7 @@
 import { copyInto, indexSelect, noGrad, type Tensor, tensor } from "@lowrank/core";
 import { Linear, Module, Parameter } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
-import type { GoldenFile } from "../../support/golden/goldenFile.ts";
+import type { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, withinOfLargest } from "../check/compare.ts";
 import type { CaseChecks, OpCase } from "./opCase.ts";
 

@@ -1,8 +1,8 @@
 import { type Backend, reference } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
+import { whyNoWebGpu } from "@lowrank/test-support/whyNoWebGpu";
 import { wasm } from "@lowrank/wasm";
 import { webgpu } from "@lowrank/webgpu";
-import { whyNoWebGpu } from "../../support/webgpu/whyNoWebGpu.ts";
 
 /** A backend of a golden run. */
 export interface GoldenBackend {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { crossEntropy, keep, noGrad, reshape, scope, slice, type Tensor, tensor } from "@lowrank/core";
 import type { CausalLM, ModelInputs } from "@lowrank/models";
 import type { Module } from "@lowrank/nn";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within, withinEach, withinOfLargest } from "../check/compare.ts";
 import { type ExpectedForward, readExpected } from "./expected.ts";
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type MatmulPrecision, setFloat32MatmulPrecision } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within } from "../check/compare.ts";
 import { type ExpectedForward, type ExpectedGreedy, type ExpectedTraining, readExpected } from "./expected.ts";
 import { lastLogits, lossOf } from "./forward.ts";

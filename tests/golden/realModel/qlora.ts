@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Tensor, toBitsandbytes } from "@lowrank/core";
 import { loadModel } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within } from "../check/compare.ts";
 import { type ExpectedForward, type ExpectedQlora, type ExpectedTraining, readExpected } from "./expected.ts";
 import { lastLogits, logitTolerance, textLoss } from "./forward.ts";

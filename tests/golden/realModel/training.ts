@@ -4,7 +4,7 @@ import { gradNorm } from "@lowrank/core/internal";
 import type { CausalLM, LabelledInputs } from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
-import { GoldenFile } from "../../support/golden/goldenFile.ts";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within, withinEach } from "../check/compare.ts";
 import { type ExpectedForward, type ExpectedTraining, readExpected, type TrainingExample } from "./expected.ts";
 import { lastLogits, logitTolerance, lossTolerance, textLoss } from "./forward.ts";

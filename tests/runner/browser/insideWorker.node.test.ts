@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { findChromium } from "@lowrank/test-support/chromium";
 import { expect, it, onTestFinished } from "vitest";
-import { findChromium } from "../../support/browser/chromium.ts";
 
 interface JsonReport {
   testResults: {

@@ -1,8 +1,8 @@
 import { join } from "node:path";
+import { chromiumFlags, isolationHeaders } from "@lowrank/test-support/chromium";
+import { servedFakeHub } from "@lowrank/test-support/hubPlugin";
 import { playwright } from "@vitest/browser-playwright";
 import type { TestProjectConfiguration } from "vitest/config";
-import { chromiumFlags, isolationHeaders } from "../../support/browser/chromium.ts";
-import { servedFakeHub } from "../../support/hub/servedFakeHub.ts";
 import { insideWorker } from "./insideWorker.ts";
 
 export interface ChromiumProject {

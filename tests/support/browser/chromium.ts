@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chromium } from "playwright";
+import { type Browser, chromium } from "playwright";
 
 const known = [
   "/usr/bin/chromium",
@@ -35,3 +35,8 @@ export const isolationHeaders: Record<string, string> = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
+
+/** Starts headless Chromium. */
+export function launch(executablePath: string): Promise<Browser> {
+  return chromium.launch({ executablePath, args: chromiumFlags });
+}

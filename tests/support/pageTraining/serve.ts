@@ -11,6 +11,9 @@ interface FileServer {
   close(): Promise<void>;
 }
 
+/** A page whose script is the `page.js` next to it. */
+export const samplePage = `<!doctype html><meta charset="utf-8"><script type="module" src="./page.js"></script>`;
+
 /** Serves a folder with the given headers, its scripts gzipped. */
 export async function serve(folder: string, headers: Readonly<Record<string, string>>): Promise<FileServer> {
   for (const script of globSync("**/*.{js,mjs}", { cwd: folder })) {

@@ -2,8 +2,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import type { Browser, BrowserContext, Page } from "playwright";
-import { samplePage } from "../../bundles/sample.ts";
-import { serve } from "./serve.ts";
+import { samplePage, serve } from "./serve.ts";
 
 /** The page's script; a copy of it imports `lowrank` from its folder. */
 export const pageScript: string = join(import.meta.dirname, "page.js");

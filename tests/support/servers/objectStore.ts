@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { AwsClient } from "aws4fetch";
-import type { AdapterFiles } from "../../deploy/makeAdapters.ts";
 import { type StartedProcess, startProcess, untilAnswers } from "./startProcess.ts";
 
 const child = join(import.meta.dirname, "objectStoreChild.mjs");
@@ -63,7 +62,7 @@ export class ObjectStore {
    * Writes an adapter's folder to `path` in the bucket: its weights first, so that a half-written adapter is not
    * loaded.
    */
-  async put(path: string, files: AdapterFiles): Promise<void> {
+  async put(path: string, files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
     for (const [name, content] of [...files].reverse()) {
       await this.#send(`${path}/${name}`, { method: "PUT", body: content as BodyInit });
     }

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { describe, expect, it } from "vitest";
-import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { bytesSource, openSafetensors, type SafetensorsTensor, writeSafetensors } from "./index.ts";
 
 const files = (await readdir(goldenFolder, { recursive: true })).filter((file) => file.endsWith(".safetensors")).sort();

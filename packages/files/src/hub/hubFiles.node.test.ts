@@ -1,8 +1,8 @@
 import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type FakeHub, fakeCommit, startFakeHub } from "@lowrank/test-support/hub";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type FakeHub, fakeCommit, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";
 import { hubFiles } from "./hubFiles.ts";
 
 const weights = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);

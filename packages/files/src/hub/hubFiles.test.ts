@@ -1,6 +1,6 @@
 import type { Progress } from "@lowrank/core";
+import { type FakeHub, fakeCommit, startFakeHub } from "@lowrank/test-support/hub";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type FakeHub, fakeCommit, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";
 import type { ModelFiles } from "../interface/modelFiles.ts";
 import { openFile } from "../open/openFile.ts";
 import { openFiles } from "../open/openFiles.ts";

@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { folderFiles } from "@lowrank/files";
+import { type FakeHub, startFakeHub } from "@lowrank/test-support/hub";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FakeHub, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 
 let hub: FakeHub;

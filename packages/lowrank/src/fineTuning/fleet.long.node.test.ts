@@ -11,10 +11,10 @@ import {
   localQueue,
   s3Objects,
 } from "@lowrank/serve/jobs";
+import { ObjectStore } from "@lowrank/test-support/objectStore";
+import { freePorts } from "@lowrank/test-support/ports";
+import { hasRedis, type RedisServer, startRedis } from "@lowrank/test-support/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePorts } from "../../../../tests/support/servers/freePorts.ts";
-import { ObjectStore } from "../../../../tests/support/servers/objectStore.ts";
-import { hasRedis, type RedisServer, startRedis } from "../../../../tests/support/servers/redisServer.ts";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 import { type Started, startProcess } from "../testing/startProcess.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";

@@ -12,8 +12,8 @@ import {
 } from "@lowrank/models";
 import { modelFileContents } from "@lowrank/models/internal";
 import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
+import { type FakeHub, fakeCommit, startFakeHub } from "@lowrank/test-support/hub";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FakeHub, fakeCommit, startFakeHub } from "../../../../tests/support/hub/startFakeHub.ts";
 import { connect } from "../worker/index.ts";
 
 const config = parseModelConfig({

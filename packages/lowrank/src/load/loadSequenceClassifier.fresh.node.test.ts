@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { isInitialized, loadSequenceClassifier, tensor } from "../index.gen.ts";
 
 test("a classifier loads and answers without init, on WebAssembly", async () => {

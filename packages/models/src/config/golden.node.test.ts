@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
+import { goldenFolder, sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { goldenFolder, sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
 import { readModelConfig } from "../registry/readModelConfig.ts";
 

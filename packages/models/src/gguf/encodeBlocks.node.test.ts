@@ -1,6 +1,6 @@
 import { openFile } from "@lowrank/files";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { readBlocks } from "../checkpoint/gguf/readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 import { decodeBlocks, encodeBlocks, type GgufEncoding } from "./types/ggmlTypes.ts";

@@ -13,9 +13,9 @@ import {
 } from "@lowrank/core";
 import { primitives } from "@lowrank/core/testing";
 import { PackedDocuments } from "@lowrank/nn/internal";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
-import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import type { CausalLM, ModelInputs } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { createModel } from "../registry/createModel.ts";

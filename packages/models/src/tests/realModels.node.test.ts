@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { init, scope, tensor } from "@lowrank/core";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
-import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { type LoadedModel, loadModel } from "../checkpoint/loadModel.ts";
 import { generate } from "../generation/generate.ts";
 

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
+import { sharedPath } from "@lowrank/test-support/folders";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { StreamDecoder } from "./streamDecoder.ts";
 import { Tokenizer } from "./tokenizer.ts";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, type Tensor, tensor } from "@lowrank/core";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { beforeAll, describe, expect, it } from "vitest";
-import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { Adagrad } from "./adagrad.ts";
 import { Adam } from "./adam.ts";
 import { AdamW } from "./adamW.ts";

@@ -1,8 +1,8 @@
 import { Generator, getFloat32MatmulPrecision, init, randn, setFloat32MatmulPrecision } from "@lowrank/core";
 import { Linear, Parameter } from "@lowrank/nn";
+import { OneLayer } from "@lowrank/test-support/oneLayer";
 import { wasm } from "@lowrank/wasm";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { OneLayer } from "../../../../tests/support/models/oneLayer.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 

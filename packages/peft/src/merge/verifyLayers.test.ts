@@ -15,8 +15,8 @@ import {
   to,
 } from "@lowrank/core";
 import { Linear, type Module, Parameter, quantize, type UnaryModule, useInt8Activations } from "@lowrank/nn";
+import { OneLayer } from "@lowrank/test-support/oneLayer";
 import { beforeAll, describe, expect, test } from "vitest";
-import { OneLayer } from "../../../../tests/support/models/oneLayer.ts";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";

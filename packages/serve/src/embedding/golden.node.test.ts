@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { init } from "@lowrank/core";
 import { loadSequenceClassifier } from "@lowrank/models";
+import { goldenFolder } from "@lowrank/test-support/folders";
+import { GoldenFile } from "@lowrank/test-support/golden";
 import { wasm } from "@lowrank/wasm";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { GoldenFile } from "../../../../tests/support/golden/goldenFile.ts";
-import { goldenFolder } from "../../../../tests/support/golden/sharedFolder.ts";
 import { listening } from "../testing/listening.ts";
 import { tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEmbeddingEngine } from "./createEmbeddingEngine.ts";

@@ -1,8 +1,8 @@
 import { init } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { wasm } from "@lowrank/wasm";
 import { type WebGpuBackend, webgpu } from "@lowrank/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import type { ServingEvent } from "../api/api.ts";
 import { HeldAdapters } from "../testing/heldAdapters.ts";
 import { checkMixedBatches } from "../testing/mixedBatches.ts";

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasRedis, type RedisServer, startRedis } from "@lowrank/test-support/redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasRedis, type RedisServer, startRedis } from "../../../../tests/support/servers/redisServer.ts";
 import { bullQueue } from "./bullQueue.ts";
 import type { QueueLimits } from "./jobQueue.ts";
 import { queueCases } from "./testing/queueCases.ts";

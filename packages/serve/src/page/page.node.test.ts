@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { chromiumFlags, findChromium } from "@lowrank/test-support/chromium";
 import { type Browser, chromium, type Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { chromiumFlags, findChromium } from "../../../../tests/support/browser/chromium.ts";
 import { createApp } from "../http/createApp.ts";
 import { listening } from "../testing/listening.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { collate } from "./collate.ts";
 import { tokenizeExample } from "./tokenize.ts";
 

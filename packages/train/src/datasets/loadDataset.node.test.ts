@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryFiles } from "@lowrank/files";
+import { sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { sharedPath } from "../../../../tests/support/golden/sharedFolder.ts";
 import { loadDataset } from "./loadDataset.ts";
 
 const data = sharedPath("data", "data sets from disk");

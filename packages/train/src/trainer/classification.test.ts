@@ -1,12 +1,12 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
-import { beforeAll, describe, expect, it } from "vitest";
 import {
   tokenSeven as examples,
   tinyTraining as options,
   tinyClassifier,
   tinySizes,
-} from "../../../../tests/support/models/tinyClassifier.ts";
+} from "@lowrank/test-support/tinyClassifier";
+import { beforeAll, describe, expect, it } from "vitest";
 import { collateSequences, type LabelledSequence } from "../data/collateSequences.ts";
 import type { TokenizedExample } from "../data/tokenize.ts";
 import { evaluate } from "../evaluation/evaluate.ts";

@@ -24,8 +24,8 @@ import {
 } from "@lowrank/core";
 import { adamStep, cacheWrite, clipToNorm, gradNorm, loraLinear, sgdStep } from "@lowrank/core/internal";
 import { expectClose, type Input, inputValues, makeInput, prepareStored, storedWeights } from "@lowrank/core/testing";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "../device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "../index.ts";
 import { narrowDevice } from "../testing/watchedDevice.ts";

@@ -1,5 +1,5 @@
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../index.ts";
 import { edgeProducts, hard, invariantProducts, storedCases, tileCases } from "../testing/productCases.ts";
 import { checkProduct, forcedProduct } from "../testing/productTests.ts";

@@ -1,8 +1,8 @@
 import { defineOp, Generator, randn, reference, scope, tensor } from "@lowrank/core";
 import type { Backend, linearCrossEntropyOp } from "@lowrank/core/backend";
 import { definedOps, expectClose } from "@lowrank/core/testing";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { kernel, type WebGpuBackend, webgpu } from "../index.ts";
 import type { KernelCode } from "../kernel/kernel.ts";
 import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";

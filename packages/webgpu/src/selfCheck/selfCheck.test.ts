@@ -26,8 +26,8 @@ import {
   rmspropStep,
   sgdStep,
 } from "@lowrank/core/internal";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { openDevice } from "../device/openDevice.ts";
 import { entry, kernel, shader, spread, type WebGpuBackend, webgpu } from "../index.ts";
 import { watchedDevice } from "../testing/watchedDevice.ts";

@@ -1,6 +1,6 @@
 import { blockFormats, packedTensor, quantize4bit, reference, tensor, toBackend } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../../tests/support/webgpu/webgpuTests.ts";
 import { webgpu } from "../index.ts";
 
 /** Blocks of 64 whose largest magnitudes are 1e-6 to 1, so that their scales use codes of all sizes. */

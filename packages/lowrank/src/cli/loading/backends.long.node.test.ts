@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { noWebGpu } from "../../../../../tests/support/webgpu/webgpuTests.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
 import { serveIn } from "../../testing/serveIn.ts";
 

@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseTemporaryName } from "@lowrank/files/internal/disk";
+import { hasRedis, type RedisServer, startRedis } from "@lowrank/test-support/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hasRedis, type RedisServer, startRedis } from "../../../../../tests/support/servers/redisServer.ts";
 import { commandFolder } from "../../testing/commandFolder.ts";
 import { hasTerminals, runInTerminal } from "../../testing/processes/runInTerminal.ts";
 import { type OutputPlace, runWithOutputs } from "../../testing/processes/runWithOutputs.ts";

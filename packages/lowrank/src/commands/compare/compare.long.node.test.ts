@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
+import { hasRedis, startRedis } from "@lowrank/test-support/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasRedis, startRedis } from "../../../../../tests/support/servers/redisServer.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 import { startProcess } from "../../testing/startProcess.ts";
 

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { goldenFolder } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 
 let temporary: string;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, describeModel, presetConfig, randomParameters, saveModel } from "@lowrank/models";
 import { LoraConfig, planMemory } from "@lowrank/peft";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { goldenFolder } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 
 let temporary: string;

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
+import { goldenFolder } from "@lowrank/test-support/folders";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { goldenFolder } from "../../../../../tests/support/golden/sharedFolder.ts";
 import { allMethods } from "../../report/methods.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 

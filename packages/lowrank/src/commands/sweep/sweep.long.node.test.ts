@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { hasRedis, startRedis } from "@lowrank/test-support/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hasRedis, startRedis } from "../../../../../tests/support/servers/redisServer.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
 import { startProcess } from "../../testing/startProcess.ts";
 

@@ -1,8 +1,8 @@
 import { copyInto, Generator, init, noGrad, randn, reference, scope, type Tensor, tensor, to } from "@lowrank/core";
 import { Conv1D, Embedding, Linear, Parameter } from "@lowrank/nn";
+import { OneLayer } from "@lowrank/test-support/oneLayer";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { OneLayer } from "../../../../../tests/support/models/oneLayer.ts";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";

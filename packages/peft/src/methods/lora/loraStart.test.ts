@@ -12,9 +12,9 @@ import {
   truncatedSvd,
 } from "@lowrank/core";
 import { Conv1D, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
+import { OneLayer } from "@lowrank/test-support/oneLayer";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { OneLayer } from "../../../../../tests/support/models/oneLayer.ts";
 import type { Warning } from "../../config/warning.ts";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";

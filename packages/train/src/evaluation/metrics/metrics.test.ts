@@ -1,7 +1,7 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { getPeftModel, PromptTuningConfig } from "@lowrank/peft";
+import { tinyClassifier, tokenSeven } from "@lowrank/test-support/tinyClassifier";
 import { beforeAll, describe, expect, it } from "vitest";
-import { tinyClassifier, tokenSeven } from "../../../../../tests/support/models/tinyClassifier.ts";
 import { examples, tinyLlama } from "../../testing/tinyRun.ts";
 import { Trainer } from "../../trainer/trainer.ts";
 import { evaluate } from "../evaluate.ts";

@@ -1,6 +1,6 @@
 import { matmul, tensor } from "@lowrank/core";
+import { noWebGpu } from "@lowrank/test-support/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebGpu } from "../../../../../tests/support/webgpu/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../../index.ts";
 import { tiles } from "../../kernel/tiles.ts";
 import { soft, tileCases } from "../../testing/productCases.ts";
