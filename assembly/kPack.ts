@@ -1,8 +1,8 @@
 // The entry of a module with separate memory: the quantisers of K-blocks, which conversions to GGUF load when they
 // begin.
-import { Q4_K, Q4_K_BYTES, Q5_K, Q5_K_BYTES, Q6_K_BYTES } from "./dtypes.gen";
-import { packGroups } from "./kPackGroups";
-import { packSigned } from "./kPackSigned";
+import { Q4_K, Q4_K_BYTES, Q5_K, Q5_K_BYTES, Q6_K_BYTES } from "./formats/dtypes.gen";
+import { packGroups } from "./formats/kPack/kPackGroups";
+import { packSigned } from "./formats/kPack/kPackSigned";
 
 /**
  * Packs `count` blocks of 256 elements; `room` has 2 KiB. Returns 0 if an element or a scale is not finite, otherwise

@@ -1,16 +1,16 @@
 // The entry of a second module on the same memory: formats that few pages use, and products of low-bit codes with rows
 // in 15 bits or gradients in 8. It must not have static data, which would overwrite the static data of the other
 // module.
-import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
-import { CONSTANTS, q5Rows, unpackQ5 } from "./fiveBits";
-import { groupRows, unpackGroups } from "./kGroups";
-import { q6_kRows, unpackQ6_K } from "./q6_k";
+import { Q4_K, Q5_0, Q5_1, Q5_K } from "./formats/dtypes.gen";
+import { CONSTANTS, q5Rows, unpackQ5 } from "./formats/fiveBits";
+import { groupRows, unpackGroups } from "./formats/kGroups";
+import { q6_kRows, unpackQ6_K } from "./formats/q6_k";
 
-export { int11RowsBytes, quantizeInt11 } from "./int11";
-export { quantizeBytes, quantizeBytesInWords, quantizeInt15 } from "./int15";
-export { linearLater } from "./linearLater";
-export { mixedRowsBytes, quantizeMixed } from "./mixedCodes";
-export { nibbleProductScratch, nibblesLater } from "./nibbleProduct";
+export { int11RowsBytes, quantizeInt11 } from "./integer/int11";
+export { quantizeBytes, quantizeBytesInWords, quantizeInt15 } from "./integer/int15";
+export { linearLater } from "./integer/bytes/linearLater";
+export { mixedRowsBytes, quantizeMixed } from "./integer/mixedCodes";
+export { nibbleProductScratch, nibblesLater } from "./integer/bytes/nibbleProduct";
 
 /** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */
 export function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void {

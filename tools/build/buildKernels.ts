@@ -9,6 +9,7 @@ import { deflateAsync } from "@gfx/zopfli";
 import { blockFormats, dtypes } from "@lowrank/core";
 import asc from "assemblyscript/asc";
 import { alikeTogether } from "./alikeTogether.ts";
+import { flatSources } from "./flatSources.ts";
 import { productsFirst } from "./productsFirst.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -43,7 +44,10 @@ async function compile(entry: string, extraFlags: string[], memory = sharedMemor
     ...memory,
     ...extraFlags,
   ];
-  const { error, stderr } = await asc.main(argv, { writeFile: (name, contents) => void written.set(name, contents) });
+  const { error, stderr } = await asc.main(argv, {
+    readFile: flatSources(root, "assembly"),
+    writeFile: (name, contents) => void written.set(name, contents),
+  });
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
   const bytes = alikeTogether(written.get("kernels.wasm") as Uint8Array);
   productsFirst(bytes);
@@ -93,7 +97,7 @@ const numbers = dtypes.map((dtype, i) => `export const ${dtype.toUpperCase()}: i
 const blockBytes = Object.values(blockFormats).map(
   ({ dtype, block }) => `export const ${dtype.toUpperCase()}_BYTES: usize = ${block.bytes};`,
 );
-write("assembly/dtypes.gen.ts", `\n${[...numbers, ...blockBytes].join("\n")}\n`);
+write("assembly/formats/dtypes.gen.ts", `\n${[...numbers, ...blockBytes].join("\n")}\n`);
 
 const relaxed = ["--enable", "relaxed-simd"];
 const invariant = ["--use", "BATCH_INVARIANT=1"];

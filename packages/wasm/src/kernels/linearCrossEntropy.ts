@@ -59,7 +59,7 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
 const classParts = 8;
 const maxSums = 8 << 20;
 
-/** The widest weight that gets codes, block by block; assembly/linearCrossEntropy.ts has the same constant. */
+/** The widest weight that gets codes, block by block. assembly/reductions/linearCrossEntropy.ts has the same value. */
 const mostWidth = 4096;
 
 /** Maximum padding of packed rows: a panel has at most this many rows. */

@@ -6,7 +6,7 @@ import type { InvariantKernels } from "./kernelTypes.gen.ts";
 /** The most vectors of a task, so that threads can share the vectors of one pair. */
 const vectorsOfTask = 8;
 
-/** Words of a pair of factors and of a task, as assembly/lowRankRows.ts defines them. */
+/** Words of a pair of factors and of a task, as assembly/gemm/lowRankRows.ts defines them. */
 const [pairWords, taskWords] = [6, 3];
 
 /** Bytes of a cache line. */

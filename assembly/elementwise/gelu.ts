@@ -1,0 +1,70 @@
+// GELU of four floats, exact and in its tanh form: x times a gate from 0 to 1, and its derivative.
+import { madd } from "../simd/madd";
+import { constant, erff4, expf4 } from "../simd/math";
+
+const HALF = memory.data<f32>([0.5]);
+const MINUS_HALF = memory.data<f32>([-0.5]);
+const ONE = memory.data<f32>([1]);
+const ROOT_HALF = memory.data<f32>([0.707106781]);
+/** 1 / sqrt(2 pi). */
+const NORMAL = memory.data<f32>([0.398942280]);
+/**
+ * 2 sqrt(2 / pi), with the signs and factors (0.044715 for the cubic term) of u = sqrt(2 / pi) (x + 0.044715 x³) and
+ * its derivative.
+ */
+const GELU_LINEAR = memory.data<f32>([-1.59576912]);
+const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
+const SLOPE_CONSTANT = memory.data<f32>([1.59576912]);
+const SLOPE_SQUARE = memory.data<f32>([0.214064449]);
+
+// @ts-ignore: decorator
+@inline
+export function gelu4(x: v128): v128 {
+  const half = f32x4.mul(x, constant(HALF));
+  return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
+}
+
+/** x / (1 + exp(-2 u)), which equals the tanh form with one exp fewer. */
+// @ts-ignore: decorator
+@inline
+export function geluTanh4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(constant(ONE), expf4(minus2u(x))));
+}
+
+/** The cumulative distribution function of the normal distribution. */
+// @ts-ignore: decorator
+@inline
+export function geluGate(x: v128): v128 {
+  const half = constant(HALF);
+  return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
+}
+
+/** Gate + x times the normal density. */
+// @ts-ignore: decorator
+@inline
+export function geluSlope(x: v128, gate: v128): v128 {
+  const density = f32x4.mul(expf4(f32x4.mul(f32x4.mul(x, x), constant(MINUS_HALF))), constant(NORMAL));
+  return madd(x, density, gate);
+}
+
+/** 1 / (1 + exp(-2 u)). */
+// @ts-ignore: decorator
+@inline
+export function geluTanhGate(x: v128): v128 {
+  const one = constant(ONE);
+  return f32x4.div(one, f32x4.add(one, expf4(minus2u(x))));
+}
+
+/** With s = gate: s + x s (1 - s) 2 u', where u' is the derivative of u. */
+// @ts-ignore: decorator
+@inline
+export function geluTanhSlope(x: v128, gate: v128): v128 {
+  const twoSlope = madd(f32x4.mul(x, x), constant(SLOPE_SQUARE), constant(SLOPE_CONSTANT));
+  return madd(f32x4.mul(f32x4.mul(x, twoSlope), gate), f32x4.sub(constant(ONE), gate), gate);
+}
+
+// @ts-ignore: decorator
+@inline
+function minus2u(x: v128): v128 {
+  return f32x4.mul(x, madd(f32x4.mul(x, x), constant(GELU_CUBIC), constant(GELU_LINEAR)));
+}

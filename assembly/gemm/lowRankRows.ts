@@ -1,0 +1,363 @@
+// y + scaling (x Aᵀ) Bᵀ for the vectors of a batch, each with its own factors. For few vectors most of the time is
+// spent reading A and B, so f32 and f16 factors are read in place. The order of a vector's sums does not depend on the
+// other vectors, tasks and formats of the batch.
+import { F16, F32 } from "../formats/dtypes.gen";
+import { madd } from "../simd/madd";
+import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "../formats/half";
+import { loadPart, storePart } from "../simd/lanes";
+import { LINE, readByTurns } from "../simd/readAhead";
+
+/** A pair of factors in six words: the addresses of A and B, their kinds, the rank, the scaling. */
+const PAIR: usize = 24;
+
+/** A task in three words: its pair, the first vector and the number of vectors. Pair -1 copies the vectors from y. */
+const TASK: usize = 12;
+
+/** Floats of a weight that are widened at a time, unless four rows have more. */
+const PANEL: i32 = 1024;
+
+/**
+ * Bytes of a task's scratch: count x rank floats, and a panel if factors of the highest `kind` among all are widened in
+ * a panel.
+ */
+export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, kind: i32): i32 {
+  return (count * rank + (needsPanel(kind) ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
+}
+
+/**
+ * Computes the tasks first..last-1 of a table; no two of them share a vector. Task i has `room` bytes of scratch at
+ * `rooms` + i * `room`; `lowRankRoom` returns how many are needed.
+ */
+export function lowRankRows(
+  x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, pairs: usize, tasks: usize, rooms: usize,
+  room: usize, first: i32, last: i32,
+): void {
+  const xrs = <usize>inFeatures << 2;
+  const yrs = <usize>outFeatures << 2;
+  const end = tasks + <usize>last * TASK;
+  let low = rooms + <usize>first * room;
+  let ahead = tasks + <usize>first * TASK;
+  for (let task = ahead; task < end; task += TASK, low += room) {
+    const vector = <usize>load<i32>(task, 4);
+    const count = load<i32>(task, 8);
+    const from = y + vector * yrs;
+    const to = out + vector * yrs;
+    if (load<i32>(task) < 0) {
+      memory.copy(to, from, <usize>count * yrs);
+      continue;
+    }
+    if (task >= ahead) ahead = readAhead(pairs, task, end, inFeatures, outFeatures, low, room);
+    const pair = pairOf(pairs, task);
+    const rank = load<i32>(pair, 16);
+    const scaling = load<f32>(pair, 20);
+    const panel = low + (<usize>(count * rank) << 2);
+    products(load<i32>(pair, 8), x + vector * xrs, load<usize>(pair), low, 0, count, rank, inFeatures, scaling, panel);
+    products(load<i32>(pair, 12), low, load<usize>(pair, 4), to, from, count, outFeatures, rank, 1, panel);
+  }
+}
+
+/** The pair of a task; for a task without a pair, an arbitrary one. */
+// @ts-ignore: decorator
+@inline
+function pairOf(pairs: usize, task: usize): usize {
+  return pairs + <usize>max(0, load<i32>(task)) * PAIR;
+}
+
+/** The minimum and maximum number of tasks whose factors are read ahead at a time. */
+const LEAST_AHEAD: i32 = 4;
+const MOST_AHEAD: i32 = 16;
+
+/** Bytes of factors that are read ahead at a time if there are more tasks than LEAST_AHEAD; they fit a cache. */
+const BYTES_AHEAD: usize = 1 << 18;
+
+/** Reads the factors of some tasks from `task` on into the cache. Overwrites the first words of their scratch. */
+function readAhead(
+  pairs: usize, task: usize, end: usize, inFeatures: i32, outFeatures: i32, rooms: usize, room: usize,
+): usize {
+  let bytes: usize = 0;
+  let count = 0;
+  let last = task;
+  for (; last < end && (count < LEAST_AHEAD || (count < MOST_AHEAD && bytes < BYTES_AHEAD)); count++) {
+    const pair = pairOf(pairs, last);
+    bytes += bytesOf(pair, 0, inFeatures) + bytesOf(pair, 4, outFeatures);
+    last += TASK;
+  }
+  const any = readFactors(pairs, task, last, inFeatures, outFeatures, false, rooms, room);
+  store<i32>(rooms, any | readFactors(pairs, task, last, inFeatures, outFeatures, true, rooms, room));
+  return last;
+}
+
+/**
+ * Reads A of the tasks, together with B if B directly follows A, which is the usual case: few long streams are faster
+ * than many short ones. With `rest`, reads each B that is stored elsewhere.
+ */
+function readFactors(
+  pairs: usize, task: usize, last: usize, inFeatures: i32, outFeatures: i32, rest: bool, rooms: usize, room: usize,
+): i32 {
+  let at = rooms;
+  let count = 0;
+  for (let next = task; next < last; next += TASK) {
+    const pair = pairOf(pairs, next);
+    const a = load<usize>(pair);
+    const b = load<usize>(pair, 4);
+    const aEnd = a + bytesOf(pair, 0, inFeatures);
+    const bEnd = b + bytesOf(pair, 4, outFeatures);
+    const follows = b - aEnd < LINE;
+    if (rest && follows) continue;
+    store<usize>(at, rest ? b : a);
+    store<usize>(at, max(1, rest ? bEnd - b : (follows ? bEnd : aEnd) - a) - 1, 4);
+    at += room;
+    count++;
+  }
+  return readByTurns(rooms, room, count);
+}
+
+/** Bytes of one factor of a pair. */
+function bytesOf(pair: usize, word: usize, features: i32): usize {
+  return <usize>(load<i32>(pair, 16) * features) << (load<i32>(pair + word, 8) == FLOATS ? 2 : 1);
+}
+
+/** Kinds of factors, by the product that they need. FLOATS are multiplied in place. */
+const FLOATS: i32 = 0;
+/** Finite halves, widened in registers. */
+const HALVES: i32 = 1;
+/** Halves of which many are subnormal: scaled as floats they would be subnormal too, which is slow on CPUs. */
+const SMALL_HALVES: i32 = 2;
+/** Halves that are not finite, or rows of odd length: widened a few rows at a time, in a panel. */
+const ANY_HALVES: i32 = 3;
+const BRAINS: i32 = 4;
+
+/** True for kinds that are widened in a panel. */
+function needsPanel(kind: i32): bool {
+  return kind >= ANY_HALVES;
+}
+
+/** The kind of a factor [n,k]. It is valid as long as the factor's values do not change. */
+export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
+  if (dtype == F32) return FLOATS;
+  if (dtype != F16) return BRAINS;
+  if ((k & 3) != 0 || !areFinite(codes, n * k)) return ANY_HALVES;
+  return areSmall(codes, n * k) ? SMALL_HALVES : HALVES;
+}
+
+/** Codes that are searched for subnormal values: the values of one factor are usually similar. */
+const SAMPLE: i32 = 256;
+
+/** True for f16 codes without infinities and NaN. */
+function areFinite(codes: usize, count: i32): bool {
+  const step = i16x8.splat(0x400);
+  let any = i16x8.splat(0);
+  for (; count >= 8; count -= 8) {
+    const v = v128.load(codes);
+    // An exponent of all ones carries into the sign.
+    any = v128.or(any, v128.xor(i16x8.add(v, step), v));
+    codes += 16;
+  }
+  let rest = 0;
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const code = <i32>load<u16>(codes + (i << 1));
+    rest |= (code + 0x400) ^ code;
+  }
+  return i16x8.bitmask(any) == 0 && (rest & 0x8000) == 0;
+}
+
+/** True if one of the first f16 codes has a magnitude below 2^-14; zero counts too. */
+function areSmall(codes: usize, count: i32): bool {
+  let least = i16x8.splat(0x7fff);
+  for (const end = codes + (<usize>(min(count, SAMPLE) & ~7) << 1); codes < end; codes += 16) {
+    least = i16x8.min_u(least, i16x8.shl(v128.load(codes), 1));
+  }
+  return v128.any_true(i16x8.lt_u(least, i16x8.splat(0x800)));
+}
+
+/** C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0, for W of a kind. */
+function products(
+  kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
+): void {
+  if (kind == HALVES) allVectors(HALVES, x, w, c, d, count, n, n, k, alpha);
+  else if (kind == SMALL_HALVES) allVectors(SMALL_HALVES, x, w, c, d, count, n, n, k, alpha);
+  else if (kind == FLOATS) allVectors(FLOATS, x, w, c, d, count, n, n, k, alpha);
+  else widened(kind, x, w, c, d, count, n, k, alpha, panel);
+}
+
+/** The same for W of 16-bit elements, which are widened in `panel`. */
+function widened(
+  kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
+): void {
+  const block = max(4, (PANEL / max(1, k)) & ~3);
+  for (let j = 0; j < n; j += block) {
+    const columns = min(block, n - j);
+    const codes = w + (<usize>(j * k) << 1);
+    if (kind == ANY_HALVES) unpackF16(codes, columns * k, panel);
+    else unpackBf16(codes, columns * k, panel);
+    const at = <usize>j << 2;
+    allVectors(FLOATS, x, panel, c + at, d ? d + at : 0, count, columns, n, k, alpha);
+  }
+}
+
+/** Computes `columns` of the n columns of C, two rows at a time. */
+// @ts-ignore: decorator
+@inline
+function allVectors(
+  kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, columns: i32, n: i32, k: i32, alpha: f32,
+): void {
+  const crs = <usize>n << 2;
+  for (; count >= 2; count -= 2) {
+    vectors(2, kind, x, w, c, crs, d, columns, k, alpha);
+    x += <usize>k << 3;
+    c += crs << 1;
+    if (d) d += crs << 1;
+  }
+  if (count == 0) return;
+  const done = kind != FLOATS && k == 8 ? columns & ~3 : 0;
+  eights(kind, x, w, c, d, done, alpha);
+  const at = <usize>done << 2;
+  vectors(1, kind, x, w + 4 * at, c + at, crs, d ? d + at : 0, columns - done, k, alpha);
+}
+
+/** The sums of the lanes of four vectors. */
+// @ts-ignore: decorator
+@inline
+function sums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+}
+
+/** Stores up to four results. */
+// @ts-ignore: decorator
+@inline
+function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32): void {
+  const scaled = f32x4.mul(value, alpha);
+  storePart(c + at, d ? f32x4.add(loadPart(d + at, count, scaled), scaled) : scaled, count);
+}
+
+/**
+ * Constants that are loaded before a loop, since V8 would build them again at each use. They are the start of
+ * HALF_CONSTANTS or, for small halves, the mask, 112 steps of the exponent, the sign, and 2^-14.
+ */
+const SMALL_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x38000000, 0x80000000, 0x38800000]);
+
+// @ts-ignore: decorator
+@inline
+function constant(kind: i32, i: usize): v128 {
+  return v128.load32_splat((kind == SMALL_HALVES ? SMALL_CONSTANTS : HALF_CONSTANTS) + 4 * i);
+}
+
+/** Four elements of a weight; the constants are those for its kind. */
+// @ts-ignore: decorator
+@inline
+function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v128): v128 {
+  if (kind == FLOATS) return v128.load(p);
+  const bits = v128.and(i32x4.shl(v128.load_ext<i16>(p), 13), mask);
+  if (kind == HALVES) return f32x4.mul(bits, raise);
+  // Adds the hidden bit as if all values were normal: a subnormal value becomes half of its true value plus 2^-15.
+  // Doubling it and subtracting 2^-14 corrects these, and makes others larger.
+  const normal = i32x4.add(bits, raise);
+  const doubled = f32x4.sub(f32x4.add(normal, normal), v128.or(v128.and(normal, sign), least));
+  return i32x4.min_u(normal, doubled);
+}
+
+/** A row of C for n rows of a weight of halves, eight elements at a time; n is a multiple of four. */
+// @ts-ignore: decorator
+@inline
+function eights(kind: i32, x: usize, w: usize, c: usize, d: usize, n: i32, alpha: f32): void {
+  if (n == 0) return;
+  const zero = f32x4.splat(0);
+  const scale = f32x4.splat(alpha);
+  const mask = constant(kind, 0);
+  const raise = constant(kind, 1);
+  const sign = constant(kind, 2);
+  const least = constant(kind, 3);
+  const u = v128.load(x);
+  const v = v128.load(x, 16);
+  for (const end = c + (<usize>n << 2); c < end; c += 16) {
+    const a = madd(four(kind, w + 8, mask, raise, sign, least), v, madd(four(kind, w, mask, raise, sign, least), u, zero));
+    const b = madd(four(kind, w + 24, mask, raise, sign, least), v, madd(four(kind, w + 16, mask, raise, sign, least), u, zero));
+    const e = madd(four(kind, w + 40, mask, raise, sign, least), v, madd(four(kind, w + 32, mask, raise, sign, least), u, zero));
+    const f = madd(four(kind, w + 56, mask, raise, sign, least), v, madd(four(kind, w + 48, mask, raise, sign, least), u, zero));
+    put(c, d, 0, sums(a, b, e, f), scale, 4);
+    w += 64;
+    if (d) d += 16;
+  }
+}
+
+/**
+ * Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of an f32 weight, or of an f16 weight by
+ * its kind; k is then a multiple of four.
+ */
+// @ts-ignore: decorator
+@inline
+function vectors(
+  rows: i32, kind: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, n: i32, k: i32, alpha: f32,
+): void {
+  const zero = f32x4.splat(0);
+  const scale = f32x4.splat(alpha);
+  const mask = constant(kind, 0);
+  const raise = constant(kind, 1);
+  const sign = constant(kind, 2);
+  const least = constant(kind, 3);
+  const xrs = <usize>k << 2;
+  const wrs = <usize>k << (kind != FLOATS ? 1 : 2);
+  const step: usize = kind != FLOATS ? 8 : 16;
+  const whole = <usize>(k & ~3) << 2;
+  const rest = kind != FLOATS ? 0 : k & 3;
+  for (let j = 0; j < n; j += 4) {
+    const left = n - j;
+    let w0 = w;
+    let w1 = left > 1 ? w0 + wrs : w0;
+    let w2 = left > 2 ? w1 + wrs : w0;
+    let w3 = left > 3 ? w2 + wrs : w0;
+    let a0 = zero;
+    let a1 = zero;
+    let a2 = zero;
+    let a3 = zero;
+    let b0 = zero;
+    let b1 = zero;
+    let b2 = zero;
+    let b3 = zero;
+    let at = x;
+    for (const end = x + whole; at < end; at += 16) {
+      const u = v128.load(at);
+      const v = rows == 2 ? v128.load(at + xrs) : zero;
+      let f = four(kind, w0, mask, raise, sign, least);
+      a0 = madd(f, u, a0);
+      if (rows == 2) b0 = madd(f, v, b0);
+      f = four(kind, w1, mask, raise, sign, least);
+      a1 = madd(f, u, a1);
+      if (rows == 2) b1 = madd(f, v, b1);
+      f = four(kind, w2, mask, raise, sign, least);
+      a2 = madd(f, u, a2);
+      if (rows == 2) b2 = madd(f, v, b2);
+      f = four(kind, w3, mask, raise, sign, least);
+      a3 = madd(f, u, a3);
+      if (rows == 2) b3 = madd(f, v, b3);
+      w0 += step;
+      w1 += step;
+      w2 += step;
+      w3 += step;
+    }
+    if (rest) {
+      const u = loadPart(at, rest, zero);
+      const v = rows == 2 ? loadPart(at + xrs, rest, zero) : zero;
+      const f0 = loadPart(w0, rest, zero);
+      const f1 = loadPart(w1, rest, zero);
+      const f2 = loadPart(w2, rest, zero);
+      const f3 = loadPart(w3, rest, zero);
+      a0 = madd(f0, u, a0);
+      a1 = madd(f1, u, a1);
+      a2 = madd(f2, u, a2);
+      a3 = madd(f3, u, a3);
+      if (rows == 2) {
+        b0 = madd(f0, v, b0);
+        b1 = madd(f1, v, b1);
+        b2 = madd(f2, v, b2);
+        b3 = madd(f3, v, b3);
+      }
+    }
+    const to = <usize>j << 2;
+    put(c, d, to, sums(a0, a1, a2, a3), scale, left);
+    if (rows == 2) put(c, d, to + crs, sums(b0, b1, b2, b3), scale, left);
+    w += wrs << 2;
+  }
+}

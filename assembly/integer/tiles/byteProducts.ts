@@ -1,0 +1,85 @@
+// Products of signed bytes and bytes below 128, and sums of blocks of them.
+import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "../../simd/lanes";
+
+/** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */
+// @ts-ignore: decorator
+@inline
+export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
+  const low = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(signed), i16x8.extend_low_i8x16_s(seven));
+  const high = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(signed), i16x8.extend_high_i8x16_s(seven));
+  const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
+  return i32x4.add(sums, i32x4.add(even, v128.shuffle<i32>(low, high, 1, 3, 5, 7)));
+}
+
+/**
+ * Sums of products as four 32-bit sums, one for each column; with `inShort`, pairs of 16-bit sums are added. `ones`, a
+ * vector of 16-bit ones, avoids a constant that `extadd_pairwise` would load at each use.
+ */
+// @ts-ignore: decorator
+@inline
+export function widened(inShort: bool, sums: v128, ones: v128): v128 {
+  return inShort ? i32x4.dot_i16x8_s(sums, ones) : sums;
+}
+
+/** The first `addBytes`, without the addition to zeros. */
+// @ts-ignore: decorator
+@inline
+export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && inShort) return i16x8.relaxed_dot_i8x16_i7x16_s(signed, seven);
+  return dotBytes(signed, seven, i32x4.splat(0));
+}
+
+/** sums + the products of 16 signed bytes and 16 bytes below 128, or below 16 for 16-bit sums. */
+// @ts-ignore: decorator
+@inline
+export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return dotBytes(signed, seven, sums);
+  if (inShort) return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(signed, seven));
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
+}
+
+/** The sums over the lanes of four integer vectors. */
+// @ts-ignore: decorator
+@inline
+export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(zipFirst(a, b), zipLast(a, b));
+  const cd = i32x4.add(zipFirst(c, d), zipLast(c, d));
+  return i32x4.add(firstHalves(ab, cd), lastHalves(ab, cd));
+}
+
+/**
+ * before + minima * sum + products * scales * scale, with the scale and sum of a block of x. Products and sums are
+ * rounded separately, so that all builds give the same bits.
+ */
+// @ts-ignore: decorator
+@inline
+export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
+  const shifted = f32x4.add(before, f32x4.mul(minima, sum));
+  return f32x4.add(shifted, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
+}
+
+/**
+ * Adds a block's products with a row of x to the row's eight sums. Scales and minima are given for the low and for the
+ * high four columns, and are loaded once for all rows.
+ */
+// @ts-ignore: decorator
+@inline
+export function addBlock(
+  to: usize, low: v128, high: v128, scales0: v128, scales1: v128, minima0: v128, minima1: v128, pair: usize,
+): void {
+  const scale = v128.load32_splat(pair);
+  const sum = v128.load32_splat(pair, 4);
+  const first = withQ4(v128.load(to), low, scales0, minima0, scale, sum);
+  const last = withQ4(v128.load(to, 16), high, scales1, minima1, scale, sum);
+  storePair(to, first, last);
+}
+
+/** Adds a block's products with a row of x to four of its sums. */
+// @ts-ignore: decorator
+@inline
+export function addFour(to: usize, products: v128, factors: usize, pair: usize): void {
+  const scale = v128.load32_splat(pair);
+  const sum = v128.load32_splat(pair, 4);
+  v128.store(to, withQ4(v128.load(to), products, v128.load(factors), v128.load(factors, 32), scale, sum));
+}
