@@ -6,7 +6,7 @@ export default {
   options: {
     doNotFollow: { path: "node_modules|/dist/" },
     exclude: { path: "node_modules|/dist/" },
-    includeOnly: { path: "^(packages/[^/]+/src|tests|tools)/" },
+    includeOnly: { path: "^(packages/[^/]+/src|assembly|tests|tools)/" },
     tsPreCompilationDeps: true,
     parser: "tsc",
   },

@@ -74,10 +74,10 @@ function breach(path: string, target: string): string | undefined {
   const own = packageOf(path);
   if (target.startsWith(".")) {
     const landing = join(dirname(path), target);
-    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : leavesFolder(path, landing);
-    if (leaves) return `imports "${target}" from outside its folder; import the package by its name`;
     const strays = path.startsWith("assembly/") && !landing.startsWith("assembly/");
-    return strays ? `a kernel may not import "${target}"` : undefined;
+    if (strays) return `a kernel may not import "${target}"`;
+    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : leavesFolder(path, landing);
+    return leaves ? `imports "${target}" from outside its folder; import the package by its name` : undefined;
   }
   if (/^(@lowrank\/[^/]+|lowrank)\/(src|dist)\b/.test(target))
     return `imports "${target}"; only public exports may be used`;

@@ -19,7 +19,7 @@ async function errorsOf(files: Readonly<Record<string, string>>): Promise<string
   const config = join(root, ".dependency-cruiser.mjs");
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [command, "--config", config, "packages", "tests", "tools"],
+    [command, "--config", config, "packages", "assembly", "tests", "tools"],
     {
       cwd: folder,
     },
@@ -56,15 +56,19 @@ it("imports of higher rooms and files outside the rooms are refused", async () =
     "tests/golden/check/up.ts": importing("../../soak/run.ts"),
     "tests/soak/run.ts": shape,
     "tools/check/rooms.ts": shape,
+    "assembly/index.ts": shape,
+    "assembly/gemm/gemm.ts": `${shape}${importing("../simd/lanes")}`,
+    "assembly/simd/lanes.ts": `${shape}${importing("../gemm/gemm")}`,
   });
   expect(errors.map((error) => error.replace(/packages\/\w+\/src\//g, "")).sort()).toEqual([
+    "assembly/simd: assembly/simd/lanes.ts → assembly/gemm/gemm.ts",
     "core/layout: layout/entry.ts → index.ts",
     "core/layout: layout/up.ts → engine/tensor.ts",
     "core: outside the rooms: attic/old.ts → layout/shape.ts",
-    "peft/methods/lora: methods/lora/lora.ts → methods/index.ts",
     "packages: helpers of tests: methods/vectors/helped.ts → tests/support/random.ts",
     "packages: no suite and no tool: methods/vectors/suite.test.ts → tests/golden/check/compare.ts",
     "packages: no suite and no tool: methods/vectors/tool.ts → tools/check/rooms.ts",
+    "peft/methods/lora: methods/lora/lora.ts → methods/index.ts",
     "peft/methods/shared: methods/shared/draws.ts → methods/lora/lora.ts",
     "tests/golden/check: tests/golden/check/up.ts → tests/soak/run.ts",
   ]);

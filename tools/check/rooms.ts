@@ -148,6 +148,21 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "commands/compare": "`lowrank compare`",
     program: "the command line",
   },
+  assembly: {
+    simd: "vectors: loads, sums, powers, moves that several kernels use",
+    elementwise: "each element by itself: activations, dropout, arithmetic",
+    "integer/tiles": "tiles of products of bytes",
+    formats: "packed formats: their ids, their values, products with a row",
+    quantize: "4- and 8-bit blocks of bitsandbytes",
+    indexing: "copies, rows by index, windows",
+    gemm: "matrix products, and products with packed rows",
+    attention: "attention and rotary positions",
+    integer: "codes of rows in 8 to 16 bits, and products of 16-bit codes",
+    "integer/bytes": "products of int8 activations with weights of each format",
+    reductions: "sums, extrema, norms, softmax, losses",
+    optimizers: "steps of optimizers",
+    "formats/kPack": "quantisers of K-blocks, compiled as a separate module",
+  },
   tests: {
     support: "helpers that the tests of several packages share, as `@lowrank/test-support`",
     runner: "`pnpm test`: Vitest, and what it counts",
@@ -171,14 +186,16 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   tools: {
     build: "generated files, and parts of the packages that the compiler does not write",
-    check: "`pnpm check`: who may import whom, comments, options",
+    api: "`pnpm api`: the entry of `lowrank`, and reports of public names",
+    check: "`pnpm check`: who may import whom, and which functions take options",
+    prose: "phrases that make readers stop, in pages and comments",
     docs: "`pnpm docs:check`",
   },
 };
 
 /** Returns the folder that has the rooms of a package, or of another folder in the list. */
 export function folderOf(name: string): string {
-  return ["tests", "tools"].includes(name) ? name : `packages/${name}/src`;
+  return ["assembly", "tests", "tools"].includes(name) ? name : `packages/${name}/src`;
 }
 
 /** A rule of dependency-cruiser. */
