@@ -1,6 +1,7 @@
-// pnpm api [--check]: writes the entries that repeat names of other entries. With --check it only compares them.
+// pnpm api [--check]: writes the entries that repeat names of other entries. With --check it only compares them. It also
+// checks the internal entries.
 // They list each name: with `export *`, Rolldown (Vite 8) moves code that pages load on demand into their first chunk.
-import { readFileSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { exportsOf } from "./exportsOf.ts";
 
@@ -46,6 +47,16 @@ function umbrellaEntry(): string {
 ${lists.join("")}${list(own, "./own.ts")}`;
 }
 
+/** Throws if an internal entry exports a name that is also public, or does not list its names. */
+function checkInternal(path: string): void {
+  const index = path.replace("internal.ts", "index.ts");
+  const publicNames = new Set(exportsOf(index, read(index)).map(({ name }) => name));
+  for (const { name } of exportsOf(path, read(path))) {
+    if (publicNames.has(name)) throw new Error(`${name} is in ${path} and in ${index}; remove one of the lines`);
+  }
+}
+
+for (const path of globSync("packages/*/src/internal.ts", { cwd: root })) checkInternal(path);
 const entries = {
   "packages/core/src/functions.gen.ts": functionsEntry(),
   "packages/lowrank/src/index.gen.ts": umbrellaEntry(),
