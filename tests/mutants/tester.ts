@@ -17,6 +17,9 @@ export type Answer = "alive" | { readonly failed: readonly string[]; readonly be
 
 const root = process.cwd();
 
+/** Long tests that run too, after all others of their package: they alone run most kernels of WebGPU. */
+const longTests = ["packages/webgpu/src/backend.long.test.ts", "packages/webgpu/src/fused.long.node.test.ts"];
+
 function send(answer: Answer): void {
   process.send?.(answer);
 }
@@ -26,9 +29,14 @@ const vitest = await createVitest("test", {
   root,
   watch: false,
   bail: 1,
-  project: ["node", "fresh"],
+  project: ["node", "fresh", "long"],
   reporters: [alive],
 });
+
+const isLong = ({ project }: TestSpecification): boolean => project.name === "long";
+
+const isAmong = ({ moduleId }: TestSpecification, names: readonly string[]): boolean =>
+  names.some((name) => moduleId === join(root, name));
 
 async function failuresOf(specifications: readonly TestSpecification[]): Promise<string[]> {
   if (specifications.length === 0) return [];
@@ -44,19 +52,20 @@ async function answerTo({ changed, without, tests }: Order): Promise<Answer> {
   vitest.invalidateFile(path);
   const own = changed.split("/").slice(0, 2).join("/");
   const all = (await vitest.globTestSpecifications([`${own}/src/`])).filter(
-    ({ moduleId }) => !without.some((name) => moduleId === join(root, name)),
+    (one) => !isAmong(one, without) && (!isLong(one) || isAmong(one, longTests)),
   );
   if (tests) {
-    const again = all.filter(({ moduleId }) => tests.some((name) => moduleId === join(root, name)));
+    const again = all.filter((one) => isAmong(one, tests));
     return { failed: await failuresOf(again), beside: false };
   }
-  const beside = all.filter(({ moduleId }) => dirname(moduleId) === dirname(path));
+  const beside = all.filter((one) => dirname(one.moduleId) === dirname(path) && !isLong(one));
   const failed = await failuresOf(beside);
   if (failed.length > 0) return { failed, beside: true };
   vitest.config.related = [path];
   const importing = new Set((await vitest.getRelevantTestSpecifications([`${own}/src/`])).map((one) => one.moduleId));
   const others = all.filter((one) => importing.has(one.moduleId) && !beside.includes(one));
-  return { failed: await failuresOf(others), beside: false };
+  const soon = await failuresOf(others.filter((one) => !isLong(one)));
+  return { failed: soon.length > 0 ? soon : await failuresOf(others.filter(isLong)), beside: false };
 }
 
 process.on("message", (order: Order) => void answerTo(order).then(send));
