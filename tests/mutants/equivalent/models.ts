@@ -2,6 +2,42 @@ import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
   [
+    "rope/rope/llama3.ts",
+    "if (wavelength < original / highFreqFactor) return f;",
+    "<",
+    "<=",
+    "both formulas give the same frequency at this wavelength",
+  ],
+  [
+    "rope/rope/llama3.ts",
+    "if (wavelength > original / lowFreqFactor) return f / factor;",
+    ">",
+    ">=",
+    "both formulas give the same frequency at this wavelength",
+  ],
+  [
+    "rope/rope.ts",
+    "const rows = 2 ** Math.ceil(Math.log2(Math.max(64, positions)));",
+    "2",
+    "3",
+    "larger tables have the same rows and more",
+  ],
+  [
+    "rope/rope.ts",
+    "const rows = 2 ** Math.ceil(Math.log2(Math.max(64, positions)));",
+    "64",
+    "65",
+    "larger tables have the same rows and more",
+  ],
+  ["rope/rope.ts", "const oneToken = 1;", "1", "2", "no scaling changes the frequencies of two tokens"],
+  [
+    "rope/rope.ts",
+    "const fits = held && held.length === length && held.cos.shape[0] >= positions;",
+    ">=",
+    ">",
+    "new tables have the same rows",
+  ],
+  [
     "generation/holdback.ts",
     "for (const stop of complete) if (stop.length > (this.found?.length ?? 0)) this.found = stop;",
     ">",
@@ -224,13 +260,6 @@ export const models: Equivalents = [
     "0",
     "1",
     "a model has at least one position",
-  ],
-  [
-    "registry/hfConfig.ts",
-    "return Object.fromEntries(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));",
-    "<",
-    "<=",
-    "keys differ from each other",
   ],
   [
     "tokenizer/checkTokenizer.ts",

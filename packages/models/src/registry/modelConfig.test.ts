@@ -2,7 +2,7 @@ import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
 import { parseGenerationConfig } from "../config/generationConfig.ts";
 import { readGenerationConfig } from "../config/readGenerationConfig.ts";
-import { parseClassifierConfig, parseModelConfig, toHfConfig } from "./modelConfig.ts";
+import { parseClassifierConfig, parseModelConfig, parseTokenClassifierConfig, toHfConfig } from "./modelConfig.ts";
 import { readModelConfig } from "./readModelConfig.ts";
 
 const llama = (more: object = {}) => parseModelConfig({ model_type: "llama", ...more });
@@ -179,4 +179,9 @@ test("generation_config.json", async () => {
   expect(await readGenerationConfig(memoryFiles({}))).toBeNull();
   const files = memoryFiles({ "generation_config.json": '{"top_p": 1}' });
   expect(await readGenerationConfig(files)).toMatchObject({ topP: 1 });
+});
+
+test("a token classifier's config has no kind of problem", () => {
+  const config = parseTokenClassifierConfig({ model_type: "bert", num_labels: 3, problem_type: "regression" });
+  expect(config).toMatchObject({ perToken: true, problemType: null, labels: ["LABEL_0", "LABEL_1", "LABEL_2"] });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeModel } from "./describeModel.ts";
-import { presetConfig, presetNames } from "./presets.ts";
+import { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
 
 // Parameter counts as published, or of the released checkpoints.
 const counts: Record<string, number> = {
@@ -73,4 +73,13 @@ test("an unknown name gets the nearest one, and all", () => {
     'there is no preset "llama-2-7"; did you mean llama-2-7b? There are gemma-2-2b, gemma-3-270m,',
   );
   expect(() => presetConfig("toString")).toThrow('there is no preset "toString"; there are');
+});
+
+test("presets of encoders are apart from those of language models", () => {
+  const [languageModels, stacks] = [presetNames(), stackPresetNames()];
+  expect(stacks.length).toBeGreaterThan(0);
+  expect(languageModels.filter((name) => stacks.includes(name))).toEqual([]);
+  expect(presetJson("gpt2")).toMatchObject({ model_type: "gpt2" });
+  for (const name of stacks) expect(presetJson(name)).toMatchObject({ model_type: expect.any(String) });
+  expect(presetJson("gpt9")).toBeUndefined();
 });

@@ -1,9 +1,9 @@
-import { init, ones, reference } from "@lowrank/core";
-import { beforeAll, expect, it } from "vitest";
+import { init, ones, randn, reference, type Tensor, tensor } from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
 import { JsonFields } from "../config/jsonFields.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { inverseFrequencies, RotaryEmbedding, ropePositions } from "./rope.ts";
-import { readRope } from "./ropeConfig.ts";
+import { type RopeConfig, readRope, ropeToHf } from "./ropeConfig.ts";
 
 it("frequencies fall from 1 to nearly 1 / theta", () => {
   expect(Array.from(inverseFrequencies({ theta: 10_000, scaling: null }, 4))).toEqual([1, Math.fround(0.01)]);
@@ -148,4 +148,105 @@ it("texts among others are those for which no length turns anything", () => {
 
 it("a list of factors has one for each pair that turns", () => {
   expect(() => read({ ...long, short_factor: [1, 2] }, 131072)).toThrow("short_factor is [1,2]; expected a list of 24");
+});
+
+describe("a rotary embedding", () => {
+  /** Rotates pairs of elements half of the rotated part apart, as transformers' rotate_half does. */
+  function rotated(x: Tensor, positions: number[], config: RopeConfig, length: number): number[] {
+    const [rows, tokens, heads, size] = x.shape;
+    const dim = size * config.partialRotaryFactor;
+    const frequencies = inverseFrequencies(config, dim, length);
+    const factor = (config.scaling && ropeKindOf(config.scaling).attentionFactor?.(config.scaling)) ?? 1;
+    const values = [...x.dataSync()];
+    const out = [...values];
+    for (let i = 0; i < rows * tokens * heads; i++) {
+      const position = positions[Math.floor(i / heads)];
+      for (let k = 0; k < dim / 2; k++) {
+        const [a, b] = [values[i * size + k], values[i * size + k + dim / 2]];
+        const [cos, sin] = [Math.cos, Math.sin].map((f) => factor * f(position * frequencies[k]));
+        out[i * size + k] = a * cos - b * sin;
+        out[i * size + k + dim / 2] = b * cos + a * sin;
+      }
+    }
+    return out;
+  }
+  const close = (found: Tensor, expected: number[]) => {
+    for (const [i, value] of found.dataSync().entries()) expect(value).toBeCloseTo(expected[i], 3);
+  };
+  const count = (from: number, n: number) => Array.from({ length: n }, (_, i) => from + i);
+  const configs: [string, RopeConfig, number][] = [
+    ["plain", read({}, 256), 64],
+    ["with wide heads", readRope(new JsonFields({}, "c"), { headDim: 256, maxPositionEmbeddings: 256 }), 256],
+    ["of a part of the head", read({ partial_rotary_factor: 0.5 }, 256), 64],
+    ["dynamic", read({ rope_type: "dynamic", factor: 4 }, 8), 64],
+    ["yarn", read({ rope_type: "yarn", factor: 4, original_max_position_embeddings: 64 }, 256), 64],
+  ];
+
+  it.each(configs)("%s rotates texts of growing and of smaller lengths", (_name, config, headDim) => {
+    const embedding = new RotaryEmbedding(config, headDim, 256);
+    for (const [tokens, offset] of [
+      [4, 0],
+      [64, 0],
+      [5, 60],
+      [3, 97],
+      [2, 3],
+      [2, 126],
+      [2, 127],
+    ]) {
+      const x = randn([1, tokens, 1, headDim]);
+      close(embedding.at(tokens, offset, null)(x), rotated(x, count(offset, tokens), config, tokens + offset));
+    }
+  });
+
+  it("rotates by given positions, up to the largest one", () => {
+    const embedding = new RotaryEmbedding(read({}, 256), 64, 256);
+    const x = randn([2, 2, 1, 64]);
+    const positions = [0, 64, 3, 3];
+    const ids = tensor(positions, { shape: [2, 2], dtype: "i32" });
+    for (const largest of [64, null]) {
+      close(embedding.at(2, 0, { ids, largest })(x), rotated(x, positions, read({}, 256), 1));
+    }
+    const dynamic = new RotaryEmbedding(read({ rope_type: "dynamic", factor: 16 }, 8), 64, 8);
+    close(
+      dynamic.at(2, 0, { ids, largest: 64 })(x),
+      rotated(x, positions, read({ rope_type: "dynamic", factor: 16 }, 8), 65),
+    );
+    expect(() => dynamic.at(2, 0, { ids, largest: null })).toThrow(
+      'forward: rotary embedding of type "dynamic" goes by the largest position; give maxPosition, the largest of',
+    );
+  });
+
+  it("refuses several long texts, and takes one", () => {
+    const dynamic = new RotaryEmbedding(read({ rope_type: "dynamic", factor: 2 }, 8), 64, 8);
+    for (const several of [false, undefined]) expect(() => dynamic.at(9, 0, null, several)).not.toThrow();
+    expect(() => dynamic.at(8, 0, null, true)).not.toThrow();
+    expect(() => dynamic.at(8, 1, null, true)).toThrow("goes by a text's length beyond 8 tokens");
+  });
+
+  it("follows a change of the backend", async () => {
+    const embedding = new RotaryEmbedding(read({}, 256), 64, 256);
+    embedding.at(2, 0, null)(randn([1, 2, 1, 64]));
+    await init(reference());
+    const x = randn([1, 2, 1, 64]);
+    close(embedding.at(2, 0, null)(x), rotated(x, [0, 1], read({}, 256), 2));
+  });
+});
+
+it("the share of a head that turns is written unless it is the whole head", () => {
+  expect(ropeToHf(read({}, 64))).toEqual({ rope_theta: 10000, rope_scaling: null });
+  expect(ropeToHf(read({ partial_rotary_factor: 0.5 }, 64))).toMatchObject({ partial_rotary_factor: 0.5 });
+});
+
+it("llama3 scaling divides wavelengths above the original length over the low factor", () => {
+  const scaling = {
+    ...{ type: "llama3" as const, factor: 8, lowFreqFactor: 2, highFreqFactor: 4 },
+    originalMaxPositionEmbeddings: 1000,
+  };
+  const plain = inverseFrequencies({ theta: 10_000, scaling: null }, 128);
+  const found = inverseFrequencies({ theta: 10_000, scaling }, 128);
+  for (const [i, f] of plain.entries()) {
+    const turns = (1000 * f) / (2 * Math.PI);
+    const smooth = Math.min(1, Math.max(0, (turns - 2) / (4 - 2)));
+    expect(found[i] / f).toBeCloseTo((1 - smooth) / 8 + smooth, 5);
+  }
 });

@@ -3,6 +3,9 @@ import { plainFrequencies } from "./rope/plainFrequencies.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 
+/** A length for which no scaling changes the frequencies. */
+const oneToken = 1;
+
 /**
  * Returns the rotary frequencies of `dim` elements of a head, one per pair, in radians per position. `length` is the
  * sequence length for scalings that depend on it. Each step rounds to f32 as in transformers, since a difference of one
@@ -11,7 +14,7 @@ import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 export function inverseFrequencies(
   { theta, scaling }: Pick<RopeConfig, "theta" | "scaling">,
   dim: number,
-  length = 1,
+  length: number = oneToken,
 ): Float32Array {
   return scaling
     ? ropeKindOf(scaling).frequencies(theta, dim, scaling, lengthFor(scaling, length))
@@ -19,7 +22,7 @@ export function inverseFrequencies(
 }
 
 function lengthFor(scaling: RopeConfig["scaling"], length: number): number {
-  return (scaling && ropeKindOf(scaling).lengthFor?.(scaling, length)) ?? 1;
+  return (scaling && ropeKindOf(scaling).lengthFor?.(scaling, length)) ?? oneToken;
 }
 
 /**
@@ -30,7 +33,7 @@ export function ropePositions(
   { scaling }: RopeConfig,
   maxPositions: number,
 ): { sharedPositions: number; cachedPositions: number } {
-  const settled = lengthFor(scaling, 1);
+  const settled = lengthFor(scaling, oneToken);
   const sharedPositions = lengthFor(scaling, maxPositions) === settled ? maxPositions : settled;
   const rebuilds = scaling !== null && ropeKindOf(scaling).rebuilds === true;
   return { sharedPositions, cachedPositions: rebuilds ? sharedPositions : maxPositions };
@@ -76,7 +79,7 @@ export class RotaryEmbedding {
   #reach({ largest }: GivenPositions): number {
     if (largest !== null) return largest + 1;
     const { scaling } = this.#config;
-    if (lengthFor(scaling, this.#maxPositions) === lengthFor(scaling, 1)) return this.#maxPositions;
+    if (lengthFor(scaling, this.#maxPositions) === lengthFor(scaling, oneToken)) return this.#maxPositions;
     throw new Error(
       `forward: rotary embedding of type "${scaling?.type}" goes by the largest position; give maxPosition, the largest of positionIds, with them`,
     );
@@ -85,9 +88,9 @@ export class RotaryEmbedding {
   #upTo(positions: number, several: boolean): { cos: Tensor; sin: Tensor } {
     const { scaling } = this.#config;
     const length = lengthFor(scaling, positions);
-    if (several && length !== lengthFor(scaling, 1)) {
+    if (several && length !== lengthFor(scaling, oneToken)) {
       throw new Error(
-        `rotary embedding of type "${scaling?.type}" goes by a text's length beyond ${lengthFor(scaling, 1)} tokens, and several texts stand in these ${positions}; give them shorter ones, or each its own batch`,
+        `rotary embedding of type "${scaling?.type}" goes by a text's length beyond ${lengthFor(scaling, oneToken)} tokens, and several texts stand in these ${positions}; give them shorter ones, or each its own batch`,
       );
     }
     const held = this.#tables;

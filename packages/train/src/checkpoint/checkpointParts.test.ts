@@ -1,7 +1,8 @@
-import { init, reference, tensor, zeros } from "@lowrank/core";
+import { copyInto, exp, init, matmul, noGrad, reference, sum, tanh, tensor, zeros } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { AdamW, Module, ModuleBuffer, Parameter, SGD } from "@lowrank/nn";
 import { beforeAll, describe, expect, it, test } from "vitest";
+import { crc32, hexOf } from "../data/crc32.ts";
 import { Trainer } from "../trainer/trainer.ts";
 import { BestModel } from "./bestModel.ts";
 import { readCheckpointState } from "./checkpointState.ts";
@@ -117,6 +118,35 @@ describe("the fingerprint of a run", () => {
     expect(await trained(1)).toBe(await trained(5));
   });
 
+  it("has the digests of the bytes that its documentation names", async () => {
+    const { model, arithmetic, examples } = await of({}, { examples: [{ a: 1 }, "b"] });
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    const frozen = new Uint8Array(new Float32Array(2).buffer);
+    expect(model).toBe(hexOf(crc32(frozen, crc32(bytes("a f32 2\nfrozen f32 2\n")))));
+    expect(examples).toBe(`2 examples (${hexOf(crc32(bytes('{"a":1}\n"b"\n')))})`);
+    const values = (count: number) => Array.from({ length: count }, (_, i) => ((i * 7919) % 1009) / 504 - 1);
+    const [a, b] = [tensor(values(9 * 65), { shape: [9, 65] }), tensor(values(17 * 65), { shape: [17, 65] })];
+    const product = matmul(a, b, { transposeB: true });
+    let crc = 0;
+    for (const result of [product, exp(product), tanh(product), sum(product)]) crc = crc32(await result.bytes(), crc);
+    expect(arithmetic).toBe(`reference ${hexOf(crc)}`);
+  });
+
+  it("has the settings of adapters", async () => {
+    const config = JSON.stringify({ r: 2, revision: "main", base_model_name_or_path: "x", peft_version: "1" });
+    const files = new Map<string, Uint8Array | string>([
+      ["adapter_config.json", config],
+      ["b/adapter_config.json", new TextEncoder().encode('{"inference_mode":true,"alpha":null}')],
+      ["adapter_model.safetensors", new Uint8Array(3)],
+    ]);
+    const found = await of({}, { make: () => Object.assign(new Two(), { adapterFiles: async () => files }) });
+    const settings = Object.entries(found).filter(([key]) => key.includes(".json"));
+    expect(settings).toEqual([
+      ["adapter_config.json: r", 2],
+      ["b/adapter_config.json: alpha", null],
+    ]);
+  });
+
   it("is compared without regard to the order of keys", () => {
     expect(differencesOf({ a: { x: 1, y: [1, 2] }, b: 1 }, { b: 1, a: { y: [1, 2], x: 1 } })).toEqual([]);
     expect(differencesOf({ a: [1, 2], b: null, c: 3 }, { a: [2, 1], b: null, d: 4 })).toEqual([
@@ -227,6 +257,26 @@ describe("the best evaluation", () => {
     ]);
   });
 
+  it("keeps the weights of the first of several equal evaluations", async () => {
+    const best = bestOf({ loadBestModelAtEnd: true });
+    for (const step of [1, 2]) {
+      await best.observe(step, { loss: 1, perplexity: 0, labels: 1 }, new Map([["w", tensor([step])]]));
+    }
+    expect(new Float32Array(best.weights[0].bytes.slice().buffer)[0]).toBe(1);
+  });
+
+  it("needs the metric of every evaluation", async () => {
+    const observed = (metricForBestModel: string, metrics: Record<string, number>) =>
+      bestOf({ metricForBestModel }).observe(1, { loss: 1, perplexity: 2, labels: 1, metrics }, new Map());
+    await observed("mine", { mine: 0 });
+    await expect(observed("mine", { other: 1 })).rejects.toThrow(
+      'Trainer: metricForBestModel "mine" is no number of the evaluations; it is one of loss, perplexity, other',
+    );
+    await expect(observed("mine", { mine: Number.NaN })).rejects.toThrow(
+      'Trainer: metricForBestModel "mine" of an evaluation is NaN; it is one of loss, perplexity, mine',
+    );
+  });
+
   it("never stops a run without a patience", async () => {
     const best = bestOf({ earlyStoppingPatience: undefined, loadBestModelAtEnd: true });
     expect((await observe(best, [1, 2, 2, 2, 2, 2])).at(-1)).toEqual([1, 5]);
@@ -326,6 +376,35 @@ describe("the files of a checkpoint", () => {
   });
 });
 
+describe("a resumed run", () => {
+  class Counted extends Module {
+    w = new Parameter(tensor([1]));
+    calls = new ModuleBuffer(tensor([0]));
+  }
+  const task = { collate: () => 0, loss: (model: Counted) => model.w.mul(1), learningRate: 0.1, maxSteps: 2 };
+
+  it("has the buffers of the checkpoint", async () => {
+    const folder = memoryFiles();
+    const model = new Counted();
+    noGrad(() => copyInto(model.calls, tensor([7])));
+    await new Trainer(model, [1], { ...task, checkpoints: { folder, every: 1 } }).train();
+    const other = new Counted();
+    expect(await new Trainer(other, [1], task).resume(folder)).toBe(2);
+    expect(await other.calls.item()).toBe(7);
+  });
+
+  it("is refused for one difference", async () => {
+    const folder = memoryFiles();
+    await new Trainer(new Counted(), [1], { ...task, checkpoints: { folder, every: 1 } }).train();
+    const resume = (more: object) => new Trainer(new Counted(), [1], { ...task, ...more }).resume(folder);
+    const end = "; resume with the same, or with allowChanges";
+    await expect(resume({ seed: 3 })).rejects.toThrow(`is of another run: seed is 3, and 0 in the checkpoint${end}`);
+    await expect(resume({ shuffle: false })).rejects.toThrow(
+      `shuffle is false, and true in the checkpoint; seed is not set, and 0 in the checkpoint${end}`,
+    );
+  });
+});
+
 describe("checkpoints in a folder", () => {
   const folder = async (...names: string[]) => {
     const files = memoryFiles();
@@ -365,7 +444,8 @@ describe("checkpoints in a folder", () => {
       ["b", new Uint8Array(0)],
     ]);
     const list = await listFiles(contents);
-    expect(list).toMatchObject({ a: { bytes: 2 }, b: { bytes: 0, crc32: 0 } });
+    const total = crc32(new TextEncoder().encode("é"));
+    expect(list).toEqual({ a: { bytes: 2, crc32: total }, b: { bytes: 0, crc32: 0 } });
     const whole = (files: object, more: object = {}) =>
       isWholeCheckpoint(
         memoryFiles({ ...Object.fromEntries(contents), ...more, "trainer_state.json": JSON.stringify(files) }),

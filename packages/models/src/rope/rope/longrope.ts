@@ -51,5 +51,6 @@ export const longrope: RopeKind<LongRopeScaling> = {
     return wavelengths(theta, dim).map((wavelength, i) => 1 / f32(f32(factors[i]) * wavelength));
   },
   rebuilds: true,
-  lengthFor: ({ originalMaxPositionEmbeddings: original }, length) => (length > original ? original + 1 : original),
+  lengthFor: ({ originalMaxPositionEmbeddings: original }, length) =>
+    length > original ? Number.POSITIVE_INFINITY : original,
 };
