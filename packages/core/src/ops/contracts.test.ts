@@ -119,6 +119,7 @@ describe("an op over many tensors runs in groups of at most so many", () => {
     ["gradNorm", 5, many(12), (t) => gradNorm(...t), [5, 5, 2, 3]],
     ["gradNorm", 6, many(12), (t) => gradNorm(...t), [6, 6, 2]],
     ["clipToNorm", 5, [...many(9), []], inPlace((...t) => clipToNorm(...t, { maxNorm: 0.1 })), [5, 5, 2]],
+    ["clipToNorm", 4, [...many(7), []], inPlace((...t) => clipToNorm(...t, { maxNorm: 0.1 })), [4, 4, 2]],
     ["adamStep", 5, many(12), inPlace((...t) => adamStep(...t, adam)), [4, 4, 4]],
     ["adamStep", 8, many(12), inPlace((...t) => adamStep(...t, adam)), [8, 4]],
     ["adamStep", 9, [...many(12), guard], inPlace((...t) => adamStep(...t, { ...adam, guard: "obey" })), [9, 5]],

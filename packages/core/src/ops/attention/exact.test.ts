@@ -155,12 +155,14 @@ describe.each(Object.entries({ reference, primitives }))("on %s", (_name, make) 
       });
     expectNear(numbers(rope(x, cos, sin, { offset: 2 })), expected(false));
     expectNear(numbers(rope(x, cos, sin, { offset: 2, inverse: true })), expected(true));
-    // Tables of rows for each token.
+    // Tables of rows for each token: those of the second sequence belong to other positions.
     const own = [cos, sin].map((t) => {
-      const rows = numbers(t).slice(2 * half, 5 * half);
-      return tensor([...rows, ...rows], { shape: [batch, tokens, half], backend });
+      const rows = numbers(t);
+      return tensor([...rows.slice(2 * half), ...rows.slice(0, 3 * half)], { shape: [batch, tokens, half], backend });
     });
-    expectNear(numbers(rope(x, own[0], own[1], {})), expected(false));
+    const length = tokens * heads * size;
+    const shifted = numbers(rope(x, cos, sin, { offset: 0 })).slice(length);
+    expectNear(numbers(rope(x, own[0], own[1], {})), [...expected(false).slice(0, length), ...shifted]);
   });
 });
 

@@ -40,7 +40,7 @@ function check(inputs: readonly TensorSpec[]): void {
   expectDType("linearCrossEntropy", inputs, 0, "f32");
   expectWeight("linearCrossEntropy", inputs, 1);
   const [h, w] = [hidden.shape, weight.shape];
-  if (w.length !== 2 || h.length === 0 || h[h.length - 1] !== w[1]) {
+  if (w.length !== 2 || h[h.length - 1] !== w[1]) {
     throw new Error(
       `linearCrossEntropy: hidden ${formatShape(h)} must end in the width of the weight ${formatShape(w)}`,
     );

@@ -25,9 +25,9 @@ export function checkStep(op: string, inputs: readonly TensorSpec[], size: numbe
   }
 }
 
-/** Returns the four tensors of each parameter. */
+/** Returns for each parameter a list that begins with its four tensors. */
 function byParameter<T>(inputs: readonly T[]): T[][] {
-  return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i, 4 * i + 4));
+  return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i));
 }
 
 /** Settings of one Adam step. */

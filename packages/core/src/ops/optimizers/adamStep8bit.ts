@@ -19,7 +19,8 @@ const names = ["parameter", "gradient", "first moment", "second moment", "first 
 function check(inputs: readonly TensorSpec[]): void {
   const [{ shape }] = inputs;
   const size = sizeOf(shape);
-  const sizes = [size, size, size, size, ...[0, 0].map(() => Math.ceil(size / adam8bitBlockSize)), 256, 256];
+  const blocks = Math.ceil(size / adam8bitBlockSize);
+  const sizes = [size, size, size, size, blocks, blocks, 256, 256];
   for (const [i, input] of inputs.entries()) {
     expectDType("adamStep8bit", inputs, i, i === 2 || i === 3 ? "u8" : "f32");
     if (sizeOf(input.shape) === sizes[i]) continue;

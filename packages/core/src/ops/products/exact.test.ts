@@ -49,6 +49,9 @@ describe.each(Object.entries({ reference, primitives }))("on %s", (_name, make) 
     const a = f32([0, 2, 1, 1e-9, 0, 4, 3, 1, 0], [3, 3]);
     const b = f32([11, 14, 20, 24, 6, 10], [3, 2]);
     for (const [i, v] of numbers(solve(a, b)).entries()) expect(v).toBeCloseTo(i + 1, 5);
+    // The second pivot must not be 1e-20. X is [1, 2, 3].
+    const c = f32([1, 0, 5, 0, 1e-20, 1, 0, 1, 1], [3, 3]);
+    for (const [i, v] of numbers(solve(c, f32([16, 3, 5], [3, 1]))).entries()) expect(v).toBeCloseTo(i + 1, 5);
   });
 
   it("linearInt8 rounds to codes with ties to even", () => {

@@ -32,7 +32,7 @@ const noToken = -1;
 
 /** True if a token can be drawn from the row: its largest logit is finite, and none is NaN. */
 function canBeDrawn(row: Float32Array): boolean {
-  return row.length > 0 && Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
+  return Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
 }
 
 export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({

@@ -35,7 +35,7 @@ export const topk: Op<1, TopkParams, 2> = defineOp({
       const nan = (j: number) => Number(Number.isNaN(x.data[from + j * inner]));
       const rank = (j: number) => (nan(j) ? Infinity : x.data[from + j * inner]);
       for (let j = 0; j < n; j++) order[j] = j;
-      order.sort((a, b) => (rank(a) === rank(b) ? nan(b) - nan(a) || a - b : rank(b) - rank(a)));
+      order.sort((a, b) => (rank(a) === rank(b) ? nan(b) - nan(a) : rank(b) - rank(a)));
       for (let j = 0; j < k; j++) {
         values.data[to + j * inner] = x.data[from + order[j] * inner];
         positions.data[to + j * inner] = order[j];

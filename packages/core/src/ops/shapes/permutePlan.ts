@@ -19,7 +19,7 @@ export function traversePermuted(x: TensorSpec, dims: readonly number[]): Traver
   for (const d of dims) {
     if (x.shape[d] === 1) continue;
     const last = sizes.length - 1;
-    if (last >= 0 && strides[last] === from[d] * x.shape[d]) {
+    if (strides[last] === from[d] * x.shape[d]) {
       sizes[last] *= x.shape[d];
       strides[last] = from[d];
     } else {

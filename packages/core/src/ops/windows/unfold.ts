@@ -85,7 +85,7 @@ export const fold: Op<1, FoldParams, 1, Planned<WindowParams, WindowPlan>> = def
     const { shape } = inputs[0];
     const lead = shape.slice(0, -2);
     const { elements, windows } = windowPlan("fold", { shape: [...lead, ...params.outputSize] }, params);
-    if (shape.length < 2 || shape[shape.length - 2] !== elements || shape[shape.length - 1] !== windows) {
+    if (shape[shape.length - 2] !== elements || shape[shape.length - 1] !== windows) {
       throw new Error(
         `fold: ${formatShape(shape)} are not the windows of an output of ${params.outputSize.join(" x ")}; expected [...,${elements},${windows}]`,
       );
