@@ -22,12 +22,10 @@ export async function readChatTemplate(files: ModelFiles): Promise<string | null
   if (await files.has("chat_template.jinja")) return files.readText("chat_template.jinja");
   if (!(await files.has("tokenizer_config.json"))) return null;
   const config = ((await readJson(files, "tokenizer_config.json")) ?? {}) as { chat_template?: unknown };
-  const template = Array.isArray(config.chat_template) ? findDefault(config.chat_template) : config.chat_template;
+  const { chat_template: given } = config;
+  // A list without a default is not a text, which throws below.
+  const template = Array.isArray(given) ? (given.find((one) => one?.name === "default")?.template ?? given) : given;
   if (template === undefined || template === null) return null;
   if (typeof template === "string") return template;
   throw new Error(`tokenizer_config.json of ${files.label}: chat_template has no template named "default"`);
-}
-
-function findDefault(named: ({ name?: unknown; template?: unknown } | null)[]): unknown {
-  return named.find((one) => one?.name === "default")?.template ?? false;
 }

@@ -117,7 +117,7 @@ function checkPieces(model: JsonFields): void {
     const found = wrong < 0 ? "[]" : JSON.stringify(pieces[wrong]).slice(0, 80);
     throw new Error(`${model.where}: vocab${wrong < 0 ? "" : `[${wrong}]`} is ${found}; expected a text and its score`);
   }
-  if (model.raw("unk_id") !== undefined && model.integer("unk_id", 0, 0) >= pieces.length) {
+  if (model.raw("unk_id") !== undefined && model.integer("unk_id", undefined, 0) >= pieces.length) {
     throw model.bad("unk_id", `an id below ${pieces.length}`);
   }
 }
@@ -132,7 +132,9 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
     if (fields.raw(key) !== undefined) fields.oneOf(key, ["always", "first", "never"]);
   },
   "boolean?": (fields, key) => void fields.boolean(key, false),
-  "count?": (fields, key) => void fields.integer(key, 0, 0),
+  "count?": (fields, key) => {
+    if (fields.raw(key) !== undefined) fields.integer(key, undefined, 0);
+  },
   length: (fields, key) => void fields.integer(key),
   pattern: checkPattern,
   token: (fields, key) => {

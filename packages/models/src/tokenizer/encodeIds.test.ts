@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encoderOf } from "./encodeIds.ts";
+import { IdList } from "./idList.ts";
 import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { encodingParts, type TokenizerJson } from "./tokenizerJson.ts";
 
@@ -83,6 +84,42 @@ test("a long word is cut wherever no merge joins two characters", () => {
   const parts = [...(model.cut?.(word) ?? [])];
   expect(new Set(parts)).toEqual(new Set(["▁ab", "▁aba", "▁▁ab", "▁"]));
   expect(parts.join("")).toBe(word);
+});
+
+test("words of up to 12 letters are encoded once, until 20000 are known", () => {
+  const calls: string[] = [];
+  const parts = partsOf({ ...bytes, pre_tokenizer: { type: "WhitespaceSplit" } });
+  const counted = (kind: string) => (word: string) => {
+    calls.push(kind + word.length);
+    return kind === "encode" ? [word.length] : word;
+  };
+  const encode = encoderOf({
+    ...parts,
+    preTokenizer: { ...parts.preTokenizer, write: counted("write") as (word: string) => string },
+    model: { ids: parts.model.ids, encode: counted("encode") as (word: string) => number[] },
+  });
+  const word = (length: number) => "x".repeat(length);
+  expect(encode(`${word(12)} ${word(12)}`, false)).toEqual([12, 12]);
+  expect(calls.splice(0)).toEqual(["write12", "encode12"]);
+  expect(encode(`${word(13)} ${word(13)}`, false)).toEqual([13, 13]);
+  expect(calls.splice(0)).toEqual(["write13", "encode13", "write13", "encode13"]);
+  const words = Array.from({ length: 20_000 }, (_, i) => i.toString(36));
+  const first = (text: string) => {
+    encode(text, false);
+    return calls.splice(0).length / 2;
+  };
+  // The word of 12 letters is known already.
+  expect(first(words.slice(0, -1).join(" "))).toBe(19_999);
+  expect(first(words[0])).toBe(0);
+  expect(first(words.at(-1)!)).toBe(1);
+  expect(first(words[0])).toBe(1);
+});
+
+test.each([0, 1, 65_536, 65_537, 131_075])("%i ids are one list", (count) => {
+  const list = new IdList();
+  for (let id = 0; id < count; id++) list.push(id);
+  const ids = list.toArray();
+  expect([ids.length, ids.findIndex((id, at) => id !== at)]).toEqual([count, -1]);
 });
 
 describe("cutting words does not change the ids of a text", () => {

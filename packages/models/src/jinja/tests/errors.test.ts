@@ -117,10 +117,9 @@ test.each([
   ["{% macro m(a, a) %}", "duplicate argument 'a' (line 1)"],
   ["{% macro none() %}", "can't assign to 'none' (line 1)"],
   ["{% call 5 %}", "expected call (line 1)"],
-  ...["*a, 1", "*a, *b", "**a, *b", "**a, **b", "**a, 1", "**a, b=1", "a=1, a=2", "a=1, *b, 2"].map((args) => [
-    `{{ m(${args}) }}`,
-    "invalid syntax for function call expression (line 1)",
-  ]),
+  ...["*a, 1", "*a, *b", "**a, *b", "**a, **b", "**a, 1", "**a, b=1", "a=1, a=2", "a=1, *b, 2"].map(
+    (args): [string, string] => [`{{ m(${args}) }}`, "invalid syntax for function call expression (line 1)"],
+  ),
   ["{{ m(a=1, 2) }}", "invalid syntax for function call expression (line 1)"],
   ["{{ 1 is odd is even }}", "You cannot chain multiple tests with is (line 1)"],
   ["\n{{ '\\U00110000' }}", "illegal Unicode character in a string (line 2)"],

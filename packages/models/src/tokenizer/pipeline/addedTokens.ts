@@ -98,8 +98,11 @@ export class AddedTokenSplitter {
   }
 }
 
-const isInWord = (text: string, start: number, end: number): boolean =>
-  endsWithWord.test(text.slice(Math.max(0, start - 2), start)) || startsWithWord.test(text.slice(end, end + 2));
+function isInWord(text: string, start: number, end: number): boolean {
+  const before = text.slice(Math.max(0, start - 2), start);
+  const after = text.slice(end, end + 2);
+  return endsWithWord.test(before) || startsWithWord.test(after);
+}
 
 function spaceStart(text: string, start: number): number {
   let at = start;
