@@ -84,6 +84,8 @@ test("a long word is cut wherever no merge joins two characters", () => {
   const parts = [...(model.cut?.(word) ?? [])];
   expect(new Set(parts)).toEqual(new Set(["▁ab", "▁aba", "▁▁ab", "▁"]));
   expect(parts.join("")).toBe(word);
+  const { model: withEmpty } = partsOf(spaced([...letters, ""], inWords, { ignore_merges: true }));
+  expect([...(withEmpty.cut?.(word) ?? [])]).toEqual(parts);
 });
 
 test("words of up to 12 letters are encoded once, until 20000 are known", () => {

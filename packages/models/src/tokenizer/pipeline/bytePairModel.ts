@@ -51,26 +51,26 @@ export function bytePairModel(json: ModelJson): TokenModel {
   function merge(symbols: number[]): number[] {
     const size = symbols.length;
     if (size < 2) return symbols;
-    const next = Int32Array.from(symbols, (_, i) => (i + 1 < size ? i + 1 : -1));
+    const next = Int32Array.from(symbols, (_, i) => i + 1);
     const previous = Int32Array.from(symbols, (_, i) => i - 1);
     const queue = new MergeQueue();
     const enqueue = (left: number) => {
       const rank = ranks.get(symbols[left] * idLimit + symbols[next[left]]);
       if (rank !== undefined) queue.push(rank, left);
     };
-    for (let i = 0; i + 1 < size; i++) enqueue(i);
+    for (let i = 0; i < size; i++) enqueue(i);
     for (let top = queue.pop(); top; top = queue.pop()) {
       const { position: left, rank } = top;
-      const right = symbols[left] < 0 ? -1 : next[left];
-      if (right < 0) continue;
+      const right = next[left];
+      // A pair has no rank if a merge has removed a symbol, which is -1 then, or if there is no symbol to the right.
       const now = ranks.get(symbols[left] * idLimit + symbols[right]);
-      if (now === undefined || merged[now] !== merged[rank]) continue;
-      symbols[left] = merged[now];
+      if (merged[now!] !== merged[rank]) continue;
+      symbols[left] = merged[rank];
       symbols[right] = -1;
       next[left] = next[right];
-      if (next[left] >= 0) previous[next[left]] = left;
-      if (previous[left] >= 0) enqueue(previous[left]);
-      if (next[left] >= 0) enqueue(left);
+      previous[next[left]] = left;
+      enqueue(previous[left]);
+      enqueue(left);
     }
     return symbols.filter((id) => id >= 0);
   }

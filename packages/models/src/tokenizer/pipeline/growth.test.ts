@@ -45,6 +45,53 @@ test("16 parts may double a letter, and 17 may not", () => {
   expect(() => decode(parts(17), ["a"])).toThrow(tooLong);
 });
 
+test("replacements in long texts add exactly as many characters as the limit", () => {
+  const grown = (letters: number, others: number, content: number) =>
+    normalize([replace("a", "x".repeat(content))], "a".repeat(letters) + "b".repeat(others)).length;
+  // 65536 letters are replaced at once: 21 * 65536 is 20 * 65536 + 65536.
+  expect(grown(65_536, 0, 22)).toBe(22 * 65_536);
+  expect(() => grown(65_536, 0, 23)).toThrow(tooLong);
+  // Longer texts are replaced in pieces: 83968 * 32 is 20 * 131072 + 65536.
+  expect(grown(83_968, 47_104, 33)).toBe(33 * 83_968 + 47_104);
+  expect(() => grown(83_969, 47_103, 33)).toThrow("add more than 2686976 characters to a text of 131072");
+  expect(decode([replace("a", "x".repeat(22))], ["a".repeat(65_536)])).toHaveLength(22 * 65_536);
+  const late = () => decode([replace("a", "x".repeat(23))], ["a".repeat(65_535), "a"]);
+  expect(late).toThrow("add more than 1376256 characters to a text of 65536");
+});
+
+test("patterns match across the pieces of a long text", () => {
+  const text = `${"x".repeat(65_535)}aba${"y".repeat(65_536)}a`;
+  const replaced = (pattern: object) => normalize([{ type: "Replace", pattern, content: "-" }], text);
+  expect(replaced({ String: "ab" })).toBe(text.replace("ab", "-"));
+  expect(replaced({ Regex: "ab|y+" })).toBe(`${"x".repeat(65_535)}-a-a`);
+  expect(replaced({ String: "a" })).toBe(text.replaceAll("a", "-"));
+  expect(replaced({ String: "x" })).toBe(text.replaceAll("x", "-"));
+});
+
+test("a mark before a text adds its length", () => {
+  const marked = (length: number) => split([{ type: "Metaspace", replacement: "x".repeat(length), split: false }], "a");
+  expect(marked(65_556)[0]).toHaveLength(65_557);
+  expect(() => marked(65_557)).toThrow(tooLong);
+});
+
+test("empty matches split a text, but not directly after a match", () => {
+  const parts = (Regex: string, text: string) =>
+    split([{ type: "Split", pattern: { Regex }, behavior: "Isolated" }], text);
+  expect(parts("x*", "ab")).toEqual(["a", "b"]);
+  expect(parts("x*", "axb")).toEqual(["a", "x", "b"]);
+  expect(parts("a*", "aab")).toEqual(["aa", "b"]);
+});
+
+test("characters of later Unicode versions keep their form", () => {
+  // U+32FF is of Unicode 12.1, and the tables of Python's tokenizers are of Unicode 8.
+  expect(normalize([{ type: "NFKC" }], "\ufb01")).toBe("fi");
+  expect(normalize([{ type: "NFKC" }], "\ufb01\u32ff\ufb02\u32ff")).toBe("fi\u32fffl\u32ff");
+});
+
+test("CTC keeps one of several equal tokens beside each other", () => {
+  expect(decode([{ type: "CTC" }], ["a", "a", "b", "a", "<pad>", "a"])).toBe("abaa");
+});
+
 const nested = (part: object, key: string) => [{ type: "Sequence", [key]: Array(20).fill(part) }, part];
 
 test.each<[string, () => unknown]>([

@@ -34,7 +34,7 @@ export class MergeQueue {
     if (heap.length > 0) {
       let at = 0;
       for (let child = 1; child < heap.length; child = 2 * at + 1) {
-        if (child + 1 < heap.length && heap[child + 1] < heap[child]) child++;
+        if (heap[child + 1] < heap[child]) child++;
         if (heap[child] >= last) break;
         heap[at] = heap[child];
         at = child;

@@ -9,14 +9,14 @@ export interface PatternJson {
 // The library's declarations import each other without file extensions, which TypeScript does not resolve under
 // `nodenext`. Without this cast, they would all be `any`.
 const { SplitPreTokenizer } = huggingFace as unknown as {
-  SplitPreTokenizer: new (config: { pattern: PatternJson; invert: true }) => { readonly pattern: RegExp };
+  SplitPreTokenizer: new (config: { pattern: PatternJson }) => { readonly pattern: RegExp };
 };
 
 /** Returns the JavaScript regular expression for a pattern, with the flags `g` and `u`. */
 export function patternOf(pattern: PatternJson): RegExp {
   if (pattern.Regex === undefined)
     return new RegExp((pattern.String ?? "").replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "gu");
-  return new SplitPreTokenizer({ pattern, invert: true }).pattern;
+  return new SplitPreTokenizer({ pattern }).pattern;
 }
 
 /**

@@ -24,7 +24,7 @@ export function frameOf(json: PostProcessorJson | null, idOf: (token: string) =>
       return ["text"];
     case "BertProcessing":
     case "RobertaProcessing":
-      return [json?.cls?.[1] ?? 0, "text", json?.sep?.[1] ?? 0];
+      return [json!.cls![1], "text", json!.sep![1]];
     case "Sequence":
       return (json?.processors ?? []).reduce<Frame>(
         (frame, inner) => frameOf(inner, idOf).flatMap((item) => (item === "text" ? frame : item)),

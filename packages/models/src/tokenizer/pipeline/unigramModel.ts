@@ -31,9 +31,11 @@ export function unigramModel({ vocab, unk_id, byte_fallback }: ModelJson): Token
   function bestPath(word: string): string[] {
     const characters = Array.from(word);
     const size = characters.length;
-    const scores = new Float64Array(size + 1);
-    const starts = new Int32Array(size + 1).fill(-1);
-    const best = new Int32Array(size + 1);
+    const ends = size + 1;
+    const scores = new Float64Array(ends);
+    const starts = new Int32Array(ends);
+    starts.fill(-1);
+    const best = new Int32Array(ends);
     for (let start = 0; start < size; start++) {
       const take = (end: number, score: number, id: number) => {
         const sum = score + scores[start];
