@@ -23,7 +23,7 @@ export function valuesOf({ dtype, shape, bytes }: SafetensorsData, what: string)
 
 /** Returns the transpose of a stored matrix. */
 export function transposedStored({ dtype, shape: [rows, columns], bytes }: StoredTensor): StoredTensor {
-  const width = rows * columns > 0 ? bytes.length / (rows * columns) : 0;
+  const width = bytes.length / (rows * columns);
   const out = new Uint8Array(bytes.length);
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {

@@ -81,14 +81,18 @@ export class Trace {
 }
 
 function runningSums(changes: readonly number[]): Float64Array {
-  const sums = Float64Array.from(changes);
-  for (let i = 1; i < sums.length; i++) sums[i] += sums[i - 1];
-  return sums;
+  let sum = 0;
+  return Float64Array.from(changes, (change) => {
+    sum += change;
+    return sum;
+  });
 }
 
 /** Returns the index of the first maximum; -1 if the array is empty. */
 function indexOfLargest(numbers: Float64Array): number {
   let best = -1;
-  for (let i = 0; i < numbers.length; i++) if (best < 0 || numbers[i] > numbers[best]) best = i;
+  numbers.forEach((number, i) => {
+    if (best < 0 || number > numbers[best]) best = i;
+  });
   return best;
 }

@@ -24,7 +24,7 @@ export interface Spectrum {
 export function describeSpectrum(values: Float64Array, [rows, columns]: readonly [number, number]): Spectrum {
   const squares = values.map((value) => value * value);
   const total = squares.reduce((sum, square) => sum + square, 0);
-  const [largest = 0] = values;
+  const [largest] = values;
   const noise = Math.max(rows, columns) * 2 ** -23 * largest;
   let held = 0;
   const energy = squares.map((square) => {

@@ -1,9 +1,10 @@
-import { Generator, init, reference, truncatedSvd, zeros } from "@lowrank/core";
+import { copyInto, full, Generator, init, noGrad, reference, truncatedSvd, zeros } from "@lowrank/core";
 import { Linear, Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { LoHaConfig } from "../methods/lycoris/lohaConfig.ts";
+import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
@@ -151,4 +152,41 @@ describe("describeSpectrum", () => {
     const { values } = truncatedSvd([2, 0, 0, 0, 1, 0], 2, 3, 2);
     expect(describeSpectrum(values, [2, 3]).stableRank).toBeCloseTo(1.25, 12);
   });
+});
+
+test("parameters that differ and are not matrices are left out, and norms are of the first model", async () => {
+  const tuned = new TinyModel();
+  for (const path of ["layers.0.up", "layers.1.norm"]) {
+    const { bias } = tuned.getSubmodule(path) as Linear;
+    noGrad(() => copyInto(bias as Parameter, full(bias!.shape, 0.25)));
+  }
+  const left: string[] = [];
+  const model = new TinyModel();
+  const updates = await all(modelUpdates(model, tuned, (path) => left.push(path)));
+  expect(left).toEqual(["layers.0.up.bias", "layers.1.norm.bias"]);
+  for (const { path, weightNorm, ...update } of updates) {
+    expect(updateValues({ path, weightNorm, ...update })[0]).toBe(0);
+    const { weight } = model.getSubmodule(path) as Linear;
+    expect(weightNorm).toBeCloseTo(Math.hypot(...(weight.dataSync() as Float32Array)), 4);
+  }
+});
+
+test("a part that cannot be merged is refused by its layer's path", async () => {
+  const peft = new PeftModel(new TinyModel({ attention: true }), () => {});
+  await peft.addAdapter("a", new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 1 }));
+  await expect(all(adapterUpdates(peft, "a"))).rejects.toThrow(
+    'adapter "a" is ADAPTION_PROMPT, whose part on layers.1.self_attn cannot be written as a change of the weight',
+  );
+});
+
+test.each([
+  { values: [0, 0, 0, 0], error: 0 },
+  { values: [0.1, 0, 0, 0], error: 0 },
+  { values: [0.1, 0, 0, 0.05], error: Math.sqrt(1 / 5) },
+  { values: [4, 0, 0, 3], error: 3 / 5 },
+])("$values has a relative error of $error at rank 1", ({ values, error }) => {
+  const change = { values: Float32Array.from(values), rows: 2, columns: 2 };
+  const update = { path: "a", shape: [2, 2], change, weightNorm: 1 } as const;
+  expect(approximateUpdate(update, 1).relativeError).toBeCloseTo(error, 6);
+  expect(approximateUpdate(update, 2).relativeError).toBeCloseTo(0, 6);
 });

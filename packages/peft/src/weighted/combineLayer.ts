@@ -63,7 +63,7 @@ function separately(kind: MergeKind, parts: readonly WeightedFactors[], options:
     const weights = parts.map(({ weight, scaling }) => {
       const factor = weight * scaling;
       const root = Math.sqrt(Math.abs(factor));
-      return side === "a" && factor < 0 ? -root : root;
+      return side === "a" ? Math.sign(factor) * root : root;
     });
     const tasks = parts.map((part) => part[side].values);
     return { ...parts[0][side], values: mergeTasks(kind, tasks, weights, options) };
@@ -82,7 +82,7 @@ async function largestOfPruned(
 ): Promise<HostFactors> {
   const products: Matrix[] = [];
   for (const part of parts) products.push(await product(part, part.scaling, fanInFanOut));
-  const kind = type.slice(0, -"_svd".length) as MergeKind;
+  const kind = type.replace("_svd", "") as MergeKind;
   const values = mergeTasks(
     kind,
     products.map((matrix) => matrix.values),

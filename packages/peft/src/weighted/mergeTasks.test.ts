@@ -98,7 +98,14 @@ test("dare leaves the mean as it was", () => {
   expect(result.filter((value) => value === 0).length / result.length).toBeCloseTo(0.36, 2);
 });
 
-test("a density of 1 prunes nothing", () => {
+test("dare drops an element whose draw equals the density, as bernoulli does", () => {
+  const [draw] = new TorchGenerator(5).uniform(1, 0, 1);
+  expect(merged("dare_linear", [[1]], [1], { density: draw })).toEqual([0]);
+  expect(merged("dare_linear", [[1]], [1], { density: draw + 2 ** -23 })[0]).toBeGreaterThan(0);
+});
+
+test("a density of 1 prunes nothing, NaN neither", () => {
+  expect(merged("magnitude_prune", [[Number.NaN, 1]], [1], { density: 1 })).toEqual([Number.NaN, 1]);
   const kinds = ["magnitude_prune", "dare_linear"] as const;
   for (const kind of kinds) expect(merged(kind, [[1, 2, 3]], [2], { density: 1 })).toEqual([2, 4, 6]);
 });

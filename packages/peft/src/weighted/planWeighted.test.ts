@@ -1,4 +1,4 @@
-import { Generator, init, reference } from "@lowrank/core";
+import { copyInto, full, Generator, init, noGrad, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
@@ -45,7 +45,10 @@ test("ranges of the options", async () => {
   const peft = await two();
   const refused: [WeightedAdapterOptions, string][] = [
     ...[0, -0.1, 1.001, Number.NaN].map((density): [WeightedAdapterOptions, string] => [{ density }, "density is"]),
-    ...[0, -0.1, 1.001, Number.NaN].map((svdClamp): [WeightedAdapterOptions, string] => [{ svdClamp }, "svdClamp is"]),
+    ...[0, -0.1, 1.001, Number.NaN].map((svdClamp): [WeightedAdapterOptions, string] => [
+      { svdClamp },
+      "it must be above 0 and up to 1",
+    ]),
     ...[0, -1, 1.5].map((svdRank): [WeightedAdapterOptions, string] => [
       { svdRank },
       `svdRank is ${svdRank}; it must be an integer of at least 1`,
@@ -99,4 +102,29 @@ test("the advice for adapters that started from weights depends on the start", a
       ),
     );
   }
+});
+
+test("weights are finite numbers", async () => {
+  const peft = await two();
+  for (const [i, weights] of [
+    [Number.NaN, 1],
+    [1, Number.POSITIVE_INFINITY],
+  ].entries()) {
+    await expect(peft.addWeightedAdapter(["a", "b"], weights, "sum")).rejects.toThrow(
+      new Error(`addWeightedAdapter: weights[${i}] is ${weights[i]}; it must be a finite number`),
+    );
+  }
+  await expect(peft.addWeightedAdapter([], [], "sum")).rejects.toThrow("no adapters are given; name at least one");
+});
+
+test("adapters with biases or tables cannot be combined", async () => {
+  const message = "has biases or tables of its own, which cannot be combined";
+  // The output layer has no bias.
+  const biases = await two(lora(), lora({ targetModules: ["lm_head"], bias: "lora_only" }));
+  await expect(add(biases, {})).rejects.toThrow(`adapter "b" ${message}`);
+  const table = await two(lora({ targetModules: ["embed_tokens"] }));
+  noGrad(() => copyInto(table.base_model.tables("a").values().next().value!, full([11, 6], 0.5)));
+  const peft = new PeftModel(new TinyModel().eval(), () => {});
+  await peft.loadAdapter(await table.adapterFiles(["a"]), "a", { subfolder: "a" });
+  await expect(add(peft, {}, ["a"])).rejects.toThrow(`adapter "a" ${message}`);
 });

@@ -84,6 +84,7 @@ test("clamped cuts at a quantile of both factors, between two values if need be"
   // The quantiles of -4, 0, 1, 2 and 3.
   expect(cut(1)).toEqual([-3, 1, 3, 2, 0]);
   expect(cut(0.75)).toEqual([-2, 1, 2, 2, 0]);
+  expect(cut(0.875)).toEqual([-2.5, 1, 2.5, 2, 0]);
   expect(cut(0.625)).toEqual([-1.5, 1, 1.5, 1.5, 0]);
   expect(() => cut(0.25)).toThrow("svdClamp is 0.25");
   const zeros = { a: { ...factors.a, values: new Float32Array(3) }, b: { ...factors.b, values: new Float32Array(2) } };

@@ -1,6 +1,7 @@
-import { copyInto, init, reference, scope, square, type Tensor, tensor } from "@lowrank/core";
+import { copyInto, Generator, init, reference, scope, square, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { CachedTensor } from "./cachedTensor.ts";
+import { drawn, draws } from "./draws.ts";
 
 beforeAll(() => init(reference()));
 
@@ -30,4 +31,12 @@ test("a value is made once, and again when a source is written to or exchanged, 
   expect([made, await values()]).toEqual([4, [9, 16]]);
   get(source, 3);
   expect(made).toBe(5);
+});
+
+test.each(["f32", "f16", "bf16"] as const)("initial values are stored as %s", (dtype) => {
+  const { zero, one, constant, uniform, normal } = draws({ generator: new Generator(1) } as never);
+  for (const draw of [zero, one, constant(2), uniform(1), normal(1)]) {
+    const parameter = drawn(draw, [2, 3], dtype);
+    expect([parameter.dtype, ...parameter.shape]).toEqual([dtype, 2, 3]);
+  }
 });

@@ -9,7 +9,7 @@ interface Source {
 export class CachedTensor {
   #value: Tensor | undefined;
   #sources: readonly Source[] = [];
-  #factor = 1;
+  #factor: number | undefined;
 
   /** The cached tensor, to be freed with the layer; empty before the first `get`. */
   get constants(): readonly Tensor[] {
@@ -20,7 +20,7 @@ export class CachedTensor {
    * Returns `make()`. Returns the cached result instead if the tensors `from` and the value `factor`, on which it
    * depends, are unchanged. No gradient flows into the result.
    */
-  get(from: readonly Tensor[], make: () => Tensor, factor = 1): Tensor {
+  get(from: readonly Tensor[], make: () => Tensor, factor?: number): Tensor {
     const fresh =
       this.#factor === factor &&
       this.#sources.length === from.length &&
