@@ -114,7 +114,9 @@ function readFactors(
 
 /** Bytes of one factor of a pair. */
 function bytesOf(pair: usize, word: usize, features: i32): usize {
-  return <usize>(load<i32>(pair, 16) * features) << (load<i32>(pair + word, 8) == FLOATS ? 2 : 1);
+  const count = <usize>(load<i32>(pair, 16) * features);
+  const shift = load<i32>(pair + word, 8) == FLOATS ? 2 : 1;
+  return count << shift;
 }
 
 /** Kinds of factors, by the product that they need. FLOATS are multiplied in place. */

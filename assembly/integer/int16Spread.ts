@@ -1,6 +1,6 @@
 // Detects squares of a weight that 16-bit codes would represent badly. One scale serves all elements of a square, so a
 // row or a column that is much smaller than the largest element keeps few of its bits.
-import { BLOCK, blocksOf, largestBits, LARGEST_W, lostCodes } from "./int16Codes";
+import { BLOCK, largestBits, LARGEST_W, lostCodes } from "./int16Codes";
 import { loadPart } from "../simd/lanes";
 
 /** The largest element of a square may be this many times the largest element of any row or column. */

@@ -16,7 +16,7 @@ function nearer(table: usize, at: usize, x: f32): i32 {
   const entry = table + at;
   const isLast = at == 1020;
   const above = load<f32>(isLast ? entry : entry + 4) - x;
-  return <i32>(at >> 2) + <i32>(!isLast && above < x - load<f32>(entry));
+  return <i32>(at >> 2) + i32(!isLast && above < x - load<f32>(entry));
 }
 
 /** The index of the entry nearest to x; the first in a tie. NaN gives 0. */

@@ -14,7 +14,6 @@ import { loadPart, storePart } from "../simd/lanes";
 import { rowMax, sumExp } from "../simd/logSumExp";
 import { expOf } from "../simd/math";
 import { scaleInPlace } from "../simd/scaleInPlace";
-import { unpackRow } from "../formats/formats";
 
 /** Classes in a block: one block of the matrix product. */
 const CLASSES: i32 = 384;

@@ -2,7 +2,7 @@
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
 import { int8Tile } from "../tiles/int8Tile";
 import { INT8_ROWS, int8RowBytes } from "../rowCodes";
-import { clearSums, putSums, TILE } from "../tiles/tileSums";
+import { clearSums, putSums } from "../tiles/tileSums";
 
 /**
  * The columns first..last-1 of C, for m > 1 rows of X that `quantizeInt8` wrote in one plane. `first` is a multiple of

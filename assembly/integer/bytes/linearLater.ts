@@ -3,7 +3,7 @@ import {
   Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES, Q6_K, Q6_K_BYTES,
 } from "../../formats/dtypes.gen";
 import { fiveBitInt8Rows, packFiveBits } from "./fiveBitInt8";
-import { Q4_COLUMNS, Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "../tiles/int8Panel";
 import { int8Tile } from "../tiles/int8Tile";
 import { groupInt8Rows, packGroupPanel } from "./kInt8";
 import { mixedRows } from "./mixedRows";

@@ -1,7 +1,7 @@
 // Rows of 15-bit codes times panels of low-bit codes. The sums of codes are exact: rows in two planes of bytes and rows
 // in words give the same bits. A part of onDemand.ts.
 import { addBlock, addFour, dotBytes } from "../tiles/byteProducts";
-import { Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "../tiles/int8Panel";
+import { Q4_PANEL } from "../tiles/int8Panel";
 import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putSums, TILE, takeSums } from "../tiles/tileSums";
 
