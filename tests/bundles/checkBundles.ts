@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { findChromium, launch } from "@lowrank/test-support/chromium";
+import type { Browser } from "playwright";
 import { type Bundle, bundlers } from "./bundlers.ts";
 import { type Check, problemsOf } from "./check.ts";
 import { checkCsp } from "./checkCsp.ts";
@@ -7,7 +8,7 @@ import { checkFallback } from "./checkFallback.ts";
 import { followPageGuide } from "./guides.ts";
 import { addModel } from "./inChromium.ts";
 import { bundleWithNext } from "./next.ts";
-import { pageSizes, sizeTable } from "./pageSizes.ts";
+import { pageSizes, sizeTable, writeSizes } from "./pageSizes.ts";
 import { checkPageTraining } from "./pageTraining/checkPageTraining.ts";
 import { type Placed, places, placesTable, runPlaces } from "./places.ts";
 import { runOnServer, type ServerRun, writeSample } from "./sample.ts";
@@ -31,7 +32,7 @@ export interface CheckedInstall {
  */
 export async function checkBundles(
   install: CheckedInstall,
-  withNext: boolean,
+  { withNext, writesSizes }: { readonly withNext: boolean; readonly writesSizes: boolean },
   check: Check,
 ): Promise<ServerRun | null> {
   const { root, user, work, archives, env } = install;
@@ -71,15 +72,19 @@ export async function checkBundles(
   check("docs/browser.md, followed", await problemsOf(() => followPageGuide(root, user, browser)));
   check("a Content-Security-Policy without blobs", await problemsOf(() => checkCsp(browser, user)));
   check("WebGPU, else WebAssembly", await problemsOf(() => checkFallback(executablePath, user)));
-  check("what pages download", await problemsOf(() => checkSizes(browser, user)));
+  check("what pages download", await problemsOf(() => checkSizes(browser, user, writesSizes)));
   check("a training in a page that is reloaded", await problemsOf(() => checkPageTraining(browser, install)));
   return inNode;
 }
 
-/** Prints download sizes; returns a problem for each page above its limit. */
-async function checkSizes(...[browser, user]: Parameters<typeof pageSizes>): Promise<string[]> {
+/** Prints download sizes; returns a problem for each page above its limit. With `writes`, writes them as new sizes. */
+async function checkSizes(browser: Browser, user: string, writes: boolean): Promise<string[]> {
   const sizes = await pageSizes(browser, user);
   console.log(sizeTable(sizes));
+  if (writes) {
+    writeSizes(sizes);
+    return [];
+  }
   return sizes
     .filter(({ size, ceiling }) => size > ceiling)
     .map(

@@ -9,7 +9,7 @@
 // - It fine-tunes a model in a page that crashes and is reloaded, and uses the downloaded adapter in Node.
 //
 // `--next` also builds a Next.js app, and `--runtimes` runs the sample in Deno and Bun: both take minutes and packages
-// from npm's registry.
+// from npm's registry. `--write-sizes` accepts the measured downloads as the new sizes.
 import {
   existsSync,
   globSync,
@@ -32,7 +32,8 @@ import { archiveTable } from "./archiveTable.ts";
 import { checkTypes } from "./checkTypes.ts";
 import { lintArchive } from "./lintArchive.ts";
 
-const { values: flags } = parseArgs({ options: { next: { type: "boolean" }, runtimes: { type: "boolean" } } });
+const flag = { type: "boolean", default: false } as const;
+const { values: flags } = parseArgs({ options: { next: flag, runtimes: flag, "write-sizes": flag } });
 const root = resolve(import.meta.dirname, "../..");
 const { packageManager }: { packageManager: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const bin = join(root, "node_modules", ".bin");
@@ -128,7 +129,7 @@ try {
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   count("docs/first-fine-tune.md, followed", followNodeGuide(root, user, env));
   const install = { root, user, work, archives, env };
-  const inNode = await checkBundles(install, flags.next === true, count);
+  const inNode = await checkBundles(install, { withNext: flags.next, writesSizes: flags["write-sizes"] }, count);
   if (flags.runtimes && inNode) checkRuntimes(install, inNode, count);
   const lowrank = ["npx", "--no-install", "lowrank"];
   count("command", command(user, env, ...lowrank, "--help").problems);
