@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { openFiles } from "./open/openFiles.ts";
 import { memoryFiles } from "./places/memoryFiles.ts";
 import { urlFiles } from "./places/urlFiles.ts";
 import { filesCases } from "./testing/filesCases.ts";
@@ -161,5 +162,24 @@ describe("urlFiles", () => {
     await expect(files.readText("other")).rejects.toThrow("https://host/model/other: 404 Not Found");
     await expect(files.open("other")).rejects.toThrow("404");
     await expect(server({ expose: false }).files.open("data")).rejects.toThrow("Access-Control-Expose-Headers");
+  });
+});
+
+describe("openFiles", () => {
+  test("opens addresses, and returns files as they are", async () => {
+    const files = memoryFiles({ "config.json": "{}" });
+    expect(await openFiles(files)).toBe(files);
+    for (const address of ["https://host/model/", "HTTP://host/model/", new URL("https://host/model/")]) {
+      expect((await openFiles(address)).label).toBe(new URL(address).href);
+    }
+  });
+
+  test.each<[unknown, string]>([
+    [null, "null"],
+    [{}, "an object of another kind"],
+    [7, "7"],
+    [undefined, "undefined"],
+  ])("refuses %j", async (place, shown) => {
+    await expect(openFiles(place as string)).rejects.toThrow(`and ${shown} was given`);
   });
 });

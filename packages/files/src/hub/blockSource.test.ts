@@ -16,6 +16,15 @@ function counted() {
 
 test("a block has 4 MiB", () => expect(blockBytes).toBe(4 * 2 ** 20));
 
+test("bytes beyond the end are refused", async () => {
+  const { source } = counted();
+  const room = new Uint8Array(2);
+  await source.readInto?.(size - 2, room);
+  await expect(Promise.resolve().then(() => source.readInto?.(size - 1, room))).rejects.toThrow(
+    `bytes ${size - 1} to ${size + 1} `,
+  );
+});
+
 test("reads across blocks, and keeps the last one", async () => {
   const { asked, source } = counted();
   const read = async (offset: number, length: number) => {

@@ -48,20 +48,22 @@ async function fill(
 ): Promise<void> {
   const { path: name, size: total } = file;
   const { read } = await client();
-  const check = (length: number) => {
-    const told = `${label}: the hub says that ${name} has ${total} bytes, and ${length} came; nothing was kept`;
-    if (length !== total) throw new WrongLength(told);
+  const refuse = (length: number): never => {
+    throw new WrongLength(
+      `${label}: the hub says that ${name} has ${total} bytes, and ${length} came; nothing was kept`,
+    );
   };
-  if (part.length > total) check(part.length);
+  if (part.length > total) refuse(part.length);
   onProgress?.({ loaded: part.length, total, name });
   for (let fruitless = 0; part.length < total; ) {
     const before = part.length;
     try {
       for await (const { position, bytes } of read(commit, file, before)) {
-        if (position + bytes.length > total) check(position + bytes.length);
+        const end = position + bytes.length;
+        if (end > total) refuse(end);
         await part.write(position, bytes);
         signal?.throwIfAborted();
-        onProgress?.({ loaded: position + bytes.length, total, name });
+        onProgress?.({ loaded: end, total, name });
       }
     } catch (error) {
       if (!(error instanceof InterruptedBody)) throw error;
@@ -70,6 +72,6 @@ async function fill(
       const have = `${name} broke off after ${part.length} of ${total} bytes`;
       throw new Error(`${label}: ${have} (${error.message}); they are kept: load again to go on`, { cause: error });
     }
-    check(part.length);
+    if (part.length !== total) refuse(part.length);
   }
 }

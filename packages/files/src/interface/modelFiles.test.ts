@@ -17,6 +17,14 @@ describe("a JSON file", () => {
     expect(await read(many)).toHaveLength(1200);
   });
 
+  test("that is no JSON is not called nested, unless it is", async () => {
+    for (const text of ["z".repeat(2000), "Z".repeat(2000)]) {
+      await expect(read(text)).rejects.toThrow("a.json is not valid JSON");
+    }
+    await expect(read(`${"|".repeat(9)}${"[".repeat(1001)}`)).rejects.toThrow("nested more than 1000 deep");
+    await expect(read('"\\')).rejects.toThrow("a.json is not valid JSON");
+  });
+
   test("may have any number of brackets in its texts", async () => {
     const brackets = "[{".repeat(1200);
     for (const value of [brackets, `"${brackets}`, `\\${brackets}`, `\\"${brackets}\\`, `${brackets}"`]) {
