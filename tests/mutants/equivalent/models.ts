@@ -1,6 +1,8 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
+  ["checkpoint/sameTensors.ts", "const partBytes = 1 << 22;", "1", "2", "tensors are compared in parts of any size"],
+  ["checkpoint/sameTensors.ts", "const partBytes = 1 << 22;", "22", "23", "tensors are compared in parts of any size"],
   [
     "rope/rope/llama3.ts",
     "if (wavelength < original / highFreqFactor) return f;",

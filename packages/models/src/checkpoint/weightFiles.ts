@@ -11,10 +11,10 @@ export function weightFiles(
   most: number,
 ): [name: string, content: Uint8Array | string][] {
   const shards: SafetensorsTensor[][] = [];
-  let room = 0;
+  let room = Number.NEGATIVE_INFINITY;
   for (const tensors of parameters) {
     const size = bytesOf(tensors);
-    if (size > room || shards.length === 0) {
+    if (size > room) {
       shards.push([]);
       room = most;
     }
@@ -27,7 +27,7 @@ export function weightFiles(
   const places = shards.flatMap((tensors, i) => tensors.map(({ name }) => [name, nameOf(i)] as const));
   const index = {
     metadata: { total_size: bytesOf(shards.flat()) },
-    weight_map: Object.fromEntries(places.sort(([a], [b]) => (a < b ? -1 : 1))),
+    weight_map: Object.fromEntries(places.sort()),
   };
   return [
     ...shards.map((tensors, i): [string, Uint8Array] => [nameOf(i), writeSafetensors(tensors, { format: "pt" })]),
