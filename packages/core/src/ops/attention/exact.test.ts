@@ -155,7 +155,7 @@ describe.each(Object.entries({ reference, primitives }))("on %s", (_name, make) 
       });
     expectNear(numbers(rope(x, cos, sin, { offset: 2 })), expected(false));
     expectNear(numbers(rope(x, cos, sin, { offset: 2, inverse: true })), expected(true));
-    // Tables of rows for each token: those of the second sequence belong to other positions.
+    // Tables with a row for each token. The second sequence is at other positions.
     const own = [cos, sin].map((t) => {
       const rows = numbers(t);
       return tensor([...rows.slice(2 * half), ...rows.slice(0, 3 * half)], { shape: [batch, tokens, half], backend });
