@@ -6,6 +6,7 @@ import {
   copyInto,
   defineOp,
   init,
+  memory,
   mul,
   neg,
   noGrad,
@@ -105,6 +106,23 @@ describe("ops", () => {
     expect(() => defineOp(definition)).toThrow(
       'defineOp: an op named "test/pair" exists already; give yours a prefix, as in "acme/test/pair"',
     );
+  });
+
+  it("may be composed of an input, which is not freed, or of a new tensor", () => {
+    const shared = { arity: 1, shape: ([a]: readonly TensorSpec[]) => a, vjp: () => [null] } as const;
+    const same = defineOp<1>({ ...shared, name: "test/same", compose: ([x]) => x });
+    const other = defineOp<1>({ ...shared, name: "test/other", compose: ([x]) => neg(x) });
+    const x = tensor([1, 2]);
+    const before = memory().buffers;
+    const found = [same(x), other(x)];
+    expect(found.map((t) => [...t.dataSync()])).toEqual([
+      [1, 2],
+      [-1, -2],
+    ]);
+    expect(memory().buffers - before).toBe(1);
+    for (const t of found) t.dispose();
+    expect([...x.dataSync()]).toEqual([1, 2]);
+    expect(memory().buffers).toBe(before);
   });
 
   it("run on one backend", () => {

@@ -9,11 +9,6 @@ export function enterScope(tensor: Tensor): boolean {
   return frame !== null;
 }
 
-/** Removes a tensor from the running scope. Returns false if the tensor was not in it. */
-function leaveScope(tensor: Tensor): boolean {
-  return frame?.delete(tensor) ?? false;
-}
-
 /** Adds the tensors reachable from a value to `into`. From a tensor of `own` only its gradient is reachable. */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
@@ -63,6 +58,6 @@ export function scope<T>(fn: () => T): T {
  */
 export function keep<T extends Tensor>(tensor: T): T {
   tensor.hold();
-  if (leaveScope(tensor)) tensor.watch();
+  if (frame?.delete(tensor)) tensor.watch();
   return tensor;
 }

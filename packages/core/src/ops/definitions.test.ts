@@ -181,6 +181,8 @@ describe.each(Object.entries({ reference, primitives }))("on %s", (_name, make) 
     const code = f32(dynamicMap());
     const [q, scales] = quantizeBlockwise(f32([0, 0, 1, -1, 0.5]), code, { blockSize: 2 });
     expect(numbers(scales)).toEqual([0, 1, 0.5]);
+    const [none, noScales] = quantizeBlockwise(f32([]), code, { blockSize: 2 });
+    expect([none.shape, noScales.shape]).toEqual([[0], [0]]);
     const map = dynamicMap();
     expect(numbers(q)).toEqual([0, 0, 255, map.indexOf(Math.max(...map.filter((v) => v < -0.98))), 255]);
     const run = () => numbers(quantizeBlockwise(f32([Number.NaN, 1]), code, { blockSize: 2 })[0]);

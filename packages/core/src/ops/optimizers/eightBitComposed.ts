@@ -60,17 +60,19 @@ export function encodeInBlocks(
   x: Tensor,
   table: Tensor,
   blockSize: number,
-  grid = false,
+  grid: boolean,
 ): { codes: Tensor; scales: Tensor } {
   const values = inBlocks(x, blockSize);
   const [blocks] = values.shape;
   const scales = amax(abs(values), { shape: [blocks, 1] });
   const step = Math.max(1, Math.floor(chunk / blockSize));
   const parts: Tensor[] = [];
-  for (let start = 0; start === 0 || start < blocks; start += step) {
-    const range = { start, end: start + step };
+  let end = 0;
+  do {
+    const range = { start: end, end: end + step };
     parts.push(encodeChunk(slice(values, range), slice(scales, range), table, grid));
-  }
+    end += step;
+  } while (end < blocks);
   return { codes: fromBlocks(cat(...parts, { dim: 0 }), x.shape), scales: reshape(scales, { shape: [blocks] }) };
 }
 

@@ -60,7 +60,7 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
     const finite = compare(abs(x), scalarLike(x, largestFloat), { relation: "le" });
     const error = (_value: number, at: number) => brokenBlock(Math.floor(at / blockSize), { blockSize });
     inRange(to(finite, { dtype: "i32" }), { low: 1, error });
-    const { codes, scales } = encodeInBlocks(x, code, blockSize);
+    const { codes, scales } = encodeInBlocks(x, code, blockSize, false);
     return [codes, scales];
   },
   fault: (block, _value, _inputs, params) => brokenBlock(block, params),

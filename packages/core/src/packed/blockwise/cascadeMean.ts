@@ -23,7 +23,7 @@ function meanOfFew(x: Float32Array): number {
 export function cascadeMean(x: Float32Array): number {
   if (x.length < lanes) return meanOfFew(x);
   const rows = Math.floor(x.length / width);
-  const power = Math.max(4, Math.floor(Math.ceil(Math.log2(Math.max(rows, 2))) / levels));
+  const power = Math.max(4, Math.floor(Math.ceil(Math.log2(rows)) / levels));
   const acc = Array.from({ length: levels }, () => new Float32Array(width));
   const climb = (at: number): void => {
     for (let level = 1; level < levels; level++) {

@@ -6,7 +6,7 @@ const gridStep = fround(2 / 65535);
 /** Returns the index of the entry of an ascending table nearest to x. If two are equally near, returns the first. */
 function nearestCode(table: TypedArray, x: number): number {
   let at = 0;
-  while (at + 1 < table.length && x >= table[at + 1]) at++;
+  while (x >= table[at + 1]) at++;
   const [below, above] = [fround(x - table[at]), fround((table[at + 1] ?? Infinity) - x)];
   return Math.abs(above) < Math.abs(below) ? at + 1 : at;
 }
