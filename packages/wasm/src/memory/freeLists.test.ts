@@ -15,6 +15,35 @@ function draws(): () => number {
 }
 
 describe("lists of free blocks", () => {
+  it("have 16 classes in each doubling, of the same width", () => {
+    for (let doubling = 1; doubling <= 22; doubling++) {
+      const width = 2 ** (doubling - 1);
+      for (let step = 16; step < 32; step++) {
+        const lists = new FreeLists();
+        const [least, most, next] = [step * width, (step + 1) * width - 1, (step + 1) * width].map(blockOf);
+        for (const block of [next, least, most]) lists.add(block);
+        // Within a class the newest block that fits is found first.
+        expect([lists.find(least.size), lists.find(most.size), lists.find(next.size)]).toEqual([most, most, next]);
+        lists.remove(most);
+        expect(lists.find(least.size)).toBe(least);
+        lists.remove(least);
+        expect(lists.find(least.size)).toBe(next);
+      }
+    }
+  });
+
+  it("try eight blocks of a class before they take a larger one", () => {
+    for (const [smaller, wanted] of [
+      [7, 1024 + 63],
+      [8, 2048],
+    ] as const) {
+      const lists = new FreeLists();
+      for (const size of [2048, 1024 + 63]) lists.add(blockOf(size));
+      for (let i = 0; i < smaller; i++) lists.add(blockOf(1024));
+      expect(lists.find(1024 + 60)?.size).toBe(wanted);
+    }
+  });
+
   it("find a block of each size, where there is one, and none where all are smaller", () => {
     const sizes = [
       1,

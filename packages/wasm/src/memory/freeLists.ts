@@ -34,8 +34,8 @@ const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
  */
 export class FreeLists {
   readonly #newest: (Block | null)[] = new Array(doublings << stepBits).fill(null);
-  /** Bit masks: for each doubling the classes that contain blocks, and at the end the doublings that contain any. */
-  readonly #steps = new Int32Array(doublings + 1);
+  /** Bit masks: for each doubling the classes that contain blocks, and the doublings that contain any. */
+  readonly #steps = new Int32Array(doublings);
   #doublings = 0;
 
   add(block: Block): void {

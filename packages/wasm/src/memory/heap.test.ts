@@ -59,6 +59,7 @@ describe("heap", () => {
     const sizes = [17_300, ...Array.from({ length: 20 }, () => 16_448)];
     const blocks = sizes.flatMap((size) => [heap.alloc(size), heap.alloc(64)]);
     heap.alloc(heap.stats().largestFree);
+    expect(heap.stats()).toMatchObject({ free: 0, largestFree: 0 });
     const at = blocks[0]?.ptr;
     for (let i = 0; i < blocks.length; i += 2) heap.free(blocks[i] as HeapBlock);
     expect(heap.alloc(17_300).ptr).toBe(at);
@@ -106,6 +107,28 @@ describe("heap", () => {
         "them with `using`; backward() frees what a graph has saved. Else use a smaller batch or sequence",
     );
     expect(heap.alloc(90_000).bytes).toBe(90_000);
+  });
+
+  it("says what holds most of the memory, by its whole size, and nothing if it is empty", () => {
+    const memoryOf = (sizes: readonly number[]): string | undefined => {
+      const heap = new Heap(newMemory(2, 2), 0);
+      for (const size of sizes) heap.alloc(size).label = `op of ${size}`;
+      try {
+        heap.alloc(2 ** 20);
+      } catch (error) {
+        return (error as Error).message.split(". To free")[0];
+      }
+      return undefined;
+    };
+    const full = "wasm memory is full: asked for 1.0 MiB. Of 0.125 MiB,";
+    expect(memoryOf([])).toBe(`${full} 0.000 MiB are in use and 0.125 MiB free, the largest free block 0.125 MiB`);
+    expect(memoryOf([64])).toBe(
+      `${full} 0.000 MiB are in use (most by 1 of op of 64, 0.000 MiB each) and 0.125 MiB free, the largest free block 0.125 MiB`,
+    );
+    const many = [20_000, 30_000, ...new Array(10).fill(4096)];
+    expect(memoryOf(many)).toContain(
+      "(most by 10 of op of 4096, 0.004 MiB each; 1 of op of 30000, 0.029 MiB each; 1 of op of 20000, 0.019 MiB each)",
+    );
   });
 
   it("grows by what is missing alone where the memory may not have a spare", () => {

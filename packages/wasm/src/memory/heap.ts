@@ -76,7 +76,7 @@ export class Heap {
 
   /** Returns a block of at least `bytes`. Throws if the memory cannot grow that far; the limit is 4 GiB. */
   alloc(bytes: number): HeapBlock {
-    const size = bytes > granuleBytes ? Math.ceil(bytes / granuleBytes) : 1;
+    const size = Math.max(1, Math.ceil(bytes / granuleBytes));
     const block = (this.#lists.find(size) ?? this.#grow(size, bytes)) as HeapBlock;
     this.#lists.remove(block);
     if (block.size > size) this.#lists.add(this.#cut(block, size));

@@ -36,6 +36,9 @@ const partMask = 2 ** partBits - 1;
 /** The most parts that a job can have. */
 export const maxParts: number = partMask;
 
+/** The index of an argument that the kernel does not have. */
+const none = -1;
+
 /** Polls of a word before a thread sleeps: about 10 µs, which bridges the gap between two kernels. */
 const spins = 4000;
 
@@ -63,7 +66,7 @@ export class JobBoard {
    * Runs a job from the caller's thread: publishes it, processes parts of it too, and returns when all are done. Throws
    * if a part trapped.
    */
-  run({ kernel, args, steps, units, chunk, count = -1, end = -1, scratch = -1 }: Job): void {
+  run({ kernel, args, steps, units, chunk, count = none, end = none, scratch = none }: Job): void {
     const [words, numbers] = [this.#words, this.#numbers];
     const parts = Math.ceil(units / chunk);
     numbers.set([kernel, args.length, units, chunk, count, end, scratch], header);
