@@ -486,4 +486,18 @@ export const models: Equivalents = [
     "equal keys are the same merge",
   ],
   ["tokenizer/pipeline/mergeQueue.ts", "if (heap[child] >= last) break;", ">=", ">", "equal keys are the same merge"],
+  [
+    "gguf/tokenizer/ggufVocabulary.ts",
+    "for (let id = 0; id < tokens.length; id++) {",
+    "<",
+    "<=",
+    "no id is asked for a token that is undefined",
+  ],
+  [
+    "gguf/tokenizer/ggufVocabulary.ts",
+    "for (let id = 0; id < types.length; id++) {",
+    "<",
+    "<=",
+    "an undefined type is no type of an added token",
+  ],
 ];

@@ -15,7 +15,7 @@ export function readMerges(metadata: JsonFields): [string, string][] {
   return listOf<string>(metadata, "tokenizer.ggml.merges", "string").map((merge) => {
     // A token may begin with a space, so the separator is the first space after the first character.
     const space = merge.indexOf(" ", 1);
-    if (space < 0) {
+    if (space === -1) {
       throw new Error(`${metadata.where}: tokenizer.ggml.merges holds ${JSON.stringify(merge)}, which is no pair`);
     }
     return [merge.slice(0, space), merge.slice(space + 1)];

@@ -187,6 +187,110 @@ describe("SentencePiece", () => {
   });
 });
 
+describe("the whole tokenizer.json", () => {
+  const tokens = ["<unk>", "\u2581", "a", "b", "ab", "ba", "aba", "<s>"];
+  const added = (id: number, content: string, special: boolean) => {
+    const matching = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+    return { id, content, special, ...matching };
+  };
+  const around = (id: string, type_id: number) => [
+    { SpecialToken: { id: "<s>", type_id } },
+    { Sequence: { id, type_id } },
+  ];
+  const shared = {
+    ...{ version: "1.0", truncation: null, padding: null },
+    added_tokens: [added(0, "<unk>", true), added(3, "b", false), added(7, "<s>", true)],
+    post_processor: {
+      type: "TemplateProcessing",
+      single: around("A", 0),
+      pair: [...around("A", 0), ...around("B", 1)],
+      special_tokens: { "<s>": { id: "<s>", ids: [7], tokens: ["<s>"] } },
+    },
+  };
+  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  const fields = {
+    tokens,
+    token_type: [2, 1, 1, 4, 1, 1, 1, 3],
+    ...{ bos_token_id: 7, add_bos_token: true },
+  };
+  const config = { tokenizer_class: "PreTrainedTokenizerFast", clean_up_tokenization_spaces: false, bos_token: "<s>" };
+  const model = {
+    ...{ type: "BPE", dropout: null, ignore_merges: false },
+    ...{ vocab, fuse_unk: true, byte_fallback: true, unk_token: "<unk>" },
+    ...{ continuing_subword_prefix: null, end_of_word_suffix: null },
+  };
+  const replace = (from: string, content: string) => ({ type: "Replace", pattern: { String: from }, content });
+  const decoders = [replace("\u2581", " "), { type: "ByteFallback" }, { type: "Fuse" }];
+
+  test("of a byte-level BPE", () => {
+    expect(partsOf({ model: "gpt2", pre: "gpt-2", merges: ["a b"], ...fields })).toEqual({
+      tokenizerConfig: config,
+      tokenizerJson: {
+        ...shared,
+        normalizer: null,
+        pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+        decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+        model: {
+          ...model,
+          ...{ unk_token: null, fuse_unk: false, byte_fallback: false, merges: [["a", "b"]] },
+          ...{ continuing_subword_prefix: "", end_of_word_suffix: "" },
+        },
+      },
+    });
+  });
+
+  test("of SentencePiece and of merged letters", () => {
+    const token_type = [2, 1, 1, 1, 1, 1, 1, 3];
+    const more = { added_tokens: shared.added_tokens.filter(({ content }) => content !== "b") };
+    // Pairs of one score are ordered by the length of the left piece, longest first.
+    const merges = [
+      ["ab", "a"],
+      ["a", "ba"],
+      ["a", "b"],
+      ["b", "a"],
+    ];
+    expect(partsOf({ ...fields, model: "llama", scores: [0, 0, 0, 0, -2, -3, -1, 0], token_type })).toEqual({
+      tokenizerConfig: config,
+      tokenizerJson: {
+        ...{ ...shared, ...more },
+        normalizer: { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "\u2581" }, replace(" ", "\u2581")] },
+        pre_tokenizer: null,
+        decoder: { type: "Sequence", decoders: [...decoders, { type: "Strip", content: " ", start: 1, stop: 0 }] },
+        model: { ...model, merges },
+      },
+    });
+    expect(partsOf({ ...fields, model: "gemma4", merges: ["a b"], token_type })).toEqual({
+      tokenizerConfig: config,
+      tokenizerJson: {
+        ...{ ...shared, ...more },
+        normalizer: replace(" ", "\u2581"),
+        pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
+        decoder: { type: "Sequence", decoders },
+        model: { ...model, merges: [["a", "b"]] },
+      },
+    });
+  });
+
+  test("merges are ordered by score, then by the characters of the left and of the right piece", () => {
+    const names = ["<unk>", "a", "b", "aa", "ab", "aab", "aaab", "aaa", "\u{1f600}", "b\u{1f600}", "\u{1f600}b"];
+    const scores = [0, 0, 0, -1, -1, -1, -2, -1, 0, -1, -1];
+    const { tokenizerJson } = partsOf({ model: "llama", tokens: names, scores })!;
+    expect((tokenizerJson as { model: { merges: string[][] } }).model.merges).toEqual([
+      ["aa", "b"],
+      ["aa", "a"],
+      ["a", "ab"],
+      ["a", "aa"],
+      ["a", "a"],
+      ["a", "b"],
+      ["b", "\u{1f600}"],
+      ["\u{1f600}", "b"],
+      ["aaa", "b"],
+      ["aa", "ab"],
+      ["a", "aab"],
+    ]);
+  });
+});
+
 describe("errors", () => {
   const bare = { model: "gpt2", tokens: ["a", "b"], merges: [] };
 

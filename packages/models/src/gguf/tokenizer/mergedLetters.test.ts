@@ -67,10 +67,24 @@ test("a tokenizer of merged letters is written with its merges, and read back", 
   expect(read.encode("ab\n\n\nabc").map((id) => tokens[id])).toEqual(["<bos>", "ab", "\n\n\n", "abc"]);
 });
 
+test("runs of newlines may be merged in halves", () => {
+  const halves = merges.toSpliced(0, 2, ["\n", "\n"], ["\n\n", "\n\n"]);
+  const vocab = [...special, ...bytes, ..."\n▁abc", ...halves.map((pair) => pair.join(""))];
+  const model = { ...json.model, merges: halves, vocab: Object.fromEntries(vocab.map((token, id) => [token, id])) };
+  expect(written({ ...json, model }).differs).toBeUndefined();
+});
+
 const model = (change: object) => ({ ...json, model: { ...json.model, ...change } });
 
 test.each<[string, TokenizerJson, string]>([
   ["a space in front", { ...json, normalizer: { type: "Prepend", prepend: "▁" } }, "are not those of Gemma 4"],
+  ["another mark", { ...json, normalizer: { ...json.normalizer, content: "_" } }, "are not those of Gemma 4"],
+  ["a mark for letters", { ...json, normalizer: { ...json.normalizer, pattern: { String: "a" } } }, "are not those of"],
+  [
+    "a mark that is not set",
+    { ...json, normalizer: { ...json.normalizer, type: "Other" } },
+    "are not those of Gemma 4",
+  ],
   ["another split", { ...json, pre_tokenizer: { type: "Whitespace" } }, "are not those of Gemma 4"],
   ["ignore_merges", model({ ignore_merges: true }), "its ignore_merges is not llama.cpp's"],
   ["newlines in words", model({ merges: [...merges, ["a", "\n"]] }), "it merges newlines with other letters"],

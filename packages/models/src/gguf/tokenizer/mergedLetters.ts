@@ -26,7 +26,7 @@ export function mergedLettersDifference(
 
 /** Returns true if the merges produce a single token for every run of newlines that is a token. */
 function joinsNewlines(tokens: readonly (string | undefined)[], merges: readonly Pair[]): boolean {
-  const pairs = merges.filter(([left, right]) => newlines.test(left) && newlines.test(right));
+  const pairs = merges.filter((pair) => newlines.test(pair.join("")));
   const ranks = new Map(pairs.map(([left, right], rank) => [`${left.length} ${right.length}`, rank]));
   const runs = tokens.filter((token) => token !== undefined && newlines.test(token)) as string[];
   return runs.every((run) => {

@@ -5,7 +5,7 @@ import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.
 /** Minimum number of characters of a word that is cut. */
 const longWord = 1000;
 /** Upper limit of ids, used to combine a pair of ids into one key. */
-const idLimit = 2 ** 24;
+const idLimit = 2 ** 25;
 
 /** Makes a byte-pair model. It merges neighbours in the order of the merge list until no merge applies. */
 export function bytePairModel(json: ModelJson): TokenModel {
@@ -51,8 +51,10 @@ export function bytePairModel(json: ModelJson): TokenModel {
   function merge(symbols: number[]): number[] {
     const size = symbols.length;
     if (size < 2) return symbols;
+    // The symbol -1 at the end is the neighbour of the first and of the last symbol. No merge has it.
+    symbols.push(-1);
     const next = Int32Array.from(symbols, (_, i) => i + 1);
-    const previous = Int32Array.from(symbols, (_, i) => i - 1);
+    const previous = Int32Array.from(symbols, (_, i) => (i === 0 ? size : i - 1));
     const queue = new MergeQueue();
     const enqueue = (left: number) => {
       const rank = ranks.get(symbols[left] * idLimit + symbols[next[left]]);
@@ -62,7 +64,7 @@ export function bytePairModel(json: ModelJson): TokenModel {
     for (let top = queue.pop(); top; top = queue.pop()) {
       const { position: left, rank } = top;
       const right = next[left];
-      // A pair has no rank if a merge has removed a symbol, which is -1 then, or if there is no symbol to the right.
+      // A pair has no rank if a merge has removed its left symbol, which is -1 then.
       const now = ranks.get(symbols[left] * idLimit + symbols[right]);
       if (merged[now!] !== merged[rank]) continue;
       symbols[left] = merged[rank];
