@@ -43,7 +43,7 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
     throw new Error(`raggedHidden: ${tokens.length} tokens and ${positions.length} positions; give one of each a row`);
   }
   const beyond = positions.findIndex((position) => position >= sharedPositions);
-  if (beyond >= 0) {
+  if (beyond !== -1) {
     throw new Error(
       `raggedHidden: row ${beyond} is at position ${positions[beyond]}, and in pages the model has positions 0..${sharedPositions - 1}`,
     );

@@ -1,0 +1,80 @@
+import { bytesSource } from "@lowrank/core";
+import { expect, test } from "vitest";
+import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { otherTypes } from "./chooseType.ts";
+import { readBlocks } from "./readBlocks.ts";
+import { fileShape } from "./tensorLayout.ts";
+
+const layout = { hf: "a", gguf: "a" };
+
+test.each([
+  [[4], [4]],
+  [[1], [1]],
+  [
+    [3, 4],
+    [3, 4],
+  ],
+  [
+    [1, 4],
+    [1, 4],
+  ],
+  [
+    [4, 1],
+    [4, 1],
+  ],
+  [
+    [3, 1, 4],
+    [3, 4],
+  ],
+  [
+    [1, 1, 1],
+    [1, 1],
+  ],
+  [
+    [1, 2, 1, 3],
+    [1, 2, 3],
+  ],
+])("the shape %j is %j in a file", (shape, expected) => {
+  expect(fileShape({ ...layout, shape })).toEqual(expected);
+  expect(fileShape({ ...layout, shape, transposed: true })).toEqual(expected.toReversed());
+  expect(fileShape({ ...layout, shape, stacked: { index: 0, count: 2 } })).toEqual([2, ...expected]);
+});
+
+test("blocks are read into a buffer that has room, and otherwise into a new one", async () => {
+  const bytes = Uint8Array.of(0, 1, 2, 3, 4, 5);
+  const source = {
+    ...bytesSource(bytes),
+    size: 6,
+    read: async (offset: number, length: number) => bytes.slice(offset, offset + length),
+    readInto: async (offset: number, into: Uint8Array) => into.set(bytes.subarray(offset, offset + into.length)),
+  };
+  const info = (offset: number, byteLength: number) => ({ name: "t", offset, byteLength }) as never;
+  for (const size of [3, 4]) {
+    const room = new Uint8Array(size);
+    const read = await readBlocks(source, info(1, 3), "f", room);
+    expect([[...read], read.buffer === room.buffer]).toEqual([[1, 2, 3], true]);
+  }
+  const small = new Uint8Array(2);
+  const read = await readBlocks(source, info(1, 3), "f", small);
+  expect([[...read], [...small]]).toEqual([
+    [1, 2, 3],
+    [0, 0],
+  ]);
+  expect([...(await readBlocks(source, info(0, 2), "f"))]).toEqual([0, 1]);
+  const plain = { size: 6, read: source.read };
+  expect([...(await readBlocks(plain, info(4, 2), "f", new Uint8Array(9)))]).toEqual([4, 5]);
+  await expect(readBlocks(plain, info(4, 3), "f")).rejects.toThrow(
+    'f: reading 3 bytes of "t" gave 2; the file changed or is cut off',
+  );
+});
+
+test("a note names one tensor, or counts those of several layers", () => {
+  const config = parseModelConfig({ model_type: "llama" });
+  const of = (gguf: string, columns = 40) => ({ hf: gguf, gguf, shape: [8, columns] });
+  const why = "f16 instead of q8_0, since rows are no whole blocks of 32";
+  expect(otherTypes([of("blk.0.a.weight")], "Q8_0", config)).toEqual([`${why}: blk.0.a.weight [8,40]`]);
+  expect(otherTypes([of("blk.0.a.weight"), of("blk.1.a.weight"), of("b.weight")], "Q8_0", config)).toEqual([
+    `${why}: 2 of blk.*.a.weight [8,40], b.weight [8,40]`,
+  ]);
+  expect(otherTypes([of("blk.0.a.weight", 64)], "Q8_0", config)).toEqual([]);
+});
