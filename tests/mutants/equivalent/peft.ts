@@ -154,4 +154,18 @@ export const peft: Equivalents = [
   ["plan/trace.ts", ".filter(({ bytes }) => bytes > 0)", "0", "1", "sizes of buffers are multiples of 4"],
   ["plan/trace.ts", "let best = -1;", "1", "2", "only the sign is read"],
   ["merge/checkMerge.ts", "const generator = new Generator(0);", "0", "1", "any random inputs show a difference"],
+  [
+    "methods/lycoris/loha.ts",
+    "if (!this.#factored) return matmul(x, this.#delta(), { transposeB: true });",
+    "!this.#factored",
+    "!(!this.#factored)",
+    "both ways give the same values, in another time",
+  ],
+  [
+    "methods/lowRank/randlora.ts",
+    "if (loading || backend.dataless) return zeros(shape, { backend });",
+    "||",
+    "&&",
+    "values that a file replaces, or that have no data, may be drawn",
+  ],
 ];

@@ -5,13 +5,14 @@ import {
   init,
   matmul,
   noGrad,
+  randn,
   reference,
   scope,
   sum,
   type Tensor,
   tensor,
 } from "@lowrank/core";
-import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -21,12 +22,16 @@ import { ownMethods } from "../testing/ownMethods.ts";
 import { TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { GraloraConfig } from "./lowRank/graloraConfig.ts";
 import { MissConfig } from "./lowRank/missConfig.ts";
+import { RandLoraConfig } from "./lowRank/randloraConfig.ts";
+import { LoHaConfig } from "./lycoris/lohaConfig.ts";
 import { LycorisDropout } from "./lycoris/lycoris.ts";
 import { BOFTConfig } from "./orthogonal/boftConfig.ts";
 import { HRAConfig } from "./orthogonal/hraConfig.ts";
+import { OFTConfig } from "./orthogonal/oftConfig.ts";
 import { identity } from "./orthogonal/rotation.ts";
 import { optionsOf } from "./shared/offered.ts";
 import { FourierFTConfig } from "./spectral/fourierftConfig.ts";
+import { BitFitConfig } from "./vectors/bitFitConfig.ts";
 import { VBLoRAConfig } from "./vectors/vbloraConfig.ts";
 
 beforeAll(() => init(reference()));
@@ -255,4 +260,98 @@ describe("sizes of layers of 6 inputs and 10 outputs", () => {
       [0, 0],
     ]);
   });
+});
+
+class Net extends Module {
+  layer: UnaryModule;
+
+  constructor(inputs: number, outputs: number) {
+    super();
+    const draw = (shape: number[], seed: number) => new Parameter(randn(shape, { generator: new Generator(seed) }));
+    this.layer = new Linear(draw([outputs, inputs], 1), draw([outputs], 2));
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.layer.forward(x);
+  }
+}
+
+const valuesOf = (t: Tensor) => [...(t.dataSync() as Float32Array)];
+
+// The update is computed as a product on the first layer, and as a whole matrix on the second.
+test.each([
+  [40, 30],
+  [6, 10],
+])("LoHa on a layer [%i, %i] adds the product of two products", async (inputs, outputs) => {
+  const config = new LoHaConfig({ r: 2, alpha: 3, initWeights: false, targetModules: ["layer"] });
+  const peft = await getPeftModel(new Net(inputs, outputs), config, options);
+  const [wa, wb, va, vb] = ["w1_a", "w1_b", "w2_a", "w2_b"].map((name) =>
+    valuesOf(peft.adapterTensors().get(`base_model.model.layer.hada_${name}`)!),
+  );
+  const x = randn([2, inputs], { generator: new Generator(3) });
+  const base = valuesOf(peft.disableAdapter(() => peft.forward(x)));
+  const inputsOf = valuesOf(x);
+  const added = Array.from({ length: 2 * outputs }, (_, at) => {
+    const [row, o] = [Math.floor(at / outputs), at % outputs];
+    let sum = 0;
+    for (let i = 0; i < inputs; i++) {
+      const of = (a: number[], b: number[]) => a[2 * o] * b[i] + a[2 * o + 1] * b[inputs + i];
+      sum += inputsOf[row * inputs + i] * of(wa, wb) * of(va, vb) * (3 / 2);
+    }
+    return sum;
+  });
+  expect(Math.max(...added.map(Math.abs))).toBeGreaterThan(0.01);
+  const near = (found: Tensor, expected: number[]) => {
+    for (const [i, value] of valuesOf(found).entries()) expect(value).toBeCloseTo(expected[i], 3);
+  };
+  near(
+    peft.forward(x),
+    added.map((value, i) => base[i] + value),
+  );
+  const rows = peft.withAdapterNames(["__base__", "default"], () => peft.forward(x));
+  near(
+    rows,
+    base.map((value, i) => (i < outputs ? value : value + added[i])),
+  );
+});
+
+test.each([
+  { factor: 0.5, kept: true },
+  { factor: 1, kept: true },
+  { factor: 1 + 4e-7, kept: true },
+  { factor: 1.5, kept: false },
+  { factor: 3, kept: false },
+])("constrained OFT with blocks of $factor times the limit", async ({ factor, kept }) => {
+  const config = new OFTConfig({ r: 0, oftBlockSize: 2, coft: true, eps: 0.6, targetModules: ["layer"] });
+  const peft = await getPeftModel(new Net(4, 3), config, options);
+  const [weight] = peft.adapterTensors().values();
+  // Each of two blocks has one value, which is in its matrix twice.
+  const limit = 0.6 / Math.sqrt(2) / Math.sqrt(2);
+  noGrad(() => copyInto(weight, tensor([[factor * limit], [-factor * limit]])));
+  const before = valuesOf(weight);
+  scope(() => void peft.forward(randn([1, 4], { generator: new Generator(1) })));
+  if (kept) expect(valuesOf(weight)).toEqual(before);
+  else for (const [i, sign] of [1, -1].entries()) expect(valuesOf(weight)[i]).toBeCloseTo(sign * limit, 6);
+});
+
+test.each([
+  [{ sparse: true }, 2 / 3],
+  [{ verySparse: true }, 0.9],
+  [{}, 0],
+])("bases of RandLoRA with %j have a share of %d zeros", async (fields, share) => {
+  const config = new RandLoraConfig({ r: 10, targetModules: ["layer"], ...fields });
+  const peft = await getPeftModel(new Net(100, 100), config, options);
+  const bases = [...peft.adapterTensors()].filter(([key]) => /randlora_[AB]$/.test(key));
+  // Files have them for each layer too.
+  expect(bases).toHaveLength(4);
+  for (const [, basis] of bases) {
+    const values = valuesOf(basis);
+    expect(Math.abs(values.filter((x) => x === 0).length / values.length - share)).toBeLessThan(0.05);
+    expect(Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length)).toBeCloseTo(1, 1);
+  }
+});
+
+test("BitFit on a single layer trains its bias", async () => {
+  const peft = await getPeftModel(new TinyModel(), new BitFitConfig({ targetModules: ["layers.0.up"] }), options);
+  expect([...peft.trainableParameters()].map(({ shape }) => [...shape])).toEqual([[10]]);
 });

@@ -386,3 +386,14 @@ test.each([
     expect(peft.peftConfig.get("a")).toMatchObject({ fanInFanOut: expected });
   }
 });
+
+test.each([
+  [false, ["weight"]],
+  [true, ["weight", "bias"]],
+])("a merge with loraBias: %j replaces %j", async (loraBias, keys) => {
+  const { peft } = await made({ a: lora({ targetModules: ["layers.0.up"], loraBias }) });
+  const [step] = peft.base_model.wrappers.get("layers.0.up")!.mergeSteps(["a"], "layers.0.up");
+  scope(() => {
+    expect(step.merged().map(({ key }) => key)).toEqual(keys);
+  });
+});

@@ -85,3 +85,22 @@ test("an option that it does not have is told with the nearest, its own or the o
   );
   expect(run({ loraplusLrRatio: 16, beta: [0, 0] })).toThrow("AdamW: there is no option beta; did you mean betas?");
 });
+
+test("the ratio is at least 1", async () => {
+  const peft = await model();
+  const make = (loraplusLrRatio: number) => createLoraPlusOptimizer(peft, AdamW, { lr: 0.01, loraplusLrRatio });
+  expect(make(1).groups.map(({ lr }) => lr)).toContain(0.01);
+  for (const ratio of [0.99, 0, Number.NaN]) {
+    expect(() => make(ratio)).toThrow(`createLoraPlusOptimizer: loraplusLrRatio is ${ratio}; it must be at least 1`);
+  }
+});
+
+test("a LayerNorm of the base model that trains has no weight decay", async () => {
+  const peft = await getPeftModel(new TinyModel(), new LoraConfig({ r: 2, targetModules: ["up"] }));
+  const { weight } = peft.baseModel.getSubmodule("layers.1.norm") as { weight?: { requiresGrad: boolean } } as never;
+  Object.assign(weight, { requiresGrad: true });
+  const options = { lr: 0.01, loraplusLrRatio: 4, loraplusWeightDecay: 0.1 };
+  const { groups } = createLoraPlusOptimizer(peft, AdamW, options);
+  const own = groups.find(({ params }) => params.includes(weight));
+  expect([own?.params.length, own?.weightDecay]).toEqual([1, 0]);
+});

@@ -75,7 +75,8 @@ class VeraLinear implements LayerAdapter {
   /** Returns A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
-    return [leadingBlock(a, [a.shape[0], this.#inFeatures]), leadingBlock(b, [this.#outFeatures, b.shape[1]])];
+    const [r] = a.shape;
+    return [leadingBlock(a, [r, this.#inFeatures]), leadingBlock(b, [this.#outFeatures, r])];
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
