@@ -80,6 +80,14 @@ test("the largest scales of f16 are packed, and the next ones are refused", () =
   expect(() => pack(beyond, "w")).toThrow("too large for an f16 scale");
 });
 
+test("q8_0 rounds ties away from zero", () => {
+  const given = [127, 0.5, -0.5, 1.5, -1.5, 0.25, -126.5];
+  const values = Float32Array.from({ length: 32 }, (_, i) => given[i] ?? 0);
+  const out = new Float32Array(32);
+  blockFormats.q8_0.unpack(blockFormats.q8_0.pack(values, "w"), out);
+  expect([...out.subarray(0, 8)]).toEqual([127, 1, -1, 2, -2, 0, -127, 0]);
+});
+
 test("formats have the places that ggml and llama.cpp give them", () => {
   const facts = formats.map(({ dtype, block, gguf, integerBits }) => [
     ...[dtype, block.elements, block.bytes, block.halves.join(), gguf.type, gguf.file, integerBits],

@@ -46,7 +46,7 @@ export function signedScale(x: Float32Array, codes: Uint8Array, most: number): n
   const first = fround(-most / largest);
   const [firstXl, firstL2] = weighedSums(x, first, most);
   write(x, first, most, codes);
-  let scale = firstL2 === 0 ? 0 : fround(firstXl / firstL2);
+  let scale = fround(firstXl / firstL2);
   let best = fround(scale * firstXl);
   for (let step = -9; step <= 9; step++) {
     if (step === 0) continue;
