@@ -22,7 +22,7 @@ interface Source {
 
 const halves = (value: number): [bigint, bigint] => [BigInt(value) & mask, BigInt(value) >> 32n];
 
-/** The word at a position. A rejected one is replaced by that of the next attempt. */
+/** Returns the word at a position. Attempts after the first replace rejected words. */
 function wordAt({ seed, stream }: Source, position: number, attempt = 0): bigint {
   const [low, high] = halves(Math.floor(position / 4));
   const counter = [low, high | (BigInt(attempt) << 20n), BigInt(stream[0]), BigInt(stream[1])];
@@ -109,7 +109,7 @@ describe.each(states)("from $seed, $stream, $offset", (state) => {
     expect([...made().permutation(count)]).toEqual(expected);
   });
 
-  it("forks draw from streams of their own, also forks of forks", () => {
+  it("each fork has a separate stream, also a fork of a fork", () => {
     for (const name of [0, 1, 2 ** 32 - 1]) {
       const child = made().fork(name);
       const source = forked(state, name);
