@@ -500,4 +500,18 @@ export const models: Equivalents = [
     "<=",
     "an undefined type is no type of an added token",
   ],
+  [
+    "gguf/tokenizer/spmScores.ts",
+    "if (ranks.get(left + right)! >= ranks.get(token)!) continue;",
+    ">=",
+    ">",
+    "a longer token has another rank",
+  ],
+  [
+    "gguf/tokenizer/tokenizerMetadata.ts",
+    "const unknown = model.unk_token ? tokens.indexOf(model.unk_token) : -1;",
+    "1",
+    "2",
+    "every index below 0 is no token",
+  ],
 ];

@@ -8,6 +8,7 @@ import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { createModel } from "../registry/createModel.ts";
 import { parseModelConfig } from "../registry/modelConfig.ts";
+import { expertTensors } from "./expertTensors.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
 
 beforeAll(() => init(reference()));
@@ -74,4 +75,17 @@ test("lfm2's heads are 0 for convolutions, and alike for the other layers", asyn
   ]) {
     await expect(read(counts)).rejects.toThrow("lfm2.attention.head_count_kv");
   }
+});
+
+test("experts are stacked by their kind, behind a router in f32", () => {
+  const names = { gate: "w1", up: "w3", down: "w2" };
+  const stacked = (index: number, name: string, gguf: string, shape: number[]) => {
+    return { hf: `a.experts.${index}.${name}.weight`, gguf: `b.${gguf}.weight`, shape, stacked: { index, count: 2 } };
+  };
+  expect(expertTensors("a", "b", { count: 2, hiddenSize: 3, intermediateSize: 5, names })).toEqual([
+    { hf: "a.gate.weight", gguf: "b.ffn_gate_inp.weight", shape: [2, 3], keepsF32: true },
+    ...[0, 1].map((index) => stacked(index, "w1", "ffn_gate_exps", [5, 3])),
+    ...[0, 1].map((index) => stacked(index, "w3", "ffn_up_exps", [5, 3])),
+    ...[0, 1].map((index) => stacked(index, "w2", "ffn_down_exps", [3, 5])),
+  ]);
 });

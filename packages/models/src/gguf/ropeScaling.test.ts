@@ -52,7 +52,7 @@ test("factors are those of Llama 3.1 up to a relative difference of 1e-5", () =>
   }
 });
 
-// The numbers of digits that NumPy prints for the f32 values.
+// NumPy prints these decimals for the f32 values.
 test.each([
   [1.401298464324817e-45, 1e-45],
   [Math.fround(0.1), 0.1],

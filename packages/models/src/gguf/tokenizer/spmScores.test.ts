@@ -107,3 +107,32 @@ test.each<[string, string[], Pair[]]>([
 ])("is not exact for %s", (_, tokens, merges) => {
   expect(spmScores(tokens, merges).exact).toBe(false);
 });
+
+// The token abc has two merges, whose order does not matter unless an earlier merge takes abc with a piece of them.
+const ways: Pair[] = [
+  ["a", "b"],
+  ["b", "c"],
+  ["ab", "c"],
+  ["a", "bc"],
+];
+test.each<[earlier: Pair[], later: Pair[], exact: boolean]>([
+  [[], [], true],
+  [[["abc", "ab"]], [], false],
+  [[], [["abc", "ab"]], true],
+  [[["bc", "abc"]], [], false],
+  [[["abc", "c"]], [], true],
+  [[["ab", "abc"]], [], true],
+  [
+    [
+      ["abc", "d"],
+      ["abcd", "ab"],
+    ],
+    [],
+    false,
+  ],
+  [[["abc", "d"]], [], true],
+])("two merges of one token, after %j and before %j", (earlier, later, exact) => {
+  const merges = [...earlier, ...ways, ...later];
+  const tokens = [..."abcd", ...new Set(merges.map((pair) => pair.join("")))];
+  expect(spmScores(tokens, merges).exact).toBe(exact);
+});

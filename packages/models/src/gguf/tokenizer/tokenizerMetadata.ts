@@ -204,7 +204,7 @@ function comparable(preTokenizer: unknown): string {
     if (key === "Regex") return String(value).replace(...endings);
     if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
     const { trim_offsets: _, ...fields } = value.type === "ByteLevel" ? { use_regex: true, ...value } : value;
-    return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(Object.entries(fields).sort());
   });
 }
 

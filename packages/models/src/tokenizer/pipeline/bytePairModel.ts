@@ -51,7 +51,7 @@ export function bytePairModel(json: ModelJson): TokenModel {
   function merge(symbols: number[]): number[] {
     const size = symbols.length;
     if (size < 2) return symbols;
-    // The symbol -1 at the end is the neighbour of the first and of the last symbol. No merge has it.
+    // The symbol -1 at the end is the neighbour of the first and of the last symbol. No merge has the symbol -1.
     symbols.push(-1);
     const next = Int32Array.from(symbols, (_, i) => i + 1);
     const previous = Int32Array.from(symbols, (_, i) => (i === 0 ? size : i - 1));
@@ -64,7 +64,6 @@ export function bytePairModel(json: ModelJson): TokenModel {
     for (let top = queue.pop(); top; top = queue.pop()) {
       const { position: left, rank } = top;
       const right = next[left];
-      // A pair has no rank if a merge has removed its left symbol, which is -1 then.
       const now = ranks.get(symbols[left] * idLimit + symbols[right]);
       if (merged[now!] !== merged[rank]) continue;
       symbols[left] = merged[rank];
