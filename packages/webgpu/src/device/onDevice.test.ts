@@ -81,6 +81,18 @@ describe("memory on a device", () => {
     }
   });
 
+  it("is not written past the end of a block", async () => {
+    const { backend } = await opened();
+    const blocks = [250, 250, 250].map((size) => backend.alloc(size));
+    for (const block of blocks) backend.fill(block, 0x07070707);
+    for (const block of blocks) backend.write(block, new Uint8Array(50).fill(9), 200);
+    const model = [...new Array(200).fill(7), ...new Array(50).fill(9)];
+    for (const block of blocks) expect(await bytes(backend, block)).toEqual(model);
+    for (const block of blocks) backend.write(block, new Uint8Array(49).fill(8), 201);
+    for (const block of blocks)
+      expect(await bytes(backend, block)).toEqual([...model.slice(0, 201), ...new Array(49).fill(8)]);
+  });
+
   it("is written in one piece where whole words are given", async () => {
     const { backend, counts } = await opened();
     const buffer = backend.alloc(10);

@@ -199,7 +199,7 @@ export async function onDevice(
     },
     fill: (buffer, word) => {
       const block = use(buffer, "fill");
-      if (block.bytes > 0) for (const one of fillWords(block, word, maxBinding)) record(one);
+      for (const one of fillWords(block, word, maxBinding)) record(one);
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),

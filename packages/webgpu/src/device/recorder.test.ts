@@ -62,6 +62,21 @@ describe("a run of a kernel", () => {
     expect(recorder.stats).toEqual({ dispatches: 3, bytes: 6 * slabBytes, submits: 1 });
   });
 
+  it("is followed by small writes in its batch, as long as the batch has room for them", () => {
+    const { recorder, counts, slabs, tensor, run } = made();
+    const write = (length: number) => {
+      const before = counts.submits;
+      recorder.write(slabs[0], new Uint8Array(length), 0);
+      return counts.submits - before;
+    };
+    run(tensor(0), tensor(1));
+    expect([write(8192), write(8196)]).toEqual([0, 1]);
+    // The numbers of 128 runs and 64 KiB have room; a run takes 256 bytes.
+    run(tensor(0), tensor(1));
+    for (let i = 0; i < 11; i++) expect(write(8192)).toBe(0);
+    expect([write(7936), write(4)]).toEqual([0, 1]);
+  });
+
   it("without workgroups is none", () => {
     const { recorder, tensor, counts } = made();
     for (const groups of [

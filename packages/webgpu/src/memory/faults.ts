@@ -57,7 +57,7 @@ export class Faults {
   /** Returns the dispatch that follows a kernel of `op` which may find faults in `values`. */
   confirm<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P, values: GpuTensor): Dispatch {
     const specs = inputs.map(({ shape, dtype, packing }) => ({ shape, dtype, packing }));
-    const kept = typeof params === "object" && params !== null ? { ...params } : params;
+    const kept = { ...params };
     this.#calls.set(++this.#count, {
       dtype: values.dtype,
       error: (at, value) => faultError(op, { at, value }, specs, kept),

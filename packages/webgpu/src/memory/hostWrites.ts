@@ -44,7 +44,7 @@ export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, wh
     const at = Math.floor(from / 4);
     let [mask, word] = [0, 0];
     for (let i = from; i < to; i++) {
-      const shift = 8 * (i - 4 * at);
+      const shift = 8 * (i % 4);
       mask |= 0xff << shift;
       word |= bytes[i - offset] << shift;
     }
@@ -53,6 +53,7 @@ export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, wh
   };
   const head = Math.min(Math.ceil(offset / 4) * 4, end);
   if (head > offset) part(offset, head);
-  if (whole < end && Math.max(whole, head) < end) part(Math.max(whole, head), end);
+  const tail = Math.max(whole, head);
+  if (tail < end) part(tail, end);
   return runs;
 }
