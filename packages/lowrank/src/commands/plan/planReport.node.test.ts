@@ -19,7 +19,7 @@ const plan: MemoryPlan = {
     ],
   },
 } as unknown as MemoryPlan;
-const options = { method: "lora", dtype: "f32", optimizer: "adamw", precision: "f32" } as PlanCommandOptions;
+const options = { method: "lora", dtype: "f32", optimizer: "adamw", precision: "f32" } as unknown as PlanCommandOptions;
 const fit: LowrankFit = { bytes: 2 ** 32, training: true, generation: true, instead: null };
 const lines = (more: object = {}, given: object = {}, fits: Partial<LowrankFit> = {}) =>
   planLines("one", model, { ...plan, ...more }, { ...fit, ...fits }, { ...options, ...given });

@@ -29,3 +29,16 @@ test("control characters of a message are escaped", () => {
   const line = written((logger) => logger.warn({ id: "\u001b[2J" }, "a\u001b[2Jb\nc"));
   expect(line).toContain('a\\u001b[2Jb c {"id":"\\u001b[2J"}');
 });
+
+test.each([
+  [10, "TRACE"],
+  [20, "DEBUG"],
+  [30, "INFO"],
+  [40, "WARN"],
+  [50, "ERROR"],
+  [60, "FATAL"],
+  [35, "35"],
+])("level %d is %s", (level, name) => {
+  const line = prettyLine(JSON.stringify({ level, time: 0, msg: "m" }), { colors: false });
+  expect(line.replace(/^\[[\d:]{8}\] /, "")).toBe(`${name}: m\n`);
+});

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { Generator } from "@lowrank/core";
+import { expect, test, vi } from "vitest";
 import { drawTrials, gridOf } from "./trials.ts";
 
 const some = { values: ["lora", "dora"] };
@@ -28,4 +29,39 @@ test("drawn trials follow from the seed, each once, over the whole of a range", 
   expect(Math.abs(low - 0.5)).toBeLessThan(0.12);
   expect([...new Set(trials.map(({ r }) => r))].sort()).toEqual([1, 2, 3, 4]);
   expect(drawTrials({ method: some }, 10, 0).length).toBe(2);
+});
+
+test.each([
+  { min: 2, max: 64, log: true, whole: true },
+  { min: 3, max: 9, log: false, whole: true },
+  { min: 1e-4, max: 0.5, log: true, whole: false },
+  { min: 0.25, max: 0.75, log: false, whole: false },
+])("a value of %j is at its uniform value's place of the range", (range) => {
+  const { min, max, log, whole } = range;
+  const trials = drawTrials({ x: range, y: range }, 40, 7);
+  const generator = new Generator(7);
+  // Whole values have equal parts of a range that ends one above the largest.
+  const end = whole ? max + 1 : max;
+  const seen = new Set<string>();
+  const expected: number[][] = [];
+  for (let drawn = 0; drawn < 20 * 40 && expected.length < 40; drawn++) {
+    const places = new Float32Array(2);
+    generator.fillUniform(places);
+    const values = [...places].map((place) => {
+      const at = log ? Math.exp((1 - place) * Math.log(min) + place * Math.log(end)) : (1 - place) * min + place * end;
+      return whole ? Math.floor(at + 1e-9) : Number(at.toPrecision(4));
+    });
+    if (seen.has(values.join())) continue;
+    seen.add(values.join());
+    expected.push(values);
+  }
+  expect(trials.map(({ x, y }) => [x, y])).toEqual(expected);
+});
+
+test("trials are drawn 20 times as often as there are to be at most", () => {
+  const draws = vi.spyOn(Generator.prototype, "fillUniform");
+  expect(drawTrials({ method: some }, 3, 0).length).toBe(2);
+  const { length } = draws.mock.calls;
+  draws.mockRestore();
+  expect(length).toBe(60);
 });
