@@ -1,6 +1,13 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
+  [
+    "layers/lastToken.ts",
+    'const isToken = to(ne(inputIds, tensor(padTokenId ?? -1, { dtype: "i32" })), { dtype: "f32" });',
+    "1",
+    "2",
+    "no token has a negative id",
+  ],
   ["checkpoint/sameTensors.ts", "const partBytes = 1 << 22;", "1", "2", "tensors are compared in parts of any size"],
   ["checkpoint/sameTensors.ts", "const partBytes = 1 << 22;", "22", "23", "tensors are compared in parts of any size"],
   [

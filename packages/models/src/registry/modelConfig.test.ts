@@ -185,3 +185,21 @@ test("a token classifier's config has no kind of problem", () => {
   const config = parseTokenClassifierConfig({ model_type: "bert", num_labels: 3, problem_type: "regression" });
   expect(config).toMatchObject({ perToken: true, problemType: null, labels: ["LABEL_0", "LABEL_1", "LABEL_2"] });
 });
+
+test("Qwen's windows begin at max_window_layers, and in Qwen2 MoE end there", () => {
+  const types = (model_type: string, more: object = {}) => {
+    const config = parseModelConfig({ model_type, num_hidden_layers: 5, use_sliding_window: true, ...more });
+    return (config as unknown as { layerTypes: string[] }).layerTypes.map((type) => Number(type.startsWith("sliding")));
+  };
+  for (const model_type of ["qwen2", "qwen3"]) {
+    expect(types(model_type, { max_window_layers: 0 })).toEqual([1, 1, 1, 1, 1]);
+    expect(types(model_type, { max_window_layers: 3 })).toEqual([0, 0, 0, 1, 1]);
+    expect(types(model_type)).toEqual([0, 0, 0, 0, 0]);
+  }
+  expect(types("qwen2_moe", { max_window_layers: 0 })).toEqual([0, 0, 0, 0, 0]);
+  expect(types("qwen2_moe", { max_window_layers: 2 })).toEqual([1, 0, 0, 0, 0]);
+  expect(types("qwen2_moe", { max_window_layers: 3 })).toEqual([1, 0, 1, 0, 0]);
+  expect(types("qwen2_moe")).toEqual([1, 0, 1, 0, 1]);
+  const many = parseModelConfig({ model_type: "qwen2", num_hidden_layers: 30, use_sliding_window: true });
+  expect((many as unknown as { layerTypes: string[] }).layerTypes.indexOf("sliding_attention")).toBe(28);
+});

@@ -1,7 +1,9 @@
 import { bytesSource } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { architectures } from "../../registry/registry.ts";
 import { otherTypes } from "./chooseType.ts";
+import { ggufFormOf } from "./ggufFormOf.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { fileShape } from "./tensorLayout.ts";
 
@@ -77,4 +79,45 @@ test("a note names one tensor, or counts those of several layers", () => {
     `${why}: 2 of blk.*.a.weight [8,40], b.weight [8,40]`,
   ]);
   expect(otherTypes([of("blk.0.a.weight", 64)], "Q8_0", config)).toEqual([]);
+});
+
+/** llama.cpp's name of each architecture, and the properties of its form that are not defaults. */
+const forms: Record<string, [name: string, properties?: object]> = {
+  gemma2: ["gemma2", { alwaysTied: true }],
+  gemma3_text: ["gemma3"],
+  gemma4_text: ["gemma4", { hasExperts: true }],
+  gpt2: ["gpt2"],
+  gpt_neox: ["gptneox", { neverTied: true }],
+  granite: ["granite", { heads: [32, 32] }],
+  lfm2: ["lfm2"],
+  llama: ["llama", { heads: [32, 32] }],
+  mistral: ["llama", { heads: [32, 8] }],
+  mixtral: ["llama", { hasExperts: true, heads: [32, 8], keepsF32: ["block_sparse_moe.gate.weight"] }],
+  olmo2: ["olmo2"],
+  phi3: ["phi3"],
+  qwen2: ["qwen2"],
+  qwen2_moe: ["qwen2moe", { hasExperts: true, keepsF32: ["mlp.gate.weight", "mlp.shared_expert_gate.weight"] }],
+  qwen3: ["qwen3"],
+  smollm3: ["smollm3", { heads: [16, 4] }],
+  stablelm: ["stablelm", { neverTied: true }],
+};
+
+test("the table has every architecture with a GGUF form", () => {
+  const known = architectures().flatMap(({ modelType, gguf }) => (gguf ? [modelType] : []));
+  expect(Object.keys(forms)).toEqual(expect.arrayContaining(known.filter((one) => !one.startsWith("acme"))));
+});
+
+test.each(Object.entries(forms))("%s: rows are interleaved where llama.cpp expects it", async (model_type, form) => {
+  const [name, { heads, keepsF32, ...properties }] = [form[0], (form[1] ?? {}) as Record<string, unknown>];
+  const config = parseModelConfig({ model_type });
+  const { architecture, tensors, ...found } = await ggufFormOf(config);
+  expect(architecture).toBe(name);
+  for (const key of ["alwaysTied", "neverTied", "hasExperts"] as const) {
+    expect([key, found[key] ?? false]).toEqual([key, properties[key] ?? false]);
+  }
+  const first = tensors(config).filter(({ hf }) => /\.0\./.test(hf));
+  const [q, k] = ["q_proj.weight", "k_proj.weight"].map((end) => first.find(({ hf }) => hf.endsWith(end)));
+  expect([q?.heads, k?.heads]).toEqual(heads ?? [undefined, undefined]);
+  const wide = first.filter((one) => one.keepsF32).map(({ hf }) => hf.replace(/^.*?\.0\./, ""));
+  expect(wide).toEqual(keepsF32 ?? []);
 });
