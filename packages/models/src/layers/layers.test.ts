@@ -17,7 +17,7 @@ const close = (found: Tensor, expected: number[]) => {
   for (const [i, value] of listOf(found).entries()) expect(value).toBeCloseTo(expected[i], 5);
 };
 
-/** A source of parameters that records the initial values that layers ask for. */
+/** Returns a path to new parameters, and a record of their shapes and initial values. */
 function recording() {
   const asked: Record<string, [shape: readonly number[], start: Init | undefined]> = {};
   const generator = new Generator(1);
