@@ -27,6 +27,7 @@ describe("how a call may be cut", () => {
     expect(byRow([spec(4, 5, 6), spec(6)], [spec(4, 5, 6)])).toEqual({
       ...{ rows: 20, inputs: [true, false], outputs: [true] },
     });
+    expect(byRow([spec(2, 6), spec(6)], [spec(2, 6)])).toEqual({ rows: 2, inputs: [true, false], outputs: [true] });
     // A vector is not cut, even if its length equals the number of rows.
     expect(byRow([spec(6, 6), spec(6)], [spec(6, 6), spec(6)])).toEqual({
       ...{ rows: 6, inputs: [true, false], outputs: [true, false] },

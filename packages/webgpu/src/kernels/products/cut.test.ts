@@ -78,6 +78,8 @@ it("sums are cut where there are few tiles, in parts of at least 128 terms, or 2
   // Sums that threads share are cut into parts only if they are long.
   expect([8191, 8192, 12288].map((k) => cut(hardware, 1, 100, k))).toEqual([1, 2, 3]);
   expect(cut(software, 1, 100, 512)).toBe(2);
+  // On hardware, up to four rows share their terms among the threads of a tile.
+  expect([4, 5].map((m) => cut(hardware, m, 17, 1024))).toEqual([1, 8]);
   // Enough workgroups are 256, or 4 on a CPU device.
   expect(cut(hardware, 32, 32, 256 * 400)).toBe(256);
   expect(cut(hardware, 1024, 1024, 100_000)).toBe(2);
