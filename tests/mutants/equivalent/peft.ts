@@ -168,4 +168,19 @@ export const peft: Equivalents = [
     "&&",
     "values that a file replaces, or that have no data, may be drawn",
   ],
+  [
+    "methods/bottleneck/bottleneck.ts",
+    "generator.fillNormal(values, 0, std);",
+    "0",
+    "1",
+    "values that are too far from 0 are drawn again",
+  ],
+  ["methods/bottleneck/bottleneck.ts", "const one = new Float32Array(1);", "1", "2", "only the first element is read"],
+  [
+    "methods/bottleneck/bottleneck.ts",
+    "while (Math.abs(one[0]) > 2 * std) generator.fillNormal(one, 0, std);",
+    ">",
+    ">=",
+    "a draw at the limit itself is too rare to matter",
+  ],
 ];

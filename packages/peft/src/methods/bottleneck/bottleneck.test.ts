@@ -7,6 +7,7 @@ import { PeftModel } from "../../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../../testing/tinyModel.ts";
 import { AdaptionPromptConfig } from "../prompt/adaptionPrompt.ts";
 import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
+import { bottleneckLayout } from "./bottleneckLayout.ts";
 
 beforeAll(() => init(reference()));
 
@@ -172,4 +173,46 @@ describe("adaption prompts", () => {
   ])("%#: what does not fit is refused", async (make, message) => {
     await expect(async () => make()).rejects.toThrow(message);
   });
+});
+
+it("a model with a single place has none if its layer is left out", async () => {
+  class Block extends Module {
+    mlp_residual = new Residual();
+    forward(x: Tensor): Tensor {
+      return this.mlp_residual.forward(x, x);
+    }
+  }
+  const call = getPeftModel(new Sequential(new Block()), new SeqBnConfig({ leaveOut: [0], hiddenSize: 6 }));
+  await expect(call).rejects.toThrow("leaveOut [0] leave none of the 1 places of this Sequential");
+});
+
+it("SeqBnConfig has the options of AdapterHub, and its own ones come first", () => {
+  expect(new SeqBnConfig()).toMatchObject({ originalLnBefore: true, mhAdapter: false, outputAdapter: true });
+  expect(new SeqBnConfig({ originalLnBefore: false })).toMatchObject({ originalLnBefore: false });
+});
+
+it("dropout is a module only if there is any", async () => {
+  const modules = async (dropout: number) => {
+    const peft = await getPeftModel(base(), new SeqBnConfig({ dropout }));
+    return [...peft.namedModules()].filter(([path]) => path.includes("dropout")).length;
+  };
+  expect(await modules(0)).toBe(0);
+  expect(await modules(0.5)).toBeGreaterThan(0);
+});
+
+it.each([[null], [{}], [{ config: null }], [{ config: "x" }], [{ config: {}, peft_type: "LORA" }]])(
+  "%j is not a configuration of AdapterHub",
+  (json) => {
+    expect(bottleneckLayout.readConfig(json, "f")).toBeNull();
+  },
+);
+
+it("a configuration of AdapterHub is read and written with factors by layer", () => {
+  const json = { config: { reduction_factor: 4 }, model_name: "" };
+  expect(bottleneckLayout.readConfig(json, "f")).toMatchObject({ peft_type: "BOTTLENECK", reduction_factor: 4 });
+  const text = bottleneckLayout.configJson(new BnConfig({ reductionFactor: { "0": 2, default: 8 } }));
+  expect(JSON.parse(text).config.reduction_factor).toEqual({ "0": 2, default: 8 });
+  expect(bottleneckLayout.configJson(new BnConfig({ reductionFactor: 4 }))).toContain('"reduction_factor": 4,');
+  expect(bottleneckLayout.configJson(new BnConfig({ scaling: 2 }))).toContain('"scaling": 2.0,');
+  expect(bottleneckLayout.configJson(new BnConfig({ scaling: "learned" }))).toContain('"scaling": "learned",');
 });
