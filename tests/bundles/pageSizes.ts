@@ -14,8 +14,8 @@ type SizeTable = Readonly<Record<string, Readonly<Record<string, number>>>>;
 const sizesFile = join(import.meta.dirname, "pageSizes.json");
 
 /**
- * A page built by a bundler: the kB of scripts that Chromium downloads until the page has finished, minified and gzipped,
- * without headers; and their limit.
+ * A page built by a bundler: the kB of scripts that Chromium downloads until the page has finished, minified and
+ * gzipped, without headers; and their limit.
  */
 export interface PageSize {
   readonly bundler: string;

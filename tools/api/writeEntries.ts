@@ -1,5 +1,5 @@
-// pnpm api [--check]: writes the entries that repeat names of other entries. With --check it only compares them. It also
-// checks the internal entries.
+// pnpm api [--check]: writes the entries that repeat names of other entries. With --check it only compares them. It
+// also checks the internal entries.
 // They list each name: with `export *`, Rolldown (Vite 8) moves code that pages load on demand into their first chunk.
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
