@@ -10,7 +10,6 @@ test("adapters have their own labels while there is room, and lose them when idl
   time = 99;
   expect(of("c")).toEqual(["other"]);
   time = 100;
-  // Of a and b, b was idle for longest; a is next.
   expect([of("c", "c", "b", "c"), dropped]).toEqual([
     ["c", "c", "b", "c"],
     ["b", "a"],
