@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { samplePage, serve } from "@lowrank/test-support/serveFolder";
 import type { Browser } from "playwright";
@@ -33,7 +33,9 @@ export async function pageSizes(browser: Browser, user: string): Promise<PageSiz
       const folder = join(user, `page-${page}`);
       const outDir = join(folder, `dist ${bundler}`);
       mkdirSync(folder, { recursive: true });
-      copyFileSync(join(import.meta.dirname, "pages", `${page}.js`), join(folder, "page.js"));
+      const script = readFileSync(join(import.meta.dirname, "pages", `${page}.js`), "utf8");
+      // The sample's scripts are copied into the folder above.
+      writeFileSync(join(folder, "page.js"), script.replace("../app/", "../"));
       writeFileSync(join(folder, "index.html"), samplePage);
       await build(folder, outDir);
       addModel(user, outDir);
