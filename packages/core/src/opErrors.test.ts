@@ -100,8 +100,8 @@ describe("ops", () => {
     // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
     const pair = defineOp<2>(definition) as any;
     const x = ones(2);
-    expect(() => pair(3, x, x)).toThrow("test/pair: argument 0 is 3, and a tensor stands behind it");
-    expect(() => pair(x, 3, x)).toThrow("test/pair: argument 1 is 3, and a tensor stands behind it");
+    expect(() => pair(3, x, x)).toThrow("test/pair: argument 0 is 3, and a tensor follows it");
+    expect(() => pair(x, 3, x)).toThrow("test/pair: argument 1 is 3, and a tensor follows it");
     expect(pair(x, x, undefined, undefined).shape).toEqual([2]);
     expect(() => defineOp(definition)).toThrow(
       'defineOp: an op named "test/pair" exists already; give yours a prefix, as in "acme/test/pair"',

@@ -84,7 +84,7 @@ describe("other positional forms say the right call", () => {
     [
       "sum(0, true)",
       () => looseMatrix().sum(0, true),
-      "sum: true stands behind its options; name them in one object, { dim: 0, keepdim: ... }",
+      "sum: true comes after its options; give all options in one object, { dim: 0, keepdim: ... }",
     ],
     ["list.map(sum)", () => [matrix(), matrix()].map(loose.sum), "name them in one object, { dim: 0, keepdim: ... }"],
     ["max(0)", () => looseMatrix().max(0), "write amax(0) for the values, argmax(0) for the positions"],

@@ -41,7 +41,7 @@ describe("in Node, wasm works after one sentence on the console", () => {
 
   it("without npm webgpu", () => {
     const source = `${withoutPackage}\n${program.replace(/^import (.*) from (".*");$/gm, "const $1 = await import($2);")}`;
-    const reason = "webgpu: Node has no WebGPU of its own, and the npm package webgpu is not installed";
+    const reason = "webgpu: Node has no built-in WebGPU, and the npm package webgpu is not installed";
     expect(run(source)).toEqual({ status: 0, stdout: "7,10,15,22\n", said: [`${reason}; wasm is used instead`] });
   });
 });

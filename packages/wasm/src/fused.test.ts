@@ -296,7 +296,7 @@ describe("in place", () => {
       expect([...cache.dataSync()]).toEqual([
         0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0, 0, 0, 0, 0,
       ]);
-      expect(() => cacheWrite(cache, rows, { position: 3 })).toThrow(/rows 3..4 lie outside the cache's 4 rows/);
+      expect(() => cacheWrite(cache, rows, { position: 3 })).toThrow(/rows 3..4 are outside the cache's 4 rows/);
     }
   });
 });

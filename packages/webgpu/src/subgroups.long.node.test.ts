@@ -96,7 +96,7 @@ describe.skipIf(noWebGpu)("subgroups that give wrong numbers", () => {
       Object.defineProperty(watched, "adapterInfo", { value: { description } });
       const backend = await webgpu({ device: watched });
       expect(backend.subgroups).toBe(false);
-      const message = `webgpu: subgroups give wrong numbers on ${description}; kernels do without them`;
+      const message = `webgpu: subgroups compute wrong values on ${description}; kernels do without them`;
       expect(warn.mock.calls).toEqual([[message]]);
       const [x, w] = [tensor([new Array(64).fill(2)], { backend }), tensor(new Array(64).fill(1), { backend })];
       expect((await rmsNorm(x, w, { eps: 0 }).data())[0]).toBeCloseTo(1, 5);

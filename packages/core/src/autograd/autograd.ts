@@ -271,7 +271,7 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
 /** Returns `grads`. Throws if a gradient rule's result does not fit the op's inputs. */
 function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Tensor | null)[]): (Tensor | null)[] {
   if (grads.length !== inputs.length) {
-    const fix = "return one for each, null where none is wanted";
+    const fix = "return one for each, or null if it is not needed";
     throw new Error(`${name}: its vjp returned ${grads.length} gradients for ${inputs.length} inputs; ${fix}`);
   }
   for (let i = 0; i < grads.length; i++) {

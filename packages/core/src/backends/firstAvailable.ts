@@ -16,7 +16,7 @@ export async function firstAvailable<Starts extends readonly [Start, ...Start[]]
   for (const start of starts) {
     if (typeof start !== "function") {
       throw new Error(
-        `firstAvailable: ${start} is no function; give those that start backends, as in firstAvailable(webgpu, () => wasm({ threads: 2 }))`,
+        `firstAvailable: ${start} is no function; give functions that start backends, as in firstAvailable(webgpu, () => wasm({ threads: 2 }))`,
       );
     }
     try {

@@ -143,7 +143,7 @@ function checkTensors(name: string, args: readonly unknown[], arity: Arity<numbe
   const given = countTensors(args);
   expectCount(name, given, arity);
   const other = args.slice(0, given).findIndex((t) => !(t instanceof Tensor));
-  if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor stands behind it`);
+  if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor follows it`);
 }
 
 function checkParams<P>({ name, options }: OpDefinition<P>, params: P): void {

@@ -19,7 +19,7 @@ export function dimOptions<O extends { dim?: unknown }>(
     const dim = isDim ? JSON.stringify(given) : "0";
     const others = Object.keys(keys).map((key) => (key === "dim" ? `dim: ${dim}` : `${key}: ...`));
     throw new Error(
-      `${name}: ${String(args[position + 1])} stands behind its options; name them in one object, { ${others.join(", ")} }`,
+      `${name}: ${String(args[position + 1])} comes after its options; give all options in one object, { ${others.join(", ")} }`,
     );
   }
   if (isDim) return { dim: given } as O;

@@ -72,7 +72,9 @@ it.each([
   [[1, 2], "the list [1,2]"],
 ])("options that are no object are refused: %j", (options, shown) => {
   const message = `sum: options are an object, { dim, keepdim }, and ${shown} was given`;
-  expect(() => internal.checkOptions("sum", options as object, { dim: true, keepdim: true } as object)).toThrow(message);
+  expect(() => internal.checkOptions("sum", options as object, { dim: true, keepdim: true } as object)).toThrow(
+    message,
+  );
 });
 
 /** Returns the names of the ops that get parameters in some case of the conformance suite. */

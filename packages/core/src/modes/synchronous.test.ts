@@ -10,7 +10,7 @@ const onReference = <T>(fn: () => T): T => withBackend(reference(), fn);
 describe.each(Object.entries({ noGrad, enableGrad, scope, withBackend: onReference }))("%s", (name, run) => {
   it("refuses an asynchronous function, saying so, and leaves nothing behind", async () => {
     const before = memory().buffers;
-    const message = `${name}: the function returned a promise, and ends before what it awaits; await outside of ${name}, and give it a synchronous function`;
+    const message = `${name}: the function returned a promise; it must be synchronous. Await outside of ${name}, and give it a synchronous function`;
     expect(() =>
       run(async () => {
         if (name === "scope") ones([2]);

@@ -4,6 +4,6 @@ export function expectSynchronous<T>(name: string, result: T): T {
   // Without this handler, a rejection of the promise would also be reported as unhandled.
   result.catch(() => {});
   throw new Error(
-    `${name}: the function returned a promise, and ends before what it awaits; await outside of ${name}, and give it a synchronous function`,
+    `${name}: the function returned a promise; it must be synchronous. Await outside of ${name}, and give it a synchronous function`,
   );
 }

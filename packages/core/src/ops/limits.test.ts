@@ -188,7 +188,7 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   ],
   ["quantizeBlockwise in blocks of 1.5", () => blockwise({ blockSize: 1.5 }), "blockSize is 1.5; use a whole number"],
   ["cacheWrite at the end", () => cacheWrite(2)],
-  ["cacheWrite beyond the end", () => cacheWrite(3), "cacheWrite: rows 3..5 lie outside the cache's 5 rows"],
+  ["cacheWrite beyond the end", () => cacheWrite(3), "cacheWrite: rows 3..5 are outside the cache's 5 rows"],
   ["cacheWrite at -1", () => cacheWrite(-1), "cacheWrite: rows -1..1 lie outside"],
   ["cacheWrite at NaN", () => cacheWrite(Number.NaN), "lie outside the cache's 5 rows"],
   ["cacheWrite at each end", () => cacheWrite([0, 2])],
@@ -228,12 +228,12 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   [
     "isCausal with a mask",
     () => sdpa({ isCausal: true, mask: ones([5], { dtype: "bool" }) }),
-    "isCausal stands beside a mask",
+    "isCausal is given with a mask",
   ],
   [
     "isCausal twice",
     () => sdpa({ isCausal: true, isCausalLowerRight: true }),
-    "isCausal stands beside isCausalLowerRight",
+    "isCausal is given with isCausalLowerRight",
   ],
   ["a mask at the lower right", () => sdpa({ isCausalLowerRight: true, mask: ones([5], { dtype: "bool" }) })],
   ["fewer heads", () => sdpa({}, 1), "q [1,2,3,4] and k [1,1,5,4] differ in heads; set enableGqa"],

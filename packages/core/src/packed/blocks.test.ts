@@ -49,7 +49,7 @@ describe.each(formats)("$dtype", (format) => {
         );
       }
       expect(() => format.pack(withOne(3e10, at), "a weight")).toThrow(
-        `a weight holds numbers too large for an f16 scale, which ${name} cannot store; write bf16 or f32`,
+        `a weight holds values too large for an f16 scale, which ${name} cannot store; write bf16 or f32`,
       );
     }
   });

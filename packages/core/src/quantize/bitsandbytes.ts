@@ -160,7 +160,7 @@ export function fromBitsandbytes(
   } else {
     bytes.set(entries.scales("absmax", blocks), absmax);
     const stray = ["nested_absmax", "nested_quant_map"].find((key) => entries.has(key));
-    if (stray) throw entries.error(stray, "is there, but the state says nothing of nested scales");
+    if (stray) throw entries.error(stray, "is present, but the state has no nested scales");
   }
   return { weight: packedTensor(bytes, { shape, dtype: quantType, packing, backend }), dtype };
 }

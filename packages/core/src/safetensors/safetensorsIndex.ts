@@ -33,7 +33,7 @@ export function parseSafetensorsIndex(json: string, label = "safetensors index")
     // The name must not be a path, have a drive or scheme, or be "..", since it is joined to a folder or an address.
     if (typeof file !== "string" || !/^[^/\\:\0]+\.safetensors$/.test(file)) {
       throw new SafetensorsError(
-        `${label}: tensor "${name}" lies in ${quoteJson(file)}, which is not the plain name of a .safetensors file beside the index`,
+        `${label}: tensor "${name}" lies in ${quoteJson(file)}, which is not the plain name of a .safetensors file next to the index`,
       );
     }
   }

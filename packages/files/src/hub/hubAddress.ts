@@ -41,5 +41,5 @@ export function pathIn(folder: string, name: string, label: string): string {
 /** Throws for a path that leads out of its folder: names may come from files written by others. */
 function checkPath(path: string, label: string): void {
   if (!/^\/|\\|\0|(^|\/)\.\.?(\/|$)|\/\//.test(path)) return;
-  throw new Error(`${label}: "${path}" leads out of the repository; a path has no "..", "\\" or empty parts`);
+  throw new Error(`${label}: "${path}" is outside the repository; a path has no "..", "\\" or empty parts`);
 }

@@ -344,9 +344,9 @@ describe("misuse", () => {
     ["hf://org", "is no address of a model on the Hugging Face hub"],
     ["hf:org/name", 'give "hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"'],
     ["hf://datasets/org/name", "names no model"],
-    ["hf://org/name@../x", '".." leads out of the repository'],
-    ["hf://org/name@%2E%2E%2Fx", '"../x" leads out of the repository'],
-    ["hf://org/name/../x", '"../x" leads out of the repository'],
+    ["hf://org/name@../x", '".." is outside the repository'],
+    ["hf://org/name@%2E%2E%2Fx", '"../x" is outside the repository'],
+    ["hf://org/name/../x", '"../x" is outside the repository'],
   ])("%s", async (address, message) => {
     await expect(openFiles(address)).rejects.toThrow(message);
   });
@@ -357,7 +357,7 @@ describe("misuse", () => {
 
   it("of names and options", async () => {
     const files = await open();
-    await expect(files.open("../config.json")).rejects.toThrow('"../config.json" leads out of the repository');
+    await expect(files.open("../config.json")).rejects.toThrow('"../config.json" is outside the repository');
     await expect(open({ local_files_only: true } as never)).rejects.toThrow("did you mean localFilesOnly?");
     if (!inNode) await expect(open({ cacheDir: "x" })).rejects.toThrow("pages keep files in Cache Storage");
   });

@@ -16,6 +16,6 @@ export async function removeFolder(place: WritablePlace, folder: string): Promis
     await node.fs.rename(path, old).catch(undefinedIfMissing);
     return node.fs.rm(old, { recursive: true, force: true });
   }
-  if (!place.removeFolder) throw new Error(`${place.label}: ${folder} cannot be removed, for it has no removeFolder`);
+  if (!place.removeFolder) throw new Error(`${place.label}: ${folder} cannot be removed, since it has no removeFolder`);
   return place.removeFolder(folder);
 }

@@ -161,7 +161,7 @@ describe("4-bit weights of the command line", () => {
 test("targets without a rest are one line, and an adapter may have none", () => {
   const none = { matched: [], excluded: [], unmatchedTargets: [], unusedPatterns: [] };
   expect(describeTargets({ ...none, matched: ["a.q", "q"] })).toEqual(["adapter on 2 modules: 2 q"]);
-  expect(describeTargets(none)).toEqual(["adapter on no module: virtual tokens stand before sequences"]);
+  expect(describeTargets(none)).toEqual(["adapter on no module: virtual tokens come before sequences"]);
   expect(describeTargets(null)).toEqual(["no adapter is active"]);
   expect(describeTargets({ ...none, matched: ["q"], excluded: ["v"] })).toEqual([
     ...["adapter on 1 modules: 1 q", "targeted but excluded: v"],

@@ -10,9 +10,8 @@ export async function loadNano(load: () => Promise<Nano> = () => import("@lowran
     return await load();
   } catch (error) {
     if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new Error(
-      "the embedded model is a package of its own: npm install @lowrank/nano, or give --model and --data",
-      { cause: error },
-    );
+    throw new Error("the embedded model is a separate package: npm install @lowrank/nano, or give --model and --data", {
+      cause: error,
+    });
   }
 }

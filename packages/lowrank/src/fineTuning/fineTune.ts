@@ -244,7 +244,7 @@ async function resume(
   } catch (error) {
     if (!(error instanceof ResumeError)) throw error;
     await log.turn(0);
-    const message = `Began anew, since the checkpoints are of another run: ${error.message}`;
+    const message = `Started from the beginning, since the checkpoints belong to another run: ${error.message}`;
     log.add(`anew-${attempt}-${now()}`, { level: "warn", message });
   }
 }

@@ -47,7 +47,8 @@ async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string):
   if (run.data.kind !== "files") throw new Error("the run of a comparison has no files");
   const fetched = async (id: string, name: string, folder: string): Promise<string> => {
     const found = await files.find(job.owner, id);
-    if (!found) throw new JobRefused({ code: "missing_file", message: `${name} is no more in the store`, param: null });
+    if (!found)
+      throw new JobRefused({ code: "missing_file", message: `${name} is no longer in the store`, param: null });
     const path = join(scratch, folder, basename(name));
     await mkdir(join(scratch, folder));
     await pipeline(Readable.from(files.content(found)), createWriteStream(path));

@@ -239,7 +239,7 @@ describe("what is wrong is said", () => {
     ]);
     expect(await create({ lowrank: { options: { method: "full" } } })).toEqual([
       ...[400, "lowrank.options"],
-      "Invalid 'lowrank.options': method full trains no adapter, so that its result cannot be served beside others; give another method",
+      "Invalid 'lowrank.options': method full trains no adapter, so that its result cannot be served with other adapters; give another method",
     ]);
     expect(await create({ lowrank: { options: { r: -1 } } })).toEqual([
       400,

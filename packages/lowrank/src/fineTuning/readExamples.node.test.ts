@@ -28,7 +28,7 @@ test("a file has an example a line; empty lines do not count", async () => {
 });
 
 test("lines that are no examples are told by their numbers, ten of them", async () => {
-  const start = "The file of training_file is not what the method needs. ";
+  const start = "The file of training_file does not fit the method. ";
   expect(await message("2\n\n3\n{")).toMatch(new RegExp(`^${start}line 3: 3 is odd\nline 4: .*JSON.*$`));
   const odd = (count: number) => Array.from({ length: count }, (_, i) => `${2 * i + 1}`).join("\n");
   const nine = await message(odd(9));
@@ -89,7 +89,9 @@ test("options of jobs are those of training; flags are true or false", () => {
   );
   expect(() => parseTrainOptions({ steps: 0 })).toThrow(/^option '--steps <n>' argument '0' is invalid/);
   expect(() => parseTrainOptions({ method: "full" })).toThrow("method full trains no adapter, so that");
-  expect(() => parseTrainOptions({ method: "qlora" })).toThrow("method qlora trains beside a model in 4 bits");
+  expect(() => parseTrainOptions({ method: "qlora" })).toThrow(
+    "method qlora trains on a copy of the base weights, next to a model in 4 bits",
+  );
   expect(() => parseTrainOptions({ method: "prefix" })).toThrow("method prefix puts virtual tokens before all rows");
   expect(() => parseTrainOptions({ method: "ia3", r: 4 })).toThrow("--r is no option of ia3");
 });

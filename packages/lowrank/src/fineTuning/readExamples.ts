@@ -73,5 +73,5 @@ export async function readExamples<E>(
   const found = problems.length > 0 ? problems.join("\n") : "it holds no example";
   const code = `invalid_${param}`;
   const more = problems.length === mostProblems ? "\nThe lines after these were not read." : "";
-  throw new JobRefused({ code, message: `The file of ${param} is not what the method needs. ${found}${more}`, param });
+  throw new JobRefused({ code, message: `The file of ${param} does not fit the method. ${found}${more}`, param });
 }

@@ -54,9 +54,11 @@ export function parseTrainOptions(named: NamedOptions): TrainCommandOptions {
     const reason = !peft
       ? "trains no adapter"
       : quantized
-        ? "trains beside a model in 4 bits"
+        ? "trains on a copy of the base weights, next to a model in 4 bits"
         : "puts virtual tokens before all rows of a batch";
-    throw new Error(`method ${name} ${reason}, so that its result cannot be served beside others; give another method`);
+    throw new Error(
+      `method ${name} ${reason}, so that its result cannot be served with other adapters; give another method`,
+    );
   }
   // Throws for options that the method lacks, and for invalid values.
   toPeftConfig(method, options, plannedSteps);

@@ -183,7 +183,7 @@ function page(
       bars("Stable rank", ({ stableRank }) => stableRank),
     ],
     notes: [
-      "size: the Frobenius norm of the change over that of the weight. rank: singular values above the rounding of f32.",
+      "size: the Frobenius norm of the change over the norm of the weight. rank: singular values above the rounding of f32.",
       "effective rank: exp of the entropy of the singular values as shares of their sum (Roy and Vetterli 2007).",
       "stable rank: the squared Frobenius norm over the squared largest singular value (Rudelson and Vershynin 2007).",
       "energy: the sum of the squared singular values; for 90 %, for 99 %: the least rank that holds these shares.",

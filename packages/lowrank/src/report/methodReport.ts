@@ -153,7 +153,7 @@ function settingsWords({ r, targetModules, virtualTokens }: RecipeSettings): str
 
 /** Explanations of the columns. */
 const legend = [
-  "trains, %: numbers that train, and their share of base and adapter together.",
+  "trains, %: trained parameters, and their share of base and adapter together.",
   "file: adapter_model.safetensors to the byte, or all weights. In memory: what trains, in f32 for adapters.",
   "inference: what an adapter that is not merged adds for each token of a pass; one that merges adds nothing once it is.",
 ];
@@ -206,7 +206,7 @@ function page(report: MethodReport, head: string, rows: readonly Row[], failed: 
     paragraphs: [head],
     tables: [{ heading: "Methods", html: htmlTable([methodColumn, ...columns, settingsColumn], rows) }],
     charts: [
-      chart("Numbers that train", ({ trainable }) => trainable, whole),
+      chart("Trained parameters", ({ trainable }) => trainable, whole),
       chart("Length of the saved file", ({ bytesSaved }) => bytesSaved, byteText),
       chart("Optimiser state", ({ optimizerBytes }) => optimizerBytes, byteText),
       chart("Operations added for each token, not merged", ({ inference }) => inference.flopsPerToken, whole),

@@ -94,7 +94,7 @@ export function findMethod<M extends Method>(name: string, methods: readonly M[]
   if (found) return found;
   const known = methods.map((method) => method.name).join(", ");
   throw new Error(
-    `there is no method ${JSON.stringify(name)}; there are ${known}, and --plugin <file> adds those that a module registers`,
+    `there is no method ${JSON.stringify(name)}; there are ${known}, and --plugin <file> adds the methods that a module registers`,
   );
 }
 

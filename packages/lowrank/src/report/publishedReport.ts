@@ -36,7 +36,7 @@ export async function publishedReport(format: ReportFormat): Promise<string> {
   const good = all.filter(({ agreement }) => agreement !== "differs");
   const bad = all.filter(({ agreement }) => agreement === "differs");
   const head = `${good.length} of ${all.length} published numbers agree: to the digit, or to the digits that were printed (rounded or cut).`;
-  const mismatches = "Those that do not, and why";
+  const mismatches = "Differences and their reasons";
   const missing = "Left out";
   switch (format) {
     case "json":
@@ -52,7 +52,7 @@ export async function publishedReport(format: ReportFormat): Promise<string> {
         title: "Published numbers",
         paragraphs: [head],
         tables: [
-          { heading: "Numbers that agree", html: htmlTable(columns, good) },
+          { heading: "Values that agree", html: htmlTable(columns, good) },
           { heading: mismatches, html: htmlTable(columns, bad) },
         ],
         charts: [],

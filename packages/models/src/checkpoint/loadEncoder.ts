@@ -36,7 +36,7 @@ export async function loadEncoder(
   const encoder = model.getChild(stack);
   if (!(encoder instanceof TransformerModel)) {
     throw new Error(
-      `${loaded.files.label} is a ${loaded.config.modelType}, which is no encoder; give a BERT or one of its kin`,
+      `${loaded.files.label} is a ${loaded.config.modelType}, which is not an encoder; give a BERT or a similar model`,
     );
   }
   encoder.defaultTargets = defaultTargets;

@@ -113,7 +113,7 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
   const unexpected = [...parameters.keys()];
   if (unexpected.length === 0) return model;
   throw new Error(
-    `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+    `${weights.label}: ${unexpected.length} tensors do not belong to a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
   );
 }
 
@@ -163,7 +163,7 @@ function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: Rea
     }
     const shape = isPacked(parameter.dtype) && conv1d.has(name) ? [...asked].reverse() : asked;
     if (parameter.shape.join() !== shape.join()) {
-      throw new Error(`${label}: "${name}" is [${parameter.shape}]; config.json asks for [${shape}]`);
+      throw new Error(`${label}: "${name}" is [${parameter.shape}]; config.json requires [${shape}]`);
     }
     parameters.delete(name);
     return parameter;

@@ -36,7 +36,7 @@ function within(file: SafetensorsFile, source: ParameterSource): ParameterSource
   let left = 1000 + 100 * count;
   return (name, ...asked) => {
     if (left-- > 0) return source(name, ...asked);
-    throw new Error(`${file.label} holds ${count} tensors, and config.json asks for many more, "${name}" among them`);
+    throw new Error(`${file.label} holds ${count} tensors, and config.json requires many more, "${name}" among them`);
   };
 }
 

@@ -121,7 +121,7 @@ function ownerOf(model: Module, name: string): Module {
 /** Returns a parameter in the form to be written. If `turned`, a conv1d weight with shape [out, in] is transposed. */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {
-    throw new Error(`${name} is ${parameter.dtype}, which has no place in safetensors; give a dtype: f32, f16 or bf16`);
+    throw new Error(`${name} is ${parameter.dtype}, which safetensors cannot hold; give a dtype: f32, f16 or bf16`);
   }
   return scope(() => {
     const wanted = dtype ?? parameter.dtype;

@@ -42,7 +42,7 @@ export async function toSafetensors(module: Module): Promise<Uint8Array<ArrayBuf
     const tensor = state.get(name) as Tensor;
     const { dtype, shape } = tensor;
     if (isPacked(dtype)) {
-      throw new Error(`${name} is ${dtype}, which has no place in safetensors; dequantize() the module first`);
+      throw new Error(`${name} is ${dtype}, which safetensors cannot hold; dequantize() the module first`);
     }
     tensors.push({ name, dtype, shape, bytes: await tensor.bytes() });
   }

@@ -23,7 +23,7 @@ export function readClassifierHead(fields: JsonFields): ClassifierHead {
   const count = Object.keys(fields.raw("id2label") as object).length;
   const labels = Array.from({ length: count }, (_, id) => named.raw(String(id)));
   if (labels.length === 0 || !labels.every((label) => typeof label === "string")) {
-    throw fields.bad("id2label", "names for the numbers from 0 on");
+    throw fields.bad("id2label", "names for the indices from 0 on");
   }
   return { labels: labels as string[], problemType };
 }

@@ -170,7 +170,7 @@ test("a head's labels are named from 0 on", () => {
   expect(read({ 0: "a" }).labels).toEqual(["a"]);
   expect(read({ 1: "b", 0: "a" }).labels).toEqual(["a", "b"]);
   for (const wrong of [{}, { 1: "b" }, { 0: "a", 1: 3 }]) {
-    expect(() => read(wrong)).toThrow("expected names for the numbers from 0 on");
+    expect(() => read(wrong)).toThrow("expected names for the indices from 0 on");
   }
 });
 

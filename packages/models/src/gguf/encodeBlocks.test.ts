@@ -73,8 +73,8 @@ describe("refuses", () => {
   });
 
   test("scales that f16 cannot hold", () => {
-    expect(() => encodeBlocks("Q8_0", withOne(1e7), "w")).toThrow("w holds numbers too large for an f16 scale");
-    expect(() => encodeBlocks("Q4_1", withOne(-7e4), "w")).toThrow("w holds numbers too large for an f16 scale");
+    expect(() => encodeBlocks("Q8_0", withOne(1e7), "w")).toThrow("w holds values too large for an f16 scale");
+    expect(() => encodeBlocks("Q4_1", withOne(-7e4), "w")).toThrow("w holds values too large for an f16 scale");
   });
 
   test("numbers beyond f16, and keeps infinities that were there", () => {

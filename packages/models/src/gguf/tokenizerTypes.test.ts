@@ -95,7 +95,7 @@ describe("spaces of SentencePiece", () => {
   const prepend = { type: "Prepend", prepend: "▁" };
   const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
   const sequence = (...normalizers: object[]) => ({ normalizer: { type: "Sequence", normalizers } });
-  const unlike = "its normalizer and pre-tokenizer are not those of SentencePiece";
+  const unlike = "its normalizer and pre-tokenizer differ from SentencePiece";
   const metaspace = { type: "Metaspace", replacement: "▁" };
   test.each<[object, boolean, string | undefined]>([
     [sequence(prepend, replace), true, undefined],
@@ -127,7 +127,7 @@ test("a split is known without the order of its fields, offsets and defaults", (
   expect(pre({ ...split, trim_offsets: false })).toBe("gpt-2");
   expect(pre({ ...split, use_regex: false })).toBe("default");
   expect(pre({ ...split, add_prefix_space: true })).toBe("default");
-  expect(write({ normalizer: { type: "NFC" } }).differs).toBe("llama.cpp knows no NFC normalizer");
+  expect(write({ normalizer: { type: "NFC" } }).differs).toBe("llama.cpp has no NFC normalizer");
   expect(write({ model: { ...model, ignore_merges: true } }).differs).toBe("its ignore_merges is not llama.cpp's");
   expect(write().differs).toBeUndefined();
 });

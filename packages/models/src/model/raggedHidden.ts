@@ -36,7 +36,7 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
   const { virtualTokens, sharedPositions } = model;
   if (virtualTokens) {
     throw new Error(
-      `raggedHidden: the model has ${virtualTokens.count} virtual tokens before each sequence, and pages have no place for them; disable the prompt adapter`,
+      `raggedHidden: the model has ${virtualTokens.count} virtual tokens before each sequence, and pages cannot hold them; disable the prompt adapter`,
     );
   }
   if (tokens.length === 0 || tokens.length !== positions.length) {

@@ -28,7 +28,7 @@ test("labels have the numbers from 0 on", () => {
   const read = (id2label: unknown) => parseClassifierConfig({ model_type: "bert", id2label });
   expect(read({ "1": "b", "0": "a" })).toMatchObject({ labels: ["a", "b"] });
   for (const wrong of [{ "4294967294": "a" }, { "0": "a", "2": "c" }, {}]) {
-    expect(() => read(wrong)).toThrow("expected names for the numbers from 0 on");
+    expect(() => read(wrong)).toThrow("expected names for the indices from 0 on");
   }
   expect(() => read("a")).toThrow('id2label: expected a JSON object, found "a"');
 });

@@ -220,7 +220,7 @@ describe("a rotary embedding", () => {
     const dynamic = new RotaryEmbedding(read({ rope_type: "dynamic", factor: 2 }, 8), 64, 8);
     for (const several of [false, undefined]) expect(() => dynamic.at(9, 0, null, several)).not.toThrow();
     expect(() => dynamic.at(8, 0, null, true)).not.toThrow();
-    expect(() => dynamic.at(8, 1, null, true)).toThrow("goes by a text's length beyond 8 tokens");
+    expect(() => dynamic.at(8, 1, null, true)).toThrow("depends on a text's length beyond 8 tokens");
   });
 
   it("follows a change of the backend", async () => {

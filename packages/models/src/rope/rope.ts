@@ -81,7 +81,7 @@ export class RotaryEmbedding {
     const { scaling } = this.#config;
     if (lengthFor(scaling, this.#maxPositions) === lengthFor(scaling, oneToken)) return this.#maxPositions;
     throw new Error(
-      `forward: rotary embedding of type "${scaling?.type}" goes by the largest position; give maxPosition, the largest of positionIds, with them`,
+      `forward: rotary embedding of type "${scaling?.type}" depends on the largest position; give maxPosition, the largest of positionIds`,
     );
   }
 
@@ -90,7 +90,7 @@ export class RotaryEmbedding {
     const length = lengthFor(scaling, positions);
     if (several && length !== lengthFor(scaling, oneToken)) {
       throw new Error(
-        `rotary embedding of type "${scaling?.type}" goes by a text's length beyond ${lengthFor(scaling, oneToken)} tokens, and several texts stand in these ${positions}; give them shorter ones, or each its own batch`,
+        `rotary embedding of type "${scaling?.type}" depends on a text's length beyond ${lengthFor(scaling, oneToken)} tokens, and several texts share these ${positions}; give shorter texts, or one text a batch`,
       );
     }
     const held = this.#tables;

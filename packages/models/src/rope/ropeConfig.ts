@@ -46,7 +46,7 @@ export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined,
   if (!(partialRotaryFactor <= 1 && rotaryDim >= 2 && rotaryDim % 2 === 0)) {
     throw where(key).bad(
       key,
-      `at most 1, and an even number of a head's ${context.headDim} numbers; these are ${rotaryDim}`,
+      `at most 1, and an even number of the head's ${context.headDim} numbers; these are ${rotaryDim}`,
     );
   }
   return {

@@ -215,7 +215,7 @@ test("sequences have at most 100 parts, and are at most 20 deep", () => {
 
 test("a section is null or a part, and is not left out", () => {
   for (const section of Object.keys(tokenizerParts)) {
-    expect(check({ [section]: undefined })).toThrow(`${section} is missing; where there is none, it is null`);
+    expect(check({ [section]: undefined })).toThrow(`${section} is missing; a tokenizer without one has null`);
     expect(check({ [section]: 3 })).toThrow(`${section}: expected a JSON object, found 3`);
     expect(check({ [section]: {} })).toThrow("type is missing");
   }

@@ -52,7 +52,7 @@ test.each<[string, unknown, string]>([
     { ...good, decoder: { type: "Sequence", decoders: Array(101).fill({ type: "Fuse" }) } },
     "decoder: decoders has 101 parts; a sequence has at most 100",
   ],
-  ["a missing part", undecoded, "decoder is missing; where there is none, it is null"],
+  ["a missing part", undecoded, "decoder is missing; a tokenizer without one has null"],
   [
     "a slow expression",
     { ...good, pre_tokenizer: split("(a+)+$") },

@@ -40,7 +40,7 @@ export function checkTokenizer(json: unknown, where: string): void {
   checkModel(fields.raw("model"), new JsonFields(fields.raw("model"), `${where}: model`));
   for (const [section, known] of Object.entries(tokenizerParts)) {
     if (fields.raw(section) === undefined && !fields.isNull(section)) {
-      throw new Error(`${where}: ${section} is missing; where there is none, it is null`);
+      throw new Error(`${where}: ${section} is missing; a tokenizer without one has null`);
     }
     checkPart(fields, section, known, 0);
   }

@@ -35,7 +35,7 @@ export class PackedDocuments implements AttentionCache {
     checkOptions("PackedDocuments", options, attendKeys);
     const { causal, mask, dropoutP = 0, generator, ...params } = options;
     if (!causal) throw new Error("PackedDocuments: the model is no decoder, whose tokens see those before them alone");
-    if (mask) throw new Error("PackedDocuments: padding is a document of its own; leave attentionMask out");
+    if (mask) throw new Error("PackedDocuments: padding is a separate document; leave attentionMask out");
     const rows = q.shape[1];
     const [, tokens] = this.#starts.shape;
     if (rows !== tokens) {

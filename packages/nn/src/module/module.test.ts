@@ -157,6 +157,6 @@ describe("a module in a tree", () => {
 
   it("has no backend without parameters", () => {
     class Empty extends Module {}
-    expect(() => new Empty().backend).toThrow("this module has no parameters, and so no backend");
+    expect(() => new Empty().backend).toThrow("this module has no parameters, and therefore no backend");
   });
 });

@@ -142,7 +142,7 @@ export abstract class Module {
    */
   get backend(): Backend {
     for (const parameter of this.parameters()) return parameter.storage.backend;
-    throw new Error("this module has no parameters, and so no backend");
+    throw new Error("this module has no parameters, and therefore no backend");
   }
 
   /**

@@ -72,6 +72,6 @@ export function checkPattern(
 export function refuseExclusion(config: PeftConfig): void {
   const { excludeModules } = config;
   if (excludeModules === null) return;
-  const must = `left out, since PEFT's ${config.constructor.name} has no such field; name in targetModules those to adapt`;
+  const must = `left out, since PEFT's ${config.constructor.name} has no such field; name the modules to adapt in targetModules`;
   refuse(config, "excludeModules", excludeModules, must);
 }

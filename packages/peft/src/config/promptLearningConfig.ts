@@ -36,7 +36,7 @@ export abstract class PromptLearningConfig extends PeftConfig {
       refuse(this, "numTransformerSubmodules", this.numTransformerSubmodules, "1: decoders and encoders alone");
     }
     for (const key of ["targetModules", "excludeModules"] as const) {
-      if (this[key] !== null) refuse(this, key, this[key], "left out: virtual tokens stand before the whole model");
+      if (this[key] !== null) refuse(this, key, this[key], "left out: virtual tokens come before the whole model");
     }
   }
 }

@@ -59,8 +59,7 @@ export async function fromLoraWeights(
     }
     const alphaKey = `${module}.alpha`;
     const alpha = file.has(alphaKey) ? await scalar(file, alphaKey) : loraAlpha;
-    if (alpha === undefined)
-      throw new Error(`${label} has no ${alphaKey}; say loraAlpha, of which the scaling is alpha / r`);
+    if (alpha === undefined) throw new Error(`${label} has no ${alphaKey}; give loraAlpha: the scaling is alpha / r`);
     for (const key of [name, other, alphaKey]) used.add(key);
     layers.push({ path, alpha, tensors: { "lora_A.weight": a, "lora_B.weight": b } });
   }

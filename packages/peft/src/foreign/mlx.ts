@@ -102,7 +102,8 @@ export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Arr
   const ending = ".lora_A.weight";
   const known = [ending, ".lora_B.weight", ...(config.useDora ? [".lora_magnitude_vector"] : [])];
   const wrong = weights.names().filter((name) => !known.some((end) => name.endsWith(end)));
-  if (wrong.length > 0) throw new Error(`${weights.label} holds ${wrong.join(", ")}, for which mlx-lm has no place`);
+  if (wrong.length > 0)
+    throw new Error(`${weights.label} holds ${wrong.join(", ")}, which mlx-lm's format cannot hold`);
   const paths = weights
     .names()
     .flatMap((name) => (name.endsWith(ending) ? [name.slice(filePrefix.length, -ending.length)] : []));

@@ -44,7 +44,7 @@ test("f32 explains 16 random walks of its roundings over the products of a sum",
   // The bound is 2^-15.
   expect(await compare({ ...near, alone: [[1 + 2 * step, -2]] })).toMatchObject({ maxAbsDiff: 2 * step });
   await expect(compare({ ...near, alone: [[1 + 3 * step, -2]] })).rejects.toThrow(
-    "merging a, b: merged, up would answer otherwise than with the adapter beside it, by 4.6e-5, where float32 explains 3.1e-5. Nothing was merged. Keep the adapter beside the weights",
+    "merging a, b: merged, up would give other outputs than the unmerged adapter, by 4.6e-5, where float32 explains 3.1e-5. Nothing was merged. Keep the adapter unmerged",
   );
   await expect(compare({ alone: [[Number.NaN, -2, 0.5]] })).rejects.toThrow("by NaN");
   expect(memory().buffers).toBe(before);

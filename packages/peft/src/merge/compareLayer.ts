@@ -47,9 +47,8 @@ export async function compareLayer(
   );
   for (const tensor of [answers.base, answers.sum, answers.stored, ...answers.beside, ...answers.alone])
     tensor.dispose();
-  const refusal = `merging ${adapters.join(", ")}: merged, ${path} would answer otherwise than with the adapter beside it`;
-  const advice =
-    "Nothing was merged. Keep the adapter beside the weights, or pass verify: false to merge it all the same";
+  const refusal = `merging ${adapters.join(", ")}: merged, ${path} would give other outputs than the unmerged adapter`;
+  const advice = "Nothing was merged. Keep the adapter unmerged, or pass verify: false to merge it anyway";
 
   const computed = { difference: 0, bound: 0 };
   for (const [i, live] of beside.entries()) {

@@ -50,7 +50,7 @@ test("one with biases of its own is refused until it is active", async () => {
   const peft = await twoAdapters(lora, lora.with({ bias: "all" }));
   const names = { adapterNames: ["b"] };
   const live = await logitsOf(peft, "default");
-  const advice = 'adapter "b" has biases or tables of its own; make it active with setAdapter before merging';
+  const advice = 'adapter "b" has its own biases or tables; make it active with setAdapter before merging';
   await expect(peft.mergeAdapter(names)).rejects.toThrow(advice);
   await expect(peft.mergeAndUnload(names)).rejects.toThrow(advice);
   expect(peft.isMerged).toBe(false);

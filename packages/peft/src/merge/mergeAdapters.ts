@@ -18,7 +18,7 @@ export async function mergeInPlace<M extends AdaptableModel>(
 ): Promise<MergeReport> {
   const names = namesToMerge(tuner, options.adapterNames);
   if (tuner.mergedNames.length > 0) {
-    throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
+    throw new Error(`${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter first`);
   }
   return checked(tuner, names, options, { forGood: false }, async (values) => {
     for (const value of values) value.set(true);
@@ -83,9 +83,7 @@ function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly stri
       );
     }
     if (swaps.size > 0 && name !== active) {
-      throw new Error(
-        `adapter "${name}" has biases or tables of its own; make it active with setAdapter before merging`,
-      );
+      throw new Error(`adapter "${name}" has its own biases or tables; make it active with setAdapter before merging`);
     }
   }
   return names;

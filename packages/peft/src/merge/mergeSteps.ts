@@ -19,9 +19,7 @@ export function* mergeSteps(
     if (here.length === 0 || !(all || wrapper instanceof TunerLayer)) continue;
     const stuck = wrapper instanceof TunerLayer && here.find((name) => !wrapper.get(name)?.merge);
     if (stuck) {
-      throw new Error(
-        `${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it beside them`,
-      );
+      throw new Error(`${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it unmerged`);
     }
     checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
   }

@@ -22,7 +22,7 @@ export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtyp
     }
     if (dtype !== undefined || requantize) continue;
     throw new Error(
-      `${path} is ${stored}: quantised again after a merge, it would lose part of what the adapter learned. Pass dtype: "bf16" (or "f16", "f32") to merge into full weights, or requantize: true and see mergeReport for what it cost`,
+      `${path} is ${stored}: quantised again after a merge, it would lose part of the adapter's update. Pass dtype: "bf16" (or "f16", "f32") to merge into full weights, or requantize: true and read the loss in mergeReport`,
     );
   }
 }

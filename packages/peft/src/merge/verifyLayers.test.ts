@@ -84,7 +84,7 @@ describe("a layer that would answer otherwise once merged", () => {
     const live = await logitBits(peft);
     const weights = options.quantize ? ({ dtype: "f32" } as const) : {};
     const message =
-      /^merging default: merged, layers\.1\.(up|down) would answer otherwise than with the adapter beside it, by \d\.\de-[23], where float32 explains \d\.\de-[56]\. Nothing was merged\. .*verify: false/;
+      /^merging default: merged, layers\.1\.(up|down) would give other outputs than the unmerged adapter, by \d\.\de-[23], where float32 explains \d\.\de-[56]\. Nothing was merged\. .*verify: false/;
     const buffers = memory().buffers;
     await expect(peft.mergeAdapter(weights)).rejects.toThrow(message);
     await expect(peft.mergeAndUnload(weights)).rejects.toThrow(message);

@@ -68,9 +68,9 @@ describe("task heads", () => {
 });
 
 test.each([
-  [["a.b", "a"], "a.b lies inside of a,"],
-  [["ab", "ab.c.d.e"], "ab.c.d.e lies inside of ab,"],
-  [["x.y.z", "x.y"], "x.y.z lies inside of x.y,"],
+  [["a.b", "a"], "a.b is inside a,"],
+  [["ab", "ab.c.d.e"], "ab.c.d.e is inside ab,"],
+  [["x.y.z", "x.y"], "x.y.z is inside x.y,"],
   [["a", "b", "a"], "a is asked for twice"],
 ])("%j are not apart", (paths, message) => {
   expect(() => checkDisjoint(paths)).toThrow(message);
@@ -162,7 +162,7 @@ test("one layer whose weight is set anew is a warning, and a tied weight cannot 
   const message = expect.stringContaining("the initialisation sets the weights of 1 base layers anew");
   expect(warnings).toEqual([{ code: "changed-base", message }]);
   await expect(made({ a: pissa("lm_head") }, { tied: true })).rejects.toThrow(
-    "an initialisation that sets the weight anew cannot be used on it",
+    "an initialisation that changes the weight cannot be used on it",
   );
 });
 

@@ -90,7 +90,7 @@ export async function planAdapter(
     const pending = method.createLayer({ ...made, base, kind, path, shared, dtypeOf: kept, warn });
     const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && tied.length > 0) {
-      throw new Error(`${tied[0].message}; an initialisation that sets the weight anew cannot be used on it`);
+      throw new Error(`${tied[0].message}; an initialisation that changes the weight cannot be used on it`);
     }
     layers.push({ path, base, layer });
     await yieldIfDue(signal);
@@ -174,7 +174,7 @@ function tieWarning(
   const others = (weight ? (places.get(weight) ?? []) : []).filter(({ owner }) => owner !== base);
   if (others.length === 0) return [];
   const names = others.map(({ owner }) => paths.get(owner)).join(", ");
-  const message = `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`;
+  const message = `${path} shares its weight with ${names}: the adapter changes ${path} alone, and merging gives it its own weight`;
   return [{ code: "tied-weight", message }];
 }
 
@@ -208,9 +208,7 @@ export function checkDisjoint(paths: readonly string[]): void {
   for (const path of paths) {
     for (let outer = parentOf(path); outer !== ""; outer = parentOf(outer)) {
       if (!met.has(outer)) continue;
-      throw new Error(
-        `${path} lies inside of ${outer}, which is adapted or saved as a whole; leave one of the two out`,
-      );
+      throw new Error(`${path} is inside ${outer}, which is adapted or saved whole; leave one of the two out`);
     }
   }
 }

@@ -25,7 +25,7 @@ export async function planPrompt(
   if (method.kind === "cache") refuseUnlikeLayers(model, method.peftType);
   else if (model.needsTokenIds) {
     throw new Error(
-      `${method.peftType} puts embeddings before those of tokens, and layers of a ${model.constructor.name} look tokens up by their ids, which these have not; take a method that sits on layers, such as LoRA`,
+      `${method.peftType} adds embeddings before the tokens' embeddings, and layers of a ${model.constructor.name} look up token ids, which virtual tokens lack; use a method on layers, such as LoRA`,
     );
   }
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
@@ -57,13 +57,13 @@ function refuseUnlikeLayers({ attentionSizes, constructor: { name } }: Promptabl
   const without = heads.flatMap(([count], layer) => (count === 0 ? [layer] : []));
   if (without.length > 0) {
     throw new Error(
-      `${peftType} puts keys and values before those of every layer, and layers ${without.join(", ")} of a ${name} have none; take a method whose virtual tokens are embeddings, such as prompt tuning`,
+      `${peftType} adds keys and values before each layer's own, and layers ${without.join(", ")} of a ${name} have none; use a method whose virtual tokens are embeddings, such as prompt tuning`,
     );
   }
   const other = heads.find((sizes) => sizes.join() !== heads[0].join());
   if (!other) return;
   throw new Error(
-    `${peftType} puts keys and values of one size before those of every layer, and layers of a ${name} have ${heads[0][0]} heads of ${heads[0][1]} or ${other[0]} of ${other[1]}; take a method that sits on layers, such as LoRA`,
+    `${peftType} adds keys and values of one size before each layer's own, and layers of a ${name} have ${heads[0][0]} heads of ${heads[0][1]} or ${other[0]} of ${other[1]}; use a method on layers, such as LoRA`,
   );
 }
 
@@ -81,7 +81,8 @@ function resolveSizes(
     numLayers: sizes.layers,
   };
   const { name } = config.constructor;
-  if (wanted.numVirtualTokens === null) throw new Error(`${name}: numVirtualTokens is not set; say how many to train`);
+  if (wanted.numVirtualTokens === null)
+    throw new Error(`${name}: numVirtualTokens is not set; give the number of tokens to train`);
   for (const [key, value] of Object.entries(wanted)) {
     const given = config[key as keyof typeof wanted];
     if (given !== null && given !== value) {

@@ -14,7 +14,7 @@ const actsByRow = new WeakSet<Adapter>();
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
   tuner.checkWhole("name adapters for rows", { adding: true });
   if (tuner.mergedNames.length > 0) {
-    throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before rows have adapters`);
+    throw new Error(`${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter before rows have adapters`);
   }
   if (rows.length === 0) throw new Error("withAdapterNames: no name is given; name an adapter for each row");
   const batch = tuner.batchOf(rows, (name) => checkActsByRow(tuner, name));
@@ -35,7 +35,7 @@ function checkActsByRow(tuner: Tuner<Module>, name: string): void {
   if (swaps.size > 0) throw new Error(`${what} has biases or tables of its own, which all rows share; ${advice}`);
   for (const [path, wrapper] of tuner.wrappers) {
     if (wrapper.has(name) && wrapper.wrapped instanceof AttentionLayer) {
-      throw new Error(`${what} sits around the attention of ${path}, which takes the batch as a whole; ${advice}`);
+      throw new Error(`${what} wraps the attention of ${path}, which takes the whole batch; ${advice}`);
     }
   }
   actsByRow.add(adapter);

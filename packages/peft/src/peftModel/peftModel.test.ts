@@ -103,13 +103,13 @@ test("dropout acts in training only", async () => {
   expect(await logitBits(evaluated)).toEqual(await logitBits(peft));
 });
 
-test("a target that shares its weight is told, and merging gives it a weight of its own", async () => {
+test("a target that shares its weight is told, and merging gives it its own weight", async () => {
   const warnings: Warning[] = [];
   const config = new LoraConfig({ r: 2, targetModules: ["embed_tokens"] });
   const model = new TinyModel({ tied: true });
   const peft = await getPeftModel(model, config, { onWarning: (warning) => warnings.push(warning) });
   const message =
-    "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it a weight of its own";
+    "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it its own weight";
   expect(warnings).toEqual([{ code: "tied-weight", message }]);
   train(peft);
   await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
@@ -273,7 +273,7 @@ test("a merged adapter cannot be deleted, and switching unmerges with a warning"
   await peft.mergeAdapter();
   expect(() => peft.deleteAdapter("default")).toThrow("call unmergeAdapter before it is deleted");
   peft.setAdapter("default");
-  const message = "setAdapter: default stood merged and was unmerged first";
+  const message = "setAdapter: default was merged and has been unmerged first";
   expect(warnings).toEqual([{ code: "unmerged", message }]);
   expect(await logitBits(peft)).toEqual(live);
 });

@@ -189,7 +189,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     tuner.checkWhole("set an adapter");
     tuner.adapter(adapterName);
     if (this.isMerged) {
-      const message = `setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`;
+      const message = `setAdapter: ${tuner.mergedNames.join(", ")} was merged and has been unmerged first`;
       this.#onWarning({ code: "unmerged", message });
       this.unmergeAdapter();
     }
@@ -251,7 +251,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const tuner = this.base_model;
     tuner.checkWhole("quantise the base model");
     if (this.isMerged) {
-      throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before quantising`);
+      throw new Error(`${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter before quantising`);
     }
     return tuner.bare(async () => {
       const { quantizeBase } = await import("../model/quantizeBase.ts");

@@ -136,7 +136,7 @@ describe("quantizeBase", () => {
   it("refuses while merged, and inside of disableAdapter", async () => {
     const peft = await getPeftModel(new TinyModel(), config);
     await peft.mergeAdapter();
-    await expect(peft.quantizeBase()).rejects.toThrow(/default stands merged; call unmergeAdapter/);
+    await expect(peft.quantizeBase()).rejects.toThrow(/default is merged; call unmergeAdapter/);
     peft.unmergeAdapter();
     await expect(peft.disableAdapter(() => peft.quantizeBase())).rejects.toThrow(/inside of disableAdapter/);
   });

@@ -53,7 +53,7 @@ test("what is wrong is said, and leaves the active adapter in place", async () =
 test("merged weights stand in the way", async () => {
   const peft = await two();
   await peft.mergeAdapter();
-  expect(() => peft.withAdapterNames(["a", "b"], () => 0)).toThrow("a stands merged; call unmergeAdapter");
+  expect(() => peft.withAdapterNames(["a", "b"], () => 0)).toThrow("a is merged; call unmergeAdapter");
 });
 
 test("adapters named for rows train together; those loaded for inference do not", async () => {

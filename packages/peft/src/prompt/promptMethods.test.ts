@@ -79,7 +79,7 @@ describe("sizes", () => {
       "layers 1 of a TinyModel have none; take a method whose virtual tokens are embeddings",
     );
     await expect(getPeftModel(layers({ headDim: 6 }), prefix)).rejects.toThrow(
-      "layers of a TinyModel have 1 heads of 3 or 1 of 6; take a method that sits on layers",
+      "layers of a TinyModel have 1 heads of 3 or 1 of 6; use a method on layers",
     );
     await expect(
       getPeftModel(like({ needsTokenIds: true }), new PromptTuningConfig({ numVirtualTokens: 2 })),

@@ -89,7 +89,7 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return;
   throw new Error(
-    `hotswapAdapter: ${which} started from ${start.name}, and belongs to base weights of its own; delete the old adapter and use loadAdapter on the base weights as they were`,
+    `hotswapAdapter: ${which} started from ${start.name}, and belongs to its own base weights; delete the old adapter and use loadAdapter on the base weights as they were`,
   );
 }
 

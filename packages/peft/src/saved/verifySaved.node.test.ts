@@ -36,7 +36,7 @@ test("files take the place of a folder, and are named where they are refused", a
   expect(await files.readText("adapter_config.json")).toBe((await peft.adapterFiles()).get("adapter_config.json"));
   const forgetful = { ...memoryFiles(), write: async () => {} };
   await expect(peft.savePretrained(forgetful, { verify: verify() })).rejects.toThrow(
-    "was written to the files in memory, but read again it is not the one in memory: it does not load",
+    "was written to the files in memory, but the files, read again, differ from the adapter in memory: it does not load",
   );
 });
 
@@ -159,7 +159,7 @@ test("an adapter that is more than its files is an error that names it, and the 
   const to = folder();
   for (const dtype of ["f32", "f16"] as const) {
     await expect(peft.savePretrained(to, { dtype, verify: verify() })).rejects.toThrow(
-      /^savePretrained: adapter "default" was written to .*, but read again it is not the one in memory: outputs differ by \d\.\de[+-]\d/,
+      /^savePretrained: adapter "default" was written to .*, but the files, read again, differ from the adapter in memory: outputs differ by \d\.\de[+-]\d/,
     );
     expect(await state(peft)).toEqual(before);
   }
@@ -186,7 +186,7 @@ test("what cannot be compared is an error before anything is written", async () 
   await expect(save({ selectedAdapters: ["x"] })).rejects.toThrow('there is no adapter "x"');
   await expect(peft.disableAdapter(() => save())).rejects.toThrow("inside of disableAdapter");
   await peft.mergeAdapter();
-  await expect(save()).rejects.toThrow("default stands merged; call unmergeAdapter before verifying");
+  await expect(save()).rejects.toThrow("default is merged; call unmergeAdapter before saving with verify");
   await expect(readdir(to)).rejects.toThrow("ENOENT");
   expect(peft.isMerged).toBe(true);
 });

@@ -85,12 +85,12 @@ function checkVerifiable(
   tuner.checkWhole("verify what is saved");
   if (tuner.mergedNames.length > 0) {
     throw new Error(
-      `savePretrained: ${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before verifying what is saved`,
+      `savePretrained: ${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter before saving with verify`,
     );
   }
   if (initial !== undefined) {
     throw new Error(
-      "savePretrained: pathInitialModelForWeightConversion writes an adapter for the base weights as they were, which the model has no more; save without verify, and load it on a model made anew",
+      "savePretrained: pathInitialModelForWeightConversion writes an adapter for the original base weights, which this model no longer has; save without verify, and load the adapter on a new model",
     );
   }
 }
@@ -134,7 +134,7 @@ function onSetBase(
 ): PeftConfig {
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return config;
-  const message = `savePretrained: adapter "${name}" started from ${start.name}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`;
+  const message = `savePretrained: adapter "${name}" started from ${start.name}, which changed base weights; it was verified on the changed ones. To load it, start from the original base weights: loading changes them in the same way`;
   onWarning({ code: "changed-base", message });
   return start.onSetWeights;
 }
@@ -171,7 +171,7 @@ function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<rea
 
 function differs(name: string, folder: WritablePlace, how: string, cause?: unknown): Error {
   return new Error(
-    `savePretrained: adapter "${name}" was written to ${placeName(folder)}, but read again it is not the one in memory: ${how}. Do not use these files; what the adapter is made of must all be among its tensors and options`,
+    `savePretrained: adapter "${name}" was written to ${placeName(folder)}, but the files, read again, differ from the adapter in memory: ${how}. Do not use these files; an adapter must be described completely by its tensors and options`,
     { cause },
   );
 }

@@ -49,7 +49,7 @@ test.each<[string, LoraOptions, string[]]>([
   ["all-linear in capitals", { targetModules: "ALL-Linear" }, layers],
   ["a full path beside names", { targetModules: ["layers.1.up", "head", "0.down"] }, ["layers.0.down", "layers.1.up"]],
   [
-    "what lies inside of what is saved whole",
+    "what is inside what is saved whole",
     { targetModules: ["up", "down"], modulesToSave: ["layers.0"] },
     layers.slice(2),
   ],

@@ -52,7 +52,7 @@ test("archives that are deflated, as tools pack them again, read like those of t
 test("what is not a tensor is refused by name, and nothing of it runs", async () => {
   const command = (callee: Uint8Array) => join(callee, join(mark, unicode("touch /tmp/x"), tuple), reduce);
   const refused: [Uint8Array, string][] = [
-    [dictionary(command(global("os", "system"))), "it asks for os.system, which is not among what tensors are made of"],
+    [dictionary(command(global("os", "system"))), "it asks for os.system, which no tensor needs"],
     [dictionary(command(global("builtins", "eval"))), "it asks for builtins.eval"],
     [dictionary(command(join(unicode("posix"), unicode("system"), op(0x93)))), "it asks for posix.system"],
     [dictionary(command(global("torch._utils", "_rebuild_tensor_v3"))), "it asks for torch._utils._rebuild_tensor_v3"],
@@ -131,10 +131,10 @@ test("numbers are read in the order of shape and strides, as far as the storage 
 });
 
 test("tensors that are described otherwise are refused", async () => {
-  const unknown = "m.bin: x has its numbers in a storage of an unknown kind";
+  const unknown = "m.bin: x uses a storage of an unknown type";
   await expect(read(shaped([1], [1], { kind: "other" }))).rejects.toThrow(unknown);
   await expect(read(shaped([1], [1], { key: small(0) }))).rejects.toThrow(unknown);
-  const counts = "m.bin: x has no offset, shape and strides as tensors have";
+  const counts = "m.bin: x lacks a tensor's offset, shape and strides";
   for (const args of [
     [[2, 2], [1]],
     [[-1], [1]],

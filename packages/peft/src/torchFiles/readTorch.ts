@@ -28,7 +28,7 @@ export async function readTorch(source: ByteSource, label: string): Promise<Safe
   const zip = await ZipFile.open(source, label);
   const pickle = zip.names().find((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (!pickle)
-    throw new Error(`${label} has no data.pkl, and so is not of torch.save; it holds ${zip.names().join(", ")}`);
+    throw new Error(`${label} has no data.pkl, so torch.save did not write it; it contains ${zip.names().join(", ")}`);
   const folder = pickle.slice(0, -"data.pkl".length);
   await checkByteOrder(zip, `${folder}byteorder`);
   const saved = unpickle(await zip.read(pickle), (name) => allowed.has(name), label);
@@ -75,11 +75,11 @@ function describe(value: Pickled, what: string): Layout & { key: string; dtype: 
   const [kind, type, key] = storage instanceof Storage ? storage.id : [];
   const numbers = type instanceof Global ? storages[type.name] : undefined;
   if (kind !== "storage" || numbers === undefined || typeof key !== "string") {
-    throw new Error(`${what} has its numbers in a storage of an unknown kind`);
+    throw new Error(`${what} uses a storage of an unknown type`);
   }
   const counts = [offset, shape, strides].flat();
   if (!Array.isArray(shape) || !Array.isArray(strides) || shape.length !== strides.length || !counts.every(isCount)) {
-    throw new Error(`${what} has no offset, shape and strides as tensors have`);
+    throw new Error(`${what} lacks a tensor's offset, shape and strides`);
   }
   const [dtype, width] = numbers;
   return { key, dtype, width, offset: offset as number, shape: shape as number[], strides: strides as number[] };

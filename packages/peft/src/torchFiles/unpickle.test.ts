@@ -87,7 +87,7 @@ describe("instructions", () => {
     [[0x74, stop], "a mark is missing before 1"],
     [[0x68, 3, stop], "value 3 is recalled before it is there"],
     [[0x71, 3, stop], "a value is missing before 2"],
-    [[...codes("cos\nsystem\n"), stop], "it asks for os.system, which is not among what tensors are made of"],
+    [[...codes("cos\nsystem\n"), stop], "it asks for os.system, which no tensor needs"],
     [[none, 0x29, 0x52, stop], "a call before 3 is not one of a function"],
     [[...make, none, 0x52, stop], `a call before ${make.length + 2} is not one of a function`],
     [[0x5d, none, none, 0x73, stop], "items before 4 belong to no dictionary"],

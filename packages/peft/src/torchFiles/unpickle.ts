@@ -159,7 +159,7 @@ class Unpickler {
 
   global(module: string, name: string): void {
     const full = `${module}.${name}`;
-    if (!this.#allowed(full)) this.fail(`it asks for ${full}, which is not among what tensors are made of`);
+    if (!this.#allowed(full)) this.fail(`it asks for ${full}, which no tensor needs`);
     this.push(new Global(full));
   }
 

@@ -103,7 +103,9 @@ async function findDirectory(source: ByteSource, label: string): Promise<Uint8Ar
   let at = length - 22;
   while (at >= 0 && data.getUint32(at, true) !== 0x06054b50) at--;
   if (at < 0)
-    throw new Error(`${label} is not a ZIP archive, as torch.save writes since PyTorch 1.6; save it anew with that`);
+    throw new Error(
+      `${label} is not a ZIP archive, as torch.save writes since PyTorch 1.6; save it again with a newer PyTorch`,
+    );
   let [size, offset] = [data.getUint32(at + 12, true), data.getUint32(at + 16, true)];
   if (at >= 20 && data.getUint32(at - 20, true) === 0x07064b50) {
     const record = view(await exactly(source, long(data, at - 20 + 8), 56, label));

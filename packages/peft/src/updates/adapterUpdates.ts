@@ -46,7 +46,7 @@ function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, W
     throw new Error(`adapter "${name}" is ${method.peftType}, ${why}`);
   };
   if (isPromptMethod(method)) {
-    refuse("which puts virtual tokens before sequences and changes no weight: it has no spectrum");
+    refuse("which adds virtual tokens and changes no weight: it has no spectrum");
   }
   const { startsFromWeights }: MethodFacts<PeftConfig> = method;
   const start = startsFromWeights?.(config) ?? null;
@@ -56,7 +56,7 @@ function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, W
     );
   }
   const stuck = wrappers.find(([, wrapper]) => wrapper instanceof TunerLayer && !wrapper.get(name)?.merge);
-  if (stuck) refuse(`whose part on ${stuck[0]} cannot be written as a change of the weight: it has no spectrum`);
+  if (stuck) refuse(`whose part on ${stuck[0]} is not an additive update of the weight: it has no spectrum`);
 }
 
 /** Returns the form of the products if the adapter's layers add only these, otherwise null. */

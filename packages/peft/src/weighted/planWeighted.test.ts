@@ -32,7 +32,7 @@ test("types that prune need a density, and the others do not", async () => {
   const peft = await two();
   for (const type of [...pruning, ...pruning.map((kind) => `${kind}_svd` as CombinationType)]) {
     await expect(add(peft, { combinationType: type })).rejects.toThrow(
-      new Error(`addWeightedAdapter: density is null; it must be the share of numbers to keep, since ${type} prunes`),
+      new Error(`addWeightedAdapter: density is null; it must be the share of elements to keep, since ${type} prunes`),
     );
     expect((await add(peft, { combinationType: type, density: 1 })).combinationType).toBe(type);
   }
@@ -98,7 +98,7 @@ test("the advice for adapters that started from weights depends on the start", a
     const peft = await two(lora(), lora({ initLoraWeights }));
     await expect(add(peft, {}), initLoraWeights).rejects.toThrow(
       new Error(
-        `addWeightedAdapter: adapter "b" started from ${initLoraWeights}, and belongs to base weights of its own; ${advice}`,
+        `addWeightedAdapter: adapter "b" started from ${initLoraWeights}, and belongs to its own base weights; ${advice}`,
       ),
     );
   }
@@ -118,7 +118,7 @@ test("weights are finite numbers", async () => {
 });
 
 test("adapters with biases or tables cannot be combined", async () => {
-  const message = "has biases or tables of its own, which cannot be combined";
+  const message = "has its own biases or tables, which cannot be combined";
   // The output layer has no bias.
   const biases = await two(lora(), lora({ targetModules: ["lm_head"], bias: "lora_only" }));
   await expect(add(biases, {})).rejects.toThrow(`adapter "b" ${message}`);

@@ -38,7 +38,7 @@ function checkCombinable({ name, method, config, swaps }: Adapter, form: Product
   const { bias = "none", tokens = null } = isPromptMethod(method)
     ? {}
     : { bias: method.bias?.(config), tokens: method.trainableTokens?.(config) };
-  if (bias !== "none" || swaps.size > 0) refuse("has biases or tables of its own, which cannot be combined");
+  if (bias !== "none" || swaps.size > 0) refuse("has its own biases or tables, which cannot be combined");
   if (config.modulesToSave?.length) refuse(`trains ${config.modulesToSave.join(", ")} whole, which cannot be combined`);
   if (tokens) refuse("trains rows of embeddings (trainableTokenIndices), which cannot be combined");
   const { startsFromWeights, subtractsStart }: MethodFacts<PeftConfig> = method;
@@ -48,7 +48,7 @@ function checkCombinable({ name, method, config, swaps }: Adapter, form: Product
     subtractsStart?.refusal(config) === null
       ? "save it with pathInitialModelForWeightConversion and combine what that gives"
       : "merge it instead";
-  refuse(`started from ${start.name}, and belongs to base weights of its own; ${advice}`);
+  refuse(`started from ${start.name}, and belongs to its own base weights; ${advice}`);
 }
 
 function checked(options: WeightedAdapterOptions, type: CombinationType): Omit<Combination, "type" | "rank"> {
@@ -58,7 +58,7 @@ function checked(options: WeightedAdapterOptions, type: CombinationType): Omit<C
   };
   if (!types.includes(type)) refuse("combinationType", type, `one of ${types.join(", ")}`);
   const prunes = pruning.some((kind) => type.startsWith(kind));
-  if (prunes && density === null) refuse("density", null, `the share of numbers to keep, since ${type} prunes`);
+  if (prunes && density === null) refuse("density", null, `the share of elements to keep, since ${type} prunes`);
   if (density !== null && !(density > 0 && density <= 1)) refuse("density", density, "above 0 and up to 1");
   if (!["total", "frequency"].includes(majoritySignMethod)) {
     refuse("majoritySignMethod", majoritySignMethod, '"total" or "frequency"');

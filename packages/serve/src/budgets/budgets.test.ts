@@ -46,7 +46,7 @@ describe("tokens a minute", () => {
     const check = () => budgets.check(key, { sequences: 1, param: "n" });
     check();
     budgets.admit(key, { sequences: 1, promptTokens: 60, param: "n" });
-    expect(check).toThrow("This key has none of its 60 tokens a minute left.");
+    expect(check).toThrow("This key has used all of its 60 tokens a minute left.");
     expect(check).toThrow(expect.objectContaining({ retryAfter: 1, code: "rate_limit_exceeded" }));
     now = 1000;
     check();

@@ -75,9 +75,12 @@ export class Budgets {
     this.#checkSequences(spender, size);
     const bucket = this.#bucket(spender);
     if (bucket === null || bucket.remaining > 0) return;
-    throw new BudgetError(`This key has none of its ${plural(bucket.limit, "token")} a minute left. Try again later.`, {
-      retryAfter: bucket.secondsUntil(1),
-    });
+    throw new BudgetError(
+      `This key has used all of its ${plural(bucket.limit, "token")} a minute left. Try again later.`,
+      {
+        retryAfter: bucket.secondsUntil(1),
+      },
+    );
   }
 
   /** Reserves a request's places and tokens. Throws `BudgetError` if they exceed the tenant's budgets. */
@@ -104,7 +107,7 @@ export class Budgets {
     const limit = this.#shares.limitOf(limits);
     if (sequences > limit) {
       throw new BudgetError(
-        `The request asks for ${plural(sequences, "sequence")}, and this key may have ${limit} at once; send fewer.`,
+        `The request needs ${plural(sequences, "sequence")}, and this key may have ${limit} at once; send fewer.`,
         { retryAfter: null, param },
       );
     }

@@ -63,7 +63,7 @@ function truncated(tokens: readonly number[], { before, behind }: Specials, most
   if (most > before + behind) return [...tokens.slice(0, most - behind), ...tokens.slice(tokens.length - behind)];
   throw new ServingError(
     "invalid_request",
-    `truncate_prompt_tokens is ${most}, and ${before + behind} tokens stand around every text; ask for more`,
+    `truncate_prompt_tokens is ${most}, and ${before + behind} tokens surround every text; give a larger value`,
     "truncate_prompt_tokens",
   );
 }

@@ -60,7 +60,7 @@ async function checkPooling(files: ModelFiles, path: string, hiddenSize: number)
   if (mode !== "mean") throw new Error(`${path} of ${files.label}: pooling_mode is ${mode}; served is mean alone`);
   if (size === hiddenSize) return;
   throw new Error(
-    `${path} of ${files.label}: word_embedding_dimension is ${size}, and the model's hidden states have ${hiddenSize} numbers; the files do not belong together`,
+    `${path} of ${files.label}: word_embedding_dimension is ${size}, and the model's hidden size is ${hiddenSize} numbers; the files belong to different models`,
   );
 }
 

@@ -7,6 +7,6 @@ import type { Backend } from "@lowrank/core";
 export function checkBackend(maker: string, backend: Backend): void {
   if (backend.batchInvariant) return;
   throw new Error(
-    `${maker}: the backend "${backend.name}" is not batch-invariant, so that a request's numbers would depend on its neighbours; start it with batchInvariant, as in wasm({ batchInvariant: true })`,
+    `${maker}: the backend "${backend.name}" is not batch-invariant, so that a request's results would depend on its batch; start it with batchInvariant, as in wasm({ batchInvariant: true })`,
   );
 }

@@ -25,7 +25,7 @@ function unknownHost(_: number, host: string): string {
 /** Messages with a fix for Node's error codes. */
 const problems: Readonly<Record<string, (port: number, host: string) => string>> = {
   EADDRINUSE: (port, host) => `port ${port} of ${host} is taken by another process; end it, or give another --port`,
-  EACCES: (port) => `port ${port} needs rights that this process has not; give a --port above 1023`,
+  EACCES: (port) => `port ${port} needs rights that this process lacks; give a --port above 1023`,
   EADDRNOTAVAIL: (_, host) => `${host} is no address of this machine; give another --host, such as 0.0.0.0`,
   ENOTFOUND: unknownHost,
   EAI_AGAIN: unknownHost,

@@ -14,7 +14,7 @@ export function confinedPath(path: string): string {
   if (/[\u0000-\u001f\u007f]/.test(path)) throw refuse("holds a control character");
   if (path.includes("\\")) throw refuse("holds a backslash");
   if (/%[0-9a-f]{2}/i.test(path)) throw refuse("holds a percent-encoded character");
-  if (/^\/|^[a-z][a-z0-9+.-]*:/i.test(path)) throw refuse("lies outside of the store");
+  if (/^\/|^[a-z][a-z0-9+.-]*:/i.test(path)) throw refuse("is outside the store");
   const names = path.replace(/^\.\//, "").replace(/\/$/, "").split("/");
   for (const name of names) {
     if (name === "") throw refuse(path === "" ? "is empty" : "has an empty name in it");

@@ -91,7 +91,7 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
   };
   const checkConditional = async (key: string): Promise<void> => {
     if (conditional) return;
-    const text = '"Servers write this to see that the store knows conditional writes."\n';
+    const text = '"Servers write this to check that the store supports conditional writes."\n';
     await put(key, text, ifNoneMatch);
     const written = (await put(key, text, ifNoneMatch)) ?? (await put(key, text, { "If-Match": '"none"' }));
     if (written !== null) {

@@ -49,7 +49,9 @@ export class BestModel {
     const ranks = model.allocationState?.() ?? new Map<string, Tensor>();
     for (const tensor of ranks.values()) tensor.dispose();
     if (loadBestModelAtEnd && ranks.size > 0) {
-      throw new Error("Trainer: loadBestModelAtEnd cannot go back to ranks that were given out anew; leave it out");
+      throw new Error(
+        "Trainer: loadBestModelAtEnd cannot restore a checkpoint after ranks were reallocated; leave it out",
+      );
     }
     this.#metric = metricForBestModel;
     this.#greaterIsBetter = options.greaterIsBetter ?? !lower;

@@ -70,7 +70,7 @@ for (const [place, empty] of Object.entries(places)) {
       const run = empty();
       expect(await getLastCheckpoint(run)).toBe(null);
       await expect(resumed(run)).rejects.toThrow(
-        `${run.label} is no whole checkpoint, and holds none: trainer_state.json is missing`,
+        `${run.label} is not a complete checkpoint and contains none: trainer_state.json is missing`,
       );
       const whole = await (await trained(run)).adapterFiles();
       expect((await run.list()).sort()).toEqual(["checkpoint-3/", "checkpoint-6/", "checkpoint-9/"]);

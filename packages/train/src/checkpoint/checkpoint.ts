@@ -197,7 +197,7 @@ function checkFingerprint(
   const differences = saved ? differencesOf(now, saved) : [];
   if (!saved && !allowChanges) {
     throw new Error(
-      `${label} does not say of which run it is, since an older version wrote it; resume with allowChanges if options and data are the same`,
+      `${label} does not name its run, since an older version wrote it; resume with allowChanges if options and data are the same`,
     );
   }
   if (differences.length > 0 && !allowChanges) throw new ResumeError(label, differences);

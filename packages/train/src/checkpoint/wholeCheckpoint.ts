@@ -50,7 +50,7 @@ async function damageOf(files: ModelFiles): Promise<string | null> {
   if (!list) return `${stateFile} is no list of its files`;
   for (const [name, file] of Object.entries(list)) {
     const { bytes, crc32: sum } = Object(file) as FileList[string];
-    if (!Number.isSafeInteger(bytes)) return `${stateFile} does not say how long ${name} is`;
+    if (!Number.isSafeInteger(bytes)) return `${stateFile} lacks the length of ${name} is`;
     if (!(await files.has(name))) return `${name} is missing`;
     const source = await files.open(name);
     if (source.size !== bytes) return `${name} has ${source.size} bytes instead of ${bytes}`;
@@ -85,7 +85,7 @@ export async function getLastCheckpoint(
   onWarning: OnWarning = printWarning,
 ): Promise<string | null> {
   const files = await openFiles(place);
-  if (!files.list) throw new Error(`${files.label} cannot tell its folders; name the checkpoint: .../checkpoint-8`);
+  if (!files.list) throw new Error(`${files.label} cannot list its folders; name the checkpoint: .../checkpoint-8`);
   for (const name of checkpointNames(await files.list())) {
     const damage = await damageOf(filesIn(files, name));
     if (damage === null) return name;
@@ -107,5 +107,5 @@ export async function openCheckpoint(place: string | URL | ModelFiles, onWarning
   }
   const damage = await damageOf(files);
   if (damage === null) return files;
-  throw new Error(`${files.label} is no whole checkpoint, and holds none: ${damage}; start the training anew`);
+  throw new Error(`${files.label} is not a complete checkpoint and contains none: ${damage}; start the training again`);
 }

@@ -111,6 +111,6 @@ export function commonLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
 
 function changed(index: number): Error {
   return new Error(
-    `messages[${index}]: the chat template does not render this turn once and in its place, so that the assistant's tokens cannot be told; use prompt and completion`,
+    `messages[${index}]: the chat template does not render this turn once and in order, so that the assistant's tokens cannot be found; use prompt and completion`,
   );
 }

@@ -78,7 +78,9 @@ export async function evaluate(
   }
   const [metric] = Object.keys(metricKeys).filter((key) => options[key as never] !== undefined);
   if (metric === undefined) return evaluateTask(model, task, examples, options);
-  throw new Error(`evaluate: ${metric} is for models with a loss of their own; leave it out with a collate and a loss`);
+  throw new Error(
+    `evaluate: ${metric} is for models that compute their own loss; leave it out with a custom collate and loss`,
+  );
 }
 
 async function evaluateTask(

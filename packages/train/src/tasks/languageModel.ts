@@ -47,6 +47,8 @@ export function withReference<T>(
   return noGrad(() => {
     if (reference) return fn(reference);
     if (model.disableAdapter) return model.disableAdapter(() => fn(model));
-    throw new Error(`${caller}: the model has no adapter to take off; give a referenceModel, a copy of it as it was`);
+    throw new Error(
+      `${caller}: the model has no adapter to disable; give a referenceModel, a copy of the model before training`,
+    );
   });
 }

@@ -83,7 +83,7 @@ describe("a refused step without modules", () => {
 
   it("names the first parameter whose gradient is not finite", async () => {
     await refusal(({ first, second }) => first.add(second.sqrt())).toThrow(
-      "Trainer: the gradient norm of step 1 is Infinity; lower learningRate (0.1) or maxGradNorm (1). The weights are as they were; the first gradient that is not finite is that of second",
+      "Trainer: the gradient norm of step 1 is Infinity; lower learningRate (0.1) or maxGradNorm (1). The weights are as they were; the first gradient that is not finite belongs to second",
     );
   });
 

@@ -70,7 +70,7 @@ async function whereNotFinite({ model, parameters, parts, generators }: NonFinit
     const first = await watch.first();
     if (first) return `the first module that is not finite is ${first.path}, in its ${first.what}`;
     for (const [name, flag] of flags) {
-      if (Number.isNaN(await flag.item())) return `the first gradient that is not finite is that of ${name}`;
+      if (Number.isNaN(await flag.item())) return `the first gradient that is not finite belongs to ${name}`;
     }
     return "the outputs and gradients of all modules are finite by themselves";
   } finally {

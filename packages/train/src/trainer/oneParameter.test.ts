@@ -148,7 +148,7 @@ it("examples of a custom task may have any fields, and groupByLength needs token
   const task = { collate: () => 1, loss: (model: Scalar) => model.w.mul(1), learningRate: 0.1, maxSteps: 1 };
   expect((await new Trainer(new Scalar(), examples, task).train()).losses).toEqual([1]);
   expect(() => new Trainer(new Scalar(), examples, { ...task, groupByLength: true })).toThrow(
-    "Trainer: groupByLength reads inputIds; leave it out with a collate of your own",
+    "Trainer: groupByLength reads inputIds; leave it out with a custom collate",
   );
   const grouped = { padTokenId: 0, learningRate: 0.1, batchSize: 4, groupByLength: true, epochs: 1 };
   const { tokens } = await new Trainer(tinyLlama(), sequences, grouped).train();
@@ -353,7 +353,7 @@ describe("an allocation of ranks", () => {
     });
     const make = (name: string) => () => new Trainer(model, named(name), { padTokenId: 0, learningRate: 1e-2 });
     expect(make("ada")).toThrow(
-      'Trainer: adapter "ada" is of a method that gives out ranks while it acts alone; train it by itself',
+      'Trainer: adapter "ada" uses a method that allocates ranks only as the single active adapter; train it alone',
     );
     expect(make("frozen")).toThrow(
       'Trainer: examples name adapter "frozen", of which nothing trains; leave them out, or make it trainable',

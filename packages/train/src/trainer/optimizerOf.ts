@@ -24,7 +24,7 @@ export function optimizerOf(
     }
     for (const key of ["learningRate", "betas", "eps", "weightDecay"] as const) {
       if (options[key] === undefined) continue;
-      throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has settings of its own; give one of the two`);
+      throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has its own settings; give one of the two`);
     }
     return { peaks: optimizer.groups.map((group) => group.lr), make: async () => optimizer };
   }

@@ -16,7 +16,7 @@ export function trainedParameters(
   for (const name of names) {
     if (model.trainsAlone?.(name)) {
       throw new Error(
-        `Trainer: adapter "${name}" is of a method that gives out ranks while it acts alone; train it by itself`,
+        `Trainer: adapter "${name}" uses a method that allocates ranks only as the single active adapter; train it alone`,
       );
     }
     if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;

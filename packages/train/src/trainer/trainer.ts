@@ -91,7 +91,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const own = ownTaskOf(options) !== undefined;
     const rows = own || !areListed(examples) ? [] : (examples as readonly AnyExample[]);
     if (own && options.groupByLength) {
-      throw new Error("Trainer: groupByLength reads inputIds; leave it out with a collate of your own");
+      throw new Error("Trainer: groupByLength reads inputIds; leave it out with a custom collate");
     }
     this.#byRows = rows.some(({ adapterName }) => adapterName !== undefined);
     this.#parameters = trainedParameters(model, rows);

@@ -104,7 +104,7 @@ describe("heap", () => {
       "wasm memory is full: asked for 1.4 MiB. Of 0.188 MiB, 0.154 MiB are in use (most by 2 of relu, 0.048 MiB " +
         "each; 1 of matmul, 0.057 MiB each; 1 of the backend, 0.001 MiB each) and 0.033 MiB free, the largest free " +
         "block 0.032 MiB. To free results that a loop no longer needs, run each step inside scope(() => ...), or declare " +
-        "them with `using`; backward() frees what a graph has saved. Else use a smaller batch or sequence",
+        "them with `using`; backward() frees the tensors that a graph has saved. Otherwise use a smaller batch or sequence",
     );
     expect(heap.alloc(90_000).bytes).toBe(90_000);
   });

@@ -180,7 +180,7 @@ export class Heap {
       `wasm memory is full: asked for ${mebibytes(asked)}. Of ${mebibytes(length)}, ${mebibytes(used)} are in use` +
       `${this.#holders()} and ${mebibytes(free)} free, the largest free block ${mebibytes(largestFree)}. ` +
       "To free results that a loop no longer needs, run each step inside scope(() => ...), or declare them with `using`; " +
-      "backward() frees what a graph has saved. Else use a smaller batch or sequence"
+      "backward() frees the tensors that a graph has saved. Otherwise use a smaller batch or sequence"
     );
   }
 

@@ -36,7 +36,7 @@ async function importDawn(): Promise<Dawn> {
     const absent = code === "ERR_MODULE_NOT_FOUND";
     throw new UnavailableError(
       absent
-        ? "webgpu: Node has no WebGPU of its own, and the npm package webgpu is not installed"
+        ? "webgpu: Node has no built-in WebGPU, and the npm package webgpu is not installed"
         : `webgpu: the npm package webgpu cannot be loaded (${message})`,
       absent ? "npm install webgpu" : "install it again",
       { cause: error },

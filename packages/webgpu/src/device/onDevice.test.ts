@@ -178,7 +178,7 @@ describe("an op on a device", () => {
     const out = place(backend, new Array<number>(256).fill(0));
     backend.run(op("test/double"), [fits], [out], undefined);
     expect(() => backend.run(op("test/double"), [large], [out], undefined)).toThrow(
-      "webgpu: test/double: i32 [257] of 1028 bytes is larger than what a kernel of this device can see (1024 bytes), and this op cannot cut it; give it smaller tensors, or a device with a higher maxStorageBufferBindingSize",
+      "webgpu: test/double: i32 [257] of 1028 bytes is larger than a kernel's binding on this device (1024 bytes), and this op cannot cut it; give it smaller tensors, or a device with a higher maxStorageBufferBindingSize",
     );
     expect(backend.stats().dispatches).toBe(1);
   });
@@ -311,7 +311,9 @@ describe("a backend on a device", () => {
     expect(await open("test/right", true)).toBe(true);
     expect(warn).not.toHaveBeenCalled();
     expect(await open("test/wrong", false)).toBe(false);
-    expect(warn.mock.calls).toEqual([["webgpu: subgroups give wrong numbers on test/wrong; kernels do without them"]]);
+    expect(warn.mock.calls).toEqual([
+      ["webgpu: subgroups compute wrong values on test/wrong; kernels do without them"],
+    ]);
     // The results for an adapter are cached.
     expect([await open("test/right", false), await open("test/wrong", true)]).toEqual([true, false]);
     expect(warn).toHaveBeenCalledTimes(1);

@@ -30,6 +30,6 @@ it("says of a device that the driver took away that it is lost", async () => {
   const info = { reason: "unknown", message: "reset" } as GPUDeviceLostInfo;
   const errors = new LateErrors(device(Promise.resolve(info)));
   expect((await errors.ofFailedRead(new Error("unmapped"))).message).toBe(
-    "webgpu: the device is lost (the driver gave up: reset); its tensors are gone: call init(webgpu()) again, and load them anew",
+    "webgpu: the device is lost (the driver gave up: reset); its tensors are lost: call init(webgpu()) again and load them again",
   );
 });

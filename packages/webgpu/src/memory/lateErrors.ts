@@ -68,7 +68,7 @@ export class LateErrors {
       .filter(Boolean)
       .join(": ");
     return new Error(
-      `webgpu: the device is lost (${why}); its tensors are gone: call init(webgpu()) again, and load them anew`,
+      `webgpu: the device is lost (${why}); its tensors are lost: call init(webgpu()) again and load them again`,
       { cause: earlier ?? cause },
     );
   }

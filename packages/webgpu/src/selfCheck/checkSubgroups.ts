@@ -44,7 +44,7 @@ export async function subgroupsWork(adapter: string, { place, run, read }: Trial
     const bytes = await read(out);
     works = `${new Float32Array(bytes.buffer, bytes.byteOffset, 2)}` === `${(n * (n + 1)) / 2},${n}`;
     found.set(adapter, works);
-    if (!works) console.warn(`webgpu: subgroups give wrong numbers on ${adapter}; kernels do without them`);
+    if (!works) console.warn(`webgpu: subgroups compute wrong values on ${adapter}; kernels do without them`);
   }
   return works;
 }

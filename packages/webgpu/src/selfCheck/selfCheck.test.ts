@@ -185,7 +185,7 @@ describe.skipIf(noWebGpu)("the check of kernels by warmUp", () => {
     await backend.warmUp(() => work(backend));
     expect(warn.mock.calls.flat()).toEqual([
       expect.stringMatching(
-        /^webgpu: the kernel for "rmsNorm" of f32 gives wrong numbers on .+; other kernels do its work/,
+        /^webgpu: the kernel for "rmsNorm" of f32 computes wrong values on .+; other kernels do its work/,
       ),
     ]);
     const [[first]] = (await norm().toArray()) as number[][];

@@ -113,7 +113,7 @@ export class SelfCheck {
       if (await kernelAgrees(backend, op, example)) continue;
       this.#refused.add(kind);
       console.warn(
-        `webgpu: the kernel for ${kind} gives wrong numbers on ${this.#adapter}; other kernels do its work, more slowly`,
+        `webgpu: the kernel for ${kind} computes wrong values on ${this.#adapter}; other kernels do its work, more slowly`,
       );
     }
   }

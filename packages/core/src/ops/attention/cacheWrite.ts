@@ -26,7 +26,7 @@ function check([cache, rows]: readonly TensorSpec[], { position }: CacheWritePar
   for (const p of typeof position === "number" ? [position] : position) {
     if (!(p >= 0 && p + r[1] <= c[1])) {
       throw new Error(
-        `cacheWrite: rows ${p}..${p + r[1] - 1} lie outside the cache's ${c[1]} rows; make a larger cache`,
+        `cacheWrite: rows ${p}..${p + r[1] - 1} are outside the cache's ${c[1]} rows; make a larger cache`,
       );
     }
   }

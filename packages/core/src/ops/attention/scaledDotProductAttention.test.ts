@@ -40,6 +40,6 @@ it("refuses isCausal beside a mask, as PyTorch does, and beside the other alignm
   const q = randn([1, 1, 2, 4], { generator: new Generator(1) });
   const mask = tensor([1, 1, 1, 1], { shape: [2, 2], dtype: "bool" });
   const call = (options: object) => () => scaledDotProductAttention(q, q, q, { isCausal: true, ...options });
-  expect(call({ mask })).toThrow("scaledDotProductAttention: isCausal stands beside a mask; give one of them");
+  expect(call({ mask })).toThrow("scaledDotProductAttention: isCausal is given with a mask; give one of them");
   expect(call({ isCausalLowerRight: true })).toThrow(/stands beside isCausalLowerRight/);
 });

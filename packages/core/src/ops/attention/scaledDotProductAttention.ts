@@ -41,7 +41,7 @@ export function scaledDotProductAttention(
   const { mask, isCausal, isCausalLowerRight, scale, enableGqa, dropoutP, generator } = options;
   if (isCausal && (mask || isCausalLowerRight)) {
     throw new Error(
-      `scaledDotProductAttention: isCausal stands beside ${mask ? "a mask" : "isCausalLowerRight"}; give one of them, as in PyTorch`,
+      `scaledDotProductAttention: isCausal is given with ${mask ? "a mask" : "isCausalLowerRight"}; give one of them, as in PyTorch`,
     );
   }
   if (!enableGqa && q.shape[1] !== k.shape[1]) {

@@ -19,7 +19,7 @@ export class ScaleWriter {
   write(scale: number, at: number): void {
     this.#wide[0] = scale;
     f32ToF16(this.#wide, this.#code);
-    if ((this.#code[0] & 0x7fff) >= 0x7c00) throw this.refusal("numbers too large for an f16 scale");
+    if ((this.#code[0] & 0x7fff) >= 0x7c00) throw this.refusal("values too large for an f16 scale");
     this.#view.setUint16(at, this.#code[0], true);
   }
 

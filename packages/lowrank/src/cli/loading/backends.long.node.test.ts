@@ -110,7 +110,7 @@ test("without npm webgpu, the error names it", async () => {
   const { code, stderr } = await folder.process.lowrank([...generate, "--backend", "webgpu"], {
     env: without("webgpu"),
   });
-  const reason = "Node has no WebGPU of its own, and the npm package webgpu is not installed";
+  const reason = "Node has no built-in WebGPU, and the npm package webgpu is not installed";
   expect(stderr).toBe(`error: --backend webgpu: webgpu: ${reason}; npm install webgpu, or leave --backend out\n`);
   expect(code).toBe(1);
 });

@@ -3,7 +3,7 @@ import type { TargetReport } from "@lowrank/peft";
 /** Returns lines about an adapter's targets: the modules that matched, and names without a match. */
 export function describeTargets(report: TargetReport | null): string[] {
   if (report === null) return ["no adapter is active"];
-  if (report.matched.length === 0) return ["adapter on no module: virtual tokens stand before sequences"];
+  if (report.matched.length === 0) return ["adapter on no module: virtual tokens come before sequences"];
   const lines = [`adapter on ${report.matched.length} modules: ${byLastName(report.matched)}`];
   if (report.excluded.length > 0) lines.push(`targeted but excluded: ${report.excluded.join(", ")}`);
   const unused = [...report.unmatchedTargets, ...report.unusedPatterns];

@@ -73,7 +73,7 @@ export function withoutTokenizer(path: string): Error {
   return new Error(
     isGguf(path)
       ? `${path} has no tokenizer; convert the model again, from a folder that has one`
-      : `${path} has no tokenizer.json; copy the one of the model it was made from beside config.json`,
+      : `${path} has no tokenizer.json; copy it from the original model, next to config.json`,
   );
 }
 

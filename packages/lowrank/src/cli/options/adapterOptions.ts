@@ -14,7 +14,7 @@ export function addAdapterOptions(command: Command): Command {
     const { flag, takers } = adapterFlag;
     if (command.options.some(({ long }) => long === `--${flag}`)) {
       const types = takers.map(({ method }) => method.peftType).join(", ");
-      throw new Error(`${types}: lowrank ${command.name()} has an option --${flag} of its own; use another flag`);
+      throw new Error(`${types}: lowrank ${command.name()} has an option --${flag} already; use another flag`);
     }
     command.addOption(toOption(adapterFlag));
   }

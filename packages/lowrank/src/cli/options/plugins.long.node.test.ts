@@ -192,7 +192,7 @@ describe("errors name the file and the fix", () => {
     ["folder", null, /folder is a folder; give the module in it/],
     ["throws.mjs", 'throw new Error("not today");', /throws\.mjs cannot be read: not today; correct the module/],
     ["syntax.mjs", "const = 3;", /syntax\.mjs cannot be read: .*; correct the module/],
-    ["lacks.mjs", 'import "nowhere-to-be-found";', /'nowhere-to-be-found'.*; install it beside the plugin/],
+    ["lacks.mjs", 'import "nowhere-to-be-found";', /'nowhere-to-be-found'.*; install it next to the plugin/],
     ["enum.ts", "enum A { B }", /enum\.ts cannot be read: .*; correct the module/],
     ["taken.mjs", renamed('name: "scale"', 'name: "dora"'), /test\/SCALE: its recipe is called dora, as one of LORA;/],
     [
@@ -229,7 +229,7 @@ describe("errors name the file and the fix", () => {
   test("a flag that a command has is the method's to change", async () => {
     await writeFile(at("taken-flag.mjs"), renamed("my-flag", "seq"));
     const { stderr } = await lowrank(["plan", "gpt2", "--plugin", "taken-flag.mjs"]);
-    expect(stderr).toBe("error: test/SCALE: lowrank report has an option --seq of its own; use another flag\n");
+    expect(stderr).toBe("error: test/SCALE: lowrank report has an option --seq already; use another flag\n");
   });
 });
 

@@ -15,7 +15,7 @@ import { adapterFlags } from "./adapterFlags.ts";
 export function pluginOption(): Option {
   return new Option(
     "--plugin <file>",
-    "ES module to read first, which registers methods or architectures of your own; may be given several times",
+    "ES module to read first, which registers custom methods or architectures; may be given several times",
   ).argParser((file, files: readonly string[] = []) => [...files, file]);
 }
 
@@ -85,7 +85,7 @@ function reason(error: unknown): string {
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[cm]?ts/.test(message)) {
     return `${process.version} runs no TypeScript; use Node 22.18 or later, or compile it to a .js file`;
   }
-  if (code === "ERR_MODULE_NOT_FOUND") return `${message.split("\n")[0]}; install it beside the plugin`;
+  if (code === "ERR_MODULE_NOT_FOUND") return `${message.split("\n")[0]}; install it next to the plugin`;
   return `${message}; correct the module`;
 }
 
@@ -96,7 +96,7 @@ function checkMethods(): void {
     const made = config(usualSettings);
     if (made.peftType !== peft.peftType) {
       throw new Error(
-        `${peft.peftType}: its recipe ${name} makes a configuration of ${made.peftType}; make one of its own`,
+        `${peft.peftType}: its recipe ${name} makes a configuration of ${made.peftType}; return its own configuration`,
       );
     }
     for (const { flag, field } of optionsOf(peft)) {

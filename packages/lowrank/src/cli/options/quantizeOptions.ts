@@ -15,7 +15,7 @@ export function addQuantizeOptions(command: Command, when: string): Command {
     .addOption(
       new Option(
         "--quant-type <type>",
-        `${when}: nf4 for trained weights, which lie like a bell curve, or fp4`,
+        `${when}: nf4 for trained weights, which are normally distributed, or fp4`,
       ).choices(["nf4", "fp4"]),
     )
     .option(

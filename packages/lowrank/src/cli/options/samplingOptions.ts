@@ -21,7 +21,7 @@ export function samplingOptions(): Option[] {
     new Option("--top-p <p>", "sample among the likeliest tokens that reach this probability").argParser(
       number({ above: 0, most: 1 }),
     ),
-    new Option("--seed <n>", "of the random numbers; the same seed gives the same text")
+    new Option("--seed <n>", "of the random generator; the same seed gives the same text")
       .argParser(integer(0))
       .default(0),
     new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]),

@@ -106,7 +106,7 @@ test("a line that fails is told and skipped; the exit code says so", async () =>
 test("a conversation that fills the model is an error, and stays", async () => {
   const { code, stderr, stdout } = await chat([`${"long ".repeat(15)}`, "hi"]);
   expect([code, stdout]).toEqual([1, `${await generated("hi")}\n`]);
-  expect(stderr).toMatch(/the conversation has \d+ tokens, and the model 64 positions; \/reset begins anew/);
+  expect(stderr).toMatch(/the conversation has \d+ tokens, and the model 64 positions; \/reset starts again/);
 });
 
 test("after training on chats the suggested command has --chat, after other data it has not", async () => {

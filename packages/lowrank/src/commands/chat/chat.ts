@@ -33,7 +33,7 @@ interface ChatCommandOptions extends QuantizeCommandOptions, ChatSettings {
 }
 
 const help = `
-/help lists what can be said beside text: /use ADAPTER, /adapters, /system, /reset, /save, /set temperature 0.7, /exit.
+/help lists the commands: /use ADAPTER, /adapters, /system, /reset, /save, /set temperature 0.7, /exit.
 Ctrl-C stops an answer, and twice leaves. In a pipe each line is a turn.
 
 Examples:
@@ -50,7 +50,7 @@ export function chatCommand(): Command {
     .summary("talks with a model and its adapters")
     .description(
       "Talks with a model in its chat template, turn by turn, with or without adapters. Answers come token by token, and " +
-        "only what is new of the conversation runs. How tokens are chosen comes from the model's generation_config.json.",
+        "only new tokens of the conversation run. How tokens are chosen comes from the model's generation_config.json.",
     )
     .addOption(
       new Option(
@@ -58,7 +58,7 @@ export function chatCommand(): Command {
         "folder of a PEFT adapter to use, or hf://org/name; several may be given, and the last one answers first",
       ).argParser((dir: string, dirs: readonly string[] = []) => [...dirs, dir]),
     )
-    .option("--system <text>", "what the model is told before all turns")
+    .option("--system <text>", "system message before all turns")
     .addOption(maxNewTokensOption());
   for (const option of samplingOptions()) command.addOption(option);
   command

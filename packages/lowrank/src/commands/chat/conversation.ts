@@ -124,7 +124,7 @@ export class Conversation implements Disposable {
     const room = this.#model.maxPositions - (this.#model.virtualTokens?.count ?? 0) - ids.length;
     if (room < 1) {
       throw new Error(
-        `the conversation has ${ids.length} tokens, and the model ${this.#model.maxPositions} positions; /reset begins anew`,
+        `the conversation has ${ids.length} tokens, and the model ${this.#model.maxPositions} positions; /reset starts again`,
       );
     }
     const begin = performance.now();

@@ -44,8 +44,8 @@ interface CompareCommandOptions {
 }
 
 const help = (): string => `
-Each run is a process of its own, so that its peak memory is that of one method. Without --model and --data, the embedded
-model (npm install @lowrank/nano), which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
+Each run has its own process, so that its peak memory belongs to one method. Without --model and --data, the embedded
+model (npm install @lowrank/nano), which was trained on Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
 goes on where it was stopped. With --queue and --store the workers of a queue run it (lowrank worker).
 
 Methods: ${wrapped(methodNames().join(", "))}.
@@ -58,9 +58,9 @@ Examples:
 export function compareCommand(plugins: readonly string[]): Command {
   const common = allMethods().flatMap(({ name, common }) => (common ? [name] : []));
   return new Command("compare")
-    .summary("trains methods side by side and tells memory, time and quality")
+    .summary("trains methods side by side and reports memory, time and quality")
     .description(
-      "Trains methods on one model and data under one budget, each with several seeds, and tells what they cost and what they learned.",
+      "Trains methods on one model and data under one budget, each with several seeds, and reports their cost and quality.",
     )
     .option("--model <path>", "folder of the model, or a .gguf file (default: the embedded model)")
     .option("--data <file...>", "files to train on, as for train (default: the embedded model's task)")
@@ -95,7 +95,7 @@ export function compareCommand(plugins: readonly string[]): Command {
       "let the workers of a queue run it, as redis://host:port; needs --store, --model and --data",
     )
     .option("--store <place>", "with --queue, the workers' store: a folder, or s3://bucket/prefix")
-    .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
+    .option("--output <dir>", "write tables, a page with charts, and each run's results here")
     .option("--json", "print one JSON object")
     .addHelpText("after", help())
     .action((options: CompareCommandOptions, command: Command) => {

@@ -206,7 +206,7 @@ function charts(rows: readonly Row[]): string[] {
       (n) => n.toFixed(4),
       ({ loss }) => ({ value: loss.mean, spread: loss.deviation }),
     ),
-    chart("Numbers that train", whole, ({ costs }) => ({ value: costs.trainable }), true),
+    chart("Trained parameters", whole, ({ costs }) => ({ value: costs.trainable }), true),
     chart("Peak memory of tensors while training", byteText, (row) => ({ value: row.peakTensorBytes })),
     chart("Time of a step, ms", milliseconds, (row) => ({ value: row.stepMilliseconds })),
     chart("Forward pass as trained, ms", milliseconds, (row) => ({ value: row.latencyMilliseconds })),

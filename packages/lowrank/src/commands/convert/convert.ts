@@ -45,7 +45,7 @@ export function convertCommand(): Command {
   return addModelOption(new Command("convert"))
     .summary("writes a model folder as a GGUF file for llama.cpp, or the other way round")
     .description(
-      "Writes a Hugging Face folder as a GGUF file, which llama.cpp and its kin run, or a GGUF file as a Hugging Face " +
+      "Writes a Hugging Face folder as a GGUF file, which llama.cpp and similar programs run, or a GGUF file as a Hugging Face " +
         "folder. Config, tokenizer and chat template go along; docs/gguf.md lists the architectures.",
     )
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")

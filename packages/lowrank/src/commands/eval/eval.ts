@@ -89,7 +89,7 @@ export function evalCommand(): Command {
       integer(2),
     )
     .option("--stride <n>", "tokens by which a window moves on (default: half of --max-length)", integer(1))
-    .option("--output <file>", "write all answers and numbers here, as JSON")
+    .option("--output <file>", "write all answers and results here, as JSON")
     .addOption(weightsOption())
     .addOption(activationsOption())
     .addOption(backendOption())

@@ -6,7 +6,7 @@ import { readRecords, textField } from "./records.ts";
 /** Evaluation on GSM8K: compares the number at the end of the solution that the model writes. */
 export const gsm8kTask: EvalTask = {
   name: "gsm8k",
-  help: 'records {"question", "answer"} of GSM8K: the share of right numbers behind "####" (strict) and of right last numbers (flexible)',
+  help: 'records {"question", "answer"} of GSM8K: the share of correct answers after "####" (strict) and as the last value (flexible)',
   options: ["limit", "batchSize", "maxNewTokens", "chat", "system", "numFewshot", "fewshotData"],
   read: async (path, options) => {
     const { solved, asked } = await problems(path, options);
@@ -41,7 +41,7 @@ async function problems(
     (await readRecords(file, most)).map((record) => {
       const problem = { question: textField(record, ["question"]), answer: textField(record, ["answer"]) };
       if (gsm8kNumber(problem.answer, "strict") !== null) return problem;
-      throw new Error(`${record.place}: its answer has no "#### " with a number behind it`);
+      throw new Error(`${record.place}: its answer has no "#### " followed by a number`);
     });
   if (fewshotData !== undefined) {
     return {

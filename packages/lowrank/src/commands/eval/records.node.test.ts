@@ -186,7 +186,7 @@ describe("GSM8K", () => {
   test("a problem needs its number", async () => {
     const path = await file([problem(0), { question: "x", answer: "3" }]);
     await expect(gsm8kTask.read(path, { batchSize: 1, numFewshot: 0 })).rejects.toThrow(
-      `${path}, line 2: its answer has no "#### " with a number behind it`,
+      `${path}, line 2: its answer has no "#### " followed by a number`,
     );
   });
 });

@@ -52,9 +52,9 @@ interface ModelInfo {
 /** Returns the `lowrank info` command. */
 export function infoCommand(): Command {
   return new Command("info")
-    .summary("tells what a model is: architecture, size, dtypes, memory, what can be trained")
+    .summary("describes a model: architecture, size, dtypes, memory, trainable layers")
     .description(
-      "Tells a model's architecture, parameters, dtypes, memory, chat template, and the layers that adapters can sit on. " +
+      "Prints a model's architecture, parameters, dtypes, memory, chat template, and the layers that adapters can change. " +
         "It reads no weights, only the headers of their files.",
     )
     .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
@@ -145,7 +145,7 @@ function infoLines(info: ModelInfo): string[] {
     `in memory      f32 ${megabytes(memory.f32)}, f16 or bf16 ${megabytes(memory.half)}`,
     ...stored.map(({ dtype, tensors, bytes }) => `in the files   ${dtype} ${megabytes(bytes)}, ${tensors} tensors`),
     `chat template  ${template}`,
-    "adapters can sit on:",
+    "layers for adapters:",
     ...layers.map(({ name, kind, shape, count }) => {
       const usual = defaultTargets.includes(name) ? ", by default" : "";
       return `  ${name.padEnd(width)}  ${count} x ${kind} [${shape.join(", ")}]${usual}`;

@@ -50,7 +50,7 @@ Examples:
 /** Returns the `lowrank inspect` command. */
 export function inspectCommand(): Command {
   return addModelOption(new Command("inspect"))
-    .summary("tells which rank a change of weights has, and writes adapters of lower rank")
+    .summary("reports the rank of a change of weights, and writes adapters of lower rank")
     .description(
       "Measures the rank of what an adapter changes, or of the difference of two models: singular values, effective " +
         "rank and energy by rank, layer by layer. --compress writes the nearest adapter of a lower rank.",

@@ -56,12 +56,12 @@ export function mergeCommand(): Command {
     .addOption(
       new Option(
         "--dtype <type>",
-        "of the written weights, those of a model in 4 bits too; q8_0, q6_k and other blocks are for .gguf files (default: f32, and f16 for .gguf)",
+        "of the written weights, also for a model in 4 bits; q8_0, q6_k and other blocks are for .gguf files (default: f32, and f16 for .gguf)",
       )
         .choices(ggufDTypes)
         .conflicts("requantize"),
     )
-    .option("--requantize", "write a model in 4 bits in 4 bits again, and tell how far weights and logits drift")
+    .option("--requantize", "write a model in 4 bits in 4 bits again, and print the change of weights and logits")
     .option("--prompt <text>", "what to compare on", "Once upon a time")
     .addOption(overwriteOption())
     .addOption(backendOption())
@@ -90,7 +90,7 @@ async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeComm
       );
     }
     const { maxDifference, scale } = await mergeHeaded(headed, options, dtype, target);
-    say(`merged: numbers differ by ${maxDifference.toExponential(1)} at most (largest ${scale.toFixed(1)})`);
+    say(`merged: values differ by ${maxDifference.toExponential(1)} at most (largest ${scale.toFixed(1)})`);
     say(`wrote ${output}`);
     if (options.json) printJson({ output, dtype, merged: { maxDifference, scale } });
     return;

@@ -88,7 +88,7 @@ async function numbersOf(model: LoadedBase["model"], ids: readonly number[]): Pr
   );
   const numbers = (await output.data()) as Float32Array;
   if (numbers.every(Number.isFinite)) return numbers;
-  throw new Error("the model with its adapter gives numbers that are not finite; nothing was written");
+  throw new Error("the model with its adapter gives values that are not finite; nothing was written");
 }
 
 function compare(a: Float32Array, b: Float32Array): HeadedMerge {

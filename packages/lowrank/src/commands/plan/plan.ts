@@ -67,9 +67,9 @@ const dtypes = ["f32", "f16", "bf16"];
 /** Returns the `lowrank plan` command. */
 export function planCommand(): Command {
   const command = new Command("plan")
-    .summary("tells how much memory fine-tuning and generating take, and where they fit")
+    .summary("estimates the memory of fine-tuning and generation, and the devices they fit on")
     .description(
-      "Tells how much memory fine-tuning a model and generating with it take, part by part, and on which devices they fit.",
+      "Estimates the memory that fine-tuning a model and generating with it take, part by part, and the devices that they fit on.",
     )
     .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
@@ -83,7 +83,11 @@ export function planCommand(): Command {
     .option("--accumulate <n>", "forward passes that make one step", integer(1), 1)
     .addOption(new Option("--dtype <type>", "of the base model's weights").choices(dtypes).default("f32"))
     .addOption(new Option("--adapter-dtype <type>", "of the adapter (default: f32, Lowrank's own)").choices(dtypes))
-    .addOption(new Option("--gradient-dtype <type>", "of the gradients (default: that of what trains)").choices(dtypes))
+    .addOption(
+      new Option("--gradient-dtype <type>", "of the gradients (default: the dtype of the trained parameters)").choices(
+        dtypes,
+      ),
+    )
     .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
     .addOption(precisionOption())
     .option("--memory <size>", "check if it fits in this much memory, such as 8GB or 6GiB", memorySize)

@@ -227,7 +227,7 @@ describe("misuse", () => {
       "error: --modules-to-save is for one adapter; leave it out with --methods, or give one as --method",
     ],
     [["gpt2", "--adapter", "a", "--format", "csv"], "cannot be used with option"],
-    [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv ask for two forms; give one of them"],
+    [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv name two formats; give one of them"],
     [["gpt2", "--peft-config", "a.json", "--r", "4"], "error: --peft-config says the adapter whole; leave --r out"],
     [["gpt2", "--adapter", "a", "--use-dora"], "error: --adapter says the adapter whole; leave --use-dora out"],
   ])("%j", async (args, message) => {

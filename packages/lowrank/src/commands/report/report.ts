@@ -71,7 +71,7 @@ interface ReportCommandOptions {
 }
 
 const help = (): string => `
-Without options that describe one adapter, methods are compared: what trains, what is saved, what inference takes. No
+Without options that describe one adapter, methods are compared: trained parameters, saved bytes, cost of inference. No
 weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
 Each method runs its recipe with rank ${usualSettings.r}, targets ${usualSettings.targetModules} and ${usualSettings.virtualTokens} virtual tokens. Some recipes use other values: IA3 has
 its own targets, and the rank of OFT and VeRA differs. --target-modules and --virtual-tokens replace the value in every
@@ -88,9 +88,9 @@ Examples:
 /** Returns the `lowrank report` command. */
 export function reportCommand(): Command {
   const command = new Command("report")
-    .summary("tells what adapters train, save and cost, or what one on disk holds")
+    .summary("reports what adapters train, save and cost, or describes one on disk")
     .description(
-      "Tells what adapters would train, save and cost on a model, method by method; or what one would, or one on disk: which modules it sits on, and how many parameters it has.",
+      "Reports what adapters would train, save and cost on a model, method by method. Or describes one adapter, planned or on disk: its modules and its parameters.",
     )
     .argument("[model]", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
@@ -138,7 +138,7 @@ export function reportCommand(): Command {
     )
     .option("--json", "print one JSON object")
     .option("--output <file>", "write to a file: .md, .json, .csv, .html or text")
-    .option("--published", "instead: what papers and PEFT's own tables say, beside what is computed here");
+    .option("--published", "instead: values of papers and of PEFT's tables, next to the values computed here");
   return addAdapterOptions(command).addHelpText("after", help()).action(report);
 }
 
@@ -147,7 +147,7 @@ async function report(
   options: ReportCommandOptions & { published?: boolean },
 ): Promise<void> {
   if (options.json && options.format !== undefined && options.format !== "json") {
-    throw new Error(`--json and --format ${options.format} ask for two forms; give one of them`);
+    throw new Error(`--json and --format ${options.format} name two formats; give one of them`);
   }
   const format = options.json ? "json" : (options.format ?? formatOf(options.output));
   if (options.published) return write(await publishedReport(format), options.output);

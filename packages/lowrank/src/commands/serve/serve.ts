@@ -22,7 +22,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     .summary("serves a model and its adapters over HTTP, by OpenAI's API")
     .description("Serves a model and any number of adapters in one batch. A request's model names the adapter.")
     .option("--config <file>", "YAML or JSON with the settings below by name; the command line goes first")
-    .option("--served-model-name <name>", "the base model's name in requests (default: that of its folder or file)")
+    .option("--served-model-name <name>", "the base model's name in requests (default: the name of its folder or file)")
     .option("--adapter <name=path>", "an adapter and its folder, or its path in --store; may be repeated", adapters)
     .option("--store <place>", "folder of adapter folders, or s3://bucket/prefix; each is loaded when it is first used")
     .option("--fine-tuning", "take fine-tunes over HTTP, which train on this machine at the lowest priority")

@@ -119,7 +119,8 @@ async function trainAll(
   const stopFilling = url === undefined ? null : keepFilled(queue, places.jobs, model, { onError });
   try {
     for (const job of jobs) if (!(await places.jobs.state(job)).settled) await queue.add(job);
-    const note = () => console.error("stopping: trials save a checkpoint, and go on when the command is started anew");
+    const note = () =>
+      console.error("stopping: trials save a checkpoint, and continue when the command is started again");
     return await withInterrupt(note, (signal) => allEnded(plan, places, jobs, signal));
   } finally {
     stopFilling?.();

@@ -39,13 +39,13 @@ Examples:
 /** Returns the `lowrank sweep` command. */
 export function sweepCommand(plugins: readonly string[]): Command {
   return new Command("sweep")
-    .argument("<file>", "YAML or JSON that says what to train, and which options to vary", (file) => {
+    .argument("<file>", "YAML or JSON with the training and the options to vary", (file) => {
       if (/\.(ya?ml|json)$/i.test(file)) return file;
       throw new InvalidArgumentError("Expected a .yaml or .json file.");
     })
-    .summary("trains with several options, and tells which were best")
+    .summary("trains with several options, and reports the best")
     .description("Trains adapters over a grid of options, or with options drawn at random, and compares them.")
-    .option("--output <dir>", "folder for the table, the page and the best adapter (default: that of the file)")
+    .option("--output <dir>", "folder for the table, the page and the best adapter (default: the file's output)")
     .option("--queue <url>", "let the workers of a queue train, as redis://host:port; needs --store")
     .option("--store <place>", "with --queue, the workers' store: a folder, or s3://bucket/prefix")
     .option("--jobs <n>", "without --queue, trials that train at once", integer(1), 1)

@@ -58,7 +58,7 @@ test.skipIf(!can)("a disk that is full at the end: what was trained is kept else
   const { code, stderr } = await lowrank(train("small/late"));
   expect(code).toBe(1);
   expect(stderr).toMatch(/small\/late\/adapter_\S+: no space is left on the disk for its \d+ bytes/);
-  const [, kept] = /what was trained is in (\S+);/.exec(stderr) ?? [];
+  const [, kept] = /the trained adapter is in (\S+);/.exec(stderr) ?? [];
   expect(await weights(kept)).toBe(await weights(at("whole")));
   await rm(kept, { recursive: true });
   await writeFile(at("small/ballast"), new Uint8Array(400 * 1024 - 4096)).catch(() => {});

@@ -122,7 +122,7 @@ async function adapter(
   }
   if (start && options.verify) {
     throw new Error(
-      `--verify cannot be used with ${start.name}: what is written is for the model as it was, which is here no more`,
+      `--verify cannot be used with ${start.name}: the written adapter is for the original base weights, which the command no longer has`,
     );
   }
   const generator = new Generator(options.seed);

@@ -99,7 +99,7 @@ async function removeEmpty(inner: string, outer: string): Promise<void> {
 class RunningError extends Error {
   constructor(folder: string, path: string, { pid, host, since }: Holder) {
     const elsewhere = host !== hostname();
-    const advice = elsewhere ? `, or delete ${path} if it runs no more` : "";
+    const advice = elsewhere ? `, or delete ${path} if it no longer runs` : "";
     super(
       `--output ${folder} is in use: process ${pid}${elsewhere ? ` on ${host}` : ""} trains there since ${since}; wait for it, or give another folder${advice}`,
     );

@@ -221,7 +221,7 @@ function summary(
   const validations = metrics.filter(isValidation);
   const ends = new Set([...validations.slice(0, 1), ...validations.slice(-1)]);
   lines.push(...measureLines([...ends]));
-  if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
+  if (result.best) lines.push(`best evaluation: step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
   if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
   else if (result.steps < maxSteps)
     lines.push(

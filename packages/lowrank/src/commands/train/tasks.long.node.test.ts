@@ -128,7 +128,7 @@ describe("the best evaluation by a task's own measurement", () => {
     // After two steps, all pairs are ranked correctly.
     const stop = best("rewards/accuracies", "--early-stopping-patience", "1");
     const { stdout } = await succeed(words("dpo", "stops", "--data", "preferences.jsonl", ...stop));
-    expect(stdout).toContain("best evaluation: that of step 2, 1.0000\nstopped early, after step 4 of 8");
+    expect(stdout).toContain("best evaluation: step 2, 1.0000\nstopped early, after step 4 of 8");
     const { code, stderr: said } = await lowrank(
       words("dpo", "typo", "--data", "preferences.jsonl", ...best("margin")),
     );

@@ -76,7 +76,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlag
 
 const help = (): string => `
 A text file is tokenized as a whole and cut into blocks. Files of records (.jsonl, .json, .csv, .tsv, .parquet) hold
-examples: {"text"}, {"prompt", "completion"} (only the completion is learned), {"messages": [{"role", "content"}]}
+examples: {"text"}, {"prompt", "completion"} (the loss counts only the completion), {"messages": [{"role", "content"}]}
 (only the assistant's turns are learned), those of Alpaca or ShareGPT, or others by --columns. Ctrl-C stops after the running step, saves, and ends with code 130.
 
 ${quantizedWords()} trains on a model whose linear layers are quantised to 4 bits while they are read, so that they take an eighth of
@@ -106,20 +106,17 @@ export function trainCommand(): Command {
   const command = addModelOption(new Command("train"))
     .summary("trains an adapter and writes a folder that PEFT loads")
     .description(
-      "Trains an adapter for a model on texts or examples, tells the loss before and after, and writes a folder that " +
+      "Trains an adapter for a model on texts or examples, prints the loss before and after, and writes a folder that " +
         "PEFT loads.",
     )
     .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl, .json, .csv or .parquet")
     .addOption(
-      new Option(
-        "--columns <list>",
-        "the keys of records with other names, as prompt=question,completion=answer",
-      ).argParser(columns),
+      new Option("--columns <list>", "keys of the records, as prompt=question,completion=answer").argParser(columns),
     )
     .addOption(
       new Option(
         "--on-bad-record <how>",
-        "error ends at a record that is broken or empty; skip leaves it out, and says so",
+        "error ends at a record that is broken or empty; skip leaves it out with a warning",
       )
         .choices(["error", "skip"])
         .default("error"),
@@ -143,7 +140,7 @@ export function trainCommand(): Command {
     .option("--temperature <x>", "with distillation: logits are divided by it (default: 1)", number({ above: 0 }))
     .option(
       "--labels <names>",
-      "with token-classification: the labels in their order, as O,B-PER,I-PER (default: those of the data)",
+      "with token-classification: the labels in their order, as O,B-PER,I-PER (default: the labels of the data)",
       names,
     )
     .option("--scale <x>", "with contrast: the factor of cosines (default: 20)", number({ above: 0 }))
@@ -175,11 +172,7 @@ export function trainCommand(): Command {
       "--gradient-checkpointing",
       "compute activations again instead of keeping them: less memory, a third slower",
     )
-    .option(
-      "--lr <x>",
-      "peak learning rate (default: what is usual for the method, which is told)",
-      number({ above: 0 }),
-    )
+    .option("--lr <x>", "peak learning rate (default: the method's usual rate, which is printed)", number({ above: 0 }))
     .option("--find-lr", "try learning rates from small to large, print what they do, suggest one, and write nothing")
     .option("--loraplus-lr-ratio <x>", "LoRA+: how many times as fast B learns as A, 16 say", number({ least: 1 }))
     .addOption(
@@ -208,9 +201,9 @@ export function trainCommand(): Command {
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
-    .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
+    .option("--eval-every <n>", "also measure the validation loss every n steps", integer(1))
     .option("--log-every <n>", "write a line to <output>/metrics.jsonl every n steps", integer(1), 1)
-    .option("--sample-every <n>", "answer prompts every n steps, besides before and after", integer(1))
+    .option("--sample-every <n>", "also answer prompts every n steps", integer(1))
     .addOption(
       new Option("--samples <n>", "answer the prompts of n examples before and after, for the report")
         .argParser(integer(0))
@@ -221,10 +214,13 @@ export function trainCommand(): Command {
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
-    .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
-    .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
-    .option("--dry-run", "tell modules, counts, memory and steps, show an example, and write nothing")
-    .option("--quiet", "tell nothing on stderr but warnings and errors")
+    .option(
+      "--allow-changes",
+      "resume although options, data or model differ from the checkpoint's, and print the differences",
+    )
+    .option("--verify", "read the written adapter again and compare its outputs with the trained adapter's")
+    .option("--dry-run", "print modules, counts, memory, steps and an example, and write nothing")
+    .option("--quiet", "print only warnings and errors on stderr")
     .option("--json", "print the result as one JSON object, and what goes on as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));

@@ -75,7 +75,7 @@ async function retryAll({ jobs }: JobPlaces, queue: JobQueue, model: string, ids
   const failed = await jobs.failed(model);
   for (const id of ids) {
     const found = failed.find(({ job }) => job.id === id);
-    if (!found) throw new Error(`--retry ${id}: no such job of ${model} has failed; --failed lists those that have`);
+    if (!found) throw new Error(`--retry ${id}: no such job of ${model} has failed; --failed lists the failed jobs`);
     await retryJob(jobs, queue, found.job);
     console.log(`${id} runs once more`);
   }

@@ -43,7 +43,7 @@ export function workerCommand(plugins: readonly string[]): Command {
     )
     .requiredOption("--queue <url>", "the Redis of the queue, as redis://host:port")
     .requiredOption("--store <place>", "the servers' store: a folder, or s3://bucket/prefix")
-    .option("--served-model-name <name>", "the model's name at the servers (default: that of its folder or file)")
+    .option("--served-model-name <name>", "the model's name at the servers (default: the name of its folder or file)")
     .option("--jobs <n>", "jobs that train at once", integer(1), 1)
     .option("--per-key <n>", "jobs of one API key that train at once, on all workers (default: any number)", integer(1))
     .option("--attempts <n>", "attempts at a job that fails", integer(1), 3)

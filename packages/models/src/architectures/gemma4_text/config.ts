@@ -78,7 +78,7 @@ export function readGemma4Config(fields: JsonFields): Gemma4TextConfig {
   const attentionKEqV = fields.boolean("attention_k_eq_v", false);
   const numKvSharedLayers = fields.integer("num_kv_shared_layers", 0, 0);
   if (numKvSharedLayers >= layers) {
-    throw fields.bad("num_kv_shared_layers", `fewer than num_hidden_layers ${layers}: a model with keys of its own`);
+    throw fields.bad("num_kv_shared_layers", `fewer than num_hidden_layers ${layers}: a model with its own keys`);
   }
   const own = new Set(layerTypes.slice(0, layers - numKvSharedLayers));
   const missing = layerTypes.find((type) => !own.has(type));

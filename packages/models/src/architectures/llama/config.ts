@@ -87,10 +87,7 @@ export function readDecoder<T extends string>(
   const usualHead = defaults.headDim ?? hiddenSize / numAttentionHeads;
   const plain = defaults.plainHeads || fields.raw("head_dim") === undefined;
   if (plain && !Number.isInteger(usualHead)) {
-    throw fields.bad(
-      "hidden_size",
-      `a multiple of num_attention_heads ${numAttentionHeads} where there is no head_dim`,
-    );
+    throw fields.bad("hidden_size", `a multiple of num_attention_heads ${numAttentionHeads} without head_dim`);
   }
   const headDim = plain ? usualHead : fields.size("head_dim");
   if (headDim % 2 !== 0) {

@@ -6,5 +6,5 @@ import { architectureOf } from "../../registry/registry.ts";
 export async function ggufFormOf(config: ModelConfig): Promise<GgufForm<ModelConfig>> {
   const form = await architectureOf(config).gguf?.();
   if (form) return form;
-  throw new Error(`a ${config.modelType} has no form in a GGUF file here; keep it as a Hugging Face folder`);
+  throw new Error(`a ${config.modelType} cannot be written as GGUF; keep it as a Hugging Face folder`);
 }

@@ -235,11 +235,11 @@ describe("errors", () => {
     );
     const more = { ...contents.tensors[0], name: "blk.0.attn_q_norm.weight" };
     await expect(open({ ...contents, tensors: [...contents.tensors, more] })).rejects.toThrow(
-      "x.gguf: 1 tensors have no place in a llama of its metadata: blk.0.attn_q_norm.weight",
+      "x.gguf: 1 tensors do not belong to a llama of its metadata: blk.0.attn_q_norm.weight",
     );
     const other = new Map(contents.metadata).set("llama.feed_forward_length", u32(64));
     await expect(open({ ...contents, metadata: other })).rejects.toThrow(
-      'x.gguf: "blk.0.ffn_gate.weight" is [96,64]; its metadata ask for [64,64]',
+      'x.gguf: "blk.0.ffn_gate.weight" is [96,64]; its metadata require [64,64]',
     );
   });
 

@@ -131,7 +131,7 @@ async function placeTensors(
     if (!info) throw new Error(`${label}: the tensor "${layout.gguf}" is missing`);
     const shape = fileShape(layout);
     if (withoutOnes(info.shape).join() !== withoutOnes(shape).join()) {
-      throw new Error(`${label}: "${layout.gguf}" is [${info.shape}]; its metadata ask for [${shape}]`);
+      throw new Error(`${label}: "${layout.gguf}" is [${info.shape}]; its metadata require [${shape}]`);
     }
     left.delete(layout.gguf);
     places.set(layout.hf, { info: partOf(info, layout), layout });
@@ -139,7 +139,7 @@ async function placeTensors(
   const unexpected = [...left].filter((name) => !known.has(name));
   if (unexpected.length > 0) {
     throw new Error(
-      `${label}: ${unexpected.length} tensors have no place in a ${config.modelType} of its metadata: ${unexpected.slice(0, 5).join(", ")}`,
+      `${label}: ${unexpected.length} tensors do not belong to a ${config.modelType} of its metadata: ${unexpected.slice(0, 5).join(", ")}`,
     );
   }
   return places;

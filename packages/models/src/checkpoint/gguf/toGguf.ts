@@ -106,7 +106,7 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   const unexpected = weights.names().filter((name) => !expected.has(name));
   if (unexpected.length > 0) {
     throw new Error(
-      `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+      `${weights.label}: ${unexpected.length} tensors do not belong to a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
     );
   }
   for (const [name, shape] of expected) {
@@ -117,7 +117,7 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
     }
     const found = weights.info(name);
     if (found.shape.join() !== shape.join()) {
-      throw new Error(`${weights.label}: "${name}" is [${found.shape}]; config.json asks for [${shape}]`);
+      throw new Error(`${weights.label}: "${name}" is [${found.shape}]; config.json requires [${shape}]`);
     }
     if (!["F32", "F16", "BF16"].includes(found.dtype)) {
       throw new Error(`${weights.label}: "${name}" is ${found.dtype}; only F32, F16 and BF16 weights can be converted`);

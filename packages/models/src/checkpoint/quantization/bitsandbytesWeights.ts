@@ -19,7 +19,7 @@ export function bitsandbytesWeights(
     throw new Error(
       quantization
         ? `${file.label}: config.json has a quantization_config, but no weight has a quant_state; the weights are of another model, or were dequantised: take quantization_config out`
-        : `${file.label}: ${[...packed][0]} is quantised by bitsandbytes, but config.json has no quantization_config; copy the one it was saved with`,
+        : `${file.label}: ${[...packed][0]} is quantised by bitsandbytes, but config.json has no quantization_config; copy it from the original folder`,
     );
   }
   const plain = safetensorsWeights(file, dtype);

@@ -123,7 +123,7 @@ describe("pre-tokenizers have llama.cpp's names", () => {
 describe("a tokenizer that the keys cannot express is kept whole", () => {
   test.each<[string, TokenizerJson, string]>([
     ["a split without a name", { ...byteLevel, pre_tokenizer: { type: "Whitespace" } }, "has no name for"],
-    ["a normalizer", { ...byteLevel, normalizer: { type: "NFC" } }, "llama.cpp knows no NFC normalizer"],
+    ["a normalizer", { ...byteLevel, normalizer: { type: "NFC" } }, "llama.cpp has no NFC normalizer"],
     ["ignore_merges", { ...byteLevel, model: { ...byteLevel.model, ignore_merges: true } }, "ignore_merges"],
     ["other tokens around", { ...byteLevel, post_processor: template("<unk>", "A") }, "adds other tokens"],
     ["a post-processor", { ...byteLevel, post_processor: { type: "BertProcessing" } }, "BertProcessing"],
@@ -131,7 +131,7 @@ describe("a tokenizer that the keys cannot express is kept whole", () => {
     [
       "merges without a pair",
       { ...sentencePiece, model: { ...sentencePiece.model, merges: [] } },
-      "its merges are not those that SentencePiece's scores can express",
+      "its merges cannot be expressed by SentencePiece's scores",
     ],
   ])("%s", (_, json, reason) => {
     const entries = written(json);

@@ -151,9 +151,9 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
     ],
     differs: exact
       ? prefix === undefined
-        ? "its normalizer and pre-tokenizer are not those of SentencePiece"
+        ? "its normalizer and pre-tokenizer differ from SentencePiece"
         : undefined
-      : "its merges are not those that SentencePiece's scores can express",
+      : "its merges cannot be expressed by SentencePiece's scores",
   };
 }
 
@@ -187,8 +187,8 @@ function byteLevelKeys(json: TokenizerJson, merges: [string, string][]): Kind {
 }
 
 function byteLevelDifference({ normalizer, model }: TokenizerJson, known: PreTokenizer | undefined) {
-  if (!known) return "it splits texts in a way that llama.cpp has no name for";
-  if (normalizer) return `llama.cpp knows no ${normalizer.type} normalizer`;
+  if (!known) return "it splits texts in a way that llama.cpp does not support";
+  if (normalizer) return `llama.cpp has no ${normalizer.type} normalizer`;
   return (model.ignore_merges ?? false) === known.ignoreMerges ? undefined : "its ignore_merges is not llama.cpp's";
 }
 

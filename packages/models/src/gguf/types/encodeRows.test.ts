@@ -51,7 +51,7 @@ test.each(types)("%s refuses what the plain loops refuse, in their words", async
   const withOne = (value: number) => normal.map((x, i) => (i === 2000 ? value : x));
   await expect(encodeRows(type, withOne(Number.NaN), "w")).rejects.toThrow("w holds a number that is not finite");
   await expect(encodeRows(type, withOne(-Infinity), "w")).rejects.toThrow("w holds a number that is not finite");
-  await expect(encodeRows(type, withOne(1e10), "w")).rejects.toThrow("w holds numbers too large for an f16 scale");
+  await expect(encodeRows(type, withOne(1e10), "w")).rejects.toThrow("w holds values too large for an f16 scale");
   await expect(encodeRows(type, normal.subarray(1), "w")).rejects.toThrow("are no whole blocks of 256");
 });
 

@@ -19,7 +19,7 @@ function readFactors(fields: JsonFields, key: string, length: number): number[] 
   const factors = fields.raw(key);
   const fits = Array.isArray(factors) && factors.length === length && factors.every((f) => Number.isFinite(f) && f > 0);
   if (fits) return factors;
-  throw fields.bad(key, `a list of ${length} positive numbers, one for each pair of a head's numbers that turn`);
+  throw fields.bad(key, `a list of ${length} positive numbers, one for each rotated pair of a head's elements`);
 }
 
 /** Returns the default factor of cos and sin, for `factor` times the original number of positions `original`. */

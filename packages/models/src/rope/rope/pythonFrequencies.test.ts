@@ -77,7 +77,7 @@ describe("settings", () => {
     [
       "an odd part of the head",
       { partial_rotary_factor: 0.375 },
-      "and an even number of a head's 8 numbers; these are 3",
+      "and an even number of the head's 8 numbers; these are 3",
     ],
     ["less than a pair", { partial_rotary_factor: 0.1 }, "these are 0"],
     ["more than the head", { partial_rotary_factor: 1.25 }, "expected at most 1"],

@@ -122,7 +122,7 @@ describe("bottleneck adapters", () => {
 
   it("a layer without a factor is an error", async () => {
     await expect(getPeftModel(base(), new SeqBnConfig({ reductionFactor: { "0": 2 } }))).rejects.toThrow(
-      'reductionFactor says nothing of layer 1; add it, or a "default"',
+      'reductionFactor lacks layer 1; add it, or a "default"',
     );
   });
 

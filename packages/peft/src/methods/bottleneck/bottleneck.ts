@@ -95,7 +95,7 @@ function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string
   const factor =
     typeof reductionFactor === "number" ? reductionFactor : (reductionFactor[layer] ?? reductionFactor.default);
   if (factor === undefined) {
-    throw new Error(`reductionFactor says nothing of layer ${layer}; add it, or a "default"`);
+    throw new Error(`reductionFactor lacks layer ${layer}; add it, or a "default"`);
   }
   return Math.max(1, Math.floor((hiddenSize as number) / factor));
 }
@@ -240,9 +240,9 @@ export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
       flag: "non-linearity",
       type: "oneOf",
       values: nonLinearities,
-      help: "what stands between the two layers",
+      help: "activation between the two layers",
     },
-    { field: "lnAfter", flag: "ln-after", type: "boolean", help: "a norm of its own behind the adapter" },
+    { field: "lnAfter", flag: "ln-after", type: "boolean", help: "an additional norm after the adapter" },
     { field: "useGating", flag: "use-gating", type: "boolean", help: "a gate of each sequence" },
     initWeightsOption(["bert", "mam_adapter", "houlsby"]),
   ],

@@ -160,7 +160,7 @@ function check(config: BnConfig): void {
     if (value !== null && typeof value !== "string") refuse(config, key, value, "a text");
   }
   for (const key of ["taskType", "modulesToSave", "targetModules", "excludeModules", "revision"] as const) {
-    if (config[key] !== null) refuse(config, key, config[key], "left out: AdapterHub's files have no place for it");
+    if (config[key] !== null) refuse(config, key, config[key], "left out: AdapterHub's files cannot hold it");
   }
 }
 

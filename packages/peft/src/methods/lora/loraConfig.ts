@@ -157,7 +157,7 @@ function check(config: LoraConfig): void {
 /** PEFT's initialisations that Lowrank does not support, with the reasons. */
 const declined: Readonly<Record<string, string>> = {
   corda: "it needs covariances of activations that PEFT gathers beforehand",
-  lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not say what became of the base weights",
+  lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not record the changed base weights",
   mica: "it freezes B",
 };
 

@@ -80,7 +80,7 @@ export const loraProducts: ProductForm<LoraConfig> = {
   rank: ({ r, rankPattern }) => Math.max(r, ...Object.values(rankPattern)),
   besides: ({ useDora, loraBias }) => {
     if (useDora) return "has useDora: lengths of rows cannot be added up; merge it into the weights instead";
-    return loraBias ? "has loraBias, which has no place in a combination; train it without" : null;
+    return loraBias ? "has loraBias, which cannot be combined; train it without" : null;
   },
   plain: (config, rank) => {
     const unscaled = { useRslora: false, rankPattern: {}, alphaPattern: {}, r: rank, loraAlpha: rank };

@@ -120,7 +120,7 @@ export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
       flag: "hybrid-r",
       type: "integer",
       least: 0,
-      help: "rank of a LoRA over the whole weight beside the blocks",
+      help: "rank of an additional LoRA over the whole weight",
     },
     initWeightsOption(),
   ],

@@ -149,7 +149,7 @@ export const miss: PeftMethod<MissConfig> = definePeftMethod({
       flag: "mini-r",
       type: "integer",
       least: 1,
-      help: "with --init-weights mini, outputs after which the numbers repeat",
+      help: "with --init-weights mini, number of outputs after which the values repeat",
     },
     initWeightsOption([true, false, "bat", "mini"]),
   ],

@@ -134,7 +134,7 @@ export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
     modulesToSaveOption,
     biasOption,
     { field: "sparse", flag: "sparse", type: "boolean", help: "bases of -1, 0 and 1, two thirds of them 0" },
-    { field: "verySparse", flag: "very-sparse", type: "boolean", help: "bases with fewer numbers that are not 0" },
+    { field: "verySparse", flag: "very-sparse", type: "boolean", help: "bases with fewer non-zero elements" },
     initWeightsOption(),
   ],
   kinds: ["linear", "conv1d"],

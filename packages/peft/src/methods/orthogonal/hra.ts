@@ -60,7 +60,7 @@ class HraLinear implements LayerAdapter {
     const paired = initWeights && r % 2 === 0;
     if (!loading && paired && applyGS) {
       throw new Error(
-        `HRAConfig: applyGS is true with initWeights: Gram and Schmidt cannot tell the equal reflections apart that make a no-op; set initWeights to false`,
+        `HRAConfig: applyGS is true with initWeights: Gram-Schmidt needs different reflections, and the no-op start makes them equal in pairs; set initWeights to false`,
       );
     }
     if (!loading && initWeights && !paired) {

@@ -115,7 +115,7 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
       flag: "oft-block-size",
       type: "integer",
       least: 0,
-      help: "size of a block; 0 where --r says how many there are",
+      help: "size of a block; 0 if --r gives the number of blocks",
     },
     { field: "coft", flag: "coft", type: "boolean", help: "keep every block near to the identity" },
     { field: "eps", flag: "eps", type: "number", above: 0, help: "how far a block may go with --coft" },

@@ -116,7 +116,7 @@ export const oftFormat: ConfigFormat = {
       .split(".")
       .map(Number);
     if (!neumann || major > 0 || minor >= 18) return null;
-    const message = `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    const message = `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) changed in 0.18: it computes other values here, as in newer PEFT; train it again, or use PEFT 0.17`;
     return { code: "outdated-file", message };
   },
 };

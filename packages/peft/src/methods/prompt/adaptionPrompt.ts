@@ -41,7 +41,7 @@ export class AdaptionPromptConfig extends PeftConfig {
       refuse(this, "targetModules", this.targetModules, 'one name: "self_attn"');
     }
     for (const key of ["modulesToSave", "excludeModules"] as const) {
-      if (this[key] !== null) refuse(this, key, this[key], "left out: PEFT's adaption prompts do not know it");
+      if (this[key] !== null) refuse(this, key, this[key], "left out: PEFT's adaption prompts do not support it");
     }
   }
 }
@@ -56,8 +56,10 @@ const attentionNames: Readonly<Record<string, readonly string[]>> = {
 /** Returns the paths of the attention modules of the last layers. */
 function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
   const [name, count] = [targetModules as string, adapterLayers];
-  if (adapterLen === null) throw new Error("AdaptionPromptConfig: adapterLen is not set; say how many rows to train");
-  if (count === null) throw new Error("AdaptionPromptConfig: adapterLayers is not set; say how many layers have rows");
+  if (adapterLen === null)
+    throw new Error("AdaptionPromptConfig: adapterLen is not set; give the number of rows to train");
+  if (count === null)
+    throw new Error("AdaptionPromptConfig: adapterLayers is not set; give the number of layers with rows");
   const paths = [...model.namedModules()].map(([path]) => path).filter((path) => path.endsWith(`.${name}`));
   if (paths.length < count) {
     throw new Error(

@@ -114,7 +114,7 @@ export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod
       flag: "prompt-tuning-init",
       type: "oneOf",
       values: ["RANDOM", "SAMPLE_VOCAB", "TEXT"],
-      help: "what the rows start as",
+      help: "initial values of the rows",
     },
     { field: "promptTuningInitText", flag: "prompt-tuning-init-text", type: "text", help: "the text of TEXT" },
     {

@@ -12,7 +12,7 @@ export function alphaOption(field: string): MethodOption {
 
 /** The flag `--dropout`. */
 export function dropoutOption(field: string): MethodOption {
-  return { field, flag: "dropout", type: "number", least: 0, most: 1, help: "chance to drop numbers while training" };
+  return { field, flag: "dropout", type: "number", least: 0, most: 1, help: "dropout probability during training" };
 }
 
 /** The flag `--init-weights`. `values` are the values that the method's field accepts. */
@@ -41,7 +41,7 @@ export const biasOption: MethodOption = {
   field: "bias",
   flag: "bias",
   type: "text",
-  help: "biases to train: none, all, or those of adapted layers, lora_only",
+  help: "biases to train: none, all, or lora_only for adapted layers",
 };
 
 /** The flag `--virtual-tokens`. */
@@ -80,5 +80,5 @@ export const rankDropoutOption: MethodOption = {
   type: "number",
   least: 0,
   most: 1,
-  help: "share of the output numbers that is left out while training",
+  help: "share of the outputs that is set to 0 during training",
 };

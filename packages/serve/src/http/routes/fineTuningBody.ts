@@ -68,10 +68,10 @@ export const jobBody: z.ZodType<JobBody> = z
           .min(0)
           .max(100)
           .optional()
-          .openapi({ description: "Jobs of larger numbers wait for those of smaller ones. Default 0." }),
+          .openapi({ description: "Jobs with a larger number wait for jobs with a smaller one. Default 0." }),
       })
       .optional()
-      .openapi({ description: "Fields that OpenAI's API has not." }),
+      .openapi({ description: "Fields that OpenAI's API lacks." }),
   })
   .openapi("CreateFineTuningJobRequest");
 

@@ -28,7 +28,7 @@ export function addSmallRoutes(app: ServingApp, context: AppContext): void {
   addRoute(app, context, {
     method: "get",
     path: "/load",
-    summary: "The chats, completions and embeddings under way: those of the key, or all of them for an operator.",
+    summary: "The running chats, completions and embeddings: of the key, or all of them for an operator.",
     quiet: true,
     whileDraining: true,
     answer: (c) => c.json({ server_load: context.load.seenBy(c.get("caller")) }),

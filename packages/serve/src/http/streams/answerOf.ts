@@ -102,7 +102,7 @@ export function finish({ reason, stopReason = null }: Extract<ServingEvent, { ty
 export function checkSequences(context: AppContext, sequences: number): void {
   const { sequences: most } = context.limits;
   if (sequences <= most) return;
-  const asked = `The request asks for ${sequences} sequences: its prompts times n.`;
+  const asked = `The request needs ${sequences} sequences: its prompts times n.`;
   throw new HttpError(400, `${asked} This server's limit is ${most} for a request; ask for fewer.`, {
     param: "n",
     code: "invalid_value",

@@ -41,7 +41,7 @@ test.each<[string, Column, object]>([
   expect(columnChunks(metadata(["a"], [column]), 100)).toEqual([expected]);
 });
 
-const beyond = "its column a is said to lie beyond its 100 bytes";
+const beyond = "its column a begins, by the footer, after its 100 bytes";
 
 test.each<[string, string[], (Column | undefined)[], string]>([
   ["a place before the file", ["a"], [{ start: -1 }], beyond],

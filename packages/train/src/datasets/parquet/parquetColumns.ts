@@ -41,7 +41,7 @@ export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[
       const [path, data, length] = [found[c], Number(column?.data_page_offset), Number(column?.total_compressed_size)];
       const start = Math.min(Number(column?.dictionary_page_offset) || data, data);
       if (!(column && start >= 0 && length >= 0 && start + length <= size)) {
-        throw new Error(`its column ${path} is said to lie beyond its ${size} bytes`);
+        throw new Error(`its column ${path} begins, by the footer, after its ${size} bytes`);
       }
       const [values, least] = [Number(column?.num_values), Number(rows)];
       if (!(values >= least)) throw new Error(`its group ${i} has ${least} rows, and ${values} values of ${path}`);

@@ -53,8 +53,8 @@ test("a run of levels longer than its page is an error before room is made for i
 });
 
 test.each([
-  [new TypeError("x is undefined"), "its numbers do not belong together"],
-  [new RangeError("out of bounds"), "its numbers do not belong together"],
+  [new TypeError("x is undefined"), "its counts contradict each other"],
+  [new RangeError("out of bounds"), "its counts contradict each other"],
   [new Error("the disk is gone"), "the disk is gone"],
 ])("%s while reading is an error of the file", async (cause, reason) => {
   const source = { size: 100, label: "f", read: () => Promise.reject(cause) };

@@ -49,7 +49,7 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
 /** Returns an error's reason. Native JavaScript errors describe the library's code, so they are replaced. */
 function reasonOf(error: unknown): string {
   const isNative = error instanceof TypeError || error instanceof RangeError;
-  return isNative ? "its numbers do not belong together" : (error as Error).message;
+  return isNative ? "its counts contradict each other" : (error as Error).message;
 }
 
 /** Converts a value to JSON's types: 64-bit integers become numbers, or strings if they are too large. */

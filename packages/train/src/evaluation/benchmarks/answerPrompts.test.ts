@@ -71,7 +71,7 @@ test("a prompt that is too long loses its beginning", async () => {
 
 test("answers that fill all positions are refused", async () => {
   const asked = answerPrompts(model, tokenizer, ["a"], { ...settings, maxNewTokens: 12 });
-  await expect(asked).rejects.toThrow("answers of 12 tokens leave no room for a prompt in the model's 12 positions");
+  await expect(asked).rejects.toThrow("answers of 12 tokens leave no space for a prompt in the model's 12 positions");
   expect(await answerPrompts(model, tokenizer, ["ba"], { ...settings, maxNewTokens: 11 })).toEqual(
     await answerPrompts(model, tokenizer, ["a"], { ...settings, maxNewTokens: 11 }),
   );

@@ -199,7 +199,7 @@ describe("results that could not be finished", () => {
     const failed = await lowrank([...words.replace("--save-every 2", "--samples 1").split(" "), "--output", "blocked"]);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain("report.html is a folder");
-    const [, kept] = /what was trained is in (\S+);/.exec(failed.stderr) ?? [];
+    const [, kept] = /the trained adapter is in (\S+);/.exec(failed.stderr) ?? [];
     expect(await readdir(kept)).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors"]);
     expect(await readFile(join(kept, "adapter_model.safetensors"), "hex")).toBe(
       await bytes("whole/adapter_model.safetensors"),

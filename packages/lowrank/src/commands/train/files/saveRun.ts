@@ -64,7 +64,7 @@ async function rescued(
   try {
     const elsewhere = await mkdtemp(join(tmpdir(), "lowrank-trained-"));
     await writeFolder(elsewhere, contents);
-    return `what was trained is in ${elsewhere}; move it to where there is room`;
+    return `the trained adapter is in ${elsewhere}; move it to a disk with free space`;
   } catch {
     return last === null ? "what was trained is lost" : `${shellWord(join(folder, last))} holds the last checkpoint`;
   }

@@ -9,7 +9,7 @@ import { saveEncoder } from "./saveEncoder.ts";
 const describe: ModelKind["describe"] = async (path) => {
   const { json, label } = await readHeaded(path);
   if (!(await isEncoder(path))) {
-    throw new Error(`--model ${path} is a ${json.model_type}, which is no encoder; give a BERT or one of its kin`);
+    throw new Error(`--model ${path} is a ${json.model_type}, which is not an encoder; give a BERT or a similar model`);
   }
   // As transformers' AutoModel reads it, without the head that the checkpoint may have.
   return describeConfig({ ...json, architectures: ["AutoModel"] }, { where: label });

@@ -29,7 +29,7 @@ function checkContrast(first: readonly ContrastExample[], batchSize: number): vo
   }
   if (batchSize > 1 || count > 0) return;
   throw new Error(
-    "a batch of one pair has nothing to tell it from; give more data, a larger --batch-size, or negatives",
+    "a batch of one pair has nothing to compare with; give more data, a larger --batch-size, or negatives",
   );
 }
 

@@ -99,7 +99,7 @@ describe("merged models that write no text", () => {
     ]);
 
   test("a reward model has its head, and gives the rewards of model and adapter", async () => {
-    expect((await merge("model", "rewards")).stdout).toMatch(/^merged: numbers differ by .*\nwrote rewards-merged\n$/);
+    expect((await merge("model", "rewards")).stdout).toMatch(/^merged: values differ by .*\nwrote rewards-merged\n$/);
     const { model } = await loadSequenceClassifier(at("model"), { newHead: { labels: 1, padTokenId: 1 } });
     const peft = await PeftModel.fromPretrained(model, at("rewards"));
     const { model: merged } = await loadSequenceClassifier(at("rewards-merged"));
