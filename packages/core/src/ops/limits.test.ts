@@ -189,10 +189,10 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   ["quantizeBlockwise in blocks of 1.5", () => blockwise({ blockSize: 1.5 }), "blockSize is 1.5; use a whole number"],
   ["cacheWrite at the end", () => cacheWrite(2)],
   ["cacheWrite beyond the end", () => cacheWrite(3), "cacheWrite: rows 3..5 are outside the cache's 5 rows"],
-  ["cacheWrite at -1", () => cacheWrite(-1), "cacheWrite: rows -1..1 lie outside"],
-  ["cacheWrite at NaN", () => cacheWrite(Number.NaN), "lie outside the cache's 5 rows"],
+  ["cacheWrite at -1", () => cacheWrite(-1), "cacheWrite: rows -1..1 are outside"],
+  ["cacheWrite at NaN", () => cacheWrite(Number.NaN), "are outside the cache's 5 rows"],
   ["cacheWrite at each end", () => cacheWrite([0, 2])],
-  ["cacheWrite with one beyond", () => cacheWrite([0, 3]), "cacheWrite: rows 3..5 lie outside"],
+  ["cacheWrite with one beyond", () => cacheWrite([0, 3]), "cacheWrite: rows 3..5 are outside"],
   ["cacheWrite at one position", () => cacheWrite([0]), "cacheWrite: 1 positions for a batch of 2"],
   [
     "cacheWrite of another dtype",

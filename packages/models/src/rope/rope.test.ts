@@ -143,7 +143,7 @@ it("texts among others are those for which no length turns anything", () => {
   expect(ropePositions(read({}, 64), 64)).toEqual({ sharedPositions: 64, cachedPositions: 64 });
   const rotary = new RotaryEmbedding(dynamic, 64, 8);
   expect(rotary.at(8, 0, null, true)(ones([1, 8, 1, 64])).shape).toEqual([1, 8, 1, 64]);
-  expect(() => rotary.at(9, 0, null, true)).toThrow('type "dynamic" goes by a text\'s length beyond 8 tokens');
+  expect(() => rotary.at(9, 0, null, true)).toThrow('type "dynamic" depends on a text\'s length beyond 8 tokens');
 });
 
 it("a list of factors has one for each pair that turns", () => {
@@ -212,7 +212,7 @@ describe("a rotary embedding", () => {
       rotated(x, positions, read({ rope_type: "dynamic", factor: 16 }, 8), 65),
     );
     expect(() => dynamic.at(2, 0, { ids, largest: null })).toThrow(
-      'forward: rotary embedding of type "dynamic" goes by the largest position; give maxPosition, the largest of',
+      'forward: rotary embedding of type "dynamic" depends on the largest position; give maxPosition, the largest of',
     );
   });
 

@@ -127,7 +127,7 @@ test("requantising that loses half of the answers is refused; a wider dtype is n
   noGrad(() => copyInto(a, tensor([[40, ...Array.from({ length: 4095 }, () => 0)]])));
   noGrad(() => copyInto(b, ones([8, 1])));
   await expect(peft.mergeAdapter({ requantize: true })).rejects.toThrow(
-    /merged, layer would answer otherwise .* rounded to nf4, which should cost .* Merge into weights of a wider dtype\. Nothing was merged/,
+    /merged, layer would give other outputs .* rounded to nf4, which should cost .* Merge into weights of a wider dtype\. Nothing was merged/,
   );
   expect(peft.isMerged).toBe(false);
   await peft.mergeAdapter({ dtype: "bf16" });
@@ -159,7 +159,7 @@ test("of several adapters on a layer, each is compared by itself", async () => {
   peft.unmergeAdapter();
   await peft.addAdapter("wrong", new WrongConfig({ targetModules, merged: 1.2 }));
   await expect(peft.mergeAdapter({ adapterNames: ["default", "wrong"] })).rejects.toThrow(
-    "merging default, wrong: merged, layers.1.up would answer otherwise",
+    "merging default, wrong: merged, layers.1.up would give other outputs",
   );
 });
 

@@ -109,7 +109,7 @@ test("a target that shares its weight is told, and merging gives it its own weig
   const model = new TinyModel({ tied: true });
   const peft = await getPeftModel(model, config, { onWarning: (warning) => warnings.push(warning) });
   const message =
-    "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it its own weight";
+    "embed_tokens shares its weight with lm_head: the adapter changes embed_tokens alone, and merging gives it its own weight";
   expect(warnings).toEqual([{ code: "tied-weight", message }]);
   train(peft);
   await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });

@@ -76,7 +76,7 @@ describe("sizes", () => {
       like({ attentionSizes: { ...base().attentionSizes, perLayer: [heads, { ...heads, ...second }] } });
     const prefix = new PrefixTuningConfig({ numVirtualTokens: 2 });
     await expect(getPeftModel(layers({ keyValueHeads: 0 }), prefix)).rejects.toThrow(
-      "layers 1 of a TinyModel have none; take a method whose virtual tokens are embeddings",
+      "layers 1 of a TinyModel have none; use a method whose virtual tokens are embeddings",
     );
     await expect(getPeftModel(layers({ headDim: 6 }), prefix)).rejects.toThrow(
       "layers of a TinyModel have 1 heads of 3 or 1 of 6; use a method on layers",

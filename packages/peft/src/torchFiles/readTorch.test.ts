@@ -61,7 +61,7 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
     [dictionary(join(unicode("f"), op(0x29), reduce)), "is not one of a function"],
     [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is no tensor"],
     [dictionary(small(1)), "m.bin: x is no tensor"],
-    [dictionary(vector(small(5))), "storage of an unknown kind"],
+    [dictionary(vector(small(5))), "storage of an unknown type"],
     [dictionary(vector(storage("FloatStorage", 4), { rest: negated })), "x is marked neg, to be changed as it is read"],
     [
       dictionary(vector(storage("FloatStorage", 4), { size: 4, offset: 1 })),
@@ -154,7 +154,7 @@ test("archives of another kind are refused", async () => {
   await expect(read(pickle, { "m/byteorder": text("big") })).rejects.toThrow("m.bin has big-endian numbers");
   await expect(readTorch(bytesSource(pickle), "m.bin")).rejects.toThrow("is not a ZIP archive, as torch.save writes");
   const other = await zipOf({ "a/b.txt": text("x") });
-  await expect(readTorch(bytesSource(other), "m.bin")).rejects.toThrow("is not of torch.save; it holds a/b.txt");
+  await expect(readTorch(bytesSource(other), "m.bin")).rejects.toThrow("so torch.save did not write it; it contains a/b.txt");
   const noData = await zipOf({ "m/data.pkl": pickle });
   await expect(readTorch(bytesSource(noData), "m.bin")).rejects.toThrow("m.bin holds no m/data/0");
 });

@@ -50,7 +50,7 @@ describe("tokens a minute", () => {
     expect(check).toThrow(expect.objectContaining({ retryAfter: 1, code: "rate_limit_exceeded" }));
     now = 1000;
     check();
-    expect(() => budgets.check(key, { sequences: 9, param: "n" })).toThrow("The request asks for 9 sequences");
+    expect(() => budgets.check(key, { sequences: 9, param: "n" })).toThrow("The request needs 9 sequences");
   });
 
   test("a refusal names the seconds after which the request fits", () => {

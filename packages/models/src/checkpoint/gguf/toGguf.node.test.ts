@@ -267,7 +267,7 @@ describe("what is written", () => {
 describe("refuses", () => {
   test.each([
     [{ hidden_act: "gelu" }, 'config.json: hidden_act is "gelu"; a GGUF file can only mean silu'],
-    [{ num_hidden_layers: 1 }, "tensors have no place in a llama of this config.json"],
+    [{ num_hidden_layers: 1 }, "tensors do not belong to a llama of this config.json"],
     [{ num_hidden_layers: 3 }, '"model.layers.2.input_layernorm.weight" is missing'],
     [{ intermediate_size: 8 }, "config.json asks for [8,"],
   ])("%j", async (change, message) => {

@@ -122,7 +122,7 @@ describe("pre-tokenizers have llama.cpp's names", () => {
 
 describe("a tokenizer that the keys cannot express is kept whole", () => {
   test.each<[string, TokenizerJson, string]>([
-    ["a split without a name", { ...byteLevel, pre_tokenizer: { type: "Whitespace" } }, "has no name for"],
+    ["a split without a name", { ...byteLevel, pre_tokenizer: { type: "Whitespace" } }, "does not support"],
     ["a normalizer", { ...byteLevel, normalizer: { type: "NFC" } }, "llama.cpp has no NFC normalizer"],
     ["ignore_merges", { ...byteLevel, model: { ...byteLevel.model, ignore_merges: true } }, "ignore_merges"],
     ["other tokens around", { ...byteLevel, post_processor: template("<unk>", "A") }, "adds other tokens"],
