@@ -156,10 +156,10 @@ test.each([true, false])(
   },
 );
 
-test("one layer whose weight is set anew is a warning, and a tied weight cannot be set anew", async () => {
+test("a start that changes one weight is a warning, and a tied weight cannot be changed", async () => {
   const pissa = (name: string) => lora({ initLoraWeights: "pissa", targetModules: [name] });
   const { warnings } = await made({ a: pissa("layers.0.up") });
-  const message = expect.stringContaining("the initialisation sets the weights of 1 base layers anew");
+  const message = expect.stringContaining("the initialisation sets the weights of 1 base layers permanently");
   expect(warnings).toEqual([{ code: "changed-base", message }]);
   await expect(made({ a: pissa("lm_head") }, { tied: true })).rejects.toThrow(
     "an initialisation that changes the weight cannot be used on it",

@@ -110,7 +110,7 @@ test("several adapters are read again each from its folder, beside what acts", a
   expect(await peft.savePretrained(folder())).toEqual([]);
 });
 
-test("an adapter whose start set base weights anew is compared on these, and that is told", async () => {
+test("an adapter whose start changed base weights is compared on them, with a warning", async () => {
   const warnings: Warning[] = [];
   const onWarning = (warning: Warning) => warnings.push(warning);
   const peft = await getPeftModel(new TinyModel(), lora.with({ initLoraWeights: "pissa" }), { onWarning });
@@ -119,7 +119,7 @@ test("an adapter whose start set base weights anew is compared on these, and tha
   const live = await logitBits(peft);
   const to = folder();
   expect(await peft.savePretrained(to, { verify: verify() })).toMatchObject([{ maxAbsDiff: 0 }]);
-  const message = expect.stringMatching(/"default" started from pissa, .* verified on these\. Whoever loads it/);
+  const message = expect.stringMatching(/"default" started from pissa, .* verified on the changed ones\. To load it/);
   expect(warnings).toEqual([{ code: "changed-base", message }]);
   expect(await logitBits(peft)).toEqual(live);
   expect(await peft.savePretrained(folder())).toEqual([]);

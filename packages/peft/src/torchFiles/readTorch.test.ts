@@ -154,7 +154,9 @@ test("archives of another kind are refused", async () => {
   await expect(read(pickle, { "m/byteorder": text("big") })).rejects.toThrow("m.bin has big-endian numbers");
   await expect(readTorch(bytesSource(pickle), "m.bin")).rejects.toThrow("is not a ZIP archive, as torch.save writes");
   const other = await zipOf({ "a/b.txt": text("x") });
-  await expect(readTorch(bytesSource(other), "m.bin")).rejects.toThrow("so torch.save did not write it; it contains a/b.txt");
+  await expect(readTorch(bytesSource(other), "m.bin")).rejects.toThrow(
+    "so torch.save did not write it; it contains a/b.txt",
+  );
   const noData = await zipOf({ "m/data.pkl": pickle });
   await expect(readTorch(bytesSource(noData), "m.bin")).rejects.toThrow("m.bin holds no m/data/0");
 });

@@ -158,7 +158,7 @@ test("a hot swap may change the fields that it names, and no others", async () =
   await quiet.hotswapAdapter(await (await trained(new QuietConfig({ ...targets, revision: "b" }))).adapterFiles());
 });
 
-test("a start that sets base weights anew is told, and verified on these", async () => {
+test("a start that changes base weights is a warning, and is verified on them", async () => {
   const warnings: Warning[] = [];
   const peft = await made(new ScaleConfig({ ...targets, start: "doubled" }), warnings);
   train(peft);
