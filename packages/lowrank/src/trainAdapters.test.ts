@@ -89,7 +89,7 @@ describe("examples that name adapters", () => {
     const adaLora = await newPeft();
     await adaLora.addAdapter("ranks", new AdaLoraConfig({ totalStep: 9, targetModules: "all-linear" }));
     await expect(make(["ranks"], adaLora)).rejects.toThrow(
-      'adapter "ranks" is of a method that gives out ranks while it acts alone',
+      'adapter "ranks" uses a method that allocates ranks only as the single active adapter',
     );
     expect(() => collate([examples[0], { inputIds: [1], labels: [1] }], { padTokenId: 0 })).toThrow(
       "collate: example 1 names no adapter, and others do; give each an adapterName, or none",

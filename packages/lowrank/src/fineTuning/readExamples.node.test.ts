@@ -46,7 +46,7 @@ test("the refusal names the file of the order", async () => {
   await writeFile(join(folder, "v.jsonl"), "");
   const refused = readExamples(join(folder, "v.jsonl"), tokenizer, even, "validation_file");
   await expect(refused).rejects.toMatchObject({
-    message: expect.stringContaining("The file of validation_file is not what the method needs"),
+    message: expect.stringContaining("The file of validation_file does not fit the method"),
   });
 });
 

@@ -113,7 +113,7 @@ test("a config that asks for far more tensors than a file has is refused", async
   expect((await most.opened).names()).toHaveLength(2);
   const more = await open("qwen3", 109, true);
   expect(more.count).toBe(1201);
-  await expect(more.opened).rejects.toThrow("holds 2 tensors, and config.json asks for many more");
+  await expect(more.opened).rejects.toThrow("holds 2 tensors, and config.json requires many more");
 });
 
 describe("a quantization_config", () => {

@@ -47,7 +47,9 @@ const perLayer = ["global_head_dim", "num_global_key_value_heads", "per_layer_co
 
 test("every architecture is compared", () => {
   const compared = new Set(cases.map(({ given }) => given.model_type));
-  expect(architectures().flatMap(({ modelType }) => (compared.has(modelType) ? [] : [modelType]))).toEqual([]);
+  // Another test file of this process may have registered an architecture.
+  const own = architectures().flatMap(({ modelType }) => (modelType.startsWith("acme-") ? [] : [modelType]));
+  expect(own.filter((modelType) => !compared.has(modelType))).toEqual([]);
 });
 
 // conformance/python/model_configs.py writes the table with transformers 5.24.

@@ -95,7 +95,7 @@ describe("spaces of SentencePiece", () => {
   const prepend = { type: "Prepend", prepend: "▁" };
   const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
   const sequence = (...normalizers: object[]) => ({ normalizer: { type: "Sequence", normalizers } });
-  const unlike = "its normalizer and pre-tokenizer differ from SentencePiece";
+  const unlike = "its normalizer and pre-tokenizer are not SentencePiece's";
   const metaspace = { type: "Metaspace", replacement: "▁" };
   test.each<[object, boolean, string | undefined]>([
     [sequence(prepend, replace), true, undefined],

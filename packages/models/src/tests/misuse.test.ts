@@ -11,6 +11,8 @@ beforeAll(async () => {
 
 // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
 const loose = models as any;
+// biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
+const looseInternal = internal as any;
 const inNode = globalThis.process?.getBuiltinModule !== undefined;
 
 const json = {
@@ -104,7 +106,7 @@ describe("loadModel", () => {
     );
     const quantize = { quant_type: "nf4" };
     await expect(loose.loadModel(source, { quantize })).rejects.toThrow("did you mean quantType?");
-    await expect(loose.modelFileContents(model(), config, { dType: "f16" })).rejects.toThrow("did you mean dtype?");
+    await expect(looseInternal.modelFileContents(model(), config, { dType: "f16" })).rejects.toThrow("did you mean dtype?");
   });
 
   it("loads a GGUF file by its bytes, too", async () => {

@@ -58,7 +58,7 @@ test("weights of loralib, in safetensors and of torch.save, with the alpha that 
   const weights = await renamed((path, side) => `${path}.lora_${side}`);
   await same(await fromLoraWeights(weights, new TinyModel(), { loraAlpha: 3 }));
   await same(await fromLoraWeights(await torchBin(weights), new TinyModel(), { loraAlpha: 3 }));
-  await expect(fromLoraWeights(weights, new TinyModel())).rejects.toThrow("has no layers.0.down.alpha; say loraAlpha");
+  await expect(fromLoraWeights(weights, new TinyModel())).rejects.toThrow("has no layers.0.down.alpha; give loraAlpha");
 });
 
 test("what does not fit the model is named", async () => {

@@ -161,8 +161,8 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
           config instanceof PromptLearningConfig
             ? "puts virtual tokens before all sequences of a batch"
             : config instanceof AdaptionPromptConfig
-              ? "takes the batch as a whole"
-              : "bias" in config && config.bias !== "none" && "has biases or tables of its own, which all rows share";
+              ? "takes the whole batch"
+              : "bias" in config && config.bias !== "none" && "has its own biases or tables, which all rows share";
         if (wholeBatch) return expect(() => peft.withAdapterNames(names, () => 0)).toThrow(wholeBatch);
         const ids = [...tinyBatch().dataSync()].map(Number);
         const rows = [ids.slice(0, 5), ids.slice(5), ids.slice(2, 7), ids.slice(4, 9)];

@@ -270,7 +270,7 @@ test("rows cannot have adapters that act on the whole batch", async () => {
     expect(name("prompt")).toThrow(
       'withAdapterNames: adapter "prompt" (PROMPT_TUNING) puts virtual tokens before all sequences of a batch',
     );
-    expect(name("biased")).toThrow('adapter "biased" (LORA) has biases or tables of its own, which all rows share');
+    expect(name("biased")).toThrow('adapter "biased" (LORA) has its own biases or tables, which all rows share');
     expect(name("plain")()).toBe(1);
   }
 });

@@ -83,7 +83,7 @@ describe("sizes", () => {
     );
     await expect(
       getPeftModel(like({ needsTokenIds: true }), new PromptTuningConfig({ numVirtualTokens: 2 })),
-    ).rejects.toThrow("layers of a TinyModel look tokens up by their ids");
+    ).rejects.toThrow("layers of a TinyModel look up token ids");
   });
 
   it("a model that takes no virtual tokens is named", async () => {

@@ -102,7 +102,7 @@ test("a whole update is approximated as its own SVD says, with zeros beyond its 
 test("adapters without a change of matrices are refused by their method's name", async () => {
   const prompt = await trained(new PromptTuningConfig({ numVirtualTokens: 2, taskType: "CAUSAL_LM" }));
   await expect(all(adapterUpdates(prompt, "default"))).rejects.toThrow(
-    'adapter "default" is PROMPT_TUNING, which puts virtual tokens before sequences and changes no weight',
+    'adapter "default" is PROMPT_TUNING, which adds virtual tokens and changes no weight',
   );
   const biases: string[] = [];
   const bitFit = await trained(new BitFitConfig());
@@ -175,7 +175,7 @@ test("a part that cannot be merged is refused by its layer's path", async () => 
   const peft = new PeftModel(new TinyModel({ attention: true }), () => {});
   await peft.addAdapter("a", new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 1 }));
   await expect(all(adapterUpdates(peft, "a"))).rejects.toThrow(
-    'adapter "a" is ADAPTION_PROMPT, whose part on layers.1.self_attn cannot be written as a change of the weight',
+    'adapter "a" is ADAPTION_PROMPT, whose part on layers.1.self_attn is not an additive update of the weight',
   );
 });
 

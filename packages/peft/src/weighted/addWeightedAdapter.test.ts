@@ -242,12 +242,12 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [async () => add(await pair(lora({ targetModules: ".*up" }))), 'they are a ["up","down"], b ".*up"'],
     [async () => add(await pair(lora({ useDora: true }))), 'adapter "b" has useDora'],
     [async () => add(await pair(lora({ loraBias: true }))), 'adapter "b" has loraBias'],
-    [async () => add(await pair(lora({ bias: "all" }))), 'adapter "b" has biases or tables of its own'],
+    [async () => add(await pair(lora({ bias: "all" }))), 'adapter "b" has its own biases or tables'],
     [async () => add(await pair(lora({ modulesToSave: ["lm_head"] }))), 'adapter "b" trains lm_head whole'],
     [async () => add(await pair(lora({ trainableTokenIndices: [1] }))), 'adapter "b" trains rows of embeddings'],
     [
       async () => add(await pair(lora({ initLoraWeights: "olora" }))),
-      "started from olora, and belongs to base weights of its own",
+      "started from olora, and belongs to its own base weights",
     ],
   ];
   for (const [run, message] of refused) await expect(run(), message).rejects.toThrow(message);

@@ -35,7 +35,7 @@ test("a text is cut at its end, inside the tokens that stand around it", async (
   expect(await cut(-1)).toEqual([1, 3, 4, 4, 2]);
   expect(await cut(3)).toEqual([1, 3, 2]);
   expect(await cut(3, "a")).toEqual([1, 3, 2]);
-  await expect(cut(2)).rejects.toThrow("truncate_prompt_tokens is 2, and 2 tokens stand around every text");
+  await expect(cut(2)).rejects.toThrow("truncate_prompt_tokens is 2, and 2 tokens surround every text");
   await expect(readText("a a a a", {}, reader())).rejects.toThrow("an input has 6");
 });
 

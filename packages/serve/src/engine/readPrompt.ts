@@ -56,7 +56,7 @@ export function truncated(prompt: readonly number[], request: ServingRequest, ma
   if (room < 1) {
     throw tooLong(
       maxModelLen,
-      `, and ${maxNewTokens} new ones leave no room for a prompt; ask for fewer`,
+      `, and ${maxNewTokens} new ones leave no space for a prompt; ask for fewer`,
       request.maxNewTokens === undefined ? "prompt" : "max_tokens",
     );
   }

@@ -37,7 +37,7 @@ test("choices of several prompts have ids in their order", async () => {
   expect((await more.json()).error).toMatchObject({
     param: "n",
     message: expect.stringContaining(
-      "The request asks for 24 sequences: its prompts times n. This server's limit is 16",
+      "The request needs 24 sequences: its prompts times n. This server's limit is 16",
     ),
   });
 });

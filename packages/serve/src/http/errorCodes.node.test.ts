@@ -48,7 +48,7 @@ test.each([
   [{ prompt_logprobs: -1 }, "prompt_logprobs is -1, all 98 tokens of the vocabulary; the limit is 20; ask for 0 to 20"],
   [
     { max_tokens: huge, truncate_prompt_tokens: -1 },
-    `this model's maximum context length is 64 tokens, and ${huge} new ones leave no room for a prompt; ask for fewer`,
+    `this model's maximum context length is 64 tokens, and ${huge} new ones leave no space for a prompt; ask for fewer`,
   ],
 ])("%j: the text names the value that was sent and the limit", async (body, message) => {
   expect(await refusal(body)).toMatchObject({ message });

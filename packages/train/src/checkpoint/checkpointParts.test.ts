@@ -299,7 +299,7 @@ describe("the best evaluation", () => {
       allocationState: () => new Map(Array.from({ length: size }, (_, i) => [`${i}`, tensor([1])])),
     });
     const make = (size: number, more: object) => () => new BestModel({ evaluation, ...more } as never, ranked(size));
-    expect(make(1, { loadBestModelAtEnd: true })).toThrow("cannot go back to ranks");
+    expect(make(1, { loadBestModelAtEnd: true })).toThrow("cannot restore a checkpoint after ranks");
     expect(make(0, { loadBestModelAtEnd: true })).not.toThrow();
     expect(make(1, { earlyStoppingPatience: 1 })).not.toThrow();
   });

@@ -85,7 +85,7 @@ it("the end of a turn is whole tokens, without those that a tokenizer adds", asy
 it("a template that omits a turn for other words is refused", async () => {
   const chosen: Template = (m) => m.map(({ content }) => (content === "two" ? "TWO " : "")).join("");
   await expect(writtenBy((m) => `${chosen(m, false)}end`, turns.slice(0, 2))).rejects.toThrow(
-    "messages[1]: the chat template does not render this turn once and in its place",
+    "messages[1]: the chat template does not render this turn once and in order",
   );
   // A turn that is not rendered at all has nothing to learn.
   expect(await writtenBy((m) => m.flatMap((one) => (one.role === "user" ? line(one) : [])).join(""), turns)).toEqual(

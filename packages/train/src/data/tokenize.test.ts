@@ -90,7 +90,7 @@ describe("conversations", () => {
     for (const join of [twice, backwards]) {
       const applyChatTemplate: ExampleTokenizer["applyChatTemplate"] = (turns) => join(turns.map((m) => m.content));
       await expect(tokenizeExample({ ...tokenizer, applyChatTemplate }, { messages })).rejects.toThrow(
-        /messages\[\d\]: the chat template does not render this turn once and in its place/,
+        /messages\[\d\]: the chat template does not render this turn once and in order/,
       );
     }
   });

@@ -41,5 +41,5 @@ it("refuses isCausal beside a mask, as PyTorch does, and beside the other alignm
   const mask = tensor([1, 1, 1, 1], { shape: [2, 2], dtype: "bool" });
   const call = (options: object) => () => scaledDotProductAttention(q, q, q, { isCausal: true, ...options });
   expect(call({ mask })).toThrow("scaledDotProductAttention: isCausal is given with a mask; give one of them");
-  expect(call({ isCausalLowerRight: true })).toThrow(/stands beside isCausalLowerRight/);
+  expect(call({ isCausalLowerRight: true })).toThrow(/is given with isCausalLowerRight/);
 });

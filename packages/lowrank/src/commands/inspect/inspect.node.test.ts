@@ -61,7 +61,7 @@ test("a page needs nothing from elsewhere", async () => {
 });
 
 test.each([
-  [["--adapter", "prefix"], "is PREFIX_TUNING, which puts virtual tokens before sequences"],
+  [["--adapter", "prefix"], "is PREFIX_TUNING, which adds virtual tokens"],
   [[], "Give --adapter, or another model as --tuned"],
   [["--adapter", "adapter", "--compress", "2"], "--compress and --output belong together"],
   [["--adapter", "adapter", "--compress", "2", "--output", "model"], "--output model is the model's own folder"],

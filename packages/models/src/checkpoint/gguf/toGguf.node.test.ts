@@ -269,7 +269,7 @@ describe("refuses", () => {
     [{ hidden_act: "gelu" }, 'config.json: hidden_act is "gelu"; a GGUF file can only mean silu'],
     [{ num_hidden_layers: 1 }, "tensors do not belong to a llama of this config.json"],
     [{ num_hidden_layers: 3 }, '"model.layers.2.input_layernorm.weight" is missing'],
-    [{ intermediate_size: 8 }, "config.json asks for [8,"],
+    [{ intermediate_size: 8 }, "config.json requires [8,"],
   ])("%j", async (change, message) => {
     await expect(toGguf(await llamaFiles(change))).rejects.toThrow(message);
   });

@@ -18,7 +18,7 @@ export function mergedLettersDifference(
   const replaces = normalizer?.type === "Replace" && pattern?.String === " " && normalizer.content === "▁";
   // The normalizer has replaced all spaces, so this pre-tokenizer never splits.
   const splits = preTokenizer?.type === "Split" && (preTokenizer.pattern as { String?: string }).String === " ";
-  if (!replaces || (preTokenizer && !splits)) return "its normalizer and pre-tokenizer differ from Gemma 4";
+  if (!replaces || (preTokenizer && !splits)) return "its normalizer and pre-tokenizer are not Gemma 4's";
   if (model.ignore_merges) return "its ignore_merges is not llama.cpp's";
   if (merges.some((pair) => /[^\n]\n|\n[^\n]/.test(pair.join("")))) return "it merges newlines with other letters";
   return joinsNewlines(tokens, merges) ? undefined : "its merges do not make one token of every run of newlines";

@@ -127,7 +127,7 @@ describe("a tokenizer that the keys cannot express is kept whole", () => {
     ["ignore_merges", { ...byteLevel, model: { ...byteLevel.model, ignore_merges: true } }, "ignore_merges"],
     ["other tokens around", { ...byteLevel, post_processor: template("<unk>", "A") }, "adds other tokens"],
     ["a post-processor", { ...byteLevel, post_processor: { type: "BertProcessing" } }, "BertProcessing"],
-    ["a lowercase SentencePiece", { ...sentencePiece, normalizer: { type: "Lowercase" } }, "are not those of Sent"],
+    ["a lowercase SentencePiece", { ...sentencePiece, normalizer: { type: "Lowercase" } }, "are not Sent"],
     [
       "merges without a pair",
       { ...sentencePiece, model: { ...sentencePiece.model, merges: [] } },

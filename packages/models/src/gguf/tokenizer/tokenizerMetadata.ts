@@ -151,7 +151,7 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
     ],
     differs: exact
       ? prefix === undefined
-        ? "its normalizer and pre-tokenizer differ from SentencePiece"
+        ? "its normalizer and pre-tokenizer are not SentencePiece's"
         : undefined
       : "its merges cannot be expressed by SentencePiece's scores",
   };

@@ -72,7 +72,7 @@ describe("initLoraWeights: loftq", () => {
     const plain = await distance(new TinyModel({ quantize: {} }).eval());
     warned.length = 0;
     const one = await getPeftModel(new TinyModel().eval(), config(), options);
-    const message = expect.stringContaining("sets the weights of 4 base layers anew, for good");
+    const message = expect.stringContaining("sets the weights of 4 base layers permanently");
     expect(warned).toContainEqual({ code: "changed-base", message });
     expect(await distance(one)).toBeLessThan(0.3 * plain);
     const base = await one.disableAdapter(() => logitBits(one));

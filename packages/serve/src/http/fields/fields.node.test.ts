@@ -86,7 +86,7 @@ describe("fields that OpenAI accepts", () => {
     const found = await start().answer(chatPath, { ...chat, n: 17 });
     expect(found).toMatchObject({ status: 400, param: "n", code: "invalid_value" });
     expect(found.message).toBe(
-      "The request asks for 17 sequences: its prompts times n. This server's limit is 16 for a request; ask for fewer.",
+      "The request needs 17 sequences: its prompts times n. This server's limit is 16 for a request; ask for fewer.",
     );
   });
 });

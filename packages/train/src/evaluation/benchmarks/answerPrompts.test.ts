@@ -80,7 +80,7 @@ test("answers that fill all positions are refused", async () => {
 test("virtual tokens take positions too", async () => {
   const prompted = { maxPositions: 12, virtualTokens: { count: 2 } } as Partial<CausalLM> as CausalLM;
   const asked = answerPrompts(prompted, tokenizer, ["a"], { ...settings, maxNewTokens: 10 });
-  await expect(asked).rejects.toThrow("answers of 10 tokens leave no room for a prompt");
+  await expect(asked).rejects.toThrow("answers of 10 tokens leave no space for a prompt");
 });
 
 test("token ids are taken as they are", async () => {

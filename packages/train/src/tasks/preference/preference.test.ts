@@ -188,7 +188,7 @@ describe("answers of one token", () => {
 describe("bad input", () => {
   it("a model without adapter needs a reference", async () => {
     const run = new Trainer(causal(), pairs, { ...training, ...dpo({ padTokenId }) }).train();
-    await expect(run).rejects.toThrow("dpo: the model has no adapter to take off; give a referenceModel");
+    await expect(run).rejects.toThrow("dpo: the model has no adapter to disable; give a referenceModel");
   });
 
   it("numbers that mean nothing", () => {
