@@ -86,7 +86,11 @@ describe("other positional forms say the right call", () => {
       () => looseMatrix().sum(0, true),
       "sum: true comes after its options; give all options in one object, { dim: 0, keepdim: ... }",
     ],
-    ["list.map(sum)", () => [matrix(), matrix()].map(loose.sum), "give all options in one object, { dim: 0, keepdim: ... }"],
+    [
+      "list.map(sum)",
+      () => [matrix(), matrix()].map(loose.sum),
+      "give all options in one object, { dim: 0, keepdim: ... }",
+    ],
     ["max(0)", () => looseMatrix().max(0), "write amax(0) for the values, argmax(0) for the positions"],
     ["transpose()", () => looseMatrix().transpose(), "as in transpose(-2, -1); a matrix has T too"],
     ["cat(a, b)", () => loose.cat(ones(1), ones(1)), "write cat([a, b]) with brackets"],

@@ -49,7 +49,7 @@ test("answers have 64 tokens at most, or as many as positions are left", async (
   expect(await complete(model, tokenizer, ["ab"])).toEqual([await continued("ab", 64)]);
   const long = "abc".repeat(20);
   expect(await complete(model, tokenizer, [long])).toEqual([await continued(long, 40)]);
-  // The positions that are left are those of the longest prompt of a batch.
+  // The longest prompt of a batch decides how many tokens fit.
   const both = [await continued("ab", 40), await continued(long, 40)];
   expect(await complete(model, tokenizer, ["ab", long])).toEqual(both);
   expect(await complete(model, tokenizer, [long, "ab"])).toEqual(both.reverse());

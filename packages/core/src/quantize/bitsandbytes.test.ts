@@ -152,7 +152,12 @@ describe("fromBitsandbytes names what is broken", () => {
       true,
       /code 0 means 0, not -0.99/,
     ],
-    ["stray nested scales", set("nested_absmax", { bytes: floats(1) }), false, /nested_absmax is present, but the state/],
+    [
+      "stray nested scales",
+      set("nested_absmax", { bytes: floats(1) }),
+      false,
+      /nested_absmax is present, but the state/,
+    ],
     ["no JSON", set(state, { bytes: Uint8Array.of(123) }), false, /nf4 is not JSON in UTF-8/],
     ["no UTF-8", set(state, { bytes: Uint8Array.of(255) }), false, /nf4 is not JSON in UTF-8/],
     ["no object", set(state, { bytes: Uint8Array.of(91, 93) }), false, /nf4 is \[\], not an object/],

@@ -106,7 +106,9 @@ describe("loadModel", () => {
     );
     const quantize = { quant_type: "nf4" };
     await expect(loose.loadModel(source, { quantize })).rejects.toThrow("did you mean quantType?");
-    await expect(looseInternal.modelFileContents(model(), config, { dType: "f16" })).rejects.toThrow("did you mean dtype?");
+    await expect(looseInternal.modelFileContents(model(), config, { dType: "f16" })).rejects.toThrow(
+      "did you mean dtype?",
+    );
   });
 
   it("loads a GGUF file by its bytes, too", async () => {

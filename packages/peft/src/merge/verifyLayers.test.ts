@@ -114,7 +114,9 @@ describe("a layer that would answer otherwise once merged", () => {
 
   test("a NaN on both sides is no agreement", async () => {
     const peft = await getPeftModel(new TinyModel(), new WrongConfig({ targetModules, merged: Number.NaN }));
-    await expect(peft.mergeAdapter({ safeMerge: false })).rejects.toThrow(/layers\.1\.up would give other outputs .* by NaN/);
+    await expect(peft.mergeAdapter({ safeMerge: false })).rejects.toThrow(
+      /layers\.1\.up would give other outputs .* by NaN/,
+    );
   });
 });
 

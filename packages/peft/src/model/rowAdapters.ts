@@ -32,7 +32,7 @@ function checkActsByRow(tuner: Tuner<Module>, name: string): void {
   const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
   const advice = "use it for whole batches, with setAdapter";
   if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
-  if (swaps.size > 0) throw new Error(`${what} has biases or tables of its own, which all rows share; ${advice}`);
+  if (swaps.size > 0) throw new Error(`${what} has its own biases or tables, which all rows share; ${advice}`);
   for (const [path, wrapper] of tuner.wrappers) {
     if (wrapper.has(name) && wrapper.wrapped instanceof AttentionLayer) {
       throw new Error(`${what} wraps the attention of ${path}, which takes the whole batch; ${advice}`);

@@ -36,9 +36,7 @@ test("choices of several prompts have ids in their order", async () => {
   const more = await post(app, path, { ...most, n: 3 });
   expect((await more.json()).error).toMatchObject({
     param: "n",
-    message: expect.stringContaining(
-      "The request needs 24 sequences: its prompts times n. This server's limit is 16",
-    ),
+    message: expect.stringContaining("The request needs 24 sequences: its prompts times n. This server's limit is 16"),
   });
 });
 

@@ -79,12 +79,12 @@ const model = (change: object) => ({ ...json, model: { ...json.model, ...change 
 test.each<[string, TokenizerJson, string]>([
   ["a space in front", { ...json, normalizer: { type: "Prepend", prepend: "▁" } }, "are not Gemma 4's"],
   ["another mark", { ...json, normalizer: { ...json.normalizer, content: "_" } }, "are not Gemma 4's"],
-  ["a mark for letters", { ...json, normalizer: { ...json.normalizer, pattern: { String: "a" } } }, "are not Gemma 4's"],
   [
-    "a mark that is not set",
-    { ...json, normalizer: { ...json.normalizer, type: "Other" } },
+    "a mark for letters",
+    { ...json, normalizer: { ...json.normalizer, pattern: { String: "a" } } },
     "are not Gemma 4's",
   ],
+  ["a mark that is not set", { ...json, normalizer: { ...json.normalizer, type: "Other" } }, "are not Gemma 4's"],
   ["another split", { ...json, pre_tokenizer: { type: "Whitespace" } }, "are not Gemma 4's"],
   ["ignore_merges", model({ ignore_merges: true }), "its ignore_merges is not llama.cpp's"],
   ["newlines in words", model({ merges: [...merges, ["a", "\n"]] }), "it merges newlines with other letters"],

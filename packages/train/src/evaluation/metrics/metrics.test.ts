@@ -104,6 +104,8 @@ describe("evaluate", () => {
 
   it("of a loss of one's own has the loss alone", async () => {
     const own = { collate: () => null, loss: () => null as never, batchSize: 1, metrics: ["f1"] };
-    await expect(evaluate(tinyLlama(), examples, own as never)).rejects.toThrow("metrics is for models that compute their own loss");
+    await expect(evaluate(tinyLlama(), examples, own as never)).rejects.toThrow(
+      "metrics is for models that compute their own loss",
+    );
   });
 });
