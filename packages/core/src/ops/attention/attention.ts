@@ -9,7 +9,10 @@ import { composeAttention, composeAttentionBackward } from "./attentionComposed.
 import { attentionDropout } from "./attentionDropout.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
-/** Calls `row(b, h, i, keys)` for each query of each head, with the key positions that it may attend to. */
+/**
+ * Calls `row` for each query i of each batch entry b and head h. `keys` lists the positions that the query may attend
+ * to.
+ */
 function forEachQuery(
   g: Geometry,
   mask: View | undefined,
@@ -41,7 +44,10 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
   return g.softcap > 0 ? g.softcap * Math.tanh(s / g.softcap) : s;
 }
 
-/** The op of `attention`. It also returns the log-sum-exp of each row of scores [B, H, T], which its gradient needs. */
+/**
+ * The op behind `attention`. Its second output is the log-sum-exp of each query's scores, [B, H, T], which the gradient
+ * needs.
+ */
 export const attentionOp: Op<number, AttentionParams, 2, Planned<AttentionParams, Geometry>> = defineOp({
   name: "attention",
   arity: [3, 4],
@@ -79,8 +85,8 @@ export const attentionOp: Op<number, AttentionParams, 2, Planned<AttentionParams
 });
 
 /**
- * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv. The weights are recomputed tile by tile
- * from the rows' log-sum-exp.
+ * The gradient of `attention`: maps (dout, q, k, v, out, lse, mask?) to dq, dk, dv. `lse` is the log-sum-exp that the
+ * forward pass returned; it allows the weights to be recomputed tile by tile.
  */
 export const attentionBackward: Op<number, AttentionParams, 3, Planned<AttentionParams, Geometry>> = defineOp({
   name: "attentionBackward",
@@ -121,13 +127,13 @@ export const attentionBackward: Op<number, AttentionParams, 3, Planned<Attention
   compose: composeAttentionBackward,
 });
 
-/** Options of dropout on attention weights. */
+/** Options for dropout on attention weights. */
 export interface AttentionDropout {
   /** The probability that a weight is zeroed. Other weights are divided by 1 - dropoutP. Default 0. */
   readonly dropoutP?: number;
   /**
-   * The generator that selects the weights to zero. A call advances it by B H T S. Default: the generator that
-   * `manualSeed` seeds.
+   * Generator that selects the weights to zero. Each call advances it by B * H * T * S values. Default: the generator
+   * that `manualSeed` seeds.
    */
   readonly generator?: Generator;
 }

@@ -23,7 +23,9 @@ import { type AttentionParams, type Geometry, geometry, isAllowed } from "./atte
 
 const swapHeads = (t: Tensor): Tensor => permute(t, { dims: [0, 2, 1, 3] });
 
-/** Returns the used keys or values of [B, capacity, Hkv, D], repeated for each query head: [B, H, S, D]. */
+/**
+ * Returns the first `keyLength` keys or values of t [B, capacity, Hkv, D], repeated for each query head: [B, H, S, D].
+ */
 function repeatHeads(t: Tensor, g: Geometry): Tensor {
   const { batch, kvHeads, group, keys, heads, size } = g;
   const used = swapHeads(slice(t, { dim: 1, end: keys }));
@@ -33,7 +35,7 @@ function repeatHeads(t: Tensor, g: Geometry): Tensor {
   });
 }
 
-/** The transpose of `repeatHeads`. */
+/** The gradient of `repeatHeads`: sums over the query heads that share a key head. */
 function gatherHeads(t: Tensor, g: Geometry): Tensor {
   const { batch, kvHeads, group, keys, capacity, size } = g;
   const grouped = reshape(t, { shape: [batch, kvHeads, group, keys, size] });
@@ -41,7 +43,7 @@ function gatherHeads(t: Tensor, g: Geometry): Tensor {
   return place(swapHeads(summed), { dim: 1, size: capacity, start: 0 });
 }
 
-/** Replaces entries of x [B, H, T, S] by `value` if the query may not attend to the key. */
+/** Returns x [B, H, T, S] with `value` in each entry whose query may not attend to its key. */
 type Hide = (x: Tensor, value: number) => Tensor;
 
 function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
@@ -56,12 +58,15 @@ function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
 }
 
 /**
- * Far below all scores, but finite, so that the weights of a row without visible keys are finite until they are
- * cleared.
+ * Score of hidden keys. It is far below all real scores, but finite: a query that sees no key then gets finite weights,
+ * which are set to zero later.
  */
 const hiddenScore = -1e30;
 
-/** Returns scores and weights of all pairs [B, H, T, S], and intermediate tensors. */
+/**
+ * Returns the scores and the attention weights of all query-key pairs, [B, H, T, S], and the intermediate tensors that
+ * gradients need.
+ */
 function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
   const [queries, keys] = [swapHeads(q), repeatHeads(k, g)];
   const raw = affine(matmul(queries, keys, { transposeB: true }), { scale: g.scale });
@@ -90,10 +95,10 @@ export function composeAttention(inputs: readonly Tensor[], params: AttentionPar
   ];
 }
 
-/** Drops weights [B, H, T, S], or their gradients, at the same positions in each call. */
+/** Applies dropout to weights [B, H, T, S] or to their gradients. Every call drops the same positions. */
 type Drop = (weights: Tensor) => Tensor;
 
-/** Returns the gradients of q, k and v, computed only from q, k and v. */
+/** Returns the gradients of q, k and v. Recomputes the attention weights instead of using saved ones. */
 function gradientsOf(dout: Tensor, [q, k, v, mask]: readonly Tensor[], g: Geometry, drop: Drop): Tensor[] {
   const { queries, keys, bent, weights } = weigh(q, k, g, mask);
   const douts = swapHeads(dout);

@@ -21,12 +21,12 @@ export interface AttentionParams {
 export interface Geometry {
   readonly batch: number;
   readonly queries: number;
-  /** The number of keys in use, and the number of rows of k and v. */
+  /** Number of keys in use (`keyLength`). `capacity` is the number of rows that k and v have. */
   readonly keys: number;
   readonly capacity: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** Query heads per key head. */
+  /** Number of query heads that share a key head. */
   readonly group: number;
   readonly size: number;
   readonly scale: number;
@@ -39,7 +39,7 @@ export interface Geometry {
   readonly maskStrides: readonly [batch: number, head: number, query: number];
 }
 
-/** Checks (q, k, v, mask?) and returns their sizes. */
+/** Checks the inputs (q, k, v, mask?) and returns their sizes. */
 export function geometry(op: string, inputs: readonly TensorSpec[], params: AttentionParams): Geometry {
   for (let i = 0; i < 3; i++) expectDType(op, inputs, i, "f32");
   const [{ shape: q }, { shape: k }, { shape: v }] = inputs;

@@ -1,7 +1,10 @@
 import type { TensorSpec } from "../../backends/backend.ts";
 import type { CacheWriteParams } from "./cacheWrite.ts";
 
-/** Calls `run(cacheOffset, rowsOffset, length)`, in elements, for each sequence of the batch. */
+/**
+ * Calls `run` for each sequence of the batch with the offset of its part of the cache, the offset of its new rows, and
+ * their length, all in elements.
+ */
 export function forEachSequence(
   cache: TensorSpec,
   rows: TensorSpec,

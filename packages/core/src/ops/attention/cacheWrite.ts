@@ -7,7 +7,7 @@ import { slice } from "../shapes/slice.ts";
 import { overwrite } from "../shared/inPlace.ts";
 import { forEachSequence } from "./cacheSequences.ts";
 
-/** The position of the first row that `cacheWrite` writes: one for all sequences of the batch, or one for each. */
+/** The position in the cache of the first row to write: one number for the whole batch, or one per sequence. */
 export interface CacheWriteParams {
   readonly position: number | readonly number[];
 }

@@ -23,7 +23,7 @@ type Params = DocumentAttentionParams;
 
 const name = "documentAttention";
 
-/** Checks (q, k, v, starts) and returns their sizes. */
+/** Checks the inputs (q, k, v, starts) and returns their sizes. */
 function geometryOf(inputs: readonly TensorSpec[], params: Params): Geometry {
   const g = geometry(name, inputs.slice(0, 3), { ...params, causal: true });
   const { shape } = inputs[3];
@@ -47,7 +47,10 @@ export function documentMask(starts: Tensor): Tensor {
   return compare(keys, reshape(starts, { shape: [batch, 1, length, 1] }), { relation: "ge" });
 }
 
-/** The op of `documentAttention`. It also returns the log-sum-exp of each row of scores [B, H, T]. */
+/**
+ * The op behind `documentAttention`. Its second output is the log-sum-exp of each query's scores, [B, H, T], which the
+ * gradient needs.
+ */
 export const documentAttentionOp: Op<4, Params, 2, Planned<Params, Geometry>> = defineOp({
   name,
   arity: 4,
@@ -86,9 +89,9 @@ export const documentAttentionBackward: Op<7, Params, 3, Planned<Params, Geometr
 const optionKeys: OptionKeys<Params> = { scale: true, window: true, softcap: true };
 
 /**
- * Causal attention within documents packed into one row, as [B, T, H, D]. A query of q [B, T, H, D] attends to the keys
- * of k and v [B, T, Hkv, D] from `starts`, i32 [B, T], up to its own. `starts` holds the first position of each token's
- * document. Backends need no T x T mask for it.
+ * Causal attention for several documents packed into one row. Each query of q [B, T, H, D] attends to keys and values
+ * of k and v [B, T, Hkv, D], from the start of its document up to its own position. `starts`, i32 [B, T], holds the
+ * position of the first token of each token's document. The result is [B, T, H, D]. No T x T mask is made.
  */
 export function documentAttention(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, options: Params = {}): Tensor {
   refuseSurplus(name, 4, arguments);

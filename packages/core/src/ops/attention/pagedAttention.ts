@@ -29,13 +29,13 @@ export interface PagedGeometry {
   readonly rows: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** Query heads per key head. */
+  /** Number of query heads that share a key head. */
   readonly group: number;
   readonly size: number;
-  /** The number of pages in the pool, and of positions in a page. */
+  /** Number of pages in the pool. `pageSize` is the number of positions in a page. */
   readonly pages: number;
   readonly pageSize: number;
-  /** The number of page tables, and of pages in each. */
+  /** Number of page tables, one per sequence. `tablePages` is the number of pages that each lists. */
   readonly tables: number;
   readonly tablePages: number;
   readonly scale: number;
@@ -71,7 +71,10 @@ function geometry(inputs: readonly TensorSpec[], params: PagedAttentionParams): 
   return { ...sizes, tables: tables[0], tablePages: tables[1], scale, window, softcap };
 }
 
-/** Returns the error for entry `at` of [N, 2 + M], which holds each row's sequence, position and pages. */
+/**
+ * Returns the error for an invalid value. `at` is its index in the entries [N, 2 + M]: each row's sequence, its
+ * position and the M pages of its table.
+ */
 function badEntry(at: number, value: number, { pages, pageSize, tables, tablePages }: PagedGeometry): Error {
   const row = Math.floor(at / (2 + tablePages));
   const entry = at % (2 + tablePages);
@@ -86,7 +89,10 @@ function badEntry(at: number, value: number, { pages, pageSize, tables, tablePag
   );
 }
 
-/** Checks i32 values with `inRange`, for columns of the [N, 2 + M] entries from column `first` on. */
+/**
+ * Throws if an i32 value of x is not in 0..high-1. x holds `width` columns of the entries [N, 2 + M] that `badEntry`
+ * describes, starting at column `first`.
+ */
 function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width: number): Tensor {
   const error = (value: number, at: number) => {
     return badEntry(Math.floor(at / width) * (2 + g.tablePages) + first + (at % width), value, g);

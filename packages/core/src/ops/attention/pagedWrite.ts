@@ -28,8 +28,8 @@ function check(inputs: readonly TensorSpec[]): void {
 }
 
 /**
- * Writes rows [N, ...] into the pages of a pool [P, S, ...], in place: row n at offset slots[n] % S of page slots[n] /
- * S. The slots, i32 [N], must differ from each other. Throws for a slot out of range.
+ * Writes rows [N, ...] into the paged pool [P, S, ...], in place. Row n goes to page floor(slots[n] / S), at offset
+ * slots[n] % S of that page. The slots, i32 [N], must all differ. Throws for a slot out of range.
  */
 export const pagedWrite: Op<3, void, 0> = defineOp({
   name: "pagedWrite",

@@ -11,11 +11,9 @@ import { reshape } from "../shapes/reshape.ts";
 import { slice } from "../shapes/slice.ts";
 import { affine } from "../unary/affine.ts";
 
-/** Options of `rope`: the first row of the tables to use, and the direction of the rotation. */
+/** Options of `rope`: the position of the first token, and the direction of the rotation. */
 export interface RopeParams {
-  /**
-   * The position of the first token, for tables [P, R/2]: token t takes row offset + t. Default 0.
-   */
+  /** Position of the first token: token t uses row offset + t of the tables [P, R/2]. Default 0. */
   readonly offset?: number;
   /** Rotates in the opposite direction, which is the gradient of the rotation. Default false. */
   readonly inverse?: boolean;
@@ -97,8 +95,8 @@ export const rope: Op<3, RopeParams> = defineOp({
 });
 
 /**
- * Returns the tables of `rope` for positions 0..length-1: cos and sin of position x inverse frequency, [length, R/2],
- * both times `scale`. Angles are rounded to f32 first, as in Hugging Face's code.
+ * Returns the tables of `rope` for positions 0 to length - 1: the cosine and the sine of position * inverse frequency,
+ * each [length, R/2] and multiplied by `scale`. Angles are rounded to f32 first, as in Hugging Face's code.
  */
 export function ropeTables(
   inverseFrequencies: ArrayLike<number>,

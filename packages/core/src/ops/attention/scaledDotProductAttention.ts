@@ -17,7 +17,10 @@ export interface ScaledDotProductAttentionOptions extends AttentionDropout {
   isCausalLowerRight?: boolean;
   /** Factor of the scores. Default 1 / sqrt(D). */
   scale?: number;
-  /** Allows k and v to have fewer heads, each serving a group of query heads. Default false. */
+  /**
+   * Allows k and v to have fewer heads than q (grouped-query attention): each of their heads serves a group of query
+   * heads. Default false.
+   */
   enableGqa?: boolean;
 }
 
@@ -27,8 +30,8 @@ const optionKeys: OptionKeys<ScaledDotProductAttentionOptions> = {
 };
 
 /**
- * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It copies to and from the
- * layout of `attention`, so `attention` is faster.
+ * Attention with PyTorch's argument layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It is slower
+ * than `attention`, because it copies the tensors to that function's layout and back.
  */
 export function scaledDotProductAttention(
   q: Tensor,
@@ -58,8 +61,8 @@ export function scaledDotProductAttention(
 }
 
 /**
- * Returns options with which query i attends to keys up to i. `attention` aligns T queries to the last of T keys, and
- * no query needs keys from T on.
+ * Returns options for `attention` that align the causal mask at the top left, so that query i attends to keys 0 to i.
+ * Keys after the last query are left out, because `attention` aligns the mask at the bottom right.
  */
 function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };

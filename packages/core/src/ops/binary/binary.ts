@@ -3,7 +3,10 @@ import { expectDType, type OpDefinition } from "../../engine/op.ts";
 import { collapse, forEachRow } from "../../layout/broadcast.ts";
 import { broadcastShapes } from "../../layout/shape.ts";
 
-/** Returns name, arity, shape rule and reference loop of a broadcasting op of two f32 tensors. */
+/**
+ * Returns the name, arity, shape rule and reference loop for the definition of an elementwise op on two broadcast f32
+ * tensors.
+ */
 export function binary(
   name: string,
   f: (a: number, b: number) => number,

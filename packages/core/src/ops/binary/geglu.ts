@@ -6,7 +6,10 @@ import { geluTanh, geluTanhBackward } from "../unary/geluTanh.ts";
 import { checkGated } from "./gated.ts";
 import { mul } from "./mul.ts";
 
-/** The kind of GELU, as in PyTorch. "none", the default, is exact, with the error function. */
+/**
+ * Options of `geglu`. `approximate` is as in PyTorch: "none" (default) uses the exact error function, "tanh" the
+ * approximation.
+ */
 export interface GegluParams {
   readonly approximate?: "none" | "tanh";
 }

@@ -8,14 +8,17 @@ import { compare } from "./compare.ts";
 import { mul } from "./mul.ts";
 import { where } from "./where.ts";
 
-/** Computes C's pow. JavaScript's power returns NaN for 1 to the power NaN, and for 1 and -1 to infinite powers. */
+/**
+ * Returns a to the power b as C's pow does: 1 for 1 to the power NaN, and for 1 and -1 to infinite powers. JavaScript's
+ * `**` returns NaN in these cases.
+ */
 function power(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
 }
 
 /**
- * Returns a to the power b, broadcast. The gradient of a is 0 if b is 0. The gradient of b is 0 if a is 0 and b is not
- * negative.
+ * Returns a to the power b, broadcast. Where b is 0, the gradient of a is 0. Where a is 0 and b is not negative, the
+ * gradient of b is 0.
  */
 export const pow: Op<2> = defineOp({
   ...binary("pow", power),

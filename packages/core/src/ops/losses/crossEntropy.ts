@@ -12,11 +12,11 @@ export interface CrossEntropyParams {
   readonly ignoreIndex?: number;
   /** The reduction over rows. Default "mean", over the rows that are not ignored; NaN if all are, as in PyTorch. */
   readonly reduction?: "mean" | "sum" | "none";
-  /** The fraction of the target spread evenly over all classes. Default 0. */
+  /** Label smoothing: the fraction of the target probability that is spread evenly over all classes. Default 0. */
   readonly labelSmoothing?: number;
 }
 
-/** Throws unless labels [...] (i32) fit logits [..., V]. */
+/** Throws unless labels are i32 and have the shape of logits [..., V] without the last dimension. */
 export function checkLabels(op: string, logits: TensorSpec, labels: TensorSpec): void {
   expectDType(op, [logits, labels], 0, "f32");
   expectDType(op, [logits, labels], 1, "i32");
@@ -34,7 +34,7 @@ export function labelOutOfRange(label: number, at: number, classes: number, igno
   );
 }
 
-/** Returns the number of rows that are not ignored. Throws for a label that is not a class. */
+/** Returns the number of labels that are not `ignoreIndex`. Throws for a label that is not a class. */
 export function countLabels(labels: TypedArray, classes: number, ignoreIndex: number): number {
   let count = 0;
   for (let i = 0; i < labels.length; i++) {
@@ -46,8 +46,8 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
 }
 
 /**
- * The largest logit of a row, and log(sum(exp(logit - top))). They are kept separate so that a large `top` does not
- * round the logarithm.
+ * The largest logit of a row (`top`), and log(sum(exp(logit - top))). The loss uses both apart, because their sum would
+ * lose digits of the logarithm if `top` is large.
  */
 interface RowSum {
   readonly top: number;
@@ -62,7 +62,7 @@ function logSumExp(x: TypedArray | Float64Array, start: number, n: number): RowS
   return { top, log: Math.log(total) };
 }
 
-/** Returns the loss of one row of logits, given its sum. */
+/** Returns the loss of one row of logits. `sum` is the row's `RowSum`. */
 function rowLoss(
   x: TypedArray | Float64Array,
   start: number,
@@ -76,7 +76,7 @@ function rowLoss(
   return loss;
 }
 
-/** Replaces a row of logits by the gradient of its loss, and returns the loss. */
+/** Overwrites a row of logits with the gradient of its loss. Returns the loss. */
 export function rowGradient(logits: Float64Array, label: number, smoothing: number): number {
   const n = logits.length;
   const sum = logSumExp(logits, 0, n);
@@ -88,8 +88,8 @@ export function rowGradient(logits: Float64Array, label: number, smoothing: numb
 }
 
 /**
- * The op of `crossEntropy`. It also returns the values that its gradient needs: each row's largest logit and
- * log(sum(exp(logit - largest))), as [..., 2]; zeros for ignored rows.
+ * The op behind `crossEntropy`. Its second output [..., 2] holds, for each row, the largest logit and log(sum(exp(logit
+ * - largest))), which the gradient needs; zeros for ignored rows.
  */
 export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
   name: "crossEntropy",

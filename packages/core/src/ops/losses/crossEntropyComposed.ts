@@ -30,8 +30,8 @@ interface Options {
 type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number) => Error;
 
 /**
- * Returns labels [...] as columns [..., 1]: a mask of ignored labels, and the classes (0 if ignored). Also returns the
- * number of labels that are not ignored, and of classes.
+ * Returns the labels reshaped to [..., 1] in two tensors: a mask of the ignored ones, and the classes (0 if ignored).
+ * Also returns the number of labels that are not ignored, and the number of classes.
  */
 function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, labelOutOfRange: BadLabel) {
   const classes = logits.shape[logits.ndim - 1];
@@ -45,7 +45,7 @@ function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, labelOu
 }
 
 /**
- * Composes `crossEntropy` of other ops. Returns the loss, and each row's largest logit and log(sum(exp(logit -
+ * Computes `crossEntropy` from other ops. Returns the loss and, for each row, the largest logit and log(sum(exp(logit -
  * largest))).
  */
 export function composeCrossEntropy(
@@ -70,7 +70,7 @@ export function composeCrossEntropy(
   return [reduction === "mean" ? div(total, count) : total, sums];
 }
 
-/** Composes `crossEntropyBackward` of other ops, from the logits alone. */
+/** Computes `crossEntropyBackward` from other ops, using only the logits and not the saved sums. */
 export function composeCrossEntropyBackward(
   dloss: Tensor,
   logits: Tensor,

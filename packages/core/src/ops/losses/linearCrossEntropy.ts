@@ -29,9 +29,9 @@ export interface LinearCrossEntropyParams {
   readonly labelSmoothing?: number;
 }
 
-/** Parameters of the op of `linearCrossEntropy`. */
+/** Parameters of the op behind `linearCrossEntropy`. */
 export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
-  /** The gradients that the forward pass also computes. */
+  /** Which gradients the forward pass computes along with the loss. */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
 
@@ -48,7 +48,7 @@ function check(inputs: readonly TensorSpec[]): void {
   checkLabels("linearCrossEntropy", hidden, labels);
 }
 
-/** Returns the loss, and the gradients that `wants` names, computed in the same pass. */
+/** Returns the loss and the gradients of hidden and weight that `wants` requests, all computed in one pass. */
 export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = defineOp({
   name: "linearCrossEntropy",
   arity: 3,

@@ -15,8 +15,8 @@ export interface AdagradStepParams extends Guarded {
 }
 
 /**
- * One step of Adagrad in place: (parameter, gradient, sum of squares). The gradient is not changed. Duchi et al. 2011,
- * https://jmlr.org/papers/v12/duchi11a.html
+ * Updates a parameter in place by one step of Adagrad. Inputs: parameter, gradient, sum of squared gradients. The
+ * gradient is not changed. Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html
  */
 export const adagradStep: Op<number, AdagradStepParams, 0> = defineStep({
   name: "adagradStep",

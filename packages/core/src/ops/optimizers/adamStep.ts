@@ -9,7 +9,10 @@ import { defineStep, type Guarded } from "../shared/guard.ts";
 import { affine } from "../unary/affine.ts";
 import { sqrt } from "../unary/sqrt.ts";
 
-/** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, have equal shapes. */
+/**
+ * Throws unless all inputs of an optimiser step are f32. In each group of `size` consecutive inputs, shapes must be
+ * equal.
+ */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
   if (inputs.length % size !== 0) {
     throw new Error(`${op}: ${inputs.length} tensors; give ${size} for each parameter`);
@@ -25,7 +28,7 @@ export function checkStep(op: string, inputs: readonly TensorSpec[], size: numbe
   }
 }
 
-/** Returns for each parameter a list that begins with its four tensors. */
+/** Returns one list per parameter, which starts with the parameter, its gradient and its two moments. */
 function byParameter<T>(inputs: readonly T[]): T[][] {
   return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i));
 }
@@ -37,15 +40,15 @@ export interface AdamStepParams extends Guarded {
   readonly beta2: number;
   readonly eps: number;
   readonly weightDecay: number;
-  /** The number of this step, from 1. It corrects the bias of averages that start at zero. */
+  /** Number of this step, counted from 1. Adam's bias correction uses it. */
   readonly step: number;
-  /** True to shrink the parameter itself (AdamW) instead of adding weight decay to its gradient (Adam). */
+  /** True for AdamW: weight decay shrinks the parameter directly. False for Adam: it is added to the gradient. */
   readonly decoupled: boolean;
 }
 
 /**
- * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment), repeated for any number of
- * parameters, all in one pass. The gradients are not changed. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980;
+ * Updates parameters in place by one step of Adam or AdamW. The inputs are (parameter, gradient, first moment, second
+ * moment), repeated for each parameter. Gradients are not changed. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980;
  * Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
  */
 export const adamStep: Op<number, AdamStepParams, 0> = defineStep({

@@ -18,23 +18,26 @@ import { affine } from "../unary/affine.ts";
 import { reciprocal } from "../unary/reciprocal.ts";
 import { to } from "../unary/to.ts";
 
-/** The number of values that are compared with all 256 codes at a time. */
+/** Number of values to encode at a time, because each one is compared with all 256 codes. */
 const chunk = 1 << 14;
 
-/** Composes `onGrid` of `packed/blockwise/eightBit.ts` of ops, which round to f32 at the same points. */
+/**
+ * Computes `onGrid` of `packed/blockwise/eightBit.ts` from ops. It rounds to f32 in the same places, so results are
+ * identical.
+ */
 function onGrid(x: Tensor): Tensor {
   const at = affine(affine(affine(x, { shift: 1 }), { scale: 32767.5 }), { shift: 0.5 });
   const whole = to(to(at, { dtype: "i32" }), { dtype: "f32" });
   return affine(affine(whole, { scale: Math.fround(2 / 65535) }), { shift: -1 });
 }
 
-/** Returns the table's entries at f32 positions, in their shape. */
+/** Returns the entries of a table at the given positions (as f32), in the shape of the positions. */
 function lookUp(table: Tensor, positions: Tensor): Tensor {
   const flat = reshape(to(positions, { dtype: "i32" }), { shape: [positions.size] });
   return reshape(indexSelect(table, flat, { dim: 0 }), { shape: positions.shape });
 }
 
-/** Returns for each row of x [n, 1] the position of the nearest entry in an ascending table [256], as f32. */
+/** Returns, for each value in x [n, 1], the position (as f32) of the nearest entry in an ascending table [256]. */
 function nearest(x: Tensor, table: Tensor): Tensor {
   const last = full([1], Infinity, { backend: x.storage.backend });
   const above = cat(slice(table, { start: 1 }), last, { dim: 0 });
@@ -43,7 +46,9 @@ function nearest(x: Tensor, table: Tensor): Tensor {
   return add(at, to(compare(abs(up), abs(down), { relation: "lt" }), { dtype: "f32" }));
 }
 
-/** Encodes blocks [n, blockSize] as u8 codes of the same shape. A block of zeros, whose scale is 0, gets codes of 0. */
+/**
+ * Encodes blocks [n, blockSize] as u8 codes of the same shape. A block with scale 0 holds only zeros and gets codes 0.
+ */
 function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolean): Tensor {
   const scaled = mul(values, reciprocal(scales));
   const column = reshape(grid ? onGrid(scaled) : scaled, { shape: [values.size, 1] });
@@ -53,8 +58,9 @@ function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolea
 }
 
 /**
- * Encodes x in blocks of `blockSize`. Returns the u8 positions in an ascending table of 256 entries, in x's shape, and
- * the blocks' largest magnitudes [blocks]. `grid` rounds scaled values to bitsandbytes' grid first.
+ * Quantises x in blocks of `blockSize`. Returns the u8 codes in x's shape (positions in an ascending table of 256
+ * entries) and the scales [blocks], which are the blocks' largest magnitudes. If `grid` is true, scaled values are
+ * first rounded to bitsandbytes' grid.
  */
 export function encodeInBlocks(
   x: Tensor,
@@ -76,7 +82,7 @@ export function encodeInBlocks(
   return { codes: fromBlocks(cat(...parts, { dim: 0 }), x.shape), scales: reshape(scales, { shape: [blocks] }) };
 }
 
-/** Returns the values of u8 codes, in their shape: the table's entries times the scales of their blocks. */
+/** Dequantises u8 codes: returns the table's entry for each code times the scale of the code's block. */
 export function decodeInBlocks(codes: Tensor, scales: Tensor, table: Tensor, blockSize: number): Tensor {
   const values = inBlocks(lookUp(table, codes), blockSize);
   return fromBlocks(mul(values, reshape(scales, { shape: [values.shape[0], 1] })), codes.shape);

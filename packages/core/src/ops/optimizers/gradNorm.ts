@@ -20,7 +20,7 @@ import { reciprocal } from "../unary/reciprocal.ts";
 import { sqrt } from "../unary/sqrt.ts";
 import { square } from "../unary/square.ts";
 
-/** Returns the root of the sum of squares over all elements of all tensors, a scalar. It has no gradient. */
+/** Returns the L2 norm of all elements of all tensors together, as a scalar. It has no gradient. */
 export const gradNorm: Op<number> = defineOp({
   name: "gradNorm",
   arity: [1, Infinity],
@@ -49,8 +49,8 @@ export const gradNorm: Op<number> = defineOp({
 });
 
 /**
- * Multiplies each x by min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of NaN makes
- * all elements NaN.
+ * Scales tensors in place by min(1, maxNorm / (norm + 1e-6)), as PyTorch clips gradients. The inputs are the tensors,
+ * then the scalar `norm`. If `norm` is NaN, all elements become NaN.
  */
 export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",

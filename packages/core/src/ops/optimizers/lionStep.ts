@@ -8,16 +8,16 @@ import { checkStep } from "./adamStep.ts";
 /** Settings of one Lion step. */
 export interface LionStepParams extends Guarded {
   readonly lr: number;
-  /** The weight of the average in the direction of the step. */
+  /** Weight of the running average of gradients (against the new gradient) in the direction of this step. */
   readonly beta1: number;
-  /** The decay of the average. */
+  /** Decay rate of the running average of gradients. */
   readonly beta2: number;
   readonly weightDecay: number;
 }
 
 /**
- * One step of Lion in place: (parameter, gradient, average of gradients). The gradient is not changed. Chen et al.
- * 2023, https://arxiv.org/abs/2302.06675
+ * Updates a parameter in place by one step of Lion. Inputs: parameter, gradient, running average of gradients. The
+ * gradient is not changed. Chen et al. 2023, https://arxiv.org/abs/2302.06675
  */
 export const lionStep: Op<number, LionStepParams, 0> = defineStep({
   name: "lionStep",

@@ -17,8 +17,8 @@ export interface RmspropStepParams extends Guarded {
 }
 
 /**
- * One step of RMSprop in place: (parameter, gradient, mean square), optionally followed by a momentum buffer. The
- * gradient is not changed.
+ * Updates a parameter in place by one step of RMSprop. Inputs: parameter, gradient, running mean of squared gradients,
+ * and optionally a momentum buffer. The gradient is not changed.
  */
 export const rmspropStep: Op<number, RmspropStepParams, 0> = defineStep({
   name: "rmspropStep",

@@ -12,13 +12,13 @@ export interface SgdStepParams extends Guarded {
   readonly momentum: number;
   readonly dampening: number;
   readonly nesterov: boolean;
-  /** True for the first step, in which the momentum buffer starts as the gradient itself. */
+  /** True for the first step, which copies the gradient into the momentum buffer. */
   readonly first: boolean;
 }
 
 /**
- * One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum buffer). The gradient is not
- * changed.
+ * Updates a parameter in place by one step of SGD. Inputs: parameter, gradient, and optionally a momentum buffer. The
+ * gradient is not changed.
  */
 export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
   name: "sgdStep",

@@ -3,11 +3,11 @@ import { expectDType, type GroupedShape } from "../../engine/op.ts";
 import type { DType } from "../../layout/dtype.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
 
-/** Parameters of `lowRankRows`, with an entry for each pair of factors. */
+/** Parameters of `lowRankRows`. Each list has one entry for each pair of factors A and B. */
 export interface LowRankRowsParams {
   /**
-   * For each pair, the rows along the first dimension to which its product is added. If the lists, and the list of
-   * them, are frozen, repeated calls skip their checks.
+   * For each pair, the indices along y's first dimension to which its product is added. If all lists and the outer list
+   * are frozen, repeated calls skip the checks.
    */
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];
@@ -17,7 +17,7 @@ const factorDTypes: readonly DType[] = ["f32", "f16", "bf16"];
 
 const isFactor = ({ shape, dtype }: TensorSpec): boolean => shape.length === 2 && factorDTypes.includes(dtype);
 
-/** True if A and B fit each other and (y, x). */
+/** Returns true if the shapes of A and B match each other, x's width and y's width. */
 function fitsPair([y, x]: readonly TensorSpec[], a: TensorSpec, b: TensorSpec): boolean {
   const { shape: s } = a;
   const { shape: t } = b;
@@ -26,7 +26,7 @@ function fitsPair([y, x]: readonly TensorSpec[], a: TensorSpec, b: TensorSpec): 
 
 const lastOf = ({ shape }: TensorSpec): number => shape[shape.length - 1];
 
-/** Throws unless (y, x, A, B, A, B, ...) fit each other and the parameters. */
+/** Throws unless the shapes and dtypes of the inputs (y, x, A, B, A, B, ...) match each other and the parameters. */
 export function checkLowRank(inputs: readonly TensorSpec[], params: LowRankRowsParams): void {
   checkBatch(inputs, params, (inputs.length - 2) / 2);
   for (let i = 2; i < inputs.length; i += 2) {
@@ -41,7 +41,7 @@ export function checkLowRank(inputs: readonly TensorSpec[], params: LowRankRowsP
   checkRows(params.rows, inputs[1].shape[0]);
 }
 
-/** The shape rule of `lowRankRows` in parts, one pair of factors per group. */
+/** The shape rule of `lowRankRows`, split so that each pair (A, B) can be checked once and then reused. */
 export const groupedLowRank: GroupedShape<LowRankRowsParams> = {
   shape: (first, params, pairs) => {
     checkBatch(first, params, pairs);
@@ -52,7 +52,7 @@ export const groupedLowRank: GroupedShape<LowRankRowsParams> = {
   key: ([y, x]) => [lastOf(y), lastOf(x)],
 };
 
-/** Throws unless y, x and the parameters fit each other and this number of pairs. */
+/** Throws unless y and x match, and `rows` and `scalings` have an entry for each of the `pairs` pairs. */
 function checkBatch(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams, pairs: number): void {
   const [{ shape: y }, { shape: x }] = inputs;
   expectDType("lowRankRows", inputs, 0, "f32");
@@ -69,10 +69,10 @@ function checkBatch(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRo
   }
 }
 
-/** For frozen lists that were checked: the number of rows for which they are valid. */
+/** The batch size for which a frozen list of rows has passed its check. */
 const goodFor = new WeakMap<LowRankRowsParams["rows"], number>();
 
-/** Throws for a row out of range, or listed twice. */
+/** Throws for a row that is out of range or listed twice. */
 function checkRows(rows: LowRankRowsParams["rows"], count: number): void {
   if (goodFor.get(rows) === count) return;
   const named = new Uint8Array(count);

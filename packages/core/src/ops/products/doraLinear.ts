@@ -18,16 +18,16 @@ import { widen } from "../unary/to.ts";
 import { loraLinear } from "./loraLinear.ts";
 import { matmul } from "./matmul.ts";
 
-/** Parameters of `doraNorm`: the layout of W, the factor of B A, and the row squares of W. */
+/** Parameters of `doraNorm`. */
 export interface DoraNormParams {
   readonly scaling: number;
   /** W is stored as [in, out]. Default false. */
   readonly fanInFanOut?: boolean;
-  /** The result of `rowSquares` for W, if the caller caches it. Default: computed at each call. */
+  /** The result of `rowSquares(w)`, if the caller has cached it. Default: it is computed in each call. */
   readonly squares?: Tensor;
 }
 
-/** Lower bound of a row's sum of squares, so that a row of zeros gives zeros instead of NaN. */
+/** Lower bound of a row's sum of squares, so that a row of zeros does not give NaN. */
 const smallest = 1e-30;
 
 /** Returns the sum of squares of each row of W [out, in] (of each column, if W is [in, out]): [out]. */
@@ -45,8 +45,8 @@ export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): 
 }
 
 /**
- * Returns the norm of each row of W + s B A, [out], without computing that matrix: |W|² + s B (2 W Aᵀ + s B A Aᵀ), row
- * by row. No gradient flows through it.
+ * Returns the norm of each row of W + s B A, [out]. It does not compute that matrix: the squared norm of a row is |W|²
+ * + s B (2 W Aᵀ + s B A Aᵀ). No gradient flows through it.
  */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
   refuseSurplus("doraNorm", 3, arguments);

@@ -19,7 +19,7 @@ function badId(id: number, at: number, vocab: number): Error {
   );
 }
 
-/** Returns the ids as one dimension. Throws for an id out of range. */
+/** Returns the ids flattened to one dimension. Throws for an id outside 0..vocab-1. */
 function flatIds(ids: Tensor, vocab: number): Tensor {
   const error = (id: number, at: number) => badId(id, at, vocab);
   return inRange(reshape(ids, { shape: [ids.size] }), { low: 0, high: vocab - 1, error });

@@ -16,7 +16,7 @@ import { abs } from "../unary/abs.ts";
 import { affine } from "../unary/affine.ts";
 import { matmul } from "./matmul.ts";
 
-/** The number of elements that share a scale. */
+/** Number of consecutive elements of a row that share one scale. */
 const block = 32;
 
 const codedDTypes = dtypes.filter(isPacked);
@@ -32,15 +32,18 @@ function roundEven(x: number): number {
   return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
 }
 
-/** Between 2^23 and 2^24 every f32 is an integer, so adding this rounds to an integer, ties to even. */
+/**
+ * 1.5 * 2^23. Adding it to a value rounds the value to the nearest integer (ties to even), because every f32 between
+ * 2^23 and 2^24 is an integer.
+ */
 const wholeNumbers = 1.5 * 2 ** 23;
 
-/** Rounds values of magnitude up to 2^22 as `roundEven` does. */
+/** Rounds to the nearest integer, ties to even, like `roundEven`, but with ops. Works for magnitudes up to 2^22. */
 function toWholeNumbers(x: Tensor): Tensor {
   return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
 }
 
-/** Returns x with each block replaced by the values of its 8-bit codes. */
+/** Returns x after rounding to 8-bit codes and back, in blocks of 32 elements. */
 function quantized({ data }: View): Float32Array {
   const out = new Float32Array(data.length);
   for (let at = 0; at < data.length; at += block) {
@@ -54,10 +57,10 @@ function quantized({ data }: View): Float32Array {
 }
 
 /**
- * Computes x Wᵀ in integers, as llama.cpp does. Each block of 32 elements of x [..., in] is rounded to 8-bit codes with
- * one scale, its largest magnitude divided by 127. Integer dot products multiply these by the codes of W [out, in], a
- * GGUF format, nf4 or fp4. The values of nf4 and fp4 may be rounded to 7 bits, by at most 0.0065 of a block's largest
- * value. Returns f32 [..., out], with the rounding error. It is for inference only: requesting its gradient throws.
+ * Computes x Wᵀ with integer dot products, as llama.cpp does. Each block of 32 elements of x [..., in] is rounded to
+ * 8-bit codes; its scale is its largest magnitude divided by 127. W [out, in] is a GGUF format, nf4 or fp4; the values
+ * of nf4 and fp4 may be rounded to 7 bits, by at most 0.0065 of a block's largest value. Returns f32 [..., out]. It is
+ * for inference only: requesting its gradient throws.
  */
 export const linearInt8: Op<2> = defineOp({
   name: "linearInt8",

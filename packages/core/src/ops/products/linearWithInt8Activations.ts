@@ -4,7 +4,10 @@ type Product = (x: Tensor, weight: Tensor) => Tensor;
 
 let product: Product | undefined;
 
-/** Registers the op that multiplies by integer codes. `packedTensor` and `enableInt8Activations` call it. */
+/**
+ * Registers the op that multiplies activations, rounded to 8 bits, by packed weights. `packedTensor` and
+ * `enableInt8Activations` call this function.
+ */
 export function setInt8Matmul(op: Product): void {
   product = op;
 }

@@ -11,7 +11,7 @@ import { toDTypeOf } from "../unary/to.ts";
 import { factorOrder, type LoraParams, type LoraPlan, loraPlan } from "./loraPlan.ts";
 import { matmul } from "./matmul.ts";
 
-/** Adds out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
+/** Computes out[m, n] += alpha * x[m, k] * y[k, n]. If `transposed`, y is stored as [n, k]. */
 function multiply(x: View, y: View, out: View, m: number, n: number, k: number, transposed: boolean, alpha: number) {
   const right = unpackAll(y);
   for (let i = 0; i < m; i++) {
@@ -23,13 +23,16 @@ function multiply(x: View, y: View, out: View, m: number, n: number, k: number, 
   }
 }
 
-/** Returns aᵀ b summed over all rows, or its transpose. */
+/** Returns aᵀ b, summed over all rows of a and b; if `swapped`, the transpose of that. */
 function outer(a: Tensor, b: Tensor, swapped: boolean): Tensor {
   const [x, y] = (swapped ? [b, a] : [a, b]).map(asMatrix);
   return matmul(x, y, { transposeA: true });
 }
 
-/** The op of `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, which the gradient of B needs. */
+/**
+ * The op behind `loraLinear`. Its second output is s x Aᵀ, the scaled low-rank activations, which the gradient of B
+ * needs.
+ */
 export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defineOp({
   name: "loraLinear",
   arity: 4,

@@ -3,16 +3,16 @@ import { expectDType } from "../../engine/op.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { expectWeight } from "./weight.ts";
 
-/** Parameters of the op of `loraLinear`. */
+/** Parameters of the op behind `loraLinear`. */
 export interface LoraParams {
   readonly scaling: number;
-  /** Multiplies by the transposed matrices: x W + s (x B) A, the gradient of x. */
+  /** Computes the gradient of x instead: x W + s (x B) A, where x is the gradient of the output. */
   readonly transposed?: boolean;
 }
 
 /**
- * The sizes of one product: W maps `from` elements to `to`. `down` and `up` are the input positions of the factors, in
- * the order of use.
+ * The sizes of one call: W maps vectors of `from` elements to vectors of `to`. `down` is the input position of the
+ * factor that is multiplied first, `up` of the second.
  */
 export interface LoraPlan {
   readonly rows: number;
@@ -45,7 +45,7 @@ export function loraPlan(inputs: readonly TensorSpec[], { transposed }: LoraPara
   return { rows, from, to, rank: a[0], down, up };
 }
 
-/** Returns the input positions of the factor used first and of the factor used second. */
+/** Returns the input positions of the factors in the order of use: A then B, or B then A if `transposed`. */
 export function factorOrder(transposed = false): { down: number; up: number } {
   return transposed ? { down: 3, up: 2 } : { down: 2, up: 3 };
 }

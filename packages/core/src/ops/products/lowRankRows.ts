@@ -11,14 +11,14 @@ import { toDTypeOf } from "../unary/to.ts";
 import { checkLowRank, groupedLowRank, type LowRankRowsParams } from "./checkLowRank.ts";
 import { matmul } from "./matmul.ts";
 
-/** Returns row indices as an i32 tensor on the backend of `t`. */
+/** Returns the row indices as an i32 tensor on the same backend as `t`. */
 function indexOf(t: Tensor, rows: readonly number[]): Tensor {
   return fromBytes(new Uint8Array(Int32Array.from(rows).buffer), [rows.length], "i32", t.storage.backend);
 }
 
 const take = (t: Tensor, rows: readonly number[]): Tensor => indexSelect(t, indexOf(t, rows), { dim: 0 });
 
-/** Returns a batch of `size` rows. Each part fills the rows of its list; other rows are zero. */
+/** Returns a batch of `size` rows in which the rows listed in `rows[i]` hold parts[i]. Other rows are zero. */
 function spread(parts: readonly Tensor[], rows: readonly (readonly number[])[], size: number): Tensor {
   return indexAdd(cat(...parts, { dim: 0 }), indexOf(parts[0], rows.flat()), { dim: 0, size });
 }
@@ -32,9 +32,9 @@ const times = (x: Tensor, y: Tensor): Tensor => matmul(x, y, { transposeB: true 
 const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b), { transposeA: true });
 
 /**
- * Adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` names along the first dimension. The inputs are y [n,
- * ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ... Factors are f32, f16 or bf16. Other rows of y are
- * unchanged. Kernels sum a row in an order that does not depend on other rows. Chen et al. 2023,
+ * Adds scaling_s (x A_sᵀ) B_sᵀ to y, for the entries along the first dimension that `rows[s]` lists; other entries of y
+ * are copied. Inputs: y [n, ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ... The factors are f32, f16
+ * or bf16. In kernels, the result of a row does not depend on the other rows, to the bit. Chen et al. 2023,
  * https://arxiv.org/abs/2310.18547
  */
 export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({

@@ -7,16 +7,16 @@ import { toDTypeOf, widen } from "../unary/to.ts";
 import { forEachMatrix, matmulPlan } from "./matmulPlan.ts";
 import { expectWeight } from "./weight.ts";
 
-/** Flags of `matmul`: a transposed operand is read with its last two dimensions swapped. */
+/** Options of `matmul`: whether to read an operand with its last two dimensions swapped. */
 export interface MatmulParams {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
 }
 
 /**
- * Matrix product of [..., M, K] and [..., K, N], whose leading dimensions broadcast. The flags read an operand as its
- * transpose without copying it. A 2-D b may be a weight in half precision or packed, which is never widened as a whole.
- * The functional `matmul` adds PyTorch's rules for vectors.
+ * Matrix product of [..., M, K] and [..., K, N], whose leading dimensions broadcast. `transposeA` and `transposeB` read
+ * an operand as its transpose without copying it. A 2-D b may be a packed weight or in half precision; it is then
+ * converted to f32 block by block. The function `matmul` in functional/ also accepts vectors, as in PyTorch.
  */
 export const matmul: Op<2, MatmulParams> = defineOp({
   name: "matmul",

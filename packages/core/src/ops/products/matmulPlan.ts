@@ -2,7 +2,7 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import { broadcastShapes, broadcastStrides, formatShape, type Shape, sizeOf } from "../../layout/shape.ts";
 import type { MatmulParams } from "./matmul.ts";
 
-/** The sizes of one product: [m, k] by [k, n] for each element of the `batch` shape. */
+/** The sizes of a matrix product: [m, k] times [k, n], for each element of the `batch` shape. */
 export interface MatmulPlan {
   readonly m: number;
   readonly n: number;
@@ -29,7 +29,7 @@ export function matmulPlan(a: Shape, b: Shape, { transposeA, transposeB }: Matmu
   return { m, n, k, batch: flat ? [] : broadcastShapes("matmul", a.slice(0, -2), b.slice(0, -2)) };
 }
 
-/** Calls `run` for each matrix product, with element offsets into a, b and out. */
+/** Calls `run` for each pair of matrices in the batch, with element offsets into a, b and out. */
 export function forEachMatrix(
   a: TensorSpec,
   b: TensorSpec,

@@ -27,8 +27,8 @@ function sizes(inputs: readonly TensorSpec[]) {
 }
 
 /**
- * Gaussian elimination with partial pivoting: overwrites a [n, n], and turns x [n, m] into a⁻¹ x. Returns false if a is
- * singular.
+ * Solves a y = x by Gaussian elimination with partial pivoting: overwrites x [n, m] with the solution, and a [n, n]
+ * with intermediate values. Returns false if a is singular.
  */
 function eliminate(a: Float64Array, x: Float64Array, n: number, m: number): boolean {
   for (let k = 0; k < n; k++) {

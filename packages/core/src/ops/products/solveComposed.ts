@@ -20,7 +20,7 @@ import { to } from "../unary/to.ts";
 
 const at = (t: Tensor, dim: number, k: number): Tensor => slice(t, { dim, start: k, end: k + 1 });
 
-/** Swaps row k of [A | B] with the row that has the largest pivot in column k. */
+/** Swaps row k of [A | B] with the row from k on that has the largest magnitude in column k. */
 function exchange(rows: Tensor, k: number, places: Tensor): Tensor {
   const scalar = tensor(k, { dtype: "i32", backend: rows.storage.backend });
   const open = where(compare(places, scalar, { relation: "ge" }), abs(at(rows, 2, k)), scalarLike(rows, -1));
@@ -30,7 +30,7 @@ function exchange(rows: Tensor, k: number, places: Tensor): Tensor {
   return gather(rows, expand(order, { shape: rows.shape }), { dim: 1 });
 }
 
-/** Composes `solve` of other ops: Gauss-Jordan elimination in f32, with partial pivoting. */
+/** Computes `solve` from other ops: Gauss-Jordan elimination in f32, with partial pivoting. */
 export function composeSolve(a: Tensor, b: Tensor, transposeA: boolean, singular: (batch: number) => Error): Tensor {
   const [n, m] = b.shape.slice(-2);
   if (b.size === 0) return affine(b, {});

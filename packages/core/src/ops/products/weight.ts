@@ -5,7 +5,7 @@ import { dtypes, isFloating, isPacked } from "../../layout/dtype.ts";
 /** The dtypes in which a weight may be stored: floating and packed ones. */
 const weightDTypes = dtypes.filter((dtype) => isFloating(dtype) || isPacked(dtype));
 
-/** Throws unless input `i` of `op` is a weight: floating, or packed. */
+/** Throws unless input `i` of `op` has a dtype that weights can have: a float dtype or a packed one. */
 export function expectWeight(op: string, inputs: readonly TensorSpec[], i: number): void {
   expectDType(op, inputs, i, ...weightDTypes);
 }

@@ -11,7 +11,7 @@ import { unpackAll } from "../../packed/unpackAll.ts";
 export interface Quantize4bitParams {
   /** The 4-bit dtype of the result. Default nf4. */
   readonly quantType?: QuantType;
-  /** Elements that share a scale: a power of two from 32 to 4096; default 64. */
+  /** Number of consecutive elements that share a scale: a power of two from 32 to 4096. Default 64. */
   readonly blockSize?: number;
   /** Quantises the scales too, to 8 bits. Default false. */
   readonly doubleQuant?: boolean;
@@ -22,8 +22,8 @@ const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams):
 };
 
 /**
- * Returns the error for an invalid block. Block -1 is the mean of the scales, which overflows if the weight's largest
- * magnitudes are near the maximum of f32.
+ * Returns the error for a block that holds a NaN or an infinity. Block -1 stands for the mean of the scales, which
+ * overflows if the weight's largest magnitudes are near the maximum of f32.
  */
 function fault(block: number, offset: number, { blockSize }: Packing): Error {
   if (block < 0) {
@@ -38,10 +38,10 @@ function fault(block: number, offset: number, { blockSize }: Packing): Error {
 }
 
 /**
- * Quantises a floating x of any shape to a packed tensor of 4-bit codes, with a scale for each block of the flattened
- * elements. Codes, scales and nested scales are equal to the result of bitsandbytes' quantize_4bit on a CPU, except
- * that nested codes are always the nearest ones. `to` dequantises. No gradient flows. Throws for NaN and infinities.
- * Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ * Quantises a float tensor of any shape to 4-bit codes, with one scale per block of the flattened elements. `to`
+ * dequantises the result. Equal to bitsandbytes' quantize_4bit on a CPU, except that nested codes are always the
+ * nearest ones. No gradient flows. Throws for NaN and infinities. Dettmers et al. 2023,
+ * https://arxiv.org/abs/2305.14314
  */
 export const quantize4bit: Op<1, Quantize4bitParams, 1, Planned<Quantize4bitParams, FourBitLayout>> = defineOp({
   name: "quantize4bit",

@@ -9,12 +9,12 @@ import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "../unary/abs.ts";
 import { to } from "../unary/to.ts";
 
-/** The block size: the number of elements that share a scale. */
+/** Parameters of blockwise quantisation. */
 export interface BlockwiseParams {
   readonly blockSize: number;
 }
 
-/** Checks block size and table, and returns the number of blocks. */
+/** Checks the block size and the code table. Returns the number of blocks of the flattened tensor. */
 function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockSize }: BlockwiseParams): number {
   if (!Number.isSafeInteger(blockSize) || blockSize < 1) {
     throw new Error(`${op}: blockSize is ${blockSize}; use a whole number of at least 1`);
@@ -34,10 +34,10 @@ function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
 }
 
 /**
- * Quantises (x f32, code f32 [256], ascending). Returns the u8 positions in `code` nearest to x / scale, in x's shape,
- * and the scales, f32 [blocks]. A scale is the largest magnitude of a block of the flattened elements. If two codes are
- * equally near, the lower one is taken. In a block of zeros all codes are 0, as in bitsandbytes' CPU backend. Dettmers
- * et al. 2022, https://arxiv.org/abs/2110.02861
+ * Quantises x (f32) to 8 bits. `code`, f32 [256], is the ascending table of values that the codes stand for. Returns
+ * the codes (u8, in x's shape), each the index of the entry nearest to x / scale, and the scales, f32 [blocks]. The
+ * scale of a block is its largest magnitude. Of two equally near entries the lower one is taken. In a block of zeros
+ * all codes are 0, as in bitsandbytes' CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   name: "quantizeBlockwise",
@@ -67,8 +67,8 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
 });
 
 /**
- * Dequantises `quantizeBlockwise`: returns code[q] times the scale of the block, for (q u8, absmax [blocks], code
- * [256]).
+ * Reverses `quantizeBlockwise`: from codes q (u8), scales absmax [blocks] and the table code [256], returns code[q]
+ * times the scale of its block.
  */
 export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   name: "dequantizeBlockwise",

@@ -9,7 +9,7 @@ import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 
-/** Returns 1 for each of `size` elements that is dropped, and 0 for the others. */
+/** Returns an array with 1 for each element to drop and 0 for each element to keep. */
 function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
   const generator = new Generator(state.seed);
   generator.state = state;
@@ -18,14 +18,20 @@ function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
   return Uint8Array.from(uniform, (u) => Number(u < p));
 }
 
-/** Parameters of the op of `dropout`. */
+/** Parameters of the op behind `dropout`. */
 export interface DropoutParams {
   readonly p: number;
-  /** The generator state at the start. The same state gives the same zeros, so the gradient needs no mask. */
+  /**
+   * State of the generator before the draw. The gradient uses the same state to zero the same elements, so no mask is
+   * stored.
+   */
   readonly state: GeneratorState;
 }
 
-/** Zeroes elements selected by the generator at `state`, and divides the others by 1 - p. */
+/**
+ * Zeroes the elements whose uniform value, drawn from the generator at `state`, is below p. Divides the others by 1 -
+ * p.
+ */
 export const dropoutOp: Op<1, DropoutParams> = defineOp({
   name: "dropout",
   arity: 1,
@@ -47,9 +53,10 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
 });
 
 /**
- * Zeroes each element with probability p and divides the others by 1 - p. Element i is zeroed if the generator's next
- * uniform value i is below p. A call advances the generator by x.size. Default: the generator that `manualSeed` seeds.
- * Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
+ * Zeroes each element with probability p and divides the others by 1 - p. Draws one uniform value per element from
+ * `generator`, in order, and zeroes the element if the value is below p. A call therefore advances the generator by
+ * x.size values. Default generator: the one that `manualSeed` seeds. Srivastava et al. 2014,
+ * https://jmlr.org/papers/v15/srivastava14a.html
  */
 export function dropout(x: Tensor, options: { p: number; generator?: Generator }): Tensor {
   refuseSurplus("dropout", 1, arguments);

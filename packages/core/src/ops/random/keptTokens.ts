@@ -21,16 +21,15 @@ import { to } from "../unary/to.ts";
 export const compareWith = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
   compare(a, typeof b === "number" ? scalarLike(a, b) : b, { relation });
 
-/** Returns exp((logits - the largest of each row) / temperature). */
+/** Returns exp((logit - largest logit of its row) / temperature) for each logit. */
 export function unnormalizedProbabilities(logits: Tensor, { temperature = 1 }: SamplingOptions): Tensor {
   const [top] = max(logits, { dim: 1 });
   return exp(affine(sub(logits, top), { scale: 1 / temperature }));
 }
 
 /**
- * Returns 1 for the tokens of each row of logits f32 [B, V] that top-k, top-p and min-p keep, as in
- * `tokenProbabilities`, and 0 for the others. The `least` most probable tokens are always kept. Null if no option
- * removes tokens.
+ * Returns a mask f32 [B, V] for logits [B, V]: 1 for tokens that top-k, top-p and min-p keep, 0 for tokens that they
+ * remove. At least the `least` most probable tokens of a row are kept. Returns null if the options remove no tokens.
  */
 export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1): Tensor | null {
   checkOptions("keptTokens", options, samplingKeys);
@@ -55,8 +54,8 @@ export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1):
 const flags = (condition: Tensor): Tensor => to(condition, { dtype: "f32" });
 
 /**
- * Returns, for each token, the sum of the probabilities of more probable tokens. If tokens are equal, the lower index
- * counts as more probable.
+ * Returns, for each token, the total probability of the more probable tokens of its row. Of equally probable tokens,
+ * the one with the lower index counts as more probable.
  */
 function massOfLikelier(probabilities: Tensor): Tensor {
   const { shape } = probabilities;

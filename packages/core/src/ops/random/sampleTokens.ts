@@ -24,13 +24,13 @@ import { generatorAt, uniformsOf } from "./uniforms.ts";
 
 /** Parameters of `sampleTokens`. */
 export interface SampleTokensParams extends SamplingOptions {
-  /** The state of the generator, whose r-th uniform value draws row r. */
+  /** State of the generator: its r-th next uniform value selects the token of row r. */
   readonly state: GeneratorState;
 }
 
 const noToken = -1;
 
-/** True if a token can be drawn from the row: its largest logit is finite, and none is NaN. */
+/** Returns true if a token can be sampled from the row of logits: the largest one is finite, and none is NaN. */
 function canBeDrawn(row: Float32Array): boolean {
   return Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
 }
@@ -60,7 +60,10 @@ export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
 
 const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
 
-/** Composes the op of others in f32. A draw very near the border of two tokens may select the other one. */
+/**
+ * Computes `sampleTokens` from other ops, in f32. If the uniform value is almost equal to the boundary between two
+ * tokens, rounding may select the other token.
+ */
 function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor {
   const [rows, tokens] = logits.shape;
   const [top] = max(logits, { dim: 1 });
@@ -76,9 +79,9 @@ function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor
 }
 
 /**
- * Samples a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p and min-p, as in
- * transformers. Row r uses the generator's next uniform value r, and a call advances the generator by B. Default: the
- * generator that `manualSeed` seeds. A row with a NaN or an infinite largest logit gives -1.
+ * Samples one token from each row of logits f32 [B, V]; returns i32 [B]. Applies temperature, then top-k, top-p and
+ * min-p, as transformers does. A row gives -1 if it has a NaN or its largest logit is infinite. Draws one uniform value
+ * per row from `generator`, which is advanced by B. Default: the generator that `manualSeed` seeds.
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator?: Generator } = {}): Tensor {
   refuseSurplus("sampleTokens", 1, arguments);

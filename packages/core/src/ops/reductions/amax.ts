@@ -11,10 +11,10 @@ import { sumTo } from "../shapes/expand.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 
-/** The shape of the result, which must broadcast to the input's shape. */
+/** Parameters of `amax` and `amin`. `shape` is the shape of the result; it must broadcast to the shape of x. */
 export interface ExtremaParams {
   readonly shape: Shape;
-  /** True if all NaN elements share the gradient of a NaN result. Default: that gradient is NaN everywhere. */
+  /** Whether all NaN elements share the gradient of a NaN result. Default: the gradient is NaN for every element. */
   readonly nansTie?: boolean;
 }
 
@@ -54,13 +54,13 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
 }
 
 /**
- * Returns the largest element over the dimensions along which `shape` broadcasts to x. Equal elements share the
- * gradient.
+ * Reduces x to `shape`: returns the largest of the elements along each dimension that `shape` lacks or has with size 1.
+ * Equal elements share the gradient.
  */
 export const amax: Op<1, ExtremaParams> = extrema("amax", Math.max);
 
 /**
- * Returns the smallest element over the dimensions along which `shape` broadcasts to x. Equal elements share the
- * gradient.
+ * Reduces x to `shape`: returns the smallest of the elements along each dimension that `shape` lacks or has with size
+ * 1. Equal elements share the gradient.
  */
 export const amin: Op<1, ExtremaParams> = extrema("amin", Math.min);

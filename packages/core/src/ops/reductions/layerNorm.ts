@@ -20,7 +20,10 @@ function momentsOfRow(x: TypedArray, start: number, n: number, eps: number): { m
   return { mean, root: 1 / Math.sqrt(squares / n + eps) };
 }
 
-/** Returns (x - mean) / deviation for each row, and 1 / deviation [..., 1]. The deviation is sqrt(var + eps). */
+/**
+ * Returns (x - mean) / deviation as `unit` and 1 / deviation [..., 1] as `root`, where deviation is sqrt(var + eps) of
+ * each row.
+ */
 function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
   const centred = sub(x, rowMean(x));
   const root = rsqrt(affine(rowMean(square(centred)), { shift: eps }));
@@ -59,7 +62,7 @@ export const layerNorm: Op<3, NormParams> = defineOp({
   ],
 });
 
-/** The gradient of layerNorm's x: (dy, x, weight) to dx. */
+/** The gradient of `layerNorm` with respect to x: (dy, x, weight) to dx. */
 export const layerNormBackward: Op<3, NormParams> = defineOp({
   name: "layerNormBackward",
   arity: 3,
@@ -91,7 +94,7 @@ export const layerNormBackward: Op<3, NormParams> = defineOp({
   },
 });
 
-/** The gradient of layerNorm's weight: (dy, x) to [D]. */
+/** The gradient of `layerNorm` with respect to its weight: (dy, x) to [D]. */
 export const layerNormWeightBackward: Op<2, NormParams> = defineOp({
   name: "layerNormWeightBackward",
   arity: 2,

@@ -12,14 +12,14 @@ import { rsqrt } from "../unary/rsqrt.ts";
 import { square } from "../unary/square.ts";
 
 /**
- * Parameters of `rmsNorm` and `layerNorm`. `eps` is added to the mean square (`layerNorm`: to the variance) before the
- * root.
+ * Parameters of `rmsNorm` and `layerNorm`: `eps` is added to the mean square (`layerNorm`: to the variance) before the
+ * square root.
  */
 export interface NormParams {
   readonly eps: number;
 }
 
-/** Throws unless all inputs are f32, the first is [..., D], and those from position `first` on are [D]. */
+/** Throws unless all inputs are f32, the first is [..., D], and the inputs from position `first` on are [D]. */
 export function checkNorm(op: string, inputs: readonly TensorSpec[], first: number): void {
   const { shape } = inputs[0];
   const width = shape[shape.length - 1];
@@ -68,7 +68,7 @@ export const rmsNorm: Op<2, NormParams> = defineOp({
   ],
 });
 
-/** The gradient of rmsNorm's x: (dy, x, weight) to dx. */
+/** The gradient of `rmsNorm` with respect to x: (dy, x, weight) to dx. */
 export const rmsNormBackward: Op<3, NormParams> = defineOp({
   name: "rmsNormBackward",
   arity: 3,
@@ -95,7 +95,7 @@ export const rmsNormBackward: Op<3, NormParams> = defineOp({
   },
 });
 
-/** The gradient of rmsNorm's weight: (dy, x) to [D]. */
+/** The gradient of `rmsNorm` with respect to its weight: (dy, x) to [D]. */
 export const rmsNormWeightBackward: Op<2, NormParams> = defineOp({
   name: "rmsNormWeightBackward",
   arity: 2,

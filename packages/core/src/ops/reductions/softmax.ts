@@ -11,12 +11,12 @@ import { exp } from "../unary/exp.ts";
 import { log } from "../unary/log.ts";
 import { amax } from "./amax.ts";
 
-/** The dimension along which an op works. A negative one counts from the end. */
+/** Parameters of `softmax` and `logSoftmax`: the dimension, which may be negative. */
 export interface SoftmaxParams {
   readonly dim: number;
 }
 
-/** Calls `lane(start, n, step)` for each run of elements along `dim`. */
+/** Calls `lane(start, n, step)` for each 1-D run of `n` elements along `dim`: they are at start, start + step, ... */
 function forEachLane(shape: Shape, dim: number, lane: (start: number, n: number, step: number) => void): void {
   const { outer, n, inner } = alongDim("softmax", shape, dim);
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) lane(o * n * inner + i, n, inner);
@@ -38,7 +38,7 @@ function sumAlong(x: Tensor, dim: number): Tensor {
   return sumTo(x, withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1));
 }
 
-/** Returns x minus the largest element along `dim`. */
+/** Returns x minus the largest element along `dim`, so that exp does not overflow. */
 function belowTop(x: Tensor, dim: number): Tensor {
   if (x.size === 0) return sub(x, x);
   return sub(x, amax(x, { shape: withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1) }));
@@ -67,7 +67,7 @@ export const softmax: Op<1, SoftmaxParams> = defineOp({
   vjp: ({ grads: [dy], outputs: [y], params }) => [softmaxBackward(dy, y, params)],
 });
 
-/** The gradient of `softmax` from its output: (dy, y) to y * (dy - sum(dy * y)). */
+/** The gradient of `softmax`, computed from its output y: (dy, y) to y * (dy - sum(dy * y)). */
 export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
   name: "softmaxBackward",
   arity: 2,
@@ -109,7 +109,7 @@ export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
   vjp: ({ grads: [dy], outputs: [y], params }) => [logSoftmaxBackward(dy, y, params)],
 });
 
-/** The gradient of `logSoftmax` from its output: (dy, y) to dy - exp(y) * sum(dy). */
+/** The gradient of `logSoftmax`, computed from its output y: (dy, y) to dy - exp(y) * sum(dy). */
 export const logSoftmaxBackward: Op<2, SoftmaxParams> = defineOp({
   name: "logSoftmaxBackward",
   arity: 2,

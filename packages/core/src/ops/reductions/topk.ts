@@ -10,7 +10,10 @@ export interface TopkParams {
   readonly dim: number;
 }
 
-/** Returns the k largest elements of each lane along `dim`, largest first (NaN above all), and their i32 positions. */
+/**
+ * Returns the k largest elements along `dim`, largest first, and their i32 positions. NaN counts as larger than all
+ * numbers.
+ */
 export const topk: Op<1, TopkParams, 2> = defineOp({
   name: "topk",
   arity: 1,

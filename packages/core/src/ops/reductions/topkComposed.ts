@@ -10,10 +10,10 @@ import { scalarLike } from "../shared/scalarLike.ts";
 import { to } from "../unary/to.ts";
 import { amax, amin } from "./amax.ts";
 
-/** Up to this, f32 represents every integer. */
+/** Limit of the positions that f32 can hold: it represents every integer up to 2^24. */
 const mostPositions = 2 ** 24;
 
-/** Returns the positions 0..n-1 along `dim`, as f32 with a shape that broadcasts to a tensor of `rank` dimensions. */
+/** Returns the positions 0..n-1 along `dim` as an f32 tensor of `rank` dimensions, all of size 1 except `dim`. */
 function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Tensor {
   if (n > mostPositions) {
     throw new Error(`topk: ${n} elements in a lane are more than the ${mostPositions} whose positions f32 can hold`);
@@ -25,13 +25,16 @@ function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Ten
   );
 }
 
-/** Returns the smallest of `positions` at which x is `best` or NaN. If a lane has a NaN, `best` is NaN. */
+/**
+ * Returns the smallest of `positions` at which x equals `best` or is NaN, along `dim`. `best` is NaN if x has a NaN
+ * there.
+ */
 function firstAt(x: Tensor, best: Tensor, positions: Tensor, none: Tensor): Tensor {
   const atBest = where(compare(x, best, { relation: "eq" }), positions, none);
   return amin(where(compare(x, x, { relation: "ne" }), positions, atBest), { shape: best.shape });
 }
 
-/** Composes `max` and `min` of other ops. Returns values and i32 positions. */
+/** Computes `max` or `min` along a dimension from other ops. Returns values and i32 positions. */
 export function composeExtremum(name: "max" | "min", x: Tensor, along: number): Tensor[] {
   const { dim, n } = alongDim(name, x.shape, along);
   const best = (name === "max" ? amax : amin)(x, { shape: withSize(x.shape, dim, 1) });
@@ -40,7 +43,7 @@ export function composeExtremum(name: "max" | "min", x: Tensor, along: number): 
   return [gather(x, positions, { dim }), positions];
 }
 
-/** Composes `topk` of other ops: takes the largest element k times. */
+/** Computes `topk` from other ops, by taking the largest element k times. */
 export function composeTopk(x: Tensor, k: number, along: number): Tensor[] {
   const { dim, n } = alongDim("topk", x.shape, along);
   if (k === 0 || x.size === 0) {

@@ -6,7 +6,7 @@ import { alongDim, withSize } from "../shared/alongDim.ts";
 import { groupsOf } from "../shared/groupsOf.ts";
 import { slice } from "./slice.ts";
 
-/** Returns the start position of each of `sizes`: the sum of the sizes before it. */
+/** Returns where each piece starts along the dimension: for each size, the sum of the sizes before it. */
 function starts(sizes: readonly number[]): number[] {
   let at = 0;
   return sizes.map((size) => {
@@ -31,7 +31,7 @@ function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
   return withSize(inputs[0].shape, d, size);
 }
 
-/** Concatenates tensors of one dtype (any) along `dim`. */
+/** Concatenates tensors along `dim`. All must have the same dtype, which can be any. */
 export const cat: Op<number, { dim: number }> = defineOp({
   name: "cat",
   arity: [1, Infinity],
@@ -56,8 +56,8 @@ export const cat: Op<number, { dim: number }> = defineOp({
 });
 
 /**
- * Splits x (any dtype) along `dim` into pieces of the given sizes, which must add up to the dimension's size. A single
- * piece is returned without a list.
+ * Splits x (any dtype) along `dim` into pieces of the given sizes, which must sum to the size of that dimension.
+ * Returns a list of tensors, or one tensor if there is only one size.
  */
 export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = defineOp({
   name: "split",

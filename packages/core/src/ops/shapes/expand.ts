@@ -24,7 +24,10 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [sumTo(dy, x.shape)],
 });
 
-/** Returns the sum of x over the dimensions along which `shape` broadcasts to x, in that shape. It sums in f64. */
+/**
+ * Sums x over the dimensions that broadcasting `shape` to x's shape would repeat. The result has the shape `shape`;
+ * sums are in f64.
+ */
 export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   name: "sumToShape",
   arity: 1,
@@ -48,8 +51,8 @@ export const sumToShape: Op<1, { shape: Shape }> = defineOp({
 });
 
 /**
- * Sums the dimensions along which `shape` was broadcast to x, which is the gradient of broadcasting. Returns x itself
- * if none was.
+ * Returns the gradient of broadcasting: sums x over the dimensions along which `shape` was repeated. Returns x itself
+ * if its shape is `shape` already.
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : sumToShape(x, { shape });

@@ -42,7 +42,7 @@ export const gather: Op<2, { dim: number }> = defineOp({
   ],
 });
 
-/** The adjoint of `gather`: zeros of `shape` with each element of x added at its index along `dim`. */
+/** The gradient of `gather`: starts from zeros of `shape` and adds each element of x at its index along `dim`. */
 export const scatterAdd: Op<2, { dim: number; shape: Shape }> = defineOp({
   name: "scatterAdd",
   arity: 2,

@@ -7,7 +7,7 @@ import { expand } from "./expand.ts";
 import { scatterAdd } from "./gather.ts";
 import { reshape } from "./reshape.ts";
 
-/** Returns the entries along `dim` that a 1-D i32 index names, in its order. Supports every dtype. */
+/** Returns the entries of x along `dim` at the positions in a 1-D i32 index, in that order. Supports every dtype. */
 export const indexSelect: Op<2, { dim: number }> = defineOp({
   name: "indexSelect",
   arity: 2,
@@ -36,7 +36,10 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
   },
 });
 
-/** The adjoint of `indexSelect`: zeros with `size` entries along `dim`, with each entry of x added at its index. */
+/**
+ * The gradient of `indexSelect`: starts from zeros with `size` entries along `dim`, and adds each entry of x at its
+ * index.
+ */
 export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
   name: "indexAdd",
   arity: 2,

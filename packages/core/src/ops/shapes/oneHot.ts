@@ -9,7 +9,7 @@ import { reshape } from "./reshape.ts";
 /** Parameters of `oneHot`: the number of classes, and a label to ignore. */
 export interface OneHotParams {
   readonly classes: number;
-  /** Rows with this label are all zeros. Default: no label is ignored. */
+  /** Label whose rows become all zeros. Default: no label is ignored. */
   readonly ignoreIndex?: number;
 }
 
@@ -17,7 +17,7 @@ function labelOutOfRange(label: number, at: number, classes: number): Error {
   return new Error(`oneHot: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1})`);
 }
 
-/** Returns 1 at each label's class and 0 elsewhere: labels [...] (i32) to f32 [..., classes]. */
+/** One-hot encodes labels [...] (i32) as f32 [..., classes]. */
 export const oneHot: Op<1, OneHotParams> = defineOp({
   name: "oneHot",
   arity: 1,

@@ -2,7 +2,9 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import type { Traversal } from "../../layout/broadcast.ts";
 import { formatShape, normalizeDim, type Shape, stridesOf } from "../../layout/shape.ts";
 
-/** Returns `dims` counted from the front. Throws unless they name each dimension once. */
+/**
+ * Returns `dims` with negative dimensions counted from the front. Throws unless every dimension is listed exactly once.
+ */
 export function permutedDims({ shape }: TensorSpec, dims: Shape): number[] {
   const resolved = dims.map((dim) => normalizeDim("permute", dim, shape.length));
   if (new Set(resolved).size !== shape.length) {
@@ -11,7 +13,10 @@ export function permutedDims({ shape }: TensorSpec, dims: Shape): number[] {
   return resolved;
 }
 
-/** Returns a traversal of x in the order of the output. Dimensions that stay neighbours are merged. */
+/**
+ * Returns the sizes and strides to read x in the order of the permuted output. Dimensions that stay adjacent are
+ * merged.
+ */
 export function traversePermuted(x: TensorSpec, dims: readonly number[]): Traversal {
   const from = stridesOf(x.shape);
   const sizes: number[] = [];

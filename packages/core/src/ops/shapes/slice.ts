@@ -14,15 +14,15 @@ export interface SliceParams {
   readonly step?: number;
 }
 
-/** Parameters of `place`: the positions of its input in the result. */
+/** Parameters of `place`: where the elements of its input go along one dimension of the result. */
 export interface PlaceParams {
   readonly dim: number;
-  /** The dimension's new size. */
+  /** The size of that dimension in the result. */
   readonly size: number;
   readonly start: number;
-  /** Distance between the positions of two elements. Default 1. */
+  /** Distance between the positions of neighbouring elements. Default 1. */
   readonly step?: number;
-  /** The value at the other positions. Default 0. */
+  /** The value at positions that receive no element. Default 0. */
   readonly value?: number;
 }
 
@@ -51,8 +51,8 @@ export const slice: Op<1, SliceParams> = defineOp({
 });
 
 /**
- * The adjoint of `slice`: x at every `step`-th position from `start` of a dimension enlarged to `size`, and `value`
- * elsewhere.
+ * The gradient of `slice`: enlarges a dimension of x to `size`, with x's elements at every `step`-th position from
+ * `start` and `value` elsewhere.
  */
 export const place: Op<1, PlaceParams> = defineOp({
   name: "place",

@@ -2,14 +2,20 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import { type AlongDim, alongDim } from "../shared/alongDim.ts";
 import type { SliceParams } from "./slice.ts";
 
-/** A slice of a shape, viewed as [outer, n, inner]: `count` positions of `n`, from `start` in steps of `step`. */
+/**
+ * The elements that a slice takes from a shape viewed as [outer, n, inner]: `count` of the `n` positions, every
+ * `step`-th from `start` on.
+ */
 export interface SlicePlan extends AlongDim {
   readonly start: number;
   readonly step: number;
   readonly count: number;
 }
 
-/** Returns the positions of a slice, clipped to the dimension. */
+/**
+ * Resolves the options of `slice` for a shape: negative positions count from the end, and positions beyond the
+ * dimension are clipped.
+ */
 export function slicePlan({ shape }: TensorSpec, { dim = 0, start = 0, end, step = 1 }: SliceParams): SlicePlan {
   const along = alongDim("slice", shape, dim);
   const { n } = along;

@@ -6,9 +6,12 @@ import { scalarLike } from "../shared/scalarLike.ts";
 
 /** Parameters of `triangle`. */
 export interface TriangleParams {
-  /** The part to keep. */
+  /** The triangle to keep. */
   readonly part: "lower" | "upper";
-  /** The last diagonal of the lower part, or the first of the upper part: 0 is the main one, positive above it. */
+  /**
+   * The outermost diagonal to keep: the last one of the lower triangle, or the first one of the upper triangle. 0 is
+   * the main diagonal; positive ones are above it.
+   */
   readonly diagonal: number;
 }
 

@@ -3,10 +3,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { add } from "../binary/add.ts";
 import { to, widen } from "../unary/to.ts";
 
-/**
- * Returns a + b for two gradients of one tensor, in its dtype: half precision is
- * added in f32 and rounded.
- */
+/** Returns a + b for two gradients of the same tensor, in their dtype. f16 and bf16 are added in f32, then rounded. */
 export function addGradients(a: Tensor, b: Tensor): Tensor {
   const { dtype } = a;
   return dtype === "f32" ? add(a, b) : scope(() => to(add(widen(a), widen(b)), { dtype }));

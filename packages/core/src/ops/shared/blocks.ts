@@ -3,9 +3,7 @@ import { type Shape, sizeOf } from "../../layout/shape.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { place, slice } from "../shapes/slice.ts";
 
-/**
- * Returns the elements of x (f32 or i32) in rows of `blockSize`, the last one padded with zeros: [blocks, blockSize].
- */
+/** Reshapes x (f32 or i32) to [blocks, blockSize], in row-major order. The last block is padded with zeros. */
 export function inBlocks(x: Tensor, blockSize: number): Tensor {
   const blocks = Math.ceil(x.size / blockSize);
   const size = blocks * blockSize;
@@ -14,7 +12,7 @@ export function inBlocks(x: Tensor, blockSize: number): Tensor {
   return reshape(whole, { shape: [blocks, blockSize] });
 }
 
-/** Reverses `inBlocks`: returns the elements in their original shape. */
+/** Reverses `inBlocks`: drops the padding and returns the elements in `shape`. */
 export function fromBlocks(x: Tensor, shape: Shape): Tensor {
   return reshape(slice(reshape(x, { shape: [x.size] }), { end: sizeOf(shape) }), { shape });
 }

@@ -1,4 +1,4 @@
-/** Splits a list into groups of at most `most` items, each a whole number of `unit` items. */
+/** Splits a list into groups of at most `most` items. The length of each group is a multiple of `unit`. */
 export function groupsOf<T>(items: readonly T[], unit: number, most: number): T[][] {
   const length = Math.floor(most / unit) * unit;
   return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));

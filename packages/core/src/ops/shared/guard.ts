@@ -13,16 +13,22 @@ import { toDTypeOf, widen } from "../unary/to.ts";
 import { copyInto, overwrite } from "./inPlace.ts";
 import { scalarLike } from "./scalarLike.ts";
 
-/** Parameters of optimiser steps that accept a guard: a vector f32 [n], as their last input. */
+/**
+ * Parameters that every optimiser step shares. A guard is an f32 vector [n], passed as the last input, that can stop
+ * the step.
+ */
 export interface Guarded {
   /**
-   * "obey": the step is applied only if all elements of the guard are finite. "test": the step writes only the guard.
-   * It sets the guard's last element to NaN if the step would write a value that is not finite. Default: no guard.
+   * "obey": apply the step only if all elements of the guard are finite. "test": change no parameter, but set the
+   * guard's last element to NaN if the step would write a value that is not finite. Default: the op has no guard input.
    */
   readonly guard?: "obey" | "test";
 }
 
-/** Returns the inputs without the guard. Throws for an invalid guard. */
+/**
+ * Returns the inputs except the guard, which is the last one. Throws unless the guard is an f32 vector with at least
+ * one element.
+ */
 function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded): readonly TensorSpec[] {
   if (guard === undefined) return inputs;
   const last = inputs.length - 1;
@@ -36,7 +42,7 @@ function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded
 
 const allFinite = ({ data, size }: View): boolean => data.subarray(0, size).every(Number.isFinite);
 
-/** Adds guard handling to the reference loop of a step. */
+/** Wraps the reference loop of an optimiser step so that it follows `params.guard`. */
 function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>): NonNullable<OpDefinition<P>["ref"]> {
   return (inputs, outputs, params) => {
     if (params.guard === undefined) return ref(inputs, outputs, params);
@@ -58,8 +64,8 @@ type Updated = readonly [before: Tensor, after: Tensor];
 const zeroOrNaN = (x: Tensor): Tensor => sumToShape(affine(x, { scale: 0 }), { shape: [] });
 
 /**
- * Writes the results of a composed step, if its guard allows it. With "test", the guard gets a NaN if a result is not
- * finite.
+ * Writes the new values of a composed step if `how` is "obey" and the guard is finite. If `how` is "test", writes only
+ * the guard: NaN in its last element if a new value is not finite.
  */
 function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey" | "test"): void {
   if (how === "obey") {
@@ -76,15 +82,18 @@ function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey
   copyInto(guard, cat(slice(guard, { end: last }), said, { dim: 0 }));
 }
 
-/** The definition of an optimiser step, whose functions need no guard handling. */
+/** The definition of an optimiser step without a guard. `defineStep` adds the guard. */
 interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "writes" | "ref">> {
-  /** The minimum and maximum number of tensors, without the guard. */
+  /** The minimum and maximum number of tensor inputs, not counting the guard tensor. */
   readonly arity: Arity<number>;
-  /** Throws for inputs that do not fit each other. */
+  /** Throws if the shapes, dtypes or parameters of the inputs do not match. */
   readonly check: (inputs: readonly TensorSpec[], params: P) => void;
-  /** Returns the step composed of other ops: each tensor that it overwrites, with its new value. */
+  /** Computes the step from other ops. Returns each tensor that the step overwrites, with its new value. */
   readonly updated: (inputs: readonly Tensor[], params: P) => readonly Updated[];
-  /** Calls `run` for groups of parameters, each with their inputs and the guard, at most `most` tensors per call. */
+  /**
+   * Splits a step over many parameters: calls `run` with the inputs of some parameters and the guard, at most `most`
+   * tensors per call.
+   */
   readonly inGroups?: (
     inputs: readonly Tensor[],
     guard: readonly Tensor[],
@@ -93,7 +102,7 @@ interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "wri
   ) => void;
 }
 
-/** Defines an in-place op of an optimiser step, which also accepts a guard. */
+/** Defines an op that updates parameters in place, and adds the optional guard input to it. */
 export function defineStep<P extends Guarded>(definition: StepDefinition<P>): Op<number, P, 0> {
   const { name, arity, writes, check, ref, updated, inGroups } = definition;
   const step: Op<number, Guarded, 0> = defineOp<number, P, 0>({

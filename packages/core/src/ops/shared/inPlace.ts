@@ -20,7 +20,7 @@ export const copyInto: Op<2, void, 0> = defineOp({
   ref: ([x, source]) => x.data.set(source.data),
 });
 
-/** Writes the second tensor of each pair over the first. Compositions of in-place ops end with it. */
+/** Copies the values of each pair's second tensor into its first. Compositions of in-place ops end with this call. */
 export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] {
   for (const [x, source] of pairs) copyInto(x, source);
   return [];

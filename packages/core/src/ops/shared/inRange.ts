@@ -1,13 +1,16 @@
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 
-/** The values that `inRange` accepts. */
+/** Parameters of the op `inRange`: the range of allowed values, and the error for other values. */
 export interface InRangeParams {
   readonly low: number;
   /** The upper bound. Default Infinity. */
   readonly high?: number;
-  /** A value that is accepted although it is out of range. */
+  /** A value that is allowed although it is outside the range, such as `ignoreIndex`. */
   readonly except?: number;
-  /** Returns the error for the first value that is out of range, and its position. */
+  /**
+   * Returns the error to throw for the first value outside the range. `at` is the value's index in the flattened
+   * tensor.
+   */
   readonly error: (value: number, at: number) => Error;
 }
 

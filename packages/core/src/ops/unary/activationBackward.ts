@@ -4,8 +4,8 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
 
 /**
- * Returns the op (dy, x) -> dy * slope(x) of an activation, which runs in one pass. `compose` is the same in ops, for
- * gradients of gradients.
+ * Makes the gradient op of an activation: (dy, x) to dy * slope(x), in one pass. `compose` computes the same from other
+ * ops, so that the gradient can be differentiated again.
  */
 export function activationBackward(
   name: string,

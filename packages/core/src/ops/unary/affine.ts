@@ -1,12 +1,12 @@
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 
-/** Parameters of `affine`: the factor (default 1) and the summand (default 0, which keeps the sign of -0). */
+/** Parameters of `affine`: `scale` (default 1) and `shift` (default 0, which keeps the sign of -0). */
 export interface AffineParams {
   readonly scale?: number;
   readonly shift?: number;
 }
 
-/** Returns x * scale + shift, with constants. */
+/** Returns x * scale + shift, with two numbers as constants. */
 export const affine: Op<1, AffineParams> = defineOp({
   name: "affine",
   arity: 1,

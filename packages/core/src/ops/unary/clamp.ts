@@ -5,7 +5,7 @@ import { minimum } from "../binary/minimum.ts";
 import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 
-/** Bounds of `clamp`. An omitted bound does not limit. */
+/** Bounds of `clamp`. Default: no bound on that side. */
 export interface ClampParams {
   readonly min?: number;
   readonly max?: number;

@@ -11,7 +11,8 @@ import { unary } from "./unary.ts";
 const normal = 1 / Math.sqrt(2 * Math.PI);
 
 /**
- * Returns x times the standard normal distribution function of x, with the error function (Hendrycks and Gimpel, 2016).
+ * Exact GELU: x times the cumulative distribution function of the standard normal distribution (Hendrycks and Gimpel,
+ * 2016).
  */
 export const gelu: Op<1> = defineOp({
   ...unary("gelu", (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2))),

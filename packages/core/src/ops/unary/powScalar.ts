@@ -14,7 +14,7 @@ export interface PowScalarParams {
   readonly exponent: number;
 }
 
-/** The exponents for which PyTorch calls another function, with different results at -Infinity. */
+/** Exponents for which PyTorch calls another function (such as sqrt for 0.5), whose results differ at -Infinity. */
 const others: ReadonlyMap<number, Op<1>> = new Map([
   [2, square],
   [0.5, sqrt],

@@ -4,7 +4,7 @@ import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { unary } from "./unary.ts";
 
-/** Returns -1, 0 or 1 for negative, zero (or NaN) and positive x. No gradient flows through it. */
+/** Returns -1 for negative x, 1 for positive x, and 0 for zero and NaN. No gradient flows through it. */
 export const sign: Op<1> = defineOp({
   ...unary("sign", (x) => (x > 0 ? 1 : x < 0 ? -1 : 0)),
   compose: ([x]) => {

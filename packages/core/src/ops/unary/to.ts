@@ -48,7 +48,7 @@ export function toDTypeOf(x: Tensor, { dtype }: TensorSpec): Tensor {
   return x.dtype === dtype ? x : to(x, { dtype });
 }
 
-/** Returns x in f32, the dtype of arithmetic, or x itself if it is f32. */
+/** Returns x converted to f32, in which ops compute, or x itself if it is f32. */
 export function widen(x: Tensor): Tensor {
   refuseSurplus("widen", 1, arguments);
   return x.dtype === "f32" ? x : to(x, { dtype: "f32" });

@@ -1,7 +1,7 @@
 import type { View } from "../../backends/backend.ts";
 import { expectDType, type OpDefinition } from "../../engine/op.ts";
 
-/** Returns name, arity, shape rule and reference loop of an elementwise function of one f32 tensor. */
+/** Returns the name, arity, shape rule and reference loop for the definition of an elementwise op on one f32 tensor. */
 export function unary(
   name: string,
   f: (x: number) => number,

@@ -11,11 +11,11 @@ import { forEachInWindows, type Pair, type WindowParams, type WindowPlan, window
 
 /** Parameters of `avgPool2d`. */
 export interface AvgPoolParams extends WindowParams {
-  /** Includes padding in the number of elements by which a sum is divided. */
+  /** Counts elements in the padding when a window's sum is divided by its number of elements. */
   readonly countIncludePad: boolean;
 }
 
-/** Returns the divisor of the sum of window `window`. */
+/** Returns the number by which the sum of window `window` is divided. */
 function divisorOf(plan: WindowPlan, window: number, countIncludePad: boolean): number {
   const { height, width, kernel, stride, padding, columns } = plan;
   const along = (at: number, size: number, axis: 0 | 1) => {
@@ -26,7 +26,7 @@ function divisorOf(plan: WindowPlan, window: number, countIncludePad: boolean): 
   return along(Math.floor(window / columns), height, 0) * along(window % columns, width, 1);
 }
 
-/** Returns 1 / divisor of each window, [rows, columns]. */
+/** Returns 1 / divisor for each window, [rows, columns]. */
 function weightsOf(plan: WindowPlan, countIncludePad: boolean, x: Tensor): Tensor {
   const weights = Float32Array.from({ length: plan.windows }, (_, i) => 1 / divisorOf(plan, i, countIncludePad));
   return tensor(weights, { shape: [plan.rows, plan.columns], backend: x.storage.backend });
@@ -65,7 +65,7 @@ export const avgPool2d: Op<1, AvgPoolParams, 1, Planned<WindowParams, WindowPlan
   ],
 });
 
-/** The gradient of avgPool2d's x [..., H, W], whose height and width are `outputSize`. */
+/** The gradient of `avgPool2d` with respect to x [..., H, W]. `outputSize` is [H, W]. */
 export const avgPool2dBackward: Op<
   1,
   AvgPoolParams & { readonly outputSize: Pair },

@@ -10,8 +10,9 @@ import { unfold } from "./unfold.ts";
 import { forEachInWindows, type WindowParams, type WindowPlan, windowPlan } from "./windowPlan.ts";
 
 /**
- * Returns the position in the plane of each element of each window, [1, elements, windows]. An element outside the
- * plane gets the position of the window's first inside element, which is the result if all elements are -Infinity.
+ * Returns, for each element of each window, its position in the flattened plane: [1, elements, windows]. Elements in
+ * the padding get the position of the window's first element inside the plane, which is then the result if all elements
+ * are -Infinity.
  */
 function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
   const { elements, windows } = plan;
@@ -26,8 +27,8 @@ function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
 }
 
 /**
- * Returns the largest element of each window of x [..., H, W], and its i32 position in the plane. If a window has NaNs,
- * the first one is taken. The gradient flows to the first of equal elements, as in PyTorch.
+ * Returns the largest element of each window of x [..., H, W], and its i32 position in the flattened plane. If a window
+ * contains NaN, its first NaN is the result. The gradient flows to the first of equal elements, as in PyTorch.
  */
 export const maxPool2d: Op<1, WindowParams, 2, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "maxPool2d",

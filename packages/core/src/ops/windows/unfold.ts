@@ -11,18 +11,18 @@ import { forEachInWindows, type Pair, type WindowParams, type WindowPlan, window
 
 /** Parameters of `unfold`. */
 export interface UnfoldParams extends WindowParams {
-  /** The value of elements outside the plane. Default 0. */
+  /** Value of window elements that are outside the plane, in the padding. Default 0. */
   readonly value?: number;
 }
 
-/** Parameters of `fold`: the height and width of its result, and the windows over it. */
+/** Parameters of `fold`: the windows, and the height and width of the result. */
 export interface FoldParams extends WindowParams {
   readonly outputSize: Pair;
 }
 
 /**
- * Returns the position of each element of each window, [elements * windows]. Elements outside the plane get the
- * position after the last one.
+ * Returns, for each element of each window, its position in the flattened plane: [elements * windows]. Elements in the
+ * padding get the position H * W.
  */
 function positionsOf(plan: WindowPlan, x: Tensor): Tensor {
   const positions = new Int32Array(plan.elements * plan.windows);
@@ -34,8 +34,8 @@ function positionsOf(plan: WindowPlan, x: Tensor): Tensor {
 }
 
 /**
- * Collects the elements of each window: x [..., H, W] to [..., elements of a window, windows]. The product with a
- * filter is a convolution.
+ * Copies the elements of each sliding window into a column: x [..., H, W] to [..., elements of a window, windows].
+ * Multiplying the filters by the columns gives a convolution.
  */
 export const unfold: Op<1, UnfoldParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "unfold",
@@ -73,8 +73,8 @@ export const unfold: Op<1, UnfoldParams, 1, Planned<WindowParams, WindowPlan>> =
 });
 
 /**
- * The adjoint of `unfold`: adds each element of x [..., elements of a window, windows] at its position in zeros [...,
- * H, W].
+ * The gradient of `unfold`: adds each element of x [..., elements of a window, windows] at its position in a plane of
+ * zeros [..., H, W].
  */
 export const fold: Op<1, FoldParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "fold",

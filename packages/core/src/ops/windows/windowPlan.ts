@@ -10,13 +10,16 @@ export interface WindowParams {
   readonly stride: Pair;
   /** Rows and columns of padding added on each side. */
   readonly padding: Pair;
-  /** The distance between neighbours within a window. Default 1. */
+  /** Distance between neighbouring elements of a window. Default 1. */
   readonly dilation?: Pair;
-  /** Allows a last window that extends beyond the padding, if it begins before it. Default false. */
+  /**
+   * Rounds the number of windows up: the last window may extend beyond the padding, but must start before its end.
+   * Default false.
+   */
   readonly ceilMode?: boolean;
 }
 
-/** Windows of a shape viewed as [planes, height, width]; each plane has `rows` x `columns` windows. */
+/** The windows over a shape that is viewed as [planes, height, width]. Each plane has `rows` x `columns` windows. */
 export interface WindowPlan {
   readonly lead: Shape;
   readonly planes: number;
@@ -28,7 +31,7 @@ export interface WindowPlan {
   readonly dilation: Pair;
   readonly rows: number;
   readonly columns: number;
-  /** The number of elements in a window, and of windows in a plane. */
+  /** Number of elements in a window. `windows` is the number of windows in a plane. */
   readonly elements: number;
   readonly windows: number;
 }
@@ -52,8 +55,8 @@ function countOf(op: string, params: Required<WindowParams>, size: number, axis:
 }
 
 /**
- * Returns the windows of a shape, by PyTorch's rules for sizes. Throws an error that names `op` for settings that are
- * not whole numbers, and if no window fits.
+ * Computes the number and the positions of the windows over a shape, by PyTorch's rules. Throws an error that starts
+ * with `op` if a setting is not a whole number or no window fits.
  */
 export function windowPlan(op: string, { shape }: Pick<TensorSpec, "shape">, params: WindowParams): WindowPlan {
   const full = { dilation: [1, 1] as const, ceilMode: false, ...params };
@@ -76,8 +79,8 @@ export function windowPlan(op: string, { shape }: Pick<TensorSpec, "shape">, par
 }
 
 /**
- * Calls `visit` for each element of each window of a plane. Its arguments are the element's index in the window, the
- * window's index, and the element's position in the plane (-1 outside).
+ * Calls `visit(element, window, position)` for each element of each window of one plane: its index in the window, the
+ * index of the window, and its position in the flattened plane (-1 in the padding).
  */
 export function forEachInWindows(
   plan: WindowPlan,
