@@ -3,22 +3,22 @@ import type { GpuTensor } from "../kernel/kernel.ts";
 import type { SplitOf } from "../kernel/split.ts";
 import { bytesSeen, inParts } from "../wgsl/window.ts";
 
-/** A call of a kernel. */
+/** A call of an op's kernel: its tensors on the device, and the op's parameters. */
 export interface Call<P> {
   readonly inputs: GpuTensor[];
   readonly outputs: GpuTensor[];
   readonly params: P;
 }
 
-/** Returns the shape with the leading dimensions, whose product is `rows`, replaced by `count` rows. */
+/** Replaces the leading dimensions of `shape`, whose product is `rows`, by `count` rows, and keeps the rank. */
 function shapeOf(shape: Shape, rows: number, count: number): Shape {
   const first = shape.findIndex((_, d) => shape.slice(0, d + 1).reduce((a, b) => a * b, 1) === rows);
   return shape.map((size, d) => (d === 0 ? count : d <= first ? 1 : size));
 }
 
 /**
- * Cuts a call into calls whose tensors fit in a kernel's bindings, with at most `most` bytes each. Returns the call
- * unchanged if it fits already or its op cannot be cut.
+ * Cuts a call into several on ranges of rows, so that a kernel can bind each tensor (at most `most` bytes). Returns the
+ * call unchanged if it fits already or if its op cannot be cut (`splitOf` is or returns undefined).
  */
 export function cutCall<P>(splitOf: SplitOf<P> | undefined, call: Call<P>, most: number): readonly Call<P>[] {
   const { inputs, outputs, params } = call;

@@ -1,6 +1,9 @@
 import type { WebGpuOptions } from "./webgpu.ts";
 
-/** For each kind of object: a method that identifies it, and the call that returns one. */
+/**
+ * For each option that takes a WebGPU object: a method by which the object is recognised, and the call that returns
+ * one.
+ */
 const kinds = {
   device: { method: "createShaderModule", call: "await adapter.requestDevice()" },
   adapter: { method: "requestDevice", call: "await navigator.gpu.requestAdapter()" },

@@ -1,6 +1,6 @@
 import { UnavailableError } from "@lowrank/core/functions";
 
-/** The part of the npm package `webgpu` that is used here. */
+/** The exports of the npm package `webgpu` (Dawn for Node) that are used here. */
 interface Dawn {
   create(flags: string[]): GPU;
 }

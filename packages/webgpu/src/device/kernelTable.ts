@@ -4,7 +4,7 @@ import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "../kernel/k
 import type { SplitOf } from "../kernel/split.ts";
 import { kernels as ownKernels } from "../kernels/index.ts";
 
-/** A kernel, typed by its op's parameters. */
+/** The kernel of an op whose parameters have the type P. */
 interface TypedKernel<P> {
   readonly run: KernelCode<P, BackendOp<P>>;
   readonly split?: SplitOf<P>;
@@ -16,11 +16,14 @@ export interface KernelTable {
   kernelOf<P>(op: BackendOp<P>): TypedKernel<P> | undefined;
   /** Returns true if the op has a kernel that supports these inputs. */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
-  /** Returns a small example call of the same kind as this call, or undefined if the kernel is not checked. */
+  /**
+   * Returns a small call with which to check the kernel that this call would run; undefined if the kernel is not
+   * checked.
+   */
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }
 
-/** Makes a table of this package's kernels and those in `more`. Throws if an op has two kernels. */
+/** Makes a table of this package's kernels and the user's kernels `more`. Throws if an op has two kernels. */
 export function kernelTable(more: readonly WebGpuKernel[], gpu: GpuFacts): KernelTable {
   const table = new Map<string, WebGpuKernel>();
   for (const kernel of [...ownKernels, ...more]) {

@@ -23,7 +23,10 @@ import { checkSameRows } from "./sameRows.ts";
 import { TileChoice, trialOf } from "./tileChoice.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 
-/** Maximum number of pending calls that may have found faults; at this count the backend reads the fault buffer. */
+/**
+ * Maximum number of calls whose faults (such as an index out of range) were not read back yet; then the backend reads
+ * them.
+ */
 const mostPending = 4096;
 
 const up4 = (bytes: number): number => Math.ceil(bytes / 4) * 4;
@@ -39,11 +42,11 @@ function use(buffer: Buffer, what: string): GpuBlock {
 interface Settings {
   readonly kernels: readonly WebGpuKernel[];
   readonly batchInvariant: boolean;
-  /** True if kernels use subgroup operations. Default: only if they pass a trial on the adapter. */
+  /** True to use subgroup operations, false not to. Undefined: only if they pass a trial on the adapter. */
   readonly subgroups: boolean | undefined;
 }
 
-/** Returns true if all subgroups of the device have one size, so that sums always have the same order. */
+/** Returns true if all subgroups of the device have the same size, so that sums are always added in the same order. */
 function hasOneSize({ adapterInfo }: GPUDevice): boolean {
   const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = adapterInfo ?? {};
   return least > 0 && least === most;
@@ -90,7 +93,7 @@ export async function onDevice(
     return { buffer: use(buffer, what), shape, dtype, packing, size: sizeOf(shape) };
   };
 
-  /** Throws if a dispatch binds more bytes of a tensor than the device allows. */
+  /** Throws if a dispatch binds more bytes of one tensor than the device allows. `what` is the op's name. */
   const refuseLarge = (what: string, { tensors }: Dispatch): void => {
     const large = tensors.find((tensor) => bytesSeen(tensor) > maxBinding);
     if (!large) return;
@@ -115,7 +118,10 @@ export async function onDevice(
     },
   };
 
-  /** Copies bytes to the host after all recorded commands. Throws the first error that occurred until then. */
+  /**
+   * Copies bytes `from` to `to` of a block to the host, after all recorded commands have run. Throws the first error
+   * since the last read.
+   */
   const readBytes = async (block: GpuBlock | null, from: number, to: number): Promise<Uint8Array> => {
     const start = from - (from % 4);
     const length = to > from ? up4(to - start) : 0;
@@ -137,14 +143,14 @@ export async function onDevice(
     return bytes.slice(from - start, to - start);
   };
 
-  /** During a dry run: the shaders to compile and the calls to check. Nothing runs on the device then. */
+  /** Set while `warmUp` runs its function: collects the shaders to compile and the calls to check, and runs nothing. */
   let dry: { readonly shaders: Set<Shader>; readonly calls: CheckedCall[] } | null = null;
   const record = (one: Dispatch): void => {
     if (dry) dry.shaders.add(one.shader);
     else recorder.dispatch(one);
   };
 
-  /** Returns how many milliseconds a trial of a tile takes. */
+  /** Runs the product of tile trials once with this tile, and returns the milliseconds that it takes. */
   const timeOf = async (tile: TileName): Promise<number> => {
     recorder.flush();
     await device.queue.onSubmittedWorkDone();
@@ -187,7 +193,7 @@ export async function onDevice(
       if (dry) return;
       const { slab } = block;
       const [first, last] = [up4(offset), offset + bytes.length];
-      // The last word of a block is always whole, so it can be padded with zeros.
+      // A block's memory ends at a whole word, so a write up to the end of the block can be padded with zeros.
       const whole = last === block.bytes ? up4(last) : last - (last % 4);
       if (whole > first) {
         const middle = bytes.subarray(first - offset, whole - offset);
@@ -219,7 +225,7 @@ export async function onDevice(
           record(one);
           if (one.faultsIn) record(faults.confirm(op, inputs, params, one.faultsIn));
         }
-        // A program that never reads would otherwise keep an ever longer list of calls.
+        // Reads the faults now: a program that never reads would otherwise keep an ever longer list of calls.
         if (faults.pending === mostPending) readBytes(null, 0, 0).catch((error: Error) => errors.keep(error));
       } finally {
         freeTemporaries();

@@ -1,7 +1,7 @@
 import { UnavailableError } from "@lowrank/core/functions";
 import { findGpu } from "./findGpu.ts";
 
-/** An opened device, and facts about its adapter. */
+/** An opened device, with the name and kind of its adapter. */
 export interface OpenedDevice {
   readonly device: GPUDevice;
   readonly adapter: AdapterFacts;
@@ -11,11 +11,13 @@ export interface OpenedDevice {
 export interface AdapterFacts {
   /** Human-readable name, such as "SwiftShader Device (LLVM 16.0.0)". */
   readonly name: string;
-  /** True if the adapter runs on the CPU; tiles are not measured on it. */
+  /** True if the adapter runs on the CPU. Tiles are then fixed, not chosen by timing. */
   readonly software: boolean;
 }
 
-/** Limits that are requested at the adapter's maximum; by default a device gets WebGPU's lowest limits. */
+/**
+ * Limits to request at the adapter's maximum. Without a request, a device gets WebGPU's default limits, which are low.
+ */
 const wantedLimits = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",

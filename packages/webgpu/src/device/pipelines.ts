@@ -6,7 +6,7 @@ import type { LateErrors } from "../memory/lateErrors.ts";
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** Identifies the layout: bind groups of pipelines with the same layout are interchangeable. */
+  /** Id of the bind group layout. Pipelines with the same id can use the same bind groups. */
   readonly layoutId: number;
 }
 
@@ -16,7 +16,10 @@ interface Layout {
   readonly pipeline: GPUPipelineLayout;
 }
 
-/** Compiles each kernel once. WebGPU reports compile errors asynchronously. */
+/**
+ * Compiles each kernel once and caches its pipeline. WebGPU reports compile errors asynchronously, so the next read
+ * throws them.
+ */
 export class Pipelines {
   /** True if kernels may use subgroup operations. */
   subgroups = false;

@@ -1,6 +1,8 @@
 import { mapRead, usage } from "../kernel/gpuFlags.ts";
 
-/** Buffers larger than this are not kept for reuse, since they would occupy memory while unused. */
+/**
+ * Maximum bytes of a staging buffer that is kept for reuse. Larger buffers would occupy too much memory while unused.
+ */
 const large = 2 ** 24;
 
 /** Staging buffers for copies from the device to the host, kept by size for reuse. */

@@ -5,24 +5,27 @@ import { bytesSeen } from "../wgsl/window.ts";
 import type { Pipelines } from "./pipelines.ts";
 import type { RecorderStats } from "./recorderStats.ts";
 
-/** Maximum dispatches in a batch: the device starts on one batch while the next is recorded. */
+/** Maximum number of dispatches in a batch. Short batches let the device run one while the next is recorded. */
 const mostDispatches = 128;
-/** Bytes reserved for a batch's uniforms, at multiples of 256, and for small writes by the host. */
+/** Bytes of the buffer for the uniforms (one 256-byte slot per dispatch) and the small host writes of a batch. */
 const hostRoom = mostDispatches * 256 + 2 ** 16;
-/** Writes of more bytes than this do not go through a batch. */
+/** Maximum bytes of a host write that is recorded into the batch; larger writes submit the batch first. */
 const smallWrite = 2 ** 13;
 /** Maximum number of cached bind groups. */
 const mostGroups = 4096;
 
 /**
- * Records commands into batches, and submits each batch at once. Uniforms and small writes of a batch share one buffer,
- * which the host writes once a batch: that write waits for the batch before it.
+ * Records commands into batches, and submits a whole batch at a time. The uniforms and small host writes of a batch
+ * share one buffer, which is filled when the batch is submitted, after the previous batch has run.
  */
 export class Recorder {
   readonly stats: RecorderStats = { dispatches: 0, bytes: 0, submits: 0 };
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
-  /** The buffer of faults, which is bound to kernels that can find some. */
+  /**
+   * The buffer in which kernels report faults (such as an index out of range). Only kernels that check their data bind
+   * it.
+   */
   readonly #faults: GPUBuffer;
   readonly #host: GPUBuffer;
   readonly #words = new Uint32Array(hostRoom / 4);
@@ -95,8 +98,9 @@ export class Recorder {
   }
 
   /**
-   * Writes whole words after all recorded commands that use the memory. If the current batch does not use it, the write
-   * is immediate. Otherwise a small write becomes a command of the batch, and a large one first submits it.
+   * Writes whole words into a buffer, in order with the recorded commands. If the current batch does not use the
+   * buffer, the write is immediate. Otherwise a small write becomes a command of the batch, and a large write submits
+   * the batch first.
    */
   write({ buffer, lastBatch }: Slab, bytes: Uint8Array, offset: number): void {
     if (lastBatch === this.#batch) {
@@ -124,7 +128,7 @@ export class Recorder {
     this.stats.submits++;
   }
 
-  /** Prepares for destroying buffers that recorded commands or cached bind groups may use. */
+  /** Submits commands that use these buffers and drops all cached bind groups, so that the buffers can be destroyed. */
   beforeDestroy(slabs: readonly Slab[]): void {
     if (slabs.some(({ lastBatch }) => lastBatch === this.#batch)) this.flush();
     this.#groups.clear();

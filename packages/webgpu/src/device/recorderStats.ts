@@ -1,9 +1,11 @@
 /** Counts of the work submitted to the device. */
 export interface RecorderStats {
-  /** Dispatches of kernels. */
+  /** Number of kernel dispatches. */
   dispatches: number;
-  /** Total bytes of the tensors bound to dispatches, which is the memory traffic if each tensor is read once. */
+  /**
+   * Total bytes of the tensors that the dispatches bound: the memory traffic if each dispatch reads its tensors once.
+   */
   bytes: number;
-  /** Submitted batches of commands. */
+  /** Number of command batches that were submitted. */
   submits: number;
 }

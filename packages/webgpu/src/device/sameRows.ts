@@ -3,22 +3,26 @@ import type { Gpu } from "../kernel/kernel.ts";
 import { product } from "../kernels/products/product.ts";
 import type { Trial } from "../selfCheck/trial.ts";
 
-/** Terms of the tested sums: not a multiple of 4, and not a whole number of parts. */
+/**
+ * Number of products in each tested sum. Not a multiple of 4 or 256, so that the partial vectors and blocks at its end
+ * are tested too.
+ */
 const terms = 301;
 
-/** The most rows of a tested matrix. */
+/** Number of rows of the tested matrix. */
 const most = 20;
 
-/** Returns `length` values from -1 to 1 without a pattern that could hide errors in sums. */
+/** Returns `length` values from -1 to 1, spread evenly without a pattern that could hide errors in sums. */
 const numbers = (length: number, seed: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => 2 * ((seed + (i + 1) * 0.6180339887498949) % 1) - 1);
 
-/** Adapters that passed in this process; each is tested once. */
+/** Names of the adapters that passed the test in this process, so that each is tested once. */
 const kept = new Set<string>();
 
 /**
- * Tests on an adapter that a row of a product has the same bits regardless of how many rows are computed with it.
- * Drivers may fuse or reorder floating-point operations. Throws if the bits differ.
+ * Tests that a row of a matrix product has the same bits regardless of how many rows are computed with it. Drivers may
+ * fuse or reorder floating-point operations, which would break batch-invariant mode. Throws `UnavailableError` if the
+ * bits differ.
  */
 export async function checkSameRows(adapter: string, gpu: Gpu, { place, run, read }: Trial): Promise<void> {
   if (kept.has(adapter)) return;

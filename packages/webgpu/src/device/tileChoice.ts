@@ -4,34 +4,37 @@ import type { TileName } from "../kernel/tiles.ts";
 import { product } from "../kernels/products/product.ts";
 import type { AdapterFacts } from "./openDevice.ts";
 
-/** The candidate tiles for large products; the first is the default. */
+/** The tiles to time for large matrix products; the first is the default. */
 const candidates: readonly TileName[] = [
   ...(["staged 8x4", "staged 8x8", "staged 4x4"] as const),
   ...(["direct 8x4", "direct 8x8", "direct 4x4"] as const),
 ];
 
-/** The tile for devices on the CPU, where waiting for other threads is expensive. */
+/**
+ * The tile for devices that run on the CPU: no staging in workgroup memory, since waiting for other threads is
+ * expensive there.
+ */
 const softwareTile: TileName = "direct 8x4";
 
-/** Sizes of the product that is timed, and how often it runs in a trial. */
+/** The timed product is [side, terms] by [terms, side]; one trial runs it `repeats` times. */
 const [side, terms, repeats] = [2048, 512, 4];
 
-/** Trials of each tile; the first, which compiles, does not count. */
+/** Number of trials of each tile. The first is not counted, since it includes compilation. */
 const rounds = 4;
 
-/** The minimum speed-up over the default tile that replaces it. */
+/** A tile replaces the default tile only if it is faster by at least this factor. */
 const advantage = 1.05;
 
-/** The chosen tiles by adapter name: a process measures once. */
+/** The fastest tile by adapter name, measured once per process. */
 const found = new Map<string, TileName>();
 
-/** Chooses the tile of large products on a device. */
+/** Chooses the tile for large matrix products on a device. */
 export class TileChoice {
   readonly #adapter: AdapterFacts;
   readonly #measured: boolean;
   #tile: TileName;
 
-  /** Nothing is measured on a CPU device, or if `fixed` is true. */
+  /** Measures nothing on a CPU device, or if `fixed` is true (batch-invariant mode); the tile is then a default. */
   constructor(adapter: AdapterFacts, fixed: boolean) {
     this.#adapter = adapter;
     this.#measured = !adapter.software && !fixed;
@@ -44,8 +47,8 @@ export class TileChoice {
   }
 
   /**
-   * Measures which tile is the fastest on this adapter, unless this process has done so. `timeOf` returns the
-   * milliseconds of a trial.
+   * Measures which tile is the fastest on this adapter, unless this process has measured it before. `timeOf` runs one
+   * trial and returns its milliseconds.
    */
   async measure(timeOf: (tile: TileName) => Promise<number>): Promise<void> {
     const { name } = this.#adapter;
@@ -67,7 +70,7 @@ export class TileChoice {
   }
 }
 
-/** Returns the dispatches of a tile's trial, on scratch memory. */
+/** Returns the dispatches of one trial of a tile: the same product several times, on scratch memory. */
 export function trialOf(tile: TileName, gpu: Gpu): readonly Dispatch[] {
   const zeros = (rows: number, columns: number): GpuTensor => gpu.scratch({ shape: [rows, columns], dtype: "f32" });
   const [a, w, out] = [zeros(side, terms), zeros(terms, side), zeros(side, side)];

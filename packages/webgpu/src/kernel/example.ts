@@ -1,23 +1,23 @@
 import type { TensorSpec } from "@lowrank/core/backend";
 
-/** An input of an example; by default it holds random values of moderate size. */
+/** An input tensor of an example call. By default its values are random and of moderate size. */
 export interface ExampleInput extends TensorSpec {
-  /** True for values from 0 to 1, such as second moments. */
+  /** True to draw values from 0 to 1, for inputs such as second moments. Default: false. */
   readonly positive?: boolean;
-  /** Integers are less than this bound. */
+  /** Exclusive upper bound of the random integers of an i32 input. */
   readonly below?: number;
-  /** Explicit values instead of random ones. */
+  /** The values of the input, instead of random ones. */
   readonly values?: readonly number[];
 }
 
-/** A small call of an op, of the same kind as a large one. */
+/** A small call of an op, on which a kernel is compared with the op's reference. */
 export interface Example<P = unknown> {
   readonly inputs: readonly ExampleInput[];
   readonly params: P;
 }
 
 /**
- * Makes a small example of the kind of call that an op received: the same row length and head size, but few rows and
- * heads. Returns undefined for calls that need no check.
+ * Makes a small example call for checking the kernel that a given call would run: the same row length and head size,
+ * but few rows and heads. Returns undefined if the call needs no check.
  */
 export type ExampleOf<P> = (inputs: readonly TensorSpec[], params: P) => Example<P> | undefined;

@@ -7,29 +7,29 @@ import type { Dispatch } from "./shader.ts";
 import type { SplitOf } from "./split.ts";
 import type { TileName } from "./tiles.ts";
 
-/** A tensor as a kernel receives it: contiguous, in a buffer on the device. */
+/** A contiguous tensor in a buffer on the device, as kernels receive it. */
 export interface GpuTensor extends TensorSpec {
   readonly buffer: GpuBlock;
   readonly size: number;
-  /** The bytes of the buffer that hold the tensor. Default: the whole buffer. */
+  /** The byte range of the buffer that the kernel binds. Default: the whole buffer. */
   readonly window?: { readonly offset: number; readonly bytes: number };
 }
 
-/** The device's abilities, by which kernels choose their variants. */
+/** Properties of the device by which kernels choose among their variants. */
 export interface GpuFacts {
   readonly limits: Limits;
   readonly features: ReadonlySet<string>;
-  /** True if the device runs on the CPU; its tiles are fixed. */
+  /** True if the device runs on the CPU; its matrix products then use fixed tiles. */
   readonly software: boolean;
-  /** True if the order of a row's sums must not depend on the number of rows. */
+  /** True if a row's sums must be added in the same order regardless of the number of rows. */
   readonly batchInvariant: boolean;
-  /** The tile for large products on this device. */
+  /** The tile (block of results per workgroup) for large matrix products on this device. */
   readonly tile: TileName;
 }
 
 /** The device as a kernel receives it: its facts, and scratch memory. */
 export interface Gpu extends GpuFacts {
-  /** Makes a tensor that lives until the kernel's commands have run. */
+  /** Allocates a temporary tensor, which is freed once the kernel's commands are recorded. */
   scratch(spec: TensorSpec): GpuTensor;
 }
 
@@ -42,7 +42,7 @@ export type KernelCode<P, D = unknown> = (
   op: D,
 ) => readonly Dispatch[];
 
-/** Returns true if a kernel supports these inputs. */
+/** Returns true if a kernel supports these inputs and parameters on this device. */
 export type KernelTest<P> = (inputs: readonly TensorSpec[], params: P, gpu: GpuFacts) => boolean;
 
 /** Optional properties of a kernel in addition to its code. */
@@ -55,8 +55,8 @@ export interface KernelFacts<P> {
    */
   readonly example?: ExampleOf<P>;
   /**
-   * Describes how to cut a call whose tensors exceed the device's binding size. Default: such calls throw, unless the
-   * code binds only parts of the tensors.
+   * Returns how to cut a call with a tensor larger than the device can bind. Default: such calls throw, unless the
+   * kernel itself binds only ranges of its tensors.
    */
   readonly split?: SplitOf<P>;
 }

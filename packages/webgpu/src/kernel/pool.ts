@@ -1,12 +1,12 @@
 import type { Buffer } from "@lowrank/core/backend";
 import type { DeviceBuffer } from "./gpuTypes.ts";
 
-/** A buffer on the device, used by one block after another. */
+/** A buffer on the device. It stores one block at a time, and is reused after the block is freed. */
 export interface Slab {
   readonly id: number;
   readonly buffer: DeviceBuffer;
   readonly bytes: number;
-  /** The index of the last batch of commands that uses this memory. */
+  /** The index of the last command batch that uses this buffer. */
   lastBatch: number;
 }
 
@@ -18,9 +18,9 @@ export interface GpuBlock extends Buffer {
 
 /** Sizes of the backend's memory on the device, in bytes, and counts. */
 export interface PoolStats {
-  /** Bytes of blocks in use, rounded up to size classes. */
+  /** Bytes of the buffers in use. A buffer's size is rounded up to a size class. */
   used: number;
-  /** Bytes kept for later blocks. */
+  /** Bytes of unused buffers that are kept for later blocks. */
   free: number;
   /** Bytes of the largest free buffer. */
   largestFree: number;
@@ -37,15 +37,15 @@ export interface PoolDevice {
   /** Called before buffers are destroyed that recorded commands may use. */
   beforeDestroy(slabs: readonly Slab[]): void;
   readonly maxBufferSize: number;
-  /** The most bytes of one buffer that a kernel can bind. */
+  /** Maximum bytes of one buffer that a kernel can bind. */
   readonly maxBinding: number;
 }
 
 const smallest = 256;
-/** Free memory is trimmed only beyond this many bytes (64 MiB). */
+/** Unused memory of up to this many bytes (64 MiB) is always kept for reuse. */
 const kept = 64 * 2 ** 20;
 
-/** Rounds up to one of four sizes between two powers of two, so at most a fifth is unused. */
+/** Rounds up to a size class. There are four between two powers of two, so at most a fifth of a buffer is unused. */
 function classOf(bytes: number): number {
   if (bytes <= smallest) return smallest;
   const step = 2 ** Math.max(Math.floor(Math.log2(bytes)) - 2, 6);
@@ -53,8 +53,8 @@ function classOf(bytes: number): number {
 }
 
 /**
- * Hands out buffers by size class, and keeps returned ones for reuse. A returned buffer is handed out again at once,
- * although recorded commands may still use it: commands run in order, so only writes by the host must wait for them.
+ * Hands out buffers by size class, and keeps returned ones for reuse. A returned buffer can be handed out again at
+ * once, even if recorded commands still use it, because commands run in order. Only writes by the host must wait.
  */
 export class Pool {
   readonly #device: PoolDevice;

@@ -6,7 +6,7 @@ export type Scalar = "u32" | "i32" | "f32";
 /** A tensor binding: "read" or "write" (which may also read), then the WGSL type of an element. */
 export type Binding = `${"read" | "write"} ${string}`;
 
-/** The parts of a kernel's WGSL. */
+/** The source of a kernel: its name, bindings, uniforms and WGSL. */
 export interface ShaderParts<B extends string, U extends string> {
   /** The kernel's name in errors and statistics, such as "matmul 64x64". */
   readonly name: string;
@@ -14,11 +14,17 @@ export interface ShaderParts<B extends string, U extends string> {
   readonly bindings: Readonly<Record<B, Binding>>;
   /** Scalar arguments of a call; the code reads them as `u.name`. */
   readonly uniforms: Readonly<Record<U, Scalar>>;
-  /** WGSL extensions, which require the device feature of the same kind. */
+  /** WGSL extensions that the code enables. The device must have the matching feature. */
   readonly enable?: readonly "f16"[];
-  /** True if the code calls `fault(at: i32)` when data violate the op's rules; the least `at` is reported. */
+  /**
+   * True if the code calls `fault(at: i32)` for invalid data (such as an index out of range). The lowest position is
+   * reported.
+   */
   readonly faults?: boolean;
-  /** WGSL with an entry point `main`. A function receives true if the text may use subgroup operations. */
+  /**
+   * WGSL with an entry point `main`, or a function that returns it; its argument is true if subgroup operations may be
+   * used.
+   */
   readonly code: string | ((subgroups: boolean) => string);
 }
 
@@ -29,14 +35,14 @@ export type Groups = readonly [x: number, y: number, z: number];
 export interface Dispatch {
   readonly shader: Shader;
   readonly tensors: readonly GpuTensor[];
-  /** The uniforms' words, in order. */
+  /** The 32-bit words of the uniforms, in the order of their declaration. */
   readonly words: Uint32Array;
   readonly groups: Groups;
-  /** The tensor that fault positions index: its element at the position is the reported value. */
+  /** The tensor to which positions passed to `fault` refer. The error reports the element at the position. */
   readonly faultsIn?: GpuTensor;
 }
 
-/** A kernel's WGSL and its bindings. Make each shader once: compiled pipelines are cached by this object. */
+/** A kernel's WGSL and its bindings. Make each shader once, since compiled pipelines are cached by this object. */
 export interface Shader<B extends string = string, U extends string = string> {
   readonly name: string;
   readonly code: string;
@@ -45,9 +51,9 @@ export interface Shader<B extends string = string, U extends string = string> {
   /** For each tensor in order, true if the kernel writes to it. */
   readonly writes: readonly boolean[];
   readonly faults: boolean;
-  /** Bytes of the uniforms. */
+  /** Size of the uniforms in bytes. */
   readonly uniformBytes: number;
-  /** Makes a dispatch. A kernel with faults passes the tensor that their positions index. */
+  /** Makes a dispatch. A kernel that calls `fault` also passes the tensor to which the positions refer. */
   dispatch(
     tensors: Readonly<Record<B, GpuTensor>>,
     uniforms: Readonly<Record<U, number>>,
@@ -62,7 +68,7 @@ struct Faults { at: atomic<i32>, op: u32, position: i32, value: u32 }
 fn fault(at: i32) { atomicMin(&faults.at, at); }
 `;
 
-/** Makes a shader: declares its uniforms and bindings, in the given order, before its code. */
+/** Makes a shader. Puts declarations of the uniforms and the bindings, in the given order, before its code. */
 export function shader<B extends string, U extends string>(parts: ShaderParts<B, U>): Shader<B, U> {
   const { name, enable = [], faults = false } = parts;
   const bindings = Object.entries<string>(parts.bindings);
@@ -127,10 +133,12 @@ export function variants<A extends readonly (string | number | boolean)[], S>(
   };
 }
 
-/** The most workgroups in one dimension, by WebGPU's default limits. */
+/** Maximum number of workgroups in one dimension, by WebGPU's default limits. */
 const mostGroups = 65535;
 
-/** Returns workgroups for `count` work items, `each` items a group; large counts use several dimensions. */
+/**
+ * Returns the workgroup counts for `count` work items, `each` items per workgroup. Large counts use several dimensions.
+ */
 export function spread(count: number, each: number): Groups {
   const groups = Math.ceil(count / each);
   if (groups <= mostGroups) return [groups, 1, 1];
@@ -138,7 +146,10 @@ export function spread(count: number, each: number): Groups {
   return [Math.ceil(groups / rows), rows, 1];
 }
 
-/** WGSL entry point of kernels with numbered work items: `index` is the invocation over `spread` groups. */
+/**
+ * WGSL entry point for kernels with numbered work items: in `body`, `index` is the number of the thread's item, as
+ * dispatched with `spread`.
+ */
 export function entry(threads: number, body: string): string {
   return `@compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -1,17 +1,20 @@
 import { alongDim, collapse, sizeOf, type TensorSpec } from "@lowrank/core/backend";
 
-/** A cut of a call into smaller calls on some of its rows, whose results are stored one after the other. */
+/**
+ * How to cut a call into smaller calls on ranges of rows. The results of the smaller calls are stored one after the
+ * other.
+ */
 export interface Split<P> {
-  /** Rows of each tensor that is cut: the product of some of its leading dimensions. */
+  /** Number of rows of every tensor that is cut: the product of some of its leading dimensions. */
   readonly rows: number;
-  /** For each tensor, true if it is cut; each part uses the other tensors whole. */
+  /** For each tensor, true if it is cut by rows. The other tensors are passed whole to every smaller call. */
   readonly inputs: readonly boolean[];
   readonly outputs: readonly boolean[];
-  /** Returns the parameters of the part that begins at `row`. Default: the parameters of the call. */
+  /** Returns the parameters of the smaller call that begins at `row`. Default: the parameters of the whole call. */
   readonly paramsFrom?: (row: number) => P;
 }
 
-/** Returns how a call may be cut, or undefined if it cannot be. */
+/** Returns how a call can be cut by rows, or undefined if it cannot be cut. */
 export type SplitOf<P> = (
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
@@ -28,12 +31,15 @@ const have = (rows: number, inputs: Specs, outputs: Specs): Split<never> => {
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
 
-/** Cuts elementwise calls on tensors of one size; smaller tensors stay whole. */
+/** Cuts elementwise calls at any element. Tensors with fewer elements than the largest are not cut. */
 export function byElement(inputs: Specs, outputs: Specs): Split<never> {
   return have(Math.max(...[...inputs, ...outputs].map(({ shape }) => sizeOf(shape))), inputs, outputs);
 }
 
-/** Cuts calls that work along the last dimension of the first input; vectors stay whole. */
+/**
+ * Cuts row-wise calls between rows, where rows are along the last dimension of the first input. One-dimensional tensors
+ * are not cut.
+ */
 export function byRow(inputs: Specs, outputs: Specs): Split<never> {
   const { rows, ...cut } = have(sizeOf(inputs[0].shape.slice(0, -1)), inputs, outputs);
   const isCut = (tensors: Specs, cuts: readonly boolean[]) =>
@@ -41,12 +47,18 @@ export function byRow(inputs: Specs, outputs: Specs): Split<never> {
   return { rows, inputs: isCut(inputs, cut.inputs), outputs: isCut(outputs, cut.outputs) };
 }
 
-/** Cuts calls that work along dimension `dim`; the dimensions before it are the same in all tensors. */
+/**
+ * Cuts calls that work along dimension `dim` between the indices before it; the sizes before `dim` are the same in all
+ * tensors.
+ */
 export function byOuter(inputs: Specs, outputs: Specs, { dim = 0 }: { readonly dim?: number }): Split<never> {
   return have(alongDim("split", inputs[0].shape, dim).outer, inputs, outputs);
 }
 
-/** Cuts calls on inputs that broadcast to the shape of the result. */
+/**
+ * Cuts calls whose inputs broadcast to the shape of the result, along the outermost dimension. Inputs without that
+ * dimension are not cut.
+ */
 export function byBroadcast(inputs: Specs, outputs: Specs): Split<never> {
   const [{ shape }] = outputs;
   const { sizes, strides } = collapse(

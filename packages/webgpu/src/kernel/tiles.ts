@@ -1,28 +1,34 @@
-/** The division of a matrix product among workgroups and their threads. */
+/**
+ * How a matrix product is divided: a thread computes a piece (a block of rows by columns), a workgroup a grid of
+ * pieces.
+ */
 export interface Tile {
-  /** Results of one thread: adjacent rows, by columns. */
+  /**
+   * Size of a piece. Its rows are adjacent; its columns may be `across` apart, so that adjacent threads read adjacent
+   * data.
+   */
   readonly rows: number;
   readonly columns: number;
-  /** Pieces of a workgroup, down and across; a piece is the block of results of one thread. */
+  /** Size of a workgroup's grid of pieces: pieces down and pieces across. */
   readonly down: number;
   readonly across: number;
-  /** Threads that share a piece; each adds every `lanes`-th group of four terms. */
+  /** Number of threads that compute one piece together; each adds every `lanes`-th group of four terms of the sums. */
   readonly lanes: number;
-  /** Terms of the sums that are staged in workgroup memory at a time; 0 if threads read the operands directly. */
+  /** Number of terms copied to workgroup memory at a time; 0 if threads read the operands directly. */
   readonly depth: number;
 }
 
-/** The names of the tiles. */
+/** Names of tiles: how operands are read ("staged" means through workgroup memory), then the size of a piece. */
 export type TileName =
   | `direct ${"4x4" | "8x4" | "8x8" | "tall" | "wide"}`
   | `staged ${"4x4" | "8x4" | "8x8" | "tall" | "wide"}`
   | `${"along" | "down" | "alone"} ${1 | 2 | 4}`;
 
 const square = { down: 16, across: 16, lanes: 1 } as const;
-/** One row of pieces, for products of few rows. */
+/** One row of pieces, for products with at most four rows. */
 const flat = { columns: 4, down: 1, depth: 0 } as const;
 
-/** The tiles by name: rows and columns of a thread, and how operands are read. */
+/** The tiles by name. */
 export const tiles: Readonly<Record<TileName, Tile>> = {
   "direct 4x4": { rows: 4, columns: 4, ...square, depth: 0 },
   "direct 8x4": { rows: 8, columns: 4, ...square, depth: 0 },
@@ -30,12 +36,13 @@ export const tiles: Readonly<Record<TileName, Tile>> = {
   "staged 4x4": { rows: 4, columns: 4, ...square, depth: 16 },
   "staged 8x4": { rows: 8, columns: 4, ...square, depth: 16 },
   "staged 8x8": { rows: 8, columns: 8, ...square, depth: 8 },
-  // For few columns, or few rows: low-rank factors.
+  // For products with few columns (tall) or few rows (wide), such as those with low-rank factors.
   "direct tall": { rows: 8, columns: 4, down: 32, across: 2, lanes: 1, depth: 0 },
   "staged tall": { rows: 4, columns: 4, down: 32, across: 2, lanes: 1, depth: 16 },
   "direct wide": { rows: 8, columns: 4, down: 1, across: 64, lanes: 1, depth: 0 },
   "staged wide": { rows: 4, columns: 4, down: 2, across: 32, lanes: 1, depth: 16 },
-  // For up to four rows: threads share the sums along rows of a weight, or down its columns.
+  // For products with up to four rows. Threads share each sum, and read along the rows of a weight or down its columns;
+  // in "alone" tiles a thread computes its sums alone.
   "along 1": { rows: 1, ...flat, across: 1, lanes: 64 },
   "along 2": { rows: 2, ...flat, across: 1, lanes: 64 },
   "along 4": { rows: 4, ...flat, across: 1, lanes: 64 },
@@ -47,7 +54,7 @@ export const tiles: Readonly<Record<TileName, Tile>> = {
   "alone 4": { rows: 4, ...flat, across: 64, lanes: 1 },
 };
 
-/** Returns the rows and columns of a workgroup. */
+/** Returns the number of rows and columns of results that one workgroup computes. */
 export function spanOf(name: TileName): { height: number; width: number } {
   const { rows, columns, down, across } = tiles[name];
   return { height: rows * down, width: columns * across };

@@ -3,21 +3,24 @@ import { usage } from "../kernel/gpuFlags.ts";
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { type Dispatch, type Shader, shader } from "../kernel/shader.ts";
 
-/** A call of an op that may find a fault. */
+/** A recorded call whose kernel checks its data, kept to create the error for a fault. */
 interface Call {
   readonly dtype: string;
   error(at: number, value: number): Error;
 }
 
-/** The position that means no fault; all others are less. */
+/** Position that means "no fault". Real positions are lower. */
 const none = 0x7fffffff;
 
-/** Bytes of the buffer: the least position found by the current kernel, then op, position and value. */
+/**
+ * Size of the fault buffer in bytes: the lowest faulty position found by the current kernel, then the first fault's
+ * call, position and value.
+ */
 export const faultBytes = 16;
 
 /**
- * Records the value at a kernel's fault, unless an earlier op had one. A negative position is not in `values`: the
- * kernel itself has set `faults.value` then.
+ * Stores the fault of the kernel before it, unless an earlier call had a fault. Reads the faulty value from `values`.
+ * For a negative position, the kernel has already set `faults.value`.
  */
 const confirm: Shader<"values", "op" | "size"> = shader({
   name: "fault",
@@ -37,12 +40,12 @@ fn main() {
 });
 
 /**
- * Faults that kernels find in the data. The first since the last read is kept on the device. A kernel writes the least
- * position; a dispatch after it records the value there.
+ * Invalid data (faults) that kernels find, such as an index out of range. A kernel writes the lowest faulty position to
+ * `buffer`; a dispatch after it stores the value there. `buffer` keeps the first fault since the last read.
  */
 export class Faults {
   readonly buffer: GPUBuffer;
-  /** The buffer's contents without a fault. */
+  /** A buffer with the contents of `buffer` when there is no fault, for resetting it. */
   readonly clean: GPUBuffer;
   readonly #calls = new Map<number, Call>();
   #count = 0;
@@ -54,7 +57,9 @@ export class Faults {
     for (const one of [this.buffer, this.clean]) device.queue.writeBuffer(one, 0, Uint32Array.of(none, 0, 0, 0));
   }
 
-  /** Returns the dispatch that follows a kernel of `op` which may find faults in `values`. */
+  /**
+   * Returns the dispatch to run after a kernel of `op` that checks `values`. It stores the kernel's fault in `buffer`.
+   */
   confirm<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P, values: GpuTensor): Dispatch {
     const specs = inputs.map(({ shape, dtype, packing }) => ({ shape, dtype, packing }));
     const kept = { ...params };
@@ -65,19 +70,19 @@ export class Faults {
     return confirm.dispatch({ values }, { op: this.#count, size: values.size }, [1, 1, 1], values);
   }
 
-  /** Number of calls that may have found a fault since the last read. */
+  /** Number of calls that checked data since the last read. */
   get pending(): number {
     return this.#calls.size;
   }
 
-  /** The index of the latest call. */
+  /** Number of the latest call that checked data. */
   get latest(): number {
     return this.#count;
   }
 
   /**
-   * Returns the error described by the buffer's words, if any. Also forgets the calls up to index `latest`, which the
-   * words cover.
+   * Returns the error for the fault in `words`, a copy of `buffer`; undefined if there is none. Also forgets the calls
+   * up to number `latest`, whose faults the copy includes.
    */
   errorOf(words: Uint32Array, latest: number): Error | undefined {
     const [, op, position, value] = words;

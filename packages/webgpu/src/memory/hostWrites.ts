@@ -18,13 +18,13 @@ const patch: Shader<"out", "at" | "mask" | "word"> = shader({
 fn main() { out[u.at] = (out[u.at] & ~u.mask) | u.word; }`,
 });
 
-/** Returns a block as a tensor of its 32-bit words. */
+/** Returns a view of a block as an i32 tensor, one element per word. */
 function wordsOf(buffer: GpuBlock): GpuTensor {
   const size = Math.ceil(buffer.bytes / 4);
   return { buffer, shape: [size], dtype: "i32", size };
 }
 
-/** Returns the dispatches that fill a block with a word, each for at most `most` bytes. */
+/** Returns the dispatches that set all words of a block to `word`; each binds at most `most` bytes. */
 export function fillWords(block: GpuBlock, word: number, most: number): Dispatch[] {
   const out = wordsOf(block);
   return inParts([out], most, out.size).map(({ rows: size, tensors: [part] }) =>
@@ -33,8 +33,8 @@ export function fillWords(block: GpuBlock, word: number, most: number): Dispatch
 }
 
 /**
- * Returns dispatches for the ends of a write at `offset` that are not whole words: before the first whole word, and
- * from byte `whole` of the block on.
+ * Returns the dispatches that write the incomplete words at both ends of a host write: before the first whole word, and
+ * from byte `whole` of the block on. WebGPU itself writes only whole words.
  */
 export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, whole: number): Dispatch[] {
   const end = offset + bytes.length;

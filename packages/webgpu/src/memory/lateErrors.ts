@@ -1,9 +1,12 @@
 import type { PoolStats } from "../kernel/pool.ts";
 
-/** Errors that the device reports asynchronously: lost device, out of memory, or a rejected command. */
+/**
+ * Collects errors that the device reports asynchronously (lost device, out of memory, a rejected command), for the next
+ * read to throw.
+ */
 export class LateErrors {
   readonly #errors: Error[] = [];
-  /** Errors of rejected commands, which often follow from another error. */
+  /** Errors of rejected commands. They are reported last, since they often follow from another error. */
   readonly #refused: Error[] = [];
   readonly #waiting = new Set<Promise<void>>();
   #lost: GPUDeviceLostInfo | null = null;
@@ -18,25 +21,25 @@ export class LateErrors {
     };
   }
 
-  /** Keeps an error for the next read. */
+  /** Keeps an error, so that the next read throws it. */
   keep(error: Error): void {
     this.#errors.push(error);
   }
 
-  /** Keeps the error that a promise resolves to, if any. */
+  /** Keeps the error with which the promise resolves, if it is not null. */
   watch(found: Promise<Error | null>): void {
     const done = found.then(
       (error) => {
         if (error) this.#errors.push(error);
       },
-      // The device is lost, which the next read reports.
+      // The promise rejects if the device is lost, which the next read reports.
       () => {},
     );
     this.#waiting.add(done);
     done.then(() => this.#waiting.delete(done));
   }
 
-  /** Keeps an error if a new buffer of `bytes` could not be allocated. */
+  /** Keeps an error if `scope` reports that a new buffer of `bytes` bytes could not be allocated. */
   watchMemory(scope: Promise<GPUError | null>, bytes: number, stats: () => PoolStats): void {
     const { used, free } = stats();
     const room = `${used} bytes are in use and ${free} kept for reuse`;
@@ -50,14 +53,14 @@ export class LateErrors {
     );
   }
 
-  /** Returns the first error since the last call. */
+  /** Returns the first error since the last call; undefined if there was none. */
   async take(): Promise<Error | undefined> {
     await Promise.all(this.#waiting);
     const [error] = [...this.#errors.splice(0), ...this.#refused.splice(0)];
     return error;
   }
 
-  /** Returns the error for a failed read. */
+  /** Returns the error to throw for a failed read: the lost device, else an earlier error, else the read's own. */
   async ofFailedRead(cause: unknown): Promise<Error> {
     const earlier = await this.take();
     // WebGPU reports a lost device shortly after the reads that fail because of it.

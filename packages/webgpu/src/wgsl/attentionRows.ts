@@ -2,26 +2,35 @@ import { type Shader, type ShaderParts, shader } from "../kernel/shader.ts";
 import { orderCode } from "./math.ts";
 import { rowsCode } from "./rows.ts";
 
-/** The parts of an attention kernel over single rows: the row, the keys it attends to, and their offsets. */
+/** WGSL with which `attentionRows` makes a kernel: how to find a row's query, and its keys and values. */
 interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings" | "uniforms"> {
   /** Maximum elements of a head. */
   readonly size: number;
-  /** WGSL functions. */
+  /** WGSL functions that the other code calls. */
   readonly helpers: string;
-  /** WGSL that declares the offset `qAt` of the row's first element, and the range `first` to `end` of its keys. */
+  /**
+   * WGSL that declares the offset `qAt` of the query's first element, and the range `first` to `end` of the keys to
+   * visit.
+   */
   readonly begin: string;
-  /** The body of `fn placeOf(row: u32, j: u32) -> i32`: the offset of a key's first element, -1 if masked. */
+  /**
+   * Body of `fn placeOf(row: u32, j: u32) -> i32`, which returns the offset of key j's first element, or -1 if the key
+   * is masked.
+   */
   readonly place: string;
-  /** WGSL that one thread runs at the end, with access to `top` and `mass`. */
+  /**
+   * WGSL that one thread runs at the end. It can read `top`, the highest score, and `mass`, the sum of exp(score -
+   * top).
+   */
   readonly end: string;
 }
 
-/** Keys that a workgroup processes together. */
+/** Number of keys that a workgroup processes at a time, one per thread. */
 const together = 64;
 
 /**
- * Makes a kernel of one workgroup a row, for few queries and many keys, as in decoding. Masked keys are skipped, since
- * their memory may hold anything, even NaN.
+ * Makes an attention kernel with one workgroup per row (a query of one head), for few queries and many keys, as in
+ * decoding. Masked keys are skipped, since their memory may hold anything, even NaN.
  */
 export function attentionRows({ name, bindings, uniforms, size, helpers, begin, place, end }: RowParts): Shader {
   const parts = Array.from({ length: Math.ceil(size / together) }, (_, c) => c);

@@ -2,28 +2,31 @@ import type { Binding, Scalar } from "../kernel/shader.ts";
 import { mathCode } from "./math.ts";
 import { dropCode, philoxCode, philoxUniforms } from "./philox.ts";
 
-/** Queries and keys of a tile; each of 64 threads computes 4 by 4 of their pairs. */
+/** Number of queries, and of keys, in a tile. Each of a workgroup's 64 threads computes 4 queries by 4 keys of it. */
 export const tile = 32;
 
 const chunk = 32;
 
-/** Returns how many chunks of 32 elements a head has. */
+/** Returns the number of 32-element chunks into which a head of `size` elements is cut. */
 export const chunksOf = (size: number): number => Math.ceil(size / chunk);
 
-/** Uniforms of attention's kernels. */
+/** Uniforms of all attention kernels. */
 export const attentionUniforms: Readonly<Record<string, Scalar>> = {
   ...({ queries: "u32", keys: "u32", capacity: "u32", heads: "u32", kvHeads: "u32", group: "u32" } as const),
   ...({ size: "u32", scale: "f32", causal: "u32", window: "u32", softcap: "f32" } as const),
   ...({ maskBatch: "u32", maskHead: "u32", maskQuery: "u32" } as const),
 };
 
-/** Uniforms of the kernels with attention dropout. */
+/** Additional uniforms of kernels with attention dropout. */
 export const dropUniforms: Readonly<Record<string, Scalar>> = { ...philoxUniforms, threshold: "u32", kept: "f32" };
 
-/** The mask among a kernel's bindings, if there is one. */
+/** Returns the binding of the attention mask; an empty object if there is no mask. */
 export const maskBinding = (masked: boolean): Record<string, Binding> => (masked ? { mask: "read u32" } : {});
 
-/** WGSL: the score of a pair, and a test for masked pairs. */
+/**
+ * WGSL functions of one (query, key) pair: its score from the dot product, whether the query may attend to the key, and
+ * its dropout factor.
+ */
 export const pairCode = (masked: boolean, dropped: boolean): string => `${mathCode("exp", "log", "tanh")}
 ${
   dropped
@@ -57,12 +60,15 @@ fn factorOf(b: u32, h: u32, i: u32, j: u32) -> f32 {
   }
 }`;
 
-/** WGSL: workgroup memory of 64 threads, which multiply tiles of 32 by 32. */
+/** WGSL: the two operands of a 32 by 32 product in workgroup memory. The extra column avoids bank conflicts. */
 export const tileMemory: string = `
 var<workgroup> left: array<array<f32, ${tile + 1}>, ${chunk}>;
 var<workgroup> right: array<array<f32, ${tile + 1}>, ${chunk}>;`;
 
-/** WGSL entry of kernels by tiles: `y` and `x` are the first row and column of a thread's pairs. */
+/**
+ * WGSL entry point of a workgroup that computes one tile: `y` and `x` are the first row and column of the thread's 4 by
+ * 4 pairs.
+ */
 export const tileEntry = (body: string): string => `
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -73,24 +79,30 @@ fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) 
 ${body}
 }`;
 
-/** WGSL: the offset of the first element of a head of queries, and of keys. */
+/** WGSL: the offset of the first element of head `h` in the queries, and in the keys or values. */
 export const queryPlace = "(b * u.queries * u.heads + h) * u.size";
 export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
 
 interface Load {
   readonly to: "left" | "right";
-  /** The binding, the offset of its first element, the tile's first row, and the rows and step of the matrix. */
+  /**
+   * WGSL names: the binding, the offset of the matrix in it, the tile's first row, the number of rows, and the row
+   * stride.
+   */
   readonly binding: string;
   readonly base: string;
   readonly row0: string;
   readonly rows: string;
   readonly step: string;
   readonly chunk: number;
-  /** True if rows of the tile are columns of the matrix, for products that sum over a head's elements. */
+  /**
+   * True to store the tile transposed in workgroup memory, for products that sum over the elements of a head. Default:
+   * false.
+   */
   readonly across?: boolean;
 }
 
-/** WGSL that loads 32 rows of a chunk of a matrix; elements outside the matrix are 0. */
+/** WGSL that copies 32 rows of one chunk of a matrix to workgroup memory. Elements outside the matrix are 0. */
 export const load = ({ to, binding, base, row0, rows, step, chunk: c, across = false }: Load): string => `
     for (var e = lane; e < ${tile * chunk}u; e += 64u) {
       let r = e / ${chunk}u;
@@ -102,24 +114,27 @@ export const load = ({ to, binding, base, row0, rows, step, chunk: c, across = f
       ${to}${across ? "[d][r]" : "[r][d]"} = value;
     }`;
 
-/** WGSL: sums += the transpose of `left` times `right`. */
+/** WGSL that adds the product of the transpose of `left` and `right` to `sums`, a thread's 4 by 4 results. */
 const multiply = (sums: string): string => `
     for (var p = 0u; p < ${chunk}u; p++) {
       let r = vec4f(right[p][x], right[p][x + 1u], right[p][x + 2u], right[p][x + 3u]);
       ${[0, 1, 2, 3].map((i) => `${sums}[${i}] += left[p][y + ${i}u] * r;`).join(" ")}
     }`;
 
-/** WGSL that repeats `body(c)` for each chunk of a head, unrolled so that sums stay in registers. */
+/** WGSL that repeats `body(c)` for each chunk c of a head. It is unrolled, so that sums stay in registers. */
 export const eachChunk = (chunks: number, body: (c: number) => string): string =>
   Array.from({ length: chunks }, (_, c) => body(c)).join("\n");
 
-/** WGSL that runs `body(i, j)` for a thread's 4 by 4 pairs. */
+/** Returns WGSL that runs `body(i, j)` for each of the 16 (query i, key j) pairs of a thread's 4 by 4 tile. */
 export const eachPair = (body: (i: string, j: string) => string): string => `
     for (var i = 0u; i < 4u; i++) {
       for (var j = 0u; j < 4u; j++) { ${body("i", "j")} }
     }`;
 
-/** WGSL: the products of a tile's queries with its keys; `queries` and `keys` are WGSL that loads them. */
+/**
+ * WGSL that declares `name` as the thread's 4 by 4 dot products of queries and keys. `rows(c)` and `columns(c)` are
+ * WGSL that loads chunk c of the two operands.
+ */
 export const products = (
   chunks: number,
   name: string,
@@ -134,7 +149,10 @@ ${eachChunk(
 )}
     workgroupBarrier();`;
 
-/** WGSL: sums[c] += the transpose of `left` times each chunk of a matrix. */
+/**
+ * WGSL that adds the product of the transpose of `left` and each chunk of a matrix to that chunk's sums. `rows(c)`
+ * loads chunk c.
+ */
 export const accumulate = (chunks: number, sums: string, rows: (c: number) => string): string =>
   eachChunk(
     chunks,
@@ -142,11 +160,14 @@ export const accumulate = (chunks: number, sums: string, rows: (c: number) => st
     workgroupBarrier();${multiply(`${sums}${c}`)}`,
   );
 
-/** WGSL that declares the sums of a tile. */
+/** WGSL that declares a thread's 4 by 4 sums for each chunk. */
 export const declareSums = (chunks: number, sums: string): string =>
   eachChunk(chunks, (c) => `  var ${sums}${c} = array<vec4f, 4>();`);
 
-/** WGSL that stores a tile's sums for rows below `rows`. */
+/**
+ * WGSL that stores a thread's sums for the rows below `to.rows`. `value` is WGSL of the stored value, which can read
+ * `sum`.
+ */
 export const storeSums = (chunks: number, sums: string, to: Omit<Load, "to" | "chunk">, value: string): string =>
   eachChunk(
     chunks,

@@ -2,19 +2,19 @@ import type { BlockFormat } from "@lowrank/core/backend";
 import type { PackedCode } from "./packed.ts";
 
 /**
- * Writes the WGSL that reads one element, or four from a multiple of four. Four such elements share one scale, and
- * their codes are adjacent.
+ * WGSL snippets for one code of a quantised block (`u32` results), or for four adjacent codes from a multiple of four
+ * on (`vec4u` results). Four such elements share one scale.
  */
 interface Reader {
-  /** The codes from byte `at` on, in the low bits of one byte or of four. */
+  /** Reads the byte of one code at byte offset `at`, or the four bytes of four codes as one word. */
   bytes(at: string): string;
-  /** The bits of each byte that are set in `mask`. */
+  /** Masks the byte of each code with `mask`. */
   bits(word: string, mask: number): string;
-  /** The bits from bit `l` on of the bytes at `at`, one for each code. */
+  /** Reads one bit for each code from the bits that begin at byte `at`; the first code is element `l` of the block. */
   row(at: string): string;
-  /** Converts integers to floats. */
+  /** Converts integer codes to floats. */
   floats(integers: string): string;
-  /** Converts bytes as signed integers to floats. */
+  /** Converts bytes, read as signed integers, to floats. */
   signed(word: string): string;
 }
 
@@ -34,23 +34,29 @@ const four = (x: string): Reader => ({
   signed: (word) => `vec4f((vec4i(bitcast<i32>(${word})) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u))`,
 });
 
-/** Codes of 32 elements in 16 bytes from byte `first` on, the low nibbles before the high ones. */
+/**
+ * 4-bit codes of a 32-element block, in 16 bytes from byte `first` on: the low nibbles are elements 0 to 15, the high
+ * ones 16 to 31.
+ */
 const nibbles = (r: Reader, first: number): string =>
   r.bits(`${r.bytes(`at + ${first}u + l % 16u`)} >> (4u * (l / 16u))`, 15);
 
-/** The same with a fifth bit for each code; these begin at byte `bits`. */
+/** 5-bit codes of a 32-element block: a fifth bit per code in four bytes from byte `bits` on, then the nibbles. */
 const fiveBits = (r: Reader, bits: number): string =>
   r.floats(`${nibbles(r, bits + 4)} | (16u * ${r.row(`at + ${bits}u`)})`);
 
-/** Codes of a group `g` of 32; two groups share 32 bytes from byte `first` on. */
+/** 4-bit codes of group `g` (32 elements) of a 256-element block. Two groups share 32 bytes from byte `first` on. */
 const groupNibbles = (r: Reader, first: number): string =>
   r.bits(`${r.bytes(`at + ${first}u + 32u * (g / 2u) + l % 32u`)} >> (4u * (g % 2u))`, 15);
 
-/** d s times the codes of a group, minus dmin m. */
+/** The value of an element of a K-block: d * s * code - dmin * m, with the scale s and the minimum m of its group. */
 const groups = (x: string, codes: string): string => `let g = l / 32u;
 return ${x}_half(at) * f32(${x}_six(at, 0u, g)) * ${codes} - ${x}_half(at + 2u) * f32(${x}_six(at, 4u, g));`;
 
-/** The body of a function that returns elements of a block at `at`, from its element `l` on. */
+/**
+ * For each format, the body of a WGSL function that returns elements of the block at byte `at`, from its element `l`
+ * on.
+ */
 const bodies: Readonly<Record<BlockFormat["dtype"], (r: Reader, x: string) => string>> = {
   q4_0: (r, x) => `return ${x}_half(at) * (${r.floats(nibbles(r, 2))} - 8.0);`,
   q4_1: (r, x) => `return ${x}_half(at) * ${r.floats(nibbles(r, 4))} + ${x}_half(at + 2u);`,
@@ -70,13 +76,13 @@ let s = f32(bitcast<i32>(${x}_byte(at + 192u + l / 16u) << 24u) >> 24u);
 return (${x}_half(at + 208u) * s) * (${r.floats("low | (16u * high)")} - 32.0);`,
 };
 
-/** WGSL: the f16 whose bytes begin at the even offset `at`, and the byte at `at`. */
+/** WGSL functions that read the f16 at an even byte offset `at`, and the byte at `at`. */
 const helpersOf = (x: string): string => `
 fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }
 fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }
 `;
 
-/** WGSL: the word whose bytes begin at the even offset `at`. */
+/** WGSL function that reads the four bytes from an even byte offset `at` on as one word. */
 const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
   let word = ${x}[at >> 2u];
   if ((at & 2u) == 0u) { return word; }
@@ -84,7 +90,10 @@ const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
 }
 `;
 
-/** WGSL: the 6-bit scale (`part` 0) or minimum (4) of group `g`, in 12 bytes after two f16. */
+/**
+ * WGSL function that reads the 6-bit scale (`part` 0) or the 6-bit minimum (`part` 4) of group `g` of a K-block. They
+ * are packed in 12 bytes after two f16.
+ */
 const sixOf = (x: string): string => `fn ${x}_six(at: u32, part: u32, g: u32) -> u32 {
   let own = ${x}_byte(at + 4u + part + (g & 3u));
   if (g < 4u) { return own & 63u; }
@@ -92,7 +101,7 @@ const sixOf = (x: string): string => `fn ${x}_six(at: u32, part: u32, g: u32) ->
 }
 `;
 
-/** Returns the WGSL of a block format. */
+/** Returns the WGSL that reads elements of a weight in this block format. */
 export function blockCode({ dtype, block }: BlockFormat, x: string): PackedCode {
   const { elements, bytes } = block;
   const body = (reader: Reader): string => `let at = (i / ${elements}u) * ${bytes}u;

@@ -1,8 +1,8 @@
 import { pairCode } from "./math.ts";
 
 /**
- * WGSL: `divide(a, b)` rounds to nearest; drivers' division may be off by two units in the last place. Requires
- * `pairCode`, which comes with square roots. An infinite quotient or NaN is returned unrounded.
+ * WGSL: `divide(a, b)` rounded to nearest, since a driver's division may be off by two units in the last place. If the
+ * quotient is infinite or NaN, the driver's result is returned. Requires `pairCode`.
  */
 export const divide: string = `
 fn divide(a: f32, b: f32) -> f32 {

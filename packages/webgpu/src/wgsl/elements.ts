@@ -3,31 +3,31 @@ import { entry, type Groups, type Scalar, type Shader, shader, spread } from "..
 import { halfCode } from "./half.ts";
 import { packedLoad } from "./packed.ts";
 
-/** Elements as raw bits, for ops that only move them: of 32, 16 or 8 bits. */
+/** Elements as raw bits of 32, 16 or 8 bits, for ops that only move elements. */
 export type RawKind = "word" | "half" | "byte";
 
 /** An element's type in storage: a dtype, or raw bits. */
 export type ElementKind = DType | RawKind;
 
-/** Returns the raw kind of a dtype's elements. */
+/** Returns the raw kind with the size of a dtype's elements. */
 export function rawKind(dtype: DType): RawKind {
   if (dtype === "f32" || dtype === "i32") return "word";
   return dtype === "f16" || dtype === "bf16" ? "half" : "byte";
 }
 
-/** Returns the WGSL type of an element. */
+/** Returns the WGSL type of an element after it is read. */
 export function codeType(kind: ElementKind): Scalar {
   if (kind === "i32") return "i32";
   return ["u8", "bool", "word", "half", "byte"].includes(kind) ? "u32" : "f32";
 }
 
-/** Elements in a 32-bit word of the storage. */
+/** Returns how many elements a 32-bit word of the storage holds. */
 function perWord(kind: ElementKind): 1 | 2 | 4 {
   if (["f32", "i32", "word"].includes(kind)) return 1;
   return ["f16", "bf16", "half"].includes(kind) ? 2 : 4;
 }
 
-/** Returns the type of the words that store elements of this kind. */
+/** Returns the WGSL type of the binding's words in which elements of this kind are stored. */
 export function storageType(kind: ElementKind): Scalar {
   return kind === "f32" || kind === "i32" ? kind : "u32";
 }
@@ -59,23 +59,26 @@ export interface ElementsParts {
   readonly faults?: boolean;
   /** WGSL functions that `element` calls. */
   readonly helpers?: string;
-  /** The body of `fn element(i: u32)`, which returns element i; `load_x(j)` reads the input `x`. */
+  /**
+   * Body of `fn element(i: u32)`, which returns element i of the result. It can call `load_x(j)` for element j of an
+   * input `x`.
+   */
   readonly element: string;
-  /** True if the result keeps its old element i when `keeps(i)`, which `helpers` defines, is true. */
+  /** True to keep the old value of element i if `keeps(i)` is true; `helpers` must define `keeps`. Default: false. */
   readonly partial?: boolean;
 }
 
 /** Threads of a workgroup of `elements`. */
 const elementThreads = 64;
 
-/** Returns the workgroups of a kernel of `elements` for a result of `size` elements. */
+/** Returns the workgroup counts for an `elements` kernel whose result has `size` elements. */
 export function elementGroups(out: ElementKind, size: number): Groups {
   return spread(size, elementThreads * perWord(out));
 }
 
 /**
- * Makes a kernel that computes one result, `out`, element by element. If several elements share a word, one invocation
- * computes them all.
+ * Makes a kernel that computes one result, `out`, element by element. One invocation computes all elements of a 32-bit
+ * word.
  */
 export function elements(parts: ElementsParts): Shader {
   const { name, inputs, out, uniforms = {}, faults, helpers = "", element, partial = false } = parts;

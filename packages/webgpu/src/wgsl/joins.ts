@@ -1,15 +1,15 @@
-/** A reduction of the threads' values to one. */
+/** A reduction of one value per thread to a single value, such as a sum. */
 export interface Join {
-  /** The name of its function. */
+  /** The name of the WGSL function that computes this reduction. */
   readonly name: string;
   readonly type: "f32" | "i32";
-  /** WGSL of the neutral value, and of two values joined. */
+  /** WGSL of the neutral value (`none`), and of the reduction of two values (`of`). */
   readonly none: string;
   readonly of: (a: string, b: string) => string;
   readonly subgroup: "subgroupAdd" | "subgroupMax";
 }
 
-/** Sum. */
+/** Sum of f32 values. */
 export const sumJoin: Omit<Join, "name"> = {
   type: "f32",
   none: "0.0",
@@ -26,11 +26,12 @@ export const mostJoin: Omit<Join, "name"> = {
 };
 
 /**
- * WGSL of `name(part, v)` for each reduction: joins the values of a workgroup's `threads` threads, always in the same
- * order, and returns the result to all of them. All threads of a workgroup must call it.
+ * Returns a WGSL function `name(part, v)` for each reduction. It reduces the values `v` of all `threads` threads of a
+ * workgroup, always in the same order, and returns the result to every thread. All threads must call it.
  *
- * With `subgroups` each subgroup joins its values and writes the result at its first thread's index; then each thread
- * joins all indices. It works for any size of subgroups and any order of threads in them; `joinBegin` must have run.
+ * With `subgroups`, each subgroup reduces its values and writes the result at the index of its first thread; then each
+ * thread reduces those results. This works for any subgroup size and any order of threads; the code of `joinBegin` must
+ * have run.
  */
 export function joinCode(threads: number, subgroups: boolean, joins: readonly Join[]): string {
   const made = joins.map(({ name, type, none, of, subgroup }) => {
@@ -62,9 +63,9 @@ fn ${name}(part: u32, v: ${type}) -> ${type} {`;
   return `${subgroups ? laneCode : ""}${made.join("\n")}`;
 }
 
-/** WGSL: the rank of a thread in its subgroup, and the subgroup's size. */
+/** WGSL variables: the rank of a thread in its subgroup, and the size of the subgroup. */
 export const laneCode = "var<private> laneRank: u32;\nvar<private> laneCount: u32;\n";
 
-/** WGSL for the start of `main` that counts the threads of a subgroup. */
+/** WGSL for the start of `main` that sets the variables of `laneCode`; "" without subgroups. */
 export const joinBegin = (subgroups: boolean): string =>
   subgroups ? "laneRank = subgroupExclusiveAdd(1u); laneCount = subgroupAdd(1u);" : "";

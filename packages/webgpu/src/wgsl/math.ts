@@ -38,8 +38,8 @@ fn lowRankOf(bits: u32) -> i32 {
 }`;
 
 /**
- * WGSL: `scaleBy(y, n)` is y 2^n, in two steps since 2^n alone may overflow; `expNearZero(r)` is
- * e^r for |r| up to 0.35.
+ * WGSL: `scaleBy(y, n)` returns y * 2^n, in two steps since 2^n alone may overflow. `expNearZero(r)` returns e^r for
+ * |r| up to 0.35.
  */
 const scaleCode = `
 fn powerOfTwo(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
@@ -106,7 +106,7 @@ fn sqrtOf(x: f32) -> f32 {
   return y + ((x - p.x) - p.y) / (2.0 * y);
 }`;
 
-/** WGSL: sums and products of two f32, as a rounded value and its rounding error. */
+/** WGSL: exact sums and products of two f32, returned as the rounded value and its rounding error. */
 export const pairCode: string = `
 fn upperHalf(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) & 0xfffff000u); }
 fn product(a: f32, b: f32) -> vec2f {
@@ -123,7 +123,7 @@ fn twoSum(a: f32, b: f32) -> vec2f {
   return vec2f(s, (a - (s - t)) + (b - t));
 }`;
 
-/** WGSL: `mulHigh(a, b)`, the upper 32 bits of a product, computed from 16-bit halves. */
+/** WGSL: `mulHigh(a, b)` returns the upper 32 bits of the 64-bit product, computed from 16-bit halves. */
 export const mulHighCode: string = `
 fn mulHigh(a: u32, b: u32) -> u32 {
   let al = a & 0xffffu;
@@ -227,7 +227,7 @@ fn erfOf(x: f32) -> f32 {
   return withSign(1.0 - expOf(-a * a) * g, x);
 }`;
 
-/** Subnormals, which drivers flush to 0, are divided as the integers that their bits represent. */
+/** Division. Subnormal operands, which drivers flush to 0, are divided as the integers that their bits represent. */
 const div = `
 fn divOf(a: f32, b: f32) -> f32 {
   let ma = magnitudeOf(a);
@@ -242,7 +242,7 @@ fn divOf(a: f32, b: f32) -> f32 {
   return a / b;
 }`;
 
-/** A subnormal times infinity is infinity; drivers flush it to 0 times infinity, which is NaN. */
+/** Multiplication. A subnormal times infinity must be infinity, but drivers flush the subnormal to 0 and return NaN. */
 const mul = `
 fn wideOf(m: u32) -> f32 { return select(bitcast<f32>(m), f32(m) * 1.1920929e-7, m < 0x00800000u); }
 fn mulOf(a: f32, b: f32) -> f32 {
@@ -308,7 +308,7 @@ fn powOf(a: f32, b: f32) -> f32 {
 /** Names of functions that WGSL code may call as `expOf(x)`, `logOf(x)`, ... */
 export type MathName = "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "erf" | "pow" | "mul" | "div";
 
-/** Functions, each after the WGSL that it calls. */
+/** For each function, its WGSL after the WGSL of the functions that it calls. */
 const functions: Readonly<Record<MathName, readonly string[]>> = {
   exp: [scaleCode, exp],
   log: [partsCode, log],

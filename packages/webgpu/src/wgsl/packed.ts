@@ -1,12 +1,18 @@
 import { type BlockFormat, type DType, type FourBitFormat, formatOf, isPacked } from "@lowrank/core/backend";
 import { dynamicMap } from "@lowrank/core/functions";
 
-/** WGSL that reads elements of a packed weight, whose binding of words is `x`. Requires `halfCode`. */
+/**
+ * WGSL that reads elements of a packed (quantised) weight from the binding `x`, an array of 32-bit words. Requires
+ * `halfCode`.
+ */
 export interface PackedCode {
   readonly helpers: string;
-  /** Additional helpers, and the body of a function that returns element `i`. */
+  /** For reading one element: additional functions, and the body of a function that returns element `i`. */
   readonly one: readonly [helpers: string, body: string];
-  /** The same for the elements `i` to `i + 3`, where `i` is a multiple of four. */
+  /**
+   * For reading four elements: additional functions, and the body of a function that returns elements `i` to `i + 3`;
+   * `i` is a multiple of four.
+   */
   readonly four: readonly [helpers: string, body: string];
 }
 
@@ -16,28 +22,33 @@ export function floatText(value: number): string {
   return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
-/** Returns the WGSL of a block format; a separate module implements it, which `prepare` loads. */
+/** Returns the WGSL that reads a block format. It is in a separate module, which the backend's `prepare` loads. */
 type BlockCode = (format: BlockFormat, x: string) => PackedCode;
 
 let blockCode: BlockCode | undefined;
 
-/** Registers the WGSL of block formats. */
+/** Registers the function that returns the WGSL of block formats (GGUF). */
 export function registerBlockFormats(code: BlockCode): void {
   blockCode = code;
 }
 
-/** WGSL: the scale of a block with plain scales. */
+/** WGSL that returns the scale of a block if scales are stored as f32. */
 const plainScale = (x: string): string => `return bitcast<f32>(${x}[(${x}[1] >> 2u) + block]);`;
 
-/** WGSL: the scale of a block with nested scales. */
+/**
+ * WGSL that returns the scale of a block if scales are themselves quantised to 8 bits (nested, or double quantisation).
+ */
 const nestedScale = (x: string): string => `let at = ${x}[1] + block;
   let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
   return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);`;
 
-/** bitsandbytes' dynamic map from 0 up; its negative values are the same with the sign changed. */
+/**
+ * The values of bitsandbytes' dynamic 8-bit map that are at least 0. Its negative values are the same with the sign
+ * changed.
+ */
 const nestedSizes = dynamicMap().subarray(127);
 
-/** WGSL: the value of a nested scale's 8-bit code, exact to the bit. */
+/** WGSL function that returns the value of a nested scale's 8-bit code, exact to the bit. */
 const nestedCode = (x: string): string => `
 const ${x}_sizes = array<f32, 129>(${Array.from(nestedSizes, floatText).join(", ")});
 fn ${x}_nested(code: u32) -> f32 {
@@ -46,8 +57,8 @@ fn ${x}_nested(code: u32) -> f32 {
 }`;
 
 /**
- * WGSL that returns the scale of element i. If `nested` is undefined, it reads from the header whether scales are
- * nested.
+ * WGSL function that returns the scale of element i. `nested` is true if scales are quantised; if it is undefined, the
+ * WGSL reads this from the weight's header.
  */
 function scaleCode(x: string, nested: boolean | undefined): string {
   const body = { true: nestedScale(x), false: plainScale(x) };
@@ -59,11 +70,16 @@ fn ${x}_scale(i: u32) -> f32 {
 }`;
 }
 
-/** Properties by which the code of a packed weight varies. */
+/** Properties of a packed weight that select a variant of its WGSL. */
 interface PackedFacts {
-  /** True to keep the values of the codes in workgroup memory, which `shareTable` fills. */
+  /**
+   * True to read the values of the codes from workgroup memory, which the code of `shareTable` fills. Default: false.
+   */
   readonly shared?: boolean;
-  /** True if scales are nested. Default: the kernel reads it from the header, which is slow on a CPU device. */
+  /**
+   * True if scales are quantised to 8 bits. Default: the kernel reads this from the header, which is slow on a CPU
+   * device.
+   */
   readonly nested?: boolean;
 }
 
@@ -87,11 +103,11 @@ return ${x}_scale(i) * vec4f(${places.map((q) => `${codes}[${q} & 15u]`).join(",
   };
 }
 
-/** WGSL for the start of `main` that fills a shared table of codes; all threads run it. */
+/** WGSL for the start of `main` that copies the values of the 16 codes to workgroup memory. All threads must run it. */
 export const shareTable = (x: string): string =>
   `if (lane < 16u) { ${x}_codes[lane] = ${x}_table[lane]; }\nworkgroupBarrier();`;
 
-/** Returns the values of a packed dtype's codes, or undefined if its codes are integers. */
+/** Returns the codebook (the value of each 4-bit code) of a packed dtype; undefined for other dtypes. */
 export function codebookOf(dtype: DType): FourBitFormat["codebook"] | undefined {
   if (!isPacked(dtype)) return undefined;
   const format = formatOf(dtype);
@@ -105,13 +121,16 @@ function packedCode(dtype: DType, x: string, facts: PackedFacts): PackedCode {
   return blockCode(format as BlockFormat, x);
 }
 
-/** WGSL of `load_x(i: u32) -> f32`, which returns an element of a packed weight. */
+/** WGSL of `load_x(i: u32) -> f32`, which returns element i of the packed weight in binding `x`. */
 export function packedLoad(dtype: DType, x: string, facts: PackedFacts = {}): string {
   const { helpers, one } = packedCode(dtype, x, facts);
   return `${helpers}\n${one[0]}fn load_${x}(i: u32) -> f32 {\n${one[1]}\n}`;
 }
 
-/** WGSL of `four_x(i: u32) -> vec4f`: elements i to i + 3, where i is a multiple of four. */
+/**
+ * WGSL of `four_x(i: u32) -> vec4f`, which returns elements i to i + 3 of the packed weight in binding `x`; i is a
+ * multiple of four.
+ */
 export function packedFours(dtype: DType, x: string, facts: PackedFacts): string {
   const { helpers, four } = packedCode(dtype, x, facts);
   return `${helpers}\n${four[0]}fn four_${x}(i: u32) -> vec4f {\n${four[1]}\n}`;

@@ -2,7 +2,7 @@ import { mulHighCode } from "./math.ts";
 
 type PhiloxUniform = "blockLow" | "blockHigh" | "skipped" | "streamLow" | "streamHigh" | "keyLow" | "keyHigh";
 
-/** Uniforms by which a kernel draws the same values as a `Generator` from a given state. */
+/** Uniforms that pass a `Generator`'s state to a kernel, so that the kernel draws the same values as the generator. */
 export const philoxUniforms: Readonly<Record<PhiloxUniform, "u32">> = {
   blockLow: "u32",
   blockHigh: "u32",
@@ -13,7 +13,9 @@ export const philoxUniforms: Readonly<Record<PhiloxUniform, "u32">> = {
   keyHigh: "u32",
 };
 
-/** The values of `philoxUniforms`: the first draw is word `skipped` of the block. */
+/**
+ * Returns the values of `philoxUniforms`. The first value that the kernel draws is word `skipped` of the current block.
+ */
 export function philoxValues({
   seed,
   stream,
@@ -31,7 +33,7 @@ export function philoxValues({
   };
 }
 
-/** WGSL: `philox(n)` returns the four words of block n, counted from the state's block. */
+/** WGSL: `philox(n)` returns the four random words of block n, counted from the generator's current block. */
 export const philoxCode: string = `${mulHighCode}
 fn philox(n: u32) -> vec4u {
   let low = u.blockLow + n;
@@ -46,5 +48,7 @@ fn philox(n: u32) -> vec4u {
   return x;
 }`;
 
-/** WGSL: `isDropped(word)`, by the uniform `threshold`: the probability times 2^24. */
+/**
+ * WGSL: `isDropped(word)` is true with the dropout probability; the uniform `threshold` is the probability times 2^24.
+ */
 export const dropCode: string = "fn isDropped(word: u32) -> bool { return (word >> 8u) < u.threshold; }";

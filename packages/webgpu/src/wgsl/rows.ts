@@ -1,25 +1,26 @@
 import { entry, type Groups, spread } from "../kernel/shader.ts";
 import { joinBegin, joinCode, mostJoin, sumJoin } from "./joins.ts";
 
-/** Threads that share a row. */
+/** Number of threads that share a row, unless the row is short. */
 const together = 64;
 
-/** A row of at most this many elements is processed by one thread. */
+/** Maximum elements of a short row, which one thread processes alone. */
 const few = 32;
 
-/** Returns true if rows of `n` elements are short enough for one thread each. */
+/** Returns true if a row of `n` elements is short enough for one thread. */
 export const isShort = (n: number): boolean => n <= few;
 
-/** Returns the workgroups for `rows` rows. */
+/** Returns the workgroup counts for `rows` rows. `alone`: one thread per row instead of one workgroup. */
 export function rowGroups(rows: number, alone: boolean): Groups {
   return spread(rows, alone ? together : 1);
 }
 
 /**
- * WGSL of a kernel that works row by row. The body can use `row`, which is below the uniform `rows`. A row has `width`
- * threads; each takes the elements `part`, `part + width`, `part + 2 width` and further. The threads join their values
- * by `total(part, sum)` and `most(part, order)`, always in the same order. `before(part, v)` returns the sum of the
- * threads before, and of all. With `subgroups` they join by subgroup operations.
+ * WGSL of a kernel that works row by row. `body` can read the index `row`. A row has `width` threads; thread `part`
+ * takes elements `part`, `part + width`, `part + 2 width` ... `total(part, v)` and `most(part, v)` return the sum and
+ * the maximum over the row's threads, always in the same order. `before(part, v)` returns the sum over the threads
+ * before this one, and over all. With `alone`, a row has one thread; with `subgroups`, reductions use subgroup
+ * operations.
  */
 export function rowsCode(subgroups: boolean, alone: boolean, body: string): string {
   if (alone) {

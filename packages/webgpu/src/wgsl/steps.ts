@@ -7,16 +7,19 @@ import { inParts } from "./window.ts";
 /** A step of an optimiser that updates each element of a parameter separately. */
 interface Step {
   readonly name: string;
-  /** The tensors of a parameter in order; for each that changes, the variable with its new value. */
+  /**
+   * The tensors of one parameter, in order. The value is the WGSL variable with the new element; null if the tensor is
+   * only read.
+   */
   readonly tensors: Readonly<Record<string, string | null>>;
   readonly uniforms: Readonly<Record<string, Scalar>>;
-  /** Functions that the code calls. */
+  /** Math functions that the code calls. */
   readonly math?: readonly MathName[];
-  /** WGSL that declares the new values, from each tensor's element at `index`. */
+  /** WGSL that computes the new values of the element at `index`. */
   readonly code: string;
 }
 
-/** Makes the dispatches of a step for one parameter's tensors. */
+/** Makes the dispatches of a step on the tensors of one parameter. */
 type RunStep = (
   tensors: readonly GpuTensor[],
   values: Readonly<Record<string, number>>,
@@ -24,20 +27,26 @@ type RunStep = (
   gpu: Gpu,
 ) => Dispatch[];
 
-/** The guard that a step obeys or updates. */
+/**
+ * Whether a step depends on a guard (a tensor that shows non-finite values): "obey" skips the step, "test" only checks
+ * it.
+ */
 export interface Guard {
   readonly mode: "none" | "obey" | "test";
-  /** For "obey" one word, which is not 0 if the step must be skipped; for "test" the guard itself. */
+  /**
+   * For "obey", one word that is not 0 if the step must be skipped. For "test", the guard, whose last element becomes
+   * NaN if a new value is not finite.
+   */
   readonly tensor?: GpuTensor;
 }
 
 const threads = 64;
 
-/** WGSL that tests for finite values. */
+/** WGSL function that returns true for finite values. */
 export const finiteCode: string = `
 fn isFinite(x: f32) -> bool { return magnitudeOf(x) < 0x7f800000u; }`;
 
-/** Makes a step's kernel. In "test" mode it writes only the guard's last element. */
+/** Makes the kernel of an optimiser step. In "test" mode it changes no parameter, only the guard's last element. */
 export function step({ name, tensors, uniforms, math = [], code }: Step): RunStep {
   const made = variants((mode: Guard["mode"]) => {
     const changed = Object.entries(tensors).flatMap(([x, next]) => (next === null ? [] : [{ x, next }]));
@@ -89,7 +98,10 @@ ${rowsCode(
 )}`,
 });
 
-/** Returns the tensors of a step without its guard, the guard, and the dispatches that must run first. */
+/**
+ * Separates the inputs of a step into its tensors and its guard. Also returns the dispatches that must run before the
+ * step.
+ */
 export function guardOf(
   inputs: readonly GpuTensor[],
   { guard: mode }: { readonly guard?: "obey" | "test" },

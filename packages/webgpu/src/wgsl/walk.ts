@@ -1,15 +1,18 @@
 import type { Traversal } from "@lowrank/core/backend";
 
 /**
- * WGSL that computes the offsets of operands at a position of a traversal of `rank` dimensions, and its uniforms.
- * `from` names the position; each operand is a variable to which its offset is added.
+ * WGSL that converts a position in a traversal (an index over several dimensions) to an offset in each operand, and the
+ * uniforms that it reads: sizes and strides.
  */
 export interface Walk {
   readonly uniforms: Readonly<Record<string, "u32">>;
   readonly code: string;
 }
 
-/** Makes the walk. `tag` distinguishes the uniforms of two walks in one kernel. */
+/**
+ * Makes the WGSL for `rank` dimensions. `from` is the variable with the position; each operand is a variable to which
+ * its offset is added. `tag` distinguishes the uniforms of two walks in one kernel.
+ */
 export function walk(rank: number, operands: readonly string[], from: string, tag = ""): Walk {
   const uniforms: Record<string, "u32"> = {};
   const lines: string[] = [`var rest${tag} = ${from};`];
@@ -26,7 +29,7 @@ export function walk(rank: number, operands: readonly string[], from: string, ta
   return { uniforms, code: lines.join("\n") };
 }
 
-/** Returns the uniforms' values for a traversal. */
+/** Returns the values of the walk's uniforms for a traversal. */
 export function walkValues(
   { sizes, strides }: Traversal,
   operands: readonly string[],

@@ -2,22 +2,24 @@ import { byteLength, isPacked, type Shape, sizeOf } from "@lowrank/core/backend"
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { codebookOf } from "./packed.ts";
 
-/** Alignment in bytes of the offset of a kernel's view of a buffer, valid on any device. */
+/** Alignment in bytes of the offset at which a kernel can bind a buffer, valid on any device. */
 export const alignment = 256;
 
-/** Returns the bytes of a tensor that a kernel binds. */
+/** Returns how many bytes of a tensor's buffer a kernel binds. */
 export const bytesSeen = ({ buffer, window }: GpuTensor): number => window?.bytes ?? buffer.bytes;
 
-/** Returns the bytes of `elements` elements, which must be whole blocks. */
+/** Returns the size in bytes of `elements` elements, which must be whole blocks. */
 export const bytesOf = ({ dtype }: GpuTensor, elements: number): number => byteLength({ shape: [elements], dtype });
 
-/** True if the elements are contiguous; formats with a codebook are stored in parts, found by a header. */
+/**
+ * True if elements are stored in order, so that a range of bytes holds a range of elements. False for formats with a
+ * codebook, whose codes and scales are stored separately.
+ */
 export const isContiguous = ({ dtype }: GpuTensor): boolean => codebookOf(dtype) === undefined;
 
 /**
- * Returns a tensor of that shape over the elements from `from` on, bound to no more of the buffer than needed, and the
- * index at which they start in it. That index is 0 if `from` is a multiple of 256 bytes after the tensor's start, which
- * packed weights require.
+ * Returns a tensor of `shape` over the elements from `from` on, which binds no more of the buffer than needed. `start`
+ * is the index of the first element in it: 0 if `from` is at a multiple of 256 bytes, which packed weights require.
  */
 export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tensor: GpuTensor; start: number } {
   const { buffer, window } = tensor;
@@ -26,12 +28,12 @@ export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tenso
   const start = isPacked(tensor.dtype) ? 0 : over / bytesOf(tensor, 1);
   const size = sizeOf(shape);
   const offset = (window?.offset ?? 0) + first - over;
-  // Kernels read elements in fours.
+  // Kernels read four elements at a time.
   const bytes = Math.min(Math.ceil((over + bytesOf(tensor, size)) / 16) * 16, buffer.slab.bytes - offset);
   return { tensor: { ...tensor, shape, size, window: { offset, bytes } }, start };
 }
 
-/** A range of rows of some tensors, each as a separate tensor. */
+/** A range of rows of several tensors, with each tensor cut to that range. */
 interface Rows {
   readonly from: number;
   readonly rows: number;
@@ -39,14 +41,14 @@ interface Rows {
 }
 
 /**
- * Cuts tensors of `rows` rows into parts of at most `most` bytes, which a kernel can bind. Returns one part, the
- * tensors themselves, if they fit or if even a few rows are too large.
+ * Cuts tensors of `rows` rows into ranges of rows of at most `most` bytes, which a kernel can bind. Returns the tensors
+ * unchanged if they fit, or if even the smallest aligned range is too large.
  */
 export function inParts(tensors: readonly GpuTensor[], most: number, rows: number): readonly Rows[] {
   const whole = [{ from: 0, rows, tensors }];
   if (tensors.every((tensor) => bytesSeen(tensor) <= most) || !tensors.every(isContiguous)) return whole;
   const bytes = tensors.map((tensor) => bytesOf(tensor, tensor.size) / rows);
-  // The least number of rows whose size is a multiple of 256 bytes in every tensor.
+  // The lowest number of rows whose size is a multiple of 256 bytes in every tensor.
   const step = Math.max(...bytes.map((each) => alignment / powerOfTwoIn(each)));
   const each = Math.floor((most - 16) / Math.max(...bytes) / step) * step;
   if (!(each > 0)) return whole;
@@ -61,7 +63,7 @@ export function inParts(tensors: readonly GpuTensor[], most: number, rows: numbe
   });
 }
 
-/** Returns the largest power of two, up to 256, that divides a number of bytes, even a fractional one. */
+/** Returns the largest power of two, at most 256, that divides a size in bytes. The size may be fractional. */
 function powerOfTwoIn(bytes: number): number {
   let power = alignment;
   while (bytes % power !== 0) power /= 2;

@@ -1,7 +1,7 @@
 import type { GpuFacts } from "../../kernel/kernel.ts";
 import { spanOf, type TileName } from "../../kernel/tiles.ts";
 
-/** The sizes of a product: [m, k] by [k, n], `batches` times. */
+/** The sizes of a matrix product: [m, k] by [k, n], for `batches` pairs of matrices. */
 export interface ProductSizes {
   readonly m: number;
   readonly n: number;
@@ -11,27 +11,30 @@ export interface ProductSizes {
   readonly transposeB: boolean;
 }
 
-/** The division of a product: its tile, and parts of `each` terms into which the sums are cut. */
+/**
+ * How a matrix product is divided: its tile, and the number of parts, of `each` terms, into which its sums over k are
+ * cut.
+ */
 interface Cut {
   readonly tile: TileName;
   readonly parts: number;
   readonly each: number;
-  /** True if one thread computes the sums of all parts of `each` terms; `parts` is 1 then. */
+  /** True if one thread computes all parts of its sums, each separately, and adds them. `parts` is 1 then. */
   readonly blocks: boolean;
 }
 
-/** Workgroups that keep a device busy, and the minimum number of terms in a part of the sums. */
+/** Number of workgroups that keep a device busy, and the minimum number of terms in a part of a sum. */
 const enough = { software: { groups: 4, terms: 256 }, hardware: { groups: 256, terms: 128 } } as const;
 
-/** Terms of a part in batch-invariant mode, where the order of a sum depends only on its length. */
+/** Number of terms in a part of a sum in batch-invariant mode, where the order of additions may depend only on k. */
 const invariantTerms = 256;
 
 const wanted = (software: boolean) => enough[software ? "software" : "hardware"];
 
-/** Sums that a workgroup's threads share are cut into parts only from this length on. */
+/** Minimum number of terms of a part if the threads of a workgroup share the sum already. */
 const sharedTerms = 4096;
 
-/** Properties of a device that decide how products are cut. */
+/** Properties of a device that decide how products are divided. */
 export type CutFacts = Pick<GpuFacts, "software" | "tile" | "batchInvariant">;
 
 function tileOf({ m, n, batches, transposeB }: ProductSizes, facts: CutFacts): TileName {
@@ -51,9 +54,10 @@ function tileOf({ m, n, batches, transposeB }: ProductSizes, facts: CutFacts): T
 }
 
 /**
- * Chooses how a product is cut. The choice depends only on its sizes and the kind of device, so that the same product
- * has the same bits each time. In batch-invariant mode each sum takes its terms in order, in parts of `invariantTerms`:
- * by one thread, or by several whose results are joined in order.
+ * Chooses how a product is divided. The choice depends only on its sizes and the kind of device, so that the same
+ * product has the same bits each time. In batch-invariant mode the terms of a sum are added in order, in parts of
+ * `invariantTerms`: either one thread computes all parts, or several threads compute one each and the parts are added
+ * in order.
  */
 export function cutOf(sizes: ProductSizes, facts: CutFacts): Cut {
   const { software, batchInvariant } = facts;

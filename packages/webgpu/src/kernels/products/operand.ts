@@ -2,34 +2,40 @@ import { type DType, isPacked } from "@lowrank/core/backend";
 import { loadCode, storageType } from "../../wgsl/elements.ts";
 import { codebookOf, packedFours, packedLoad, shareTable } from "../../wgsl/packed.ts";
 
-/** The storage of an operand: its dtype, plus a variant of it that changes the kernel's text. */
+/**
+ * The stored format of an operand: its dtype, or a variant that requires different WGSL (quantised scales, or f16 read
+ * natively).
+ */
 export type Storage = DType | `${DType} nested` | "native f16";
 
-/** The layout of an operand of a product. */
+/** How an operand of a product is stored. */
 export interface Operand {
   /** Name of its binding. */
   readonly name: "a" | "w";
   readonly storage: Storage;
-  /** True if each of its rows in memory holds the terms of one sum; otherwise one term of many sums. */
+  /** True if a row in memory holds the terms of one sum (it runs along k); false if it holds one term of many sums. */
   readonly alongSum: boolean;
-  /** True if its rows in memory have a length that is a multiple of four elements. */
+  /** True if the row length in memory is a multiple of four elements. */
   readonly fours: boolean;
 }
 
 const dtypeOf = (storage: Storage): DType => storage.replace(/ nested|native /, "") as DType;
 
-/** WGSL for the start of `main` that copies the values of a codebook to workgroup memory. */
+/**
+ * WGSL for the start of `main` that copies the values of a weight's 4-bit codes to workgroup memory; "" without a
+ * codebook.
+ */
 export function loadSharedCodebook({ name, storage }: Operand): string {
   return codebookOf(dtypeOf(storage)) ? shareTable(name) : "";
 }
 
-/** Returns the declaration of an operand's binding. */
+/** Returns the WGSL declaration of an operand's binding. */
 export function operandBinding({ storage, fours }: Operand): `read ${string}` {
   if (storage === "native f16") return "read vec4<f16>";
   return storage === "f32" && fours ? "read vec4f" : `read ${storageType(dtypeOf(storage))}`;
 }
 
-/** WGSL of four elements of a 16-bit weight from element i on, where i is a multiple of four. */
+/** WGSL that returns elements i to i + 3 of a 16-bit weight, where i is a multiple of four. */
 const halves: Readonly<Record<string, (x: string) => string>> = {
   f16: (x) => `let low = ${x}[i >> 1u]; let high = ${x}[(i >> 1u) + 1u];
 return vec4f(f16ToF32(low & 65535u), f16ToF32(low >> 16u), f16ToF32(high & 65535u), f16ToF32(high >> 16u));`,
@@ -37,7 +43,9 @@ return vec4f(f16ToF32(low & 65535u), f16ToF32(low >> 16u), f16ToF32(high & 65535
 return bitcast<vec4f>(vec4u(low << 16u, low & 0xffff0000u, high << 16u, high & 0xffff0000u));`,
 };
 
-/** WGSL of `four_x(i)`, which returns elements i to i + 3. `shared` keeps tables in workgroup memory. */
+/**
+ * WGSL of `four_x(i)`, which returns elements i to i + 3. `shared`: the values of 4-bit codes are in workgroup memory.
+ */
 function readFour({ name, storage, fours }: Operand, shared: boolean): string {
   const head = `fn four_${name}(i: u32) -> vec4f`;
   const dtype = dtypeOf(storage);
@@ -54,9 +62,9 @@ function readFour({ name, storage, fours }: Operand, shared: boolean): string {
 }
 
 /**
- * WGSL of `row_x(first, at, end)`: returns elements `at` to `at + 3` of the row in memory that begins at `first` and
- * has `end` elements; elements from `end` on are 0. If row lengths are multiples of four, so is `at`. `shared` keeps
- * tables in workgroup memory.
+ * WGSL of `row_x(first, at, end)`, which returns elements `at` to `at + 3` of the row that begins at `first` in memory.
+ * The row has `end` elements; further elements are 0. If row lengths are multiples of four, `at` must be one too.
+ * `shared`: the values of 4-bit codes are in workgroup memory.
  */
 export function operandCode(operand: Operand, shared: boolean): string {
   const { name, fours } = operand;

@@ -3,7 +3,7 @@ import type { GpuTensor } from "../../kernel/kernel.ts";
 import { alignment, bytesOf, bytesSeen, isContiguous, windowOf } from "../../wgsl/window.ts";
 import type { Ending } from "./tiled.ts";
 
-/** A product [m, k] by [k, n] to compute, for each matrix of a batch. */
+/** A matrix product [m, k] by [k, n] to compute, for each pair of matrices of a batch. */
 export interface Product {
   readonly a: GpuTensor;
   /** A weight of any dtype. */
@@ -12,41 +12,41 @@ export interface Product {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** True if an operand is stored transposed. */
+  /** True if the operand is stored transposed. Default: false. */
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** The batch, with the strides of `a` and `w` in matrices. Default: one matrix. */
+  /** The batch dimensions, with the strides of `a` and `w` counted in whole matrices. Default: one pair of matrices. */
   readonly batch?: Traversal;
-  /** Selects how sums are stored. Default: "sum". */
+  /** Whether a sum is stored, added to the old value, or scaled before. Default: "sum". */
   readonly ending?: Ending;
   readonly scale?: number;
-  /** Offsets in elements at which the product's part of each tensor begins. */
+  /** Offsets in elements at which the operands and the result begin in their tensors. Default: 0. */
   readonly start?: Starts;
-  /** Elements from one row to the next in memory. Default: rows are contiguous. */
+  /** Distance in elements from one row to the next in memory. Default: rows are contiguous. */
   readonly stride?: Starts;
 }
 
-/** Offsets or strides of a product's tensors, in elements. */
+/** An offset or stride in elements for each tensor of a product. */
 interface Starts {
   readonly a?: number;
   readonly w?: number;
   readonly out?: number;
 }
 
-/** Returns the elements from one row to the next of a product's tensors. */
+/** Returns the distance in elements from one row to the next, for each tensor of a product. */
 export function stridesOf({ m, n, k, transposeA, transposeB, stride = {} }: Product): Required<Starts> {
   return { a: stride.a ?? (transposeA ? m : k), w: stride.w ?? (transposeB ? k : n), out: stride.out ?? n };
 }
 
-/** A dimension of a product along which it can be cut into ranges of a tensor's rows. */
+/** The dimension of a product along which it is cut. */
 type Side = "m" | "n" | "k";
 
-/** The endings of the second and later parts of the sums: they add to the first. */
+/** How the second and later parts of a sum are stored, by the ending of the first: they are added to it. */
 const addedTo: Record<Ending, Ending> = {
   ...{ sum: "added", added: "added", scaled: "added scaled", "added scaled": "added scaled" },
 };
 
-/** Returns the part of a one-matrix product with `count` terms, rows or columns from `from` on. */
+/** Returns the part of a product (of one pair of matrices) with `count` rows, columns or terms from `from` on. */
 function part(given: Product, side: Side, from: number, count: number): Product {
   const { transposeA, transposeB, ending = "sum", start = {} } = given;
   const stride = stridesOf(given);
@@ -60,12 +60,18 @@ function part(given: Product, side: Side, from: number, count: number): Product 
   return { ...given, [side]: count, start: moved, stride, ending: end };
 }
 
-/** Pieces are cut at multiples of this many rows: whole tiles, at which GGUF blocks have valid view offsets. */
+/**
+ * Products are cut at multiples of this many rows, if possible: these are whole tiles, and valid offsets of GGUF
+ * blocks.
+ */
 const whole = 128;
 
-/** Returns how many rows fit in the bytes of a view, in whole tiles; 0 if none fit. */
+/**
+ * Returns how many rows fit in `most` bytes, rounded down to a multiple of `whole` if possible; 0 if the product cannot
+ * be cut.
+ */
 function rowsIn(most: number, tensor: GpuTensor, stride: number): number {
-  // A view is aligned, so it may begin earlier and end later than its rows.
+  // The bound range is aligned, so it may begin before the first row and end after the last.
   const rows = Math.floor((most - 2 * alignment) / (bytesOf(tensor, whole * stride) / whole));
   if (rows >= whole) return rows - (rows % whole);
   if (isPacked(tensor.dtype)) return 0;
@@ -73,8 +79,8 @@ function rowsIn(most: number, tensor: GpuTensor, stride: number): number {
 }
 
 /**
- * Cuts a product into smaller ones whose tensors fit in a kernel's bindings, with at most `most` bytes each. Returns
- * the product itself if it fits or cannot be cut.
+ * Cuts a product into smaller ones whose tensors a kernel can bind (at most `most` bytes each). Returns the product
+ * itself if it fits or cannot be cut.
  */
 export function piecesOf(given: Product, most: number): readonly Product[] {
   const { a, w, out, batch, m, n, k, transposeA, transposeB, start = {} } = given;

@@ -10,7 +10,7 @@ import { type Ending, storeSum, tiled } from "./tiled.ts";
 
 const oneMatrix: Traversal = { sizes: [], strides: [[], []] };
 
-/** Adds the parts of sums in order. */
+/** Adds the separately computed parts of each sum, in order, and stores the result. */
 const joinParts = variants((ending: Ending) =>
   shader({
     name: `product, parts, ${ending}`,
@@ -27,13 +27,13 @@ const joinParts = variants((ending: Ending) =>
   }),
 );
 
-/** Returns the storage variant of a weight, by which its kernel is chosen. */
+/** Returns the stored format of a weight, which selects the kernel. */
 function storageOf({ dtype, packing }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
   if (dtype === "f16" && fours && gpu.features.has("shader-f16")) return "native f16";
   return packing?.nested ? `${dtype} nested` : dtype;
 }
 
-/** Returns the dispatches of a product. Tensors that exceed the binding size are processed in pieces. */
+/** Returns the dispatches of a matrix product. If a tensor is larger than the device can bind, the product is cut. */
 export function product(given: Product, gpu: Gpu): Dispatch[] {
   return piecesOf(given, gpu.limits.maxStorageBufferBindingSize).flatMap((piece) => runsOf(piece, gpu));
 }

@@ -9,17 +9,23 @@ const part = "xyzw";
 const each = (n: number, text: (i: number) => string, gap = "\n"): string =>
   Array.from({ length: n }, (_, i) => text(i)).join(gap);
 
-/** WGSL that adds a thread's products of one term; `a(i)` and `b(j)` name the operands' values. */
+/**
+ * WGSL that adds the products of one term to a thread's sums; `a(i)` and `b(j)` are the variables with the operands'
+ * values.
+ */
 function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: number) => string): string {
   return each(rows, (i) => each(columns, (j) => `s${i}_${j} += ${a(i)} * ${b(j)};`, " "));
 }
 
-/** The offset at which four elements of a row are read; clamped to the row's last four if it ends earlier. */
+/**
+ * WGSL of the offset at which four elements of a row are read: `at`, or the row's last four elements if it ends
+ * earlier.
+ */
 const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
 
 /**
- * The names of a thread's values of four terms, by row or column and term, and the WGSL that reads them. `places` are
- * the offsets of the thread's rows or columns.
+ * WGSL that reads four terms for each of a thread's rows (operand a) or columns (operand w), and `of(i, c)`, the
+ * variable for row or column i and term c. `places` are the offsets of the rows or columns.
  */
 function readOwn(
   operand: Operand,
@@ -49,12 +55,12 @@ function readOwn(
 }
 
 /**
- * Returns the distance between a thread's columns. Adjacent threads read adjacent data: different rows of w in memory
- * if a row holds the terms of one sum, otherwise four columns each.
+ * Returns the distance between a thread's columns, chosen so that adjacent threads read adjacent data: different rows
+ * of w in memory if a row runs along k, otherwise four columns each.
  */
 const columnStep = ({ depth, across }: Tile, w: Operand): number => (depth > 0 || w.alongSum ? across : 1);
 
-/** WGSL of the sums if each thread reads its rows of a and columns of w directly. */
+/** WGSL that computes a thread's sums by reading its rows of a and columns of w directly from the tensors. */
 function direct(tile: Tile, a: Operand, w: Operand, tailed: boolean): string {
   const { rows, columns, lanes } = tile;
   const step = columnStep(tile, w);
@@ -75,7 +81,7 @@ ${each(4, (c) =>
 }`;
 }
 
-/** WGSL that copies an operand's next `depth` terms to workgroup memory, four elements at a time. */
+/** WGSL that copies the next `depth` terms of an operand to workgroup memory, four elements at a time. */
 function stage(operand: Operand, threads: number, width: number, depth: number): string {
   const { name, alongSum } = operand;
   const [first, size, at, stride, memory] =
@@ -94,7 +100,7 @@ ${read}
 }`;
 }
 
-/** WGSL of the sums if operands are staged in workgroup memory. */
+/** WGSL that computes a thread's sums from operands that are copied to workgroup memory first. */
 function staged(tile: Tile, a: Operand, w: Operand): string {
   const { rows, columns, down, across, depth } = tile;
   const [height, width] = [rows * down, columns * across];
@@ -115,10 +121,10 @@ workgroupBarrier();
 }`;
 }
 
-/** True if all threads of a workgroup share a piece, so that subgroup operations can sum for it. */
+/** True if all threads of a workgroup compute the same piece, so that subgroup operations can add their sums. */
 const isShared = ({ across, lanes }: Tile): boolean => lanes > 1 && across === 1;
 
-/** WGSL that adds the sums of the threads of a piece, always in the same order. */
+/** WGSL that adds up the sums of the threads that share a piece, always in the same order. */
 function join(tile: Tile, subgroups: boolean): string {
   const { rows, columns, across, lanes } = tile;
   const count = rows * columns;
@@ -161,7 +167,7 @@ const endings: Record<Ending, (at: string, sum: string) => string> = {
   "added scaled": (at, sum) => `out[${at}] += u.scale * ${sum};`,
 };
 
-/** Returns the statement that stores a sum. */
+/** Returns the WGSL statement that stores a sum at element `at` of the result. */
 export const storeSum = (ending: Ending, at: string, sum: string): string => endings[ending](at, sum);
 
 function store(tile: Tile, w: Operand, ending: Ending, sum: string): string {
@@ -189,10 +195,10 @@ export type ProductKind = [
 ];
 
 /**
- * out = a w for a batch of matrices, in tiles. An operand may be stored transposed. `tailed` means that the number of
- * terms is not a multiple of four. The sums are cut into `parts` of `each` terms, whose results are stored one after
- * the other in `out`. With `blocks` one thread computes the sums of `each` terms in turn and adds them, in the order in
- * which separate parts would be joined.
+ * Kernel that computes out = a w for a batch of matrices, in tiles. Either operand may be stored transposed. `tailed`
+ * means that k is not a multiple of four. The sums over k are cut into `parts` of `each` terms, and the results of the
+ * parts are stored one after the other in `out`. With `blocks`, one thread computes all parts in turn and adds them, in
+ * the same order as separately computed parts would be added.
  */
 export const tiled: (...kind: ProductKind) => Shader = variants(
   (
