@@ -16,9 +16,9 @@ export interface WebGpuOptions {
   /** The kind of adapter to request if the machine has several. Default: the system's choice. */
   powerPreference?: "low-power" | "high-performance";
   /**
-   * Makes each row of a result independent of the other rows in its batch, to the bit, so that a sequence gets the same
-   * tokens alone and in any batch. Default: false. The adapter is tested first; `webgpu` throws an `UnavailableError`
-   * if its bits differ. See docs/design/batchInvariance.md.
+   * Makes each row of a result independent of the other rows in its batch, to the bit: a sequence gets the same tokens
+   * alone and in any batch. Default: false. The adapter is tested first; `webgpu` throws an `UnavailableError` if it
+   * does not compute this way. See docs/design/batchInvariance.md.
    */
   batchInvariant?: boolean;
   /**
@@ -31,19 +31,19 @@ export interface WebGpuOptions {
   kernels?: readonly WebGpuKernel[];
 }
 
-/** The WebGPU backend, with facts about its adapter and memory. */
+/** The WebGPU backend, with properties of its adapter and statistics. */
 export interface WebGpuBackend extends Backend {
   /** The adapter's human-readable name. */
   readonly adapter: string;
   /** True if the adapter runs on the CPU. */
   readonly software: boolean;
   readonly batchInvariant: boolean;
-  /** True if kernels use subgroup operations. */
+  /** True if kernels use subgroup operations (sums and maxima across the threads of a subgroup). */
   readonly subgroups: boolean;
-  /** The device, for your own work on it. */
+  /** The backend's device, on which you can also run your own commands. */
   readonly device: Device;
   sync(): Promise<void>;
-  /** Returns the sizes of the memory on the device, and counts of the work submitted to it. */
+  /** Returns the bytes of memory that the backend uses on the device, and counts of the work that it submitted. */
   stats(): PoolStats & RecorderStats;
   /**
    * Compiles the kernels that `fn` would run, in parallel, so that the first step does not wait for each in turn. `fn`
@@ -51,7 +51,7 @@ export interface WebGpuBackend extends Backend {
    * checks fused and quantised kernels on small examples. A kernel with wrong results is disabled with a warning.
    */
   warmUp(fn: () => unknown): Promise<void>;
-  /** Destroys the device; tensors on it are lost. */
+  /** Destroys the device and its tensors. A device that you passed in is not destroyed. */
   dispose(): void;
 }
 
@@ -68,7 +68,7 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = {
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);
   const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
-  // A page that passes no options does not load the code that checks them.
+  // Loaded only if options are given, so that pages without options do not download it.
   if (Object.keys(options).length > 0) (await import("./expectOptions.ts")).expectOptions(options);
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }

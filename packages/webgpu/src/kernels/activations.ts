@@ -18,7 +18,7 @@ import { numbers } from "../selfCheck/shrink.ts";
 import { activationCode } from "../wgsl/activations.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 
-/** The activations whose derivatives are in `activationCode`. */
+/** Activations whose value and derivative functions are in `activationCode`. */
 type Activation = "silu" | "gelu" | "geluTanh";
 
 function plain(name: string): KernelCode<void> {
@@ -43,7 +43,7 @@ function backward(name: Activation): KernelCode<void> {
   return ([dy, x], [out]) => [made.dispatch({ dy, x, out }, { size: out.size }, elementGroups("f32", out.size))];
 }
 
-/** activation(gate) * up. */
+/** Kernel that computes activation(gate) * up. */
 const gated = variants((name: Activation) =>
   elements({
     name: `${name} gate`,
@@ -56,7 +56,7 @@ const gated = variants((name: Activation) =>
 
 const threads = 64;
 
-/** Gradients of a gated unit. */
+/** Kernel that computes the gradients of activation(gate) * up with respect to gate and up. */
 const gatedBackward = variants((name: Activation) =>
   shader({
     name: `${name} gate, backward`,
@@ -85,7 +85,7 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-/** Kernel facts of elementwise ops. */
+/** How elementwise kernels are checked and cut. */
 const facts = { example: numbers, split: byElement };
 
 export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);

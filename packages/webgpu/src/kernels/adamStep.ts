@@ -34,7 +34,7 @@ export const adamStepKernel: WebGpuKernel = kernel<typeof adamStep>(
   {
     example: (_inputs, params) => {
       const parameter = [f32(37), f32(37), f32(37), { ...f32(37), positive: true }];
-      // A large learning rate makes errors visible in the parameters.
+      // A large learning rate, so that errors in the step are visible in the parameters.
       return { inputs: [...parameter, ...parameter, ...guardInput(params)], params: { ...params, lr: 0.5, step: 3 } };
     },
   },

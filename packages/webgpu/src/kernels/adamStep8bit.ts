@@ -7,18 +7,18 @@ import { mathCode } from "../wgsl/math.ts";
 import { finiteCode, type Guard, guardOf } from "../wgsl/steps.ts";
 import { inParts } from "../wgsl/window.ts";
 
-/** A thread processes one word of codes, which holds four 8-bit codes. */
+/** Number of 8-bit codes of a moment that one thread updates: those in one 32-bit word. */
 const each = 4;
 const threads = adam8bitBlockSize / each;
 
-/** WGSL of a thread's four elements: the new moments and the parameter. */
+/** WGSL that computes the new first and second moment, and the new parameter, of one element. */
 const moveCode = `let first = u.beta1 * (mTable[(mWord >> (8u * c)) & 255u] * mScales[block]) + u.rest1 * g;
     let second = u.beta2 * (vTable[(vWord >> (8u * c)) & 255u] * vScales[block]) + u.rest2 * g * g;
     let moved = p[i] * u.shrink - u.stepSize * first / (sqrtOf(second) * u.rootFactor + u.eps);`;
 
 /**
- * WGSL: the index of the table value nearest to x. As in bitsandbytes, x is first rounded to a grid of 65536 points. A
- * tie gives the lower index.
+ * WGSL function that returns the index of the table value nearest to x. As in bitsandbytes, x is first rounded to a
+ * grid of 65536 points. If two values are equally near, it returns the lower index.
  */
 const nearestCode = (table: string): string => `
 fn ${table}_nearest(x: f32) -> u32 {
@@ -31,7 +31,7 @@ fn ${table}_nearest(x: f32) -> u32 {
   return at;
 }`;
 
-/** WGSL that rounds a moment's new `values` to the codes of a block, and stores them. */
+/** WGSL that quantises a thread's new values of a moment to 8-bit codes, and stores the codes and the block's scale. */
 const storeCode = (moment: "m" | "v", values: string, scale: string): string => `
   let ${moment}Scale = bitcast<f32>(atomicLoad(&${scale}));
   var ${moment}Codes = 0u;
@@ -42,7 +42,7 @@ const storeCode = (moment: "m" | "v", values: string, scale: string): string => 
   if (count > 0u) { ${moment}[word] = ${moment}Codes; }
   if (lane == 0u) { ${moment}Scales[block] = ${moment}Scale; }`;
 
-/** Steps one block a workgroup. The elements of a block share one scale per moment: its largest magnitude. */
+/** Kernel of a step, one block of elements per workgroup. A block has one scale per moment: its largest magnitude. */
 const stepped = variants((mode: Guard["mode"]) => {
   const tests = mode === "test";
   const [codes, floats]: Binding[] = tests ? ["read u32", "read f32"] : ["write u32", "write f32"];
@@ -106,7 +106,7 @@ export const adamStep8bitKernel: WebGpuKernel = kernel<typeof adamStep8bit>(
       last: guard.tensor ? guard.tensor.size - 1 : 0,
     };
     const most = gpu.limits.maxStorageBufferBindingSize;
-    // Parts are cut at whole blocks of whole parameters.
+    // Cut only between blocks; if the parameter does not consist of whole blocks, it is not cut.
     const rows = tensors[0].size % adam8bitBlockSize === 0 ? tensors[4].size : 1;
     const parts = inParts(tensors.slice(0, names.length), most, rows);
     const steps = parts.map(({ tensors: part }) => {

@@ -8,7 +8,7 @@ const shader = elements({
   inputs: { x: "f32" },
   out: "f32",
   uniforms: { scale: "f32", shift: "f32" },
-  // Adding 0 would turn -0 into 0.
+  // Do not add a shift of 0: it would turn -0 into 0.
   element: `let y = load_x(i) * u.scale;
 return select(y + u.shift, y, u.shift == 0.0);`,
 });

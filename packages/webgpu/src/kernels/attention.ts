@@ -16,10 +16,10 @@ import { rowGroups } from "../wgsl/rows.ts";
 import { keyGradient, queryGradient, rowStatistics } from "./attentionBackward.ts";
 import { attentionTiles } from "./attentionForward.ts";
 
-/** The sizes of a call, as the op's plan computes them. */
+/** Sizes and settings of an attention call, as computed by the op's `plan`. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
 
-/** Maximum elements of a head: the sums of a tile are held in registers. */
+/** Maximum elements of a head. Threads keep sums for the whole head in registers. */
 const mostNumbers = 256;
 
 function valuesOf(g: Geometry): Record<string, number> {
@@ -31,7 +31,7 @@ function valuesOf(g: Geometry): Record<string, number> {
 
 interface Call {
   readonly g: Geometry;
-  /** Uniforms of dropout, if it is used. */
+  /** Uniforms of attention dropout; undefined without dropout. */
   readonly drop?: Readonly<Record<string, number>>;
   readonly mask: GpuTensor | undefined;
 }
@@ -42,7 +42,7 @@ function forward({ g, drop, mask }: Call, [q, k, v]: GpuTensor[], out: GpuTensor
   return made.dispatch(tensors, { ...valuesOf(g), ...drop }, [Math.ceil(g.queries / tile), g.heads, g.batch]);
 }
 
-/** The gradients of q, k and v, from each row's statistics. */
+/** Returns the dispatches that compute dq, dk and dv. `numbers` holds the statistics of `rowStatistics`. */
 function backward(
   { g, drop, mask }: Call,
   [dout, q, k, v]: GpuTensor[],
@@ -59,7 +59,10 @@ function backward(
   ];
 }
 
-/** Computes the statistics of each row that its gradient needs. */
+/**
+ * Returns the statistics that the gradients need of each row (a query of one head), and the dispatch that computes
+ * them.
+ */
 function numbersOf(
   { batch, heads, queries, size }: Geometry,
   dout: GpuTensor,
@@ -76,20 +79,23 @@ function numbersOf(
   };
 }
 
-/** Returns a test of the head size; `q` is the index of q among the inputs. */
+/**
+ * Returns a function that checks that a head has at most `mostNumbers` elements. `q` is the index of q among the
+ * inputs.
+ */
 const takesHeads =
   (q: number) =>
   (inputs: readonly TensorSpec[]): boolean =>
     inputs[q].shape[3] <= mostNumbers;
 
-/** Cuts along the batch; a mask may be shared by all its sequences. */
+/** Cuts a call between the sequences of the batch. A mask that all sequences share is not cut. */
 const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Split<never> => {
   const [rows] = inputs[0].shape;
   const cut = ({ shape }: TensorSpec) => shape[0] === rows;
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
 
-/** Up to this many queries, each row gets a workgroup: tiles would be mostly empty. */
+/** Maximum number of queries for which each row gets its own workgroup, since tiles would be mostly empty. */
 const fewQueries = 3;
 
 const rows = variants((chunks: number, masked: boolean) =>
@@ -148,13 +154,15 @@ export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBack
   { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]), split: byBatch },
 );
 
-/** Uniforms of dropout. */
+/** Returns the values of the uniforms of attention dropout. */
 const dropOf = ({ p, state }: { readonly p: number; readonly state: Parameters<typeof philoxValues>[0] }) => ({
   ...philoxValues(state),
   ...{ threshold: Math.ceil(p * 2 ** 24), kept: 1 / (1 - p) },
 });
 
-/** Dropout indexes the attention weights by 32-bit integers, so their count must stay below 2^32 - 4. */
+/**
+ * Returns a function that checks that dropout can index all attention weights by 32-bit integers (fewer than 2^32 - 4).
+ */
 const countsWeights = (q: number) => (inputs: readonly TensorSpec[], params: { readonly keyLength?: number }) => {
   const [batch, queries, heads] = inputs[q].shape;
   const { keyLength = inputs[q + 1].shape[1] } = params;

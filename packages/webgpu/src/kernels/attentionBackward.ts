@@ -18,7 +18,10 @@ import {
 } from "../wgsl/attentionTiles.ts";
 import { rowsCode } from "../wgsl/rows.ts";
 
-/** The log-sum-exp of each row of scores, and the dot product of dout and out, as [B, H, T, 2]. */
+/**
+ * Kernel that writes two values for each row (a query of one head) to `numbers` [B, H, T, 2]: the log-sum-exp of its
+ * scores, and the dot product of its dout and out.
+ */
 export const rowStatistics: Shader = shader({
   name: "attentionBackward, rows",
   bindings: { dout: "read f32", out: "read f32", lse: "read f32", numbers: "write f32" },
@@ -45,7 +48,10 @@ const bindingsOf = (masked: boolean): Record<string, Binding> => ({
   ...maskBinding(masked),
 });
 
-/** WGSL: products of a tile's pairs, and for each pair (i, j) its weight and the gradient of its score. */
+/**
+ * WGSL that computes, for a thread's 4 by 4 (query, key) pairs, the attention weights in `s` and the gradients of the
+ * scores in `g`.
+ */
 const pairs = (chunks: number): string => `${products(
   chunks,
   "s",
@@ -76,7 +82,7 @@ ${products(
       }
     }`;
 
-/** dq of a tile of queries, over tiles of keys. */
+/** Kernel that computes dq for a tile of queries, summed over tiles of keys. */
 export const queryGradient: (chunks: number, masked: boolean, dropped: boolean) => Shader = variants(
   (chunks: number, masked: boolean, dropped: boolean) =>
     shader({
@@ -109,7 +115,9 @@ ${storeSums(chunks, "o", { binding: "dq", ...queries }, "sum")}
     }),
 );
 
-/** dk and dv of a tile of keys, over the queries of all heads that attend to them, in order. */
+/**
+ * Kernel that computes dk and dv for a tile of keys, summed in order over the queries of all heads that share the keys.
+ */
 export const keyGradient: (chunks: number, masked: boolean, dropped: boolean) => Shader = variants(
   (chunks: number, masked: boolean, dropped: boolean) =>
     shader({

@@ -22,8 +22,8 @@ const queries = { base: "qAt", row0: "tile0", rows: "u.queries", step: "u.heads 
 const keys = { base: "kAt", row0: "key0", rows: "u.keys", step: "u.kvHeads * u.size" } as const;
 
 /**
- * Attention of a tile of queries: passes over the keys in tiles, and keeps each row's running maximum and sum. Dao et
- * al. 2022, https://arxiv.org/abs/2205.14135
+ * Kernel that computes attention for a tile of queries. It visits the keys tile by tile and updates each row's maximum
+ * score and sum of exponentials (FlashAttention, Dao et al. 2022, https://arxiv.org/abs/2205.14135).
  */
 export const attentionTiles: (chunks: number, masked: boolean, dropped: boolean) => Shader = variants(
   (chunks: number, masked: boolean, dropped: boolean) =>

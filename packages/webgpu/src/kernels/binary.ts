@@ -7,18 +7,18 @@ import { type ElementKind, elementGroups, elements } from "../wgsl/elements.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
 
-/** An elementwise function of broadcast operands. */
+/** An elementwise function of operands that broadcast to a common shape. */
 interface Broadcast {
   readonly name: string;
-  /** Operand dtypes in order. */
+  /** The storage type of each operand, in order, by the operand's name. */
   readonly inputs: Readonly<Record<string, ElementKind>>;
   readonly out: ElementKind;
   readonly helpers?: string;
-  /** WGSL of the result; each operand's element is a variable of the operand's name. */
+  /** WGSL of a result element; the element of an operand `x` is the variable `xValue`. */
   readonly value: string;
 }
 
-/** Returns a function that makes a kernel's dispatches, for operands that broadcast to the result's shape. */
+/** Returns a function that makes the dispatches of an elementwise function for given operands and result. */
 function broadcast({
   name,
   inputs,
@@ -86,7 +86,7 @@ export const powKernel: WebGpuKernel = kernel<typeof pow>(
 
 const comparisons = { eq: "a == b", ne: "a != b", lt: "a < b", le: "a <= b", gt: "a > b", ge: "a >= b" } as const;
 
-/** Comparisons with NaN are false, though NaN is last in the sort order; 0 equals -0. */
+/** WGSL function that compares two elements. 0 equals -0, and comparisons with NaN are false, except `ne`. */
 const comparison = (dtype: string, relation: keyof typeof comparisons): string =>
   dtype === "i32"
     ? `fn compared(x: u32, y: u32) -> u32 {

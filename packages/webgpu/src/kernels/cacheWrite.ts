@@ -6,7 +6,7 @@ import { rawKind } from "../wgsl/elements.ts";
 
 const threads = 64;
 
-/** Copies runs of words that are `step` apart in the cache. */
+/** Kernel that copies runs of 32-bit words, each to a place in the cache `step` words after the previous one. */
 const copied = shader({
   name: "cacheWrite",
   bindings: { rows: "read u32", cache: "write u32" },

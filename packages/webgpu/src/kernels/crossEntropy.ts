@@ -9,7 +9,7 @@ import { inParts } from "../wgsl/window.ts";
 
 const each = (body: string): string => `for (var i = part; i < n; i += width) { let x = logits[at + i]; ${body} }`;
 
-/** Each row's loss, largest logit, and log of the sum of exp(logit - largest). */
+/** Kernel that computes for each row the loss, the largest logit, and log(sum(exp(logit - largest))). */
 const rowLosses = variants((smooth: boolean, alone: boolean) =>
   shader({
     name: "crossEntropy",
@@ -55,7 +55,7 @@ const countCode = `var counting = 0.0;
   for (var i = part; i < u.n; i += width) { counting += select(1.0, 0.0, labels[i] == u.ignore); }
   let count = total(part, counting);`;
 
-/** The sum of the rows' losses, or their mean over the rows whose label is not ignored. */
+/** Kernel that computes the sum of the rows' losses, or their mean over the rows whose label is not ignored. */
 const joined = variants((mean: boolean) =>
   shader<string, "rows" | "n" | "ignore">({
     name: mean ? "crossEntropy, mean" : "crossEntropy, sum",
@@ -76,7 +76,7 @@ ${rowsCode(
   }),
 );
 
-/** The number of labels that are not ignored. */
+/** Kernel that counts the labels that are not ignored. */
 const counted = shader({
   name: "crossEntropy, count",
   bindings: { labels: "read i32", out: "write f32" },

@@ -6,7 +6,10 @@ import { byOuter } from "../kernel/split.ts";
 import { lanes } from "../selfCheck/shrink.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** Each thread sums a run of a lane, and starts from the total of the runs before it. */
+/**
+ * Kernel of cumulative sums along one dimension. Each thread sums a contiguous part of a lane, then adds the total of
+ * the parts before it.
+ */
 const made = variants((alone: boolean) =>
   shader({
     name: "cumsum",

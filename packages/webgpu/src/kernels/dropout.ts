@@ -7,12 +7,13 @@ import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/phil
 
 const threads = 64;
 
-/** Each invocation draws four random words at once, for four elements. */
+/** Kernel in which each thread draws four random words at once and processes the four elements that use them. */
 const dropped = shader({
   name: "dropout",
   bindings: { x: "read f32", out: "write f32" },
   uniforms: { ...philoxUniforms, threshold: "u32", scale: "f32", size: "u32" },
-  // Positions before the first element wrap around to values above `size`, and are skipped.
+  // The first four words may include some before the first element; their positions wrap around to more than `size`,
+  // and are skipped.
   code: `${philoxCode}
 ${dropCode}
 ${entry(

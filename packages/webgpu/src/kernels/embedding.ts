@@ -7,7 +7,10 @@ import { f32, ids as idsBelow, last } from "../selfCheck/shrink.ts";
 import { type ElementKind, elementGroups, elements, rawKind } from "../wgsl/elements.ts";
 import { inParts } from "../wgsl/window.ts";
 
-/** Gathers rows of a table; given a part of the table, only the rows inside that part. */
+/**
+ * Kernel that gathers rows of a table by id. If `partial`, the bound table is a range of rows, and only ids in that
+ * range are gathered.
+ */
 const rowsOf = variants((weight: ElementKind, out: ElementKind, partial: boolean) =>
   elements({
     name: `embedding ${weight}${partial ? ", part" : ""}`,
@@ -51,8 +54,8 @@ export const embeddingKernel: WebGpuKernel = kernel<typeof embedding>(
 const threads = 64;
 
 /**
- * For each position the next position with the same index, or `count` if it is the last. `later` is 1 if an earlier
- * position has the same index. Each element is written by one invocation.
+ * Kernel that links equal indices into chains: `next` of a position is the next position with the same index, or
+ * `count` if there is none. `later` is 1 at positions that are not the first of their chain.
  */
 const chained = shader({
   name: "indexAdd, chains",
@@ -72,14 +75,14 @@ const chained = shader({
 });
 
 /**
- * Sums the rows of a chain in order, so that results have the same bits each time. Positions only increase, so the loop
- * ends even if the chain is corrupt.
+ * Kernel that sums the rows of each chain in order, so that results have the same bits each time. Positions only
+ * increase, so the loop ends even if `next` is corrupt.
  */
 const summed = shader({
   name: "indexAdd",
   bindings: { x: "read f32", indices: "read i32", next: "read u32", later: "read u32", out: "write f32" },
   uniforms: { size: "u32", count: "u32", inner: "u32", n: "u32", first: "u32" },
-  // Rows in other parts of the result are out of range.
+  // If the result is cut, indices outside the bound range of rows are skipped.
   code: entry(
     threads,
     `  if (index >= u.size) { return; }
@@ -94,7 +97,7 @@ const summed = shader({
   ),
 });
 
-/** out [outer, n, inner] = 0, plus x [outer, count, inner] at the indices [count]. */
+/** Sets out [outer, n, inner] to 0 and adds x [outer, count, inner] at the given indices [count] of dimension n. */
 function addRows(x: GpuTensor, indices: GpuTensor, out: GpuTensor, n: number, inner: number, gpu: Gpu): Dispatch[] {
   const count = indices.size;
   const most = gpu.limits.maxStorageBufferBindingSize;

@@ -7,7 +7,10 @@ import { lanes } from "../selfCheck/shrink.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** The largest element of each lane by rank, the first of equals, and its position. */
+/**
+ * Kernel that finds the element of each lane with the highest rank, and its position. If several are equal, it takes
+ * the first.
+ */
 const made = variants((name: string, rank: string, alone: boolean) =>
   shader({
     name,

@@ -6,12 +6,13 @@ import { mathCode, specialCode } from "../wgsl/math.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { inParts } from "../wgsl/window.ts";
 
-/** Elements that one workgroup sums. */
+/** Number of elements that one workgroup sums. */
 const partSize = 16384;
 
 /**
- * Three sums of squares for each part: elements above 2^40 are scaled by 2^-80, elements below 2^-40 by 2^80, and the
- * others are unscaled. So no square overflows or underflows. Blue 1978, https://doi.org/10.1145/355769.355771
+ * Kernel that computes three sums of squares for each part of the elements: magnitudes above 2^40 scaled by 2^-80,
+ * below 2^-40 scaled by 2^80, and the others unscaled. So no square overflows or underflows. Blue 1978,
+ * https://doi.org/10.1145/355769.355771
  */
 const squares = shader({
   name: "gradNorm",

@@ -30,7 +30,7 @@ export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>(
   "addInto",
   ([x, y], _outputs, { alpha = 1 }) => {
     const groups = spread(x.size, threads);
-    // A buffer must not be bound twice to one kernel.
+    // x and y are the same buffer, which must not be bound twice to one kernel, so x is scaled instead.
     if (x.buffer.slab === y.buffer.slab) return [scaled.dispatch({ x }, { size: x.size, factor: 1 + alpha }, groups)];
     return [added.dispatch({ x, y }, { size: x.size, alpha }, groups)];
   },

@@ -57,7 +57,8 @@ export const gatherKernel: WebGpuKernel = kernel<typeof gather>("gather", ([x, i
 });
 
 /**
- * One invocation sums all elements that differ only in `dim`, in order, so that results have the same bits each time.
+ * Kernel in which one thread sums all elements that differ only in their index in `dim`, in order, so that results have
+ * the same bits each time.
  */
 const scattered = variants((rank: number) => {
   const { uniforms, code } = walk(rank, ["base", "to"], "index");

@@ -6,14 +6,17 @@ import { f32, ids } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { product } from "./products/product.ts";
 
-/** Bytes of logits that are held at a time (32 MiB), and the rows of a tile, by which chunks are cut. */
+/**
+ * Maximum bytes of logits in memory at a time (32 MiB), and the number of rows by a multiple of which rows are cut into
+ * chunks.
+ */
 const mostBytes = 32 << 20;
 const tileRows = 64;
 
-/** Threads that share a row of logits, or all labels. */
+/** Number of threads of a workgroup. They share a row of logits, or all labels. */
 const threads = 64;
 
-/** WGSL that reduces the threads' values in `shared_values`, in an order that depends only on the thread count. */
+/** WGSL that reduces the values in `shared_values`, one per thread, always in the same order. */
 const join = (how: (a: string, b: string) => string): string => `
   for (var half = ${threads / 2}u; half > 0u; half >>= 1u) {
     workgroupBarrier();
@@ -25,7 +28,9 @@ const plus = join((a, b) => `${a} + ${b}`);
 
 const sharedCode = (type: "u32" | "f32"): string => `var<workgroup> shared_values: array<${type}, ${threads}>;`;
 
-/** Writes the factor of a row's loss: 1, or 1 over the number of labels that are not ignored. */
+/**
+ * Kernel that writes the factor of every row's loss: 1, or for the mean 1 / (number of labels that are not ignored).
+ */
 const counted = shader({
   name: "linearCrossEntropy labels",
   bindings: { labels: "read i32", factor: "write f32" },
@@ -63,7 +68,10 @@ const gradientCode = `storageBarrier();
     logits[first + c] = slope;
   }`;
 
-/** Computes the losses of rows of logits, one row a workgroup, and turns the logits into gradients. */
+/**
+ * Kernel that computes the losses of rows of logits, one row per workgroup. If `gradient`, it replaces the logits by
+ * their gradients.
+ */
 const rowsOf = variants((gradient: boolean) =>
   shader({
     name: `linearCrossEntropy rows${gradient ? " and gradients" : ""}`,
@@ -124,7 +132,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 }`,
 });
 
-/** Returns the rows of a chunk, whose logits fit the limit; whole tiles if there are several chunks. */
+/**
+ * Returns the number of rows of a chunk, so that its logits fit in `mostBytes`. If there are several chunks, it is a
+ * multiple of `tileRows` if possible.
+ */
 function chunkOf(rows: number, classes: number, { maxStorageBufferBindingSize }: GPUSupportedLimits): number {
   const bytes = Math.min(mostBytes, maxStorageBufferBindingSize / 4);
   const most = Math.max(1, Math.min(rows, Math.floor(bytes / (4 * classes)), 65535));
@@ -132,8 +143,8 @@ function chunkOf(rows: number, classes: number, { maxStorageBufferBindingSize }:
 }
 
 /**
- * Rows are processed in chunks. A chunk's logits become their gradients in place. From these the gradients of the
- * hidden states and of the weight are computed, before the next chunk reuses the memory.
+ * Processes rows in chunks, so that the logits of all rows are never in memory. A chunk's logits are replaced by their
+ * gradients, from which the gradients of the hidden states and the weight are computed before the next chunk.
  */
 export const linearCrossEntropyOpKernel: WebGpuKernel = kernel<typeof linearCrossEntropyOp>(
   "linearCrossEntropy",

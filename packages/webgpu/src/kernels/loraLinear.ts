@@ -3,7 +3,7 @@ import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { f32 } from "../selfCheck/shrink.ts";
 import { product } from "./products/product.ts";
 
-/** Adds the low-rank part to x Wᵀ in place, so that only one [rows, n] product is in memory. */
+/** Computes x Wᵀ and adds the low-rank product to it in place, so that only one [rows, n] result is in memory. */
 export const loraOpKernel: WebGpuKernel = kernel<typeof loraOp>(
   "loraLinear",
   (inputs, [out, low], params, gpu, { plan }) => {

@@ -7,7 +7,7 @@ import { product } from "./products/product.ts";
 
 const copied = elements({ name: "lowRankRows", inputs: { y: "word" }, out: "word", element: "return load_y(i);" });
 
-/** Returns the runs of consecutive rows of a list, as [first, count]. */
+/** Groups a list of row indices into runs of consecutive indices, as [first, count]. */
 function runsOf(rows: readonly number[]): [number, number][] {
   const runs: [number, number][] = [];
   for (const row of rows) {
@@ -18,7 +18,7 @@ function runsOf(rows: readonly number[]): [number, number][] {
   return runs;
 }
 
-/** Each run of consecutive rows with the same factors is computed by two products; the second is added to y. */
+/** Computes each run of consecutive rows that use the same factors by two matrix products; the second is added to y. */
 export const lowRankRowsKernel: WebGpuKernel = kernel<typeof lowRankRows>(
   "lowRankRows",
   ([y, x, ...factors], [out], { rows, scalings }, gpu) => {

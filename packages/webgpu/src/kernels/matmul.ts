@@ -5,7 +5,7 @@ import { f32 } from "../selfCheck/shrink.ts";
 import type { Product } from "./products/pieces.ts";
 import { product } from "./products/product.ts";
 
-/** Returns the sizes and the batch of a matrix product of two tensors. */
+/** Returns the sizes m, n and k of a matrix product of two tensors, and its batch. */
 export function productOf(
   a: TensorSpec,
   w: TensorSpec,
@@ -24,7 +24,7 @@ export const matmulKernel: WebGpuKernel = kernel<typeof matmul>(
     return product({ ...productOf(a, w, params), a, w, out }, gpu);
   },
   {
-    // Only products with packed weights are checked: for other weights matmul is a primitive without a fallback.
+    // Only products with packed weights are checked, since other products have no composition to fall back to.
     example: ([a, w], params) => {
       if (!isPacked(w.dtype)) return undefined;
       const { transposeA, transposeB } = params;

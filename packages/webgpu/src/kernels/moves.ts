@@ -7,7 +7,7 @@ import { elementGroups, elements, type RawKind, rawKind } from "../wgsl/elements
 import { walk, walkValues } from "../wgsl/walk.ts";
 import { alignment, bytesSeen, inParts, windowOf } from "../wgsl/window.ts";
 
-// Ops that move elements without reading their values: they work on bits, in any dtype.
+// Kernels of ops that only move elements. They copy bits, so they work for every dtype.
 
 const strided = variants((kind: RawKind, rank: number) => {
   const { uniforms, code } = walk(rank, ["at"], "i");
@@ -20,7 +20,7 @@ const strided = variants((kind: RawKind, rank: number) => {
   });
 });
 
-/** Returns the dispatch that reads x along a traversal of the result. */
+/** Returns the dispatch that copies elements of x to the result, in the order of `traversal`. */
 function follow(x: GpuTensor, out: GpuTensor, traversal: ReturnType<typeof collapse>): Dispatch[] {
   const kind = rawKind(x.dtype);
   const values = { ...walkValues(traversal, ["at"]), size: out.size };
@@ -66,7 +66,7 @@ export const sliceKernel: WebGpuKernel = kernel<typeof slice>(
       );
     const most = gpu.limits.maxStorageBufferBindingSize;
     if (bytesSeen(x) <= most || x.size !== n * inner) return [run(x, out, { first: 0, start, count })];
-    // For one large tensor, each part binds only the range between its first and last selected row.
+    // x is one large array of rows, so each dispatch binds only the range from its first to its last selected row.
     return inParts([out], most / Math.max(step, 1) - 2 * alignment, count).map(({ from, rows, tensors: [part] }) => {
       const seen = windowOf(x, (start + from * step) * inner, [(rows - 1) * step + 1, inner]);
       return run(seen.tensor, part, { first: seen.start, start: 0, count: rows });
@@ -112,7 +112,7 @@ export const placeKernel: WebGpuKernel = kernel<typeof place>(
   { split: byOuter },
 );
 
-/** Writes one tensor into its range of the result, and leaves the other elements unchanged. */
+/** Kernel that copies one tensor into its range of the concatenated result, and keeps all other elements. */
 const joined = variants((kind: RawKind) =>
   elements({
     name: `cat ${kind}`,
@@ -141,7 +141,7 @@ export const catKernel: WebGpuKernel = kernel<typeof cat>(
         const values = { row: n * inner, start, run, size: out.size };
         return [joined(kind).dispatch({ x, out }, values, elementGroups(kind, out.size))];
       }
-      // The tensor fills one contiguous range of the result, so only that range is bound.
+      // The tensor's range of the result is contiguous, so only that range is bound.
       return inParts([x], most - 2 * alignment, run).map(({ from, rows, tensors: [part] }) => {
         const to = windowOf(out, start + from, [rows]);
         const size = to.start + rows;

@@ -16,7 +16,9 @@ import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 const uniforms = { rows: "u32", n: "u32", eps: "f32" } as const;
 const each = (body: string): string => `for (var i = part; i < u.n; i += width) { ${body} }`;
 
-/** WGSL: the `mean` of a row at `at` (0 unless `centred`), and `root`, 1 / its standard deviation. */
+/**
+ * WGSL that computes for a row at offset `at` its `mean` (0 if not `centred`), and `root`, 1 / sqrt(variance + eps).
+ */
 const momentsCode = (centred: boolean): string => `let at = row * u.n;
   ${centred ? `var sum = 0.0; ${each("sum += x[at + i];")} let mean = total(part, sum) / f32(u.n);` : "let mean = 0.0;"}
   var squares = 0.0;
@@ -63,7 +65,7 @@ ${rowsCode(
   }),
 );
 
-/** The mean and 1 / standard deviation of each row, as [rows, 2]. */
+/** Kernel that writes the mean and 1 / sqrt(variance + eps) of each row, as [rows, 2]. */
 const moments = variants((centred: boolean, alone: boolean) =>
   shader({
     name: centred ? "layerNorm, moments" : "rmsNorm, roots",
@@ -75,10 +77,10 @@ ${rowsCode(subgroups, alone, `  ${momentsCode(centred)}\n  if (part == 0u) { out
 );
 
 const threads = 64;
-/** Rows whose gradients one thread sums. */
+/** Number of rows over which one thread sums the gradient of a weight. */
 const rowsOfPart = 64;
 
-/** Sums of dy (x - mean) root for each column over parts of the rows: [parts, n]. */
+/** Kernel that sums dy * (x - mean) * root over each part of the rows, for each column: [parts, n]. */
 const columnSums = shader({
   name: "norm, weight's gradient",
   bindings: { dy: "read f32", x: "read f32", moments: "read f32", out: "write f32" },
@@ -138,7 +140,7 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
 }
 
 const example = { example: fewRows };
-/** Kernel facts of row-wise ops. */
+/** How row-wise kernels are checked and cut. */
 const rowFacts = { ...example, split: byRow };
 
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(

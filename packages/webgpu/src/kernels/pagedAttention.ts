@@ -9,8 +9,8 @@ import { rowGroups } from "../wgsl/rows.ts";
 const threads = 64;
 
 /**
- * For each row its sequence, its position and the pages that it attends to, with 0 for other pages. Faults are detected
- * in this array, in the order that the op documents.
+ * Kernel that collects for each row (a token) its sequence, its position and the pages that it attends to, 0 for other
+ * pages. It checks these values and reports the first invalid one, in the order that the op documents.
  */
 const entriesOf = shader({
   name: "pagedAttention, entries",
@@ -45,7 +45,7 @@ const entriesOf = shader({
   ),
 });
 
-/** WGSL: a row of q, and its entries. */
+/** WGSL that declares a row's token `n`, its head `h`, and the offset `entryAt` of the token's collected values. */
 const rowCode = `let n = row / u.heads;
   let h = row % u.heads;
   let entryAt = n * (2u + u.width);`;

@@ -11,8 +11,9 @@ import { codebookOf, floatText } from "../wgsl/packed.ts";
 const list = (values: ArrayLike<number>, text: (v: number) => string): string => Array.from(values, text).join(", ");
 
 /**
- * Packs blocks, one invocation each: the codes of a block fill whole words. Scales are written in place, or to `scales`
- * if they will be nested. A block that is not finite raises a fault at its index.
+ * Kernel that packs 4-bit codes, one block per thread, since a block's codes fill whole words. Writes the scales to the
+ * packed weight, or to `scales` if they will be quantised too (nested). Reports a fault at the index of a block with a
+ * non-finite value.
  */
 const packed = variants((kind: ElementKind, dtype: DType, nested: boolean) => {
   const { thresholds, order } = codebookOf(dtype) as FourBitFormat["codebook"];
@@ -82,8 +83,8 @@ fn main() {
 });
 
 /**
- * The mean of the scales, bit-identical to core's cascadeMean: 32 parallel sums in four levels, computed by the
- * invocations of one workgroup.
+ * Kernel that computes the mean of the scales with one workgroup: 32 parallel sums in four levels, the same bits as
+ * `cascadeMean` of core.
  */
 const mean = shader({
   name: "quantize4bit mean",
@@ -136,7 +137,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 }`,
 });
 
-/** Packs the scales to 8 bits, one invocation for each 256 of them. */
+/** Kernel that quantises the scales to 8 bits. Each thread processes 256 scales, which share a second scale. */
 const nestedScales = shader({
   name: "quantize4bit nested",
   bindings: { scales: "read f32", out: "write u32" },

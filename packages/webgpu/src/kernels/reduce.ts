@@ -8,26 +8,32 @@ import { orderCode } from "../wgsl/math.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
 import { inParts, windowOf } from "../wgsl/window.ts";
 
-/** A reduction of many values to one. */
+/** WGSL of a reduction of many elements to one, such as a sum. */
 interface Reduction {
   readonly name: string;
-  /** The initial value. */
+  /** WGSL of the initial value. */
   readonly start: string;
   readonly helpers: string;
   readonly join: Omit<Join, "name">;
-  /** WGSL that converts an element of the tensor, and the final value to an element. */
+  /** WGSL that converts an element to a value to reduce, and the reduced value to a result element. */
   readonly from: (x: string) => string;
   readonly result: (a: string) => string;
 }
 
-/** Threads that share the elements of one result. */
+/** Number of threads that share the elements of one result. */
 const together = 64;
-/** Up to this many elements of a result, one thread adds them alone. */
+/** Maximum number of elements of a result that one thread reduces alone. */
 const few = 32;
-/** Elements of a result that one workgroup reads; longer reductions are cut into parts of this size. */
+/**
+ * Maximum number of elements that one workgroup reduces. More elements are cut into parts, whose results are reduced
+ * again.
+ */
 const partSize = 16384;
 
-/** Reduces dimensions of x by two traversals: over the results, and over the elements of each. */
+/**
+ * Returns a function that reduces dimensions of a tensor. Its kernels use two traversals: over the results, and over
+ * the elements of one result.
+ */
 function reduction({ name, start, helpers, from, join, result }: Reduction) {
   const made = variants((kept: number, reduced: number, alone: boolean) => {
     const outer = walk(kept, ["at"], "item", "K");
@@ -67,7 +73,7 @@ ${entry(
     });
   });
 
-  /** Reduces along one traversal for each result of another. */
+  /** Reduces the elements of the traversal `gone` for each result of the traversal `kept`. */
   const along = (kept: Traversal, gone: Traversal, x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
     const count = gone.sizes.reduce((product, size) => product * size, 1);
     const cut = gpu.batchInvariant || out.size * 8 <= 1024;
@@ -85,7 +91,10 @@ ${entry(
     return parts === 1 ? [run] : [run, ...joined(target, out, [out.size, parts], [parts, 1], gpu)];
   };
 
-  /** Reduces rows of partial results to one value each; `strides` are those between results and between parts. */
+  /**
+   * Reduces [results, parts] partial results to one value per result. `strides` are the distances between results and
+   * between parts.
+   */
   const joined = (x: GpuTensor, out: GpuTensor, sizes: Shape, strides: Shape, gpu: Gpu): readonly Dispatch[] => {
     const [kept, gone] = [0, 1].map((d) => ({ sizes: [sizes[d]], strides: [[strides[d]]] }));
     return along(kept, gone, x, out, gpu);
@@ -101,7 +110,8 @@ ${entry(
     const [kept, gone] = [pick(false), pick(true)];
     const parts = inParts([x], gpu.limits.maxStorageBufferBindingSize, sizes[0]);
     if (parts.length === 1) return along(kept, gone, x, out, gpu);
-    // Each part of the rows gets separate results, stored at valid view offsets.
+    // The tensor is cut into ranges of rows. Each range gets its own partial results, at an offset that a kernel can
+    // bind.
     const width = Math.ceil(out.size / 64) * 64;
     const target = gpu.scratch({ shape: [parts.length, width], dtype: "f32" });
     const runs = parts.flatMap(({ rows, tensors: [part] }, i) => {
@@ -119,7 +129,7 @@ function reducer<P>(parts: Reduction): KernelCode<P> {
   return ([x], [out], _params, gpu) => reduce(x, out, gpu);
 }
 
-/** Cuts along the leading dimension, if it is kept. */
+/** Cuts a call along the leading dimension; undefined if that dimension is reduced. */
 const split = ([x]: readonly TensorSpec[], [out]: readonly TensorSpec[]): Split<never> | undefined => {
   const { sizes, strides } = collapse(x.shape, [out.shape]);
   return strides[0][0] === 0 ? undefined : { rows: sizes[0], inputs: [true], outputs: [true] };
@@ -142,7 +152,7 @@ export const amaxKernel: WebGpuKernel = kernel<typeof amax>(
   "amax",
   reducer({
     name: "amax",
-    // Minus infinity.
+    // The integer that `orderOf` returns for minus infinity.
     start: "-2139095041",
     join: mostJoin,
     helpers: orderCode,

@@ -23,7 +23,8 @@ export const ropeKernel: WebGpuKernel = kernel<typeof rope>(
     const { offset = 0, inverse = false } = params;
     const [batch, tokens, heads, width] = x.shape;
     const half = cosines.shape[cosines.shape.length - 1];
-    // Tables with positions per token hold a row for each token of each sequence.
+    // Cos and sin tables [B, T, ...] have a row for each token of each sequence; other tables have a row for each token
+    // position.
     const period = cosines.shape.length === 3 ? batch * tokens : tokens;
     const values = { heads, width, half, offset, period, sign: inverse ? -1 : 1, size: out.size };
     return [shader.dispatch({ x, cosines, sines, out }, values, elementGroups("f32", out.size))];

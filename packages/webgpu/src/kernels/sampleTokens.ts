@@ -9,7 +9,10 @@ import { rowGroups, rowsCode } from "../wgsl/rows.ts";
 const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let x = logits[at + i]; let key = keyOf(x); ${body} }`;
 
-/** WGSL that finds, bit by bit, the largest `name` for which a decreasing count or sum is still enough. */
+/**
+ * WGSL that finds, bit by bit from the highest, the largest key `name` for which the WGSL condition `enough` holds.
+ * `count` adds to `counted`, which decreases with the key.
+ */
 const largestKey = (name: string, count: string, enough: string): string => `var ${name} = 0u;
   for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
     let tried = ${name} | bit;
@@ -19,7 +22,10 @@ const largestKey = (name: string, count: string, enough: string): string => `var
     if (${enough}) { ${name} = tried; }
   }`;
 
-/** WGSL: the probability of token i relative to the most likely token, 0 if it is excluded; `tie` counts equals. */
+/**
+ * WGSL that computes `odd`, the probability of token i relative to the most likely token; 0 if top-k, top-p or min-p
+ * exclude the token. `tie` counts the tokens before i whose key is the last one within top-p.
+ */
 const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       let key = keyOf(x);
       var odd = expOf((x - top) * u.scale);
@@ -35,9 +41,9 @@ const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       }`;
 
 /**
- * Samples a token from each row. Keys are integers in the order of the logits. The k-th largest key, and the last key
- * within top-p, are found bit by bit, so nothing is sorted. If even all keys above 0 do not reach top-p, all tokens are
- * kept.
+ * Kernel that samples a token from each row. A key is an integer that orders like its logit. The k-th largest key
+ * (top-k) and the last key within top-p are found bit by bit, so nothing is sorted. If the tokens above the lowest key
+ * do not reach top-p, all tokens are kept.
  */
 const drawn = variants((limited: boolean, nucleus: boolean) =>
   shader({

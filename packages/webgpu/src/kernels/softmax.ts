@@ -7,13 +7,16 @@ import { lanes as fewLanes } from "../selfCheck/shrink.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** The lanes of a dimension: where a lane begins, and the stride of its elements. */
+/**
+ * Uniforms that describe lanes along a dimension: their number `rows`, their length `n`, and the stride `inner` of
+ * their elements.
+ */
 const uniforms = { rows: "u32", n: "u32", inner: "u32" } as const;
 const laneCode = "let start = (row / u.inner) * u.n * u.inner + row % u.inner;";
 const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let at = start + i * u.inner; ${body} }`;
 
-/** WGSL: the largest element `top` and the sum `mass` of exp(x - top). */
+/** WGSL that computes for a lane its largest element `top`, and `mass`, the sum of exp(x - top). */
 const massCode = `var order = -2139095041;
   ${each("order = max(order, orderOf(bitcast<u32>(x[at])));")}
   let top = bitcast<f32>(bitsOfOrder(most(part, order)));

@@ -5,7 +5,7 @@ import { byElement } from "../kernel/split.ts";
 import { codeType, elementGroups, elements } from "../wgsl/elements.ts";
 import { specialCode } from "../wgsl/math.ts";
 
-/** WGSL that converts the value `x` of one kind to the stored form of a dtype. */
+/** WGSL that converts the value `x` of the given type to the stored form of the dtype `to`. */
 function narrowed(from: string, to: DType): string {
   if (to === "bool")
     return from === "f32"
@@ -17,7 +17,10 @@ function narrowed(from: string, to: DType): string {
   return from === "i32" ? "u32(clamp(x, 0, 255))" : "x";
 }
 
-/** Truncates fractions, clamps values to the dtype's range, and converts NaN to 0. */
+/**
+ * WGSL function that converts a float to an integer: drops the fraction, clamps to the dtype's range, and converts NaN
+ * to 0.
+ */
 const cutCode = `${specialCode}
 fn cut(x: f32, low: f32, high: f32, most: i32) -> i32 {
   if (isNan(x)) { return 0; }

@@ -7,7 +7,10 @@ import { lanes } from "../selfCheck/shrink.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** Selects, k times, the best element of a lane that ranks after the previous one; ties go to the first. */
+/**
+ * Kernel that selects k times the best element of a lane that ranks after the element selected before. Of equal
+ * elements, the first ranks first.
+ */
 const made = variants((alone: boolean) =>
   shader({
     name: "topk",

@@ -4,7 +4,7 @@ import { byElement } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type MathName, mathCode, specialCode } from "../wgsl/math.ts";
 
-/** Makes the code of an elementwise function of one f32 tensor, from WGSL of its value at `x`. */
+/** Makes the kernel code of an elementwise f32 function. `value` is WGSL of the result for an element `x`. */
 function valueAt(name: string, value: string, helpers: string): KernelCode<void> {
   const shader = elements({
     name,
@@ -18,7 +18,7 @@ function valueAt(name: string, value: string, helpers: string): KernelCode<void>
   ];
 }
 
-/** Makes the code of a function by its name in `mathCode`. */
+/** Makes the kernel code of a function that is in `mathCode`. */
 const unary = (name: MathName): KernelCode<void> => valueAt(name, `${name}Of(x)`, mathCode(name));
 
 const facts = { split: byElement };
@@ -47,7 +47,7 @@ export const rsqrtKernel: WebGpuKernel = kernel<typeof rsqrt>(
   valueAt("rsqrt", "divOf(1.0, sqrtOf(x))", mathCode("sqrt", "div")),
   facts,
 );
-/** Negative values have the sign bit set. NaN may have it too, and is returned unchanged. */
+/** Values with the sign bit become 0. NaN may have that bit too, and is returned unchanged. */
 export const reluKernel: WebGpuKernel = kernel<typeof relu>(
   "relu",
   valueAt("relu", "select(0.0, x, bitcast<u32>(x) < 0x80000000u || isNan(x))", specialCode),

@@ -1,15 +1,15 @@
 import type { Example, ExampleOf } from "../kernel/example.ts";
 import { f32, state } from "./shrink.ts";
 
-/** Parameters that an example replaces. */
+/** Parameters of an attention call that the example changes. */
 interface AttentionCall {
   readonly keyLength?: number;
   readonly state?: unknown;
 }
 
 /**
- * Makes an example of attention with the same head size. A few queries stay as they are; many are reduced to one full
- * tile and part of a second. `before` and `behind` are the inputs around q, k and v.
+ * Makes an example of an attention call with the same head size. Up to 3 queries are kept; more are reduced to one full
+ * tile and part of a second. `before` and `behind` name the inputs before q and after v.
  */
 export const attentionExample =
   <P extends AttentionCall>(before: readonly "q"[] = [], behind: readonly ("q" | "lse")[] = []): ExampleOf<P> =>

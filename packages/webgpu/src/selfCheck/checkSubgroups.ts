@@ -2,7 +2,7 @@ import { shader } from "../kernel/shader.ts";
 import { rowsCode } from "../wgsl/rows.ts";
 import type { Trial } from "./trial.ts";
 
-/** Number of values that are joined. */
+/** Number of values that the trial reduces. */
 const n = 150;
 
 const joined = shader({
@@ -26,15 +26,15 @@ const joined = shader({
     ),
 });
 
-/** Integers, so that sums are exact in any order; the largest is the first. */
+/** The values: descending integers, so that sums are exact in any order and the maximum is the first. */
 const numbers = Float32Array.from({ length: n }, (_, i) => n - i);
 
-/** True if subgroups passed, by adapter name, in this process. */
+/** For each adapter name, whether its subgroup operations passed the trial in this process. */
 const found = new Map<string, boolean>();
 
 /**
- * Returns true if kernels with subgroup operations give the right results on an adapter, and warns if not. Each adapter
- * is tested once.
+ * Returns true if subgroup operations give the right sum and maximum on an adapter. Otherwise warns. Each adapter is
+ * tested once per process.
  */
 export async function subgroupsWork(adapter: string, { place, run, read }: Trial): Promise<boolean> {
   let works = found.get(adapter);

@@ -11,7 +11,7 @@ import {
 } from "@lowrank/core/backend";
 import type { ExampleInput } from "../kernel/example.ts";
 
-/** Returns a generator of values from 0 to 1, the same in each run. */
+/** Returns a function that draws pseudo-random values from 0 to 1, the same sequence each time. */
 function draws(): () => number {
   let state = 1;
   return () => {
@@ -20,7 +20,7 @@ function draws(): () => number {
   };
 }
 
-/** Returns random codes with scales of moderate size. */
+/** Returns the bytes of a packed weight with random codes, and scales of moderate size. */
 function packedBytes(spec: TensorSpec, dtype: Parameters<typeof formatOf>[0], next: () => number): Uint8Array {
   const bytes = Uint8Array.from({ length: byteLength(spec) }, () => Math.floor(256 * next()));
   const format = formatOf(dtype);
@@ -40,7 +40,7 @@ function packedBytes(spec: TensorSpec, dtype: Parameters<typeof formatOf>[0], ne
   return bytes;
 }
 
-/** Returns the bytes of values for the inputs of an example. */
+/** Returns the bytes of each input of an example, drawn at random unless `values` sets them. */
 export function exampleBytes(inputs: readonly ExampleInput[]): Uint8Array[] {
   const next = draws();
   return inputs.map((input) => {

@@ -4,7 +4,7 @@ import { fromBytes, noGrad, reference, scope } from "@lowrank/core/functions";
 import type { Example } from "../kernel/example.ts";
 import { exampleBytes } from "./exampleBytes.ts";
 
-/** The allowed error, relative to the largest magnitude of the result. */
+/** Maximum error of an element, relative to the largest magnitude in the result. */
 const tolerance = 1e-4;
 
 /** Elements of a result. */
@@ -22,7 +22,7 @@ function agree(actual: Numbers, expected: Numbers): boolean {
 const numbersOf = (spec: TensorSpec, bytes: Uint8Array): Numbers =>
   viewOf(spec, bytes.slice().buffer, 0).data as unknown as Numbers;
 
-/** Computes the expected results by the op's reference loops, or by its composition if it lacks them. */
+/** Returns the expected results: of the op's reference loops, or else of its composition on the reference backend. */
 async function expectedOf(
   op: OpDefinition<unknown>,
   inputs: readonly TensorSpec[],
@@ -48,8 +48,8 @@ async function expectedOf(
 }
 
 /**
- * Returns true if the kernel's results on a small example are within 1e-4 of the largest magnitude of the op's
- * reference results. For in-place ops the modified inputs are compared.
+ * Returns true if the kernel's results on an example differ from the op's reference results by at most 1e-4 of their
+ * largest magnitude. For ops without outputs, which change their inputs, the inputs are compared.
  */
 async function kernelAgrees<P>(backend: Backend, given: BackendOp<P>, { inputs, params }: Example): Promise<boolean> {
   const op = given as unknown as OpDefinition<unknown>;
@@ -67,14 +67,14 @@ async function kernelAgrees<P>(backend: Backend, given: BackendOp<P>, { inputs, 
   return expected.every((numbers, i) => agree(actual[i], numbers));
 }
 
-/** A call of an op to check. */
+/** A call whose kernel is to be checked. */
 export interface CheckedCall {
   readonly op: BackendOp<unknown>;
   readonly inputs: readonly TensorSpec[];
   readonly params: unknown;
 }
 
-/** Makes small example calls of kernels. */
+/** Makes a small example call for a call; undefined if the call needs no check. */
 interface Examples {
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }
@@ -95,12 +95,15 @@ export class SelfCheck {
     this.#adapter = adapter;
   }
 
-  /** Returns true if the op's kernel gave wrong results on inputs of these dtypes. */
+  /** Returns true if a check of the op's kernel with inputs of these dtypes gave wrong results. */
   refuses<P>(op: BackendOp<P>, inputs: readonly TensorSpec[]): boolean {
     return this.#refused.size > 0 && this.#refused.has(kindOf(op, inputs));
   }
 
-  /** Checks the kernels of some calls, each kind of example once. Warns about each kernel with wrong results. */
+  /**
+   * Checks the kernels of the given calls, each distinct example once. Warns about each kernel with wrong results and
+   * disables it.
+   */
   async check(backend: Backend, calls: readonly CheckedCall[], { exampleOf }: Examples): Promise<void> {
     for (const { op, inputs: given, params } of calls) {
       const inputs = given.map(({ shape, dtype, packing }): TensorSpec => ({ shape, dtype, packing }));

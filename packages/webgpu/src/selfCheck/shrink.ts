@@ -7,30 +7,30 @@ interface Guarded {
   readonly guard?: "obey" | "test";
 }
 
-/** Makes an example from the inputs of a call, and keeps its parameters. */
+/** Makes an example from the inputs of a call, with smaller shapes and the same parameters. */
 type Shrink = <P>(inputs: readonly TensorSpec[], params: P) => Example<P>;
 
-/** Returns an f32 input. */
+/** Returns an f32 input of an example. */
 export const f32 = (...shape: number[]): ExampleInput => ({ shape, dtype: "f32" });
 
-/** Returns an input of integers from 0 to `below` - 1. */
+/** Returns an i32 input of an example, with values from 0 to `below` - 1. */
 export const ids = (below: number, ...shape: number[]): ExampleInput => ({ shape, dtype: "i32", below });
 
 /** Returns the size of the last dimension. */
 export const last = (shape: Shape): number => shape[shape.length - 1];
 
-/** Makes an example with each input's shape mapped by `to`. */
+/** Makes an example in which `to` maps the shape of each input. */
 const shaped =
   (to: (shape: Shape) => Shape): Shrink =>
   (inputs, params) => ({ inputs: inputs.map((input) => ({ ...input, shape: to(input.shape) })), params });
 
-/** Reduces each input to a few elements, for elementwise ops. */
+/** Reduces each input to 37 elements, for elementwise ops. */
 export const numbers: Shrink = shaped(() => [37]);
 
-/** Reduces each input to a few rows of unchanged length; vectors stay. */
+/** Reduces each input to three rows of the same length. One-dimensional inputs are kept. */
 export const rows: Shrink = shaped((shape) => (shape.length < 2 ? shape : [3, last(shape)]));
 
-/** Reduces each input to a few lanes along a dimension, of unchanged length. */
+/** Reduces all dimensions but `dim` to at most two, for ops along that dimension. */
 export function lanes<P extends { readonly dim: number }>(inputs: readonly TensorSpec[], params: P): Example<P> {
   const to = (shape: Shape) =>
     shape.map((size, d) => (d === (params.dim + shape.length) % shape.length ? size : Math.min(size, 2)));
@@ -41,8 +41,8 @@ export function lanes<P extends { readonly dim: number }>(inputs: readonly Tenso
 export const guardInput = ({ guard }: Guarded): ExampleInput[] => (guard === undefined ? [] : [f32(3)]);
 
 /**
- * Makes the example of an optimiser step. The tensors at the indices in `positive` hold squares. The learning rate is
- * large, so that errors show in the parameters.
+ * Makes the example of an optimiser step. The inputs at the indices `positive` hold squares, so their values are from 0
+ * to 1. The learning rate is large, so that errors are visible in the parameters.
  */
 export const stepExample =
   <P extends Guarded & { readonly lr: number }>(positive: readonly number[] = []): ExampleOf<P> =>
@@ -54,5 +54,5 @@ export const stepExample =
     return { inputs: [...parameter, ...guard], params: { ...params, lr: 0.5 } };
   };
 
-/** A fixed state of the random generator. */
+/** A fixed state of the random generator, for examples with random draws. */
 export const state: GeneratorState = { seed: 7, stream: [1, 2], offset: 3 };

@@ -1,6 +1,6 @@
-/** A kernel's WGSL with one subtle error in it. */
+/** A kernel's WGSL with one subtle error inserted, to test that the self-check finds such errors. */
 export interface Break {
-  /** The error, and its position in the text: "result times 1.001: out[i] = ...". */
+  /** The kind of the error and the changed WGSL, such as "wrong result: out[i] = 1.001 * (x)". */
   readonly what: string;
   readonly code: string;
 }
@@ -11,7 +11,7 @@ interface Place {
   readonly text: string;
 }
 
-/** Returns the position after the bracket that closes the one at `open`. */
+/** Returns the position after the bracket "]" that closes the bracket "[" at `open`. */
 function closing(code: string, open: number): number {
   let depth = 0;
   for (let i = open; i < code.length; i++) {
@@ -21,7 +21,7 @@ function closing(code: string, open: number): number {
   return code.length;
 }
 
-/** Returns the tensors that a kernel binds, with the type of their elements. */
+/** Returns the names of the tensors that a kernel binds, with their element types and whether it writes them. */
 function bindingsOf(code: string): { name: string; type: string; writes: boolean }[] {
   const declared = code.matchAll(/var<storage, (read|read_write)> (\w+): array<([\w<>]+)>;/g);
   return [...declared].map(([, access, name, type]) => ({ name, type, writes: access === "read_write" }));
@@ -38,7 +38,7 @@ function elementsIn(code: string, name: string): Place[] {
 const replacedAt = (code: string, { from, to }: Place, text: string): string =>
   code.slice(0, from) + text + code.slice(to);
 
-/** Results that are wrong by a thousandth, or in a bit of similar weight. */
+/** Inserts errors of a thousandth into stored f32 results, and wrong bits into stored integers. */
 function wrongResults(code: string): Break[] {
   const written = bindingsOf(code).filter(({ writes }) => writes);
   return written.flatMap(({ name, type }) =>
@@ -52,7 +52,7 @@ function wrongResults(code: string): Break[] {
       const wrong: Record<string, string> = {
         f32: `1.001 * (${value})`,
         vec4f: `1.001 * (${value})`,
-        // A flag is only distinguished from 0.
+        // A stored 1 is a flag that readers only compare with 0.
         u32: value === "1u" ? "0u" : `(${value}) ^ 0x2000u`,
         i32: `(${value}) ^ 1`,
       };
@@ -63,7 +63,7 @@ function wrongResults(code: string): Break[] {
   );
 }
 
-/** Loop bounds that skip the last element. */
+/** Inserts errors into loop bounds, so that the last element is skipped. */
 function skippedEdges(code: string): Break[] {
   const uniforms = /struct Uniforms \{ ([^}]*) \}/.exec(code)?.[1] ?? "";
   const whole = [...uniforms.matchAll(/(\w+): u32/g)].map(([, name]) => name);
@@ -79,7 +79,7 @@ function skippedEdges(code: string): Break[] {
   });
 }
 
-/** Accesses to the element after the right one. */
+/** Inserts errors into indices, so that the next element is accessed. */
 function shiftedIndices(code: string): Break[] {
   return bindingsOf(code).flatMap(({ name }) =>
     elementsIn(code, name).map((place): Break => {
@@ -91,7 +91,7 @@ function shiftedIndices(code: string): Break[] {
 
 const kinds = [wrongResults, skippedEdges, shiftedIndices];
 
-/** Returns one error of each kind that is possible in a kernel's text. */
+/** Returns the kernel with one error of each kind that its WGSL allows. */
 export function breaksOf(code: string): Break[] {
   return kinds.flatMap((kind) => {
     const all = kind(code);
@@ -99,7 +99,10 @@ export function breaksOf(code: string): Break[] {
   });
 }
 
-/** Applies an error found in another text, if this text contains the same statement. */
+/**
+ * Inserts an error of another variant of the kernel, if this WGSL contains the same statement; otherwise returns `code`
+ * unchanged.
+ */
 export function withBreak(code: string, { what }: Break): string {
   return kinds.flatMap((kind) => kind(code)).find((one) => one.what === what)?.code ?? code;
 }

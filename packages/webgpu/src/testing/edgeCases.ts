@@ -30,7 +30,7 @@ import type { FusedCase } from "./fusedCases.ts";
 const f32 = (...shape: number[]): Input => ({ shape });
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
 
-/** Products whose rows and columns end at each position in a thread's piece. */
+/** Products whose last row and column are at each position of a thread's piece. */
 const narrowProducts: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] => [
   ...[false, true].flatMap((transposeA) =>
     [false, true].map((transposeB): FusedCase => {
@@ -99,10 +99,10 @@ const extremaAtEnds: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] => 
   },
 ]);
 
-/** Formats whose rows may have any length. */
+/** Packed or 16-bit formats whose rows may have any length. */
 const elementwise = { f16: true, bf16: true, nf4: true, "nf4, nested": true, fp4: true };
 
-/** Products of few rows with stored weights, whose columns end in each quarter of a workgroup. */
+/** Products of few rows with weights of each format, whose last column is in each quarter of a workgroup's columns. */
 const storedProducts: readonly FusedCase[] = Object.entries(storedWeights).flatMap(([name, store]) =>
   [70, 130, 200, 250].flatMap((n, i) =>
     [1, 2, 3, 5 + i, 9 + i].map(
@@ -116,7 +116,9 @@ const storedProducts: readonly FusedCase[] = Object.entries(storedWeights).flatM
   ),
 );
 
-/** Products with weights whose rows are terms, with a number of terms that is not a multiple of four. */
+/**
+ * Products whose weight is stored with one term per row, and whose number of terms is not always a multiple of four.
+ */
 const storedTerms: readonly FusedCase[] = Object.entries(storedWeights).flatMap(([name, store]) =>
   [33, 34, 35, 36].flatMap((k, i) =>
     [1, 2, 3, 5 + i, 20].map((m): FusedCase => {
@@ -130,7 +132,7 @@ const storedTerms: readonly FusedCase[] = Object.entries(storedWeights).flatMap(
   ),
 );
 
-/** Products whose rows and columns end at each position in larger pieces. */
+/** Products whose last row and column are at various positions of larger pieces. */
 const wideProducts: readonly FusedCase[] = [24, 41, 57, 70, 131, 200, 250].flatMap((n, i) =>
   [1, 2, 3, 5 + i, 6 + i, 17 + i, 18 + i].flatMap((m) =>
     [false, true].flatMap((transposeA) =>
@@ -152,7 +154,7 @@ const sgd = { ...settings, momentum: 0.9, dampening: 0.2, nesterov: true, first:
 
 type Step = (tensors: Tensor[], guard: { guard: "test" }) => unknown;
 
-/** Optimiser steps: name, number of tensors, and call. */
+/** Optimiser steps: the name, the number of tensors, and a function that runs the step. */
 const steps: readonly (readonly [name: string, count: number, step: Step])[] = [
   ["adagradStep", 3, (all, guard) => adagradStep(...all, { ...settings, eps: 1e-8, ...guard })],
   ["adamStep", 4, (all, guard) => adamStep(...all, { ...adam, decoupled: true, ...guard })],
@@ -170,7 +172,7 @@ const steps: readonly (readonly [name: string, count: number, step: Step])[] = [
   ["sgdStep", 3, (all, guard) => sgdStep(...all, { ...sgd, ...guard })],
 ];
 
-/** Steps in "test" mode, with one non-finite value in one tensor. */
+/** Optimiser steps in "test" mode, with a non-finite value in one of the tensors. */
 const testedSteps: readonly FusedCase[] = steps.flatMap(([name, count, step]) =>
   upTo(count).flatMap((broken) =>
     [0, 69].map((at): FusedCase => {
@@ -216,7 +218,7 @@ const places = (t: Tensor, n: number): Tensor =>
 
 const full8 = (n: number): Input => ({ shape: [n], dtype: "u8", low: 1, high: 256 });
 
-/** Results whose last element is not 0, so that a missing element shows. */
+/** Ops whose last result is not 0, so that a test fails if it is not written. */
 const lastElements: readonly FusedCase[] = [5, 6, 7, 130].flatMap((n): FusedCase[] => [
   {
     name: `comparisons of ${n} numbers with themselves and larger ones`,
@@ -268,7 +270,7 @@ const lastElements: readonly FusedCase[] = [5, 6, 7, 130].flatMap((n): FusedCase
   },
 ]);
 
-/** Cases for the last positions and single elements of tensors. */
+/** Cases for errors at the last positions of tensors and for tensors of one element. */
 export const edgeCases: readonly FusedCase[] = [
   ...narrowProducts,
   ...wideProducts,
@@ -297,7 +299,7 @@ export const edgeCases: readonly FusedCase[] = [
   },
   ...(["nf4", "fp4"] as const).map(
     (quantType): FusedCase => ({
-      // More than 256 blocks, so that the scales themselves need two scales.
+      // More than 256 blocks, so that the nested scales have two second-level scales.
       name: `nested scales of ${quantType}`,
       inputs: [f32(6, 64), { shape: [300, 64], low: 1, high: 2 }, { shape: [9], dtype: "i32", low: 250, high: 300 }],
       run: ([x, w, at]) => {

@@ -1,6 +1,6 @@
 /**
- * A kernel in plain code. Receives its uniforms as bytes, the words of its tensors, its workgroups, its uniforms by
- * name, and its WGSL.
+ * A kernel as a JavaScript function. Receives its uniforms as bytes, its tensors as words, the workgroup counts, its
+ * uniforms by name, and its name and WGSL.
  */
 export type Program = (
   uniforms: DataView,
@@ -48,15 +48,15 @@ interface FakeBuffer {
 export interface FakeCounts {
   bindGroups: number;
   submits: number;
-  /** The number of dispatches in each submit. */
+  /** For each submit, the number of dispatches in it. */
   readonly runs: number[];
-  /** Writes by the host that did not wait for a batch. */
+  /** Number of immediate writes by the host (`queue.writeBuffer`). */
   writes: number;
   maps: number;
   readonly buffers: FakeBuffer[];
 }
 
-/** A fake device, whose kernels are plain programs by shader name. */
+/** A fake WebGPU device that runs kernels as JavaScript functions, and the counts of its calls. */
 interface FakeDevice {
   readonly device: GPUDevice;
   readonly counts: FakeCounts;
@@ -71,7 +71,7 @@ export interface FakeFacts {
 
 const none = 0x7fffffff;
 
-/** The kernels of the backend's memory functions, equivalent to their WGSL. */
+/** JavaScript versions of the kernels that fill and write buffers. */
 const ownPrograms: Readonly<Record<string, Program>> = {
   fill: (u, [out]) => out.fill(u.getUint32(4, true), 0, u.getUint32(0, true)),
   patchWord: (u, [out]) => {
@@ -89,8 +89,8 @@ const ownPrograms: Readonly<Record<string, Program>> = {
 };
 
 /**
- * Makes a fake device. As on a real one, commands run when they are submitted, and writes by the host at once. A kernel
- * runs the program of its full name, or of the name's words before a comma; one without a program does nothing.
+ * Makes a fake device. As on a real one, commands run when they are submitted, and host writes at once. A kernel runs
+ * the program of its full name, or of the part of its name before a comma; a kernel without a program does nothing.
  */
 export function fakeDevice(
   programs: Readonly<Record<string, Program>> = {},

@@ -38,12 +38,12 @@ import {
 } from "@lowrank/core/internal";
 import { expectClose, type Input, inputValues, makeInput, type Numbers, prepareStored } from "@lowrank/core/testing";
 
-/** A call at sizes that fill several tiles and part of another. */
+/** A test call of a fused op, at sizes that fill several tiles and part of another. */
 export interface FusedCase {
   readonly name: string;
   readonly inputs: readonly Input[];
   readonly run: (tensors: Tensor[]) => Tensor | Tensor[];
-  /** Indices of inputs whose gradients are compared too. */
+  /** Indices of the inputs whose gradients are compared with the reference. Default: none. */
   readonly gradients?: readonly number[];
 }
 
@@ -327,7 +327,7 @@ async function outcome({ inputs, run, gradients: wanted = [] }: FusedCase, backe
 
 const known = new Map<FusedCase, Numbers[]>();
 
-/** Throws unless a backend's results and gradients match the reference. */
+/** Throws unless a backend's results and gradients of a case match the reference. */
 export async function checkFused(backend: Backend, one: FusedCase): Promise<void> {
   const expected = known.get(one) ?? (await outcome(one, reference()));
   known.set(one, expected);

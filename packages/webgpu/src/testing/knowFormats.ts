@@ -1,6 +1,6 @@
 import { blockFormats, full, packedTensor, quantize4bit, reference } from "@lowrank/core";
 
-/** Registers the packed formats by making tensors of packed weights on the reference backend. */
+/** Makes a tensor of each packed format on the reference backend, which registers the formats. */
 export function knowFormats(): void {
   const backend = reference();
   const bytes = blockFormats.q8_0.pack(new Float32Array(32), "w");

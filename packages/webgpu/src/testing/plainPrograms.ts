@@ -1,7 +1,7 @@
 import type { Program } from "./fakeDevice.ts";
 
-// Kernels in plain code, for a fake device. Each computes the same as the WGSL of that name, and is limited to the same
-// workgroups and buffer views.
+// Kernels as JavaScript functions, for a fake device. Each computes the same results as the WGSL kernel of its name,
+// and accesses only the workgroups and buffer ranges of the dispatch.
 
 type Named = Readonly<Record<string, number>>;
 type Groups = readonly [x: number, y: number, z: number];
@@ -19,7 +19,7 @@ const views = {
   byte: ({ buffer, byteOffset, byteLength }: Uint32Array) => new Uint8Array(buffer, byteOffset, byteLength),
 };
 
-/** Returns a reader of elements in a view of a buffer; it throws outside the view. */
+/** Returns a function that reads an element of a buffer range, and throws outside the range. */
 const loaderOf = (view: ArrayLike<number>): Load => {
   return (i) => {
     if (!(i >= 0 && i < view.length)) throw new Error(`element ${i} of a view of ${view.length}`);
@@ -28,8 +28,8 @@ const loaderOf = (view: ArrayLike<number>): Load => {
 };
 
 /**
- * A kernel with `inputs` inputs in which each invocation computes a word of the result, from the elements at each
- * position.
+ * Returns a program for a kernel made by `elements`, with `inputs` inputs. `element` computes element i; `keeps` is
+ * true for elements to leave unchanged.
  */
 function elements(
   kind: keyof typeof views,
@@ -50,7 +50,7 @@ function elements(
   };
 }
 
-/** Returns the offset of an operand at a position of a traversal. */
+/** Returns the offset of an operand's element at a position of a traversal, like the WGSL of `walk`. */
 function walked(u: Named, operand: string, tag: string, position: number): number {
   let rank = 0;
   while (`${operand}${tag}${rank}` in u) rank++;
@@ -120,7 +120,7 @@ const reduced =
 
 const add = (a: number, b: number): number => a + b;
 
-/** A kernel with one invocation for each element. */
+/** Returns a program that runs `work` for each element index. */
 const numbers =
   (work: (index: number, u: Named, tensors: readonly Float32Array[]) => void): Program =>
   (_data, tensors, groups, u) => {
@@ -131,7 +131,7 @@ const numbers =
     }
   };
 
-/** Products of any tile: the shader's name gives the operands' layout, its WGSL how sums are stored. */
+/** Matrix products with any tile: the shader's name gives the operands' layout, and its WGSL how sums are stored. */
 const product: Program = (_data, [left, right, results], groups, u, { label, code }) => {
   const [a, w, out] = [loaderOf(floats(left)), loaderOf(floats(right)), floats(results)];
   const [transposeA, transposeB] = ["transposeA", "transposeB"].map((word) => label.includes(word));

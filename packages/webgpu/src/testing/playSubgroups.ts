@@ -1,6 +1,6 @@
-/** The grouping of a workgroup's threads into subgroups. */
+/** How an emulated device groups the threads of a workgroup into subgroups. */
 export interface Subgroups {
-  /** Maximum threads of a subgroup. */
+  /** Maximum number of threads in a subgroup. */
   readonly size: number;
   /** True if adjacent threads are in different subgroups. */
   readonly scattered: boolean;
@@ -9,8 +9,8 @@ export interface Subgroups {
 const threads = 64;
 
 /**
- * Returns a kernel of 64 threads with its subgroup operations replaced by functions in workgroup memory, which emulate
- * subgroups of any size. Returns texts without subgroups unchanged.
+ * Returns the WGSL of a kernel with 64 threads in which functions in workgroup memory replace the subgroup operations.
+ * They emulate subgroups of any size. WGSL without subgroups is returned unchanged.
  */
 export function playSubgroups(code: string, { size, scattered }: Subgroups): string {
   if (!code.includes("enable subgroups;")) return code;

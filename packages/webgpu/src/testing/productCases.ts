@@ -10,7 +10,7 @@ export const hard = (tile: TileName): CutFacts => ({ software: false, tile, batc
 
 const gpu = hard("staged 8x4");
 
-/** A product for each tile: sizes end inside a tile, and each operand occurs in both layouts. */
+/** A product for each tile. The last row and column are inside a tile, and each operand occurs in both layouts. */
 export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "direct 4x4": { ...hard("direct 8x4"), a: [70, 19], w: [19, 66] },
   "direct 8x4": { ...soft, a: [20, 133], w: [67, 20], transposeA: true, transposeB: true },
@@ -33,7 +33,7 @@ export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "alone 4": { ...soft, a: [3, 41], w: [41, 259] },
 };
 
-/** Products that end at other positions of a thread's columns and terms than `tileCases`. */
+/** Products whose last columns and terms are at other positions of a thread's piece than in `tileCases`. */
 export const edgeProducts: readonly ProductCase[] = [
   { ...hard("direct 8x8"), a: [64, 20, 19], w: [64, 20, 19], transposeA: true },
   { ...hard("staged 8x8"), a: [65, 18], w: [49, 18], transposeB: true },
@@ -55,11 +55,11 @@ export const edgeProducts: readonly ProductCase[] = [
   { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "added" },
 ];
 
-/** Products of the batch-invariant mode, whose sums are computed part by part. */
+/** Products in batch-invariant mode, with sums of several parts. */
 export const invariantProducts: readonly ProductCase[] = [soft, gpu].flatMap((facts): ProductCase[] => {
   const mode = { ...facts, batchInvariant: true };
   return [
-    // Sums by one thread, and by several.
+    // Sums whose parts one thread computes, and sums whose parts several threads compute.
     { ...mode, a: [64, 21, 301], w: [301, 70] },
     { ...mode, a: [64, 21, 530], w: [70, 530], transposeB: true, ending: "scaled" },
     { ...mode, a: [3, 301], w: [301, 70], ending: "added" },
@@ -68,10 +68,10 @@ export const invariantProducts: readonly ProductCase[] = [soft, gpu].flatMap((fa
   ];
 });
 
-/** Dtypes whose rows may have any length. */
+/** Weight formats whose rows may have any length. */
 const freeRows: readonly string[] = Object.keys(storedWeights).filter((stored) => !/^q\d/.test(stored));
 
-/** Products with weights of every dtype, in both layouts, and with rows that are not a multiple of four. */
+/** Products with weights of every format, in both layouts, and with row lengths that are not a multiple of four. */
 export const storedCases: readonly ProductCase[] = [
   ...Object.keys(storedWeights).flatMap((stored): ProductCase[] => [
     { ...soft, a: [21, 96], w: [37, 96], transposeB: true, stored },

@@ -14,13 +14,15 @@ import type { CutFacts } from "../kernels/products/cut.ts";
 import { product } from "../kernels/products/product.ts";
 import type { Ending } from "../kernels/products/tiled.ts";
 
-/** A product as the kernels compute it on a given kind of device. */
+/** Parameters of a test product, including the kind of device for which it is divided. */
 interface ForcedParams extends CutFacts {
-  /** The most workgroups in a dimension; default 65,535. */
+  /** Maximum number of workgroups in one dimension. Default: 65,535. */
   readonly mostGroups?: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** "scaled" multiplies by 3, and "added" adds to the same sum. Default: "sum". */
+  /**
+   * How sums are stored. "scaled" multiplies by 3; "added" adds to the same product computed before. Default: "sum".
+   */
   readonly ending?: Ending;
 }
 
@@ -35,7 +37,10 @@ const forced: Op<2, ForcedParams> = defineOp<2, ForcedParams>({
   compose: ([a, w], { transposeA, transposeB }) => matmul(a, w, { transposeA, transposeB }),
 });
 
-/** Computes products as on any kind of device; pass it to the backend of `checkProduct`. */
+/**
+ * A kernel that computes products as on the kind of device given in its parameters. Pass it to the backend of
+ * `checkProduct`.
+ */
 export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/product", ([a, w], [out], params, gpu) => {
   const { ending = "sum", software, tile, batchInvariant, mostGroups, ...flags } = params;
   const { maxStorageBufferBindingSize } = gpu.limits;
@@ -50,15 +55,15 @@ const factors: Record<Ending, number> = { sum: 1, scaled: 3, added: 2, "added sc
 
 const stores = { ...storedWeights, ...wideStoredWeights };
 
-/** A product to check. */
+/** A product to check: the shapes of its operands, and its parameters. */
 export interface ProductCase extends ForcedParams {
   readonly a: Shape;
   readonly w: Shape;
-  /** A key of `storedWeights` or `wideStoredWeights`; default f32. */
+  /** The format of the weight: a key of `storedWeights` or `wideStoredWeights`. Default: f32. */
   readonly stored?: string;
 }
 
-/** Throws unless a product matches the reference. */
+/** Throws unless a backend's product matches the reference. */
 export async function checkProduct(backend: Backend, { a, w, stored, ...params }: ProductCase): Promise<void> {
   const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : stores[stored] }];
   await prepareStored(backend);
@@ -79,7 +84,7 @@ export async function checkProduct(backend: Backend, { a, w, stored, ...params }
   expectClose(JSON.stringify({ a, w, stored, ...params }), await run(backend), wanted, 1e-5);
 }
 
-/** Throws unless `count` rows from `first` on, computed alone, have the same bits as among all rows. */
+/** Throws unless `count` rows from `first` on, computed alone, have the same bits as when computed with all rows. */
 export async function checkSameRows(
   backend: Backend,
   { a, w, stored, ...params }: ProductCase,

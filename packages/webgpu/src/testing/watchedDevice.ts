@@ -1,16 +1,16 @@
-/** Observes and changes the text of each kernel that a device receives and runs. */
+/** Functions that observe and replace the WGSL of the kernels that a device compiles and runs. */
 export interface Watch {
-  /** Returns the text to compile instead of the given one. */
+  /** Returns the WGSL to compile instead of `code`. */
   change(code: string, name: string): string;
-  /** Called at each dispatch with the kernel's original text. */
+  /** Called at each dispatch, with the kernel's original WGSL and name. */
   ran?(code: string, name: string): void;
-  /** Pipelines by the text of their kernel, shared with other watchers of the device. */
+  /** Compiled pipelines by WGSL, to share between several watched devices. */
   readonly known?: Map<string, GPUComputePipeline>;
 }
 
 interface Kernel {
   readonly code: string;
-  /** The text that is compiled instead. */
+  /** The WGSL that is compiled instead of `code`. */
   readonly compiled: string;
   readonly name: string;
 }
@@ -33,7 +33,7 @@ export function narrowDevice(device: GPUDevice, bytes: number): GPUDevice {
   return replaced(device, {
     limits,
     createBindGroup: (descriptor: GPUBindGroupDescriptor) => {
-      // The first binding holds the uniforms, and gives its size.
+      // The first binding is the uniforms' buffer with its size, so it is checked too.
       for (const { binding, resource } of descriptor.entries) {
         const { buffer, offset = 0, size } = resource as GPUBufferBinding;
         const seen = size ?? buffer.size - offset;
@@ -44,7 +44,7 @@ export function narrowDevice(device: GPUDevice, bytes: number): GPUDevice {
   });
 }
 
-/** Returns a proxy of the device that compiles kernels as `watch` changes them. */
+/** Returns a proxy of the device that compiles the WGSL that `watch.change` returns for each kernel. */
 export function watchedDevice(device: GPUDevice, { change, ran, known }: Watch): GPUDevice {
   const modules = new WeakMap<GPUShaderModule, Kernel>();
   const pipelines = new WeakMap<GPUComputePipeline, Kernel>();
