@@ -22,16 +22,16 @@ export interface WasmOptions {
    */
   build?: BuildName;
   /**
-   * Number of threads inside a kernel, including the caller; default 1. It does not change results, to the bit. If
-   * memory cannot be shared, one thread is used, with a warning that gives the reason.
+   * Number of threads inside a kernel, including the caller. Default 1. Results do not depend on it, to the bit. Prints
+   * a warning and uses one thread if memory cannot be shared.
    */
   threads?: number;
-  /** The least work for another thread, in elements or 8 multiply-adds; default 32768. */
+  /** Least work to give to an additional thread, in elements (one element is 8 multiply-adds). Default 32768. */
   grain?: number;
   /**
-   * Allows V8 to fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile made for that.
-   * Requires Node 26 or later on x64, and must be set before any other backend of the process starts. Results are
-   * checked at the start; throws if they differ.
+   * Lets V8 fuse pairs of 128-bit operations in this whole process, and uses matrix kernels that are made for that.
+   * Requires Node 26 or later on x64, and must be set for the first backend that the process starts. Throws if a check
+   * at the start finds wrong results. Default false.
    */
   wideSimd?: boolean;
   /**
@@ -40,8 +40,8 @@ export interface WasmOptions {
    */
   workerUrl?: string | URL;
   /**
-   * Makes each row of a result independent of the other rows in its batch, to the bit, so that a sequence gets the same
-   * tokens alone and in any batch; default false. Products with few rows are slower: see
+   * Makes each row of a result independent of the other rows in its batch, to the bit: a sequence then gets the same
+   * tokens alone and in any batch. Default false. Products with few rows become slower; see
    * docs/design/batchInvariance.md.
    */
   batchInvariant?: boolean;
@@ -54,10 +54,10 @@ export interface WasmBackend extends Backend {
   readonly build: BuildName;
   /** Number of threads inside a kernel, including the caller. */
   readonly threads: number;
-  /** True if pairs of 128-bit operations are fused. */
+  /** True if the engine fuses pairs of 128-bit operations (option `wideSimd`). */
   readonly wideSimd: boolean;
   readonly batchInvariant: boolean;
-  /** Choices that trials have made so far for integer products. */
+  /** Kernels that timing trials have selected for integer products so far. */
   readonly mediumKernels: MediumKernels;
   /** Ends the other threads; the backend continues with one. */
   dispose(): void;
@@ -72,14 +72,20 @@ const wasmKeys: OptionKeys<WasmOptions> = {
 
 const maxThreads = 64;
 
-/** The mode in which this process first compiled kernels. The engine keeps compiled code, so the mode cannot change. */
+/**
+ * Mode in which this process first compiled kernels: without ("plain") or with `wideSimd` ("wide"). The engine keeps
+ * compiled code, so this cannot change.
+ */
 let compiled: "plain" | "wide" | undefined;
 
 function notice(reason: string): void {
   console.warn(`wasm: one thread instead of more: ${reason}`);
 }
 
-/** Creates a memory of up to 4 GiB: shared if requested, or plain, with a notice, if memory cannot be shared. */
+/**
+ * Creates a memory of up to 4 GiB, shared between threads if requested. If the engine cannot share memory, prints a
+ * notice and creates a plain one.
+ */
 function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: boolean } {
   const size = { initial: 256, maximum: 65536 };
   if (shared && (typeof SharedArrayBuffer === "undefined" || globalThis.crossOriginIsolated === false)) {
@@ -96,10 +102,13 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
   return { memory: new WebAssembly.Memory(size), shared: false };
 }
 
-/** Formats whose kernels are in a separate module: those after q8_0 in the list. */
+/**
+ * Formats whose kernels are in a separate module that is loaded when needed: all that follow q8_0 in the list of
+ * dtypes.
+ */
 const onDemand: ReadonlySet<DType> = new Set(dtypes.slice(dtypes.indexOf("q8_0") + 1));
 
-/** Other formats for which the on-demand module provides products in codes. */
+/** Formats of the main module for which the on-demand module adds faster integer products. */
 const helped: ReadonlySet<DType> = new Set<DType>(["q4_0", "q4_1"]);
 
 function unprepared(dtype: DType): Error {
@@ -107,8 +116,8 @@ function unprepared(dtype: DType): Error {
 }
 
 /**
- * Starts the SIMD kernels, whose bytes are part of this module: `await init(wasm())`. An op without a kernel runs as
- * its composition or, without one, by its reference loops on the same memory.
+ * Starts the WebAssembly backend: `await init(wasm())`. The kernels are part of this package. An op without a kernel
+ * runs as its composition of other ops or, if it has none, by its reference loop.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   checkOptions("wasm", options, wasmKeys);
@@ -191,7 +200,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     },
   });
 
-  /** Runs an op's kernel; `bound` holds the groups of inputs that are already known. */
+  /** Runs an op's kernel. `bound` holds the constant inputs that were prepared in advance. */
   const call = <P>(
     code: KernelCode<P, BackendOp<P>>,
     op: BackendOp<P>,

@@ -1,8 +1,14 @@
 /** One compilation of the kernels, as `pnpm build:kernels` writes it. */
 export interface KernelBuild {
-  /** The WebAssembly module: base64 of its bytes in raw DEFLATE, a quarter less to download than plain base64. */
+  /**
+   * The WebAssembly module, compressed with raw DEFLATE and encoded in base64. This is a quarter less to download than
+   * plain base64.
+   */
   readonly deflated: string;
-  /** The offset of the byte that selects the memory import: 1 for a plain memory, 3 for a shared one. */
+  /**
+   * Offset in the module of the byte that selects the kind of the imported memory: set it to 1 for a plain memory, 3
+   * for a shared one.
+   */
   readonly memoryFlag: number;
   /** The first address after the module's static data; 0 for a module without static data. */
   readonly heapBase: number;

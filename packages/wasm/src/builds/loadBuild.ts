@@ -1,12 +1,12 @@
 import type { BuildMode, BuildName, KernelBuild } from "./kernelBuild.ts";
 
-/** The bytes of a build that imports the requested kind of memory, and the address where its heap begins. */
+/** The bytes of a kernel module, and the address where free memory starts after its static data. */
 export interface LoadedBuild {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly heapBase: number;
 }
 
-/** Each build is a separate module, so that a page downloads only the one that it runs. */
+/** Loads each build as a separate module, so that a page downloads only the one that it runs. */
 const builds: Readonly<Record<BuildName | `${BuildName}Invariant`, () => Promise<{ build: KernelBuild }>>> = {
   simd: () => import("./simd.gen.ts"),
   relaxed: () => import("./relaxed.gen.ts"),
@@ -14,13 +14,13 @@ const builds: Readonly<Record<BuildName | `${BuildName}Invariant`, () => Promise
   relaxedInvariant: () => import("./relaxedInvariant.gen.ts"),
 };
 
-/** Loads the build of that name for a mode. */
+/** Loads the build `name` in the given mode. */
 export async function loadBuild(name: BuildName, { batchInvariant, shared }: BuildMode): Promise<LoadedBuild> {
   const { build } = await builds[batchInvariant ? (`${name}Invariant` as const) : name]();
   return { bytes: await bytesOf(build, shared), heapBase: build.heapBase };
 }
 
-/** Returns the bytes of a module that imports a shared or a plain memory. */
+/** Decompresses a module and sets the kind of memory that it imports. */
 export async function bytesOf(
   { deflated, memoryFlag }: KernelBuild,
   shared: boolean,

@@ -8,7 +8,7 @@ const builds: Readonly<Record<BuildName, () => Promise<{ build: KernelBuild }>>>
   relaxed: () => import("./relaxedOnDemand.gen.ts"),
 };
 
-/** Returns the bytes of the module of on-demand formats, for the build of that name. */
+/** Returns the bytes of the on-demand module (the kernels of rarer weight formats) that belongs to the build `name`. */
 export async function loadOnDemand(name: BuildName, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
   const { build } = await builds[name]();
   return await bytesOf(build, shared);

@@ -1,6 +1,5 @@
 /**
- * A module of one function, `f32x4.relaxed_madd` of three zeros: "\0asm", version 1, a type, a
- * function, its code.
+ * The bytes of a minimal WebAssembly module that uses `f32x4.relaxed_madd`. An engine without relaxed SIMD rejects it.
  */
 const probe: Uint8Array<ArrayBuffer> = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0],

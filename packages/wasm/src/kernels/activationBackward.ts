@@ -1,7 +1,7 @@
 import type { KernelCode } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Makes the code of an activation's gradient, with inputs (dy, x). */
+/** Makes the kernel code for an activation's gradient op with the inputs (dy, x). */
 export function activationBackward(
   kernel: (k: Kernels) => (dy: number, x: number, out: number, n: number) => void,
 ): KernelCode<void> {

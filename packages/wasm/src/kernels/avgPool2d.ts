@@ -1,7 +1,7 @@
 import type { avgPool2d, avgPool2dBackward, WindowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** Returns the arguments that describe the windows over x and the divisors of their sums. */
+/** Returns the kernel arguments that describe the windows over x and how to divide their sums. */
 function poolArguments(plan: WindowPlan, countIncludePad: boolean) {
   const { planes, height, width, kernel, rows, columns, stride, padding } = plan;
   const border = countIncludePad ? padding : ([0, 0] as const);

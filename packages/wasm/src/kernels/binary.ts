@@ -3,8 +3,8 @@ import type { KernelCode } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /**
- * A kernel over `rows` runs of `n` elements. It takes addresses, then each operand's strides in elements: between rows,
- * and within a run (0 or 1). The output is contiguous.
+ * A WebAssembly kernel for two operands viewed as `rows` x `n` elements. Each operand has an address, a stride between
+ * rows, and a stride within a row (0 or 1), in elements. The output is contiguous.
  */
 type PlaneKernel = (
   a: number,
@@ -18,7 +18,7 @@ type PlaneKernel = (
   bStep: number,
 ) => void;
 
-/** Makes the code of a broadcasting op of two f32 tensors. */
+/** Makes the kernel code for a broadcasting op on two f32 tensors. */
 export function binary(kernel: (k: Kernels) => PlaneKernel): KernelCode<void> {
   return (k, [a, b], [out]) => {
     const run = kernel(k);

@@ -1,21 +1,23 @@
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { fastestOf } from "./trial.ts";
 
-/** Side of the timed products: large enough to show differences between tiles, small enough to stay in the cache. */
+/**
+ * Side of the square matrices that the trial multiplies: large enough to show differences, small enough for the cache.
+ */
 const size = 96;
 
 /** Bytes of memory that `chooseTile` needs. */
 export const tileTrialBytes: number = 3 * 4 * size * size;
 
-/** The tiles by their index in `setTile`: the first one suits most machines. */
+/** Tile sizes by the number that `setTile` takes. The first one suits most machines. */
 const tiles = [0, 1, 2];
 
-/** The chosen tiles, by build and engine mode: a process measures once. */
+/** Fastest tile (its index in `tiles`) for each build and engine mode. It is measured once per process. */
 const found = new Map<string, number>();
 
 /**
- * Returns the index of the tile that multiplies fastest here. Takes about 40 ms, once for each `mode` in a process.
- * `at` is the address of `tileTrialBytes` bytes of scratch.
+ * Measures which tile multiplies matrices fastest on this machine, and returns its index. Takes about 40 ms, once per
+ * `mode` and process. `at` is the address of `tileTrialBytes` bytes of scratch memory.
  */
 export function chooseTile(kernels: Kernels, at: number, mode: string): number {
   const known = found.get(mode);

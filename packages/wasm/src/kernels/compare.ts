@@ -2,7 +2,7 @@ import type { CompareParams, compare } from "@lowrank/core/backend";
 import { collapse, forEachPlane } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** The index of each comparison in the kernels. */
+/** The number by which the WebAssembly kernels identify each comparison. */
 const relations: Record<CompareParams["relation"], number> = { eq: 0, ne: 1, lt: 2, le: 3, gt: 4, ge: 5 };
 
 export const compareKernel: WasmKernel = kernel<typeof compare>("compare", (k, [a, b], [out], { relation }) => {

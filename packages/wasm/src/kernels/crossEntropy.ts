@@ -2,7 +2,7 @@ import type { crossEntropyBackward, crossEntropyWithRows } from "@lowrank/core/b
 import { findBadLabel } from "./entryFault.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** Reductions by their index in the kernels. */
+/** Names of reductions; the position is the number that the WebAssembly kernels take. */
 const reductions = ["none", "sum", "mean"];
 
 export const crossEntropyWithRowsKernel: WasmKernel = kernel<typeof crossEntropyWithRows>(

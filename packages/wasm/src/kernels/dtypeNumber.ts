@@ -1,8 +1,6 @@
 import { dtypes, type TensorSpec } from "@lowrank/core/backend";
 
-/**
- * Returns the index of a dtype in the kernels, which is its index in core's list; the build generates it from there.
- */
+/** Returns the number by which the WebAssembly kernels identify a dtype: its index in core's list `dtypes`. */
 export function dtypeNumber({ dtype }: TensorSpec): number {
   return dtypes.indexOf(dtype);
 }

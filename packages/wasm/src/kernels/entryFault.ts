@@ -2,12 +2,12 @@ import type { DataFault } from "@lowrank/core/backend";
 import type { WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Returns the fault at index `at` of an i32 tensor, or undefined if `at` is negative. */
+/** Returns the invalid entry at index `at` of an i32 tensor as a fault, or undefined if `at` is negative (no fault). */
 export function entryFault(k: Kernels, { ptr }: WasmTensor, at: number): DataFault | undefined {
   return at < 0 ? undefined : { at, value: k.readI32(ptr + 4 * at) };
 }
 
-/** Finds a label that is neither a class nor `ignoreIndex`. */
+/** Finds the first label that is neither a class index nor `ignoreIndex`. */
 export function findBadLabel(
   k: Kernels,
   labels: WasmTensor,

@@ -1,7 +1,7 @@
 import { alongDim } from "@lowrank/core/backend";
 import type { KernelCode } from "./kernel.ts";
 
-/** Makes the code of `max` or `min` along one dimension. */
+/** Makes the kernel code for `max` or `min` along one dimension. */
 export function extremum(name: "max" | "min"): KernelCode<{ readonly dim: number }> {
   return (k, [x], [values, positions], { dim }) => {
     const { outer, n, inner } = alongDim(name, x.shape, dim);

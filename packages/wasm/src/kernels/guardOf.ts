@@ -1,7 +1,8 @@
 import type { WasmTensor } from "./kernel.ts";
 
 /**
- * Returns the last arguments of an optimiser step's kernel: the guard's address (0: none) and size, and 1 for a test.
+ * Returns the last arguments of an optimiser kernel: the address of the guard vector (0 without one), its length, and 1
+ * if the step only tests the guard.
  */
 export function guardOf(
   inputs: readonly WasmTensor[],

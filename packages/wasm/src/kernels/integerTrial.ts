@@ -3,35 +3,40 @@ import type { Scratch } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { fastestOf } from "./trial.ts";
 
-/** Choices for integer products; each is made by a trial at the first such product. */
+/**
+ * Kernels that timing trials have selected for integer products. Each trial runs at the first product that needs it.
+ */
 export interface MediumKernels {
-  /** Bits of the codes of a weight that is stored in f32: 7, or 14 as for "high". */
+  /**
+   * Bits of the codes into which an f32 weight is rounded under "medium": 7 or, if that is not faster, 14 as under
+   * "high".
+   */
   readonly weightBits?: 7 | 14;
   /**
-   * Bits of the sums of products with 4-bit codes before they are widened. With 16, gradients use codes of 4 and 5 bits
-   * as they are stored; with 32 they use codes of 7 bits.
+   * Width in which products with 4-bit codes are summed first. With 16, the backward pass uses 4- and 5-bit weights as
+   * they are stored; with 32, it converts them to 7-bit codes.
    */
   readonly nibbleSumBits?: 16 | 32;
 }
 
 /**
- * Trials before the first of two ways is kept, about 150 ms. On a busy machine the engine optimises new code late, and
- * results may depend on the choice.
+ * Number of trials before the default is kept, about 150 ms. Few trials would not do: a busy machine optimises new code
+ * late, and the choice can change results.
  */
 const patience = 25;
 
-/** Rows, columns, and elements along the contraction of the timed products. */
+/** Sizes of the timed products: rows of X, columns of the result, and length of the sums. */
 const [rows, columns, inner] = [32, 64, 512];
 
-/** Choices of trials, by a backend's kernels. */
+/** The kernels that timing trials selected, for each backend. */
 const found = new WeakMap<Kernels, MediumKernels>();
 
-/** Keeps a choice of a trial. */
+/** Records the result of a trial. */
 function choose(k: Kernels, choice: MediumKernels): void {
   found.set(k, { ...found.get(k), ...choice });
 }
 
-/** Returns the choices that trials have made for these kernels so far. */
+/** Returns the kernels that timing trials have selected for this backend so far. */
 export function mediumKernels(k: Kernels): MediumKernels {
   return found.get(k) ?? {};
 }
@@ -42,7 +47,7 @@ function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
   return ptr;
 }
 
-/** Returns the code bits that are faster for weights in f32, measured once. */
+/** Returns the number of bits per code that is faster for f32 weights. It is measured once per backend. */
 export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const known = found.get(k);
   if (known?.weightBits) return known.weightBits;
@@ -65,8 +70,8 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
 }
 
 /**
- * Chooses the width of sums of products with 4-bit codes; both give the same bits. Returns 1 for 16-bit sums, otherwise
- * 0.
+ * Selects the faster width for the first sums of products with 4-bit codes. Returns 1 for 16 bits, 0 for 32. Results
+ * are the same.
  */
 export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
   const known = found.get(k)?.nibbleSumBits;

@@ -6,37 +6,43 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 export interface WasmTensor extends TensorSpec {
   readonly ptr: number;
   readonly size: number;
-  /** Its memory block, which only the backend can interpret. */
+  /** The heap block that holds the tensor's data. Only the backend may use it. */
   readonly block: object;
-  /** The allowed precision of products with this tensor as a weight. */
+  /** Lowest precision that products with this tensor as a weight may use. */
   readonly precision: MatmulPrecision;
 }
 
 /** Allocates `bytes` of scratch memory, valid until the kernel call returns. */
 export interface Scratch {
   (bytes: number): number;
-  /** Allocates scratch memory as words, beginning at the address `byteOffset`; fill it at once. */
+  /**
+   * Allocates `count` 32-bit words of scratch memory. Their address is the array's `byteOffset`. Fill the array before
+   * the next allocation.
+   */
   words(count: number): Int32Array;
   /**
-   * Returns the address of data that `make` derives from a tensor's elements. It is cached under `name` until the
-   * elements change. Returns 0 if `make` returned false, which means that nothing can be derived.
+   * Returns the address of data that `make` computes from a tensor, such as rounded codes. The data is cached under
+   * `name` until the tensor's elements change. Returns 0 if `make` returned false: no such data exists for this tensor.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: most make something of all numbers
   kept(tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean | void): number;
 }
 
-/** Inputs that are constant across calls: precomputed words for each of them, in slots of a table. */
+/**
+ * Constant inputs of an op, prepared for fast calls. `table` holds precomputed 32-bit words for each group of inputs.
+ */
 export interface BoundGroups {
   readonly table: Int32Array;
-  /** The slots of a call's groups, in the order of its inputs. */
+  /** Indices of the groups that this call uses, in the order of the op's inputs. */
   readonly slots: readonly number[];
-  /** Data that the kernel keeps between calls, until a group changes. */
+  /** Data that the kernel caches between calls. It is discarded if a group changes. */
   made?: unknown;
 }
 
 /**
- * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a fault if the data
- * contain one. With `bound`, `inputs` does not contain the inputs of its groups.
+ * Runs one op by calling functions of the WebAssembly module `k` with the tensors' addresses. `op` is the op's
+ * definition. Returns a fault if an input has an invalid value, such as an index out of range. If `bound` is given,
+ * `inputs` lacks the inputs that are in its groups.
  */
 export type KernelCode<P, D = unknown, K = Kernels> = (
   k: K,
@@ -49,17 +55,17 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
 
-/** The words that a kernel precomputes for a group of constant inputs, by their addresses and values. */
+/** Computes the `count` words that a kernel needs for a group of constant inputs, from their addresses and values. */
 export interface GroupWords<K = never> {
   readonly count: number;
   readonly of: (k: K, group: readonly WasmTensor[]) => readonly number[];
 }
 
-/** A kernel of this backend for the op named `op`. */
+/** A kernel of the wasm backend that runs the op named `op`. */
 export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
-  /** The words that the kernel takes for groups of constants; undefined if it takes all inputs. */
+  /** Prepares groups of constant inputs. Undefined if the kernel does not support that. */
   readonly groups?: GroupWords;
 }
 
@@ -69,8 +75,8 @@ type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
 
 /**
- * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof matmul>("matmul", ...)`.
- * `K` is the type of kernels in the builds that it runs on.
+ * Makes a kernel for the op named `op`; `O` is the type of the op, as in `kernel<typeof matmul>("matmul", ...)`. `K` is
+ * the type of the WebAssembly exports that the kernel needs.
  */
 export function kernel<O extends { readonly definition: unknown }, K extends Kernels = Kernels>(
   op: string,

@@ -3,8 +3,8 @@ import { kernels as ownKernels } from "./index.ts";
 import type { KernelCode, WasmKernel } from "./kernel.ts";
 
 /**
- * Ops that run their reference loops on the backend's memory even if they have a composition. The loops need one pass
- * and are more accurate, where a composition needs many.
+ * Ops without a kernel that run their reference loop in WebAssembly memory instead of their composition of other ops,
+ * because the loop is faster and more accurate.
  */
 const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", "solve", "topk", "triangle"]);
 
@@ -12,9 +12,12 @@ const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", 
 export interface KernelTable {
   /** Returns the code of an op's kernel, or undefined if it has none. */
   codeOf<P>(op: BackendOp<P>): KernelCode<P, BackendOp<P>> | undefined;
-  /** Returns the words that an op's kernel takes for groups of constants, if any. */
+  /** Returns how the op's kernel prepares groups of constant inputs, or undefined if it does not. */
   groupsOf<P>(op: BackendOp<P>): WasmKernel["groups"];
-  /** True if the op has a kernel, or runs its reference loops: the ops in `loops`, and ops without a composition. */
+  /**
+   * Returns true if this backend can run the op itself, by a kernel or its reference loop, and not as a composition of
+   * other ops.
+   */
   supports<P>(op: BackendOp<P>): boolean;
 }
 

@@ -6,18 +6,19 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 import { wideSquares } from "./spread.ts";
 import { allowsCodes, largestOf } from "./weightProduct.ts";
 
-/** The gradients that the forward pass also computes. */
+/** True for each gradient that the forward pass also computes. */
 interface Wants {
   readonly hidden: boolean;
   readonly weight: boolean;
 }
 
-/** Limits of a chunk of rows: the number of rows, and the approximate number of logits in memory. */
+/** Most rows in a chunk, and approximately the most logits in memory at a time. */
 const maxChunkRows = 256;
 const maxChunkLogits = 8 << 20;
 
 /**
- * Tensors in wasm memory, the indices of the `count` rows whose label is not ignored, and the address for their losses.
+ * The inputs and outputs in WebAssembly memory. `indices` lists the `count` rows whose label is not ignored; their
+ * losses are written to `losses`.
  */
 interface Work {
   readonly hidden: WasmTensor;
@@ -31,7 +32,7 @@ interface Work {
   readonly factor: number;
 }
 
-/** Processes rows in chunks, with all their logits at once. */
+/** Computes the loss in chunks of rows, with the logits of all classes for a chunk in memory. */
 function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, scratch: Scratch): void {
   const { hidden, weight, labels, dhidden, dweight, indices, count, losses, factor } = work;
   const [classes, width] = weight.shape;
@@ -55,19 +56,21 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
   }
 }
 
-/** Parts of the classes, which threads may process in parallel, and the most elements of their sums together. */
+/**
+ * Number of parts into which the classes are divided for threads, and the most elements of all parts' sums together.
+ */
 const classParts = 8;
 const maxSums = 8 << 20;
 
-/** The widest weight that gets codes, block by block. assembly/reductions/linearCrossEntropy.ts has the same value. */
+/** Widest weight that is rounded to integer codes. assembly/reductions/linearCrossEntropy.ts has the same value. */
 const mostWidth = 4096;
 
-/** Maximum padding of packed rows: a panel has at most this many rows. */
+/** Most rows by which packing can enlarge X: a panel has at most this many rows. */
 const panelSlack = 8;
 
 /**
- * Processes classes in blocks with a running maximum: a full row of logits is never in memory, and each block is
- * computed and used in the cache.
+ * Computes the loss in blocks of classes, with a running maximum, as flash attention does. No full row of logits is
+ * ever in memory; each block is used while it is in the cache.
  */
 function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {
   const { hidden, weight, labels, dhidden, indices, count, losses, factor } = work;

@@ -6,7 +6,7 @@ import { chooseNibbleSums } from "./integerTrial.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 import { nibbleProducts } from "./weightProduct.ts";
 
-/** Rows that the kernel multiplies at a time if there is more than one. */
+/** Number of rows of x that the kernel multiplies at the same time, unless x has only one row. */
 const rowsAbreast = 4;
 
 export const linearInt8Kernel: WasmKernel = kernel<typeof linearInt8>("linearInt8", (k, [x, w], [out], _, scratch) => {

@@ -3,7 +3,9 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 import { allowsCodes, weightProduct } from "./weightProduct.ts";
 
-/** Approximate number of elements of W + s B A in memory at a time, a multiple of `rowStep` rows. */
+/**
+ * Approximate number of elements of W + s B A that are in memory at a time. They are whole groups of `rowStep` rows.
+ */
 const heldNumbers = 1 << 20;
 const rowStep = 64;
 

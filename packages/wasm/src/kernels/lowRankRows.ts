@@ -3,18 +3,18 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
-/** The most vectors of a task, so that threads can share the vectors of one pair. */
+/** Most vectors (rows of x) in one task. Smaller tasks let several threads work for the same adapter. */
 const vectorsOfTask = 8;
 
-/** Words of a pair of factors and of a task, as assembly/gemm/lowRankRows.ts defines them. */
+/** Number of 32-bit words that describe a pair (A, B), and a task; see assembly/gemm/lowRankRows.ts. */
 const [pairWords, taskWords] = [6, 3];
 
 /** Bytes of a cache line. */
 const lineBytes = 64;
 
-/** The tasks of a batch. */
+/** The tasks for a batch of `size` rows, each of which holds `each` vectors. */
 interface Layout {
-  /** Rows of the batch, and vectors in each row. */
+  /** Number of rows of the batch. `each` is the number of vectors in a row. */
   readonly size: number;
   readonly each: number;
   readonly tasks: Int32Array;
@@ -22,10 +22,10 @@ interface Layout {
 
 type Rows = readonly (readonly number[])[];
 
-/** The tasks of frozen lists of rows, which all layers of a model share. */
+/** Cached tasks for frozen lists of rows, since all layers of a model pass the same lists. */
 const layouts = new WeakMap<Rows, Layout>();
 
-/** Cuts the vectors of a batch of `size` rows, `each` of them a row, into tasks. */
+/** Divides the vectors of a batch into tasks. The batch has `size` rows of `each` vectors. */
 function tasksOf(rows: Rows, size: number, each: number): Int32Array {
   const known = layouts.get(rows);
   if (known && known.size === size && known.each === each) return known.tasks;
@@ -42,8 +42,8 @@ function tasksOf(rows: Rows, size: number, each: number): Int32Array {
 }
 
 /**
- * Appends tasks of at most `vectorsOfTask` vectors, for consecutive rows. A task is a pair (-1 for none), the first
- * vector and the number of vectors.
+ * Appends tasks for the vectors of some rows. A task covers at most `vectorsOfTask` consecutive vectors and is written
+ * as three words: the pair of factors (-1 for none), the first vector, the number of vectors.
  */
 function pushTasks(words: number[], pair: number, rows: readonly number[], each: number): void {
   for (let i = 0; i < rows.length; ) {
@@ -56,7 +56,7 @@ function pushTasks(words: number[], pair: number, rows: readonly number[], each:
   }
 }
 
-/** Words of a pair without its scaling: those that depend only on its factors. */
+/** Computes the words that describe a pair of factors, except its scaling, which can differ between calls. */
 const groupWords: GroupWords<InvariantKernels> = {
   count: pairWords - 1,
   of: (k, [a, b]) => [a.ptr, b.ptr, kindOf(k, a), kindOf(k, b), a.shape[0]],
@@ -66,7 +66,7 @@ function kindOf(k: InvariantKernels, factor: WasmTensor): number {
   return k.factorKind(dtypeNumber(factor), factor.ptr, factor.shape[0], factor.shape[1]);
 }
 
-/** Computes the words for factors that were not bound before. */
+/** Computes the words for factors that the caller has not bound in advance. */
 function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGroups {
   const slots = Array.from({ length: factors.length / 2 }, (_, i) => i);
   const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i, 2 * i + 2)));
@@ -76,25 +76,28 @@ function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGr
 const asFloat = new Float32Array(1);
 const asWord = new Int32Array(asFloat.buffer);
 
-/** Returns the bits of a float as a word. */
+/** Returns the bit pattern of an f32 value. */
 function wordOf(number: number): number {
   asFloat[0] = number;
   return asWord[0];
 }
 
-/** The table of pairs for a call. */
+/** The words that describe the pairs of factors of one call. */
 interface Pairs {
   readonly slots: readonly number[];
   readonly scalings: readonly number[];
-  /** The words; the words of the pairs come first. */
+  /** The words of all pairs, in order. The array may be longer than needed. */
   readonly words: Int32Array;
-  /** The largest rank. */
+  /** Largest rank of the pairs. */
   readonly rank: number;
-  /** The highest kind of factors. */
+  /** Highest kind of the factors (see `factorKind`); it determines the scratch memory. */
   readonly kind: number;
 }
 
-/** Returns the table of pairs; a call with the same groups and scalings as the last one reuses its table. */
+/**
+ * Returns the words for the pairs of a call. Reuses the previous call's words if its groups and scalings are the same
+ * lists.
+ */
 function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
   const last = bound.made as Pairs | undefined;
   const { table, slots } = bound;

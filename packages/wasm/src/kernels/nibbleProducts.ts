@@ -2,16 +2,16 @@ import type { OnDemandKernels } from "./onDemandKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**
- * Returns the products with weights of low-bit codes, which are used as they are stored. The functions in `tools` are
- * passed, not imported: an import would split a chunk of pages that never load this module.
+ * Returns the products that use low-bit weights as stored. `tools` holds functions that would normally be imported: an
+ * import would split the bundle of pages that never load this module.
  */
 export function nibbleProductsBy(
   later: OnDemandKernels,
   { sumsInShort, numberOf, bitsOf }: NibbleTools,
 ): NibbleProducts {
   /**
-   * 15-bit codes times a weight that is read as its transpose. Under "medium", rows for 4-bit codes have 15 bits only
-   * in blocks with outliers, otherwise 8.
+   * Computes X Wᵀ with 15-bit codes of X. Under "medium" and for 4-bit weights, X has 15-bit codes only in blocks with
+   * outliers, otherwise 8-bit codes.
    */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     // This must come first, since the width of sums determines the layout of the rows' codes.
@@ -25,8 +25,8 @@ export function nibbleProductsBy(
   };
 
   /**
-   * 8-bit codes times a weight of 4 or 5 bits, if 16-bit sums are faster. Otherwise a product of bytes and its sum are
-   * one instruction, and codes of 7 bits are faster.
+   * Computes X W with 8-bit codes of X and a weight of 4- or 5-bit codes, if 16-bit sums are faster here. Returns false
+   * otherwise: 7-bit codes of the weight are faster then.
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (bitsOf(w.dtype) > 5 || from % 32 !== 0) return false;

@@ -29,10 +29,13 @@ export interface OnDemandKernels {
   nibbleProductScratch(): number;
 }
 
-/** The functions of the on-demand module that the other kernels call. */
+/** Functions of the on-demand module that the main module imports. */
 const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater"] as const;
 
-/** Returns the imports of a module of kernels; `later` returns the on-demand kernels when they are called. */
+/**
+ * Returns the imports of the main module. `later` is called at each use, because the on-demand module may be loaded
+ * afterwards.
+ */
 export function kernelImports(memory: WebAssembly.Memory, later: () => OnDemandKernels): WebAssembly.Imports {
   const call =
     (name: (typeof names)[number]) =>

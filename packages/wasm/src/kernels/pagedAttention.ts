@@ -2,7 +2,7 @@ import type { DataFault, PagedGeometry, pagedAttention } from "@lowrank/core/bac
 import { kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
-/** Finds a sequence, a position or a page that is out of range. */
+/** Finds the first row whose sequence, position or page is out of range. */
 function findFault(
   k: InvariantKernels,
   table: WasmTensor,

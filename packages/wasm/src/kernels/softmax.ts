@@ -3,7 +3,10 @@ import { alongDim } from "@lowrank/core/backend";
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Runs a kernel over rows; another dimension than the last is transposed to rows and back. */
+/**
+ * Runs a kernel that works on rows along any dimension. If that is not the last one, x is transposed first, and the
+ * result back.
+ */
 function alongRows(
   k: Kernels,
   inputs: readonly WasmTensor[],

@@ -2,24 +2,24 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import type { Scratch, WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** The largest fraction of the elements of rows that may round to zero without a warning. */
+/** Largest fraction of the activations' elements that may round to zero before a warning is printed. */
 const mostLost = 0.1;
 
-/** Side of the squares of a weight that share a scale. */
+/** Side, in elements, of the weight squares that share one scale in 14-bit codes. */
 const side = 64;
 
-/** The whole weight is multiplied in f32 if more than one in this many squares is wide. */
+/** The whole weight is multiplied in f32 if more than one in this many squares is wide (see `wideSquares`). */
 const fewest = 5;
 
 /**
- * Returns the address of a byte for each square of a weight: 1 if a row or a column of the square is too small for the
- * scale that all its elements would share. Returns 0 if the weight contains no such square.
+ * Finds the "wide" squares of a weight: those with a row or column so small that the scale of the whole square would
+ * round it to zero. Returns the address of one byte per square (1 if wide), or 0 if no square is wide.
  */
 export function wideSquares(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   return scratch.kept(w, "wide squares", squaresOf(w), (ptr) => markSquares(k, scratch, w, ptr) > 0);
 }
 
-/** True if few squares of a weight are wide, so that codes for the others save time. */
+/** Returns true if few squares of the weight are wide, so that integer codes for the other squares still save time. */
 export function hasFewWide(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
   const isFew = () => fewest * markSquares(k, scratch, w, scratch(squaresOf(w))) <= squaresOf(w);
   return scratch.kept(w, "few wide squares", 1, isFew) !== 0;
@@ -27,7 +27,9 @@ export function hasFewWide(k: Kernels, scratch: Scratch, w: WasmTensor): boolean
 
 const squaresOf = ({ shape: [height, width] }: WasmTensor) => Math.ceil(height / side) * Math.ceil(width / side);
 
-/** Marks the wide squares of a weight of any dtype and returns their count. */
+/**
+ * Writes one byte per square of the weight (any dtype) to `marks`: 1 if it is wide. Returns the number of wide squares.
+ */
 function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number): number {
   const [height, width] = w.shape;
   const work = scratch(k.codesScratch());
@@ -43,7 +45,7 @@ function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number)
   return count;
 }
 
-/** Warns if more than a tenth of the elements of the rows round to the code 0. */
+/** Warns if more than a tenth of the elements of x [rows, from] would round to the code 0. */
 export function countZeroedRows(k: Kernels, { shape }: WasmTensor, x: number, rows: number, from: number): void {
   const share = k.int16LostShare(x, rows, from);
   if (share <= mostLost) return;

@@ -1,10 +1,10 @@
 import type { Shape } from "@lowrank/core/backend";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Shapes of weights about which a backend has warned, by its kernels. */
+/** Weight shapes for which a warning has been printed, for each backend. */
 const warned = new WeakMap<Kernels, Set<string>>();
 
-/** Warns about the fraction of elements of rows that round to zero, once for each shape of a weight. */
+/** Warns, once per weight shape, that the fraction `share` of the activations' elements rounds to zero. */
 export function warnOfZeroedRows(k: Kernels, shape: Shape, share: number): void {
   const shapes = warned.get(k) ?? new Set();
   const name = `[${shape}]`;

@@ -4,7 +4,9 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Elements of a packed weight that are widened at a time, on their way to f16 or bf16. */
+/**
+ * Number of elements of a packed weight that are converted to f32 at a time, before they are rounded to f16 or bf16.
+ */
 const chunk = 1 << 14;
 
 function unpack(k: Kernels, x: WasmTensor, out: WasmTensor, scratch: Scratch): void {

@@ -1,10 +1,13 @@
-/** Milliseconds until the engine has optimised a run's code, and of each trial after that. */
+/** Milliseconds to run a function until the engine has optimised it, and milliseconds of each timed trial. */
 const [warmUp, trial] = [6, 3];
 
-/** Trials if another run than the default seems faster, which may be caused by other work on the machine. */
+/**
+ * Number of trials if another run seems faster than the default. More are needed then, because other work on the
+ * machine may be the cause.
+ */
 const roundsInDoubt = 8;
 
-/** The minimum speed-up over the default run, above the error of the clock. */
+/** The least speed ratio at which another run replaces the default. It is above the error of the clock. */
 const advantage = 1.05;
 
 /** Returns the smallest step of the clock in milliseconds, which is coarse in web pages. */
@@ -16,8 +19,8 @@ function clockStep(): number {
 }
 
 /**
- * Returns the index of the fastest run. That is 0, the default, unless another run is clearly faster. After `rounds`
- * trials the default is kept.
+ * Times functions that do the same work. Returns the index of the fastest one, or 0 (the default) unless another is
+ * clearly faster. `rounds` is the number of trials after which the default is kept.
  */
 export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
   const speedOf = (run: () => void, milliseconds: number): number => {

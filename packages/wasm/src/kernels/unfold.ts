@@ -1,7 +1,7 @@
 import type { fold, unfold, WindowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** Returns the arguments that describe the planes and the windows over them. */
+/** Returns the kernel arguments that describe the planes and the sliding windows. */
 function windowArguments(plan: WindowPlan) {
   const { planes, height, width, kernel, rows, columns, stride, padding, dilation } = plan;
   return [planes, height, width, ...kernel, rows, columns, ...stride, ...padding, ...dilation] as const;

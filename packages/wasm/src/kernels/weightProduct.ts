@@ -7,15 +7,15 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 import type { OnDemandKernels } from "./onDemandKernels.ts";
 import { countZeroedRows, hasFewWide, wideSquares } from "./spread.ts";
 
-/** The least rows and sides of a product for which integer codes save more time than they cost. */
+/** The least number of rows of X, and the least side of the weight, for which integer codes are faster than f32. */
 const [leastRows, leastSide] = [8, 128];
 
-/** Elements that share a scale in byte codes. */
+/** Number of consecutive elements that share one scale in 8-bit codes. */
 const byteBlock = 32;
 
-/** C[rows,to] = X[rows,from] times a weight [from,to], or [to,from] read as its transpose. */
+/** A matrix product out[rows, to] = X[rows, from] W. W is stored as [from, to], or as [to, from] if `transposed`. */
 interface WeightProduct {
-  /** The addresses of X and C. */
+  /** Addresses of X and of the result. */
   readonly x: number;
   readonly out: number;
   readonly rows: number;
@@ -24,18 +24,20 @@ interface WeightProduct {
   readonly transposed: boolean;
 }
 
-/** Computes a product in a kind of codes; returns false if that is not possible. */
+/** Computes a product with integer codes. Returns false, and computes nothing, if this kind of codes cannot be used. */
 export type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct) => boolean;
 
-/** Products with weights of low-bit codes, as they are stored. */
+/** Products that use the 4- to 6-bit codes of a GGUF weight directly, without converting the weight to f32. */
 export interface NibbleProducts {
-  /** X Wᵀ, along the blocks of the weight. */
+  /** Computes X Wᵀ: the blocks that share a scale are along the summed dimension. */
   readonly along: CodedProduct;
-  /** X W, across the blocks. */
+  /** Computes X W: the blocks that share a scale are across the summed dimension. */
   readonly across: CodedProduct;
-  /** The same result as `quantizeInt8` of more than one row in one plane, but faster. */
+  /** Faster form of `quantizeInt8` for several rows in one plane. The result is the same. */
   readonly inBytes: OnDemandKernels["quantizeBytes"];
-  /** The same codes as `quantizeInt8`, in 16-bit words, for products with 6-bit codes. */
+  /**
+   * Quantises rows to the codes of `quantizeInt8`, but stores them as 16-bit words, as products with 6-bit codes need.
+   */
   readonly bytesInWords: OnDemandKernels["quantizeBytesInWords"];
 }
 
@@ -48,10 +50,10 @@ export interface NibbleTools {
 
 export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber, bitsOf: codeBits };
 
-/** These products, by kernels; they are loaded with the on-demand module. */
+/** The products that use stored codes, for each backend. A backend has an entry once its on-demand module is loaded. */
 export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 
-/** Computes a product with a weight of any dtype, in integers if its precision allows that. */
+/** Computes a matrix product with a weight of any dtype. Uses integer codes if the weight's precision allows that. */
 export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): void {
   const { x, out, rows, from, to, transposed } = product;
   if (allowsCodes(w, rows)) {
@@ -69,18 +71,20 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
   else k.gemm(x, w.ptr, out, rows, to, from, from, transposed ? from : to, to, 0, t, 1, 0);
 }
 
-/** True if a weight and rows allow a product in codes that is large enough to be faster. */
+/**
+ * Returns true if the weight's precision allows integer codes and the product is large enough to be faster with them.
+ */
 export function allowsCodes(w: WasmTensor, rows: number): boolean {
   return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
 }
 
-/** Returns the address of a weight's largest magnitude; 0 if an element is not finite. */
+/** Returns the address of the largest magnitude in the weight, or 0 if the weight has a NaN or an infinity. */
 export function largestOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   const find = (ptr: number) => k.findLargest(w.ptr, dtypeNumber(w), w.size, ptr, scratch(k.codesScratch())) !== 0;
   return scratch.kept(w, "largest", 4, find);
 }
 
-/** 13-bit codes times 14-bit codes. */
+/** Product of 13-bit codes of X and 14-bit codes of the weight. */
 const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
@@ -97,7 +101,9 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   return true;
 };
 
-/** 8-bit codes times 7-bit codes, if that is faster. */
+/**
+ * Product of 8-bit codes of X and 7-bit codes of the weight. Returns false if a trial found that this is not faster.
+ */
 const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   if (from % byteBlock !== 0) return false;
   if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
@@ -107,7 +113,7 @@ const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpos
   return true;
 };
 
-/** Returns a weight's 7-bit codes for one direction. */
+/** Returns the address of the weight's 7-bit codes, packed for X W or, if `transposed`, for X Wᵀ. */
 function panelsOf(k: Kernels, scratch: Scratch, w: WasmTensor, transposed: boolean): number {
   const [height, width] = w.shape;
   const [n, inner] = transposed ? [height, width] : [width, height];

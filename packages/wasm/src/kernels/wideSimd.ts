@@ -4,8 +4,8 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const leastNode = 26;
 
 /**
- * Makes V8 fuse pairs of 128-bit operations into 256 bits in all WebAssembly that this process compiles afterwards.
- * Throws if the engine cannot, or if it has already compiled the kernels unfused, since it would reuse that code.
+ * Lets V8 fuse pairs of 128-bit operations into 256-bit ones in all WebAssembly that this process compiles from now on.
+ * Throws if the engine cannot do that, or if it has already compiled the kernels without it.
  */
 export function enableWideSimd(late: boolean): void {
   const { versions, arch } = globalThis.process ?? {};
@@ -22,7 +22,10 @@ export function enableWideSimd(late: boolean): void {
   v8.setFlagsFromString("--experimental-wasm-revectorize");
 }
 
-/** Long enough for the engine's optimising compiler, whose code must be checked. */
+/**
+ * Milliseconds to run a product so that the engine's optimising compiler compiles it, since its code is what must be
+ * checked.
+ */
 const warmUpMilliseconds = 60;
 
 const [m, n, k] = [37, 70, 300];
@@ -31,7 +34,7 @@ const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
 /** Bytes of memory that `checkWideSimd` needs. */
 export const wideCheckBytes: number = 4 * (cAt + m * n);
 
-/** Multiplies by the chosen tile until its code is optimised. Throws if the results differ from plain loops. */
+/** Multiplies matrices until the engine has optimised the code. Throws if the result differs from plain loops. */
 export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
   const floats = new Float32Array(memory.buffer, at, cAt + m * n);
   for (let i = 0; i < cAt; i++) floats[i] = ((i * 7919) % 1009) / 504 - 1;

@@ -1,12 +1,12 @@
 import type { Scratch, WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Bytes of a row of the kernels' table of arrays. */
+/** Size in bytes of an entry in the table of arrays. */
 const rowBytes = 24;
 
 /**
- * Writes the table of arrays with which a kernel processes many arrays in one call, and returns the number of their
- * blocks. A row consists of `size` (one to four) consecutive tensors with the same number of elements.
+ * Writes the table with which a kernel processes many arrays in one call. Each entry lists `size` (1 to 4) consecutive
+ * tensors of equal length, such as a parameter and its gradient. Returns the total number of 1024-element blocks.
  */
 export function writeSegments(
   k: Kernels,

@@ -1,23 +1,32 @@
-/** A range of the memory, in granules. Adjacent ranges are linked, and so are free blocks of one class. */
+/**
+ * A range of the memory, measured in granules of 64 bytes. Ranges are linked to the ranges before and after them, and
+ * free ones to other free ranges of the same size class.
+ */
 export interface Block {
   start: number;
   size: number;
   free: boolean;
   previous: Block | null;
   next: Block | null;
-  /** Neighbours in the list of free blocks. */
+  /** The neighbours in the list of free blocks of one size class. */
   newer: Block | null;
   older: Block | null;
 }
 
-/** Each doubling of size is divided into 16 classes; sizes below 16 have a class each. */
+/**
+ * Bits of the size class within a doubling: each doubling of size has 16 classes, and sizes below 16 have one class
+ * each.
+ */
 const stepBits = 4;
 const stepsPerDoubling = 1 << stepBits;
 const stepMask = stepsPerDoubling - 1;
-/** The number of size doublings, enough for 2^26 granules. */
+/** Number of size doublings, enough for blocks of 2^26 granules. */
 const doublings = 24;
 
-/** The number of blocks of the requested class that are tried before larger ones are used: they may be too small. */
+/**
+ * Number of free blocks of the requested size class that are checked before a larger class is used: blocks of the same
+ * class may be too small.
+ */
 const looks = 8;
 
 function classOf(size: number): number {
@@ -29,12 +38,16 @@ function classOf(size: number): number {
 const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
 
 /**
- * The free blocks, by size. Bit masks record which classes contain blocks, so that adding, removing and finding take
- * constant time. Masmano et al. 2004, "TLSF: a new dynamic memory allocator for real-time systems".
+ * The free blocks, in lists by size class. Bit masks mark the lists that are not empty, so that adding, removing and
+ * finding a block take constant time. Masmano et al. 2004, "TLSF: a new dynamic memory allocator for real-time
+ * systems".
  */
 export class FreeLists {
   readonly #newest: (Block | null)[] = new Array(doublings << stepBits).fill(null);
-  /** Bit masks: for each doubling the classes that contain blocks, and the doublings that contain any. */
+  /**
+   * Bit masks of the size classes with free blocks, one for each doubling. `#doublings` has a bit for each doubling
+   * that has any.
+   */
   readonly #steps = new Int32Array(doublings);
   #doublings = 0;
 
@@ -60,7 +73,10 @@ export class FreeLists {
     block.older = null;
   }
 
-  /** Returns a block of at least `size`, nearly the smallest such block, or null if there is none. */
+  /**
+   * Returns a free block of at least `size` granules, nearly the smallest one, or null if there is none. It stays in
+   * its list.
+   */
   find(size: number): Block | null {
     const own = classOf(size);
     let block = this.#newest[own];
@@ -82,7 +98,7 @@ export class FreeLists {
     if (this.#steps[doubling] === 0) this.#doublings &= ~(1 << doubling);
   }
 
-  /** Returns the first class from `at` on that contains blocks, or null. */
+  /** Returns the smallest size class from `at` on that has free blocks, or null if there is none. */
   #lowestFrom(at: number): number | null {
     const doubling = at >> stepBits;
     const steps = this.#steps[doubling] & (-1 << (at & stepMask));

@@ -5,20 +5,20 @@ import type { HeapStats } from "./heapStats.ts";
 const pageBytes = 65536;
 const maxPages = 65536;
 
-/** Blocks start and end at whole cache lines. */
+/** Size of a granule: blocks start and end at multiples of a cache line. */
 const granuleBytes = 64;
 
 /**
- * The most bytes by which a memory grows beyond the need. V8 collects all garbage at each growth, so growths should be
- * rare. A larger reserve would be used up by gaps between blocks.
+ * Most bytes by which the memory grows beyond the current need. V8 collects all garbage at each growth, so growths
+ * should be rare, but gaps between blocks would use up a larger reserve.
  */
 const spareBytes = 32 * 2 ** 20;
 
-/** Cached data derived from a block's elements at a given version. */
+/** Cached data that was computed from a block's elements, and the version of the elements at that time. */
 export interface Kept {
   readonly block: HeapBlock;
   version: number;
-  /** False if nothing could be derived from them. */
+  /** False if the elements allow no such data; then nothing is stored. */
   usable: boolean;
 }
 
@@ -26,13 +26,13 @@ export interface Kept {
 export class HeapBlock implements Block {
   /** The number of bytes that the caller requested. */
   bytes = 0;
-  /** The op whose result it holds; "" for the backend's internal memory. */
+  /** Name of the op whose result the block holds; "" for the backend's internal memory. */
   label = "";
   /** The version of its contents, which core sets at each write. */
   version = 0;
-  /** The precision of products with the weight that it holds; core sets it. */
+  /** Lowest precision that products with the weight in this block may use. Core sets it. */
   precision: MatmulPrecision = "highest";
-  /** Data that kernels derive from the elements and cache by name, until the elements change. */
+  /** Data that kernels have computed from the elements, by name. It is discarded when the elements change. */
   kept: Map<string, Kept> | null = null;
   start: number;
   size: number;
@@ -47,21 +47,21 @@ export class HeapBlock implements Block {
     this.size = size;
   }
 
-  /** Its address. */
+  /** Address of the block in the WebAssembly memory. */
   get ptr(): number {
     return this.start * granuleBytes;
   }
 }
 
 /**
- * Allocates blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the smallest free block that is
- * large enough, and joined with its free neighbours when it is freed. The memory grows by the missing bytes, plus a
- * reserve of at most 32 MiB or a quarter.
+ * Allocates 64-byte aligned blocks in a WebAssembly memory. A new block takes nearly the smallest free block that is
+ * large enough; a freed block is joined with its free neighbours. If needed, the memory grows by the missing bytes plus
+ * a reserve of at most 32 MiB or a quarter of its size.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
   readonly #lists = new FreeLists();
-  /** The first granule, and the granule after the last block. */
+  /** Index of the first granule of the heap. `#end` is the granule after the last block. */
   readonly #base: number;
   #end: number;
   #last: HeapBlock | null = null;
@@ -119,7 +119,7 @@ export class Heap {
     return { used, free: free * granuleBytes, largestFree: largest * granuleBytes, length };
   }
 
-  /** Cuts a block after `size` granules and returns the rest. */
+  /** Shortens a block to `size` granules. Returns the rest as a new block. */
   #cut(block: HeapBlock, size: number): HeapBlock {
     const rest = new HeapBlock(block.start + size, block.size - size);
     const { next } = block;
@@ -139,7 +139,7 @@ export class Heap {
     else this.#last = block as HeapBlock;
   }
 
-  /** Adds the memory after the last block as a free block, or to the free block at the end. */
+  /** Adds newly grown memory to the free block at the end, or as a new free block. */
   #takeIn(): void {
     const end = Math.floor(this.memory.buffer.byteLength / granuleBytes);
     if (end <= this.#end) return;
@@ -152,7 +152,7 @@ export class Heap {
     this.free(fresh);
   }
 
-  /** Grows the memory until a free block of `size` is at its end. */
+  /** Grows the memory until there is a free block of `size` granules at its end. Returns that block. */
   #grow(size: number, asked: number): Block {
     const length = this.memory.buffer.byteLength;
     const start = this.#last?.free ? this.#last.start : this.#end;
@@ -184,7 +184,10 @@ export class Heap {
     );
   }
 
-  /** Describes which results take most of the memory: " (most by 300 results of relu, 1.00 MiB each, ...)". */
+  /**
+   * Describes which ops' results take most of the memory, for error messages: " (most by 300 results of relu, 1.00 MiB
+   * each, ...)".
+   */
   #holders(): string {
     const held = new Map<string, { label: string; bytes: number; count: number }>();
     for (const { bytes, label, free } of this.#blocks()) {

@@ -2,7 +2,7 @@
 export interface HeapStats {
   /** Bytes of blocks in use, in whole cache lines. */
   used: number;
-  /** Free bytes between and after them. */
+  /** Free bytes between and after the blocks in use. */
   free: number;
   /** The largest contiguous free range. */
   largestFree: number;

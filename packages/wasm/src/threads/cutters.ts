@@ -4,50 +4,56 @@ import type { InvariantKernels } from "../kernels/kernelTypes.gen.ts";
 /** The arguments of a kernel call, by parameter name. */
 type Args<N extends string> = Readonly<Record<N, number>>;
 
-/** A cut of a kernel call into parts: its work, and the arguments that differ between parts. */
+/** A plan to divide a kernel call into parts: the units, and the arguments that differ between parts. */
 interface Cut<N extends string> {
-  /** The units that are divided among parts, such as rows. */
+  /** Number of units to divide between the parts, such as rows. */
   units: number;
-  /** The work of the whole call, in elements. */
+  /** Work of the whole call, measured in elements. */
   work: number;
-  /** Returns the growth of each argument from one unit to the next. Called only if the work is enough for two parts. */
+  /**
+   * Returns by how much each argument (such as an address) grows per unit. It is called only if there is enough work
+   * for two parts.
+   */
   steps: () => { readonly [name in N]?: number };
-  /** Parts are multiples of this many units. */
+  /** The number of units in a part is a multiple of this. */
   align: number;
-  /** The names of the arguments for the part's number of units, its end, and the thread's scratch memory. */
+  /**
+   * Name of the argument for the part's number of units. `end` and `scratch` name the arguments for its last unit plus
+   * one and for the thread's scratch memory.
+   */
   count?: N;
   end?: N;
   scratch?: N;
 }
 
-/** Returns how a call with these arguments is cut. */
+/** Computes how to divide a call with these arguments. */
 export type Cutter<N extends string> = (args: Args<N>) => Cut<N>;
 
 type Cutters = { readonly [K in keyof InvariantKernels]?: Cutter<(typeof kernelParameters)[K][number]> };
 
-/** Elements of 4 bytes in a cache line of 64 bytes. */
+/** Number of 4-byte elements in a cache line of 64 bytes. */
 const lineElements = 16;
 
-/** Elements that share a scale in 8-bit moments. */
+/** Number of elements that share one scale in 8-bit optimiser moments. */
 const scaleElements = 256;
 
-/** Bytes of an element, by the index of its dtype: f32, f16, bf16, i32, u8, bool. */
+/** Size in bytes of an element, by dtype number: f32, f16, bf16, i32, u8, bool. */
 const dtypeBytes = [4, 2, 2, 4, 1, 1];
 
-/** The most elements of a block in a table of arrays. */
+/** Number of elements in a block when a kernel processes a table of arrays; see assembly/simd/segments.ts. */
 const blockElements = 1024;
 
-/** Multiply-adds that take as long as one element of other kernels. */
+/** Number of multiply-adds that take as long as one element of an elementwise kernel. */
 export const productsPerElement = 8;
 
-/** Returns the same step for each of the names. */
+/** Returns an object that gives every name the same step. */
 function steps<N extends string>(names: readonly N[], step: number): { [name in N]?: number } {
   const made: { [name in N]?: number } = {};
   for (const name of names) made[name] = step;
   return made;
 }
 
-/** A product of bytes, cut by columns. */
+/** Divides a matrix product of 8-bit codes by columns. */
 const byteProduct: Cutter<"m" | "n" | "k" | "first" | "last" | "scratch"> = ({ m, n, k, first, last }) => ({
   units: last - first,
   work: (m * n * k) / (2 * productsPerElement),
@@ -57,7 +63,7 @@ const byteProduct: Cutter<"m" | "n" | "k" | "first" | "last" | "scratch"> = ({ m
   align: 8,
 });
 
-/** Cuts arrays of `n` floats at `pointers`; an element costs `weight` times as much as exp. */
+/** Divides an elementwise kernel over arrays of `n` floats. `weight` is the cost of an element relative to exp. */
 function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<N | "n"> {
   return ({ n }) => ({
     units: n,
@@ -68,7 +74,7 @@ function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<
   });
 }
 
-/** Cuts matrices of floats at `pointers`, whose rows of `n` elements are independent. */
+/** Divides a kernel over matrices of floats by rows, which are independent. */
 function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"> {
   return ({ rows, n }) => ({
     units: rows,
@@ -82,8 +88,8 @@ function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"
 type PlaneNames<N extends string> = N | `${N}Row` | `${N}Step` | "out" | "rows" | "n";
 
 /**
- * Cuts a plane of `rows` x `n` elements. `operands` maps each operand to its bytes per element; it has a stride between
- * rows and one within a row. The output, with `outSize` bytes per element, is contiguous.
+ * Divides an elementwise kernel over `rows` x `n` elements. `operands` gives the bytes per element of each operand,
+ * which has a stride between rows and one within a row. The output is contiguous, with `outSize` bytes per element.
  */
 function plane<N extends string>(
   operands: Readonly<Record<N, number>>,
@@ -107,7 +113,7 @@ function plane<N extends string>(
 
 type AttentionNames = "scratch" | "first" | "last" | "queries" | "keys" | "group" | "size";
 
-/** Attention over the key heads first..last-1. */
+/** Divides attention by key heads. */
 const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, size }) => {
   const units = last - first;
   const products = 2 * units * group * queries * keys * size;
@@ -117,7 +123,10 @@ const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, 
 
 type PagedNames = "scratch" | "first" | "last" | "group" | "size" | "pageSize" | "tablePages";
 
-/** Paged attention of the units first..last-1, assuming that keys fill half of their table. */
+/**
+ * Divides paged attention by its units first..last-1. The work is estimated as if sequences filled half of their page
+ * tables.
+ */
 const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize, tablePages }) => {
   const units = last - first;
   const products = units * group * pageSize * tablePages * size;
@@ -125,20 +134,20 @@ const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize
   return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
 };
 
-/** Blocks first..last-1 of a table of arrays; each part finds its arrays by the index of its first block. */
+/** Divides a kernel over a table of arrays by blocks. Each part finds its arrays by the index of its first block. */
 const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
   const units = last - first;
   return { units, work: units * blockElements, steps: () => ({ first: 1 }), end: "last", align: 1 };
 };
 
-/** Copies of runs of bytes; each costs at least as much as an element. */
+/** Returns the work of copying `count` runs of bytes. A run costs at least as much as one element. */
 const copies = (count: number, bytes: number): number => count * Math.max(1, bytes / 16);
 
 type WindowNames = "planes" | "height" | "width" | "kernelH" | "kernelW" | "rows" | "columns";
 
 /**
- * Cuts windows over planes: `plane` names pointers to planes, `windows` pointers to one value for each window, and
- * `elements` pointers to one value for each element of each window.
+ * Divides a kernel over sliding windows by planes. `plane` names the arguments that are addresses of planes, `windows`
+ * addresses of one value per window, and `elements` addresses of one value per element of each window.
  */
 function windows<N extends string>(names: {
   plane: readonly N[];
@@ -169,7 +178,7 @@ const light = elements(["x", "out"], 0.5);
 const activationBackward = elements(["dy", "x", "out"]);
 const normBackward = rows(["dy", "x", "dx"]);
 
-/** The rule by which each kernel is cut into parts; a kernel without one runs as a whole. */
+/** The function that divides each kernel into parts, by kernel name. A kernel that is not listed runs on one thread. */
 export const cutters: Cutters = {
   gemmBatched: ({ batch, strideA, strideB, strideC, m, n, k }) => ({
     units: batch,

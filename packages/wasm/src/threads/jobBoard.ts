@@ -1,16 +1,22 @@
-/** A kernel as the module exports it. */
+/** A function that the WebAssembly module exports. */
 export type Kernel = (...args: number[]) => unknown;
 
-/** A kernel call cut into parts: part p processes up to `chunk` units from p * chunk on. */
+/**
+ * A kernel call, divided into parts for threads. A unit is, for example, a row: part p processes the units from p *
+ * chunk up to, but not including, (p + 1) * chunk.
+ */
 export interface Job {
   /** The kernel's index among the module's exports. */
   kernel: number;
   args: number[];
-  /** Argument i grows by `step` for each unit before the part. */
+  /** Arguments that depend on the part: argument `i` is increased by `step` for each unit before the part. */
   steps: [i: number, step: number][];
   units: number;
   chunk: number;
-  /** The indices of the arguments for the part's number of units, its end, and the thread's scratch memory. */
+  /**
+   * Index of the argument that receives the part's number of units. `end` and `scratch` are the indices for its last
+   * unit plus one and for the thread's scratch memory.
+   */
   count?: number;
   end?: number;
   scratch?: number;
@@ -29,22 +35,22 @@ const mostArgs = 32;
 const firstArg = header + headerLength;
 const firstStep = firstArg + mostArgs;
 
-/** A ticket combines the job's number and the count of its parts that no thread has taken yet. */
+/** Low bits of a ticket: the number of parts that no thread has taken yet. The high bits are the number of the job. */
 const partBits = 8;
 const partMask = 2 ** partBits - 1;
 
-/** The most parts that a job can have. */
+/** Largest number of parts of a job. */
 export const maxParts: number = partMask;
 
-/** The index of an argument that the kernel does not have. */
+/** Index for an argument that the kernel does not have. */
 const none = -1;
 
-/** Polls of a word before a thread sleeps: about 10 µs, which bridges the gap between two kernels. */
+/** Number of times that a thread checks for work before it sleeps: about 10 µs, the usual time between two kernels. */
 const spins = 4000;
 
 /**
- * A board in shared memory that distributes the parts of a job to the caller and the workers. It holds one job at a
- * time; threads take parts one by one. The words stay valid when the memory grows, since a shared buffer never moves.
+ * Distributes the parts of one job at a time to the caller and the workers, through shared memory. Threads take parts
+ * one by one. The arrays stay valid when the memory grows, since a shared buffer never moves.
  */
 export class JobBoard {
   readonly #words: Int32Array;
@@ -53,7 +59,10 @@ export class JobBoard {
   readonly #scratch: number | undefined;
   readonly #mayWait: boolean;
 
-  /** `scratch` is this thread's scratch memory; without it, jobs use the scratch memory that their caller passed. */
+  /**
+   * `scratch` is the address of this thread's scratch memory. The main thread omits it, and uses the address in the
+   * job's arguments.
+   */
   constructor(memory: WebAssembly.Memory, ptr: number, kernels: readonly Kernel[], scratch?: number) {
     this.#words = new Int32Array(memory.buffer, ptr, boardBytes / 4);
     this.#numbers = new Float64Array(memory.buffer, ptr, boardBytes / 8);
@@ -62,10 +71,7 @@ export class JobBoard {
     this.#mayWait = mayWait(this.#words);
   }
 
-  /**
-   * Runs a job from the caller's thread: publishes it, processes parts of it too, and returns when all are done. Throws
-   * if a part trapped.
-   */
+  /** Runs a job: publishes it, works on its parts too, and returns when all parts are done. Throws if a part failed. */
   run({ kernel, args, steps, units, chunk, count = none, end = none, scratch = none }: Job): void {
     const [words, numbers] = [this.#words, this.#numbers];
     const parts = Math.ceil(units / chunk);
@@ -103,7 +109,8 @@ export class JobBoard {
   }
 
   /**
-   * The main loop of a worker: works, polls briefly for the next job, then sleeps until there is one. Never returns.
+   * Main loop of a worker thread: works on jobs, checks briefly for the next one, then sleeps until there is one. Never
+   * returns.
    */
   serve(): never {
     const words = this.#words;
@@ -127,7 +134,7 @@ export class JobBoard {
   }
 }
 
-/** Returns false on a page's main thread, which must not block. */
+/** Returns true if this thread may block. The main thread of a page may not. */
 function mayWait(words: Int32Array): boolean {
   try {
     Atomics.wait(words, ticket, -1, 0);

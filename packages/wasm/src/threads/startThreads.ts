@@ -4,7 +4,7 @@ import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { startWorkers } from "./startWorkers.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 
-/** The kernels of a module in shared memory, and its heap. */
+/** A running module in shared memory, with its heap. */
 interface Running {
   readonly module: WebAssembly.Module;
   readonly instance: WebAssembly.Instance;
@@ -16,15 +16,15 @@ interface Running {
 interface ThreadOptions {
   /** The number of threads, including the caller. */
   readonly count: number;
-  /** Returns how many threads work at present, including the caller. */
+  /** Returns how many threads are working now, including the caller. */
   readonly working: () => number;
   readonly grain: number;
   readonly workerUrl: string | URL | undefined;
 }
 
 /**
- * Starts the other threads. Returns kernels that share their work with them, and a promise of the function that ends
- * them. The promise rejects if a thread cannot start.
+ * Starts the additional threads. Returns kernels that share their work with these threads, and a promise of a function
+ * that stops them. The promise rejects if a thread cannot start.
  */
 export function startThreads(
   { module, instance, memory, heap }: Running,

@@ -1,8 +1,8 @@
 import { workerScript } from "./workerScript.gen.ts";
 
 /**
- * The message that starts a worker: the module, the memory, and the addresses of the job board and of the worker's
- * scratch memory.
+ * The message that starts a worker thread: the module, the memory, the address of the job board, and the address of the
+ * worker's scratch memory.
  */
 export interface WorkerSetup {
   module: WebAssembly.Module;
@@ -18,8 +18,8 @@ interface Started {
 }
 
 /**
- * Starts one worker per setup; returns a function that ends them all. Throws if a worker cannot start. In browsers
- * `url` is the address of the worker's script; without it the script comes from this module, by a blob's address.
+ * Starts one worker thread for each setup. Returns a function that stops them all. Throws if a worker cannot start. In
+ * browsers, `url` is the address of the worker script; by default the script is a blob made from this module.
  */
 export async function startWorkers(setups: readonly WorkerSetup[], url?: string | URL): Promise<() => void> {
   const workers: Started[] = [];

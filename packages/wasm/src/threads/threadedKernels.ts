@@ -3,12 +3,13 @@ import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
 import { type JobBoard, type Kernel, maxParts } from "./jobBoard.ts";
 
-/** Parts for each thread: if a thread starts late, the others wait only for a small part. */
+/** Number of parts per thread. With several small parts, a thread that starts late delays the others only a little. */
 const partsPerThread = 4;
 
 /**
- * Returns kernels with the same results, to the bit. Slow kernels share their work through `board` if each part is at
- * least `grain` elements of work. `threads` returns how many threads work at present, including this one.
+ * Wraps the kernels so that slow ones share their work between threads through `board`. Results are the same, to the
+ * bit. Each part has at least `grain` elements of work. `threads` returns how many threads are working now, including
+ * this one.
  */
 export function threadedKernels(k: Kernels, board: JobBoard, threads: () => number, grain: number): Kernels {
   const names = Object.keys(k);
@@ -34,7 +35,7 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ kernel, args, steps: grown, units, chunk, ...places });
     };
   };
-  /** A product for which a second kernel computes part p of q: it takes the kernel's arguments, then p and q. */
+  /** Wraps a matrix product: a second kernel, which takes the same arguments and then p and q, computes part p of q. */
   const product = (name: "gemm" | "gemmWeight"): Kernel => {
     const kernel = names.indexOf(`${name}Part`);
     const parameters: readonly string[] = kernelParameters[name];

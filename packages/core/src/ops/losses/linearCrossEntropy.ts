@@ -31,7 +31,7 @@ export interface LinearCrossEntropyParams {
 
 /** Parameters of the op behind `linearCrossEntropy`. */
 export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
-  /** Which gradients the forward pass computes along with the loss. */
+  /** True for each gradient that the forward pass also computes. */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
 

@@ -14,7 +14,7 @@ import { affine } from "../unary/affine.ts";
 /** Parameters of `amax` and `amin`. `shape` is the shape of the result; it must broadcast to the shape of x. */
 export interface ExtremaParams {
   readonly shape: Shape;
-  /** Whether all NaN elements share the gradient of a NaN result. Default: the gradient is NaN for every element. */
+  /** If true, all NaN elements share the gradient of a NaN result. Default: their gradient is NaN. */
   readonly nansTie?: boolean;
 }
 
