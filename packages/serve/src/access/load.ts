@@ -11,7 +11,7 @@ export class Load {
     else this.#byTenant.delete(tenant);
   }
 
-  /** Returns the number of requests that a caller may see. An operator sees all. */
+  /** Returns the number of running requests that a caller may see: its tenant's, or all for an operator. */
   seenBy({ operator, tenant }: Caller): number {
     if (!operator) return this.#byTenant.get(tenant) ?? 0;
     return [...this.#byTenant.values()].reduce((sum, count) => sum + count, 0);

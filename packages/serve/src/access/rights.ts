@@ -1,6 +1,6 @@
 import { isInternal } from "../storage/adapterPlace.ts";
 
-/** Version of a folder in a manifest, with the parts that decide who may use it. */
+/** Entry of a manifest, reduced to the fields that decide who may use the adapter version in its folder. */
 export interface Grant {
   readonly path: string;
   readonly version: string;
@@ -9,14 +9,14 @@ export interface Grant {
   readonly alias?: boolean;
 }
 
-/** Manifest, with the parts that decide who may use its adapters. */
+/** Manifest, reduced to the fields that decide who may use its adapters. */
 interface Grants {
   readonly adapters: Readonly<Record<string, Grant | null>>;
-  /** Rights to versions without a name. */
+  /** Entries of versions that no longer have a name, kept so that their limits still apply. */
   readonly unnamed?: readonly Grant[];
 }
 
-/** Folder of a store, a version, or both. */
+/** Adapter in a store, given by its folder, its version or both. */
 interface Stored {
   readonly path?: string;
   readonly version?: string;
@@ -24,18 +24,19 @@ interface Stored {
 
 /** Rights to a stored version. */
 export interface Rights {
-  /** Owner of the version. */
+  /** Tenant that owns the version. */
   readonly owner?: string;
-  /** Tenants that may use it by some name. Default: all. */
+  /** Tenants that may use the version by at least one name. Default: all. */
   readonly tenants?: readonly string[];
-  /** Tenants that may use it by every name that names tenants. Default: all. */
+  /** Tenants that may use the version by each of the names that have a list of tenants. Default: all. */
   readonly common?: readonly string[];
 }
 
 /**
- * Returns the rights to a folder's version. They come from all manifest names for the folder, or else for copies with
- * the same content. So neither a new name nor a copy of the files gives anybody access. A name with `tenants` limits
- * the version, even if its other names list none. Names given by tenants (`alias`) do not change the rights.
+ * Returns who may use the version in a folder. This depends on all manifest names for the folder, or, if none of them
+ * lists tenants, on all names for copies of the version. So neither a new name nor a copy of the files gives anybody
+ * access. A name with `tenants` limits the version even if other names do not. Names given by tenants (`alias`) have no
+ * effect.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
@@ -53,7 +54,7 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   };
 }
 
-/** A grant that limits its version to some tenants. */
+/** Manifest entry that limits its version to some tenants. */
 type Limit = Grant & { readonly tenants: readonly string[] };
 
 interface Index {
@@ -63,7 +64,10 @@ interface Index {
 
 const indices = new WeakMap<object, Index>();
 
-/** Returns a manifest's limits by path and by version, without aliases. Cached, since manifests are immutable. */
+/**
+ * Returns the entries that limit a version to some tenants, by path and by version. Ignores aliases. The result is
+ * cached, since manifests are immutable.
+ */
 function indexOf(manifest: Grants): Index {
   let index = indices.get(manifest);
   if (!index) {
@@ -80,7 +84,10 @@ function indexOf(manifest: Grants): Index {
   return index;
 }
 
-/** Returns the tenants that may use an adapter of the manifest; undefined: all. No name gives more than its folder. */
+/**
+ * Returns the tenants that may use an adapter by one of its names; undefined: all. A name cannot allow more tenants
+ * than its folder does.
+ */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
   return common(grant.tenants, rightsTo(manifest, grant).tenants);
 }

@@ -26,13 +26,16 @@ interface LoadOptions extends Omit<ResidentOptions, "unload"> {
   readonly host: AdapterHost;
   readonly place: AdapterPlace;
   readonly rules: AdapterRules;
-  /** Milliseconds between checks if a failed folder has changed, and for which it is refused. */
+  /**
+   * `pollMs`: milliseconds between checks of a failed folder for changes. `failureMs`: milliseconds for which a folder
+   * is refused after a failure.
+   */
   readonly pollMs: number;
   readonly failureMs: number;
   readonly onWarning: OnWarning;
 }
 
-/** Version to load onto the model. */
+/** Adapter version to load onto the model, with its folder's path. */
 interface Target {
   readonly path: string;
   readonly version: string;
@@ -47,15 +50,18 @@ interface Target {
 /** Most adapters that are read at the same time. */
 const readsAtOnce = 16;
 
-/** Most bytes of content that wait for memory on the model. More is dropped and read again later. */
+/**
+ * Most bytes of adapter files that are kept in memory while their loads wait for room on the model. Further files are
+ * dropped, and read again later.
+ */
 const mostWaiting = 16 << 20;
 
 /**
- * Loads adapter versions from their folders onto the model: reads and checks their files, and waits for memory. Folders
- * that have failed are refused for a while.
+ * Loads adapter versions from their folders onto the model: reads and checks their files, and waits for memory. Refuses
+ * a folder for some time after a failure.
  */
 export class AdapterLoads {
-  /** Number of failures so far. */
+  /** Number of reads, checks and loads that have failed. */
   failed = 0;
   closed = false;
   /** Versions on the model. */
@@ -65,7 +71,7 @@ export class AdapterLoads {
   readonly #failures: Failures;
   readonly #reading = limiter(readsAtOnce);
   readonly #onHost = limiter(1);
-  /** Bytes of content that waits for memory. */
+  /** Bytes of adapter files that are in memory while their loads wait for room on the model. */
   #waiting = 0;
 
   constructor(options: LoadOptions) {
@@ -96,7 +102,10 @@ export class AdapterLoads {
     return readAdapter(place, path, maxBytes);
   }
 
-  /** Runs a check of a folder that may read its files. Throws the last failure of the folder if it is recent. */
+  /**
+   * Runs `look`, which checks a folder. Throws the remembered error instead if the folder failed recently and is
+   * unchanged.
+   */
   async look<T>(path: string, look: () => Promise<T>): Promise<T> {
     const key = failureKey(path);
     await this.#checkFailures(key, path);
@@ -129,7 +138,7 @@ export class AdapterLoads {
       // An error from another request's load contains the name in that request.
       return this.onModel(name, { ...target, content: undefined });
     });
-    // If much content is waiting, drop this content and read it again later, so that waiting loads use little memory.
+    // If waiting loads already keep much content in memory, drop this content and read it again later.
     const size = held ? found.weights.size : 0;
     if (this.#waiting + size > mostWaiting) {
       held = undefined;
@@ -154,7 +163,7 @@ export class AdapterLoads {
     await this.#failures.check(key, () => folderState(this.#options.place, path));
   }
 
-  /** Runs work on an adapter. Remembers its failure, unless another try may succeed. */
+  /** Runs `work` on an adapter. Remembers its error for later requests, unless the store was only unavailable. */
   async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -170,7 +179,7 @@ export class AdapterLoads {
     if (!isUnavailable(error)) this.#failures.add(key, error, await folderState(this.#options.place, path));
   }
 
-  /** Remembers a failure that followed from checking a folder. */
+  /** Remembers an error for a folder's path, so that `look` throws it. */
   async remember(path: string, error: ServingError): Promise<void> {
     await this.#remember(failureKey(path), path, error);
   }
@@ -181,7 +190,10 @@ export class AdapterLoads {
   }
 }
 
-/** The name is part of the key, since an error contains the name and is meant only for requests with that name. */
+/**
+ * Returns the key of a remembered error. The key contains the adapter's name, since the message does too and is only
+ * for requests with that name.
+ */
 function failureKey(path: string, version = "", name = path): string {
   return `${path} ${version} ${name}`;
 }

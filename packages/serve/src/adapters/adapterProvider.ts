@@ -10,7 +10,7 @@ export interface AdapterLease {
   release(): void;
 }
 
-/** User of an adapter. An operator may use the adapters of every tenant. */
+/** User of an adapter. An operator may use the adapters of all tenants. */
 export interface AdapterUser extends MemoryUser {
   readonly operator?: boolean;
 }

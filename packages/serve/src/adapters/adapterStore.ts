@@ -76,11 +76,11 @@ export class AdapterStore implements AdapterProvider {
   readonly #found: FoundAdapters;
   readonly #loads: AdapterLoads;
   readonly #residents: ResidentAdapters;
-  /** Last running load or unload of each name. */
+  /** Last running load or unload of each name, by name. */
   readonly #changes = new Map<string, Promise<unknown>>();
-  /** Last warning about each pinned name. */
+  /** Text of the last warning about each pinned adapter, by name, so that it is not repeated. */
   readonly #warned = new Map<string, string>();
-  /** Versions with a name, and the pinned ones among them. */
+  /** Versions that a name or a served folder refers to, and the pinned ones among them. */
   #wanted = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
 
@@ -271,7 +271,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Applies the current manifest: evicts versions without a name, and loads pinned ones. */
+  /** Applies the current manifest: unloads versions that no name refers to, and loads pinned ones. */
   #looked(): void {
     this.#renamed();
     const { adapters } = this.#watch.known as Manifest;
@@ -292,7 +292,10 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Records the version of a new folder. No other version becomes unnamed by it. */
+  /**
+   * Keeps the first version of a folder that is served without a name. Unlike `#renamed`, need not recompute all
+   * versions.
+   */
   #named(path: string, version: string): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     if (discover && !Object.hasOwn(adapters, path)) this.#wanted.add(version);
@@ -322,7 +325,7 @@ export class AdapterStore implements AdapterProvider {
     };
   }
 
-  /** Returns true for the name of a folder that the caller may use. */
+  /** Returns true if the name is the path of an adapter's folder that the caller may use. */
   async #isFolder(name: string, by: Caller | undefined): Promise<boolean> {
     try {
       const path = this.#pathOfName(name);
@@ -336,7 +339,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Throws for a folder that belongs to other tenants under another name, and for a copy of one. */
+  /** Throws `not_found` if manifest names limit the folder, or copies of its version, to other tenants. */
   #checkRights(name: string, folder: { path: string; version?: string }, user: AdapterUser): void {
     const { known } = this.#watch;
     if (known && !isAmong(rightsTo(known, folder).tenants, user)) throw adapterNotFound(name);

@@ -4,16 +4,16 @@ import type { StoreClock } from "../storage/storeClock.ts";
 interface Failure {
   readonly error: ServingError;
   readonly until: number;
-  /** State of the folder at the failure; null if unknown. */
+  /** Fingerprint of the adapter's folder when the load failed; null if unknown. */
   readonly state: string | null;
-  /** Time of the last comparison of the state. */
+  /** Time when the folder was last compared with `state`, in milliseconds. */
   checked: number;
 }
 
-/** Most failures that are remembered. The oldest are dropped. */
+/** Most failures to remember. The oldest are dropped. */
 const most = 1000;
 
-/** Recent failures, so that a broken adapter is not read again for each request. */
+/** Remembers recent failures of adapters, so that a broken adapter is not read again for each request. */
 export class Failures {
   readonly #clock: StoreClock;
   readonly #forMs: number;
@@ -26,7 +26,10 @@ export class Failures {
     this.#checkMs = checkMs;
   }
 
-  /** Throws the failure of `key`, unless it has expired or its folder has changed since. */
+  /**
+   * Rethrows the remembered error for `key`. Does nothing if there is none, if it has expired, or if `state`, which
+   * returns the current fingerprint of the adapter's folder, differs from when the load failed.
+   */
   async check(key: string, state: () => Promise<string | null>): Promise<void> {
     const failure = this.#byKey.get(key);
     if (!failure) return;

@@ -17,7 +17,7 @@ interface FoundOptions {
   readonly onChange: () => void;
 }
 
-/** Folder that a request has named. */
+/** Adapter in a folder that the manifest does not name, but a request has. */
 interface FoundAdapter {
   readonly version: string;
   readonly method: string;
@@ -40,7 +40,7 @@ const longestKept = 4096;
 /** Most configuration texts that are shared. Adapters of the same kind of training often have equal ones. */
 const mostShared = 32;
 
-/** Folders that the manifest does not name, by path. They are checked when used. */
+/** Adapters in folders that the manifest does not name, by path. A folder is checked for changes when it is used. */
 export class FoundAdapters {
   readonly #options: FoundOptions;
   readonly #byPath = new Map<string, FoundAdapter>();
@@ -130,7 +130,10 @@ export class FoundAdapters {
     return known;
   }
 
-  /** Keeps the older version for files that have failed, until the files change. */
+  /**
+   * Keeps serving the version from before a folder's files changed, since the new files are invalid. The next change is
+   * checked again.
+   */
   keep(path: string, { folder }: AdapterContent): void {
     const found = this.#byPath.get(path);
     if (found) this.#byPath.set(path, { ...found, folder, looked: this.#options.clock.now() });

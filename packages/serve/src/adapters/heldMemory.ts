@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** Tenant, and a limit of the memory for adapters of its running requests. */
+/** Tenant, with the limit on memory for adapters that its running requests use. */
 export interface MemoryUser {
   readonly tenant: string;
   /** Bytes. Default: no limit. */
@@ -13,8 +13,8 @@ interface Held {
 }
 
 /**
- * Memory of the adapters that running requests use, by tenant. An adapter counts once per tenant, for any number of
- * requests. Adapters that no request uses are not counted, since they can be evicted.
+ * Counts the memory of adapters that running requests use, by tenant. An adapter counts once per tenant, for any number
+ * of requests. Adapters that no request uses are not counted, since they can be evicted.
  */
 export class HeldMemory {
   readonly #tenants = new Map<string, Map<string, Held>>();

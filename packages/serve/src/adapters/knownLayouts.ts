@@ -1,6 +1,8 @@
 import type { AdapterLayout } from "./adapterProvider.ts";
 
-/** Layout with its key: a configuration, and the bytes of a weights file before its data. */
+/**
+ * Cached layout. Its key consists of the configuration, and of the bytes of the weights file before the tensor data.
+ */
 interface KnownLayout extends AdapterLayout {
   readonly config: string;
   readonly head: Uint8Array;

@@ -2,32 +2,29 @@ import type { Grant } from "../access/rights.ts";
 
 /** Adapter in the manifest. */
 export interface ManifestEntry {
-  /** Folder, relative to the root of the store. */
+  /** Folder of the adapter, relative to the root of the store. */
   readonly path: string;
   /** Hash of the folder's files. */
   readonly version: string;
   /** Method, as in `peft_type`. */
   readonly method: string;
-  /** True if it is loaded before requests and never evicted. Default false. */
+  /** True if the adapter is loaded in advance and never evicted. Default false. */
   readonly pinned?: boolean;
-  /** Owner. Default: none. */
+  /** Tenant that owns the adapter. Default: none. */
   readonly owner?: string;
-  /** Tenants that may use it. Default: all. */
+  /** Tenants that may use the adapter by this name. Default: all. */
   readonly tenants?: readonly string[];
-  /**
-   * True for a name that a tenant gave. It changes nobody's rights to the folder, and its users need these rights.
-   * Default false.
-   */
+  /** True for a name that a tenant gave to an adapter. It gives no rights to the adapter's folder. Default false. */
   readonly alias?: boolean;
 }
 
 /** Adapters that every server on a store serves. */
 export interface Manifest {
-  /** Also serves folders that are not named here, each under its path. Default false. */
+  /** True if folders that are not named here are served too, each under its path. Default false. */
   readonly discover?: boolean;
   /** Adapters by name; null for a folder that is not served under its path. */
   readonly adapters: Readonly<Record<string, ManifestEntry | null>>;
-  /** Rights to versions that no longer have a name, so that they do not become open to all. */
+  /** Entries of versions that no longer have a name, kept so that the versions do not become open to all tenants. */
   readonly unnamed?: readonly Grant[];
 }
 

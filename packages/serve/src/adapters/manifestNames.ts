@@ -6,7 +6,7 @@ import { adapterNotFound, alreadyLoaded } from "../storage/storeErrors.ts";
 import type { AdapterUser } from "./adapterProvider.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 
-/** Version that was read and checked, and its new name. */
+/** Version of an adapter that was read and checked, and the name to give it. */
 interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pinned"> {
   readonly name: string;
   readonly replace: boolean;
@@ -15,8 +15,8 @@ interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pi
 }
 
 /**
- * Returns the entry for a user's name: the user's own adapter, or else the shared one. Returns undefined if the
- * manifest has neither, and null for a folder that is not served.
+ * Returns the manifest entry that a name means for a user: the user's own adapter, or else the shared one. Returns
+ * undefined if the manifest has neither, and null for a folder that must not be served.
  */
 export function resolveEntry(
   manifest: Manifest,
@@ -26,17 +26,20 @@ export function resolveEntry(
   return entryOf(manifest, privateName(tenant, name)) ?? entryOf(manifest, name);
 }
 
-/** Returns true if a user is among the tenants; undefined means all. */
+/** Returns true if a list of tenants includes the user, is undefined (all tenants), or if the user is an operator. */
 export function isAmong(tenants: readonly string[] | undefined, { tenant, operator }: AdapterUser): boolean {
   return operator || tenants === undefined || tenants.includes(tenant);
 }
 
-/** Returns true if a user may use a manifest name directly. */
+/**
+ * Returns true if a user's request may contain this manifest name. Only operators may use names that begin with
+ * `tenant:`.
+ */
 export function mayName(name: string, { operator }: AdapterUser): boolean {
   return operator === true || !name.startsWith(privatePrefix);
 }
 
-/** Throws `already_loaded` for the name of an adapter that the caller may use. */
+/** Throws `already_loaded` if the caller already sees an adapter under the name, unless `replace` is true. */
 export function checkFree(manifest: Manifest, name: string, replace: boolean, by: Caller | undefined): void {
   if (!replace && visibleTo(by, manifest, name)) throw alreadyLoaded(name);
 }
@@ -49,7 +52,7 @@ function visibleTo(by: Caller | undefined, manifest: Manifest, name: string): Ma
   return shared && (!by || mayUse(by, { ...shared, name, tenants: tenantsOf(manifest, shared) })) ? shared : undefined;
 }
 
-/** Returns the manifest with a loaded version. Throws `already_loaded` if the name is taken. */
+/** Returns the manifest with the loaded version under its name. Throws `already_loaded` if the name is taken. */
 export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const { name, by, path, version, method, pinned } = loaded;
   const { owner, tenants } = rightsTo(manifest, loaded);
@@ -75,8 +78,8 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
 }
 
 /**
- * Returns the manifest without a name. Throws `not_found` if the caller sees nothing under the name. `isFolder` is true
- * for the path of a folder that the caller may use.
+ * Returns the manifest with a name removed. Throws `not_found` if the caller sees no adapter under the name. `isFolder`
+ * is true if the name is the path of a folder that the caller may use; the folder is then no longer served.
  */
 export function withoutName(manifest: Manifest, name: string, isFolder: boolean, by: Caller | undefined): Manifest {
   const own = by && !by.operator ? privateName(by.tenant, name) : name;
@@ -87,7 +90,10 @@ export function withoutName(manifest: Manifest, name: string, isFolder: boolean,
   return withRightsKept(manifest, name, isFolder ? null : undefined, by);
 }
 
-/** Returns the manifest with a changed entry. Keeps the limits of the old entry that would be lost. */
+/**
+ * Returns the manifest with a name's entry replaced or removed. If this would open the old version to more tenants, or
+ * take it from other tenants that use it, the old entry's limits are kept under `unnamed`.
+ */
 function withRightsKept(
   manifest: Manifest,
   name: string,
@@ -110,13 +116,13 @@ function withRightsKept(
   return { ...next, unnamed: [...(next.unnamed ?? []), kept] };
 }
 
-/** Returns true if a tenant has named the folder of an old entry, or a copy of its version. */
+/** Returns true if a name given by a tenant (`alias`) refers to an old entry's folder or to a copy of its version. */
 function hasAlias({ adapters }: Manifest, { path, version }: ManifestEntry): boolean {
   const entries = Object.values(adapters);
   return entries.some((entry) => entry?.alias && (entry.path === path || entry.version === version));
 }
 
-/** Returns true if the folder of an old entry, or a copy of its version, is open to all. */
+/** Returns true if all tenants may use the folder of an old entry, or a copy of its version. */
 function opens(manifest: Manifest, { path, version }: ManifestEntry): boolean {
   return [{ path }, { version }].some((stored) => rightsTo(manifest, stored).tenants === undefined);
 }

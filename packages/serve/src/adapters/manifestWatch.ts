@@ -12,15 +12,15 @@ interface ManifestWatchOptions {
   readonly clock: StoreClock;
   /** Milliseconds between checks. */
   readonly pollMs: number;
-  /** Called after each check that found a valid manifest, changed or not. */
+  /** Called after each check that found a valid manifest, even if it has not changed. */
   readonly onLook: () => void;
   readonly onWarning: OnWarning;
 }
 
-/** Attempts at a change if other servers write first. */
+/** Most attempts to change the manifest. An attempt fails if another server writes first. */
 const attempts = 20;
 
-/** Timeout of a fresh read in milliseconds. */
+/** Milliseconds for which `fresh` waits for the place before it uses the last valid manifest. */
 const patienceMs = 2000;
 
 /** Error of a manifest that cannot be parsed. Requests get it as `unavailable`. */
@@ -34,10 +34,12 @@ class BrokenManifest extends ServingError {
 /** Follows the manifest of a place, which other servers may change, and edits it. */
 export class ManifestWatch {
   readonly #options: ManifestWatchOptions;
-  /** Manifest of a place without one: all folders are served. */
+  /** Manifest that is used if the place has none: all folders are served. */
   readonly #none: Manifest = { discover: true, adapters: {} };
   #manifest: Manifest | null = null;
-  /** Tag of the last manifest that was read, valid or not. Null: there was none. */
+  /**
+   * Tag of the last manifest that was read, valid or not; null if the place had none, undefined before the first read.
+   */
   #tag: string | null | undefined = undefined;
   /** Error of the last check, if it failed. */
   #failure: Error | null = null;

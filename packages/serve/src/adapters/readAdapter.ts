@@ -6,7 +6,7 @@ import { noAdapterIn } from "../storage/storeErrors.ts";
 /** File name of the weights that PEFT writes. */
 const weightsName = "adapter_model.safetensors";
 
-/** Configuration that was read. */
+/** Text of an adapter's configuration that was read before, with its hash. */
 export interface KnownConfig {
   readonly text: string;
   /** Hash of the file. */
@@ -18,7 +18,7 @@ export interface AdapterFolder {
   readonly path: string;
   readonly config: AdapterFile;
   readonly weights: AdapterFile;
-  /** Changes when one of the files does. */
+  /** Fingerprint that changes when one of the two files changes. */
   readonly state: string;
   /** Content of `config`, if it was read before and is unchanged. */
   readonly known?: KnownConfig;

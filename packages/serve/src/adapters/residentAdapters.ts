@@ -7,7 +7,7 @@ import { HeldMemory, type MemoryUser } from "./heldMemory.ts";
 import { refused } from "./readAdapter.ts";
 import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 
-/** Version on the model. */
+/** Adapter version that is on the model, or is being loaded or unloaded. */
 export interface ResidentAdapter {
   readonly version: string;
   /** Bytes of its tensors; while it loads, the bytes reserved for it. */
@@ -19,18 +19,18 @@ export interface ResidentAdapter {
 /** Options for `ResidentAdapters`. */
 export interface ResidentOptions {
   readonly maxBytes: number;
-  /** Milliseconds that a load waits for leases to end before adapters are drained. */
+  /** Milliseconds that a load waits for memory before adapters in use accept no more requests. */
   readonly patienceMs: number;
   readonly clock: StoreClock;
   /** Unloads a version, possibly to make room for a load (`givesWay`). Does not throw. */
   readonly unload: (version: string, options: { readonly givesWay: boolean }) => Promise<void>;
   /** Versions that are never evicted. */
   readonly pinned: () => ReadonlySet<string>;
-  /** Returns false for a version without a name, which is unloaded after its last lease. */
+  /** Returns false for a version that no name refers to any more. It is unloaded after its last lease. */
   readonly isWanted: (version: string) => boolean;
 }
 
-/** User of loads that no request needs. */
+/** Tenant for loads that the server itself starts, such as loads of pinned adapters. Its memory is not limited. */
 const server: MemoryUser = { tenant: "" };
 
 /** Loads a version onto the model. */
@@ -41,10 +41,10 @@ interface Resident {
   bytes: number;
   method: string;
   leases: number;
-  /** Use count. */
+  /** Decayed number of uses, from `UseCounts`. */
   uses: number;
   state: "loading" | "ready" | "leaving";
-  /** True if it accepts no more leases, so that a load that has waited long gets its memory. */
+  /** True if it accepts no more leases, so that it can be evicted for a load that has waited long. */
   draining: boolean;
 }
 
@@ -52,7 +52,7 @@ interface Waiting {
   readonly version: string;
   bytes: number;
   readonly load: LoadAdapter;
-  /** Number of leases to give when it is loaded. */
+  /** Number of requests that wait for this load. Each gets a lease. */
   leases: number;
   readonly done: Promise<void>;
   resolve(): void;
@@ -60,27 +60,27 @@ interface Waiting {
 }
 
 /**
- * Adapters on the model, within a budget of bytes. The least used recently are evicted. Leased or pinned adapters are
- * not. If all are leased, loads wait in order. After `patienceMs`, adapters that the first load must evict accept no
- * more leases, so that every load completes.
+ * Adapters on the model, within a budget of bytes. Adapters with few and old uses are evicted first; leased or pinned
+ * adapters are not evicted. If all are leased, loads wait in order. After `patienceMs`, adapters that the first load
+ * must evict accept no more leases, so that every load completes.
  */
 export class ResidentAdapters {
   readonly #options: ResidentOptions;
   readonly #residents = new Map<string, Resident>();
   readonly #uses = new UseCounts();
-  /** Loads by version, from the wait for memory to their end. */
+  /** Loads by version, including loads that still wait for memory. */
   readonly #loads = new Map<string, Waiting>();
   /** Loads that wait for memory, in order. */
   readonly #queue: Waiting[] = [];
-  /** Bytes of versions whose size in memory differs from their files. */
+  /** Bytes in memory by version, for adapters that turned out larger in memory than in their files. */
   readonly #sizes = new Map<string, number>();
   #patience: { head: Waiting; cancel: () => void; over: boolean } | null = null;
-  /** Memory that the requests of each tenant hold. */
+  /** Memory of the adapters that each tenant's requests use. */
   readonly held: HeldMemory = new HeldMemory();
   bytes = 0;
   hits = 0;
   loads = 0;
-  /** Load times in seconds, by `loadBounds`. */
+  /** Histogram of load times in seconds, with the buckets `loadBounds`. */
   readonly loadTimes: HistogramCounts = noCounts(loadBounds);
   evictions = 0;
 
@@ -95,7 +95,7 @@ export class ResidentAdapters {
     return count;
   }
 
-  /** Returns a version that is loaded, loading or leaving. */
+  /** Returns a version on the model, in any state (loading, ready or leaving); undefined if it is not there. */
   get(version: string): ResidentAdapter | undefined {
     return this.#residents.get(version);
   }
@@ -105,15 +105,15 @@ export class ResidentAdapters {
     return this.#loads.has(version);
   }
 
-  /** Returns a loaded version. */
+  /** Returns a version that has been loaded; undefined if it is not ready. */
   ready(version: string): ResidentAdapter | undefined {
     const resident = this.#residents.get(version);
     return resident?.state === "ready" ? resident : undefined;
   }
 
   /**
-   * Returns a lease on a version that is loaded or loading; undefined if it must be loaded. Throws ServingError if the
-   * user would hold too much memory.
+   * Returns a lease on a version that is loaded or loading; undefined if it is neither, so that the caller must load
+   * it. Throws ServingError if the user would hold too much memory.
    */
   join(version: string, user: MemoryUser = server): Promise<AdapterLease> | undefined {
     const resident = this.#residents.get(version);
@@ -128,9 +128,9 @@ export class ResidentAdapters {
   }
 
   /**
-   * Returns a lease on a version, which `load` puts on the model if it is not there. `bytes` is its expected size.
-   * Throws ServingError `adapter_refused` if the budget is too small, ServingError if the user would hold too much
-   * memory, and the errors of `load`.
+   * Returns a lease on a version, and loads it with `load` unless it is on the model. `bytes` is its expected size in
+   * memory. Throws ServingError `adapter_refused` if the budget is too small, ServingError if the user would hold too
+   * much memory, and the errors of `load`.
    */
   acquire(version: string, bytes: number, load: LoadAdapter, user: MemoryUser = server): Promise<AdapterLease> {
     const joined = this.join(version, user);
@@ -147,7 +147,7 @@ export class ResidentAdapters {
     return lease;
   }
 
-  /** Unloads idle versions without a name, and starts waiting loads. */
+  /** Unloads versions without a name that no request uses, and starts waiting loads. */
   trim(): void {
     for (const resident of this.#residents.values()) this.#settle(resident);
     this.#pump();
@@ -163,7 +163,7 @@ export class ResidentAdapters {
     const letGo = this.held.hold(user, load.version, load.bytes);
     load.leases++;
     return load.done.then(
-      // The lease was counted when the load ended, so that nothing can evict the version before.
+      // The number of leases was increased when the load ended, so the version cannot have been evicted since.
       () => this.#lease(this.#residents.get(load.version)!, letGo),
       (error) => {
         letGo();
@@ -188,7 +188,7 @@ export class ResidentAdapters {
     };
   }
 
-  /** Unloads an idle version without a name. */
+  /** Unloads a version if no request uses it and no name refers to it. */
   #settle(resident: Resident): void {
     if (resident.state !== "ready" || resident.leases > 0) return;
     if (!this.#options.isWanted(resident.version)) void this.#takeOff(resident, { givesWay: false });
@@ -206,13 +206,13 @@ export class ResidentAdapters {
     this.bytes -= resident.bytes;
   }
 
-  /** Starts loads in order while there is memory. Otherwise makes room for the first. */
+  /** Starts waiting loads in order while there is memory. If the first does not fit, evicts adapters for it. */
   #pump(): void {
     for (let head = this.#queue[0]; head; head = this.#queue[0]) {
       if (this.#patience?.head !== head) this.#setPatience(head);
       const before = this.#residents.get(head.version);
       if (before && !before.draining && before.state === "ready") {
-        // It was draining, and is kept after all.
+        // The version is on the model: it was draining for another load, but has been kept.
         this.#queue.shift();
         this.#hand(head, before);
         continue;
@@ -291,7 +291,8 @@ export class ResidentAdapters {
     this.loads++;
     const { maxBytes } = this.#options;
     if (this.bytes - resident.bytes + loaded.bytes > maxBytes) {
-      // It takes more memory than its file. It waits again, first in the queue, for the actual size.
+      // The adapter is larger in memory than in its file. Unloads it, and puts the load first in the queue, with the
+      // actual size.
       this.#sizes.set(waiting.version, loaded.bytes);
       await this.#options.unload(waiting.version, { givesWay: false });
       this.#forget(resident);
@@ -307,7 +308,7 @@ export class ResidentAdapters {
     this.#pump();
   }
 
-  /** Gives a load's leases to its waiting requests. */
+  /** Gives each request that waits for a load its lease. */
   #hand(waiting: Waiting, resident: Resident): void {
     this.#loads.delete(waiting.version);
     resident.leases += waiting.leases;
@@ -348,7 +349,7 @@ export class ResidentAdapters {
   }
 }
 
-/** Yields versions in the order of eviction, draining ones first. */
+/** Yields adapters in the order in which to evict them: draining ones first, then those with the fewest uses. */
 function* inTurn(able: readonly Resident[]): Generator<Resident, void, void> {
   yield* leastFirst(able.filter(({ draining }) => draining));
   yield* leastFirst(able.filter(({ draining }) => !draining));

@@ -1,14 +1,14 @@
-/** Number of uses of any version after which a use counts half. */
+/** Number of later uses, of any adapters, after which a use counts half. */
 const halfLife = 2000;
 
 /** Most versions whose counts are kept. The least recently used are dropped. */
 const most = 10_000;
 
-/** Use counts of versions, in which recent uses count more. */
+/** Counts the uses of adapter versions. Recent uses count more than older ones. */
 export class UseCounts {
   /**
-   * Logarithm to base 2 of the decayed number of uses. A use counts twice as much as one a half-life before. Stored in
-   * this form, counts do not change with time.
+   * Logarithm to base 2 of the weighted number of uses, by version. A new use weighs twice as much as one `halfLife`
+   * uses before. So old counts need no update.
    */
   readonly #counts = new Map<string, number>();
   #uses = 0;

@@ -65,13 +65,15 @@ export interface ServingRequest {
   readonly stop?: readonly (string | readonly number[])[];
   /** Token ids that end the sequence, in addition to the model's end-of-sequence tokens. */
   readonly stopTokenIds?: readonly number[];
-  /** Includes the stop text, or the stop token's text, in the output. Default false. */
+  /** Includes the stop text, or the text of the stop token, in the output. Default false. */
   readonly includeStop?: boolean;
   /** Omits special tokens from the text. Default true. */
   readonly skipSpecialTokens?: boolean;
   /** Continues after the model's end-of-sequence tokens. Default false. */
   readonly ignoreEos?: boolean;
-  /** Number of new tokens before which the sequence does not stop. Default 0. */
+  /**
+   * Number of new tokens that the sequence gets at least: before, stop texts and stop tokens do not end it. Default 0.
+   */
   readonly minTokens?: number;
   /** Returns the log-probability of each token, and of this many of the most probable tokens. Default: none. */
   readonly logprobs?: number;
@@ -128,7 +130,10 @@ export type ServingEvent =
   | {
       readonly type: "finished";
       readonly reason: "stop" | "length";
-      /** Stop text or stop token that ended the sequence; null for the model's own end-of-sequence tokens. */
+      /**
+       * Stop text or stop token that ended the sequence; null if it ended for another reason, such as an
+       * end-of-sequence token.
+       */
       readonly stopReason?: string | number | null;
       readonly promptTokens: number;
       readonly newTokens: number;
@@ -205,7 +210,7 @@ export interface ServingStats {
   readonly running: number;
   /** Sequences whose clients read too slowly. They are in no pass, and their pages may be reclaimed. */
   readonly paused: number;
-  /** Rows of the last pass, and the decoding rows among them. */
+  /** Number of rows (one per token) in the last pass. `decodeRows` of them belong to decoding sequences. */
   readonly batchRows: number;
   readonly decodeRows: number;
   readonly passes: number;
@@ -225,7 +230,7 @@ export interface ServingStats {
     readonly failures: number;
     /** Bytes of the adapters that running requests use, by tenant. */
     readonly byTenant?: Readonly<Record<string, number>>;
-    /** Load times: counts by the bounds of the metric, and the sum in seconds. */
+    /** Histogram of load times: the number of loads in each bucket, and the sum in seconds. */
     readonly loadTimes?: { readonly buckets: number[]; readonly sum: number };
   };
   /** State of each request, for the page that shows the batch. */
@@ -275,7 +280,10 @@ export interface UnloadOptions {
 /** Engine that serves requests, in this thread or in a Worker. */
 export interface ServingEngine {
   model(): Promise<ServingModel>;
-  /** Runs a request. Leaving the loop, or aborting `signal`, ends it and frees its place. Throws ServingError. */
+  /**
+   * Generates one sequence and yields its events. Leaving the loop, or aborting `signal`, ends the request. Throws
+   * ServingError.
+   */
   generate(request: ServingRequest, signal?: AbortSignal): AsyncIterable<ServingEvent>;
   tokenize(prompt: ServingPrompt): Promise<number[]>;
   detokenize(tokens: readonly number[]): Promise<string>;

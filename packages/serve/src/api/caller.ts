@@ -15,11 +15,11 @@ export interface Caller {
 /** Caller on a server without keys, who may do everything. */
 export const anyone: Caller = { tenant: "", operator: true, admin: true, base: true, adapters: ["*"] };
 
-/** Resource whose use may be restricted. Absent fields do not restrict it. */
+/** Facts about a resource that decide who may use it. An absent field does not restrict its use. */
 export interface Guarded {
-  /** Name, or path in the store. */
+  /** Name of an adapter or job, or a folder's path in the store. */
   readonly name?: string;
-  /** Owner. */
+  /** Tenant that owns the resource. */
   readonly owner?: string;
   /** Tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];

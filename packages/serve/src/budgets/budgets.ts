@@ -12,20 +12,23 @@ export interface Spender {
   readonly shared: boolean;
 }
 
-/** Size of a request before it is queued. */
+/** Sequences and tokens that a request may need, computed before it is queued. */
 export interface RequestSize {
   readonly sequences: number;
   /** Tokens of the prompts. Ignored unless the key has a token budget. */
   readonly promptTokens?: number;
   /** Most new tokens of all sequences. */
   readonly newTokens?: number;
-  /** True if the client set no limit of new tokens. Then fewer are reserved if fewer are left. */
+  /**
+   * True if the client set no limit on new tokens. If fewer tokens are left than the request may need, only the tokens
+   * left are reserved, and the request is not refused.
+   */
   readonly openEnded?: boolean;
-  /** Field that sets the number of sequences. */
+  /** Name of the request's field that sets the number of sequences, for errors. */
   readonly param: string;
 }
 
-/** Admitted request. */
+/** Places and tokens that an admitted request has reserved. */
 export interface Admission {
   /** Replaces the reserved tokens by the tokens used, and frees the places. Only the first call has an effect. */
   end(usedTokens: number): void;
@@ -42,7 +45,9 @@ export interface BudgetUse {
 /** Seconds after which to retry a request that found no place. */
 const retrySeconds = 1;
 
-/** Requests and tokens of all tenants of one server, checked before queueing. */
+/**
+ * Counts the sequences and tokens of each tenant of a server, and refuses requests that exceed the tenant's budgets.
+ */
 export class Budgets {
   readonly #shares: RequestShares;
   readonly #places: number;
@@ -50,19 +55,19 @@ export class Budgets {
   readonly #spenders = new Map<string, Spender>();
   readonly #now: () => number;
 
-  /** `pending` is the most sequences of all tenants; `now` returns milliseconds. */
+  /** `pending` is the most sequences, waiting and running, of all tenants together. `now` returns milliseconds. */
   constructor(pending: number, now: () => number = () => performance.now()) {
     this.#places = pending;
     this.#shares = new RequestShares(pending);
     this.#now = now;
   }
 
-  /** Records a tenant. Its budgets are shown from then on. */
+  /** Records a tenant, so that `uses` includes it from then on. */
   see(spender: Spender): void {
     this.#spenders.set(spender.tenant, spender);
   }
 
-  /** Recorded tenants. */
+  /** Tenants that have sent a request. */
   get spenders(): readonly Spender[] {
     return [...this.#spenders.values()];
   }
@@ -130,7 +135,7 @@ export class Budgets {
     return (used) => bucket.take(used - tokens);
   }
 
-  /** Returns the tokens to reserve. */
+  /** Returns the number of tokens to reserve. Throws `BudgetError` if the tenant has fewer left. */
   #checkTokens(bucket: TokenBudget, { promptTokens = 0, newTokens = 0, openEnded = false }: RequestSize): number {
     const { limit, remaining } = bucket;
     const least = promptTokens + 1;

@@ -7,9 +7,9 @@ export interface SequenceLimits {
 }
 
 /**
- * Running and waiting sequences of a server, by tenant. A tenant without its own limit may hold as many as are free
- * afterwards (Choudhury and Hahne 1998): half of all places if it is alone, a third if another tenant holds as many. So
- * a tenant that arrives later always finds places.
+ * Counts the running and waiting sequences of a server, by tenant. A tenant without its own limit may hold as many
+ * places as stay free for others (Choudhury and Hahne 1998): half of all places if it is alone, a third if another
+ * tenant holds as many. So a tenant that arrives later always finds free places.
  */
 export class RequestShares {
   readonly #places: number;
@@ -47,7 +47,10 @@ export class RequestShares {
     return Math.max(0, Math.min(free, own, share));
   }
 
-  /** Reserves places. The returned function frees them. Check `freeFor` before. */
+  /**
+   * Reserves places for sequences. The returned function frees them. Call `freeFor` first; this function does not check
+   * limits.
+   */
   take(tenant: string, sequences: number): () => void {
     this.#change(tenant, sequences);
     let taken = true;

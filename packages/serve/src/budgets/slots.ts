@@ -2,7 +2,7 @@ import { unavailable } from "../storage/adapterPlace.ts";
 import { now } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 
-/** Holder of a slot: a file or a job. */
+/** File or job that takes a slot. */
 export interface SlotHolder {
   readonly id: string;
   /** Time when it took the slot, in seconds since 1970. */
@@ -18,23 +18,27 @@ export interface Slot {
   release(): Promise<void>;
 }
 
-/** Object of a slot. If a slot has several objects, the latest generation holds it. */
+/**
+ * Stored object of a slot, which names its holder. If a slot has several objects, the one with the highest generation
+ * counts.
+ */
 interface Entry {
   readonly key: string;
   readonly index: number;
   readonly generation: number;
 }
 
-/** Seconds within which a holder must appear in the store after taking its slot. Allows for clock differences. */
+/** Seconds after taking a slot within which the file or job must be in the store. Allows for differences of clocks. */
 export const graceSeconds = 120;
 
-/** Attempts before giving up, each after another server was faster. */
+/** Most attempts to take a slot. An attempt fails if another server takes the same slot first. */
 const attempts = 200;
 
 /**
- * Slots in a store. At most the limit can be taken, even if many servers take slots at the same time. Slot 7 is the
- * object `start` + "000007/000000", which is created only if it is absent. A slot without a living holder, such as one
- * from a killed server, is taken over by creating its next generation. Again only one server can do that.
+ * Limits how many files or jobs an owner can have at once, also if many servers add them at the same time: each takes
+ * one of `limit` numbered slots. Slot 7 is the object `start` + "000007/000000", which is created only if it is absent.
+ * A slot whose holder no longer exists, for example after its server was killed, is taken over by creating its next
+ * generation, which also only one server can do.
  */
 export class Slots {
   readonly #objects: ObjectStore;
@@ -76,7 +80,7 @@ export class Slots {
     if ((await getJson<SlotHolder>(this.#objects, key))?.id === id) await this.#objects.remove(key);
   }
 
-  /** Releases the slots that a holder kept from before it was reopened. */
+  /** Releases the other slots of a holder that was reopened. It may still have one from before. */
   async #releaseOthers(key: string, id: string): Promise<void> {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
   }
@@ -96,7 +100,9 @@ export class Slots {
     return getJson<SlotHolder>(this.#objects, key);
   }
 
-  /** Returns a slot below the limit without a living holder; null if all are held. */
+  /**
+   * Finds a slot below the limit that can be taken, since its holder no longer exists. Returns null if all are held.
+   */
   async #abandoned(taken: ReadonlyMap<number, Entry>, limit: number) {
     const looks = [...taken.values()].map(async (entry) => {
       const holder = await this.#holderOf(entry);
@@ -115,7 +121,7 @@ export class Slots {
     return free.length === 0 ? null : { index: anyOf(free), before: null };
   }
 
-  /** Creates an entry. Returns the slot, or null if another server holds it. */
+  /** Tries to take a slot by creating its object. Returns null if another server was faster. */
   async #claim(
     index: number,
     before: { readonly entry: Entry; readonly id: string } | null,

@@ -7,7 +7,7 @@ import type { Uploads } from "./uploads.ts";
 /** Milliseconds for which the use of budgets is cached, since computing it reads many objects. */
 const rememberMs = 30_000;
 
-/** Parts of a store that count budgets. */
+/** Stores in which budgets are counted. */
 interface StoreParts {
   readonly jobs: JobStore;
   readonly uploads: Uploads;

@@ -2,8 +2,8 @@
 const minuteMs = 60_000;
 
 /**
- * Token budget of one tenant: a bucket that is full at first and refills evenly within a minute. Tokens are reserved
- * when a request is admitted, and corrected when it ends.
+ * Token budget of one tenant: a bucket of `limit` tokens, full at first, which refills evenly within a minute. Tokens
+ * are reserved when a request is admitted, and corrected when it ends.
  */
 export class TokenBudget {
   readonly limit: number;

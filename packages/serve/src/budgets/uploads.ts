@@ -11,7 +11,7 @@ import type { StoredBytes } from "./storedBytes.ts";
 /** Bytes reserved by an upload in progress. */
 interface Reservation {
   readonly bytes: number;
-  /** Time of the upload's last sign of life, in seconds since 1970. */
+  /** Time when the running upload last renewed the reservation, in seconds since 1970. */
   readonly at: number;
 }
 
@@ -19,7 +19,7 @@ interface Reservation {
 export interface Upload {
   /** Id of the file. */
   readonly id: string;
-  /** Key of the file's slot. */
+  /** Key of the object that counts the file in its owner's limit on files. */
   readonly slot: string;
   /** Passes `content` through. Throws `BudgetError` if it exceeds the reserved bytes. */
   within(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array>;
@@ -27,10 +27,10 @@ export interface Upload {
   end(stored: boolean): Promise<void>;
 }
 
-/** Milliseconds between an upload's signs of life. */
+/** Milliseconds after which a running upload renews its reservation. */
 const refreshMs = (graceSeconds * 1000) / 4;
 
-/** Uploads of a store. Each takes a slot and reserves bytes before its first byte is stored. */
+/** Admits uploads to a store. Each upload takes a slot and reserves bytes before its first byte is stored. */
 export class Uploads {
   readonly #files: FileStore;
   readonly #stored: StoredBytes;
@@ -51,8 +51,8 @@ export class Uploads {
   }
 
   /**
-   * Begins an upload of at most `bytes` bytes, or of exactly `bytes` if `exact` is true. Throws `BudgetError` if the
-   * owner has too many files or bytes.
+   * Begins an upload. Reserves `bytes` bytes if `exact` is true, otherwise at most `bytes`, or as many as the owner has
+   * left. Throws `BudgetError` if the owner has too many files or bytes.
    */
   async begin(
     owner: string,

@@ -1,13 +1,13 @@
-/** Key of a page that others may read: it is full, and never written again. */
+/** Full page of the KV cache that other sequences may reuse. It is never written again. */
 interface SharedPage {
-  /** Unique in the pool. The keys of the pages that follow contain it. */
+  /** Id that is unique in the pool. The key of a following page begins with it. */
   readonly id: string;
   readonly key: string;
   readonly page: number;
   readonly version: string | null;
 }
 
-/** Scope of prefix sharing: one tenant and one adapter version. */
+/** Sequences that may share pages: requests of one tenant with one adapter version (null: the base model). */
 export interface PrefixOwner {
   readonly tenant: string;
   readonly version: string | null;
@@ -22,9 +22,10 @@ interface PagePoolOptions {
 }
 
 /**
- * Allocates the pages of a KV cache and counts their holders. Full pages are shared by content, and stay cached after
- * the last holder leaves until their space is needed; the least recently used is evicted first. A page is found by all
- * tokens up to its end, compared one by one, so that different prefixes never match.
+ * Allocates the pages of a KV cache and counts the sequences that hold each page. Full pages are shared between
+ * sequences that begin with the same tokens, and stay cached without holders until their space is needed; the least
+ * recently used is evicted first. Lookups compare every token up to the end of a page, so that different prefixes never
+ * match.
  */
 export class PagePool {
   readonly pages: number;
@@ -57,12 +58,12 @@ export class PagePool {
     return this.#idle.size;
   }
 
-  /** Returns the number of pages that hold this many tokens. */
+  /** Returns how many pages this many tokens need. */
   pagesOf(tokens: number): number {
     return Math.ceil(tokens / this.pageSize);
   }
 
-  /** Allocates a page for one holder to write; null if all pages are held. */
+  /** Allocates a page that one sequence will write; null if sequences hold all pages. */
   take(): number | null {
     const page = this.#empty.pop() ?? this.#evict();
     if (page === null) return null;
@@ -83,7 +84,7 @@ export class PagePool {
     this.#byPage.delete(shared.page);
   }
 
-  /** Releases the pages of a sequence's table. The last page is the first to be reused. */
+  /** Releases a sequence's pages, listed in `table`. The last page is the first to be reused. */
   release(table: readonly number[]): void {
     for (const page of [...table].reverse()) {
       this.#holders[page] -= 1;
@@ -94,8 +95,8 @@ export class PagePool {
   }
 
   /**
-   * Appends the shared pages with the next of `tokens` to `table`, up to token `end`, and holds them. The table must
-   * consist of full shared pages.
+   * Appends cached pages to `table`, as long as they hold the next of `tokens` and end at or before position `end`, and
+   * counts the sequence as a holder of each. All pages already in `table` must be full and shared.
    */
   extend(table: number[], owner: PrefixOwner, tokens: readonly number[], end: number): void {
     while ((table.length + 1) * this.pageSize <= end) {
@@ -113,8 +114,8 @@ export class PagePool {
   }
 
   /**
-   * Shares page `index` of a table, which must be full. If a page with the same content is already shared, the table
-   * uses it and releases its own.
+   * Makes page `index` of a table, which must be full, available to other sequences. If an equal page is already
+   * shared, puts that page into the table and releases the sequence's own.
    */
   share(table: number[], index: number, owner: PrefixOwner, tokens: readonly number[]): void {
     const page = table[index];
@@ -133,7 +134,10 @@ export class PagePool {
     this.#byPage.set(page, shared);
   }
 
-  /** Returns the key of page `index`; null if the page before it is not shared. */
+  /**
+   * Returns the cache key of page `index`: the id of the page before it, and the page's tokens. Returns null if the
+   * page before it is not shared.
+   */
   #keyOf(table: readonly number[], index: number, owner: PrefixOwner, tokens: readonly number[]): string | null {
     if (!this.#sharing) return null;
     const parent = index === 0 ? JSON.stringify([owner.tenant, owner.version]) : this.#byPage.get(table[index - 1])?.id;

@@ -5,8 +5,8 @@ import { EmbeddingEngine } from "./embeddingEngine.ts";
 import { type EmbeddingEngineOptions, embeddingKeys, embeddingSettings } from "./embeddingOptions.ts";
 
 /**
- * Creates an engine that computes embeddings with an encoder. Texts of all requests share passes. Throws for a backend
- * that is not batch-invariant, and for a folder with another pooling than the mean.
+ * Creates an engine that computes embeddings with an encoder. Texts of all requests share passes. Throws if the backend
+ * is not batch-invariant, or if the model folder's sentence-transformers files name a pooling other than the mean.
  */
 export async function createEmbeddingEngine(options: EmbeddingEngineOptions): Promise<ServingEngine> {
   checkOptions("createEmbeddingEngine", options, embeddingKeys);

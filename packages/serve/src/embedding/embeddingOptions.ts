@@ -7,17 +7,17 @@ import { plainConfig, readSentenceConfig, type SentenceConfig } from "./sentence
 /** Options for `createEmbeddingEngine`, named as in vLLM. */
 export interface EmbeddingEngineOptions {
   /**
-   * The encoder, on a batch-invariant backend; the head of a classifier is not used. Adapters for feature extraction
-   * have the module names of a model without a head. The caller owns the model, and must not use it until the engine is
-   * closed.
+   * The encoder, on a batch-invariant backend. If it is a classifier, its head is ignored. Adapters must be trained for
+   * feature extraction, that is, with the module names of a model without a head. The caller still owns the model, but
+   * must not use it until the engine is closed.
    */
   model: SequenceClassifier | Encoder;
   tokenizer: Tokenizer;
   /** Name of the model in answers. */
   servedModelName: string;
   /**
-   * Folder of the model. Its sentence-transformers files define how texts become embeddings. Default: the mean over a
-   * text's tokens, scaled to length 1.
+   * Folder of the model. Its sentence-transformers files define how token states become embeddings. Default: the mean
+   * over a text's tokens, scaled to length 1.
    */
   files?: ModelFiles;
   /** Creates the source of adapters, which loads them onto the model through `host`. Default: none. */
@@ -38,7 +38,7 @@ export const embeddingKeys: OptionKeys<EmbeddingEngineOptions> = {
   ...({ maxNumSeqs: true, maxNumBatchedTokens: true, maxModelLen: true, maxQueue: true } as const),
 };
 
-/** Sizes of an embedding engine, and its folder's settings for texts. */
+/** Sizes that an embedding engine uses, and the settings of its model folder for converting texts. */
 export interface EmbeddingSettings extends SentenceConfig {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;

@@ -4,7 +4,7 @@ import { tooLong } from "../engine/invalidRequest.ts";
 import { readPrompt } from "../engine/readPrompt.ts";
 import type { EmbeddingSettings } from "./embeddingOptions.ts";
 
-/** Parts of the engine for reading a text. */
+/** Tokenizer and limits with which an engine reads a text. */
 export interface TextReader {
   readonly tokenizer: Tokenizer;
   readonly vocabSize: number;

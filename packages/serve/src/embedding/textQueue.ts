@@ -1,7 +1,7 @@
 /** Text that waits for its embedding. */
 export interface WaitingText {
   readonly tokens: readonly number[];
-  /** Number of tokens including padding. */
+  /** Number of tokens to which the text is padded. */
   readonly padded: number;
   /** Version of the text's adapter; null for none. */
   readonly version: string | null;

@@ -1,19 +1,19 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
 import { Holdback, type Stops } from "@lowrank/models/internal";
 
-/** Settings for the text of a sequence and for its end. */
+/** Settings that determine the output text of a sequence, and where it ends. */
 export interface AnswerTextSettings {
   readonly eosTokenIds: readonly number[];
   readonly stopTokenIds: readonly number[];
   readonly stops: Stops;
-  /** Number of new tokens before which the sequence does not stop. */
+  /** Number of new tokens up to which stop texts, stop tokens and end-of-sequence tokens do not end the sequence. */
   readonly minTokens: number;
-  /** Includes the stop in the text. */
+  /** Includes the stop text or stop token in the output. */
   readonly includeStop: boolean;
   readonly skipSpecialTokens: boolean;
 }
 
-/** Text of one sequence, token by token, up to its end. */
+/** Converts the new tokens of one sequence to text, and detects its end. */
 export class AnswerText {
   /** True after a stop or an end-of-sequence token. */
   ended = false;

@@ -17,7 +17,7 @@ import { argmaxTokens, sampleTokens } from "@lowrank/core/internal";
 import type { SamplingSettings } from "../api/api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
 
-/** Settings for choosing the next token of one row. */
+/** Settings for choosing the next token of one sequence, from one row of logits. */
 export interface Choice {
   readonly sampling: SamplingSettings & { readonly seed: number };
   /** Number of new tokens before this one. */
@@ -25,16 +25,18 @@ export interface Choice {
   readonly edits: LogitEdits | null;
 }
 
-/** Returns rows of a tensor in order, or the tensor itself if these are all its rows. */
+/**
+ * Returns the given rows of a tensor, in the given order. Returns the tensor itself if they are all its rows, in order.
+ */
 export function rowsOf(x: Tensor, rows: readonly number[]): Tensor {
   if (rows.length === x.shape[0] && rows.every((row, i) => row === i)) return x;
   return indexSelect(x, tensor(Int32Array.from(rows), { backend: x.storage.backend }), { dim: 0 });
 }
 
 /**
- * Returns the next token of each row of logits f32 [W, V], as i32 [W]; -1 if none can be chosen. Each is computed from
- * its row alone, and token k of a request is drawn with uniform value k of its seed. So neither other rows nor a pause
- * change it.
+ * Returns the next token for each row of logits f32 [W, V], as i32 [W]; -1 if none can be chosen. New token k of a
+ * request is drawn with the k-th uniform value of the request's seed, so that it depends neither on other rows nor on
+ * pauses.
  */
 export function chooseTokens(logits: Tensor, choices: readonly Choice[]): Tensor {
   const rows = [...choices.keys()];
@@ -61,15 +63,21 @@ function chooseOne(logits: Tensor, { sampling, index, edits }: Choice): Tensor {
   return sampleTokens(edited, { temperature, topK, topP, minP, generator });
 }
 
-/** Log-probabilities of rows: of one token each, f32 [m], and of the k most probable, f32 and i32 [m, k]. */
+/**
+ * Log-probabilities for m rows of logits. `ofTokens`, f32 [m], is for one given token per row. `top` holds the values,
+ * f32 [m, k], and ids, i32 [m, k], of the k most probable tokens; null if k is 0.
+ */
 export interface LogprobTensors {
   readonly ofTokens: Tensor;
   readonly top: readonly [values: Tensor, tokens: Tensor] | null;
-  /** Rank of each of `ofTokens`: the number of tokens at least as probable, f32 [m]. */
+  /** Rank of each row's given token, f32 [m]: the number of tokens that are at least as probable. */
   readonly ranks: Tensor | null;
 }
 
-/** Returns the log-probabilities for logits f32 [m, V], of `tokens` i32 [m] and of the k most probable tokens. */
+/**
+ * Returns the log-probabilities of one token per row and of the k most probable tokens. Takes logits f32 [m, V] and
+ * `tokens` i32 [m].
+ */
 export function logprobsOf(logits: Tensor, tokens: Tensor, k: number, withRanks: boolean): LogprobTensors {
   const all = logSoftmax(logits, { dim: 1 });
   const at = reshape(tokens, [-1, 1]);

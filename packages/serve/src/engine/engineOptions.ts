@@ -43,7 +43,7 @@ export const engineKeys: OptionKeys<EngineOptions> = {
   ...({ kvCacheMemoryBytes: true, enablePrefixCaching: true, maxLogprobs: true, maxQueue: true } as const),
 };
 
-/** Sizes of an engine. */
+/** Sizes that an engine uses: its options, with defaults filled in. */
 export interface EngineSizes {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
@@ -86,7 +86,7 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   return sizes;
 }
 
-/** Returns the number of values that all layers cache per token. */
+/** Returns the number of elements that the KV caches of all layers hold per token. */
 function numbersOfToken(sizes: CacheSizes): number {
   return layerCaches(sizes).reduce(
     (sum, { keyValueHeads, headDim, rowWidth = 0 }) => sum + 2 * keyValueHeads * headDim + rowWidth,

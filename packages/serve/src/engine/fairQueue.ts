@@ -116,8 +116,8 @@ function keyOf({ adapter }: Pick<Queued, "adapter">): string {
 }
 
 /**
- * Returns the next share: the first with credit. If none has credit, all get the rounds of credit that one of them
- * needs.
+ * Returns the first share with credit among those for which `may` returns true. If none has credit, first gives all of
+ * them credit for as many turns as one of them needs.
  */
 function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, turn: number, may: (share: S) => boolean): S | null {
   const able = [...ring.values()].filter(may);

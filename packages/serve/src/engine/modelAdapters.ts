@@ -7,7 +7,7 @@ import type { PagePool } from "../cache/pagePool.ts";
 import type { Mutex } from "./mutex.ts";
 import { valuePlaces } from "./valuePlaces.ts";
 
-/** Adapter slot on the model. Versions with the same layout can reuse it one after the other. */
+/** Adapter on the model, whose tensors another version with the same layout can overwrite and reuse. */
 interface Seat {
   /** Name of the adapter on the model. */
   readonly name: string;
@@ -15,14 +15,14 @@ interface Seat {
   /** Bytes of its tensors. Tensors of the base model do not count. */
   readonly bytes: number;
   readonly layout: AdapterLayout | undefined;
-  /** Tensors to overwrite with another version's values, in order; null if that is not possible. */
+  /** Tensors to overwrite with another version's values, in the order of the file; null if that is not possible. */
   readonly places: readonly Tensor[] | null;
 }
 
-/** Name of the base model among the adapter names of rows. */
+/** Name for the base model in the list of adapter names, one per row, that `withAdapterNames` takes. */
 const baseName = "__base__";
 
-/** Cached prefixes of versions, which are dropped with them. */
+/** Prefix cache, from which the pages of an unloaded version are dropped. */
 type Prefixes = Pick<PagePool, "drop">;
 
 /** Loads adapter versions onto a model between passes, one at a time. */
@@ -31,12 +31,12 @@ export class ModelAdapters implements AdapterHost {
   readonly #pool: Prefixes;
   readonly #mutex: Mutex;
   readonly #seats = new Map<string, Seat>();
-  /** Versions and names of the last rows, until a version is loaded or unloaded. */
+  /** Last argument and result of `#namesOf`; null after a version was loaded or unloaded. */
   #lastNames: { readonly versions: readonly (string | null)[]; readonly names: readonly string[] } | null = null;
-  /** Slots of versions that were evicted for a later load. */
+  /** Adapters of evicted versions that stay on the model, so that the next load can reuse their tensors. */
   #free: Seat[] = [];
   #seatsMade = 0;
-  /** Storages of the base model. */
+  /** Storages of the base model's tensors. They do not count as memory of an adapter. */
   readonly #base: ReadonlySet<object>;
 
   constructor(peft: PeftModel, pool: Prefixes, mutex: Mutex) {
@@ -47,8 +47,8 @@ export class ModelAdapters implements AdapterHost {
   }
 
   /**
-   * Runs `fn` with a version for each row of its batches; null is the base model. A version that was not loaded here is
-   * the name of an adapter that the model already had.
+   * Runs `fn` with an adapter version for each row of its batches; null is the base model. A version that was not
+   * loaded here must be the name of an adapter that was on the model before.
    */
   run<T>(versions: readonly (string | null)[], fn: () => T): T {
     const peft = this.#peft;
@@ -56,7 +56,7 @@ export class ModelAdapters implements AdapterHost {
     return peft.withAdapterNames(this.#namesOf(versions), fn);
   }
 
-  /** Returns the names of versions on the model. Caches the last result. */
+  /** Returns the adapter names on the model for a list of versions. Caches the last result. */
   #namesOf(versions: readonly (string | null)[]): readonly string[] {
     const last = this.#lastNames;
     if (last?.versions.length === versions.length && versions.every((version, i) => version === last.versions[i])) {
@@ -78,7 +78,7 @@ export class ModelAdapters implements AdapterHost {
     });
   }
 
-  /** Writes values into a free slot of the same layout; undefined if there is none. */
+  /** Overwrites the tensors of an evicted version that has the same layout. Returns undefined if there is none. */
   #reseat({ layout, bytes }: AdapterValues): Seat | undefined {
     const at = this.#free.findIndex((seat) => seat.layout === layout);
     if (at < 0) return undefined;
@@ -92,7 +92,7 @@ export class ModelAdapters implements AdapterHost {
   }
 
   async #newSeat(files: AdapterFiles, layout: AdapterLayout | undefined): Promise<Seat> {
-    // The load was admitted with the memory of these slots, so they must be freed.
+    // The memory for this load includes the memory of the evicted versions, so they must be removed first.
     for (const seat of this.#free.splice(0)) this.#remove(seat);
     const peft = this.#peft;
     const name = `served-${this.#seatsMade++}`;

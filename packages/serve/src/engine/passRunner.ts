@@ -9,17 +9,17 @@ import type { ModelAdapters } from "./modelAdapters.ts";
 import type { Chunk } from "./sequence.ts";
 import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
 
-/** Results of one request's rows in a pass. */
+/** Results of a pass for the tokens of one request. */
 export interface ChunkResult {
   readonly chunk: Chunk<ServedRequest>;
   /** Next token; null if the prompt is not complete yet. An error if no token can be chosen. */
   readonly token: number | null | Error;
   readonly logprobs: RowLogprobs | null;
-  /** Log-probabilities of the prompt's tokens after each row, if requested. */
+  /** Log-probabilities of prompt tokens that this pass predicted, by position. Empty unless requested. */
   readonly prompt: readonly { readonly position: number; readonly row: RowLogprobs }[];
 }
 
-/** Row of a pass whose logits are needed. */
+/** Row of a pass (one token of a sequence) whose logits are needed. */
 interface WantedRow {
   readonly chunk: Chunk<ServedRequest>;
   /** Index among the pass's rows. */
@@ -28,7 +28,7 @@ interface WantedRow {
   readonly position: number | null;
 }
 
-/** Runs passes: computes rows of any sequences, and chooses the next tokens from their logits. */
+/** Runs forward passes over the tokens of any sequences, and chooses their next tokens from the logits. */
 export class PassRunner {
   readonly #model: CausalLM;
   readonly #adapters: ModelAdapters | null;
@@ -40,7 +40,10 @@ export class PassRunner {
     this.#cache = cache;
   }
 
-  /** Runs one pass. The results are in the order of rows, which are grouped by adapter. */
+  /**
+   * Runs one pass. Returns one result per chunk. The chunks are reordered, so that those with the same adapter are
+   * adjacent.
+   */
   async run(given: readonly Chunk<ServedRequest>[]): Promise<ChunkResult[]> {
     const chunks = byVersion(given);
     const wanted = wantedRows(chunks);
@@ -53,7 +56,7 @@ export class PassRunner {
     }
   }
 
-  /** Records the operations of the whole pass. */
+  /** Starts the computation of the whole pass. `#read` awaits the results. */
   #record(chunks: readonly Chunk<ServedRequest>[], wanted: readonly WantedRow[]): PassTensors {
     const { batch, versions } = passRows(chunks);
     const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, batch, this.#cache));
@@ -179,12 +182,12 @@ async function reason(logits: Tensor, row: number): Promise<Error> {
   return new ServingError("invalid_request", `${what}; relax some of them`, "logit_bias");
 }
 
-/** Returns the number of most probable tokens that a row returns; null for a row without log-probabilities. */
+/** Returns how many of the most probable tokens are returned for a row; null for a row without log-probabilities. */
 function likeliestOf({ chunk: { sequence }, position }: WantedRow): number | null {
   return position === null ? sequence.logprobs : sequence.promptLogprobs;
 }
 
-/** Returns the rows with log-probabilities: next tokens first, then prompt positions. */
+/** Returns the rows for which log-probabilities are requested: next tokens first, then prompt positions. */
 function withLogprobs(wanted: readonly WantedRow[]): WantedRow[] {
   const asked = wanted.filter((row) => likeliestOf(row) !== null);
   return [...asked.filter(({ position }) => position === null), ...asked.filter(({ position }) => position !== null)];

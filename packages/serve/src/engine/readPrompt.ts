@@ -5,7 +5,7 @@ import { asInvalid, checkTokens, invalid, tooLong } from "./invalidRequest.ts";
 
 /**
  * Returns the tokens of a prompt. Throws ServingError for a prompt without tokens, and for ids outside the vocabulary.
- * The error names `field`, or else the kind of prompt.
+ * The error's `param` is `field`; default: "messages" for a chat, otherwise "prompt".
  */
 export async function readPrompt(
   prompt: ServingPrompt,

@@ -20,9 +20,9 @@ export interface RequestSettings {
   readonly maxNewTokens: number;
   readonly sampling: SamplingSettings & { readonly seed: number };
   readonly stops: Stops;
-  /** Number of most probable tokens to return at each prompt position; null: none, and no rank. */
+  /** Number of most probable tokens to return at each prompt position; null: no log-probabilities of the prompt. */
   readonly promptLogprobs: number | null;
-  /** Forbidden tokens. `stopTokenIds` holds all tokens that can end the sequence. */
+  /** Forbidden tokens. Its `stopTokenIds` also contain the end-of-sequence tokens. */
   readonly bans: BanSettings;
 }
 

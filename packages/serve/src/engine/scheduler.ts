@@ -6,21 +6,21 @@ import type { Chunk, Sequence } from "./sequence.ts";
 interface SchedulerLimits {
   /** Most sequences that run at once. */
   readonly maxNumSeqs: number;
-  /** Most rows of a pass. */
+  /** Most rows of a pass. Each row is one token: of a prompt, or the last one of a decoding sequence. */
   readonly maxNumBatchedTokens: number;
 }
 
 /**
- * Requests that are taken beyond the free places. If one waits for its adapter, another whose adapter is in memory can
- * fill its place in the pass.
+ * Number of requests that `take` takes in addition to the free places. If one waits for its adapter, another whose
+ * adapter is in memory can fill its place in the pass.
  */
 const spare = 4;
 
 /**
- * Schedules the rows of the next pass. Requests join and leave between passes. Decoding sequences come first; prompt
- * chunks fill the remaining rows. If pages run out, the newest sequence is preempted: it releases its pages and is
- * recomputed later. So the oldest one always continues, and each becomes the oldest in time. A sequence whose reader is
- * slow is paused; it keeps its pages until another sequence needs them.
+ * Chooses the tokens that the next pass computes, one per row. Requests join and leave between passes. Decoding
+ * sequences come first; prompt chunks fill the remaining rows. If pages run out, the newest sequence is preempted: it
+ * releases its pages and is recomputed later. So the oldest one always continues, and each becomes the oldest in time.
+ * A sequence whose reader is slow is paused; it keeps its pages until another sequence needs them.
  */
 export class Scheduler<S extends Sequence> {
   /** Number of preemptions so far. */
@@ -69,9 +69,9 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Takes the next requests from the queue, to load their adapters. Call `ready` for each. Takes as many as places are
-   * free and a few more, so that the others keep their turns. Requests to the base model may overtake requests that
-   * wait for loads.
+   * Takes the next requests from the queue, so that their adapters are loaded; call `ready` when one is. Takes `spare`
+   * requests more than there are free places; the others keep their turns in the queue. Requests to the base model may
+   * overtake requests that wait for loads.
    */
   take(): S[] {
     const { maxNumSeqs } = this.#limits;
@@ -110,7 +110,7 @@ export class Scheduler<S extends Sequence> {
     sequence.computed = 0;
   }
 
-  /** Returns the chunks of the next pass; an empty list if nothing can run. */
+  /** Returns the tokens that the next pass computes, as a chunk per sequence; an empty list if no sequence can run. */
   plan(): Chunk<S>[] {
     this.#pause();
     this.#admit();
@@ -155,7 +155,7 @@ export class Scheduler<S extends Sequence> {
     return false;
   }
 
-  /** Extends a sequence with shared pages that hold its next tokens. The last token always runs. */
+  /** Extends a sequence with cached pages that hold its next tokens. At least the last token is always computed. */
   #reuse(sequence: S): void {
     const { table, tokens, computed } = sequence;
     if (sequence.wantsPromptLogits || computed !== table.length * this.#pool.pageSize) return;
@@ -177,7 +177,8 @@ export class Scheduler<S extends Sequence> {
     }
     const prompts = this.#running.filter((sequence) => !decodes(sequence));
     for (const sequence of prompts) this.#reuse(sequence);
-    // The oldest prompt gets at least half of the rows. Shorter prompts are scheduled before it, and it takes the rest.
+    // At least half of the rows are reserved for the oldest prompt. Shorter prompts come next, and the oldest prompt
+    // also gets the rows that they leave.
     const [oldest, ...others] = prompts;
     if (!oldest) return chunks;
     const sure = this.#grow(oldest, Math.ceil(rows / 2));
@@ -192,7 +193,10 @@ export class Scheduler<S extends Sequence> {
     return chunks;
   }
 
-  /** Allocates the page for a sequence's next token, and preempts the newest sequences if necessary. */
+  /**
+   * Allocates the page for a decoding sequence's next token, and preempts the newest sequences if no page is free.
+   * Returns false if the sequence itself was preempted.
+   */
   #claim(sequence: S): boolean {
     while (this.#running.includes(sequence)) {
       if (this.#grow(sequence, pending(sequence)) > 0) return true;
@@ -201,7 +205,7 @@ export class Scheduler<S extends Sequence> {
     return false;
   }
 
-  /** Allocates pages for the next tokens, at most `rows`. Returns the number of tokens that fit. */
+  /** Allocates pages for at most `rows` of a sequence's next tokens. Returns how many tokens fit. */
   #grow(sequence: S, rows: number): number {
     const { table, computed } = sequence;
     const { pageSize } = this.#pool;
@@ -214,7 +218,9 @@ export class Scheduler<S extends Sequence> {
     return Math.min(end, table.length * pageSize) - computed;
   }
 
-  /** Allocates a page, if necessary from a sequence that does not run; null if there is none. */
+  /**
+   * Allocates a page. If none is free, takes pages from paused and preempted sequences. Returns null if they have none.
+   */
   #takePage(): number | null {
     let page = this.#pool.take();
     while (page === null && this.#reclaim()) page = this.#pool.take();
@@ -222,8 +228,8 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Frees the pages of the newest sequence that holds pages and does not run, other than `except`. Returns false if
-   * there is none.
+   * Frees the pages of the newest paused sequence, or else of the newest preempted one. Skips `except` and sequences
+   * without pages. Returns false if no sequence is left.
    */
   #reclaim(except?: S): boolean {
     const holds = (sequence: S) => sequence !== except && sequence.table.length > 0;
@@ -233,7 +239,7 @@ export class Scheduler<S extends Sequence> {
     return true;
   }
 
-  /** Returns the number of pages that `#reclaim` can free. */
+  /** Returns how many pages repeated calls of `#reclaim` can free. */
   #reclaimable(except: S): number {
     const idle = [...this.#paused, ...this.#preempted].filter((sequence) => sequence !== except);
     return idle.reduce((sum, { table }) => sum + table.length, 0);

@@ -13,21 +13,24 @@ export interface Sequence {
   /** Prompt and new tokens. */
   readonly tokens: number[];
   readonly promptLength: number;
-  /** True if every prompt token must run, so that shared pages cannot be used. */
+  /**
+   * True if log-probabilities of the prompt are requested, so that each prompt token must be computed and no cached
+   * page can be used.
+   */
   readonly wantsPromptLogits: boolean;
-  /** Number of tokens whose keys and values are in pages. */
+  /** Number of tokens whose keys and values are in the sequence's pages. */
   computed: number;
   /** Pages of the sequence, in order. */
   readonly table: number[];
-  /** Number of prompt tokens taken from shared pages when it began. */
+  /** Number of prompt tokens whose keys and values were taken from cached pages. */
   cachedTokens: number;
   /** Number of times that it was preempted. */
   preemptions: number;
-  /** Number of tokens charged to its tenant. */
+  /** Number of tokens that the fair queue has charged to its tenant. */
   charged: number;
 }
 
-/** Next rows of a sequence: its tokens `start` to `end`. */
+/** Tokens of a sequence that the next pass computes: from index `start` up to, but not including, `end`. */
 export interface Chunk<S extends Sequence> {
   readonly sequence: S;
   readonly start: number;

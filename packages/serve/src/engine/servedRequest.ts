@@ -16,7 +16,7 @@ export interface RowLogprobs {
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
 }
 
-/** Parts of an engine for writing a request's events. */
+/** Model, tokenizer and end-of-sequence tokens, from which a request makes its events. */
 export interface RequestContext {
   readonly model: ConstructorParameters<typeof LogitEdits>[1];
   readonly tokenizer: Tokenizer;
@@ -24,7 +24,7 @@ export interface RequestContext {
   readonly eosTokenIds: readonly number[];
 }
 
-/** Request while it is served: its sequence and its events. */
+/** Request that is being served, with its sequence and its output events. */
 export class ServedRequest implements Sequence {
   readonly id: string;
   readonly tenant: string;
@@ -39,7 +39,7 @@ export class ServedRequest implements Sequence {
   readonly priority: number;
   /** Number of most probable tokens to return with each token; null: no log-probabilities. */
   readonly logprobs: number | null;
-  /** The same for tokens of the prompt. */
+  /** Number of most probable tokens to return with each prompt token; null: no log-probabilities of the prompt. */
   readonly promptLogprobs: number | null;
   readonly events: EventQueue<ServingEvent>;
   computed = 0;
@@ -63,7 +63,7 @@ export class ServedRequest implements Sequence {
   /** Number of prompt tokens sent as events. */
   #echoed = 0;
 
-  /** Calls `onRoom` when a slow reader has caught up. */
+  /** `onRoom` is called when a slow reader has caught up. */
   constructor(
     request: ServingRequest,
     settings: RequestSettings,
@@ -114,12 +114,14 @@ export class ServedRequest implements Sequence {
     return this.tokens.length - this.promptLength;
   }
 
-  /** True if a next token must be chosen after its last token. */
+  /** True if the sequence may have another new token. */
   get wantsToken(): boolean {
     return this.newTokens < this.settings.maxNewTokens;
   }
 
-  /** Returns the logit edits, created at the first call; null if the settings need none. */
+  /**
+   * Returns the object that edits this request's logits, created at the first call; null if the settings need no edits.
+   */
   edits(): LogitEdits | null {
     if (!LogitEdits.needed(this.settings)) return null;
     this.#edits ??= new LogitEdits(this.settings, this.#context.model);
@@ -184,7 +186,7 @@ export class ServedRequest implements Sequence {
     this.events.end();
   }
 
-  /** Releases its resources other than pages. */
+  /** Frees the logit edits and the adapter lease, but not the pages. */
   release(): void {
     this.#edits?.dispose();
     this.#edits = null;

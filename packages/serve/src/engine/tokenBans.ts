@@ -5,7 +5,7 @@ import { ServingError } from "../api/api.ts";
 export interface BanSettings {
   /** Token ids of words that must not occur in the new text. */
   readonly badWords: readonly (readonly number[])[];
-  /** Tokens that are forbidden before `minTokens` new tokens. */
+  /** Stop tokens, which are forbidden until the sequence has `minTokens` new tokens. */
   readonly stopTokenIds: readonly number[];
   readonly minTokens: number;
 }

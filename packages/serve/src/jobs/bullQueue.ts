@@ -24,7 +24,7 @@ export interface BullQueueOptions extends QueueLimits {
    * that time. Default 30.
    */
   readonly lockSeconds?: number;
-  /** Number of times that a job is restarted after its worker died. After one more, it has failed. Default 5. */
+  /** Most restarts of a job after its worker died. If a worker dies once more, the job fails. Default 5. */
   readonly deaths?: number;
   /** Receives connection errors. The connection is restored automatically. Default: `console.warn`. */
   readonly onError?: (error: Error) => void;
@@ -35,10 +35,10 @@ const bullKeys: OptionKeys<BullQueueOptions> = {
   ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
 };
 
-/** Largest priority value of BullMQ, for a job that has not been ordered yet. */
+/** Largest priority value that BullMQ allows. A new job has it until `arrange` sets its position in the fair order. */
 const lastPriority = 2 ** 21 - 1;
 
-/** Milliseconds until a job checks again if its owner may run another job. */
+/** Milliseconds by which a job is postponed if its owner already has `perOwner` running jobs. */
 const roomMs = 1000;
 
 /** Creates a job queue with BullMQ on Redis, for any number of servers and workers. */
@@ -66,7 +66,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   const queue = new Queue<OpenJob>(name, { connection: client });
   queue.on("error", onError);
 
-  /** Jobs whose last failure was reported before BullMQ recorded it. */
+  /** Ids of jobs whose final failure `run` has already passed to `worker.failed`, so that it is not reported twice. */
   const settled = new Set<string>();
   const servedKey = queue.toKey("served");
   /** Sets the priority of each waiting job to its position in the fair order. */
@@ -112,7 +112,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
     }
   };
 
-  /** Returns the number of the owner's jobs that became active before this one. */
+  /** Returns how many of the owner's active jobs became active before this one. */
   const placeAmongActive = async (job: Job<OpenJob>): Promise<number> => {
     const active = (await queue.getActive()).filter((other) => other?.data.owner === job.data.owner);
     const when = (other: Job) => other.processedOn ?? Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import type { OpenJob } from "./jobStore.ts";
 /** Waiting job. */
 interface WaitingJob {
   readonly job: OpenJob;
-  /** Position among all jobs by the time of their order. */
+  /** Position among all jobs, from the oldest to the newest. */
   readonly number: number;
 }
 
@@ -23,6 +23,6 @@ export function fairOrder<T extends WaitingJob>(
   });
   owners.sort((a, b) => (a.served === b.served ? a.oldest - b.oldest : a.served - b.served));
   const rounds = Math.max(...owners.map(({ jobs }) => jobs.length));
-  // Every round has the order of the first, since each owner is served once per round.
+  // All rounds use the order of the first round, since each owner is served once per round.
   return Array.from({ length: rounds }, (_, round) => owners.flatMap(({ jobs }) => jobs[round] ?? [])).flat();
 }

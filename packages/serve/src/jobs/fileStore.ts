@@ -5,7 +5,7 @@ import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 /** Prefix of file ids. */
 const filePrefix = "file";
 
-/** File that a key has uploaded or a job has made. */
+/** File that a client uploaded with its API key, or that a job wrote for its owner. */
 export interface StoredFile {
   readonly id: string;
   readonly bytes: number;
@@ -15,11 +15,11 @@ export interface StoredFile {
   readonly purpose: "fine-tune" | "fine-tune-results";
   /** Number of non-empty lines, which is the most examples that the file can hold. */
   readonly lines: number;
-  /** Key of its slot in the owner's file limit; null for a file made by a job. */
+  /** Key of the object that counts this file in its owner's limit on files; null for a file that a job wrote. */
   readonly slot: string | null;
 }
 
-/** Files of a store. Each is visible only to its owner. */
+/** Files for fine-tuning in an object store. Each file is visible only to its owner. */
 export class FileStore {
   readonly objects: ObjectStore;
 

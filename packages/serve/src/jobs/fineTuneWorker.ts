@@ -20,7 +20,7 @@ export interface TrainedJob {
 /** Options for `fineTuneWorker`. */
 export interface FineTuneWorkerOptions {
   readonly store: JobStore;
-  /** Place from which servers load adapters: the same folder or bucket as the store's. */
+  /** Place from which servers load adapters. It must be the folder or bucket in which the job store is. */
   readonly place: AdapterPlace;
   /**
    * Trains a job from its last checkpoint, and writes the adapter to the store. Throws `JobRefused` for a job that can
@@ -34,7 +34,7 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
   checkOptions("fineTuneWorker", options, { store: true, place: true, train: true });
   const { store, place, train } = options;
   const time = new TrainerTime(store.objects);
-  /** Records the end of a job, publishes its adapter, and removes the job from the open ones. */
+  /** Records the end of a job, publishes its adapter, and removes the job from the list of open jobs. */
   const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
     const stands = await store.finish(job, end);
     if (stands.status === "succeeded" && job.served) await publish(place, store, job);
@@ -78,9 +78,9 @@ export interface KeepFilledOptions {
 }
 
 /**
- * Adds the open jobs of a model to a queue, now and periodically. This restores jobs of a process that was killed
- * between writing to the store and to the queue, and all jobs after a queue has lost its data. Returns a function that
- * stops it.
+ * Adds the open jobs of a model to a queue, now and periodically. So a queue that lost its data is filled again, and
+ * jobs are not lost if a process is killed between writing to the store and to the queue. Returns a function that stops
+ * it.
  */
 export function keepFilled(
   queue: JobQueue,

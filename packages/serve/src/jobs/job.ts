@@ -1,7 +1,7 @@
 /** Value of a training option. */
 export type OptionValue = string | number | boolean;
 
-/** Fine-tuning job as it was ordered. It is immutable. */
+/** Fine-tuning job with its settings, as the client ordered it. It never changes. */
 export interface FineTuneJob {
   readonly id: string;
   /** Tenant that ordered the job and owns its model. */
@@ -10,7 +10,7 @@ export interface FineTuneJob {
   readonly createdAt: number;
   /** Name of the base model. */
   readonly model: string;
-  /** Name of the adapter on the servers. */
+  /** Model name by which clients use the trained adapter on the servers. */
   readonly name: string;
   /** False if the adapter is kept in the store only and not served. */
   readonly served: boolean;
@@ -42,7 +42,7 @@ export interface JobLimits {
 /** Kinds of training. */
 export type JobMethod = "supervised" | "dpo";
 
-/** Kinds of jobs: trainings, and measured runs of comparisons, which write no adapter. */
+/** Kinds of jobs: a training method, or "comparison", one run of `lowrank compare`, which writes no adapter. */
 export type JobKind = JobMethod | "comparison";
 
 /** Progress of a job, as written by its worker. */
@@ -57,7 +57,7 @@ export interface JobProgress {
   readonly finishAt?: number;
 }
 
-/** End of a job, which is written once. */
+/** Final status of a job. It is written once. */
 export interface JobEnd {
   readonly status: "succeeded" | "failed" | "cancelled";
   /** Seconds since 1970. */

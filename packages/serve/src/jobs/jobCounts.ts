@@ -3,13 +3,16 @@ import { getJson } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob, JobState } from "./job.ts";
 import type { JobStore } from "./jobStore.ts";
 
-/** Statuses of jobs. */
+/** All statuses of a job, named as in OpenAI's API. */
 const statuses = ["queued", "validating_files", "running", "paused", "succeeded", "failed", "cancelled"] as const;
 
 /** Number of jobs by status. */
 export type JobCounts = Readonly<Record<(typeof statuses)[number], number>>;
 
-/** Returns the status of a job. It has succeeded only when its model can be used. */
+/**
+ * Returns the status of a job. A job that ended with success counts as succeeded only once its model is in the
+ * manifest.
+ */
 export function statusOf({ progress, paused, end, settled }: JobState): (typeof statuses)[number] {
   const ended = end?.status === "succeeded" && !settled ? undefined : end?.status;
   return ended ?? (paused ? "paused" : (progress?.status ?? "queued"));
@@ -20,7 +23,7 @@ const rememberMs = 10_000;
 
 /** Returns a function that counts the jobs of all owners in a store by status. */
 export function jobCounter(jobs: JobStore): () => Promise<JobCounts> {
-  /** Orders so far, and the jobs whose status is final. */
+  /** Jobs, and final statuses, each by the key of the job's object. They are cached, since neither changes. */
   const orders = new Map<string, FineTuneJob>();
   const settled = new Map<string, (typeof statuses)[number]>();
   let known: { readonly counts: Promise<JobCounts>; readonly until: number } | null = null;

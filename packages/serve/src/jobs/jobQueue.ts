@@ -19,13 +19,15 @@ export interface Working {
 }
 
 /**
- * Queue that distributes jobs. Owners take turns; jobs of one owner are ordered by `priority` (smallest first), then by
- * age. The store has all its data too, so that a queue that lost its data can be refilled.
+ * Queue that distributes jobs to workers. Owners take turns; jobs of one owner are ordered by `priority` (smallest
+ * first), then by age. A queue that lost its data can be filled again from the job store.
  */
 export interface JobQueue {
   /** Adds a job. Does nothing if the job already waits or runs. */
   add(job: OpenJob): Promise<void>;
-  /** Removes a waiting job. A running job continues, and finds its end in the store. */
+  /**
+   * Removes a waiting job. A running job is not interrupted; its worker reads from the store that the job has ended.
+   */
   remove(id: string): Promise<void>;
   /** Starts running jobs. */
   work(worker: JobWorker): Promise<Working>;

@@ -14,8 +14,8 @@ export interface OpenJob {
 }
 
 /**
- * Jobs in a store. The store runs nothing: a queue assigns jobs to workers. An order and an end are written once, so
- * that only one of two concurrent ends is recorded.
+ * Stores jobs and their states. It does not run them: a queue assigns jobs to workers. The settings and the end of a
+ * job are each written once, so that only one of two concurrent ends is recorded.
  */
 export class JobStore {
   readonly objects: ObjectStore;
@@ -24,7 +24,7 @@ export class JobStore {
     this.objects = objects;
   }
 
-  /** Writes an order, and opens the job. */
+  /** Stores a new job, and adds it to the list of open jobs. */
   async order(job: FineTuneJob): Promise<void> {
     await this.objects.put(await orderKey(job.owner, job.id), JSON.stringify(job));
     await this.#open(job);
@@ -90,12 +90,12 @@ export class JobStore {
     return (await this.end(job)) ?? end;
   }
 
-  /** Removes an ended job from the open ones. */
+  /** Removes an ended job from the list of open jobs. */
   close({ id, model }: FineTuneJob): Promise<void> {
     return this.objects.remove(openFolder(model) + id);
   }
 
-  /** Reopens a failed job. */
+  /** Adds a failed job to the list of open jobs again, so that workers can resume it. */
   async reopen(job: FineTuneJob): Promise<void> {
     // Removed first: otherwise a worker could find the job open with its old end, and close it.
     await this.objects.remove(keyOf(job, "end.json"));
@@ -123,8 +123,8 @@ export class JobStore {
   }
 
   /**
-   * Writes a part of a job's log: all events between a checkpoint and the next. `step` is the first checkpoint's step.
-   * A run that resumes from it after a kill overwrites the part.
+   * Writes the events that a run logged between two checkpoints. `step` is the step of the first checkpoint. A run that
+   * resumes from that checkpoint overwrites these events.
    */
   writeLog(job: FineTuneJob, step: number, events: readonly JobEvent[]): Promise<void> {
     const name = `log/${String(step).padStart(9, "0")}.jsonl`;

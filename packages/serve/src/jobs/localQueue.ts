@@ -29,7 +29,7 @@ class LocalQueue implements JobQueue {
   readonly #limits: Required<QueueLimits>;
   #waiting: Waiting[] = [];
   readonly #running = new Map<string, { owner: string; stop: AbortController; ended: Promise<void> }>();
-  /** Counter value of the start at which each owner was last served. */
+  /** Value of `#starts` when a job of each owner last started, by owner. Smaller values were served longer ago. */
   readonly #served = new Map<string, number>();
   #starts = 0;
   #worker: JobWorker | null = null;

@@ -7,7 +7,7 @@ import { systemClock } from "../storage/storeClock.ts";
 import type { FineTuneJob } from "./job.ts";
 import type { JobStore } from "./jobStore.ts";
 
-/** Adapter of a run: the final one, or a checkpoint's. */
+/** Adapter that a training run wrote: the final one, or the adapter of a checkpoint. */
 interface RunAdapter {
   readonly name: string;
   readonly path: string;
@@ -26,7 +26,7 @@ export async function checkpointSteps(store: JobStore, { id }: FineTuneJob): Pro
   return steps.map(Number).sort((a, b) => a - b);
 }
 
-/** Returns the hash of a job's adapter, and its method. */
+/** Returns the version (hash of the files) of a job's final adapter, and its method as in `peft_type`. */
 export async function adapterVersion(
   place: AdapterPlace,
   { id }: FineTuneJob,

@@ -24,7 +24,9 @@ export async function timedRun<T>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
 
-  /** Adds the time since the last call, and returns the milliseconds left. */
+  /**
+   * Adds the seconds since the last call to the stored training time. Returns the milliseconds until the nearest limit.
+   */
   const countOnce = async (): Promise<number> => {
     const now = performance.now();
     const seconds = (now - start) / 1000;
@@ -43,7 +45,7 @@ export async function timedRun<T>(
     if (left[0].ms <= 0) reached ??= left[0].refused;
     return left[0].ms;
   };
-  // Sequential, since each call adds to the stored value.
+  // Calls run one after the other, since each adds to the stored value.
   let counting: Promise<unknown> = Promise.resolve();
   const count = (): Promise<number> => {
     const counted = counting.then(countOnce);

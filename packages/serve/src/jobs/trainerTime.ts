@@ -11,8 +11,8 @@ interface StoredTime {
 type TimedJob = Pick<FineTuneJob, "id" | "owner">;
 
 /**
- * Training time in the store: of each job over all its attempts, and of each owner by UTC day. A job runs on one worker
- * at a time, which alone writes its time.
+ * Stores the seconds of training: of each job over all its attempts, and of each owner by UTC day. Only the worker that
+ * runs a job adds its time, so no two workers write the time of one job.
  */
 export class TrainerTime {
   readonly #objects: ObjectStore;
@@ -29,7 +29,7 @@ export class TrainerTime {
     return this.#read(jobKey(id));
   }
 
-  /** Returns today's seconds of an owner's jobs. */
+  /** Returns the seconds for which all jobs of an owner have trained today (UTC). */
   async today(owner: string): Promise<number> {
     const found = await this.#objects.list(await this.#dayFolder(owner));
     const seconds = await Promise.all(found.map(({ key }) => this.#read(key)));

@@ -41,7 +41,9 @@ const html = `<!doctype html>
 </html>
 `;
 
-/** Returns the response with the page. Its content security policy forbids loading from elsewhere. */
+/**
+ * Returns the HTTP response with the server's web page. Its content security policy forbids requests to other servers.
+ */
 export async function pageResponse(): Promise<Response> {
   const [script, style] = await Promise.all([pageScript, pageStyle].map(hashOf));
   const policy = [
@@ -64,7 +66,7 @@ export async function pageResponse(): Promise<Response> {
   return new Response(html, { headers });
 }
 
-/** Returns the hash of a text for a content security policy. */
+/** Returns the hash by which a content security policy allows an inline script or style: "sha256-" and base64. */
 async function hashOf(text: string): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return `sha256-${btoa(String.fromCharCode(...hash))}`;

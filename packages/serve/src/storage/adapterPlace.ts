@@ -16,8 +16,8 @@ export interface ManifestText {
 }
 
 /**
- * Place with folders of adapters, and a manifest that selects the served ones. Methods throw ServingError `unavailable`
- * while it cannot be reached.
+ * Place with folders of adapters, and a manifest file that lists the adapters to serve. Methods throw ServingError
+ * `unavailable` while the place cannot be reached.
  */
 export interface AdapterPlace {
   /** Name of this place in messages. */

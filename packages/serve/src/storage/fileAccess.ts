@@ -20,15 +20,15 @@ export interface FileAccess {
   realpath(path: string): Promise<string>;
 }
 
-/** Duration of one operation above which disk access becomes asynchronous, and for how long, in milliseconds. */
+/** If one file operation takes longer than `slowMs` milliseconds, the disk is accessed asynchronously for `pauseMs`. */
 const slowMs = 4;
 const pauseMs = 5000;
 
 /**
- * Returns a function that selects how to read recently listed files. Names and sizes are then in the system's cache, so
- * synchronous calls are faster: asynchronous ones take four times the work, and a turn of the event loop. Contents are
- * always read asynchronously, since they may come from the disk. After one slow operation, all operations are
- * asynchronous for some seconds.
+ * Returns a function that selects how to read recently listed files. Their names and sizes are in the system's cache,
+ * so synchronous calls are faster than asynchronous ones, which take four times the work and a turn of the event loop.
+ * Contents are always read asynchronously, since they may come from the disk. After one slow operation, all operations
+ * are asynchronous for some seconds.
  */
 export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileAccess {
   let slowUntil = Number.NEGATIVE_INFINITY;
@@ -49,7 +49,7 @@ export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileA
 /** Returns the flags for opening. Without O_NONBLOCK, opening a pipe would wait for its writer. */
 const flagsOf = ({ constants }: DiskModules): number => constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** Returns synchronous access, except for reading contents. */
+/** Returns file operations that block this thread, except for reading contents. */
 function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T): FileAccess {
   const { fsSync: fs } = modules;
   return {
@@ -69,7 +69,7 @@ function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T
   };
 }
 
-/** Returns access whose operations all run in other threads. */
+/** Returns file operations that all run in Node's thread pool. */
 function besideAccess(modules: DiskModules): FileAccess {
   const { fs } = modules;
   return {

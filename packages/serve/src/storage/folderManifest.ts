@@ -23,13 +23,14 @@ interface Lock {
 /** Age in milliseconds after which a lock counts as abandoned. Its owner needs it for a few milliseconds. */
 const staleMs = 30_000n;
 
-/** Attempts at a lock held by others, and the milliseconds between them. */
+/** Number of attempts to take a lock that another writer holds, and the milliseconds between attempts. */
 const attempts = 200;
 const betweenMs = 25;
 
 /**
- * Returns the methods for a folder's manifest. It is written to a temporary file and renamed under a lock file. So
- * readers see the old or the new one, and only one of two concurrent writers succeeds.
+ * Returns the methods that read and write the manifest of a folder. A new manifest is written to a temporary file,
+ * which is then renamed under a lock file. So readers see the old or the new one, and only one of two concurrent
+ * writers succeeds.
  */
 export function folderManifest({
   label,
@@ -74,7 +75,9 @@ export function folderManifest({
     },
   };
 
-  /** Takes the lock. `own` is a file that this writer has just written there. */
+  /**
+   * Takes the lock. `own` is a file that this writer has just written to `root`; its time is compared with the lock's.
+   */
   async function lock(root: string, own: string): Promise<Lock> {
     const at = paths.join(root, `${manifestName}.lock`);
     const inode = async (file: string) => (await tried(fs.stat(file, { bigint: true })))?.ino;

@@ -85,7 +85,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     return real !== null && (await tried(fs.stat(paths.join(real, configName)))) !== null;
   };
 
-  /** Returns the bytes of a file; null if it is no longer the listed file. */
+  /** Reads a file; null if it no longer exists, or has changed since it was listed. */
   const readWhole = async (
     at: string,
     { size, tag }: AdapterFile,
@@ -120,7 +120,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
     holds: async (path, files) => {
-      // The tag identifies the file itself, which was inside the folder.
+      // No check of the path is needed: an equal tag means the same file, which was inside the folder when it was
+      // listed.
       const isSame = async ({ name, tag }: AdapterFile) => {
         const stats = await tried(fs.stat(paths.join(root, path, name), { bigint: true }));
         return stats !== null && tagOf(stats) === tag;

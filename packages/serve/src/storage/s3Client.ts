@@ -47,7 +47,7 @@ export interface S3Answer {
 const attempts = 4;
 const firstPauseMs = 100;
 
-/** Milliseconds for which requests fail at once after the store did not answer. */
+/** Milliseconds for which new requests fail at once after the store has not answered. */
 const restMs = 1000;
 
 /** Failure that another attempt may resolve. */

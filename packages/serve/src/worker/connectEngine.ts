@@ -24,7 +24,7 @@ interface NodeWorker {
 /** Web Worker, or a Worker of Node's `worker_threads`, whose script calls `serveEngine`. */
 export type ServingWorker = Worker | NodeWorker;
 
-/** Returns the engine in a Worker. If the Worker ends, all pending calls fail with `unavailable`. */
+/** Returns an engine whose calls run in a Worker. If the Worker ends, all pending calls fail with `unavailable`. */
 export function connectEngine(worker: ServingWorker): ServingEngine {
   return new RemoteServingEngine(worker);
 }

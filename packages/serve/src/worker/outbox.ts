@@ -1,7 +1,7 @@
-/** Microtask turns to wait, in which the streams of a pass deliver their events. */
+/** Number of microtask turns to wait before sending, so that events of all streams of a pass are in one message. */
 const turns = 16;
 
-/** Returns a function that collects items and sends them in one message before the engine's next pass. */
+/** Returns a function that collects items, and sends all items of an engine's pass in one message. */
 export function outbox<T>(send: (items: T[]) => void): (item: T) => void {
   let items: T[] = [];
   const flush = async () => {

@@ -42,7 +42,7 @@ export interface WireError {
   };
 }
 
-/** Most events of a request in transit. Then its engine waits for the reader. */
+/** Most events of one request that the Worker sends before the reader takes them. After that, the engine waits. */
 export const eventWindow = 64;
 
 /** Converts an error to the form that is sent. */

@@ -14,7 +14,7 @@ const errorBody = z
   })
   .openapi("ErrorResponse");
 
-/** Headers with the remaining budgets of the key. */
+/** OpenAPI schemas of the response headers with a key's limits on requests and tokens, named as in OpenAI's API. */
 const rateLimits = Object.fromEntries(
   ["requests", "tokens"].flatMap((what) => [
     [`x-ratelimit-limit-${what}`, { schema: { type: "string" as const }, description: `The key's budget of ${what}.` }],
@@ -29,7 +29,7 @@ const rateLimits = Object.fromEntries(
   ]),
 );
 
-/** Route in the OpenAPI document. */
+/** Route of the server, with the facts for its entry in the OpenAPI document. */
 export interface ServingRoute {
   readonly method: "get" | "post" | "delete";
   readonly path: string;
@@ -38,15 +38,20 @@ export interface ServingRoute {
   readonly params?: readonly string[];
   /** Names of query parameters, which `answer` reads. */
   readonly query?: readonly string[];
-  /** Schema of a form, which `answer` reads piece by piece. */
+  /** Schema of a multipart form, for the OpenAPI document only. `answer` reads and checks the form piece by piece. */
   readonly form?: z.ZodType;
-  /** Schema of the body. `answer` validates it, so that unsupported fields get their own error. */
+  /**
+   * Schema of the JSON body, for the OpenAPI document only. `answer` checks the body, so that unsupported fields get
+   * their own error.
+   */
   readonly body?: z.ZodType;
   /** Adds headers with the remaining budgets of the key to answers. Default false. */
   readonly budgeted?: boolean;
   /** Accepts requests without a key. Default false. */
   readonly open?: boolean;
-  /** Route that is polled: answers are counted, and only failures are logged. Default false. */
+  /**
+   * True for a route that monitoring calls often: its answers are counted, but only failures are logged. Default false.
+   */
   readonly quiet?: boolean;
   /** Counts its requests in `/load`. Default false. */
   readonly counted?: boolean;

@@ -48,7 +48,7 @@ export type ServingApp = OpenAPIHono<AppEnv>;
 /** Request in the app. */
 export type AppRequest = Context<AppEnv>;
 
-/** Parts of an AppContext. */
+/** Objects from which an AppContext is made. */
 interface AppParts {
   readonly engine: ServingEngine;
   readonly limits: ServingLimits;
@@ -60,7 +60,7 @@ interface AppParts {
   readonly running: RunningRequests;
 }
 
-/** Parts that every route shares. */
+/** Objects that all routes of a server share. */
 export class AppContext {
   readonly engine: ServingEngine;
   readonly limits: ServingLimits;
@@ -69,13 +69,15 @@ export class AppContext {
   readonly draining: AbortSignal;
   readonly findCaller: FindCaller;
   readonly running: RunningRequests;
-  /** Requests and tokens of all keys. */
+  /** Counts the sequences and tokens of each API key, and refuses requests that exceed the key's budgets. */
   readonly budgets: Budgets;
-  /** Counts the fine-tunes by status. Default: none. */
+  /**
+   * Returns the number of fine-tuning jobs by status. Default: returns no statuses, as on a server without fine-tuning.
+   */
   countJobs: () => Promise<Readonly<Record<string, number>>> = async () => ({});
-  /** Running chats, completions and embeddings. */
+  /** Counts the running chat, completion and embedding requests of each tenant. */
   readonly load: Load = new Load();
-  /** Functions that return the use of budgets counted elsewhere, such as in the fine-tuning store. */
+  /** Functions that return a tenant's use of the budgets that `budgets` does not count, such as stored bytes. */
   readonly budgetSources: ((spender: Spender) => Promise<readonly BudgetUse[]>)[] = [];
 
   constructor(parts: AppParts) {
@@ -89,7 +91,7 @@ export class AppContext {
     this.budgets = new Budgets(parts.limits.pending);
   }
 
-  /** Returns the use of all budgets by all keys that have been used. */
+  /** Returns each tenant's use of all budgets, for the tenants that have sent a request. */
   async budgetUses({ adapters: { byTenant = {} } }: ServingStats): Promise<BudgetUse[]> {
     const looks = this.budgetSources.flatMap((source) => this.budgets.spenders.map(source));
     // Budgets of an unreachable store are left out.

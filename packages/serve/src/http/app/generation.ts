@@ -13,7 +13,7 @@ export interface Usage {
   prompt_tokens_details: { cached_tokens: number };
 }
 
-/** Event of one of a request's choices. */
+/** Event of a request, with the number of the choice to which it belongs. */
 export interface ChoiceEvent {
   readonly choice: number;
   readonly event: ServingEvent;
@@ -23,7 +23,10 @@ export interface ChoiceEvent {
 export interface Generation {
   /** Fingerprint of the model and of the resolved adapter version. */
   readonly fingerprint: string;
-  /** Yields all events, including the first. Frees the places of the sequences at the end. */
+  /**
+   * Yields all events, including the first one, for which `startGeneration` waited. At the end, frees the places of the
+   * sequences.
+   */
   events(): AsyncGenerator<ChoiceEvent, void, undefined>;
   /** Returns the token counts of all sequences so far. */
   usage(): Usage;
@@ -31,7 +34,7 @@ export interface Generation {
   usageOf(choice: number): Usage;
 }
 
-/** Sequences to generate. A prompt with several choices is counted once. */
+/** Sequences to generate for one HTTP request. The tokens of a prompt with several choices are counted once. */
 interface Job {
   readonly requests: readonly ServingRequest[];
   /** Number of choices per prompt. The choices of a prompt are adjacent. */

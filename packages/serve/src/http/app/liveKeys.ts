@@ -32,7 +32,7 @@ export class LiveKeys {
     this.#keys = keys;
   }
 
-  /** Makes an app follow the list. */
+  /** Calls `take` with the new list before each replacement of the keys. Apps use it to stay up to date. */
   follow(take: TakeKeys): void {
     this.#takers.add(take);
   }

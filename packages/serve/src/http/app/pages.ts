@@ -5,8 +5,8 @@ import type { AppRequest } from "./appContext.ts";
 export const pageQuery: readonly string[] = ["after", "limit"];
 
 /**
- * Returns a page of a list, as OpenAI's clients expect it: the items after `after`, at most `limit` of them. `read` is
- * called only for the items of the page.
+ * Returns a page of a list in the format that OpenAI's clients expect: at most `limit` items that follow the item with
+ * id `after`. Calls `read` only for the ids on the page.
  */
 export async function pageOf<T>(
   c: AppRequest,

@@ -9,7 +9,7 @@ interface RunningRequest {
   readonly end: AbortController;
 }
 
-/** Running requests, so that the server can end the requests of a removed key. */
+/** Running requests with their API keys. If a key is removed, the server can end the key's requests. */
 export class RunningRequests {
   readonly #running = new Set<RunningRequest>();
 
@@ -23,7 +23,7 @@ export class RunningRequests {
     return { revoked: request.end.signal, ended: () => void this.#running.delete(request) };
   }
 
-  /** Ends the requests whose key `find` no longer finds, or finds for another tenant. */
+  /** Ends the requests whose API key has been removed or now belongs to another tenant, according to `find`. */
   async endRevoked(find: FindCaller): Promise<void> {
     const check = async ({ authorization, caller, end }: RunningRequest) => {
       if ((await find(authorization))?.tenant === caller.tenant) return;

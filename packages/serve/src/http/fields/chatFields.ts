@@ -9,7 +9,7 @@ export interface TemplateBody {
   add_special_tokens?: boolean;
 }
 
-/** Schemas of these fields. */
+/** Zod schemas of the fields of `TemplateBody`. */
 export const templateFields: { readonly [K in keyof TemplateBody]-?: z.ZodType<TemplateBody[K]> } = {
   add_generation_prompt: z
     .boolean()

@@ -1,11 +1,14 @@
 import type { ServingEvent } from "../../api/api.ts";
 
-/** vLLM's log-probabilities at one prompt position, by token id. Null for the first token. */
+/** Log-probabilities at one prompt position in vLLM's format, by token id; null for the first token. */
 export type PromptLogprob = Readonly<
   Record<string, { readonly logprob: number; readonly rank: number; readonly decoded_token: string }>
 > | null;
 
-/** Returns the log-probabilities at a prompt position: the token's own, and `likeliest` others. */
+/**
+ * Returns the log-probabilities at a prompt position: of the `likeliest` most probable tokens (negative: of all
+ * tokens), and of the prompt's own token.
+ */
 export function promptLogprobOf(
   { logprob }: Extract<ServingEvent, { type: "token" }>,
   likeliest: number,

@@ -24,7 +24,7 @@ export interface SamplingBody extends VllmBody {
 // Limited, since the text is searched for it after every token while other requests wait.
 const stopText = z.string().min(1).max(1000);
 
-/** Schemas of these fields. */
+/** Zod schemas of the fields of `SamplingBody`. */
 export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<SamplingBody[K]> } = {
   temperature: z.number().min(0).max(2).optional().openapi({ description: "0 takes the likeliest. Default: 1." }),
   top_p: z.number().gt(0).max(1).optional(),

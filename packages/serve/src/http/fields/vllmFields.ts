@@ -22,7 +22,7 @@ const tokenIds = z.array(z.int().min(0));
 // Limited, since all are checked after every token while other requests wait.
 const badWords = z.array(z.string().min(1).max(1000)).max(1000);
 
-/** Schemas of these fields. */
+/** Zod schemas of the fields of `VllmBody`. */
 export const vllmFields: { readonly [K in keyof VllmBody]-?: z.ZodType<VllmBody[K]> } = {
   min_tokens: z
     .int()
@@ -56,7 +56,7 @@ export const vllmFields: { readonly [K in keyof VllmBody]-?: z.ZodType<VllmBody[
     .openapi({ description: "Among the waiting requests of one key, the lowest goes first. Default: 0." }),
 };
 
-/** Returns the engine's settings for these fields. Throws for fields that cannot be combined. */
+/** Converts vLLM's fields of a body to settings of an engine request. Throws for fields that cannot be combined. */
 export function vllmSettings(body: VllmBody & { stream?: boolean }): Partial<ServingRequest> {
   if (body.stream && body.prompt_logprobs !== undefined) {
     const message = "prompt_logprobs are not available in a stream; leave out stream, or prompt_logprobs.";

@@ -12,7 +12,7 @@ export interface ServingLogger {
 export interface ServingMetrics {
   readonly contentType: string;
   answered(route: string, status: number, seconds: number): void;
-  /** Observes the seconds from a sequence's arrival to its first pass. */
+  /** Records the seconds from a sequence's arrival to its first pass. */
   queued(adapter: string | null, seconds: number): void;
   firstToken(adapter: string | null, seconds: number): void;
   nextToken(adapter: string | null, seconds: number): void;

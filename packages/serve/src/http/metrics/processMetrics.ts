@@ -3,7 +3,7 @@ import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { type Family, HistogramFamily, NumberFamily } from "../../metrics/families.ts";
 
 const gcBounds = [0.001, 0.01, 0.1, 1, 2, 5];
-/** Kinds of garbage collections by Node's constants. */
+/** Names of the kinds of garbage collection, by Node's constants. */
 const gcKinds: Readonly<Record<number, string>> = {
   1: "minor",
   2: "minor",

@@ -1,13 +1,13 @@
 import { HttpError } from "./httpError.ts";
 
-/** Most parts of a body. Validating each takes some microseconds, in which no other request is served. */
+/** Most fields and list items of a body. Checking each takes some microseconds, in which no other request is served. */
 const mostParts = 8000;
-/** Weight of a number in a list: token ids are many and quick to validate. */
+/** Share of a part that a number in a list counts, since lists of token ids are long, but quick to check. */
 const numberParts = 0.1;
 
 /**
- * Throws a 400 for a body with so many parts that validation would block the server, and for a field named `__proto__`
- * at any depth, which schemas would drop silently.
+ * Throws an HttpError with status 400 for a body with so many fields and items that checking it would block the server.
+ * Also refuses a field named `__proto__` at any depth, since schemas would ignore it without an error.
  */
 export function checkParts(body: object): void {
   let parts = 0;

@@ -9,7 +9,7 @@ type Refusal = (value: unknown, body: Readonly<Record<string, unknown>>) => stri
 /** Fields of OpenAI's API that this server does not support, by name. */
 export type Unsupported = Readonly<Record<string, Refusal>>;
 
-/** Fields of a body by their treatment. */
+/** Names of the fields that a body may have: supported fields, and fields of OpenAI's API that are not supported. */
 export interface BodyFields {
   /** Supported fields, which the schema validates. */
   readonly names: readonly string[];
@@ -17,7 +17,10 @@ export interface BodyFields {
   readonly unsupported: Unsupported;
 }
 
-/** Refuses a field unless its value is harmless. */
+/**
+ * Returns a refusal for an unsupported field. Values for which `harmless` returns true are accepted (default: none).
+ * `what` names the feature in the error.
+ */
 export function refused(
   what: string,
   harmless: (value: unknown, body: Readonly<Record<string, unknown>>) => boolean = () => false,
@@ -25,7 +28,7 @@ export function refused(
   return (value, body) => (harmless(value, body) ? null : `${what} is not supported by this server; leave it out.`);
 }
 
-/** Accepts a field that changes no answer. */
+/** Accepts any value of a field that has no effect on the answer. */
 export const ignored: Refusal = () => null;
 
 /**

@@ -1,6 +1,6 @@
 import type { ServingEngine } from "../../api/api.ts";
 
-/** Timeout in milliseconds for the engine's model name, which needs no pass. */
+/** Milliseconds to wait for `engine.model()`, which needs no forward pass. An engine that takes longer is "loading". */
 const patience = 25;
 
 /** State of an engine, as in liveness and readiness probes. */

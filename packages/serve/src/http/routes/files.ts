@@ -141,7 +141,9 @@ export function addFiles(
   });
 }
 
-/** Returns the size of the file in a request: exact if it has a content length, or else at most the limit. */
+/**
+ * Returns the bytes to reserve for an upload: its content length (`exact`), or else the largest size that is allowed.
+ */
 function sizeOf(c: AppRequest, { uploadBytes }: FineTuningLimits): { bytes: number; exact: boolean } {
   const length = Number(c.req.header("content-length") ?? Number.NaN);
   return Number.isFinite(length)

@@ -12,7 +12,7 @@ import { addFiles } from "./files.ts";
 import { addFineTunedModels } from "./fineTunedModels.ts";
 import { addFineTuningJobs } from "./fineTuningJobs.ts";
 
-/** Parts for files and fine-tunes. Workers of the queue train. */
+/** Stores and queue for uploaded files and fine-tuning jobs. Workers of the queue do the training. */
 export interface FineTuning {
   readonly jobs: JobStore;
   readonly files: FileStore;

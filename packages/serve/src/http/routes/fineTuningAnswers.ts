@@ -2,14 +2,14 @@ import type { FineTuneJob, JobEnd, JobEvent, JobState } from "../../jobs/job.ts"
 import { statusOf } from "../../jobs/jobCounts.ts";
 import { checkpointName } from "../../jobs/publish.ts";
 
-/** Item of a list, with all fields of OpenAI's API. */
+/** Object of OpenAI's API in a list: a job, an event or a checkpoint. */
 interface Listed {
   readonly id: string;
   readonly object: string;
   readonly [field: string]: unknown;
 }
 
-/** Returns the end of a job as shown to clients. A job counts as succeeded only when its model can be used. */
+/** Returns the end of a job that clients see. A successful job has none until its model is in the manifest. */
 function visibleEnd({ end, settled }: Pick<JobState, "end" | "settled">): JobEnd | null {
   return end?.status === "succeeded" && !settled ? null : end;
 }

@@ -13,10 +13,10 @@ const supervised = z.strictObject(hyperparameters);
 const dpo = z.strictObject({ ...hyperparameters, beta: auto(z.number().gt(0).max(2)).optional() });
 const fileId = z.string().max(100);
 
-/** Hyperparameters of an order. */
+/** Hyperparameters that a client sends with a job. */
 type Hyperparameters = Readonly<Record<string, number | "auto" | undefined>>;
 
-/** Order as sent by the client. */
+/** Body of a request that creates a fine-tuning job. */
 export interface JobBody {
   readonly model: string;
   readonly training_file: string;
@@ -26,7 +26,7 @@ export interface JobBody {
     readonly supervised?: { readonly hyperparameters?: Hyperparameters };
     readonly dpo?: { readonly hyperparameters?: Hyperparameters };
   };
-  /** Older form of the hyperparameters of `supervised`. */
+  /** Deprecated field of OpenAI's API for the hyperparameters of the method "supervised". */
   readonly hyperparameters?: Hyperparameters;
   readonly seed?: number;
   readonly suffix?: string;
@@ -34,7 +34,7 @@ export interface JobBody {
   readonly lowrank?: { readonly options?: Readonly<Record<string, OptionValue>>; readonly priority?: number };
 }
 
-/** Schema of an order, with this server's own fields under `lowrank`. */
+/** Schema of the body that creates a job. Fields that OpenAI's API lacks are under `lowrank`. */
 export const jobBody: z.ZodType<JobBody> = z
   .strictObject({
     model: modelName,
@@ -80,7 +80,7 @@ export const ofJob: Unsupported = {
   integrations: refused("integrations", (value) => Array.isArray(value) && value.length === 0),
 };
 
-/** Returns the method and hyperparameters of an order. */
+/** Returns the training method and its hyperparameters from the body that creates a job. */
 export function methodOf({ method, hyperparameters: old }: JobBody): Pick<FineTuneJob, "method" | "hyperparameters"> {
   const type = method?.type ?? "supervised";
   const given = method?.[type]?.hyperparameters ?? (type === "supervised" ? old : undefined);

@@ -22,7 +22,7 @@ import { type JobBody, jobBody, methodOf, ofJob } from "./fineTuningBody.ts";
 
 const path = "/v1/fine_tuning/jobs";
 
-/** Milliseconds that an answer waits for the queue. */
+/** Most milliseconds for which an answer waits for the queue. */
 const patienceMs = 1000;
 
 /** Adds `/v1/fine_tuning/jobs`. Each key sees only its own jobs. */
@@ -40,7 +40,10 @@ export function addFineTuningJobs(
     if (state) return state;
     throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
   };
-  /** Waits for the queue for a short time. An unreachable queue is filled from the store later. */
+  /**
+   * Waits for an operation of the queue, at most `patienceMs`. Jobs that do not reach the queue are added later from
+   * the store.
+   */
   const soon = async (work: Promise<unknown>): Promise<void> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {

@@ -4,7 +4,7 @@ import { type ChoiceEvent, type Generation, startGeneration, type Usage } from "
 import { HttpError } from "../requests/httpError.ts";
 import { sseEvent, sseResponse } from "./sse.ts";
 
-/** Fields of every answer and of every chunk. */
+/** Fields that a whole answer and each chunk of a stream contain. */
 export interface AnswerHead {
   readonly id: string;
   readonly created: number;
@@ -12,7 +12,7 @@ export interface AnswerHead {
   readonly system_fingerprint: string;
 }
 
-/** Form of answers: chats or completions. */
+/** Converts events to answers in one format: of chats or of completions. */
 export interface AnswerForm {
   /** Returns the whole answer for events. */
   whole(head: AnswerHead, events: AsyncIterable<ChoiceEvent>): Promise<object>;
@@ -22,7 +22,7 @@ export interface AnswerForm {
   usageChunk(head: AnswerHead): object;
 }
 
-/** Request with options for its answer. */
+/** Parsed request, with the options that control its answer. */
 export interface Asked {
   readonly id: string;
   readonly model: string;
