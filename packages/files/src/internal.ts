@@ -1,4 +1,4 @@
-// The entry "@lowrank/files/internal": what other packages of this repository need and users do not. It may change in
+// The entry "@lowrank/files/internal": exports for other packages of this repository, not for users. They may change in
 // any version.
 
 export { fullDisk } from "./disk/fullDisk.ts";

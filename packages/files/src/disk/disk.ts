@@ -1,4 +1,4 @@
-// Temporary names and folders on disk (Node only), for programs that write there themselves.
+// Functions for temporary names and folders on disk (Node only), for programs that write to disk without `writeFiles`.
 export {
   isAlive,
   isTemporaryOf,

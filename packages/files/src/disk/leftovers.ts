@@ -3,30 +3,30 @@ import { diskPath, nodeModules } from "./nodeModules.ts";
 import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 
 /**
- * Files and folders are written under a temporary name in the same folder: `<name>.<id>.part`. Files that they replace
- * are renamed to `<name>.<id>.old`. The id names the process, so that leftovers of a killed process can be removed
- * while files of a running one stay.
+ * Temporary names. A file or folder is written as `<name>.<id>.part` in its folder; the one it replaces is renamed to
+ * `<name>.<id>.old`. The id names the writing process, so that leftovers of a killed process can be removed, but not
+ * files that a running process still writes.
  */
 
-/** The parts of a temporary name. */
+/** A temporary name, split into its parts. */
 export interface TemporaryName {
   /** The final name, shortened if it is long. */
   readonly name: string;
-  /** The id of the write, which may include several files. */
+  /** The id of the write. One write may include several files. */
   readonly id: string;
   readonly kind: "part" | "old";
 }
 
-/** The id is the host, the process, its start time, and 8 random digits. */
+/** A temporary name. Its id consists of the host, the process id, the process's start time, and 8 random digits. */
 const pattern = /^(.+)\.([0-9a-f]{4}-[0-9a-z]+-[0-9a-z]+-[0-9a-f]{8})\.(part|old)$/;
 
-/** Parses a temporary name. Returns null for any other name. */
+/** Splits a temporary name into its parts. Returns null for any other name. */
 export function parseTemporaryName(name: string): TemporaryName | null {
   const [, of, id, kind] = pattern.exec(name) ?? [];
   return of === undefined ? null : { name: of, id, kind: kind as "part" | "old" };
 }
 
-/** The maximum bytes of a file name on common file systems. */
+/** Maximum length of a file name in bytes on common file systems. */
 const mostBytes = 255;
 
 /** Returns a new id for a write by this process. */
@@ -37,13 +37,16 @@ export function writingId(): string {
 
 let own: string | undefined;
 
-/** Returns the temporary name of a file or folder, shortened to the length that file systems allow. */
+/**
+ * Returns the temporary name for writing ("part") or replacing ("old") a file, shortened to the length that file
+ * systems allow.
+ */
 export function temporaryName(name: string, id: string, kind: "part" | "old"): string {
   const ending = `.${id}.${kind}`;
   return `${shortened(name, mostBytes - ending.length)}${ending}`;
 }
 
-/** Returns the id of the process that writes under a temporary name. Null if it has ended. */
+/** Returns the process id of the process that writes the file or folder at the temporary path; null if it has ended. */
 export async function writerOf(path: string): Promise<number | null> {
   const { fs, path: paths } = nodeModules(path);
   const found = parseTemporaryName(paths.basename(path));
@@ -54,7 +57,7 @@ export async function writerOf(path: string): Promise<number | null> {
   if (id.startsWith(`${hostDigits()}-`)) {
     return isAlive(writer) && (startOfProcess(writer) ?? 0).toString(36) === start ? writer : null;
   }
-  // A writer on another machine cannot be checked directly. It counts as running if it changed the file or folder
+  // A process on another machine cannot be checked directly. It counts as running if it changed the file or folder
   // recently.
   const stats = await fs.stat(path).catch(undefinedIfMissing);
   return stats && Date.now() - stats.mtimeMs < otherHostMs ? writer : null;
@@ -65,9 +68,9 @@ const otherHostMs = 24 * 3600 * 1000;
 
 /** Options of `removeLeftovers`. */
 export interface RemoveLeftoversOptions {
-  /** Only the leftovers of the file or folder with this name. Default: all. */
+  /** Removes only leftovers of the file or folder with this name. Default: all leftovers. */
   readonly of?: string;
-  /** Also the leftovers in subfolders. Default false. */
+  /** Also removes leftovers in subfolders. Default: false. */
   readonly recursive?: boolean;
 }
 
@@ -94,19 +97,19 @@ export async function removeLeftovers(folder: string | URL, options: RemoveLefto
   return removed;
 }
 
-/** True for a temporary name, or, with `of`, for a temporary name of that file or folder. */
+/** Returns true if `name` is a temporary name; with `of`, only if it is one of the file or folder named `of`. */
 export function isTemporaryOf(name: string, of?: string): boolean {
   const found = parseTemporaryName(name);
   return found !== null && (of === undefined || temporaryName(of, found.id, found.kind) === name);
 }
 
-/** Returns the name, or its beginning and a hash if it has more than `most` bytes. */
+/** Returns the name; if it has more than `most` bytes, its beginning and a hash instead. */
 function shortened(name: string, most: number): string {
   const bytes = new TextEncoder().encode(name);
   if (bytes.length <= most) return name;
   const ending = `~${fnv1a(bytes).toString(16).padStart(8, "0")}`;
   let length = most - ending.length;
-  // Does not cut a UTF-8 character in two.
+  // Do not cut within a UTF-8 character.
   while ((bytes[length] & 0xc0) === 0x80) length--;
   return `${new TextDecoder().decode(bytes.subarray(0, length))}${ending}`;
 }
@@ -139,7 +142,7 @@ export function startOfProcess(pid: number | "self"): number | null {
   }
 }
 
-/** True if a process with this id exists, of any user. */
+/** Returns true if a process with this id is running, under any user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -2,9 +2,9 @@ import { nodeModules } from "./nodeModules.ts";
 import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 
 /**
- * Creates a folder on disk (Node only), and its missing parents. Returns the outermost folder that was created, or
- * undefined if all existed. Throws with the code of the actual cause: on a read-only disk Node's own error has the code
- * ENOENT.
+ * Creates a folder on disk (Node only), and its missing parents. Returns the outermost created folder; undefined if the
+ * folder existed. The error of a failure has the code of its cause (such as EROFS for a read-only disk, for which Node
+ * reports ENOENT).
  */
 export async function makeFolder(path: string): Promise<string | undefined> {
   const { fs, path: paths } = nodeModules(path);
@@ -12,7 +12,7 @@ export async function makeFolder(path: string): Promise<string | undefined> {
     return await fs.mkdir(path, { recursive: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    // Creating the outermost missing folder throws the error with the actual cause.
+    // Creating only the outermost missing folder fails with the error of the actual cause.
     let missing = paths.resolve(path);
     for (;;) {
       const around = paths.dirname(missing);

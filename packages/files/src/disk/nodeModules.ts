@@ -19,7 +19,7 @@ export function nodeModules(place: string | URL): NodeModules {
   return { fs: find("node:fs/promises"), path: find("node:path"), url: find("node:url") };
 }
 
-/** Returns the path on disk of a path or file: URL. */
+/** Returns the path on disk for a path or a file: URL. */
 export function diskPath(place: string | URL, { url }: NodeModules): string {
   return place instanceof URL || place.startsWith("file:") ? url.fileURLToPath(place) : place;
 }

@@ -1,6 +1,6 @@
 /**
- * Returns undefined for a file-system error of a missing file, as in `fs.stat(path).catch(undefinedIfMissing)`. Throws
- * any other error (permissions, a broken disk) again.
+ * Returns undefined if a file-system error means that the file is missing, as in
+ * `fs.stat(path).catch(undefinedIfMissing)`. Rethrows any other error, such as missing permissions.
  */
 export function undefinedIfMissing(error: { code?: string }): undefined {
   // A name that is too long cannot exist.

@@ -1,18 +1,18 @@
 import type { DirectoryHandle, FileHandle } from "../interface/directoryHandle.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
-/** The suffix of a file that is being written in the same folder. */
+/** Suffix of the temporary name of a file while it is being written. */
 export const partEnding = ".lowrank-part";
 
-/** A file whose complete content is stored in the same folder under a temporary name. */
+/** A file that was written completely under its temporary name, but does not have its final name yet. */
 export interface PendingFile {
   readonly directory: DirectoryHandle;
   readonly name: string;
 }
 
 /**
- * Writes the content of a file. With `createWritable` the file appears once it is complete. Without it, Workers write
- * in place.
+ * Writes content to a file in a browser. With `createWritable`, the file changes only once the content is complete;
+ * without it, which works only in Workers, the file is overwritten in place.
  */
 export async function writeHandle(handle: FileHandle, content: FileContent): Promise<void> {
   if (handle.createWritable) {
@@ -43,8 +43,8 @@ export async function writeHandle(handle: FileHandle, content: FileContent): Pro
 }
 
 /**
- * Moves a completely written temporary file to its final name. If the browser cannot move files, the content is copied
- * by `createWritable`, which replaces an older file atomically.
+ * Renames a completely written temporary file to its final name. If the browser cannot rename files, the content is
+ * copied with `createWritable`, which also replaces an old file atomically.
  */
 export async function replaceFile({ directory, name }: PendingFile): Promise<void> {
   const part = await directory.getFileHandle(`${name}${partEnding}`);
@@ -63,14 +63,14 @@ export async function replaceFile({ directory, name }: PendingFile): Promise<voi
   await directory.removeEntry(`${name}${partEnding}`);
 }
 
-/** Moves a file within its folder. Returns false if the browser or the folder does not support that. */
+/** Renames a file. Returns false if the browser does not support this for the file. */
 async function moved(handle: FileHandle, name: string): Promise<boolean> {
   if (!handle.move) return false;
   try {
     await handle.move(name);
     return true;
   } catch {
-    // Browsers refuse to move files in the user's own folders, with errors of several names.
+    // Browsers refuse to rename files in folders that the user picked, with errors of several names.
     return false;
   }
 }
@@ -86,7 +86,7 @@ async function* piecesOf(content: FileContent): AsyncGenerator<Uint8Array<ArrayB
   else for await (const piece of content) yield unshared(piece);
 }
 
-/** Browsers cannot write memory that threads share, so such bytes are copied. */
+/** Returns the bytes, copied if they are in shared memory, which browsers cannot write to files. */
 function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
 }

@@ -1,12 +1,12 @@
 import type { ByteSource } from "@lowrank/core";
 import { byteSourceFromReadInto } from "../sources/byteSourceFromReadInto.ts";
 
-/** Bytes of one block (4 MiB). A block is requested and stored as a whole. */
+/** Size of a block in bytes (4 MiB). A block is requested and stored as a whole. */
 export const blockBytes: number = 1 << 22;
 
 /**
- * Returns a source of `size` bytes that reads whole blocks and holds the last one in memory. `block` returns a block by
- * its index; all but the last have `blockBytes` bytes.
+ * Returns a source of `size` bytes that reads whole blocks and keeps the last one in memory. `block(index)` returns a
+ * block; all but the last have `blockBytes` bytes.
  */
 export function blockSource(size: number, block: (index: number) => Promise<Uint8Array>): ByteSource {
   let last: { readonly index: number; readonly bytes: Uint8Array } | undefined;

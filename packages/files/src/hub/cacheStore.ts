@@ -12,9 +12,9 @@ interface Block {
 }
 
 /**
- * The cache of one repository in a page's Cache Storage. Files are read in blocks: a block that was not read before is
- * requested by byte range and stored under its own key. So a page holds one block of a file in memory, and an
- * interrupted load keeps the blocks it has received.
+ * The cache of one repository in a page's Cache Storage. A file is stored in blocks. A missing block is requested by
+ * byte range when it is read, and stored under its own key. So a page holds one block of a file in memory, and an
+ * interrupted load keeps the blocks that arrived.
  */
 export async function cacheStore(endpoint: string, repo: string): Promise<HubStore> {
   if (!globalThis.caches) {
@@ -47,7 +47,10 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
     bring: (commit, file) => put(pointerOf(commit, file.path), JSON.stringify(file)),
   };
 
-  /** Returns a source of a file's blocks. With `from`, missing blocks are downloaded from the hub. */
+  /**
+   * Returns a source that reads a file block by block. `from` downloads missing blocks; without it, reading a missing
+   * block throws.
+   */
   function sourceOf(commit: string, file: HubFile, from: Bringing | undefined): ByteSource {
     const { path: name, size: total } = file;
     let remote: Promise<ByteSource> | undefined;
@@ -67,7 +70,7 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
     });
   }
 
-  /** Concurrent readers of one block share one request. */
+  /** Reads one block. Concurrent calls for the same block share one request. */
   function blockOf(...[file, index, ask]: Parameters<typeof readBlock>): Promise<Block> {
     const key = `${file.etag}/${index}`;
     let block = coming.get(key);

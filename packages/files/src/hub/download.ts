@@ -3,30 +3,28 @@ import type { Bringing, HubFile } from "./hubStore.ts";
 
 /** A partially downloaded file. */
 export interface PartialFile {
-  /** The number of bytes stored, from the file's start. */
+  /** Number of bytes stored so far, from the start of the file. */
   readonly length: number;
   /**
-   * Writes bytes at `position`, which must be at most `length`. Two downloads of one file may write at once: both start
-   * within the stored bytes, and write equal bytes.
+   * Stores bytes at `position`, which must be at most `length`. Two downloads of the same file may write at once, since
+   * the bytes of both are equal.
    */
   write(position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Keeps the stored bytes for a later download. */
+  /** Ends this download, and keeps the stored bytes for a later one. */
   keep(): Promise<void>;
-  /** Deletes the stored bytes. */
+  /** Ends this download, and deletes the stored bytes. */
   discard(): Promise<void>;
-  /** Turns it into the complete file. */
+  /** Ends the download, and gives the complete file its final name. */
   finish(): Promise<void>;
 }
 
-/**
- * The number of consecutive attempts without new bytes before the download fails. Each attempt resumes after the stored
- * bytes; a broken connection may lose bytes that had been sent.
- */
+/** Number of consecutive attempts without new bytes after which a download fails. */
 const mostFruitless = 3;
 
 /**
- * Downloads a whole file into `part`, and resumes after the bytes of an interrupted download. A broken connection is
- * retried, until three attempts in a row bring no bytes. Throws if the file's length differs from the hub's listing.
+ * Downloads a whole file into `part`, after the bytes that an interrupted download stored. Reconnects if the connection
+ * breaks; fails after three attempts in a row without new bytes. Throws if the file's length differs from the length
+ * that the hub lists.
  */
 export async function download(part: PartialFile, commit: string, file: HubFile, from: Bringing): Promise<void> {
   try {

@@ -56,7 +56,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     );
   }
 
-  /** Links a blob as a file of a commit. */
+  /** Makes a file of a commit in `snapshots` a link to its blob. */
   async function link(commit: string, file: HubFile): Promise<void> {
     const pointer = join(snapshotOf(commit), file.path);
     await fs.mkdir(dirname(pointer), { recursive: true });
@@ -67,7 +67,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     });
   }
 
-  /** Creates a file under a temporary name, and renames it once it is complete. */
+  /** Writes a file under a temporary name with `make`, and renames it once it is complete. */
   async function replace(file: string, make: (part: string) => Promise<void>): Promise<void> {
     const part = `${file}.${crypto.randomUUID().slice(0, 8)}`;
     await make(part);
@@ -105,7 +105,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
       finish: async () => {
         await handle.close();
         await fs.rename(part, blob).catch(async (error) => {
-          // Another process may have finished the same file first.
+          // Another process may have completed the same file first.
           if ((await sizeOf(blob)) === undefined) throw error;
         });
       },

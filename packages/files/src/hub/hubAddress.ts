@@ -9,7 +9,7 @@ export interface HubPlace {
 }
 
 const form = /^hf:\/\/([^/@]+\/[^/@]+)(?:@(refs\/(?:pr|convert)\/[^/]+|[^/]+))?(?:\/(.*))?$/i;
-/** The valid forms of an address, for messages. */
+/** The valid forms of a hub address, for error messages. */
 export const hubAddressForms = '"hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"';
 
 /**
@@ -32,13 +32,15 @@ export function parseHubAddress(address: string | URL): HubPlace | undefined {
   return place;
 }
 
-/** Returns the path in the repository of a file in `folder`. Throws for a name that leads out of it. */
+/** Returns the path, in the repository, of the file `name` in `folder`. Throws for a name that leaves the folder. */
 export function pathIn(folder: string, name: string, label: string): string {
   checkPath(name, label);
   return folder === "" ? name : `${folder}/${name}`;
 }
 
-/** Throws for a path that leads out of its folder: names may come from files written by others. */
+/**
+ * Throws for a path that leaves its folder. Names may come from files that others wrote, such as an index of shards.
+ */
 function checkPath(path: string, label: string): void {
   if (!/^\/|\\|\0|(^|\/)\.\.?(\/|$)|\/\//.test(path)) return;
   throw new Error(`${label}: "${path}" is outside the repository; a path has no "..", "\\" or empty parts`);

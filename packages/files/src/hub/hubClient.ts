@@ -10,22 +10,24 @@ interface HubBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** One repository of the hub, read with `@huggingface/hub`. */
+/** One repository on the hub, accessed with `@huggingface/hub`. */
 export interface HubClient {
   /** Returns the current commit of a branch or tag. */
   commitOf(revision: string): Promise<string>;
   /** Returns the files of a commit, by path. */
   filesOf(commit: string): Promise<ReadonlyMap<string, HubFile>>;
   /**
-   * Yields the bytes of a file from `from` on, or from its start if the server does not support ranges. Throws
-   * `InterruptedBody` if the connection breaks.
+   * Downloads a file from byte `from` on, or from its start if the server does not support ranges. Yields pieces with
+   * their positions. Throws `InterruptedBody` if the connection breaks.
    */
   read(commit: string, file: HubFile, from: number): AsyncGenerator<HubBytes, void>;
-  /** Opens a file whose parts are requested as they are read. */
+  /** Opens a file without downloading it: each byte range is requested when it is read. */
   source(commit: string, file: HubFile): ByteSource;
 }
 
-/** Opens a repository. The hub library is loaded here, not earlier. */
+/**
+ * Opens a repository. Loads `@huggingface/hub` on the first call, so that programs without hub models do not load it.
+ */
 export async function hubClient(
   repo: string,
   { endpoint, token: accessToken }: HubSettings,
@@ -33,7 +35,7 @@ export async function hubClient(
 ): Promise<HubClient> {
   const { downloadFile, listFiles, modelInfo } = await import("./hubLibrary.ts");
 
-  /** Requests from the hub. Throws for any response but success, with an error that names the fix. */
+  /** Sends a request to the hub. For an unsuccessful response, throws an error that includes the fix. */
   const request: typeof fetch = async (input, init) => {
     let response: Response;
     try {
@@ -83,7 +85,7 @@ export async function hubClient(
           throw error;
         }
       };
-      // Files stored in Xet are also read by their plain address, which supports any byte range.
+      // Files in Xet storage are also read by their plain address, which supports any byte range.
       const downloadInfo = { url: urlOf(commit, file), size: file.size, etag: file.etag };
       const options = { ...common, fetch: noting, repo, path: file.path, revision: commit, downloadInfo, xet: false };
       const whole = (await downloadFile(options)) as Blob;
@@ -109,7 +111,9 @@ export async function hubClient(
     },
   };
 
-  /** Waits for the hub. If it cannot be reached, the error explains how to work offline. */
+  /**
+   * Waits for a response of the hub. If the hub cannot be reached, throws an error that explains how to work offline.
+   */
   async function online<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error) => {
       if (!(error instanceof InterruptedBody)) throw error;
@@ -119,7 +123,7 @@ export async function hubClient(
   }
 }
 
-/** Returns the error for an unsuccessful response, with its meaning on the hub and the fix. */
+/** Returns the error for an unsuccessful response: what it means on the hub, and the fix. */
 function refusal(
   { status, statusText, headers, url }: Response,
   { repo, endpoint, accessToken }: { repo: string; endpoint: string; accessToken: string | undefined },

@@ -72,12 +72,12 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
       await fetchOnce(file);
       found = (await store.find(commit, path, from)) as ByteSource;
     }
-    // Noted only after the commit has a file in the cache; until then the previous commit serves offline reads.
+    // Stored only once the cache has a file of the commit. Until then, offline reads use the previous commit.
     if (!offline && revision !== commit) await noteRevision();
     return found;
   }
 
-  /** Concurrent readers of one file share one download. */
+  /** Downloads a file. Concurrent calls for the same file share one download. */
   async function fetchOnce(file: HubFile): Promise<void> {
     let running = downloads.get(file.path);
     if (!running) {

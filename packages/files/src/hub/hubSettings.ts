@@ -10,8 +10,8 @@ export interface HubOptions {
   /** Reads files only from the cache, as HF_HUB_OFFLINE=1 does. Default: HF_HUB_OFFLINE, else false. */
   localFilesOnly?: boolean;
   /**
-   * Stores downloaded files. Default true. Node stores whole files; a page stores the byte ranges it reads. False: byte
-   * ranges are read everywhere and not stored. Offline reads use the cache in either case.
+   * Stores downloaded files: whole files in Node, the byte ranges that are read in a page. Default: true. If false,
+   * byte ranges are downloaded as they are read, and not stored; with `localFilesOnly`, the cache is read anyway.
    */
   cache?: boolean;
   /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */
@@ -32,16 +32,19 @@ export const hubFilesKeys: OptionKeys<HubFilesOptions> = {
   ...({ onProgress: true, signal: true } as const),
 };
 
-/** The settings that result from options and environment. */
+/** Settings for the hub, with defaults filled in. */
 export interface HubSettings {
   readonly token: string | undefined;
   readonly endpoint: string;
   readonly offline: boolean;
-  /** Undefined in a page, which stores files in Cache Storage. */
+  /** Folder of the cache; undefined in a page, which stores files in Cache Storage instead. */
   readonly cacheDir: string | undefined;
 }
 
-/** Returns the settings from options, then from the environment as Python's huggingface_hub reads it. */
+/**
+ * Returns the settings: from options, else from environment variables as Python's huggingface_hub reads them, else
+ * defaults.
+ */
 export async function hubSettings(options: HubOptions): Promise<HubSettings> {
   const { env, getBuiltinModule } = globalThis.process ?? {};
   const endpoint = (options.endpoint ?? env?.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");

@@ -5,11 +5,11 @@ import type { HubClient } from "./hubClient.ts";
 export interface HubFile {
   readonly path: string;
   readonly size: number;
-  /** Identifies the content: files with equal content have equal etags. */
+  /** Hash of the content: files with equal content have equal etags. */
   readonly etag: string;
 }
 
-/** The options for downloading files into the store. */
+/** What a store needs to download files from the hub. */
 export interface Bringing {
   readonly client: () => Promise<HubClient>;
   readonly label: string;
@@ -17,20 +17,23 @@ export interface Bringing {
   readonly signal?: AbortSignal;
 }
 
-/** The cache of one repository: contents by etag, and per commit a mapping from paths to contents. */
+/** The cache of one repository: contents by etag, and for each commit a map from paths to contents. */
 export interface HubStore {
-  /** The name of the cache in messages. */
+  /** The name of the cache in error messages. */
   readonly label: string;
-  /** Returns the commit of a branch or tag when a file of it was last opened. */
+  /**
+   * Returns the commit that a branch or tag pointed to the last time one of its files was opened; undefined if none was
+   * opened yet.
+   */
   readRef(revision: string): Promise<string | undefined>;
   writeRef(revision: string, commit: string): Promise<void>;
   /**
-   * Opens a file of a commit. Returns undefined if the file was not brought into the store. A store of byte ranges
-   * downloads missing ranges as they are read; without `from` a missing range throws.
+   * Opens a cached file of a commit; undefined if `bring` was not called for it. A store in a page then downloads
+   * missing byte ranges with `from` as they are read; without `from`, reading a missing range throws.
    */
   find(commit: string, path: string, from?: Bringing): Promise<ByteSource | undefined>;
   /** Lists the paths of a commit's stored files. */
   list(commit: string): Promise<string[]>;
-  /** Brings a file of the hub into the store, so that `find` opens it. */
+  /** Adds a file of the hub to the cache, so that `find` opens it. In Node this downloads the file. */
   bring(commit: string, file: HubFile, from: Bringing): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { namesIn } from "../places/namesIn.ts";
 import { type HubPlace, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 
-/** Opens the files of one commit of the hub. Byte ranges are downloaded as they are read, and not stored. */
+/** Opens the files of one commit on the hub. Byte ranges are downloaded as they are read, and not stored. */
 export async function uncachedFiles(
   client: HubClient,
   commit: string,

@@ -1,5 +1,6 @@
 /**
- * The subset of browsers' FileSystemDirectoryHandle used here, so that programs without DOM types can check against it.
+ * The subset of browsers' FileSystemDirectoryHandle that is used here, declared so that programs compile without DOM
+ * types.
  */
 export interface DirectoryHandle {
   readonly kind: "directory";
@@ -10,7 +11,7 @@ export interface DirectoryHandle {
   entries(): AsyncIterable<[string, { readonly kind: "file" | "directory" }]>;
 }
 
-/** A file of a browser's folder. Some browsers lack some of the ways to write it, or offer them only in Workers. */
+/** A file in a folder of a browser. Each way to write it is missing in some browsers, or exists only in Workers. */
 export interface FileHandle {
   getFile(): Promise<Blob>;
   move?(name: string): Promise<void>;

@@ -11,33 +11,33 @@ export interface ModelFiles {
   /** Opens a file for reading in parts. Throws if it is missing. */
   open(name: string): Promise<ByteSource>;
   /**
-   * Lists the names at the top of the place, or in a folder of it. Names of folders end in "/". A missing folder gives
-   * an empty list. Undefined if the place cannot list files.
+   * Lists the names of the files and folders directly in `folder` (default: the top). Names of folders end in "/". A
+   * missing folder gives an empty list. The method is undefined if the place cannot list files.
    */
   list?(folder?: string): Promise<string[]>;
 }
 
-/** The content of a file to write. Bytes may come in pieces. */
+/** Content of a file to write: text, bytes, or bytes in pieces. */
 export type FileContent = Uint8Array | string | AsyncIterable<Uint8Array>;
 
 /** A place whose files can also be written: a folder, memory, or the browser's own storage. */
 export interface WritableFiles extends ModelFiles {
   list(folder?: string): Promise<string[]>;
   /**
-   * Writes files by name; a name may include folders ("run/a.json"). Each file is written completely or keeps its old
-   * content. Files appear one after the other, in their order, after all are written.
+   * Writes files by name; a name may include folders ("run/a.json"). All are first written completely, then they appear
+   * one after the other in the order of the map. Each file has its old or its new content, never a part.
    */
   write(contents: ReadonlyMap<string, FileContent>): Promise<void>;
   /**
-   * Writes a folder so that it holds exactly these files. It is replaced completely or keeps its old content. Undefined
-   * if the place cannot rename folders.
+   * Replaces a folder, so that it contains exactly these files. After a failure it has its old content. The method is
+   * undefined if the place cannot rename folders.
    */
   replaceFolder?(folder: string, contents: ReadonlyMap<string, FileContent>): Promise<void>;
-  /** Removes a folder with its contents. Undefined if the place cannot remove files. */
+  /** Removes a folder with its contents. The method is undefined if the place cannot remove files. */
   removeFolder?(folder: string): Promise<void>;
 }
 
-/** Returns the error for a missing file, which lists the existing files. */
+/** Returns the error for a missing file. Its message lists the files that exist. */
 export async function missingFile(files: ModelFiles, expected: string): Promise<Error> {
   const folder = expected.slice(0, Math.max(expected.lastIndexOf("/"), 0));
   const names = await files.list?.(folder);
@@ -47,7 +47,7 @@ export async function missingFile(files: ModelFiles, expected: string): Promise<
   return new Error(`${files.label} has no ${expected}${there ?? ""}${advice}`);
 }
 
-/** Parses a JSON file. A syntax error names the file. */
+/** Reads and parses a JSON file. The error for invalid JSON names the file. */
 export async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   const text = await files.readText(name);
   checkDepth(text, `${files.label}: ${name}`);
@@ -58,7 +58,9 @@ export async function readJson(files: ModelFiles, name: string): Promise<unknown
   }
 }
 
-/** The maximum nesting depth. Real files are below it; deeper values would overflow the stack of recursive code. */
+/**
+ * Maximum nesting depth of JSON. Real files are far below it; deeper values would overflow the stack of recursive code.
+ */
 const deepest = 1000;
 
 /** Throws for a JSON text whose values are nested more than `deepest` deep. */
@@ -77,5 +79,5 @@ function checkDepth(text: string, what: string): void {
 }
 
 const [quote, backslash] = [34, 92];
-/** The character codes of { and }. The codes of [ and ] lack bit 32, which `| 32` sets. */
+/** Character codes of { and }. The codes of [ and ] are lower by 32, so `| 32` maps them to these. */
 const [opening, closing] = [123, 125];

@@ -3,7 +3,7 @@ import type { HubFilesOptions, HubOptions } from "../hub/hubSettings.ts";
 import type { ModelFiles } from "../interface/modelFiles.ts";
 import { urlFiles } from "../places/urlFiles.ts";
 
-/** Options for opening a place. Only places on the Hugging Face hub use them. */
+/** Options for opening a place. They have an effect only for places on the Hugging Face hub. */
 export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
   hub?: HubOptions;
 }

@@ -2,20 +2,20 @@ import { partEnding } from "../disk/writeHandle.ts";
 import type { DirectoryHandle } from "../interface/directoryHandle.ts";
 import type { AroundWriting } from "./directoryFiles.ts";
 
-/** The subset of browsers' LockManager used here. */
+/** The subset of browsers' LockManager that is used here. */
 interface Locks {
   request<T>(name: string, options: object, work: (lock: object | null) => Promise<T>): Promise<T>;
 }
 
 /**
- * Writes to folders of OPFS, after removing temporary files of closed pages: `<name>.lowrank-part`, and Chromium's
- * `.crswap`. A page holds a lock of the folder while it writes, and loses it when it is closed. So the files of pages
- * that still write stay.
+ * Writes to folders of OPFS, after removing the temporary files of closed pages (`<name>.lowrank-part`, and Chromium's
+ * `.crswap`). A page holds a lock of a folder while it writes there, so files that another page is still writing are
+ * kept.
  */
 export const clearingWrites: AroundWriting = (folders, write) => {
   const locks = (globalThis.navigator as { locks?: Locks } | undefined)?.locks;
   if (!locks) return write();
-  // Sorted, so that two writers cannot deadlock.
+  // All writers lock folders in sorted order, so that two of them cannot deadlock.
   const paths = [...folders.keys()].sort();
   const inLock = async ([path, ...others]: readonly string[]): Promise<void> => {
     if (path === undefined) return write();

@@ -4,23 +4,25 @@ import type { DirectoryHandle } from "../interface/directoryHandle.ts";
 import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 
 /**
- * Returns the files of a folder that the user of a page picked (`showDirectoryPicker`), or of a subfolder. If the
- * browser cannot move files there, a page closed while writing may leave an empty new file, but never a partial one.
+ * Returns the files of a folder that a user picked with `showDirectoryPicker`, or of a subfolder. If the browser cannot
+ * rename files there, closing the page during a write may leave an empty new file, but never a partial one.
  */
 export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFiles {
   const label = `folder ${[handle.name, ...partsOf(folder)].join("/")}`;
   return handleFiles(label, async () => handle, folder);
 }
 
-/** Runs a write to folders, given by their paths and handles. */
+/**
+ * A function that runs `write`, which writes to the given folders (handles by path), and can act before and after it.
+ */
 export type AroundWriting = (
   folders: ReadonlyMap<string, DirectoryHandle>,
   write: () => Promise<void>,
 ) => Promise<void>;
 
 /**
- * Returns the files of `folder` below the folder that `root` returns. Only writes create folders; `around` runs each
- * write.
+ * Returns the files of `folder`, a path below the handle that `root` returns. Only a write creates missing folders;
+ * `around` runs each write.
  */
 export function handleFiles(
   label: string,
@@ -95,14 +97,14 @@ function split(folder: string, name: string): { folders: string[]; last: string 
   return { folders: parts.slice(0, -1), last: parts.at(-1) ?? "" };
 }
 
-/** Returns the parts of a path. Throws for "..". */
+/** Returns the names of the folders and file in a path. Throws for "..". */
 function partsOf(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw new Error(`${path}: a browser's folders have no "..": give a path below the folder`);
   return parts;
 }
 
-/** Returns undefined if the file is missing. Throws any other error (no permission, a broken disk) again. */
+/** Returns undefined if the file is missing. Rethrows any other error, such as missing permission. */
 async function orUndefined<T>(found: Promise<T>): Promise<T | undefined> {
   try {
     return await found;

@@ -1,6 +1,6 @@
 import type { ModelFiles } from "../interface/modelFiles.ts";
 
-/** Returns the files in a folder of other files, as in `filesIn(files, "run/checkpoint-8")`. */
+/** Returns the files of a subfolder, with names relative to it, as in `filesIn(files, "run/checkpoint-8")`. */
 export function filesIn(files: ModelFiles, folder: string): ModelFiles {
   const under = (name: string) => `${folder}/${name}`;
   return {

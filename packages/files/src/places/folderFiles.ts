@@ -42,7 +42,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
   };
   return files;
 
-  /** Opens the file for each read, so that no handle stays open after it. */
+  /** Reads bytes of a file. Opens the file for each read, so that no handle stays open. */
   async function readRange(file: string, offset: number, buffer: Uint8Array): Promise<void> {
     const { length } = buffer;
     const handle = await fs.open(file, "r");
@@ -63,7 +63,9 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
   }
 }
 
-/** Returns advice for a missing folder: a name like "org/name" may be meant as a repository of the hub. */
+/**
+ * Returns advice to append to the error for a missing folder: a name like "org/name" may be meant as a hub repository.
+ */
 function adviceFor(folder: string): string {
   if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return "check the path";
   return `check the path; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;

@@ -3,12 +3,12 @@ import { bytesOf } from "@lowrank/core/internal";
 import { type FileContent, missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 import { namesIn } from "./namesIn.ts";
 
-/** The content of a file in memory. A function returns its text at each read. */
+/** Content of a file in memory. A function returns the file's text, and is called for each read. */
 type Content = ArrayBuffer | ArrayBufferView | Blob | string | (() => string);
 
 /**
- * Files by name in memory, or picked by a user of a page: bytes, text, or a Blob or File. Written files are stored
- * separately; `contents` is not changed.
+ * Returns files in memory: bytes or text by name, or Blobs such as files that the user of a page picked. Written files
+ * are stored separately, so `contents` is not changed.
  */
 export function memoryFiles(
   contents: ReadonlyMap<string, Content> | Readonly<Record<string, Content>> = {},

@@ -5,17 +5,17 @@ import { InterruptedBody, reasonOf } from "../sources/interruptedBody.ts";
 
 /** Options of `urlFiles`. */
 export interface UrlFilesOptions {
-  /** Sent with every request, for example an `Authorization` header. */
+  /** Headers to send with every request, for example `Authorization`. */
   headers?: Record<string, string>;
-  /** Used instead of the global fetch. */
+  /** Function to use instead of the global `fetch`. */
   fetch?: typeof globalThis.fetch;
 }
 
 /**
  * Returns the files below an address, such as `https://host/models/name/`. Large files are read in parts by Range
- * requests. If a server does not support these, or compresses the parts, a file is downloaded once and held in memory.
- * Throws an `Error` with the address for any answer but success or 404. If a server answers with a page
- * (text/html), the file counts as missing, since servers of single-page apps answer that way.
+ * requests. If the server does not support these, or compresses its responses, the whole file is downloaded once and
+ * held in memory. Throws an `Error` with the address for any unsuccessful response other than 404. A text/html response
+ * counts as a missing file, since servers of single-page apps answer that way.
  */
 export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
   checkOptions("urlFiles", options, { headers: true, fetch: true });
@@ -32,7 +32,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
     });
   };
 
-  /** Returns a source of the complete file in a response, held in memory. */
+  /** Returns a source of a whole file, downloaded from the response into memory. */
   const whole = async (response: Response, name: string, size?: number) => {
     checkStatus(response, root, name);
     const bytes = await response.arrayBuffer().catch((error) => {
@@ -58,7 +58,8 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
     open: async (name) => {
       // Requests two bytes, because sirv, the server inside Vite, answers `bytes=0-0` with the whole file.
       const first = await request(name, { headers: { Range: "bytes=0-1" } });
-      // An empty file has no valid range. Ranges of a compressed file are ranges of the compressed bytes.
+      // An empty file has no valid range, and ranges of a compressed response do not match the file, so read the file
+      // as a whole.
       if (first.status === 416 || (first.status === 206 && isEncoded(first))) {
         await first.body?.cancel();
         return whole(await request(name), name);
@@ -75,7 +76,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   };
 }
 
-/** Returns the file's size, and the position of the last byte in the response, from its Content-Range. */
+/** Returns the size of the file, and the position of the last byte in the response, from its Content-Range header. */
 function sentRange(response: Response, root: URL, name: string): { size: number; end: number } {
   const range = response.headers.get("Content-Range");
   const [, end, size] = /^bytes 0-(\d+)\/(\d+)$/.exec(range ?? "") ?? [];
@@ -98,7 +99,7 @@ function checkStatus(response: Response, root: URL, name: string): void {
   );
 }
 
-/** True if the server of a single-page app answered with its page instead of a file. */
+/** Returns true if the response is the HTML page of a single-page app instead of the file. */
 function isPage({ headers }: Response, name: string): boolean {
   return /^text\/html\b/.test(headers.get("Content-Type") ?? "") && !name.endsWith(".html");
 }

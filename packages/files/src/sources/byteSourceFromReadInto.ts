@@ -1,6 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 
-/** Returns a source of `size` bytes from a function that fills a given array. */
+/** Returns a source of `size` bytes. `readInto` fills a given array with the bytes from an offset on. */
 export function byteSourceFromReadInto(size: number, readInto: NonNullable<ByteSource["readInto"]>): ByteSource {
   return {
     size,

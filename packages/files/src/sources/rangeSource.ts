@@ -4,20 +4,20 @@ import { InterruptedBody, reasonOf } from "./interruptedBody.ts";
 
 /** A file on a server that supports Range requests. */
 interface RangedFile {
-  /** The name of the file in messages. */
+  /** The name of the file in error messages. */
   readonly label: string;
   readonly size: number;
-  /** Requests a range, such as "bytes=0-9". Throws `InterruptedBody` if the connection breaks. */
+  /** Requests a byte range, such as "bytes=0-9". Throws `InterruptedBody` if the connection breaks. */
   get(range: string): Promise<Response>;
 }
 
-/** The number of consecutive attempts without new bytes before a read fails. */
+/** Number of consecutive attempts without new bytes after which a read fails. */
 const mostFruitless = 3;
 
 /**
- * Returns a source that requests each part as it is read, and stores none. After a broken connection the read resumes
- * at the next missing byte. Throws if the server sends another part than requested, or if the file changes between two
- * parts.
+ * Returns a source that requests each byte range when it is read, and stores nothing. After a broken connection, a read
+ * continues at the next missing byte. Throws if the server sends another range than requested, or if the file changes
+ * between two requests.
  */
 export function rangeSource({ label, size, get }: RangedFile): ByteSource {
   let known: string | null = null;
@@ -38,7 +38,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
         throw new Error(`${label}: the server answered ${response.status} to a Range request; expected 206`);
       }
       const sent = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
-      // A server of another origin may not expose the header.
+      // The header is missing if a server of another origin does not expose it.
       if (sent && (Number(sent[1]) !== from || (sent[3] !== "*" && Number(sent[3]) !== size))) {
         throw new Error(`${label}: the server sent "${sent[0]}" where bytes ${from}-${to - 1}/${size} were asked for`);
       }
@@ -77,7 +77,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
   return byteSourceFromReadInto(size, readInto);
 }
 
-/** Yields the pieces of a body. Throws `InterruptedBody` if the connection breaks. */
+/** Yields the pieces of a response body. Throws `InterruptedBody` if the connection breaks. */
 async function* pieces(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array, void> {
   const reader = body?.getReader();
   if (!reader) return;

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { FileContent, WritableFiles } from "../interface/modelFiles.ts";
 import { filesIn } from "../places/filesIn.ts";
 
-/** A check that all places for files must pass. */
+/** A check that every implementation of `WritableFiles` must pass. */
 interface FilesCase {
   readonly name: string;
   run(): Promise<void>;
@@ -24,7 +24,7 @@ async function readAll(files: WritableFiles, name: string): Promise<number[]> {
   return Array.from(await source.read(0, source.size));
 }
 
-/** Returns the checks of a place. `empty` creates a place without files. */
+/** Returns the checks of an implementation of `WritableFiles`. `empty` creates one without files. */
 export function filesCases(empty: () => Promise<WritableFiles>): FilesCase[] {
   return [
     {

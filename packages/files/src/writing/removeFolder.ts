@@ -3,8 +3,8 @@ import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
 import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
 
 /**
- * Removes a folder of a place with its contents. On disk the folder is first renamed to a temporary name, so a process
- * killed during the removal leaves no partial folder under its name. Throws if the place cannot remove files.
+ * Removes a folder of a place with its contents. On disk, the folder is first renamed to a temporary name, so that its
+ * name never refers to a partially removed folder. Throws if the place cannot remove files.
  */
 export async function removeFolder(place: WritablePlace, folder: string): Promise<void> {
   if (isDiskPlace(place)) {

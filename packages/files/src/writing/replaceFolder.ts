@@ -5,10 +5,10 @@ import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
- * Writes a folder on disk (Node only) so that it holds exactly these files. The new folder is written in the same
- * parent as `<folder>.<id>.part`, flushed to the disk, and renamed. So the path holds the old folder or the new one. If
- * a process dies between the two renames, the path is missing and the complete new folder remains under its temporary
- * name. A failure leaves the old folder.
+ * Replaces a folder on disk (Node only), so that it contains exactly these files. The new folder is written as
+ * `<folder>.<id>.part`, flushed to the disk, and renamed. So the path has the old folder or the complete new one. If
+ * the process dies between the two renames, the path is missing, and the new folder has its temporary name. After any
+ * other failure the old folder is kept.
  */
 export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);

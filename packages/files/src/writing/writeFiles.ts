@@ -7,8 +7,8 @@ import { writeFolder } from "./writeFolder.ts";
 export type WritablePlace = string | URL | WritableFiles;
 
 /**
- * Writes files to a place, and creates a missing folder. Each file is written completely or keeps its old content, and
- * files appear in their order. Throws if the place cannot be written to.
+ * Writes files to a place, and creates a missing folder. Each file has its old or its complete new content, and files
+ * appear in the order of the map. Throws if the place cannot be written.
  */
 export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   if (isDiskPlace(place)) return writeFolder(place, contents);
@@ -17,8 +17,8 @@ export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<str
 }
 
 /**
- * Writes a folder of a place so that it holds exactly these files. On disk the folder is replaced completely or keeps
- * its old content. In other places this holds for each file, and files appear in their order.
+ * Replaces a folder of a place, so that it contains exactly these files. On disk, the folder changes as a whole or
+ * keeps its old content. In other places, this is true only of each file; files appear in the order of the map.
  */
 export async function writeFolderOf(
   place: WritablePlace,
@@ -34,7 +34,7 @@ export async function writeFolderOf(
   return place.write(new Map([...contents].map(([name, content]) => [`${folder}/${name}`, content])));
 }
 
-/** True for a folder on disk. Throws for an address such as http://. */
+/** Returns true if the place is a folder on disk. Throws for an address such as http://. */
 export function isDiskPlace(place: WritablePlace): place is string | URL {
   if (typeof place !== "string" && !(place instanceof URL)) return false;
   if (!/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) return true;

@@ -6,10 +6,10 @@ import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
  * Writes files into a folder on disk (Node only), and creates a missing folder. Each file is written under a temporary
- * name, flushed to the disk, and renamed after all are complete, so a failure leaves the old files. The first file of
- * each folder (such as a config) marks the folder as complete: if several files are replaced, it is removed first and
- * renamed last. So a process that dies in between leaves a folder that loaders reject, not a mixture of old and new
- * files.
+ * name and flushed to the disk; when all are complete, they are renamed, so a failure before keeps the old files. The
+ * first file of each folder (such as a config) marks the folder as complete: if several files are replaced, it is
+ * removed first and renamed last. So if the process dies between them, loaders reject the folder, and do not read a
+ * mixture of old and new files.
  */
 export async function writeFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);
@@ -18,7 +18,7 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
   const { temporaryName, writingId } = await import("../disk/leftovers.ts");
   const path = diskPath(folder, node);
   const id = writingId();
-  /** The full paths of the files to write, by folder, in the order of `contents`. */
+  /** For each folder, the full paths of the files to write, in the order of `contents`. */
   const folders = new Map<string, string[]>();
   const temporary = (file: string, kind: "part" | "old") =>
     join(dirname(file), temporaryName(basename(file), id, kind));
@@ -35,7 +35,7 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
       await writeToDisk(part(to), content, node);
     }
     for (const [around, [seal, ...others]] of folders) {
-      // A single file is replaced atomically.
+      // Not needed for a single file, which is replaced atomically.
       for (const file of contents.size > 1 ? [seal, ...others] : []) {
         const found = await fs.lstat(file).catch(undefinedIfMissing);
         if (found?.isDirectory()) throw new Error(`${file} is a folder, and a file is to be written there`);

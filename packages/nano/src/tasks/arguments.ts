@@ -1,26 +1,26 @@
 import type { Slots } from "./intent.ts";
 import type { SeededRandom } from "./seededRandom.ts";
 
-/** Names of number variables. */
+/** Names for variables that hold a number. */
 const numberNames: readonly string[] =
   "price age size score level speed weight height width cost points year month day rate depth tax salary budget distance x y z p q".split(
     " ",
   );
 
-/** Names of string variables. */
+/** Names for variables that hold a string. */
 const stringNames: readonly string[] =
   "name city title color country street email user message label path sentence line".split(" ");
 
-/** Names of variables with a list of numbers. */
+/** Names for variables that hold a list of numbers. */
 const listNames: readonly string[] =
   "scores prices ages sizes weights marks grades sales costs lengths heights years levels speeds rates".split(" ");
 
-/** Names of variables that a result is assigned to. */
+/** Names for variables that a result is assigned to. */
 const targetNames: readonly string[] = "answer outcome final best target temp current reply copy cell box r m".split(
   " ",
 );
 
-/** Words used as quoted strings. */
+/** Words for quoted strings in requests. */
 const quotedWords: readonly string[] =
   "hello cat dog red blue green apple banana sun moon star tree river bird fish yes no good bad hot cold big small up down left right win lose stop go high low old new fast slow done".split(
     " ",
@@ -31,9 +31,7 @@ function numeral(random: SeededRandom): string {
   return String(random.below(size));
 }
 
-/**
- * Draws a value for every argument that a request can have. All names and quoted words of one request are different.
- */
+/** Draws a random value for every argument that a request can have. All names and quoted words are different. */
 export function drawSlots(random: SeededRandom): Slots {
   const used = new Set<string>();
   const draw = (pool: readonly string[]): string => {

@@ -14,11 +14,11 @@ import { seededRandom } from "./seededRandom.ts";
 import type { Split } from "./template.ts";
 import { chooseWords } from "./template.ts";
 
-/** A request in plain English with the code that answers it. */
+/** A request in plain English, with the code that does it. */
 export interface TaskPair {
-  /** The request, ended by a newline. */
+  /** The request, with a newline at its end. */
   prompt: string;
-  /** One line of code, without a newline. */
+  /** The code: one line, without a newline. */
   completion: string;
   /** The kind of request, such as `print.add`. */
   family: string;
@@ -35,8 +35,8 @@ export interface GeneratePairsOptions {
 const languages: Record<LanguageName, Language> = { python, javascript, lua, sql };
 
 /**
- * Generates requests with their code. The same seed and split give the same requests in every language. Requests within
- * one call are different and cycle through all families. A split's phrasings occur in no other split. Throws
+ * Generates requests with their code. The same seed and split give the same requests in every language. The requests of
+ * one call are all different and cycle through all families. A phrasing of one split occurs in no other split. Throws
  * `RangeError` for an unknown language, or for a count that is not a whole number of at least 0.
  */
 export function generatePairs(options: GeneratePairsOptions): TaskPair[] {

@@ -1,4 +1,4 @@
-/** Values that a statement prints or stores. */
+/** Kinds of expressions, whose values a statement prints or stores. */
 export type ExpressionName =
   | "add"
   | "subtract"
@@ -22,19 +22,19 @@ export type ExpressionName =
   | "concat"
   | "replace";
 
-/** Comparisons that apply to a variable (`x > 5`) as well as to the elements of a list. */
+/** Comparisons of a variable (`x > 5`) or of the elements of a list. */
 export type ComparisonName = "greater" | "less" | "atLeast" | "atMost" | "equal" | "notEqual";
 
-/** Conditions, which are true or false. */
+/** Kinds of conditions. */
 export type ConditionName = ComparisonName | "even" | "odd" | "divisible" | "contains" | "startsWith" | "endsWith";
 
-/** Statements that contain an expression. */
+/** Kinds of statements that contain an expression. */
 export type ExpressionStatement = "print" | "store";
 
-/** Statements that contain a condition. */
+/** Kinds of statements that contain a condition. */
 export type ConditionStatement = "check" | "when" | "choose";
 
-/** Statements without an inner expression or condition. */
+/** Kinds of statements that contain neither an expression nor a condition. */
 export type PlainStatement =
   | "forEach"
   | "countUp"
@@ -52,28 +52,28 @@ export type PlainStatement =
 
 type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
 
-/** A task to be written as code, independent of the language. */
+/** What a request asks for, independent of the programming language and the wording. */
 export type Intent =
   | Around<ExpressionStatement, ExpressionName>
   | Around<ConditionStatement, ConditionName>
   | Around<"filter", ComparisonName>
   | Around<PlainStatement, undefined>;
 
-/** Arguments of a request: names and values that are copied from its words into the code. */
+/** Arguments of a request: names and values that occur both in its words and in its code. */
 export interface Slots {
-  /** A number or a variable. */
+  /** `a`, `b`: a number, or a variable that holds a number. */
   a: string;
   b: string;
-  /** A variable that holds a number, string or list. */
+  /** Variables: `x` holds a number, `s` a string, `l` a list. */
   x: string;
   s: string;
   l: string;
-  /** The name that is assigned to. */
+  /** Name of the variable that a result is assigned to. */
   t: string;
-  /** Words in quotes. */
+  /** `w`, `v`: words in quotes. */
   w: string;
   v: string;
-  /** A number, divisor, repetition count, and the two ends of a range. */
+  /** Integers: a number, a divisor, a repetition count, and the two ends of a range. */
   n: string;
   d: string;
   k: string;

@@ -6,7 +6,7 @@ import { conditionStatements, expressionStatements, filterStatement, plainStatem
 import type { Phrasings, Split } from "./template.ts";
 import { wordsOf } from "./template.ts";
 
-/** Returns every kind of request. All languages have the same. */
+/** Returns every kind of request. All languages support the same kinds. */
 export function listIntents(): Intent[] {
   const expressions = Object.keys(expressionPhrasings) as ExpressionName[];
   const conditions = Object.keys(conditionPhrasings) as ConditionName[];
@@ -26,7 +26,10 @@ export function listIntents(): Intent[] {
   ];
 }
 
-/** Returns the templates of one kind of request in one split. Choices of words and arguments are still open. */
+/**
+ * Returns the wordings of one kind of request in one split. Word choices `[a|b]` and arguments `{a}` are not filled in
+ * yet.
+ */
 export function templatesOf(intent: Intent, split: Split): string[] {
   switch (intent.statement) {
     case "print":
@@ -56,7 +59,7 @@ function compose(frames: readonly string[], hole: string, phrasings: readonly st
     .flatMap((frame) => phrasings.map((phrasing) => frame.replace(hole, phrasing)));
 }
 
-/** Returns the words of every phrasing in the given splits. */
+/** Returns all words that requests of the given splits can contain, without their arguments. */
 export function requestWords(splits: readonly Split[]): Set<string> {
   const phrasings: Phrasings[] = [
     ...Object.values(expressionPhrasings).flatMap(({ thing, order }) => [thing, order]),

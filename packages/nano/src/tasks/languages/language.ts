@@ -8,26 +8,26 @@ import type {
   Slots,
 } from "../intent.ts";
 
-/** The languages of the task data. */
+/** Programming languages for which task data can be generated. */
 export type LanguageName = "python" | "javascript" | "lua" | "sql";
 
 type Render = (slots: Slots) => string;
 type RenderAround = (inner: string, slots: Slots) => string;
 
-/** The code of each part of an intent in one language. */
+/** Functions that write the parts of an intent as code in one programming language. */
 export interface Language {
   expressions: Record<ExpressionName, Render>;
   conditions: Record<ConditionName, Render>;
   expressionStatements: Record<ExpressionStatement, RenderAround>;
   conditionStatements: Record<ConditionStatement, RenderAround>;
-  /** Returns the elements of `l` that satisfy a condition, which refers to an element by the name `element`. */
+  /** Returns the code for the elements of list `l` that satisfy a condition, in which `element` names the element. */
   filter: RenderAround;
-  /** The name of a list's element. */
+  /** Name of the variable for a list's element in the code of `filter`. */
   element: string;
   statements: Record<PlainStatement, Render>;
-  /** Converts a request's arguments to this language's notation. Default: unchanged. */
+  /** Converts a request's arguments to the language's notation. Default: they are used unchanged. */
   slots?: (slots: Slots) => Slots;
-  /** Statements, by family, that the language cannot compose of their parts. */
+  /** Code for whole statements, by family, that cannot be composed of the code of their parts. Default: none. */
   whole?: Readonly<Record<string, Render>>;
 }
 

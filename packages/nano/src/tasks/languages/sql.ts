@@ -7,8 +7,8 @@ const text = (quoted: string): string => `'${quoted.slice(1, -1)}'`;
 const bare = (quoted: string): string => quoted.slice(1, -1);
 
 /**
- * Converts arguments to SQL: variables become bound parameters, and strings get single quotes. Lists are tables with a
- * column `value`.
+ * Converts a request's arguments to SQL: variables become bound parameters, and strings get single quotes. A list is a
+ * table with a column `value`.
  */
 function sqlSlots(slots: Slots): Slots {
   return {
@@ -22,7 +22,7 @@ function sqlSlots(slots: Slots): Slots {
   };
 }
 
-/** SQL in SQLite's dialect. `numbers` is a table with the values 0, 1, 2 ... in its column `n`. */
+/** SQL in SQLite's dialect. The table `numbers` has the values 0, 1, 2 ... in its column `n`. */
 export const sql: Language = {
   slots: sqlSlots,
   expressions: {

@@ -1,7 +1,7 @@
 import type { ComparisonName, ConditionName } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** Phrases that follow "is" or "that are"; `{b}` is the right-hand side. */
+/** Phrases that follow "is" or "that are"; `{b}` is the value to compare with. */
 const relations: Record<ComparisonName, Phrasings> = {
   greater: {
     train: [
@@ -78,7 +78,7 @@ function comparison(name: ComparisonName, more: Phrasings): Phrasings {
   };
 }
 
-/** Clauses that express a condition, such as "x is above 5". */
+/** Phrases for a condition on a variable, such as "x is above 5". */
 export const conditionPhrasings: Record<ConditionName, Phrasings> = {
   greater: comparison("greater", {
     train: ["{x} exceeds {b}"],
@@ -154,7 +154,7 @@ export const conditionPhrasings: Record<ConditionName, Phrasings> = {
   },
 };
 
-/** Clauses that select elements of a list, such as "that are above 5". */
+/** Phrases that select elements of a list by a condition, such as "that are above 5". */
 export const filterPhrasings: Record<ComparisonName, Phrasings> = {
   greater: phrase(relations.greater, (relation) => relation),
   less: phrase(relations.less, (relation) => relation),

@@ -1,13 +1,13 @@
 import type { ExpressionName } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** Phrases that request an expression: as a noun phrase ("the sum of ...") and as an order ("add ..."). */
+/** Phrases for an expression: as a noun phrase ("the sum of ...") and as an order ("add ..."). */
 export interface ExpressionPhrasings {
   thing: Phrasings;
   order: Phrasings;
 }
 
-/** Phrasings of every expression. The splits share no phrasing. */
+/** Phrases for every expression. No phrase occurs in two splits. */
 export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = {
   add: {
     thing: {

@@ -2,7 +2,9 @@ import type { Slots } from "../intent.ts";
 import type { SeededRandom } from "../seededRandom.ts";
 import { fill } from "../template.ts";
 
-/** Words that may come before a request that is an order. All splits use these words and those below. */
+/**
+ * Polite words that may come before an order. Unlike phrases, all splits use the same openings, endings and qualifiers.
+ */
 export const openings: readonly string[] = [
   "please",
   "can you",
@@ -36,13 +38,13 @@ export const qualifiers: Record<"number" | "variable" | "string" | "list" | "tar
 const noOrder = new Set(
   "what which is i true the if when whenever in for from to depending by would on only".split(" "),
 );
-// After these words an argument is already qualified, or is the name itself.
+// After these words an argument gets no qualifier: it already has one, or it is the name itself ("called x").
 const noQualifier = new Set(
   "the all list which many variable called call it result value then every amount count".split(" "),
 );
 
 /**
- * Returns the kind of qualifier of an argument. Undefined for a repetition count or an end of a range, which get none.
+ * Returns the kind of qualifier for an argument; undefined for a repetition count or an end of a range, which get none.
  */
 function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers | undefined {
   switch (slot) {
@@ -68,8 +70,8 @@ function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers 
 }
 
 /**
- * Returns the text of a request: fills in the arguments, some of them with qualifiers, and may add polite words around
- * it.
+ * Returns the text of a request. Fills in the arguments, some with a qualifier, and may add polite words before and
+ * after it.
  */
 export function phraseRequest(wording: string, slots: Slots, random: SeededRandom): string {
   const core = fill(wording, (slot, before) => {

@@ -1,7 +1,7 @@
 import type { ConditionStatement, ExpressionStatement, PlainStatement } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** Requests that contain an expression: `{thing}` and `{order}` are the two forms of its phrasing. */
+/** Phrases for statements that contain an expression; `{thing}` is its noun phrase and `{order}` its order. */
 export const expressionStatements: Record<ExpressionStatement, Phrasings> = {
   print: {
     train: [
@@ -81,7 +81,7 @@ export const expressionStatements: Record<ExpressionStatement, Phrasings> = {
   },
 };
 
-/** Requests that contain a condition: `{condition}` is its clause. */
+/** Phrases for statements that contain a condition; `{condition}` is its phrase. */
 export const conditionStatements: Record<ConditionStatement, Phrasings> = {
   check: {
     train: [
@@ -153,7 +153,7 @@ export const conditionStatements: Record<ConditionStatement, Phrasings> = {
   },
 };
 
-/** Requests for the elements of `{l}` that satisfy `{condition}`. */
+/** Phrases for the statement that returns the elements of list `{l}` that satisfy `{condition}`. */
 export const filterStatement: Phrasings = {
   train: [
     "[print|show|list|find] [all|the] {l} that are {condition}",
@@ -178,7 +178,7 @@ export const filterStatement: Phrasings = {
   ],
 };
 
-/** Requests without an expression or condition. */
+/** Phrases for statements without an expression or condition. */
 export const plainStatements: Record<PlainStatement, Phrasings> = {
   forEach: {
     train: [
