@@ -5,8 +5,8 @@ import { packGroups } from "./formats/kPack/kPackGroups";
 import { packSigned } from "./formats/kPack/kPackSigned";
 
 /**
- * Packs `count` blocks of 256 elements; `room` has 2 KiB. Returns 0 if an element or a scale is not finite, otherwise
- * 1.
+ * Packs `count` blocks of 256 f32 elements into the K-quant `format`. `room` is 2 KiB of scratch. Returns 1, or 0 if an
+ * element or a scale is not finite.
  */
 export function packBlocks(format: i32, x: usize, blocks: usize, count: i32, room: usize): i32 {
   for (; count > 0; count--) {

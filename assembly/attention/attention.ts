@@ -11,26 +11,29 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 import { tanh } from "../elementwise/unary";
 
 /**
- * Rows and columns of a tile. Sixty rows are a multiple of gemm's register tiles, and waste little work above the
- * diagonal.
+ * Number of queries and of keys in a tile of scores. 60 is a multiple of the heights of gemm's register tiles, and
+ * wastes little work above the diagonal.
  */
 const TILE_ROWS: i32 = 60;
 const TILE_KEYS: i32 = 256;
 
-/** Up to this many queries, a tile holds one query of every head that shares a key head. */
+/** With up to this many queries, a tile holds one query of each of the heads that share a key head. */
 const FEW_QUERIES: i32 = 8;
 
-/** The score of a masked pair: finite, so that differences are not NaN. */
+/** Score of a masked pair. It is finite, so that differences between scores are not NaN. */
 const HIDDEN: f32 = -1e30;
 
-/** Bytes of scratch that `attention` and `attentionBackward` need: two tiles and three floats per row. */
+/**
+ * Returns the bytes of scratch that `attention` and `attentionBackward` need: two tiles of scores and three floats per
+ * row.
+ */
 export function attentionScratch(): i32 {
   return 4 * TILE_ROWS * (2 * TILE_KEYS + 3);
 }
 
 /**
- * Computes the keys [from, to) that the query at position `at` attends to. `start` is the address of the first key of
- * its document, or 0 without documents.
+ * Computes which keys the query at position `at` attends to: from..to-1. `start` is the address of the index of its
+ * document's first key, or 0 without documents.
  */
 // @ts-ignore: decorator
 @inline
@@ -45,7 +48,7 @@ function endKey(at: i32, keys: i32, causal: i32): i32 {
   return causal ? max(0, min(keys, at + 1)) : keys;
 }
 
-/** The first key that any of `rows` queries attends to; the first query is at position `at`. */
+/** Returns the first key that any of `rows` queries attends to. The first query is at position `at`. */
 function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize): i32 {
   let first = firstKey(at, window, starts);
   if (starts) {
@@ -54,14 +57,14 @@ function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize)
   return first;
 }
 
-/** The address of the first key of a row's document; rows at one position share it. */
+/** Returns the address of the index of the first key of a row's document. Rows at the same position share it. */
 // @ts-ignore: decorator
 @inline
 function startOf(starts: usize, row: i32, atStep: i32): usize {
   return starts ? starts + (<usize>(row * atStep) << 2) : 0;
 }
 
-/** Applies the soft cap to n scores, and masks those whose mask byte is 0; `mask` is 0 without a mask. */
+/** Applies the soft cap to n scores, and hides those whose mask byte is 0. `mask` is 0 if there is no mask. */
 export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   const cap = f32x4.splat(softcap);
   const hidden = f32x4.splat(HIDDEN);
@@ -88,10 +91,15 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   }
 }
 
-/** Rows, or keys, that are treated alike in a product along the diagonal: two register tiles of gemm. */
+/**
+ * Number of rows or keys that are treated as one step along the diagonal of a causal tile: two register tiles of gemm.
+ */
 const STEP: i32 = 12;
 
-/** Returns about how many keys of a tile of n all rows attend to, if row r attends to the first `base + r * rise`. */
+/**
+ * Returns how many of a tile's n keys all rows attend to, rounded down to a multiple of 8. Row r attends to the first
+ * `base + r * rise` keys.
+ */
 // @ts-ignore: decorator
 @inline
 function sharedKeys(n: i32, base: i32, rise: i32): i32 {
@@ -99,8 +107,8 @@ function sharedKeys(n: i32, base: i32, rise: i32): i32 {
 }
 
 /**
- * scores[rows, n] = scale * q * kᵀ, in one product for the shared keys and in steps down the diagonal; other scores are
- * left unchanged.
+ * Computes scores[rows, n] = scale * q * kᵀ: one product for the keys that all rows attend to, then one for each step
+ * along the diagonal. Scores beyond the diagonal are left unchanged.
  */
 function scoreTile(
   q: usize, k: usize, scores: usize, rows: i32, n: i32, size: i32, qStep: i32, kStep: i32, scale: f32, base: i32, rise: i32,
@@ -117,7 +125,7 @@ function scoreTile(
   }
 }
 
-/** out[rows, size] += p[rows, n] * v, without the keys that `scoreTile` skips. */
+/** Computes out[rows, size] += p[rows, n] * v without the keys that `scoreTile` leaves out. */
 function mixTile(
   p: usize, v: usize, out: usize, rows: i32, n: i32, size: i32, vStep: i32, outStep: i32, base: i32, rise: i32,
 ): void {
@@ -134,7 +142,8 @@ function mixTile(
 }
 
 /**
- * out[n, size] += pᵀ * x for p [rows, n] and x [rows, size], without the rows that do not attend to the keys of a step.
+ * Computes out[n, size] += pᵀ * x for p [rows, n] and x [rows, size]. Leaves out rows that do not attend to the keys of
+ * a step.
  */
 function mixKeys(
   p: usize, x: usize, out: usize, rows: i32, n: i32, size: i32, xStep: i32, outStep: i32, base: i32, rise: i32,
@@ -151,9 +160,9 @@ function mixKeys(
 }
 
 /**
- * Computes attention of `rows` queries to all their keys. Query r reads q and writes out at r * qStep floats, its
- * log-sum-exp at r * lseStep, its mask at r * maskStep bytes; its position is at + r * atStep. Rows of k and v are
- * kStep floats apart.
+ * Computes the attention of `rows` queries to all their keys. Query r has its q and out at r * qStep floats, its
+ * log-sum-exp at r * lseStep floats, its mask at r * maskStep bytes, and the position at + r * atStep. Keys and values
+ * are kStep floats apart.
  */
 function attend(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, tile: usize, rows: i32, keys: i32, size: i32,
@@ -207,9 +216,10 @@ function attend(
 }
 
 /**
- * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries, heads, size], k and
- * v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the mask's strides are in bytes. `starts`, i32
- * [batch, queries], holds the first key of each query; it is 0 if every query starts at key 0.
+ * Computes attention for the key heads first..last-1, numbered over the whole batch. q and out are [batch, queries,
+ * heads, size], k and v [batch, capacity, heads / group, size], lse [batch, heads, queries]. The strides of the mask
+ * are in bytes. `starts`, i32 [batch, queries], holds the first key of each query; 0 means that all queries start at
+ * key 0.
  */
 export function attention(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, scratch: usize, first: i32, last: i32,
@@ -245,7 +255,10 @@ export function attention(
   }
 }
 
-/** Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale. */
+/**
+ * Backward step for one row of a tile: turns the n scores at s into weights p, and the n products dout . v at d into ds
+ * = p * (product - delta) * scale.
+ */
 function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, softcap: f32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
@@ -271,7 +284,7 @@ function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, s
   }
 }
 
-/** Adds the gradients of `rows` queries of one head; the arguments are as in `attend`. */
+/** Adds the gradients of `rows` queries of one head to dq, dk and dv. The arguments are as in `attend`. */
 function pullTile(
   dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, tile: usize,
   rows: i32, keys: i32, size: i32, qStep: i32, kStep: i32, maskStep: i32, at: i32, scale: f32, causal: i32, window: i32, softcap: f32,
@@ -308,7 +321,7 @@ function pullTile(
   }
 }
 
-/** Clears a row of n floats outside of from..to-1. */
+/** Sets a row of n floats to zero except for the elements from..to-1. */
 // @ts-ignore: decorator
 @inline
 function clearEnds(row: usize, n: i32, from: i32, to: i32): void {
@@ -316,7 +329,7 @@ function clearEnds(row: usize, n: i32, from: i32, to: i32): void {
   clearBytes(row + (<usize>to << 2), <usize>(n - to) << 2);
 }
 
-/** Gradients of `attention` for the key heads first..last-1; dk and dv must be zero at first. */
+/** Computes the gradients of `attention` for the key heads first..last-1. dk and dv must be zero at the start. */
 export function attentionBackward(
   dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, scratch: usize,
   first: i32, last: i32, queries: i32, keys: i32, capacity: i32, heads: i32, group: i32, size: i32, scale: f32, causal: i32, window: i32,

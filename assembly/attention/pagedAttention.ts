@@ -19,26 +19,29 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 import { expOf } from "../simd/math";
 import { readLines } from "../simd/readAhead";
 
-/** Queries, each a head of a row, that share the loads of a block of keys. */
+/** Most queries that use a loaded block of keys together. A query is one head of one row. */
 const QUERIES: i32 = 48;
 
-/** Positions of a block. */
+/** Number of positions in a block of keys. */
 const KEYS: i32 = 128;
 
-/** Bytes from one query's scores to the next one's. */
+/** Distance in bytes between the scores of two queries. */
 const SCORES: usize = 4 * KEYS;
 
 // The parts of the scratch memory after the scores: one word for each query, or for each key.
 const TOPS: usize = QUERIES * SCORES;
 const TOTALS: usize = TOPS + 4 * QUERIES;
-/** The offset of a query in q and out, in bytes. */
+/** Offset of a list in scratch: for each query, its offset in q and in out, in bytes. */
 const OFFSETS: usize = TOTALS + 4 * QUERIES;
-/** The positions from..to-1 that a query attends to, and the part of them in the block. */
+/**
+ * Offsets of four lists in scratch: the first position that each query attends to and the position after the last one,
+ * in the sequence and within the current block.
+ */
 const FROMS: usize = OFFSETS + 4 * QUERIES;
 const ENDS: usize = FROMS + 4 * QUERIES;
 const BLOCK_FROMS: usize = ENDS + 4 * QUERIES;
 const BLOCK_ENDS: usize = BLOCK_FROMS + 4 * QUERIES;
-/** The address of each key of the block. */
+/** Offset of a list in scratch: the address of each key in the block. */
 const ADDRESSES: usize = BLOCK_ENDS + 4 * QUERIES;
 
 /** Bytes of scratch that `pagedAttention` needs. */
@@ -71,8 +74,8 @@ function setNumber(list: usize, i: i32, value: f32): void {
 }
 
 /**
- * Returns the index of the first entry that is out of range in [rows, 2 + tablePages], or -1. The entries of a row are
- * its sequence, its position, and the pages of its table that it attends to.
+ * Returns the index of the first invalid entry in [rows, 2 + tablePages], or -1. A row's entries are its sequence, its
+ * position, and those pages of its table that it attends to.
  */
 export function findBadPage(
   table: usize, places: usize, rows: i32, tables: i32, tablePages: i32, pages: i32, pageSize: i32, window: i32,
@@ -91,7 +94,7 @@ export function findBadPage(
   return -1;
 }
 
-/** The sums of the lanes of four vectors. */
+/** Returns the sum of the lanes of each of four vectors. */
 // @ts-ignore: decorator
 @inline
 function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -101,8 +104,8 @@ function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * scores = scale * q k for `rows` queries, a constant at each call, and n keys, in fours; `size` is a multiple of four.
- * The scores of row r begin at r * SCORES bytes.
+ * Computes scores = scale * q k for `rows` queries and n keys, four keys at a time. `rows` is a constant in each call
+ * and `size`, the length of a head, is a multiple of four. The scores of query r start r * SCORES bytes after `scores`.
  */
 // @ts-ignore: decorator
 @inline
@@ -167,7 +170,10 @@ function dotTile(
   }
 }
 
-/** Reads the n keys at a list of addresses, `bytes` bytes each, and their values, into the cache. */
+/**
+ * Loads n keys, whose addresses are listed, and their values into the CPU cache. A key has `bytes` bytes; its value is
+ * `ahead` bytes after it.
+ */
 function readKeys(addresses: usize, n: i32, bytes: usize, ahead: usize): i32 {
   let any = 0;
   for (const end = addresses + (<usize>n << 2); addresses < end; addresses += 4) {
@@ -177,7 +183,7 @@ function readKeys(addresses: usize, n: i32, bytes: usize, ahead: usize): i32 {
   return any;
 }
 
-/** The scores of one query and n keys, for any head size. */
+/** Computes the scores of one query with n keys, for any head size. */
 function dot1(q: usize, addresses: usize, scores: usize, n: i32, size: i32, scale: f32): void {
   if (!(size & 3)) return dotTile(1, q, 0, 0, addresses, scores, n, size, scale);
   const zero = f32x4.splat(0);
@@ -195,8 +201,8 @@ function dot1(q: usize, addresses: usize, scores: usize, n: i32, size: i32, scal
 }
 
 /**
- * out += p v for `rows` queries, a constant at each call, and 16 columns of n values, which are `ahead` bytes after the
- * keys at the same indices.
+ * Computes out += p v for `rows` queries and 16 columns of n values. `rows` is a constant in each call. A value is
+ * `ahead` bytes after its key's address.
  */
 // @ts-ignore: decorator
 @inline
@@ -256,7 +262,7 @@ function mixTile(rows: i32, p: usize, addresses: usize, ahead: usize, n: i32, o0
   }
 }
 
-/** out += p v for one query, for any number of columns. */
+/** Computes out += p v for one query, for any number of columns. */
 function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size: i32): void {
   if (n <= 0) return;
   for (; size >= 16; size -= 16) {
@@ -277,7 +283,7 @@ function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size
   }
 }
 
-/** `mix1` for three queries whose weights are SCORES apart. */
+/** Does `mix1` for three queries. Their weights are SCORES bytes apart. */
 function mix3(p: usize, addresses: usize, ahead: usize, n: i32, o0: usize, o1: usize, o2: usize, size: i32): void {
   if (n <= 0) return;
   for (; size >= 16; size -= 16) {
@@ -292,7 +298,7 @@ function mix3(p: usize, addresses: usize, ahead: usize, n: i32, o0: usize, o1: u
   mix1(p + 2 * SCORES, addresses, ahead, n, o2, size);
 }
 
-/** Scores of the queries i..i+count-1, at most three, with the block's keys. */
+/** Computes the scores of up to three queries, from query i on, with the keys of the block. */
 function scoreQueries(q: usize, scratch: usize, i: i32, count: i32, size: i32, scale: f32): void {
   let from = KEYS;
   let end = 0;
@@ -319,7 +325,10 @@ function scoreQueries(q: usize, scratch: usize, i: i32, count: i32, size: i32, s
   }
 }
 
-/** Turns the scores of query i in the block into weights, and rescales its sums so far to the new maximum. */
+/**
+ * Turns the scores of query i in this block into unnormalised weights. If the block has a new maximum score, it
+ * rescales the query's earlier sums to it.
+ */
 function weighQuery(out: usize, scratch: usize, i: i32, size: i32, softcap: f32): void {
   const from = word(scratch + BLOCK_FROMS, i);
   const count = word(scratch + BLOCK_ENDS, i) - from;
@@ -339,7 +348,7 @@ function weighQuery(out: usize, scratch: usize, i: i32, size: i32, softcap: f32)
   if (rescale != 1) scaleInPlace(out + <usize>word(scratch + OFFSETS, i), size, rescale);
 }
 
-/** Adds the values of positions from..end-1 of the block to query i. */
+/** Adds the weighted values at the block's positions from..end-1 to the output of query i. */
 // @ts-ignore: decorator
 @inline
 function mixQuery(out: usize, ahead: usize, scratch: usize, i: i32, from: i32, end: i32, size: i32): void {
@@ -348,7 +357,7 @@ function mixQuery(out: usize, ahead: usize, scratch: usize, i: i32, from: i32, e
   mix1(p, scratch + ADDRESSES + at, ahead, end - from, out + <usize>word(scratch + OFFSETS, i), size);
 }
 
-/** Adds the weighted values of the block to the queries i..i+count-1, at most three. */
+/** Adds the block's weighted values to the outputs of up to three queries, from query i on. */
 function mixQueries(out: usize, ahead: usize, scratch: usize, i: i32, count: i32, size: i32): void {
   const froms = scratch + BLOCK_FROMS;
   const ends = scratch + BLOCK_ENDS;
@@ -373,8 +382,8 @@ function mixQueries(out: usize, ahead: usize, scratch: usize, i: i32, count: i32
 }
 
 /**
- * Computes attention for the queries listed in scratch, of one sequence and one key head. `k` and `v` are the pools
- * from that head on, `table` lists the sequence's pages; keys are kStep bytes apart.
+ * Computes attention for the queries listed in scratch, which belong to one sequence and one key head. `k` and `v` are
+ * the pools' addresses plus the offset of that head. `table` lists the sequence's pages. Keys are kStep bytes apart.
  */
 function attendQueries(
   q: usize, k: usize, v: usize, table: usize, out: usize, scratch: usize, queries: i32, size: i32, kStep: i32, pageSize: i32,
@@ -422,7 +431,10 @@ function attendQueries(
   store<i32>(scratch, any);
 }
 
-/** Lists the queries of `count` rows from `n` on, of one sequence, with one key head, and computes their attention. */
+/**
+ * Computes attention for `count` rows of one sequence, from row n on, with one key head: lists their queries in scratch
+ * and calls `attendQueries`.
+ */
 function attendRows(
   q: usize, k: usize, v: usize, tables: usize, places: usize, out: usize, scratch: usize, n: i32, count: i32, kvHead: i32,
   heads: i32, group: i32, size: i32, pageSize: i32, tablePages: i32, scale: f32, window: i32, softcap: f32,
@@ -446,9 +458,9 @@ function attendRows(
 }
 
 /**
- * Attention of the units first..last-1: the first row with each key head, then the second row with each, up to the last
- * row. q and out are [rows, heads, size], k and v pools [pages, pageSize, heads / group, size], `places` each row's
- * sequence and position.
+ * Computes paged attention for the units first..last-1, where a unit is a row and a key head (all key heads of row 0
+ * come first). q and out are [rows, heads, size]; the pools k and v are [pages, pageSize, heads / group, size];
+ * `places` holds each row's sequence and position.
  */
 export function pagedAttention(
   q: usize, k: usize, v: usize, tables: usize, places: usize, out: usize, scratch: usize, first: i32, last: i32,

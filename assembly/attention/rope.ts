@@ -1,8 +1,8 @@
 import { loadPart, storePart } from "../simd/lanes";
 
 /**
- * Rotates x [rows, heads, size]: element i < half of a head with element i + half, by the angle whose cosine and sine
- * are in row `row` of the tables [rows, half]. `sign` -1 rotates back.
+ * Applies rotary position embeddings to x [rows, heads, size]. Element i < `half` of a head is rotated together with
+ * element i + half, by the angle whose cosine and sine are in the tables [rows, half]. With `sign` -1 it rotates back.
  */
 export function rope(
   x: usize, cos: usize, sin: usize, out: usize, rows: i32, heads: i32, size: i32, half: i32, sign: f32,

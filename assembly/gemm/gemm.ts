@@ -11,16 +11,18 @@ import { gemvPacked } from "./gemvPacked";
 
 export { isBatchInvariant, setScratch, setTile } from "../simd/gemmState";
 
-/** The most columns of B that are gathered as rows for dot products, and the most floats of scratch for them. */
+/**
+ * Most columns of B that are copied to contiguous rows for dot products, and the most floats of scratch for that copy.
+ */
 const GATHER_COLUMNS: i32 = 4;
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
-/** Bytes of scratch memory for the products; constant. */
+/** Returns the bytes of scratch memory that the matrix products need. It is the same for all sizes. */
 export function scratchBytes(): i32 {
   return max(FEW_SCRATCH, max(BLOCK_SCRATCH, LARGE_SCRATCH));
 }
 
-/** Returns true if A * Bᵀ is faster as dot products along k than as tiles. */
+/** Returns true if A * Bᵀ is faster with dot products along k than with register tiles. */
 function dotIsFaster(m: i32, n: i32, k: i32): bool {
   const few = min(m, n);
   if (few == 1) return k >= 16;
@@ -36,7 +38,7 @@ function clear(c: usize, crs: usize, m: i32, n: i32): void {
   }
 }
 
-/** Writes the columns of B[k,n] as n rows of k floats. */
+/** Copies the columns of B[k,n] to n contiguous rows of k floats. */
 function gatherColumns(b: usize, brs: usize, rows: usize, k: i32, n: i32): void {
   for (let p = 0; p < k; p++) {
     for (let j = 0; j < n; j++) store<u32>(rows + (<usize>(j * k + p) << 2), load<u32>(b + (<usize>j << 2)));
@@ -44,7 +46,7 @@ function gatherColumns(b: usize, brs: usize, rows: usize, k: i32, n: i32): void 
   }
 }
 
-/** Returns the first row or column of part `part` of `parts`, if `total` are distributed in multiples of `unit`. */
+/** Returns where part `part` of `parts` starts if `total` rows or columns are divided at multiples of `unit`. */
 function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
   if (part == 0) return 0;
   if (part == parts) return total;
@@ -53,8 +55,8 @@ function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
 }
 
 /**
- * C[m,n] = alpha * op(A) * op(B), or C += ... if `accumulate` is 1. op(X) is X, or its transpose if the flag is 1. So A
- * is stored as [m,k] or [k,m], and B as [k,n] or [n,k]. Pointers are in bytes, leading dimensions in elements.
+ * Computes C[m,n] = alpha * op(A) * op(B), or C += ... if `accumulate` is 1. op(X) is X, or its transpose if its flag
+ * is 1: then A is stored as [k,m], or B as [n,k]. Leading dimensions are in elements.
  */
 export function gemm(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -64,8 +66,8 @@ export function gemm(
 }
 
 /**
- * Computes part `part` of `parts` of `gemm`: a piece of C. The order of each element's sum depends only on the whole
- * product, so that the bits are the same for any number of parts.
+ * Computes part `part` of `parts` of the product of `gemm`. The order in which each element is summed depends only on
+ * the sizes of the whole product, so results are bit-identical for any number of parts.
  */
 export function gemmPart(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -102,7 +104,10 @@ export function gemmPart(
   }
 }
 
-/** Returns how many rows of pieces `parts` pieces of C form: nearly square pieces need the least packing. */
+/**
+ * Returns into how many rows of pieces to divide C if it has `parts` pieces. Nearly square pieces need the least
+ * packing.
+ */
 function piecesDown(m: i32, n: i32, parts: i32): i32 {
   let best = 1;
   let least = f64.MAX_VALUE;
@@ -117,7 +122,8 @@ function piecesDown(m: i32, n: i32, parts: i32): i32 {
 }
 
 /**
- * A part of the product by register tiles. B begins at element `start` of the storage at `b`, in the format `format`.
+ * Computes a part of the product with register tiles. B starts at element `start` of the weight at `b`, which has the
+ * dtype `format`.
  */
 function tiled(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
@@ -144,8 +150,7 @@ function tiled(
 }
 
 /**
- * A part of the product in the order of sums that batch-invariant products use. The arguments are the same as those for
- * `tiled`.
+ * Computes a part of the product in the order of sums that makes it batch-invariant. The arguments are as for `tiled`.
  */
 function invariant(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
@@ -168,8 +173,9 @@ function invariant(
 }
 
 /**
- * C[m,n] (+)= alpha * A[m,k] * op(W), where W is whole rows of a weight, from element `start` on, in the storage format
- * `format` (see unpackRow): [k,n], or [n,k] if `transposed` is 1. W is widened block by block while it is packed.
+ * Computes C[m,n] (+)= alpha * A[m,k] * op(W) for a weight W in any dtype (`format`; see unpackRow). W is [k,n], or
+ * [n,k] if `transposed` is 1, and starts at element `start`, at the beginning of a row. It is converted to f32 block by
+ * block.
  */
 export function gemmWeight(
   a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
@@ -201,7 +207,10 @@ export function gemmWeightPart(
   tiled(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, crs, false, transposed != 0, alpha, accumulate != 0, part, parts);
 }
 
-/** `batch` products of one shape; the strides between matrices are in elements, and 0 repeats a matrix. */
+/**
+ * Computes `batch` products of the same shape. Strides between matrices are in elements; a stride of 0 uses the same
+ * matrix each time.
+ */
 export function gemmBatched(
   a: usize, b: usize, c: usize, batch: i32, strideA: i32, strideB: i32, strideC: i32, m: i32, n: i32, k: i32,
   lda: i32, ldb: i32, ldc: i32, transA: i32, transB: i32, alpha: f32, accumulate: i32,

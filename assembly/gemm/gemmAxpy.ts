@@ -2,10 +2,10 @@
 import { madd } from "../simd/madd";
 import { loadPart, storePart } from "../simd/lanes";
 
-/** Columns at a time, so that a strip of C and four of B stay in the L1 cache. */
+/** Number of columns that are computed at a time, so that a strip of C and four of B stay in the L1 cache. */
 const STRIP: i32 = 1024;
 
-/** Columns can be split at multiples of this: whole vectors and cache lines. */
+/** Threads divide the columns at multiples of this, so that parts are whole vectors and cache lines. */
 export const AXPY_COLUMNS: i32 = 16;
 
 // @ts-ignore: decorator
@@ -51,8 +51,8 @@ function axpy1(c: usize, n: i32, b: usize, y: f32): void {
 }
 
 /**
- * C += alpha * A * B; A is read at a + i * ars + p * aks, rows of B and C are
- * contiguous; all strides in bytes.
+ * Computes C += alpha * A * B by adding multiples of B's rows. Element (i, p) of A is at a + i * ars + p * aks; rows of
+ * B and C are contiguous. All strides are in bytes.
  */
 export function gemmAxpy(
   a: usize, ars: usize, aks: usize, b: usize, brs: usize, c: usize, crs: usize, m: i32, n: i32, k: i32, alpha: f32,

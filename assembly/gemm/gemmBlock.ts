@@ -9,22 +9,22 @@ import { LINE, readLines } from "../simd/readAhead";
 export const KC: i32 = 384;
 export const NC: i32 = 384;
 
-/** Up to this many rows of A, B is read in place: packing it would cost more than it saves. */
+/** With up to this many rows of A, B is read in place: packing it would cost more than it saves. */
 const DIRECT_B_ROWS: i32 = 2 * MR;
 /**
- * Depth of a block of B that is read in place: its half-used cache lines must stay cached during one column of tiles.
+ * Depth of blocks if B is not packed. It is small, so that half-used cache lines stay cached during a column of tiles.
  */
 const DIRECT_B_KC: i32 = 64;
-/** Up to this many columns A is read in place, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
+/** With up to this many columns of B, A is not packed, and blocks are deeper. NARROW_COLUMNS * NARROW_KC <= KC * NC. */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
-/** The least depth at which contiguous rows are read in place for more than FEW_COLUMNS columns. */
+/** Least k for which contiguous rows of A are not packed if B has more than FEW_COLUMNS columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
 /**
- * The most bytes of A that are read ahead before a tile: a core would stall on many more, and longer rows are
- * prefetched well by the hardware. AHEAD_LEAST_K is the depth from which a tile takes long enough.
+ * Most bytes of A that are loaded into the cache before a tile. A core would stall on more, and the hardware itself
+ * prefetches longer rows well. AHEAD_LEAST_K is the least k for which this is done.
  */
 const AHEAD_BYTES: usize = 12 * LINE;
 const AHEAD_LEAST_K: i32 = 32;
@@ -36,17 +36,20 @@ const A_BYTES: i32 = MR * KC * 4;
 export const B_BYTES: i32 = KC * NC * 4;
 const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 
-/** Bytes of scratch for the blocked product: one tile of C, a panel of A, a block of B, rows of a weight. */
+/**
+ * Bytes of scratch for the blocked product: a tile of C, a panel of A, a block of B, and some rows of a weight in f32.
+ */
 export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
 /**
- * Rows of the next tile if `left` remain: a remainder of one or two rows is shared between two tiles, which costs less.
+ * Returns the number of rows in the next tile if `left` rows remain. A remainder of one or two rows is shared between
+ * two tiles, which is faster.
  */
 function rowsOfTile(left: i32): i32 {
   return left > MR && left < MR + 3 ? (left + 1) >> 1 : min(MR, left);
 }
 
-/** Computes an edge tile of fewer than 8 columns via a whole tile in scratch. */
+/** Computes a tile of fewer than 8 columns by way of a whole tile in scratch memory. */
 function edgeTile(
   rows: i32, columns: i32, a: usize, ars: usize, aks: usize, b: usize, c: usize, crs: usize, k: i32,
   tile: usize, add: bool,
@@ -59,8 +62,8 @@ function edgeTile(
 }
 
 /**
- * Returns the bytes of A to read ahead before each of `tiles` tiles, in whole cache lines, so that the next MR rows of
- * k floats are cached when they are needed. Returns 0 if that is too much.
+ * Returns how many bytes of A, in whole cache lines, to load into the cache before each of `tiles` tiles, so that the
+ * next MR rows of k floats are cached when needed. Returns 0 if that would be too much.
  */
 export function aheadOfTile(k: i32, tiles: i32): usize {
   if (k < AHEAD_LEAST_K || tiles == 0) return 0;
@@ -68,7 +71,7 @@ export function aheadOfTile(k: i32, tiles: i32): usize {
   return bytes <= AHEAD_BYTES ? bytes : 0;
 }
 
-/** Computes a tile of 8 columns, with A in a panel or in place. */
+/** Computes a tile of 8 columns. A is a packed panel if `inPanel`, otherwise it is read in place. */
 // @ts-ignore: decorator
 @inline
 function wholeTile(
@@ -80,13 +83,13 @@ function wholeTile(
   else tileDirect(rows, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** Flags for operands that a product reads in place, which can be combined: see `operandsInPlace`. */
+/** Flags that can be combined: the operands that are read without packing. See `operandsInPlace`. */
 const A_IN_PLACE: i32 = 1;
 export const B_IN_PLACE: i32 = 2;
 
 /**
- * Returns the operands that a product reads in place, without packing, as a set of flags. The choice decides the depth
- * of blocks and so the order of sums: all parts of a product use the choice for the whole product.
+ * Returns flags for the operands that the product reads without packing. They affect the depth of blocks and so the
+ * order of sums; all parts of a product must therefore use the flags of the whole product.
  */
 export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: bool, transB: bool, alpha: f32): i32 {
   if (format != F32) return 0;
@@ -95,8 +98,8 @@ export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: boo
 }
 
 /**
- * Returns the depth of a product's blocks: equal depths, so that the last block is not much thinner. All tiles sum in
- * this order. Batch-invariant products always use whole blocks of depth KC from the start of k on.
+ * Returns the depth of a product's blocks, which all have about the same depth. The depth determines the order of sums.
+ * Batch-invariant products always use the depth KC.
  */
 export function blockDepth(inPlace: i32, k: i32): i32 {
   if (batchInvariant) return KC;
@@ -106,10 +109,10 @@ export function blockDepth(inPlace: i32, k: i32): i32 {
 }
 
 /**
- * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` has BLOCK_SCRATCH bytes. B begins at
- * element `start` of the storage at `b`, in the format `format`; for F32 `start` is 0. With `panels`, A is already
- * packed as consecutive panels of MR rows, as packA makes them. `inPlace` is `operandsInPlace` of the whole product. B
- * is packed at `block`, or in the scratch memory if `block` is 0; with `packed` it is already packed as one block.
+ * Computes C (+)= alpha * op(A) * op(B), for sizes above zero. Strides are in bytes; `scratch` has BLOCK_SCRATCH bytes.
+ * B has the dtype `format` and starts at element `start` (0 for f32). If `panels` is true, A is already packed by
+ * packA. `inPlace` is the result of `operandsInPlace` for the whole product. The packed block of B is written to
+ * `block`, or to scratch memory if `block` is 0; if `packed` is true, it is there already.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,

@@ -1,13 +1,16 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is read once and in order.
 import { madd } from "../simd/madd";
 
-/** From this many bytes on W comes from main memory, which is twice as fast row by row as four rows at once. */
+/**
+ * If W has at least this many bytes, it comes from main memory, where reading row by row is twice as fast as four rows
+ * at once.
+ */
 const COLD_BYTES: i64 = 2 << 20;
 
-/** Rows of W can be split at multiples of this. */
+/** Threads divide the rows of W at multiples of this. */
 export const DOT_ROWS: i32 = 4;
 
-/** The first `count` (0 to 3) floats at `p`, and zeros in the other lanes. */
+/** Loads the first `count` (0 to 3) floats at `p`, and zeros in the other lanes. */
 // @ts-ignore: decorator
 @inline
 function loadHead(p: usize, count: i32): v128 {
@@ -25,7 +28,7 @@ function put(c: usize, sums: v128, alpha: f32, accumulate: bool): void {
   store<f32>(c, accumulate ? load<f32>(c) + sum : sum);
 }
 
-/** One row of W times one of X. */
+/** Computes the dot product of one row of W and one row of X. */
 function dot1x1(w: usize, x: usize, c: usize, k: i32, alpha: f32, accumulate: bool): void {
   const head = k & 3;
   let s0 = f32x4.mul(loadHead(w, head), loadHead(x, head));
@@ -51,7 +54,10 @@ function dot1x1(w: usize, x: usize, c: usize, k: i32, alpha: f32, accumulate: bo
   put(c, f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)), alpha, accumulate);
 }
 
-/** One row of W times two of X, `xrs` bytes apart; the results are `crs` bytes apart. */
+/**
+ * Computes the dot products of one row of W and two rows of X, which are `xrs` bytes apart. The results are `crs` bytes
+ * apart.
+ */
 function dot1x2(w: usize, x: usize, xrs: usize, c: usize, crs: usize, k: i32, alpha: f32, accumulate: bool): void {
   const head = k & 3;
   let y = x + xrs;
@@ -87,7 +93,7 @@ function dot1x2(w: usize, x: usize, xrs: usize, c: usize, crs: usize, k: i32, al
   put(c + crs, f32x4.add(s1, t1), alpha, accumulate);
 }
 
-/** Four rows of W times two of X. */
+/** Computes the dot products of four rows of W and two rows of X. */
 function dot4x2(
   w: usize, wrs: usize, x: usize, xrs: usize, c: usize, crs: usize, ccs: usize, k: i32, alpha: f32, accumulate: bool,
 ): void {
@@ -151,8 +157,8 @@ function dot4x2(
 }
 
 /**
- * The columns first..last-1 of C[m,n] (+)= alpha * X * Wᵀ; rows of X and W are contiguous, C has
- * any strides; all strides in bytes.
+ * Computes the columns first..last-1 of C[m,n] (+)= alpha * X * Wᵀ by dot products. Rows of X and W are contiguous; C
+ * can have any strides. All strides are in bytes.
  */
 export function gemmDot(
   x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, ccs: usize,

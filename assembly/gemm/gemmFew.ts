@@ -10,20 +10,20 @@ import { madd } from "../simd/madd";
 import { isWholeSpans, packedFew } from "./packedFew";
 import { scaleInPlace } from "../simd/scaleInPlace";
 
-/** The most rows for which these products are used. */
+/** Most rows of A for which the products in this file are used. */
 export const FEW_ROWS: i32 = 4;
 
-/** Columns of C that are summed in scratch memory at a time. */
+/** Number of columns of C that are summed in scratch memory at a time. */
 const STRIP: i32 = 1024;
 
-/** Bytes of scratch: a tile of C, rows of A, a strip of the weight or of C. */
+/** Bytes of the three parts of scratch memory: a tile of C, the rows of A, and a strip of the weight or of C. */
 const TILE_BYTES: usize = FEW_ROWS * NR * 4;
 const A_BYTES: usize = FEW_ROWS * KC * 4;
 export const FEW_SCRATCH: i32 = <i32>(TILE_BYTES + A_BYTES) + 4 * max(NR * KC, FEW_ROWS * STRIP);
 
 /**
- * tile[rows,8] += X[rows,k] * W[8,k]ᵀ, with `rows` a constant at each call. Four elements of four rows of W at a time
- * are transposed in registers; rows of X and W are contiguous.
+ * Computes tile[rows,8] += X[rows,k] * W[8,k]ᵀ. `rows` is a constant in each call. Rows of X and W are contiguous.
+ * Blocks of 4 x 4 elements of W are transposed in registers.
  */
 // @ts-ignore: decorator
 @inline
@@ -158,7 +158,7 @@ function fewTile(
   if (rows > 3) addPair(tile + 96, c30, c31);
 }
 
-/** One float of each of four rows. */
+/** Loads one float from each of four rows into a vector. */
 // @ts-ignore: decorator
 @inline
 function column(a: usize, b: usize, c: usize, d: usize): v128 {
@@ -190,7 +190,7 @@ function few(
   else few4(x, xrs, w, wrs, tile, k);
 }
 
-/** Copies floats `step` bytes apart. */
+/** Copies `count` floats that are `step` bytes apart into a contiguous array. */
 function gather(src: usize, step: usize, dst: usize, count: i32): void {
   for (; count > 0; count--) {
     store<u32>(dst, load<u32>(src));
@@ -199,7 +199,7 @@ function gather(src: usize, step: usize, dst: usize, count: i32): void {
   }
 }
 
-/** Copies a tile's columns to or from C, where columns are `ccs` bytes apart. */
+/** Copies a tile's columns to or from C, whose columns are `ccs` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows: i32, columns: i32): void {
@@ -216,10 +216,10 @@ function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows
 }
 
 /**
- * The columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. A is read at a + i * ars
- * + p * aks; rows of W, in storage format `format` from element `start` on, are `ld` elements apart. The eight rows of
- * a tile are an eighth of all rows apart: memory is faster for eight long streams than for short ones. `scratch` has
- * FEW_SCRATCH bytes.
+ * Computes the columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. Element (i, p)
+ * of A is at a + i * ars + p * aks. W has the dtype `format`, starts at element `start`, and its rows are `ld` elements
+ * apart. The eight rows of W in a tile are far apart (an eighth of all rows), since memory is faster for eight long
+ * streams than for short ones. `scratch` has FEW_SCRATCH bytes.
  */
 export function gemmFewT(
   a: usize, ars: usize, aks: usize, w: usize, format: i32, start: i32, ld: i32, c: usize, crs: usize,
@@ -267,7 +267,7 @@ export function gemmFewT(
 }
 
 /**
- * C[m,n] (+)= op(A)[m,k] * B[k,n] for m up to FEW_ROWS: row by row of B, which is read once and in order. `scratch` has
+ * Computes C[m,n] (+)= op(A)[m,k] * B[k,n] for m up to FEW_ROWS, reading each row of B once and in order. `scratch` has
  * FEW_SCRATCH bytes.
  */
 export function gemmFew(

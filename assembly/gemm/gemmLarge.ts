@@ -9,7 +9,7 @@ import { loadPart, storePart } from "../simd/lanes";
 import { readLines } from "../simd/readAhead";
 import { unpackRow } from "../formats/formats";
 
-/** Rows of a large tile. */
+/** Returns the number of rows in a tile of the given kind. */
 export function largeRows(kind: i32): i32 {
   return kind == TILE_8_8 ? 8 : MR;
 }
@@ -24,13 +24,13 @@ const MOST_COLUMNS: i32 = 16;
 const TILE_BYTES: i32 = MR * MOST_COLUMNS * 4;
 const A_BYTES: i32 = MOST_ROWS * NARROW_KC * 4;
 
-/** Bytes of a widened weight for one panel. */
+/** Bytes of the f32 copy of a weight panel, made while it is packed. */
 const STRIP_BYTES: i32 = MOST_COLUMNS * KC * 4;
 
-/** Bytes of scratch for the product: one tile of C, a panel of A, a block of B, a widened panel. */
+/** Bytes of scratch for the product: a tile of C, a panel of A, a block of B, and a weight panel in f32. */
 export const LARGE_SCRATCH: i32 = TILE_BYTES + A_BYTES + B_BYTES + STRIP_BYTES;
 
-/** C = A * B for a whole tile of packed panels, or C += A * B. */
+/** Computes a whole tile from packed panels: C = A * B or, if `add`, C += A * B. */
 // @ts-ignore: decorator
 @inline
 function wholeTile(kind: i32, a: usize, b: usize, c: usize, crs: usize, k: i32, add: bool): void {
@@ -40,7 +40,7 @@ function wholeTile(kind: i32, a: usize, b: usize, c: usize, crs: usize, k: i32, 
   else tileMRx16(a, b, c, crs, from, frs, k);
 }
 
-/** Packs up to `largeRows(kind)` rows of A[rows, k]. */
+/** Packs up to `largeRows(kind)` rows of A[rows, k] into a panel. */
 export function packLargeRows(kind: i32, src: usize, ars: usize, aks: usize, dst: usize, k: i32, rows: i32): void {
   const height = largeRows(kind);
   if (rows < height || height != MR) packPanel(src, ars, aks, dst, k, rows, height, 1);
@@ -48,7 +48,7 @@ export function packLargeRows(kind: i32, src: usize, ars: usize, aks: usize, dst
   else packAT(src, aks, dst, k);
 }
 
-/** Writes the first rows and columns of a tile to C, or adds them. */
+/** Copies the first `rows` rows and `columns` columns of a tile to C, or adds them to C. */
 function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, columns: i32, add: bool): void {
   const zero = f32x4.splat(0);
   for (; rows > 0; rows--) {
@@ -63,7 +63,10 @@ function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, colum
   }
 }
 
-/** The same for the first rows and columns of a tile, perhaps all; `tile` is scratch for one tile. */
+/**
+ * Computes the first `rows` rows and `columns` columns of a tile of C. `tile` is scratch for a whole tile, used if not
+ * all are needed.
+ */
 // @ts-ignore: decorator
 @inline
 function anyTile(
@@ -76,10 +79,7 @@ function anyTile(
   if (aside) putTile(tile, trs, c, crs, rows, min(nr, columns), add);
 }
 
-/**
- * Packs a panel of B as packPanel does, from a weight in another format whose rows
- * are `ld` elements apart.
- */
+/** Packs a panel of B as packPanel does, from a weight in any dtype whose rows are `ld` elements apart. */
 function packWeightPanel(
   format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
   strip: usize,
@@ -91,7 +91,10 @@ function packWeightPanel(
   packPanel(strip, transB ? lineBytes : 4, transB ? 4 : lineBytes, dst, k, count, width, alpha);
 }
 
-/** The same product as `gemmBlocked`; `scratch` has LARGE_SCRATCH bytes, and panels have `largeRows(kind)` rows. */
+/**
+ * Computes the same product as `gemmBlocked`, with the larger tiles of `kind`. `scratch` has LARGE_SCRATCH bytes.
+ * Packed panels of A have `largeRows(kind)` rows.
+ */
 export function gemmLarge(
   kind: i32, a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
   transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize, block: usize, packed: bool,

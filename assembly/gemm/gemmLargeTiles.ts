@@ -4,7 +4,7 @@
 import { MR, putRow, ZEROS } from "./gemmTile";
 import { madd } from "../simd/madd";
 
-/** Stores a row of 16 floats, as `putRow` does for eight. */
+/** Stores a row of 16 floats of a tile, as `putRow` does for 8. */
 // @ts-ignore: decorator
 @inline
 function putWideRow(c: usize, from: usize, c0: v128, c1: v128, c2: v128, c3: v128): void {
@@ -16,7 +16,10 @@ function putWideRow(c: usize, from: usize, c0: v128, c1: v128, c2: v128, c3: v12
   v128.store(c, high, 48);
 }
 
-/** C[MR,16] = from + A * B, with A an MR-wide and B a 16-wide k-major panel; strides in bytes. */
+/**
+ * Computes an MR x 16 tile: C = from + A * B. A is a k-major panel of MR rows (MR values per element of k), B one of 16
+ * columns. `crs` and `frs` are the row strides of C and `from`, in bytes.
+ */
 export function tileMRx16(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
   let c00 = v128.load(ZEROS);
   let c01 = v128.load(ZEROS);
@@ -101,7 +104,10 @@ export function tileMRx16(a: usize, b: usize, c: usize, crs: usize, from: usize,
   putWideRow(c, from, c50, c51, c52, c53);
 }
 
-/** C[8,8] = from + A * B, with A an 8-wide and B an 8-wide k-major panel; strides in bytes. */
+/**
+ * Computes an 8 x 8 tile: C = from + A * B. A and B are k-major panels, 8 values wide. `crs` and `frs` are the row
+ * strides of C and `from`, in bytes.
+ */
 export function tile8x8(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
   let c00 = v128.load(ZEROS);
   let c01 = v128.load(ZEROS);

@@ -4,7 +4,7 @@ import { unpackRow } from "../formats/formats";
 import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "../simd/lanes";
 
 /**
- * Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart.
+ * Copies a 4 x 4 block of floats and transposes it. Source rows are `srs` bytes apart, rows of the result `drs` bytes.
  */
 // @ts-ignore: decorator
 @inline
@@ -23,7 +23,10 @@ function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128)
   v128.store(dst + 3 * drs, f32x4.mul(scale, lastHalves(hi01, hi23)));
 }
 
-/** The same for 8 x 4 floats, whose transposed rows of eight are stored in pairs of vectors. */
+/**
+ * Copies an 8 x 4 block of floats and transposes it. Each row of eight floats in the result is stored as a pair of
+ * vectors.
+ */
 // @ts-ignore: decorator
 @inline
 function transpose8(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
@@ -52,14 +55,14 @@ function transpose8(src: usize, srs: usize, dst: usize, drs: usize, scale: v128)
   storePair(dst, f32x4.mul(scale, lastHalves(hi01, hi23)), f32x4.mul(scale, lastHalves(hi45, hi67)));
 }
 
-/** Copies eight floats, times `scale`. */
+/** Copies eight floats and multiplies them by `scale`. */
 // @ts-ignore: decorator
 @inline
 function copyPair(src: usize, dst: usize, scale: v128): void {
   storePair(dst, f32x4.mul(scale, v128.load(src)), f32x4.mul(scale, v128.load(src, 16)));
 }
 
-/** Packs MR rows of A[MR, k], `ars` bytes apart, into a k-major panel. */
+/** Packs MR rows of A[MR, k], which are `ars` bytes apart, into a k-major panel: MR values for each element of k. */
 export function packA(src: usize, ars: usize, dst: usize, k: i32): void {
   const one = f32x4.splat(1);
   const width: usize = MR << 2;
@@ -90,7 +93,7 @@ export function packA(src: usize, ars: usize, dst: usize, k: i32): void {
   }
 }
 
-/** Packs MR columns of the stored Aᵀ[k, MR], rows `aks` bytes apart, as packA does. */
+/** Packs a panel as `packA` does, from A stored as its transpose [k, MR] with rows `aks` bytes apart. */
 export function packAT(src: usize, aks: usize, dst: usize, k: i32): void {
   for (; k > 0; k--) {
     v128.store(dst, v128.load(src));
@@ -102,8 +105,8 @@ export function packAT(src: usize, aks: usize, dst: usize, k: i32): void {
 }
 
 /**
- * Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns `panelBytes` apart; the last panel is padded
- * with zeros.
+ * Packs alpha * B[k, n], whose rows are `bks` bytes apart, into k-major panels of 8 columns. Panels are `panelBytes`
+ * apart; the last one is padded with zeros.
  */
 export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha: f32, panelBytes: usize): void {
   const scale = f32x4.splat(alpha);
@@ -137,8 +140,8 @@ export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha:
 }
 
 /**
- * Packs `count` (at most `width`) lines of k elements, times `alpha`, as one k-major panel, padded with zeros. Element
- * p of line i is at src + i * line + p * step; one of the two strides is 4.
+ * Packs `count` rows or columns ("lines") of k elements, times `alpha`, into one k-major panel of `width` lines, padded
+ * with zeros. Element p of line i is at src + i * line + p * step; one of the two strides is 4.
  */
 export function packPanel(
   src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
@@ -174,7 +177,7 @@ export function packPanel(
   }
 }
 
-/** Packs alpha * Bᵀ for the stored B[n, k], rows `brs` bytes apart, as packB does. */
+/** Packs panels as `packB` does, from B stored as its transpose [n, k] with rows `brs` bytes apart. */
 export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha: f32): void {
   for (; n > 0; n -= NR) {
     packPanel(src, brs, 4, dst, k, min(NR, n), NR, alpha);
@@ -183,12 +186,15 @@ export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha
   }
 }
 
-/** Rows of a weight that are widened at a time before they are packed; `packWeight` needs scratch for this many. */
+/**
+ * Number of weight rows that are converted to f32 at a time before packing. `packWeight` needs scratch for this many
+ * rows.
+ */
 export const WEIGHT_ROWS: i32 = 8;
 
 /**
- * Packs a block of B[k, n] as packB does, or of the stored B[n, k] as packBT does, from a weight in another format. The
- * block begins at element `start`, and its rows are `ld` elements apart.
+ * Packs a block of a weight in any dtype, as packB does or, if `transB`, as packBT does. The block starts at element
+ * `start` of the weight; its rows are `ld` elements apart.
  */
 export function packWeight(
   format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, n: i32, alpha: f32, strip: usize,

@@ -4,23 +4,22 @@ import { B_IN_PLACE, gemmBlocked, KC, NC, operandsInPlace } from "./gemmBlock";
 import { gemmLarge, largeRows, packLargeRows } from "./gemmLarge";
 import { scratch, TILE_MR_8, tileKind } from "../simd/gemmState";
 
-/** The most rows of a panel. */
+/** Most rows of A that a panel can hold. */
 export const MOST_PANEL_ROWS: i32 = 8;
 
-/** Rows of a panel. */
+/** Returns the number of rows of A in a panel; it depends on the selected tile. */
 export function panelRows(): i32 {
   return largeRows(tileKind());
 }
 
 /**
- * Packs up to `panelRows()` rows of k floats, `ars` bytes apart, as one panel
- * of k * panelRows() floats.
+ * Packs up to `panelRows()` rows of k floats, which are `ars` bytes apart, into one panel of k * panelRows() floats.
  */
 export function packPanelRows(src: usize, ars: usize, dst: usize, rows: i32, k: i32): void {
   packLargeRows(tileKind(), src, ars, 4, dst, k, rows);
 }
 
-/** True if one block of B holds all of B[k, n]. */
+/** Returns true if all of B[k, n] fits into one packed block. */
 // @ts-ignore: decorator
 @inline
 export function fitsBlock(n: i32, k: i32): bool {
@@ -28,9 +27,10 @@ export function fitsBlock(n: i32, k: i32): bool {
 }
 
 /**
- * C[m,n] (+)= A * op(W) for A[m,k] in consecutive panels and W the rows of a weight from element `start` on, as in
- * `gemmWeight`. The packed block of W is stored at `block`, or in the scratch memory if `block` is 0. `again` means
- * that the previous product had the same W and `block`; its packed W is reused if one block holds W.
+ * Computes C[m,n] = A * op(W), or C += A * op(W), from an A[m,k] that is already packed in panels. W is the part of a
+ * weight that starts at element `start`, as in `gemmWeight`. The packed block of W is written to `block`, or to scratch
+ * memory if `block` is 0. If `again` is true, the previous call had the same W and `block`; its packed block is reused
+ * if it holds all of W.
  */
 export function multiplyPanels(
   panels: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: bool, accumulate: bool,

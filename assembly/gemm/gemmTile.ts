@@ -4,16 +4,16 @@
 import { storePair } from "../simd/lanes";
 import { madd } from "../simd/madd";
 
-/** Rows of the packed tile: as many as 16 XMM registers hold without spilling. */
+/** Number of rows in a packed tile: as many as 16 XMM registers allow. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 
 /** Columns of every tile: two vectors. */
 export const NR: i32 = 8;
 
-/** Zeros for a row of any tile. */
+/** Address of zeros that serve as the initial values of a tile's row. */
 export const ZEROS: usize = memory.data(64, 16);
 
-/** Stores a row of a tile, added to the previous values. */
+/** Adds a row of sums to the starting values and stores it. */
 // @ts-ignore: decorator
 @inline
 export function putRow(c: usize, from: usize, low: v128, high: v128): void {
@@ -21,8 +21,9 @@ export function putRow(c: usize, from: usize, low: v128, high: v128): void {
 }
 
 /**
- * C[rows,8] = from + A[rows,k] * B[k,8], with `rows` a constant at each call. A is read at a + i * ars + p * aks, B at
- * b + p * bks, the starting values at from + i * frs; all strides in bytes.
+ * Computes a tile: C[rows,8] = from + A[rows,k] * B[k,8]. `rows` is a constant in each call. Element (i, p) of A is at
+ * a + i * ars + p * aks, row p of B at b + p * bks, row i of the starting values at from + i * frs. Strides are in
+ * bytes.
  */
 // @ts-ignore: decorator
 @inline
@@ -142,7 +143,7 @@ function tile6(
   directTile(6, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** C[rows,8] = from + A[rows,k] * B[k,8] for 1 <= rows <= MR, with A in place; strides in bytes. */
+/** Computes C[rows,8] = from + A[rows,k] * B[k,8] for 1 <= rows <= MR, with A not packed. Strides are in bytes. */
 export function tileDirect(
   rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize,
   c: usize, crs: usize, from: usize, frs: usize, k: i32,
@@ -155,7 +156,10 @@ export function tileDirect(
   else tile1(a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** C[MR,8] = from + A * B, with A an MR-wide k-major panel; strides in bytes. */
+/**
+ * Computes C[MR,8] = from + A * B. A is a k-major panel of MR rows: MR values for each element of k. Strides are in
+ * bytes.
+ */
 export function tilePacked(
   a: usize, b: usize, bks: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32,
 ): void {

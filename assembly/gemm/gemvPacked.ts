@@ -9,13 +9,13 @@ import { SPLIT_MOST } from "../formats/nibbles";
 import { rowInTurn } from "../simd/rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask } from "../formats/unpackFourBit";
 
-/** Floats of W that are widened at a time: a small part of the L1 cache. */
+/** Number of floats of W that are converted at a time: a small part of the L1 cache. */
 const CHUNK: i32 = 1024;
 
 /**
- * The columns first..last-1 of C, for a whole W in storage format `format` whose row 0 begins at element `start`. Rows
- * of X are contiguous, rows of C are `crs` bytes apart; `scratch` has `scratchBytes()` bytes. Parts that begin at
- * multiples of DOT_ROWS give the same bits as all columns at once.
+ * Computes the columns first..last-1 of C for a weight in the dtype `format`, whose row 0 starts at element `start`.
+ * Rows of X are contiguous; rows of C are `crs` bytes apart. `scratch` has `scratchBytes()` bytes. Parts that start at
+ * multiples of DOT_ROWS give the same bits as the whole product.
  */
 export function gemvPacked(
   x: usize, w: usize, format: i32, start: i32, c: usize, crs: usize, m: i32, k: i32, alpha: f32, accumulate: i32,
@@ -42,7 +42,7 @@ export function gemvPacked(
   }
 }
 
-/** Widens a few rows of W at a time, a piece of each. */
+/** Computes the product by converting pieces of a few rows of W to f32 at a time. It works for every dtype. */
 function widened(
   x: usize, xrs: usize, w: usize, format: i32, start: i32, c: usize, crs: usize, m: i32, n: i32, k: i32, alpha: f32, add: bool,
   scratch: usize,
@@ -62,8 +62,8 @@ function widened(
 }
 
 /**
- * Copies k floats, a multiple of 32, with the even elements of each 32 before the odd ones: the order in which codes
- * are looked up.
+ * Copies k floats (a multiple of 32). In each group of 32, the even-numbered elements come first: this is the order in
+ * which `fourBitRows` looks up the codes.
  */
 function split(x: usize, k: i32, dst: usize): void {
   for (let end = x + (<usize>k << 2); x < end; x += 128) {
@@ -77,7 +77,7 @@ function split(x: usize, k: i32, dst: usize): void {
   }
 }
 
-/** Four floats, from the low or high halves of two vectors of 16-bit halves. */
+/** Joins the low (or high) 16-bit parts of two vectors into four floats. */
 // @ts-ignore: decorator
 @inline
 function joinLow(a: v128, b: v128): v128 {
@@ -98,8 +98,9 @@ function put(c: usize, sums: v128, alpha: f32, add: bool): void {
 }
 
 /**
- * n rows of an nf4 or fp4 weight, each of whole blocks, times `rows` rows of X, 1 or 2, in the order that `split`
- * makes. A block's scale multiplies the sum of its products; `scales` is scratch for the scales of a row.
+ * Multiplies n rows of an nf4 or fp4 weight, each of whole blocks, by one or two `rows` of X, whose elements are in the
+ * order of `split`. The sum of a block's products is multiplied by the block's scale. `scales` is scratch for a row's
+ * scales.
  */
 // @ts-ignore: decorator
 @inline

@@ -7,26 +7,32 @@ import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "../formats/half";
 import { loadPart, storePart } from "../simd/lanes";
 import { LINE, readByTurns } from "../simd/readAhead";
 
-/** A pair of factors in six words: the addresses of A and B, their kinds, the rank, the scaling. */
+/**
+ * Bytes of a pair of LoRA factors in the table, six words: the addresses of A and B, their kinds, the rank, the
+ * scaling.
+ */
 const PAIR: usize = 24;
 
-/** A task in three words: its pair, the first vector and the number of vectors. Pair -1 copies the vectors from y. */
+/**
+ * Bytes of a task in the table, three words: its pair, the first vector, the number of vectors. Pair -1 copies the
+ * vectors of y unchanged.
+ */
 const TASK: usize = 12;
 
-/** Floats of a weight that are widened at a time, unless four rows have more. */
+/** Number of floats of a factor that are converted at a time, unless four rows have more. */
 const PANEL: i32 = 1024;
 
 /**
- * Bytes of a task's scratch: count x rank floats, and a panel if factors of the highest `kind` among all are widened in
- * a panel.
+ * Returns the bytes of scratch for a task: count x rank floats, plus room to convert factors if the highest `kind` of
+ * all factors needs it.
  */
 export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, kind: i32): i32 {
   return (count * rank + (needsPanel(kind) ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
 }
 
 /**
- * Computes the tasks first..last-1 of a table; no two of them share a vector. Task i has `room` bytes of scratch at
- * `rooms` + i * `room`; `lowRankRoom` returns how many are needed.
+ * Runs the tasks first..last-1 of a table. No two tasks share a vector. Task i has `room` bytes of scratch at `rooms` +
+ * i * `room`; see `lowRankRoom`.
  */
 export function lowRankRows(
   x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, pairs: usize, tasks: usize, rooms: usize,
@@ -56,21 +62,23 @@ export function lowRankRows(
   }
 }
 
-/** The pair of a task; for a task without a pair, an arbitrary one. */
+/** Returns the pair of a task. For a task without a pair, the result has no meaning. */
 // @ts-ignore: decorator
 @inline
 function pairOf(pairs: usize, task: usize): usize {
   return pairs + <usize>max(0, load<i32>(task)) * PAIR;
 }
 
-/** The minimum and maximum number of tasks whose factors are read ahead at a time. */
+/** Least and most tasks whose factors are loaded into the cache at a time. */
 const LEAST_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 16;
 
-/** Bytes of factors that are read ahead at a time if there are more tasks than LEAST_AHEAD; they fit a cache. */
+/**
+ * Bytes of factors that are loaded ahead at a time if that covers more than LEAST_AHEAD tasks. They fit into a cache.
+ */
 const BYTES_AHEAD: usize = 1 << 18;
 
-/** Reads the factors of some tasks from `task` on into the cache. Overwrites the first words of their scratch. */
+/** Loads the factors of some tasks, from `task` on, into the cache. Overwrites the first words of their scratch. */
 function readAhead(
   pairs: usize, task: usize, end: usize, inFeatures: i32, outFeatures: i32, rooms: usize, room: usize,
 ): usize {
@@ -88,8 +96,8 @@ function readAhead(
 }
 
 /**
- * Reads A of the tasks, together with B if B directly follows A, which is the usual case: few long streams are faster
- * than many short ones. With `rest`, reads each B that is stored elsewhere.
+ * Loads A of each task into the cache, together with B if B directly follows A in memory, as usual: few long streams
+ * are faster than many short ones. If `rest` is true, loads each B that is stored elsewhere.
  */
 function readFactors(
   pairs: usize, task: usize, last: usize, inFeatures: i32, outFeatures: i32, rest: bool, rooms: usize, room: usize,
@@ -112,29 +120,29 @@ function readFactors(
   return readByTurns(rooms, room, count);
 }
 
-/** Bytes of one factor of a pair. */
+/** Returns the bytes of one factor of a pair. */
 function bytesOf(pair: usize, word: usize, features: i32): usize {
   const count = <usize>(load<i32>(pair, 16) * features);
   const shift = load<i32>(pair + word, 8) == FLOATS ? 2 : 1;
   return count << shift;
 }
 
-/** Kinds of factors, by the product that they need. FLOATS are multiplied in place. */
+/** Kinds of factors: they select how a factor is multiplied. FLOATS (f32) need no conversion. */
 const FLOATS: i32 = 0;
-/** Finite halves, widened in registers. */
+/** f16 without infinities and NaN, converted in registers. */
 const HALVES: i32 = 1;
-/** Halves of which many are subnormal: scaled as floats they would be subnormal too, which is slow on CPUs. */
+/** f16 with many subnormal values. They are scaled during conversion, since subnormal floats are slow on CPUs. */
 const SMALL_HALVES: i32 = 2;
-/** Halves that are not finite, or rows of odd length: widened a few rows at a time, in a panel. */
+/** f16 or bf16 that is not finite, or has rows of odd length: a few rows at a time are converted in scratch memory. */
 const ANY_HALVES: i32 = 3;
 const BRAINS: i32 = 4;
 
-/** True for kinds that are widened in a panel. */
+/** Returns true for kinds that are converted in scratch memory. */
 function needsPanel(kind: i32): bool {
   return kind >= ANY_HALVES;
 }
 
-/** The kind of a factor [n,k]. It is valid as long as the factor's values do not change. */
+/** Returns the kind of a factor [n,k]. It is valid until the factor's values change. */
 export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
   if (dtype == F32) return FLOATS;
   if (dtype != F16) return BRAINS;
@@ -142,10 +150,10 @@ export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
   return areSmall(codes, n * k) ? SMALL_HALVES : HALVES;
 }
 
-/** Codes that are searched for subnormal values: the values of one factor are usually similar. */
+/** Number of values that are searched for subnormal ones. The values of a factor are usually similar. */
 const SAMPLE: i32 = 256;
 
-/** True for f16 codes without infinities and NaN. */
+/** Returns true if `count` f16 values have no infinity and no NaN. */
 function areFinite(codes: usize, count: i32): bool {
   const step = i16x8.splat(0x400);
   let any = i16x8.splat(0);
@@ -163,7 +171,7 @@ function areFinite(codes: usize, count: i32): bool {
   return i16x8.bitmask(any) == 0 && (rest & 0x8000) == 0;
 }
 
-/** True if one of the first f16 codes has a magnitude below 2^-14; zero counts too. */
+/** Returns true if one of the first f16 values has a magnitude below 2^-14, including zero. */
 function areSmall(codes: usize, count: i32): bool {
   let least = i16x8.splat(0x7fff);
   for (const end = codes + (<usize>(min(count, SAMPLE) & ~7) << 1); codes < end; codes += 16) {
@@ -172,7 +180,7 @@ function areSmall(codes: usize, count: i32): bool {
   return v128.any_true(i16x8.lt_u(least, i16x8.splat(0x800)));
 }
 
-/** C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0, for W of a kind. */
+/** Computes C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. `kind` is the kind of W. */
 function products(
   kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
@@ -182,7 +190,7 @@ function products(
   else widened(kind, x, w, c, d, count, n, k, alpha, panel);
 }
 
-/** The same for W of 16-bit elements, which are widened in `panel`. */
+/** Does the same as `products` for a W with 16-bit elements, which are converted in `panel`. */
 function widened(
   kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
@@ -217,7 +225,7 @@ function allVectors(
   vectors(1, kind, x, w + 4 * at, c + at, crs, d ? d + at : 0, columns - done, k, alpha);
 }
 
-/** The sums of the lanes of four vectors. */
+/** Returns the sum of the lanes of each of four vectors. */
 // @ts-ignore: decorator
 @inline
 function sums(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -226,7 +234,7 @@ function sums(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
 }
 
-/** Stores up to four results. */
+/** Stores up to four results times alpha, plus the elements of D unless d is 0. */
 // @ts-ignore: decorator
 @inline
 function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32): void {
@@ -235,8 +243,8 @@ function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32
 }
 
 /**
- * Constants that are loaded before a loop, since V8 would build them again at each use. They are the start of
- * HALF_CONSTANTS or, for small halves, the mask, 112 steps of the exponent, the sign, and 2^-14.
+ * Constants to convert small halves: a mask, 112 steps of the exponent, the sign bit, and 2^-14. They are loaded before
+ * a loop, since V8 would build them again at each use.
  */
 const SMALL_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x38000000, 0x80000000, 0x38800000]);
 
@@ -246,7 +254,7 @@ function constant(kind: i32, i: usize): v128 {
   return v128.load32_splat((kind == SMALL_HALVES ? SMALL_CONSTANTS : HALF_CONSTANTS) + 4 * i);
 }
 
-/** Four elements of a weight; the constants are those for its kind. */
+/** Loads four elements of a weight as f32. The constants depend on the weight's kind. */
 // @ts-ignore: decorator
 @inline
 function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v128): v128 {
@@ -260,7 +268,7 @@ function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v
   return i32x4.min_u(normal, doubled);
 }
 
-/** A row of C for n rows of a weight of halves, eight elements at a time; n is a multiple of four. */
+/** Computes a row of C for n rows of an f16 weight, eight elements at a time. n is a multiple of four. */
 // @ts-ignore: decorator
 @inline
 function eights(kind: i32, x: usize, w: usize, c: usize, d: usize, n: i32, alpha: f32): void {
@@ -285,8 +293,8 @@ function eights(kind: i32, x: usize, w: usize, c: usize, d: usize, n: i32, alpha
 }
 
 /**
- * Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of an f32 weight, or of an f16 weight by
- * its kind; k is then a multiple of four.
+ * Computes one or two `rows` of C, which are `crs` bytes apart, for n rows of an f32 or f16 weight. For f16, k is a
+ * multiple of four.
  */
 // @ts-ignore: decorator
 @inline

@@ -10,14 +10,20 @@ import { madd } from "../simd/madd";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask } from "../formats/unpackFourBit";
 import { lowHalves, widenHalves } from "../simd/widenHalf";
 
-/** Elements of each row that are processed at a time, and the bytes of their codes in four rows. */
+/**
+ * Number of elements of a row that are processed at a time, and the bytes of their codes in four rows (one byte per
+ * code).
+ */
 const SPAN: i32 = 32;
 const SPAN_BYTES: usize = 128;
 
-/** Bytes of scratch: codes of eight rows, four floats of each, scales and minima. */
+/** Bytes of scratch: the codes of eight rows, four floats of each row, scales and minima. */
 export const PACKED_SCRATCH: usize = 2 * SPAN_BYTES + 128 + 64;
 
-/** True if rows of k elements, `ld` apart, from element `start` on, consist of whole spans with one scale each. */
+/**
+ * Returns true if the rows consist of whole groups of SPAN elements that share a scale. Rows have k elements and are
+ * `ld` elements apart, from element `start` on.
+ */
 export function isWholeSpans(format: i32, w: usize, start: i32, ld: i32, k: i32): bool {
   if (((start | ld | k) & (SPAN - 1)) != 0) return false;
   if (format == NF4 || format == FP4) {
@@ -39,7 +45,7 @@ function zipPairsHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** Writes 16 bytes of each of four rows interleaved, byte 0 of all rows first; `dst` advances by 64. */
+/** Interleaves 16 bytes of each of four rows: first byte 0 of all rows, then byte 1, ... Writes 64 bytes. */
 // @ts-ignore: decorator
 @inline
 function storeBytes(a: v128, b: v128, c: v128, d: v128, dst: usize): void {
@@ -53,7 +59,7 @@ function storeBytes(a: v128, b: v128, c: v128, d: v128, dst: usize): void {
   v128.store(dst, zipPairsHigh(ab1, cd1), 48);
 }
 
-/** Writes codes of nf4 or fp4: the high nibble of a byte is the first. */
+/** Unpacks nf4 or fp4 bytes into codes of one byte each. The high nibble comes first. */
 // @ts-ignore: decorator
 @inline
 function storeFourBit(a: v128, b: v128, nibble: v128, dst: usize): void {
@@ -67,7 +73,7 @@ function storeFourBit(a: v128, b: v128, nibble: v128, dst: usize): void {
   v128.store(dst, v128.shuffle<u32>(third, fourth, 2, 6, 3, 7), 48);
 }
 
-/** Writes the codes of 32 elements of each of four rows of nf4 or fp4, `wrs` bytes apart. */
+/** Writes the codes of 32 elements of each of four nf4 or fp4 rows, interleaved. The rows are `wrs` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function storeFourBitSpan(at: usize, wrs: usize, nibble: v128, dst: usize): void {
@@ -83,7 +89,7 @@ function storeFourBitSpan(at: usize, wrs: usize, nibble: v128, dst: usize): void
   storeFourBit(zipPairsLow(ab1, cd1), zipPairsHigh(ab1, cd1), nibble, dst + 64);
 }
 
-/** The scales of four rows, `apart` blocks from each other. */
+/** Returns the scales of four rows, whose blocks are `apart` blocks from each other. */
 // @ts-ignore: decorator
 @inline
 function fourScales(w: usize, block: i32, apart: i32): v128 {
@@ -93,7 +99,7 @@ function fourScales(w: usize, block: i32, apart: i32): v128 {
   return f32x4.replace_lane(scales, 3, fourBitScale(w, block + 3 * apart));
 }
 
-/** Writes the floats of 16 codes of nf4 or fp4, interleaved from four rows. */
+/** Looks up the values of 16 nf4 or fp4 codes, interleaved from four rows, and writes them as f32. */
 // @ts-ignore: decorator
 @inline
 function widenFourBit(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scales: v128, dst: usize): void {
@@ -111,7 +117,7 @@ function widenFourBit(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scale
   v128.store(dst, f32x4.mul(zipPairsHigh(high01, high23), scales), 48);
 }
 
-/** sum + the products of four floats at x and four consecutive vectors at w. */
+/** Returns sum + x0 w0 + x1 w1 + x2 w2 + x3 w3, for four floats at x and four consecutive vectors at w. */
 // @ts-ignore: decorator
 @inline
 function along(x: usize, w: usize, sum: v128): v128 {
@@ -122,8 +128,8 @@ function along(x: usize, w: usize, sum: v128): v128 {
 }
 
 /**
- * C[m,8] += X[m,k] * W[8,k]ᵀ for rows of an nf4 or fp4 weight, `ld` elements apart. `rows`, a constant at each call, is
- * m; for m = 3 it is 4, and the last row is computed twice.
+ * Computes C[m,8] += X[m,k] * W[8,k]ᵀ for an nf4 or fp4 weight, whose rows are `ld` elements apart. `rows`, a constant
+ * in each call, is m, or 4 if m is 3: the last row is then computed twice.
  */
 // @ts-ignore: decorator
 @inline
@@ -191,7 +197,7 @@ function fourBitFew(
   }
 }
 
-/** Writes the codes of a block of each of four rows, and their scales and minima to `factors`. */
+/** Writes the codes of a block of each of four rows, interleaved, and their scales and minima to `factors`. */
 // @ts-ignore: decorator
 @inline
 function storeBlock(
@@ -221,7 +227,7 @@ function storeBlock(
   }
 }
 
-/** Writes the floats of 16 codes, interleaved from four rows. */
+/** Converts 16 codes, interleaved from four rows, to f32 and writes them. */
 // @ts-ignore: decorator
 @inline
 function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): void {
@@ -245,7 +251,7 @@ function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): voi
   v128.store(dst, v3, 48);
 }
 
-/** The same as fourBitFew for GGUF's blocks of bytes, or of nibbles with or without a minimum. */
+/** Does the same as fourBitFew for GGUF formats with 8-bit codes, or with 4-bit codes with or without a minimum. */
 // @ts-ignore: decorator
 @inline
 function blocksFew(
@@ -321,8 +327,8 @@ function fewOf(
 }
 
 /**
- * C[m,8] += X[m,k] * W[8,k]ᵀ for 1 to 4 rows. Rows of X are contiguous. Rows of the weight, which `isWholeSpans` must
- * accept, are `ld` elements apart, the first from element `start` on. `room` has PACKED_SCRATCH bytes.
+ * Computes C[m,8] += X[m,k] * W[8,k]ᵀ for m from 1 to 4 and a packed weight for which `isWholeSpans` is true. Rows of X
+ * are contiguous; rows of W are `ld` elements apart, from element `start` on. `room` has PACKED_SCRATCH bytes.
  */
 export function packedFew(
   m: i32, format: i32, x: usize, xrs: usize, w: usize, start: i32, ld: i32, c: usize, crs: usize, k: i32, room: usize,

@@ -1,19 +1,19 @@
 // A mean with the same bits as PyTorch's on one thread of an x64 CPU. The method is described in
 // packages/core/src/packed/blockwise/cascadeMean.ts.
 
-/** Bytes of a row of 32 floats, bytes of its first eight, and the number of levels of sums. */
+/** Bytes of a row of 32 floats, bytes of its first eight floats, and the number of levels of partial sums. */
 const ROW: usize = 128;
 const LANES: usize = 32;
 const LEVELS: i32 = 4;
 
-/** Adds `bytes` bytes of floats at `source` to those at `target`. */
+/** Adds the floats at `source` to the floats at `target`; `bytes` is their length in bytes. */
 function addTo(target: usize, source: usize, bytes: usize): void {
   for (let at: usize = 0; at < bytes; at += 16) {
     v128.store(target + at, f32x4.add(v128.load(target + at), v128.load(source + at)));
   }
 }
 
-/** After row `at`, adds every full level of sums to the next level. */
+/** Adds each level of partial sums that is full after row `at` to the next level. */
 function climb(sums: usize, at: i32, power: i32): void {
   for (let level = 1; level < LEVELS; level++) {
     const from = sums + <usize>(level - 1) * ROW;
@@ -23,7 +23,7 @@ function climb(sums: usize, at: i32, power: i32): void {
   }
 }
 
-/** The mean of fewer than eight floats. */
+/** Returns the mean of fewer than eight floats. */
 function meanOfFew(x: usize, n: i32): f32 {
   let sum = load<f32>(x);
   for (let i = 4; i < n; i++) sum += load<f32>(x + (<usize>i << 2));
@@ -31,7 +31,7 @@ function meanOfFew(x: usize, n: i32): f32 {
   return sum / <f32>n;
 }
 
-/** The mean of n floats at x; `sums` is scratch of 512 bytes. */
+/** Returns the mean of the n floats at x, summed in PyTorch's order. `sums` is 512 bytes of scratch. */
 export function cascadeMean(x: usize, n: i32, sums: usize): f32 {
   if (n < 8) return meanOfFew(x, n);
   memory.fill(sums, 0, <usize>LEVELS * ROW);

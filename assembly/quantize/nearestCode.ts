@@ -1,7 +1,9 @@
 // The 8-bit codes of block-wise quantisation: indices in an ascending table of 256 floats.
 import { loadPart, maxOf } from "../simd/lanes";
 
-/** A step of a binary search: the offset of the last entry that is at most x so far, or 0. */
+/**
+ * Does one step of a binary search: returns the offset of the last table entry at most x that was found so far, or 0.
+ */
 // @ts-ignore: decorator
 @inline
 function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
@@ -9,7 +11,10 @@ function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
   return select(next, at, x >= load<f32>(table + next));
 }
 
-/** The index of the entry at offset `at` or the next entry, the one that is nearer; the first in a tie. */
+/**
+ * Returns the index of the entry at offset `at` or of the next entry: the one nearer to x, or the first one if both are
+ * equally near.
+ */
 // @ts-ignore: decorator
 @inline
 function nearer(table: usize, at: usize, x: f32): i32 {
@@ -19,7 +24,7 @@ function nearer(table: usize, at: usize, x: f32): i32 {
   return <i32>(at >> 2) + i32(!isLast && above < x - load<f32>(entry));
 }
 
-/** The index of the entry nearest to x; the first in a tie. NaN gives 0. */
+/** Returns the index of the table entry nearest to x; the first one if two are equally near. NaN gives 0. */
 // @ts-ignore: decorator
 @inline
 function nearestCode(table: usize, x: f32): i32 {
@@ -28,7 +33,10 @@ function nearestCode(table: usize, x: f32): i32 {
   return nearer(table, at, x);
 }
 
-/** The same for four values at once, in four independent searches. Returns a byte for each, the first one lowest. */
+/**
+ * Finds the nearest entries for four values at once, in four independent searches. Returns the indices as four bytes,
+ * the first value's in the lowest byte.
+ */
 // @ts-ignore: decorator
 @inline
 function nearestCodes(table: usize, v: v128): i32 {
@@ -50,7 +58,7 @@ function nearestCodes(table: usize, v: v128): i32 {
   return low | (nearer(table, c, x2) << 16) | (nearer(table, d, x3) << 24);
 }
 
-/** The largest magnitude of `count` floats, or NaN if one is NaN. */
+/** Returns the largest magnitude of `count` floats, or NaN if one is NaN. */
 export function largestOf(x: usize, count: i32): f32 {
   const zero = f32x4.splat(0);
   let most = zero;
@@ -59,8 +67,8 @@ export function largestOf(x: usize, count: i32): f32 {
 }
 
 /**
- * The nearest of 65536 points from -1 to 1, which do not include 0; `onGrid` of
- * packages/core/src/packed/blockwise/eightBit.ts.
+ * Rounds x to the nearest of 65536 evenly spaced points from -1 to 1, which do not include 0, as `onGrid` of
+ * packages/core/src/packed/blockwise/eightBit.ts does.
  */
 // @ts-ignore: decorator
 @inline
@@ -71,8 +79,8 @@ function onGrid(x: v128): v128 {
 }
 
 /**
- * Rounds `count` values to the nearest codes of their block, optionally via the grid. Returns their scale, the largest
- * magnitude.
+ * Quantises one block of `count` values to the nearest codes of `table`, rounding them to the grid first if `grid` is
+ * true. Returns the block's scale, which is its largest magnitude.
  */
 export function roundToCodes(values: usize, table: usize, count: i32, codes: usize, grid: bool): f32 {
   const scale = largestOf(values, count);

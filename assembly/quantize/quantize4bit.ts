@@ -8,17 +8,17 @@ import { quantizeBlockwise } from "./quantizeBlockwise";
 import { codesFrom, fourBitValues, lookup } from "../formats/unpackFourBit";
 import { unpackRow } from "../formats/formats";
 
-/** Scales that share a second-level scale. */
+/** Number of scales that share one second-level scale. */
 const NESTED_BLOCK: i32 = 256;
 
-/** The divisor that replaces a scale of 0. */
+/** The divisor to use if a scale is 0, so that no division by zero occurs. */
 const TINY: f32 = 1e-38;
 
 /** The codes in ascending order of their values. */
 const NF4_ORDER: usize = memory.data<u8>([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], 16);
 const FP4_ORDER: usize = memory.data<u8>([11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3], 16);
 
-/** Writes the fifteen midpoints between neighbouring values. */
+/** Writes the fifteen midpoints between neighbouring values in `values`, in ascending order. */
 function writeThresholds(values: usize, order: usize, dst: usize): void {
   for (let i: usize = 0; i < 15; i++) {
     const below = load<f32>(values + (<usize>load<u8>(order + i) << 2));
@@ -27,7 +27,10 @@ function writeThresholds(values: usize, order: usize, dst: usize): void {
   }
 }
 
-/** Sixteen codes for sixteen floats at `x`: the number of thresholds below each one, looked up in `order`. */
+/**
+ * Returns the codes of the sixteen floats at `x`. A code is found by counting the thresholds below the float; `order`
+ * maps the count to the code.
+ */
 // @ts-ignore: decorator
 @inline
 function encode16(x: usize, thresholds: usize, order: v128): v128 {
@@ -49,7 +52,7 @@ function encode16(x: usize, thresholds: usize, order: v128): v128 {
   return lookup(order, i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_u(r0, r1), i16x8.narrow_i32x4_u(r2, r3)));
 }
 
-/** Writes eight bytes of sixteen codes, the even ones in the high nibbles. */
+/** Packs sixteen codes into eight bytes; even-numbered codes go to the high nibbles. */
 // @ts-ignore: decorator
 @inline
 function storePairs(codes: v128, dst: usize): void {
@@ -59,8 +62,8 @@ function storePairs(codes: v128, dst: usize): void {
 }
 
 /**
- * Writes the `count` floats at `src` times 1 / `divisor`, or divided by `divisor` if the block is not whole, and zeros
- * up to a multiple of 16.
+ * Scales the `count` floats of a block: multiplies by 1 / `divisor` if the block is whole, else divides by `divisor`,
+ * as bitsandbytes does. Pads with zeros to a multiple of 16.
  */
 function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usize): void {
   const zero = f32x4.splat(0);
@@ -76,15 +79,15 @@ function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usiz
   for (let i = filled; i < end; i += 4) v128.store(dst + (<usize>i << 2), zero);
 }
 
-/** Clears the padding bytes before the next section. */
+/** Clears the padding bytes between two sections of a packed weight. */
 function clearBetween(end: usize, next: usize): void {
   memory.fill(end, 0, next - end);
 }
 
 /**
- * Packs the n elements at x, stored in the format `format`, as nf4 or fp4 at `out`: header, codes, and scales at
- * `scales`. `room` holds a block of floats and 512 bytes. Returns the first block that holds a NaN or an infinity, or
- * -1.
+ * Quantises the n elements at x, stored in the dtype `format`, to nf4 or fp4. Writes the header and the codes to `out`,
+ * and the scales to `scales`. `room` is scratch for a block of floats and 512 bytes. Returns -1, or the first block
+ * with a NaN or an infinity.
  */
 export function quantize4bit(
   x: usize, format: i32, n: i32, out: usize, quantType: i32, blockSize: i32, absmaxOffset: i32, nestedOffset: i32,
@@ -122,8 +125,8 @@ export function quantize4bit(
 }
 
 /**
- * Converts the scales of a packed weight, which are at `scales` and are overwritten, into 8-bit codes around their
- * mean. Returns the mean; the caller must handle one that overflows. `room` holds 512 bytes.
+ * Quantises the scales of a packed weight to 8 bits, after subtracting their mean (double quantisation). Overwrites
+ * `scales` and returns the mean, which the caller must check for overflow. `room` is 512 bytes of scratch.
  */
 export function nestScales(out: usize, scales: usize, blocks: i32, room: usize): f32 {
   const codes = out + <usize>load<u32>(out, 4);

@@ -2,8 +2,8 @@
 import { roundToCodes } from "./nearestCode";
 
 /**
- * The 8-bit codes of n floats and the scales of their blocks; `table` holds the codes' values, ascending. Returns the
- * first block that holds a NaN or an infinity, or -1.
+ * Quantises n floats to 8-bit codes, with one scale per block. `table` holds the values of the codes in ascending
+ * order. Returns -1, or the first block with a NaN or an infinity.
  */
 export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize, codes: usize, absmax: usize): i32 {
   for (let from = 0, block = 0; from < n; from += blockSize, block++) {
@@ -14,7 +14,7 @@ export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize
   return -1;
 }
 
-/** The values of 8-bit codes, times the scales of their blocks. */
+/** Dequantises 8-bit codes: writes the table's value of each code times the scale of its block. */
 export function dequantizeBlockwise(codes: usize, n: i32, blockSize: i32, table: usize, absmax: usize, out: usize): void {
   for (let from = 0, block = 0; from < n; from += blockSize, block++) {
     const scale = load<f32>(absmax + (<usize>block << 2));
