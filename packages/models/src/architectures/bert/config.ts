@@ -20,13 +20,13 @@ export interface BertConfig extends ArchitectureConfig {
   layerNormEps: number;
 }
 
-/** The defaults of transformers that differ between BERT and RoBERTa. */
+/** Defaults of transformers that differ between BERT and RoBERTa. */
 interface BertDefaults {
   readonly vocabSize: number;
   readonly padTokenId: number;
 }
 
-/** Reads a `config.json` of BERT or RoBERTa. Missing keys take the defaults of transformers. */
+/** Reads the `config.json` of a BERT or RoBERTa model. Missing keys take the defaults of transformers. */
 export function readBertConfig(fields: JsonFields, modelType: string, defaults: BertDefaults): BertConfig {
   const hiddenSize = fields.size("hidden_size", 768);
   const numAttentionHeads = fields.size("num_attention_heads", 12);
@@ -55,7 +55,7 @@ export function readBertConfig(fields: JsonFields, modelType: string, defaults: 
   };
 }
 
-/** Returns the `config.json` of a BERT or RoBERTa with the keys of transformers 4. */
+/** Returns the `config.json` of a BERT or RoBERTa model, with the keys of transformers 4. */
 export function bertToHf(config: BertConfig): Record<string, unknown> {
   return {
     attention_probs_dropout_prob: config.attentionProbsDropoutProb,

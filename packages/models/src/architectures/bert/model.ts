@@ -25,9 +25,9 @@ import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
 // B batch, T tokens, D hidden size, d head size.
 
 /**
- * The position scheme of a BERT-style model. `first` is the row of the position table for the first token. `padding` is
- * the row for padding tokens, which is not trained; null for none. `of` returns the positions of a batch without
- * `positionIds`; null means each token's index.
+ * How a BERT-style model numbers positions. `first` is the row of the position table for the first token. `padding` is
+ * the row for padding tokens, which is not trained; null if there is none. `of` returns the positions of a batch
+ * without `positionIds`; null means each token's index.
  */
 export interface BertPositions {
   first: number;
@@ -71,7 +71,7 @@ class BertEmbeddings extends Module {
   }
 }
 
-/** Returns the segment (0 or 1) of each row, i32 [B, T]. Virtual tokens belong to segment 0. */
+/** Returns the segment (0 or 1) of each token, i32 [B, T]. Virtual tokens belong to segment 0. */
 export function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
   const missing = T - (tokenTypeIds?.shape[1] ?? 0);
   const first = zeros([B, missing], { dtype: "i32" });
@@ -188,13 +188,13 @@ class BertPooler extends Module {
     this.dense = path.linear("dense", hiddenSize, hiddenSize, true);
   }
 
-  /** Maps hidden states [B, T, D] to [B, D]. */
+  /** Pools hidden states [B, T, D] to one vector per sequence [B, D]. */
   forward(hidden: Tensor): Tensor {
     return tanh(this.dense.forward(firstRow(hidden)));
   }
 }
 
-/** Returns the row at the first position: [B, T, D] to [B, D]. */
+/** Returns the hidden state of each sequence's first token: [B, T, D] to [B, D]. */
 export function firstRow(hidden: Tensor): Tensor {
   return reshape(slice(hidden, { dim: 1, start: 0, end: 1 }), [hidden.shape[0], hidden.shape[2]]);
 }
@@ -205,7 +205,7 @@ interface BertOptions {
   pooler: boolean;
 }
 
-/** BERT without a head, like transformers' BertModel. `pooler` adds the pooling layer. */
+/** BERT without a head, like transformers' BertModel. The option `pooler` adds the pooling layer. */
 export class BertModel extends TransformerModel {
   readonly config: BertConfig;
   embeddings: BertEmbeddings;
@@ -222,7 +222,9 @@ export class BertModel extends TransformerModel {
     this.#positions = options.positions;
   }
 
-  /** Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. */
+  /**
+   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -245,8 +247,8 @@ export class BertModel extends TransformerModel {
 const byIndex: BertPositions = { first: 0, padding: null, of: () => null };
 
 /**
- * Renames the norm tensors of old checkpoints, which use TensorFlow's names. Returns null for `position_ids`, which
- * some checkpoints store.
+ * Returns the current name of a norm tensor that old checkpoints store under TensorFlow's name. Returns null for
+ * `position_ids`, which some checkpoints store but the model does not use.
  */
 export function sanitizeBert(name: string): string | null {
   if (name.endsWith("embeddings.position_ids")) return null;
@@ -256,7 +258,9 @@ export function sanitizeBert(name: string): string | null {
 /** The default target layers of adapters in a BERT model. */
 export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
-/** Returns a BERT's sizes. The first `firstPosition` rows of its position table are not used for positions. */
+/**
+ * Returns the sizes of a BERT model. The first `firstPosition` rows of its position table are not used for positions.
+ */
 export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
   const { vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: heads, maxPositionEmbeddings } = config;
   const attention = { attentionHeads: heads, keyValueHeads: heads, headDim: hiddenSize / heads };
@@ -300,7 +304,7 @@ export class BertForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** Returns the hidden size and the dropout probability of a token classification head. */
+/** Returns the hidden size, and the dropout probability before the linear layer, of a token classification head. */
 export function tokenHeadOf({ hiddenSize, classifierDropout, hiddenDropoutProb }: BertConfig): {
   width: number;
   dropout: number;

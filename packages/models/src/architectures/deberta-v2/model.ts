@@ -48,7 +48,7 @@ import { relativeRows } from "./positions.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size, R rows of relative positions.
 
-/** The position terms of the attention scores: content-to-position and position-to-content. */
+/** The additional terms of attention scores: content-to-position ("c2p") and position-to-content ("p2c"). */
 type PositionTerm = "c2p" | "p2c";
 
 /** The config of a DeBERTa v2 or v3 model: the fields of Hugging Face's DebertaV2Config in camelCase. */
@@ -68,19 +68,22 @@ interface DebertaV2Config extends ArchitectureConfig {
   positionBiasedInput: boolean;
   typeVocabSize: number;
   /**
-   * The position terms that are added to the attention scores. Without `relativeAttention` they are omitted, but the
-   * scores are still divided as if they were included.
+   * The terms that are added to attention scores. Without `relativeAttention` they are not added, but the scores are
+   * still scaled as if they were.
    */
   posAttType: PositionTerm[];
-  /** True for a table of relative position embeddings. */
+  /** True to use a table of relative position embeddings. */
   relativeAttention: boolean;
-  /** True to project positions with the projections of the content. */
+  /** True to project relative positions with the same weights as the hidden states. */
   shareAttKey: boolean;
   /** True to apply LayerNorm to the table of relative positions. */
   normRelEbd: boolean;
   /** The largest relative position. */
   maxRelativePositions: number;
-  /** Number of buckets on either side, wider for larger distances; 0 for one bucket per position. */
+  /**
+   * Number of buckets for distances on either side of a token, wider for larger distances; 0 for one bucket per
+   * distance.
+   */
   positionBuckets: number;
   /** Kernel size of the convolution parallel to the first layer; 0 for none. */
   convKernelSize: number;
@@ -148,13 +151,13 @@ function readConfig(fields: JsonFields): DebertaV2Config {
 const spanOf = ({ positionBuckets, maxRelativePositions }: DebertaV2Config): number =>
   positionBuckets > 0 ? positionBuckets : maxRelativePositions;
 
-/** The values that all layers of a forward pass share. */
+/** Values that all layers of a forward pass use. */
 interface Shared {
-  /** Mask of keys that queries may attend to, u8 or bool [B, 1, 1, T]; undefined if there is no padding. */
+  /** Mask of the keys that queries may attend to, u8 or bool [B, 1, 1, T]; undefined without padding. */
   readonly mask: Tensor | undefined;
   /** The table of relative positions [R, D]; null without relative attention. */
   readonly table: Tensor | null;
-  /** The table row for each query and key, i32 [1, 1, T, T]. */
+  /** The row of the table for each pair of query and key, i32 [1, 1, T, T]. */
   readonly rows: Tensor;
 }
 
@@ -210,7 +213,7 @@ class DebertaV2SelfAttention extends Module {
     });
   }
 
-  /** Returns the position terms of the scores, each [B, H, T, T]. */
+  /** Returns the position terms to add to the attention scores, each [B, H, T, T]. */
   #positions(q: Tensor, k: Tensor, { table, rows }: Shared): Tensor[] {
     if (!table) return [];
     const [B, H, T] = q.shape;
@@ -300,7 +303,7 @@ class Convolution extends Module {
     this.bias = path.parameter("bias", [weight[0]], { value: 0 });
   }
 
-  /** Maps rows [B, T, D] to rows of the same shape. */
+  /** Maps hidden states [B, T, D] to hidden states of the same shape. */
   forward(x: Tensor): Tensor {
     const padding = (this.weight.shape[2] - 1) / 2;
     const swapped = permute(x, [0, 2, 1]);
@@ -308,7 +311,9 @@ class Convolution extends Module {
   }
 }
 
-/** The convolution parallel to the first layer: its output is added to the layer's output and normalised. */
+/**
+ * The convolution parallel to the first layer. Its output is added to the layer's output, and the sum is normalised.
+ */
 class ConvLayer extends Module {
   conv: Convolution;
   LayerNorm: UnaryModule;
@@ -325,7 +330,8 @@ class ConvLayer extends Module {
   }
 
   /**
-   * Returns [B, T, D] from the embeddings and the first layer's output `made`. `mask` f32 [B, T, 1] is 0 on padding.
+   * Returns hidden states [B, T, D] from the embeddings and the output `made` of the first layer. `mask` f32 [B, T, 1]
+   * is 0 on padding.
    */
   forward(embedded: Tensor, made: Tensor, mask: Tensor | undefined): Tensor {
     const masked = (x: Tensor) => (mask ? mul(x, mask) : x);
@@ -435,8 +441,8 @@ class DebertaV2Model extends TransformerModel {
   }
 
   /**
-   * Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. Throws
-   * for prefixes of keys and values, which have no relative position.
+   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   * Throws for prefix tuning: its keys and values have no relative positions.
    */
   forward(
     inputs: ClassifierInputs,
@@ -468,7 +474,7 @@ class ContextPooler extends Module {
     this.#activation = poolerHiddenAct;
   }
 
-  /** Maps hidden states [B, T, D] to [B, D]. */
+  /** Pools hidden states [B, T, D] to one vector per sequence [B, D]. */
   forward(hidden: Tensor): Tensor {
     return activate(this.#activation, this.dense.forward(this.dropout.forward(firstRow(hidden))));
   }

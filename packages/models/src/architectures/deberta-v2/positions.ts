@@ -1,7 +1,10 @@
-/** The table of relative positions, with 2 * `span` rows. */
+/** Settings of the table of relative positions, which has 2 * `span` rows. */
 interface RelativeTable {
   readonly span: number;
-  /** Number of buckets on either side, wider for larger distances; 0 for one bucket per position. */
+  /**
+   * Number of buckets for distances on either side of a token, wider for larger distances; 0 for one bucket per
+   * distance.
+   */
   readonly positionBuckets: number;
   readonly maxRelativePositions: number;
 }
@@ -9,7 +12,8 @@ interface RelativeTable {
 const f32 = Math.fround;
 
 /**
- * Returns the bucket of a distance. Short distances have one bucket each, and long distances share logarithmic buckets.
+ * Returns the bucket of a distance. Each short distance has its own bucket; long distances share buckets of
+ * logarithmically increasing width.
  */
 function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: RelativeTable): number {
   const mid = Math.floor(positionBuckets / 2);
@@ -19,7 +23,7 @@ function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: R
   return Math.sign(distance) * (Math.ceil(f32(part * (mid - 1))) + mid);
 }
 
-/** Returns the table row for each query and key of T tokens, [T, T], as transformers computes it. */
+/** Returns the table row for each pair of query and key of T tokens, [T, T], as transformers computes it. */
 export function relativeRows(T: number, table: RelativeTable): Int32Array {
   const { span } = table;
   return Int32Array.from({ length: T * T }, (_, at) => {

@@ -191,7 +191,9 @@ class DistilBertModel extends TransformerModel {
     this.transformer = new DistilBertTransformer(path.at("transformer"), config);
   }
 
-  /** Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. */
+  /**
+   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,

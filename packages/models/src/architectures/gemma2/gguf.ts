@@ -15,10 +15,10 @@ const norms = {
 
 const windowKey = "attention.sliding_window";
 
-/** The config.json keys of the soft caps, which have the same names in GGUF. */
+/** Keys of the soft caps in config.json, which have the same names in GGUF. */
 const caps = ["attn_logit_softcapping", "final_logit_softcapping"];
 
-/** The ways in which Gemma 2 and 3 differ in GGUF files. */
+/** The differences between Gemma 2 and 3 in GGUF files. */
 interface GemmaFacts<C extends GemmaConfig> {
   readonly architecture: string;
   readonly alwaysTied: boolean;
@@ -32,7 +32,7 @@ interface GemmaFacts<C extends GemmaConfig> {
   traits(config: C): LlamaTraits;
 }
 
-/** Returns the GGUF form of Gemma 2 or 3. */
+/** Returns the conversion of Gemma 2 or 3 to and from GGUF. */
 export function gemmaForm<C extends GemmaConfig>(facts: GemmaFacts<C>): GgufForm<C> {
   const { architecture, alwaysTied, normed, capped } = facts;
   return {

@@ -13,7 +13,7 @@ import type { DecoderLayer, LlamaTraits, MakePart, Rotate } from "../llama/trait
 /** The config fields that Gemma 2 and 3 share. */
 export interface GemmaConfig extends LlamaFamilyConfig {
   attentionBias: boolean;
-  /** Attention scores are divided by the square root of this. */
+  /** Attention scores are divided by the square root of this value. */
   queryPreAttnScalar: number;
   /** Number of positions that a token of a windowed layer attends to, its own included. */
   slidingWindow: number;
@@ -22,14 +22,14 @@ export interface GemmaConfig extends LlamaFamilyConfig {
   finalLogitSoftcapping: number | null;
 }
 
-/** The defaults of transformers that differ between Gemma 2 and 3. */
+/** Defaults of transformers that differ between Gemma 2 and 3. */
 interface GemmaDefaults extends FamilyDefaults {
   readonly attnLogitSoftcapping: number | null;
   readonly finalLogitSoftcapping: number | null;
   usualType(layer: number): LayerType;
 }
 
-/** The defaults that Gemma 2 and 3 share. */
+/** Defaults that Gemma 2 and 3 share. */
 export const gemmaDefaults = {
   hiddenSize: 2304,
   intermediateSize: 9216,
@@ -84,7 +84,7 @@ export function gemmaToHf(config: GemmaConfig): Record<string, unknown> {
   };
 }
 
-/** RMSNorm that scales by 1 + weight. */
+/** RMSNorm that multiplies by 1 + weight. */
 class GemmaRMSNorm extends RMSNorm {
   override forward(x: Tensor): Tensor {
     return rmsNorm(x, add(widen(this.weight), 1), { eps: this.eps });
@@ -126,7 +126,7 @@ class GemmaDecoderLayer extends Module implements DecoderLayer {
   }
 }
 
-/** Returns the differences of Gemma 2 and 3 from Llama. */
+/** Returns how Gemma 2 and 3 differ from Llama. */
 export function gemmaTraits(config: GemmaConfig): LlamaTraits {
   const { attentionBias, slidingWindow, layerTypes, finalLogitSoftcapping: cap } = config;
   return {

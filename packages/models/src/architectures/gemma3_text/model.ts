@@ -25,7 +25,7 @@ function readConfig(fields: JsonFields): Gemma3TextConfig {
     finalLogitSoftcapping: null,
     usualType: typesEvery(pattern),
   });
-  // transformers 5 has separate parameters for each layer type.
+  // transformers 5 stores the settings of each layer type separately.
   const byType = fields.object("rope_parameters");
   const global = byType ? byType.object("full_attention") : fields.object("rope_scaling");
   return {
@@ -35,7 +35,10 @@ function readConfig(fields: JsonFields): Gemma3TextConfig {
   };
 }
 
-/** Returns layer types of which every `pattern`-th layer attends to all positions and the others have windows. */
+/**
+ * Returns a function for the default layer types: every `pattern`-th layer has full attention, and the others a sliding
+ * window.
+ */
 function typesEvery(pattern: number): (layer: number) => LayerType {
   return (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention");
 }

@@ -3,13 +3,13 @@ import { type LayerType, readLayerTypes } from "../../config/layerTypes.ts";
 import { type RopeConfig, ropeFrom, ropeToHf } from "../../rope/ropeConfig.ts";
 import { decoderToHf, type FamilyDefaults, type LlamaFamilyConfig, readLlamaFamily } from "../llama/config.ts";
 
-/** Head size and number of key and value heads of the layers of one type. */
+/** Head size, and number of key and value heads, in the layers of one type. */
 interface Gemma4Heads {
   headDim: number;
   numKeyValueHeads: number;
 }
 
-/** The routed experts of a block. */
+/** Sizes of the routed experts of a block. */
 export interface Gemma4Experts {
   numExperts: number;
   topKExperts: number;
@@ -36,11 +36,11 @@ export interface Gemma4TextConfig extends LlamaFamilyConfig {
   /** Width of the per-layer token embeddings; 0 for none. */
   hiddenSizePerLayerInput: number;
   vocabSizePerLayerInput: number;
-  /** Number of layers at the end that use the keys and values of earlier layers. */
+  /** Number of layers at the end that reuse the keys and values of earlier layers instead of computing their own. */
   numKvSharedLayers: number;
   /** True if the MLPs of the last `numKvSharedLayers` layers are twice as wide. */
   useDoubleWideMlp: boolean;
-  /** Null for a model without experts. */
+  /** Settings of the routed experts; null for a model without experts. */
   experts: Gemma4Experts | null;
 }
 
@@ -66,14 +66,14 @@ const ownWidth = "hidden_size_per_layer_input";
 const every: LayerType[] = ["full_attention", "sliding_attention"];
 
 export function readGemma4Config(fields: JsonFields): Gemma4TextConfig {
-  // "vision" affects image tokens only.
+  // "vision" only affects image tokens, so it is accepted.
   if (![undefined, "vision"].includes(fields.raw("use_bidirectional_attention") as undefined)) {
     throw fields.bad("use_bidirectional_attention", 'null or "vision": a decoder is supported');
   }
   const { rope: _, ...config } = readLlamaFamily(fields, "gemma4_text", defaults);
   const layers = config.numHiddenLayers;
   const layerTypes = readLayerTypes(fields, layers, (layer) => every[(layer + 1) % 6 === 0 ? 0 : 1]);
-  // transformers also sets this, regardless of the config.
+  // As in transformers, the last layer has full attention even if the config lists another type.
   layerTypes[layers - 1] = "full_attention";
   const attentionKEqV = fields.boolean("attention_k_eq_v", false);
   const numKvSharedLayers = fields.integer("num_kv_shared_layers", 0, 0);

@@ -26,7 +26,7 @@ const keys = {
   cap: "final_logit_softcapping",
 };
 
-/** Throws for settings that GGUF has no key for, or for which llama.cpp assumes another value. */
+/** Throws for settings that have no GGUF key, or for which llama.cpp assumes another value. */
 function refuse(config: Gemma4TextConfig): void {
   const { hiddenAct, attentionBias, localRope, layerTypes, numKvSharedLayers, vocabSize } = config;
   if (hiddenAct !== activation) throw notInGguf("hidden_activation", hiddenAct, `${activation} for a gemma4_text`);
@@ -46,7 +46,9 @@ function refuse(config: Gemma4TextConfig): void {
   }
 }
 
-/** Returns one number if all layers have the same value, otherwise a list with one value per layer. */
+/**
+ * Returns a metadata value: one number if all layers have the same value, otherwise a list with one value per layer.
+ */
 function ofLayers(numbers: readonly number[]): GgufValue {
   const [first] = numbers;
   return numbers.every((number) => number === first) ? u32(first) : { type: "i32s", value: numbers };
@@ -78,7 +80,7 @@ function readKeyValueHeads(metadata: JsonFields, key: string, types: readonly La
   throw metadata.bad(key, "the same number for all layers of one type");
 }
 
-/** Reads the MLP width, and whether the layers that share keys have MLPs twice as wide. */
+/** Reads the MLP width, and whether the layers that reuse keys and values have MLPs twice as wide. */
 function readWidths(metadata: JsonFields, key: string, layers: number, shared: number): [number, boolean] {
   const widths = readOfLayers(metadata, key, layers);
   const [width] = widths;
@@ -152,7 +154,7 @@ function metadata(config: Gemma4TextConfig): Record<string, GgufValue> {
   const slides = layerTypes.map((type) => type === "sliding_attention");
   const keyValueHeads = slides.map((slid) => (slid ? config : globalHeads).numKeyValueHeads);
   return {
-    // The head keys without a suffix are for full-attention layers.
+    // In GGUF, the keys for head sizes without a suffix are for full-attention layers.
     ...decoderMetadata({ ...config, ...globalHeads }),
     [keys.width]: ofLayers(mlpWidths(config)),
     [keys.keyValueHeads]: ofLayers(keyValueHeads),
@@ -175,7 +177,7 @@ function metadata(config: Gemma4TextConfig): Record<string, GgufValue> {
   };
 }
 
-/** The GGUF form of Gemma 4. */
+/** The conversion of Gemma 4 to and from GGUF. */
 export const gemma4Form: GgufForm<Gemma4TextConfig> = {
   architecture: "gemma4",
   hasExperts: true,

@@ -2,9 +2,9 @@ import type { GgufParts } from "../../gguf/ggufForm.ts";
 import { decimal, notInGguf } from "../../gguf/ggufValues.ts";
 import type { RopeConfig } from "../../rope/ropeConfig.ts";
 
-/** The tensor with a divisor for each rotary frequency of full-attention layers. */
+/** Name of the tensor with the divisor of each rotary frequency in full-attention layers. */
 const tensor = "rope_freqs.weight";
-/** llama.cpp's divisor for a frequency that is not rotated, and the smallest value read as such. */
+/** llama.cpp's divisor for a frequency that does not rotate, and the smallest divisor that is read as one. */
 const [still, leastStill] = [1e30, 1e20];
 
 /**
@@ -35,7 +35,7 @@ export function readProportional({ metadata, ropeFactors }: GgufParts, dim: numb
       `${metadata.where}: ${tensor} is no rotary embedding of the first part of ${dim / 2} frequencies, which is supported`,
     );
   }
-  // The fraction that gives this number of frequencies. Rounding can make the plain quotient one too low.
+  // The fraction of the pairs that rotate. Rounding could make the plain quotient give one pair too few.
   const pairs = dim / 2;
   const part = [turning / pairs, (turning + 0.5) / pairs].find((one) => Math.floor((one * dim) / 2) === turning);
   return { rope_type: "proportional", factor: decimal(factor), partial_rotary_factor: part };

@@ -10,7 +10,9 @@ export function mlpWidths(config: Gemma4TextConfig): number[] {
   );
 }
 
-/** Makes tensor layouts. `from` is the prefix of the Hugging Face names and `to` the prefix of the GGUF names. */
+/**
+ * Returns a function that makes tensor layouts. `from` is the prefix of the Hugging Face names, `to` of the GGUF names.
+ */
 const below = (from: string, to: string) => {
   const one = (hf: string, gguf: string, shape: readonly number[]): TensorLayout => ({
     hf: `${from}${hf}`,

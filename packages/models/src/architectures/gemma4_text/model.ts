@@ -58,7 +58,8 @@ class Gemma4TextModel extends Module {
       const T = x.shape[1];
       const sources = keySources(this.#config);
       const carried = own > 0 ? [this.#ownEmbeddings(inputIds, x)] : [];
-      // Next in `carried` come the keys and values of layers that others share, one pair per layer in layer order.
+      // `carried` next has the keys and values of the layers that later layers reuse, one pair per layer in layer
+      // order.
       const givers = layerTypes.flatMap((_, layer): (number | null)[] => (sources.includes(layer) ? [layer] : []));
       const first = carried.length;
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
@@ -85,7 +86,7 @@ class Gemma4TextModel extends Module {
     });
   }
 
-  /** Returns the per-layer embeddings [B, T, L * P] of tokens with embeddings x [B, T, D]. */
+  /** Returns the per-layer embeddings [B, T, L * P] for token ids and their embeddings x [B, T, D]. */
   #ownEmbeddings(inputIds: Tensor, x: Tensor): Tensor {
     const { hiddenSize, hiddenSizePerLayerInput: own } = this.#config;
     const found = mul(this.embed_tokens_per_layer!.forward(inputIds), Math.fround(own ** 0.5));
@@ -140,8 +141,8 @@ class Gemma4ForCausalLM extends CausalLM {
 }
 
 /**
- * Returns null for the keys and values of layers that use another layer's. Checkpoints store them, but the model does
- * not.
+ * Returns null for key and value weights of layers that reuse another layer's keys and values. Checkpoints store them,
+ * but the model does not use them. Returns every other name unchanged.
  */
 function sanitize(name: string, config: Gemma4TextConfig): string | null {
   const layer = /\blayers\.(\d+)\.self_attn\.[kv]_(proj|norm)\./.exec(name)?.[1];
@@ -150,8 +151,8 @@ function sanitize(name: string, config: Gemma4TextConfig): string | null {
 }
 
 /**
- * Gemma 4 text model: two head sizes, per-layer token embeddings, keys and values that the last layers share, and in
- * some models experts in parallel with the MLP.
+ * Gemma 4 text model: two head sizes, per-layer token embeddings, last layers that reuse keys and values of earlier
+ * ones, and in some models experts in parallel with the MLP.
  */
 export const gemma4Text: Architecture<Gemma4TextConfig> = defineArchitecture({
   modelType: "gemma4_text",

@@ -35,14 +35,16 @@ import type { Gemma4Experts, Gemma4TextConfig } from "./config.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size, E experts, P width of the per-layer embeddings.
 
-/** Keys and values [B, T, Hkv, d] of the current tokens, and the layer that computed them. */
+/** Keys and values [B, T, Hkv, d] of the current tokens, and the index of the layer that computed them. */
 interface SharedKeys {
   readonly layer: number;
   readonly keys: Tensor;
   readonly values: Tensor;
 }
 
-/** Returns for each layer the earlier layer whose keys and values it uses; null for a layer with its own. */
+/**
+ * Returns for each layer the index of the earlier layer whose keys and values it reuses; null for a layer with its own.
+ */
 export function keySources({ layerTypes, numKvSharedLayers }: Gemma4TextConfig): (number | null)[] {
   const own = layerTypes.length - numKvSharedLayers;
   const [full_attention, sliding_attention] = (["full_attention", "sliding_attention"] as const).map((type) =>
@@ -52,7 +54,9 @@ export function keySources({ layerTypes, numKvSharedLayers }: Gemma4TextConfig):
   return layerTypes.map((type, layer) => (layer < own ? null : sources[type]));
 }
 
-/** Attention with norms on queries, keys and values, or on queries only if the layer uses shared keys. */
+/**
+ * Attention with norms on queries, keys and values; only on queries if the layer reuses the keys and values of another.
+ */
 class Gemma4Attention extends AttentionLayer {
   q_proj: UnaryModule;
   k_proj: UnaryModule | null;
@@ -86,8 +90,8 @@ class Gemma4Attention extends AttentionLayer {
   }
 
   /**
-   * Returns [B, T, D]. With `shared`, attends to the keys and values of the layer `shared.layer`, which writes the same
-   * rows to that layer's cache again.
+   * Returns [B, T, D]. With `shared`, attends to the keys and values of layer `shared.layer`. That layer's cache is
+   * written again, with the same values.
    */
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, shared: SharedKeys | null): Tensor {
     const [B, T] = x.shape;
@@ -147,7 +151,10 @@ class Gemma4ExpertStack extends Module {
     this.#perToken = topKExperts;
   }
 
-  /** Routes rows [B, T, D] by router logits [B, T, E]. `scale` [E] multiplies the weight of each expert. */
+  /**
+   * Sends each token of x [B, T, D] to the experts with its highest logits [B, T, E]. `scale` [E] multiplies the weight
+   * of each expert.
+   */
   forward(x: Tensor, logits: Tensor, scale: Tensor): Tensor {
     const experts = Array.from({ length: this.gate_up_proj.shape[0] }, (_, expert) => ({
       forward: (rows: Tensor) => this.#run(rows, expert),
@@ -164,7 +171,7 @@ class Gemma4ExpertStack extends Module {
   }
 }
 
-/** Returns the matrix [O, I] of one expert of a stack [E, O, I] in f32. Only this expert is widened. */
+/** Returns the matrix [O, I] of one expert from a stack [E, O, I], in f32. Converts only this expert. */
 function matrixOf(stack: Tensor, expert: number): Tensor {
   const [experts, out, inputs] = stack.shape;
   if (isPacked(stack.dtype)) {
@@ -174,17 +181,17 @@ function matrixOf(stack: Tensor, expert: number): Tensor {
   return widen(reshape(slice(stack, { dim: 0, start: expert, end: expert + 1 }), [out, inputs]));
 }
 
-/** The inputs of a block in addition to its rows. */
+/** The inputs of a block other than its hidden states. */
 export interface Gemma4BlockInputs {
   readonly attend: Attend;
   readonly rotate: Rotate;
-  /** The layer's per-layer embeddings of the tokens [B, T, P]; null for none. */
+  /** The tokens' per-layer embeddings for this layer [B, T, P]; null if the model has none. */
   readonly perLayer: Tensor | null;
   readonly shared: SharedKeys | null;
   readonly wanted: WantedRows;
 }
 
-/** A block with norms before and after its sub-layers, and a third sub-layer for its per-layer embeddings. */
+/** A block with norms before and after attention and MLP, and a third sub-layer for its per-layer embeddings. */
 export class Gemma4DecoderLayer extends Module {
   self_attn: Gemma4Attention;
   mlp: UnaryModule;
@@ -232,7 +239,7 @@ export class Gemma4DecoderLayer extends Module {
     this.#activation = hiddenAct;
   }
 
-  /** Returns the wanted rows, followed by the layer's keys and values if it computes its own. */
+  /** Returns the hidden states of the wanted tokens, followed by the keys and values if the layer computes its own. */
   forward(x: Tensor, layer: number, inputs: Gemma4BlockInputs): [rows: Tensor, ...keysAndValues: Tensor[]] {
     const { attend, rotate, perLayer, shared, wanted } = inputs;
     return scope(() => {

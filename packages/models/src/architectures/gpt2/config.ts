@@ -10,7 +10,7 @@ export interface GPT2Config extends ModelConfig {
   nEmbd: number;
   nLayer: number;
   nHead: number;
-  /** The width of the MLP. Default 4 * nEmbd, also for null. */
+  /** Width of the MLP. Default, also for null: 4 * nEmbd. */
   nInner: number;
   activationFunction: Activation;
   layerNormEpsilon: number;

@@ -2,7 +2,7 @@ import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
 import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import type { GPT2Config } from "./config.ts";
 
-/** The GGUF form of GPT-2. */
+/** The conversion of GPT-2 to and from GGUF. */
 export const gpt2Gguf: GgufForm<GPT2Config> = {
   architecture: "gpt2",
   readConfig: ({ metadata, key }) => ({
@@ -15,7 +15,7 @@ export const gpt2Gguf: GgufForm<GPT2Config> = {
     layer_norm_epsilon: decimal(metadata.number(key("attention.layer_norm_epsilon"))),
   }),
   metadata: (config) => {
-    // Both names mean the same function.
+    // Both are names of the tanh approximation of GELU.
     if (!["gelu_new", "gelu_pytorch_tanh"].includes(config.activationFunction)) {
       throw notInGguf("activation_function", config.activationFunction, "gelu_new, which GGUF's gpt2 has");
     }

@@ -202,8 +202,8 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
 }
 
 /**
- * Returns the `config.json` of a published model. Radford et al. 2019. GPT-3 (Brown et al. 2020, arXiv:2005.14165) is
- * GPT-2 with 2048 positions, but here without sparse attention.
+ * Returns the `config.json` of a published model. Radford et al. 2019. GPT-3 presets are GPT-2 with 2048 positions
+ * (Brown et al. 2020, arXiv:2005.14165), but without GPT-3's sparse attention.
  */
 const preset = (n_embd: number, n_layer: number, n_head: number, more: object = {}): Record<string, unknown> => {
   return { n_embd, n_layer, n_head, ...more };
@@ -227,7 +227,7 @@ export const gpt2: Architecture<GPT2Config> = defineArchitecture({
     },
   },
   stack: "transformer",
-  // Old checkpoints store the causal mask.
+  // Omits the causal mask, which old checkpoints store.
   sanitize: (name) => (/\.attn\.(masked_)?bias$/.test(name) ? null : name),
   gguf: async () => (await import("./gguf.ts")).gpt2Gguf,
   defaultTargets: { linear: ["c_attn"], norm: ["ln_1", "ln_2", "ln_f"], attention: ["attn"] },

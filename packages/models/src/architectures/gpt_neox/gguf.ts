@@ -28,7 +28,7 @@ function tensors(config: GPTNeoXConfig): TensorLayout[] {
   ];
 }
 
-/** The GGUF form of GPT-NeoX. */
+/** The conversion of GPT-NeoX to and from GGUF. */
 export const gptNeoXForm: GgufForm<GPTNeoXConfig> = {
   architecture: "gptneox",
   neverTied: true,

@@ -84,7 +84,7 @@ class GPTNeoXAttention extends AttentionLayer {
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
     const [B, T, D] = x.shape;
     const d = this.#headDim;
-    // The projection's output has the query, key and value of each head next to each other.
+    // The output of the projection has query, key and value of the first head, then of the second head, and so forth.
     const joined = reshape(this.query_key_value.forward(x), [B, T, D / d, 3 * d]);
     const [q, k, v] = [0, d, 2 * d].map((start) => slice(joined, { dim: 3, start, end: start + d }));
     const options = { scale: d ** -0.5, ...this.attention_dropout.ofAttention() };
@@ -198,7 +198,7 @@ class GPTNeoXForCausalLM extends CausalLM {
     this.embed_out = outputLayer(source, this.gpt_neox.embed_in, config.tieWordEmbeddings, "embed_out");
   }
 
-  /** The output layer, which is named `embed_out` in this architecture. */
+  /** The output layer. This architecture stores it as `embed_out`. */
   get lm_head(): UnaryModule {
     return this.embed_out;
   }

@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3 } from "../lla
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { GraniteConfig } from "./model.ts";
 
-/** The keys of Granite's factors in GGUF and in config.json. */
+/** GGUF keys of Granite's scale factors, by their keys in config.json. */
 const factors = {
   "attention.scale": "attention_multiplier",
   embedding_scale: "embedding_multiplier",
@@ -12,7 +12,7 @@ const factors = {
   logit_scale: "logits_scaling",
 };
 
-/** Returns the GGUF form of Granite. */
+/** Returns the conversion of Granite to and from GGUF. */
 export function graniteForm(traits: (config: GraniteConfig) => LlamaTraits): GgufForm<GraniteConfig> {
   return {
     architecture: "granite",

@@ -11,12 +11,12 @@ export interface GraniteConfig extends LlamaFamilyConfig {
   modelType: "granite";
   attentionBias: boolean;
   mlpBias: boolean;
-  /** The factor of attention scores. */
+  /** Factor by which attention scores are multiplied. */
   attentionMultiplier: number;
   embeddingMultiplier: number;
-  /** The factor of the attention and MLP outputs before they are added to the residual. */
+  /** Factor by which the outputs of attention and MLP are multiplied before they are added to the residual. */
   residualMultiplier: number;
-  /** Logits are divided by this. */
+  /** Logits are divided by this value. */
   logitsScaling: number;
 }
 

@@ -22,7 +22,7 @@ export interface Lfm2Config extends DecoderConfig {
   modelType: "lfm2";
   normEps: number;
   convBias: boolean;
-  /** Number of tokens that a convolution covers. */
+  /** Number of tokens that a convolution covers, including the current one. */
   convLCache: number;
   /**
    * True if the MLP width is two thirds of `intermediateSize` times `blockFfnDimMultiplier`, rounded up to a multiple
@@ -30,7 +30,7 @@ export interface Lfm2Config extends DecoderConfig {
    */
   blockAutoAdjustFfDim: boolean;
   blockFfnDimMultiplier: number;
-  /** The adjusted MLP width is rounded up to a multiple of this. */
+  /** A multiple to which the adjusted MLP width is rounded up. */
   blockMultipleOf: number;
   layerTypes: Lfm2Layer[];
 }
@@ -66,7 +66,7 @@ function readConfig(fields: JsonFields): Lfm2Config {
   const config = readDecoder(fields, "lfm2", defaults);
   return {
     ...config,
-    // Older configs use other names for these keys.
+    // Older configs use these names.
     intermediateSize: fields.size("block_ff_dim", config.intermediateSize),
     tieWordEmbeddings: fields.boolean("tie_embedding", config.tieWordEmbeddings),
     hiddenAct: "silu",

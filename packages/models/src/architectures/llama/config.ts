@@ -31,7 +31,7 @@ export interface LlamaConfig extends LlamaFamilyConfig {
   mlpBias: boolean;
 }
 
-/** The defaults of transformers that differ between Llama-style architectures. */
+/** Defaults of transformers that differ between Llama-style architectures. */
 export interface FamilyDefaults {
   readonly vocabSize: number;
   /** Default 4096. */
@@ -46,8 +46,8 @@ export interface FamilyDefaults {
   /** Default: hidden size / number of attention heads. */
   readonly headDim?: number;
   /**
-   * True to ignore `num_key_value_heads` and `head_dim` of a config. Every query head then has its own key and value
-   * head, and all heads together are as wide as the hidden size. Default false.
+   * True to ignore `num_key_value_heads` and `head_dim` in a config: every query head then has its own key and value
+   * head, and the head size is hidden size / number of heads. Default false.
    */
   readonly plainHeads?: boolean;
   /** The config key that names the activation. Default "hidden_act". */

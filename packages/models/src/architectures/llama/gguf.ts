@@ -3,7 +3,7 @@ import type { LlamaConfig } from "./config.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./ggufFields.ts";
 import type { LlamaTraits } from "./traits.ts";
 
-/** Returns the GGUF form of Llama. */
+/** Returns the conversion of Llama to and from GGUF. */
 export function llamaForm(traits: (config: LlamaConfig) => LlamaTraits): GgufForm<LlamaConfig> {
   return {
     architecture: "llama",

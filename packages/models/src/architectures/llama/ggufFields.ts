@@ -21,8 +21,8 @@ interface DecoderKeys {
 }
 
 /**
- * Reads the config.json keys that all decoders share, without the keys of norms and of the scaling of rotary
- * embeddings. `found` has values that the caller read from the file in an architecture-specific way.
+ * Reads the config.json keys that all decoders share, except keys for norms and for rotary scaling. `found` has values
+ * that the caller has read from architecture-specific metadata.
  */
 export function readDecoderGguf(
   { metadata, key }: GgufParts,
@@ -62,7 +62,7 @@ export function readLlamaGguf(parts: GgufParts): Record<string, unknown> {
   };
 }
 
-/** Throws if the file sets a sliding window, which the model would ignore. */
+/** Throws if the file sets a sliding window, since this model would ignore it. */
 export function refuseWindow({ metadata, key }: GgufParts): void {
   if (metadata.raw(key("attention.sliding_window"))) {
     throw metadata.bad(key("attention.sliding_window"), "none: its sliding window is not supported");
@@ -93,7 +93,7 @@ export function llamaMetadata(config: LlamaFamilyConfig, activation: Activation 
   };
 }
 
-/** Returns the GGUF metadata that all decoders share, without norms and the scaling of rotary embeddings. */
+/** Returns the GGUF metadata that all decoders share, except for norms and rotary scaling. */
 export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue> {
   return {
     block_count: u32(config.numHiddenLayers),
@@ -110,7 +110,7 @@ export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue
   };
 }
 
-/** Throws for Llama 3's scaling, in architectures for which llama.cpp reads no frequency divisors. */
+/** Throws for Llama 3's rotary scaling. Call it for architectures for which llama.cpp reads no frequency divisors. */
 export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
   if (rope.scaling?.type === "llama3") {
     throw notInGguf("rope_type", "llama3", `default or linear for a ${modelType}`);
@@ -118,7 +118,8 @@ export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
 }
 
 /**
- * Returns the tensor of divisors of the rotary frequencies for Llama 3's scaling; an empty object for other scalings.
+ * Returns the tensor with the divisor of each rotary frequency for Llama 3's scaling; an empty object for other
+ * scalings.
  */
 export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<string, Float32Array> {
   if (rope.scaling?.type !== "llama3") return {};
@@ -128,34 +129,38 @@ export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<stri
 }
 
 /**
- * Returns tensors of a block. `from` is the prefix of their Hugging Face names and `to` the prefix of their GGUF names.
+ * Returns the layouts of some tensors of a block. `from` is the prefix of their Hugging Face names, `to` of their GGUF
+ * names.
  */
 type BlockTensors = (from: string, to: string) => readonly TensorLayout[];
 
-/** The ways in which the tensors of Llama-style architectures differ. */
+/** The differences between the tensors of Llama-style architectures. */
 interface KinTensors {
   /**
    * True if llama.cpp rotates pairs of adjacent elements of a head. False if it rotates pairs that are half a head
    * apart, as transformers does.
    */
   readonly interleaves: boolean;
-  /** GGUF name of each norm over the hidden size in a block, by its Hugging Face name. Default: Llama's two norms. */
+  /**
+   * GGUF name of each norm in a block, by its Hugging Face name. Only norms over the hidden size. Default: Llama's two
+   * norms.
+   */
   readonly norms?: Readonly<Record<string, string>>;
-  /** The amount that GGUF files add to the weights of norms. Default 0. */
+  /** The amount by which weights of norms are larger in GGUF files than in Hugging Face folders. Default 0. */
   readonly normPlus?: number;
   /** True if norms have biases. Default false. */
   readonly normBias?: boolean;
-  /** The span of a query or key norm: one head, or all heads together. Default: no such norms. */
+  /** What a norm of queries or keys normalises over: each head, or all heads together. Default: no such norms. */
   readonly normed?: "head" | "heads";
-  /** Returns additional tensors of a block. Default: none. */
+  /** Returns the layouts of additional tensors of a block. Default: none. */
   readonly more?: BlockTensors;
-  /** Returns the tensors of the feed-forward part of a block. Default: an MLP with a gate. */
+  /** Returns the layouts of the tensors of a block's MLP or experts. Default: an MLP with a gate. */
   readonly feedForward?: BlockTensors;
 }
 
 const llamaNorms = { input_layernorm: "attn_norm", post_attention_layernorm: "ffn_norm" };
 
-/** Returns the tensors of a Llama-style decoder without the output layer. */
+/** Returns the layouts of all tensors of a Llama-style decoder except the output layer. */
 export function llamaTensors(
   config: DecoderConfig,
   traits: LlamaTraits,

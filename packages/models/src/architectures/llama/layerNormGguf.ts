@@ -4,7 +4,7 @@ import type { GgufValue } from "../../gguf/writeGguf.ts";
 import type { DecoderConfig } from "./config.ts";
 import { decoderMetadata, readDecoderGguf } from "./ggufFields.ts";
 
-/** The config of a decoder with LayerNorm whose rotary embedding covers part of each head. */
+/** The config of a decoder that has LayerNorm, and a rotary embedding of only part of each head. */
 type LayerNormConfig = DecoderConfig & { readonly layerNormEps: number; readonly useParallelResidual: boolean };
 
 /**

@@ -79,7 +79,7 @@ export class LlamaMLP extends Module {
   }
 }
 
-/** Makes the attention and MLP sub-layers of a block as the traits specify. */
+/** Makes attention and MLP of a block, as `traits` specify. */
 export function subLayers(
   path: ParameterPath,
   config: DecoderConfig,
@@ -124,7 +124,7 @@ class LlamaDecoderLayer extends Module implements DecoderLayer {
   }
 }
 
-/** Returns x times a factor. */
+/** Multiplies x by a factor; returns x itself for the factor 1. */
 function scaled(x: Tensor, factor: number): Tensor {
   return factor === 1 ? x : mul(x, factor);
 }
@@ -135,7 +135,10 @@ class LlamaModel extends Module {
   norm: UnaryModule;
   readonly #embeddingScale: number;
   readonly #inputScale: number;
-  /** The rotary embedding of each layer; null for a layer without one. Layers with the same config share one. */
+  /**
+   * The rotary embedding of each layer; null for a layer without one. Layers with the same rotary config share one
+   * object.
+   */
   readonly #rotary: readonly (RotaryEmbedding | null)[];
 
   constructor(config: DecoderConfig, source: ParameterSource, traits: LlamaTraits) {
@@ -200,7 +203,7 @@ export function decoderSizes(config: DecoderConfig): ModelSizes {
   };
 }
 
-/** A Llama-style decoder with a language-model head. */
+/** A Llama-style decoder with a language-model head. `traits` specify how it differs from Llama. */
 class LlamaKinForCausalLM<C extends DecoderConfig> extends CausalLM {
   readonly config: C;
   model: LlamaModel;
@@ -229,9 +232,7 @@ class LlamaKinForCausalLM<C extends DecoderConfig> extends CausalLM {
   }
 }
 
-/**
- * A Llama-style decoder that classifies sequences. It uses the hidden state of each sequence's last non-padding token.
- */
+/** A Llama-style decoder that classifies sequences by the hidden state of each sequence's last non-padding token. */
 class LlamaKinForSequenceClassification<C extends DecoderConfig> extends SequenceClassifier {
   readonly config: C & ClassifierHead;
   model: LlamaModel;
@@ -260,7 +261,7 @@ class LlamaKinForSequenceClassification<C extends DecoderConfig> extends Sequenc
 }
 
 /**
- * Returns the heads of a Llama-style architecture. `name` is the prefix of transformers' class names, as in
+ * Returns the supported heads of a Llama-style architecture. `name` is the prefix of transformers' class names, as in
  * `${name}ForCausalLM`.
  */
 export function llamaFamilyHeads<C extends DecoderConfig>(
@@ -300,7 +301,7 @@ export class LlamaForSequenceClassification extends LlamaKinForSequenceClassific
 }
 
 /**
- * Returns null for the rotary frequencies that old checkpoints store, since they follow from the config. Returns every
+ * Returns null for rotary frequencies, which old checkpoints store but which follow from the config. Returns every
  * other name unchanged.
  */
 export function withoutFrequencies(name: string): string | null {

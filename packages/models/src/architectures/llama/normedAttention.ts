@@ -6,10 +6,10 @@ import { LlamaAttention } from "./model.ts";
 import type { RotaryAttention } from "./rotaryAttention.ts";
 import type { LlamaTraits, MakePart } from "./traits.ts";
 
-/** The span of a query or key norm: one head, or all heads together. */
+/** What a norm of queries or keys normalises over: each head, or all heads together. */
 type Together = "head" | "heads";
 
-/** Llama's attention with norms on queries and keys. */
+/** Llama's attention with a norm on queries and a norm on keys. */
 class NormedAttention extends LlamaAttention {
   q_norm: UnaryModule;
   k_norm: UnaryModule;
@@ -35,7 +35,7 @@ class NormedAttention extends LlamaAttention {
   }
 }
 
-/** Returns a function that makes Llama's attention with norms on queries and keys. */
+/** Returns a function that makes Llama's attention with a norm on queries and a norm on keys. */
 export function normedAttention(together: Together): MakePart<RotaryAttention> {
   return (path, config, traits) => new NormedAttention(path, config, traits, together);
 }

@@ -45,7 +45,7 @@ const smollm2: HfConfig = {
   eos_token_id: 0,
 };
 
-/** Published models of the llama architecture. */
+/** The configs of published Llama-style models, by name. */
 export const llamaPresets: Readonly<Record<string, HfConfig>> = {
   // Touvron et al. 2023, arXiv:2302.13971.
   "llama-7b": llama(4096, 11008, 32, 32, { rms_norm_eps: 1e-6 }),

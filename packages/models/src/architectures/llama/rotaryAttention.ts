@@ -6,7 +6,7 @@ import type { LlamaTraits, Rotate } from "./traits.ts";
 
 // B batch, T tokens, H heads, d head size.
 
-/** Attention with rotary position embedding on queries and keys. Subclasses define the projections. */
+/** Attention with rotary position embedding of queries and keys. Subclasses define the projections. */
 export abstract class RotaryAttention extends AttentionLayer {
   attention_dropout: Dropout;
   readonly #headDim: number;
@@ -19,13 +19,13 @@ export abstract class RotaryAttention extends AttentionLayer {
     this.#traits = traits;
   }
 
-  /** Projects rows [B, T, D] to queries, keys and values [B, T, H, d], before rotation. */
+  /** Projects hidden states [B, T, D] to queries, keys and values [B, T, H, d], before rotation. */
   protected abstract project(x: Tensor): readonly [queries: Tensor, keys: Tensor, values: Tensor];
 
   /** Projects the attention output of all heads [B, T, H * d] to [B, T, D]. */
   protected abstract output(attended: Tensor): Tensor;
 
-  /** Reshapes rows [B, T, H * d] to heads [B, T, H, d]. */
+  /** Splits [B, T, H * d] into heads [B, T, H, d]. */
   protected heads(rows: Tensor): Tensor {
     const [B, T] = rows.shape;
     return reshape(rows, [B, T, -1, this.#headDim]);

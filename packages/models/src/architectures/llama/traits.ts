@@ -9,17 +9,17 @@ import type { RotaryAttention } from "./rotaryAttention.ts";
 /** Applies the rotary embedding to queries or keys [B, T, H, d]. */
 export type Rotate = (x: Tensor) => Tensor;
 
-/** One block of a decoder. */
+/** A block (layer) of a decoder. */
 export interface DecoderLayer extends Module {
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, wanted: WantedRows): Tensor;
 }
 
-/** Makes a part of a block at its parameter path. Layer indices start at 0. */
+/** Makes part of a block at its parameter path. `layer` is the block's index, from 0. */
 export type MakePart<M> = (path: ParameterPath, config: DecoderConfig, traits: LlamaTraits, layer: number) => M;
 
-/** The ways in which Llama-style architectures differ. */
+/** How a Llama-style architecture differs from Llama. */
 export interface LlamaTraits {
-  /** Makes a norm over `size` elements at a path. */
+  /** Makes a norm over `size` elements at a parameter path. */
   norm(path: ParameterPath, size: number): UnaryModule;
   /** True if the projections to queries, keys and values have biases. Default false. */
   readonly qkvBias?: boolean;
@@ -32,7 +32,7 @@ export interface LlamaTraits {
    * included. Default: every layer attends to all earlier positions.
    */
   readonly window?: { readonly size: number; has(layer: number): boolean };
-  /** The factor of attention scores. Default: 1 / sqrt(head size). */
+  /** Factor by which attention scores are multiplied. Default: 1 / sqrt(head size). */
   readonly attentionScale?: number;
   /** Soft cap of attention scores: scores s become softcap * tanh(s / softcap). Default: no cap. */
   readonly attentionSoftcap?: number;
@@ -41,13 +41,15 @@ export interface LlamaTraits {
    * layer.
    */
   ropeOf?(layer: number): RopeConfig | null;
-  /** The factor of token embeddings. Embeddings of virtual tokens are not scaled. Default 1. */
+  /** Factor by which token embeddings are multiplied. Embeddings of virtual tokens are not. Default 1. */
   readonly embeddingScale?: number;
-  /** The factor of all rows that enter the first block. Default 1. */
+  /** Factor by which all hidden states that enter the first block are multiplied. Default 1. */
   readonly inputScale?: number;
-  /** The factor of the attention and MLP outputs before they are added to the residual. Default 1. */
+  /**
+   * Factor by which the outputs of attention and MLP are multiplied before they are added to the residual. Default 1.
+   */
   readonly residualScale?: number;
-  /** Computes the logits from the output of the language-model head. Default: the identity. */
+  /** Computes the logits from the output of the language-model head. Default: that output is the logits. */
   logits?(x: Tensor): Tensor;
   /** Makes the attention sub-layer. Default: Llama's. */
   readonly attention?: MakePart<RotaryAttention>;

@@ -8,8 +8,8 @@ import type { MistralConfig } from "./model.ts";
 const windowKey = "attention.sliding_window";
 
 /**
- * Returns the GGUF form of Mistral, which llama.cpp stores as architecture "llama". A Mistral file without a sliding
- * window is read as a Llama model, which computes the same result.
+ * Returns the conversion of Mistral to and from GGUF, where its architecture is "llama". A file of a Mistral model
+ * without a sliding window is read as a Llama model, which computes the same result.
  */
 export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): GgufForm<MistralConfig> {
   return {

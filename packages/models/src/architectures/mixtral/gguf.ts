@@ -5,7 +5,7 @@ import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf, refuseWindow
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { MixtralConfig } from "./model.ts";
 
-/** Returns the GGUF form of Mixtral, which llama.cpp stores as architecture "llama" with experts. */
+/** Returns the conversion of Mixtral to and from GGUF, where its architecture is "llama" with experts. */
 export function mixtralForm(traits: (config: MixtralConfig) => LlamaTraits): GgufForm<MixtralConfig> {
   return {
     architecture: "llama",

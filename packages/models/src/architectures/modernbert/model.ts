@@ -48,7 +48,7 @@ interface ModernBertConfig extends ArchitectureConfig {
   embeddingDropout: number;
   mlpDropout: number;
   layerTypes: LayerType[];
-  /** Window size: a token of a windowed layer attends to half as many tokens on either side. */
+  /** Window size. In a layer with a window, a token attends to half as many tokens on either side. */
   localAttention: number;
   globalRope: RopeConfig;
   localRope: RopeConfig;
@@ -187,7 +187,7 @@ class ModernBertLayer extends Module {
 
   constructor(path: ParameterPath, config: ModernBertConfig, layer: number) {
     super();
-    // The first layer uses the norm of the embeddings instead.
+    // The first layer has no norm here, since its input is normalised by the norm of the embeddings.
     if (layer > 0) this.attn_norm = norm(path.at("attn_norm"), config);
     this.attn = new ModernBertAttention(path.at("attn"), config, layer);
     this.mlp_norm = norm(path.at("mlp_norm"), config);
@@ -237,7 +237,9 @@ class ModernBertModel extends TransformerModel {
     this.#local = new RotaryEmbedding(localRope, headDim, config.maxPositionEmbeddings);
   }
 
-  /** Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. */
+  /**
+   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -277,7 +279,7 @@ class ModernBertPredictionHead extends Module {
   }
 }
 
-/** Makes the stack and the layers of a classification head. */
+/** Makes the base model and the layers of a classification head. */
 function headedParts(config: ModernBertConfig & ClassifierHead, source: ParameterSource) {
   const { hiddenSize, labels, classifierDropout } = config;
   const path = new ParameterPath(source, "");
@@ -290,8 +292,7 @@ function headedParts(config: ModernBertConfig & ClassifierHead, source: Paramete
 }
 
 /**
- * Returns the mean over rows without padding: hidden states [B, P + T, D] to [B, D]. Virtual tokens are included in the
- * mean.
+ * Averages the hidden states of each sequence, without padding: [B, P + T, D] to [B, D]. Includes the P virtual tokens.
  */
 function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
   const [B, rows] = hidden.shape;

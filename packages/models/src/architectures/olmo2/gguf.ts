@@ -9,7 +9,7 @@ const norms = {
   post_feedforward_layernorm: "post_ffw_norm",
 };
 
-/** Returns the GGUF form of OLMo 2. */
+/** Returns the conversion of OLMo 2 to and from GGUF. */
 export function olmo2Form(traits: (config: Olmo2Config) => LlamaTraits): GgufForm<Olmo2Config> {
   return {
     architecture: "olmo2",

@@ -38,14 +38,17 @@ const scaleKeys = { original: "rope.scaling.original_context_length", factor: "r
 const longFactors = "rope_factors_long.weight";
 const shortFactors = "rope_factors_short.weight";
 
-/** Reads a file's longrope settings. `trained` is the original number of positions and `most` the maximum. */
+/**
+ * Reads the longrope settings of a file. `trained` is the number of positions in the original training, `most` the
+ * maximum.
+ */
 function readLongRope(
   { metadata, key, ropeFactors }: GgufParts,
   { trained, most }: { trained: number; most: number },
 ): Record<string, unknown> {
   const [long, short] = [ropeFactors.get(longFactors), ropeFactors.get(shortFactors)];
   if (!long || !short) throw new Error(`${metadata.where}: ${long ? shortFactors : longFactors} is missing`);
-  // The file stores the factor rounded to f32, so a factor equal to the rounded default means the default.
+  // The file stores the factor as f32, so a factor that equals the default rounded to f32 is read as the default.
   const usual = defaultAttentionFactor(Math.max(1, most / trained), trained);
   const factor = metadata.number(key(scaleKeys.factor), 1);
   return {
@@ -57,7 +60,7 @@ function readLongRope(
   };
 }
 
-/** Returns the metadata keys of longrope other than its factors, which are tensors. */
+/** Returns the metadata of longrope, except its factors for each frequency, which are tensors. */
 function longRopeMetadata({ originalMaxPositionEmbeddings, attentionFactor }: LongRopeScaling) {
   return {
     [scaleKeys.original]: u32(originalMaxPositionEmbeddings),
@@ -65,7 +68,7 @@ function longRopeMetadata({ originalMaxPositionEmbeddings, attentionFactor }: Lo
   };
 }
 
-/** The GGUF form of Phi-3. */
+/** The conversion of Phi-3 to and from GGUF. */
 export const phi3Form: GgufForm<Phi3Config> = {
   architecture: "phi3",
   notes: windowNote,

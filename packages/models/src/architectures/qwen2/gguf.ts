@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen2Config } from "./model.ts";
 
-/** Returns the GGUF form of Qwen2. */
+/** Returns the conversion of Qwen2 to and from GGUF. */
 export function qwen2Form(traits: (config: Qwen2Config) => LlamaTraits): GgufForm<Qwen2Config> {
   return {
     architecture: "qwen2",

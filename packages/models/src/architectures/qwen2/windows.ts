@@ -8,16 +8,16 @@ export interface QwenWindows {
    */
   slidingWindow: number | null;
   /**
-   * The layer index that sets the default of `layerTypes`. Qwen2 and Qwen3 use windows from this layer on, and Qwen2
-   * MoE in even layers below it. Default 28.
+   * Sets which layers have a window if the config lists no `layer_types`: in Qwen2 and Qwen3 the layers from this index
+   * on, in Qwen2 MoE the even layers below it. Default 28.
    */
   maxWindowLayers: number;
   layerTypes: LayerType[];
 }
 
 /**
- * Reads the sliding-window fields of a Qwen config. `windowed` selects the layers that have a window if the config
- * lists no `layer_types`.
+ * Reads the sliding-window fields of a Qwen config. If the config lists no `layer_types`, `windowed` returns true for
+ * layers that have a window.
  */
 export function readQwenWindows(
   fields: JsonFields,
@@ -51,6 +51,6 @@ export function qwenWindowsToHf(config: QwenWindows): Record<string, unknown> {
   };
 }
 
-/** Returns the sliding window in the form of `LlamaTraits.window`; undefined if no layer has a window. */
+/** Returns the sliding window for `LlamaTraits.window`; undefined if no layer has a window. */
 export const qwenWindow = ({ slidingWindow, layerTypes }: QwenWindows): ReturnType<typeof windowOf> =>
   windowOf(slidingWindow, layerTypes);

@@ -5,7 +5,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen2MoeConfig } from "./model.ts";
 
-/** Throws for config values other than those that llama.cpp assumes. */
+/** Throws for config values that GGUF cannot store and that differ from the values that llama.cpp assumes. */
 function refuseOthers(config: Qwen2MoeConfig): void {
   for (const [key, value, expected] of [
     ["use_sliding_window", config.slidingWindow !== null, false],
@@ -36,7 +36,7 @@ function feedForward(config: Qwen2MoeConfig, from: string, to: string): TensorLa
   ];
 }
 
-/** Returns the GGUF form of Qwen2 MoE. */
+/** Returns the conversion of Qwen2 MoE to and from GGUF. */
 export function qwen2MoeForm(traits: (config: Qwen2MoeConfig) => LlamaTraits): GgufForm<Qwen2MoeConfig> {
   return {
     architecture: "qwen2moe",
@@ -44,7 +44,7 @@ export function qwen2MoeForm(traits: (config: Qwen2MoeConfig) => LlamaTraits): G
     readConfig: (parts) => {
       refuseWindow(parts);
       const { metadata, key, tensors } = parts;
-      // Older files lack these keys, so the sizes come from the tensor shapes.
+      // Older files lack the keys for these sizes, so they are read from the shapes of tensors.
       const rows = (name: string) => tensors.get(`blk.0.${name}.weight`)?.shape.at(-2);
       return {
         ...readLlamaGguf(parts),

@@ -18,7 +18,7 @@ export interface Qwen2MoeConfig extends LlamaFamilyConfig, QwenWindows {
   sharedExpertIntermediateSize: number;
   numExperts: number;
   numExpertsPerTok: number;
-  /** True to scale the weights of a token's experts to a sum of 1. */
+  /** True to scale the routing weights of a token's experts to a sum of 1. */
   normTopkProb: boolean;
   /** Every `decoderSparseStep`-th layer has experts. Default 1. */
   decoderSparseStep: number;

@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen3Config } from "./model.ts";
 
-/** Returns the GGUF form of Qwen3. */
+/** Returns the conversion of Qwen3 to and from GGUF. */
 export function qwen3Form(traits: (config: Qwen3Config) => LlamaTraits): GgufForm<Qwen3Config> {
   return {
     architecture: "qwen3",

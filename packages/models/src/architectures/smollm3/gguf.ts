@@ -4,10 +4,10 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { SmolLM3Config } from "./model.ts";
 
-/** llama.cpp assumes that every fourth layer has no rotary embedding. */
+/** Every fourth layer has no rotary embedding, as llama.cpp assumes. */
 const interval = 4;
 
-/** Returns the GGUF form of SmolLM3. */
+/** Returns the conversion of SmolLM3 to and from GGUF. */
 export function smollm3Form(traits: (config: SmolLM3Config) => LlamaTraits): GgufForm<SmolLM3Config> {
   return {
     architecture: "smollm3",

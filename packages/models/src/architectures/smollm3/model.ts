@@ -11,7 +11,7 @@ export interface SmolLM3Config extends LlamaFamilyConfig {
   modelType: "smollm3";
   attentionBias: boolean;
   mlpBias: boolean;
-  /** One entry per layer: 1 for a layer with rotary embedding, 0 for a layer without positions. */
+  /** One entry per layer: 1 if the layer has a rotary embedding, 0 if it uses no positions. */
   noRopeLayers: (0 | 1)[];
   /** Number of positions that a token of a windowed layer attends to; null if no layer has a window. */
   slidingWindow: number | null;
@@ -49,7 +49,7 @@ function readConfig(fields: JsonFields): SmolLM3Config {
   const windowed = fields.boolean("use_sliding_window", false) && fields.raw("sliding_window") !== undefined;
   const usual = (layer: number) => (windowed && noRopeLayers[layer] === 0 ? "sliding_attention" : "full_attention");
   const layerTypes = readLayerTypes(fields, config.numHiddenLayers, usual);
-  // In transformers, the layers that `layer_types` lists have windows even if use_sliding_window is false.
+  // As in transformers, layers that `layer_types` marks have windows even if use_sliding_window is false.
   const slides = windowed || layerTypes.includes("sliding_attention");
   return {
     ...config,

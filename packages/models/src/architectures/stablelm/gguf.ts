@@ -7,7 +7,10 @@ import type { StableLmConfig } from "./model.ts";
 
 const norms = { input_layernorm: "attn_norm" };
 
-/** Returns the norms of heads, which have separate weights in the folder and a stacked one in GGUF. */
+/**
+ * Returns the layouts of the norms of all heads: one weight per head in a Hugging Face folder, one stacked weight in
+ * GGUF.
+ */
 function headNorms(hf: string, gguf: string, count: number, headDim: number): TensorLayout[] {
   return Array.from({ length: count }, (_, index) => ({
     hf: `${hf}.norms.${index}.weight`,
@@ -17,7 +20,7 @@ function headNorms(hf: string, gguf: string, count: number, headDim: number): Te
   }));
 }
 
-/** Returns the GGUF form of StableLM. */
+/** Returns the conversion of StableLM to and from GGUF. */
 export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): GgufForm<StableLmConfig> {
   return {
     architecture: "stablelm",
@@ -30,7 +33,8 @@ export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): G
         hidden_act: "silu",
         partial_rotary_factor: rotaryFactor,
         qk_layernorm: tensors.has("blk.0.attn_q_norm.weight"),
-        // llama.cpp decides this by the presence of the second norm, not by the file's metadata.
+        // llama.cpp derives this setting from the second norm, whose tensor is missing if attention and MLP run in
+        // parallel.
         use_parallel_residual: !tensors.has("blk.0.ffn_norm.weight"),
         use_qkv_bias: tensors.has("blk.0.attn_q.bias"),
       };

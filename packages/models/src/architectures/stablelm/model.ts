@@ -46,7 +46,7 @@ function readConfig(fields: JsonFields): StableLmConfig {
   };
 }
 
-/** A LayerNorm without bias for each head, with separate weights. */
+/** One LayerNorm without bias per head, each with its own weight. */
 class HeadNorms extends Module {
   norms: ModuleList<ScaledLayerNorm>;
   readonly #eps: number;
@@ -58,7 +58,7 @@ class HeadNorms extends Module {
     this.#eps = eps;
   }
 
-  /** Maps heads [B, T, H, d] to heads of the same shape. */
+  /** Normalises each head of [B, T, H, d]. */
   forward(x: Tensor): Tensor {
     const [, , H, d] = x.shape;
     const { backend } = x.storage;
@@ -85,7 +85,7 @@ class HeadNormedAttention extends LlamaAttention {
   }
 }
 
-/** A block whose MLP runs on the input of attention (parallel) or on its output. */
+/** A block whose MLP reads the input of attention ("parallel") or its output. */
 class StableLmDecoderLayer extends Module implements DecoderLayer {
   self_attn: RotaryAttention;
   mlp: UnaryModule;
