@@ -1,5 +1,5 @@
-// The entry "@lowrank/peft/internal": what other packages of this repository need and users do not. It may change in
-// any version.
+// The entry "@lowrank/peft/internal" exports code for other packages of this repository, not for users. It may change
+// in any version.
 
 export { printWarning } from "./config/warning.ts";
 export { methodOf } from "./methods/registry.ts";

@@ -3,14 +3,13 @@ import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
-/** Throws an error for the value of an option. `must` describes the accepted values. */
+/** Throws the error that an option's value is not accepted. `must` describes the accepted values. */
 export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
   throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
 }
 
 /**
- * Throws for an unknown option, for an unsupported value, and for a value of the wrong type of an option that methods
- * share.
+ * Throws for an unknown option, an unsupported value, or a wrong type of one of the options that several methods share.
  */
 export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   const { name } = config.constructor;
@@ -57,7 +56,7 @@ export function checkFlags(config: PeftConfig, flags: Readonly<Record<string, un
   for (const [key, value] of Object.entries(flags)) checkOneOf(config, key, value, [true, false]);
 }
 
-/** Checks each value of a pattern such as `rankPattern`. */
+/** Calls `check` for each value of a pattern option, such as `rankPattern`, which maps module names to values. */
 export function checkPattern(
   config: PeftConfig,
   name: string,
@@ -68,7 +67,7 @@ export function checkPattern(
   for (const [key, value] of Object.entries(pattern)) check(config, `${name}["${key}"]`, value);
 }
 
-/** Throws if modules are excluded, for methods whose PEFT configuration has no field for it. */
+/** Throws if `excludeModules` is set. Call it for methods whose configuration in PEFT lacks that field. */
 export function refuseExclusion(config: PeftConfig): void {
   const { excludeModules } = config;
   if (excludeModules === null) return;

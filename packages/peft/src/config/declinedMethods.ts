@@ -1,5 +1,5 @@
 /**
- * PEFT's methods that Lowrank does not support, by PEFT's name, each with the reason or the nearest method.
+ * PEFT methods that Lowrank does not support, by `peft_type`. The value is the reason or the nearest supported method.
  * docs/methods.md lists them.
  */
 export const declinedMethods: Readonly<Record<string, string>> = {

@@ -5,11 +5,16 @@ import { PeftConfig, type PeftOptions, peftFields } from "./peftConfig.ts";
 export interface LayerPeftOptions extends PeftOptions {
   /** Indices of the layers to adapt; default: all. Requires a list of `targetModules`. */
   layersToTransform?: readonly number[] | number | null;
-  /** The module name before a layer's number, if the default rule does not find it: "layers", "h". */
+  /**
+   * Name of the module list that contains the numbered layers ("layers", "h"). Needed only if the default rule does not
+   * find it.
+   */
   layersPattern?: readonly string[] | string | null;
 }
 
-/** The configuration of a method that can select numbered layers. Throws for combinations that PEFT rejects. */
+/**
+ * Base class of configurations that can select numbered layers. Throws for combinations of options that PEFT rejects.
+ */
 export abstract class LayerPeftConfig extends PeftConfig {
   readonly layersToTransform: readonly number[] | number | null;
   readonly layersPattern: readonly string[] | string | null;
@@ -29,8 +34,8 @@ export abstract class LayerPeftConfig extends PeftConfig {
   }
 }
 
-/** Fields that select the layers to adapt, in camelCase. */
+/** Configuration fields that select which modules are adapted, in camelCase. */
 export const placeFields = ["targetModules", "excludeModules", "layersToTransform", "layersPattern"] as const;
 
-/** Fields that files of all these methods contain. */
+/** Fields, in snake_case, that adapter_config.json contains for every method that can select layers. */
 export const layerFields: readonly string[] = [...peftFields, "layers_pattern", "layers_to_transform"];

@@ -1,24 +1,25 @@
 import type { Warning } from "./warning.ts";
 
-/** The task of the base model. It determines which heads are saved with an adapter. */
+/** The base model's task. It determines which heads (such as a classifier) are trained and saved with an adapter. */
 export type TaskType = "SEQ_CLS" | "SEQ_2_SEQ_LM" | "CAUSAL_LM" | "TOKEN_CLS" | "QUESTION_ANS" | "FEATURE_EXTRACTION";
 
-/** Fields that every method's configuration has. */
+/** Options that every method's configuration has. */
 export interface PeftOptions {
   taskType?: TaskType | null;
-  /** The base model's name or path, for the files. */
+  /** The base model's name or path. It is only written to adapter_config.json and the model card. */
   baseModelNameOrPath?: string | null;
   /** The base model's revision. */
   revision?: string | null;
   /**
-   * Modules of the base model that are copied, trained and saved whole: all whose path ends with one of these names.
+   * Modules of the base model of which the adapter trains and saves a full copy: all whose path ends with one of these
+   * names.
    */
   modulesToSave?: readonly string[] | null;
   /**
    * The modules to adapt: names matched at the end of a path, a regular expression for the whole path, or "all-linear".
    */
   targetModules?: readonly string[] | string | null;
-  /** Modules to exclude, matched in the same way. */
+  /** Modules to exclude from `targetModules`, matched in the same way. */
   excludeModules?: readonly string[] | string | null;
 }
 
@@ -49,7 +50,7 @@ export abstract class PeftConfig {
   }
 }
 
-/** Fields that files of all methods with targets contain. */
+/** Fields, in snake_case, that adapter_config.json contains for every method that adapts individual modules. */
 export const peftFields: readonly string[] = [
   "base_model_name_or_path",
   "modules_to_save",
@@ -58,24 +59,23 @@ export const peftFields: readonly string[] = [
   "task_type",
 ];
 
-/** The rules for reading and writing a method's configuration. */
+/** How a method's configuration is read from and written to adapter_config.json. */
 export interface ConfigFormat {
-  /**
-   * Fields, as spelled in files, that are always written. Other fields are written only if they differ from the
-   * default.
-   */
+  /** Fields, in snake_case, that are always written. Other fields are written only if they differ from the default. */
   readonly classic: readonly string[];
-  /** Fields that are floats in Python. */
+  /** Fields that are floats in Python, so that 1 is written as 1.0. */
   readonly floats: readonly string[];
-  /** Fields whose value is a nested configuration. Its keys are converted in the same way. */
+  /** Fields whose value is an object with options. Its keys are also converted between camelCase and snake_case. */
   readonly nested?: readonly string[];
-  /** Fields that are spelled in files as in code. */
+  /** Fields whose names are the same in files and in code, without conversion to snake_case. */
   readonly verbatim?: readonly string[];
-  /** PEFT fields that change an adapter's output and are not supported, with the only accepted value. */
+  /**
+   * Unsupported PEFT fields that would change an adapter's output, with the only value that is accepted when reading.
+   */
   readonly refused: Readonly<Record<string, unknown>>;
-  /** PEFT fields without effect on a trained adapter, with their default. */
+  /** PEFT fields that do not affect a trained adapter, with their defaults. Another value only causes a warning. */
   readonly ignored: Readonly<Record<string, unknown>>;
-  /** Returns a warning about a file, given its fields, or null. */
+  /** Returns a warning about the fields of a file that is being read, or null. */
   note?(fields: Readonly<Record<string, unknown>>): Warning | null;
 }
 

@@ -1,13 +1,13 @@
 import { checkInteger, refuse } from "./checks.ts";
 import { PeftConfig, type PeftOptions } from "./peftConfig.ts";
 
-/** Options of all prompt methods. Sizes are derived from the model; sizes that you set must agree with it. */
+/** Options of all prompt methods. Omitted sizes are taken from the model; given sizes must agree with it. */
 export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules" | "excludeModules"> {
   /** Number of virtual tokens before each sequence. */
   numVirtualTokens: number;
-  /** The width of a row: the hidden size, or the total width of a layer's key heads. */
+  /** Width of one virtual token: the hidden size, or for prefix tuning the total width of a layer's key heads. */
   tokenDim?: number | null;
-  /** Must be 1. Encoder-decoder models, which have 2, are not supported. */
+  /** Must be 1. PEFT sets 2 for encoder-decoder models, which are not supported. */
   numTransformerSubmodules?: number | null;
   numAttentionHeads?: number | null;
   numLayers?: number | null;
@@ -15,7 +15,7 @@ export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules"
 
 /** The configuration of a prompt method, like PEFT's PromptLearningConfig. `taskType` defaults to "CAUSAL_LM". */
 export abstract class PromptLearningConfig extends PeftConfig {
-  /** Null only in the defaults. */
+  /** Null only in a configuration of defaults, which is made to look up default values. */
   readonly numVirtualTokens: number | null;
   readonly tokenDim: number | null;
   readonly numTransformerSubmodules: number | null;
@@ -51,7 +51,10 @@ export type ResolvedPromptConfig<C extends PromptLearningConfig = PromptLearning
     | "numLayers"]: number;
 };
 
-/** Fields that files of all prompt methods contain. (PEFT added `modules_to_save` later.) */
+/**
+ * Fields, in snake_case, that adapter_config.json contains for every prompt method. (PEFT added `modules_to_save`
+ * later.)
+ */
 export const promptFields = [
   "task_type",
   "base_model_name_or_path",

@@ -3,17 +3,17 @@ const taskTypes = ["SEQ_CLS", "SEQ_2_SEQ_LM", "CAUSAL_LM", "TOKEN_CLS", "QUESTIO
 const isText = (value: unknown): boolean => typeof value === "string";
 const isNames = (value: unknown): boolean => isList(value, isText);
 
-/** Returns true for a list whose items all satisfy `of`. */
+/** Returns true if `value` is an array and `of` returns true for each item. */
 export function isList(value: unknown, of: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(of);
 }
 
-/** Returns true for a list of names, or for one text (an expression). */
+/** Returns true for an array of strings or for one string (a regular expression). */
 export function isNamesOrText(value: unknown): boolean {
   return isText(value) || isNames(value);
 }
 
-/** Options that several methods share: a description of the accepted values, and a check. Null always means none. */
+/** Options that several methods have. For each: the accepted values in words, and a function that checks a value. */
 export const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (value: unknown) => boolean]>> = {
   taskType: [`null or one of ${taskTypes.join(", ")}`, (value) => taskTypes.includes(value as string)],
   baseModelNameOrPath: ["null or a text", isText],

@@ -27,7 +27,7 @@ import type { Adapter } from "../model/adapter.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
-/** File names in an adapter's folder. */
+/** File names in an adapter's folder, as in PEFT. */
 export const adapterFileNames = {
   config: "adapter_config.json",
   weights: "adapter_model.safetensors",
@@ -35,10 +35,13 @@ export const adapterFileNames = {
   card: "README.md",
 } as const;
 
-/** The metadata that PEFT writes into an adapter's weights. */
+/** The metadata that PEFT writes into the header of adapter_model.safetensors. */
 export const safetensorsMetadata = { format: "pt" } as const;
 
-/** Returns the safetensors metadata of a method's adapters, or undefined for none. */
+/**
+ * Returns the safetensors metadata for a method's adapters. Undefined for methods with a folder layout other than
+ * PEFT's.
+ */
 export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, string>> | undefined {
   return layout ? undefined : safetensorsMetadata;
 }
@@ -62,7 +65,10 @@ export async function openSource(source: AdapterSource, options: OpenSourceOptio
   return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 
-/** Opens an adapter's weights: safetensors, or else a `torch.save` file, of which only tensors are read. */
+/**
+ * Opens an adapter's weights from the safetensors file or, if it is missing, from the `torch.save` file. Only tensors
+ * are read from the latter.
+ */
 export async function openWeights(
   files: ModelFiles,
   { weights, pickle }: Pick<AdapterLayout<never>, "weights" | "pickle"> = adapterFileNames,
@@ -76,14 +82,14 @@ export async function openWeights(
   return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
 
-/** Keys that differ between an adapter's file and the adapter on the model. */
+/** Keys for which an adapter's file and the adapter on the model disagree. */
 export interface KeyMismatch {
   missing: string[];
   unexpected: string[];
   misshaped: string[];
 }
 
-/** Compares a file with the tensors that it must contain. `optional` tensors may be missing. */
+/** Compares a file's keys and shapes with the tensors that it must contain. `optional` tensors may be missing. */
 export function compareKeys(
   file: SafetensorsFile,
   specs: readonly SafetensorsSpec[],
@@ -103,7 +109,9 @@ export function compareKeys(
   };
 }
 
-/** The maximum number of keys of each kind in a message; a mismatch with another model has hundreds. */
+/**
+ * Maximum number of keys of each kind that an error message lists. A file for another model has hundreds of wrong keys.
+ */
 const mostNamed = 8;
 
 /** Describes a mismatch in a sentence, or returns null if there is none. */
@@ -121,7 +129,7 @@ export function describeMismatch(label: string, { missing, unexpected, misshaped
   return parts.length > 0 ? `${label} does not fit this model and its adapter_config.json; ${parts.join("; ")}` : null;
 }
 
-/** Reads a tensor of the file. The caller frees it. */
+/** Reads tensor `key` of the file, with the dtype and backend of `like`. The caller frees it. */
 export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
   const stored = await file.read(key);
   return scope(() => asStored(stored, like));
@@ -163,7 +171,10 @@ export async function readInto(
   }
 }
 
-/** Returns the file's embedding tables that differ from the base model's, by key. The caller frees them. */
+/**
+ * Returns the embedding tables in the file whose values differ from the base model's `tables`, by key. The caller frees
+ * them.
+ */
 export async function differingTables(
   file: SafetensorsFile,
   tables: ReadonlyMap<string, Tensor>,
@@ -179,7 +190,10 @@ export async function differingTables(
   return differing;
 }
 
-/** Returns a tensor in the dtype to save. The caller frees it. Throws, with the tensor's name, if a value overflows. */
+/**
+ * Converts a tensor to the dtype in which it is saved. The caller frees it. Throws, with the tensor's name, if a value
+ * is too large for that dtype.
+ */
 async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
   if (tensor.dtype === dtype) return tensor.detach();
   const saved = to(tensor.detach(), { dtype });
@@ -193,8 +207,8 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
 }
 
 /**
- * Returns the files of one adapter, byte for byte in PEFT's or AdapterHub's format. `dtypeOf` gives the dtype of each
- * key. Throws, with the key, for a tensor that contains NaN or infinity.
+ * Returns the contents of an adapter's files by name, byte for byte as PEFT or AdapterHub writes them. `dtypeOf` gives
+ * each tensor's dtype. Throws, with the key, if a tensor contains NaN or infinity.
  */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,

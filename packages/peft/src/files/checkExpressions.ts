@@ -2,7 +2,7 @@ import { expressionCost } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 
-/** Yields the regular expressions of a configuration, with the fields that contain them. */
+/** Yields each regular expression in a configuration, with the name of its field. */
 function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field: string, expression: string]> {
   const { targetModules, excludeModules, modulesToSave } = config;
   const { layersPattern } = config as { layersPattern?: readonly string[] | string | null };

@@ -3,7 +3,7 @@ import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 
-/** Yields the tensor sizes in a configuration, with the fields that contain them. */
+/** Yields each tensor size in a configuration (such as a rank), with the name of its field. */
 function* sizesIn(
   config: PeftConfig,
   { sizes = ["r", "rankPattern"] }: MethodFacts<PeftConfig>,
@@ -17,7 +17,8 @@ function* sizesIn(
 }
 
 /**
- * Throws for a size larger than the total number of elements in the weights, before tensors of that size are allocated.
+ * Throws if a size in the configuration is larger than the number of elements in the weights file. This check comes
+ * before tensors of that size are allocated.
  */
 export function checkSizes(
   config: PeftConfig,

@@ -12,12 +12,12 @@ import { inFile } from "./inFile.ts";
 /** The PEFT version whose files are read and written. PEFT before 0.14 rejects a file with a version field. */
 const peftVersion = "0.21.2";
 
-/** Fields of every file that have no counterpart in a configuration. */
+/** Fields of adapter_config.json that have no counterpart in a configuration object. */
 const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inference_mode", "runtime_config"]);
 
 /**
- * Reads adapter_config.json. Throws for an unsupported field with a value other than the accepted one, and warns about
- * unknown fields; both name the field. `label` names the file in messages.
+ * Reads adapter_config.json. Throws for an unsupported field unless its value has no effect, and warns about unknown
+ * fields; both messages name the field. `label` is the file's name in messages.
  */
 export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
@@ -65,8 +65,8 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
 }
 
 /**
- * Returns adapter_config.json in PEFT's layout: always the `classic` fields, others only if they differ from their
- * defaults.
+ * Returns the text of adapter_config.json in PEFT's layout. It contains the format's `classic` fields, and other fields
+ * only if they differ from their defaults.
  */
 export function configJson(method: AnyMethod, config: PeftConfig): string {
   const { classic, floats, nested = [], verbatim = [] } = method.format;
@@ -86,7 +86,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
   return pythonJson(fields);
 }
 
-/** Returns an object with its keys respelled. Returns other values unchanged. */
+/** Returns an object with `spell` applied to its keys. Returns other values unchanged. */
 function withKeys(value: unknown, spell: (key: string) => string): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));

@@ -2,7 +2,10 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 import type { AdapterLayout } from "../methods/shared/methodFacts.ts";
 
-/** Reads an adapter_config.json with the layout of the method that recognises it. Returns null for a PEFT file. */
+/**
+ * Reads an adapter_config.json that is not in PEFT's layout, with the first method whose layout recognises it. Returns
+ * null if none does.
+ */
 export function readForeign(
   json: unknown,
   label: string,

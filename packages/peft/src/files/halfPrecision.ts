@@ -4,7 +4,7 @@ import type { HalfDType } from "../model/adapter.ts";
 /** The half-precision dtypes, by safetensors name. */
 export const halfDTypes: Readonly<Partial<Record<string, HalfDType>>> = { F16: "f16", BF16: "bf16" };
 
-/** Returns the dtypes of tensors that are half precision in the file and f32 in memory, by key. */
+/** Returns the tensors that are f16 or bf16 in the file but f32 in memory: key to the dtype in the file. */
 export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Map<string, HalfDType> {
   const stored = new Map<string, HalfDType>();
   for (const [key, tensor] of tensors) {
@@ -16,8 +16,8 @@ export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<stri
 }
 
 /**
- * Returns the dtypes of `halfPrecisionOf` if every tensor's values are still exact in them, otherwise none: trained
- * values are not rounded without a request.
+ * Returns `stored`, the dtypes from `halfPrecisionOf`, if all current values can be stored in them without rounding,
+ * otherwise an empty map. After training, values are therefore saved in f32 unless the user requests another dtype.
  */
 export async function unchangedHalfPrecision(
   stored: ReadonlyMap<string, HalfDType>,

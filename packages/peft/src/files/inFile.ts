@@ -7,7 +7,7 @@ export function inFile<T>(label: string, fn: () => T): T {
   }
 }
 
-/** The same for an async function. */
+/** Runs an async function and adds the file's name to errors that it throws. */
 export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promise<T> {
   try {
     return await fn();
@@ -16,7 +16,7 @@ export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promi
   }
 }
 
-/** Returns the error with the file's name added. Errors of other classes than `Error` are unchanged. */
+/** Returns the error with the file's name in front. Subclasses of `Error` are returned unchanged. */
 function named(label: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.constructor !== Error || error.message.includes(label)) return error;
   return new Error(`${label}: ${error.message}`, { cause: error });

@@ -14,8 +14,8 @@ export interface ParsePeftConfigOptions {
 }
 
 /**
- * Parses the JSON value of an adapter_config.json of PEFT or AdapterHub. Throws for unsupported values and names the
- * field. Unknown fields are a warning.
+ * Parses the JSON value of an adapter_config.json in PEFT's or AdapterHub's layout. Throws for unsupported values and
+ * names the field. Warns about unknown fields.
  */
 export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): Promise<PeftConfig> {
   checkOptions("parsePeftConfig", options, { label: true, onWarning: true });

@@ -14,13 +14,13 @@ import { valuesOf } from "./storedTensor.ts";
 
 /** Options of `fromLoraWeights`. */
 export interface LoraWeightsOptions {
-  /** The numerator of the scaling alpha / r, for files that lack it. */
+  /** Alpha in the scaling alpha / r, for files that do not contain it. */
   loraAlpha?: number;
   /** The file's name in messages. Default: "the LoRA weights". */
   label?: string;
 }
 
-/** The names of A and B at the end of keys: in kohya's sd-scripts, and in loralib. */
+/** How keys of A and B end: in kohya's sd-scripts, and in loralib. */
 const endings = [
   { a: ".lora_down.weight", b: ".lora_up.weight" },
   { a: ".lora_A", b: ".lora_B" },
@@ -69,7 +69,7 @@ export async function fromLoraWeights(
   return peftFiles(layers);
 }
 
-/** Opens safetensors, or a `torch.save` archive. */
+/** Opens a safetensors file or a `torch.save` archive, which begins with "PK". */
 async function open(source: ByteSource, label: string): Promise<SafetensorsFile> {
   const [p, k] = await source.read(0, 2);
   if (p !== 0x50 || k !== 0x4b) return openSafetensors(source, label);
@@ -83,8 +83,8 @@ async function scalar(file: SafetensorsFile, name: string): Promise<number> {
 }
 
 /**
- * Returns the layer that a key names: by its path, or in kohya's spelling with underscores after "lora_" and the model
- * part.
+ * Finds the layer that a LoRA key belongs to. The key contains the layer's path, or kohya's spelling of it: "lora_", an
+ * optional part name such as "te_", and the path with underscores instead of dots.
  */
 function placeOf(module: string, model: Module, label: string): { path: string; inputs: number; outputs: number } {
   const plain = module.replace(/^base_model\.model\./, "");

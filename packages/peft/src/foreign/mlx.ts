@@ -8,7 +8,7 @@ import { filePrefix } from "../model/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { transposedStored, valuesOf } from "./storedTensor.ts";
 
-/** The file name of the weights in mlx-lm's folders. The configuration has the same name as PEFT's. */
+/** Name of the weights file in mlx-lm's adapter folders. The configuration's file name is the same as PEFT's. */
 const mlxWeights = "adapters.safetensors";
 
 /** The fields of an mlx-lm adapter_config.json that are used. */

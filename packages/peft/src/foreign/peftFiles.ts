@@ -6,7 +6,7 @@ import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { StoredTensor } from "./storedTensor.ts";
 
-/** One layer's LoRA from a foreign file, converted to PEFT's form. */
+/** LoRA tensors of one layer from a file in another format, converted to PEFT's names and shapes. */
 export interface ForeignLayer {
   path: string;
   alpha: number;
@@ -15,8 +15,8 @@ export interface ForeignLayer {
 }
 
 /**
- * Returns the files of a PEFT adapter with these layers. Ranks and alphas that differ from the first layer's become
- * patterns.
+ * Returns the files of a PEFT adapter with these layers. The first layer sets `r` and `lora_alpha`; layers that differ
+ * are listed in `rank_pattern` and `alpha_pattern`.
  */
 export function peftFiles(
   layers: readonly ForeignLayer[],

@@ -1,9 +1,9 @@
 import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsTensor } from "@lowrank/core";
 
-/** A tensor of a file, without its name. */
+/** A tensor's dtype, shape and bytes as a file stores them, without its name. */
 export type StoredTensor = Omit<SafetensorsTensor, "name">;
 
-/** A tensor of a file with its values in f32. */
+/** A tensor of a file, converted to f32. */
 export interface StoredValues {
   values: Float32Array;
   shape: number[];

@@ -3,16 +3,19 @@ import { onRecompute } from "@lowrank/core/internal";
 import { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, onRows, type Run } from "./rowGroups.ts";
 
-/** The name of the active adapter. All wrappers of a model share this object, so that switching is one assignment. */
+/**
+ * Holds the name of the active adapter. All wrappers of a model share this object, so that one assignment switches
+ * every layer.
+ */
 export class ActiveAdapter {
   name: string | null = null;
-  /** An adapter for each row of a batch, which overrides `name`; null outside of `withAdapterNames`. */
+  /** The adapter of each row of a batch, instead of the single `name`. Null outside of `withAdapterNames`. */
   rows: BatchRows | null = null;
   readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
-   * Returns a module's output. Calls `run` with the adapter in effect. If rows have different adapters, calls `run`
-   * once for each on its rows, or passes the whole batch to `runRows`.
+   * Returns a module's output with the adapter in effect, computed by `run`. If rows of the batch have different
+   * adapters, calls `run` once for each adapter with its rows, or passes the whole batch to `runRows` if given.
    */
   apply(
     has: (name: string) => boolean,

@@ -1,4 +1,4 @@
-/** A small index for each adapter of a model, the same in all layers. Released indices are reused. */
+/** Assigns each adapter of a model a small integer, the same in all layers. Released integers are reused. */
 export class AdapterIndices {
   readonly #slots = new Map<string, number>();
   /** Released indices, available for new adapters. */

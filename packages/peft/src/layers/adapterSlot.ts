@@ -16,7 +16,7 @@ export class AdapterSlot extends Module {
   }
 }
 
-/** Name that selects the base model among a batch's adapter names. */
+/** The name that selects the base model, without an adapter, in a list of adapter names by row. */
 export const baseName = "__base__";
 
 const reserved = new Set([
@@ -27,7 +27,7 @@ const reserved = new Set([
   ...Object.getOwnPropertyNames(Module.prototype),
 ]);
 
-/** Throws for a name that an adapter cannot have. Names become parts of parameter names and of folder names. */
+/** Throws for a name that an adapter cannot have. Adapter names become parts of parameter names and folder names. */
 export function checkAdapterName(name: string): void {
   if (!/^[^./\\\s]+$/.test(name) || reserved.has(name)) {
     throw new Error(`${JSON.stringify(name)} cannot be an adapter's name; use letters, digits, - and _`);
@@ -59,7 +59,7 @@ export function free(tensor: Tensor): void {
   tensor.dispose();
 }
 
-/** Removes all entries of an adapter from `owner`. */
+/** Removes an adapter's entries from all `AdapterSlot`s of `owner`. Does not free their tensors. */
 export function clear(owner: Module, adapter: string): void {
   for (const slot of Object.values(owner)) if (slot instanceof AdapterSlot) slot.delete(adapter);
 }

@@ -4,15 +4,15 @@ import type { ProductTable } from "./productTable.ts";
 import { addOnRows, type RowGroups } from "./rowGroups.ts";
 import type { LayerAdapter } from "./tunerLayer.ts";
 
-/** Returns an adapter's bias times its scaling, expanded to the shape of `like`. */
+/** Returns an adapter's LoRA bias times its scaling, expanded to the shape of `like`. */
 function scaledBias({ lowRank }: LayerAdapter, like: Tensor): Tensor {
   return expand(affine(widen(lowRank!.bias!), { scale: lowRank!.scaling }), like.shape);
 }
 
 /**
- * Returns a function of a base layer's output y and input x, for batches with these groups of rows. It adds each
- * adapter's update to the adapter's rows. All adapters must be purely additive. One op computes the low-rank products
- * of all adapters; its sums for a row do not depend on other rows.
+ * Returns a function of a base layer's output y and input x, for batches whose rows use different adapters. It adds
+ * each adapter's update to the adapter's rows. All adapters must be purely additive. One op computes the low-rank
+ * products of all adapters; a row's result does not depend on other rows.
  */
 export function addingByRows(
   groups: RowGroups,

@@ -4,23 +4,27 @@ import type { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";
 
-/** Adds the adapters' updates for input x, each on its rows, to a base layer's output y. */
+/** Adds to a base layer's output y the updates for its input x. Each adapter changes only its rows of the batch. */
 type AddRows = (y: Tensor, x: Tensor) => Tensor;
 
-/** Kinds of adapters: not yet examined, a low-rank product only, any other. */
+/** Kinds of adapters on a layer: not yet checked, adds only a low-rank product, does anything else. */
 const [unknown, product, other] = [0, 1, 2];
 
 /**
- * The low-rank products that adapters add to one layer, indexed by adapter slot. In batches with dozens of adapters,
- * this avoids visiting an object for each adapter and layer, which in a large model takes longer than the products.
+ * The low-rank products that adapters add to one layer, indexed by the adapters' integers in `AdapterIndices`. With
+ * dozens of adapters in a batch, this avoids a look-up for each adapter and layer, which can take longer than the
+ * products.
  */
 export class ProductTable {
   readonly #slots: AdapterIndices;
   readonly #table = new InputTable(lowRankRows);
-  /** The kind of each slot's adapter and the scaling of its product, by slot. */
+  /** The kind of the adapter with each index, and the scaling of its product. */
   readonly #kinds: number[] = [];
   readonly #scalings: number[] = [];
-  /** The number of slots with only a product, and their common scaling; NaN if the scalings differ. */
+  /**
+   * Number of adapters known to add only a product, and the scaling that all of them have. NaN if their scalings
+   * differ.
+   */
   #products = 0;
   #scaling = 0;
 
@@ -42,7 +46,10 @@ export class ProductTable {
     this.#products = 0;
   }
 
-  /** Returns true if every adapter of a batch adds only a product. `find` returns an adapter's product. */
+  /**
+   * Returns true if every adapter of the batch adds only a product, without a bias. `find` returns an adapter's
+   * product.
+   */
   hasAll({ adapters, slots }: BatchRows, find: (name: string) => LowRank | undefined): boolean {
     // Fast path: if all adapters of the model are products, no layer has to check the batch.
     if (this.#products === this.#slots.count) return true;
@@ -69,7 +76,9 @@ export class ProductTable {
     return this.#kinds[slot];
   }
 
-  /** Returns a function that adds the products of a batch's adapters. Call it after `hasAll` returned true. */
+  /**
+   * Returns a function that adds the products of all adapters in the batch. Call it only after `hasAll` returned true.
+   */
   addingAll(batch: BatchRows): AddRows {
     const { all, slots } = batch;
     // Parameters that all layers share stay in the processor's cache.
@@ -77,7 +86,7 @@ export class ProductTable {
     return this.#adding(slots, this.#scaled(slots, rowsByAdapter(all)));
   }
 
-  /** The same, for the given adapters and their rows only. */
+  /** Returns a function that adds the products of the given adapters to their rows. Other rows are unchanged. */
   adding(products: RowGroups): AddRows {
     const slots = Array.from(products.keys(), (name) => this.#slots.of(name!));
     return this.#adding(slots, this.#scaled(slots, rowsByAdapter(products)));

@@ -3,7 +3,7 @@ import type { LowRankRowsParams } from "@lowrank/core/internal";
 import { Module } from "@lowrank/nn";
 import type { AdapterIndices } from "./adapterIndices.ts";
 
-/** The rows of a batch by adapter. Null is the base model. */
+/** The row indices of a batch, grouped by adapter name. The key null is the base model. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
 
 /** Computes a module's output with one adapter, or with the base model alone (null). */
@@ -21,7 +21,10 @@ function grouped(names: readonly (string | null)[]): RowGroups {
 
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
-/** Returns the rows of each adapter, in the order of the groups. Returns the same frozen lists at every call. */
+/**
+ * Returns each adapter's row indices, in the order of the map. Returns the same frozen arrays at every call for one
+ * map.
+ */
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
   let rows = lists.get(groups);
   if (!rows) {
@@ -33,18 +36,18 @@ export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[]
   return rows;
 }
 
-/** The adapters of a batch's rows. All layers of a forward pass share its row groups. */
+/** The adapters that a batch's rows use. All layers share this object during a forward pass. */
 export class BatchRows {
   /** The adapter of each row; null for the base model. */
   readonly names: readonly (string | null)[];
-  /** The distinct adapters, and their slots. */
+  /** The names of the distinct adapters in the batch, and their indices in `AdapterIndices`. */
   readonly adapters: readonly string[];
   readonly slots: readonly number[];
-  /** The rows by adapter. */
+  /** The row indices by adapter, including null for the base model. */
   readonly all: RowGroups;
-  /** Groups for layers that lack some of the adapters, by the missing names. */
+  /** Cached results of `without`, keyed by the names of the adapters that a layer lacks. */
   readonly #without = new Map<string, RowGroups>();
-  /** Cached parameters of the last call of `scaled`. */
+  /** The cached result of the last call of `scaled`. */
   #scaled: LowRankRowsParams | null = null;
 
   constructor(names: readonly (string | null)[], slots: AdapterIndices) {
@@ -54,7 +57,7 @@ export class BatchRows {
     this.slots = this.adapters.map((name) => slots.of(name));
   }
 
-  /** Returns the parameters of the low-rank products if all adapters have this scaling. */
+  /** Returns the parameters of the op that computes all low-rank products, if all adapters have this scaling. */
   scaled(scaling: number): LowRankRowsParams {
     if (!this.#scaled || (this.slots.length > 0 && this.#scaled.scalings[0] !== scaling)) {
       this.#scaled = { rows: rowsByAdapter(this.all), scalings: this.slots.map(() => scaling) };
@@ -62,12 +65,12 @@ export class BatchRows {
     return this.#scaled;
   }
 
-  /** Returns the rows by adapter. Rows of adapters for which `has` is false join the base model's. */
+  /** Returns the row indices by adapter. Rows of adapters for which `has` is false count as base model rows. */
   groups(has: (name: string) => boolean): RowGroups {
     return this.without(this.adapters.filter((name) => !has(name)));
   }
 
-  /** Returns the rows by adapter. Rows of the `missing` adapters join the base model's. */
+  /** Returns the row indices by adapter. Rows of the `missing` adapters count as base model rows. */
   without(missing: readonly string[]): RowGroups {
     if (missing.length === 0) return this.all;
     // A space is a safe separator, since adapter names cannot contain one.
@@ -79,7 +82,7 @@ export class BatchRows {
     return groups;
   }
 
-  /** Throws for an input whose first dimension is not the batch's number of rows. */
+  /** Throws if an input's first dimension differs from the number of adapter names. */
   check(inputs: readonly unknown[]): void {
     const { length } = this.names;
     for (const input of inputs) {
@@ -92,8 +95,8 @@ export class BatchRows {
 }
 
 /**
- * Joins the groups for which `join` is true into one, under null. `parts` gives the groups by their positions among the
- * joined rows.
+ * Merges the groups for which `join` is true into one group with the key null (`joined`). `parts` contains the merged
+ * groups, with row indices relative to the rows of the joined group.
  */
 export function joinGroups(
   groups: RowGroups,
@@ -115,7 +118,7 @@ export function joinGroups(
   return { joined, parts };
 }
 
-/** Runs each adapter on its rows and returns the results in the batch's order. */
+/** Calls `run` for each adapter with its rows of the inputs, and returns the outputs in the batch's row order. */
 export function onRows(groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor {
   const [only] = groups.keys();
   if (groups.size === 1) return run(only, inputs);
@@ -141,7 +144,9 @@ function rowsOf(input: unknown, index: Tensor): unknown {
   throw new Error("withAdapterNames: a module that takes more than tensors cannot be run row by row");
 }
 
-/** Returns `y` with updates added to some rows. `added` computes the update of an adapter from its rows of `x`. */
+/**
+ * Returns `y` with each adapter's update added to its rows. `added` computes an adapter's update from its rows of `x`.
+ */
 export function addOnRows(y: Tensor, groups: RowGroups, x: Tensor, added: (name: string, x: Tensor) => Tensor): Tensor {
   const { backend } = y.storage;
   return scope(() => {

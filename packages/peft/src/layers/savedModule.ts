@@ -17,7 +17,7 @@ interface Copy {
 
 type AnyModule = Module & { forward(...inputs: Tensor[]): Tensor };
 
-/** A module of the base model that each adapter trains whole, in its own copy (`modules_to_save`). */
+/** A module of the base model that is trained in full (`modules_to_save`). Each adapter has its own copy of it. */
 export class SavedModule extends Module implements Wrapper {
   original_module: Module;
   modules_to_save: AdapterSlot = new AdapterSlot();
@@ -38,7 +38,7 @@ export class SavedModule extends Module implements Wrapper {
     return this.#copies.has(adapter);
   }
 
-  /** Copies the original's parameters in f32, for an adapter to train. */
+  /** Creates an adapter's trainable f32 copies of the original module's parameters. */
   add(adapter: string): void {
     const copies: Copy[] = [];
     this.modules_to_save.set(adapter, mirror(this.original_module, "", copies));
@@ -55,7 +55,7 @@ export class SavedModule extends Module implements Wrapper {
     return new Map(this.#copies.get(adapter)?.map(({ name, parameter }) => [name, parameter]));
   }
 
-  /** Returns the original's parameters that an adapter copied, by the keys of the copies. */
+  /** Returns the original parameters that an adapter copied, by their names in the module. */
   originals(adapter: string): ReadonlyMap<string, Parameter> {
     return new Map(this.#copies.get(adapter)?.map(({ name, original }) => [name, original]));
   }
@@ -74,7 +74,7 @@ export class SavedModule extends Module implements Wrapper {
     return withCopies(copies, () => (this.original_module as AnyModule).forward(...inputs));
   }
 
-  /** Returns steps that write the copies into the base model, one step for each submodule. */
+  /** Returns the merge steps that write the copies into the base model, one step for each submodule. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
       const copies = this.#copies.get(adapter) ?? [];
@@ -90,7 +90,7 @@ export class SavedModule extends Module implements Wrapper {
   }
 }
 
-/** Runs `fn` while the copies replace the originals. */
+/** Runs `fn` with the copies in place of the original parameters. */
 function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
   for (const { owner, key, parameter } of copies) owner[key] = parameter;
   try {
@@ -100,7 +100,10 @@ function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
   }
 }
 
-/** Copies the module's parameters into a tree of the same structure and names. */
+/**
+ * Copies a module's parameters into nested `AdapterSlot`s with the module's structure and names. Appends each copy to
+ * `copies`.
+ */
 function mirror(module: Module, prefix: string, copies: Copy[]): AdapterSlot {
   const tree = new AdapterSlot();
   for (const [key, value] of Object.entries(module)) {

@@ -1,43 +1,46 @@
 import { type Module, Parameter } from "@lowrank/nn";
 
-/** A property of a module. */
+/** A property of a module that contains a parameter. */
 export interface Place {
   owner: Module;
   key: string;
 }
 
-/** Two values of one parameter (tied: in all its modules). Exactly one of them is in the model. */
+/**
+ * Two alternative values of a parameter: `off` (original) and `on` (replacement). One of them is in the model. A tied
+ * parameter has several places, which change together.
+ */
 export class Swap {
   readonly places: readonly Place[];
   readonly off: Parameter | null;
   readonly on: Parameter;
 
-  /** Keeps the current value of the parameter as `off`. */
+  /** Records the parameter's current value as `off`. Does not change the model. */
   constructor(places: readonly Place[], on: Parameter) {
     this.places = places;
     this.off = valueAt(places[0]);
     this.on = on;
   }
 
-  /** Sets `on` or `off` into the model. */
+  /** Puts the `on` value (true) or the `off` value (false) into the model. */
   set(on: boolean): void {
     for (const { owner, key } of this.places) setValue({ owner, key }, on ? this.on : this.off);
   }
 }
 
-/** Returns the parameter in a property, or null. */
+/** Returns the parameter that a property contains, or null if it contains none. */
 export function valueAt({ owner, key }: Place): Parameter | null {
   return (owner as unknown as Record<string, Parameter | null>)[key] ?? null;
 }
 
-/** Sets the parameter in a property. */
+/** Assigns a parameter, or null, to a property. */
 export function setValue({ owner, key }: Place, value: Parameter | null): void {
   (owner as unknown as Record<string, Parameter | null>)[key] = value;
 }
 
 /**
- * Returns all properties that contain each parameter of a model: several if it is tied. Pass `modules` if the model's
- * modules are already listed.
+ * Returns, for each parameter of a model, all module properties that contain it. Tied parameters have several. Pass
+ * `modules` if you have already listed the model's modules.
  */
 export function placesOf(
   model: Module,

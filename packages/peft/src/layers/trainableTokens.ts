@@ -7,31 +7,31 @@ import type { MergeStep } from "./mergeStep.ts";
 import { toF32 } from "./tunerLayer.ts";
 import type { Wrapper } from "./wrapper.ts";
 
-/** The rows of a table that an adapter trains. */
+/** The rows of an embedding table that an adapter retrains. */
 export interface TokenRows {
-  /** The rows' new values, [n, dim]. */
+  /** The new values of the n retrained rows, [n, dim]. */
   delta: Parameter;
-  /** The index of each token's new row in `delta`, 0 for other tokens: i32 [vocabulary]. */
+  /**
+   * For each token id, the row of `delta` with its new embedding, or 0 for tokens that are not retrained: i32
+   * [vocabulary].
+   */
   position: Tensor;
-  /** 1 for tokens with a new row, 0 for others: u8 [vocabulary]. */
+  /** For each token id, 1 if its embedding is retrained, otherwise 0: u8 [vocabulary]. */
   flag: Tensor;
-  /** The tokens with a new row. */
+  /** The ids of the retrained tokens, in the order of `delta`. */
   tokens: readonly number[];
 }
 
 /**
- * An adapter's rows, and the modules whose table they replace: this one and those tied to it. Empty if another module
- * saves the rows.
+ * An adapter's retrained rows, and the modules that use the table: this module and those tied to it. `owners` is empty
+ * if another module saves the rows.
  */
 interface AdapterRows {
   rows: TokenRows;
   owners: readonly Module[];
 }
 
-/**
- * Makes trainable rows for `indices`, initialised with the table's rows. Throws for an index that is out of range or
- * repeated.
- */
+/** Creates trainable copies of the table rows `indices`. Throws for an index that is out of range or repeated. */
 export function tokenRows(weight: Parameter, indices: readonly number[], path: string): TokenRows {
   const [vocabulary] = weight.shape;
   const position = new Int32Array(vocabulary);
@@ -59,7 +59,7 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
   return rows;
 }
 
-/** PEFT's inner layer. It exists so that parameter names match. */
+/** Stands for PEFT's inner `token_adapter` layer, so that parameter names are the same as in PEFT. */
 class TokenAdapter extends Module {
   base_layer: UnaryModule;
 
@@ -69,7 +69,10 @@ class TokenAdapter extends Module {
   }
 }
 
-/** An embedding, or an output layer tied to it, of which adapters retrain some rows (`trainable_token_indices`). */
+/**
+ * Wraps an embedding, or an output layer tied to it, and retrains the embeddings of some tokens
+ * (`trainable_token_indices`).
+ */
 export class TrainableTokens extends Module implements Wrapper {
   token_adapter: Module;
   readonly #base: UnaryModule;
@@ -149,7 +152,7 @@ export class TrainableTokens extends Module implements Wrapper {
     return where(flag, indexSelect(fresh, position, { dim: x.ndim - 1 }), this.wrapped.forward(x));
   }
 
-  /** Returns steps that write the new rows into the table, in all modules that share it. */
+  /** Returns the merge steps that write the retrained rows into the table, in all modules that share it. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
       const adapterRows = this.#rowsOfAdapters.get(adapter);

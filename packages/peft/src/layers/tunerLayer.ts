@@ -8,7 +8,7 @@ import { ProductTable } from "./productTable.ts";
 import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import type { Wrapper } from "./wrapper.ts";
 
-/** Weight and bias of a layer, in f32. */
+/** A linear layer's or embedding's weight and bias, in f32. */
 export interface DenseLayer {
   weight: Tensor;
   bias: Tensor | null;
@@ -27,73 +27,73 @@ export interface LowRank {
   readonly bias?: Tensor;
 }
 
-/** One adapter's part on one layer. */
+/** The tensors and functions of one adapter for one layer. */
 export interface LayerAdapter {
   /**
-   * Trainable parameters, by key in the file: "lora_A.weight". Their dtype is f32, or the one of
-   * `LayerContext.dtypeOf`.
+   * The tensors that the adapter trains on this layer. The key is the name in the adapter file: "lora_A.weight". They
+   * are f32, unless `LayerContext.dtypeOf` returned another dtype.
    */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** The factor of the added update, if it can be set. */
+  /** The factor by which the update is multiplied. Absent if the method does not support changing it. */
   scaling?: number;
-  /** Paths of parameters in the model, in PEFT's naming, if they differ from the keys in the file. */
+  /** Parameter names in the model, as in PEFT, for parameters whose name there differs from the key in the file. */
   readonly paths?: Readonly<Record<string, string>>;
-  /** Constants that the file also contains, by key. */
+  /** Tensors that are not trained but are stored in the adapter file, by their names there. */
   readonly buffers?: Readonly<Record<string, Tensor>>;
-  /** Constants that the file does not contain. They are freed with the adapter. */
+  /** Tensors that are neither trained nor stored in the file. They are freed with the adapter. */
   readonly constants?: readonly Tensor[];
   /**
-   * Submodules and other parameters, by name: "lora_dropout". Parameters here are constants, or shared with other
-   * layers.
+   * Submodules ("lora_dropout") and further parameters, by name in the model. The parameters are not trained, or belong
+   * to several layers.
    */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /**
-   * A new value [out, in], packed or not, for the base layer's weight. It replaces the weight permanently when the
-   * adapter is added, and is freed then.
+   * A new weight [out, in] for the base layer, packed or not, from an initialisation such as PiSSA. It permanently
+   * replaces the old weight when the adapter is added; this tensor is then freed.
    */
   readonly baseWeight?: Tensor;
   /** Returns the layer's output with the adapter. `rest` are the arguments after the input. */
   forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
   /**
-   * Returns the update that `forward` adds to the base layer's output. Absent if the adapter does more than add.
-   * Batches with several adapters then need no split.
+   * Returns the update that `forward` adds to the base layer's output. Absent if the adapter does more than add. If
+   * present, the base layer runs once for a batch with several adapters, instead of once for each.
    */
   readonly added?: (x: Tensor) => Tensor;
   /**
-   * The factors of the update, if it currently is a product of two. Batches with several adapters then compute all
-   * products in one op.
+   * A and B, if the update is currently just their product. Batches with several adapters then compute all products in
+   * one op.
    */
   readonly lowRank?: LowRank;
   /**
-   * Returns the layer with the adapter merged in. Absent if the method cannot merge. `bare` is the layer before other
-   * adapters were merged into `base`. The caller frees both.
+   * Returns the layer with the adapter merged into `base`, which may already contain other merged adapters. `bare` is
+   * the layer without any. Absent if the method cannot merge. The caller frees the result's tensors.
    */
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
-/** The plan for a batch whose rows have different adapters. */
+/** How to compute a layer's output for a batch whose rows use different adapters. */
 interface RowPlan {
   readonly rows: BatchRows;
-  /** The training mode when the plan was made, since dropout depends on it. */
+  /** True if the layer was in training mode when the plan was made. Dropout makes the plan depend on it. */
   readonly training: boolean;
   run(inputs: readonly unknown[], run: Run): Tensor;
 }
 
 type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
 
-/** A base layer with its adapters. */
+/** Wraps a base layer and holds its adapters. */
 export class TunerLayer extends Module implements Wrapper {
   base_layer: UnaryModule;
   readonly #active: ActiveAdapter;
   readonly #adapters = new Map<string, LayerAdapter>();
-  /** The plan of the last batch whose rows had adapters. Null after any change of the adapters. */
+  /** The plan of the last batch with different adapters by row. Null after any change of the adapters. */
   #plan: RowPlan | null = null;
-  /** The low-rank products of the adapters in batches, and the training mode for which they were recorded. */
+  /** The adapters' low-rank products for such batches, and whether they were recorded in training mode. */
   readonly #products: ProductTable;
   #productsTraining = false;
   /** While true, the base layer contains merged weights and adapters are skipped. */
   merged = false;
-  /** Called with every input, if set. */
+  /** If set, called with the layer's input at every forward pass. */
   observer: ((x: Tensor) => void) | null = null;
 
   constructor(base: UnaryModule, active: ActiveAdapter) {
@@ -107,7 +107,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.base_layer;
   }
 
-  /** Replaces the base layer by another of the same sizes. */
+  /** Sets another base layer of the same sizes, such as a quantised one. */
   rebase(base: UnaryModule): void {
     this.base_layer = base;
   }
@@ -116,7 +116,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.#adapters.has(adapter);
   }
 
-  /** Returns an adapter's part on this layer, or undefined. */
+  /** Returns an adapter's tensors and functions for this layer, or undefined if it does not adapt the layer. */
   get(adapter: string): LayerAdapter | undefined {
     return this.#adapters.get(adapter);
   }
@@ -164,7 +164,7 @@ export class TunerLayer extends Module implements Wrapper {
     }
   }
 
-  /** Replaces the part of `adapter` by the part of `other`, and frees the old one. */
+  /** Moves the tensors of adapter `other` on this layer to `adapter`, and frees the tensors that `adapter` had. */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;
     this.#changed(other);
@@ -174,7 +174,7 @@ export class TunerLayer extends Module implements Wrapper {
     this.add(adapter, layer);
   }
 
-  /** Sets the factor of the update that an adapter adds. */
+  /** Sets the factor by which an adapter's update is multiplied. */
   setScaling(adapter: string, scaling: number): void {
     this.#changed(adapter);
     this.#adapters.get(adapter)!.scaling = scaling;
@@ -184,7 +184,10 @@ export class TunerLayer extends Module implements Wrapper {
     return new Map(Object.entries(this.#adapters.get(adapter)?.parameters ?? {}));
   }
 
-  /** Returns an adapter's constants, by key in its file after this layer's path. */
+  /**
+   * Returns an adapter's buffers (tensors that are saved but not trained). Keys are names in the adapter file, without
+   * this layer's path in front.
+   */
   buffers(adapter: string): ReadonlyMap<string, Tensor> {
     return new Map(Object.entries(this.#adapters.get(adapter)?.buffers ?? {}));
   }
@@ -221,8 +224,8 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * Plans a batch: runs the base layer once on all rows whose adapters only add to its output, and every other adapter
-   * on its own rows. A row's result does not depend on the other rows of the batch.
+   * Plans a batch with different adapters by row. The base layer runs once on all rows whose adapters only add to its
+   * output. Every other adapter runs on its own rows. A row's result does not depend on the batch's other rows.
    */
   #planRows(rows: BatchRows): RowPlan["run"] {
     const adapters = this.#adapters;
@@ -249,7 +252,9 @@ export class TunerLayer extends Module implements Wrapper {
     return [{ path, module: base, merged: () => this.#merged(present, path), live }];
   }
 
-  /** Returns the base weights with adapters merged in one after the other. Their methods must support merging. */
+  /**
+   * Returns the base layer's parameters after merging the given adapters in order. Their methods must support merging.
+   */
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     const bias = base.bias ? toF32(base.bias) : null;
@@ -272,7 +277,7 @@ export class TunerLayer extends Module implements Wrapper {
 
 const addsAlone = ({ lowRank, added }: LayerAdapter): boolean => (lowRank ?? added) !== undefined;
 
-/** Returns a function that runs the base layer on a batch and adds `add`'s updates to its output. */
+/** Returns a function that runs the base layer on a whole batch and then calls `add` to add the adapters' updates. */
 function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
   return (inputs, run) => {
     const y = run(null, inputs);

@@ -19,7 +19,7 @@ import { layerAnswers, type StoredValue } from "./layerAnswers.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
-/** The rounding error of a merged weight, due to half precision or 4-bit quantisation. */
+/** The error of a merged weight that is stored in half precision or 4-bit quantised, relative to its f32 value. */
 export interface MergeDrift {
   path: string;
   dtype: DType;
@@ -27,15 +27,15 @@ export interface MergeDrift {
   meanAbs: number;
 }
 
-/** The checks to make before a merge. */
+/** Which checks to make before a merge. */
 interface MergeChecks {
-  /** Checks that merged values are finite, and measures their rounding error. */
+  /** Whether to check that merged values are finite and to measure their rounding errors. */
   values: boolean;
-  /** Checks that the layers' outputs are unchanged. */
+  /** Whether to check that each layer's output is the same before and after the merge, except for rounding. */
   layers: boolean;
 }
 
-/** The results of the checks and, if `keep` is set, the merged values, which are not yet in the model. */
+/** Results of the checks. If `keep` is set, also the merged values, which are not yet written into the model. */
 interface CheckedMerge {
   drift: MergeDrift[];
   layers: LayerDifference[];
@@ -43,9 +43,9 @@ interface CheckedMerge {
 }
 
 /**
- * Checks every merged value before any is written, one layer at a time. Returns the values if `keep`. Throws, with the
- * parameter or layer, if a value is not finite or the layer's output would change; also throws if the signal is
- * aborted.
+ * Checks the merge of every layer, one at a time, before any value is written. Returns the merged values if `keep` is
+ * set. Throws, with the parameter or layer, if a value is not finite or a layer's output would change. Also throws if
+ * the signal is aborted.
  */
 export async function checkMerge(
   steps: Iterable<MergeStep>,
@@ -98,7 +98,10 @@ async function readAndFree(number: Tensor): Promise<number> {
   return number.item();
 }
 
-/** Returns the merged values of a step, as the model will store them, and its layer's outputs. */
+/**
+ * Computes a step's merged values as the model will store them and, if layers are checked, the layer's outputs before
+ * and after.
+ */
 function measure(step: MergeStep, packed: PackedMerge, checks: MergeChecks, generator: Generator) {
   const storedValues = () =>
     step.merged().map((replacement) => ({ replacement, stored: rounded(replacement, packed) }));

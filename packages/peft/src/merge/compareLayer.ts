@@ -1,38 +1,40 @@
 import { type DType, isPacked, type Tensor } from "@lowrank/core";
 import type { LayerAnswers } from "./layerAnswers.ts";
 
-/** The change of a layer's outputs by a merge, on a few random inputs. */
+/** How much a merge changes a layer's outputs, measured on a few random inputs. */
 export interface LayerDifference {
   /** The layer's path in the base model. */
   path: string;
-  /** The largest difference from the output with the unmerged adapter. */
+  /** The largest absolute difference between an output of the merged layer and of the unmerged adapter. */
   maxAbsDiff: number;
-  /** The largest difference that rounding explains. A larger one throws. */
+  /** The largest difference that rounding can explain. The merge throws if `maxAbsDiff` is larger. */
   bound: number;
 }
 
 /**
- * The error of float32 sums of `terms` products, as a share of the largest output. Rounding errors add up like a random
- * walk: √terms times the unit roundoff, plus some 8 steps for the method's own sums. The bound allows 16 times as much.
- * In tests of all methods on layers of 6 to 4096 inputs the error was a third of one such walk.
+ * Returns the rounding error to allow in float32 sums of `terms` products, as a fraction of the largest output.
+ * Rounding errors add up like a random walk: √terms times the unit roundoff, plus about 8 steps for the method's own
+ * sums. The bound is 16 times that. In tests of all methods on layers of 6 to 4096 inputs, the error was a third of one
+ * such walk.
  */
 const inFloat32 = (terms: number) => 16 * (Math.sqrt(terms) + 8) * 2 ** -24;
 
 /**
- * The error of rounding the weights, as a share of the largest output. Each weight changes by at most the unit roundoff
- * u times its size, up or down. Over a row these changes also add up like a random walk, to about u/√3 of the outputs'
- * standard deviation; the bound allows 8 u. 4-bit codes change normally distributed weights by a tenth of their
- * standard deviation. An error of half of the output means that the weights do not suit the codes.
+ * Returns the error to allow for storing the weights in this dtype, as a fraction of the largest output. Each weight
+ * changes by at most the unit roundoff u times its size, up or down. Over a row these changes also add up like a random
+ * walk, to about u/√3 of the outputs' standard deviation; the bound is 8 u. 4-bit codes change normally distributed
+ * weights by a tenth of their standard deviation. An error of half of the output means that 4-bit codes do not suit the
+ * weights.
  */
 const byRounding = (dtype: DType): number =>
   isPacked(dtype) ? 1 / 2 : dtype === "f16" ? 8 * 2 ** -11 : dtype === "bf16" ? 8 * 2 ** -8 : 0;
 
-/** Near zero, f16 has a fixed step of 2^-24. */
+/** Returns the additional absolute error to allow for f16, whose steps near zero have a fixed size of 2^-24. */
 const smallest = (dtype: DType, terms: number) => (dtype === "f16" ? 8 * 2 ** -25 * Math.sqrt(terms) : 0);
 
 /**
- * Compares a layer's outputs before and after its merge into values of `dtypes`, and frees them. Throws, with layer,
- * difference and bound, if they differ more than rounding explains.
+ * Compares a layer's outputs before and after its merge, and frees them. `dtypes` are the dtypes in which the merged
+ * values are stored. Throws, with layer, difference and bound, if rounding cannot explain the difference.
  */
 export async function compareLayer(
   path: string,
@@ -87,7 +89,7 @@ function largest(values: Float32Array): number {
   return most;
 }
 
-/** Returns the largest difference; NaN if a value is NaN. */
+/** Returns the largest absolute difference between elements of a and b; NaN if a value is NaN. */
 function apart(a: Float32Array, b: Float32Array): number {
   let most = 0;
   for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));

@@ -6,31 +6,32 @@ import { MergedValue } from "./mergedValue.ts";
 import { probeOf } from "./probe.ts";
 import { unrounded } from "./unrounded.ts";
 
-/** A merged value, and the same value as the model will store it. */
+/** A merged value in f32, and the same value in the dtype in which the model will store it. */
 export interface StoredValue {
   replacement: Replacement;
   stored: Tensor;
 }
 
-/** The outputs of a layer on a few random inputs. */
+/** A layer's outputs on a few random inputs, before and after merging. */
 export interface LayerAnswers {
   /** Number of products summed for each output element. */
   terms: number;
-  /** Without adapters. */
+  /** The outputs without adapters. */
   base: Tensor;
-  /** With each adapter, unmerged. */
+  /** The outputs with each adapter, unmerged. */
   beside: readonly Tensor[];
-  /** With each adapter merged alone, in f32. */
+  /** The outputs with each adapter merged alone, in f32. */
   alone: readonly Tensor[];
-  /** With all adapters merged, in f32. */
+  /** The outputs with all adapters merged, in f32. */
   sum: Tensor;
-  /** With all adapters merged, in the values that the model will store. */
+  /** The outputs with all adapters merged, in the dtypes in which the model will store the weights. */
   stored: Tensor;
 }
 
 /**
- * Runs a layer before and after merging the values that `values` computes, and returns these values too. Restores the
- * layer. `answers` is null if no inputs can be generated for the module. Call it in a scope.
+ * Runs a layer on random inputs before and after temporarily merging the values from `values()`. Returns these values
+ * as `stored`, and the outputs as `answers`, or null if no inputs can be generated for this kind of module. Call it in
+ * a scope.
  */
 export function layerAnswers(
   { module, live, rows }: MergeStep,
@@ -41,7 +42,7 @@ export function layerAnswers(
   if (!probe) return { stored: values(), answers: null };
   const { x, terms } = probe;
   const run = () => (module as UnaryModule).forward(x);
-  // Rounding of inputs and products is not an error of the merge.
+  // Runs in f32, since rounding of inputs and products is not an error of the merge.
   return unrounded(module, () => {
     const base = run();
     // Before merging, since the forward pass of some methods (constrained OFT) rescales parameters.
@@ -59,7 +60,7 @@ export function layerAnswers(
   });
 }
 
-/** Runs `fn` with the values in the model. */
+/** Runs `fn` while the merged values are in the model, then restores the old values and frees the merged ones. */
 function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
   const set = (on: boolean) => {
     for (const value of values) value.set(on);

@@ -11,7 +11,7 @@ import type { MergeReport } from "./mergeReport.ts";
 import { mergeSteps } from "./mergeSteps.ts";
 import { writeMerged } from "./writeMerged.ts";
 
-/** Merges adapters into the model and keeps the old values for `unmergeAdapter`. */
+/** Merges adapters into the model. Keeps the replaced weights, so that `unmergeAdapter` can restore them. */
 export async function mergeInPlace<M extends AdaptableModel>(
   tuner: Tuner<M>,
   options: MergeOptions<M>,
@@ -26,7 +26,7 @@ export async function mergeInPlace<M extends AdaptableModel>(
   });
 }
 
-/** Writes merged values into the base model, and removes all adapters. */
+/** Writes merged weights into the base model permanently, and removes all adapters. */
 export async function mergePermanently<M extends AdaptableModel>(
   tuner: Tuner<M>,
   options: MergeOptions<M>,
@@ -41,9 +41,9 @@ export async function mergePermanently<M extends AdaptableModel>(
 }
 
 /**
- * Runs `merge` after all checks, and measures its effect on the model's outputs. A merge in place receives the merged
- * values. A permanent merge (`forGood`) computes them again one by one, so that the model never needs memory for two
- * copies of all weights.
+ * Checks all merged values, calls `merge` to write them, and compares the model's outputs before and after. For a merge
+ * in place, `merge` receives the values. A permanent merge (`forGood`) computes them again one layer at a time, so that
+ * memory never holds two copies of all weights.
  */
 async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -65,7 +65,7 @@ async function checked<M extends AdaptableModel>(
   return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
 }
 
-/** Returns the names of the adapters to merge. Throws for adapters that cannot be merged, alone or with the others. */
+/** Returns the adapters to merge; default: the active one. Throws if one cannot be merged, alone or with the others. */
 function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly string[]): readonly string[] {
   const { active } = tuner;
   const names = adapterNames ?? (active === null ? [] : [active]);

@@ -10,13 +10,13 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
   adapterNames?: readonly string[];
   /**
    * Compares each merged layer's output with the unmerged one on a few random inputs. `mergeReport` contains the
-   * differences, and a difference that rounding does not explain throws. If `inputs` are given, the whole model is also
-   * run on them before and after. False: no layer is compared.
+   * differences; the merge throws if rounding does not explain one. If you give `inputs`, the whole model also runs on
+   * them before and after. False: layers are not compared. Default: layers are compared, without `inputs`.
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
   /**
-   * Aborts before anything is written; the call rejects with the signal's reason. Once writing has begun, the merge is
-   * completed.
+   * Aborts the merge before anything is written; the call then rejects with the signal's reason. Once writing has
+   * begun, aborting has no effect.
    */
   signal?: AbortSignal;
 }

@@ -3,17 +3,17 @@ import type { MergeDrift } from "./checkMerge.ts";
 import type { LayerDifference } from "./compareLayer.ts";
 
 /**
- * The result of a merge. With `verify.inputs`, includes the difference between the model's outputs after and before the
- * merge.
+ * The result of a merge. If `verify.inputs` was given, also contains the difference between the model's outputs before
+ * and after the merge.
  */
 export interface MergeReport extends Partial<OutputDifference> {
   /** Names of the merged adapters. */
   adapters: readonly string[];
-  /** The rounded weights and their errors. Empty if `safeMerge` is off or all weights are f32. */
+  /** Rounding errors of the weights that are not stored in f32. Empty if `safeMerge` is off or all weights are f32. */
   drift: readonly MergeDrift[];
   /**
-   * The differences of the merged layers, each on its own random inputs. Empty if `verify` is false. Parts of modules
-   * trained whole are omitted unless they are linear layers, embeddings or norms: they simply replace the old ones.
+   * Output differences of the merged layers, each on its own random inputs. Empty if `verify` is false. Modules
+   * trained in full are included only if they are linear layers, embeddings or norms.
    */
   layers: readonly LayerDifference[];
 }

@@ -5,8 +5,9 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
 
 /**
- * Yields the steps of a merge, one for each module. With `all`, includes modules and token rows that are trained whole.
- * Throws at the start if a method cannot merge, or for a quantised weight without `dtype` or `requantize`.
+ * Yields one merge step for each adapted module. With `all`, also for modules and token rows that are trained in full.
+ * Throws before the first step if a method cannot merge, or if a weight is quantised and neither `dtype` nor
+ * `requantize` is set.
  */
 export function* mergeSteps(
   tuner: Tuner<Module>,

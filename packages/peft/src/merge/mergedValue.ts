@@ -3,7 +3,7 @@ import { Parameter } from "@lowrank/nn";
 import type { Replacement } from "../layers/mergeStep.ts";
 import { Swap } from "../layers/swap.ts";
 
-/** A merged value and the value that it replaces. */
+/** A merged value together with the value that it replaces, to switch between the two. */
 export class MergedValue extends Swap {
   constructor({ owners, key }: Replacement, value: Tensor) {
     super(

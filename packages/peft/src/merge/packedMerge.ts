@@ -6,13 +6,16 @@ import { valueAt } from "../layers/swap.ts";
 
 /** Options for quantised weights in a merge. A model with quantised weights requires one of the two. */
 export interface PackedMerge {
-  /** Stores the merged weights unquantised, in this dtype. */
+  /** Stores the merged weights in this dtype instead of quantised. */
   dtype?: "f32" | "f16" | "bf16";
-  /** Quantises the merged weight like the original, which rounds away part of the adapter's update. */
+  /** Quantises the merged weights in the original format. Rounding loses part of the adapter's update. */
   requantize?: boolean;
 }
 
-/** Throws if a merge would write into a quantised weight without one of the two options, or with an unsupported one. */
+/**
+ * Throws if a module has a quantised weight and neither `dtype` nor `requantize` is set, or the option does not support
+ * the weight's format.
+ */
 export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtype, requantize }: PackedMerge): void {
   for (const { dtype: stored } of weights) {
     if (!isPacked(stored)) continue;
@@ -27,14 +30,17 @@ export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtyp
   }
 }
 
-/** Returns the value that a merged one replaces, or the weight if the layer has no bias yet, for its dtype. */
+/**
+ * Returns the tensor that a merged value replaces, whose dtype the merged value gets. If the layer has no bias yet,
+ * returns its weight.
+ */
 function replaced({ owners: [owner], key }: Replacement): Tensor {
   return valueAt({ owner, key }) ?? (owner as Linear).weight;
 }
 
 /**
- * Returns the merged value as the model will store it: in the dtype of the value that it replaces, or as `packed`
- * selects.
+ * Returns the merged value as the model will store it: in the dtype of the replaced value, or for quantised weights as
+ * `dtype` or `requantize` selects.
  */
 export function rounded(replacement: Replacement, { dtype = "f32", requantize }: PackedMerge): Tensor {
   const { path, value } = replacement;

@@ -1,18 +1,21 @@
 import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
 import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
 
-/** Number of inputs on which to compare a layer. Narrow layers need more for a representative largest output. */
+/**
+ * Returns the number of random inputs for comparing a layer of this input width. Narrow layers need more of them for a
+ * representative largest output.
+ */
 const inputs = (width: number): number => (width < 8 ? 64 : 8);
 
-/** Random inputs of a layer, and the number of products summed for each output element. */
+/** Random inputs for a layer, and the number of products that are summed for each output element. */
 export interface Probe {
   x: Tensor;
   terms: number;
 }
 
 /**
- * Returns normally distributed inputs [n, in], or ids [n] of which half are among `rows`. Null for modules of other
- * kinds.
+ * Returns random inputs for a linear layer or norm (normally distributed, [n, in]) or an embedding (token ids [n], half
+ * of them from `rows`). Returns null for other kinds of modules.
  */
 export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
   const { weight } = module as Linear | Embedding | LayerNorm;

@@ -2,7 +2,10 @@ import { withFloat32MatmulPrecision } from "@lowrank/core";
 import { Linear, type Module } from "@lowrank/nn";
 import { runBetween } from "../model/runBetween.ts";
 
-/** Runs `fn`, which must be synchronous, while a module computes without rounded inputs or products. */
+/**
+ * Runs `fn`, which must be synchronous, while a module computes in f32, without reduced precision for inputs or
+ * products.
+ */
 export function unrounded<T>(module: Module, fn: () => T): T {
   const given = [...module.parameters()].map((parameter) => [parameter, parameter.precision] as const);
   return runBetween(

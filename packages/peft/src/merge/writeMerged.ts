@@ -8,9 +8,9 @@ import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
 /**
- * Writes merged values into the base model permanently. A tied parameter is replaced by a separate one instead. Yields
- * to the event loop between layers. A written layer skips its adapters, so that the model's outputs do not change
- * during the merge.
+ * Writes merged values into the base model permanently. Parameters that several modules share are replaced in all of
+ * them, or separated if the merge changes only one. Yields to the event loop between layers. A layer that is already
+ * written skips its adapters, so that the model's outputs stay the same during the merge.
  */
 export async function writeMerged(
   { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,

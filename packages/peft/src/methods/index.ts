@@ -70,7 +70,7 @@ export { VeraConfig, type VeraOptions } from "./vectors/veraConfig.ts";
 type PeftType = "LORA" | keyof typeof methodLoaders;
 type Loader = () => Promise<AnyMethod>;
 
-/** The methods of `methodLoaders.ts`, in the order in which commands list them. */
+/** The methods in `methodLoaders.ts`, in the order in which command-line programs list them. */
 const others: readonly (keyof typeof methodLoaders)[] = [
   "ADALORA",
   "VERA",
@@ -97,8 +97,8 @@ const others: readonly (keyof typeof methodLoaders)[] = [
 ];
 
 /**
- * Loaders of all methods, by PEFT's name, which configurations and files use. A page downloads only the methods it
- * loads. Commands list recipes in this order.
+ * Functions that load each method's code, keyed by `peft_type`. A web page downloads only the methods that it uses.
+ * Command-line programs list recipes in this order.
  */
 export const peftMethods: Readonly<Record<PeftType, Loader>> = {
   LORA: async () => (await import("./lora/lora.ts")).lora,

@@ -1,6 +1,9 @@
 import type { AnyMethod } from "./shared/method.ts";
 
-/** Loaders of methods other than LoRA, by PEFT's name. A page that uses only LoRA does not load this file. */
+/**
+ * Functions that load the code of methods other than LoRA, keyed by `peft_type`. A web page that uses only LoRA does
+ * not load this file.
+ */
 export const methodLoaders = {
   ADALORA: async (): Promise<AnyMethod> => (await import("./lowRank/adaLora.ts")).adaLora,
   VERA: async (): Promise<AnyMethod> => (await import("./vectors/vera.ts")).vera,

@@ -19,32 +19,35 @@ export function registerPeftMethod(method: AnyMethod): void {
   registered.set(peftType, method);
 }
 
-/** Returns the registered custom methods, by name. */
+/** Returns the methods that `registerPeftMethod` added, by `peftType`. */
 export function registeredMethods(): Readonly<Record<string, AnyMethod>> {
   return Object.fromEntries(registered);
 }
 
-/** Loads all built-in and registered methods, by PEFT's name. */
+/** Loads all built-in and registered methods. Returns them by `peftType`. */
 export async function knownMethods(): Promise<Readonly<Record<string, AnyMethod>>> {
   const own = await Promise.all(Object.values(peftMethods).map((load) => load()));
   return { ...Object.fromEntries(own.map((method) => [method.peftType, method])), ...registeredMethods() };
 }
 
-/** Loads the method of that name; undefined if there is none. */
+/** Loads the built-in or registered method with this `peftType`. Undefined if there is none. */
 async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
   return isOwn(peftType) ? peftMethods[peftType]() : registered.get(peftType);
 }
 
 /**
- * Loads the methods that may match a configuration file: the one named by its `peft_type` and all registered ones, or
- * all methods if the name is unknown.
+ * Loads the methods that a configuration file may belong to: the method that its `peft_type` names, and all registered
+ * ones. If the name is missing or unknown, loads all methods.
  */
 export async function methodsFor(peftType: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
   const method = await findMethod(String(peftType));
   return method ? { ...registeredMethods(), [method.peftType]: method } : knownMethods();
 }
 
-/** Loads the method of a configuration. Throws `UnknownMethodError` if it is not registered. */
+/**
+ * Loads the method that a configuration belongs to. Throws `UnknownMethodError` if it is neither built in nor
+ * registered.
+ */
 export async function methodOf({ peftType }: PeftConfig): Promise<AnyMethod> {
   const method = await findMethod(peftType);
   if (method) return method;

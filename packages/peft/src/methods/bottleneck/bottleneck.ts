@@ -44,8 +44,8 @@ const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tens
 };
 
 /**
- * The positions of adapters in a block, by path here and by key in AdapterHub's files. In BERT they belong to the
- * module of the residual itself.
+ * Where adapters can be inserted in a block: the end of the module path, and its name in AdapterHub's files. In BERT
+ * these modules contain the residual addition itself.
  */
 const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
   { end: ".attention_residual", inFiles: ".attention_adapters", attention: true },
@@ -61,7 +61,7 @@ function layerNumber(path: string): string {
   return /\.(\d+)\./.exec(path)?.[1] ?? "0";
 }
 
-/** Returns the paths of the residual additions that get adapters. Throws for a model without any. */
+/** Returns the paths of the modules that add a residual and get an adapter. Throws if the model has none. */
 function residuals(config: BnConfig, model: Module): string[] {
   const { mhAdapter, outputAdapter, leaveOut } = config;
   const found = Array.from(model.namedModules(), ([path]) => path).filter((path) => placeOf(path) !== undefined);
@@ -100,7 +100,7 @@ function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string
   return Math.max(1, Math.floor((hiddenSize as number) / factor));
 }
 
-/** Draws from N(0, std²), truncated at two standard deviations. */
+/** Returns an initialiser that draws from N(0, std²), truncated at two standard deviations. */
 function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number): Draw {
   return (shape) => {
     const values = new Float32Array(sizeOf(shape));
@@ -115,7 +115,7 @@ function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number):
   };
 }
 
-/** Returns the initialisers of the down and up projections. */
+/** Returns the initialisers of the down projection and the up projection that `initWeights` selects. */
 function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
   const { config } = context;
   const { zero, uniform, normal } = draws(context);
@@ -128,7 +128,7 @@ function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
 
 type Bottle = "adapter_down.0" | "adapter_up" | "gate" | "adapter_norm_after";
 
-/** Down projection, activation and up projection, at a block's residual addition. */
+/** A down projection, an activation and an up projection, inserted where a block adds its residual. */
 class Bottleneck implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
@@ -164,8 +164,8 @@ class Bottleneck implements LayerAdapter {
   }
 
   /**
-   * Returns the output of the residual addition. `made` is the sub-layer's output, `before` its input, and `norm` the
-   * norm that BERT applies after their sum.
+   * Returns the block's sum of sub-layer output and residual, with the adapter applied. `made` is the sub-layer's
+   * output, `before` its input (the residual), and `norm` the norm that BERT applies to their sum.
    */
   forward(made: Tensor, _base: UnaryModule, before: Tensor, norm?: UnaryModule): Tensor {
     return scope(() => {

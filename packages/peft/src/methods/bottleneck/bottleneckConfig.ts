@@ -11,14 +11,17 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   mhAdapter?: boolean;
   /** Adds adapters after the feed-forward layers. */
   outputAdapter?: boolean;
-  /** The hidden size divided by the bottleneck's width. Can differ by layer: { "0": 8, default: 16 }. */
+  /** The hidden size divided by the width of the bottleneck. Can differ by layer number: { "0": 8, default: 16 }. */
   reductionFactor?: number | Readonly<Record<string, number>>;
   nonLinearity?: (typeof nonLinearities)[number];
-  /** Adds the model's residual, and applies its norm if one follows, before the adapter. Default: false. */
+  /**
+   * Whether the adapter's input already includes the residual, normalised if the block has a norm there. Default:
+   * false.
+   */
   originalLnBefore?: boolean;
-  /** Adds the model's residual and applies its norm after the adapter. Default: true. */
+  /** Whether to add the residual and apply the block's norm after the adapter. Default: true. */
   originalLnAfter?: boolean;
-  /** Adds a separate norm after the adapter. Default: false. */
+  /** Whether to apply an additional, trained norm after the adapter. Default: false. */
   lnAfter?: boolean;
   /**
    * Initialisation. "bert": N(0, 0.02²). "mam_adapter": up projection zero, so the adapter starts as a no-op.
@@ -26,34 +29,40 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    */
   initWeights?: "bert" | "mam_adapter" | "houlsby";
   /**
-   * True if the adapter runs in parallel to the sub-layer, on the residual's input, instead of after it. Default:
-   * false.
+   * True: the adapter reads the sub-layer's input and its output is added to the sub-layer's. False: it runs after the
+   * sub-layer. Default: false.
    */
   isParallel?: boolean;
-  /** A factor of the output: a number, "learned" (one value), or "channel" (one value for each channel). Default: 1. */
+  /**
+   * The factor of the adapter's output: a number, "learned" (one trained value), or "channel" (one for each channel).
+   * Default: 1.
+   */
   scaling?: number | "learned" | "channel";
-  /** Gates each sequence, with a gate computed from the mean over its positions. Default: false. */
+  /**
+   * Multiplies the adapter's output by a trained gate for each sequence, computed from the mean over its positions.
+   * Default: false.
+   */
   useGating?: boolean;
   /**
-   * The tensor that is added to the adapter's output: the sub-layer's output (true), the same with residual and norm
-   * (false), or with the residual but without the norm ("post_add"). Default: true.
+   * The tensor added to the adapter's output. True: the sub-layer's output. With `originalLnBefore`, false: this output
+   * plus the residual, normalised; "post_add": the same without the norm. Default: true.
    */
   residualBeforeLn?: boolean | "post_add";
-  /** True if it is added before the adapter's own norm. Default: false. */
+  /** Whether to add that tensor before the norm of `lnAfter` instead of after it. Default: false. */
   adapterResidualBeforeLn?: boolean;
-  /** Indices of layers without adapters, from 0. */
+  /** Indices of the layers that get no adapter, from 0. */
   leaveOut?: readonly number[];
   /** Dropout probability during training. Default: 0. */
   dropout?: number;
   /** The adapter's name in its files. Default: "default". */
   name?: string;
-  /** Properties of the model that files repeat. They are derived from the model. */
+  /** Properties of the base model that AdapterHub's files contain. They are taken from the model. */
   modelType?: string | null;
   modelClass?: string | null;
   hiddenSize?: number | null;
 }
 
-/** The format of the "config" object in AdapterHub's adapter_config.json. */
+/** How the "config" object in AdapterHub's adapter_config.json is read and written. */
 export const bottleneckFormat: ConfigFormat = {
   classic: [],
   floats: ["scaling", "dropout"],

@@ -3,10 +3,10 @@ import { PythonFloat, pythonJson } from "../../config/pythonJson.ts";
 import type { AdapterLayout } from "../shared/methodFacts.ts";
 import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
 
-/** The version of the `adapters` library whose files are read and written. */
+/** The version of the `adapters` library whose files are read and written. Written into adapter_config.json. */
 const version = "adapters.1.3.0";
 
-/** Fields outside of the "config" object. */
+/** Fields next to the "config" object in AdapterHub's file, mapped to PEFT's names. */
 const outer: Readonly<Record<string, string>> = {
   name: "name",
   model_type: "model_type",
@@ -15,7 +15,7 @@ const outer: Readonly<Record<string, string>> = {
   model_name: "base_model_name_or_path",
 };
 
-/** Fields of a PEFT configuration that AdapterHub's files lack. */
+/** Fields of a PEFT configuration that AdapterHub's files do not contain. */
 const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
 
 /**

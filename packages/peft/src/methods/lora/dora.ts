@@ -5,13 +5,13 @@ import { toF32 } from "../../layers/tunerLayer.ts";
 import { CachedTensor } from "../shared/cachedTensor.ts";
 import { type Draw, drawn } from "../shared/draws.ts";
 
-/** A weight and its storage layout. */
+/** A base weight and whether it is stored as [in, out]. */
 interface StoredWeight {
   weight: Tensor;
   fanInFanOut: boolean;
 }
 
-/** LoRA's factors for a weight W: DoRA rescales the rows of W + s B A. */
+/** LoRA's factors and scaling for a weight W. DoRA rescales the rows of W + s B A. */
 export interface Factors {
   /** [r, in] */
   readonly a: Tensor;
@@ -22,10 +22,10 @@ export interface Factors {
 
 const key = "lora_magnitude_vector";
 
-/** The tensors and the layer from which DoRA's output is computed. */
+/** What DoRA needs to compute a layer's output. */
 interface DoraInputs {
   readonly x: Tensor;
-  /** x after dropout; x itself without dropout. */
+  /** x after dropout, or x itself if dropout is off. */
   readonly dropped: Tensor;
   readonly base: Linear | Conv1D;
   readonly factors: Factors;
@@ -33,39 +33,39 @@ interface DoraInputs {
   added(x: Tensor): Tensor;
 }
 
-/** Makes DoRA's part of a layer, for factors on a base weight. */
+/** Creates the magnitudes of a layer, given its base weight and LoRA factors. */
 export type MakeMagnitude = (base: StoredWeight, factors: Factors) => Magnitude;
 
 /**
- * DoRA's part of one layer: trained lengths (magnitudes) for the rows of W + s B A. The squared row norms of W are
- * cached until W is written to. Without gradients, the row norms of the sum are also cached, until A, B or the scaling
- * changes. Liu et al. 2024, https://arxiv.org/abs/2402.09353
+ * DoRA's magnitudes of one layer: a trained length for each row of W + s B A. The squared row norms of W are cached
+ * until W changes. Without gradients, the row norms of W + s B A are also cached, until A, B or s changes. Liu et al.
+ * 2024, https://arxiv.org/abs/2402.09353
  */
 export class Magnitude {
-  /** [out] */
+  /** The trained magnitudes, [out]. */
   readonly parameter: Parameter;
-  /** The parameter by its name in files. */
+  /** The magnitudes, keyed by their name in adapter files. */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** The parameter's name in the model, as in PEFT, by its name in files, which omits `.weight`. */
+  /** The name in the model, as in PEFT, keyed by the name in files, which lacks `.weight`. */
   readonly paths: Readonly<Record<string, string>> = { [key]: `${key}.weight` };
   readonly #squares = new CachedTensor();
   readonly #lengths = new CachedTensor();
 
-  /** Initialises the magnitudes with the current row norms, or by `start`. */
+  /** Initialises the magnitudes with `start` or, by default, with the row norms of W + s B A. */
   constructor(base: StoredWeight, factors: Factors, start?: Draw) {
     const squares = this.#rowSquares(base);
     this.parameter = drawn(start ?? (() => norm(base, factors, squares)), [factors.b.shape[0]]);
     this.parameters = { [key]: this.parameter };
   }
 
-  /** The cached tensors, which are freed with the layer. */
+  /** The cached norms. They are freed with the layer. */
   get constants(): readonly Tensor[] {
     return [...this.#squares.constants, ...this.#lengths.constants];
   }
 
   /**
-   * Returns DoRA's output. As in PEFT, dropout applies to everything that the scale changes: x W + scale x' (W + s B A)
-   * - x' W.
+   * Returns DoRA's output. As in PEFT, the rescaled part uses the input after dropout: x W + scale x' (W + s B A) - x'
+   * W, where x' is x after dropout.
    */
   forward({ x, dropped, base, factors, added }: DoraInputs): Tensor {
     const { weight, bias } = base;
@@ -89,14 +89,14 @@ export class Magnitude {
     return bias ? add(y, toF32(bias)) : y;
   }
 
-  /** Returns the factors of the rows of W + s B A, [out]. */
+  /** Returns the magnitudes divided by the row norms of W + s B A, [out]. */
   scale(base: StoredWeight, factors: Factors): Tensor {
     const { a, b, scaling } = factors;
     const lengths = () => norm(base, factors, this.#rowSquares(base));
     return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths, scaling));
   }
 
-  /** The same without caching, for a weight that is used once. */
+  /** Returns the same factors as `scale`, without caching the norms. */
   scaleOnce(base: StoredWeight, factors: Factors): Tensor {
     return div(this.parameter, norm(base, factors));
   }

@@ -6,7 +6,7 @@ import { IncrementalPca } from "./incrementalPca.ts";
 import type { EvaConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
-/** Layers with the same input, and the principal components of that input. */
+/** Layers that receive the same input tensor, and the principal components of that input. */
 interface Group {
   paths: string[];
   pca: IncrementalPca;
@@ -14,7 +14,7 @@ interface Group {
 
 type Layers = ReadonlyMap<string, MeasuredLayer>;
 
-/** Starts EVA's measurement. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
+/** Creates EVA's measurement of these layers' inputs. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
 export async function measureEva(
   layers: Layers,
   config: LoraConfig,
@@ -23,7 +23,7 @@ export async function measureEva(
   return new Eva(await freshLayers(layers), config, eva);
 }
 
-/** Returns the linear layers among an adapter's layers. Throws if one was trained. */
+/** Returns the linear layers among an adapter's layers. Throws if a layer's B is not zero, that is, was trained. */
 async function freshLayers(layers: Layers): Promise<Layers> {
   const fresh = new Map<string, MeasuredLayer>();
   for (const [path, layer] of layers) {
@@ -40,8 +40,8 @@ async function freshLayers(layers: Layers): Promise<Layers> {
 }
 
 /**
- * Measures the directions in which the layers' inputs vary most. A starts with these directions, and ranks are
- * redistributed by the variance that they explain.
+ * Measures the directions in which the layers' inputs vary most. These directions become the rows of A, and layers
+ * whose leading directions explain more variance get higher ranks.
  */
 class Eva implements DataMeasurement<LoraConfig> {
   readonly #layers: Layers;
@@ -55,7 +55,10 @@ class Eva implements DataMeasurement<LoraConfig> {
     this.#eva = eva;
   }
 
-  /** All layers until the first batch shows which share an input, then one layer of each group. */
+  /**
+   * Paths of the layers whose inputs to measure: all layers until the first batch shows which of them share an input,
+   * then one layer of each such group.
+   */
   get watched(): readonly string[] {
     return this.#groups?.map(({ paths: [first] }) => first) ?? [...this.#layers.keys()];
   }
@@ -88,7 +91,10 @@ class Eva implements DataMeasurement<LoraConfig> {
     return Math.min(Math.round(rankAndScaling(this.#config, path).r * this.#eva.rho), inFeatures);
   }
 
-  /** Layers get rank for the input directions that explain most variance. Layers with rank 0 get no adapter. */
+  /**
+   * Returns the configuration with the new ranks, and the initial values of A by key. Layers with rank 0 get no
+   * adapter.
+   */
   async result(targets: readonly string[]): Promise<{ config: LoraConfig; values: Map<string, Float32Array> }> {
     const ranks = this.#shareOut();
     const config = this.#withRanks(
@@ -111,8 +117,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Returns the rank of each layer. Ranks go to the directions that explain the largest share of the variance of a
-   * layer's input. The sum of all ranks does not change.
+   * Returns each layer's new rank. Each input direction counts as one rank. The directions that explain the largest
+   * fraction of their layer's input variance are kept. The sum of all ranks stays the same.
    */
   #shareOut(): Map<string, number> {
     const paths = [...this.#layers.keys()];
@@ -127,8 +133,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Returns the configuration with the new ranks. Alphas are adjusted to preserve each layer's scaling if
-   * `adjustScalingFactors` is set.
+   * Returns the configuration with the new ranks. If `adjustScalingFactors` is set, also changes alphas so that
+   * alpha / r stays the same.
    */
   #withRanks(targetModules: readonly string[], ranks: ReadonlyMap<string, number>): LoraConfig {
     const config = this.#config;
@@ -149,13 +155,16 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 }
 
-/** Returns some rows of [..., features]. */
+/** Returns the given rows of x, whose leading dimensions are flattened: [rows.length, features]. */
 function chosenRows(x: Tensor, rows: readonly number[]): Tensor {
   const index = tensor(Int32Array.from(rows), { backend: x.storage.backend });
   return indexSelect(x.reshape([-1, x.shape[x.ndim - 1]]), index, { dim: 0 });
 }
 
-/** Returns the indices of the tokens that are neither padding nor masked. */
+/**
+ * Returns the flat indices into `inputIds` of the tokens that are neither padding nor (with `useLabelMask`) masked by
+ * their label.
+ */
 async function countedRows(
   { inputIds, attentionMask, labels }: DataBatch,
   { useLabelMask, labelMaskValue }: EvaConfig,

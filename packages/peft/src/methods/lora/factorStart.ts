@@ -7,8 +7,9 @@ import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * Returns the factors of an initialisation that changes the base weight. PEFT repeats it when an adapter is loaded.
- * Returns undefined if the weight is already changed.
+ * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ). Like
+ * PEFT, repeats it when such an adapter is loaded. Returns undefined for other initialisations, and when loading a
+ * LoftQ adapter onto a base that is already 4-bit.
  */
 export async function factorStart(
   context: LayerContext<LoraConfig>,

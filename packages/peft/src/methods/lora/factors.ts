@@ -7,7 +7,7 @@ export interface Factors {
   b: Tensor;
 }
 
-/** Throws if the rank is larger than a side of the weight. The error names the initialisation. */
+/** Throws if the rank exceeds the weight's smaller dimension. The message names the initialisation `init`. */
 export function checkRank(init: string, rank: number, [rows, columns]: readonly number[]): void {
   const most = Math.min(rows, columns);
   if (rank > most) {
@@ -17,7 +17,10 @@ export function checkRank(init: string, rank: number, [rows, columns]: readonly 
   }
 }
 
-/** Returns a weight as f32 [out, in]; `transposed` if it is stored as [in, out]. The caller frees it. */
+/**
+ * Returns a weight in f32 as [out, in]. `transposed` means that `weight` is stored as [in, out]. The caller frees the
+ * result.
+ */
 export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
   return noGrad(() =>
     scope(() => {
@@ -28,8 +31,8 @@ export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
 }
 
 /**
- * Returns the best rank-r approximation of an f32 matrix, divided by `divisor`. Each factor gets the square roots of
- * the singular values. The caller frees both.
+ * Returns factors whose product is the best rank-r approximation of an f32 matrix, divided by `divisor`. The singular
+ * values are split evenly: each factor contains their square roots. The caller frees both.
  */
 export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
@@ -45,8 +48,7 @@ export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> 
 }
 
 /**
- * Approximates `svdFactors` by subspace iteration, which is fast on large weights. `turns` is the number of iterations.
- * The caller frees both.
+ * Approximates `svdFactors` by `turns` subspace iterations, which is faster for large weights. The caller frees both.
  */
 export async function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Promise<Factors> {
   const [rows, columns] = w.shape;
@@ -54,7 +56,7 @@ export async function subspaceFactors(w: Tensor, r: number, divisor: number, tur
   if (backend.dataless) return { a: zeros([r, columns], { backend }), b: zeros([rows, r], { backend }) };
   const { values, right } = await subspaceSvd(w, r, turns);
   const scales = values.map((value) => Math.sqrt(value / divisor));
-  // W v is σ u; u gets the same scale as v.
+  // The product W v equals σ u. Scales u like v.
   const shares = values.map((value, k) => (value > 0 ? scales[k] / value : 0));
   return noGrad(() =>
     scope(() => {
@@ -68,7 +70,10 @@ export async function subspaceFactors(w: Tensor, r: number, divisor: number, tur
   );
 }
 
-/** Returns the first r rows of R and columns of Q in the QR decomposition of an f32 matrix. The caller frees both. */
+/**
+ * Returns the first r columns of Q as B and the first r rows of R as A, from the QR decomposition of an f32 matrix. The
+ * caller frees both.
+ */
 export function qrFactors(w: Tensor, r: number): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
     const { q, r: upper } = truncatedQr(matrix, rows, columns, r);
@@ -78,7 +83,10 @@ export function qrFactors(w: Tensor, r: number): Promise<Factors> {
 
 type Numbers = { a: Float32Array; b: Float32Array };
 
-/** Computes factors from a matrix's values. Returns zeros on a backend without data. */
+/**
+ * Reads a matrix and calls a function that computes the factors from its values. On a backend without data, returns
+ * zeros.
+ */
 async function factorsOf(
   w: Tensor,
   r: number,

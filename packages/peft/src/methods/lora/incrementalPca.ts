@@ -2,21 +2,21 @@ import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } fr
 import { subspaceSvd } from "./subspaceSvd.ts";
 
 /**
- * Subspace iterations, each a multiplication by the data and its transpose: for the first batch, from a random start,
- * and for later batches, from the previous components.
+ * Number of subspace iterations for the first batch, which starts from random directions, and for later batches, which
+ * start from the previous components. Each iteration multiplies by the data and by its transpose.
  */
 const turns = { first: 4, later: 2 };
 
 /**
- * Incremental PCA over batches of rows. Keeps only the first components, the mean and the total variance. Ross et al.
- * 2008, https://doi.org/10.1007/s11263-007-0075-7
+ * Principal component analysis of rows that arrive in batches. Keeps only the first `count` components, the mean and
+ * the total variance. Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7
  */
 export class IncrementalPca implements Disposable {
   /** Number of components to keep. */
   readonly count: number;
-  /** [count, features], unit rows. */
+  /** The principal components as unit vectors, [count, features]. Null before the first batch. */
   #components: Tensor | null = null;
-  /** [features] */
+  /** The mean of all rows, [features]. Null before the first batch. */
   #mean: Tensor | null = null;
   #values: Float64Array = new Float64Array(0);
   #rows = 0;
@@ -32,12 +32,15 @@ export class IncrementalPca implements Disposable {
     return this.#values;
   }
 
-  /** The share of the rows' variance along each component. */
+  /** For each component, the fraction of the rows' total variance that it explains. */
   get ratios(): number[] {
     return Array.from(this.#values, (value) => (this.#spread > 0 ? (value * value) / this.#spread : 0));
   }
 
-  /** Unit vectors [count, features]; the largest entry of each is positive. Throws before the first batch. */
+  /**
+   * The principal components as unit vectors, [count, features]. Signs are chosen so that the largest entry is
+   * positive. Throws before the first batch.
+   */
   get components(): Tensor {
     if (!this.#components) throw new Error("IncrementalPca: no rows were added");
     return this.#components;

@@ -2,17 +2,17 @@ import { isPacked, matmul, noGrad, quantize4bit, scope, sub, type Tensor, to } f
 import { checkRank, type Factors, fullWeight, svdFactors } from "./factors.ts";
 import type { LoftQConfig } from "./loraConfig.ts";
 
-/** The factors and the quantised weight that LoftQ computes from a weight W [out, in]. */
+/** LoRA's factors and the quantised base weight that LoftQ computes from a weight W [out, in]. */
 interface LoftQStart extends Factors {
-  /** Q: W minus the product of the factors, in NF4, [out, in]. */
+  /** The new base weight Q: W minus B A, quantised to NF4, [out, in]. */
   weight: Tensor;
 }
 
 /**
  * LoftQ: alternately computes Q and B A so that Q + B A approximates W. Q is W - B A in NF4 (blocks of 64). B A is the
- * best rank-r approximation of W - Q; each factor gets the square roots of the singular values. As in PEFT, B A is not
- * divided by the adapter's scaling. `transposed`: `weight` is stored as [in, out]. The caller frees the results. Li et
- * al. 2023, https://arxiv.org/abs/2310.08659
+ * best rank-r approximation of W - Q, with the singular values split evenly between A and B. As in PEFT, B A is not
+ * divided by the adapter's scaling. `transposed` means that `weight` is stored as [in, out]. The caller frees the
+ * results. Li et al. 2023, https://arxiv.org/abs/2310.08659
  */
 export async function loftq(
   weight: Tensor,
@@ -42,7 +42,7 @@ export async function loftq(
   return start;
 }
 
-/** Returns Q of `target`, and the factors of w - Q. Frees `target`. */
+/** One step of LoftQ: quantises `target` to Q and factorises w - Q. Frees `target`. */
 async function quantizeAndFactor(w: Tensor, target: Tensor, rank: number): Promise<LoftQStart> {
   const [weight, rest] = noGrad(() =>
     scope(() => {

@@ -21,7 +21,10 @@ import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeight
 import { rankAndScaling } from "./loraScaling.ts";
 import { type LinearStart, linearStart } from "./loraStart.ts";
 
-/** Loads DoRA if the configuration uses it, otherwise returns null. */
+/**
+ * Imports DoRA's code and returns the function that creates magnitudes. Returns null if the configuration does not use
+ * DoRA.
+ */
 async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
   if (!context.config.useDora) return null;
   const { Magnitude } = await import("./dora.ts");
@@ -29,7 +32,7 @@ async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMag
 }
 
 /**
- * LoRA on a linear layer, stored as [out, in] or [in, out]: A [r, in], B [out, r], optionally with a bias [out] or DoRA
+ * LoRA on a linear layer with weight [out, in] or [in, out]: A [r, in], B [out, r], optionally a bias [out] and DoRA's
  * magnitudes [out].
  */
 class LoraLinear implements LayerAdapter {
@@ -92,7 +95,10 @@ class LoraLinear implements LayerAdapter {
     });
   }
 
-  /** Computes the update that is added to the base layer's output. Undefined with DoRA. */
+  /**
+   * Function that computes the update added to the base layer's output. Undefined with DoRA, which also rescales that
+   * output.
+   */
   get added(): ((x: Tensor) => Tensor) | undefined {
     if (this.#magnitude) return undefined;
     const { "lora_B.bias": bias } = this.parameters;
@@ -102,14 +108,14 @@ class LoraLinear implements LayerAdapter {
     };
   }
 
-  /** The factors of the update. Undefined with DoRA, and while dropout is active. */
+  /** A, B and scaling of the update. Undefined with DoRA, and while dropout is active. */
   get lowRank(): LowRank | undefined {
     if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
     const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
     return { a, b, scaling: this.scaling, bias };
   }
 
-  /** s (x Aᵀ) Bᵀ */
+  /** Returns LoRA's update scaling · (x Aᵀ) Bᵀ. */
   #added(x: Tensor): Tensor {
     const { a, b, scaling } = this.#factors;
     const low = affine(matmul(x, a, { transposeB: true }), { scale: scaling });

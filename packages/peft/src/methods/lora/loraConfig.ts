@@ -13,9 +13,9 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
 /**
- * The initialisation of LoRA on linear layers. True: as in the paper (B zero). False: random (not a no-op). "gaussian":
- * A from N(0, 1/r²). "orthogonal": A and B from orthogonal subspaces (r even). "eva": A from the layers' inputs, by
- * `initializeLoraEvaWeights`.
+ * How A and B of linear layers are initialised. True: as in the paper (B zero). False: both random, so that outputs
+ * change. "gaussian": B zero, A from N(0, 1/r²). "orthogonal": A and B from orthogonal subspaces (r must be even).
+ * "eva": A from the layers' inputs on training data; call `initializeLoraEvaWeights`.
  *
  * Three initialisations permanently subtract the initial B A from the base weights. "pissa" uses the largest singular
  * values ("pissa_niter_[n]" approximates them faster). "olora" uses the first part of the QR decomposition. "loftq"
@@ -23,26 +23,29 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
  */
 export type InitLoraWeights = boolean | string;
 
-/** Settings of LoftQ, like PEFT's LoftQConfig. */
+/** Options of the LoftQ initialisation, like PEFT's LoftQConfig. */
 export interface LoftQConfig {
-  /** The bit width; only 4 is supported. */
+  /** Bits per quantised weight. Only 4 is supported. */
   readonly loftqBits: number;
-  /** Number of iterations of quantisation and factorisation. */
+  /** How often quantisation and factorisation alternate. */
   readonly loftqIter: number;
 }
 
-/** Settings of EVA, like PEFT's EvaConfig. */
+/** Options of the EVA initialisation, like PEFT's EvaConfig. */
 export interface EvaConfig {
-  /** The maximum rank of a layer, as a multiple of its configured rank; at least 1. */
+  /** A layer's maximum rank, as a multiple of its configured rank. At least 1. */
   readonly rho: number;
-  /** The threshold at which PEFT stops early. Lowrank uses all batches and keeps the value only for the files. */
+  /**
+   * Similarity at which PEFT stops measuring. Has no effect here, since Lowrank measures all batches; it is only read
+   * from and written to adapter_config.json.
+   */
   readonly tau: number;
-  /** Skips tokens whose label is `labelMaskValue`. */
+  /** Whether to ignore tokens whose label is `labelMaskValue`. */
   readonly useLabelMask: boolean;
   readonly labelMaskValue: number;
-  /** Divides the directions by the square roots of their singular values. */
+  /** Whether to divide the directions in A by the square roots of their singular values. */
   readonly whiten: boolean;
-  /** Keeps each layer's scaling when its rank changes. */
+  /** Whether to change a layer's alpha with its rank, so that its scaling alpha / r stays the same. */
   readonly adjustScalingFactors: boolean;
 }
 
@@ -61,35 +64,37 @@ const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 export interface LoraOptions extends LayerPeftOptions {
   /** The rank. Default: 8. */
   r?: number;
-  /** The numerator of the scaling: alpha / r, or alpha / √r with `useRslora`. Default: 8. */
+  /** Alpha in the scaling of B A: alpha / r, or alpha / √r with `useRslora`. Default: 8. */
   loraAlpha?: number;
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The base biases that train too: none, all, or the biases of the adapted layers. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: "none" | "all" | "lora_only";
-  /** Uses rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default: false. */
+  /**
+   * Scales by alpha / √r instead of alpha / r (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default: false.
+   */
   useRslora?: boolean;
   initLoraWeights?: InitLoraWeights;
-  /**
-   * Uses DoRA, which trains the lengths of the weights' rows separately from their directions. Default:
-   * false.
-   */
+  /** Uses DoRA, which trains the length of each weight row separately from its direction. Default: false. */
   useDora?: boolean;
-  /** Only with `initLoraWeights: "loftq"`. Default: 4 bits, 1 iteration. */
+  /** Options of LoftQ. Allowed only with `initLoraWeights: "loftq"`. Default: 4 bits, 1 iteration. */
   loftqConfig?: Partial<LoftQConfig>;
-  /** Only with `initLoraWeights: "eva"`. Default: rho 2, tau 0.99, labels masked by -100, alphas adjusted. */
+  /**
+   * Options of EVA. Allowed only with `initLoraWeights: "eva"`. Default: rho 2, tau 0.99, tokens with label -100
+   * ignored, alphas adjusted.
+   */
   evaConfig?: Partial<EvaConfig> | null;
-  /** Ranks for some targets, by path suffix or regular expression for it. */
+  /** Ranks other than `r`, keyed by the end of a module path or a regular expression for it. */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Alphas for some targets, with keys as in `rankPattern`. */
+  /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
-  /** True if B has a bias. Default: false. */
+  /** Whether B also has a trained bias. Default: false. */
   loraBias?: boolean;
   /**
-   * Tokens whose embeddings train too: indices for the input embedding (and an output layer tied to it), or by module
-   * name.
+   * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
+   * to it; an object gives an array for each module name.
    */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
@@ -104,9 +109,9 @@ export class LoraConfig extends LayerPeftConfig {
   readonly useRslora: boolean;
   readonly initLoraWeights: InitLoraWeights;
   readonly useDora: boolean;
-  /** Empty without LoftQ. */
+  /** Empty unless `initLoraWeights` is "loftq". */
   readonly loftqConfig: Partial<LoftQConfig>;
-  /** Null without EVA. */
+  /** Null unless `initLoraWeights` is "eva". */
   readonly evaConfig: EvaConfig | null;
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly alphaPattern: Readonly<Record<string, number>>;
@@ -123,7 +128,8 @@ export class LoraConfig extends LayerPeftConfig {
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
     this.useDora = options.useDora ?? false;
-    // Files that PEFT users prepared for loading keep it with another initialisation, under which it is ignored.
+    // PEFT users can prepare a file for loading by changing its initialisation; `loftqConfig` then remains and is
+    // ignored.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
@@ -186,7 +192,7 @@ function checkEva(config: LoraConfig): void {
   if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
 }
 
-/** Throws for an unknown key of a nested configuration. */
+/** Throws for an unknown key in `loftqConfig` or `evaConfig`. */
 function checkNested(name: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((key) => !known.includes(key));
   if (unknown !== undefined) throw unknownOption(name, unknown, known);
@@ -199,7 +205,7 @@ function checkLoftq(config: LoraConfig): void {
   checkInteger(config, "loftqConfig.loftqIter", loftqIter);
 }
 
-/** The file format of LoRA's configuration. */
+/** How LoRA's configuration is read from and written to adapter_config.json. */
 export const loraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

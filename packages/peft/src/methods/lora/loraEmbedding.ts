@@ -9,8 +9,8 @@ import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. Initialisations of
- * linear layers do not apply; "loftq" throws.
+ * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. Other values of
+ * `initLoraWeights` apply only to linear layers; "loftq" throws.
  */
 function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
   const { config, path, loading } = context;
@@ -22,7 +22,7 @@ function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw }
   return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
 }
 
-/** (B A)ᵀ */
+/** Returns (B A)ᵀ, the update in the layout of an embedding table, [vocabulary, dim]. */
 function transposedProduct(a: Tensor, b: Tensor): Tensor {
   return matmul(a, b, { transposeA: true, transposeB: true });
 }
@@ -66,7 +66,10 @@ export class LoraEmbedding implements LayerAdapter {
     return { a, b, scaling: this.scaling };
   }
 
-  /** Computes the update that is added to the base layer's output. Undefined with DoRA. */
+  /**
+   * Function that computes the update added to the base layer's output. Undefined with DoRA, which also rescales that
+   * output.
+   */
   get added(): ((ids: Tensor) => Tensor) | undefined {
     return this.#magnitude ? undefined : (ids) => this.#rows(ids);
   }

@@ -2,10 +2,10 @@ import type { DataStart, ProductForm, StartSubtraction, Swappable, WeightStart }
 import type { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 
-/** The part before the names of LoRA's tensors in a key. */
+/** Start of LoRA's tensor names in a file key. The text before it is the layer's path. */
 const mark = ".lora_";
 
-/** The differences that a hot swap of LoRA adapters allows, including ranks and scalings. */
+/** How two LoRA adapters may differ in a hot swap. Ranks and scalings may. */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
@@ -20,8 +20,8 @@ export const loraSwappable: Swappable<LoraConfig> = {
 };
 
 /**
- * Returns the initialisation if it subtracts B A from the base weights: PiSSA, OLoRA, or LoftQ, which also quantises
- * them.
+ * Returns the initialisation if it subtracts B A from the base weights (PiSSA, OLoRA, or LoftQ, which also quantises
+ * them), otherwise null.
  */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
   const { initLoraWeights: name } = config;
@@ -41,8 +41,8 @@ export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
 }
 
 /**
- * Expresses B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the initial factors. The result is plain LoRA of twice
- * the rank on the original weights.
+ * Converts the trained change B A - B₀ A₀ to one product [B, -B₀] [A; A₀], where A₀ and B₀ are the initial factors. The
+ * result is a LoRA adapter of twice the rank for the original base weights.
  */
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   refusal: ({ initLoraWeights: start }) =>
@@ -69,7 +69,7 @@ export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   },
 };
 
-/** LoRA's layers as products. */
+/** Describes LoRA's layers as products of two matrices, for `addWeightedAdapter`. */
 export const loraProducts: ProductForm<LoraConfig> = {
   kind: "products",
   factors: [

@@ -5,22 +5,22 @@ import type { LayerContext } from "../shared/method.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
-/** The initialisers of LoRA on a linear layer. */
+/** The initialisers of LoRA's tensors on a linear layer. */
 export interface LinearStart {
-  /** [r, in] */
+  /** Creates A [r, in]. */
   a: Draw;
-  /** [out, r] */
+  /** Creates B [out, r]. */
   b: Draw;
-  /** [out] */
+  /** Creates the bias of B [out], if `loraBias` is set. */
   bias: Draw;
-  /** The new base weight, [out, in]. */
+  /** The new base weight [out, in], if the initialisation changes it. */
   weight?: Tensor;
 }
 
-/** Named initialisations that are random and do not change the base weight. */
+/** Values of `initLoraWeights` whose factors are random and which do not change the base weight. */
 const drawnStarts: ReadonlySet<string> = new Set(["gaussian", "orthogonal", "eva"]);
 
-/** Returns the initialisers of LoRA on a linear layer, as `initLoraWeights` selects them. */
+/** Returns the initialisers of LoRA's tensors on a linear layer for the configured `initLoraWeights`. */
 export async function linearStart(context: LayerContext<LoraConfig>): Promise<LinearStart> {
   const { base, config, path, loading } = context;
   const { initLoraWeights: init } = config;
@@ -43,7 +43,10 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   return { a: init === "gaussian" ? normal(1 / r) : a, b: zero, bias: zero };
 }
 
-/** Returns the factors of an initialisation that changes the base weight. Undefined if loading does not need them. */
+/**
+ * Computes A, B and the new base weight for an initialisation that changes the base weight (such as PiSSA). Undefined
+ * for other initialisations, and when loading a LoftQ adapter onto a base that is already 4-bit.
+ */
 async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
   const { factorStart } = await import("./factorStart.ts");
   return factorStart(context, init);

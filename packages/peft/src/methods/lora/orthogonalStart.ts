@@ -5,14 +5,15 @@ import type { LayerContext } from "../shared/method.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 
 /**
- * Draws A from the even rows and B from the odd rows of an orthogonal matrix, so that both are nonzero but B A is zero.
+ * Initialises A from the even rows and B from the odd rows of a random orthogonal matrix. Both are nonzero, but B A is
+ * zero.
  */
 export function orthogonal({ base, generator }: LayerContext<LoraConfig>, r: number): { a: Draw; b: Draw } {
   const { backend } = (base as Linear).weight.storage;
   const square = new Float32Array(r * r);
   generator.fillNormal(square, 0, 1);
   const { q } = truncatedQr(square, r, r, r);
-  /** Every second row of Q, divided by 10: [r/2, r]. */
+  /** Returns every second row of Q, from row `first`, divided by 10: [r/2, r]. */
   const rows = (first: number) => {
     const values = Float32Array.from(
       { length: (r * r) / 2 },

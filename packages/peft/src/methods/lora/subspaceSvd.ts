@@ -13,20 +13,23 @@ import {
 
 /** The largest singular values of a matrix [rows, columns] and its right singular vectors. */
 interface RightSvd {
-  /** Largest first. */
+  /** The singular values, largest first. */
   readonly values: Float64Array;
-  /** [count, columns]; unit rows, the largest entry of each is positive. */
+  /**
+   * The right singular vectors as unit rows, [count, columns]. Signs are chosen so that the largest entry of a row is
+   * positive.
+   */
   readonly right: Float32Array;
 }
 
-/** Extra directions that the iteration tracks in addition to the requested ones. */
+/** Number of directions that the iteration tracks in addition to the requested ones, which improves their accuracy. */
 const oversampling = 8;
 
 /**
- * Approximates the `count` largest singular values and right singular vectors of an f32 matrix, from random directions
- * and an optional `guess` [n, columns]. Each of the `turns` iterations multiplies by the matrix and its transpose.
- * Deterministic. All work is in products with few columns, so large weights take seconds. Halko et al. 2011,
- * https://arxiv.org/abs/0909.4061
+ * Approximates the `count` largest singular values and right singular vectors of an f32 matrix. Starts from fixed
+ * pseudorandom directions and an optional `guess` [n, columns], so results are reproducible. Each of the `turns`
+ * iterations multiplies by the matrix and its transpose. All products have few columns, so large weights take seconds.
+ * Halko et al. 2011, https://arxiv.org/abs/0909.4061
  */
 export async function subspaceSvd(
   matrix: Tensor,
@@ -61,7 +64,10 @@ function apart(fn: () => Tensor): Tensor {
   return noGrad(() => scope(fn));
 }
 
-/** Multiplies `weights` [count, width] by `basis`, whose `width` columns are stored as rows: [count, columns]. */
+/**
+ * Multiplies `weights` [count, width] by a matrix [width, columns] that `basis` stores transposed. Returns [count,
+ * columns].
+ */
 function combined(weights: Float64Array, basis: Float32Array, count: number, columns: number): Float32Array {
   const width = weights.length / count;
   const rows = new Float32Array(count * columns);
@@ -77,7 +83,10 @@ function combined(weights: Float64Array, basis: Float32Array, count: number, col
   return rows;
 }
 
-/** Returns orthonormal columns with the same span as a matrix's columns. Frees the matrix. */
+/**
+ * Returns a matrix with orthonormal columns that span the same space as the given matrix's columns. Frees the given
+ * matrix.
+ */
 async function orthonormal(matrix: Tensor): Promise<Tensor> {
   using own = matrix;
   const [rows, columns] = own.shape;

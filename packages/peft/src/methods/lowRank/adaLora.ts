@@ -34,7 +34,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
 import { RankAllocator } from "./rankAllocator.ts";
 
-/** PEFT adds this to the rank before it divides by it. */
+/** PEFT adds this constant to the rank before dividing by the rank. */
 const small = 1e-5;
 
 /** AdaLoRA on a linear layer: A [r, in], singular values E [r, 1], B [out, r]. */
@@ -57,8 +57,8 @@ class AdaLoraLayer implements LayerAdapter {
       lora_B: drawn(vectors, [outFeatures, r]),
       lora_E: drawn(loading || config.initLoraWeights ? zero : normal(1), [r, 1]),
     };
-    // The divisor of the scaling, which does not change when ranks are cut. A parameter as in PEFT, so that parameter
-    // counts agree.
+    // The rank by which the scaling is divided. It stays the same when ranks are cut. It is a parameter, as in PEFT, so
+    // that parameter counts agree.
     using rank = full([1], initR, { backend: weight.storage.backend });
     const ranknum = new Parameter(rank, { requiresGrad: false });
     this.constants = [ranknum];
@@ -80,12 +80,12 @@ class AdaLoraLayer implements LayerAdapter {
     });
   }
 
-  /** Computes the update that is added to the base layer's output. Undefined at rank 0. */
+  /** Function that computes the update added to the base layer's output. Undefined at rank 0. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.parameters.lora_E.size === 0 ? undefined : (x) => this.#product(this.#dropout.forward(x));
   }
 
-  /** s (x Aᵀ) diag(E) Bᵀ */
+  /** Returns the update scaling · (x Aᵀ) diag(E) Bᵀ. */
   #product(x: Tensor): Tensor {
     const { lora_A, lora_E, lora_B } = this.parameters;
     const low = affine(matmul(x, mul(lora_A, lora_E), { transposeB: true }), { scale: this.#scaling });
@@ -99,12 +99,15 @@ class AdaLoraLayer implements LayerAdapter {
   }
 }
 
-/** Returns the rank of the layer at `path` after the cuts in `rankPattern`. */
+/** Returns the number of ranks that `rankPattern` keeps for the layer at `path`; `initR` if it has no entry. */
 function rankOf({ rankPattern, initR }: AdaLoraConfig, path: string): number {
   return rankPattern?.[`${path}.lora_E`]?.filter((stays) => stays).length ?? initR;
 }
 
-/** Returns the distance of A Aᵀ and Bᵀ B from the identity: the mean of the Frobenius norms of the differences. */
+/**
+ * Returns how far A Aᵀ and Bᵀ B are from the identity: the Frobenius norms of the differences, averaged over all
+ * layers.
+ */
 function orthogonality(layers: readonly LayerAdapter[]): Tensor {
   const distances = layers.flatMap(({ parameters: { lora_A, lora_B } }) => [
     distance(matmul(lora_A, lora_A, { transposeB: true })),
@@ -121,7 +124,10 @@ function distance(gram: Tensor): Tensor {
   return sqrt(sum(square(sub(gram, tensor(identity, { shape: [r, r], backend })))));
 }
 
-/** Returns the tensors without ranks that were cut. Tensors that need no change are returned as new handles. */
+/**
+ * Returns the trained tensors to save, without the ranks that `rankPattern` removes. Unchanged tensors are returned as
+ * new handles on the same data.
+ */
 function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const filed = new Map<string, Tensor>();
   for (const [key, value] of trained) {
@@ -142,8 +148,8 @@ function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<st
 }
 
 /**
- * AdaLoRA: W + scaling B diag(E) A with nearly orthogonal B and A. During training, ranks are reallocated to the layers
- * that need them. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
+ * AdaLoRA: W + scaling B diag(E) A with nearly orthogonal B and A. During training, unimportant ranks are cut, so that
+ * important layers keep more of the total. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
  */
 export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   peftType: "ADALORA",
@@ -196,7 +202,8 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,
-  // If the base model is not in f32, PEFT converts the rank parameter of each layer, which then requires gradients.
+  // If the base model is not in f32, PEFT converts each layer's rank parameter. The conversion makes it require
+  // gradients, so it counts as trainable.
   countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
   setsFanInFanOut: true,
   swappable: { fields: ["initLoraWeights"] },

@@ -4,50 +4,52 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { isList, isRecord } from "../../config/sharedOptions.ts";
 
 /**
- * For each layer, which ranks are kept. Keyed by the name of the singular values:
- * "model.layers.0.self_attn.q_proj.lora_E".
+ * Which ranks of each layer are kept: true or false for each initial rank. Keyed by the name of the layer's singular
+ * values: "model.layers.0.self_attn.q_proj.lora_E".
  */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
 /** Options of `AdaLoraConfig`. Omitted ones have PEFT's defaults. */
 export interface AdaLoraOptions extends LayerPeftOptions {
-  /** The average rank of the layers at the end. Default: 8. */
+  /** The average rank per layer at the end of training. Default: 8. */
   targetR?: number;
   /** The initial rank of every layer. Default: 12. */
   initR?: number;
-  /** Steps before ranks are cut. Default: 0. */
+  /** Number of steps at the beginning during which no ranks are cut. Default: 0. */
   tinit?: number;
-  /** Final steps during which ranks do not change. Default: 0. */
+  /** Number of steps at the end during which ranks do not change. Default: 0. */
   tfinal?: number;
-  /** Steps between reallocations of ranks. Default: 1. */
+  /** Number of steps from one reallocation of ranks to the next. Default: 1. */
   deltaT?: number;
   /**
-   * Smoothing of the moving average of sensitivities, between 0 and 1; values near 1 change it slowly. Default: 0.85.
+   * Decay of the moving average of each parameter's sensitivity (|parameter · gradient|), from 0 to 1. Near 1 it
+   * changes slowly. Default: 0.85.
    */
   beta1?: number;
   /**
-   * Smoothing of the moving average of uncertainties, between 0 and 1; values near 1 change it slowly. Default: 0.85.
+   * Decay of the moving average of how much each sensitivity varies, from 0 to 1. Near 1 it changes slowly. Default:
+   * 0.85.
    */
   beta2?: number;
   /** Weight of the loss term that penalises non-orthogonal A and B. Default: 0.5. */
   orthRegWeight?: number;
-  /** Number of steps of the whole training. Required for training. */
+  /** Number of optimiser steps of the whole training, which determines when ranks are cut. Required for training. */
   totalStep?: number | null;
-  /** The allocated ranks. Set by training. */
+  /** Which ranks of each layer are kept. Training sets it. */
   rankPattern?: AdaLoraRanks | null;
-  /** The numerator of the scaling, alpha / initR. Default: 8. */
+  /** Alpha in the scaling alpha / initR. Default: 8. */
   loraAlpha?: number;
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: "none" | "all" | "lora_only";
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initLoraWeights?: boolean;
   /**
-   * Tokens whose embeddings train too: indices for the input embedding (and an output layer tied to it), or by module
-   * name.
+   * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
+   * to it; an object gives an array for each module name.
    */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
@@ -119,7 +121,10 @@ function check(config: AdaLoraConfig): void {
   checkOneOf(config, "initLoraWeights", config.initLoraWeights, [true, false]);
 }
 
-/** The file format of AdaLoRA's configuration. It contains LoRA's fields, of which AdaLoRA uses only some. */
+/**
+ * How AdaLoRA's configuration is read from and written to adapter_config.json. The file also contains LoRA's fields, of
+ * which AdaLoRA uses only some.
+ */
 export const adaLoraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

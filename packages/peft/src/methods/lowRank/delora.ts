@@ -17,14 +17,17 @@ import { addProduct } from "../shared/mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { DeloraConfig, deloraFormat } from "./deloraConfig.ts";
 
-/** Returns the norms of a matrix's rows (or columns), at least 1e-4. The gradient is zero below that. */
+/**
+ * Returns the norms of a matrix's rows (`dim` 1) or columns (`dim` 0), but at least 1e-4. Smaller norms get no
+ * gradient.
+ */
 function lengths(matrix: Tensor, dim: number): Tensor {
   return sqrt(clamp(sum(square(matrix), { dim }), { min: 1e-8 }));
 }
 
 /**
- * Adds B diag(λ / r / (|row of A| |column of B|)) A diag(n), where n holds the norms of the initial base weight's
- * columns.
+ * DeLoRA on a linear layer. Adds B diag(λ / r / (|row of A| |column of B|)) A diag(n) to the weight, where n [in]
+ * contains the column norms of the initial base weight.
  */
 class DeloraLinear implements LayerAdapter {
   readonly parameters: {
@@ -54,7 +57,7 @@ class DeloraLinear implements LayerAdapter {
     this.modules = config.moduleDropout > 0 ? { delora_dropout: this.#dropout } : {};
   }
 
-  /** The factor of each row of A, [r]. */
+  /** Returns λ / r divided by the norms of A's rows and B's columns, [r]. */
   #scales(): Tensor {
     const { delora_A: a, delora_B: b, delora_lambda: strength } = this.parameters;
     return div(mul(strength, 1 / this.#rank), mul(lengths(a, 1), lengths(b, 0)));
@@ -78,7 +81,10 @@ class DeloraLinear implements LayerAdapter {
   }
 }
 
-/** DeLoRA: low-rank updates of bounded strength. Bini et al. 2025, https://arxiv.org/abs/2503.18225 */
+/**
+ * DeLoRA: normalised low-rank updates whose size a trained strength λ bounds. Bini et al. 2025,
+ * https://arxiv.org/abs/2503.18225
+ */
 export const delora: PeftMethod<DeloraConfig> = definePeftMethod({
   peftType: "DELORA",
   Config: DeloraConfig,

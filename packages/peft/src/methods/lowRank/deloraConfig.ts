@@ -18,13 +18,13 @@ export interface DeloraOptions extends LayerPeftOptions {
   deloraLambda?: number;
   /** Dropout on the adapter's input during training. Default: 0. */
   moduleDropout?: number;
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Ranks for some targets, by path suffix or regular expression for it. */
+  /** Ranks other than `r`, keyed by the end of a module path or a regular expression for it. */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Strengths for some targets, with keys as in `rankPattern`. */
+  /** Values of λ that differ from `deloraLambda`, with keys as in `rankPattern`. */
   lambdaPattern?: Readonly<Record<string, number>>;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -61,7 +61,7 @@ export class DeloraConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of DeLoRA's configuration. */
+/** How DeLoRA's configuration is read from and written to adapter_config.json. */
 export const deloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -19,9 +19,9 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
 
 /**
- * A LoRA of rank r / k for each of a weight's k x k blocks. A [k, in / k, r] has one factor for each block of inputs.
- * The j-th part of its r results goes to the j-th block of outputs. B is [k, r, out / k]. With `hybridR`, adds a LoRA
- * over the whole weight.
+ * GraLoRA on a linear layer: a LoRA of rank r / k for each of the weight's k x k blocks. A is [k, in / k, r], with one
+ * factor for each block of inputs; the j-th of k parts of its r outputs goes to the j-th block of outputs. B is [k, r,
+ * out / k]. `hybridR` adds an ordinary LoRA for the whole weight.
  */
 class GraloraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
@@ -57,7 +57,7 @@ class GraloraLinear implements LayerAdapter {
     this.#inFeatures = inFeatures;
   }
 
-  /** Multiplies x [rows, in] by the matrix added to the weight: [rows, out]. */
+  /** Returns the update of x [rows, in] that is added to the base layer's output, [rows, out]. */
   #product(x: Tensor): Tensor {
     const { gralora_A: a, gralora_B: b } = this.parameters;
     const { "gralora_A_general.weight": wideA, "gralora_B_general.weight": wideB } = this.parameters;

@@ -13,21 +13,21 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `GraloraConfig`. Omitted ones have PEFT's defaults. */
 export interface GraloraOptions extends LayerPeftOptions {
-  /** The total rank of all blocks. Default: 32. */
+  /** Sum of the ranks of the k blocks for the same inputs. Default: 32. */
   r?: number;
-  /** The rank of an additional LoRA over the whole weight. Default: 0. */
+  /** Rank of an additional LoRA for the whole weight. 0: none. Default: 0. */
   hybridR?: number;
-  /** The numerator of the scaling: alpha / (r + hybridR). Default: 64. */
+  /** Alpha in the scaling alpha / (r + hybridR). Default: 64. */
   alpha?: number;
   /** Dropout on the adapter's input during training. Default: 0. */
   graloraDropout?: number;
-  /** Number of blocks into which inputs and outputs are split. Default: 2. */
+  /** Number k of blocks into which the inputs, and also the outputs, are split. Default: 2. */
   graloraK?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -68,7 +68,7 @@ export class GraloraConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of GraLoRA's configuration. */
+/** How GraLoRA's configuration is read from and written to adapter_config.json. */
 export const graloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

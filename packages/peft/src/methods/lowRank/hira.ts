@@ -13,12 +13,12 @@ import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { HiraConfig, hiraFormat } from "./hiraConfig.ts";
 
-/** Returns B A in the layout of the weight: A [r, in], B [out, r]. */
+/** Returns B A, or its transpose if the weight is stored as [in, out]. A is [r, in], B [out, r]. */
 function product(a: Tensor, b: Tensor, fanInFanOut: boolean): Tensor {
   return fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
 }
 
-/** HiRA on a linear layer: W + W ⊙ B A. */
+/** HiRA on a linear layer: the weight becomes W + W ⊙ B A, where ⊙ multiplies elementwise. */
 class HiraLinear implements LayerAdapter {
   readonly parameters: { readonly hira_A: Parameter; readonly hira_B: Parameter };
   readonly modules: Record<string, Module>;
@@ -50,7 +50,7 @@ class HiraLinear implements LayerAdapter {
     return scope(() => {
       const dropped = this.#dropout.forward(x);
       const factors = product(a, b, fanInFanOut);
-      // A single product suffices without dropout.
+      // Without dropout, one product with W ⊙ (1 + B A) suffices.
       if (dropped === x) return linear(x, mul(toF32(weight), add(factors, 1)), bias, { fanInFanOut });
       return add(base.forward(x), linear(dropped, mul(toF32(weight), factors), null, { fanInFanOut }));
     });
@@ -62,7 +62,7 @@ class HiraLinear implements LayerAdapter {
   }
 }
 
-/** HiRA on an embedding: A [r, vocabulary], B [dim, r]. */
+/** HiRA on an embedding with A [r, vocabulary] and B [dim, r]. */
 class HiraEmbedding implements LayerAdapter {
   readonly parameters: { readonly hira_embedding_A: Parameter; readonly hira_embedding_B: Parameter };
 

@@ -9,13 +9,13 @@ export interface HiraOptions extends LayerPeftOptions {
   /** Dropout on the adapter's input during training. Default: 0. */
   hiraDropout?: number;
   /**
-   * True if the weight is stored as [in, out]. Ignored, since it is derived from the layers. Kept for the files,
-   * as in PEFT.
+   * True if the weights are stored as [in, out]. Has no effect here; it is only read from and written to
+   * adapter_config.json.
    */
   fanInFanOut?: boolean;
   /**
-   * Initialisation. True: B zero (a no-op) and A uniform. "gaussian": B zero and A from N(0, 1/r²). False and null:
-   * both from N(0, 1). Default: true.
+   * How A and B are initialised. True: B zero, A uniform. "gaussian": B zero, A from N(0, 1/r²). False or null: both
+   * from N(0, 1), so that outputs change. Default: true.
    */
   initWeights?: boolean | "gaussian" | null;
 }
@@ -43,11 +43,11 @@ export class HiraConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of HiRA's configuration. */
+/** How HiRA's configuration is read from and written to adapter_config.json. */
 export const hiraFormat: ConfigFormat = {
   classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r"],
   floats: ["hira_dropout"],
-  // PEFT accepts it for additional adapters, but not for the first one of a model.
+  // PEFT accepts `rank_pattern` for additional adapters, but not for a model's first one.
   refused: { rank_pattern: {} },
   ignored: {},
 };

@@ -15,7 +15,7 @@ import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { MissConfig, missFormat } from "./missConfig.ts";
 
-/** Throws if a layer's sizes are incompatible with the options. */
+/** Throws if a layer's input or output size does not suit `r`, `miniR` or `initWeights`. */
 function check({ config, base, path }: LayerContext<MissConfig>): void {
   const { r, miniR, initWeights } = config;
   const { inFeatures, outFeatures } = base as Linear;
@@ -30,8 +30,8 @@ function check({ config, base, path }: LayerContext<MissConfig>): void {
 }
 
 /**
- * Adds the product of D and s, where s [r] sums the entries of x that are r apart. D is [r, out], or [r, miniR]
- * repeated over the outputs.
+ * MiSS on a linear layer. Adds s D to the output, where s [r] contains sums of inputs: s[j] sums x[j], x[j + r], x[j +
+ * 2r], .... D is [r, out], or [r, miniR] repeated over the outputs.
  */
 class MissLinear implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
@@ -39,7 +39,7 @@ class MissLinear implements LayerAdapter {
   readonly constants: readonly Tensor[];
   readonly #dropout: Dropout;
   readonly #outFeatures: number;
-  /** The row of D for each input. */
+  /** For each input, the index of its row of D: i mod r. Used for merging. */
   readonly #rows: Tensor;
 
   constructor(context: LayerContext<MissConfig>) {
@@ -59,7 +59,7 @@ class MissLinear implements LayerAdapter {
     this.constants = [this.#rows];
   }
 
-  /** Repeats t [..., width] along the last dimension to [..., out]. */
+  /** Repeats a tensor [..., width] along its last dimension up to [..., out]. */
   #repeated(t: Tensor): Tensor {
     const lead = t.shape.slice(0, -1);
     const width = t.shape[t.ndim - 1];
@@ -92,7 +92,8 @@ class MissLinear implements LayerAdapter {
 }
 
 /**
- * MiSS's variant "bat": each [r, r] block W of the weight becomes W + W D + D, with one D [r, r] for each r outputs.
+ * MiSS's variant "bat". Each [r, r] block W of the weight becomes W + W D + D. Every group of r outputs has its own
+ * trained D [r, r].
  */
 class MissBat implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
@@ -104,7 +105,7 @@ class MissBat implements LayerAdapter {
     this.parameters = { miss_block: drawn(zero, [(context.base as Linear).outFeatures / r, r, r]) };
   }
 
-  /** Returns the matrix that is added to a weight [out, in]. */
+  /** Returns the update that is added to a weight [out, in]. */
   #delta(weight: Tensor): Tensor {
     const { miss_block: block } = this.parameters;
     const [groups, r] = block.shape;
@@ -125,7 +126,10 @@ class MissBat implements LayerAdapter {
   }
 }
 
-/** MiSS: one small matrix shared by all blocks of a weight. Kang and Yin 2024, https://arxiv.org/abs/2409.15371 */
+/**
+ * MiSS: an update in which all blocks of a weight share one small trained matrix. Kang and Yin 2024,
+ * https://arxiv.org/abs/2409.15371
+ */
 export const miss: PeftMethod<MissConfig> = definePeftMethod({
   peftType: "MISS",
   Config: MissConfig,

@@ -5,18 +5,20 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `MissConfig`. Omitted ones have PEFT's defaults. */
 export interface MissOptions extends LayerPeftOptions {
-  /** The rank: inputs whose index is equal modulo r share a row of the trained matrix. Default: 64. */
+  /** Number of rows in the trained matrix. Inputs whose indices are equal modulo r share a row. Default: 64. */
   r?: number;
   /** Dropout on the adapter's input during training. Default: 0. */
   missDropout?: number;
-  /** With `initWeights: "mini"`, the number of outputs after which the values repeat. Default: 1. */
+  /**
+   * Used only with `initWeights: "mini"`: number of trained columns, which repeat over the layer's outputs. Default: 1.
+   */
   miniR?: number;
   /**
-   * True: MiSS, initialised with zeros. False: MiSS, random. "bat": the variant whose update depends on the weight.
-   * "mini": the variant whose outputs share values. Default: true.
+   * Variant and initialisation. True: MiSS from zeros. False: MiSS from random values. "bat": the variant whose update
+   * depends on the base weight, from zeros. "mini": the variant whose outputs share values, from zeros. Default: true.
    */
   initWeights?: boolean | "bat" | "mini";
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -47,7 +49,7 @@ export class MissConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of MiSS's configuration. */
+/** How MiSS's configuration is read from and written to adapter_config.json. */
 export const missFormat: ConfigFormat = {
   classic: [...layerFields, "bias", "init_weights", "mini_r", "miss_dropout", "r"],
   floats: ["miss_dropout"],

@@ -20,14 +20,17 @@ import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContex
 import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {
-  /** A [r, 1, small] and B [large, n, r], sized for the largest layers. Each layer uses a leading block. */
+  /**
+   * The random bases A [r, 1, small] and B [large, n, r], sized for the largest layers. Smaller layers use their first
+   * entries.
+   */
   buffers: { randlora_A: Tensor; randlora_B: Tensor };
 }
 
-/** Returns the number of bases of rank r for a layer whose smaller size is `size`. */
+/** Returns how many bases of rank r are needed for full rank, if `size` is the layer's smaller dimension. */
 const basesFor = (size: number, r: number): number => Math.ceil(size / r);
 
-/** Returns random bases with standard deviation 1, as large as the largest layer requires. */
+/** Creates the random bases, with standard deviation 1 and large enough for the largest layer. */
 function bases({ layers, config, generator, loading }: SharedContext<RandLoraConfig>): Bases {
   const { r, sparse, verySparse } = config;
   const linears = layers.map(({ base }) => base as Linear);
@@ -52,11 +55,12 @@ function bases({ layers, config, generator, loading }: SharedContext<RandLoraCon
 }
 
 /**
- * A sum of products of random bases, each scaled along its rank by λ [r, n] and along the smaller size by γ [n, small].
+ * RandLoRA on a linear layer. The update is a sum of n products of random bases, scaled by trained factors: λ [r, n]
+ * for each rank of each basis, and γ [n, small] along the weight's smaller dimension.
  */
 class RandLoraLinear implements LayerAdapter {
   readonly parameters: { readonly randlora_lambda: Parameter; readonly randlora_gamma: Parameter };
-  /** PEFT's files repeat the bases for every layer. */
+  /** The random bases, which PEFT's files contain once for every layer. */
   readonly buffers: Bases["buffers"];
   readonly modules: Record<string, Module>;
   readonly #dropout: Dropout;
@@ -82,7 +86,9 @@ class RandLoraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** Returns A [k, in] and B [out, k], whose product is added to the weight. k is the sum of the bases' ranks. */
+  /**
+   * Returns A [k, in] and B [out, k], whose product is the update of the weight. k is n r, the sum of the bases' ranks.
+   */
   #factors(): [a: Tensor, b: Tensor] {
     const { randlora_lambda: lambda, randlora_gamma: gamma } = this.parameters;
     const { randlora_A: a, randlora_B: b } = this.buffers;
@@ -90,7 +96,7 @@ class RandLoraLinear implements LayerAdapter {
     const [, small] = gamma.shape;
     const large = Math.max(this.#inFeatures, this.#outFeatures);
     const scaled = mul(mul(lambda.reshape([r, n, 1]), leadingBlock(a, [r, 1, small])), gamma);
-    // PEFT flattens one factor by rank, then basis, and the other by basis, then rank.
+    // PEFT flattens one factor with the basis index fastest and the other with the rank index fastest.
     const trained = affine(scaled.reshape([r * n, small]), { scale: this.#scaling });
     const fixed = leadingBlock(b, [large, n, r]).reshape([large, n * r]);
     const isWide = small === this.#inFeatures;

@@ -14,25 +14,34 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `RandLoraConfig`. Omitted ones have PEFT's defaults. */
 export interface RandLoraOptions extends LayerPeftOptions {
-  /** The rank of each random basis. A smaller rank means more bases and more trained parameters. Default: 32. */
+  /** Rank of each random basis. A smaller rank means more bases and more trained parameters. Default: 32. */
   r?: number;
-  /** The seed from which PEFT drew the bases. Kept for the files. Default: 0. */
+  /**
+   * Seed for PEFT's random bases. Has no effect here; it is only read from and written to adapter_config.json. Default:
+   * 0.
+   */
   projectionPrngKey?: number;
-  /** True if files contain the bases. Must be true, since PEFT's random bases differ between machines. */
+  /**
+   * Whether adapter files contain the random bases. Must be true, since PEFT draws different bases on different
+   * machines.
+   */
   saveProjection?: boolean;
-  /** True if bases consist of -1, 0 and 1, with two thirds zeros. Default: false. */
+  /** Whether the bases contain only -1, 0 and 1, with about two thirds zeros. Default: false. */
   sparse?: boolean;
-  /** The same with even fewer nonzero values. Default: false. */
+  /**
+   * Whether the bases contain only -1, 0 and 1, with a fraction of 1 - 1 / √n zeros, where n is the smaller dimension.
+   * Default: false.
+   */
   verySparse?: boolean;
   /** Dropout on the input of the bases during training. Default: 0. */
   randloraDropout?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The numerator of the scaling: alpha / r. Default: 640. */
+  /** Alpha in the scaling alpha / r. Default: 640. */
   randloraAlpha?: number;
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -84,7 +93,7 @@ export class RandLoraConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of RandLoRA's configuration. */
+/** How RandLoRA's configuration is read from and written to adapter_config.json. */
 export const randloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -5,14 +5,18 @@ import type { Allocator } from "../shared/method.ts";
 import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
 
 /**
- * Moving averages, for each element of a parameter, of the loss's sensitivity to it and of the sensitivity's variation.
+ * How important each element of a parameter is. Moving averages of its sensitivity (|value · gradient|) and of the
+ * sensitivity's variation.
  */
 interface Importance {
   sensitivity: Tensor;
   uncertainty: Tensor;
 }
 
-/** Allocates AdaLoRA's ranks to the layers that need them, as in its paper (sections 3.2 and 3.3). */
+/**
+ * Cuts AdaLoRA's ranks during training, so that important layers keep more of the total rank. Follows sections 3.2 and
+ * 3.3 of the paper.
+ */
 export class RankAllocator implements Allocator<AdaLoraConfig> {
   readonly #layers: ReadonlyMap<string, LayerAdapter>;
   readonly #importance = new Map<Parameter, Importance>();
@@ -39,7 +43,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     return config.with({ rankPattern });
   }
 
-  /** Frees the averages. */
+  /** Frees the moving averages. */
   dispose(): void {
     for (const { sensitivity, uncertainty } of this.#importance.values()) {
       sensitivity.dispose();
@@ -85,7 +89,10 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     return [...this.#layers.values()].reduce((all, { parameters }) => all + parameters.lora_E.shape[0], 0);
   }
 
-  /** Returns the total rank allowed after a step, or null if ranks do not change. It falls cubically with time. */
+  /**
+   * Returns the total rank of all layers that is allowed after a step. It falls cubically from the initial to the
+   * target rank. Returns null if no ranks change at this step.
+   */
   #budget({ tinit, tfinal, deltaT, targetR }: AdaLoraConfig, step: number, totalStep: number): number | null {
     const end = totalStep - tfinal;
     if (step <= tinit || (step < end && step % deltaT !== 0)) return null;
@@ -94,7 +101,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     return Math.trunc((this.#initial - target) * rest ** 3 + target);
   }
 
-  /** Updates the averages from the gradients. */
+  /** Updates the moving averages from the current gradients. */
   #measure({ beta1, beta2 }: AdaLoraConfig): void {
     for (const [path, name, parameter] of this.#named()) {
       const { grad, size } = parameter;
@@ -117,8 +124,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
   }
 
   /**
-   * Returns which ranks to keep within the budget: those whose singular values and vectors are most important. Null if
-   * all are kept.
+   * Returns which ranks to keep so that their total is at most `budget`: the most important ones. Null if all are kept.
    */
   async #allocate(budget: number): Promise<AdaLoraRanks | null> {
     const cut = this.#initial - budget;
@@ -136,7 +142,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     );
   }
 
-  /** Returns the importance of each rank, [r]. */
+  /** Returns the importance of each of a layer's ranks, [r]. */
   #score({ lora_A, lora_B, lora_E }: LayerAdapter["parameters"]): Tensor {
     const of = (parameter: Parameter): Tensor => {
       const found = this.#importance.get(parameter);
@@ -152,7 +158,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     for (const [path, { parameters }] of this.#layers) {
       const { lora_E } = parameters;
       const stays = rankPattern[`${path}.lora_E`];
-      // A loaded adapter contains only the ranks that were kept.
+      // A loaded adapter contains only the kept ranks, so there is nothing to mask.
       if (!stays || stays.length !== lora_E.shape[0]) continue;
       noGrad(() =>
         scope(() => {
@@ -167,7 +173,10 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
   }
 }
 
-/** Updates a moving average with a value. Starts from zero without a previous average. */
+/**
+ * Returns an exponential moving average after adding a value: beta · average + (1 - beta) · value. Without a previous
+ * average, starts from zero.
+ */
 function moved(average: Tensor | undefined, value: Tensor, beta: number): Tensor {
   const share = affine(value, { scale: 1 - beta });
   return average ? add(affine(average, { scale: beta }), share) : share;

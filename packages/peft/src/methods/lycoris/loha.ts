@@ -19,15 +19,15 @@ import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 import { lycorisFormat } from "./lycorisConfig.ts";
 
 /**
- * LoHa on a linear layer: the elementwise product of two rank-r products, (A₁ B₁) ∘ (A₂ B₂), with A [out, r] and B [r,
- * in].
+ * LoHa on a linear layer. The update is the elementwise product of two rank-r products, (A₁ B₁) ∘ (A₂ B₂), where each A
+ * is [out, r] and each B [r, in].
  */
 class LoHaLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<"hada_w1_a" | "hada_w1_b" | "hada_w2_a" | "hada_w2_b", Parameter>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly #dropout: LycorisDropout;
   readonly #scaling: number;
-  /** True if one product of rank r² is cheaper than a product with the full matrix. */
+  /** True if multiplying by two factors of rank r² is cheaper than multiplying by the full update matrix. */
   readonly #factored: boolean;
 
   constructor(context: LayerContext<LoHaConfig>) {
@@ -60,12 +60,12 @@ class LoHaLayer implements LayerAdapter {
     });
   }
 
-  /** Computes the update that is added to the base layer's output. Undefined if dropout may skip parts of it. */
+  /** Function that computes the update added to the base layer's output. Undefined if dropout is configured. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }
 
-  /** Returns the update that is added to the base layer's output, without dropout. */
+  /** Returns the update for x that is added to the base layer's output, without dropout. */
   #product(x: Tensor): Tensor {
     if (!this.#factored) return matmul(x, this.#delta(), { transposeB: true });
     const [a, b] = this.#factors();
@@ -74,8 +74,8 @@ class LoHaLayer implements LayerAdapter {
   }
 
   /**
-   * Returns the equivalent product B A of rank r²: A [r², in] and B [out, r²]. Each of its rank-one components combines
-   * one component of each product.
+   * Returns the update matrix as one product B A of rank r²: A [r², in] and B [out, r²]. Each pair of ranks, one from
+   * each product, gives one rank of the result.
    */
   #factors(): [a: Tensor, b: Tensor] {
     const { hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b } = this.parameters;
@@ -86,7 +86,7 @@ class LoHaLayer implements LayerAdapter {
     return [a.reshape([r * r, inFeatures]), b.reshape([outFeatures, r * r])];
   }
 
-  /** Returns the matrix that is added to the weight, [out, in]. */
+  /** Returns the update matrix that is added to the weight, [out, in]. */
   #delta(): Tensor {
     const { hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b } = this.parameters;
     const product = mul(matmul(hada_w1_a, hada_w1_b), matmul(hada_w2_a, hada_w2_b));

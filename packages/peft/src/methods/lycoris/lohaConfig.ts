@@ -4,7 +4,7 @@ import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfi
 
 /** Options of `LoHaConfig`. Omitted ones have PEFT's defaults. */
 export interface LoHaOptions extends LycorisOptions {
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
 }
 

@@ -17,9 +17,9 @@ import { LoKrConfig, lokrFormat } from "./lokrConfig.ts";
 import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 
 /**
- * Splits a size into two factors, as PEFT does. If `wanted` divides the size, returns `wanted` and the quotient.
- * Otherwise returns the factors nearest to the square root, the smaller first. The smaller one is at most `wanted`,
- * unless `wanted` is -1.
+ * Splits `size` into two factors, as PEFT does. If `wanted` divides `size`, returns `wanted` and the quotient.
+ * Otherwise returns the two factors nearest to √size, smaller first; the smaller is at most `wanted`, unless `wanted`
+ * is -1.
  */
 export function factorization(size: number, wanted: number): [small: number, large: number] {
   if (wanted > 0 && size % wanted === 0) return [wanted, size / wanted];
@@ -36,8 +36,8 @@ export function factorization(size: number, wanted: number): [small: number, lar
 }
 
 /**
- * LoKr on a linear layer: the Kronecker product of a small and a larger matrix, each stored whole or as a rank-r
- * product.
+ * LoKr on a linear layer. The update is the Kronecker product of a smaller and a larger matrix. Each matrix is trained
+ * in full or as a product of rank r.
  */
 class LoKrLayer implements LayerAdapter {
   readonly parameters: Record<string, Parameter> = {};
@@ -78,7 +78,7 @@ class LoKrLayer implements LayerAdapter {
     this.parameters[name] = drawn(draw, shape);
   }
 
-  /** Returns both matrices in full: [out₁, in₁] and [out₂, in₂]. */
+  /** Returns the two matrices of the Kronecker product: [out₁, in₁] and [out₂, in₂]. */
   #matrices(): [Tensor, Tensor] {
     const { lokr_w1, lokr_w1_a, lokr_w1_b, lokr_w2, lokr_w2_a, lokr_w2_b } = this.parameters;
     return [lokr_w1 ?? matmul(lokr_w1_a, lokr_w1_b), lokr_w2 ?? matmul(lokr_w2_a, lokr_w2_b)];
@@ -94,12 +94,15 @@ class LoKrLayer implements LayerAdapter {
     });
   }
 
-  /** Computes the update that is added to the base layer's output. Undefined if dropout may skip parts of it. */
+  /** Function that computes the update added to the base layer's output. Undefined if dropout is configured. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }
 
-  /** Computes s x (W₁ ⊗ W₂)ᵀ one matrix at a time: rows [in₁, in₂] become [in₁, out₂], then [out₁, out₂]. */
+  /**
+   * Returns the update scaling · x (W₁ ⊗ W₂)ᵀ without forming the Kronecker product: each row of x, as [in₁, in₂],
+   * becomes [in₁, out₂] and then [out₁, out₂].
+   */
   #product(x: Tensor): Tensor {
     const [left, right] = this.#matrices();
     const [out1, in1] = left.shape;

@@ -5,15 +5,21 @@ import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfi
 
 /** Options of `LoKrConfig`. Omitted ones have PEFT's defaults. */
 export interface LoKrOptions extends LycorisOptions {
-  /** Divides the kept outputs by their share after rank dropout. Default: false. */
+  /** Whether to divide the outputs that rank dropout keeps by the fraction of kept outputs. Default: false. */
   rankDropoutScale?: boolean;
-  /** Factorises the left matrix of the Kronecker product too, if that makes it smaller. Default: false. */
+  /**
+   * Whether the first (smaller) matrix of the Kronecker product is also a rank-r product, if that has fewer parameters.
+   * Default: false.
+   */
   decomposeBoth?: boolean;
-  /** The factor into which a layer's sizes are split, or near it. -1: factors near their square roots. Default: -1. */
+  /**
+   * Wanted smaller factor when input and output sizes are split in two; a near factor is used if it is not a divisor.
+   * -1: both factors near the square root. Default: -1.
+   */
   decomposeFactor?: number;
   /**
-   * Starts as a no-op with the left matrix zero (true) or the right one ("lycoris"). False: random. Default:
-   * true.
+   * How the two matrices are initialised. True: the first one zero. "lycoris": the second one zero. False: both random,
+   * so that outputs change. Default: true.
    */
   initWeights?: boolean | "lycoris";
 }
@@ -54,7 +60,7 @@ export class LoKrConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of LoKr's configuration. */
+/** How LoKr's configuration is read from and written to adapter_config.json. */
 export const lokrFormat: ConfigFormat = {
   ...lycorisFormat,
   classic: [...lycorisFormat.classic, "decompose_both", "decompose_factor"],

@@ -8,22 +8,22 @@ import type { LycorisOptions } from "./lycorisConfig.ts";
 
 type Shared = PeftConfig & Required<Pick<LycorisOptions, "r" | "alpha" | "rankPattern" | "alphaPattern">>;
 
-/** Returns the rank of the layer at `path`, and the scaling of the matrix added to its weight. */
+/** Returns the rank of the layer at `path`, and alpha / r, by which the update is multiplied. */
 export function lycorisRank(config: Shared, path: string): { r: number; scaling: number } {
   const r = patternValue(config.rankPattern, path, config.r);
   return { r, scaling: patternValue(config.alphaPattern, path, config.alpha) / r };
 }
 
 /**
- * Returns PyTorch's default initialiser of a matrix, with a bound from its number of columns. It is zero if values will
- * be read from a file.
+ * Returns initialisers: `zero`, and `usual`, PyTorch's default for a matrix, uniform with bound 1 / √columns. If values
+ * will be read from a file, both give zeros.
  */
 export function lycorisDraws(context: LayerContext<PeftConfig>): { zero: Draw; usual: Draw } {
   const { zero, uniform } = draws(context);
   return { zero, usual: context.loading ? zero : (shape) => uniform(1 / Math.sqrt(shape[1]))(shape) };
 }
 
-/** The dropout of LoHa and LoKr during training: of outputs, and of the whole adapter of a layer. */
+/** LoHa's and LoKr's dropout during training. Drops single outputs of the update, or skips a layer's whole adapter. */
 export class LycorisDropout extends Module {
   readonly generator: Generator;
   readonly #rank: number;
@@ -41,14 +41,14 @@ export class LycorisDropout extends Module {
     return this.#rank === 0 && this.#module === 0;
   }
 
-  /** Returns true if the whole adapter is skipped in this call. */
+  /** Draws whether to skip the layer's whole adapter in this call. Always false outside of training. */
   skips(): boolean {
     return this.training && this.#module > 0 && this.#draw(1)[0] <= this.#module;
   }
 
   /**
-   * Returns the factors of the update's outputs, [out]: ones and zeros, divided by their mean if `scaled`. Null without
-   * dropout.
+   * Draws a factor for each output of the update, [out]: 1 for kept outputs, 0 for dropped ones. If `scaled`, divides
+   * by the fraction of kept outputs. Null if there is no rank dropout.
    */
   mask({ outFeatures, weight }: Linear, scaled: boolean): Tensor | null {
     if (!this.training || this.#rank === 0) return null;

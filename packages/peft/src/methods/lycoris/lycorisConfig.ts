@@ -6,19 +6,19 @@ import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
 export interface LycorisOptions extends LayerPeftOptions {
   /** The rank. Default: 8. */
   r?: number;
-  /** The numerator of the scaling, alpha / r. Default: 8. */
+  /** Alpha in the scaling alpha / r. Default: 8. */
   alpha?: number;
   /** Probability of dropping the adapter's update of an output feature during training. Default: 0. */
   rankDropout?: number;
   /** Probability of skipping the whole adapter of a layer during training. Default: 0. */
   moduleDropout?: number;
-  /** Ranks for some targets, by path suffix or regular expression for it. */
+  /** Ranks other than `r`, keyed by the end of a module path or a regular expression for it. */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Alphas for some targets, with keys as in `rankPattern`. */
+  /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
 }
 
-/** Throws for shared options that are out of range. */
+/** Throws if an option that LoHa and LoKr share is out of range. */
 export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, keyof LayerPeftOptions>>): void {
   checkInteger(config, "r", config.r);
   checkPattern(config, "rankPattern", config.rankPattern, checkInteger);
@@ -27,7 +27,10 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
   for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
 }
 
-/** The file format of the shared options. Convolutions are not supported, so options for them are ignored. */
+/**
+ * How the shared options are read from and written to adapter_config.json. Options for convolutions are ignored, since
+ * convolutions are not supported.
+ */
 export const lycorisFormat: ConfigFormat = {
   classic: [
     ...layerFields,

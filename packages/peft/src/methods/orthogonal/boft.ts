@@ -16,8 +16,8 @@ import { BOFTConfig, boftFormat } from "./boftConfig.ts";
 import { cayley, identity, rotateBlocks } from "./rotation.ts";
 
 /**
- * Returns the number and the size of a layer's blocks. Throws if the layer's inputs cannot be split as the butterfly
- * factors require.
+ * Returns the number and size of the blocks into which a layer's inputs are split. Throws if the inputs cannot be split
+ * as the butterfly factors require.
  */
 function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): { count: number; size: number } {
   const { boftBlockSize, boftBlockNum, boftNButterflyFactor: factor } = config;
@@ -36,8 +36,8 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
 }
 
 /**
- * Returns the source index of each feature in a butterfly's permutation. At `level`, each run of 2^level blocks is
- * split into half blocks, and the half blocks at even positions come first.
+ * Returns the butterfly permutation of a rotation: the source index of each feature. At `level`, each run of 2^level
+ * blocks is split into half blocks, and the half blocks at even positions come first.
  */
 function butterfly(features: number, blockSize: number, level: number): Int32Array {
   const half = blockSize / 2;
@@ -57,7 +57,9 @@ function inverse(order: Int32Array): Int32Array {
   return back;
 }
 
-/** During training, replaces some blocks of one of the rotations [N, D, size, size] by the identity. */
+/**
+ * During training, picks one of the N rotations [N, D, size, size] and replaces some of its D blocks by the identity.
+ */
 class MultiplicativeDropout extends Module {
   readonly #p: number;
   readonly #generator: Generator;
@@ -81,14 +83,17 @@ class MultiplicativeDropout extends Module {
   }
 }
 
-/** Successive block-diagonal rotations of a layer's input, and a factor for each output. */
+/**
+ * BOFT on a linear layer: applies block-diagonal rotations to the input, one after the other, and a factor to each
+ * output.
+ */
 class BoftLinear implements LayerAdapter {
   readonly parameters: { readonly boft_R: Parameter; readonly boft_s: Parameter };
   readonly modules: Record<string, Module>;
   readonly constants: readonly Tensor[];
   /**
-   * For each rotation, the index tensors that gather its features and restore the order. Null if no permutation is
-   * needed.
+   * For each rotation, index tensors that bring its features together and that restore their order. Null for a rotation
+   * that needs no permutation.
    */
   readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
   readonly #dropout: MultiplicativeDropout;
@@ -115,7 +120,7 @@ class BoftLinear implements LayerAdapter {
     this.modules = config.boftDropout > 0 ? { boft_dropout: this.#dropout } : {};
   }
 
-  /** Returns the rotations [N, D, size, size]. */
+  /** Returns the rotation matrices, [N, D, size, size]: N rotations with D blocks each. */
   #rotations(): Tensor {
     const { boft_R: r } = this.parameters;
     const flat = r.reshape([-1, ...r.shape.slice(2)]);
@@ -123,7 +128,7 @@ class BoftLinear implements LayerAdapter {
     return this.#dropout.forward(cayley(skew).reshape(r.shape));
   }
 
-  /** Applies one of the rotations to x [..., in]. `back` applies its transpose. */
+  /** Applies the rotation number `level` to x [..., in], or its transpose if `back` is true. */
   #rotate(x: Tensor, rotations: Tensor, level: number, back: boolean): Tensor {
     const order = this.#orders[level];
     const dim = x.ndim - 1;

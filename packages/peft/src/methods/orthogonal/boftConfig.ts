@@ -5,22 +5,22 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `BOFTConfig`. Omitted ones have PEFT's defaults. */
 export interface BOFTOptions extends LayerPeftOptions {
-  /** The size of a block; 0 if `boftBlockNum` is set instead. Default: 4. */
+  /** Number of inputs in a block. 0 if `boftBlockNum` is set instead. Default: 4. */
   boftBlockSize?: number;
-  /** The number of blocks of a layer; 0 if `boftBlockSize` is set instead. Default: 0. */
+  /** Number of blocks into which a layer's inputs are split. 0 if `boftBlockSize` is set instead. Default: 0. */
   boftBlockNum?: number;
   /**
-   * Number of successive rotations, each with a different grouping of features. PEFT uses 1 if it cannot compile for
+   * Number of successive rotations, each of which groups the inputs differently. PEFT uses 1 if it cannot compile for
    * CUDA. Default: 1.
    */
   boftNButterflyFactor?: number;
-  /** The share of one rotation's blocks that a training step replaces by the identity. Default: 0. */
+  /** Fraction of blocks, of one random rotation, that each training step replaces by the identity. Default: 0. */
   boftDropout?: number;
-  /** True if the weight is stored as [in, out]. Kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
 }
 
@@ -64,7 +64,7 @@ export class BOFTConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of BOFT's configuration. */
+/** How BOFT's configuration is read from and written to adapter_config.json. */
 export const boftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -36,7 +36,7 @@ function unitRows(rows: Tensor): Tensor {
   return div(rows, sqrt(sum(square(rows), { dim: -1, keepdim: true })));
 }
 
-/** Returns an orthonormal basis of the rows, computed row by row with Gram-Schmidt. */
+/** Returns orthonormal rows that span the same space, computed with the Gram-Schmidt method. */
 function orthonormalRows(rows: Tensor): Tensor {
   const basis: Tensor[] = [];
   for (const row of rows.split(1, { dim: 0 })) {
@@ -47,7 +47,10 @@ function orthonormalRows(rows: Tensor): Tensor {
   return cat(basis, { dim: 0 });
 }
 
-/** Successive Householder reflections (I - 2 u uᵀ) of a layer's input, one for each normalised column u. */
+/**
+ * HRA on a linear layer: applies Householder reflections I - 2 u uᵀ to the input, one for each normalised column u of
+ * the trained matrix.
+ */
 class HraLinear implements LayerAdapter {
   readonly parameters: { readonly hra_u: Parameter };
   readonly #orthogonal: boolean;
@@ -74,7 +77,7 @@ class HraLinear implements LayerAdapter {
     this.#orthogonal = applyGS;
   }
 
-  /** Returns U and V, both [r, in]. The product of the reflections is I - Uᵀ V. */
+  /** Returns U and V, both [r, in], such that the product of all reflections is I - Uᵀ V. */
   #factors(): [u: Tensor, v: Tensor] {
     const rows = this.parameters.hra_u.transpose(0, 1);
     if (this.#orthogonal) {
@@ -103,7 +106,9 @@ class HraLinear implements LayerAdapter {
   }
 }
 
-/** HRA: chains of Householder reflections. Yuan et al. 2024, https://arxiv.org/abs/2405.17484 */
+/**
+ * HRA: multiplies the weight by a chain of Householder reflections. Yuan et al. 2024, https://arxiv.org/abs/2405.17484
+ */
 export const hra: PeftMethod<HRAConfig> = definePeftMethod({
   peftType: "HRA",
   Config: HRAConfig,

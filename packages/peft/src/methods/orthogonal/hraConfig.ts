@@ -5,16 +5,19 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `HRAConfig`. Omitted ones have PEFT's defaults. */
 export interface HRAOptions extends LayerPeftOptions {
-  /** The number of reflections. Must be even to start as a no-op. Default: 8. */
+  /** Number of reflections. Must be even if `initWeights` is true. Default: 8. */
   r?: number;
   /**
-   * Orthogonalises the reflection vectors with Gram-Schmidt. Can only be initialised with `initWeights:
-   * false`. Default: false.
+   * Whether to orthogonalise the reflection vectors with the Gram-Schmidt method. Requires `initWeights: false`.
+   * Default: false.
    */
   applyGS?: boolean;
-  /** Starts as pairs of equal reflections, a no-op; otherwise random. Default: true. */
+  /**
+   * True: pairs of equal reflections, which cancel, so that outputs do not change. False: random reflections. Default:
+   * true.
+   */
   initWeights?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -41,7 +44,7 @@ export class HRAConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of HRA's configuration. */
+/** How HRA's configuration is read from and written to adapter_config.json. */
 export const hraFormat: ConfigFormat = {
   classic: [...layerFields, "apply_GS", "bias", "init_weights", "r"],
   floats: [],

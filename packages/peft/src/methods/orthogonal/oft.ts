@@ -16,7 +16,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { OFTConfig, oftFormat } from "./oftConfig.ts";
 import { cayley, cayleyNeumann, rotateBlocks, type SkewMap, skewMap, skewSymmetric } from "./rotation.ts";
 
-/** Returns the divisor of `features` that is nearest to `wanted`; the smaller one of two. */
+/** Returns the divisor of `features` that is nearest to `wanted`. If two are equally near, returns the smaller. */
 function nearestDivisor(features: number, wanted: number): number {
   if (wanted >= features) return features;
   for (let distance = 0; ; distance++) {
@@ -26,7 +26,10 @@ function nearestDivisor(features: number, wanted: number): number {
   }
 }
 
-/** Returns the number and the size of the blocks into which a layer's features are split. */
+/**
+ * Returns the number and size of the blocks into which a layer's features are split. Warns if the configured value had
+ * to be changed to a divisor.
+ */
 function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: number): { count: number; size: number } {
   const key = config.r === 0 ? "oftBlockSize" : "r";
   const divisor = nearestDivisor(features, config[key]);
@@ -38,7 +41,7 @@ function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: numbe
   return config.r === 0 ? { count: other, size: divisor } : { count: divisor, size: other };
 }
 
-/** A rotation of each block of features: of a linear layer's input, or of an embedding's output. */
+/** OFT on a layer: rotates each block of features in a linear layer's input or in an embedding's output. */
 class OftLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   readonly constants: readonly Tensor[];
@@ -61,13 +64,16 @@ class OftLayer implements LayerAdapter {
     this.#config = config;
   }
 
-  /** Scales blocks beyond the limit of constrained OFT back to it, in place. */
+  /**
+   * Scales blocks that are further from the identity than constrained OFT allows back to the limit. Changes the weight
+   * in place.
+   */
   #constrain(): void {
     const weight = this.#weight.detach();
     const limit = this.#config.eps / Math.sqrt(weight.shape[0]);
     // Tolerance, so that blocks at the limit are not rescaled because of rounding.
     const far = limit * (1 + 1e-6);
-    // Each value occurs twice in its skew-symmetric matrix.
+    // Each trained value occurs twice in its skew-symmetric matrix, so the squared norm is doubled.
     const norms = sqrt(affine(square(weight).sum({ dim: 1, keepdim: true }), { scale: 2 }));
     copyInto(this.#weight, where(le(norms, far), weight, mul(weight, norms.reciprocal().mul(limit))));
   }
@@ -93,8 +99,8 @@ class OftLayer implements LayerAdapter {
 }
 
 /**
- * OFT: orthogonal rotations of blocks of features. Qiu et al. 2023, https://arxiv.org/abs/2306.07280; as input
- * rotations, Qiu et al. 2025, https://arxiv.org/abs/2506.19847
+ * OFT: rotates blocks of features by trained orthogonal matrices. Qiu et al. 2023, https://arxiv.org/abs/2306.07280;
+ * applied to inputs instead of weights: Qiu et al. 2025, https://arxiv.org/abs/2506.19847
  */
 export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   peftType: "OFT",

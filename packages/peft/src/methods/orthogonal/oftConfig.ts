@@ -5,20 +5,20 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `OFTConfig`. Omitted ones have PEFT's defaults. */
 export interface OFTOptions extends LayerPeftOptions {
-  /** The number of blocks of a layer; 0 if `oftBlockSize` is set instead. Default: 0. */
+  /** Number of blocks into which a layer's features are split. 0 if `oftBlockSize` is set instead. Default: 0. */
   r?: number;
   /**
-   * The size of a block; 0 if `r` is set instead. Default: 32. If it does not divide a layer's features, the nearest
-   * divisor is used.
+   * Number of features in a block. 0 if `r` is set instead. If it does not divide a layer's number of features, the
+   * nearest divisor is used. Default: 32.
    */
   oftBlockSize?: number;
-  /** Ignored, as in PEFT. Kept for the files. Default: 0. */
+  /** Has no effect, as in PEFT; it is only read from and written to adapter_config.json. Default: 0. */
   moduleDropout?: number;
-  /** True if the weight is stored as [in, out]. Kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
   /** Keeps every block close to the identity (constrained OFT). Default: false. */
   coft?: boolean;
@@ -27,15 +27,18 @@ export interface OFTOptions extends LayerPeftOptions {
   /** True if all blocks of a layer share one rotation. Default: false. */
   blockShare?: boolean;
   /**
-   * Computes rotations by a Neumann series, which is nearly orthogonal and solves no linear systems. Default:
-   * true.
+   * Computes each rotation by a truncated Neumann series instead of solving a linear system. Faster, but only nearly
+   * orthogonal. Default: true.
    */
   useCayleyNeumann?: boolean;
-  /** Terms of the series, at most 1000. Default: 5. */
+  /** Number of terms of the Neumann series, at most 1000. Default: 5. */
   numCayleyNeumannTerms?: number;
 }
 
-/** Each term costs two matrix products per pass, so a file must not set thousands of terms. */
+/**
+ * Maximum of `numCayleyNeumannTerms`. Each term costs two matrix products per pass, so a file must not request
+ * thousands.
+ */
 const mostTerms = 1000;
 
 /**
@@ -90,7 +93,7 @@ export class OFTConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of OFT's configuration. */
+/** How OFT's configuration is read from and written to adapter_config.json. */
 export const oftFormat: ConfigFormat = {
   classic: [
     ...layerFields,
@@ -111,7 +114,7 @@ export const oftFormat: ConfigFormat = {
   refused: {},
   ignored: {},
   note: ({ peft_version: version, use_cayley_neumann: neumann }) => {
-    // PEFT records its version in files since 0.18.
+    // PEFT writes its version into files since 0.18. A file without it is older.
     const [major, minor] = String(version ?? "0.17")
       .split(".")
       .map(Number);

@@ -9,16 +9,16 @@ export function identity(n: number, like: Tensor): Tensor {
   );
 }
 
-/** Maps the values above the diagonal to skew-symmetric matrices. */
+/** Index tables that expand the values above the diagonal into a full skew-symmetric matrix [size, size]. */
 export interface SkewMap {
   readonly size: number;
-  /** The index of the value at each position, i32 [size²]. */
+  /** For each matrix element, the index of its value in the list of values above the diagonal: i32 [size²]. */
   readonly index: Tensor;
-  /** 1 above the diagonal, -1 below, 0 on it, [size²]. */
+  /** The sign of each matrix element: 1 above the diagonal, -1 below, 0 on the diagonal; [size²]. */
   readonly sign: Tensor;
 }
 
-/** Returns the map for matrices [size, size] whose values above the diagonal are stored row by row. */
+/** Creates the tables for matrices [size, size] whose values above the diagonal are stored row by row. */
 export function skewMap(size: number, like: Tensor): SkewMap {
   const { backend } = like.storage;
   const index = new Int32Array(size * size);
@@ -36,23 +36,26 @@ export function skewMap(size: number, like: Tensor): SkewMap {
   return { size, index: tensor(index, { backend }), sign: tensor(sign, { backend }) };
 }
 
-/** Returns skew-symmetric matrices [n, size, size] from the values above their diagonals, [n, size (size - 1) / 2]. */
+/** Expands the values above the diagonal, [n, size (size - 1) / 2], to skew-symmetric matrices [n, size, size]. */
 export function skewSymmetric(upper: Tensor, { size, index, sign }: SkewMap): Tensor {
   if (size === 1) return zeros([upper.shape[0], 1, 1], { backend: upper.storage.backend });
   return mul(indexSelect(upper, index, { dim: 1 }), sign).reshape([-1, size, size]);
 }
 
-/** Returns Cayley's transform (I - S)(I + S)⁻¹ of skew-symmetric matrices [n, size, size]: rotations. */
+/**
+ * Returns Cayley's transform (I - S)(I + S)⁻¹ of skew-symmetric matrices S [n, size, size]. The results are rotation
+ * matrices.
+ */
 export function cayley(skew: Tensor): Tensor {
   const [n, size] = skew.shape;
   const unit = identity(size, skew).expand([n, size, size]);
-  // The two factors commute.
+  // The two factors commute, so one `solve` suffices.
   return solve(add(unit, skew), sub(unit, skew));
 }
 
 /**
- * Approximates Cayley's transform of -S by a Neumann series with PEFT's last term: I + 2 S + 2 S² + ... + S^k. k is the
- * number of terms minus 1, but 3 for three terms.
+ * Approximates Cayley's transform of -S by the Neumann series I + 2 S + 2 S² + ... + S^k, whose last term has no factor
+ * 2, as in PEFT. k is `terms` - 1, but 3 for three terms.
  */
 export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   const [n, size] = skew.shape;
@@ -71,8 +74,8 @@ export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
 }
 
 /**
- * Multiplies each block of x [..., n size] by its matrix of `blocks` [n, size, size], or all by the same one if
- * `blocks` is [1, size, size].
+ * Multiplies the i-th block of `size` features in x [..., n size] by matrix i of `blocks` [n, size, size]. If `blocks`
+ * is [1, size, size], multiplies every block by that matrix.
  */
 export function rotateBlocks(x: Tensor, blocks: Tensor): Tensor {
   const [n, size] = blocks.shape;

@@ -8,11 +8,11 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 
 /** Options of `AdaptionPromptConfig`. */
 export interface AdaptionPromptOptions extends Pick<PeftOptions, "taskType" | "baseModelNameOrPath" | "revision"> {
-  /** The name of the attention modules. Default: by the model's type. */
+  /** Name of the attention modules. Default: the name for the model's `model_type`. */
   targetModules?: string | null;
-  /** Number of trained rows that a layer attends to in addition to the tokens. */
+  /** Number of trained prompt vectors that each adapted layer attends to in addition to its tokens. */
   adapterLen: number;
-  /** Number of layers with such rows, counted from the last. */
+  /** Number of adapted layers, counted from the last. */
   adapterLayers: number;
 }
 
@@ -25,7 +25,7 @@ const adaptionPromptFormat: ConfigFormat = {
 
 /** Configuration of LLaMA-Adapter (Zhang et al. 2023, https://arxiv.org/abs/2303.16199). */
 export class AdaptionPromptConfig extends PeftConfig {
-  /** Null only in the defaults, like `adapterLayers`. */
+  /** Null only in a configuration of defaults, like `adapterLayers`. */
   readonly adapterLen: number | null;
   readonly adapterLayers: number | null;
 
@@ -53,7 +53,7 @@ const attentionNames: Readonly<Record<string, readonly string[]>> = {
   gpt2: ["attn"],
 };
 
-/** Returns the paths of the attention modules of the last layers. */
+/** Returns the paths of the attention modules in the last `adapterLayers` layers. */
 function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
   const [name, count] = [targetModules as string, adapterLayers];
   if (adapterLen === null)
@@ -71,7 +71,10 @@ function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPr
 
 type Projections = Module & Partial<Record<"k_proj" | "v_proj" | "o_proj" | "c_attn", UnaryModule>>;
 
-/** Trained rows that a layer attends to in addition to its tokens, scaled by a gate that starts at zero. */
+/**
+ * Trained prompt vectors that an attention layer attends to in addition to its tokens. A gate that starts at zero
+ * scales the result.
+ */
 class AdaptionPrompt implements LayerAdapter {
   readonly parameters: { adaption_prompt: Parameter; adaption_gate: Parameter };
 
@@ -104,12 +107,12 @@ class AdaptionPrompt implements LayerAdapter {
       );
       if (!attended) throw new Error(`${base.constructor.name} did not attend by the function that it was handed`);
       const gated = mul(attended, this.parameters.adaption_gate);
-      // PEFT adds GPT-2's attention to the rows after the output projection.
+      // For GPT-2, PEFT adds the attention to the prompt after the output projection.
       return y.add((base as Projections).o_proj?.forward(gated) ?? gated);
     });
   }
 
-  /** Attends from queries [B, T, H, d] to the rows, without positions; returns [B, T, D]. */
+  /** Attends from queries q [B, T, H, d] to the prompt vectors, without positional encoding. Returns [B, T, D]. */
   #attend({ k_proj, v_proj, c_attn }: Projections, q: Tensor): Tensor {
     const { adaption_prompt: prompt } = this.parameters;
     const [B, T, H, d] = q.shape;
@@ -126,7 +129,7 @@ class AdaptionPrompt implements LayerAdapter {
 }
 
 /**
- * LLaMA-Adapter: trained rows that the last layers attend to through a gate. Zhang et al. 2023,
+ * LLaMA-Adapter: trained prompt vectors that the last layers attend to, scaled by a gate. Zhang et al. 2023,
  * https://arxiv.org/abs/2303.16199
  */
 export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod({
@@ -169,7 +172,7 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
       `AdaptionPromptConfig: targetModules is not set, and there is a default for ${known} only; name the attention`,
     );
   },
-  // PEFT's adaption prompts train no module whole, and have the dtype of the projections.
+  // In PEFT, this method does not train heads, and its tensors have the dtype of the projections.
   trainsHeads: false,
   followsBaseDtype: true,
   targets: upperAttention,

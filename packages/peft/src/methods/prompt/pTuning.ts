@@ -16,13 +16,13 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "../sh
 /** Options of `PromptEncoderConfig`. */
 export interface PromptEncoderOptions extends PromptLearningOptions {
   /**
-   * The encoder that computes the rows from embeddings: three layers with ReLU between them, or an LSTM and two layers.
-   * Default: "MLP".
+   * The encoder that computes the virtual tokens from trained embeddings. "MLP": three linear layers with ReLU between
+   * them. "LSTM": an LSTM and two linear layers. Default: "MLP".
    */
   encoderReparameterizationType?: "MLP" | "LSTM";
   /** The encoder's hidden width. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
-  /** Layers of the LSTM. The MLP always has three. Default: 2. */
+  /** Number of layers of the LSTM. The MLP always has three layers. Default: 2. */
   encoderNumLayers?: number;
   /** Dropout between the LSTM's layers during training. Default: 0. */
   encoderDropout?: number;
@@ -88,8 +88,8 @@ class TokenEncoder extends PromptEncoder {
 }
 
 /**
- * P-tuning: virtual tokens that an encoder computes. Files contain only the tokens' rows. Liu et al. 2021,
- * https://arxiv.org/abs/2103.10385
+ * P-tuning: virtual tokens that a trained encoder computes. Adapter files contain the computed tokens, not the encoder.
+ * Liu et al. 2021, https://arxiv.org/abs/2103.10385
  */
 export const pTuning: PromptMethod<PromptEncoderConfig> = definePromptMethod({
   peftType: "P_TUNING",

@@ -19,13 +19,13 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "../sh
 
 /** Options of `PrefixTuningConfig`. */
 export interface PrefixTuningOptions extends PromptLearningOptions {
-  /** "zero": the prefix starts as zeros; null: random. Default: null. */
+  /** Initialisation of the prefix. "zero": zeros. Null: random. Default: null. */
   initWeights?: "zero" | null;
-  /** The width between the two layers of the projection. Default: `tokenDim`. */
+  /** Hidden width of the MLP of `prefixProjection`. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
   /**
-   * Trains embeddings and an MLP that computes keys and values from them. Files do not contain the MLP.
-   * Default: false.
+   * Whether to train embeddings and an MLP that computes the keys and values from them, instead of training these
+   * directly. Adapter files do not contain the MLP. Default: false.
    */
   prefixProjection?: boolean;
 }
@@ -55,7 +55,7 @@ export class PrefixTuningConfig extends PromptLearningConfig {
   }
 }
 
-/** Computes a prefix from embeddings with an MLP: two layers with tanh between them. */
+/** Computes the prefix from trained embeddings with an MLP of two linear layers and tanh. */
 class ProjectedPrefix extends PromptEncoder {
   embedding: Embedding;
   transform: Perceptron;
@@ -92,13 +92,13 @@ function createEncoder({ config, generator }: PromptContext<PrefixTuningConfig>)
   return new ProjectedPrefix(freshEmbedding(count, tokenDim, generator), new Perceptron(layers, "tanh"));
 }
 
-/** Returns the width of a row: keys and values of all layers. */
+/** Returns the number of values of one virtual token: a key and a value for each layer. */
 function prefixWidth({ numLayers, tokenDim }: ResolvedPromptConfig<PrefixTuningConfig>): number {
   return 2 * numLayers * tokenDim;
 }
 
 /**
- * Prefix tuning: trained keys and values that precede each layer's own. Li and Liang 2021,
+ * Prefix tuning: trained keys and values at the beginning of every layer's keys and values. Li and Liang 2021,
  * https://arxiv.org/abs/2101.00190
  */
 export const prefixTuning: PromptMethod<PrefixTuningConfig> = definePromptMethod({

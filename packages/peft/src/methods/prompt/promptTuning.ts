@@ -10,15 +10,15 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "../sh
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {
   /**
-   * Initialisation. "RANDOM": N(0, 1). "SAMPLE_VOCAB": embeddings of random tokens. "TEXT": embeddings of a text's
-   * tokens. Default: "RANDOM".
+   * Initialisation of the virtual tokens. "RANDOM": N(0, 1). "SAMPLE_VOCAB": the embeddings of random tokens. "TEXT":
+   * the embeddings of the tokens of `promptTuningInitText`. Default: "RANDOM".
    */
   promptTuningInit?: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
-  /** The initial text. It is repeated or cut to the number of virtual tokens. */
+  /** The initial text for "TEXT". Its tokens are repeated or cut to the number of virtual tokens. */
   promptTuningInitText?: string | null;
   /**
-   * The name under which PEFT loads the text's tokenizer. Lowrank does not load it: pass the tokenizer to
-   * `getPeftModel`.
+   * Name of the tokenizer for the initial text, from which PEFT loads it. Lowrank does not load it: pass the tokenizer
+   * to `getPeftModel`.
    */
   tokenizerNameOrPath?: string | null;
 }
@@ -50,7 +50,9 @@ export class PromptTuningConfig extends PromptLearningConfig {
   }
 }
 
-/** Returns the tokens whose embeddings initialise the rows, or null for a random start. */
+/**
+ * Returns the ids of the tokens whose embeddings initialise the virtual tokens, or null for a random initialisation.
+ */
 function startTokens(context: PromptContext<PromptTuningConfig>): readonly number[] | null {
   const { config, generator, tokenizer, embeddings } = context;
   const { numVirtualTokens: count, promptTuningInit, promptTuningInitText: text } = config;
@@ -91,7 +93,8 @@ function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncode
 }
 
 /**
- * Prompt tuning: trained embeddings before the tokens' embeddings. Lester et al. 2021, https://arxiv.org/abs/2104.08691
+ * Prompt tuning: trained embeddings (virtual tokens) in front of the sequence's token embeddings. Lester et al. 2021,
+ * https://arxiv.org/abs/2104.08691
  */
 export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod({
   peftType: "PROMPT_TUNING",

@@ -5,20 +5,20 @@ interface Source {
   version: number;
 }
 
-/** A tensor computed from other tensors. It is recomputed after a write to one of them. */
+/** Caches a tensor that is computed from other tensors, and computes it again after one of them was written to. */
 export class CachedTensor {
   #value: Tensor | undefined;
   #sources: readonly Source[] = [];
   #factor: number | undefined;
 
-  /** The cached tensor, to be freed with the layer; empty before the first `get`. */
+  /** The cached tensor, which is freed with its layer. Empty before the first call of `get`. */
   get constants(): readonly Tensor[] {
     return this.#value ? [this.#value] : [];
   }
 
   /**
-   * Returns `make()`. Returns the cached result instead if the tensors `from` and the value `factor`, on which it
-   * depends, are unchanged. No gradient flows into the result.
+   * Returns the result of `make`. Calls it only if one of the tensors `from` or the value `factor` changed since the
+   * last call. The result has no gradient.
    */
   get(from: readonly Tensor[], make: () => Tensor, factor?: number): Tensor {
     const fresh =

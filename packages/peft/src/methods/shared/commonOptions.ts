@@ -1,21 +1,21 @@
 import type { MethodOption } from "./methodOption.ts";
 
-/** The flag `--r`. */
+/** The command-line flag `--r`. */
 export function rankOption(field = "r"): MethodOption {
   return { field, flag: "r", type: "integer", least: 1, help: "rank of the adapter" };
 }
 
-/** The flag `--alpha`. */
+/** The command-line flag `--alpha`. */
 export function alphaOption(field: string): MethodOption {
   return { field, flag: "alpha", type: "number", above: 0, help: "the update is scaled by alpha / r" };
 }
 
-/** The flag `--dropout`. */
+/** The command-line flag `--dropout`. */
 export function dropoutOption(field: string): MethodOption {
   return { field, flag: "dropout", type: "number", least: 0, most: 1, help: "dropout probability during training" };
 }
 
-/** The flag `--init-weights`. `values` are the values that the method's field accepts. */
+/** The command-line flag `--init-weights`. `values` are the values that the method's field accepts. */
 export function initWeightsOption(values: readonly (string | boolean)[] = [true, false]): MethodOption {
   return { field: "initWeights", flag: "init-weights", type: "oneOf", values, help: "how the adapter starts" };
 }

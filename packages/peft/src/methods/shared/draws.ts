@@ -4,20 +4,20 @@ import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { LayerContext } from "./method.ts";
 import type { FloatDType } from "./methodFacts.ts";
 
-/** Creates a tensor of initial values with this shape. `dtype` defaults to f32. */
+/** Creates a tensor of the given shape with initial values. `dtype` defaults to f32. */
 export type Draw = (shape: readonly number[], dtype?: FloatDType) => Tensor;
 
-/** Initialisers for a layer's tensors, on its backend and with its generator. */
+/** Functions that create a layer's initial tensors, on its backend and with its random generator. */
 export interface Draws {
   zero: Draw;
   one: Draw;
   constant(value: number): Draw;
-  /** Uniform in [-bound, bound). */
+  /** Draws uniformly from [-bound, bound). */
   uniform(bound: number): Draw;
   normal(std: number): Draw;
 }
 
-/** Returns the initialisers for a layer's tensors. */
+/** Returns the functions that create a layer's initial tensors. */
 export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "backend" | "generator">): Draws {
   return {
     zero: (shape, dtype) => zeros(shape, { backend, dtype }),
@@ -37,12 +37,15 @@ export function drawn(draw: Draw, shape: readonly number[], dtype: FloatDType = 
   return new Parameter(data);
 }
 
-/** Returns a separate generator for the layer's random events in training, derived from its path. */
+/**
+ * Returns a random generator for the layer's dropout in training. It is derived from the layer's path, so that it does
+ * not depend on other layers.
+ */
 export function layerGenerator({ path, generator }: LayerContext<PeftConfig>): Generator {
   return generator.fork(path);
 }
 
-/** Returns a dropout module that uses the layer's generator. */
+/** Returns a dropout module that draws from `layerGenerator`. */
 export function layerDropout(context: LayerContext<PeftConfig>, p: number): Dropout {
   return new Dropout(p, layerGenerator(context));
 }

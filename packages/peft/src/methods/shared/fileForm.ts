@@ -1,6 +1,6 @@
 import type { SafetensorsDType, SafetensorsFile, SafetensorsSpec, SafetensorsTensor, Tensor } from "@lowrank/core";
 
-/** One of several file tensors that together store one tensor of an adapter. */
+/** One of several tensors in a file that together encode one tensor of an adapter. */
 interface FilePart {
   readonly name: string;
   readonly dtype: SafetensorsDType;
@@ -8,26 +8,31 @@ interface FilePart {
 }
 
 /**
- * A compressed form in which files store some of an adapter's tensors. An adapter in this form cannot be trained
+ * A compressed encoding of some of an adapter's tensors in files. An adapter loaded from such a file cannot be trained
  * further.
  */
 export interface FileForm {
-  /** Returns the file tensors that store `tensor`, or null if the file contains it as it is. */
+  /** Returns the file tensors that encode `tensor`, or null if the file contains `tensor` unencoded. */
   parts(key: string, tensor: Tensor): readonly FilePart[] | null;
-  /** Returns the bytes of each part, in order. */
+  /** Returns the bytes of each file tensor, in the order of `parts`. */
   encode(tensor: Tensor): Promise<readonly Uint8Array[]>;
-  /** Decodes the tensor's values from the parts' bytes. Throws an error that names `label` if the bytes are invalid. */
+  /**
+   * Decodes a tensor's values from the bytes of its file tensors. Throws an error that names `label` if the bytes are
+   * invalid.
+   */
   decode(parts: readonly Uint8Array[], tensor: Tensor, label: string): Float32Array;
 }
 
-/** Returns the specs of the tensors in a file, without their data. */
+/**
+ * Returns name, dtype and shape of each tensor in a file. `form` encodes some tensors as several; null encodes none.
+ */
 export function fileSpecs(tensors: ReadonlyMap<string, Tensor>, form: FileForm | null): SafetensorsSpec[] {
   return [...tensors].flatMap(([name, tensor]): readonly SafetensorsSpec[] => {
     return form?.parts(name, tensor) ?? [{ name, dtype: tensor.dtype, shape: tensor.shape }];
   });
 }
 
-/** Encodes a tensor into its parts, ready to be written. */
+/** Encodes a tensor and returns its file tensors, ready to be written. */
 export async function encodeParts(
   parts: readonly FilePart[],
   tensor: Tensor,
@@ -37,7 +42,7 @@ export async function encodeParts(
   return parts.map((part, i) => ({ ...part, bytes: bytes[i] }));
 }
 
-/** Reads a tensor's values from its parts in a file. */
+/** Reads and decodes a tensor's values from its file tensors. */
 export async function readParts(
   file: SafetensorsFile,
   parts: readonly FilePart[],

@@ -8,12 +8,15 @@ type Name = "weight" | "bias";
 
 type Layer = UnaryModule & Partial<Record<Name, Parameter | null>>;
 
-/** Trainable copies of a layer's weight, bias or both, which replace the originals in `forward`. */
+/** Trainable copies of a layer's weight, its bias or both. `forward` uses them instead of the originals. */
 export class LayerCopy implements LayerAdapter {
   readonly parameters: Record<string, Parameter> = {};
   readonly #own = new Map<Name, Parameter>();
 
-  /** Copies `names` in f32. Their keys in the file are `prefix` followed by the name. Throws for packed weights. */
+  /**
+   * Copies the layer's weight or bias, as `names` lists, in f32. The key in the adapter file is `prefix` followed by
+   * the name. Throws for packed weights.
+   */
   constructor({ base, path }: LayerContext<PeftConfig>, names: readonly Name[], prefix: string) {
     for (const name of names) {
       const value = (base as Layer)[name];

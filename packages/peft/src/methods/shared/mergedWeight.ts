@@ -1,7 +1,7 @@
 import { add, matmul, type Tensor } from "@lowrank/core";
 import type { DenseLayer } from "../../layers/tunerLayer.ts";
 
-/** Returns the layer with `map` applied to its weight. `map` receives and returns [out, in]. */
+/** Returns the layer with `map` applied to its weight. `map` receives and returns the weight as [out, in]. */
 export function mapWeight({ weight, bias, fanInFanOut }: DenseLayer, map: (weight: Tensor) => Tensor): DenseLayer {
   const turn = (t: Tensor) => (fanInFanOut ? t.transpose(0, 1) : t);
   return { weight: turn(map(turn(weight))), bias, fanInFanOut };

@@ -9,11 +9,11 @@ import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
 
-/** Information about a layer, for the method that adapts it. */
+/** What a method receives to create its adapter for one layer. */
 export interface LayerContext<C extends PeftConfig> {
   /**
-   * The layer to adapt. On a `dataless` backend its tensors have shapes but no values; tensors derived from its values
-   * then only need the right shape.
+   * The layer to adapt. On a backend with `dataless` true, tensors have shapes but no values, so tensors that the
+   * method computes from the layer's values only need the right shape.
    */
   base: UnaryModule;
   kind: LayerKind;
@@ -25,74 +25,86 @@ export interface LayerContext<C extends PeftConfig> {
   backend: Backend;
   /** The source of random initial values. */
   generator: Generator;
-  /** True if values will be read from a file, so that the method can skip random initial values. */
+  /** True if the adapter's values will be read from a file. The method can then skip random initial values. */
   loading: boolean;
   /**
-   * Returns the dtype in which to store the tensor `key`. It is f32, unless the loaded file has half precision to
-   * preserve and the method supports it (`keepsHalfPrecision`).
+   * Returns the dtype in which to store the tensor `key`: f32, unless a loaded file stores it in half precision and the
+   * method supports that (`keepsHalfPrecision`).
    */
   dtypeOf(key: string): FloatDType;
   /** Reports a warning about the layer to the user. */
   warn(warning: Warning): void;
-  /** The tensors that the method's `createShared` made for this adapter. */
+  /** The tensors that the method's `createShared` created for all layers of this adapter. */
   shared: SharedTensors;
 }
 
-/** Information about all layers that a method adapts. */
+/** What a method receives to create the tensors that its layers share. */
 export interface SharedContext<C extends PeftConfig>
   extends Pick<LayerContext<C>, "backend" | "config" | "generator" | "loading"> {
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
-/** Changes an adapter's layers during its training. */
+/** Changes the ranks of an adapter's layers during training. Only AdaLoRA has one. */
 export interface Allocator<C extends PeftConfig> {
   /**
-   * Updates the layers after optimiser step `step`, counted from 0, while the gradients exist. Returns the new
+   * Changes the layers after optimiser step `step` (counted from 0), while gradients still exist. Returns the new
    * configuration.
    */
   update(config: C, step: number): Promise<C>;
-  /** Returns the state that it carries from step to step, by name. The caller frees it. */
+  /** Returns the tensors to save in a training checkpoint, by name. The caller frees them. */
   state(config: C): Map<string, Tensor>;
-  /** Restores a state of `state` and returns the configuration at that step. */
+  /** Restores the tensors that `state` returned. Returns the configuration of that step. */
   setState(config: C, state: ReadonlyMap<string, Tensor>): Promise<C>;
   dispose(): void;
 }
 
-/** A method that adapts individual layers: its configuration, and the part that it adds to a layer. */
+/** A method that adapts individual layers. Describes its configuration, and creates the adapter of each layer. */
 export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFacts<C> {
-  /** Supported kinds of layers; the first is the main one. */
+  /** The kinds of layers that the method can adapt, most usual first. */
   readonly kinds: readonly LayerKind[];
   /** Default targets by `model_type`, used if the configuration names none. */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
-  /** Returns which biases of the base model train too. */
+  /** Returns which biases of the base model are also trained: none, all, or those in adapted layers. Default: none. */
   bias?(config: C): "none" | "all" | "layers";
-  /** Returns rows of embeddings that train too: token indices of the input embedding, or indices by module name. */
+  /**
+   * Returns the ids of tokens whose embeddings are also trained: an array for the input embedding, or an array for each
+   * module name. Null if none are.
+   */
   trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
-  /** Returns options with values by path suffix, such as `rankPattern`. They are checked against the targets. */
+  /**
+   * Returns the options that map module names to values, such as `rankPattern`. Keys that match no adapted layer cause
+   * a warning.
+   */
   patterns?(config: C): Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** Returns the paths of the modules to adapt, if the configuration does not list them as targets. */
+  /** Returns the paths of the modules to adapt. Absent for methods that adapt the modules in `targetModules`. */
   targets?(config: C, model: Module): readonly string[];
-  /** Returns the configuration with values derived from the model's type. Called after the targets are resolved. */
+  /**
+   * Returns the configuration with fields that depend on the model set. Called after `targetModules` was resolved to
+   * paths.
+   */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
-  /** Returns the file key of a tensor on the layer at `path`. Default: PEFT's key. */
+  /** Returns the key in the adapter file for tensor `key` of the layer at `path`. Default: PEFT's key. */
   fileKey?(path: string, key: string, config: C): string;
   /** True if only one adapter can be merged at a time, since the adapters replace base layers. */
   readonly mergesAlone?: true;
-  /** Returns the term that is added to the loss while the adapter trains. */
+  /** Returns a term that is added to the training loss while the adapter trains. */
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
-  /** Creates the allocator that changes layers during training. */
+  /** Creates the object that changes the layers' ranks during training. Absent for methods with fixed ranks. */
   createAllocator?(layers: ReadonlyMap<string, LayerAdapter>): Allocator<C>;
-  /** Returns the compressed form in which files store some tensors, or null if they store all tensors as they are. */
+  /** Returns the compressed encoding in which files store some tensors, or null if they store all tensors unencoded. */
   fileForm?(config: C): FileForm | null;
-  /** Returns the tensors to save, by key, if they are not exactly the trained ones. The caller frees them. */
+  /** Returns the tensors to save, by key. Absent if they are exactly the trained tensors. The caller frees them. */
   filed?(config: C, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
-  /** Creates the tensors that an adapter's layers share. Called before `createLayer`. */
+  /** Creates the tensors that all layers of an adapter share. Called before `createLayer`. */
   createShared?(context: SharedContext<C>): SharedTensors | Promise<SharedTensors>;
-  /** Creates one adapter's part on one layer. Returns a promise if the initialisation reads weights. */
+  /** Creates the adapter of one layer. Returns a promise if the initialisation reads the layer's weights. */
   createLayer(context: LayerContext<C>): LayerAdapter | Promise<LayerAdapter>;
 }
 
-/** Defines a method. A method consists of one file, a configuration and a line in `methods/index.ts`. */
+/**
+ * Returns `method` unchanged, with its type checked. A new built-in method needs its own file, a configuration and a
+ * line in `methods/index.ts`.
+ */
 export function definePeftMethod<C extends PeftConfig>(method: PeftMethod<C>): PeftMethod<C> {
   return method;
 }
@@ -102,7 +114,7 @@ export interface PromptTokenizer {
   encode(text: string): readonly number[];
 }
 
-/** Information about the model, for a prompt method. */
+/** What a prompt method receives to create its encoder. */
 export interface PromptContext<C extends PromptLearningConfig> {
   /** The configuration, with all sizes resolved. */
   config: ResolvedPromptConfig<C>;
@@ -114,31 +126,35 @@ export interface PromptContext<C extends PromptLearningConfig> {
 }
 
 /**
- * A method that puts virtual tokens before every sequence: its configuration, and the encoder that produces their rows.
+ * A method that puts virtual tokens before every sequence. Describes its configuration, and creates the encoder that
+ * computes the virtual tokens.
  */
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
-  /** The position of the rows: before the embeddings, or before the keys and values of every layer. */
+  /** Where virtual tokens are inserted: before the token embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
-  /** Returns the configuration with values derived from its sizes. */
+  /** Returns the configuration with fields that depend on its sizes set. */
   resolve?(config: ResolvedPromptConfig<C>): C;
-  /** Returns the width of a row. */
+  /** Returns the number of values in one virtual token. */
   width(config: ResolvedPromptConfig<C>): number;
-  /** Returns true if the rows in the file are themselves the trained parameters. */
+  /**
+   * Returns true if the virtual tokens in adapter files are the trained parameters themselves, not the output of an
+   * encoder. Only then can a loaded adapter train further.
+   */
   trainsRows(config: C): boolean;
   createEncoder(context: PromptContext<C>): PromptEncoder;
 }
 
-/** Defines a prompt method, as `definePeftMethod` defines a layer method. */
+/** Returns `method` unchanged, with its type checked, like `definePeftMethod`. */
 export function definePromptMethod<C extends PromptLearningConfig>(method: PromptMethod<C>): PromptMethod<C> {
   return method;
 }
 
-/** A layer method or a prompt method. */
+/** A method that adapts layers, or a prompt method. */
 export type AnyMethod = PeftMethod | PromptMethod;
 
 /**
- * Returns the compressed form in which an adapter's files store some tensors, or null if they store all tensors as they
- * are.
+ * Returns the compressed encoding in which an adapter's files store some tensors, or null if they store all tensors
+ * unencoded.
  */
 export function fileFormOf(method: AnyMethod, config: PeftConfig): FileForm | null {
   return isPromptMethod(method) ? null : (method.fileForm?.(config) ?? null);

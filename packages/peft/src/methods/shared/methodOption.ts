@@ -1,4 +1,4 @@
-/** The values that an option accepts. Limits are inclusive, except `above`. */
+/** The values that a command-line flag accepts. Limits are inclusive, except `above`. */
 type OptionValue =
   | { readonly type: "integer"; readonly least?: number; readonly most?: number }
   | { readonly type: "number"; readonly least?: number; readonly above?: number; readonly most?: number }
@@ -12,14 +12,14 @@ type OptionValue =
   /** "all-linear", names separated by commas, or a regular expression over whole paths. */
   | { readonly type: "targets" };
 
-/** A field of a method's configuration with a command-line flag. */
+/** A configuration field that a command-line flag can set. */
 export type MethodOption = OptionValue & {
   /** Name of the configuration field: "loraAlpha". */
   readonly field: string;
-  /** The flag without its dashes: "alpha". Several methods may share a flag of the same type. */
+  /** The flag without its dashes: "alpha". Several methods may have the same flag if its type is the same. */
   readonly flag: string;
-  /** A short description for `--help`, without the values and the default. */
+  /** A short description for `--help`. Accepted values and the default are added to it. */
   readonly help: string;
-  /** The value of the field if the flag is missing. Default: the recipe's. */
+  /** The field's value if the flag is not given. Default: the recipe's value. */
   readonly default?: unknown;
 };

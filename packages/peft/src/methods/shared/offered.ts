@@ -5,7 +5,7 @@ import type { MethodOption } from "./methodOption.ts";
 import type { Recipe, RecipeSettings } from "./recipe.ts";
 
 /**
- * Returns a method's recipes. A method without any gets one with the configuration's defaults, named after its
+ * Returns a method's recipes. If it defines none, returns one recipe with the configuration's defaults, named after
  * `peftType`.
  */
 export function recipesOf(method: AnyMethod): readonly Recipe[] {
@@ -16,12 +16,14 @@ export function recipesOf(method: AnyMethod): readonly Recipe[] {
   return [{ name, title: peftType, learningRate: 1e-3, config: (settings) => new make(ownSettings(method, settings)) }];
 }
 
-/** Returns the options of a method's configuration. A method without any gets the common options of its kind. */
+/**
+ * Returns the command-line flags of a method. If it defines none, returns the flags common to all methods of its kind.
+ */
 export function optionsOf(method: AnyMethod): readonly MethodOption[] {
   return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
 }
 
-/** Returns the settings that a method requires. */
+/** Returns the settings without which the method's configuration cannot be created. */
 function ownSettings(method: AnyMethod, { targetModules, virtualTokens }: RecipeSettings): object {
   if (isPromptMethod(method)) return { numVirtualTokens: virtualTokens };
   return Object.keys(method.defaultTargets).length > 0 || method.targets ? {} : { targetModules };

@@ -1,30 +1,33 @@
 import type { PeftConfig } from "../../config/peftConfig.ts";
 
-/** Settings from which a recipe makes a configuration; the same for all methods. */
+/** Settings from which every recipe creates a configuration. They are the same for all methods. */
 export interface RecipeSettings {
-  /** The rank, for methods that have one. */
+  /** The rank. Methods without a rank ignore it. */
   r: number;
-  /** The layers to adapt, for methods that choose them by name. Null: PEFT's default for the model and method. */
+  /** Names of the layers to adapt. Null: PEFT's default for the model and method. */
   targetModules: string | readonly string[] | null;
-  /** The number of virtual tokens, for prompt methods. */
+  /** The number of virtual tokens. Only prompt methods use it. */
   virtualTokens: number;
-  /** Optimiser steps of the training, for methods whose schedule depends on them. */
+  /** The number of optimiser steps of the training. Only methods with a schedule of ranks use it. */
   steps: number;
 }
 
-/** A named preset of a method, for commands and tables. A method may have several. */
+/** A named preset of a method's configuration, for command-line programs and tables. A method may have several. */
 export interface Recipe<C extends PeftConfig = PeftConfig> {
-  /** Unique name on the command line: "dora". */
+  /** The preset's unique name on the command line: "dora". */
   readonly name: string;
-  /** Name in tables: "DoRA". */
+  /** The preset's name in tables: "DoRA". */
   readonly title: string;
-  /** A suitable peak learning rate of AdamW for small models. */
+  /** Peak learning rate of AdamW that suits small models. */
   readonly learningRate: number;
-  /** The usual peak learning rate for models of any size, which `lowrank train` uses. Default: `learningRate`. */
+  /**
+   * Peak learning rate that is usual for models of any size. `lowrank train` uses it by default. Default:
+   * `learningRate`.
+   */
   readonly usualLearningRate?: number;
-  /** True if the linear layers of the base model are quantised to NF4. */
+  /** True if the preset also quantises the base model's linear layers to NF4. */
   readonly quantized?: true;
-  /** True if comparisons include it when the user names no methods. */
+  /** True if comparisons of methods include this preset by default. */
   readonly common?: true;
   config(settings: RecipeSettings): C;
 }

@@ -15,7 +15,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContex
 import { FourierFTConfig, fourierftFormat } from "./fourierftConfig.ts";
 import { Hartley } from "./hartley.ts";
 
-/** The default targets of FourierFT. */
+/** The modules that FourierFT adapts by default, by `model_type`. */
 const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
   ...attentionTargets,
   gpt2: names("mlp.c_proj"),
@@ -23,11 +23,11 @@ const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
 };
 
 interface Transforms extends SharedTensors {
-  /** Transforms by length. */
+  /** One Hartley transform for each input or output size, keyed by the size. */
   transforms: ReadonlyMap<number, Hartley>;
 }
 
-/** Returns one transform for each distinct size of the layers. */
+/** Creates a Hartley transform for each distinct input or output size of the layers. */
 function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
   const found = new Map<number, Hartley>();
   for (const { base, path } of layers) {
@@ -41,10 +41,10 @@ function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
 }
 
 /**
- * Trains a few coefficients of a spectrum [out, in] that is zero elsewhere. The real part of its inverse Fourier
- * transform is added to the weight. The matrix is never computed in full. With cas = cos + sin, cos(a + b) is (cas(-a)
- * cas(b) + cas(a) cas(-b)) / 2. So the product with x is a Hartley transform of x, a scaling of a few of its entries,
- * and a second transform to the outputs.
+ * FourierFT on a linear layer. Trains a few coefficients of a spectrum [out, in] that is zero elsewhere, and adds the
+ * real part of its inverse Fourier transform to the weight. The full matrix is never computed: with cas = cos + sin,
+ * cos(a + b) is (cas(-a) cas(b) + cas(a) cas(-b)) / 2, so its product with x is a Hartley transform of x, a scaling of
+ * a few entries, and a second transform to the outputs.
  */
 class FourierFTLinear implements LayerAdapter {
   readonly parameters: { readonly fourierft_spectrum: Parameter };
@@ -53,7 +53,10 @@ class FourierFTLinear implements LayerAdapter {
   readonly #outFeatures: number;
   readonly #inputs: Hartley;
   readonly #outputs: Hartley;
-  /** The positions of each coefficient among the transformed inputs and outputs, for both terms [2 n]. */
+  /**
+   * For each coefficient, its index in the transformed input (`#from`) and in the output's spectrum (`#to`). The
+   * formula has two terms, so both are [2 n].
+   */
   readonly #from: Tensor;
   readonly #to: Tensor;
 
@@ -92,7 +95,7 @@ class FourierFTLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** Multiplies x [rows, in] by the matrix added to the weight: [rows, out]. */
+  /** Returns the update for x [rows, in] that is added to the base layer's output, [rows, out]. */
   #product(x: Tensor): Tensor {
     const { fourierft_spectrum: spectrum } = this.parameters;
     const rows = x.shape[0];
@@ -121,7 +124,7 @@ class FourierFTLinear implements LayerAdapter {
   }
 }
 
-/** FourierFT: trains a few frequencies of a weight's update. Gao et al. 2024, https://arxiv.org/abs/2405.03003 */
+/** FourierFT: trains a few frequencies of the weight's update. Gao et al. 2024, https://arxiv.org/abs/2405.03003 */
 export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   peftType: "FOURIERFT",
   sizes: ["nFrequency", "nFrequencyPattern"],
@@ -132,7 +135,7 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
       name: "fourierft",
       title: "FourierFT",
       learningRate: 3e-2,
-      // PEFT's random initialisation is too large for the weights of small layers.
+      // PEFT's random initialisation changes the outputs of small layers too much.
       config: ({ targetModules }) => new FourierFTConfig({ targetModules, initWeights: true }),
     },
   ],

@@ -5,19 +5,24 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `FourierFTConfig`. Omitted ones have PEFT's defaults. */
 export interface FourierFTOptions extends LayerPeftOptions {
-  /** Number of trained coefficients in a layer's spectrum. Default: 1000. */
+  /** Number of trained spectrum coefficients for each layer. Default: 1000. */
   nFrequency?: number;
-  /** The factor of the transformed spectrum. Default: 150. */
+  /** Factor by which the inverse transform is multiplied before it is added to the weight. Default: 150. */
   scaling?: number;
-  /** The seed of the coefficients' random positions in the spectrum, which equal PyTorch's. Default: 777. */
+  /**
+   * Seed for the random positions of the coefficients in the spectrum. They are the same as PyTorch's. Default: 777.
+   */
   randomLocSeed?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Coefficient counts for some targets, by path suffix after a dot. */
+  /** Values that differ from `nFrequency`, keyed by the end of a module path (after a dot). */
   nFrequencyPattern?: Readonly<Record<string, number>>;
-  /** Starts from zeros, a no-op; otherwise random, as in PEFT. Default: false. */
+  /**
+   * True: all coefficients start at zero, so that outputs do not change. False: random values, as in PEFT. Default:
+   * false.
+   */
   initWeights?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -53,7 +58,7 @@ export class FourierFTConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of FourierFT's configuration. */
+/** How FourierFT's configuration is read from and written to adapter_config.json. */
 export const fourierftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -1,12 +1,14 @@
 import { add, type Backend, matmul, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
 
-/** The tables for a transform of length n1 n2. */
+/**
+ * Cosine and sine tables for a transform of length n1 n2, which is computed as shorter transforms of lengths n1 and n2.
+ */
 interface Plan {
   readonly n1: number;
   readonly n2: number;
   /**
-   * Cosines and sines: for a transform of length n1 [n1, n1], for one of length n2, and the twiddle factors between
-   * them [n1, n2].
+   * Tables for the transform of length n1 [n1, n1] (`first`), of length n2 [n2, n2] (`second`), and for the twiddle
+   * factors between the two [n1, n2].
    */
   readonly first: Turns;
   readonly second: Turns;
@@ -18,14 +20,14 @@ interface Turns {
   readonly sin: Tensor;
 }
 
-/** The maximum length of a partial transform. Only a length with a large prime factor exceeds it. */
+/** Maximum of n1 and n2, which limits the size of the tables. Only lengths with a large prime factor exceed it. */
 const mostTable = 4096;
 
-/** The discrete Hartley transform along the last dimension, for one length and backend. */
+/** A discrete Hartley transform along the last dimension, for one length n and one backend. */
 export class Hartley {
   readonly #plan: Plan;
 
-  /** Throws if n has a factor too large for a table. The error names `whose`. */
+  /** Creates the tables. Throws if n has a prime factor that is too large; the message names `whose`. */
   constructor(n: number, backend: Backend, whose: string) {
     const n1 = nearestFactor(n);
     const n2 = n / n1;
@@ -45,7 +47,7 @@ export class Hartley {
     this.#plan = { n1, n2, first: turns(n1, n1, n1), second: turns(n2, n2, n2), between: turns(n1, n2, n) };
   }
 
-  /** The tensors of the tables. The creator of the transform frees them. */
+  /** The tensors of all tables. The creator of the transform must free them. */
   get tables(): readonly Tensor[] {
     const { first, second, between } = this.#plan;
     return [first, second, between].flatMap(({ cos, sin }) => [cos, sin]);
@@ -53,8 +55,8 @@ export class Hartley {
 
   /**
    * Transforms x [rows, n] to Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k, [rows, n] (Hartley 1942). The
-   * transform is symmetric and, up to the factor n, its own inverse. Computed as two steps of smaller Fourier
-   * transforms, as matrix products.
+   * transform is symmetric and, up to a factor n, its own inverse. It is computed as matrix products, in two steps of
+   * shorter Fourier transforms.
    */
   transform(x: Tensor): Tensor {
     const { n1, n2, first, second, between } = this.#plan;

@@ -5,7 +5,7 @@ import { LayerCopy } from "../shared/layerCopy.ts";
 import { definePeftMethod, type PeftMethod } from "../shared/method.ts";
 import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
 
-/** Returns the paths of targeted modules that have a bias. */
+/** Returns the paths of the modules that have a bias and match `targetModules`. */
 function biased({ targetModules }: BitFitConfig, model: Module): string[] {
   const all = [...model.namedModules()].filter(
     ([, module]) => (module as { bias?: unknown }).bias instanceof Parameter,

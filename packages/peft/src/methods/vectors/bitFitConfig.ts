@@ -12,7 +12,7 @@ export class BitFitConfig extends PeftConfig {
   }
 }
 
-/** The file format of BitFit's configuration. */
+/** How BitFit's configuration is read from and written to adapter_config.json. */
 export const bitFitFormat: ConfigFormat = {
   classic: peftFields,
   floats: [],

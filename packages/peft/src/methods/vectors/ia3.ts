@@ -8,22 +8,28 @@ import { drawn, draws } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { IA3Config, ia3Format } from "./ia3Config.ts";
 
-/** Returns true if a target's input is scaled. As in PEFT, a name may match any path suffix, even within a word. */
+/**
+ * Returns true if the module is one of `feedforwardModules`, whose input is scaled. As in PEFT, a name may match any
+ * end of the path, even within a word.
+ */
 function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string): boolean {
   if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
   return (wanted ?? []).some((name) => path.endsWith(name));
 }
 
 /**
- * Returns the feed-forward modules in the form that the configuration allows: the names if all are targets, otherwise a
- * regular expression.
+ * Returns `feedforwardModules` in a form that the configuration accepts: the names if all are in `targetModules`,
+ * otherwise a regular expression.
  */
 function amongTargets(names: readonly string[], targets: IA3Config["targetModules"]): readonly string[] | string {
   if (!Array.isArray(targets) || names.every((name) => targets.includes(name))) return names;
   return `.*(${names.join("|").replaceAll(".", "\\.")})`;
 }
 
-/** A factor for each output of a linear layer, [out, 1], or for each input of a feed-forward layer, [1, in]. */
+/**
+ * (IA)³ on a linear layer: a trained factor for each output, [out, 1], or in feed-forward modules for each input, [1,
+ * in].
+ */
 class IA3Linear implements LayerAdapter {
   readonly parameters: { readonly ia3_l: Parameter };
   readonly #onInput: boolean;
@@ -52,7 +58,7 @@ class IA3Linear implements LayerAdapter {
   }
 }
 
-/** (IA)³: learned factors on activations. Liu et al. 2022, https://arxiv.org/abs/2205.05638 */
+/** (IA)³: multiplies activations by trained factors. Liu et al. 2022, https://arxiv.org/abs/2205.05638 */
 export const ia3: PeftMethod<IA3Config> = definePeftMethod({
   peftType: "IA3",
   Config: IA3Config,

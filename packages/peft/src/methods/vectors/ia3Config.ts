@@ -5,13 +5,13 @@ import { isNamesOrText } from "../../config/sharedOptions.ts";
 /** Options of `IA3Config`. Omitted ones have PEFT's defaults. */
 export interface IA3Options extends PeftOptions {
   /**
-   * The targets whose input is scaled instead of their output: path suffixes, or a regular expression. Default: by
-   * architecture.
+   * The target modules whose input is scaled instead of their output: ends of module paths, or a regular expression.
+   * Default: depends on `model_type`.
    */
   feedforwardModules?: readonly string[] | string | null;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Starts from ones, a no-op; otherwise from N(0, 1). Default: true. */
+  /** True: all factors start at 1, so that outputs do not change. False: they are drawn from N(0, 1). Default: true. */
   initIa3Weights?: boolean;
 }
 
@@ -47,7 +47,7 @@ export class IA3Config extends PeftConfig {
   }
 }
 
-/** The file format of (IA)³'s configuration. */
+/** How (IA)³'s configuration is read from and written to adapter_config.json. */
 export const ia3Format: ConfigFormat = {
   classic: [...peftFields, "fan_in_fan_out", "feedforward_modules", "init_ia3_weights"],
   floats: [],

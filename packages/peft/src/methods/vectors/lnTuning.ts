@@ -4,7 +4,10 @@ import { LayerCopy } from "../shared/layerCopy.ts";
 import { definePeftMethod, type PeftMethod } from "../shared/method.ts";
 import { LNTuningConfig, lnTuningFormat } from "./lnTuningConfig.ts";
 
-/** LN tuning: trains the weights and biases of norms. Zhao et al. 2023, https://arxiv.org/abs/2312.11420 */
+/**
+ * LN tuning: trains only the weights and biases of normalisation layers. Zhao et al. 2023,
+ * https://arxiv.org/abs/2312.11420
+ */
 export const lnTuning: PeftMethod<LNTuningConfig> = definePeftMethod({
   peftType: "LN_TUNING",
   Config: LNTuningConfig,

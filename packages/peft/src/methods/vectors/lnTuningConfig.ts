@@ -12,7 +12,7 @@ export class LNTuningConfig extends PeftConfig {
   }
 }
 
-/** The file format of LN tuning's configuration. */
+/** How LN tuning's configuration is read from and written to adapter_config.json. */
 export const lnTuningFormat: ConfigFormat = {
   classic: peftFields,
   floats: [],

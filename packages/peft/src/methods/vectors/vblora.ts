@@ -13,14 +13,14 @@ import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContex
 import { VBLoRAConfig, vbloraFormat } from "./vbloraConfig.ts";
 import { topkForm } from "./vbloraForm.ts";
 
-/** The default targets of VB-LoRA. */
+/** The modules that VB-LoRA adapts by default, by `model_type`. */
 const vbloraTargets: Readonly<Record<string, readonly string[]>> = {
   ...adaLoraTargets,
   roberta: attentionTargets.roberta,
 };
 
 interface Bank extends SharedTensors {
-  /** The vectors, [number, length]. */
+  /** The vector bank that all layers share, [numVectors, vectorLength]. */
   parameters: { vblora_vector_bank: Parameter };
 }
 
@@ -30,14 +30,19 @@ function bank({ backend, config, generator }: SharedContext<VBLoRAConfig>): Bank
   return { parameters: { vblora_vector_bank: drawn(uniform(config.initVectorBankBound), shape) } };
 }
 
-/** (x Aᵀ) Bᵀ */
+/** Returns (x Aᵀ) Bᵀ. */
 function product(x: Tensor, a: Tensor, b: Tensor): Tensor {
   return matmul(matmul(x, a, { transposeB: true }), b, { transposeB: true });
 }
 
-/** A LoRA whose factors are composed of mixtures of the bank's vectors. */
+/**
+ * VB-LoRA on a linear layer: a LoRA whose A and B consist of pieces, each a mixture of vectors from the shared bank.
+ */
 class VBLoRALinear implements LayerAdapter {
-  /** Logits over the vectors, for each piece of A [r, in / length, vectors] and of B [out / length, r, vectors]. */
+  /**
+   * Logits that select the bank vectors of each piece: for A [r, in / vectorLength, numVectors], for B [out /
+   * vectorLength, r, numVectors].
+   */
   readonly parameters: { readonly vblora_logits_A: Parameter; readonly vblora_logits_B: Parameter };
   readonly modules: Record<string, Module | Parameter>;
   readonly #dropout: Dropout;
@@ -69,7 +74,10 @@ class VBLoRALinear implements LayerAdapter {
     };
   }
 
-  /** Returns the mixtures for logits [m, n, vectors]: [m, n, length]. */
+  /**
+   * Returns, for each piece of A or B with logits [m, n, numVectors], its mixture of bank vectors: [m, n,
+   * vectorLength].
+   */
   #mixed(logits: Tensor): Tensor {
     const [m, n] = logits.shape;
     const [best, indices] = topk(logits, this.#topk);
@@ -77,7 +85,7 @@ class VBLoRALinear implements LayerAdapter {
     return matmul(weights, embedding(this.#bank, indices.reshape([m * n, this.#topk]))).reshape([m, n, -1]);
   }
 
-  /** Returns A [r, in] and B [out, r]. */
+  /** Returns A [r, in] and B [out, r], composed from the bank. */
   #factors(): [a: Tensor, b: Tensor] {
     const { vblora_logits_A: logitsA, vblora_logits_B: logitsB } = this.parameters;
     const [r] = logitsA.shape;
@@ -105,7 +113,7 @@ class VBLoRALinear implements LayerAdapter {
   }
 }
 
-/** VB-LoRA: LoRAs composed from one bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179 */
+/** VB-LoRA: LoRA adapters composed from one shared bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179 */
 export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   peftType: "VBLORA",
   sizes: ["r", "numVectors", "vectorLength"],

@@ -9,24 +9,24 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   r?: number;
   /** Number of vectors in the bank. Default: 256. */
   numVectors?: number;
-  /** Length of the vectors. Must divide the inputs and outputs of every layer. Default: 256. */
+  /** Length of each vector. It must divide the number of inputs and of outputs of every adapted layer. Default: 256. */
   vectorLength?: number;
-  /** Number of vectors that are mixed for each piece of A and B. Default: 2. */
+  /** Number of bank vectors that are mixed for each piece of A and B. Default: 2. */
   topk?: number;
   /**
-   * True if files contain only the top-k mixtures instead of all logits. Such files are much smaller and cannot be
-   * trained further. Default: false.
+   * Whether files contain only the indices and weights of the top-k vectors instead of all logits. Such files are much
+   * smaller, but the adapter cannot be trained further. Default: false.
    */
   saveOnlyTopkWeights?: boolean;
   /** Dropout on the input of A during training. Default: 0. */
   vbloraDropout?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The bank is initialised uniformly in [-bound, bound). Default: 0.02. */
+  /** The bank's values are initialised uniformly in [-bound, bound). Default: 0.02. */
   initVectorBankBound?: number;
   /** The standard deviation of the initial logits. Default: 0.1. */
   initLogitsStd?: number;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -72,7 +72,7 @@ export class VBLoRAConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of VB-LoRA's configuration. */
+/** How VB-LoRA's configuration is read from and written to adapter_config.json. */
 export const vbloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

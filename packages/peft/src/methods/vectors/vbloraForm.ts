@@ -1,7 +1,10 @@
 import { scope, softmax, topk } from "@lowrank/core";
 import type { FileForm } from "../shared/fileForm.ts";
 
-/** Returns the integer type in which PEFT stores indices below `count`: its safetensors dtype and array type. */
+/**
+ * Returns the smallest integer type that PEFT uses for indices below `count`: its safetensors dtype and the array
+ * class.
+ */
 function indexType(count: number): {
   dtype: "U8" | "I16" | "I32";
   array: new (n: ArrayBuffer) => ArrayLike<number> & Iterable<number>;

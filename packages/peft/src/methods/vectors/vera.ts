@@ -20,15 +20,17 @@ import { addProduct } from "../shared/mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
 import { VeraConfig, veraFormat } from "./veraConfig.ts";
 
-/** The default targets of VeRA. */
+/** The modules that VeRA adapts by default, by `model_type`. */
 const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
 
 interface Projections extends SharedTensors {
-  /** A [r, largest in] and B [largest out, r]. Each layer uses a leading block. */
+  /**
+   * The random projections A [r, largest in] and B [largest out, r]. Smaller layers use their first columns and rows.
+   */
   buffers: { vera_A: Tensor; vera_B: Tensor };
 }
 
-/** Returns the projections, as large as the largest layer requires. */
+/** Creates the random projections that all layers share, large enough for the largest layer. */
 function projections({ layers, config, loading }: SharedContext<VeraConfig>): Projections {
   const { r, projectionPrngKey, saveProjection } = config;
   const bases = layers.map(({ base }) => base as Linear);
@@ -41,14 +43,14 @@ function projections({ layers, config, loading }: SharedContext<VeraConfig>): Pr
   const generator = new TorchGenerator(projectionPrngKey);
   const [A, B] = shapes.map((shape) => {
     if (!draw) return zeros(shape, { backend });
-    // Kaiming's bound with the gain of ReLU, as in PEFT.
+    // The bound of PyTorch's Kaiming initialisation with the gain of ReLU, as in PEFT.
     const bound = Math.sqrt(3) * (Math.sqrt(2) / Math.sqrt(shape[1]));
     return tensor(generator.uniform(shape[0] * shape[1], -bound, bound), { shape, backend });
   });
   return { buffers: { vera_A: A, vera_B: B }, savesBuffers: saveProjection };
 }
 
-/** y += λb ⊙ B (λd ⊙ A x), with trained λd [r] and λb [out]. */
+/** VeRA on a linear layer. Adds λb ⊙ B (λd ⊙ A x) to the output, with trained λd [r] and λb [out]. */
 class VeraLinear implements LayerAdapter {
   readonly parameters: { readonly vera_lambda_b: Parameter; readonly vera_lambda_d: Parameter };
   readonly modules: Record<string, Module>;
@@ -72,7 +74,7 @@ class VeraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** Returns A [r, in] and B [out, r]. */
+  /** Returns the layer's part of the shared projections: A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
     const [r] = a.shape;
@@ -98,7 +100,7 @@ class VeraLinear implements LayerAdapter {
 }
 
 /**
- * VeRA: trained vectors that scale random projections shared by all layers. Kopiczko et al. 2023,
+ * VeRA: trains vectors that scale frozen random projections, which all layers share. Kopiczko et al. 2023,
  * https://arxiv.org/abs/2310.11454
  */
 export const vera: PeftMethod<VeraConfig> = definePeftMethod({

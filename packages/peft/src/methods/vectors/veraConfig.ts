@@ -12,21 +12,24 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `VeraConfig`. Omitted ones have PEFT's defaults. */
 export interface VeraOptions extends LayerPeftOptions {
-  /** The rank of the projections, which do not train. Default: 256. */
+  /** Rank of the frozen random projections. Default: 256. */
   r?: number;
-  /** The seed of the projections. Default: 0. */
+  /** Seed of the random projections. Default: 0. */
   projectionPrngKey?: number;
-  /** True if files contain the projections. Otherwise they are drawn again from the seed. Default: true. */
+  /**
+   * Whether adapter files contain the random projections. If not, loading draws them again from the seed. Default:
+   * true.
+   */
   saveProjection?: boolean;
   /** Dropout on the input of A during training. Default: 0. */
   veraDropout?: number;
   /** The initial value of `vera_lambda_d`. Default: 0.1. */
   dInitial?: number;
-  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
+  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default: "none". */
+  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
   bias?: TrainedBiases;
-  /** Starts as a no-op if true, otherwise random. Default: true. */
+  /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
 }
 
@@ -66,7 +69,7 @@ export class VeraConfig extends LayerPeftConfig {
   }
 }
 
-/** The file format of VeRA's configuration. */
+/** How VeRA's configuration is read from and written to adapter_config.json. */
 export const veraFormat: ConfigFormat = {
   classic: [
     ...layerFields,
