@@ -1,4 +1,5 @@
-// The names of "lowrank" that no package has, or has in another form.
+// Exports of "lowrank" that its packages do not have, or have with other parameters. index.gen.ts adds the packages'
+// names.
 export { type WasmBackend, type WasmOptions, wasm } from "@lowrank/wasm";
 export { loadEncoder } from "./load/loadEncoder.ts";
 export { loadModel } from "./load/loadModel.ts";

@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 
-/** Phrases of library messages that name an option differently from the flag that sets it. */
+/**
+ * Phrases in error messages of the library that name an option, and the text with the command's flag that replaces
+ * each.
+ */
 const libraryWords: readonly { readonly flag: string; readonly words: RegExp; readonly instead: string }[] = [
   { flag: "--quant-block-size", words: /quantize4bit: blockSize/, instead: "--quant-block-size" },
   { flag: "--seq", words: /^planMemory: sequenceLength/, instead: "--seq" },
@@ -20,7 +23,7 @@ const libraryWords: readonly { readonly flag: string; readonly words: RegExp; re
   { flag: "--stop", words: /^stop holds/, instead: "--stop holds" },
 ];
 
-/** Function or configuration class at the start of a library message. */
+/** Name of a function or configuration class at the start of an error message of the library. */
 const speaker = /^(?:[A-Z]\w*Config|generate|planMemory|getPeftModel): /;
 
 /**

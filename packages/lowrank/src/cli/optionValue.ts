@@ -47,7 +47,7 @@ export function listed(values: readonly unknown[]): string {
   return words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0];
 }
 
-/** Placeholders of option values in `--help`, each after a space. */
+/** Placeholders of option values in `--help`, by the option's type. Each begins with a space. */
 export const placeholders: Readonly<Record<MethodOption["type"], string>> = {
   integer: " <n>",
   number: " <x>",

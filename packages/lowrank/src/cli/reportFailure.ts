@@ -4,8 +4,8 @@ import { styled } from "./colours.ts";
 import { inFlags } from "./inFlags.ts";
 
 /**
- * Prints an error on stderr with the flags of the command that ran, and returns its message. It has one line, or the
- * stack if LOWRANK_DEBUG=1.
+ * Prints an error on stderr, in which options have the names of the command's flags, and returns its message. Prints
+ * one line, or the stack if LOWRANK_DEBUG=1.
  */
 export function reportFailure(error: unknown, command: Command | null = null): string {
   const message = inFlags(error instanceof Error ? error.message : String(error), command);

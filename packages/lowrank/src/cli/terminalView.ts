@@ -35,7 +35,7 @@ export class TerminalView {
     this.#lines = [];
   }
 
-  /** An old line takes several rows after the terminal has become narrower. */
+  /** Returns the text that erases the view. After the terminal has become narrower, an old line takes several rows. */
   #erase(): string {
     const rows = this.#lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / this.columns)), 0);
     return rows === 0 ? "" : `\x1b[${rows}A\x1b[0J`;

@@ -1,7 +1,7 @@
 import type { MatmulPrecision } from "@lowrank/core";
 import type { NamedSettings } from "../report/methods.ts";
 
-/** Training run: a method with a seed. It is sent to another process as JSON. */
+/** One run of a comparison: it trains with one method and one seed. It is sent to another process as JSON. */
 export interface Job {
   /** Model's folder or GGUF file; null for the embedded model. */
   readonly model: string | null;
@@ -12,17 +12,17 @@ export interface Job {
   readonly r: number;
   readonly targetModules: string | readonly string[];
   readonly virtualTokens: number;
-  /** Settings that the user named. They replace the recipe's in every method that has them. */
+  /** Settings that the user named. They replace the recipe's values for every method that has the setting. */
   readonly named?: readonly (keyof NamedSettings)[];
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Most examples for measuring loss and answers. */
+  /** Most test examples with which loss and answers are measured. */
   readonly testExamples: number;
   /** Name of the backend. */
   readonly backend: string;
   readonly threads: number;
-  /** Precision of products with frozen weights. Default "highest". */
+  /** Precision of matrix products with frozen weights. Default "highest". */
   readonly precision?: MatmulPrecision;
 }
 
@@ -39,10 +39,10 @@ export type JobData =
 
 /** Measurements of one run. */
 export interface Measured {
-  /** Name and adapter of the backend. */
+  /** Name of the backend, and of its GPU adapter if it has one. */
   readonly backend: string;
   readonly trainable: number;
-  /** Parameters of base model and adapter together. */
+  /** Number of parameters of base model and adapter together. */
   readonly total: number;
   readonly percent: number;
   readonly bytesSaved: number;
@@ -50,7 +50,7 @@ export interface Measured {
   /** Peak memory in bytes: of the whole process up to the end of training, and of tensors while training. */
   readonly peakProcessBytes: number;
   readonly peakTensorBytes: number;
-  /** Median time of a step. */
+  /** Median time of a training step. */
   readonly stepMilliseconds: number;
   /** Mean cross-entropy over the test examples in nats per token, before and after training. */
   readonly lossBefore: number;

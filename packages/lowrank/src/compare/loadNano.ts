@@ -1,4 +1,4 @@
-/** Module of the embedded model and its task. */
+/** Type of the module `@lowrank/nano`, which holds a small embedded model and its task. */
 type Nano = typeof import("@lowrank/nano");
 
 /**

@@ -1,7 +1,7 @@
 import { type FineTuneJob, runFolder } from "@lowrank/serve/jobs";
 import type { Job } from "./job.ts";
 
-/** Run of a comparison as a queued job, whose files are in the store. */
+/** Run of a comparison, in the form in which a job on a queue stores it. Its data files are in the store. */
 interface QueuedRun {
   readonly job: Job;
   /** Ids of stored files that replace the job's data and validation paths. */

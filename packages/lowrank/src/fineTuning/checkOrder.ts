@@ -19,7 +19,7 @@ export interface ServedLimits {
   readonly adapterMemory: number;
 }
 
-/** Order to check. */
+/** Fine-tuning order with the facts that its check needs. */
 export interface OrderToCheck {
   readonly job: FineTuneJob;
   /** Budgets of the key that ordered it. */
@@ -29,8 +29,8 @@ export interface OrderToCheck {
 }
 
 /**
- * Checks an order with a model that has shapes and no weights. Throws `JobRefused` if the job cannot be trained,
- * exceeds a limit of its key, or would create an adapter that the server refuses.
+ * Checks a fine-tuning order with a model without weights. Throws `JobRefused` if the job cannot be trained, exceeds a
+ * limit of its key, or would create an adapter that the server refuses.
  */
 export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
   const options = optionsOf(job);

@@ -39,11 +39,11 @@ import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { readExamples, readPreference, readSupervised } from "./readExamples.ts";
 import { resultFile } from "./resultFile.ts";
 
-/** Job to train, with its store and base model. */
+/** Fine-tuning job, with the store and base model to train it with. */
 export interface Order {
   readonly job: FineTuneJob;
   readonly attempt: number;
-  /** Store, as named by `--store`. */
+  /** Store with the job's data, as named by `--store`. */
   readonly store: string;
   /** Base model's folder or file. */
   readonly model: string;
@@ -55,11 +55,11 @@ export interface Order {
   readonly pollMs: number;
 }
 
-/** Examples of a job, in the form for its trainer. */
+/** Examples of a job, tokenized for its training method. */
 interface Data {
   readonly train: readonly TokenizedExample[] | readonly PreferenceExample[];
   readonly validation: readonly TokenizedExample[] | readonly PreferenceExample[];
-  /** Texts for initialising an adapter from data. */
+  /** All training texts; for preference pairs, both answers. Some adapters are initialised from them. */
   readonly texts: readonly TokenizedExample[];
 }
 
@@ -204,7 +204,7 @@ async function readData(
   return { ...examples, texts: examples.train };
 }
 
-/** Settings for both kinds of trainers. `every` is the number of steps between evaluations. */
+/** Trainer options that supervised training and DPO share. `every` is the number of steps between evaluations. */
 type Settings = Omit<TrainerOptions, "evaluation" | "padTokenId"> & { padTokenId: number; every: number | undefined };
 
 /** Creates the trainer for a job's method. */
@@ -229,8 +229,8 @@ function trainerOf(job: FineTuneJob, learner: Learner, data: Data, settings: Set
 }
 
 /**
- * Resumes from the last checkpoint. If that checkpoint is from a machine with other arithmetic, whose results would
- * differ, the job starts over and its log has a warning.
+ * Resumes from the last checkpoint. If the checkpoint belongs to another run, for example on a machine whose arithmetic
+ * gives other results, the job starts over and its log gets a warning.
  */
 async function resume(
   trainer: Pick<Trainer, "resume">,
@@ -249,7 +249,7 @@ async function resume(
   }
 }
 
-/** Trains. Throws `JobRefused`, with a message in terms of options, if the data cannot be trained on. */
+/** Runs the trainer. Throws `JobRefused`, with a message that names options, if the data cannot be trained on. */
 async function trained(trainer: Pick<Trainer, "train">) {
   try {
     return await trainer.train();
@@ -260,7 +260,7 @@ async function trained(trainer: Pick<Trainer, "train">) {
   }
 }
 
-/** Returns a place for checkpoints that writes the log up to a checkpoint before the checkpoint itself. */
+/** Returns a place for checkpoints. Before it writes a checkpoint, it writes the log up to that checkpoint's step. */
 function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   return {
     ...files,
@@ -272,7 +272,7 @@ function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   };
 }
 
-/** Returns the number of tokens in the examples of all steps, including prompts. */
+/** Returns the number of tokens that all steps together train on, including prompts; estimated from the mean length. */
 function tokensOf({ texts, train }: Data, steps: number, { batchSize, accumulate }: TrainCommandOptions): number {
   const each = texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0) / train.length;
   return Math.round(each * Math.min(batchSize, train.length) * accumulate * steps);

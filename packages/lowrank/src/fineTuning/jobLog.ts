@@ -5,8 +5,8 @@ import type { FineTuneJob, JobEvent, JobStore } from "@lowrank/serve/jobs";
 const flushMs = 1000;
 
 /**
- * Writes the events of a run. The events between two checkpoints are one object. A run that resumes from a checkpoint
- * overwrites the objects after it.
+ * Writes the events of a training run to the store. The events between two checkpoints are one object, so that a run
+ * that resumes from a checkpoint overwrites the events after it.
  */
 export class JobLog {
   readonly #store: JobStore;
@@ -42,7 +42,7 @@ export class JobLog {
     await this.#store.writeLog(this.#job, step, events);
   }
 
-  /** Flushes, and starts a new object for the events after this step. */
+  /** Writes all pending events, and starts a new object for events after the checkpoint of this step. */
   async turn(step: number): Promise<void> {
     await this.flush();
     this.#step = step;

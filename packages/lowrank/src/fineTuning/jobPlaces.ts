@@ -2,7 +2,7 @@ import type { AdapterPlace } from "@lowrank/serve";
 import { FileStore, JobStore } from "@lowrank/serve/jobs";
 import { storeObjects, storePlace } from "./storePlace.ts";
 
-/** Parts of a server's store: adapters, jobs and files. */
+/** Places in a server's store for adapters, jobs and files. */
 export interface JobPlaces {
   readonly place: AdapterPlace;
   readonly jobs: JobStore;

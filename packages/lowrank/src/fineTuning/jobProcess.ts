@@ -9,7 +9,7 @@ import { measureQueued } from "./measureQueued.ts";
 /** Message to this process. */
 export type ToJob = { readonly order: Order } | { readonly stop: true };
 
-/** Outcome of a job's process. */
+/** Message with which the process of a job reports its outcome. */
 export type JobOutcome =
   | { readonly trained: TrainedJob }
   | { readonly refused: JobError }

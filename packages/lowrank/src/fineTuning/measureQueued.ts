@@ -41,7 +41,7 @@ async function measure(order: Order, places: JobPlaces, scratch: string): Promis
   return { trainedTokens: 0, resultFiles: [], writesAdapter: false };
 }
 
-/** Returns the run of a job, with its files downloaded to this machine. */
+/** Downloads the files of a queued run to the folder `scratch`, and returns the run with their paths. */
 async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string): Promise<Job> {
   const { job: run, data: ids, validation } = runOf(job);
   if (run.data.kind !== "files") throw new Error("the run of a comparison has no files");

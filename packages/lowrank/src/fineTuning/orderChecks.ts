@@ -7,15 +7,15 @@ import type { OrderAnswer } from "./orderWorker.ts";
 const patienceMs = 10_000;
 
 /**
- * Queue of order checks, which run one after the other in a Worker, so that they do not block the server. Owners take
- * turns: many orders of one key delay an order of another key by one check.
+ * Queue of checks of fine-tuning orders. Checks run one after the other in a Worker, so that they do not block the
+ * server. Owners take turns: many orders of one key delay an order of another key by one check.
  */
 export class OrderChecks {
   readonly #served: ServedLimits;
   readonly #plugins: readonly string[];
   readonly #patienceMs: number;
   #worker: Promise<Worker> | null = null;
-  /** Waiting checks by owner. Map order is the order of turns. */
+  /** Waiting checks by owner. The order of the map's keys is the order in which owners take turns. */
   readonly #waiting = new Map<string, (() => Promise<void>)[]>();
   #isRunning = false;
 
@@ -41,7 +41,7 @@ export class OrderChecks {
     for (let [turn] = this.#waiting; turn; [turn] = this.#waiting) {
       const [owner, own] = turn;
       await own.shift()?.();
-      // Owners that ordered during the check come before this one.
+      // Moves the owner to the end, after owners whose orders arrived during the check.
       this.#waiting.delete(owner);
       if (own.length > 0) this.#waiting.set(owner, own);
     }

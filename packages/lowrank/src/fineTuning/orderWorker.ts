@@ -1,11 +1,11 @@
-// Script of the Worker that checks orders. A check builds a model without weights and runs regular expressions of
-// clients, which may never end.
+// Script of the Worker that checks orders of fine-tuning jobs. A check can take long: it builds a model without
+// weights, and runs regular expressions from clients, which may never end.
 import { parentPort, workerData } from "node:worker_threads";
 import { type JobError, JobRefused } from "@lowrank/serve/jobs";
 import { loadPlugins } from "../cli/options/plugins.ts";
 import { checkOrder, type OrderToCheck, type ServedLimits } from "./checkOrder.ts";
 
-/** Answer to an order. The first message says that the Worker is ready. */
+/** Message from the Worker: it is ready for orders, or the result of a check. */
 export type OrderAnswer =
   | { readonly ready: true }
   | { readonly fine: true }

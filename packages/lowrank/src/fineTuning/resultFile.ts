@@ -3,7 +3,10 @@ import type { JobPlaces } from "./jobPlaces.ts";
 
 const columns = ["step", "train_loss", "learning_rate", "valid_loss"] as const;
 
-/** Writes the metrics of a job's log as a CSV file of its owner. Repeated calls write the same file. */
+/**
+ * Stores the metrics in a job's log as a CSV file that belongs to the job's owner. A repeated call replaces the same
+ * file.
+ */
 export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): Promise<StoredFile> {
   const text = metricsCsv(await jobs.log(job));
   const content = async function* () {
@@ -13,7 +16,7 @@ export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): 
   return files.add(job.owner, content(), facts, `file-${job.id.slice(job.id.indexOf("-") + 1)}`);
 }
 
-/** Returns a CSV with one line per step and the values of all its events. */
+/** Returns a CSV text with one line per step that the log has metrics for: losses and learning rate. */
 function metricsCsv(log: readonly JobEvent[]): string {
   const steps = new Map<number, Record<string, number>>();
   for (const { data } of log) {

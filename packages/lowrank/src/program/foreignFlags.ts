@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** Option names of PEFT, transformers, TRL and llama.cpp, each with the equivalent options of this command. */
+/** Option names of PEFT, transformers, TRL and llama.cpp, each with this command's options for the same setting. */
 const otherNames: Readonly<Record<string, readonly string[]>> = {
   rank: ["r"],
   "lora-r": ["r"],

@@ -5,34 +5,34 @@ import { lineChart } from "./lineChart.ts";
 import { median } from "./measure.ts";
 import { type Column, digits, htmlTable, jsonRows, textTable } from "./table.ts";
 
-/** Spectrum of the change of one weight. */
+/** Singular values and size of the change of one weight, from the base model to the inspected model or adapter. */
 export interface InspectedLayer {
   readonly path: string;
   readonly shape: readonly [rows: number, columns: number];
   readonly spectrum: Spectrum;
   /** Frobenius norm of the change, divided by the weight's norm. */
   readonly relativeNorm: number;
-  /** Error of the adapter of lower rank; null without such an adapter. */
+  /** Relative error of approximating the change by an adapter of lower rank; null if no such adapter was made. */
   readonly error: number | null;
 }
 
-/** Subject of an inspection, for its text. */
+/** Names of what was inspected, for the output. */
 interface Subject {
   readonly model: string;
   readonly change: string;
   readonly compressedTo: number | null;
-  /** Changed parameters that are not matrices. */
+  /** Changed parameters that have no spectrum, since they are not matrices. */
   readonly leftOut: readonly string[];
 }
 
-/** Inspection as text, JSON and HTML. */
+/** Output of an inspection as text, JSON and HTML. */
 interface Inspection {
   readonly text: string;
   readonly json: object;
   readonly html: string;
 }
 
-/** Combines the measurements of one weight. */
+/** Returns the spectrum and sizes of a weight's change. `values` are the change's singular values. */
 export function inspectedLayer(
   { path, shape, weightNorm }: MatrixUpdate,
   values: Float64Array,

@@ -21,7 +21,8 @@ export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: n
 }
 
 /**
- * Returns the share of questions whose greedy answer has exactly the expected tokens; null if no example is a question.
+ * Returns the share of prompts to which the greedy answer has exactly the expected tokens; null if no example can be
+ * split into prompt and answer.
  */
 export async function exactMatch(
   model: CausalLM,

@@ -36,7 +36,9 @@ export interface ReportedMethod {
   readonly quantized?: boolean;
 }
 
-/** Row of the report; `why` is the error if there is no report. */
+/**
+ * Row of the report: one method. If the method does not fit the model, `report` is null and `why` is the error message.
+ */
 interface Row {
   readonly name: string;
   readonly settings: string;
@@ -49,7 +51,7 @@ export interface MethodReport {
   /** Name of the model. */
   readonly source: string;
   readonly modelType: string;
-  /** Number of elements of the base model, and the dtype of its weights. */
+  /** Number of parameters of the base model, and the dtype of its weights. */
   readonly base: number;
   readonly dtype: NonNullable<ReportOptions["dtype"]>;
   readonly optimizer: string;
@@ -58,7 +60,7 @@ export interface MethodReport {
   readonly rows: readonly Row[];
 }
 
-/** Quantisation of the base model for 4-bit methods. */
+/** Quantisation of the base model that the report assumes for 4-bit methods. */
 export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
 /** Options for `reportMethods`, in addition to those for a single report. */
@@ -66,7 +68,10 @@ interface ReckonOptions extends ReportOptions {
   readonly settings?: RecipeSettings | null;
 }
 
-/** Reports the costs of methods on a model. A method that does not fit the model gets a row with the error. */
+/**
+ * Reports the costs of methods on a model: sizes, memory and FLOPs. A method that does not fit the model gets a row
+ * with the error.
+ */
 export async function reportMethods(
   source: string,
   model: ModelShapes,

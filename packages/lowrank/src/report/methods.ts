@@ -41,7 +41,7 @@ const full: Method = {
   config: () => null,
 };
 
-/** Returns the recipes of all registered methods. Throws if two have the same name. */
+/** Returns the recipes of all registered methods as methods of the command line. Throws if two have the same name. */
 export function adapterMethods(): readonly AdapterMethod[] {
   const found = offeredMethods().flatMap((peft) =>
     recipesOf(peft).map((recipe) => ({
@@ -73,7 +73,7 @@ export function methodNames(): string[] {
   return allMethods().map(({ name }) => name);
 }
 
-/** Returns the names of the recipes of some methods. */
+/** Returns the recipe names of the given methods. */
 export function recipeNames(methods: readonly AnyMethod[]): string[] {
   return adapterMethods().flatMap(({ name, peft }) => (methods.includes(peft) ? [name] : []));
 }
@@ -98,7 +98,7 @@ export function findMethod<M extends Method>(name: string, methods: readonly M[]
   );
 }
 
-/** Returns the options that select a 4-bit base model, for messages. */
+/** Returns the `--method` options that quantise the base model to 4 bits, as text for messages. */
 export function quantizedWords(): string {
   const names = adapterMethods().flatMap(({ name, quantized }) => (quantized ? [name] : []));
   return `--method ${names.join(" or ")}`;

@@ -26,7 +26,7 @@ import {
   VeraConfig,
 } from "@lowrank/peft";
 
-/** Published number, with a function that computes it. */
+/** Number from a paper or table, with a function that computes it with Lowrank. */
 export interface PublishedNumber {
   /** Paper or table that prints the number. */
   readonly source: string;
@@ -34,7 +34,7 @@ export interface PublishedNumber {
   /** Number as printed: "4.7M", "36.8K", "0.83 %", "4,194,304", "≈40K". */
   readonly published: string;
   compute(): number | Promise<number>;
-  /** Reason why the two differ, or assumptions of the computed number. */
+  /** Reason why the published and the computed number differ, or assumptions of the computed number. */
   readonly reading?: string;
 }
 
@@ -69,9 +69,12 @@ const lora = (options: LoraOptions) => new LoraConfig(options);
 const rank = (r: number) => lora({ r });
 const fiveLinears = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"];
 const dora = (r: number) => lora({ r, useDora: true, targetModules: fiveLinears });
-/** Houlsby's two adapters per block, `width` wide. */
+/** Configuration of Houlsby's two adapters per block, with `width` hidden units each. */
 const houlsby = (hidden: number, width: number) => new DoubleSeqBnConfig({ reductionFactor: hidden / width });
-/** One adapter per block, `width` wide, with a norm (Lin et al. 2020) or without (Pfeiffer et al. 2020). */
+/**
+ * Configuration of one adapter per block with `width` hidden units: with a norm (Lin et al. 2020) or without (Pfeiffer
+ * et al. 2020).
+ */
 const one = (hidden: number, width: number, lnAfter = false) =>
   new SeqBnConfig({ reductionFactor: hidden / width, lnAfter });
 
@@ -270,7 +273,7 @@ function methodComparison(): PublishedNumber[] {
   return [...all, ...each];
 }
 
-/** Rows of these tables that are left out, with the reason. */
+/** Rows of the published tables that cannot be computed here, each with the reason. */
 export const omittedRows: readonly string[] = [
   "DoRA's parallel adapters, 3.54 %: 247,463,936 numbers 256 wide beside both feed-forward matrices, where no adapter here stands",
   "of PEFT's comparison, LoRA-FA and MiCA are LoRA's file of which a part trains: 36,715,216 bytes, as LoRA r=32; that they train less is not an option here",

@@ -3,7 +3,7 @@ import type { ReportFormat } from "./methodReport.ts";
 import { type Agreement, agreement, omittedRows, publishedNumbers } from "./publishedNumbers.ts";
 import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
 
-/** Published number, with the computed one. */
+/** Number from a paper or table, next to the number that Lowrank computes. */
 interface Row {
   source: string;
   what: string;

@@ -1,6 +1,6 @@
 import type { ChartPoint } from "./lineChart.ts";
 
-/** Returns at most `most` points of a line. Each is the mean of equally many neighbouring points. */
+/** Returns at most `most` points of a line. Each is the mean of several neighbouring points, equally many for each. */
 export function thinned(points: readonly ChartPoint[], most: number): ChartPoint[] {
   const group = Math.ceil(points.length / most);
   return Array.from({ length: Math.ceil(points.length / Math.max(group, 1)) }, (_, i): ChartPoint => {

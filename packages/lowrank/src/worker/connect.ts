@@ -43,7 +43,7 @@ export async function connect(worker: EngineWorker, options: ConnectOptions = {}
   }
 }
 
-/** Returns a promise that rejects when the Worker's script fails. */
+/** Returns a promise that rejects when the Worker's script fails, and a function that stops watching it. */
 function failureOf(worker: EngineWorker): { promise: Promise<never>; stop(): void } {
   let stop = () => {};
   const promise = new Promise<never>((_, reject) => {

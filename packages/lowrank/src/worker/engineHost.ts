@@ -11,7 +11,7 @@ import { openPlace, openStorage, type Place, type StoragePlace } from "./place.t
 import type { StartBackend } from "./serve.ts";
 import { type Wire, withOptions } from "./wire.ts";
 
-/** Engine in the Worker. */
+/** Engine in the Worker, whose methods the page calls. */
 export class EngineHost {
   readonly #startBackend: StartBackend;
 
@@ -42,7 +42,7 @@ export class EngineHost {
     });
   }
 
-  /** Loads a model. The page holds it until it releases it. */
+  /** Loads a model, which stays in memory until the page releases it. */
   async loadModel(place: Place, wire: Wire): Promise<ModelHost & object> {
     return withOptions<LoadModelOptions, ModelHost>(wire, async (options) => {
       const host = new ModelHost(await loadModel(openPlace(place), options));

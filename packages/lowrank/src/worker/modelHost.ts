@@ -43,7 +43,7 @@ import { type Wire, withOptions } from "./wire.ts";
 /** Files of a model or of adapters, by name. */
 type Files = Map<string, Uint8Array | string>;
 
-/** Model in the Worker, with its tokenizer and adapters. */
+/** Model in the Worker, whose methods the page calls, with its tokenizer and adapters. */
 export class ModelHost {
   readonly #loaded: LoadedModel;
   #peft: PeftModel<CausalLM> | null = null;

@@ -10,7 +10,7 @@ import { sendOptions } from "./wire.ts";
 /** Options for `loadModel`, as in "lowrank". */
 export type RemoteLoadOptions = LoadModelOptions;
 
-/** Handle of an engine in a Worker. */
+/** Engine that runs in a Worker. Its methods send calls to the Worker. */
 export class RemoteEngine {
   readonly #host: Remote<EngineHost>;
   readonly #terminate: () => void;

@@ -29,7 +29,10 @@ export type PlainConfig = PeftConfig | { readonly peftType: string; readonly [fi
 /** Example: a text, a prompt with its completion, a conversation, or tokens with labels. */
 export type RemoteExample = Example | TokenizedExample;
 
-/** Options for `train`, with folders of type `Folder`. */
+/**
+ * Options for `train`. `Folder` is the type of folders: `RemoteStorage` in the page, `StoragePlace` when sent to the
+ * Worker.
+ */
 interface TrainOptionsIn<Folder> extends Omit<TrainerOptions, "optimizer" | "evaluation" | "checkpoints"> {
   optimizer?: "adamw" | "adamw8bit";
   evaluation?: { examples: readonly RemoteExample[]; every?: number };
@@ -61,8 +64,8 @@ export type RemoteGenerateOptions = Omit<GenerateTextOptions, "logitsProcessors"
 type Verify = { verify?: false };
 
 /**
- * Handle of a model in a Worker, with its tokenizer and adapters. Methods have the names and options of "lowrank".
- * Callbacks run in the page, and abort signals are forwarded.
+ * Model in a Worker, with its tokenizer and adapters. Methods have the names and options of "lowrank". Callbacks run in
+ * the page, and abort signals are forwarded to the Worker.
  */
 export class RemoteModel implements AsyncDisposable {
   #host: Remote<ModelHost> | null;
@@ -100,7 +103,7 @@ export class RemoteModel implements AsyncDisposable {
     await this.#there("deleteAdapter").deleteAdapter(adapterName);
   }
 
-  /** Trains the active adapter, or the model itself without adapters. */
+  /** Trains the active adapter, or the whole model if it has no adapters. */
   async train(examples: readonly RemoteExample[], options: RemoteTrainOptions): Promise<TrainingResult> {
     const { checkpoints, resume } = options;
     const sent = {

@@ -3,12 +3,12 @@ import { type Endpoint, expose, proxy } from "comlink";
 import type { ConnectOptions } from "./connect.ts";
 import type { EngineHost } from "./engineHost.ts";
 
-/** Interface of the Worker's first call. The engine is loaded in the Worker only, not in the page. */
+/** Object that the Worker exposes to the page. Its method starts the engine, which is loaded in the Worker only. */
 export interface Served {
   open(): Promise<EngineHost & object>;
 }
 
-/** Starts the backend of an engine with the options that the page gave to `connect`. */
+/** Creates the backend of an engine from the options that the page gave to `connect`. */
 export type StartBackend = (options: ConnectOptions) => Backend | Promise<Backend>;
 
 /**

@@ -1,8 +1,8 @@
 import { expose, type Remote, transfer, wrap } from "comlink";
 
-/** Options of a call, in the form that is sent to the Worker. */
+/** Options of a call, split into the parts that are sent to the Worker. */
 export interface Wire {
-  /** Options that are copied. */
+  /** Options without functions, which are copied. */
   readonly plain: Readonly<Record<string, unknown>>;
   /** Callbacks, each with the port that calls it. */
   readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];
@@ -12,7 +12,7 @@ export interface Wire {
   readonly aborted?: { readonly reason: unknown };
 }
 
-/** Options to send, and a function that closes their ports after the call. */
+/** Options in the form to send, and a function that closes their ports after the call. */
 interface Sent {
   readonly wire: Wire;
   end(): void;

@@ -26,7 +26,10 @@ export async function answer(model: CausalLM, ids: readonly number[], what: stri
   return { logits, tokens };
 }
 
-/** Compares two answers to one prompt. */
+/**
+ * Compares two answers to the same prompt: the largest difference of logits, the largest logit (`scale`), and the
+ * tokens.
+ */
 export function compareAnswers(a: Answer, b: Answer): { maxDifference: number; scale: number; sameTokens: boolean } {
   let [maxDifference, scale] = [0, 0];
   for (const [i, logit] of a.logits.entries()) {

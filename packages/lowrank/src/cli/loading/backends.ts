@@ -6,7 +6,7 @@ export interface BackendSettings {
   threads?: number;
   /** Use fused SIMD instructions. Default false. */
   wideSimd?: boolean;
-  /** Compute a row in the same way for any other rows in the batch. Default false. */
+  /** Compute each row of a batch in the same way, regardless of the other rows. Default false. */
   batchInvariant?: boolean;
 }
 
@@ -15,7 +15,7 @@ const usual: Required<BackendSettings> = { threads: 1, wideSimd: false, batchInv
 
 /** Backend that `--backend` can name. */
 interface NamedBackend {
-  /** Settings that this backend supports. Other settings throw unless they have their default. */
+  /** Settings that this backend supports. `startBackend` throws for any other setting that differs from its default. */
   readonly settings: readonly (keyof BackendSettings)[];
   /** Loads its package and starts it. */
   start(settings: BackendSettings): Promise<Backend>;
@@ -72,7 +72,7 @@ export function describeBackend({ name, adapter }: Pick<Backend, "name" | "adapt
   return adapter === undefined ? name : `${name} on ${adapter}`;
 }
 
-/** Prints the adapter of a backend on stderr, if it has one. */
+/** Prints the name of a backend's GPU adapter on stderr, if it has one. */
 export function printAdapter(backend: Pick<Backend, "name" | "adapter">): void {
   if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
 }

@@ -43,14 +43,14 @@ export async function findModel(
   return { shapes: describeConfig(json, { where, classifies }), dtype: storedDType(json, where) };
 }
 
-/** Parsed JSON of a config, its name for messages, and the files of its folder, if it has one. */
+/** JSON of a config, the config's name for messages, and the files of its folder, if it is in one. */
 interface FoundConfig {
   readonly json: unknown;
   readonly label: string;
   readonly files?: ModelFiles;
 }
 
-/** Options that read headers of hub files without downloading the files. */
+/** Options with which headers of files on the hub are read without downloading the whole files. */
 export const headersAlone: OpenOptions = { hub: { cache: false } };
 
 /** Reads a config. Returns undefined if the source is not a file or folder. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 /**
- * Adds `--model` to a command that needs one. A positional argument means the same. The command fails if both are
+ * Adds `--model` to a command. The model can also be given as an argument without a flag. The command fails if both are
  * given, or if neither is and the option `otherSource` does not name a model instead.
  */
 export function addModelOption(command: Command, otherSource?: string): Command {

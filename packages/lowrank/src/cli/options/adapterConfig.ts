@@ -3,10 +3,10 @@ import { type AdapterMethod, type Method, recipeNames } from "../../report/metho
 import { describeProblem, listed, valueParser } from "../optionValue.ts";
 import { adapterFlags, attributeOf, isSetting } from "./adapterFlags.ts";
 
-/** Default number of training steps for methods whose schedule depends on it. */
+/** Number of training steps to assume for methods whose schedule depends on it, if it is not known yet. */
 export const plannedSteps = 1000;
 
-/** Default settings of recipes. */
+/** Default values of the settings that recipes share. */
 export const usualSettings: RecipeSettings = {
   r: 8,
   targetModules: "all-linear",

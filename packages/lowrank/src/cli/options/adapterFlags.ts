@@ -9,7 +9,7 @@ export interface AdapterFlag {
   readonly takers: readonly { readonly method: AnyMethod; readonly option: MethodOption }[];
 }
 
-/** Flags that also set recipe settings, and their types. */
+/** Types of the flags that also set a setting shared by recipes, by flag. */
 const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
   r: "integer",
   "target-modules": "targets",
@@ -44,7 +44,7 @@ export function adapterFlags(): readonly AdapterFlag[] {
   return [...flags.values()];
 }
 
-/** Returns true for a flag that sets a recipe setting. */
+/** Returns true for a flag that sets a setting shared by recipes, such as `--target-modules`. */
 export function isSetting(flag: string): boolean {
   return Object.hasOwn(settingTypes, flag);
 }

@@ -6,8 +6,8 @@ import { plannedSteps, usualSettings } from "./adapterConfig.ts";
 import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
 
 /**
- * Adds the flags of all registered methods after the command's own. Throws an error that names the method for a flag
- * that the command already has.
+ * Adds the flags of all registered methods to a command, after its own options. Throws an error that names the method
+ * if the command already has the flag.
  */
 export function addAdapterOptions(command: Command): Command {
   for (const adapterFlag of adapterFlags()) {
@@ -36,8 +36,8 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
 }
 
 /**
- * Returns a parser that accepts a text if at least one of the options does. It leaves the text unparsed, since the type
- * depends on the method, which is parsed later.
+ * Returns a parser that accepts a text if it is valid for at least one method with the flag. It returns the text
+ * unchanged, since its type depends on the method, which is parsed later.
  */
 function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
   return (text) => {
@@ -73,7 +73,9 @@ function defaultNote(takers: AdapterFlag["takers"]): string | null {
   return same ? `default: ${value}` : `default: ${value} with ${name}`;
 }
 
-/** Returns the default of a field in a recipe. Returns null if it is an object or depends on the number of steps. */
+/**
+ * Returns a field's default in a method's recipe. Returns null if it is an object or depends on the number of steps.
+ */
 function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
   const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {
     return (

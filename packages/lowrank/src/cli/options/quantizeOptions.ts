@@ -26,7 +26,7 @@ export function addQuantizeOptions(command: Command, when: string): Command {
     .option("--double-quant", "quantise the scales too: 4.13 bits a weight instead of 4.5");
 }
 
-/** Returns the given options as flags. */
+/** Returns the flags of the quantisation options that were given. */
 export function givenQuantizeOptions(options: QuantizeCommandOptions): string[] {
   const names = { quantType: "--quant-type", quantBlockSize: "--quant-block-size", doubleQuant: "--double-quant" };
   return Object.entries(names).flatMap(([key, name]) =>

@@ -23,8 +23,8 @@ export interface RunFile {
 const ending = /\.(ya?ml|json)$/i;
 
 /**
- * Finds an options file as the first argument of one of `commands`. Returns its path and the other words; null if there
- * is no such file.
+ * Returns the path of an options file and the other words if the first argument of one of `commands` is such a file;
+ * otherwise null.
  */
 export function runFileIn(
   words: readonly string[],

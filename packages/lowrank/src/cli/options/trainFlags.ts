@@ -1,7 +1,7 @@
 import { ResumeError, type RunDifference } from "@lowrank/train";
 import { describeDifference } from "@lowrank/train/internal";
 
-/** Flags of trainer options whose names differ from the library's. */
+/** Flags of `lowrank train` for options that have another name in the library. */
 const flags: Readonly<Record<string, string>> = {
   gradientAccumulationSteps: "--accumulate",
   learningRate: "--lr",
@@ -14,8 +14,8 @@ const flags: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the flag of an option: "batchSize" becomes --batch-size. `name` is "<file>: <field>" for a field of an
- * adapter's configuration.
+ * Returns the flag of a library option: "batchSize" becomes --batch-size. `name` may begin with a file, as in
+ * "adapter_config.json: lora_alpha", which becomes --lora-alpha.
  */
 function flagOf(name: string): string {
   const own = name.slice(name.lastIndexOf(" ") + 1);
@@ -33,7 +33,7 @@ export function withFlags(message: string): string {
     .replace(names, flagOf);
 }
 
-/** Describes a difference between runs with flags, as in "--seed is 2, and 1 in the checkpoint". */
+/** Describes a setting that differs from the checkpoint's, with its flag: "--seed is 2, and 1 in the checkpoint". */
 const inFlags = (difference: RunDifference): string => describeDifference(difference, flagOf(difference.name));
 
 /** Rewrites a `ResumeError` with the command's flags. Returns other errors unchanged. */

@@ -6,7 +6,7 @@ import { isWholeCheckpoint } from "@lowrank/train/internal";
 /** Files that mark a folder as complete. They are written last, in this order. */
 const seals: readonly string[] = ["config.json", "adapter_config.json"];
 
-/** File or folder of a process that died while writing it. */
+/** Temporary file or folder of a process that died while writing it. */
 interface Leftover {
   readonly path: string;
   /** Final name of the file or folder. */

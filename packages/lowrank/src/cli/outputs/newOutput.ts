@@ -82,10 +82,10 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
 
 const advice = "give another name, or --overwrite";
 
-/** Error codes of a path that exists already. */
+/** Error codes that mean that a path exists already. */
 const taken: readonly string[] = ["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"];
 
-/** Restores an old output that a killed process had moved away before it could move the new one in. */
+/** Restores an old output after a process was killed between moving it away and putting the new one in place. */
 async function restoreMoved(path: string): Promise<void> {
   if (await lstat(path).catch(() => null)) return;
   const around = dirname(path);

@@ -14,7 +14,7 @@ export type OutputName = "stdout" | "stderr";
 const lost: Record<OutputName, LostWrites | null> = { stdout: null, stderr: null };
 const stdoutLost = new AbortController();
 
-/** Abort reason of work whose only result is text on stdout, when stdout cannot be written. */
+/** Abort reason when stdout can no longer be written, for work whose only result is text on stdout. */
 export class StdoutLost extends Error {}
 
 /** Aborts at the first write to stdout that fails, with a `StdoutLost` as its reason. */
@@ -27,7 +27,7 @@ export function lostWrites(name: OutputName): LostWrites | null {
 
 /**
  * Makes stdout and stderr drop and count writes that fail (closed terminal, closed pipe, full disk). Without this, the
- * first failed write ends the process. A file is tried again at the next write, since the disk may have space by then.
+ * first failed write ends the process. A later write to a file is tried again, since the disk may have space by then.
  */
 export function guardOutput(): void {
   for (const name of ["stdout", "stderr"] as const) {

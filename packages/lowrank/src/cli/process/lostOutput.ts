@@ -2,7 +2,9 @@ import type { Command, OptionValues } from "commander";
 import { styled } from "../colours.ts";
 import { type LostWrites, lostWrites } from "./guardOutput.ts";
 
-/** Commands that write their result to files or folders, each with a test of its options. */
+/**
+ * Commands that can write their result to files, each with a function that returns true if its options make it do so.
+ */
 const savingCommands = new WeakMap<Command, (options: OptionValues) => boolean>();
 
 /**

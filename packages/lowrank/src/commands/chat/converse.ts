@@ -7,13 +7,13 @@ import type { Turn } from "./conversation.ts";
 import { InputHistory } from "./inputHistory.ts";
 import { type ChatState, runSlashCommand, slashNames } from "./slashCommands.ts";
 
-/** Options for a chat's input and output. */
+/** Options that control what a chat prints. */
 interface ConverseOptions {
-  /** Print only errors; the turns are returned. */
+  /** Prints only errors. The caller gets the turns as the result. */
   readonly quiet: boolean;
 }
 
-/** Turns of a chat, and the number of lines that failed. */
+/** Result of a chat: its turns, and the number of input lines that failed. */
 interface Conversed {
   readonly turns: readonly Turn[];
   readonly failures: number;
@@ -106,9 +106,9 @@ function costs({ promptTokens, reusedTokens, newTokens, seconds, interrupted }: 
 interface Interrupts {
   /** True once the user has ended the chat by Ctrl-C. */
   readonly left: boolean;
-  /** Resets the count after other input. */
+  /** Called after other input, so that the next Ctrl-C counts as the first again. */
   idle(): void;
-  /** Runs an answer. The first Ctrl-C aborts its signal. */
+  /** Runs `work`, which generates one answer. The first Ctrl-C during it aborts the signal that `work` gets. */
   during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Removes the handlers. */
   end(): void;

@@ -19,7 +19,7 @@ export interface ChatState {
 
 /** Slash command of a chat. */
 interface SlashCommand {
-  /** Arguments in /help. */
+  /** Arguments of the command, as shown by /help. */
   readonly takes: string;
   readonly help: string;
   /** Runs the command and returns the text to print; null ends the chat. */

@@ -24,7 +24,7 @@ interface Spread {
   readonly deviation: number;
 }
 
-/** The results of a method over its seeds. */
+/** Results of one method, averaged over its seeds. */
 interface Row {
   readonly title: string;
   readonly learningRate: number;

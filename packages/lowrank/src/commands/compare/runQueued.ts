@@ -12,7 +12,7 @@ import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
 import { servedNameOf } from "../../fineTuning/servedName.ts";
 import type { RunJobsOptions } from "./runJobs.ts";
 
-/** Owner of comparison jobs, which no API key orders. */
+/** Owner name of comparison jobs, which belong to no API key. */
 const owner = "lowrank compare";
 
 /** Milliseconds between checks of the jobs. */

@@ -1,6 +1,6 @@
 import type { Command, Option } from "commander";
 
-/** Values that a shell can complete for an argument. */
+/** Values that a shell can offer for an argument: files, a list of choices, or none ("free"). */
 export type Words =
   | { readonly kind: "files" | "free" }
   | { readonly kind: "choices"; readonly values: readonly string[] };

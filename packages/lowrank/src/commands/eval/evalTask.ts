@@ -1,10 +1,10 @@
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 
-/** Value that a task measures. */
+/** Metric that an evaluation measured. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
-  /** Standard error of a mean over questions; null for other metrics. */
+  /** Standard error if the value is a mean over questions; null for other metrics. */
   readonly standardError: number | null;
 }
 
@@ -15,7 +15,7 @@ export interface TaskResult {
   readonly samples: readonly object[];
 }
 
-/** Options of tasks, in addition to the model's. */
+/** Options of evaluations; each task uses some of them. */
 export interface TaskOptions {
   readonly limit?: number;
   readonly batchSize: number;
@@ -35,14 +35,14 @@ export interface MeasuredModel {
   readonly tokenizer: Tokenizer;
   /** Token ids that end an answer. */
   readonly eosTokenIds: readonly number[];
-  /** Called with the number of completed parts of the task, and their total. */
+  /** Called with the number of finished items, such as questions, and the total number. */
   readonly onProgress: (done: number, of: number) => void;
 }
 
 /** Kind of evaluation. */
 export interface EvalTask {
   readonly name: string;
-  /** Line of --help: its data and its metrics. */
+  /** Description in `--help`: the data that the task reads, and the metrics. */
   readonly help: string;
   /** Options of `TaskOptions` that the task uses. Others throw. */
   readonly options: readonly (keyof TaskOptions)[];

@@ -34,14 +34,14 @@ interface NamedLayers {
 interface ModelInfo {
   readonly model: string;
   readonly modelType: string;
-  /** Names of this library's classes for the architecture. */
+  /** Names of this library's model classes for the architecture, one for each head that it supports. */
   readonly heads: readonly string[];
   readonly parameters: number;
-  /** Bytes of the parameters in memory, as f32 and in half precision. */
+  /** Bytes of the parameters in memory: if loaded as f32, and in half precision. */
   readonly memory: { readonly f32: number; readonly half: number };
-  /** Empty if the folder has a config but no weights. */
+  /** Tensors in the model's files, by dtype. Empty if the folder has a config but no weights. */
   readonly stored: readonly StoredType[];
-  /** Null without a tokenizer. */
+  /** True if the tokenizer has a chat template; null without a tokenizer. */
   readonly chatTemplate: boolean | null;
   /** Layers that adapters can target. */
   readonly layers: readonly NamedLayers[];

@@ -10,7 +10,7 @@ import type { LoadedBase, LoadedDType, ModelKind } from "../train/kinds/modelKin
 import { sequenceClassifier } from "../train/kinds/sequenceClassifier.ts";
 import { tokenClassifier } from "../train/kinds/tokenClassifier.ts";
 
-/** Kinds of models that generate no text, by PEFT's task type. */
+/** Kinds of models that do not generate text, by PEFT's task type. */
 const kinds: Partial<Readonly<Record<TaskType, ModelKind>>> = {
   SEQ_CLS: sequenceClassifier,
   TOKEN_CLS: tokenClassifier,
@@ -34,7 +34,9 @@ export interface MergeHeadedOptions extends QuantizeCommandOptions {
   backend: string;
 }
 
-/** Largest difference of the merged model's output, and the largest output value. */
+/**
+ * Largest difference between the outputs of the merged and the adapted model, and the largest output value (`scale`).
+ */
 export interface HeadedMerge {
   readonly maxDifference: number;
   readonly scale: number;

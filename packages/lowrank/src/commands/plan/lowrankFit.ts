@@ -4,18 +4,18 @@ import type { PlanCommandOptions } from "./plan.ts";
 
 /** Result of checking if Lowrank can train and run a model in the available memory. */
 export interface LowrankFit {
-  /** The bytes available: the size of a WebAssembly memory, or a smaller budget. */
+  /** Bytes available: the size of a WebAssembly memory, or the budget of `--memory` if that is smaller. */
   readonly bytes: number;
   readonly training: boolean;
   readonly generation: boolean;
   /**
-   * Flags with which a training fits that otherwise would not, and the bytes of a step with them. Null if it fits
-   * already, or if no flags help.
+   * Flags with which the training would fit into memory, and the bytes of a step with them. Null if it fits without
+   * them, or if no flags help.
    */
   readonly instead: { readonly flags: string; readonly training: number } | null;
 }
 
-/** Change of a plan that saves memory. */
+/** Flags that make a training use less memory. */
 interface Change {
   readonly flags: string;
   readonly options: Partial<PlanCommandOptions>;
@@ -39,7 +39,9 @@ export async function fitLowrank(
   return { bytes, training, generation, instead: null };
 }
 
-/** Returns changes, those with the least cost to the user first. Each includes all changes before it. */
+/**
+ * Returns sets of flags to try, in order of their cost to the user. Each set contains the flags of all sets before it.
+ */
 function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
   const { batch, accumulate } = options;
   const [method] = findMethods([options.method]);
@@ -65,13 +67,15 @@ function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
   });
 }
 
-/** Returns the quantised recipe of the same method, or any quantised recipe for full fine-tuning. */
+/**
+ * Returns the quantised recipe of the same method; any quantised recipe for full fine-tuning; null if there is none.
+ */
 function packedTwin({ peft, quantized }: Method): Method | null {
   if (quantized) return null;
   return adapterMethods().find((other) => other.quantized && (peft === null || other.peft === peft)) ?? null;
 }
 
-/** Joins the flags of changes. A later change replaces an earlier one of the same options. */
+/** Joins flags as text. If several changes set the same options, only the last one's flags are kept. */
 function flagsOf(all: readonly Change[]): string {
   const last = all.filter(({ options }, i) => {
     const keys = Object.keys(options).join();

@@ -4,7 +4,7 @@ import { bytes, count } from "./settingTypes.ts";
 
 const minutes = z.number().gt(0);
 
-/** Schemas of the budgets in a key's entry, by their names in the keys file. */
+/** Schema of each budget that an API key can have, by the budget's name in the keys file. */
 const shape = {
   requests: count.optional(),
   "tokens-per-minute": count.optional(),
@@ -18,17 +18,17 @@ const shape = {
   rank: count.optional(),
 };
 
-/** Names of the budgets in a key's entry. */
+/** Names of the budgets that an API key can have, as in the keys file. */
 export const budgetNames: readonly string[] = Object.keys(shape);
 
-/** Schema of `budgets` in a key's entry. */
+/** Schema of the `budgets` field of an API key in the keys file. */
 export const budgetsSchema: z.ZodType<Partial<KeyBudgets>> = z.strictObject(shape).transform((named) => {
   const camelCase = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
   const given = Object.entries(named).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given.map(([name, value]) => [camelCase(name), value]));
 });
 
-/** Settings that apply as budgets to every key, by the names of their flags. */
+/** Budgets that apply to every API key that does not set its own, by the names of the flags of `lowrank serve`. */
 export interface BudgetSettings {
   readonly "max-files": number;
   readonly "max-jobs": number;
@@ -37,13 +37,13 @@ export interface BudgetSettings {
   readonly "max-job-rank"?: number;
   readonly "key-requests"?: number;
   readonly "key-tokens-per-minute"?: number;
-  /** Bytes of adapters. */
+  /** Most bytes of adapters that running requests of one key use at once. */
   readonly "key-adapter-memory"?: number;
   readonly "key-stored-bytes"?: number;
   readonly "key-trainer-minutes"?: number;
 }
 
-/** Schemas of these settings. */
+/** Schemas of the settings in `BudgetSettings`. */
 export const budgetSettings: { readonly [K in keyof BudgetSettings]-?: z.ZodType<BudgetSettings[K]> } = {
   "max-files": count.default(1000),
   "max-jobs": count.default(10),
@@ -57,7 +57,7 @@ export const budgetSettings: { readonly [K in keyof BudgetSettings]-?: z.ZodType
   "key-trainer-minutes": shape["trainer-minutes"],
 };
 
-/** Returns the budgets of a key whose entry does not set them. */
+/** Converts the settings to budgets, which apply to keys that do not set their own. */
 export function budgetsOfSettings(settings: BudgetSettings): Partial<KeyBudgets> {
   const budgets = {
     requests: settings["key-requests"],

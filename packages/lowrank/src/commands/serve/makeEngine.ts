@@ -33,7 +33,7 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
   return engine;
 }
 
-/** Rethrows an error with its cause, such as a path or address. Operators may read it; clients may not. */
+/** Rethrows an error with its cause's text, such as a path or address. Operators may see it; clients may not. */
 function withReason(error: Error): never {
   throw error.cause instanceof Error ? new Error(`${error.message}: ${error.cause.message}`, { cause: error }) : error;
 }

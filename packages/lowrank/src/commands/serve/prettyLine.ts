@@ -10,7 +10,7 @@ const levels: Readonly<Record<number, readonly [name: string, color: "gray" | "b
   60: ["FATAL", "red"],
 };
 
-/** Line of pino's log. */
+/** Parsed line of pino's log. */
 interface LogLine {
   readonly level: number;
   readonly time: number;
@@ -19,8 +19,8 @@ interface LogLine {
 }
 
 /**
- * Formats a line of pino's JSON log for reading: local time, level, message, and the other fields as JSON. The lines
- * after it hold an error's stack.
+ * Formats a line of pino's JSON log for reading: local time, level, message, and the other fields as JSON. An error's
+ * stack follows on separate lines.
  */
 export function prettyLine(line: string, { colors }: { readonly colors: boolean }): string {
   const { level, time, msg = "", err, ...others } = JSON.parse(line) as LogLine;

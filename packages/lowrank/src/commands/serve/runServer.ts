@@ -120,7 +120,10 @@ function adaptersText(count: number | null): string {
   return `${count} adapter${count === 1 ? "" : "s"}`;
 }
 
-/** Returns the host names that requests may use. Returns undefined (no check) if the server has keys and no list. */
+/**
+ * Returns the host names that requests may use; undefined (no check) if the server has keys and the settings list no
+ * names.
+ */
 function hostsOf(settings: ServeSettings): readonly string[] | undefined {
   const { "allowed-hosts": listed, "api-keys": keys, host } = settings;
   const isName = /[a-z]/i.test(host) && !host.includes(":");

@@ -12,16 +12,16 @@ import { bytes, count } from "./settingTypes.ts";
 export interface ServeSettings extends BudgetSettings {
   readonly model: string;
   readonly "served-model-name": string;
-  /** Folders of adapters by name; with a store, paths in the store. */
+  /** Folders of adapters by name. With `store`, they are paths in the store. */
   readonly adapters: Readonly<Record<string, string>>;
   readonly store?: string;
   /** True if clients can order fine-tunes over HTTP, which train on this machine. */
   readonly "fine-tuning": boolean;
-  /** Redis address of a queue of fine-tunes, which workers train. */
+  /** Address of the Redis server with the queue of fine-tuning jobs, which `lowrank worker` trains. */
   readonly queue?: string;
   /** Largest upload in bytes. */
   readonly "max-upload": number;
-  /** Bytes of all adapters in memory. */
+  /** Most bytes of all adapters in memory together. */
   readonly "adapter-memory": number;
   readonly "max-lora-rank"?: number;
   readonly host: string;
@@ -41,7 +41,7 @@ export interface ServeSettings extends BudgetSettings {
   readonly "request-timeout": number;
   readonly "send-timeout": number;
   readonly "api-keys"?: readonly ApiKey[];
-  /** File of `api-keys`. The server reads it again when it changes. */
+  /** Path of the file with `api-keys`. The server reads it again when it changes. */
   readonly "api-key-file"?: string;
   /** Host names that requests may use, besides `localhost` and IP addresses. */
   readonly "allowed-hosts"?: readonly string[];
@@ -138,7 +138,7 @@ export async function readServeSettings(
   return { ...settings, "api-keys": keys, "api-key-file": keyFile, "served-model-name": name };
 }
 
-/** Throws for fine-tuning without a store, or with both `fine-tuning` and `queue`. */
+/** Throws if fine-tuning is on without a store, or if both `fine-tuning` and `queue` are set. */
 function checkFineTuning({ queue, store, "fine-tuning": here }: z.infer<typeof settingsSchema>, label: string): void {
   if (here && queue !== undefined) {
     throw new Error(`${label}: --fine-tuning trains here, and --queue at workers; give one of them`);

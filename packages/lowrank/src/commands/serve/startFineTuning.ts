@@ -18,7 +18,7 @@ import type { ServeSettings } from "./serveSettings.ts";
 /** Milliseconds between checks for a cancelled job. */
 const pollMs = 1000;
 
-/** Fine-tuning of a server. */
+/** Store and job queue for the fine-tuning jobs of a server. */
 export interface ServedFineTuning {
   readonly fineTuning: FineTuning;
   /** Stops the jobs that train on this machine. Each saves a checkpoint. */
@@ -26,8 +26,9 @@ export interface ServedFineTuning {
 }
 
 /**
- * Opens the store and the job queue of a server. The queue is on Redis, with separate workers, or in this process,
- * whose jobs train on this machine. Returns null if the settings turn fine-tuning off.
+ * Opens the store and the job queue of a server. With the setting `queue`, the queue is on Redis and separate workers
+ * train. Otherwise it is in this process, and jobs train on this machine. Returns null if the settings turn fine-tuning
+ * off.
  */
 export async function startFineTuning(
   settings: ServeSettings,

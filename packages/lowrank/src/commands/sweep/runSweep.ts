@@ -28,7 +28,7 @@ import type { SweepCommandOptions } from "./sweep.ts";
 import { readSweep, type SweepPlan } from "./sweepFile.ts";
 import { describeTrial, lossOf, ranked, resultOf, sweepColumns, sweepPage, type TrialResult } from "./sweepResults.ts";
 
-/** Owner of a sweep's jobs, which no API key orders. */
+/** Owner name of a sweep's jobs, which belong to no API key. */
 const owner = "lowrank sweep";
 
 /** Milliseconds between checks of the jobs of a remote queue. */

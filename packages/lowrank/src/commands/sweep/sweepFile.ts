@@ -4,7 +4,7 @@ import { readRunFile } from "../../cli/options/runFile.ts";
 import { type NamedOptions, parseTrainOptions } from "../../fineTuning/trainOptions.ts";
 import { type Choices, drawTrials, gridOf, type Trial } from "./trials.ts";
 
-/** Sweep as read from its file. */
+/** Sweep over training options, as read from its file. */
 export interface SweepPlan {
   readonly model: string;
   readonly data: readonly string[];

@@ -1,12 +1,12 @@
 import { Generator } from "@lowrank/core";
 import type { OptionValue } from "@lowrank/serve/jobs";
 
-/** Values that an option may have: a list, or a range. */
+/** Values among which a sweep chooses for an option: a list, or a range. */
 export type Choices =
   | { readonly values: readonly OptionValue[] }
   | { readonly min: number; readonly max: number; readonly log: boolean; readonly whole: boolean };
 
-/** Options of one trial that differ between trials. */
+/** Options of one trial, without the options that all trials share. */
 export type Trial = Readonly<Record<string, OptionValue>>;
 
 /** Returns all combinations of values. The last option varies fastest. Throws for a range. */
@@ -39,8 +39,8 @@ export function drawTrials(varied: Readonly<Record<string, Choices>>, count: num
 }
 
 /**
- * Returns the value at a position from 0 to 1 of the choices. Fractional values of a range have four significant
- * digits.
+ * Returns the value at `place` in a list or range, where 0 is its start and 1 its end. Fractional values are rounded to
+ * four significant digits.
  */
 function valueAt(choices: Choices, place: number): OptionValue {
   if ("values" in choices) return choices.values[Math.floor(place * choices.values.length)];

@@ -24,7 +24,7 @@ import type { BaseModel, LoadedBase, TrainedModel } from "./kinds/modelKind.ts";
 /** Model to train, its optimiser, and a function that saves the result. */
 export interface Learner {
   readonly model: TrainedModel;
-  /** Model whose adapter can be disabled; null for full fine-tuning. */
+  /** The trained model, if it has an adapter that can be disabled; null for full fine-tuning. */
   readonly adapted: PeftModel<BaseModel> | null;
   /** True if initialising the adapter changed the base weights permanently. */
   readonly changesBase: boolean;
@@ -34,7 +34,7 @@ export interface Learner {
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
   /** Peak of the learning rate schedule. */
   readonly learningRate: number;
-  /** Lines about the modules that train. */
+  /** Lines for the output about the modules that are trained. */
   readonly targets: readonly string[];
   /** Adapter's configuration; null for full fine-tuning. */
   readonly config: PeftConfig | null;
@@ -43,7 +43,7 @@ export interface Learner {
    * compares the logits on an example.
    */
   save(place: WritablePlace): Promise<string | null>;
-  /** Note for the user about the files, if any. */
+  /** Note for the user about the saved files; null if there is none. */
   readonly note: string | null;
 }
 
@@ -131,8 +131,8 @@ async function adapter(
   };
   const adapted = await getPeftModel(model, config, { generator, tokenizer, onWarning });
   if (method.startsFromData?.(config)) await startByData(adapted, examples, batching, options.batchSize);
-  // The initial adapter. With it, an adapter whose start was subtracted from the weights can be saved for the original
-  // weights.
+  // Keeps the initial adapter. If it was subtracted from the base weights, the trained adapter can then be saved for
+  // the original weights.
   const initial = start ? await adapted.adapterFiles() : undefined;
   const targets = describeTargets(adapted.targetReport);
   for (const line of targets) say(line);
@@ -161,7 +161,10 @@ async function verified(adapted: PeftModel<BaseModel>, place: WritablePlace, ids
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
-/** Warnings that this command resolves: initialisation from data, and files for the original base weights. */
+/**
+ * Codes of warnings to suppress, since this command resolves their causes: it initialises adapters from data, and saves
+ * files for the original base weights.
+ */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
 /** Initialises the adapter from the first examples. */
@@ -190,7 +193,7 @@ async function startByData(
   }
 }
 
-/** Most batches for initialising from data. */
+/** Most batches of examples with which an adapter is initialised. */
 const startBatches = 16;
 
 /** Returns the optimiser and learning rate. With `loraplusLrRatio`, it has LoRA+'s parameter groups. */

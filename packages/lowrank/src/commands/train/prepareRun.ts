@@ -20,7 +20,9 @@ import { findTask, taskOfFlags, tasks } from "./tasks/index.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
-/** Base model, and the options with which its layers were quantised after loading. */
+/**
+ * Loaded base model, and the options with which its layers were quantised while loading; undefined if they were not.
+ */
 type PreparedBase = LoadedBase & { readonly quantize: QuantizeOptions | undefined };
 
 /** Data and adapter configuration of a run, and values derived from them. */
@@ -33,7 +35,7 @@ export interface PreparedData {
   readonly config: PeftConfig | null;
   readonly steps: number;
   readonly stepsPerEpoch: number;
-  /** Tokens in a block, and the most tokens in an example. */
+  /** Number of tokens in a block, and the most tokens of an example. */
   readonly lengths: { readonly blockSize: number; readonly maxLength: number };
   readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
 }
@@ -57,7 +59,7 @@ export async function prepareRun(options: TrainCommandOptions, voice: TrainRepor
   return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, asked, voice)) };
 }
 
-/** Parts of a run that depend only on its options and on its data's labels. */
+/** Values that depend only on a run's options and on its data's labels. */
 interface Asked extends Pick<PreparedData, "task" | "labels"> {
   /** Makes the adapter's configuration for a number of steps; null for full fine-tuning. */
   configFor(steps: number): PeftConfig | null;
@@ -86,7 +88,7 @@ export async function readRunOptions(options: TrainCommandOptions): Promise<Aske
   return { task, labels, configFor };
 }
 
-/** Parts of a model that control how data are read. */
+/** Tokenizer and limits of a model, which determine how data are read. */
 interface DataReader {
   readonly tokenizer: Tokenizer;
   readonly maxPositions: number;
@@ -146,7 +148,8 @@ async function loadBase(
 }
 
 /**
- * Returns the tokens in a block and in an example. Throws if they and the virtual tokens exceed the model's positions.
+ * Returns the number of tokens in a block, and the most tokens of an example. Throws if one of them and the virtual
+ * tokens exceed the model's positions.
  */
 function sequenceLengths(
   options: TrainCommandOptions,

@@ -12,9 +12,9 @@ interface Holder {
   readonly host: string;
   /** Start of the process in clock ticks after the system's start; null if the system does not provide it. */
   readonly started: number | null;
-  /** Time of the lock, for messages. */
+  /** Time when the lock was taken, for messages. */
   readonly since: string;
-  /** Distinguishes two runs of one process. */
+  /** Id of the run, which distinguishes two runs of one process. */
   readonly run?: string;
 }
 
@@ -23,7 +23,7 @@ async function isAtWork({ pid, host, started }: Holder): Promise<boolean> {
   return isAlive(pid) && startOfProcess(pid) === started;
 }
 
-/** Milliseconds after writing a lock in which another process may remove it. */
+/** Milliseconds after which a lock file is read again, since another process may be writing or removing it. */
 const moment = 100;
 
 /** Reads a lock after a pause; null if the file is missing or is not a lock. */

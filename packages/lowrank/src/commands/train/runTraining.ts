@@ -60,7 +60,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainReporter): Pr
   if (options.findLr)
     return findRate(learner, data.first, { batchSize: options.batchSize, ...loss }, { ...options, voice });
   const { adapted } = learner;
-  // Loss of the base model next to its adapter: frozen, and at the run's precision.
+  // Measures the base model's loss while its adapter is off, with frozen weights and the run's precision.
   const { precision = "highest" } = options;
   for (const parameter of model.parameters()) parameter.precision = precision;
   const differs = learner.changesBase || precision !== "highest";
@@ -77,7 +77,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainReporter): Pr
   if (interrupted) throw interrupted;
 }
 
-/** Parts of a finished run for saving its results. */
+/** Values that are needed to save a finished run and to print its summary. */
 interface FinishedRun {
   readonly options: TrainCommandOptions;
   readonly prepared: PreparedRun;
@@ -123,7 +123,7 @@ function probeOf({ loaded, data, batching, task }: PreparedRun, loss: object): (
 
 type Start = Omit<Parameters<typeof runConfigOf>[0], "options">;
 
-/** Returns the facts for a run's config before the first step. */
+/** Returns the facts for a run's config that are known before the first step. */
 async function startOf(options: TrainCommandOptions, prepared: PreparedRun, learner: Learner): Promise<Start> {
   const { loaded, data, steps, lengths, labels } = prepared;
   const files = options.validation === undefined ? options.data : [...options.data, options.validation];

@@ -5,7 +5,7 @@ import { digestModel } from "./files/fileDigests.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
-/** Teacher model of a distillation. */
+/** Teacher model of a distillation, whose next-token distributions the student learns. */
 export interface Teacher {
   readonly model: CausalLM;
   /** Digest of the model's files. */

@@ -38,7 +38,7 @@ export interface TrainedSteps {
   readonly interrupted: Interrupted | null;
 }
 
-/** Parts of a run that its steps use. */
+/** Values that the steps of a training run need. */
 export interface StepsContext {
   readonly options: TrainCommandOptions;
   readonly prepared: PreparedRun;
@@ -155,7 +155,7 @@ async function train(
   }
 }
 
-/** Returns the parts of a run that determine its task's loss. */
+/** Returns the options and models that determine the loss of a run's task. */
 export function settingOf(
   flags: TaskFlags,
   { batching }: Pick<PreparedRun, "batching">,
@@ -165,14 +165,17 @@ export function settingOf(
   return { padding: { padTokenId, maxLength }, flags, teacher: teacher?.model ?? null };
 }
 
-/** Returns the trainer options that set the loss: the task's own, or the padding for the model's loss. */
+/**
+ * Returns the trainer options that determine the loss. For a task with its own loss, they contain it; for the model's
+ * loss, they are the padding.
+ */
 export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher | null): object {
   const own = task.own(setting);
   if (!own) return setting.padding;
   return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
 }
 
-/** Measures the time of work between steps, such as saving. Each measurement begins where the last one ended. */
+/** Returns a stopwatch for work between steps, such as saving. Each measurement begins where the last one ended. */
 function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: number): void } {
   let since = performance.now();
   return {
@@ -206,7 +209,7 @@ interface KeptCheckpoints {
 }
 
 /**
- * Returns the folder and interval of checkpoints. Before the first new checkpoint is written, checkpoints of an older
+ * Returns the trainer's checkpoint options. Before this run writes its first checkpoint, the checkpoints of an older
  * run are removed, so that a resume cannot mix up the runs.
  */
 async function checkpointing(

@@ -3,13 +3,13 @@ import type { indexDataset } from "@lowrank/train";
 
 type Settings = Omit<Parameters<typeof indexDataset>[1], "form">;
 
-/** Task whose records a file holds, and their labels. */
+/** The task for which a data file's records are indexed, and the task's labels. */
 export interface RecordsOf {
   readonly task: string;
   readonly labels: readonly string[];
 }
 
-/** Message of the child process: its progress or its result. */
+/** Message from the child process: its progress, or its result with the error if it failed. */
 interface Message {
   readonly progress?: { loaded: number; total: number };
   readonly done?: true;
@@ -17,8 +17,8 @@ interface Message {
 }
 
 /**
- * Runs `indexDataset` in a child process, so that its memory is freed. Rejects with the child's error, or if the child
- * ends before the index is complete.
+ * Runs `indexDataset` in a child process, so that the memory for indexing is freed afterwards. Rejects with the child's
+ * error, or if the child ends before the index is complete.
  */
 export function indexAside(path: string, { onProgress, ...settings }: Settings, records: RecordsOf): Promise<void> {
   const child = fork(new URL(`./indexProcess${import.meta.filename.slice(-3)}`, import.meta.url));

@@ -37,13 +37,13 @@ export interface OpenDataOptions extends DataOptions {
   batchSize: number;
 }
 
-/** Options that select the records to read. */
+/** Options that determine which records are read, and how they are indexed. */
 export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction" | "batchSize">;
 
 /** Total size in bytes above which files are streamed. */
 const largeBytes = 64e6;
 
-/** For large files: most validation examples, and most examples to inspect before a run. */
+/** For large files: the most validation examples, and the most examples that are read into memory before a run. */
 const [mostHeldBack, mostFirst] = [1000, 256];
 
 /** Reads texts or examples into memory, or opens them for streaming if they are large. */
@@ -54,8 +54,8 @@ export async function openTrainData(tokenizer: Tokenizer, options: OpenDataOptio
 }
 
 /**
- * Reads the records of a task into memory, or opens them for streaming if they are large. `unit` is the name of the
- * examples in the description.
+ * Reads the records of a task into memory, or opens them for streaming if they are large. `unit` is the noun for
+ * examples in the description, such as "pairs".
  */
 export async function openRecordData<Parsed, Tokenized>(
   tokenizer: Tokenizer,
@@ -87,7 +87,7 @@ export async function openRecordData<Parsed, Tokenized>(
   return { train, first: train, validation, description };
 }
 
-/** Formats the number of tokens in examples. */
+/** Returns the total number of tokens in examples as text, with commas. */
 function tokensIn<Tokenized>(
   examples: readonly Tokenized[],
   { tokens }: Pick<RecordReader<never, Tokenized>, "tokens">,
@@ -96,8 +96,8 @@ function tokensIn<Tokenized>(
 }
 
 /**
- * Builds the indices of large data before a model is loaded, since indexing needs memory for a while. Indices that
- * count tokens need the tokenizer, and are built later.
+ * Builds the index files of large data. Call it before a model is loaded, since indexing needs much memory for a while.
+ * An index that counts tokens needs the tokenizer, and is built later.
  */
 export async function indexTrainData(options: IndexedOptions, task: string, labels: readonly string[]): Promise<void> {
   if (!(await isStreamed(options)) || areTexts(options.data) || countsTokens(options)) return;

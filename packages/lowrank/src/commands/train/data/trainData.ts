@@ -11,7 +11,7 @@ export interface DataOptions {
   validation?: string;
   /** Share of the data, at its end, that is used for validation without a `validation` file. */
   validationFraction: number;
-  /** Keys in the data's records, by the name of the example's field. */
+  /** Keys under which the data's records hold each field of an example: `{ prompt: "question" }`. */
   columns?: Readonly<Record<string, string>>;
   /** On an invalid record: "error" throws; "skip" leaves the record out with a warning. */
   onBadRecord?: "error" | "skip";
@@ -32,7 +32,7 @@ export interface TrainData {
 
 const recordEndings = [".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"];
 
-/** Returns true for a file of records, such as JSONL. */
+/** Returns true if a file holds records, such as JSONL or CSV, and false for a plain text. */
 export const holdsRecords = (path: string): boolean => recordEndings.includes(extname(path).toLowerCase());
 
 /** Tokens of a file: one long text, or examples. */
@@ -62,7 +62,7 @@ export function noTrainingData(paths: readonly string[]): Error {
   );
 }
 
-/** Formats the number of tokens in examples. */
+/** Returns the total number of tokens in examples as text, with commas. */
 function countTokens(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }

@@ -14,7 +14,7 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/** Files of a model that affect its output. */
+/** Matches the names of a model's files that affect its output. */
 const ofModel =
   /\.(safetensors|gguf)$|^(config|generation_config|tokenizer|tokenizer_config)\.json$|^chat_template\.jinja$/;
 

@@ -8,7 +8,7 @@ import type { MetricsLine } from "./metrics.ts";
 /** Name of the file with a run's measurements, one JSON object per line. */
 export const metricsName = "metrics.jsonl";
 
-/** File name while a run writes to the folder of an older one, whose results stay until the new run ends. */
+/** File name of the measurements if the folder holds an older run, whose metrics.jsonl stays until the new run ends. */
 const runningName = "metrics.running.jsonl";
 
 /** Measurements of a run, in memory and in a JSONL file. */
@@ -21,7 +21,7 @@ export class MetricsLog {
   #size = 0;
 
   /**
-   * Does not create the file, which appears with its first line. `history` holds the lines of the run that is resumed.
+   * `history` holds the lines of the run that is resumed, or is "". The file is created when the first line is added.
    */
   constructor(folder: string, history: string) {
     this.#isOver = ["adapter_config.json", "config.json"].some((name) => existsSync(join(folder, name)));
@@ -49,13 +49,15 @@ export class MetricsLog {
     this.#handle = null;
   }
 
-  /** Closes the log. Removes the temporary file if the saved results include its lines. */
+  /**
+   * Closes the log after the results were saved, which include its lines. Removes the temporary file, if there is one.
+   */
   end(): void {
     this.close();
     if (this.#isOver) rmSync(this.path, { force: true });
   }
 
-  /** Creates the file with the lines of `history` in one step. */
+  /** Creates the file with the lines of `history`, so that it appears complete, and returns its descriptor. */
   #create(): number {
     const part = join(dirname(this.path), temporaryName(basename(this.path), writingId(), "part"));
     const handle = openSync(part, "wx");

@@ -22,7 +22,7 @@ export interface RunConfig {
   readonly model: readonly FileDigest[];
 }
 
-/** CPU extensions that WebAssembly SIMD and its fused operations compile to. */
+/** Names of CPU extensions to record: those to which WebAssembly SIMD and its fused operations compile. */
 const known = ["sse4_1", "ssse3", "avx", "avx2", "fma", "avx512f", "avx_vnni", "asimd", "asimddp", "neon"];
 
 /** Returns the extensions of this CPU by their Linux names; an empty list if /proc/cpuinfo is missing. */
@@ -33,17 +33,17 @@ async function processorFeatures(): Promise<string[]> {
   return known.filter((name) => own.has(name));
 }
 
-/** Options that control this process without affecting what it trains. */
+/** Options that are not recorded, since they do not affect what is trained. */
 const passing: readonly (keyof TrainCommandOptions)[] = ["resume", "allowChanges", "overwrite", "dryRun"];
 
-/** Options whose default has no effect if another option is given. */
+/** Names of options, each with the option that makes it ineffective if given. */
 const replacedBy: Readonly<Record<string, keyof TrainCommandOptions>> = {
   epochs: "steps",
   validationFraction: "validation",
   samples: "samplePrompt",
 };
 
-/** Returns the options with which another run repeats this one. */
+/** Returns the options to record, with which another run repeats this one. */
 function askedOptions(options: TrainCommandOptions, found: Partial<TrainCommandOptions>): Record<string, unknown> {
   const isAsked = ([name, value]: [string, unknown]) => {
     const other = replacedBy[name];
@@ -56,7 +56,7 @@ function askedOptions(options: TrainCommandOptions, found: Partial<TrainCommandO
 /** Parts of a run's config that are determined at its start. */
 export interface RunStart {
   readonly options: TrainCommandOptions;
-  /** Defaults that depend on model and method. */
+  /** Values of options that were not given and whose defaults depend on the model or the method. */
   readonly found: Partial<TrainCommandOptions>;
   readonly resolved: Readonly<Record<string, unknown>>;
   readonly backend: Backend;

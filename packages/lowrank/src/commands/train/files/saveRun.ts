@@ -9,10 +9,7 @@ import { modelCard } from "./modelCard.ts";
 import { runPage } from "./runPage.ts";
 import type { RunRecord } from "./runRecord.ts";
 
-/**
- * Returns the files of a run in addition to its weights. `configName` differs for a whole model, which has its own
- * config.json.
- */
+/** Returns the files of a run other than its weights, by name. `configName` is the file name for the run's options. */
 function runFiles(run: RunRecord, metrics: string, configName: string): [string, FileContent][] {
   return [
     [configName, `${JSON.stringify(run.config, null, 2)}\n`],
@@ -22,13 +19,13 @@ function runFiles(run: RunRecord, metrics: string, configName: string): [string,
   ];
 }
 
-/** File name of the run's config in the folder of a whole model. */
+/** File name of the run's options if the folder contains a whole model, which has its own config.json. */
 const besideModel = "run_config.json";
 
 /**
- * Returns a run's folder as a place for the trained weights. They are written together with all files of the run: the
- * folder holds either the old results or the new ones. If writing fails, the error names the folder that holds the
- * trained weights.
+ * Returns a run's folder as a place to write trained weights. All files of the run are written together with the
+ * weights, so that the folder holds either the old results or the new ones. If writing fails, the error names the
+ * folder that holds the trained weights.
  */
 export async function runFolder(folder: string, run: RunRecord, metrics: string): Promise<WritableFiles> {
   return {
@@ -48,8 +45,8 @@ export async function runFolder(folder: string, run: RunRecord, metrics: string)
 }
 
 /**
- * Returns a sentence that names the folder with the trained weights: the last checkpoint, or else a temporary folder,
- * to which they are written here.
+ * Returns a sentence that names the folder with the trained weights after a failed write: the last checkpoint, or else
+ * a temporary folder, to which this function writes them.
  */
 async function rescued(
   folder: string,

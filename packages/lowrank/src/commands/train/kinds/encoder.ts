@@ -5,7 +5,7 @@ import { loadHeaded, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 import { saveEncoder } from "./saveEncoder.ts";
 
-/** Describes an encoder by its config. Throws for other models. */
+/** Returns the shapes of an encoder, from its config. Throws for other models. */
 const describe: ModelKind["describe"] = async (path) => {
   const { json, label } = await readHeaded(path);
   if (!(await isEncoder(path))) {

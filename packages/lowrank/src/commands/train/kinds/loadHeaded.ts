@@ -9,7 +9,7 @@ import { loadingProgress } from "../../../cli/loading/loadingProgress.ts";
 import { readConfig } from "../../../cli/loading/modelConfig.ts";
 import type { KindLoading, LoadedBase } from "./modelKind.ts";
 
-/** Config.json of a model, and its name for messages. */
+/** Content of a model's config.json, and the file's name for messages. */
 export interface HeadedConfig {
   readonly json: Record<string, unknown>;
   readonly label: string;
@@ -25,12 +25,12 @@ export async function readHeaded(path: string): Promise<HeadedConfig> {
   throw new Error(`there is no folder ${path}`);
 }
 
-/** Returns true if a config names an architecture with this ending, such as "ForTokenClassification". */
+/** Returns true if a config's first architecture has a name with this ending, such as "ForTokenClassification". */
 export function namesHead({ json: { architectures } }: HeadedConfig, ending: string): boolean {
   return String([architectures ?? []].flat()[0]).endsWith(ending);
 }
 
-/** Options of the library's loaders. */
+/** Options that a kind of model passes to the library function that loads it. */
 interface LoaderOptions {
   dtype: Exclude<LoadedWeights, "packed">;
   quantize?: QuantizeOptions;

@@ -15,7 +15,7 @@ import type { PeftModel, TaskType } from "@lowrank/peft";
 import type { LoadedWeights } from "../../../cli/argument.ts";
 import type { BackendSettings } from "../../../cli/loading/backends.ts";
 
-/** Dtype of weights in a model's folder. */
+/** Dtype in which a model's weights are loaded or written. */
 export type LoadedDType = Exclude<LoadedWeights, "packed">;
 
 /** Model that a run trains, without its adapter. */
@@ -30,9 +30,11 @@ export interface LoadedBase extends Pick<LoadedModel, "quantization"> {
   readonly tokenizer: Tokenizer;
   readonly backend: Backend;
   readonly padTokenId: number;
-  /** Shapes of the model. */
+  /** Layers and parameter shapes of the model. */
   readonly shapes: StackDescription;
-  /** Names of randomly initialised parameters: a new head's. */
+  /**
+   * Names of parameters with random initial values, such as a new head's; empty if the checkpoint has all parameters.
+   */
   readonly fresh: readonly string[];
   /** Writes the whole model, in `dtype` or as it is in memory. */
   save(place: WritablePlace, dtype?: LoadedDType): Promise<void>;
@@ -50,14 +52,14 @@ export interface KindLoading extends BackendSettings {
   seed: number;
 }
 
-/** Code that uses an adapter. */
+/** Example code that runs a trained adapter, by language, for the model card. */
 interface Usage {
   readonly python: readonly string[];
   readonly javascript?: readonly string[];
   readonly command?: string;
 }
 
-/** Kind of model that tasks train, with PEFT's name for its task. */
+/** Kind of model that a task trains: a decoder, a classifier or an encoder. `taskType` is PEFT's name for its task. */
 export interface ModelKind {
   readonly taskType: TaskType;
   /** Pipeline tag on the Hugging Face hub. */
@@ -68,11 +70,11 @@ export interface ModelKind {
   readonly trainsWhole: boolean;
   /** True if an adapter can be initialised from the model's activations on examples. */
   readonly startsFromData: boolean;
-  /** Returns the label names of a checkpoint's head if it is kept, and `wanted` otherwise. */
+  /** Returns the label names of the checkpoint's head if training keeps that head, otherwise `wanted`. */
   labelsOf(path: string, wanted: readonly string[]): Promise<readonly string[]>;
   load(path: string, options: KindLoading): Promise<LoadedBase>;
-  /** Describes the model without loading its weights. */
+  /** Returns the model's shapes without loading its weights. */
   describe(path: string, labels: readonly string[]): Promise<StackDescription<StackModel>>;
-  /** Returns code that uses an adapter of the model. */
+  /** Returns example code that runs an adapter of this kind of model. */
   usage(baseModel: string, labels: readonly string[]): Usage;
 }

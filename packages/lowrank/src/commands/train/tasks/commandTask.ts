@@ -5,7 +5,7 @@ import type { IndexedOptions, OpenDataOptions } from "../data/openTrainData.ts";
 import type { ModelKind, TrainedModel } from "../kinds/modelKind.ts";
 import type { ShownText } from "../view/renderExample.ts";
 
-/** Options of individual tasks. */
+/** Command-line options that only some tasks use, and `--task` itself. */
 export interface TaskFlags {
   task: string;
   teacher?: string;
@@ -17,32 +17,32 @@ export interface TaskFlags {
   labels?: string[];
 }
 
-/** Name of an option of individual tasks. */
+/** Name of an option that only some tasks use. */
 type OwnFlag = Exclude<keyof TaskFlags, "task">;
 
-/** Names of the options of individual tasks. */
+/** Names of the options that only some tasks use. */
 export const ownFlags: readonly OwnFlag[] = [
   ...(["teacher", "beta", "lossType", "temperature", "scale", "centerRewardsCoefficient", "labels"] as const),
 ];
 
-/** Data of a run. */
+/** Training and validation data of a run, with a description for the output. */
 export interface TaskData {
-  /** Examples for the trainer. */
+  /** Training examples, in memory or streamed from disk. */
   readonly train: Examples<unknown>;
-  /** First training examples, in memory. */
+  /** The first training examples, in memory also if the data are streamed. */
   readonly first: readonly unknown[];
   readonly validation: readonly unknown[];
   readonly description: string;
 }
 
-/** Parts of a run that determine a task's loss. */
+/** Options and models that determine a task's loss. */
 export interface TaskSetting {
   readonly padding: { readonly padTokenId: number; readonly maxLength: number };
   readonly flags: TaskFlags;
   readonly teacher: LanguageModel | null;
 }
 
-/** Training task, by name. */
+/** Training task that `lowrank train --task` offers: its model, data, loss and metrics. */
 export interface CommandTask<Example = unknown> {
   readonly name: string;
   readonly title: string;
@@ -50,15 +50,15 @@ export interface CommandTask<Example = unknown> {
   readonly kind: ModelKind;
   /** Options of `TaskFlags` that the task uses. */
   readonly flags: readonly OwnFlag[];
-  /** Sequences in a forward pass for each example. */
+  /** Number of sequences that each example adds to a forward pass, such as 2 for preference pairs. */
   readonly sequences: number;
-  /** True if the loss compares with the model without its adapter. */
+  /** True if the loss compares the adapted model with the model without its adapter, as DPO does. */
   readonly comparesWithBase: boolean;
-  /** True if examples can be packed into blocks. */
+  /** True if several examples can be packed into one block of tokens. */
   readonly packs: boolean;
-  /** Finds the labels in the data, for tasks with named labels. */
+  /** Collects the label names from the data. Only tasks with named labels have it. */
   labels?(options: IndexedOptions & TaskFlags): Promise<readonly string[]>;
-  /** Returns the record form, for an index. */
+  /** Returns the format of the task's records, with which data files are indexed. */
   form(labels: readonly string[]): RecordForm<unknown>;
   read(tokenizer: Tokenizer, options: OpenDataOptions, labels: readonly string[]): Promise<TaskData>;
   /** Returns the texts of an example that go through the model, for loss probes and sample answers. */
@@ -69,11 +69,14 @@ export interface CommandTask<Example = unknown> {
   readonly lossOfModel: boolean;
   /** Returns the task's loss; null to use the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
-  /** True if the task's own loss can detect a changed base model. Otherwise the model's loss is used. */
+  /**
+   * True if a check that training left the base model unchanged can use the task's own loss. Otherwise it uses the
+   * model's.
+   */
   readonly probesOwn: boolean;
   /** Names of metrics for which smaller is better. */
   readonly lowerIsBetter?: readonly string[];
-  /** Measures metrics in addition to the loss. */
+  /** Returns metrics other than the loss, by name. */
   measure(
     model: TrainedModel,
     examples: readonly Example[],
@@ -82,7 +85,7 @@ export interface CommandTask<Example = unknown> {
   ): Promise<Measures>;
 }
 
-/** Erases the example type of a task. */
+/** Returns the task typed without its example type, so that all tasks have one type. */
 export function commandTask<Example>(task: CommandTask<Example>): CommandTask {
   return task as unknown as CommandTask;
 }

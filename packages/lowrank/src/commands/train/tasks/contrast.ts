@@ -18,7 +18,7 @@ function textsOf({ anchor, positive, negative }: ContrastExample) {
   return named.map(([name, { inputIds }]) => ({ name, inputIds, labels: inputIds.map(() => ignoreIndex) }));
 }
 
-/** Throws if only some examples have a negative, or if a batch would have one pair without negatives. */
+/** Throws if some examples have a negative and others do not, or if a batch is one pair without a negative. */
 function checkContrast(first: readonly ContrastExample[], batchSize: number): void {
   const count = first.filter(({ negative }) => negative).length;
   if (count > 0 && count < first.length) {

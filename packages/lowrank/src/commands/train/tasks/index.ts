@@ -24,7 +24,7 @@ interface SharedFlags extends TaskFlags {
   samplePrompt?: readonly string[];
 }
 
-/** Tests if a task uses an option. */
+/** Functions that return true if a task uses the option, by option. */
 const uses: Readonly<Record<Exclude<keyof SharedFlags, keyof TaskFlags>, (task: CommandTask) => boolean>> = {
   pack: ({ packs }) => packs,
   blockSize: ({ packs }) => packs,

@@ -11,7 +11,7 @@ import { decoder } from "../kinds/decoder.ts";
 import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 
-/** Common parts of the tasks that train on texts. */
+/** Fields that the tasks that train on texts, SFT and distillation, have in common. */
 const ofTexts = {
   kind: decoder,
   sequences: 1,

@@ -12,7 +12,7 @@ import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 import { rewardForm, rewardReader } from "./taskRecords.ts";
 
-/** Text for the model without learned tokens; only the score is trained. */
+/** Returns a text without learned tokens, since a reward model learns only the score. */
 const whole = ({ inputIds }: RewardExample["chosen"]) => ({ inputIds, labels: inputIds.map(() => ignoreIndex) });
 
 /** Task that trains a reward model: a score for a text, larger for the better text of a pair. */

@@ -14,7 +14,7 @@ import type { RecordForm, RecordReader } from "@lowrank/train/internal";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Creates a record form. Its errors describe the expected and the actual record. */
+/** Creates a parser for one format of data records. Its errors describe the expected and the actual record. */
 function formOf<Parsed>(name: string, expected: string, read: (record: Fields) => Parsed): RecordForm<Parsed> {
   return {
     name,
@@ -36,7 +36,7 @@ function formOf<Parsed>(name: string, expected: string, read: (record: Fields) =
 const tokensIn = (...texts: readonly { inputIds: readonly number[] }[]): number =>
   texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
-/** Form of preference pairs: {"prompt", "chosen", "rejected"} as texts or as messages of a conversation. */
+/** Format of preference pairs: {"prompt", "chosen", "rejected"} as texts or as messages of a conversation. */
 export const pairForm: RecordForm<PreferenceText> = formOf("pairs", '{"prompt", "chosen", "rejected"}', pairOf);
 
 /** Returns a reader that tokenizes both answers of preference pairs. */
@@ -49,8 +49,8 @@ export function pairReader(tokenizer: Tokenizer): RecordReader<PreferenceText, P
 }
 
 /**
- * Returns the pair in a record. For conversations without a prompt, the messages at their start that both share become
- * the prompt.
+ * Returns the preference pair in a record. For conversations without a prompt, the messages with which both begin
+ * become the prompt.
  */
 function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
   if (JSON.stringify(chosen) === JSON.stringify(rejected)) throw new Error("chosen and rejected are the same");
@@ -76,7 +76,7 @@ type Judged = ({ prompt: string; completion: string } | { prompt: ChatMessage[];
   desirable: boolean;
 };
 
-/** Form of labelled answers: {"prompt", "completion", "label"}, with label true for a good completion. */
+/** Format of labelled answers: {"prompt", "completion", "label"}, with label true for a good completion. */
 export const ktoForm: RecordForm<Judged> = formOf(
   "judged answers",
   '{"prompt", "completion", "label"} with a label of true or false',
@@ -120,7 +120,7 @@ interface Rewarded {
 }
 
 /**
- * Form of reward pairs: {"prompt", "chosen", "rejected"}, or whole texts without a prompt, with an optional "margin".
+ * Format of reward pairs: {"prompt", "chosen", "rejected"}, or whole texts without a prompt, with an optional "margin".
  */
 export const rewardForm: RecordForm<Rewarded> = formOf(
   "rewarded pairs",
@@ -155,8 +155,8 @@ interface Tagged {
 }
 
 /**
- * Form of tagged words: {"words", "tags"}, or "tokens" and "ner_tags", as lists or as texts separated by spaces. Tags
- * are label names or indices in `labels`; with null, any name is valid.
+ * Format of tagged words: {"words", "tags"}, or "tokens" and "ner_tags", as lists or as texts separated by spaces. Tags
+ * are label names or indices in `labels`; if `labels` is null, any name is valid.
  */
 export function taggedForm(labels: readonly string[] | null): RecordForm<Tagged> {
   const name = `tagged words ${labels?.join() ?? ""}`;
@@ -204,7 +204,7 @@ interface Contrast {
   readonly negative?: string;
 }
 
-/** Form of contrast examples: {"anchor", "positive"}, with or without "negative". */
+/** Format of contrast examples: {"anchor", "positive"}, with or without "negative". */
 export const contrastForm: RecordForm<Contrast> = formOf(
   "contrast",
   '{"anchor", "positive"} with or without "negative"',

@@ -39,7 +39,7 @@ export const tokenClassification: CommandTask = commandTask<TokenizedExample>({
   texts: (example) => [example],
   show: (tokenizer, example, names, maxLength) => {
     const { tokens, learned } = shownText(tokenizer, example, maxLength);
-    // Adjacent words stay separate parts, even with equal labels.
+    // Adjacent words with equal labels are not joined.
     const parts = Array.from({ length: tokens }, (_, i): MaskedText => {
       const [inputIds, labels] = [[example.inputIds[i]], [example.labels[i]]];
       const [part] = maskedText(tokenizer, { inputIds, labels });

@@ -1,11 +1,11 @@
 import type { Tokenizer } from "@lowrank/models";
 import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 
-/** Part of a text whose tokens are all learned, or all not learned. */
+/** Part of a text in which either all tokens are learned or none. */
 export interface MaskedText {
   readonly text: string;
   readonly learned: boolean;
-  /** Label that is learned for the part, instead of its tokens. */
+  /** Label that the model learns for this part, if it learns labels instead of tokens. */
   readonly label?: string;
 }
 

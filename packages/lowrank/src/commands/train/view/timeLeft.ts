@@ -1,9 +1,9 @@
 /** Work between the steps of a training. */
 export type SideWork = "evaluation" | "save" | "samples";
 
-/** Steps after which work between them is due. */
+/** Steps at which a kind of work between steps runs. */
 export interface WorkPlan {
-  /** Interval in steps; null: not during training. */
+  /** Number of steps after which the work runs again; null: not during training. */
   readonly every: number | null;
   readonly atEnd: boolean;
 }
@@ -41,7 +41,7 @@ export class TimeLeft {
     return beside.reduce((sum, time) => sum + time, steps);
   }
 
-  /** Returns how many more times work will run. */
+  /** Returns how many more times the work will run. */
   #times(work: SideWork): number {
     const { every, atEnd } = this.#plans[work];
     const before = (step: number) => (every === null ? 0 : Math.floor((step - 1) / every));

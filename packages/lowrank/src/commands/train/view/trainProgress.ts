@@ -10,7 +10,7 @@ export interface TrainProgress {
   step(report: StepReport, secondsLeft?: number): void;
   /** Shows a line of metrics.jsonl. */
   metrics(line: MetricsLine): void;
-  /** Prints a separate line. */
+  /** Prints a line of text next to the progress. */
   note(text: string): void;
   end(): void;
 }
@@ -20,7 +20,7 @@ export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
   return stream.isTTY ? viewProgress(stream) : lineProgress(stream);
 }
 
-/** Returns a function that sums up step reports, and returns the speed and remaining time at their average pace. */
+/** Returns a function that takes each step's report, and returns the average speed and the remaining time so far. */
 function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (report, secondsLeft) => {

@@ -5,7 +5,7 @@ import { trainProgress } from "./trainProgress.ts";
 
 /** Reports a training's progress and result, as text or as JSON. */
 export interface TrainReporter {
-  /** Prints a line about the current work. */
+  /** Prints a line about the current work, such as loading. */
   note(text: string): void;
   /** Prints a line of the result. */
   say(text: string): void;
@@ -39,10 +39,13 @@ export function trainReporter({ quiet, json }: TrainReporterOptions): TrainRepor
   return { ...voice, warn, warnings };
 }
 
-/** Reporter for one output format. */
+/** Reporter for one output format, which does not collect warnings. */
 type Channel = Omit<TrainReporter, "warnings">;
 
-/** Returns a reporter with one JSON object on stdout at the end, and JSON lines on stderr until then. */
+/**
+ * Returns a reporter for `--json`: it prints JSON lines on stderr during the run, and one JSON object on stdout at the
+ * end.
+ */
 function jsonVoice(quiet: boolean): Channel {
   const nothing = () => {};
   const line = (value: object) => console.error(JSON.stringify(value));

@@ -7,7 +7,7 @@ import type { SampleLine } from "../files/metrics.ts";
 
 type Point = readonly [step: number, loss: number];
 
-/** State of a training for the view. */
+/** State of a training that the live view shows. */
 export interface TrainState {
   readonly step: number;
   readonly maxSteps: number;
