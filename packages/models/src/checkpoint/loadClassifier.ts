@@ -15,24 +15,27 @@ import { readModel, readTokenizer } from "./loadModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
 
-/** A new head, for a checkpoint without a head or with a head for another task. */
+/** Options of a new head, for a checkpoint without a head or with a head for another task. */
 export interface NewHead {
   /** Number of labels, or their names. */
   labels: number | readonly string[];
-  /** Default: regression for one label, otherwise single-label classification. */
+  /**
+   * The kind of problem, which selects the loss. Default: regression for one label, otherwise single-label
+   * classification.
+   */
   problemType?: ProblemType;
   /**
-   * Id of the padding token, if the config does not set one. A decoder classifies by the last token that is not
-   * padding.
+   * Id of the padding token, if the config does not set one. Decoders need it: they classify by the last token that is
+   * not padding.
    */
   padTokenId?: number;
-  /** Random generator for the initial weights. Default: seed 0. */
+  /** Source of the random initial weights. Default: a new generator with seed 0. */
   generator?: Generator;
 }
 
 /** Options of `loadSequenceClassifier`. */
 export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
-  /** Puts a new, randomly initialised head on the checkpoint's stack and ignores the checkpoint's own heads. */
+  /** Adds a new, randomly initialised head to the checkpoint's base model, and ignores the checkpoint's own head. */
   newHead?: NewHead;
   /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
@@ -45,7 +48,7 @@ export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
   signal?: AbortSignal;
 }
 
-/** A loaded classifier with the other contents of its folder. */
+/** A loaded classifier, with the tokenizer and the other files of its folder. */
 export interface LoadedClassifier<C extends ClassifierConfig = ClassifierConfig> {
   model: ModelOf<C>;
   config: C;
@@ -54,13 +57,13 @@ export interface LoadedClassifier<C extends ClassifierConfig = ClassifierConfig>
   files: ModelFiles;
   /** The layers that were quantised while loading; null without the option `quantize`. */
   quantization: QuantizationReport | null;
-  /** Names of the randomly initialised parameters of a new head. */
+  /** Names of the parameters of a new head, which are randomly initialised; empty without `newHead`. */
   freshParameters: readonly string[];
 }
 
 /**
  * Loads a classifier. The fields of `kind` are added to its config. With `newHead`, the checkpoint may have been
- * trained for another task. `caller` is the function name in error messages.
+ * trained for another task. `caller` is the name of the public function in error messages.
  */
 export async function loadClassifier<Kind extends object>(
   caller: string,
@@ -109,7 +112,7 @@ function headOf({ labels, problemType }: NewHead): ClassifierHead {
   return { labels: names, problemType: problemType ?? null };
 }
 
-/** Returns the checkpoint's tensors of the stack, and of the pooler if the classifier has a pooler. */
+/** Returns the checkpoint's tensors without heads: the base model, and the pooler if the classifier uses one. */
 function withoutHeads(weights: ModelWeights, architecture: Architecture, config: ClassifierConfig): ModelWeights {
   const own = new Set(describeBuilt(architecture, config).parameters.map(({ name }) => name));
   const pooler = `${architecture.stack}.pooler.`;

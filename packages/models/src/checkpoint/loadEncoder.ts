@@ -13,7 +13,7 @@ export interface Encoder extends TransformerModel {
   forward(inputs: ClassifierInputs): Tensor;
 }
 
-/** A loaded encoder with the other contents of its folder. */
+/** A loaded encoder, with the tokenizer and the other files of its folder. */
 export interface LoadedEncoder extends Omit<LoadedClassifier, "model" | "freshParameters"> {
   model: Encoder;
 }

@@ -16,16 +16,16 @@ import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weig
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
   /**
-   * "int8" multiplies packed weights in integers, as llama.cpp does: the input of a layer is quantised to int8 with one
-   * scale per 32 elements. Faster and less exact, and for inference only, since no gradient flows through it. Requires
+   * "int8" quantises the inputs of layers with packed weights to int8, one scale per 32 elements, and multiplies
+   * integers, as llama.cpp does. Faster and less exact. For inference only, since no gradients pass through. Requires
    * `weights: "packed"` or `quantize`.
    */
   activations?: "int8";
   /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
   /**
-   * Called after each tensor with the bytes read so far and in total. During a download from the Hugging Face hub,
-   * `name` is the name of the file, and the bytes count the downloaded part.
+   * Progress callback. While a file is downloaded from the Hugging Face hub, receives its `name` and its downloaded and
+   * total bytes. While tensors are read, is called after each with the bytes of all tensors.
    */
   onProgress?: OnProgress;
   /**
@@ -35,15 +35,20 @@ export interface LoadModelOptions extends WeightOptions {
   signal?: AbortSignal;
 }
 
-/** A loaded model with the other contents of its folder. */
+/** A loaded model, with the tokenizer and the other files of its folder. */
 export interface LoadedModel {
   model: CausalLM;
   config: ModelConfig;
   /** Undefined if the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
-  /** The same object as `model.generationConfig`, from which `generate` takes its defaults; null if there is none. */
+  /**
+   * The settings of generation_config.json, also in `model.generationConfig`, where `generate` takes its defaults; null
+   * if the file is missing.
+   */
   generationConfig: GenerationConfig | null;
-  /** The files of the folder. For a GGUF file, the files of the equivalent folder without the weights. */
+  /**
+   * The files of the folder. For a GGUF file: the files that a folder of the model would have, except for the weights.
+   */
   files: ModelFiles;
   /** The layers that were quantised while loading; null without the option `quantize`. */
   quantization: QuantizationReport | null;
@@ -90,13 +95,12 @@ async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
 interface ReadModelOptions {
   onProgress?: OnProgress;
   signal?: AbortSignal;
-  /** Makes a parameter that the file lacks; returns null if the file must have it. */
+  /** Makes a parameter that is missing in the file; returns null if its absence is an error. */
   fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
 }
 
 /**
- * Builds a model from its tensors, in evaluation mode. Throws if a tensor is missing, unexpected or has the wrong
- * shape.
+ * Builds a model in evaluation mode from its tensors. Throws if a tensor is missing, unexpected or has the wrong shape.
  */
 export async function readModel<C extends ModelConfig | ClassifierConfig>(
   config: C,
@@ -118,7 +122,7 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Reads the tensors one by one, so that the file bytes of only one are in memory. Disposes all of them if it throws.
+ * Reads all tensors, one after the other, so that only one is in memory twice. If it throws, it first disposes of all.
  */
 async function readParameters(
   weights: ModelWeights,
@@ -144,7 +148,10 @@ async function readParameters(
   }
 }
 
-/** Returns the names of weights that the model stores as [in, out]; an empty set if no parameter is packed. */
+/**
+ * Returns the names of weights that the model stores as [in, out]. Returns an empty set if no parameter is packed,
+ * since only packed weights are [out, in] instead.
+ */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,
   parameters: ReadonlyMap<string, Parameter>,
@@ -154,7 +161,10 @@ async function packedConv1D(
   return conv1dWeights(config);
 }
 
-/** Returns a source that hands out each loaded parameter once. Packed weights of a conv1d have the shape [out, in]. */
+/**
+ * Returns a source that returns each loaded parameter once and checks its shape. Packed weights of Conv1D layers have
+ * the shape [out, in].
+ */
 function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: ReadonlySet<string>): ParameterSource {
   return (name: string, asked: Shape) => {
     const parameter = parameters.get(name);

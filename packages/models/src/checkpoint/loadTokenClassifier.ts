@@ -2,7 +2,7 @@ import type { ModelFiles } from "@lowrank/files";
 import type { TokenClassifierConfig } from "../config/architectureConfig.ts";
 import { type LoadClassifierOptions, type LoadedClassifier, loadClassifier } from "./loadClassifier.ts";
 
-/** A loaded token classifier with the other contents of its folder. */
+/** A loaded token classifier, with the tokenizer and the other files of its folder. */
 export type LoadedTokenClassifier = LoadedClassifier<TokenClassifierConfig>;
 
 /**

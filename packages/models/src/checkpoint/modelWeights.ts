@@ -2,13 +2,13 @@ import type { SafetensorsFile, Tensor } from "@lowrank/core";
 import { fromParts } from "@lowrank/core/internal";
 import { reusableBuffer } from "./reusableBuffer.ts";
 
-/** Number of bytes read from a file at a time. */
+/** Number of bytes to read from a file at a time. */
 const partBytes = 1 << 22;
 
 /** The safetensors dtypes that a weight may have. */
 const floats = ["F32", "F16", "BF16"];
 
-/** A model's tensors by Hugging Face name, from any kind of file. Tensors are read on demand. */
+/** The tensors of a model by Hugging Face name, from a file of any format. Each is read when `read` is called. */
 export interface ModelWeights {
   /** Name of the file or folder in error messages. */
   readonly label: string;
@@ -16,7 +16,7 @@ export interface ModelWeights {
   names(): string[];
   /** Returns a tensor's size in bytes in the file. */
   byteLength(name: string): number;
-  /** Reads one tensor and converts it to the dtype chosen for memory. */
+  /** Reads one tensor, and converts it to the dtype that the user chose for weights in memory. */
   read(name: string): Promise<Tensor>;
 }
 

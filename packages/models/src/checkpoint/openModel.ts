@@ -17,18 +17,21 @@ import { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts
  */
 export type ModelSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | ModelFiles;
 
-/** Options for the weights in memory. */
+/** Options for how weights are kept in memory. */
 export interface WeightOptions {
   /**
    * The dtype of the weights in memory; "auto" keeps each tensor's dtype. Default f32, which is also the dtype of
    * computations.
    */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Quantises linear layers to 4 bits while their weights are read, so the full model is never in memory. */
+  /**
+   * Quantises the weights of linear layers to 4 bits as they are read, so that the unquantised model is never in
+   * memory.
+   */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps GGUF blocks quantised in memory if core has a packed dtype for their type. This saves memory and
-   * does not change the values. With `quantize`, it applies to weights that are not quantised, such as the embedding.
+   * "packed" keeps quantised GGUF blocks in memory, for the types that have a packed dtype. This saves memory and does
+   * not change results. With `quantize`, applies to weights that `quantize` skips, such as the embedding.
    */
   weights?: "packed";
 }
@@ -36,7 +39,7 @@ export interface WeightOptions {
 /** The names of the options in `WeightOptions`. */
 export const weightKeys: OptionKeys<WeightOptions> = { dtype: true, quantize: true, weights: true };
 
-/** Throws if weights in memory cannot have this dtype. */
+/** Throws if `dtype` is not a dtype for weights in memory. `what` names the calling function. */
 export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "f32"): void {
   if (dtype === "auto") return;
   checkDType(what, dtype);
@@ -45,18 +48,18 @@ export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "
   }
 }
 
-/** A model whose tensors have not been read yet. */
+/** A model whose config has been read, but not its tensors. */
 export interface OpenedModel<C = ModelConfig> {
   readonly config: C;
   readonly files: ModelFiles;
   readonly weights: ModelWeights;
-  /** Tokenizer from a GGUF file. Undefined if `files` is the only place to look for a tokenizer. */
+  /** The tokenizer in a GGUF file. Undefined for other models, whose tokenizer is in `files`. */
   readonly tokenizer?: TokenizerParts;
-  /** Filled while weights are quantised; null if they are not quantised. */
+  /** Report that is filled in while weights are read and quantised; null without the option `quantize`. */
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads a model's config and tokenizer, and locates its weights without reading them. */
+/** Reads a model's config, and the tokenizer of a GGUF file, and opens its weights without reading them. */
 export async function openModel(source: ModelSource, options: WeightOptions & OpenOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -66,7 +69,8 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
 }
 
 /**
- * Reads the config of a classifier from a folder and locates its weights. The fields of `head` override the config's.
+ * Reads a classifier's config from a folder, and opens its weights without reading them. The fields of `head` replace
+ * those in the config.
  */
 export async function openClassifier<Head extends Partial<ClassifierHead>>(
   source: string | URL | ModelFiles,
@@ -82,7 +86,7 @@ export async function openClassifier<Head extends Partial<ClassifierHead>>(
   return { config, files, ...quantized, quantization: report };
 }
 
-/** Opens a model without quantising it. Weights are converted to `dtype` only. */
+/** Opens a model without quantising it. When weights are read, they are converted to `dtype`. */
 async function openPlain(
   source: ModelSource,
   options: WeightOptions & OpenOptions,
@@ -108,7 +112,7 @@ async function openPlain(
   return { config, files, weights: await folderWeights(files, config, dtype) };
 }
 
-/** Returns the tensors of a folder. Weights quantised by bitsandbytes are packed tensors. */
+/** Returns the tensors of a folder. Weights that bitsandbytes quantised are returned as packed tensors. */
 async function folderWeights(
   files: ModelFiles,
   config: ModelConfig | ClassifierConfig,

@@ -9,8 +9,8 @@ import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import { checkTies } from "./checkTies.ts";
 
 /**
- * Opens the weights of a Hugging Face folder by the model's parameter names, from model.safetensors or else the shards
- * listed in its index. Omits tensors that follow from the config, that the model does not use, or that repeat a tied
+ * Opens the weights of a Hugging Face folder, under the model's parameter names: model.safetensors, else the shards
+ * that its index lists. Omits tensors that the model does not use, that follow from the config, or that repeat a tied
  * tensor.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
@@ -28,8 +28,8 @@ export async function openWeights(files: ModelFiles, config: ModelConfig | Class
 }
 
 /**
- * Returns a source that throws if the model requests far more tensors than the file has. Without this limit, a config
- * with ten million layers would build for minutes.
+ * Returns a source that throws if the model requests far more tensors than the file has. Without this check, building a
+ * model from a config with ten million layers would take minutes.
  */
 function within(file: SafetensorsFile, source: ParameterSource): ParameterSource {
   const count = file.names().length;

@@ -1,6 +1,6 @@
 /**
- * Returns a function that lends the same buffer of `bytes` bytes for each call, or a second buffer while the first is
- * in use. Separate buffers per tensor would stay in memory until they are garbage-collected.
+ * Returns a function that lends a buffer of `bytes` bytes to `use`: always the same, or a new one while the first is in
+ * use. A new buffer for each tensor would stay in memory until garbage collection.
  */
 export function reusableBuffer(bytes: number): <T>(use: (room: Uint8Array) => Promise<T>) => Promise<T> {
   let free: Uint8Array | undefined;

@@ -18,16 +18,16 @@ import { weightFiles } from "./weightFiles.ts";
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
   /**
-   * The dtype of the weights on disk; quantised weights are widened to it. Default: the dtype of each parameter in
+   * The dtype of the weights on disk, to which quantised weights are converted too. Default: each parameter's dtype in
    * memory, and bitsandbytes' format for 4-bit weights.
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * Maximum size of one file's tensors in bytes. A larger model is written in shards with an index, as in transformers.
+   * Maximum size of one file's tensors in bytes. Larger models are written as shards with an index, as in transformers.
    * Default 5e9.
    */
   maxShardSize?: number;
-  /** The folder whose tokenizer and generation files are copied unchanged. */
+  /** The folder from which tokenizer files and generation_config.json are copied unchanged. */
   companions?: ModelFiles;
 }
 
@@ -39,7 +39,7 @@ const companionNames = [
   "generation_config.json",
 ];
 
-/** Dtype names in config.json. */
+/** Names of dtypes in config.json. */
 export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
 
 /**
@@ -93,8 +93,8 @@ export async function modelFileContents(
 }
 
 /**
- * Returns the config with `tieWordEmbeddings` false if the output layer has its own weight, for example after an
- * adapter on it was merged.
+ * Returns the config, with `tieWordEmbeddings` false if the output layer has its own weight, for example because an
+ * adapter was merged into it.
  */
 function asTied<C extends ModelConfig | ClassifierConfig>(
   { heads }: Architecture,
@@ -106,7 +106,7 @@ function asTied<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Returns the dtype of a model's first unquantised parameter, which transformers also uses for dequantised weights.
+ * Returns the dtype of a model's first unquantised parameter, in which transformers also stores dequantised weights.
  * Default "f32".
  */
 function wideDType(parameters: Iterable<Tensor>): keyof typeof torchNames {
@@ -118,7 +118,7 @@ function ownerOf(model: Module, name: string): Module {
   return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
 }
 
-/** Returns a parameter in the form to be written. If `turned`, a conv1d weight with shape [out, in] is transposed. */
+/** Converts a parameter to the form in which it is written. If `turned`, a Conv1D weight [out, in] is transposed. */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {
     throw new Error(`${name} is ${parameter.dtype}, which safetensors cannot hold; give a dtype: f32, f16 or bf16`);

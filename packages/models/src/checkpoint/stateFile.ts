@@ -21,7 +21,10 @@ import { openSafetensorsFolder } from "./openWeights.ts";
  */
 export type SafetensorsSource = string | URL | ArrayBuffer | ArrayBufferView | Blob | ModelFiles;
 
-/** Returns the names of a module's tensors, each with the tensor's first name in `of`. */
+/**
+ * Returns the names of a module's tensors. `of` is the tensor's first name, which differs from `name` for a tied
+ * tensor.
+ */
 function firstNames(module: Module): { name: string; of: string }[] {
   const first = new Map<Tensor, string>();
   return [...module.stateDict()].map(([name, tensor]) => {

@@ -3,8 +3,9 @@ import { type SafetensorsTensor, writeSafetensors } from "@lowrank/core";
 const single = "model.safetensors";
 
 /**
- * Returns the files for a model's tensors: one file, or shards of at most `most` bytes with an index, split as
- * transformers does. The tensors of one parameter stay in one shard. A parameter larger than `most` gets its own shard.
+ * Returns the files that store a model's tensors: one file, or shards of at most `most` bytes with an index, split as
+ * transformers does. All tensors of a (quantised) parameter are in the same shard. A parameter larger than `most` gets
+ * its own shard.
  */
 export function weightFiles(
   parameters: readonly (readonly SafetensorsTensor[])[],

@@ -1,6 +1,6 @@
 import { JsonFields } from "./jsonFields.ts";
 
-/** The recommended generation settings of a model; null and [] for settings that the file lacks. */
+/** Recommended settings for generation with a model. Settings that the file lacks are null or []. */
 export interface GenerationConfig {
   doSample: boolean;
   temperature: number | null;

@@ -1,6 +1,6 @@
 /**
- * Upper limits of config values. A size may be larger than in any known model, but must be a valid tensor dimension.
- * The number of layers has a lower limit, since code builds lists with an entry per layer.
+ * Maximum values in a config: of a size, which must be a valid tensor dimension, and of the number of layers, for which
+ * code builds lists.
  */
 const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
 
@@ -34,7 +34,10 @@ export class JsonFields {
     throw this.bad(key, `a whole number of at least ${least}`);
   }
 
-  /** Returns the size of a part of a model: a width, or a number of heads, tokens or positions. */
+  /**
+   * Returns a size of the model, at least 1: a width, or a number of heads, tokens or positions. Throws for values that
+   * are too large.
+   */
   size(key: string, fallback?: number): number {
     return this.#counted(key, fallback, mostOfSize);
   }
@@ -83,13 +86,13 @@ export class JsonFields {
     throw this.bad(key, `${supported.map((s) => `"${s}"`).join(" or ")}, which are supported`);
   }
 
-  /** Returns a token id; `fallback` if the field is missing, and null if it is null. */
+  /** Returns a token id; `fallback` if the field is missing, null if it is null. */
   tokenId(key: string, fallback: number | null): number | null {
     const value = this.#object[key] === undefined ? fallback : this.#object[key];
     return value === null ? null : this.integer(key, fallback ?? undefined, 0);
   }
 
-  /** Returns token ids from a number, a list, or null (no ids). */
+  /** Returns token ids, from a list, a number or null (no ids); `fallback` if the field is missing. */
   tokenIds(key: string, fallback: readonly number[]): number[] {
     const value = this.#object[key];
     if (value === undefined) return [...fallback];
@@ -104,7 +107,7 @@ export class JsonFields {
     return value === undefined ? undefined : new JsonFields(value, `${this.where}: ${key}`);
   }
 
-  /** Returns the error for an invalid value of a field. */
+  /** Returns the error for a field with an invalid value. `expected` describes valid values. */
   bad(key: string, expected: string): Error {
     return new Error(`${this.where}: ${key} is ${show(this.#object[key])}; expected ${expected}`);
   }

@@ -1,11 +1,11 @@
 import type { JsonFields } from "./jsonFields.ts";
 
-/** The attention type of a layer: to all earlier positions, or to a sliding window of them. */
+/** What a layer's tokens attend to: all earlier positions, or only a sliding window of them. */
 export type LayerType = "full_attention" | "sliding_attention";
 
 const types: readonly unknown[] = ["full_attention", "sliding_attention"];
 
-/** Reads `layer_types`, one per layer. Default: `usual(layer)`. */
+/** Reads `layer_types`, which lists the type of each layer. If the config has none, the types are `usual(layer)`. */
 export function readLayerTypes(fields: JsonFields, layers: number, usual: (layer: number) => LayerType): LayerType[] {
   const found = fields.raw("layer_types");
   if (found === undefined) return Array.from({ length: layers }, (_, layer) => usual(layer));
@@ -13,7 +13,7 @@ export function readLayerTypes(fields: JsonFields, layers: number, usual: (layer
   throw fields.bad("layer_types", `"full_attention" or "sliding_attention" for each of ${layers} layers`);
 }
 
-/** Returns the sliding window of the layers that have one; undefined if no layer has one. */
+/** Returns the window size and the layers that have a window; undefined if no layer has one. */
 export function windowOf(
   size: number | null,
   layerTypes: readonly LayerType[],

@@ -1,20 +1,20 @@
 /** Settings that forbid tokens, as in transformers. */
 export interface BanOptions {
-  /** Size of token n-grams that may occur only once in prompt and new text. Default 0: no limit. */
+  /** Size n of token n-grams that may occur only once in the prompt and the new text. Default 0: no limit. */
   noRepeatNgramSize?: number;
-  /** Lists of token ids that must not occur in the new text. Default: none. */
+  /** Sequences of token ids that must not occur in the new text. Default: none. */
   badWordsIds?: readonly (readonly number[])[];
-  /** Tokens that must not occur in the new text. Default: none. */
+  /** Token ids that must not occur in the new text. Default: none. */
   suppressTokens?: readonly number[];
   /** Minimum number of new tokens before EOS is allowed. Default 0. */
   minNewTokens?: number;
 }
 
-/** Finds the tokens that must not be the next token of a sequence. */
+/** Finds the tokens that must not come next in a sequence. */
 export class Bans {
   readonly #ngram: number;
   readonly #always: readonly number[];
-  /** Bad words of several tokens: the tokens before the last one, and the last one. */
+  /** The forbidden sequences of several tokens, each split into its last token and the tokens before it. */
   readonly #words: readonly (readonly [before: readonly number[], last: number])[];
   readonly #minNewTokens: number;
   readonly #eosTokenIds: readonly number[];
@@ -40,7 +40,7 @@ export class Bans {
       if (bad !== undefined) throw new Error(`${name} holds ${bad}; the model's token ids are 0 to ${vocabSize - 1}`);
     }
     if (badWordsIds.some((ids) => ids.length === 0)) throw new Error("badWordsIds holds an empty list; remove it");
-    // A single EOS token is not a bad word, as in transformers.
+    // As in transformers, an EOS token on its own is never forbidden by `badWordsIds`.
     const words = badWordsIds.filter(([first, ...rest]) => rest.length > 0 || !eosTokenIds.includes(first));
     this.#ngram = noRepeatNgramSize;
     this.#always = [...suppressTokens, ...words.filter(({ length }) => length === 1).flat()];
@@ -55,7 +55,7 @@ export class Bans {
     return this.#ngram > 0 || this.#always.length > 0 || this.#words.length > 0 || early;
   }
 
-  /** Returns the tokens that must not follow `prompt` and the new `tokens`; the list may have duplicates. */
+  /** Returns the tokens that must not come after the prompt and the new `tokens`. The list may have duplicates. */
   after(prompt: readonly number[], tokens: readonly number[]): number[] {
     const all = [...prompt, ...tokens];
     const banned = [...this.#always];
@@ -66,12 +66,12 @@ export class Bans {
   }
 }
 
-/** Returns true if `ids` are the tokens before index `at`. */
+/** Returns true if the tokens directly before index `at` are `ids`. */
 function endsBefore(tokens: readonly number[], ids: readonly number[], at: number): boolean {
   return ids.every((id, i) => tokens[at - ids.length + i] === id);
 }
 
-/** Returns the tokens that would repeat an n-gram of `size` tokens. */
+/** Returns the tokens that would complete an n-gram of `size` tokens that occurred before. */
 function repeating(tokens: readonly number[], size: number): number[] {
   const start = tokens.slice(tokens.length + 1 - size);
   const found: number[] = [];

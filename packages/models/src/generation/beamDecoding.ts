@@ -9,8 +9,8 @@ import type { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
 /**
- * Beam decoding with several beams per prompt, one row each. Continuations are chosen or sampled on the model's
- * backend.
+ * Decoding with several beams per prompt; each beam is a row of the batch. Continuations are chosen or sampled on the
+ * model's backend.
  */
 export class BeamDecoding implements Decoding {
   readonly #model: CausalLM;
@@ -39,7 +39,7 @@ export class BeamDecoding implements Decoding {
     this.#settings = settings;
     this.#generator = new Generator(settings.seed);
     this.#returned = numReturnSequences;
-    // Enough candidates that `numBeams` of them continue even if all EOS tokens are among the best.
+    // Choose enough candidates that `numBeams` of them continue even if the best include all EOS tokens.
     this.#keep = Math.max(2, 1 + eosTokenIds.length) * numBeams;
     this.#searches = prompts.map((prompt, row) => {
       const isEnd = (tokens: readonly number[]) =>
@@ -48,7 +48,7 @@ export class BeamDecoding implements Decoding {
     });
   }
 
-  /** The best sequences so far: `numReturnSequences` for each prompt, in prompt order. */
+  /** The best sequences so far: `numReturnSequences` per prompt, in the order of the prompts. */
   get outputs(): number[][] {
     return this.#searches.flatMap((search) => search.best(this.#returned).map((tokens) => [...tokens]));
   }
@@ -69,18 +69,18 @@ export class BeamDecoding implements Decoding {
         const at = positions[prompt * k + i];
         return { parent: Math.floor(at / vocabSize), token: at % vocabSize, score: values[prompt * k + i] };
       });
-      // Sampled candidates are not sorted.
+      // Sampled candidates come in random order, but `advance` expects the best first.
       search.advance(candidates.sort((a, b) => b.score - a.score));
     }
   }
 
-  /** Runs the last token of each beam after the cached tokens of its parent beam. Returns logits [rows, V]. */
+  /** Runs the last token of each beam, after reordering the cache by the beams' parents. Returns logits [rows, V]. */
   #next(beams: readonly (readonly Beam[])[]): Tensor {
     this.#rows.select(this.#searches.flatMap(({ parents, rows }, prompt) => parents.map((p) => prompt * rows + p)));
     return this.#rows.next(beams.flat().map(({ tokens }) => tokens[tokens.length - 1]));
   }
 
-  /** Returns the scores [B, k] of each prompt's next continuations and their flat indices in [beams, V]. */
+  /** Returns the scores [B, k] of the continuations of each prompt, and their flat indices into [beams, V]. */
   async #continuations(
     logits: Tensor,
     beams: readonly (readonly Beam[])[],
@@ -110,12 +110,12 @@ export class BeamDecoding implements Decoding {
     using positions = chosen.positions;
     const read = { values: (await values.data()) as Float32Array, positions: (await positions.data()) as Int32Array };
     if (!read.values.every((value) => value < Infinity)) await this.#checkLogits(logits, wanted);
-    // If logits are NaN, top-p keeps no token.
+    // All scores are -Infinity if the logits are NaN, since top-p then keeps no token.
     if (read.values.every((value) => value === -Infinity)) await this.#checkLogits(logits);
     return read;
   }
 
-  /** Throws for the first row of logits from which no token can be chosen. */
+  /** Checks the rows of logits. Throws for the first row from which no token can be chosen. */
   async #checkLogits(...all: readonly Tensor[]): Promise<void> {
     const { vocabSize } = this.#model;
     for (const tensorOf of all) {

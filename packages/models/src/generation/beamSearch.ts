@@ -1,10 +1,10 @@
-/** A sequence of new tokens with the sum of its log-probabilities. */
+/** A sequence of new tokens, with the sum of their log-probabilities as its score. */
 export interface Beam {
   readonly tokens: readonly number[];
   readonly score: number;
 }
 
-/** A token that continues the beam with index `parent`, and the score of the beam with this token. */
+/** A possible continuation: `token` after the beam with index `parent`, and the score of that longer beam. */
 export interface Candidate {
   readonly parent: number;
   readonly token: number;
@@ -18,20 +18,20 @@ interface BeamSettings {
   readonly maxNewTokens: number;
 }
 
-/** A score lower than any real score; -1e9 in f32, as in transformers. */
+/** A score below the score of every real beam, as in transformers. */
 const hopeless = -1e9;
 
-/** Beam search for one prompt. Makes the same choices as transformers, in f32. */
+/** Beam search for one prompt. Chooses the same beams as transformers, which computes in f32. */
 export class BeamSearch {
   /** The unfinished beams; one empty beam before the first step. */
   running: readonly Beam[] = [{ tokens: [], score: 0 }];
-  /** Index of each running beam's parent among the beams of the previous step. */
+  /** For each running beam, the index of the beam that it continues, among the beams before the last step. */
   parents: readonly number[] = [0];
-  /** Number of beams in the previous step. */
+  /** Number of running beams before the last step. */
   rows = 1;
   /** True once no running beam can improve the result. */
   done = false;
-  /** Finished sequences, best first, ordered by score / length ** lengthPenalty. */
+  /** Finished sequences, best first. Their score is divided by length ** lengthPenalty. */
   #finished: readonly Beam[] = [];
   readonly #settings: BeamSettings;
   readonly #isEnd: (tokens: readonly number[]) => boolean;
@@ -47,8 +47,8 @@ export class BeamSearch {
   }
 
   /**
-   * Continues the search with the most likely continuations of the running beams, best first. Throws if all scores are
-   * -Infinity.
+   * Takes a step: continues the beams with `candidates`, which must be sorted by score, best first. Throws if all
+   * scores are -Infinity.
    */
   advance(candidates: readonly Candidate[]): void {
     const { numBeams, maxNewTokens } = this.#settings;
@@ -61,7 +61,7 @@ export class BeamSearch {
     if (!this.done) this.#finish(extended.slice(0, numBeams).filter(({ ended }) => ended));
     const ended = extended.filter((beam) => beam.ended).map((beam) => ({ ...beam, score: hopeless }));
     const further = [...extended.filter((beam) => !beam.ended), ...ended];
-    // With fewer continuations than beams, fill up with copies that have the lowest score.
+    // If there are fewer continuations than beams, add copies of the best with the lowest score.
     while (further.length < numBeams) further.push({ ...further[0], score: hopeless });
     this.rows = this.running.length;
     this.running = further.slice(0, numBeams);

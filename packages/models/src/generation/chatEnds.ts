@@ -2,12 +2,14 @@ import type { CausalLM } from "../model/causalLM.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { defaultEos } from "./textPieces.ts";
 
-/** Text of the assistant's message, unlikely to occur in a template. */
+/**
+ * Text used as an assistant's message to find what the template puts after it; unlikely to occur in a template itself.
+ */
 const marker = "lowrank0answer";
 
 /**
  * Returns the tokens that end an answer in a chat: EOS, and the special token that the chat template puts after an
- * assistant message. Throws if the tokenizer has no chat template.
+ * assistant's message. Throws if the tokenizer has no chat template.
  */
 export async function chatEnds(model: CausalLM, tokenizer: Tokenizer): Promise<readonly number[]> {
   const eos = defaultEos(model.generationConfig, tokenizer);

@@ -1,4 +1,4 @@
-/** Throws if prompts are not a list of token id lists. */
+/** Throws if `prompts` is not a list of lists of token ids. */
 export function checkPrompts(prompts: unknown): void {
   const advice = "prompts are lists of token ids, as in [tokenizer.encode(text)], and generateText takes a text";
   if (!Array.isArray(prompts)) throw new Error(`generate: ${advice}; ${typeof prompts} was given`);

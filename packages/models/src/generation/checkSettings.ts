@@ -1,9 +1,9 @@
 import type { GenerateOptions, GenerationSettings } from "./settings.ts";
 
-/** Values of sampling options that do not restrict the choice of tokens. */
+/** Values of sampling options that have no effect. */
 const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
-/** Throws for options that have no effect in combination with the others, and for beam options out of their range. */
+/** Throws for options that have no effect in combination with others, and for beam options with invalid values. */
 export function checkSettings(options: GenerateOptions, settings: GenerationSettings): void {
   const { doSample, numBeams, numReturnSequences } = settings;
   for (const [name, value] of Object.entries({ numBeams, numReturnSequences })) {

@@ -2,14 +2,15 @@ import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /**
- * A marker after the text of the last message. It is the same as in transformers, because some templates check for it.
+ * Text that is added to the last message to find its end in the rendered chat. The same as in transformers, because
+ * some templates check for it.
  */
 const mark = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**
- * Returns a chat as text up to the end of the last message's text, so that the model continues that message. If the
+ * Renders a chat as text that ends with the last message's text, so that the model continues this message. If the
  * template trims messages, the end of the last message is trimmed too. Throws if the template omits the last message.
- * Equivalent to `continue_final_message` in transformers.
+ * Like `continue_final_message` in transformers.
  */
 export async function continuedChat(
   messages: readonly ChatMessage[],

@@ -6,7 +6,7 @@ import { ModelRows } from "./modelRows.ts";
 import type { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
-/** Sequences during generation. Each step adds one token to each sequence. */
+/** Sequences that are being generated. Each step adds one token to each of them. */
 export interface Decoding extends Disposable {
   /** The new tokens of each sequence. */
   readonly outputs: number[][];
@@ -15,10 +15,10 @@ export interface Decoding extends Disposable {
   step(): Promise<void>;
 }
 
-/** Returns true if the row ends after its newest token. */
+/** Returns true if a row's sequence ends with its newest token. Called once for each new token. */
 export type EndTest = (row: number, tokens: readonly number[], prompt: readonly number[]) => boolean;
 
-/** Decoding with one row per sequence. Each token is the most likely one, or sampled if `draw` is given. */
+/** Decoding with one sequence per row. Takes the most likely token, or samples a token with `draw` if it is given. */
 export class RowDecoding implements Decoding {
   readonly outputs: number[][];
   readonly #model: CausalLM;
@@ -30,7 +30,7 @@ export class RowDecoding implements Decoding {
   readonly #processing: Processing | null;
   readonly #generator: Generator;
   readonly #ended: boolean[];
-  /** The tokens to run next; null before the prompts have run. */
+  /** The token of each row to run in the next step, null for a row that has ended; null before the first step. */
   #next: (number | null)[] | null = null;
 
   constructor(
@@ -72,7 +72,7 @@ export class RowDecoding implements Decoding {
     });
   }
 
-  /** Returns the next token of each row. Throws if no token can be chosen for a row that has not ended. */
+  /** Chooses the next token of each row. Throws if this is impossible for a row that has not ended. */
   async #choose(logits: Tensor): Promise<Int32Array> {
     const sequences = this.#prompts.map((prompt, row) => {
       return { prompt, tokens: this.outputs[row], ended: this.#ended[row] };

@@ -2,7 +2,7 @@ import type { Generator, Tensor } from "@lowrank/core";
 import { sampleTokens } from "@lowrank/core/internal";
 import type { GenerationSettings } from "./settings.ts";
 
-/** Samples the next token of each row from its logits. In a separate file so that it is loaded only when used. */
+/** Samples the next token of each row from its logits. In its own file, so that it is loaded only for sampling. */
 export function drawTokens(logits: Tensor, settings: GenerationSettings, generator: Generator): Tensor {
   const { temperature, topK, topP, minP } = settings;
   return sampleTokens(logits, { temperature, topK, topP, minP, generator });

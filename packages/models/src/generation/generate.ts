@@ -6,9 +6,9 @@ import { type GenerativeModel, generationSteps, languageModel, repeated } from "
 import { readStops, stopTest } from "./stops.ts";
 
 /**
- * Continues each prompt (a non-empty list of token ids) and returns the new tokens of each. Prompts of different
- * lengths run as one batch, padded on the left and masked. Tokens are chosen on the model's backend, and each step
- * reads back one token per row.
+ * Continues each prompt (a non-empty list of token ids) and returns the new tokens of each. All prompts run as one
+ * batch; shorter prompts are padded on the left and masked. Tokens are chosen on the model's backend, so each step
+ * reads back only one token per prompt.
  */
 export async function generate(
   model: GenerativeModel,

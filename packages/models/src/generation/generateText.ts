@@ -5,14 +5,17 @@ import { isBatch, type TextPrompt } from "./textPrompt.ts";
 
 /** Settings of `generateText`. */
 export interface GenerateTextOptions extends StreamTextOptions {
-  /** Called with each piece of new text and the index of its row. Pieces consist of whole characters. */
+  /**
+   * Called with each piece of new text, which consists of whole characters, and the index of its prompt (with several
+   * sequences per prompt, of its sequence).
+   */
   onText?: (piece: string, row: number) => void;
 }
 
 /**
- * Continues a text, a list of token ids or a chat, and returns the new text; for a chat, the answer. For a list of
- * prompts, which run as one batch, it returns a list of texts. Generation ends at `eosTokenIds`; default: the EOS
- * tokens of the model's generation config, else the tokenizer's.
+ * Continues a text, a list of token ids or a chat, and returns the new text, which for a chat is the answer. A list of
+ * prompts runs as one batch and returns a list of texts. Generation ends at `eosTokenIds`. Default: the EOS tokens of
+ * the model's generation config, else the tokenizer's.
  */
 export async function generateText(
   model: GenerativeModel,

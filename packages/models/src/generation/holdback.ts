@@ -1,17 +1,18 @@
 /**
- * Filters a stream of items for stop sequences. Passes items through until a stop sequence is complete, and holds back
- * items that may be the start of one.
+ * Finds stop sequences in a stream of items (tokens or characters). Returns items until a stop sequence is complete,
+ * but holds back items that may be the start of one.
  */
 export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
   readonly #stops: readonly S[];
   readonly #includeStop: boolean;
   #held: T[] = [];
   /**
-   * The complete stop sequence, the longest if several are complete at once; null before. All later items are dropped.
+   * The stop sequence that was found, the longest if several ended at once; null if none was found yet. Items after it
+   * are dropped.
    */
   found: S | null = null;
 
-  /** With `includeStop`, the items of the complete stop sequence also pass. Default false. */
+  /** `includeStop`: also return the items of the stop sequence. Default false. */
   constructor(stops: readonly S[], includeStop: boolean = false) {
     this.#stops = stops;
     this.#includeStop = includeStop;
@@ -23,8 +24,8 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
   }
 
   /**
-   * Adds an item and returns the items that can now pass. With `mayStop` false, no stop sequence is complete with this
-   * item.
+   * Adds an item, and returns the items that can no longer be part of a stop sequence. If `mayStop` is false, a stop
+   * sequence that ends with this item is ignored.
    */
   push(item: T, mayStop = true): T[] {
     if (this.stopped) return [];
@@ -35,12 +36,12 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
     return this.#held.splice(0, this.#held.length - kept);
   }
 
-  /** Returns the items still held back. Call it once, at the end. */
+  /** Returns the items that are still held back. Call it once, at the end of the stream. */
   flush(): T[] {
     return this.stopped ? [] : this.#held.splice(0);
   }
 
-  /** Returns the number of held items that are the start of a stop sequence. */
+  /** Returns how many of the last held items may be the start of a stop sequence. */
   #begun(): number {
     let most = 0;
     for (const stop of this.#stops) {

@@ -4,23 +4,23 @@ import type { CausalLM } from "../model/causalLM.ts";
 import type { Penalties } from "./penalties.ts";
 import type { PromptCache } from "./promptCache.ts";
 
-/** A batch of sequences, padded on the left to equal length, with their KV cache on the model's backend. */
+/** A batch of sequences with their KV cache. Shorter prompts are padded on the left. */
 export class ModelRows implements Disposable {
-  /** Counts the tokens of each row; null if no penalty is set. */
+  /** Counts of the tokens in each row, for penalties; null if no penalty is set. */
   readonly #penalties: Penalties | null;
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #cache: KVCache;
-  /** The owner of the cache if it outlives this object; otherwise null. */
+  /** The prompt cache that owns the KV cache and keeps it after generation; null if this object owns it. */
   readonly #kept: PromptCache | null;
-  /** Number of padding tokens at the left of each row. */
+  /** Number of padding tokens at the start of each row. */
   #padding: number[];
-  /** The tokens of each row in the cache, including padding but not virtual tokens. */
+  /** The cached tokens of each row, including padding, but without virtual tokens. */
   #seen: number[][];
 
   /**
-   * Allocates a cache for rows of up to `capacity` tokens. The caller disposes of `penalties`. Penalties count all
-   * tokens of a prompt, so with penalties no part of the prompt is reused from `kept`.
+   * Allocates a KV cache for rows of up to `capacity` tokens, or takes it from `kept`. With penalties, `kept` is not
+   * used, since penalties must count all prompt tokens. The caller disposes of `penalties`.
    */
   constructor(
     model: CausalLM,
@@ -53,7 +53,7 @@ export class ModelRows implements Disposable {
   }
 
   /**
-   * Runs one more token of each row, or null for a row that has ended. Returns the logits f32 [B, V] of the next token.
+   * Runs one more token of each row; null for a row that has ended. Returns the logits f32 [B, V] of the next token.
    */
   next(tokens: readonly (number | null)[]): Tensor {
     const column = tokens.map((token) => [token ?? 0]);
@@ -64,7 +64,7 @@ export class ModelRows implements Disposable {
     });
   }
 
-  /** Makes row i a continuation of row `from[i]`. The number of rows may grow. */
+  /** Replaces row i by a copy of row `from[i]`. The number of rows may grow. */
   select(from: readonly number[]): void {
     if (from.length === this.#padding.length && from.every((row, i) => row === i)) return;
     using index = tensor(Int32Array.from(from), { backend: this.#model.backend });
@@ -86,8 +86,8 @@ export class ModelRows implements Disposable {
   }
 
   /**
-   * Returns true if the sequences have just become longer than the length for which the cached keys are valid. `before`
-   * is the number of cached tokens before this step.
+   * Returns true if this step exceeds the length up to which the cached keys are valid, so that all tokens must run
+   * again. `before` is the number of cached tokens before the step.
    */
   #outgrows(before: number): boolean {
     const { cachedPositions, virtualTokens } = this.#model;
@@ -104,7 +104,7 @@ export class ModelRows implements Disposable {
     return this.#run(all, 0);
   }
 
-  /** Runs tokens [B, T] after `seen` cached tokens. */
+  /** Runs tokens [B, T] after the `seen` tokens in the cache, and returns the logits of the next token. */
   #run(inputIds: Tensor, seen: number): Tensor {
     const { backend } = this.#model;
     const T = inputIds.shape[1];
@@ -115,7 +115,7 @@ export class ModelRows implements Disposable {
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
     using attentionMask = tensor(mask, { dtype: "u8", backend });
     using positionIds = tensor(positions, { dtype: "i32", backend });
-    // The longest row of the batch determines it, even if that row has ended.
+    // The length of the padded rows determines it, even if the longest row has ended.
     const maxPosition = seen + T - 1;
     return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, cache: this.#cache });
   }

@@ -11,11 +11,11 @@ import {
   zeros,
 } from "@lowrank/core";
 
-/** Settings that change the logits of tokens that have occurred before. */
+/** Settings that lower the logits of tokens that have occurred before. */
 export interface PenaltyOptions {
   /**
-   * Divides the positive logits of tokens in the prompt or the new text by this value, and multiplies negative ones by
-   * it (CTRL, arXiv 1909.05858). Default 1: no penalty.
+   * Positive logits of tokens in the prompt or the new text are divided by this value, negative ones multiplied by it
+   * (CTRL, arXiv 1909.05858). Default 1: no penalty.
    */
   repetitionPenalty?: number;
   /** Subtracted from a token's logit once per occurrence in the new text. Default 0. */
@@ -27,7 +27,7 @@ export interface PenaltyOptions {
 /** Penalties with all fields set. */
 export type PenaltySettings = Readonly<Required<PenaltyOptions>>;
 
-/** Returns the penalties, with neutral values for missing ones. */
+/** Returns the penalties, with values without effect for missing ones. */
 export function penaltySettings({
   repetitionPenalty = 1,
   frequencyPenalty = 0,
@@ -36,7 +36,7 @@ export function penaltySettings({
   return { repetitionPenalty, frequencyPenalty, presencePenalty };
 }
 
-/** Throws for a penalty out of its range. */
+/** Throws if a penalty has an invalid value. */
 export function checkPenalties({ repetitionPenalty, ...others }: PenaltySettings): void {
   if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) {
     throw new Error(`repetitionPenalty is ${repetitionPenalty}; expected a positive number (1 is none)`);
@@ -47,14 +47,14 @@ export function checkPenalties({ repetitionPenalty, ...others }: PenaltySettings
   }
 }
 
-/** Counts the tokens of each sequence on the model's backend, and changes logits by the counts. */
+/** Counts the tokens of each sequence on the model's backend, and lowers logits according to the counts. */
 export class Penalties implements Disposable {
   readonly #repetition: number;
   readonly #frequency: number;
   readonly #presence: number;
   /**
-   * Token counts f32 [B, V]: in prompt and new text (`#seen`), and in the new text only (`#generated`); null if not
-   * needed.
+   * Number of occurrences of each token, f32 [B, V]: `#seen` in prompt and new text, `#generated` in the new text only.
+   * Null if no penalty uses the counts.
    */
   #seen: Tensor | null;
   #generated: Tensor | null;
@@ -102,7 +102,7 @@ export class Penalties implements Disposable {
     );
   }
 
-  /** Makes row i continue with the counts of row `from[i]`; `from` is i32. */
+  /** Replaces the counts of row i by a copy of those in row `from[i]`; `from` is i32. */
   select(from: Tensor): void {
     this.#seen = selected(this.#seen, from);
     this.#generated = selected(this.#generated, from);
@@ -118,7 +118,7 @@ export class Penalties implements Disposable {
   }
 }
 
-/** Returns the counts plus one for each of `ids` [B, T] whose mask is not 0. Disposes the old counts. */
+/** Returns the counts with each of `ids` [B, T] added whose mask is not 0. Disposes of the old counts. */
 function counted(counts: Tensor | null, ids: Tensor, mask: Tensor): Tensor | null {
   if (!counts) return null;
   const added = noGrad(() => scope(() => scatterAdd(counts, ids, to(mask, { dtype: "f32" }), { dim: 1 })));

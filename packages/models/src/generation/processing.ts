@@ -3,12 +3,12 @@ import { type BanOptions, Bans } from "./bans.ts";
 import { Penalties, type PenaltyOptions, penaltySettings } from "./penalties.ts";
 
 /**
- * Returns the logits to choose from. Receives a row's logits, its tokens so far (prompt and new) and its index. It may
- * change the given array and return it.
+ * Changes the logits from which a row's next token is chosen. Receives the row's logits, its tokens so far (prompt and
+ * new) and its index. Returns the logits, which may be the changed array that it received.
  */
 export type LogitsProcessor = (logits: Float32Array, tokens: readonly number[], row: number) => Float32Array;
 
-/** A sequence as logits processors see it. Sequences that have ended are not processed. */
+/** A sequence whose next token is to be chosen. If `ended`, its logits are not processed. */
 export interface Sequence {
   readonly prompt: readonly number[];
   readonly tokens: readonly number[];
@@ -22,7 +22,7 @@ export interface ProcessingOptions extends BanOptions, PenaltyOptions {
 
 /** Applies penalties, then bans, then the user's functions, in the order of transformers. */
 export class Processing implements Disposable {
-  /** Token counts of each row. */
+  /** The token counts of each row, and the penalties computed from them. */
   readonly penalties: Penalties;
   readonly #bans: Bans;
   readonly #functions: readonly LogitsProcessor[];
@@ -39,7 +39,7 @@ export class Processing implements Disposable {
 
   /**
    * Returns the logits f32 [B, V] to choose from; the same tensor if no setting applies. Logits are read from the
-   * backend only for the user's functions.
+   * backend only if there are `logitsProcessors`.
    */
   async apply(logits: Tensor, rows: readonly Sequence[]): Promise<Tensor> {
     const allowed = scope(() => this.#ban(this.penalties.apply(logits), rows));

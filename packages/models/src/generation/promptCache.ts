@@ -2,9 +2,9 @@ import type { KVCache } from "@lowrank/nn";
 import type { CausalLM } from "../model/causalLM.ts";
 
 /**
- * Prefix cache for one sequence, for the option `promptCache` of `generate` and `streamText`. A call reuses the keys
- * and values of the prefix that its prompt shares with the previous call, and runs only the new tokens. Use it with one
- * model and adapter, `clear` it when they change, and dispose of it at the end.
+ * Prefix cache for one sequence, for the option `promptCache` of `generate` and `streamText`. If a prompt begins like
+ * the previous call's tokens, their keys and values are reused, and only the other tokens run. Use it with one model
+ * and adapter, `clear` it when they change, and dispose of it at the end.
  */
 export class PromptCache implements Disposable {
   #model: CausalLM | null = null;
@@ -23,8 +23,8 @@ export class PromptCache implements Disposable {
   }
 
   /**
-   * Returns a KV cache for at least `capacity` tokens. It is truncated to the prefix that the cached tokens and the
-   * prompt share, at most all but the prompt's last token. Called by `generate`.
+   * Returns a KV cache for at least `capacity` tokens, which contains the tokens that the previous call and the prompt
+   * have in common at their start (at most all but the prompt's last token). Called by `generate`.
    */
   open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number): KVCache {
     if (prompts.length !== 1) throw new Error(`promptCache is for one sequence, and there are ${prompts.length}`);
@@ -32,13 +32,13 @@ export class PromptCache implements Disposable {
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
       this.clear();
       this.#model = model;
-      // Reallocating the cache discards its contents, so allocate twice the capacity.
+      // A larger cache loses the contents of the old one, so allocate twice the capacity.
       const room = Math.min(model.maxPositions - virtual, Math.max(2 * capacity, leastRoom));
       this.#cache = model.createCache(1, Math.max(room, capacity));
     }
     const [prompt] = prompts;
     const different = prompt.findIndex((token, i) => token !== this.#tokens[i]);
-    // Some models rotate keys differently in long sequences.
+    // In long sequences, some models rotate keys differently, so the cached keys of a shorter sequence are not valid.
     const isLong = (tokens: readonly number[]) => tokens.length > model.cachedPositions - virtual;
     const turned = isLong(this.#tokens) !== isLong(prompt);
     const same = turned ? 0 : Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
@@ -48,7 +48,7 @@ export class PromptCache implements Disposable {
     return this.#cache;
   }
 
-  /** Records tokens that have run. Called by `generate`. */
+  /** Records tokens that were added to the KV cache. Called by `generate`. */
   push(tokens: readonly number[]): void {
     this.#tokens.push(...tokens);
   }

@@ -2,26 +2,26 @@ import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
 import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
-/** EOS tokens of a sequence and options for decoding. */
+/** The EOS tokens that end a sequence, and options for decoding. */
 export interface RowTextSettings extends Required<DecodeOptions> {
   readonly eosTokenIds: readonly number[];
 }
 
-/** Filters stop sequences from the tokens and the text of a sequence. */
+/** Finds stop sequences in the tokens and the text of one sequence, and cuts them off. */
 export interface StopFilter {
   /** True once a stop sequence is complete. */
   readonly stopped: boolean;
-  /** Adds a token and returns the tokens that pass, without tokens of a stop sequence that is cut off. */
+  /** Adds a token, and returns the tokens that can no longer be part of a stop sequence. */
   pushToken(token: number): number[];
-  /** Adds text and returns the part that passes, without a stop text that is cut off. */
+  /** Adds text, and returns the text that can no longer be part of a stop text. */
   pushText(text: string): string;
-  /** Returns the tokens still held back. */
+  /** Returns the tokens that are still held back. Call it at the end. */
   flushTokens(): number[];
-  /** Returns the text still held back. */
+  /** Returns the text that is still held back. Call it at the end. */
   flushText(): string;
 }
 
-/** Decodes the tokens of one sequence to text, up to EOS or a stop sequence. */
+/** Converts the new tokens of one sequence to text, up to EOS or a stop sequence. */
 export class RowText {
   /** True after EOS or a stop sequence. */
   ended = false;
@@ -29,7 +29,7 @@ export class RowText {
   readonly #eosTokenIds: readonly number[];
   readonly #filter: StopFilter | null;
 
-  /** Without a filter there are no stop sequences. */
+  /** `filter` finds stop sequences; null if there are none. */
   constructor(
     tokenizer: Tokenizer,
     prompt: readonly number[],
@@ -41,7 +41,7 @@ export class RowText {
     this.#filter = filter;
   }
 
-  /** Adds a token and returns the new text: whole characters, without a stop sequence that is cut off. */
+  /** Adds a token, and returns new text in whole characters. Text that may be part of a stop sequence is held back. */
   push(token: number): string {
     if (this.#eosTokenIds.includes(token)) {
       this.ended = true;
@@ -50,7 +50,7 @@ export class RowText {
     return this.#pass(this.#decode(this.#filter?.pushToken(token) ?? [token]));
   }
 
-  /** Returns the text still held back. Call it once, at the end. */
+  /** Returns the text that is still held back. Call it once, at the end. */
   flush(): string {
     const text = this.#pass(this.#decode(this.#filter?.flushTokens() ?? []) + this.#decoder.flush());
     return text + (this.#filter?.flushText() ?? "");

@@ -16,47 +16,53 @@ export interface BeamOptions {
    * search.
    */
   numBeams?: number;
-  /** Exponent of the length by which a beam's score is divided. Values above 0 favour long sequences. Default 1. */
+  /** A beam's score is divided by its length raised to this power. Values above 0 favour long sequences. Default 1. */
   lengthPenalty?: number;
   /**
-   * Condition that ends a prompt's search. True: as soon as there are `numBeams` finished sequences. False: if a better
-   * one is unlikely. "never": only if a better one is impossible. Default false.
+   * When the search of a prompt ends. True: as soon as `numBeams` sequences are finished. False: when a better sequence
+   * is unlikely. "never": when a better sequence is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
   /**
-   * Number of sequences returned per prompt, next to each other in the result: the best beams, or as many samples
-   * without beams. Default 1.
+   * Number of sequences to return per prompt, adjacent in the result: the best beams, or without beams as many samples.
+   * Default 1.
    */
   numReturnSequences?: number;
 }
 
 /** Settings of `generate`. Options that are not given come from the model's `generationConfig`, as in transformers. */
 export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOptions, BeamOptions, StopOptions {
-  /** Replaces the model's own generation config; null for none. */
+  /** Settings to use instead of the model's generation config; null for no defaults from a config. */
   generationConfig?: GenerationConfig | null;
   /**
-   * Maximum number of new tokens. Default: `maxNewTokens` or `maxLength` of the generation config, else as many as the
-   * model has positions for.
+   * Maximum number of new tokens. Default: `maxNewTokens` or `maxLength` of the generation config, else as many as fit
+   * in the model's positions.
    */
   maxNewTokens?: number;
   /** Samples tokens by their probability instead of taking the most likely one. Default false. */
   doSample?: boolean;
   /**
-   * Functions that change the logits after penalties and bans, called in order. They require reading the logits of
-   * every step from the backend. With beam search they receive log-probabilities.
+   * Functions that change the logits, after penalties and bans, in order. They make each step read all logits from the
+   * backend. With beam search they receive log-probabilities.
    */
   logitsProcessors?: readonly LogitsProcessor[];
-  /** Tokens that end a sequence; they are included in the result. Default: the generation config's, else none. */
+  /**
+   * Tokens that end a sequence, and are included in the result. Default: the EOS tokens of the generation config, else
+   * none.
+   */
   eosTokenIds?: readonly number[];
   /** Seed of the random generator for `doSample`. Default 0. */
   seed?: number;
   /** Called with each new token and the index of its row. */
   onToken?: (token: number, row: number) => void;
-  /** Reuses keys and values of one sequence across calls. */
+  /** Cache that keeps keys and values after the call, so that a later call with the same start reuses them. */
   promptCache?: PromptCache;
-  /** Tokenizer for the texts of `stop` and `stopStrings`. */
+  /** Tokenizer for decoding tokens. Required if `stop` or `stopStrings` contains texts. */
   tokenizer?: Tokenizer;
-  /** Aborts generation after at most one more token. It rejects with the signal's reason, usually an AbortError. */
+  /**
+   * Aborts generation, after at most one more token. The promise rejects with the signal's reason, by default an
+   * AbortError.
+   */
   signal?: AbortSignal;
 }
 
@@ -86,7 +92,7 @@ const defaults = {
   seed: 0,
 };
 
-/** The options with defaults filled in. */
+/** The options of `generate`, with defaults filled in. */
 export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "generationConfig"> &
   Readonly<typeof defaults> & { readonly generationConfig: GenerationConfig | null };
 
@@ -94,8 +100,8 @@ export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "
 const dependent = ["temperature", "topK", "topP", "minP", "lengthPenalty", "earlyStopping"] as const;
 
 /**
- * Returns the options, completed by the generation config and then by defaults. Throws for unknown options, for options
- * without effect in combination with the others, and for beam options out of their range.
+ * Returns the options, with missing ones from the generation config and then the defaults. Throws for unknown options,
+ * options without effect in combination with others, and beam options with invalid values.
  */
 export async function generationSettings(options: GenerateOptions, model: CausalLM): Promise<GenerationSettings> {
   checkOptions("generate", options, generateKeys);
@@ -110,10 +116,11 @@ export async function generationSettings(options: GenerateOptions, model: Causal
   return settings;
 }
 
-/** Returns the settings of a generation config that are options of `generate`. */
+/** Returns those settings of a generation config that are also options of `generate`. */
 function advised(config: GenerationConfig | null): Partial<GenerateOptions> {
   if (!config) return {};
-  // The maximum number of new tokens also depends on the prompts; the other two are not settings of `generate`.
+  // `newTokens` uses maxNewTokens and maxLength with the prompts' length; bosTokenId and padTokenId are not options of
+  // `generate`.
   const { maxNewTokens: _, maxLength: __, bosTokenId: ___, padTokenId: ____, eosTokenIds, ...settings } = config;
   const named = Object.entries({ ...settings, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : null });
   return Object.fromEntries(named.filter(([, value]) => value !== null));

@@ -7,14 +7,14 @@ import type { GenerationSettings } from "./settings.ts";
 /** A language model, or a model with adapters on it, such as a `PeftModel`. */
 export type GenerativeModel = CausalLM | { readonly baseModel: CausalLM };
 
-/** Returns the language model, with its adapters in place. */
+/** Returns the language model itself. Adapters on it stay active. */
 export function languageModel(model: GenerativeModel): CausalLM {
   return "baseModel" in model ? model.baseModel : model;
 }
 
 /**
- * Continues the prompts step by step, and yields the same decoding object after each step. Leaving the loop early
- * disposes of it.
+ * Continues the prompts step by step, and yields the same `Decoding` object after each step. It is disposed of at the
+ * end of the loop, or when the loop is left early.
  */
 export async function* generationSteps(
   model: CausalLM,
@@ -43,7 +43,7 @@ export async function* generationSteps(
   }
 }
 
-/** Makes the decoding that the settings select. Its code is loaded on demand. */
+/** Makes the decoding for the settings (beam search, sampling or the most likely token), and loads its code. */
 async function decodingOf(
   model: CausalLM,
   prompts: readonly (readonly number[])[],
@@ -60,25 +60,25 @@ async function decodingOf(
   return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
 }
 
-/** Settings that change logits before tokens are chosen. */
+/** The settings for which logits are processed before tokens are chosen. */
 const processed = [
   ...(["repetitionPenalty", "frequencyPenalty", "presencePenalty", "logitsProcessors"] as const),
   ...(["noRepeatNgramSize", "badWordsIds", "suppressTokens", "minNewTokens"] as const),
 ] satisfies (keyof ProcessingOptions)[];
 
-/** Makes the logits processing before tokens are chosen; null if no setting for it is given. */
+/** Makes the object that processes logits before tokens are chosen; null if no setting requires it. */
 async function processingOf(settings: GenerationSettings, model: CausalLM, rows: number): Promise<Processing | null> {
   if (processed.every((name) => settings[name] === undefined)) return null;
   const { Processing } = await import("./processing.ts");
   return new Processing(settings, model, rows);
 }
 
-/** Repeats each item `times` times; copies are adjacent. */
+/** Repeats each item `times` times. The copies are adjacent. */
 export function repeated<T>(items: readonly T[], times: number): T[] {
   return items.flatMap((item) => new Array<T>(times).fill(item));
 }
 
-/** Returns the length of the longest prompt. Throws for an empty prompt or no prompt. */
+/** Returns the length of the longest prompt. Throws if a prompt is empty or if there is no prompt. */
 function checkPrompts(prompts: readonly (readonly number[])[]): number {
   const empty = prompts.findIndex((p) => p.length === 0);
   if (prompts.length === 0 || empty >= 0) {
@@ -88,8 +88,8 @@ function checkPrompts(prompts: readonly (readonly number[])[]): number {
 }
 
 /**
- * Returns the maximum number of tokens to add: `maxNewTokens`, which must fit, else the generation config's limit, else
- * all that fit.
+ * Returns the maximum number of new tokens: `maxNewTokens`, else the limit of the generation config, else as many as
+ * fit. Throws if `maxNewTokens` does not fit in the model's positions.
  */
 function newTokens(model: CausalLM, longest: number, { maxNewTokens, generationConfig }: GenerationSettings): number {
   const virtual = model.virtualTokens?.count ?? 0;

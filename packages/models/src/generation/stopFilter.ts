@@ -2,12 +2,12 @@ import { Holdback } from "./holdback.ts";
 import type { StopFilter } from "./rowText.ts";
 import type { Stops } from "./stops.ts";
 
-/** Returns a filter for these stop sequences in one sequence. */
+/** Returns a filter that finds these stop sequences in one generated sequence. */
 export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
   const tokens = new Holdback<number>(sequences);
   const units = new Holdback<string>(texts);
   const longest = Math.max(...kept.map((stop) => stop.length));
-  /** The end of the text that has passed, in which a stop text that is kept may begin. */
+  /** The last characters of the text, in which a stop text of `stopStrings` may have begun. */
   let tail = "";
   let keptEnds = false;
   return {

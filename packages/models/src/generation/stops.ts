@@ -2,29 +2,29 @@
 export interface StopOptions {
   /**
    * Texts, or lists of token ids, that end a sequence. Returned or streamed text ends before them, as with OpenAI-style
-   * servers; the tokens that `generate` returns include them.
+   * servers; the token lists that `generate` returns include them.
    */
   stop?: string | readonly (string | readonly number[])[];
   /**
-   * Texts that end a sequence, as in transformers. The returned text includes them and the rest of the token that
+   * Texts that end a sequence, as in transformers. The returned text includes them, up to the end of the token that
    * completes them.
    */
   stopStrings?: string | readonly string[];
 }
 
-/** Stop sequences by kind. */
+/** Stop sequences, by kind. */
 export interface Stops {
-  /** Texts that are cut off. */
+  /** Texts of `stop`, which are not included in the returned text. */
   readonly texts: readonly string[];
-  /** Lists of token ids that are cut off. */
+  /** Lists of token ids of `stop`, which are not included in the returned text. */
   readonly sequences: readonly (readonly number[])[];
-  /** Texts that are kept. */
+  /** Texts of `stopStrings`, which are included in the returned text. */
   readonly kept: readonly string[];
 }
 
 /**
- * Sorts stop sequences by kind: texts that are cut off, token ids that are cut off, and texts that are kept. Throws for
- * an empty one and for a value that is neither a text nor token ids.
+ * Sorts the stop sequences of both options by kind. Throws for an empty one, and for a value that is neither a text nor
+ * a list of token ids.
  */
 export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptions["stopStrings"] = []): Stops {
   const cut = typeof stop === "string" ? [stop] : stop;
@@ -46,8 +46,8 @@ export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptio
 }
 
 /**
- * Returns a function that is true if new tokens end with a stop sequence that the last token completes. `textAfter`
- * decodes tokens that follow other tokens; throws if it is missing and there are stop texts.
+ * Returns a function that returns true if the new tokens of a sequence end with a stop sequence. `textAfter` decodes
+ * tokens that follow others. Throws if it is missing but there are stop texts.
  */
 export function stopTest(
   { texts, sequences, kept }: Stops,
@@ -62,7 +62,7 @@ export function stopTest(
   const endsWith = (tokens: readonly number[], ids: readonly number[]) => {
     return ids.length <= tokens.length && ids.every((id, i) => id === tokens[tokens.length - ids.length + i]);
   };
-  // A token is at least one byte.
+  // A token has at least one byte, so a stop text has at most this many tokens.
   const longest = Math.max(...all.map((text) => new TextEncoder().encode(text).length));
   return (prompt, tokens) => {
     if (sequences.some((ids) => endsWith(tokens, ids))) return true;

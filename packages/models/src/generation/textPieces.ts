@@ -9,19 +9,19 @@ import { type GenerativeModel, generationSteps, languageModel, repeated } from "
 import type { StopOptions } from "./stops.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
-/** Settings of `streamText`: the settings of `generate`, plus settings for text. */
+/** Options of `streamText`: the options of `generate`, and options for text. */
 export interface StreamTextOptions extends Omit<GenerateOptions, "tokenizer">, DecodeOptions {
-  /** Words that must not occur in the new text, with or without a space before them. Default: none. */
+  /** Words that must not occur in the new text, at its start or after a space. Default: none. */
   badWords?: readonly string[];
 }
 
-/** A piece of the new text of one row. */
+/** A piece of new text, and the index of its sequence. */
 interface TextPiece {
   text: string;
   row: number;
 }
 
-/** Continues prompts as one batch and yields their text piece by piece; with beam search only at the end. */
+/** Continues prompts as one batch, and yields their new text in pieces; with beam search, only at the end. */
 export async function* textPieces(
   model: GenerativeModel,
   tokenizer: Tokenizer,
@@ -59,7 +59,10 @@ export async function* textPieces(
   yield* pieces;
 }
 
-/** Loads the filter and the test for stop sequences, in text and in tokens. */
+/**
+ * Loads the code for stop sequences. Returns a function that makes a filter, and one that tests tokens for stop
+ * sequences.
+ */
 async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokenizer) {
   const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([
     import("./stops.ts"),
@@ -75,7 +78,7 @@ export function defaultEos(config: GenerationConfig | null, { eosTokenId }: Toke
   return eosTokenId === null ? [] : [eosTokenId];
 }
 
-/** Returns the tokens of a word at the start of a text and of the word after a space. */
+/** Returns the tokens of a word in both forms: without and with a space before it. */
 function encodings(word: string, tokenizer: Tokenizer): number[][] {
   return [word.trimStart(), ` ${word.trimStart()}`].map((text) => tokenizer.encode(text, { addSpecialTokens: false }));
 }

@@ -23,13 +23,13 @@ function isChat(prompt: readonly number[] | readonly ChatMessage[]): prompt is r
 }
 
 /**
- * Returns a chat as text. It ends where the assistant's answer starts, or after the last message if that is the
- * assistant's, so that the model continues it.
+ * Renders a chat as text that ends where the assistant's answer begins. If the last message is the assistant's, the
+ * text ends with it, so that the model continues it.
  */
 async function chatText(messages: readonly ChatMessage[], tokenizer: Tokenizer): Promise<string> {
   const last = messages[messages.length - 1];
   if (last.role === "assistant") {
-    // A model rarely continues after a space, since most tokens begin with one.
+    // Trailing spaces are removed, because most tokens begin with a space and models rarely continue after one.
     return continuedChat([...messages.slice(0, -1), { ...last, content: last.content.trimEnd() }], tokenizer);
   }
   return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });

@@ -4,7 +4,7 @@ import type { TensorLayout } from "../../gguf/ggufForm.ts";
 import { encodings, type GgufEncoding } from "../../gguf/types/ggmlTypes.ts";
 import { fileShape } from "./tensorLayout.ts";
 
-/** Returns the preferred type of a tensor, without checking that its rows consist of whole blocks. */
+/** Returns the type to use for a tensor if its rows consist of whole blocks of that type, which is not checked here. */
 function wantedType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.keepsF32) return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
@@ -17,8 +17,9 @@ const placeOf = (type: GgufEncoding) => {
 };
 
 /**
- * Returns a tensor's type in a file whose matrices are of type `type`, chosen as in llama.cpp's converter and quantize
- * command. If the tensor's rows are not whole blocks of that type, it is llama.cpp's fallback type, or else F16.
+ * Returns a tensor's type in a file whose matrices are of type `type`, chosen as llama.cpp's converter and quantize
+ * command do. If the tensor's rows do not consist of whole blocks of that type, it is llama.cpp's fallback type, else
+ * F16.
  */
 export function chooseType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   const columns = fileShape(layout).at(-1)!;
@@ -29,8 +30,8 @@ export function chooseType(layout: TensorLayout, type: GgufEncoding, config: Mod
 }
 
 /**
- * Returns a note for each tensor type that was replaced because rows are not whole blocks of it. One note covers
- * tensors with the same name and shape in several layers.
+ * Returns notes for the user: one for each kind of tensor whose type was replaced because its rows are not whole
+ * blocks. A note covers tensors with the same name and shape in several layers.
  */
 export function otherTypes(layouts: readonly TensorLayout[], type: GgufEncoding, config: ModelConfig): string[] {
   const notes = new Map<string, Map<string, Set<string>>>();

@@ -8,9 +8,10 @@ import type { GgufFile } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";
 
 /**
- * Converts a GGUF model to the files of a Hugging Face folder, for `writeFolder`: config.json, the tokenizer if the
- * file has one, and model.safetensors. Each tensor is read and widened only when its bytes are requested. Default dtype
- * f32, which is lossless. Values outside the range of f16 throw while the file's bytes are read.
+ * Converts a GGUF model to the files of a Hugging Face folder, for `writeFolder`: config.json, model.safetensors, and
+ * the tokenizer if the file has one. A tensor is read and converted only when its bytes are requested. `dtype` is the
+ * dtype of model.safetensors; the default f32 is lossless. If a value is outside the range of f16, reading the file's
+ * bytes throws.
  */
 export async function fromGguf(
   file: GgufFile,

@@ -7,7 +7,7 @@ import { architectures } from "../../registry/registry.ts";
 
 /**
  * Returns the config.json of the model in a GGUF file, with transformers' keys. Throws for an unsupported architecture,
- * and for settings that the model would ignore.
+ * and for settings that the model does not implement.
  */
 export async function ggufConfig(
   { metadata, tensors }: GgufHeader,
@@ -42,7 +42,7 @@ export async function ggufConfig(
   };
 }
 
-/** An architecture together with its GGUF form. */
+/** An architecture together with its conversion to and from GGUF. */
 type Formed = Architecture & { readonly form: GgufForm<ModelConfig> };
 
 async function formsOfAll(): Promise<Formed[]> {
@@ -53,8 +53,8 @@ async function formsOfAll(): Promise<Formed[]> {
 }
 
 /**
- * Returns the architecture of a file. If several architectures share its GGUF name, it is the first whose `claims`
- * returns true for the file, otherwise the one without `claims`.
+ * Returns the architecture of a file. If several architectures have the same GGUF name, returns the first whose
+ * `claims` returns true for the file, otherwise the one without `claims`.
  */
 function formIn(sharing: readonly Formed[], parts: GgufParts): Formed {
   const claiming = sharing.find(({ form }) => form.claims?.(parts));

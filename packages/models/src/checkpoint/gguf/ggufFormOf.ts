@@ -2,7 +2,7 @@ import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { GgufForm } from "../../gguf/ggufForm.ts";
 import { architectureOf } from "../../registry/registry.ts";
 
-/** Returns the GGUF form of a config's model. Throws if its architecture has no GGUF form. */
+/** Returns the GGUF conversion for the model of a config. Throws if its architecture cannot be stored as GGUF. */
 export async function ggufFormOf(config: ModelConfig): Promise<GgufForm<ModelConfig>> {
   const form = await architectureOf(config).gguf?.();
   if (form) return form;

@@ -1,7 +1,7 @@
 import { type ByteSource, byteSource } from "@lowrank/core";
 import { type OpenOptions, openFile } from "@lowrank/files";
 
-/** Opens a GGUF file from a path, an address, a Blob or bytes. `label` is its name in error messages. */
+/** Opens a GGUF file from a path, an address, a Blob or bytes. The returned `label` names it in error messages. */
 export async function ggufSource(
   source: string | URL | Blob | ArrayBuffer | ArrayBufferView,
   options: OpenOptions,

@@ -11,13 +11,13 @@ import { ggufFormOf } from "./ggufFormOf.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { fileShape, tensorLayouts } from "./tensorLayout.ts";
 
-/** A tensor of a GGUF file with its layout in the Hugging Face model. */
+/** A tensor of a GGUF file, and how its layout in the Hugging Face model differs. */
 export interface GgufTensorPlace {
   readonly info: GgufTensorInfo;
   readonly layout: TensorLayout;
 }
 
-/** An open GGUF file: everything except the tensor data, which is read on demand. */
+/** An open GGUF file. Its tensor data is not in memory; it is read on demand. */
 export interface GgufFile {
   /** The file's name in error messages. */
   readonly label: string;
@@ -27,15 +27,15 @@ export interface GgufFile {
   /** The contents of tokenizer.json and tokenizer_config.json; undefined if the file has no tokenizer. */
   readonly tokenizer: GgufTokenizer | undefined;
   /**
-   * The files of the equivalent Hugging Face folder without the weights: config.json, and the tokenizer if there is
-   * one.
+   * The files that a Hugging Face folder of this model would have, except for the weights: config.json, and the
+   * tokenizer if the GGUF file has one.
    */
   readonly files: ModelFiles;
   /** The tensors by Hugging Face name, in model order. */
   readonly tensors: ReadonlyMap<string, GgufTensorPlace>;
 }
 
-/** Tensors that are not weights of a model. */
+/** Tensors that store rotary frequency factors, not weights of the model. */
 const notWeights = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
 
 /**
@@ -73,7 +73,7 @@ async function readRopeFactors(
   return factors;
 }
 
-/** Throws for a file of a split model (`split.count` of 2 or more). */
+/** Throws if the file is one part of a model that is split into several files (`split.count` of 2 or more). */
 function checkWhole({ metadata }: GgufHeader, label: string): void {
   const [count, number] = ["split.count", "split.no"].map((key) => Number(metadata.get(key)?.value ?? 0));
   if (count < 2) return;
@@ -82,7 +82,9 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
   );
 }
 
-/** Throws if the metadata claims more layers than the file has tensors, before any per-layer list is built. */
+/**
+ * Throws if the metadata declares more layers than the file has tensors. Checked before any list per layer is built.
+ */
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
   const layers = Number(metadata.get(key)?.value ?? 0);
@@ -90,8 +92,8 @@ function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
 }
 
 /**
- * Returns the files of the equivalent folder. Their texts are created on demand, since a vocabulary as JSON can be
- * larger than many tensors.
+ * Returns the files that a Hugging Face folder of this model would have, except for the weights. A file's text is made
+ * when it is read, since the JSON of a vocabulary can be larger than many tensors.
  */
 function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: boolean, label: string): ModelFiles {
   const tokenizer = () => ggufTokenizer(header, label);
@@ -103,13 +105,13 @@ function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: bo
   return memoryFiles(texts, label);
 }
 
-/** Removes leading sizes of 1, which a file may omit. */
+/** Removes leading sizes of 1 from a shape, which a GGUF file may omit. */
 function withoutOnes(shape: readonly number[]): readonly number[] {
   const first = shape.findIndex((size) => size !== 1);
   return shape.slice(first < 0 ? -1 : first);
 }
 
-/** Returns the byte range and shape of a tensor: the whole file tensor, or one part of a stacked file tensor. */
+/** Returns where a tensor is in the file, and its shape there. It may be a part of a tensor that stacks several. */
 function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
   const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
   const { index, count } = layout.stacked ?? { index: 0, count: 1 };

@@ -1,7 +1,10 @@
 import type { ByteSource } from "@lowrank/core";
 import type { GgufTensorInfo } from "../../gguf/readGguf.ts";
 
-/** Returns the undecoded blocks of one tensor, in `room` if they fit. Throws if the file ends early. */
+/**
+ * Reads the quantised blocks of one tensor, without decoding them, into `room` if they fit. Throws if the file ends
+ * early.
+ */
 export async function readBlocks(
   source: ByteSource,
   { name, offset, byteLength }: GgufTensorInfo,

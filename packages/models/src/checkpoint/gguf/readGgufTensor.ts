@@ -10,9 +10,12 @@ import { transpose } from "./transpose.ts";
 export interface ReadGgufTensorOptions {
   /** The dtype in memory. "auto" keeps F16 and BF16 and converts all other types to f32. Default f32. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Keep blocks of types that have a packed dtype, as tensors [out, in]. Default false. */
+  /** Keeps the quantised blocks of types that have a packed dtype, as tensors [out, in]. Default false. */
   packed?: boolean;
-  /** A buffer to read the blocks into. It must not be used elsewhere until the promise settles. */
+  /**
+   * A buffer into which blocks are read, to avoid an allocation. It must not be used elsewhere until the promise
+   * settles.
+   */
   room?: Uint8Array;
 }
 
@@ -22,8 +25,8 @@ const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: 
 const chunk = 1 << 18;
 
 /**
- * Reads one tensor by Hugging Face name, in the layout of the Hugging Face model. Query and key rows are without
- * llama.cpp's permutation, and Conv1D weights are [in, out].
+ * Reads one tensor by its Hugging Face name, in Hugging Face's layout: query and key rows without llama.cpp's
+ * permutation, and Conv1D weights as [in, out].
  */
 export async function readGgufTensor(
   file: GgufFile,
@@ -58,7 +61,7 @@ export async function readGgufTensor(
   return fromBytes(bytesOf(widened(type, blocks, wanted)), layout.shape, wanted);
 }
 
-/** Decodes the blocks to f32, or in chunks to half precision so that the whole tensor never exists in f32. */
+/** Decodes blocks to `dtype`. For half precision it works in chunks, so that the whole tensor is never in f32. */
 function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
   if (dtype === "f32") return decodeBlocks(type, blocks);
   const out = new Uint16Array((blocks.length / type.block.bytes) * type.block.elements);

@@ -3,7 +3,10 @@ import type { TensorLayout } from "../../gguf/ggufForm.ts";
 import { architectureOf } from "../../registry/registry.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 
-/** Returns the layouts of a model's tensors in the order of llama.cpp's converter. A tied output layer is omitted. */
+/**
+ * Returns the layouts of a model's tensors, in the order of llama.cpp's converter. Without the output layer if it is
+ * tied.
+ */
 export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]> {
   const layouts = (await ggufFormOf(config)).tensors(config);
   if (config.tieWordEmbeddings) return layouts;
@@ -12,7 +15,7 @@ export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]
   return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
 }
 
-/** Returns the tensor's shape in the GGUF file. Inner dimensions of size 1 are removed. */
+/** Returns a tensor's shape in the GGUF file, where dimensions of size 1 are removed if they are inside the shape. */
 export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
   const squeezed = shape.filter((size, dim) => size !== 1 || dim === 0 || dim === shape.length - 1);
   const own = transposed ? squeezed.toReversed() : squeezed;

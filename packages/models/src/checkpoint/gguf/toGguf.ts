@@ -29,7 +29,10 @@ import { transpose } from "./transpose.ts";
 
 /** Options of `toGguf`. */
 export interface ToGgufOptions {
-  /** The dtype of the matrices. Vectors and position embeddings are f32. Default f16, as in llama.cpp's converter. */
+  /**
+   * The dtype of the matrices. Vectors and position embeddings are always f32. Default f16, as in llama.cpp's
+   * converter.
+   */
   dtype?: GgufDType;
   /** The model's name, stored in the file. */
   name?: string;
@@ -46,7 +49,7 @@ const fileTypes = new Map<GgufDType, number>([
   ...Object.values(blockFormats).map(({ dtype, gguf }) => [dtype, gguf.file] as const),
 ]);
 
-/** All dtypes that `toGguf` supports. */
+/** All values of `GgufDType`. */
 export const ggufDTypes: readonly GgufDType[] = [...fileTypes.keys()];
 
 /** The contents of a converted file, with notes for the user. */
@@ -56,10 +59,10 @@ export interface GgufConversion extends GgufContents {
 
 /**
  * Converts a Hugging Face folder to the contents of a GGUF file for llama.cpp. `writeGguf` then reads and encodes one
- * tensor at a time. For dtypes below 8 bits, the output layer (or the tied embedding) is q8_0, and q6_k for K-block
+ * tensor at a time. For dtypes below 8 bits, the output layer (or the tied embedding) is q8_0, or q6_k for K-block
  * dtypes. A matrix whose rows are not whole blocks gets llama.cpp's fallback type: q5_0, q5_1 or q8_0 for K-blocks,
- * else f16. A note lists each such matrix. Throws if a tensor is missing, unexpected or has the wrong shape, and for a
- * config that GGUF cannot express.
+ * else f16; the result has a note on each such matrix. Throws if a tensor is missing, unexpected or has the wrong
+ * shape, and for a config that GGUF cannot store.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   checkOptions("toGguf", options, { dtype: true, name: true });
@@ -91,7 +94,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ...settings,
     ...(await tokenizerEntries(files, config, form, notes)),
   ]);
-  // The parts of a stacked tensor are consecutive.
+  // The layouts of tensors that GGUF stacks are adjacent, so each group is complete.
   const tensors = [...Map.groupBy(layouts, ({ gguf }) => gguf).values()].map((parts) =>
     convert(weights, parts, chooseType(parts[0], upperCase(dtype), config)),
   );
@@ -125,7 +128,7 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   }
 }
 
-/** Returns a tensor of the file, made from one tensor of the folder or from several that GGUF stacks. */
+/** Returns one tensor of the GGUF file, made from one tensor of the folder or from several that GGUF stacks. */
 function convert(weights: SafetensorsFile, layouts: readonly TensorLayout[], type: GgufEncoding): GgufTensor {
   const [first] = layouts;
   const shape = fileShape(first);
@@ -160,7 +163,7 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
   return values;
 }
 
-/** Returns the scaling of the rotary embedding as tensors, for scalings that llama.cpp reads as tensors. */
+/** Returns the factors of the rotary frequencies as tensors, if llama.cpp reads the config's scaling from tensors. */
 function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTensor[] {
   return Object.entries(form.ropeFactors?.(config) ?? {}).map(([name, factors]): GgufTensor => {
     const read = async () => encodeBlocks("F32", Float32Array.from(factors), name);

@@ -5,9 +5,9 @@ import { partKey } from "./partOfQuantized.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
 /**
- * Returns the tensors of a folder's safetensors files, with weights that bitsandbytes quantised to 4 bits as packed
- * tensors. Their additional entries (such as `weight.absmax`) become part of the weight. Throws if only one of
- * config.json and the file's entries marks the weights as quantised.
+ * Returns the tensors of safetensors files. Weights that bitsandbytes quantised to 4 bits become packed tensors, which
+ * include their additional entries (such as `weight.absmax`). Throws if only one of config.json and the file's entries
+ * marks weights as quantised.
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
@@ -43,7 +43,7 @@ export function bitsandbytesWeights(
   };
 }
 
-/** Returns true if an entry is the quantised weight `name` or one of its additional entries. */
+/** Returns true if `entry` is the quantised weight `name` or one of its additional entries. */
 function isPart(entry: string, name: string): boolean {
   return entry === name || entry.startsWith(`${name}.`);
 }

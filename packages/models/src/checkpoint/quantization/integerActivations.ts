@@ -1,2 +1,2 @@
-// Loaded by `import()`, since few models multiply in integers.
+// A separate module, so that it is loaded only for models with the option `activations`.
 export { useInt8Activations } from "@lowrank/nn";

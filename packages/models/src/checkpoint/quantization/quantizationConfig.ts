@@ -13,8 +13,8 @@ export interface QuantizationConfig {
 }
 
 /**
- * Returns the quantisation of a model's linear layers; null if none is quantised. Throws if layers are quantised in
- * different ways, which a config cannot express.
+ * Returns how a model's linear layers are quantised to 4 bits; null if none is. Throws if layers are quantised in
+ * different ways, which a config cannot store.
  */
 export async function quantizationOf(
   model: Module,

@@ -8,9 +8,8 @@ import { loadArchitecture } from "../../registry/loadArchitecture.ts";
 import type { ModelWeights } from "../modelWeights.ts";
 
 /**
- * Returns a model's tensors, with the weights of linear layers quantised when they are read. Conv1d weights are
- * transposed to [out, in] first. Each read also updates `report`. Throws for entries of `skipModules` that match no
- * layer.
+ * Returns a model's tensors, quantising the weights of linear layers as they are read. Conv1D weights are first
+ * transposed to [out, in]. Each read adds to `report`. Throws for entries of `skipModules` that match no layer.
  */
 export async function quantizedWeights(
   weights: ModelWeights,

@@ -4,7 +4,7 @@ import type { QuantizationConfig } from "./quantizationConfig.ts";
 
 /**
  * Reads `quantization_config` of a config.json; null if it has none. Throws for quantisation other than bitsandbytes' 4
- * bits. The packing of each tensor is read from its own state, so the config only has to be a supported one.
+ * bits. Only checks that the config is supported, since each tensor stores its own packing.
  */
 export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
   const json = new JsonFields(await readJson(files, "config.json"), `config.json of ${files.label}`);

@@ -7,7 +7,7 @@ import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { LogitsProcessor } from "../processing.ts";
 
-/** Tokens of one or two letters, the four bytes of 😀 (as byte-level letters), and EOS. */
+/** Tokens of one or two letters, the four bytes of the emoji U+1F600 as byte-level letters, and EOS. */
 const vocab: readonly string[] = ["a", "b", "c", "d", "ab", "cd", "ð", "Ł", "ĺ", "Ģ", "Ġ", ":", "<eos>"];
 
 export const eos: number = vocab.indexOf("<eos>");
@@ -19,7 +19,7 @@ export const tokenizer: Tokenizer = new Tokenizer({
     "{% for m in messages %}{{ m.role[0] | replace('u', 'b') }}:{{ m.content }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}",
 });
 
-/** The same tokenizer with EOS in front of every text that has special tokens added. */
+/** The same tokenizer, but `encode` puts EOS before a text if it adds special tokens. */
 export const prefixingTokenizer: Tokenizer = new Tokenizer({
   tokenizerJson: {
     ...byteLevelJson(vocab),
@@ -36,7 +36,7 @@ export const prefixingTokenizer: Tokenizer = new Tokenizer({
 
 export const ids = (...tokens: string[]): number[] => tokens.map((token) => vocab.indexOf(token));
 
-/** Returns a tiny llama with that vocabulary and random weights. */
+/** Returns a tiny Llama model with this vocabulary and random weights. */
 export function tinyModel(): CausalLM {
   const config = parseModelConfig({
     model_type: "llama",
@@ -51,10 +51,7 @@ export function tinyModel(): CausalLM {
   return createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.5 } : start)).eval();
 }
 
-/**
- * Returns a logits processor that makes each row generate the tokens of a script, after prompts of `promptLength`
- * tokens.
- */
+/** Returns a logits processor that makes each row generate the given tokens, after prompts of `promptLength` tokens. */
 export function scripted(promptLength: number, ...rows: readonly (readonly number[])[]): LogitsProcessor {
   return (logits, tokens, row) => {
     const next = rows[row % rows.length][tokens.length - promptLength];
