@@ -111,7 +111,7 @@ describe.skipIf(noWebGpu)("a training whose device is lost", () => {
         (reason: Error) => reason,
       );
       expect(error.message, `life ${life}`).toMatch(
-        /^webgpu: the device is lost \(it was destroyed.*\); its tensors are gone: call init\(webgpu\(\)\) again/,
+        /^webgpu: the device is lost \(it was destroyed.*\); its tensors are lost: call init\(webgpu\(\)\) again/,
       );
       const last = (await getLastCheckpoint(run, () => {})) ?? "none";
       ends.set(last, (ends.get(last) ?? 0) + 1);

@@ -33,7 +33,7 @@ describe("a prompt that is cut", () => {
 
   test.each([
     [-1, { maxNewTokens: 10 }, "max_tokens", "10 tokens, and 10 new ones leave no space for a prompt; ask for fewer"],
-    [3, { maxNewTokens: 11 }, "max_tokens", "and 11 new ones leave no room"],
+    [3, { maxNewTokens: 11 }, "max_tokens", "and 11 new ones leave no space"],
     [-2, {}, "truncate_prompt_tokens", "truncate_prompt_tokens is -2; expected -1, or a whole number up to 9"],
     [1.5, {}, "truncate_prompt_tokens", "truncate_prompt_tokens is 1.5"],
     [10, {}, "truncate_prompt_tokens", "truncate_prompt_tokens is 10"],

@@ -61,7 +61,7 @@ describe.skipIf(noWebGpu)("an engine on webgpu", () => {
     const model = tinyLlama();
     const engine = createEngine({ model, tokenizer: tinyTokenizer(), servedModelName: "tiny" });
     await expect(engine).rejects.toThrow(
-      'createEngine: the backend "webgpu" is not batch-invariant, so that a request\'s numbers would depend on its neighbours; start it with batchInvariant, as in wasm({ batchInvariant: true })',
+      'createEngine: the backend "webgpu" is not batch-invariant, so that a request\'s results would depend on its batch; start it with batchInvariant, as in wasm({ batchInvariant: true })',
     );
     usual.dispose();
   });

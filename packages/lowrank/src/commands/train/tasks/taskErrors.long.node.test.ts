@@ -42,7 +42,7 @@ test("wrong models, labels and options are told by the flags", async () => {
   );
   await writeFile(at("one.jsonl"), lines([{ anchor: "a", positive: "b" }]));
   expect(await said(words("contrast", "bert", "one.jsonl", "x"))).toContain(
-    "a batch of one pair has nothing to tell it from",
+    "a batch of one pair has nothing to compare with",
   );
   const uneven = [
     { anchor: "a", positive: "b" },
