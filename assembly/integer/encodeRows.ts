@@ -4,13 +4,13 @@ import { laneSums } from "./tiles/byteProducts";
 import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "../simd/lanes";
 import { INT8_ROWS, int8RowBytes, rounded, TOO_LARGE } from "./rowCodes";
 
-/** Kinds of codes: bytes in one plane, bytes in 16-bit words, 15-bit codes in words, and 11-bit codes. */
+/** Kinds of codes: 8-bit codes stored as bytes or as 16-bit words, 15-bit codes in words, and 11-bit codes in words. */
 export const BYTES: i32 = 0;
 export const BYTES_IN_WORDS: i32 = 1;
 export const WORDS: i32 = 2;
 export const ELEVEN: i32 = 3;
 
-/** The largest code of each kind; for 11 bits 2040, since 2040 squared, shifted right by 15, is 127. */
+/** Returns the largest code of a kind. For 11 bits it is 2040, because 2040 squared, shifted right by 15, is 127. */
 // @ts-ignore: decorator
 @inline
 export function largestCode(kind: i32): f32 {
@@ -18,8 +18,8 @@ export function largestCode(kind: i32): f32 {
 }
 
 /**
- * The largest of 32 floats as bits without their signs, in four lanes. The order of the bits is the order of the
- * magnitudes, with NaN above all.
+ * Returns the largest magnitudes of 32 floats in four lanes, as bit patterns without the sign. Compared as integers
+ * these have the order of the magnitudes, with NaN above all.
  */
 // @ts-ignore: decorator
 @inline
@@ -29,7 +29,7 @@ function partsOf(x: usize, magnitude: v128): v128 {
   return most;
 }
 
-/** The largest lane of each of four vectors. */
+/** Returns the largest lane of each of four vectors, as one vector. */
 // @ts-ignore: decorator
 @inline
 function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -39,8 +39,8 @@ function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Factors that scale values to codes; 0 where a factor would be infinite. The rows of `quantizeInt8` keep an infinite
- * factor for values below 2^-121.
+ * Returns the factors that turn the values of four rows into codes. A factor that would be infinite becomes 0, except
+ * for the kind BYTES, as in `quantizeInt8`.
  */
 // @ts-ignore: decorator
 @inline
@@ -52,14 +52,14 @@ function factorsOf(kind: i32, most: v128, scales: v128): v128 {
   return v128.and(factors, f32x4.lt(factors, f32x4.splat(Infinity)));
 }
 
-/** Rounds eight values to codes. */
+/** Rounds eight floats times `factor` to integers. */
 // @ts-ignore: decorator
 @inline
 function eight(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
-/** Rounds sixteen values to byte codes, or eight to word codes. */
+/** Rounds sixteen floats to byte codes, or eight floats to word codes. */
 // @ts-ignore: decorator
 @inline
 function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
@@ -67,7 +67,7 @@ function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
   return kind == BYTES ? i8x16.narrow_i16x8_s(low, eight(x + 32, factor, rounder)) : low;
 }
 
-/** Adds these codes to four sums. */
+/** Adds the codes in a vector to four partial sums. */
 // @ts-ignore: decorator
 @inline
 function withCodes(kind: i32, sums: v128, codes: v128): v128 {
@@ -75,7 +75,7 @@ function withCodes(kind: i32, sums: v128, codes: v128): v128 {
   return i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(words));
 }
 
-/** The largest magnitudes of 32 floats of each of four rows, as bits. */
+/** Returns the largest magnitude among 32 floats for each of four rows, as bit patterns. */
 // @ts-ignore: decorator
 @inline
 export function largestOfFour(x0: usize, x1: usize, x2: usize, x3: usize, magnitude: v128): v128 {
@@ -83,8 +83,8 @@ export function largestOfFour(x0: usize, x1: usize, x2: usize, x3: usize, magnit
 }
 
 /**
- * Writes 32 floats of each of four rows as codes, and at `pair` their scales and scaled sums; for 11-bit codes only the
- * scales. `most` holds the largest magnitude of each row.
+ * Writes the codes of 32 floats of each of four rows at `code`, and their scales and scaled sums at `pair` (for 11-bit
+ * codes only the scales). `most` holds the largest magnitude of each row.
  */
 // @ts-ignore: decorator
 @inline
@@ -133,7 +133,9 @@ export function encodeBlock(
   v128.store(pair, zipLast(scales, sums), 16);
 }
 
-/** Stores the encoding constants in memory; otherwise V8 would build them again at each use. */
+/**
+ * Stores the constants for encoding at `at`, to be loaded before a loop; V8 would build constants again at each use.
+ */
 // @ts-ignore: decorator
 @inline
 export function putEncoding(at: usize): void {
@@ -142,14 +144,14 @@ export function putEncoding(at: usize): void {
   store<i32>(at, 0x4b400000, 4);
 }
 
-/** A mask of the lanes whose row exists, given the `rows` left from a tile on. */
+/** Returns a mask of the four lanes whose row exists if `rows` rows are left. */
 // @ts-ignore: decorator
 @inline
 export function rowsThere(rows: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(rows));
 }
 
-/** True if any of four magnitudes (as f32 bits) is NaN or too large for codes. */
+/** Returns true if any of four magnitudes (bit patterns) is NaN or too large for codes. */
 // @ts-ignore: decorator
 @inline
 export function anyTooLarge(bits: v128): bool {
@@ -158,9 +160,9 @@ export function anyTooLarge(bits: v128): bool {
 
 /**
  * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros. A
- * tile holds codes, interleaved by row in units of four bytes or a pair of words, and for each 32 elements the scale
- * and scaled sum of each row. With 11-bit codes it interleaves four codes of each row, and holds only scales. Returns 1
- * if a value is too large.
+ * tile holds the codes of its rows, interleaved in units of four bytes or two words, and for each block of 32 elements
+ * the scale and scaled sum of each row. For 11-bit codes, four codes of each row alternate, and there are only scales.
+ * Returns 1 if a value is too large for codes, otherwise 0.
  */
 // @ts-ignore: decorator
 @inline

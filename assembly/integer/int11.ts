@@ -3,31 +3,35 @@
 import { ELEVEN, encodeRows, largestCode } from "./encodeRows";
 import { INT8_ROWS } from "./rowCodes";
 
-/** The largest code: its square, shifted right by 15, is 127. */
+/** The largest 11-bit code. Its square, shifted right by 15, is 127, the largest byte. */
 export const LARGEST: f32 = largestCode(ELEVEN);
 
-/** Bytes of the codes of a tile of rows; the scales of its blocks, one for each row, follow them. */
+/**
+ * Returns the bytes of the codes of a tile, which holds INT8_ROWS rows of k elements. The scales follow: for each block
+ * of 32 elements, one scale per row.
+ */
 // @ts-ignore: decorator
 @inline
 export function int11Codes(k: i32): usize {
   return <usize>(2 * INT8_ROWS * k);
 }
 
-/** Bytes of a tile of rows of k elements. */
+/** Returns the bytes of a tile, which holds the codes and scales of INT8_ROWS rows of k elements. */
 // @ts-ignore: decorator
 @inline
 export function int11Tile(k: i32): usize {
   return int11Codes(k) + <usize>(k >> 5) * 16;
 }
 
-/** Bytes that `quantizeInt11` writes. */
+/** Returns the bytes that `quantizeInt11` writes. */
 export function int11RowsBytes(rows: i32, k: i32): i32 {
   return ((rows + INT8_ROWS - 1) / INT8_ROWS) * <i32>int11Tile(k);
 }
 
 /**
- * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros.
- * Rows are interleaved in units of four codes. Returns 1 if a value is too large.
+ * Quantises x [rows, k], where k is a multiple of 32, to 11-bit codes. The result consists of tiles of INT8_ROWS rows;
+ * the last tile is padded with zeros. Within a tile, four codes of each row alternate. Returns 1 if a value is too
+ * large for codes, otherwise 0.
  */
 export function quantizeInt11(x: usize, out: usize, rows: i32, k: i32): i32 {
   return encodeRows(ELEVEN, x, out, rows, k);

@@ -3,14 +3,14 @@
 import { BYTES, BYTES_IN_WORDS, encodeRows, largestCode, WORDS } from "./encodeRows";
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock, TOO_LARGE } from "./rowCodes";
 
-/** Rounds eight values to codes of up to 16 bits. */
+/** Rounds eight floats times `factor` to codes of up to 16 bits. */
 // @ts-ignore: decorator
 @inline
 function eightCodes(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
-/** Writes the lower seven bits of 16 codes, and the upper eight bits `plane` bytes later. */
+/** Splits 16 codes into bytes: writes the lower seven bits to `dst`, and the upper eight bits `plane` bytes later. */
 // @ts-ignore: decorator
 @inline
 function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): void {
@@ -19,7 +19,7 @@ function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): v
   storeLanes(dst + plane, step, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)));
 }
 
-/** Returns the four sums of 32 codes. */
+/** Adds up 32 codes, given in four vectors, to four partial sums. */
 // @ts-ignore: decorator
 @inline
 function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -30,20 +30,20 @@ function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Quantises x [rows, k], where k is a multiple of 32, as `quantizeInt8` does for more than one row, to codes of 15
- * bits: 128 times a signed byte plus 7 bits. They are stored in two planes of bytes or, if `inWords` is 1, in pairs of
- * 16-bit words interleaved by row. Returns 1 if a value is too large for codes.
+ * Quantises x [rows, k], where k is a multiple of 32, to 15-bit codes (128 times a signed byte, plus 7 bits), in the
+ * tiles that `quantizeInt8` uses for several rows. The codes are stored in two planes of bytes or, if `inWords` is 1,
+ * in pairs of 16-bit words interleaved by row. Returns 1 if a value is too large for codes, otherwise 0.
  */
 export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   return inWords ? encodeRows(WORDS, x, out, rows, k) : inPlanes(x, out, rows, k);
 }
 
-/** Writes the codes of `quantizeInt8` in words, as `quantizeInt15` does. */
+/** Quantises rows to the codes of `quantizeInt8`, but stores them as 16-bit words, in the layout of `quantizeInt15`. */
 export function quantizeBytesInWords(x: usize, out: usize, rows: i32, k: i32): i32 {
   return encodeRows(BYTES_IN_WORDS, x, out, rows, k);
 }
 
-/** The same as `quantizeInt8` of more than one row, in one plane. */
+/** Faster form of `quantizeInt8` for several rows in one plane of bytes. The result is the same. */
 export function quantizeBytes(x: usize, out: usize, rows: i32, k: i32): i32 {
   return encodeRows(BYTES, x, out, rows, k);
 }

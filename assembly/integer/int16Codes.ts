@@ -5,65 +5,68 @@
 import { storeTransposed } from "../simd/lanes";
 import { rounded } from "./rowCodes";
 
-/** Elements that share a scale along a side. */
+/** Elements per scale: X has a scale for 64 elements of a row, W for a square of 64 x 64. */
 export const BLOCK: i32 = 64;
 
-/** The largest codes of X and of W: 64 times their product is below 2^31. */
+/** The largest codes of X and of W. The sum of 64 of their products is below 2^31. */
 const LARGEST_X: f32 = 4095;
 export const LARGEST_W: f32 = 8191;
 
-/** Rows of X whose codes are interleaved. */
+/** Number of rows of X in a group, whose codes are interleaved. */
 export const ROWS: i32 = 4;
 
-/** Rows of W whose codes are interleaved. */
+/** Number of rows of W in a panel, whose codes are interleaved. */
 export const PANEL: i32 = 8;
 
-/** The number of blocks along a side. */
+/** Returns the number of blocks of 64 that cover `length` elements. */
 // @ts-ignore: decorator
 @inline
 export function blocksOf(length: i32): i32 {
   return (length + BLOCK - 1) / BLOCK;
 }
 
-/** Codes of a row, rounded up to a multiple of eight for packing. */
+/** Returns the number of codes stored for a row of `length` elements: rounded up to a multiple of eight. */
 // @ts-ignore: decorator
 @inline
 export function pitch(length: i32): i32 {
   return (length + 7) & ~7;
 }
 
-/** Bytes of the codes of X [m,k]; the scales follow them. */
+/** Returns the bytes of the codes of X [m,k]. The scales are stored after them. */
 // @ts-ignore: decorator
 @inline
 function rowCodes(m: i32, k: i32): usize {
   return <usize>(((m + ROWS - 1) & ~(ROWS - 1)) * pitch(k)) << 1;
 }
 
-/** Bytes that `quantizeInt16` writes for X [m,k]. */
+/** Returns the bytes that `quantizeInt16` writes for X [m,k]. */
 export function int16RowsBytes(m: i32, k: i32): i32 {
   return <i32>rowCodes(m, k) + ((((m + ROWS - 1) & ~(ROWS - 1)) * blocksOf(k)) << 2);
 }
 
-/** Rows of the codes of a weight: whole panels. */
+/** Returns the number of rows of a weight, rounded up to whole panels. */
 // @ts-ignore: decorator
 @inline
 export function heightOf(rows: i32): i32 {
   return (rows + PANEL - 1) & -PANEL;
 }
 
-/** Bytes of the codes of a weight; the scales of its squares follow them. */
+/** Returns the bytes of the codes of a weight. The scales of its squares are stored after them. */
 // @ts-ignore: decorator
 @inline
 function weightCodes(rows: i32, columns: i32): usize {
   return <usize>(heightOf(rows) * pitch(columns)) << 1;
 }
 
-/** Bytes that `packInt16` writes for a weight. */
+/** Returns the bytes that `packInt16` writes for a weight. */
 export function int16WeightBytes(rows: i32, columns: i32): i32 {
   return <i32>weightCodes(rows, columns) + ((blocksOf(rows) * blocksOf(columns)) << 2);
 }
 
-/** The maximum of `before` and the magnitudes of some floats, as bits; the bits of NaN are larger than all others. */
+/**
+ * Returns the largest magnitude of `count` floats, or `before` if that is larger, as bit patterns. NaN counts as the
+ * largest.
+ */
 export function largestBits(x: usize, count: i32, before: i32): i32 {
   const magnitude = i32x4.splat(0x7fffffff);
   let most = i32x4.splat(before);
@@ -83,7 +86,7 @@ export function largestBits(x: usize, count: i32, before: i32): i32 {
   return all;
 }
 
-/** The number of floats that are not 0 but below `half`, half a step of their codes. */
+/** Returns how many of `count` floats are not 0 but round to the code 0, which is the case below `half`. */
 export function lostCodes(x: usize, count: i32, half: f32): i32 {
   let lost = 0;
   for (; count > 0; count--) {
@@ -94,7 +97,7 @@ export function lostCodes(x: usize, count: i32, half: f32): i32 {
   return lost;
 }
 
-/** The factors that scale values to codes; 0 if the scale is too small. */
+/** Returns 1 / scale for four scales, or 0 if that would be infinite. */
 // @ts-ignore: decorator
 @inline
 function factorsOf(scales: v128): v128 {
@@ -102,17 +105,23 @@ function factorsOf(scales: v128): v128 {
   return v128.and(factors, f32x4.lt(factors, f32x4.splat(Infinity)));
 }
 
-/** The addend that rounds a small float to nearest, ties to even; its bits are subtracted afterwards. */
+/**
+ * 1.5 * 2^23. Adding it rounds a small float to the nearest integer, ties to even; subtracting its bits gives that
+ * integer.
+ */
 const ROUNDER: f32 = 12582912;
 
-/** Rounds eight floats times `factor` to codes. */
+/** Rounds eight floats times `factor` to 16-bit codes. */
 // @ts-ignore: decorator
 @inline
 function encoded(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
-/** Writes the codes of fewer than eight floats of a row, in pairs `step` bytes apart, and zeros. */
+/**
+ * Writes the codes of the last `count` (fewer than eight) floats of a row, in pairs `step` bytes apart, and pads them
+ * with zeros to eight codes.
+ */
 function encodeRest(x: usize, factor: f32, count: i32, to: usize, step: usize): void {
   for (let j = 0; j < 8; j++) {
     const at = to + <usize>(j >> 1) * step + (<usize>(j & 1) << 1);
@@ -121,8 +130,8 @@ function encodeRest(x: usize, factor: f32, count: i32, to: usize, step: usize): 
 }
 
 /**
- * Writes `count` floats of each of four rows, times a factor for each row, as codes. Pairs of codes are interleaved by
- * row, 16 bytes every `step` bytes. Codes up to a multiple of eight are 0.
+ * Writes `count` floats of each of four rows as codes, after multiplying each row by its factor. Pairs of codes are
+ * interleaved by row: 16 bytes for the four rows, `step` bytes apart. Pads with zeros to a multiple of eight codes.
  */
 function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, count: i32, to: usize, step: usize): void {
   const rounder = f32x4.splat(ROUNDER);
@@ -147,7 +156,7 @@ function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, c
   encodeRest(x3 + at, f32x4.extract_lane(factors, 3), count, to + 12, step);
 }
 
-/** True if a magnitude, given as bits, is infinite or NaN. */
+/** Returns true if a magnitude, given as its bit pattern, is infinite or NaN. */
 // @ts-ignore: decorator
 @inline
 export function isNotFinite(bits: i32): bool {
@@ -155,8 +164,8 @@ export function isNotFinite(bits: i32): bool {
 }
 
 /**
- * Writes the codes of X [m,k] and their scales by blocks. Returns the bits of the largest magnitude. If it is NaN or
- * infinity, the codes are unusable.
+ * Writes the codes of X [m,k] and their scales. Returns the bit pattern of the largest magnitude; if that is NaN or
+ * infinity, the codes must not be used.
  */
 export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
   let scales = out + rowCodes(m, k);
@@ -190,8 +199,9 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
 }
 
 /**
- * Writes the codes of rows of a weight [rows,columns] and the scales of their squares; the first row begins a square.
- * All elements must be finite. `wide` has a byte for each square, or is 0: the codes of a marked square are 0.
+ * Writes the codes of some rows of a weight [rows,columns], and a scale for each square of 64 x 64. The first row must
+ * be the start of a square. All elements must be finite. `wide` is 0, or has one byte per square; squares marked with 1
+ * get zeros.
  */
 export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32, wide: usize): void {
   const width = pitch(columns);
@@ -221,14 +231,14 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
 }
 
 /**
- * Writes the codes of a weight [rows,columns], except for the squares that `wide` marks. All elements of the weight
- * must be finite.
+ * Writes the codes and scales of a weight [rows,columns]. Squares marked in `wide` get zeros. All elements must be
+ * finite.
  */
 export function packInt16(w: usize, out: usize, rows: i32, columns: i32, wide: usize): void {
   packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns, wide);
 }
 
-/** The fraction of X [rows,columns] that is not zero but gets the code 0. */
+/** Returns the fraction of X's elements that are not zero but round to the code 0. */
 export function int16LostShare(x: usize, rows: i32, columns: i32): f64 {
   let lost = 0;
   for (let row = 0; row < rows; row++) {
@@ -241,17 +251,17 @@ export function int16LostShare(x: usize, rows: i32, columns: i32): f64 {
   return <f64>lost / (<f64>rows * <f64>columns);
 }
 
-/** The address of the scales of X [m,k], whose codes `quantizeInt16` wrote at `x`. */
+/** Returns the address of the scales of X [m,k], if `quantizeInt16` wrote its codes at `x`. */
 export function int16RowScales(x: usize, m: i32, k: i32): usize {
   return x + rowCodes(m, k);
 }
 
-/** The address of the codes of X or of a weight from `row` on, which must begin a group of rows. */
+/** Returns the address of the codes of X or of a weight from `row` on. The row must be the first one of a group. */
 export function int16CodesFrom(codes: usize, row: i32, columns: i32): usize {
   return codes + (<usize>(row * pitch(columns)) << 1);
 }
 
-/** The address of the scales of a weight's squares from `row` on. */
+/** Returns the address of the scales of a weight's squares from `row` on. */
 export function int16WeightScales(w: usize, rows: i32, columns: i32, row: i32): usize {
   return w + weightCodes(rows, columns) + (<usize>((row / BLOCK) * blocksOf(columns)) << 2);
 }

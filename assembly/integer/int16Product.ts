@@ -5,10 +5,10 @@ import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, PANEL, pi
 import { addPair } from "../simd/lanes";
 import { putSums, SUMS, takeSums } from "./tiles/tileSums";
 
-/** Elements along the contraction in a panel, which stays in the L1 cache. */
+/** Number of elements along the sum in a panel, which then stays in the L1 cache. */
 const DEPTH: i32 = 2048;
 
-/** Bytes of codes of X that are multiplied by a panel at a time: a part of the L2 cache. */
+/** Bytes of X's codes that are multiplied by a panel before the next panel: a part of the L2 cache. */
 const CHUNK: i32 = 1 << 18;
 
 /** Bytes of scratch of `int16Product`. */
@@ -16,7 +16,7 @@ export function int16Scratch(): i32 {
   return <i32>SUMS + (PANEL << 1) * DEPTH;
 }
 
-/** Adds the products of a row of a tile to its sums. */
+/** Adds the products of one row of a tile, times their scale, to the row's eight sums. */
 // @ts-ignore: decorator
 @inline
 function addRow(to: usize, low: v128, high: v128, scale: f32): void {
@@ -25,8 +25,8 @@ function addRow(to: usize, low: v128, high: v128, scale: f32): void {
 }
 
 /**
- * sums[4][8] += the codes of four rows times a panel of `pairs` pairs, an even number. Rows of sums are `srs` bytes
- * apart, scales of the panel's blocks `step` bytes.
+ * Computes sums[4][8] += X W for the codes of four rows and a panel of `pairs` pairs of codes, an even number. Rows of
+ * sums are `srs` bytes apart, the scales of the panel's blocks `step` bytes.
  */
 function tile(
   x: usize, scales: usize, panel: usize, panelScales: usize, step: usize, pairs: i32, sums: usize, srs: usize,
@@ -89,7 +89,8 @@ function clear(sums: usize, srs: usize): void {
 }
 
 /**
- * Packs eight columns of a weight's codes, of `pairs` pairs of rows; the panels of the weight are `wrs` bytes apart.
+ * Packs the codes of eight columns of a weight, for `pairs` pairs of rows, as a panel. Panels of the weight are `wrs`
+ * bytes apart.
  */
 function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
   for (; pairs > 0; pairs -= PANEL / 2) {
@@ -109,9 +110,9 @@ function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
 }
 
 /**
- * The columns first..last-1 of C = X times a weight [rows,columns], or its transpose; `first` is a multiple of eight.
- * Codes and scales of X have `m` rows from a multiple of four on; the weight's codes begin at whole blocks. Rows of C
- * are `crs` bytes apart; `add` adds to them.
+ * Computes the columns first..last-1 of C = X W, or X Wᵀ if `transposed`, for `m` rows of X and a weight
+ * [rows,columns], both as codes. `first` is a multiple of eight; X starts at a multiple of four rows, the weight at a
+ * whole block. Rows of C are `crs` bytes apart. If `add` is true, adds to C.
  */
 export function int16Part(
   x: usize, xScales: usize, w: usize, wScales: usize, rows: i32, columns: i32, transposed: bool, c: usize, crs: usize, m: i32,
@@ -162,7 +163,8 @@ export function int16Part(
 }
 
 /**
- * Adds X times the squares of W that `wide` marks to the columns first..last-1 of C, in f32. `first` begins a square.
+ * Adds the f32 products of X and the squares of W that `wide` marks (they have no codes) to the columns first..last-1
+ * of C. `first` must be the first column of a square.
  */
 function addWideSquares(
   x: usize, w: usize, wide: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32,
@@ -190,9 +192,9 @@ function addWideSquares(
 }
 
 /**
- * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose if `transposed` is 1. The
- * codes of both are from `quantizeInt16` and `packInt16`. `first` is a multiple of eight. If `wide` is not 0, it marks
- * the squares without codes, `xf` and `wf` are X and the weight in f32, and `first` is a multiple of BLOCK.
+ * Computes the columns first..last-1 of C[m,n] = X W, or X Wᵀ if `transposed` is 1, from the codes of `quantizeInt16`
+ * and `packInt16`. `first` is a multiple of eight. If `wide` is not 0, it marks the squares of W without codes, which
+ * are multiplied in f32: `xf` and `wf` are X and the weight [rows,columns] in f32, and `first` is a multiple of BLOCK.
  */
 export function int16Product(
   x: usize, w: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32, scratch: usize,

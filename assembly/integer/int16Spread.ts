@@ -3,26 +3,32 @@
 import { BLOCK, largestBits, LARGEST_W, lostCodes } from "./int16Codes";
 import { loadPart } from "../simd/lanes";
 
-/** The largest element of a square may be this many times the largest element of any row or column. */
+/**
+ * In a square of a weight with integer codes, the largest element may be at most this many times as large as the
+ * largest one of any row or column.
+ */
 const WIDEST: f32 = 64;
 
-/** A square gets codes only if its largest element is above this, far from the smallest floats. */
+/** A square gets integer codes only if its largest element is above this value. */
 const SMALLEST: f32 = 1e-24;
 
-/** At most 1 / LOST of a square may get the code 0. */
+/** At most one in this many elements of a square may round to the code 0. */
 const LOST: i32 = 10;
 
-/** Bytes of scratch of `markWideSquares`: the largest element of each column. */
+/** Bytes of scratch for `markWideSquares`, which stores the largest element of each column there. */
 export const SPREAD_SCRATCH: usize = <usize>BLOCK << 2;
 
-/** True if a magnitude is not 0, but smaller than `floor`. */
+/** Returns true if a magnitude is smaller than `floor`, but not 0. */
 // @ts-ignore: decorator
 @inline
 function isLow(bits: i32, floor: f32): bool {
   return bits != 0 && f32.reinterpret_i32(bits) < floor;
 }
 
-/** True if a square of `height` rows, `wrs` bytes apart, and `width` columns must stay in f32. */
+/**
+ * Returns true if a square of a weight has too wide a range of values for codes, so that it must stay in f32. Its
+ * `height` rows are `wrs` bytes apart.
+ */
 function isWide(w: usize, wrs: usize, height: i32, width: i32, columns: usize): bool {
   const magnitude = i32x4.splat(0x7fffffff);
   memory.fill(columns, 0, SPREAD_SCRATCH);
@@ -50,8 +56,8 @@ function isWide(w: usize, wrs: usize, height: i32, width: i32, columns: usize): 
 }
 
 /**
- * Writes a byte for each square of rows of a weight [rows,columns] in f32, whose first row begins a square: 1 if the
- * square must stay in f32. Returns the number of such squares.
+ * Writes one byte for each 64 x 64 square of f32 rows of a weight: 1 if the square must stay in f32, else 0. The first
+ * row must be the start of a square. Returns the number of squares with 1.
  */
 export function markWideSquares(w: usize, rows: i32, columns: i32, marks: usize, scratch: usize): i32 {
   const wrs = <usize>columns << 2;

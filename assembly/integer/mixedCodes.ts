@@ -3,56 +3,63 @@
 import { anyTooLarge, BYTES, encodeBlock, largestOfFour, putEncoding, rowsThere, WORDS } from "./encodeRows";
 import { INT8_ROWS } from "./rowCodes";
 
-/** An element is an outlier if its square is above this multiple of its row's mean square. */
+/** An element is an outlier if its square is more than this many times the mean square of its row. */
 const OUTLIER: f32 = 16;
 
-/** Bytes of a block of a tile: 8-bit codes, 15-bit codes, scales and scaled sums, and a flag. */
+/**
+ * Bytes of one block of 32 elements in a tile of four rows: its 8-bit codes, 15-bit codes, scales with scaled sums, and
+ * flag.
+ */
 const NARROW: usize = 128;
 const WIDE: usize = 256;
 const PAIRS: usize = 32;
 const FLAG: usize = 4;
 
-/** Bytes of a tile of rows of `blocks` blocks. */
+/** Returns the size in bytes of one tile of four rows, where each row has `blocks` blocks. */
 // @ts-ignore: decorator
 @inline
 export function mixedTile(blocks: i32): usize {
   return <usize>blocks * (NARROW + WIDE + PAIRS + FLAG);
 }
 
-/** The address of a tile's 15-bit codes; a block has words, or two planes one after the other. */
+/**
+ * Returns the address of a tile's 15-bit codes. A block holds 16-bit words, or two planes of bytes one after the other.
+ */
 // @ts-ignore: decorator
 @inline
 export function mixedWide(tile: usize, blocks: i32): usize {
   return tile + <usize>blocks * NARROW;
 }
 
-/** The address of a tile's scales and scaled sums. */
+/** Returns the address of a tile's scales and scaled sums. */
 // @ts-ignore: decorator
 @inline
 export function mixedPairs(tile: usize, blocks: i32): usize {
   return mixedWide(tile, blocks) + <usize>blocks * WIDE;
 }
 
-/** The address of a tile's flags: not 0 for a block in 15 bits. */
+/** Returns the address of a tile's flags, one per block: not 0 if the block uses 15-bit codes. */
 // @ts-ignore: decorator
 @inline
 export function mixedFlags(tile: usize, blocks: i32): usize {
   return mixedPairs(tile, blocks) + <usize>blocks * PAIRS;
 }
 
-/** Bytes that `quantizeMixed` writes: tiles, and words of a block that are converted to planes. */
+/**
+ * Returns the bytes that `quantizeMixed` writes: the tiles, and room for the words of a block on their way to planes.
+ */
 export function mixedRowsBytes(rows: i32, k: i32): i32 {
   return <i32>tilesOf(rows, k >> 5) + <i32>WIDE;
 }
 
-/** Bytes of the tiles of `rows` rows and `blocks` blocks. */
+/** Returns the bytes of all tiles for `rows` rows of `blocks` blocks each. */
 // @ts-ignore: decorator
 @inline
 function tilesOf(rows: i32, blocks: i32): usize {
   return <usize>((rows + INT8_ROWS - 1) / INT8_ROWS) * mixedTile(blocks);
 }
 
-/** Returns the square above which an element of a row of k floats is an outlier; k is a multiple of 8. */
+/** Returns the limit for a row of k floats (a multiple of 8): an element whose square is larger is an outlier. */
 function limitOf(x: usize, k: i32): f32 {
   let a = f32x4.splat(0);
   let b = a;
@@ -67,7 +74,7 @@ function limitOf(x: usize, k: i32): f32 {
   return (OUTLIER * (even + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3)))) / <f32>k;
 }
 
-/** Writes words of a block of a tile as planes of their lower 7 bits and their upper 8. */
+/** Splits the 16-bit codes of a block into two planes: the lower 7 bits and the upper 8 bits. */
 function splitWords(words: usize, planes: usize): void {
   const seven = i16x8.splat(127);
   for (const end = words + WIDE; words < end; words += 32) {
@@ -82,9 +89,9 @@ function splitWords(words: usize, planes: usize): void {
 }
 
 /**
- * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros.
- * 8-bit codes are the same as by `quantizeInt8`, and 15-bit codes the same as by `quantizeInt15`, each at the position
- * of its block. Returns 1 if a value is too large.
+ * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros. A
+ * block with an outlier gets the 15-bit codes of `quantizeInt15`, other blocks the 8-bit codes of `quantizeInt8`.
+ * Returns 1 if a value is too large for codes, otherwise 0.
  */
 export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   const blocks = k >> 5;

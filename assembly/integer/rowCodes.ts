@@ -1,22 +1,25 @@
 // Helpers shared by the kinds of codes of rows of floats.
 
 /**
- * The bits of 2^80. Larger magnitudes, infinity and NaN get no codes for products with weights in blocks: multiplied by
- * a block's scale, at most 2^26, sums of long rows could leave the range of f32.
+ * The bits of 2^80. Rows with larger magnitudes, infinity or NaN get no codes: multiplied by a weight's scale, which
+ * can be 2^26, the sums of long rows could leave the range of f32.
  */
 export const TOO_LARGE: i32 = 0x67800000;
 
-/** Rows of a tile of codes. */
+/** Number of rows in a tile of codes. */
 export const INT8_ROWS: i32 = 4;
 
-/** Bytes of a quantised row: its codes, in `planes` planes, then scale and scaled sum of each block. */
+/**
+ * Returns the bytes of a quantised row of k elements: `planes` bytes per code, and a scale and a scaled sum (two
+ * floats) per block of 32.
+ */
 // @ts-ignore: decorator
 @inline
 export function int8RowBytes(k: i32, planes: i32): usize {
   return <usize>(k * planes + (k >> 2));
 }
 
-/** Four floats times `factor` as integers. */
+/** Multiplies four floats by `factor` and rounds them to integers. `rounder` is 1.5 * 2^23. */
 // @ts-ignore: decorator
 @inline
 export function rounded(x: usize, factor: v128, rounder: v128): v128 {
@@ -24,8 +27,8 @@ export function rounded(x: usize, factor: v128, rounder: v128): v128 {
 }
 
 /**
- * The largest of 16 floats as bits without their signs, in four lanes. The order of the bits is the order of the
- * magnitudes, with NaN above all.
+ * Returns the largest magnitudes of 16 floats in four lanes, as bit patterns without the sign. Compared as integers
+ * these have the order of the magnitudes, with NaN above all.
  */
 // @ts-ignore: decorator
 @inline
@@ -35,7 +38,7 @@ function topOf(x: usize, magnitude: v128): v128 {
   return i32x4.max_s(a, b);
 }
 
-/** The largest magnitude of 32 floats, as an integer of its bits. */
+/** Returns the largest magnitude of 32 floats as its bit pattern, for integer comparison. */
 // @ts-ignore: decorator
 @inline
 export function topOfBlock(x: usize, magnitude: v128): i32 {
@@ -44,7 +47,7 @@ export function topOfBlock(x: usize, magnitude: v128): i32 {
   return max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
 }
 
-/** Writes four lanes `step` bytes apart. */
+/** Stores the four 32-bit lanes of a vector `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
 export function storeLanes(dst: usize, step: usize, lanes: v128): void {

@@ -4,7 +4,10 @@ import { SPREAD_SCRATCH } from "../int16Spread";
 import { packScratch } from "./int8Weight";
 import { linearScratch } from "./linearInt8";
 
-/** Bytes of scratch for any product in codes, and for packing a weight for it; constant. */
+/**
+ * Returns the bytes of scratch for any product with integer codes, and for packing a weight for it. It is the same for
+ * all sizes.
+ */
 export function codesScratch(): i32 {
   return max(max(int16Scratch(), SPREAD_SCRATCH), max(packScratch(), linearScratch()));
 }

@@ -7,14 +7,16 @@ import { heads, storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
-/** The scales of four blocks, given the blocks' addresses. */
+/** Converts the f16 scales of four blocks to f32, given the first 32-bit word of each block. */
 // @ts-ignore: decorator
 @inline
 function scalesOf(firsts: v128): v128 {
   return lowHalves(firsts, i32x4.splat(0x8fffe000), i32x4.splat(0x77800000), i32x4.splat(0x47800000), i32x4.splat(0x7f800000));
 }
 
-/** The minima of four blocks. */
+/**
+ * Returns the minima of four blocks: from the high half of each block's first word, or -16 times the scale for q5_0.
+ */
 // @ts-ignore: decorator
 @inline
 function minimaOf(minimum: bool, firsts: v128, scales: v128): v128 {
@@ -24,7 +26,7 @@ function minimaOf(minimum: bool, firsts: v128, scales: v128): v128 {
   );
 }
 
-/** 16 codes of a block, below 32, from half `part`, 0 or 1. */
+/** Returns 16 codes (0 to 31) from the first half of a block if `part` is 0, from its second half if `part` is 1. */
 // @ts-ignore: decorator
 @inline
 export function halfOfFive(minimum: bool, block: usize, part: i32): v128 {
@@ -34,8 +36,8 @@ export function halfOfFive(minimum: bool, block: usize, part: i32): v128 {
 }
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight as `packInt8Panel` does; missing rows repeat the last
- * one.
+ * Packs `blocks` blocks of `columns` (1 to 8) rows of a q5_0 or q5_1 weight in the layout of `packInt8Panel`; missing
+ * rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -67,7 +69,7 @@ export function packFiveBits(minimum: bool, w: usize, wrs: usize, columns: i32, 
   }
 }
 
-/** The integer product of a block and 32 codes at x. */
+/** Returns the dot product of a block and 32 codes at x, as four partial sums. */
 // @ts-ignore: decorator
 @inline
 function product(x: usize, fifths: usize, places: v128, bit: v128, nibble: v128, sixteen: v128): v128 {
@@ -80,8 +82,8 @@ function product(x: usize, fifths: usize, places: v128, bit: v128, nibble: v128,
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one plane. Four rows
- * at a time are summed in the order of `int8Tile`. `room` is scratch for `storeConstants`.
+ * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and the row x of `quantizeInt8` with
+ * one plane. Four rows at a time are summed in the order of `int8Tile`. `room` is scratch for `storeConstants`.
  */
 // @ts-ignore: decorator
 @inline

@@ -10,12 +10,12 @@ import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask } from "../.
 const NF4_BYTES: usize = memory.data<u8>([0, 19, 30, 38, 45, 51, 57, 63, 68, 73, 79, 84, 91, 99, 109, 126], 16);
 const FP4_BYTES: usize = memory.data<u8>([63, 63, 95, 111, 79, 87, 71, 75, 63, 63, 31, 15, 47, 39, 55, 51], 16);
 
-/** Steps of a table from 0 to 1, and the integer that represents zero. */
+/** Number of integer steps from value 0 to 1 in each table, and the integer that represents the value 0. */
 const NF4_STEPS: f32 = 63.35;
 const FP4_STEPS: f32 = 48;
 const ZERO: f32 = 63;
 
-/** The values of the sixteen codes. */
+/** Returns the 7-bit integers that stand for the values of the sixteen codes. */
 // @ts-ignore: decorator
 @inline
 function tableOf(isFp4: bool): v128 {
@@ -28,7 +28,7 @@ function stepOf(isFp4: bool): v128 {
   return f32x4.splat(1 / (isFp4 ? FP4_STEPS : NF4_STEPS));
 }
 
-/** The values of the even elements of 32, which are high nibbles. */
+/** Looks up the even-numbered elements of 32, whose codes are the high nibbles. */
 // @ts-ignore: decorator
 @inline
 function evenOf(table: v128, bytes: v128, nibble: v128): v128 {
@@ -42,8 +42,8 @@ function oddOf(table: v128, bytes: v128, nibble: v128): v128 {
 }
 
 /**
- * Packs `blocks` times 32 elements of `columns` (1 to 8) rows of a weight, from element `start` on and `ld` apart, as
- * `packInt8Panel` does; missing rows repeat the last one.
+ * Packs `columns` (1 to 8) rows of an nf4 or fp4 weight, `blocks` times 32 elements of each, in the layout of
+ * `packInt8Panel`. Rows are `ld` elements apart, the first from element `start` on; missing rows repeat the last one.
  */
 export function packFourBitPanel(
   base: usize, isFp4: bool, start: i32, ld: i32, columns: i32, blocks: i32, dst: usize,
@@ -92,7 +92,10 @@ export function packFourBitPanel(
   }
 }
 
-/** Copies k bytes, with the even elements of each 32 before the odd ones. */
+/**
+ * Copies k bytes. In each group of 32, the even-numbered elements come first: this is the order in which codes are
+ * looked up.
+ */
 function splitBytes(x: usize, k: i32, dst: usize): void {
   for (const end = x + <usize>k; x < end; x += 32) {
     const a = v128.load(x);
@@ -103,7 +106,7 @@ function splitBytes(x: usize, k: i32, dst: usize): void {
   }
 }
 
-/** Writes the scales of a row from element `start` on, one for each `span` elements. */
+/** Writes the scales of a row that starts at element `start`, one for each `span` elements. */
 function rowScales(base: usize, start: i32, k: i32, span: i32, dst: usize): void {
   const block = load<i32>(base);
   if (span == block) {
@@ -116,7 +119,10 @@ function rowScales(base: usize, start: i32, k: i32, span: i32, dst: usize): void
   }
 }
 
-/** The integer product of 32 elements: 16 bytes at w and codes at x, even elements first. */
+/**
+ * Returns the dot product of 32 4-bit weights (16 bytes at w) and 32 int8 codes at x, as four partial sums. The
+ * even-numbered elements of x come first, then the odd ones.
+ */
 // @ts-ignore: decorator
 @inline
 function product(x: usize, w: usize, table: v128, nibble: v128): v128 {
@@ -125,7 +131,7 @@ function product(x: usize, w: usize, table: v128, nibble: v128): v128 {
   return dotBytes(v128.load(x, 16), oddOf(table, bytes, nibble), even);
 }
 
-/** One float of each of four rows, `apart` bytes from each other. */
+/** Loads one float for each of four rows, `apart` bytes from each other. */
 // @ts-ignore: decorator
 @inline
 function fourAt(p: usize, apart: usize): v128 {
@@ -134,8 +140,9 @@ function fourAt(p: usize, apart: usize): v128 {
 }
 
 /**
- * c[n] = the n rows of k elements from row `first` on, times the row x of `quantizeInt8` with one plane. Four rows at a
- * time are summed in the order of `int8Tile`. `room` is scratch of 3 k / 2 bytes.
+ * Computes c[n]: the dot products of n rows of the weight, from row `first` on, of k elements each, and the row x of
+ * `quantizeInt8` with one plane. Four rows at a time are summed in the order of `int8Tile`. `room` is 3 k / 2 bytes of
+ * scratch.
  */
 export function fourBitInt8Rows(
   x: usize, base: usize, isFp4: bool, first: i32, c: usize, n: i32, k: i32, room: usize,

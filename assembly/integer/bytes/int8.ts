@@ -1,19 +1,19 @@
 // Rows of floats as bytes with a scale for each 32, like llama.cpp's Q8_1 blocks, for integer products.
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "../rowCodes";
 
-/** Bytes that `quantizeInt8` writes for more than one row, or `quantizeInt15` with two planes. */
+/** Returns the bytes that `quantizeInt8` writes for several rows, or `quantizeInt15` with two planes. */
 export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
   return ((rows + INT8_ROWS - 1) & ~(INT8_ROWS - 1)) * <i32>int8RowBytes(k, planes);
 }
 
 /**
- * Constants that are loaded before a loop, since V8 would build them again at each use. The first is all bits but the
- * sign. The second is 1.5 * 2^23: a value below 2^22 added to it is rounded to an integer, ties to even, in the low
- * bits.
+ * Constants that are loaded before a loop, since V8 would build them again at each use: a mask that clears the sign
+ * bit, and 1.5 * 2^23. A value below 2^22 that is added to the latter is rounded to an integer, ties to even, in the
+ * low bits.
  */
 const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
-/** Rounds 16 floats times `factor` to bytes. */
+/** Rounds 16 floats times `factor` to signed bytes. */
 // @ts-ignore: decorator
 @inline
 function toBytes(x: usize, factor: v128, rounder: v128): v128 {
@@ -22,7 +22,7 @@ function toBytes(x: usize, factor: v128, rounder: v128): v128 {
   return i8x16.narrow_i16x8_s(low, high);
 }
 
-/** The sum of 32 signed bytes. */
+/** Returns the sum of 32 signed bytes. */
 // @ts-ignore: decorator
 @inline
 function byteSum(a: v128, b: v128): i32 {
@@ -33,8 +33,8 @@ function byteSum(a: v128, b: v128): i32 {
 }
 
 /**
- * Writes 16 codes: as signed bytes in one plane, or in two planes the lower seven bits and, `plane` bytes later, the
- * sign.
+ * Writes 16 codes. With one plane they are signed bytes; with two planes, the lower seven bits are at `dst` and the
+ * sign bits `plane` bytes later.
  */
 // @ts-ignore: decorator
 @inline
@@ -48,11 +48,13 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
 }
 
 /**
- * Quantises x [rows, k], where k is a multiple of 32. The scale of each block is a 127th of the largest magnitude, and
- * its scaled sum is the scale times the sum of codes. With two planes a code is low - 128 sign; both parts fit the
- * seven bits of relaxed dot products. One row is written in order. More rows are written in tiles of INT8_ROWS rows,
- * padded with zeros, interleaved by row in units of four codes, and so are the scales and sums. A tile has as many
- * bytes as its rows by `int8RowBytes`. Returns the bits of the largest magnitude.
+ * Quantises x [rows, k], where k is a multiple of 32, to 8 bits, and returns the bit pattern of its largest magnitude.
+ * A block of 32 elements has a scale, its largest magnitude / 127, and a scaled sum: the scale times the sum of its
+ * codes.
+ * With `planes` 2, a code is stored as low - 128 sign in two planes, so that both parts fit the 7-bit operand of
+ * relaxed dot products. One row is written in order. Several rows are written in tiles of INT8_ROWS rows, padded with
+ * zeros: four codes of each row alternate, and so do the rows' scales and sums. A tile has the size of INT8_ROWS rows
+ * of `int8RowBytes`.
  */
 export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): i32 {
   const height = rows == 1 ? 1 : INT8_ROWS;

@@ -5,14 +5,14 @@ import { unpackRow } from "../../formats/formats";
 import { isNotFinite, largestBits } from "../int16Codes";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
 
-/** Elements along the contraction, and columns, that are widened at a time. */
+/** Number of elements along the sum, and of columns, that are converted to f32 at a time. */
 const DEPTH: i32 = 256;
 const WIDTH: i32 = 64;
 
-/** Bytes of a block of 32 elements of eight columns, as floats. */
+/** Bytes of 32 elements of eight columns in f32. */
 const FLOATS: usize = 1024;
 
-/** Elements that `findLargest` reads at a time. */
+/** Number of elements that `findLargest` converts at a time. */
 const PIECE: i32 = 4096;
 
 /** Bytes of scratch of `packInt8` and `findLargest`. */
@@ -26,19 +26,22 @@ export function int8WeightBytes(n: i32, k: i32): i32 {
 }
 
 /**
- * 127, and 1.5 * 2^23: a value from 0 to 127 added to it is rounded, ties to even, in the low bits. Both are loaded
- * before a loop, since V8 would build constants again at each use.
+ * 127, and 1.5 * 2^23, which rounds a value from 0 to 127 to an integer in the low bits when it is added. They are
+ * loaded before a loop, since V8 would build constants again at each use.
  */
 const CONSTANTS: usize = memory.data<u32>([127, 0x4b400000]);
 
-/** The codes of four floats, one in each lane. */
+/** Returns the 7-bit codes of four floats, one in each lane: (x - least) * factor, rounded. */
 // @ts-ignore: decorator
 @inline
 function codesOf(x: usize, least: v128, factor: v128, rounder: v128, seven: v128): v128 {
   return v128.and(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), factor), rounder), seven);
 }
 
-/** Writes the codes of 32 elements of four columns, 32 bytes apart, and their scales and minima. */
+/**
+ * Writes the codes of 32 elements of four columns, whose scales and minima it computes and writes too. Rows of x are 32
+ * bytes apart.
+ */
 // @ts-ignore: decorator
 @inline
 function packFour(x: usize, dst: usize): void {
@@ -69,8 +72,8 @@ function packFour(x: usize, dst: usize): void {
 }
 
 /**
- * Writes the codes of a weight [rows,columns] of any format, for products X W, or X Wᵀ if `transposed` is 1. The
- * contraction is a multiple of 32, and all elements are finite.
+ * Rounds a weight [rows,columns] of any dtype to 7-bit codes, packed for products X W, or X Wᵀ if `transposed` is 1.
+ * The length of the sums must be a multiple of 32, and all elements finite.
  */
 export function packInt8(
   w: usize, format: i32, rows: i32, columns: i32, transposed: i32, out: usize, scratch: usize,
@@ -100,8 +103,8 @@ export function packInt8(
 }
 
 /**
- * Writes the largest magnitude of the first `count` elements of a weight of any format to `largest`. Returns 1 if all
- * of them are finite.
+ * Writes the largest magnitude of a weight's first `count` elements, of any dtype, to `largest`. Returns 1 if all are
+ * finite, otherwise 0.
  */
 export function findLargest(w: usize, format: i32, count: i32, largest: usize, scratch: usize): i32 {
   let bits = 0;
@@ -114,13 +117,16 @@ export function findLargest(w: usize, format: i32, count: i32, largest: usize, s
   return isNotFinite(bits) ? 0 : 1;
 }
 
-/** Products of two magnitudes above MOST or below LEAST may take sums or scales of codes out of the range of f32. */
+/**
+ * Limits for the product of the largest magnitudes of X and W. Beyond them, sums or scales could leave the range of
+ * f32.
+ */
 const MOST: f64 = 1e38;
 const LEAST: f64 = 1e-24;
 
 /**
- * Returns 1 if sums of `k` products of codes stay in the range of f32. `bits` are the bits of the largest magnitude of
- * X; `largest` is the result of `findLargest`.
+ * Returns 1 if sums of `k` products stay in the range of f32, otherwise 0. `bits` is the bit pattern of X's largest
+ * magnitude; `largest` is the address that `findLargest` wrote to.
  */
 export function codesFit(bits: i32, largest: usize, k: i32): i32 {
   if (isNotFinite(bits)) return 0;

@@ -7,7 +7,7 @@ import { bytesOf, codesOf, minimumBytes, scaleBytes } from "../../formats/kGroup
 import { storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 
-/** The f16 value at byte `offset` of each of four blocks. */
+/** Loads the f16 value at byte `offset` of each of four blocks. */
 // @ts-ignore: decorator
 @inline
 export function fourHalves(a: usize, b: usize, c: usize, d: usize, offset: usize): v128 {
@@ -22,21 +22,21 @@ export function fourWords(a: u32, b: u32, c: u32, d: u32): v128 {
   return i32x4.replace_lane(i32x4.replace_lane(first, 2, <i32>c), 3, <i32>d);
 }
 
-/** The 6-bit scales of the groups 0 to 3, or 4 to 7, of four blocks: a word for each block. */
+/** Loads the 6-bit scales of the groups 0 to 3 (or 4 to 7 if `upper`) of four blocks: one 32-bit word per block. */
 // @ts-ignore: decorator
 @inline
 function fourScales(a: usize, b: usize, c: usize, d: usize, upper: bool): v128 {
   return fourWords(scaleBytes(a, upper), scaleBytes(b, upper), scaleBytes(c, upper), scaleBytes(d, upper));
 }
 
-/** The 6-bit minima of the same groups. */
+/** Loads the 6-bit minima of the groups 0 to 3 (or 4 to 7 if `upper`) of four blocks: one 32-bit word per block. */
 // @ts-ignore: decorator
 @inline
 function fourMinima(a: usize, b: usize, c: usize, d: usize, upper: bool): v128 {
   return fourWords(minimumBytes(a, upper), minimumBytes(b, upper), minimumBytes(c, upper), minimumBytes(d, upper));
 }
 
-/** Byte `at` of each word as a float, times `factors`. */
+/** Returns byte `at` of each word, converted to f32 and multiplied by `factors`. */
 // @ts-ignore: decorator
 @inline
 function byteTimes(words: v128, at: i32, factors: v128): v128 {
@@ -44,14 +44,14 @@ function byteTimes(words: v128, at: i32, factors: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(bytes), factors);
 }
 
-/** The scales of one group in four blocks. */
+/** Returns the scale of one group in each of four blocks. */
 // @ts-ignore: decorator
 @inline
 export function groupScales(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
   return byteTimes(fourScales(a, b, c, d, group > 3), group & 3, fourHalves(a, b, c, d, 0));
 }
 
-/** The minima of one group in four blocks, with their sign: an element is scale * code + minimum. */
+/** Returns the minimum of one group in each of four blocks, negated so that an element is scale * code + minimum. */
 // @ts-ignore: decorator
 @inline
 export function groupMinima(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
@@ -59,8 +59,8 @@ export function groupMinima(a: usize, b: usize, c: usize, d: usize, group: i32):
 }
 
 /**
- * Packs `groups` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as `packInt8Panel` does;
- * missing rows repeat the last one.
+ * Packs `columns` (1 to 8) rows of a q4_k or q5_k weight, `groups` times 32 elements of each, in the layout of
+ * `packInt8Panel`; missing rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -98,9 +98,7 @@ export function packGroupPanel(five: bool, w: usize, wrs: usize, columns: i32, g
   }
 }
 
-/**
- * Stores the constants of loops over blocks, which keep them in registers; V8 would build constants again at each use.
- */
+/** Stores constants to be loaded before loops over blocks; V8 would build constants again at each use. */
 function storeConstants(at: usize): void {
   store<u32>(at, 0x0f0f0f0f);
   store<u32>(at, 0x01010101, 4);
@@ -108,7 +106,10 @@ function storeConstants(at: usize): void {
   store<u32>(at, 63, 12);
 }
 
-/** The integer product of 32 codes at x and group `2 pair` of a block or, with `odd`, the next group. */
+/**
+ * Returns the dot product of 32 codes at x and one group of a block, as four partial sums. The group is 2 * pair, or
+ * the next one if `odd`.
+ */
 // @ts-ignore: decorator
 @inline
 function product(
@@ -118,7 +119,10 @@ function product(
   return dotBytes(v128.load(x, 16), halfOf(five, odd, block, pair, 16, nibble, bit), low);
 }
 
-/** 16 codes of such a group; `bit` is 1 in each byte for an even group, and 2 for an odd one. */
+/**
+ * Returns 16 codes of the group that `product` describes, from byte `part` on. `bit` has 1 in each byte for an even
+ * group, 2 for an odd one.
+ */
 // @ts-ignore: decorator
 @inline
 function halfOf(five: bool, odd: bool, block: usize, pair: i32, part: usize, nibble: v128, bit: v128): v128 {
@@ -129,7 +133,7 @@ function halfOf(five: bool, odd: bool, block: usize, pair: i32, part: usize, nib
   return v128.or(nibbles, i16x8.shl(fifths, odd ? 3 : 4));
 }
 
-/** The lowest bytes of words as floats, times `factors`. */
+/** Returns the lowest six bits of each word, converted to f32 and multiplied by `factors`. */
 // @ts-ignore: decorator
 @inline
 function lowBytesTimes(words: v128, six: v128, factors: v128): v128 {
@@ -137,8 +141,8 @@ function lowBytesTimes(words: v128, six: v128, factors: v128): v128 {
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one plane. Four rows
- * at a time are summed in the order of `int8Tile`. `room` has 16 bytes.
+ * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and the row x of `quantizeInt8` with
+ * one plane. Four rows at a time are summed in the order of `int8Tile`. `room` is 16 bytes of scratch.
  */
 // @ts-ignore: decorator
 @inline

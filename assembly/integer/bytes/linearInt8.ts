@@ -16,10 +16,10 @@ export { int8RowsBytes, quantizeInt8 } from "./int8";
 export { hasByteProducts } from "../tiles/int8Tile";
 export { setShortSums } from "./shortSums";
 
-/** Blocks of a panel that are packed at a time; a panel stays in the L1 or L2 cache. */
+/** Number of blocks of a panel that are packed at a time, so that they stay in the L1 or L2 cache. */
 const DEPTH: i32 = 128;
 
-/** The longest row that is multiplied alone with a weight in nf4 or fp4, in elements. */
+/** The longest row, in elements, for which a single row of X can be multiplied by an nf4 or fp4 weight. */
 const MOST_K: i32 = 32768;
 
 /** Bytes of scratch that `linearInt8` needs. */
@@ -28,10 +28,10 @@ export function linearScratch(): i32 {
 }
 
 /**
- * The columns first..last-1 of C, for m rows of X from `quantizeInt8`, with two planes for codes of 8 bits. For codes
- * of 4 bits, more than one row of X may instead be from `quantizeInt15` of the on-demand module, with two planes, or
- * from `quantizeMixed`, with three. These, and 16-bit sums (`setShortSums`), require that module. Parts that begin at
- * multiples of eight give the same bits as all columns at once.
+ * Computes the columns first..last-1 of C = X Wᵀ for m rows of X from `quantizeInt8` (with two planes for 8-bit
+ * weights). For 4-bit weights, several rows may instead be from `quantizeInt15` (`planes` 2) or `quantizeMixed`
+ * (`planes` 3). These, and 16-bit sums (`setShortSums`), require the on-demand module. Parts that start at multiples of
+ * eight give the same bits as the whole product.
  */
 export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

@@ -14,7 +14,7 @@ import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putOnes, putSums, TILE, takeSums } from "../tiles/tileSums";
 import { wideRows } from "./wideRows";
 
-/** Bytes of `blocks` times 32 elements, which are whole blocks of the format. */
+/** Returns the bytes of `blocks` times 32 elements of a weight. They must be whole blocks of its format. */
 function bytesOf(format: i32, blocks: i32): usize {
   const count = <usize>blocks;
   if (format == Q4_0) return count * Q4_0_BYTES;
@@ -25,8 +25,8 @@ function bytesOf(format: i32, blocks: i32): usize {
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times a row of `quantizeInt8`; `room` is scratch for
- * constants.
+ * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`.
+ * `room` is scratch for constants.
  */
 function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
   if (format == Q4_K) groupInt8Rows(false, x, w, c, n, k, room);
@@ -39,7 +39,7 @@ function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room:
 /** Bytes that `putConstants` writes. */
 const CONSTANTS: usize = 32;
 
-/** Writes `HALF_CONSTANTS`, and ones in all lower nibbles; in other modules both are static data. */
+/** Writes `HALF_CONSTANTS`, and a word with 15 in every byte. This module cannot have static data, as others have. */
 function putConstants(at: usize): void {
   store<u32>(at, 0x8fffe000);
   store<u32>(at, 0x77800000, 4);
@@ -49,8 +49,8 @@ function putConstants(at: usize): void {
 }
 
 /**
- * Packs `blocks` times 32 elements of rows of a weight, `wrs` bytes apart, as a panel. `constants` is from
- * `putConstants`.
+ * Packs `columns` rows of a weight, `blocks` times 32 elements of each, as a panel. Rows are `wrs` bytes apart.
+ * `constants` is the address of the constants that `putConstants` wrote.
  */
 function packPanel(format: i32, constants: usize, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const nibble = v128.load32_splat(constants, 16);
@@ -64,8 +64,8 @@ function packPanel(format: i32, constants: usize, w: usize, wrs: usize, columns:
 }
 
 /**
- * The products of a panel for m rows of `quantizeInt8` in one plane. With each tile a part of the memory from `next` to
- * `end` is read into the cache; the result has the same purpose as the result of `readLines`.
+ * Multiplies m rows of `quantizeInt8` in one plane by a panel. With each tile, it loads a part of the memory from
+ * `next` to `end` into the cache. Store the result, as for `readLines`, so that the compiler keeps these loads.
  */
 function byteRows(
   inShort: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, sums: usize,
@@ -90,7 +90,7 @@ function byteRows(
   return any;
 }
 
-/** Implements `linearLater` of later.ts. For q6_k, more than one row is in words, and `planes` is 2. */
+/** Implements `linearLater` of later.ts. For q6_k and several rows, rows are in words and `planes` is 2. */
 export function linearLater(
   inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,
   scratch: usize,

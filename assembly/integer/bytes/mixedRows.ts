@@ -7,8 +7,8 @@ import { clearSums, putSums, TILE, takeSums } from "../tiles/tileSums";
 import { planesTile, widenPanel, wordsTile } from "./wideRows";
 
 /**
- * The products of a panel of `columns` columns, blocks from `from` on, for m rows of `quantizeMixed`. With `inWords`
- * the 15-bit codes are in words, and products of 8-bit codes have 16-bit sums.
+ * Multiplies m rows of `quantizeMixed` by `blocks` blocks, from block `from` on, of a panel of `columns` columns. If
+ * `inWords` is true, the 15-bit codes are in words, and 8-bit codes use 16-bit first sums.
  */
 export function mixedRows(
   inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

@@ -15,28 +15,31 @@ import { INT8_ROWS } from "../rowCodes";
 import { onesOf, putOnes, putSums, TILE } from "../tiles/tileSums";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
-/** True if products of bytes have 16-bit sums; the bits of results do not depend on it. */
+/** True if this build adds byte products in 16-bit lanes first (relaxed SIMD). Results are bit-identical either way. */
 const SHORT: bool = ASC_FEATURE_RELAXED_SIMD;
 
-/** Columns that share scales, and elements of the contraction that share a scale of X. */
+/** Number of columns whose weights share scales, and of elements of X along the sum that share one scale. */
 const BLOCK: i32 = 32;
 
-/** Blocks along the contraction at a time: codes of 32 columns stay in the L1 cache. */
+/** Number of blocks along the sum that are processed at a time: the codes of 32 columns then stay in the L1 cache. */
 const DEPTH: i32 = 24;
 
-/** Bytes of a block of eight columns. */
+/** Bytes of the codes of a block of 32 elements of eight columns. */
 const PANEL: usize = 256;
 
-/** Bytes of the factors of a block: 32 scales and 32 offsets of 16 bits, and two floats. */
+/**
+ * Bytes of the factors of a block: 32 scales and 32 offsets as 16-bit codes, and the two floats by which to multiply
+ * them.
+ */
 const FACTORS: usize = 144;
 
-/** Bytes of a block of four rows of codes, their scales, and the initial values of their sums. */
+/** Bytes of a block of four rows: their codes, scales, and initial values of their sums. */
 const ROWS: usize = 160;
 
-/** The largest code of an offset: 32 times its product with LARGEST is below 2^31. */
+/** The largest code of an offset. The sum of 32 of its products with LARGEST is below 2^31. */
 const LARGEST_OFFSET: f32 = 32767;
 
-/** The middle of the codes: a weight is scale * (code - middle) + offset. */
+/** Returns the middle of the code range. A weight is scale * (code - middle) + offset. */
 // @ts-ignore: decorator
 @inline
 function middleOf(five: bool): i32 {
@@ -55,20 +58,20 @@ function isGroups(format: i32): bool {
   return format == Q4_K || format == Q5_K;
 }
 
-/** Bytes of a block, of 256 elements for q4_k and q5_k and of 32 for others. */
+/** Returns the bytes of a block: of 256 elements for q4_k and q5_k, of 32 for other formats. */
 function blockBytes(format: i32): usize {
   if (isGroups(format)) return format == Q4_K ? Q4_K_BYTES : Q5_K_BYTES;
   if (hasFive(format)) return format == Q5_0 ? Q5_0_BYTES : Q5_1_BYTES;
   return format == Q4_0 ? Q4_0_BYTES : Q4_1_BYTES;
 }
 
-/** Offsets in scratch memory, after the sums of a tile. */
+/** Offsets of the parts of scratch memory that follow the sums of a tile. */
 const FLOATS: usize = TILE;
 const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
 const PANELS_AT: usize = ROWS_AT + <usize>DEPTH * ROWS;
 
-/** Bytes of scratch for `nibblesLater`; constant. */
+/** Returns the bytes of scratch for `nibblesLater`. It is the same for all sizes. */
 export function nibbleProductScratch(): i32 {
   return <i32>PANELS_AT + DEPTH * BLOCK * BLOCK;
 }
@@ -81,7 +84,7 @@ function largestOf(x: usize): f32 {
   return max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
 }
 
-/** Writes 32 floats as codes up to `largest`, and returns their scale. */
+/** Writes 32 floats as 16-bit codes from -largest to `largest`, and returns their scale. */
 function encode(x: usize, largest: f32, codes: usize): f32 {
   const step = largestOf(x) / largest;
   const inverse: f32 = 1 / step;
@@ -94,7 +97,7 @@ function encode(x: usize, largest: f32, codes: usize): f32 {
   return step;
 }
 
-/** Writes the codes of four rows of 32 columns: four columns at a time, with four codes for each column. */
+/** Writes the 4-bit codes of four rows of 32 columns. Four codes of each column, one per row, are stored together. */
 // @ts-ignore: decorator
 @inline
 function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usize, apart: usize): void {
@@ -108,7 +111,7 @@ function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usiz
   storeNibbles(v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + apart + 16, apart);
 }
 
-/** Writes low nibbles, and high ones, which belong to columns 16 later. */
+/** Stores the low nibbles at `to`, and the high nibbles, which belong to the columns 16 further on, after them. */
 // @ts-ignore: decorator
 @inline
 function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void {
@@ -116,7 +119,7 @@ function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void 
   v128.store(to + 2 * apart, v128.and(i16x8.shr_u(bytes, 4), nibble));
 }
 
-/** The same for 16 columns, whose codes are bytes. */
+/** Does the same as `packFour` for 16 columns whose codes are bytes. */
 // @ts-ignore: decorator
 @inline
 function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: usize): void {
@@ -130,7 +133,7 @@ function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: u
   v128.store(to + apart + 16, v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
-/** `packFour` for a group of q4_k or q5_k. */
+/** Does the same as `packFour` for a group of 32 elements of q4_k or q5_k. */
 // @ts-ignore: decorator
 @inline
 function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group: i32, to: usize, apart: usize): void {
@@ -142,7 +145,7 @@ function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group:
   }
 }
 
-/** `packFour` for a block of q5_0 or q5_1. */
+/** Does the same as `packFour` for a block of q5_0 or q5_1. */
 // @ts-ignore: decorator
 @inline
 function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: usize, apart: usize): void {
@@ -155,8 +158,8 @@ function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: 
 }
 
 /**
- * Packs `blocks` times 32 rows of 32 columns, `wrs` bytes apart: codes and factors. The columns are a block, or a
- * group.
+ * Packs the codes and factors of `blocks` times 32 rows, which are `wrs` bytes apart, of one block of 32 columns (for
+ * q4_k and q5_k: of the group `group`).
  */
 function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratch: usize): void {
   const apart = <usize>blocks * PANEL;
@@ -212,21 +215,21 @@ function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratc
   }
 }
 
-/** Returns a * b / 2^15, rounded. */
+/** Returns a * b / 2^15, rounded, for 16-bit integers. */
 // @ts-ignore: decorator
 @inline
 function scaled(a: v128, b: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? i16x8.relaxed_q15mulr_s(a, b) : i16x8.q15mulr_sat_s(a, b);
 }
 
-/** The sums of pairs of lanes, given in two vectors: one for each row. */
+/** Adds pairs of lanes, given in two vectors. */
 // @ts-ignore: decorator
 @inline
 function pairSums(a: v128, b: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
 }
 
-/** The even 16-bit lanes of two vectors of four 32-bit lanes, each followed by the lane after it. */
+/** Returns the even 16-bit parts and the parts after them as the eight 16-bit lanes of one vector. */
 // @ts-ignore: decorator
 @inline
 function lowWords(a: v128, b: v128): v128 {
@@ -234,9 +237,9 @@ function lowWords(a: v128, b: v128): v128 {
 }
 
 /**
- * Rounds `blocks` blocks of four rows, times the scales of 32 columns, to bytes. Returns the part of each row that is
- * the same for all these columns. For 5-bit codes, `five`, the sums of products begin with minus the middle of the
- * codes.
+ * Multiplies `blocks` blocks of four rows by the scales of 32 columns, and rounds them to bytes. Returns the part of
+ * each row's sums that is the same for all these columns (from the offsets). If `five` is true, it also writes the
+ * initial value of each sum, which subtracts the middle of 5-bit codes.
  */
 // @ts-ignore: decorator
 @inline
@@ -282,14 +285,14 @@ function scaleRows(five: bool, codes: usize, steps: usize, factors: usize, block
   return same;
 }
 
-/** Adds a block's products with a row to the row's eight sums. */
+/** Adds a block's products with one row to the row's eight sums. `step` is their scale. */
 // @ts-ignore: decorator
 @inline
 function addRow(to: usize, low: v128, high: v128, step: v128): void {
   addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), step), f32x4.mul(f32x4.convert_i32x4_s(high), step));
 }
 
-/** The first products of a row's sums; for 5-bit codes they are added to the values at `at`. */
+/** Returns the first products of a row's sums. For 5-bit codes it adds the initial values at `at`. */
 // @ts-ignore: decorator
 @inline
 function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
@@ -297,9 +300,9 @@ function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
 }
 
 /**
- * sums[4][8] += `blocks` blocks of four rows from `scaleRows` times as many of a panel. On builds with byte products,
- * 16 of them have 16-bit sums: at most 127 by 15 each, and by 16 after the middle of 5-bit codes is subtracted. The
- * final sum fits, so intermediate overflows cancel out.
+ * Computes sums[4][8] += X W for `blocks` blocks of four rows from `scaleRows` and a panel of eight columns. With byte
+ * products, 16 products are first summed in 16 bits. An intermediate overflow does no harm, because the final sum fits:
+ * at most 127 times 15 each, or 127 times 16 after the middle of 5-bit codes is subtracted.
  */
 // @ts-ignore: decorator
 @inline
@@ -349,7 +352,10 @@ function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize
   }
 }
 
-/** Initialises the eight sums of a row of a tile: their previous values plus the part that is the same for all. */
+/**
+ * Sets the initial values of a row's eight sums: the part that is the same for all columns, plus the values of C if
+ * `there` is true.
+ */
 // @ts-ignore: decorator
 @inline
 function start(to: usize, c: usize, same: v128, there: bool): void {
@@ -357,13 +363,16 @@ function start(to: usize, c: usize, same: v128, there: bool): void {
   v128.store(to, there ? f32x4.add(v128.load(c, 16), same) : same, 16);
 }
 
-/** `scaleRows` for the number of bits of a format's codes. */
+/** Calls `scaleRows` for 4-bit or 5-bit codes, depending on the format. */
 function scaleRowsOf(format: i32, codes: usize, steps: usize, factors: usize, blocks: i32, to: usize): v128 {
   if (hasFive(format)) return scaleRows(true, codes, steps, factors, blocks, to);
   return scaleRows(false, codes, steps, factors, blocks, to);
 }
 
-/** `nibbleTile` as separate functions: a test inside would prevent engines from fusing neighbouring operations. */
+/**
+ * Calls `nibbleTile` for 4-bit codes. It is a separate function, because a test inside would prevent engines from
+ * fusing neighbouring operations.
+ */
 function fourTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
   nibbleTile(false, x, panel, blocks, sums);
 }

@@ -9,11 +9,11 @@ import { storeTransposed } from "../../simd/lanes";
 import { sixBits } from "../../formats/q6_k";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 
-/** Bytes of a block before its scales, and before d. */
+/** Offsets in a block, in bytes: of its 16 scales, and of d. */
 const SCALES: usize = 192;
 const D: usize = 208;
 
-/** The scales of the groups `group` to `group + 3` of four blocks: a word for each block. */
+/** Loads four scales (groups `group` to `group + 3`) of each of four blocks: one 32-bit word per block. */
 // @ts-ignore: decorator
 @inline
 function fourScales(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
@@ -21,7 +21,7 @@ function fourScales(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
   return fourWords(load<u32>(a + at), load<u32>(b + at), load<u32>(c + at), load<u32>(d + at));
 }
 
-/** Byte `at` of each word, with its sign. */
+/** Returns byte `at` of each 32-bit word, sign-extended. */
 // @ts-ignore: decorator
 @inline
 function signedByte(words: v128, at: i32): v128 {
@@ -29,9 +29,9 @@ function signedByte(words: v128, at: i32): v128 {
 }
 
 /**
- * Packs `blocks` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as a panel for `widenSixBits`:
- * codes from 0 to 63 in the layout of `packInt8Panel`, d of each column, then s of both groups as 16 bits, each twice
- * for the two lanes of a column.
+ * Packs `columns` (1 to 8) rows of a q6_k weight, `blocks` times 32 elements of each, as a panel for `widenSixBits`:
+ * codes from 0 to 63 in the layout of `packInt8Panel`, then d of each column, then the scales of both groups of 16 as
+ * 16-bit integers, each stored twice.
  */
 export function packQ6_K(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const last = columns - 1;
@@ -66,7 +66,7 @@ export function packQ6_K(w: usize, wrs: usize, columns: i32, blocks: i32, dst: u
   }
 }
 
-/** 16 codes of a half of a block, from byte `part` of its quarter `quarter` on: 0 to 3. */
+/** Returns 16 codes of a quarter (0 to 3) of half a block, from byte `part` of the quarter on. */
 // @ts-ignore: decorator
 @inline
 function codesAt(low: usize, high: usize, quarter: i32, part: usize, nibble: v128, upper: v128): v128 {
@@ -77,7 +77,7 @@ function codesAt(low: usize, high: usize, quarter: i32, part: usize, nibble: v12
   return v128.or(nibbles, v128.and(shifted, upper));
 }
 
-/** The integer products of 16 codes at x and four blocks, times their scales of that group. */
+/** Returns the dot products of 16 codes at x and one group of each of four blocks, times the group's scale. */
 // @ts-ignore: decorator
 @inline
 function groupSums(
@@ -97,7 +97,7 @@ function groupSums(
   return i32x4.mul(sums, signedByte(scales, ((quarter & 1) << 1) + (part ? 1 : 0)));
 }
 
-/** The sums after 32 more codes at x, multiplied by a quarter of a half of each block. */
+/** Adds the products of 32 codes at x and a quarter of half a block, for each of four blocks. */
 // @ts-ignore: decorator
 @inline
 function withQuarter(
@@ -111,9 +111,9 @@ function withQuarter(
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one plane. Four rows
- * at a time are summed in the order of the tile of words. `room` has 12 bytes, for constants that V8 would build again
- * at each use.
+ * Computes c[n]: the dot products of n rows of a q6_k weight at `w`, of k elements each, and the row x of
+ * `quantizeInt8` with one plane. Four rows at a time are summed in the order of the tile of words. `room` is 12 bytes
+ * of scratch for constants.
  */
 export function q6_kInt8Rows(x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
   store<u32>(room, 0x0f0f0f0f);

@@ -1,11 +1,14 @@
 // The width of sums of products of bytes with codes below 16.
 
-/** Not 0 if sums of nibbles have 16 bits. In memory, since all threads must agree. */
+/**
+ * Not 0 if products of 4-bit codes are first summed in 16 bits. It is in shared memory, so that all threads use the
+ * same value.
+ */
 const IN_SHORT: usize = memory.data<i32>([0]);
 
 /**
- * Selects whether products of codes below 16 are summed in 16 bits before they are widened (1), or four at a time (0).
- * The bits of results do not depend on it.
+ * Sets how products with codes below 16 are summed first: in 16 bits (1), or four products at a time in 32 bits (0).
+ * Results are the same to the bit; only the speed differs.
  */
 export function setShortSums(inShort: i32): void {
   store<i32>(IN_SHORT, inShort);

@@ -6,8 +6,8 @@ import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putSums, TILE, takeSums } from "../tiles/tileSums";
 
 /**
- * The tile for rows of `quantizeInt15` in two planes and codes below 32, four columns at a time; the upper bits are
- * `plane` bytes later.
+ * Computes a tile for rows of `quantizeInt15` in two planes and codes below 32, four columns at a time. The upper bits
+ * of x are `plane` bytes after the lower ones.
  */
 export function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
@@ -50,14 +50,14 @@ export function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, b
   }
 }
 
-/** low + 128 high. */
+/** Returns low + 128 high: joins the sums of the two planes of 15-bit codes. */
 // @ts-ignore: decorator
 @inline
 function joinPlanes15(low: v128, high: v128): v128 {
   return i32x4.add(low, i32x4.shl(high, 7));
 }
 
-/** Widens the codes of `blocks` blocks of a panel to 16 bits: pairs of codes, interleaved by column. */
+/** Converts the codes of `blocks` blocks of a panel to 16 bits; pairs of codes are interleaved by column. */
 export function widenPanel(panel: usize, blocks: i32, to: usize): void {
   for (; blocks > 0; blocks--) {
     for (const end = panel + 256; panel < end; panel += 32) {
@@ -78,8 +78,8 @@ export function widenPanel(panel: usize, blocks: i32, to: usize): void {
 }
 
 /**
- * Widens a panel of `packQ6_K` to 16 bits, as `widenPanel` does: codes minus 32, times the scales of their groups,
- * without minima.
+ * Converts a panel of `packQ6_K` to 16 bits, in the layout of `widenPanel`. A word is the code minus 32, times the
+ * scale of its group; there are no minima.
  */
 function widenSixBits(panel: usize, blocks: i32, to: usize): void {
   const middle = i16x8.splat(32);
@@ -109,7 +109,10 @@ function widenSixBits(panel: usize, blocks: i32, to: usize): void {
   }
 }
 
-/** The tile for rows of `quantizeInt15` in words and a panel of `widenPanel`; it gives the same bits. */
+/**
+ * Computes a tile for rows of `quantizeInt15` in words and a panel of `widenPanel`. The result is the same as with
+ * planes.
+ */
 export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     const last = x + 240;
@@ -161,8 +164,9 @@ export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sum
 }
 
 /**
- * The products of a panel of `columns` columns, blocks from `from` on, for m rows of `quantizeInt15`, which are in
- * words if `inWords` is true. With `sixBits` the panel is from `packQ6_K`, and requires rows in words.
+ * Multiplies m rows of `quantizeInt15` by `blocks` blocks, from block `from` on, of a panel of `columns` columns. The
+ * rows are in words if `inWords` is true, else in planes. If `sixBits` is true, the panel is from `packQ6_K` and rows
+ * must be in words.
  */
 export function wideRows(
   sixBits: bool, inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

@@ -1,7 +1,7 @@
 // Products of signed bytes and bytes below 128, and sums of blocks of them.
 import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "../../simd/lanes";
 
-/** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */
+/** Adds the products of 16 signed bytes and 16 bytes below 128 to four 32-bit sums, four products to each. */
 // @ts-ignore: decorator
 @inline
 export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
@@ -13,8 +13,8 @@ export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
 }
 
 /**
- * Sums of products as four 32-bit sums, one for each column; with `inShort`, pairs of 16-bit sums are added. `ones`, a
- * vector of 16-bit ones, avoids a constant that `extadd_pairwise` would load at each use.
+ * Returns four 32-bit sums, one per column. If `inShort` is true, `sums` holds eight 16-bit sums, which are added in
+ * pairs; `ones` is a vector of 16-bit ones.
  */
 // @ts-ignore: decorator
 @inline
@@ -22,7 +22,7 @@ export function widened(inShort: bool, sums: v128, ones: v128): v128 {
   return inShort ? i32x4.dot_i16x8_s(sums, ones) : sums;
 }
 
-/** The first `addBytes`, without the addition to zeros. */
+/** Returns the first products of a sum: `addBytes` without the addition. */
 // @ts-ignore: decorator
 @inline
 export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
@@ -30,7 +30,10 @@ export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
   return dotBytes(signed, seven, i32x4.splat(0));
 }
 
-/** sums + the products of 16 signed bytes and 16 bytes below 128, or below 16 for 16-bit sums. */
+/**
+ * Adds the products of 16 signed bytes and 16 bytes below 128 to `sums`. If `inShort` is true, `sums` are 16-bit and
+ * the bytes must be below 16.
+ */
 // @ts-ignore: decorator
 @inline
 export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): v128 {
@@ -39,7 +42,7 @@ export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): 
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
 }
 
-/** The sums over the lanes of four integer vectors. */
+/** Returns the sum of the lanes of each of four integer vectors. */
 // @ts-ignore: decorator
 @inline
 export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -49,8 +52,8 @@ export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * before + minima * sum + products * scales * scale, with the scale and sum of a block of x. Products and sums are
- * rounded separately, so that all builds give the same bits.
+ * Adds a block's products for four columns: before + minima * sum + products * scales * scale, where `scale` and `sum`
+ * belong to the block of x. Products and sums are rounded separately, so that all builds give the same bits.
  */
 // @ts-ignore: decorator
 @inline
@@ -60,8 +63,8 @@ export function withQ4(before: v128, products: v128, scales: v128, minima: v128,
 }
 
 /**
- * Adds a block's products with a row of x to the row's eight sums. Scales and minima are given for the low and for the
- * high four columns, and are loaded once for all rows.
+ * Adds a block's products with one row of x to the row's eight sums. `low` and `high` hold the products of the first
+ * and the last four columns; the columns' scales and minima are loaded once for all rows.
  */
 // @ts-ignore: decorator
 @inline
@@ -75,7 +78,7 @@ export function addBlock(
   storePair(to, first, last);
 }
 
-/** Adds a block's products with a row of x to four of its sums. */
+/** Adds a block's products with one row of x to four of the row's sums. */
 // @ts-ignore: decorator
 @inline
 export function addFour(to: usize, products: v128, factors: usize, pair: usize): void {

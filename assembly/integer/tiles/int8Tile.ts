@@ -4,7 +4,10 @@ import { addBlock, addBytes, addFour, dotBytes, firstBytes, widened } from "./by
 import { Q4_PANEL } from "./int8Panel";
 import { onesOf } from "./tileSums";
 
-/** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, selects 16-bit sums. */
+/**
+ * Computes a tile in builds with relaxed SIMD. `inShort`, a constant in each call, selects 16-bit instead of 32-bit
+ * first sums.
+ */
 // @ts-ignore: decorator
 @inline
 function relaxedTile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
@@ -66,14 +69,16 @@ function shortTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
   relaxedTile(true, x, pairs, panel, blocks, sums);
 }
 
-/** The sums of four columns, from the half sums of the two low columns and of the two high ones. */
+/**
+ * Joins half sums, two per column, to the sums of four columns. `low` holds the first two columns, `high` the others.
+ */
 // @ts-ignore: decorator
 @inline
 function joinHalves(low: v128, high: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(low, high, 0, 2, 4, 6), v128.shuffle<i32>(low, high, 1, 3, 5, 7));
 }
 
-/** The tile of builds without relaxed SIMD: bytes are widened, four columns at a time. */
+/** Computes a tile in builds without relaxed SIMD: widens bytes to 16 bits, for four columns at a time. */
 function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     for (let half: usize = 0; half < 32; half += 16) {
@@ -119,14 +124,15 @@ function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
   }
 }
 
-/** Returns 1 in builds with instructions for products of bytes. */
+/** Returns 1 if this build has an instruction for dot products of bytes (relaxed SIMD), otherwise 0. */
 export function hasByteProducts(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
 }
 
 /**
- * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of codes below 128; scales and sums are at
- * `pairs`. `inShort` selects 16-bit sums, for codes below 16, and requires `putOnes`.
+ * Computes sums[4][8] += X Wᵀ for `blocks` blocks of 32 elements: a tile of four rows of signed bytes at x, and a panel
+ * of eight columns of codes below 128. The scales and scaled sums of x are at `pairs`. `inShort` selects 16-bit first
+ * sums: it requires codes below 16, and `putOnes`.
  */
 export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);
@@ -134,14 +140,14 @@ export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, bl
   else dotTile(x, pairs, panel, blocks, sums);
 }
 
-/** before + products * scales * scale. */
+/** Returns before + products * scales * scale, for the products of a block. */
 // @ts-ignore: decorator
 @inline
 export function withQ8(before: v128, products: v128, scales: v128, scale: v128): v128 {
   return f32x4.add(before, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
 }
 
-/** Returns low - 128 sign. */
+/** Returns low - 128 sign: joins the sums of the two planes of 8-bit codes. */
 // @ts-ignore: decorator
 @inline
 function joinPlanes(low: v128, sign: v128): v128 {
@@ -149,8 +155,8 @@ function joinPlanes(low: v128, sign: v128): v128 {
 }
 
 /**
- * sums[4][8], of which only the left half is used: like int8Tile for a panel of packQ8 and codes whose signs are
- * `signs` bytes later.
+ * Does the same as int8Tile for four columns of 8-bit weights, in a panel of `packQ8_0`. Rows of x have two planes: the
+ * signs are `signs` bytes after the lower seven bits. Only the left half of sums[4][8] is used.
  */
 export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {

@@ -5,8 +5,8 @@ import { heads, storeTransposed } from "../../simd/lanes";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight, `wrs` bytes apart; missing rows repeat the last one.
- * The lower nibbles of `nibble` are ones, and `halves` is the address of `HALF_CONSTANTS`.
+ * Packs `blocks` blocks of `columns` (1 to 8) rows of a 4-bit weight as a panel. Rows are `wrs` bytes apart; missing
+ * rows repeat the last one. `nibble` has 15 in each byte, `halves` is the address of `HALF_CONSTANTS`.
  */
 // @ts-ignore: decorator
 @inline

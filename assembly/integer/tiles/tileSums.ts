@@ -1,15 +1,15 @@
 // The sums of a tile of four rows by eight columns, in scratch memory, and the part of C to which they belong.
 import { loadPart, storePart } from "../../simd/lanes";
 
-/** Bytes of the sums of a tile. */
+/** Bytes of the 4 x 8 sums of a tile. */
 export const SUMS: usize = 128;
 
-/** Bytes of scratch memory of a tile: its sums, followed by a pair of ones. */
+/** Bytes of scratch memory of a tile: its sums, followed by two 16-bit ones. */
 export const TILE: usize = SUMS + 16;
 
 /**
- * Stores the ones of a tile. Its loop over blocks keeps them in a register; V8 would build a constant again at each
- * use.
+ * Stores two 16-bit ones after the sums of a tile. They are loaded once before a loop; V8 would build a constant again
+ * at each use.
  */
 // @ts-ignore: decorator
 @inline
@@ -17,7 +17,7 @@ export function putOnes(sums: usize): void {
   store<i32>(sums, 0x10001, SUMS);
 }
 
-/** Eight 16-bit ones. */
+/** Loads the ones of `putOnes` as a vector of eight 16-bit ones. */
 // @ts-ignore: decorator
 @inline
 export function onesOf(sums: usize): v128 {
@@ -31,7 +31,7 @@ export function clearSums(sums: usize): void {
   for (let at: usize = 0; at < SUMS; at += 16) v128.store(sums + at, f32x4.splat(0));
 }
 
-/** Copies the sums of a tile's existing rows and columns to C. */
+/** Copies the sums of a tile's first `rows` rows and `columns` columns to C. */
 export function putSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i32): void {
   for (; rows > 0; rows--) {
     storePart(c, v128.load(sums), columns);
@@ -41,7 +41,7 @@ export function putSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i
   }
 }
 
-/** Loads the previous values of a tile's sums from C. */
+/** Loads the sums of a tile from C, to continue an earlier sum. */
 export function takeSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i32): void {
   const zero = f32x4.splat(0);
   for (; rows > 0; rows--) {
