@@ -12,7 +12,7 @@ export { linearLater } from "./integer/bytes/linearLater";
 export { mixedRowsBytes, quantizeMixed } from "./integer/mixedCodes";
 export { nibbleProductScratch, nibblesLater } from "./integer/bytes/nibbleProduct";
 
-/** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */
+/** Converts `count` elements of a weight to f32, from element `start` on, and writes them to `dst`. */
 export function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
   if (format == Q4_K) unpackGroups(false, base, start, count, dst);
   else if (format == Q5_K) unpackGroups(true, base, start, count, dst);
@@ -21,12 +21,12 @@ export function unpackLater(format: i32, base: usize, start: i32, count: i32, ds
   else unpackQ6_K(base, start, count, dst);
 }
 
-/** Floats of `room`, a part of the bytes that `scratchBytes` returns. */
+/** Number of floats of scratch at `room`, which is part of the memory that `scratchBytes` counts. */
 const ROOM: i32 = 32768;
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x. Returns 0 if there is no
- * such product.
+ * Computes c[n] (+)= alpha * W x for n rows of a weight in blocks, of k elements each, from element `start` on. Returns
+ * 0, and computes nothing, if the format has no such kernel.
  */
 export function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,

@@ -6,10 +6,13 @@ const M1: u32 = 0xcd9e8d57;
 const W0: u32 = 0x9e3779b9;
 const W1: u32 = 0xbb67ae85;
 
-/** M0, M1, W0, W1, read from memory inside loops (see expf4), and 0, 1, 2, 3. */
+/**
+ * Constants of Philox (two multipliers and two key increments), then 0, 1, 2, 3. They are loaded inside loops; see
+ * expf4.
+ */
 const TABLE: usize = memory.data<u32>([0xd2511f53, 0xcd9e8d57, 0x9e3779b9, 0xbb67ae85, 0, 1, 2, 3], 16);
 
-/** Computes values one by one: those up to a multiple of four, and the last ones. */
+/** Applies dropout to elements one by one: to those before a multiple of four, and to the last ones. */
 function dropoutSome(
   x: usize, out: usize, n: i32, position: u64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
 ): void {
@@ -41,7 +44,7 @@ function dropoutSome(
   }
 }
 
-/** The upper 32 bits of the products of unsigned lanes. */
+/** Returns the upper 32 bits of the products of unsigned lanes. */
 // @ts-ignore: decorator
 @inline
 function mulHigh(a: v128, b: v128): v128 {
@@ -49,8 +52,8 @@ function mulHigh(a: v128, b: v128): v128 {
 }
 
 /**
- * out[i] = 0 if the uniform random number `offset` + i of the stream is below `threshold` / 2^24, otherwise x[i] *
- * scale. The stream is given by the key (`seed`) and the counter's upper words (`stream`).
+ * Applies dropout: out[i] = 0 if uniform value `offset` + i of the random stream is below `threshold` / 2^24, otherwise
+ * x[i] * scale. `seed` is the key of the Philox generator, `stream` the upper words of its counter.
  */
 export function dropout(
   x: usize, out: usize, n: i32, offset: f64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
@@ -102,7 +105,7 @@ export function dropout(
   dropoutSome(x, out, n, position, seedLow, seedHigh, streamLow, streamHigh, threshold, scale);
 }
 
-/** Four values whose random words are `bits`. */
+/** Applies dropout to four elements, whose random words are `bits`. */
 // @ts-ignore: decorator
 @inline
 function keep(x: usize, out: usize, bits: v128, limit: v128, factor: v128): void {

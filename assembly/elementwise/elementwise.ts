@@ -9,7 +9,10 @@ const DIV: i32 = 3;
 const MAXIMUM: i32 = 4;
 const MINIMUM: i32 = 5;
 
-/** `f` is a constant at each call, so the compiler keeps only its branch. */
+/**
+ * Applies the binary function number `f` to four pairs. `f` is a constant in each call, so the compiler keeps only one
+ * branch.
+ */
 // @ts-ignore: decorator
 @inline
 function apply(f: i32, a: v128, b: v128): v128 {
@@ -21,7 +24,7 @@ function apply(f: i32, a: v128, b: v128): v128 {
     : f32x4.min(a, b);
 }
 
-/** Computes one row; a repeated operand is read once. */
+/** Computes one row. An operand with stride 0 is loaded only once. */
 // @ts-ignore: decorator
 @inline
 function row(f: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {

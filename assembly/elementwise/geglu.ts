@@ -24,7 +24,7 @@ function backward(tanh: bool, dy: usize, gate: usize, up: usize, dgate: usize, d
   }
 }
 
-/** gelu(gate) * up; `tanh` is 1 for the tanh form. */
+/** Computes gelu(gate) * up. `tanh` is 1 for GELU's tanh approximation. */
 export function geglu(gate: usize, up: usize, out: usize, n: i32, tanh: i32): void {
   for (; n > 0; n -= BLOCK) {
     const m = min(BLOCK, n);

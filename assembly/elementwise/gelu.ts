@@ -9,8 +9,8 @@ const ROOT_HALF = memory.data<f32>([0.707106781]);
 /** 1 / sqrt(2 pi). */
 const NORMAL = memory.data<f32>([0.398942280]);
 /**
- * 2 sqrt(2 / pi), with the signs and factors (0.044715 for the cubic term) of u = sqrt(2 / pi) (x + 0.044715 x³) and
- * its derivative.
+ * 2 sqrt(2 / pi), with signs and factors (0.044715 for the cubic term), for u = sqrt(2 / pi) (x + 0.044715 x³) and its
+ * derivative.
  */
 const GELU_LINEAR = memory.data<f32>([-1.59576912]);
 const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
@@ -24,14 +24,14 @@ export function gelu4(x: v128): v128 {
   return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
 }
 
-/** x / (1 + exp(-2 u)), which equals the tanh form with one exp fewer. */
+/** Returns x / (1 + exp(-2 u)), which equals GELU's tanh form but needs one exp fewer. */
 // @ts-ignore: decorator
 @inline
 export function geluTanh4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), expf4(minus2u(x))));
 }
 
-/** The cumulative distribution function of the normal distribution. */
+/** Returns the cumulative distribution function of the standard normal distribution. */
 // @ts-ignore: decorator
 @inline
 export function geluGate(x: v128): v128 {
@@ -39,7 +39,7 @@ export function geluGate(x: v128): v128 {
   return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
 }
 
-/** Gate + x times the normal density. */
+/** Returns the derivative of exact GELU: gate + x times the normal density. */
 // @ts-ignore: decorator
 @inline
 export function geluSlope(x: v128, gate: v128): v128 {
@@ -47,7 +47,7 @@ export function geluSlope(x: v128, gate: v128): v128 {
   return madd(x, density, gate);
 }
 
-/** 1 / (1 + exp(-2 u)). */
+/** Returns 1 / (1 + exp(-2 u)), the gate of GELU's tanh form. */
 // @ts-ignore: decorator
 @inline
 export function geluTanhGate(x: v128): v128 {
@@ -55,7 +55,7 @@ export function geluTanhGate(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, expf4(minus2u(x))));
 }
 
-/** With s = gate: s + x s (1 - s) 2 u', where u' is the derivative of u. */
+/** Returns the derivative of GELU's tanh form from s = gate: s + x s (1 - s) 2 u', where u' is the derivative of u. */
 // @ts-ignore: decorator
 @inline
 export function geluTanhSlope(x: v128, gate: v128): v128 {

@@ -1,7 +1,7 @@
 // Functions that process one element at a time with AssemblyScript's single-precision library: sines of any argument,
 // and powers.
 
-/** Above this the single-precision reduction of angles is wrong for some, so the double-precision one is used. */
+/** Above this magnitude, the f32 reduction of angles is wrong for some angles, so the f64 one is used. */
 const FAR: f32 = 1e8;
 
 export function sin(x: usize, out: usize, n: i32): void {
@@ -20,7 +20,7 @@ export function cos(x: usize, out: usize, n: i32): void {
   }
 }
 
-/** a to the power b over a plane of rows; strides as for the functions of `elementwise`. */
+/** Computes a to the power b over a plane of rows. The strides are as in elementwise.ts. */
 export function pow(a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32): void {
   for (; rows > 0; rows--) {
     for (let i = 0; i < n; i++) {

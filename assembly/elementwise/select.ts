@@ -28,7 +28,7 @@ function mask(relation: i32, a: v128, b: v128): v128 {
   return f32x4.ge(a, b);
 }
 
-/** Compares one row; a repeated operand is read once. */
+/** Compares one row. An operand with stride 0 is loaded only once. */
 // @ts-ignore: decorator
 @inline
 function compareRow(relation: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
@@ -66,7 +66,7 @@ function compareRows(
   }
 }
 
-/** out (bytes) = 1 if relation `relation` holds between the f32 operands, otherwise 0. */
+/** Compares two f32 operands: writes a byte 1 where the relation number `relation` holds, otherwise 0. */
 export function compare(
   a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32, relation: i32,
 ): void {
@@ -78,7 +78,7 @@ export function compare(
   else compareRows(GE, a, b, out, rows, n, aRow, bRow, aStep, bStep);
 }
 
-/** `compare` for i32 operands. */
+/** Compares two i32 operands; otherwise as `compare`. */
 export function compareInt(
   a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32, relation: i32,
 ): void {
@@ -96,7 +96,7 @@ export function compareInt(
   }
 }
 
-/** Selects one row; a repeated value is read once. */
+/** Selects the elements of one row. A value with stride 0 is loaded only once. */
 // @ts-ignore: decorator
 @inline
 function whereRow(c: usize, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
@@ -122,7 +122,7 @@ function whereRow(c: usize, a: usize, b: usize, out: usize, n: i32, fixedA: bool
   }
 }
 
-/** out = a if the condition's byte is not 0, otherwise b, for 4-byte elements. */
+/** Selects 4-byte elements: out = a where the condition's byte is not 0, otherwise b. */
 export function where(
   condition: usize, a: usize, b: usize, out: usize, rows: i32, n: i32,
   conditionRow: i32, aRow: i32, bRow: i32, conditionStep: i32, aStep: i32, bStep: i32,

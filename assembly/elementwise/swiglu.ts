@@ -3,7 +3,7 @@ import { storePair } from "../simd/lanes";
 import { BLOCK } from "../simd/logSumExp";
 import { expAll } from "../simd/math";
 
-/** Bytes of scratch that hold a block of exponentials; the last few elements are copied after them. */
+/** Bytes of scratch for the exponentials of a block. The last few elements are copied after them. */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
 
 /** 1 / (1 + e) */

@@ -30,7 +30,8 @@ function sign4(x: v128): v128 {
 }
 
 /**
- * max(x, 0) + log(1 + e) with e = exp(-|x|); the rounding error of 1 + e is added to the logarithm.
+ * Computes log(1 + exp(x)) as max(x, 0) + log(1 + e) with e = exp(-|x|). The rounding error of 1 + e is added to the
+ * logarithm.
  */
 // @ts-ignore: decorator
 @inline
@@ -42,7 +43,10 @@ function softplus4(x: v128): v128 {
   return f32x4.add(f32x4.max(x, f32x4.splat(0)), f32x4.add(logf4(u), rest));
 }
 
-/** One function of four floats; `f` is a constant at each call, so the compiler keeps only its branch. */
+/**
+ * Applies the function number `f` to four floats. `f` is a constant in each call, so the compiler keeps only one
+ * branch.
+ */
 // @ts-ignore: decorator
 @inline
 function apply(f: i32, x: v128): v128 {
@@ -61,7 +65,7 @@ function apply(f: i32, x: v128): v128 {
     : softplus4(x);
 }
 
-/** Applies a function of few instructions. */
+/** Applies a function of few instructions to n floats. */
 // @ts-ignore: decorator
 @inline
 function map(f: i32, x: usize, out: usize, n: i32): void {
@@ -73,7 +77,10 @@ function map(f: i32, x: usize, out: usize, n: i32): void {
   if (n > 0) storePart(out, apply(f, loadPart(x, n, f32x4.splat(0))), n);
 }
 
-/** A function of many instructions: its code is emitted once, for whole vectors and for parts. */
+/**
+ * Applies a function of many instructions to n floats. Its code is emitted only once, for whole vectors and for the
+ * last part.
+ */
 // @ts-ignore: decorator
 @inline
 function mapLong(f: i32, x: usize, out: usize, n: i32): void {
@@ -85,7 +92,7 @@ function mapLong(f: i32, x: usize, out: usize, n: i32): void {
   }
 }
 
-/** out = y / (1 + exp(-x)), with x or 1 as y. */
+/** Computes out = y / (1 + exp(-x)), where y is x if `times`, else 1. */
 function logistic(times: bool, x: usize, out: usize, n: i32): void {
   const one = f32x4.splat(1);
   for (; n > 0; n -= BLOCK) {
@@ -125,7 +132,7 @@ export function gelu(x: usize, out: usize, n: i32): void { mapLong(GELU, x, out,
 export function geluTanh(x: usize, out: usize, n: i32): void { mapLong(GELU_TANH, x, out, n); }
 export function softplus(x: usize, out: usize, n: i32): void { mapLong(SOFTPLUS, x, out, n); }
 
-/** x * scale + shift; a shift of 0 is not added, which keeps -0. */
+/** Computes x * scale + shift. A shift of 0 is not added, which keeps -0. */
 export function affine(x: usize, out: usize, n: i32, scale: f32, shift: f32): void {
   const s = f32x4.splat(scale);
   const t = f32x4.splat(shift);
@@ -144,7 +151,7 @@ export function affine(x: usize, out: usize, n: i32, scale: f32, shift: f32): vo
   }
 }
 
-/** x clamped to lo..hi; NaN is returned unchanged. */
+/** Limits x to lo..hi. NaN is returned unchanged. */
 export function clamp(x: usize, out: usize, n: i32, lo: f32, hi: f32): void {
   const low = f32x4.splat(lo);
   const high = f32x4.splat(hi);

@@ -10,14 +10,14 @@ export function ggufBlock(base: usize, i: i32, bytes: usize): usize {
   return base + <usize>(i >> 5) * bytes;
 }
 
-/** The f16 at p. */
+/** Loads the f16 at address p as f32. */
 // @ts-ignore: decorator
 @inline
 export function halfAt(p: usize): f32 {
   return widenHalf(<u32>load<u16>(p));
 }
 
-/** Writes d q + m for 16 unsigned bytes q; the product is exact. */
+/** Writes d q + m for 16 unsigned bytes q as f32. The product is exact. */
 // @ts-ignore: decorator
 @inline
 export function widenUnsigned(q: v128, d: v128, m: v128, dst: usize): void {
@@ -29,7 +29,7 @@ export function widenUnsigned(q: v128, d: v128, m: v128, dst: usize): void {
   v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)), d), m), 48);
 }
 
-/** Writes d q for 16 signed bytes q. */
+/** Writes d q for 16 signed bytes q as f32. */
 // @ts-ignore: decorator
 @inline
 export function widenSigned(q: v128, d: v128, dst: usize): void {

@@ -3,7 +3,7 @@ import { BF16, F16, F32, I32, U8 } from "./dtypes.gen";
 import { widenHalf } from "../simd/widenHalf";
 import { unpackRow } from "./formats";
 
-/** The f16 code nearest to the f32 with these bits. */
+/** Returns the bits of the f16 nearest to the f32 with the bits x. */
 function halfOf(x: u32): u32 {
   const sign = (x >> 16) & 0x8000;
   const abs = x & 0x7fffffff;
@@ -30,7 +30,7 @@ function read(p: usize, i: i32, from: i32): f64 {
   return <f64>load<u8>(p + i);
 }
 
-/** v clamped to low..high; a NaN converts to 0 afterwards. */
+/** Limits v to low..high. NaN becomes 0 in the conversion that follows. */
 // @ts-ignore: decorator
 @inline
 function clampTo(v: f64, low: f64, high: f64): f64 {
@@ -48,7 +48,7 @@ function write(p: usize, i: i32, to: i32, v: f64): void {
   else store<u8>(p + i, v == 0 ? 0 : 1);
 }
 
-/** out = x in another dtype; `from` and `to` are indices of dtypes. */
+/** Converts n elements of x to another dtype. `from` and `to` are dtype numbers. */
 export function cast(x: usize, out: usize, n: i32, from: i32, to: i32): void {
   if (to == F32 && (from == F16 || from == BF16)) unpackRow(from, x, 0, n, out);
   else for (let i = 0; i < n; i++) write(out, i, to, read(x, i, from));

@@ -2,7 +2,7 @@
 import { madd } from "../simd/madd";
 import { sumOf } from "../simd/lanes";
 
-/** sums + the products of 16 signed bytes and 16 floats at x. */
+/** Adds the products of 16 signed bytes and 16 floats at x to four partial sums. */
 // @ts-ignore: decorator
 @inline
 export function addCodes(q: v128, x: usize, sums: v128): v128 {
@@ -14,7 +14,7 @@ export function addCodes(q: v128, x: usize, sums: v128): v128 {
   return madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), v128.load(x, 48), sums);
 }
 
-/** Writes the sum of each group of 32 among k floats. */
+/** Writes the sum of each group of 32 consecutive floats of x, which has k floats. */
 export function sumGroups(x: usize, k: i32, sums: usize): void {
   for (const end = x + (<usize>k << 2); x < end; x += 128) {
     let sum = f32x4.splat(0);

@@ -5,13 +5,13 @@ const TABLE: usize = memory.data(1024, 16);
 // Each instance fills the table before its first use; instances that share a memory write the same bytes.
 let filled = false;
 
-/** Point `i` of n + 1 evenly spaced points between 0.1 and 1. */
+/** Returns point `i` of n + 1 evenly spaced points between 0.1 and 1. */
 function boundary(i: i32, n: i32): f32 {
   const step = <f64>((<f32>1 - <f32>0.1) / <f32>n);
   return i < (n + 1) >> 1 ? <f32>(<f64>(<f32>0.1) + step * <f64>i) : <f32>(1 - step * <f64>(n - i));
 }
 
-/** The rank-th value above 0. */
+/** Returns the rank-th smallest positive value of the map. */
 function ranked(rank: i32): f32 {
   if (rank == 128) return 1;
   const exponent = 31 - clz(rank);
@@ -22,7 +22,7 @@ function ranked(rank: i32): f32 {
   return <f32>(1 / scale) * ((boundary(i, n) + boundary(i + 1, n)) / 2);
 }
 
-/** Address of the values by code, f32 [256], ascending. */
+/** Returns the address of the values of the 256 8-bit codes, f32, ascending. */
 export function dynamicTable(): usize {
   if (!filled) {
     store<f32>(TABLE, 0, 4 * 127);

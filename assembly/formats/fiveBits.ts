@@ -15,14 +15,19 @@ export function bytesOf(minimum: bool): usize {
   return minimum ? Q5_1_BYTES : Q5_0_BYTES;
 }
 
-/** Ones where a code's fifth bit is clear; `places` selects the byte of each code in `bits`. */
+/**
+ * Returns a mask with all bits set in each byte whose code has the fifth bit clear. `places` selects the byte of `bits`
+ * that holds a code's fifth bit, `bit` the bit in it.
+ */
 // @ts-ignore: decorator
 @inline
 export function clearBits(bits: v128, places: v128, bit: v128): v128 {
   return i8x16.eq(v128.and(i8x16.swizzle(bits, places), bit), i8x16.splat(0));
 }
 
-/** 16 codes from nibbles and fifth bits; 16 is subtracted in the format without a minimum. */
+/**
+ * Joins nibbles and fifth bits to 16 codes. In the format without a minimum (q5_0), 16 is subtracted from the codes.
+ */
 // @ts-ignore: decorator
 @inline
 export function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v128): v128 {
@@ -31,7 +36,7 @@ export function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v1
   return i8x16.sub(nibbles, v128.and(clear, sixteen));
 }
 
-/** The same for the low half of `bits`. */
+/** Joins 16 nibbles and the low 16 bits of `bits`, which are their fifth bits, to 16 codes. */
 // @ts-ignore: decorator
 @inline
 export function codesOf(minimum: bool, nibbles: v128, bits: u32): v128 {
@@ -75,13 +80,13 @@ export function unpackQ5(minimum: bool, base: usize, start: i32, count: i32, dst
   }
 }
 
-/** Floats of scratch that `storeConstants` fills. */
+/** Number of 32-bit words of scratch that `storeConstants` fills. */
 export const CONSTANTS: i32 = 20;
 
 /**
- * Stores the constants of the loop over blocks, which keeps them in registers; V8 would build a constant again at each
- * use. For each of 16 codes: the byte that holds its fifth bit, and the bit in that byte. Then the values of
- * `HALF_CONSTANTS`, a nibble mask and 16.
+ * Stores constants to be loaded before the loop over blocks; V8 would build them again at each use. They are, for each
+ * of 16 codes, the byte that holds its fifth bit and the bit in that byte; then the values of `HALF_CONSTANTS`, a
+ * nibble mask and 16.
  */
 export function storeConstants(at: usize): void {
   v128.store(at, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
@@ -91,7 +96,10 @@ export function storeConstants(at: usize): void {
   store<u32>(at, 0x10101010, 52);
 }
 
-/** c[n] (+)= alpha * n rows of k elements, times x; `room` is scratch for the sums of groups of x. */
+/**
+ * Computes c[n] (+)= alpha * W x for n rows of a q5_0 or q5_1 weight, of k elements each. `room` is scratch for
+ * constants and the sums of groups of x.
+ */
 // @ts-ignore: decorator
 @inline
 export function q5Rows(

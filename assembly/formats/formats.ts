@@ -10,8 +10,8 @@ import { packQ8_0, q8_0Int8Rows, q8_0Rows, unpackQ8_0 } from "./q8_0";
 import { unpackFourBit } from "./unpackFourBit";
 
 /**
- * Writes `count` elements of a weight to `dst` as f32, from element `start` on. The weight is stored at `base` in the
- * dtype with index `format`.
+ * Converts `count` elements of a weight to f32, from element `start` on. The weight is stored at `base` and has the
+ * dtype number `format`.
  */
 export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
   const at = <usize>start;
@@ -26,8 +26,8 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
 }
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x. Returns false if the
- * format has no such product.
+ * Computes c[n] (+)= alpha * W x for n rows of a weight in blocks, of k elements each, from element `start` on. Returns
+ * false, and computes nothing, if the format has no such kernel.
  */
 export function blockRows(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
@@ -41,24 +41,24 @@ export function blockRows(
   return true;
 }
 
-/** Bytes of a block of q4_0, q4_1 or q8_0. */
+/** Returns the bytes of a block of q4_0, q4_1 or q8_0. */
 export function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
 }
 
-/** True if codes are nibbles, which integer products take directly; otherwise they are signed bytes. */
+/** Returns true if the codes of the format are nibbles, and false if they are signed bytes. */
 export function isNibbles(format: i32): bool {
   return format != Q8_0;
 }
 
-/** c[n] = the n rows of blocks at `w`, of k elements each, times a row of `quantizeInt8`. */
+/** Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`. */
 export function int8Rows(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void {
   if (format == Q4_0) q4_0Int8Rows(x, w, c, n, k);
   else if (format == Q4_1) q4_1Int8Rows(x, w, c, n, k);
   else q8_0Int8Rows(x, w, c, n, k);
 }
 
-/** Packs `blocks` times 32 elements of rows of a weight, `wrs` bytes apart, as a panel. */
+/** Packs `columns` rows of a weight, `blocks` times 32 elements of each, as a panel. Rows are `wrs` bytes apart. */
 export function packInt8Panel(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   if (format == Q4_0) packQ4_0(w, wrs, columns, blocks, dst);
   else if (format == Q4_1) packQ4_1(w, wrs, columns, blocks, dst);

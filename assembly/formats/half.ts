@@ -1,7 +1,7 @@
 // f16 and bf16 codes as f32.
 import { widenHalf, widenHalves } from "../simd/widenHalf";
 
-/** Widens `count` bf16 codes. */
+/** Converts `count` bf16 values to f32. */
 export function unpackBf16(src: usize, count: i32, dst: usize): void {
   let i = 0;
   for (; i + 8 <= count; i += 8) {
@@ -14,12 +14,12 @@ export function unpackBf16(src: usize, count: i32, dst: usize): void {
 }
 
 /**
- * Constants that are arguments of `widenHalves`. A loop loads them before it begins, since V8 would build them again at
- * each use. They are sign and magnitude after a shift by 13, 2^112, 2^16, and an exponent of all ones.
+ * Arguments of `widenHalves`: a mask for sign and magnitude after a shift by 13, 2^112, 2^16, and an exponent of all
+ * ones. They are loaded before a loop, since V8 would build constants again at each use.
  */
 export const HALF_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x77800000, 0x47800000, 0x7f800000]);
 
-/** Widens `count` f16 codes. */
+/** Converts `count` f16 values to f32. */
 export function unpackF16(src: usize, count: i32, dst: usize): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);

@@ -16,7 +16,7 @@ export function bytesOf(five: bool): usize {
   return five ? Q5_K_BYTES : Q4_K_BYTES;
 }
 
-/** The 6-bit scales of the groups 0 to 3, or 4 to 7, a byte each. */
+/** Returns the 6-bit scales of the groups 0 to 3 (or 4 to 7), one per byte. */
 // @ts-ignore: decorator
 @inline
 export function scaleBytes(block: usize, upper: bool): u32 {
@@ -24,7 +24,7 @@ export function scaleBytes(block: usize, upper: bool): u32 {
   return upper ? (load<u32>(block, 12) & 0x0f0f0f0f) | ((own >> 2) & 0x30303030) : own & 0x3f3f3f3f;
 }
 
-/** The 6-bit minima of the same groups. */
+/** Returns the 6-bit minima of the groups 0 to 3 (or 4 to 7), one per byte. */
 // @ts-ignore: decorator
 @inline
 export function minimumBytes(block: usize, upper: bool): u32 {
@@ -39,7 +39,7 @@ function fourFloats(bytes: u32, factor: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(halves)), factor);
 }
 
-/** 16 codes of group `group`, from half `part`, 0 or 1. */
+/** Returns 16 codes of group `group`: the first half of the group if `part` is 0, the second half if it is 1. */
 // @ts-ignore: decorator
 @inline
 export function codesOf(five: bool, block: usize, group: i32, part: usize): v128 {
@@ -77,7 +77,7 @@ export function unpackGroups(five: bool, base: usize, start: i32, count: i32, ds
   }
 }
 
-/** total + the products of the 32 elements of a group and x, times its scale. */
+/** Adds the products of a group of 32 elements and x, times the group's scale, to `total`. */
 // @ts-ignore: decorator
 @inline
 function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, total: v128): v128 {
@@ -87,8 +87,8 @@ function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, 
 }
 
 /**
- * c[n] (+)= alpha * n rows of k elements, times x. A group's minimum multiplies the sum of 32 elements of x; `room` is
- * scratch for these sums.
+ * Computes c[n] (+)= alpha * W x for n rows of a q4_k or q5_k weight, of k elements each. A group's minimum is
+ * multiplied by the sum of 32 elements of x; `room` is scratch for these sums.
  */
 // @ts-ignore: decorator
 @inline

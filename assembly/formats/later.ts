@@ -1,12 +1,12 @@
 // Imports of the formats whose kernels are a separate module, assembly/onDemand.ts, which is loaded with the first
 // weight in such a format.
 
-/** `unpackRow` for those formats. */
+/** `unpackRow` for the formats of the on-demand module. */
 // @ts-ignore: decorator
 @external("env", "unpackLater")
 export declare function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void;
 
-/** `blockRows` for those formats; returns 0 if there is no such product. */
+/** `blockRows` for the formats of the on-demand module. Returns 0 if the format has no such kernel. */
 // @ts-ignore: decorator
 @external("env", "rowsLater")
 export declare function rowsLater(
@@ -14,8 +14,8 @@ export declare function rowsLater(
 ): i32;
 
 /**
- * `linearInt8` for those formats, and for more than one row of q4_0 and q4_1; `inShort` is the value set by
- * `setShortSums`.
+ * `linearInt8` for the formats of the on-demand module, and for several rows with q4_0 and q4_1. `inShort` is the value
+ * set by `setShortSums`.
  */
 // @ts-ignore: decorator
 @external("env", "linearLater")
@@ -24,24 +24,24 @@ export declare function linearLater(
   scratch: usize,
 ): void;
 
-/** Computes `nibbleProduct` in the on-demand module. */
+/** `nibbleProduct`, which only the on-demand module implements. */
 // @ts-ignore: decorator
 @external("env", "nibblesLater")
 export declare function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void;
 
-/** The address and the size of that module's bytes, for threads that load it. */
+/** Address and size of the on-demand module's bytes, so that threads can load it too. */
 const MODULE: usize = memory.data<u32>([0, 0]);
 
-/** Returns the address of two words: the address of the on-demand module's bytes, and their count. */
+/** Returns the address of two words: the address and the number of the on-demand module's bytes. */
 export function moduleOnDemand(): usize {
   return MODULE;
 }
 
 /**
- * The columns first..last-1 of C[m,n] = X[m,k] W[k,n], for rows of X from `quantizeInt11` of the on-demand module, and
- * W in codes of 4 or 5 bits. k, n and `first` are multiples of 32.
+ * Computes the columns first..last-1 of C[m,n] = X[m,k] W[k,n], for rows of X from `quantizeInt11` and a weight of 4-
+ * or 5-bit codes. k, n and `first` are multiples of 32. Needs the on-demand module.
  */
 export function nibbleProduct(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

@@ -12,12 +12,12 @@ import { lookup, nibbleMask } from "./unpackFourBit";
 import { lowHalves, widenHalves } from "../simd/widenHalf";
 
 /**
- * The most floats in a row of X that is copied in another order. The scratch memory holds two such rows, and the scales
- * of a row of W.
+ * The longest row of X, in floats, that is copied with its elements in another order. Scratch memory has room for two
+ * such rows and for the scales of a row of W.
  */
 export const SPLIT_MOST: i32 = 16384;
 
-/** Writes `count` elements of a weight from element `start` on. */
+/** Converts `count` elements of a q4_0 or q4_1 weight to f32, from element `start` on. */
 // @ts-ignore: decorator
 @inline
 export function unpackNibbles(minimum: bool, blockBytes: usize, base: usize, start: i32, count: i32, dst: usize): void {
@@ -52,20 +52,20 @@ export function unpackNibbles(minimum: bool, blockBytes: usize, base: usize, sta
   }
 }
 
-/** The high bytes of the floats 0 to 15, whose low bytes are 0. */
+/** Tables of the two high bytes of the floats 0 to 15, whose two low bytes are 0. Looking a code up gives the float. */
 const COUNTS_2: usize = memory.data<u8>([0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0, 0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70], 16);
 const COUNTS_3: usize = memory.data<u8>([0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41], 16);
 
-/** The same for the floats -8 to 7. */
+/** Tables of the two high bytes of the floats -8 to 7. */
 const SIGNED_2: usize = memory.data<u8>([0, 0xe0, 0xc0, 0xa0, 0x80, 0x40, 0, 0x80, 0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0], 16);
 const SIGNED_3: usize = memory.data<u8>([0xc1, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xbf, 0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40], 16);
 
-/** The upper half of every lane; see `nibbleMask`. */
+/** A mask of the upper half of every lane. It is loaded from memory for the same reason as `nibbleMask`. */
 const UPPER: usize = memory.data<u32>([0xffff0000]);
 
 /**
- * Copies k floats, a multiple of 8, with the even ones of each 8 before the odd ones. Writes the sum of each 32 to
- * `sums`.
+ * Copies k floats, a multiple of 8. In each group of 8 the even-numbered elements come first. Writes the sum of each 32
+ * floats to `sums`.
  */
 function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
   for (const end = x + (<usize>k << 2); x < end; ) {
@@ -83,7 +83,10 @@ function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
   }
 }
 
-/** sums + the products of eight floats, given by their high halves, and eight at x in the order of `splitPairs`. */
+/**
+ * Adds the products of eight floats, given by their high 16 bits, and eight floats at x, in the order of `splitPairs`,
+ * to four partial sums.
+ */
 // @ts-ignore: decorator
 @inline
 function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
@@ -92,8 +95,8 @@ function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
 }
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from `first` on, of k floats each, times x; a minimum multiplies the sum of a
- * block of x. `room` is scratch for a copy of x, followed by its sums.
+ * Computes c[n] (+)= alpha * W x for n rows of a q4_0 or q4_1 weight, of k elements each, from the address `first` on.
+ * A block's minimum is multiplied by the sum of 32 elements of x. `room` is scratch for a copy of x and these sums.
  */
 // @ts-ignore: decorator
 @inline
@@ -148,7 +151,7 @@ export function nibbleRows(
   }
 }
 
-/** The integer product of a block of 32: 16 bytes of nibbles at w and codes at x. */
+/** Returns the dot product of a block (16 bytes of nibbles at w) and 32 codes at x, as four partial sums. */
 // @ts-ignore: decorator
 @inline
 function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
@@ -158,8 +161,8 @@ function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
 }
 
 /**
- * c[n] = the n rows of blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with one plane.
- * Four rows at a time are summed in the order of `int8Tile`.
+ * Computes c[n]: the dot products of n rows of blocks, from the address `first` on, of k elements each, and the row x
+ * of `quantizeInt8` with one plane. Four rows at a time are summed in the order of `int8Tile`.
  */
 // @ts-ignore: decorator
 @inline

@@ -11,7 +11,7 @@ import { put } from "../simd/rowsPut";
 
 const GROUP: i32 = 16;
 
-/** The 16 codes of group `group`, from 0 to 63. */
+/** Returns the 16 codes (0 to 63) of group `group`. */
 // @ts-ignore: decorator
 @inline
 export function sixBits(block: usize, group: i32): v128 {
@@ -25,7 +25,7 @@ export function sixBits(block: usize, group: i32): v128 {
   return v128.or(low, i16x8.shl(high, 4));
 }
 
-/** These codes minus 32. */
+/** Returns the 16 codes of a group minus 32. */
 // @ts-ignore: decorator
 @inline
 function codesOf(block: usize, group: i32): v128 {
@@ -56,7 +56,7 @@ export function unpackQ6_K(base: usize, start: i32, count: i32, dst: usize): voi
   }
 }
 
-/** total + the products of two groups and x, each times its scale. */
+/** Adds the products of two groups of 16 elements and x, each times its group's scale, to `total`. */
 // @ts-ignore: decorator
 @inline
 function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128, total: v128): v128 {
@@ -64,7 +64,10 @@ function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128
   return madd(addCodes(codesOf(block, group + 1), x + 64, f32x4.splat(0)), other, first);
 }
 
-/** total + the products of the groups `group` to `group + 3`, whose scales are the lanes of `scales`. */
+/**
+ * Adds the products of the groups `group` to `group + 3` and x to `total`. The lanes of `scales` hold the groups'
+ * scales.
+ */
 // @ts-ignore: decorator
 @inline
 function withFour(block: usize, group: i32, x: usize, bytes: v128, d: v128, total: v128): v128 {
@@ -77,7 +80,7 @@ function withFour(block: usize, group: i32, x: usize, bytes: v128, d: v128, tota
   return withGroups(block, group + 2, at + 128, s2, s3, withGroups(block, group, at, s0, s1, total));
 }
 
-/** c[n] (+)= alpha * n rows of k elements, times x. */
+/** Computes c[n] (+)= alpha * W x for n rows of a q6_k weight, of k elements each, from element `start` on. */
 export function q6_kRows(x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const first = w + <usize>(start >> 8) * Q6_K_BYTES;
   const rowBytes = <usize>(k >> 8) * Q6_K_BYTES;

@@ -11,7 +11,7 @@ import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../simd/rowOrder";
 import { put } from "../simd/rowsPut";
 import { lowHalves, widenHalves } from "../simd/widenHalf";
 
-/** Writes `count` elements of a q8_0 weight from element `start` on. */
+/** Converts `count` elements of a q8_0 weight to f32, from element `start` on. */
 export function unpackQ8_0(base: usize, start: i32, count: i32, dst: usize): void {
   const end = start + count;
   for (let i = start; i < end; ) {
@@ -31,7 +31,7 @@ export function unpackQ8_0(base: usize, start: i32, count: i32, dst: usize): voi
   }
 }
 
-/** sums + the products of eight 16-bit integers and eight floats at x. */
+/** Adds the products of eight 16-bit integers and eight floats at x to four partial sums. */
 // @ts-ignore: decorator
 @inline
 function addProducts(q: v128, x: usize, sums: v128): v128 {
@@ -39,7 +39,7 @@ function addProducts(q: v128, x: usize, sums: v128): v128 {
   return madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(q)), v128.load(x, 16), low);
 }
 
-/** c[n] (+)= alpha * the n rows of q8_0 blocks from `first` on, of k floats each, times x. */
+/** Computes c[n] (+)= alpha * W x for n rows of a q8_0 weight, of k elements each, from the address `first` on. */
 export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
@@ -65,7 +65,9 @@ export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
   }
 }
 
-/** The integer product of a block: 32 bytes at w, and codes at x in two planes, with the signs at `signs`. */
+/**
+ * Returns the dot product of a block (32 bytes at w) and 32 codes at x in two planes, whose sign bits are at `signs`.
+ */
 // @ts-ignore: decorator
 @inline
 function q8Product(x: usize, signs: usize, w: usize): v128 {
@@ -77,8 +79,8 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
 }
 
 /**
- * c[n] = the n rows of q8_0 blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with two
- * planes. Four rows at a time are summed in the order of `q8Tile`.
+ * Computes c[n]: the dot products of n rows of q8_0 blocks, from the address `first` on, of k elements each, and the
+ * row x of `quantizeInt8` with two planes. Four rows at a time are summed in the order of `q8Tile`.
  */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
@@ -114,8 +116,8 @@ export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
 }
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight, `wrs` bytes apart; missing rows repeat the last
- * one.
+ * Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight as a panel. Rows are `wrs` bytes apart; missing
+ * rows repeat the last one.
  */
 export function packQ8_0(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);

@@ -4,7 +4,7 @@ import { zipHigh, zipLow } from "../simd/lanes";
 
 const HEADER: usize = 64;
 
-/** 15 in every byte. V8 would build a constant again at each use; a loaded value stays in its register. */
+/** 15 in every byte. It is loaded from memory, since V8 would build a constant again at each use. */
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
 // @ts-ignore: decorator
@@ -30,21 +30,21 @@ const FP4_VALUES: usize = memory.data<f32>(
   16,
 );
 
-/** Address of the values of the sixteen codes. */
+/** Returns the address of the values of the sixteen nf4 or fp4 codes, f32. */
 // @ts-ignore: decorator
 @inline
 export function fourBitValues(isFp4: bool): usize {
   return isFp4 ? FP4_VALUES : NF4_VALUES;
 }
 
-/** The codes of element `start`, which is even, and of the elements after it. */
+/** Returns the address of the codes from element `start` on, which must be even. */
 // @ts-ignore: decorator
 @inline
 export function codesFrom(base: usize, start: i32): usize {
   return base + HEADER + (<usize>start >> 1);
 }
 
-/** The scale of a block. */
+/** Returns the scale of a block. Nested scales are dequantised. */
 export function fourBitScale(base: usize, block: i32): f32 {
   const at = <usize>block;
   const absmax = base + <usize>load<u32>(base, 4);
@@ -54,7 +54,7 @@ export function fourBitScale(base: usize, block: i32): f32 {
   return load<f32>(dynamicTable() + (code << 2)) * load<f32>(base + nested + ((at >> 8) << 2)) + load<f32>(base, 12);
 }
 
-/** Writes the scales of `count` blocks from `block` on. */
+/** Writes the scales of `count` blocks, from `block` on, as f32. Nested scales are dequantised. */
 export function fourBitScales(base: usize, block: i32, count: i32, dst: usize): void {
   const absmax = base + <usize>load<u32>(base, 4);
   const nested = <usize>load<u32>(base, 8);
@@ -71,7 +71,7 @@ export function fourBitScales(base: usize, block: i32, count: i32, dst: usize): 
   }
 }
 
-/** Byte `index` of each of sixteen floats: a table for `lookup`. */
+/** Returns byte `index` of each of sixteen floats: a table for `lookup`. */
 // @ts-ignore: decorator
 @inline
 export function bytePlane(values: usize, index: i32): v128 {
@@ -84,14 +84,17 @@ export function bytePlane(values: usize, index: i32): v128 {
   return i8x16.narrow_i16x8_u(low, i16x8.narrow_i32x4_u(v128.and(c, mask), v128.and(d, mask)));
 }
 
-/** The bytes of a table at sixteen indices from 0 to 15. */
+/** Returns the table's bytes at sixteen indices from 0 to 15. */
 // @ts-ignore: decorator
 @inline
 export function lookup(table: v128, at: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? i8x16.relaxed_swizzle(table, at) : i8x16.swizzle(table, at);
 }
 
-/** Writes the scaled values of sixteen codes; p0 to p3 are the byte planes of the codes' values. */
+/**
+ * Writes the values of sixteen codes, times the scale, as f32. p0 to p3 are tables of the four bytes of the codes'
+ * values.
+ */
 // @ts-ignore: decorator
 @inline
 function widenCodes(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scale: v128, dst: usize): void {
@@ -109,7 +112,7 @@ function widenCodes(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scale: 
   v128.store(dst, f32x4.mul(v128.shuffle<u16>(high01, high23, 4, 12, 5, 13, 6, 14, 7, 15), scale), 48);
 }
 
-/** Writes elements `start` to `end` one by one and returns the address after them. */
+/** Writes the elements start..end-1 one by one. Returns the address after them. */
 function unpackSingly(base: usize, values: usize, scale: f32, start: i32, end: i32, dst: usize): usize {
   for (let i = start; i < end; i++) {
     const byte = <usize>load<u8>(codesFrom(base, i));
@@ -120,7 +123,7 @@ function unpackSingly(base: usize, values: usize, scale: f32, start: i32, end: i
   return dst;
 }
 
-/** Writes `count` elements of an nf4 or fp4 weight from element `start` on. */
+/** Converts `count` elements of an nf4 or fp4 weight to f32, from element `start` on. */
 export function unpackFourBit(base: usize, isFp4: bool, start: i32, count: i32, dst: usize): void {
   const values = fourBitValues(isFp4);
   const p0 = bytePlane(values, 0);

@@ -20,8 +20,8 @@ export function fill(out: usize, n: i32, bits: i32): void {
 }
 
 /**
- * Repeats 4-byte elements over a plane: out[r, j] = x[r * rowStride + j * step], step 0
- * or 1; out is contiguous.
+ * Repeats 4-byte elements over a plane: out[r, j] = x[r * rowStride + j * step], where `step` is 0 or 1. `out` is
+ * contiguous.
  */
 export function expand(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32): void {
   const bytes = <usize>n << 2;
@@ -33,7 +33,7 @@ export function expand(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, 
   }
 }
 
-/** Copies outer x count runs of `bytes`; strides in bytes, for both dimensions of both sides. */
+/** Copies outer x count runs of `bytes` bytes. For both dimensions, x and out have strides in bytes. */
 export function copyBlocks(
   x: usize, out: usize, outer: i32, count: i32, bytes: i32, xOuter: i32, xStep: i32, outOuter: i32, outStep: i32,
 ): void {
@@ -50,7 +50,7 @@ export function copyBlocks(
   }
 }
 
-/** Copies a block of 4 x 4 four-byte elements transposed; strides in bytes. */
+/** Copies a block of 4 x 4 four-byte elements and transposes it. Strides are in bytes. */
 // @ts-ignore: decorator
 @inline
 function transposeBlock(src: usize, srcStride: usize, dst: usize, dstStride: usize): void {
@@ -62,8 +62,8 @@ function transposeBlock(src: usize, srcStride: usize, dst: usize, dstStride: usi
 }
 
 /**
- * Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n. Works in blocks of 16 x
- * 16, so that each cache line of either side is used completely while it is cached.
+ * Copies a matrix of 4-byte elements and transposes it: out[i, j] = x[i + j * stride] for rows x n elements. It works
+ * in blocks of 16 x 16, so that each cache line of x and out is used completely while it is cached.
  */
 function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void {
   const outStride = <usize>n << 2;

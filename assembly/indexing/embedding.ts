@@ -1,13 +1,13 @@
 import { loadPart, storePart } from "../simd/lanes";
 import { unpackRow } from "../formats/formats";
 
-/** The index of the first id outside 0..vocab-1, or -1. */
+/** Returns the index of the first id outside 0..vocab-1, or -1. */
 export function findBadId(ids: usize, count: i32, vocab: i32): i32 {
   for (let i = 0; i < count; i++) if (load<u32>(ids + (<usize>i << 2)) >= <u32>vocab) return i;
   return -1;
 }
 
-/** Copies rows of weight [.., width] by id. */
+/** Copies the rows of the weight that the ids select. A row has `bytes` bytes. */
 export function embedding(weight: usize, ids: usize, out: usize, count: i32, bytes: i32): void {
   for (; count > 0; count--) {
     memory.copy(out, weight + <usize>load<u32>(ids) * <usize>bytes, bytes);
@@ -16,7 +16,7 @@ export function embedding(weight: usize, ids: usize, out: usize, count: i32, byt
   }
 }
 
-/** Copies rows of a packed weight [.., width] by id, as f32. */
+/** Converts the rows of a packed weight [.., width] that the ids select to f32. */
 export function embeddingPacked(weight: usize, format: i32, ids: usize, out: usize, count: i32, width: i32): void {
   for (; count > 0; count--) {
     unpackRow(format, weight, load<i32>(ids) * width, width, out);

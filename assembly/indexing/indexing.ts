@@ -1,7 +1,10 @@
 // Reading and adding at positions that an i32 index names. Each returns -1, or a place in the
 // index that is out of range.
 
-/** out[j] = x[j * step + index[j] * stride] for 4-byte elements. */
+/**
+ * Computes out[j] = x[j * step + index[j] * stride] for 4-byte elements. Returns the position of the first index that
+ * is out of range, or -1.
+ */
 export function gather(x: usize, index: usize, out: usize, n: i32, step: i32, stride: i32, size: i32): i32 {
   for (let j = 0; j < n; j++) {
     const at = load<i32>(index + (<usize>j << 2));
@@ -11,7 +14,10 @@ export function gather(x: usize, index: usize, out: usize, n: i32, step: i32, st
   return -1;
 }
 
-/** out[j * step + index[j] * stride] += x[j]. */
+/**
+ * Computes out[j * step + index[j] * stride] += x[j]. Returns the position of the first index that is out of range, or
+ * -1.
+ */
 export function scatterAdd(x: usize, index: usize, out: usize, n: i32, step: i32, stride: i32, size: i32): i32 {
   for (let j = 0; j < n; j++) {
     const at = load<i32>(index + (<usize>j << 2));

@@ -1,14 +1,14 @@
 // Windows that slide over planes of `height` x `width` floats: their elements as columns, sums, maxima and means. There
 // are `rows` x `columns` windows of `kernelH` x `kernelW` elements.
 
-/** The index of the first position, `step` apart from `start` on, that is at least 0. */
+/** Returns the index of the first of the positions start, start + step, ... that is at least 0. */
 // @ts-ignore: decorator
 @inline
 function firstInside(start: i32, step: i32): i32 {
   return start >= 0 ? 0 : (step - 1 - start) / step;
 }
 
-/** The index of the first of `count` positions, `step` apart from `start` on, that is at least `size`. */
+/** Returns the index of the first of the `count` positions start, start + step, ... that is at least `size`. */
 // @ts-ignore: decorator
 @inline
 function firstBeyond(start: i32, step: i32, size: i32, count: i32): i32 {
@@ -25,8 +25,8 @@ function fillFloats(out: usize, count: i32, value: f32): void {
 }
 
 /**
- * Writes each element of each window, [planes, kernelH * kernelW, rows * columns]; elements outside the plane have the
- * value `value`.
+ * Copies the elements of all windows: out is [planes, kernelH * kernelW, rows * columns]. Elements outside the plane
+ * get the value `value`.
  */
 export function unfold(
   x: usize, out: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
@@ -65,7 +65,7 @@ export function unfold(
   }
 }
 
-/** The transpose of `unfold`: adds each element of x to the plane at its position in the window. */
+/** The gradient of `unfold`: adds each element of x to its position in the plane. */
 export function fold(
   x: usize, out: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
   strideH: i32, strideW: i32, padH: i32, padW: i32, dilationH: i32, dilationW: i32,
@@ -105,8 +105,8 @@ export function fold(
 }
 
 /**
- * The largest element of each window and its index in the plane. The first of equal elements counts, and a window's
- * first NaN ranks above all.
+ * Computes the largest element of each window and its index in the plane. Of equal elements the first one counts; if a
+ * window has NaN, its first NaN is the result.
  */
 export function maxPool2d(
   x: usize, out: usize, positions: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32,
@@ -140,7 +140,7 @@ export function maxPool2d(
   }
 }
 
-/** The divisor of the sum of a window that begins at (top, left). */
+/** Returns the number by which the sum of the window at (top, left) is divided. */
 // @ts-ignore: decorator
 @inline
 function divisorOf(
@@ -151,7 +151,9 @@ function divisorOf(
   return <f32>(high * wide);
 }
 
-/** The mean of each window. `borderH` and `borderW` are the padding if it counts as zeros, otherwise 0. */
+/**
+ * Computes the mean of each window. `borderH` and `borderW` are the padding if padding counts as zeros, otherwise 0.
+ */
 export function avgPool2d(
   x: usize, out: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
   strideH: i32, strideW: i32, padH: i32, padW: i32, borderH: i32, borderW: i32,
@@ -174,7 +176,7 @@ export function avgPool2d(
   }
 }
 
-/** The gradient of avgPool2d's x: each window's gradient, divided among its elements. */
+/** Computes the gradient of avgPool2d's x: divides each window's gradient among its elements. */
 export function avgPool2dBackward(
   dy: usize, dx: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
   strideH: i32, strideW: i32, padH: i32, padW: i32, borderH: i32, borderW: i32,

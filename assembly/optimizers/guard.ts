@@ -1,7 +1,7 @@
 // Guards of optimiser steps: a few floats. A step is taken only if all of them are finite. A trial step sets the last
 // one to NaN if it would write a value that is not finite.
 
-/** True if one of n floats is not finite. */
+/** Returns true if one of the guard's n floats is not finite, so that the step must not be applied. */
 export function isClosed(guard: usize, n: i32): bool {
   for (; n > 0; n--) {
     if (!(abs(load<f32>(guard)) < Infinity)) return true;
@@ -10,12 +10,12 @@ export function isClosed(guard: usize, n: i32): bool {
   return false;
 }
 
-/** Makes the last of n floats NaN. */
+/** Sets the last of the guard's n floats to NaN. */
 export function close(guard: usize, n: i32): void {
   store<f32>(guard + (<usize>(n - 1) << 2), NaN);
 }
 
-/** Mask with all bits set in each of the first `count` lanes that is not finite. */
+/** Returns a mask with all bits set in each of the first `count` lanes of x that is not finite. */
 // @ts-ignore: decorator
 @inline
 export function notFinite(x: v128, count: i32): v128 {

@@ -6,9 +6,9 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 import { countOf, endOf, ROW, rowOf, startOf } from "../simd/segments";
 
 /**
- * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p is added
- * to the gradient. Processes the blocks first..last-1 of a table whose rows are p, gradient, m and v. A guard of size 0
- * means none.
+ * One step of Adam. After updating the moments m and v with the gradient plus `decay` * p, it computes p = p * shrink -
+ * stepSize * m / (sqrt(v) * rootFactor + eps). Processes the blocks first..last-1 of a table of arrays, whose rows list
+ * p, gradient, m and v. A guard of size 0 means no guard.
  */
 export function adamStep(
   table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,
@@ -54,7 +54,7 @@ function adam(
   return v128.any_true(bad);
 }
 
-/** SGD; `buffer` is 0 without momentum. */
+/** One step of SGD. `buffer` is the address of the momentum buffer, 0 without momentum. */
 export function sgdStep(
   p: usize, grad: usize, buffer: usize, n: i32, lr: f32, decay: f32, momentum: f32, rest: f32, nesterov: i32, first: i32,
   guard: usize, guardSize: i32, test: i32,
@@ -108,7 +108,7 @@ export function adagradStep(
   if (v128.any_true(bad)) close(guard, guardSize);
 }
 
-/** RMSprop; `buffer` is 0 without momentum. */
+/** One step of RMSprop. `buffer` is the address of the momentum buffer, 0 without momentum. */
 export function rmspropStep(
   p: usize, grad: usize, mean: usize, buffer: usize, n: i32, lr: f32, decay: f32, alpha: f32, rest: f32, eps: f32, momentum: f32,
   guard: usize, guardSize: i32, test: i32,
@@ -139,7 +139,10 @@ export function rmspropStep(
   if (v128.any_true(bad)) close(guard, guardSize);
 }
 
-/** The sums of squares of blocks first..last-1 of a table of arrays, as f64, each written to its index in `sums`. */
+/**
+ * Computes the sum of squares of each of the blocks first..last-1 of a table of arrays, as f64. The sum of block i is
+ * written to sums[i].
+ */
 export function sumSquares(table: usize, first: i32, last: i32, sums: usize): void {
   for (let row = rowOf(table, first); first < last; row += ROW) {
     for (const end = min(endOf(row), last); first < end; first++) {
@@ -165,7 +168,7 @@ function squares(x: usize, n: i32): f64 {
   return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
 }
 
-/** out = the square root of the sum of `n` f64 values. */
+/** Writes the square root of the sum of `n` f64 values to `out`. */
 export function rootOfSum(sums: usize, n: i32, out: usize): void {
   let total: f64 = 0;
   for (; n > 0; n--) {
@@ -175,7 +178,7 @@ export function rootOfSum(sums: usize, n: i32, out: usize): void {
   store<f32>(out, <f32>sqrt<f64>(total));
 }
 
-/** x += alpha * y. */
+/** Computes x += alpha * y over n floats. */
 export function axpy(x: usize, y: usize, n: i32, alpha: f32): void {
   const zero = f32x4.splat(0);
   const a = f32x4.splat(alpha);
@@ -187,8 +190,8 @@ export function axpy(x: usize, y: usize, n: i32, alpha: f32): void {
 }
 
 /**
- * Multiplies the blocks first..last-1 of a table of arrays by min(1, maxNorm / (norm + 1e-6)), with the f32 at `norm`;
- * if it is NaN, all results are NaN.
+ * Multiplies the blocks first..last-1 of a table of arrays by min(1, maxNorm / (n + 1e-6)), where n is the f32 stored
+ * at the address `norm`. If n is NaN, all results are NaN.
  */
 export function clipToNorm(table: usize, first: i32, last: i32, norm: usize, maxNorm: f32): void {
   const ratio = maxNorm / (load<f32>(norm) + 1e-6);

@@ -4,10 +4,10 @@ import { close, isClosed, notFinite } from "./guard";
 import { loadPart, storePart } from "../simd/lanes";
 import { roundToCodes } from "../quantize/nearestCode";
 
-/** Elements that share a scale. */
+/** Number of elements that share one scale. */
 const BLOCK: i32 = 256;
 
-/** Converts `count` codes to floats at `dst`. */
+/** Dequantises `count` 8-bit codes to floats at `dst`. */
 function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usize): void {
   for (let i = 0; i < count; i++) {
     const at = <usize>i;
@@ -15,7 +15,10 @@ function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usi
   }
 }
 
-/** The same step as `adamStep` with moments stored as codes at m and v; `room` holds two blocks of floats. */
+/**
+ * Does the same step as `adamStep`, with moments that are stored as 8-bit codes at m and v. `room` is scratch for two
+ * blocks of floats.
+ */
 export function adamStep8bit(
   p: usize, grad: usize, m: usize, v: usize, mScales: usize, vScales: usize, mTable: usize, vTable: usize, room: usize,
   n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32, eps: f32, shrink: f32,

@@ -3,7 +3,7 @@ import { loadPart, storePart, sumOf } from "../simd/lanes";
 import { rowMax, sumExp } from "../simd/logSumExp";
 import { expf4 } from "../simd/math";
 
-/** The position of the first label that is neither a class nor `ignored`, or -1. */
+/** Returns the index of the first label that is neither a class nor `ignored`, or -1. */
 export function findBadLabel(labels: usize, rows: i32, classes: i32, ignored: i32): i32 {
   for (let i = 0; i < rows; i++) {
     const label = load<i32>(labels + (<usize>i << 2));
@@ -18,7 +18,7 @@ function countRows(labels: usize, rows: i32, ignored: i32): i32 {
   return count;
 }
 
-/** The sum of x - top over n floats. */
+/** Returns the sum of x - top over n floats. */
 function sumBelow(x: usize, n: i32, top: f32): f64 {
   const shift = f32x4.splat(top);
   let total: f64 = 0;
@@ -35,15 +35,15 @@ function sumBelow(x: usize, n: i32, top: f32): f64 {
 }
 
 /**
- * The label's logit, or its blend with the mean logit, minus the largest logit. The loss is log(sum(exp(x - top)))
- * minus this value.
+ * Returns target · (x - top), where target is the label's one-hot vector, blended with the uniform distribution by
+ * `smoothing`. The loss is log(sum(exp(x - top))) minus this value.
  */
 function targetBelow(x: usize, n: i32, label: i32, smoothing: f64, top: f32): f64 {
   const hit = <f64>load<f32>(x + (<usize>label << 2)) - <f64>top;
   return smoothing == 0 ? hit : (1 - smoothing) * hit + (smoothing * sumBelow(x, n, top)) / <f64>n;
 }
 
-/** dx = factor * (exp(x - top - log) - target); dx may be x. */
+/** Computes the gradient of a row of logits: dx = factor * (exp(x - top - log) - target). dx may be x. */
 function rowGradient(
   x: usize, dx: usize, n: i32, label: i32, top: f32, log: f32, smoothing: f64, factor: f32,
 ): void {
@@ -60,7 +60,7 @@ function rowGradient(
   store<f32>(hit, load<f32>(hit) - factor * <f32>(1 - smoothing));
 }
 
-/** Turns exp(x - shift) into the gradient: factor * (x * share - target). */
+/** Overwrites a row that holds exp(logit - shift) with its gradient: factor * (x * share - target). */
 function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, share: f32): void {
   const scale = f32x4.splat(factor * share);
   const even = f32x4.splat(factor * <f32>(smoothing / <f64>n));
@@ -73,8 +73,8 @@ function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, sha
 }
 
 /**
- * `reduction`: 0 gives one loss per row, 1 their sum, 2 their mean. Writes each row's largest logit and the logarithm
- * of the sum of exp(logit - largest) to `sums`.
+ * Computes the loss of `rows` rows of n logits. `reduction` is 0 for one loss per row, 1 for their sum, 2 for their
+ * mean. Writes each row's largest logit and log(sum(exp(logit - largest))) to `sums`.
  */
 export function crossEntropy(
   x: usize, labels: usize, loss: usize, sums: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
@@ -119,7 +119,7 @@ export function crossEntropyBackward(
   }
 }
 
-/** Writes the indices of the rows whose label is not ignored to `indices`; returns their count. */
+/** Writes the indices of the rows whose label is not ignored to `indices`. Returns their number. */
 export function selectRows(labels: usize, indices: usize, rows: i32, ignored: i32): i32 {
   let count = 0;
   for (let row = 0; row < rows; row++) {
@@ -131,8 +131,8 @@ export function selectRows(labels: usize, indices: usize, rows: i32, ignored: i3
 }
 
 /**
- * Copies rows of `bytes` bytes from x[indices[i]] to out[i]; with `scatter`, from
- * x[i] to out[indices[i]].
+ * Copies rows of `bytes` bytes: row indices[i] of x to row i of out or, if `scatter` is 1, row i of x to row indices[i]
+ * of out.
  */
 export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes: i32, scatter: i32): void {
   for (let i = 0; i < count; i++) {
@@ -144,8 +144,8 @@ export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes
 }
 
 /**
- * Writes the losses of the rows `indices` to `losses` as f64. If `gradient` is 1, replaces their logits [count, n] by
- * gradients times `factor`.
+ * Computes the losses of a chunk of `count` rows, whose labels are at the row indices `indices`, and writes them to
+ * `losses` as f64. If `gradient` is 1, overwrites the logits [count, n] with their gradients times `factor`.
  */
 export function crossEntropyChunk(
   x: usize, labels: usize, indices: usize, losses: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,
@@ -161,7 +161,7 @@ export function crossEntropyChunk(
   }
 }
 
-/** loss = factor times the sum of `count` f64 values at `losses`. */
+/** Writes `factor` times the sum of `count` f64 losses to `loss`. */
 export function finishLoss(losses: usize, count: i32, loss: usize, factor: f64): void {
   let total: f64 = 0;
   for (let i = 0; i < count; i++) total += load<f64>(losses + (<usize>i << 3));

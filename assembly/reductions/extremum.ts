@@ -22,22 +22,22 @@ function plane(smallest: bool, x: usize, out: usize, rows: i32, n: i32, rowStrid
 }
 
 /**
- * Reduces a contiguous plane of `rows` x `n` floats to extrema: element (r, j) is combined into out[r * rowStride + j *
- * step], with a step of 0 or 1. The caller fills `out` with infinities first.
+ * Reduces a contiguous plane of `rows` x `n` floats to minima or maxima: element (r, j) is combined into out[r *
+ * rowStride + j * step], where `step` is 0 or 1. The caller fills `out` with infinities first.
  */
 export function extremumPlane(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32, smallest: i32): void {
   if (smallest) plane(true, x, out, rows, n, rowStride, step);
   else plane(false, x, out, rows, n, rowStride, step);
 }
 
-/** A mask of the lanes that do not beat `top`; a NaN beats it. */
+/** Returns a mask of the lanes that do not beat `top`. NaN beats every number. */
 // @ts-ignore: decorator
 @inline
 function within(smallest: bool, lanes: v128, top: v128): v128 {
   return smallest ? f32x4.ge(lanes, top) : f32x4.le(lanes, top);
 }
 
-/** The index, from j on, of the first of n floats that is a NaN or beats `top`; n if there is none. */
+/** Returns the index, from j on, of the first of n floats that is NaN or beats `top`; n if there is none. */
 // @ts-ignore: decorator
 @inline
 function firstBeyond(smallest: bool, x: usize, j: i32, n: i32, top: f32): i32 {
@@ -60,8 +60,8 @@ function firstBeyond(smallest: bool, x: usize, j: i32, n: i32, top: f32): i32 {
 }
 
 /**
- * The index of the first NaN, or otherwise of the first of n floats that equals the extremum. Few values of a row beat
- * all values before them, so the row is read once.
+ * Returns the index of the first NaN or, without NaN, of the first of the n floats that equals the extremum. It reads
+ * the row once: few values of a row beat all values before them.
  */
 // @ts-ignore: decorator
 @inline
@@ -76,7 +76,7 @@ function positionIn(smallest: bool, x: usize, n: i32): i32 {
   return at;
 }
 
-/** Reduces along the middle of [outer, n, inner] with inner > 1: four lanes at a time, row after row. */
+/** Reduces [outer, n, inner] along n, for inner > 1: four columns at a time, row after row. */
 // @ts-ignore: decorator
 @inline
 function lanes(smallest: bool, x: usize, values: usize, positions: usize, n: i32, inner: i32): void {
@@ -115,7 +115,7 @@ function along(smallest: bool, x: usize, values: usize, positions: usize, outer:
   }
 }
 
-/** The extremum and its index for each lane along the middle of [outer, n, inner]; n is at least 1. */
+/** Computes the extremum along n of [outer, n, inner] and its index. n is at least 1. */
 export function extremum(x: usize, values: usize, positions: usize, outer: i32, n: i32, inner: i32, smallest: i32): void {
   if (smallest) along(true, x, values, positions, outer, n, inner);
   else along(false, x, values, positions, outer, n, inner);

@@ -15,26 +15,32 @@ import { rowMax, sumExp } from "../simd/logSumExp";
 import { expOf } from "../simd/math";
 import { scaleInPlace } from "../simd/scaleInPlace";
 
-/** Classes in a block: one block of the matrix product. */
+/** Number of classes in a block: as many as one block of the matrix product holds. */
 const CLASSES: i32 = 384;
-/** The most rows of a block of logits, a multiple of the rows of every panel. */
+/** Most rows in a block of logits. It is a multiple of the rows of every kind of panel. */
 const ROWS: i32 = 600;
 /** Bytes of a block of logits, plus one panel of its rows. */
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
-/** The widest rows that get codes: BLOCK of them in f32 fit into the memory of the logits and their codes. */
+/**
+ * Width of the widest weight that is rounded to integer codes: BLOCK f32 rows of it must fit into the memory of the
+ * logits.
+ */
 const MOST_WIDTH: i32 = 4096;
 /** Bytes of the codes of a block of the weight, with one spare scale for each band of squares. */
 const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**
- * Bytes of scratch for `linearCrossEntropyPart`: a block of logits and one panel of its rows. In addition, the codes of
- * the block and of a block of the weight, or else a packed block of the weight.
+ * Returns the bytes of scratch for `linearCrossEntropyPart`: a block of logits, a panel of its rows, and the codes of
+ * that block and of a block of the weight, or else a packed block of the weight.
  */
 export function linearCrossEntropyScratch(): i32 {
   return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + int16Scratch() + WEIGHT);
 }
 
-/** Writes the codes of the rows from..from+n-1 of a weight, via f32 in `room`. */
+/**
+ * Rounds the rows from..from+n-1 of a weight to integer codes, and writes them to `out`. `room` is scratch for the rows
+ * in f32.
+ */
 function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, room: usize, out: usize): void {
   for (let top = 0; top < n; top += BLOCK) {
     const rows = min(BLOCK, n - top);
@@ -45,8 +51,8 @@ function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, 
 }
 
 /**
- * Packs the rows `indices` of x [.., width] for `linearCrossEntropyPart`: the same number of floats, rounded up to
- * whole panels.
+ * Packs the rows `indices` of x [.., width] into panels for `linearCrossEntropyPart`. The size is the same, rounded up
+ * to whole panels.
  */
 export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, count: i32, width: i32, scratch: usize): void {
   const bytes = <usize>width << 2;
@@ -61,8 +67,8 @@ export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, cou
 }
 
 /**
- * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses and sums. Replaces it
- * by exp(logit - maximum): in rows, or in panels if `spare`, scratch for one panel of rows, is given.
+ * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses and sums of its rows.
+ * Overwrites the block with exp(logit - maximum), packed into panels if `spare` (scratch for one panel) is not 0.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
@@ -92,7 +98,10 @@ function takeBlock(
   }
 }
 
-/** True if a square of the classes from..from+n-1 is marked; `from` begins a square. */
+/**
+ * Returns true if a square of the classes from..from+n-1 is marked in `wide`. `from` must be the first class of a
+ * square.
+ */
 function isMarked(wide: usize, from: i32, n: i32, width: i32): bool {
   const across = blocksOf(width);
   const first = wide + <usize>((from / BLOCK) * across);
@@ -101,22 +110,23 @@ function isMarked(wide: usize, from: i32, n: i32, width: i32): bool {
   return false;
 }
 
-/** Fills floats with NaN. */
+/** Fills n floats with NaN. */
 function fillNaN(x: usize, n: i32): void {
   for (let i = 0; i < n; i++) store<f32>(x + (<usize>i << 2), NaN);
 }
 
 /**
- * Computes the parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the storage format
- * `format`; `panels` holds the rows from `linearCrossEntropyPack`. If `coded` is 1, it holds their codes from
- * `quantizeInt16` instead, and W, at most MOST_WIDTH wide, is converted to codes by `packInt16` block by block.
+ * Computes the parts first..last-1 of `parts`; each part is a range of the classes of W [classes, width], which has the
+ * dtype number `format`. `panels` holds the rows packed by `linearCrossEntropyPack`. If `coded` is 1, it holds their
+ * codes from `quantizeInt16` instead, and W, at most MOST_WIDTH wide, is rounded to codes by `packInt16` block by
+ * block.
  *
  * If `wide` is not 0, it marks the squares of W that cannot have codes (`markWideSquares`): a block with a marked
- * square is multiplied by `xf`, the rows in f32.
+ * square is multiplied in f32, by the rows at `xf`.
  *
- * A part writes for each of its rows the largest logit (tops, f32) and the sum of exp(logit - top) (masses, f64). If
- * `sums` is not 0, it also writes that sum weighted by the rows of W (f32 [width]). All are [parts, rows]. targets
- * [rows] receives the labels' logits.
+ * A part writes for each row the largest logit (tops, f32) and the sum of exp(logit - top) (masses, f64). If `sums` is
+ * not 0, it also writes the sum of the rows of W, weighted by exp(logit - top) (f32 [width]). All are [parts, rows].
+ * targets [rows] receives the logits of the labels.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
@@ -179,8 +189,8 @@ export function linearCrossEntropyPart(
 }
 
 /**
- * Joins the parts' results for the rows 0..count-1 of `rows` to losses (f64) and, if `dhidden` is not 0, the gradient
- * [count, width] times `factor`.
+ * Combines the results of all parts: writes the losses (f64) of the rows 0..count-1 of `rows` and, if `dhidden` is not
+ * 0, the gradient [count, width] times `factor`.
  */
 export function linearCrossEntropyJoin(
   weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, losses: usize,

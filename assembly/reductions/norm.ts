@@ -3,7 +3,7 @@ import { dot } from "../simd/dot";
 import { madd } from "../simd/madd";
 import { loadPart, storePart, sumOf } from "../simd/lanes";
 
-/** Rows summed in one buffer before the buffer is added to the total. */
+/** Number of rows that are summed in scratch memory before that sum is added to the total. */
 const ROW_BLOCK: i32 = 64;
 
 // @ts-ignore: decorator
@@ -80,7 +80,7 @@ export function rmsNormBackward(dy: usize, x: usize, weight: usize, dx: usize, r
   }
 }
 
-/** Writes the gradient of the weight to dw [n]. `part` is scratch of n floats. */
+/** Computes the gradient of rmsNorm's weight, dw [n]. `part` is scratch for n floats. */
 export function rmsNormWeightBackward(dy: usize, x: usize, dw: usize, part: usize, rows: i32, n: i32, eps: f32): void {
   const bytes = <usize>n << 2;
   memory.fill(dw, 0, bytes);
@@ -95,7 +95,7 @@ export function rmsNormWeightBackward(dy: usize, x: usize, dw: usize, part: usiz
   }
 }
 
-/** part += dy * (x - mean) * root. */
+/** Computes part += dy * (x - mean) * root for a row. */
 // @ts-ignore: decorator
 @inline
 function addUnits(dy: usize, x: usize, part: usize, n: i32, mean: f32, root: f32): void {
@@ -164,7 +164,7 @@ export function layerNormBackward(dy: usize, x: usize, weight: usize, dx: usize,
   }
 }
 
-/** Writes the gradient of the weight to dw [n]. `part` is scratch of n floats. */
+/** Computes the gradient of layerNorm's weight, dw [n]. `part` is scratch for n floats. */
 export function layerNormWeightBackward(dy: usize, x: usize, dw: usize, part: usize, rows: i32, n: i32, eps: f32): void {
   const bytes = <usize>n << 2;
   memory.fill(dw, 0, bytes);

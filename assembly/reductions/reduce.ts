@@ -1,6 +1,6 @@
 // Sums in double precision: planes of floats are added to an array of f64, which is rounded to f32 at the end.
 
-/** The sum of n floats. */
+/** Returns the sum of n floats. */
 function sumRow(x: usize, n: i32): f64 {
   let s0 = f64x2.splat(0);
   let s1 = s0;
@@ -24,7 +24,10 @@ function sumRow(x: usize, n: i32): f64 {
   return sum;
 }
 
-/** sums[j] += the sum of column j, for `count` (8 or 1) columns of rows `stride` bytes apart. */
+/**
+ * Computes sums[j] += the sum of column j, for `count` (8 or 1) columns of a matrix whose rows are `stride` bytes
+ * apart.
+ */
 // @ts-ignore: decorator
 @inline
 function sumColumns(x: usize, sums: usize, rows: i32, stride: usize, count: i32): void {
@@ -57,8 +60,8 @@ function sumColumns(x: usize, sums: usize, rows: i32, stride: usize, count: i32)
 }
 
 /**
- * Adds a plane of `rows` x `n` floats, whose rows are `stride` apart, to f64 sums: element (r, j) is added to sums[r *
- * rowStride + j * step], with a step of 0 or 1. The caller clears the sums first.
+ * Adds a plane of `rows` x `n` floats to f64 sums: element (r, j) is added to sums[r * rowStride + j * step], where
+ * `step` is 0 or 1. Rows are `stride` apart. The caller clears the sums first.
  */
 export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, rowStride: i32, step: i32): void {
   const bytes = <usize>stride << 2;
@@ -91,7 +94,7 @@ export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, 
   }
 }
 
-/** Cumulative sums along the middle of [outer, n, inner]; `sums` is scratch for `inner` doubles. */
+/** Computes cumulative sums along n of [outer, n, inner]. `sums` is scratch for `inner` doubles. */
 export function cumsum(x: usize, out: usize, sums: usize, outer: i32, n: i32, inner: i32): void {
   for (; outer > 0; outer--) {
     if (inner == 1) {
@@ -118,7 +121,7 @@ export function cumsum(x: usize, out: usize, sums: usize, outer: i32, n: i32, in
   }
 }
 
-/** Rounds n doubles to floats. */
+/** Converts n doubles to floats. */
 export function narrow(x: usize, out: usize, n: i32): void {
   for (; n > 0; n--) {
     store<f32>(out, <f32>load<f64>(x));

@@ -1,14 +1,17 @@
 // The extremum of a row.
 import { loadPart, maxOf } from "../simd/lanes";
 
-/** The larger of each pair, or the smaller; NaN if either is NaN. `smallest` is a constant at each call. */
+/**
+ * Returns the larger of each pair of lanes, or the smaller if `smallest` (a constant in each call); NaN if either is
+ * NaN.
+ */
 // @ts-ignore: decorator
 @inline
 export function better(smallest: bool, a: v128, b: v128): v128 {
   return smallest ? f32x4.min(a, b) : f32x4.max(a, b);
 }
 
-/** The extremum of n >= 1 floats, or NaN if one is NaN. */
+/** Returns the largest or smallest of n >= 1 floats, or NaN if one is NaN. */
 // @ts-ignore: decorator
 @inline
 export function rowExtremum(smallest: bool, x: usize, n: i32): f32 {

@@ -7,7 +7,7 @@ function at(odds: usize, i: i32): f64 {
   return load<f64>(odds + (<usize>i << 3));
 }
 
-/** Restores the heap of the first k floats at `heap`, smallest on top, after `heap[i]` was replaced. */
+/** Restores a min-heap of k floats after `heap[i]` was replaced. */
 function siftFloat(heap: usize, k: i32, i: i32): void {
   const value = load<f32>(heap + (<usize>i << 2));
   for (let child = 2 * i + 1; child < k; child = 2 * i + 1) {
@@ -23,7 +23,7 @@ function siftFloat(heap: usize, k: i32, i: i32): void {
   store<f32>(heap + (<usize>i << 2), value);
 }
 
-/** The k-th largest of n floats, found by a heap of the k largest so far. */
+/** Returns the k-th largest of n floats. `heap` is scratch for k floats. */
 function kthLargest(x: usize, n: i32, k: i32, heap: usize): f32 {
   memory.copy(heap, x, <usize>k << 2);
   for (let i = k / 2 - 1; i >= 0; i--) siftFloat(heap, k, i);
@@ -36,7 +36,7 @@ function kthLargest(x: usize, n: i32, k: i32, heap: usize): f32 {
   return load<f32>(heap);
 }
 
-/** True if token a comes before b: its probability is higher, or equal with a lower index. */
+/** Returns true if token a comes before token b: it is more probable or, if equally probable, has the lower index. */
 // @ts-ignore: decorator
 @inline
 function isBefore(odds: usize, a: i32, b: i32): bool {
@@ -45,7 +45,7 @@ function isBefore(odds: usize, a: i32, b: i32): bool {
   return x > y || (x == y && a < b);
 }
 
-/** Restores the heap of tokens, first token on top, after `heap[i]` was replaced. */
+/** Restores a heap of tokens, with the first token on top, after `heap[i]` was replaced. */
 function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
   const token = load<i32>(heap + (<usize>i << 2));
   for (let child = 2 * i + 1; child < count; child = 2 * i + 1) {
@@ -63,8 +63,9 @@ function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
 }
 
 /**
- * Keeps the most probable tokens: those with at least `minP` in `odds`, and with a total share of `sum` below `topP`
- * before them. Sets the `odds` of the others to 0. Returns the kept share of `sum`.
+ * Applies top-p and min-p: keeps a token if its entry in `odds` is at least `minP`, and the tokens before it have
+ * together less than `topP` of the total `sum`. Sets the entries of other tokens to 0. Returns the fraction of `sum`
+ * that is kept.
  */
 function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: usize): f64 {
   let count = 0;
@@ -93,8 +94,8 @@ function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: 
 }
 
 /**
- * Samples one of n tokens by a random value from 0 up to 1 and writes its index, or -1 if a logit is NaN or the largest
- * is not finite. `odds` is scratch of n doubles and `heap` of n words.
+ * Samples one of n tokens and writes its index to `out`, or -1 if a logit is NaN or the largest is not finite.
+ * `uniform` is a random value from 0 (included) to 1. `odds` is scratch for n doubles, `heap` for n words.
  */
 export function sampleToken(
   x: usize, n: i32, uniform: f64, temperature: f64, topK: i32, topP: f64, minP: f64, odds: usize, heap: usize, out: usize,

@@ -1,9 +1,9 @@
 // Copies and clears short runs of bytes: a call of memory.copy or memory.fill costs more than the work.
 
-/** From this many bytes on the call is faster. */
+/** From this many bytes on, a call of memory.copy or memory.fill is faster than a loop. */
 const LONG: usize = 256;
 
-/** Copies bytes forward. */
+/** Copies `bytes` bytes, from the lowest address up. */
 // @ts-ignore: decorator
 @inline
 export function copyBytes(src: usize, dst: usize, bytes: usize): void {

@@ -3,8 +3,8 @@
 export let scratch: usize = 0;
 
 /**
- * True in builds where the bits of a row of a product must not depend on the other rows. Other builds omit the code for
- * it.
+ * True in batch-invariant builds: there the bits of a row of a product must not depend on the other rows. Other builds
+ * leave the code for that out.
  */
 // @ts-ignore: tools/build/buildKernels.ts gives it to the compiler
 export const batchInvariant: bool = isDefined(BATCH_INVARIANT);
@@ -14,29 +14,30 @@ export function isBatchInvariant(): i32 {
   return batchInvariant ? 1 : 0;
 }
 
-/** Sets this instance's scratch memory: `scratchBytes()` bytes, 64-byte aligned, not shared with another instance. */
+/** Sets the scratch memory of this instance (one per thread): `scratchBytes()` bytes at a 64-byte aligned address. */
 export function setScratch(ptr: usize): void {
   scratch = ptr;
 }
 
 /**
- * Tiles: MR x 8 of `gemmTile`, for 16 registers; 8 x 8, for 32; MR x 16, for engines that fuse neighbouring operations.
+ * Sizes of the register tiles: MR x 8 for CPUs with 16 vector registers, 8 x 8 for 32, and MR x 16 for engines that
+ * fuse pairs of 128-bit operations.
  */
 export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;
 export const TILE_MR_16: i32 = 2;
 
-/** The tile in use. It is in shared memory, so that all threads use the same one. */
+/** The selected tile. It is in shared memory, so that all threads use the same one. */
 const TILE: usize = memory.data<i32>([TILE_MR_8]);
 
-/** The tile of large products. */
+/** Returns the tile that large products use. */
 // @ts-ignore: decorator
 @inline
 export function tileKind(): i32 {
   return load<i32>(TILE);
 }
 
-/** Sets the tile of large products for all threads: 0 is MR x 8, 1 is 8 x 8, 2 is MR x 16. */
+/** Selects the tile of large products for all threads: 0 is MR x 8, 1 is 8 x 8, 2 is MR x 16. */
 export function setTile(kind: i32): void {
   store<i32>(TILE, kind);
 }

@@ -1,7 +1,7 @@
 // Vector helpers: the ends of rows whose length is not a multiple of four, sums over lanes, and transposes of four
 // vectors.
 
-/** The first `count` (1 to 4) floats at `p`, with `rest` in the other lanes. */
+/** Loads the first `count` (1 to 4) floats at `p`, and the lanes of `rest` for the others. */
 // @ts-ignore: decorator
 @inline
 export function loadPart(p: usize, count: i32, rest: v128): v128 {
@@ -25,7 +25,7 @@ export function storePart(p: usize, v: v128, count: i32): void {
   if (count > 2) v128.store32_lane(p + 8, v, 2);
 }
 
-/** The sum of four floats. */
+/** Returns the sum of the four lanes. */
 // @ts-ignore: decorator
 @inline
 export function sumOf(v: v128): f32 {
@@ -33,7 +33,7 @@ export function sumOf(v: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
-/** The largest of four floats, or NaN if one is NaN. */
+/** Returns the largest of the four lanes, or NaN if one is NaN. */
 // @ts-ignore: decorator
 @inline
 export function maxOf(v: v128): f32 {
@@ -41,49 +41,49 @@ export function maxOf(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
-/** The lanes 0 and 1 of two vectors, interleaved. */
+/** Returns lanes 0 and 1 of a and b, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipFirst(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
 }
 
-/** The lanes 2 and 3 of two vectors, interleaved. */
+/** Returns lanes 2 and 3 of a and b, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipLast(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
 }
 
-/** The lanes 0 and 1 of a, then of b. */
+/** Returns lanes 0 and 1 of a, then of b. */
 // @ts-ignore: decorator
 @inline
 export function firstHalves(a: v128, b: v128): v128 {
   return v128.shuffle<i64>(a, b, 0, 2);
 }
 
-/** The lanes 2 and 3 of a, then of b. */
+/** Returns lanes 2 and 3 of a, then of b. */
 // @ts-ignore: decorator
 @inline
 export function lastHalves(a: v128, b: v128): v128 {
   return v128.shuffle<i64>(a, b, 1, 3);
 }
 
-/** The low halves of two vectors of bytes, interleaved. */
+/** Returns the low eight bytes of a and b, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipLow(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-/** The high halves, interleaved. */
+/** Returns the high eight bytes of a and b, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
-/** Writes four vectors transposed: first all lanes 0, then all lanes 1, 2 and 3, every `step` bytes from dst on. */
+/** Stores four vectors transposed: first lane 0 of each, then lane 1, 2 and 3 of each, `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
 export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, step: usize): void {
@@ -98,8 +98,8 @@ export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, 
 }
 
 /**
- * Stores two vectors next to each other. Both must be computed before either is stored: otherwise engines that fuse
- * neighbours into 256 bits do not fuse the operations that lead to them.
+ * Stores two vectors next to each other. Compute both before the call: engines that fuse adjacent operations into
+ * 256-bit ones then also fuse the operations that lead to the stores.
  */
 // @ts-ignore: decorator
 @inline
@@ -108,14 +108,14 @@ export function storePair(to: usize, low: v128, high: v128): void {
   v128.store(to, high, 16);
 }
 
-/** Adds two vectors to two adjacent ones in memory. */
+/** Adds two vectors to the two adjacent vectors at an address. */
 // @ts-ignore: decorator
 @inline
 export function addPair(to: usize, low: v128, high: v128): void {
   storePair(to, f32x4.add(v128.load(to), low), f32x4.add(v128.load(to, 16), high));
 }
 
-/** The first four bytes of four blocks. */
+/** Loads the first four bytes of each of four blocks into one vector. */
 // @ts-ignore: decorator
 @inline
 export function heads(a: usize, b: usize, c: usize, d: usize): v128 {

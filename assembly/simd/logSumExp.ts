@@ -3,10 +3,10 @@ import { scratch } from "./gemmState";
 import { loadPart, maxOf, storePair, sumOf } from "./lanes";
 import { expAll } from "./math";
 
-/** Floats summed in single precision before they are added to a sum in double precision. */
+/** Number of floats that are summed in f32 before the sum is added to an f64 sum. */
 export const BLOCK: i32 = 256;
 
-/** The largest of n floats, or NaN if one is NaN. */
+/** Returns the largest of n floats, or NaN if one is NaN. */
 export function rowMax(x: usize, n: i32): f32 {
   const floor = f32x4.splat(-Infinity);
   let low = floor;
@@ -33,7 +33,7 @@ export function rowMax(x: usize, n: i32): f32 {
   return maxOf(top);
 }
 
-/** The sum of exp(x - shift) over n floats; the exponentials are written to `out` unless it is 0. */
+/** Returns the sum of exp(x - shift) over n floats. Writes the exponentials to `out` unless `out` is 0. */
 export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
   let total: f64 = 0;
   for (; n > 0; n -= BLOCK) {

@@ -1,4 +1,4 @@
-/** sum + x y, rounded once in builds with relaxed SIMD, otherwise twice. */
+/** Returns sum + x y. It is rounded once (fused) in builds with relaxed SIMD, otherwise twice. */
 // @ts-ignore: decorator
 @inline
 export function madd(x: v128, y: v128, sum: v128): v128 {

@@ -10,21 +10,21 @@ const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);
 const MINUS_HALF = memory.data<f32>([-0.5]);
 const MAGNITUDE = memory.data<u32>([0x7fffffff]);
-/** The magnitude up to which exp is a normal float. */
+/** The magnitude of x up to which exp(x) is a normal float, neither subnormal nor infinite. */
 const NORMAL_END = memory.data<f32>([87.3]);
 const SIGN = memory.data<u32>([0x80000000]);
 
 const LOWEST = memory.data<f32>([-104]);
 const HIGHEST = memory.data<f32>([89]);
 const LOG2_E = memory.data<f32>([1.44269504]);
-/** 1.5 * 2^23: adding it leaves the nearest integer in the low bits. */
+/** 1.5 * 2^23. Adding it to a small float leaves the nearest integer in the low bits. */
 const ROUNDER = memory.data<f32>([12582912]);
-/** ln 2 in two parts, the first short enough for exact products. */
+/** ln 2 in two parts. The first has few digits, so that its products are exact. */
 const LN2_HIGH = memory.data<f32>([0.693145751953125]);
 const LN2_LOW = memory.data<f32>([1.428606765330187e-6]);
 const MINUS_LN2_HIGH = memory.data<f32>([-0.693145751953125]);
 const MINUS_LN2_LOW = memory.data<f32>([-1.428606765330187e-6]);
-/** exp(r) = 1 + r + r² q(r) for |r| <= ln(2) / 2. */
+/** Coefficients of q in exp(r) = 1 + r + r² q(r), for |r| <= ln(2) / 2. */
 const EXP_Q = memory.data<f32>([0.00138146011, 0.00836871564, 0.0416683890, 0.166665211, 0.49999994]);
 
 const NORMAL = memory.data<f32>([1.17549435e-38]);
@@ -34,32 +34,35 @@ const ROOT_HALF_BITS = memory.data<u32>([0x3f3504f3]);
 const INFINITY = memory.data<f32>([Infinity]);
 const MINUS_INFINITY = memory.data<f32>([-Infinity]);
 const NOT_A_NUMBER = memory.data<f32>([NaN]);
-/** log(1 + f) = f - f²/2 + f³ p(f) for 1 + f between sqrt(1/2) and sqrt(2). */
+/** Coefficients of p in log(1 + f) = f - f²/2 + f³ p(f), for 1 + f between sqrt(1/2) and sqrt(2). */
 const LOG_P = memory.data<f32>([
   -0.0763449296, 0.127615750, -0.131601825, 0.142017588, -0.166233569, 0.200012267, -0.250008196, 0.333333313,
 ]);
 
 const TANH_END = memory.data<f32>([0.625]);
-/** tanh(x) = x + x³ p(x²) up to 0.625. */
+/** Coefficients of p in tanh(x) = x + x³ p(x²), for |x| up to 0.625. */
 const TANH_P = memory.data<f32>([-0.00571704470, 0.0206505861, -0.0537434965, 0.133314908, -0.333332837]);
 
-/** erf(x) = x + x q(x²) up to 1. */
+/** Coefficients of q in erf(x) = x + x q(x²), for |x| up to 1. */
 const ERF_Q = memory.data<f32>([
   0.0000788912294, -0.000802084222, 0.00518953567, -0.0268544443, 0.112836003, -0.376126260, 0.128379166,
 ]);
 const ERF_END = memory.data<f32>([4]);
 const ERF_MIDDLE = memory.data<f32>([2.5]);
-/** erf(t) = 1 - exp(-p(t - 2.5)) from 1 to 4, where erf rounds to 1. */
+/** Coefficients of p in erf(t) = 1 - exp(-p(t - 2.5)), for t from 1 to 4; beyond 4 erf rounds to 1. */
 const ERF_P = memory.data<f32>([0.00115041505, -0.000397878612, 0.0127542913, 0.944819152, 5.35283327, 7.80680847]);
 
-/** The constant at `address`, in all four lanes. */
+/** Returns the constant at `address` in all four lanes. */
 // @ts-ignore: decorator
 @inline
 export function constant(address: usize): v128 {
   return v128.load32_splat(address);
 }
 
-/** The polynomial of a constant `degree` from 4 to 7; its coefficients are at `c`, highest first. */
+/**
+ * Evaluates a polynomial. Its `degree`, from 4 to 7, is a constant in each call; its coefficients are at `c`, highest
+ * first.
+ */
 // @ts-ignore: decorator
 @inline
 function polynomial(c: usize, degree: i32, x: v128): v128 {
@@ -79,7 +82,10 @@ function withSignOf(x: v128, magnitude: v128): v128 {
   return v128.bitselect(x, magnitude, constant(SIGN));
 }
 
-/** e to the power x: rounds to 0 and Infinity at the ends, with correct subnormal results. */
+/**
+ * Returns e to the power x for four floats. Very small and very large results become 0 and Infinity; subnormal results
+ * are correct.
+ */
 // @ts-ignore: decorator
 @inline
 export function expf4(x: v128): v128 {
@@ -90,7 +96,7 @@ export function expf4(x: v128): v128 {
   );
 }
 
-/** The same; `normal` asserts that no result is Infinity, NaN or subnormal. */
+/** Returns e to the power x. If `normal` is true, the caller ensures that no result is Infinity, NaN or subnormal. */
 // @ts-ignore: decorator
 @inline
 function expBy(
@@ -115,12 +121,12 @@ function expBy(
   return f32x4.mul(f32x4.mul(p, low), high);
 }
 
-/** e to the power x, with the same bits as `expf4`. */
+/** Returns e to the power x for one float, bit-identical to `expf4`. */
 export function expOf(x: f32): f32 {
   return f32x4.extract_lane(expf4(f32x4.splat(x)), 0);
 }
 
-/** True if exp of each of the first n & -8 arguments is a normal float, far from Infinity. */
+/** Returns true if exp of each of the first n & -8 floats is a normal float, far from Infinity. */
 // @ts-ignore: decorator
 @inline
 function areNormal(x: usize, n: i32, factor: v128, shift: v128): bool {
@@ -136,8 +142,9 @@ function areNormal(x: usize, n: i32, factor: v128, shift: v128): bool {
 }
 
 /**
- * out = exp(factor * x + shift) over n floats, few enough to be read twice from the cache, for a factor of 1 or -1.
- * Returns four partial sums of out, which are valid if the factor is 1 or n is a multiple of four.
+ * Computes out = exp(factor * x + shift) over n floats, for a factor of 1 or -1. It reads x twice, so n should be small
+ * enough for the cache. Returns four partial sums of out, which are valid if the factor is 1 or n is a multiple of
+ * four.
  */
 export function expAll(x: usize, out: usize, n: i32, factor: f32, shift: f32): v128 {
   const a = f32x4.splat(factor);
@@ -180,7 +187,7 @@ export function expAll(x: usize, out: usize, n: i32, factor: f32, shift: f32): v
   return sum;
 }
 
-/** Natural logarithm: -Infinity at 0, NaN below. */
+/** Returns the natural logarithm of four floats: -Infinity at 0, NaN below. */
 // @ts-ignore: decorator
 @inline
 export function logf4(x: v128): v128 {

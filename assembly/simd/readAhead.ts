@@ -4,7 +4,10 @@
 /** Bytes of a cache line. */
 export const LINE: usize = 64;
 
-/** Reads from each line up to `end`. Store the result somewhere, or the compiler may remove the reads. */
+/**
+ * Reads a byte from each cache line between two addresses, which loads the lines into the cache. Store the result
+ * somewhere, or the compiler may remove the reads.
+ */
 // @ts-ignore: decorator
 @inline
 export function readLines(from: usize, end: usize): i32 {
@@ -14,9 +17,9 @@ export function readLines(from: usize, end: usize): i32 {
 }
 
 /**
- * Reads `count` pieces of memory in turn, one cache line of each. A core has more reads in flight for many short
- * streams than for one. Piece i is given by two words at `list` + i * `step`: its address, and its bytes minus one. As
- * with `readLines`, store the result to keep the reads.
+ * Loads `count` pieces of memory into the cache, one line of each in turn: a core has more reads in flight for many
+ * short streams than for one. Two words at `list` + i * `step` describe piece i: its address, and its bytes minus one.
+ * Store the result, as for `readLines`.
  */
 export function readByTurns(list: usize, step: usize, count: i32): i32 {
   const end = list + <usize>count * step;

@@ -1,11 +1,11 @@
 // The order in which the rows of a large weight are read, each once.
 
 /**
- * Distant rows that are read in turn: memory is two to three times as fast for parallel streams as for a single one.
+ * Number of distant rows that are read in turn. Memory is two to three times as fast for parallel streams as for one.
  */
 const STREAMS: i32 = 8;
 
-/** The index of the row, of n, to read as the i-th. */
+/** Returns the index of the row, of n, to read as the i-th. */
 // @ts-ignore: decorator
 @inline
 export function rowInTurn(i: i32, n: i32): i32 {
@@ -13,7 +13,7 @@ export function rowInTurn(i: i32, n: i32): i32 {
   return i < apart * STREAMS ? (i & (STREAMS - 1)) * apart + i / STREAMS : i;
 }
 
-/** Groups of four rows among n. */
+/** Returns the number of groups of four rows among n rows. */
 // @ts-ignore: decorator
 @inline
 export function rowGroups(n: i32): i32 {
@@ -21,8 +21,8 @@ export function rowGroups(n: i32): i32 {
 }
 
 /**
- * The index of row `lane` (0 to 3), of n, of group g: one row from each quarter. The last group holds the remaining
- * rows, and its missing rows repeat the last one.
+ * Returns the index of row `lane` (0 to 3) of group g, among n rows. A group has one row from each quarter of the rows.
+ * The last group holds the rows that are left; its missing rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -31,7 +31,7 @@ export function rowOfGroup(g: i32, lane: i32, n: i32): usize {
   return <usize>(g < apart ? g + lane * apart : min(4 * apart + lane, n - 1));
 }
 
-/** Writes the four results of a group's rows. */
+/** Writes the results of the four rows of a group to their places in c. */
 // @ts-ignore: decorator
 @inline
 export function storeGroup(c: usize, g: i32, n: i32, sums: v128): void {

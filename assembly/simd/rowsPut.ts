@@ -1,6 +1,6 @@
 // Stores the result of a product with one row of X.
 
-/** Writes alpha * sum to c, or adds it. */
+/** Stores alpha * sum at c or, if `add`, adds it to the float at c. */
 // @ts-ignore: decorator
 @inline
 export function put(c: usize, sum: f32, alpha: f32, add: bool): void {

@@ -1,7 +1,7 @@
 // Many arrays in one call. A table lists them. Their elements are cut into blocks, each within one array. Work is
 // divided by blocks, so that results do not depend on the threads.
 
-/** Elements of a block; the last one of an array may be shorter. */
+/** Number of elements in a block. The last block of an array may be shorter. */
 const BLOCK: i32 = 1024;
 
 // @ts-ignore: decorator
@@ -10,10 +10,13 @@ function blocksOf(n: i32): i32 {
   return (n + BLOCK - 1) / BLOCK;
 }
 
-/** A row: the number of blocks up to its end (i32), of elements (i32), and up to four addresses. */
+/**
+ * Bytes of a row of the table, which describes one array or several arrays of equal length: the number of blocks up to
+ * its end (i32), the number of elements (i32), and four addresses (unused ones are 0).
+ */
 export const ROW: usize = 24;
 
-/** Writes row `i`; rows must be written in order. Returns the number of blocks so far. */
+/** Writes row `i` of the table. Write rows in order. Returns the number of blocks in the rows so far. */
 export function setSegment(table: usize, i: i32, n: i32, a: usize, b: usize, c: usize, d: usize): i32 {
   const row = table + <usize>i * ROW;
   const end = (i > 0 ? load<i32>(row - ROW) : 0) + blocksOf(n);
@@ -26,7 +29,7 @@ export function setSegment(table: usize, i: i32, n: i32, a: usize, b: usize, c: 
   return end;
 }
 
-/** The row that contains a block. */
+/** Returns the table row that contains a block. */
 // @ts-ignore: decorator
 @inline
 export function rowOf(table: usize, block: i32): usize {
@@ -34,14 +37,14 @@ export function rowOf(table: usize, block: i32): usize {
   return table;
 }
 
-/** The index of the first block after a row. */
+/** Returns the index of the first block after a table row. */
 // @ts-ignore: decorator
 @inline
 export function endOf(row: usize): i32 {
   return load<i32>(row);
 }
 
-/** Returns the offset, in bytes, at which a block begins in its row's array. */
+/** Returns the offset in its array, in bytes, at which a block starts. */
 // @ts-ignore: decorator
 @inline
 export function startOf(row: usize, block: i32): usize {
@@ -50,7 +53,7 @@ export function startOf(row: usize, block: i32): usize {
   return <usize>(block - first) * (BLOCK << 2);
 }
 
-/** Returns the number of elements of a row's array from a block on and before block `last`. */
+/** Returns the number of elements of a row's array from a block on, up to the start of block `last`. */
 // @ts-ignore: decorator
 @inline
 export function countOf(row: usize, block: i32, last: i32): i32 {

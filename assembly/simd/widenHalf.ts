@@ -1,4 +1,4 @@
-/** Returns the value of an f16 code. */
+/** Converts one f16 to f32. */
 // @ts-ignore: decorator
 @inline
 export function widenHalf(code: u32): f32 {
@@ -9,7 +9,10 @@ export function widenHalf(code: u32): f32 {
   return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000)));
 }
 
-/** Widens four codes, each sign-extended to a lane; the other arguments are `HALF_CONSTANTS`. */
+/**
+ * Converts four f16 values, each sign-extended to a 32-bit lane, to f32. The other arguments are the values of
+ * `HALF_CONSTANTS`.
+ */
 // @ts-ignore: decorator
 @inline
 export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
@@ -18,7 +21,7 @@ export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, e
   return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
 }
 
-/** Four halves, each in the lower part of its lane, as floats. */
+/** Converts the f16 values in the low half of each of four lanes to f32. */
 // @ts-ignore: decorator
 @inline
 export function lowHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {

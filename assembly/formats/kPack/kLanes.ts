@@ -1,7 +1,7 @@
 // Parts of the quantisers of K-blocks. They follow ggml's reference step by step, with each step rounded to f32. They
 // process four groups at once, one in each lane, so that the order of each group's sums is kept.
 
-/** Rounds to the nearest integers, ties to even, by adding 1.5 * 2^23. */
+/** Rounds four floats to the nearest integers, ties to even, by adding 1.5 * 2^23. */
 // @ts-ignore: decorator
 @inline
 export function nearestOf(x: v128): v128 {
@@ -9,21 +9,24 @@ export function nearestOf(x: v128): v128 {
   return i32x4.sub(v128.and(sum, i32x4.splat(0x7fffff)), i32x4.splat(0x400000));
 }
 
-/** Rounds one value in the same way. */
+/** Rounds one float to the nearest integer, ties to even, by adding 1.5 * 2^23. */
 // @ts-ignore: decorator
 @inline
 export function nearestTo(x: f32): i32 {
   return (reinterpret<i32>(x + <f32>12582912) & 0x7fffff) - 0x400000;
 }
 
-/** Nearest integers from `least` to `most`. */
+/** Rounds four floats to the nearest integers and limits them to `least`..`most`. */
 // @ts-ignore: decorator
 @inline
 export function nearestWithin(x: v128, least: i32, most: i32): v128 {
   return i32x4.max_s(i32x4.min_s(nearestOf(x), i32x4.splat(most)), i32x4.splat(least));
 }
 
-/** Writes four consecutive groups of `size` elements as lanes, element by element. */
+/**
+ * Transposes four consecutive groups of `size` elements: vector i of the result holds element i of each group, one per
+ * lane.
+ */
 export function toLanes(x: usize, size: usize, to: usize): void {
   const stride = size << 2;
   for (let i: usize = 0; i < stride; i += 16) {
@@ -43,7 +46,7 @@ export function toLanes(x: usize, size: usize, to: usize): void {
   }
 }
 
-/** Writes a code for each lane, as element `i` of groups of `size` bytes. */
+/** Stores a code from each lane as element `i` of its group. The groups have `size` bytes and are consecutive. */
 // @ts-ignore: decorator
 @inline
 export function putCodes(codes: usize, size: usize, i: usize, lanes: v128): void {
@@ -53,14 +56,14 @@ export function putCodes(codes: usize, size: usize, i: usize, lanes: v128): void
   store<u8>(codes + i + 3 * size, i32x4.extract_lane(lanes, 3));
 }
 
-/** The bytes of four vectors of small integers. */
+/** Narrows 16 small integers in four vectors to 16 bytes. */
 // @ts-ignore: decorator
 @inline
 export function bytesOf(a: v128, b: v128, c: v128, d: v128): v128 {
   return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
 }
 
-/** True if all 256 elements of a block are finite. */
+/** Returns true if all 256 elements of a block are finite. */
 export function isFinite256(x: usize): bool {
   let off = f32x4.splat(0);
   for (let i: usize = 0; i < 1024; i += 16) {
@@ -71,7 +74,7 @@ export function isFinite256(x: usize): bool {
   return i32x4.all_true(f32x4.eq(off, off));
 }
 
-/** The f16 code nearest to a value; 0x7c00 or more beyond the range of f16. */
+/** Returns the bits of the f16 nearest to x. Beyond the range of f16 they are 0x7c00 (infinity). */
 export function halfCode(x: f32): u32 {
   const bits = reinterpret<u32>(x);
   const sign = (bits >> 16) & 0x8000;

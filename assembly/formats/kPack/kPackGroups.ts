@@ -14,7 +14,10 @@ let sumL: v128;
 let sumL2: v128;
 let sumXL: v128;
 
-/** Writes the codes for given inverse scales and minima as f32; sums weights, codes and elements. */
+/**
+ * Computes the codes for given inverse scales and minima of four groups, and writes them as f32. Sums weight * code
+ * (sumL), weight * code² (sumL2) and weight * code * x (sumXL).
+ */
 function round(room: usize, inverse: v128, low: v128, most: i32): void {
   let l = f32x4.splat(0);
   let l2 = f32x4.splat(0);
@@ -33,7 +36,7 @@ function round(room: usize, inverse: v128, low: v128, most: i32): void {
   sumXL = xl;
 }
 
-/** The weighted squared errors of the codes that `round` wrote. */
+/** Returns the weighted sum of squared errors of the codes that `round` wrote, for each of four groups. */
 function errorOf(room: usize, scale: v128, low: v128): v128 {
   let error = f32x4.splat(0);
   for (let at = room; at < room + 512; at += 16) {
@@ -43,7 +46,7 @@ function errorOf(room: usize, scale: v128, low: v128): v128 {
   return error;
 }
 
-/** Finds codes, scales and minima of groups `first` to `first + 3` of a block. */
+/** Finds the codes, scales and minima of the groups `first` to `first + 3` of a block, by trying `steps` scales. */
 function fourGroups(x: usize, first: usize, most: i32, start: f32, steps: i32, room: usize): void {
   toLanes(x + 128 * first, 32, room);
   const zero = f32x4.splat(0);
@@ -101,14 +104,14 @@ function fourGroups(x: usize, first: usize, most: i32, start: f32, steps: i32, r
   }
 }
 
-/** The 6-bit code of a group's scale or minimum. */
+/** Returns the 6-bit code of a group's scale or minimum. */
 // @ts-ignore: decorator
 @inline
 function partCode(inverse: f32, part: f32): u32 {
   return min<u32>(63, nearestTo(inverse * part) & 255);
 }
 
-/** Adds a 6-bit scale (`part` 0) or minimum (`part` 4) to 12 bytes that were zero. */
+/** Writes a 6-bit scale (`part` 0) or minimum (`part` 4) into 12 bytes that were zero before. */
 function putSixBits(at: usize, part: u32, group: u32, value: u32): void {
   const own = at + part + (group & 3);
   if (group < 4) {
@@ -120,7 +123,7 @@ function putSixBits(at: usize, part: u32, group: u32, value: u32): void {
   store<u8>(shared, load<u8>(shared) | ((value & 15) << part));
 }
 
-/** Recomputes the codes of a group for the rounded scale and minimum that the block stores. */
+/** Computes the codes of a group again, for the rounded scale and minimum that the block stores. */
 function roundAgain(x: usize, codes: usize, scale: f32, minimum: f32, most: i32): void {
   const s = f32x4.splat(scale);
   const m = f32x4.splat(minimum);
@@ -134,7 +137,7 @@ function roundAgain(x: usize, codes: usize, scale: f32, minimum: f32, most: i32)
   }
 }
 
-/** Packs a block of 256 elements; returns false if an element or a scale is not finite. */
+/** Packs a block of 256 elements. Returns false if an element or a scale is not finite. */
 export function packGroups(five: bool, x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   const most = five ? 31 : 15;
@@ -173,7 +176,7 @@ export function packGroups(five: bool, x: usize, block: usize, room: usize): boo
   return true;
 }
 
-/** Writes the codes of a block: its fifth bits, if any, and nibbles of two groups in each byte. */
+/** Writes the codes of a block: the fifth bits if `five`, and the nibbles of two groups in each byte. */
 function writeCodes(five: bool, codes: usize, block: usize): void {
   let nibbles = block + 16;
   if (five) {

@@ -15,7 +15,10 @@ const NOTHING: f32 = 1e-15;
 let sumXL: v128;
 let sumL2: v128;
 
-/** Sums products of elements and the codes for an inverse scale, each weighted by the element's square. */
+/**
+ * Computes the weighted sums of a least-squares fit of the scale: sumXL adds x * code, sumL2 adds code * code. The
+ * codes are the elements times `inverse`, rounded; each weight is the element's square. Works for four groups at once.
+ */
 function sums(room: usize, inverse: v128): void {
   let xl = f32x4.splat(0);
   let l2 = f32x4.splat(0);
@@ -28,7 +31,7 @@ function sums(room: usize, inverse: v128): void {
   sumL2 = l2;
 }
 
-/** Finds codes, plus 32, and scales of groups `first` to `first + 3` of a block. */
+/** Finds the scales and the codes (plus 32) of the groups `first` to `first + 3` of a block. */
 function fourGroups(x: usize, first: usize, room: usize): void {
   toLanes(x + 64 * first, 16, room);
   const zero = f32x4.splat(0);
@@ -63,14 +66,14 @@ function fourGroups(x: usize, first: usize, room: usize): void {
   }
 }
 
-/** Codes of four elements by a group's scale, plus 32. */
+/** Returns the codes of four elements for a group's rounded scale, plus 32. */
 // @ts-ignore: decorator
 @inline
 function again(x: usize, scale: v128): v128 {
   return i32x4.add(nearestWithin(f32x4.div(v128.load(x), scale), -32, 31), i32x4.splat(32));
 }
 
-/** Packs a block of 256 elements; returns false if an element or a scale is not finite. */
+/** Packs a block of 256 elements. Returns false if an element or a scale is not finite. */
 export function packSigned(x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   for (let first: usize = 0; first < 16; first += 4) fourGroups(x, first, room);
@@ -102,7 +105,7 @@ export function packSigned(x: usize, block: usize, room: usize): bool {
   return true;
 }
 
-/** Writes the codes of a block: nibbles, and four pairs of upper bits in each byte. */
+/** Writes the codes of a block: their low four bits as nibbles, and their upper two bits, four of them in each byte. */
 function writeCodes(codes: usize, block: usize): void {
   const low = i8x16.splat(15);
   for (let half: usize = 0; half < 2; half++) {

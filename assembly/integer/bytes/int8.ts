@@ -50,8 +50,7 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
 /**
  * Quantises x [rows, k], where k is a multiple of 32, to 8 bits, and returns the bit pattern of its largest magnitude.
  * A block of 32 elements has a scale, its largest magnitude / 127, and a scaled sum: the scale times the sum of its
- * codes.
- * With `planes` 2, a code is stored as low - 128 sign in two planes, so that both parts fit the 7-bit operand of
+ * codes. With `planes` 2, a code is stored as low - 128 sign in two planes, so that both parts fit the 7-bit operand of
  * relaxed dot products. One row is written in order. Several rows are written in tiles of INT8_ROWS rows, padded with
  * zeros: four codes of each row alternate, and so do the rows' scales and sums. A tile has the size of INT8_ROWS rows
  * of `int8RowBytes`.
