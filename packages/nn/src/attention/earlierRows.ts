@@ -1,8 +1,8 @@
 import { slice, type Tensor } from "@lowrank/core";
 
 /**
- * Returns `count` tensors [B, T, W]. Tensor i (from 1) holds the rows i places before the last T rows of `rows` [B,
- * count + T, W].
+ * Returns what a causal convolution reads: `count` tensors [B, T, W] from `rows` [B, count + T, W], whose last T rows
+ * are the current ones. Tensor i (counted from 1) holds, for each current row, the row i positions before it.
  */
 export function earlierRows(rows: Tensor, count: number): Tensor[] {
   const T = rows.shape[1] - count;

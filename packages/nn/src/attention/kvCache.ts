@@ -19,14 +19,14 @@ const cacheKeys: OptionKeys<KVCacheOptions> = {
 };
 
 /**
- * Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer, and the last rows that convolutions
- * read.
+ * A key-value cache: keys and values of earlier tokens, f32 [B, capacity, Hkv, d] for each layer, and the rows of the
+ * last tokens that convolutions read again.
  */
 export class KVCache implements AttentionCache, Disposable {
   readonly capacity: number;
   readonly #keys: Tensor[];
   readonly #values: Tensor[];
-  /** The last rows [B, count, W] of each layer that reads earlier rows. */
+  /** For each layer with a convolution, the rows [B, count, W] of the last tokens. */
   readonly #rows = new Map<number, Tensor>();
   #length = 0;
 
@@ -40,14 +40,14 @@ export class KVCache implements AttentionCache, Disposable {
     this.#values = layerCaches(options).map(make);
   }
 
-  /** Number of tokens whose keys and values every layer stores. */
+  /** Number of tokens in the cache, whose keys and values every layer has stored. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * Stores keys and values of new tokens [B, T, Hkv, d]. Returns the whole cache, whose first `keyLength` rows are in
-   * use.
+   * Stores a layer's keys and values of new tokens [B, T, Hkv, d]. Returns the layer's whole cache; its first
+   * `keyLength` rows are in use.
    */
   update(layer: number, keys: Tensor, values: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
     const keyLength = this.#length + keys.shape[1];
@@ -79,8 +79,8 @@ export class KVCache implements AttentionCache, Disposable {
   }
 
   /**
-   * Discards all but the first `length` tokens. Returns the number of tokens left: 0 if layers need earlier rows for
-   * convolutions, because those rows are gone.
+   * Removes all but the first `length` tokens. Returns the number of tokens left. That is 0 if layers have
+   * convolutions, because the rows that these need are no longer stored.
    */
   truncate(length: number): number {
     const isShorter = length < this.#length;
@@ -95,8 +95,8 @@ export class KVCache implements AttentionCache, Disposable {
   }
 
   /**
-   * Replaces sequence i by a copy of sequence `from[i]`, as in beam search. `from` is i32 and may name more or fewer
-   * sequences than before.
+   * Selects sequences, as beam search does: sequence i becomes a copy of sequence from[i]. `from` is i32 [n], where n
+   * becomes the new number of sequences.
    */
   reorder(from: Tensor): void {
     const chosen = (tensor: Tensor): Tensor => {

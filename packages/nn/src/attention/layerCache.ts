@@ -1,18 +1,18 @@
-/** The sizes of the values that one layer caches per token. */
+/** Sizes of what one layer stores in a cache for each token. */
 export interface LayerCache {
-  /** Heads of its keys and values; 0 for a layer without keys and values. */
+  /** Number of heads of the layer's keys and values; 0 if the layer has no attention. */
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** The width of the rows that a convolution reads. Default 0: no convolution. */
+  /** Width of the rows that the layer's convolution reads again later. Default 0: the layer has no convolution. */
   readonly rowWidth?: number;
 }
 
-/** The sizes of a cache: one set for all layers, or one per layer. */
+/** Sizes of a cache for all layers of a model. */
 export interface CacheSizes {
   readonly layers: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** The sizes of each layer, if they differ. Default: all layers have the same heads. */
+  /** The sizes of each layer, if they differ. Default: every layer has `keyValueHeads` heads of size `headDim`. */
   readonly perLayer?: readonly LayerCache[];
 }
 

@@ -8,10 +8,10 @@ const attendKeys: OptionKeys<CachedAttendOptions> = {
 };
 
 /**
- * Several documents packed into one row, where tokens attend only within their document. Pass it to a decoder's forward
- * pass instead of a cache, with the positions of the tokens as `positionIds`. `starts`, i32 [B, T], holds for each
- * token the index in its row of its document's first token. Padding counts as a document. `starts` must live until the
- * backward pass.
+ * The cache argument for training on several documents packed into one row: tokens attend only within their document.
+ * Pass it to a decoder's forward pass, with the tokens' positions in their documents as `positionIds`. `starts`, i32
+ * [B, T], holds for each token the index in its row of the first token of its document. Padding counts as a document.
+ * `starts` must live until the backward pass.
  */
 export class PackedDocuments implements AttentionCache {
   readonly length = 0;
@@ -26,7 +26,7 @@ export class PackedDocuments implements AttentionCache {
     this.#starts = starts;
   }
 
-  /** Throws: virtual tokens come before a row, but each of its documents would need a copy of them. */
+  /** Throws, because packed rows cannot have virtual tokens: each document would need a copy of them. */
   update(): void {
     throw new Error("PackedDocuments: documents in one row share no prefix; train a prompt method without packing");
   }
@@ -57,6 +57,6 @@ export class PackedDocuments implements AttentionCache {
     return earlierRows(all, count).map((one, i) => mul(one, to(ge(before, i + 1), { dtype: "f32" })));
   }
 
-  /** Does nothing, because `length` is always 0. */
+  /** Does nothing, because this cache stores no tokens. */
   advance(): void {}
 }

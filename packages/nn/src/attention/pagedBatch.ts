@@ -3,13 +3,17 @@ import { checkOptions, type OptionKeys, pagedAttention, pagedWrite } from "@lowr
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import type { PagedKVCache } from "./pagedKVCache.ts";
 
-/** Rows of one or more sequences, and the pages of these sequences. */
+/**
+ * The rows (tokens) of one forward pass, which belong to one or more sequences, and the page tables of these sequences.
+ */
 export interface PagedRows {
-  /** The position of each of N rows in its sequence. */
+  /** Position of each of the N rows in its sequence. */
   readonly positions: Int32Array;
-  /** Each row's sequence, as an index of `tables`. */
+  /** Sequence of each row, as an index into `tables`. */
   readonly sequences: Int32Array;
-  /** The page table of each sequence: entry i is the page of positions i * pageSize to (i + 1) * pageSize - 1. */
+  /**
+   * Page table of each sequence: entry i is the page that stores the positions i * pageSize to (i + 1) * pageSize - 1.
+   */
   readonly tables: readonly Int32Array[];
 }
 
@@ -17,15 +21,16 @@ const attendKeys: OptionKeys<CachedAttendOptions> = {
   ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
 };
 
-/** Pads short page tables; no page has this number. */
+/** Fills up short page tables. No page has this number. */
 const noPage = -1;
 
 /**
- * N rows of a paged cache for one forward pass, as a batch [N, 1]. Every layer writes all rows to their pages before it
- * attends, so rows of one sequence attend to each other. Create it inside the scope of the pass.
+ * The cache argument of a forward pass over N rows of several sequences in a paged cache, as a batch [N, 1]. In each
+ * layer all rows are written to their pages before attention, so rows of one sequence can attend to each other. Create
+ * it inside the scope of the forward pass.
  */
 export class PagedBatch implements AttentionCache {
-  /** The largest position, which is the number of tokens before it. */
+  /** The largest position of a row. */
   readonly length: number;
   readonly holdsSeveral = true;
   readonly #cache: PagedKVCache;
@@ -34,7 +39,7 @@ export class PagedBatch implements AttentionCache {
   readonly #slots: Tensor;
   readonly #batch: PagedRows;
 
-  /** Throws for rows without a page, and for two rows at the same position of a page. */
+  /** Throws if a row has no page, or if two rows would be written to the same place of a page. */
   constructor(cache: PagedKVCache, batch: PagedRows) {
     const slots = slotsOf(cache, batch);
     const { positions, sequences, tables } = batch;
@@ -95,7 +100,7 @@ export class PagedBatch implements AttentionCache {
     });
   }
 
-  /** Does nothing: the caller gives the rows' positions. */
+  /** Does nothing: the caller passes the rows' positions to the constructor. */
   advance(): void {}
 }
 
@@ -105,7 +110,7 @@ function asRows(x: Tensor): Tensor {
   return reshape(x, [rows, heads, size]);
 }
 
-/** Returns the slot of each row in the page pools, counted in positions. */
+/** Returns the slot of each row in the page pools: page * pageSize + offset in the page. */
 function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tables }: PagedRows): Int32Array {
   if (positions.length !== sequences.length) {
     throw new Error(

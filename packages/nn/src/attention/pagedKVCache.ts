@@ -4,9 +4,9 @@ import { type CacheSizes, layerCaches } from "./layerCache.ts";
 
 /** Sizes of a paged key-value cache. */
 export interface PagedKVCacheOptions extends CacheSizes {
-  /** The number of pages that all sequences share. */
+  /** Number of pages, shared by all sequences. */
   pages: number;
-  /** Positions per page. Default 16. */
+  /** Number of positions in a page. Default 16. */
   pageSize?: number;
   /** The backend that runs the model: `model.backend`. Default: the backend set by `init`. */
   backend?: Backend;
@@ -17,22 +17,22 @@ const cacheKeys: OptionKeys<PagedKVCacheOptions> = {
   ...({ perLayer: true, backend: true } as const),
 };
 
-/** The keys and the values of one layer, f32 [pages, pageSize, Hkv, d] each; Hkv may be 0. */
+/** Keys and values of one layer, each f32 [pages, pageSize, Hkv, d]. Hkv is 0 for a layer without attention. */
 export interface PagedLayer {
   readonly keys: Tensor;
   readonly values: Tensor;
 }
 
 /**
- * A key-value cache in pages that sequences allocate and free. A page has the same number in every layer. The caller
- * assigns pages: a table lists the pages of a sequence in order.
+ * A key-value cache divided into pages, as in vLLM. The caller assigns pages to sequences: a page table lists the pages
+ * of a sequence in order. A page has the same number in every layer.
  */
 export class PagedKVCache implements Disposable {
   readonly pages: number;
   readonly pageSize: number;
   readonly layers: readonly PagedLayer[];
   readonly backend: Backend;
-  /** The rows [pages, pageSize, 1, W] of layers whose convolutions read earlier rows. */
+  /** For each layer with a convolution, the rows [pages, pageSize, 1, W] that it reads again later. */
   readonly #rows = new Map<number, Tensor>();
 
   constructor(options: PagedKVCacheOptions) {
@@ -56,7 +56,10 @@ export class PagedKVCache implements Disposable {
     return 4 * this.#pools().reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Returns the rows of a layer, f32 [pages, pageSize, 1, W]. The first call creates them as zeros. */
+  /**
+   * Returns the rows that a layer's convolution has stored, f32 [pages, pageSize, 1, W]. The first call creates them as
+   * zeros.
+   */
   rowsOf(layer: number, width: number): Tensor {
     const known = this.#rows.get(layer);
     if (known) return known;
@@ -65,7 +68,9 @@ export class PagedKVCache implements Disposable {
     return made;
   }
 
-  /** Copies page `from` to page `to` in every layer, for sequences that share the start of a page and then differ. */
+  /**
+   * Copies page `from` to page `to` in every layer, so that two sequences with a common start can continue differently.
+   */
   copyPage(from: number, to: number): void {
     for (const page of [from, to]) {
       if (Number.isInteger(page) && page >= 0 && page < this.pages) continue;

@@ -2,23 +2,23 @@ import type { Tensor } from "@lowrank/core";
 import type { Module } from "../module/module.ts";
 import type { CacheSizes } from "./layerCache.ts";
 
-/** Trained rows that come before every sequence, in the role of tokens. */
+/** Trained vectors that a prompt method (such as prompt tuning) puts before every sequence. */
 export interface VirtualTokens {
   /**
-   * "embeddings": rows before the embeddings of the tokens. "cache": keys and values that each layer attends to before
-   * its own.
+   * "embeddings": vectors before the token embeddings. "cache": keys and values that each layer attends to, before
+   * those that it computes.
    */
   readonly kind: "embeddings" | "cache";
   /** Number of virtual tokens. */
   readonly count: number;
   /**
-   * Returns f32 [count, D]. For a cache: [count, layers, 2, Hkv, d], with keys at 0 and values at 1, as attention takes
-   * them.
+   * Returns the vectors: f32 [count, D] for "embeddings", or [count, layers, 2, Hkv, d] for "cache", with the keys at
+   * index 0 of dimension 2 and the values at 1.
    */
   rows(): Tensor;
 }
 
-/** The sizes of a stack of attention layers. Virtual tokens and caches must match them. */
+/** The sizes of a model's attention layers, which virtual tokens and caches must match. */
 export interface AttentionSizes extends CacheSizes {
   readonly hiddenSize: number;
   readonly attentionHeads: number;
@@ -26,9 +26,12 @@ export interface AttentionSizes extends CacheSizes {
 
 /** A model that can prepend virtual tokens to its sequences. */
 export interface PromptableModel extends Module {
-  /** Null: no virtual tokens. */
+  /** The virtual tokens to put before each sequence; null for none. */
   virtualTokens: VirtualTokens | null;
   readonly attentionSizes: AttentionSizes;
-  /** True if layers look up tokens by their ids, so virtual embeddings cannot be prepended. Default false. */
+  /**
+   * True if layers also look up values by token id, so that virtual embeddings, which have no ids, cannot be used.
+   * Default false.
+   */
   readonly needsTokenIds?: boolean;
 }

@@ -26,13 +26,13 @@ import { expectSizes } from "./expectSizes.ts";
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
-  /** The weight of the current batch in the running statistics. Default 0.1. */
+  /** Weight of the current batch when the running statistics are updated. Default 0.1. */
   momentum?: number;
 }
 
 /**
- * Normalises each channel of [N, C, ...]: by batch statistics in training mode, by running statistics in evaluation
- * mode. Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+ * Normalises each channel of [N, C, ...] by the mean and variance of the batch in training mode, or by the running
+ * statistics in evaluation mode. Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
  */
 abstract class BatchNorm extends Module {
   weight: Parameter;
@@ -42,7 +42,7 @@ abstract class BatchNorm extends Module {
   num_batches_tracked: ModuleBuffer;
   readonly eps: number;
   readonly momentum: number;
-  /** The allowed dimension counts of the input. */
+  /** Numbers of dimensions that the input may have. */
   protected abstract readonly ranks: readonly number[];
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {

@@ -5,7 +5,7 @@ import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 
-/** The filters of a convolution, or the sizes from which to draw them. */
+/** Arguments of a convolution layer: existing filters, or the sizes of filters with random initial values. */
 type Filters<Size> =
   | readonly [weight: Parameter, bias?: Parameter | null, options?: Conv2dOptions]
   | readonly [inChannels: number, outChannels: number, kernelSize: Size, options?: Conv2dOptions & CreateLayerOptions];

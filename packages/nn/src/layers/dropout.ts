@@ -6,7 +6,10 @@ export class Dropout extends Module {
   readonly p: number;
   readonly generator: Generator;
 
-  /** `p` defaults to 0.5. `generator` draws the elements to zero; default: the generator that `manualSeed` seeds. */
+  /**
+   * `p`, the probability that an element is zeroed, defaults to 0.5. `generator` defaults to the one that `manualSeed`
+   * seeds.
+   */
   constructor(p = 0.5, generator: Generator = defaultGenerator) {
     super();
     this.p = p;
@@ -18,7 +21,7 @@ export class Dropout extends Module {
   }
 
   /**
-   * Returns the options that make `attention` drop its weights with this layer's p and generator. Empty in evaluation
+   * Returns this layer's p and generator as options for `attention`, to drop attention weights. Empty in evaluation
    * mode.
    */
   ofAttention(): AttentionDropout {

@@ -7,15 +7,16 @@ import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Options of a fresh `Embedding`. */
 export interface EmbeddingOptions {
-  /** The id of padding, whose row is zero and is not trained. A negative id counts from the end. Default null. */
+  /**
+   * Id of the padding token. Its row is zero and is not trained. A negative id counts from the end. Default null: no
+   * padding.
+   */
   paddingIdx?: number | null;
   /** The generator of the weights. Default: the generator that `manualSeed` seeds. */
   generator?: Generator;
 }
 
-/**
- * Returns the row index of a padding id among `rows` rows, or null without a padding id. Throws for an id out of range.
- */
+/** Returns `id` as a row index from 0 to rows - 1, or null if it is not given. Throws for an id out of range. */
 function paddingRow(id: number | null | undefined, rows: number): number | null {
   if (id === null || id === undefined) return null;
   if (Number.isInteger(id) && id >= -rows && id < rows) return id < 0 ? id + rows : id;
@@ -36,12 +37,12 @@ function drawn(rows: number, dim: number, padding: number | null, generator?: Ge
 /** Looks up rows of `weight` [vocabulary, dim] by id: maps i32 ids [...] to [..., dim]. */
 export class Embedding extends Module {
   weight: Parameter;
-  /** The id of padding, whose row gets no gradient from lookups. Null: all rows train. */
+  /** Id of the padding token, whose row gets no gradient from lookups. Null: all rows train. */
   readonly paddingIdx: number | null;
 
   /** Creates a layer from existing rows. */
   constructor(weight: Parameter, options?: Omit<EmbeddingOptions, "generator">);
-  /** Creates a fresh layer with PyTorch's initialisation, N(0, 1). The row of padding is zero. */
+  /** Creates a fresh layer with PyTorch's initialisation, N(0, 1). The padding token's row is zero. */
   constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions);
   constructor(
     first: Parameter | number,

@@ -1,6 +1,6 @@
 /**
- * Throws unless all sizes of a fresh layer are whole numbers above 0. `example` is code for the error message that
- * creates a layer.
+ * Throws unless all sizes of a new layer are whole numbers above 0. `example` is code that creates such a layer, for
+ * the error message.
  */
 export function expectSizes(layer: string, sizes: readonly unknown[], example: string): void {
   if (sizes.every((size) => Number.isInteger(size) && (size as number) > 0)) return;
@@ -8,8 +8,8 @@ export function expectSizes(layer: string, sizes: readonly unknown[], example: s
 }
 
 /**
- * Returns the length of the last dimension, over which a norm is taken. `shape` is that length, or an array with only
- * that length.
+ * Returns the size of the last dimension, over which a norm layer normalises. `shape` is this size, or an array that
+ * holds only this size. Throws for other arrays.
  */
 export function normalizedSize(layer: string, shape: number | readonly number[]): number {
   const sizes = typeof shape === "number" ? [shape] : shape;

@@ -2,7 +2,7 @@ import { flatten, type Tensor } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 
-/** Merges the dimensions from `startDim` (default 1) to `endDim` (default last). */
+/** Merges the dimensions from `startDim` (default 1) to `endDim` (default: the last one) into one. */
 export class Flatten extends Module {
   readonly startDim: number;
   readonly endDim: number;

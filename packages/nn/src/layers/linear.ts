@@ -25,8 +25,8 @@ export class Linear extends Module {
   weight: Parameter;
   bias: Parameter | null;
   /**
-   * "int8" rounds x to 8-bit integers, with one scale per 32 elements, if the weight has integer codes or is nf4 or
-   * fp4. This is faster for such weights. Default "f32".
+   * "int8" rounds the input x to 8-bit integers, with one scale per 32 elements. This is faster for weights that are
+   * nf4, fp4 or a GGUF format with integer codes, and has no effect for others. Default "f32": x is not rounded.
    */
   activations: "f32" | "int8" = "f32";
 
@@ -54,12 +54,14 @@ export class Linear extends Module {
     return this.weight.shape[0];
   }
 
-  /** True if `forward` computes exactly x Wᵀ + b, so that an op may use the weight directly. False if x is rounded. */
+  /**
+   * True if `forward` computes exactly x Wᵀ + b, so that other ops may use the weight instead. False if it rounds x.
+   */
   get isExact(): boolean {
     return this.activations === "f32" || !supportsInt8Activations(this.weight);
   }
 
-  /** Runs `fn` (synchronously) without rounding x. */
+  /** Runs `fn` (synchronously) with the rounding of x switched off, and returns its result. */
   exactly<T>(fn: () => T): T {
     const { activations } = this;
     this.activations = "f32";

@@ -7,9 +7,12 @@ import { Linear } from "./linear.ts";
  * Options of 4-bit quantisation, with the names and meanings of transformers' BitsAndBytesConfig.
  */
 export interface Linear4bitOptions {
-  /** The code table: `bnb_4bit_quant_type`. Default "nf4", made for normally distributed weights. */
+  /**
+   * Table of the 16 values that a code can stand for: `bnb_4bit_quant_type`. Default "nf4", made for normally
+   * distributed weights.
+   */
   quantType?: QuantType;
-  /** Elements that share a scale: a power of two from 32 to 4096. Default 64. */
+  /** Number of consecutive elements that share a scale: a power of two from 32 to 4096. Default 64. */
   blockSize?: number;
   /** Quantise the scales too, which saves 0.37 bits per parameter: `bnb_4bit_use_double_quant`. Default false. */
   doubleQuant?: boolean;
@@ -19,13 +22,13 @@ export interface Linear4bitOptions {
 export const linear4bitKeys: OptionKeys<Linear4bitOptions> = { quantType: true, blockSize: true, doubleQuant: true };
 
 /**
- * y = x Wᵀ + b with a frozen W [out, in] in 4 bits, as bitsandbytes' Linear4bit. W is the weight of a Linear, or the
- * transposed weight of a Conv1D. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ * y = x Wᵀ + b with a frozen weight W [out, in] in 4 bits, as bitsandbytes' Linear4bit. W is the quantised weight of a
+ * Linear, or the transposed one of a Conv1D. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
  */
 export class Linear4bit extends Linear {
   /**
-   * Creates a layer from a packed weight. Throws for other weights, and for sizes: use `quantizeLinear` to quantise.
-   * The quantisation code is separate, so that web pages without it do not download it.
+   * Creates a layer from a weight that is already packed, else throws; `quantizeLinear` quantises a layer. The
+   * quantisation code is not imported here, so that web pages that do not use it need not download it.
    */
   constructor(weight: Parameter, bias: Parameter | null = null) {
     if (typeof weight === "number") {

@@ -26,7 +26,7 @@ abstract class Pooling<Size, Options extends object> extends Module {
   }
 }
 
-/** The maximum of each window of [N, C, L]. */
+/** Max pooling: the largest element of each window of [N, C, L]. */
 export class MaxPool1d extends Pooling<number, MaxPool1dOptions> {
   constructor(kernelSize: number, options: MaxPool1dOptions = {}) {
     super(kernelSize, options, maxPoolKeys);
@@ -37,7 +37,7 @@ export class MaxPool1d extends Pooling<number, MaxPool1dOptions> {
   }
 }
 
-/** The maximum of each window of [N, C, H, W]. */
+/** Max pooling: the largest element of each window of [N, C, H, W]. */
 export class MaxPool2d extends Pooling<Size2d, MaxPool2dOptions> {
   constructor(kernelSize: Size2d, options: MaxPool2dOptions = {}) {
     super(kernelSize, options, maxPoolKeys);
@@ -48,7 +48,7 @@ export class MaxPool2d extends Pooling<Size2d, MaxPool2dOptions> {
   }
 }
 
-/** The mean of each window of [N, C, L]. */
+/** Average pooling: the mean of each window of [N, C, L]. */
 export class AvgPool1d extends Pooling<number, AvgPool1dOptions> {
   constructor(kernelSize: number, options: AvgPool1dOptions = {}) {
     super(kernelSize, options, avgPoolKeys);
@@ -59,7 +59,7 @@ export class AvgPool1d extends Pooling<number, AvgPool1dOptions> {
   }
 }
 
-/** The mean of each window of [N, C, H, W]. */
+/** Average pooling: the mean of each window of [N, C, H, W]. */
 export class AvgPool2d extends Pooling<Size2d, AvgPool2dOptions> {
   constructor(kernelSize: Size2d, options: AvgPool2dOptions = {}) {
     super(kernelSize, options, avgPoolKeys);

@@ -5,8 +5,8 @@ import type { Linear } from "./linear.ts";
 import { Linear4bit, type Linear4bitOptions } from "./linear4bit.ts";
 
 /**
- * Returns a Linear4bit with the layer's weight quantised to 4 bits; the bias is shared. Throws for weights that are not
- * f32, f16 or bf16.
+ * Returns a Linear4bit whose weight is this layer's, quantised to 4 bits; the bias is shared. Throws unless the weight
+ * is f32, f16 or bf16.
  */
 export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
   const { weight, bias } = layer;
@@ -17,7 +17,7 @@ export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOption
   return quantized;
 }
 
-/** Packs a weight [out, in], or [in, out] if `transposed`, into 4 bits [out, in]. The caller must free the result. */
+/** Quantises a weight [out, in], or [in, out] if `transposed`, to 4 bits [out, in]. The caller must free the result. */
 export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
   return scope(() => {
     const source = weight.detach();

@@ -1,9 +1,9 @@
 import { eq, isGradEnabled, type Tensor, tensor, where } from "@lowrank/core";
 
 /**
- * Stops the gradient of looked-up rows whose id is `paddingIdx`, as PyTorch's `padding_idx`
- * does. `ids` broadcast over `found`. Other uses of the same table, such as a tied output
- * layer, still train that row.
+ * Returns embeddings without gradient where the id is `paddingIdx`, as for PyTorch's `padding_idx`. `found` are the
+ * looked-up rows, over which `ids` broadcast. Other uses of the same table, such as a tied output layer, still train
+ * the padding row.
  */
 export function stopAtPadding(found: Tensor, ids: Tensor, paddingIdx: number | null): Tensor {
   if (paddingIdx === null || !found.requiresGrad || !isGradEnabled()) return found;

@@ -2,11 +2,11 @@ import { type Generator, rand } from "@lowrank/core";
 import type { OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../module/parameter.ts";
 
-/** Options of layers that draw their weights. */
+/** Options of layers that initialise their weights with random values. */
 export interface CreateLayerOptions {
   /** True for a layer with a bias. Default true. */
   bias?: boolean;
-  /** The generator of the weights. Default: the generator that `manualSeed` seeds. */
+  /** Generator that draws the initial weights. Default: the generator that `manualSeed` seeds. */
   generator?: Generator;
 }
 

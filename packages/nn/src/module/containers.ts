@@ -51,7 +51,7 @@ export class Sequential extends ModuleList<UnaryModule> {
   }
 }
 
-/** Modules by name; each child has its key as its name. Adapters use it. */
+/** A dictionary of modules; each key is the name of a child. Adapters use it. */
 export class ModuleDict<T extends Module = Module> extends Module {
   readonly #items: Map<string, T>;
 

@@ -1,7 +1,7 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { Module } from "./module.ts";
 
-/** Returns a module and all its submodules as an indented tree. Equal neighbours in a list share a line. */
+/** Returns a module and all its submodules as an indented tree. Consecutive equal items of a list share a line. */
 export function describeModule(module: Module): string {
   const own = settings(module);
   const children = grouped(
@@ -13,7 +13,7 @@ export function describeModule(module: Module): string {
   return `${name}(\n${lines.map((line) => `  ${line}\n`).join("")})`;
 }
 
-/** Returns the direct tensors of a module and its plain settings, one text each. */
+/** Returns a text for each parameter, buffer and plain setting of a module. */
 function settings(module: Module): string[] {
   return Object.entries(module).flatMap(([name, value]) => {
     if (value instanceof Tensor) return [`${name}: ${value.dtype} ${formatShape(value.shape)}`];
@@ -27,7 +27,7 @@ interface Child {
   readonly text: string;
 }
 
-/** Returns a line for each child, and one line for a run of numbered children with equal texts. */
+/** Returns a line for each child. Consecutive numbered children with the same text share a line. */
 function grouped(children: readonly Child[]): string[] {
   const lines: string[] = [];
   for (let i = 0; i < children.length; ) {

@@ -1,9 +1,8 @@
-/** Fields that were already warned about. */
+/** Names of fields for which the warning has been printed. */
 const warned = new Set<string>();
 
 /**
- * Warns, once for each field, that modules or parameters in a plain array, map or object are not
- * registered in their module.
+ * Warns, once per field, that modules or parameters in a plain array, map or object are not registered in their module.
  */
 export function warnOfHiddenField(field: string, isModule: boolean, isArray: boolean): void {
   if (warned.has(field)) return;

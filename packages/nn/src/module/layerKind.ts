@@ -1,5 +1,5 @@
 /**
- * The kinds of layer that adapters support. They differ in the weight's layout; "attention" and "residual" have no
- * weight.
+ * Kinds of layers that adapters can wrap. Kinds with a weight differ in its layout; "attention" and "residual" have
+ * none.
  */
 export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual";

@@ -3,15 +3,15 @@ import { copyInto, type DType, formatShape, isPacked, noGrad, scope, type Tensor
 /** Tensors by name, as `stateDict` returns them. */
 export type StateDict = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
-/** The names in which a module and a state dict differ. */
+/** Differences between the names of a module's tensors and the names in a state dict. */
 export interface LoadReport {
-  /** Names of the module that the dict lacks. */
+  /** Names that the module has and the state dict lacks. */
   missingKeys: string[];
-  /** Names of the dict that the module lacks. */
+  /** Names that the state dict has and the module lacks. */
   unexpectedKeys: string[];
 }
 
-/** Dtypes that convert to f32 without rounding. */
+/** Dtypes that can be converted to f32 without rounding. */
 const widened: readonly DType[] = ["f16", "bf16"];
 
 function misfit(name: string, target: Tensor, source: Tensor): string | undefined {
@@ -30,9 +30,9 @@ function misfit(name: string, target: Tensor, source: Tensor): string | undefine
 }
 
 /**
- * Copies tensors by name into `targets`, in place; f16 and bf16 are widened to f32. A tensor with several names needs
- * only one of them in `dict`. If anything does not fit, throws one error that lists every mismatch, and changes
- * nothing. Names may differ unless `strict`.
+ * Copies tensors by name into `targets`, in place; f16 and bf16 are converted to f32. A tensor with several names needs
+ * only one of them in `dict`. Throws one error that lists every mismatch, and then changes nothing. Unless `strict`,
+ * different names are not errors.
  */
 export function loadTensors(targets: ReadonlyMap<string, Tensor>, dict: StateDict, strict: boolean): LoadReport {
   const given = dict instanceof Map ? (dict as ReadonlyMap<string, Tensor>) : new Map(Object.entries(dict));

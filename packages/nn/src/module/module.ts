@@ -26,7 +26,7 @@ export abstract class Module {
     return new this(...args);
   }
 
-  /** The kind of layer for adapters. Null for a module that they cannot wrap. */
+  /** Kind of layer, by which adapters choose how to wrap it; null for modules that they cannot wrap. */
   get layerKind(): LayerKind | null {
     return null;
   }
@@ -73,7 +73,7 @@ export abstract class Module {
     }
   }
 
-  /** Yields all buffers by path. */
+  /** Yields all buffers (tensors that are not trained) by path. */
   *namedBuffers(): Iterable<[string, ModuleBuffer]> {
     for (const [path, value] of this.#namedTensors()) if (value instanceof ModuleBuffer) yield [path, value];
   }
@@ -96,7 +96,7 @@ export abstract class Module {
     for (const [, parameter] of this.namedParameters()) yield parameter;
   }
 
-  /** Returns the module at `path`. Throws an error that names the missing part and the existing children. */
+  /** Returns the module at `path`. If there is none, throws an error that lists the children that exist. */
   getSubmodule(path: string): Module {
     let module: Module = this;
     if (path === "") return module;
@@ -111,7 +111,7 @@ export abstract class Module {
     return module;
   }
 
-  /** Replaces the module at `path` by `module`. Throws if no module is there. */
+  /** Replaces the module at `path` by `module`. Throws if `path` does not exist. */
   setSubmodule(path: string, module: Module): void {
     const dot = path.lastIndexOf(".");
     const name = path.slice(dot + 1);
@@ -121,7 +121,7 @@ export abstract class Module {
     parent.setChild(name, module);
   }
 
-  /** Replaces a direct child. Containers override it. */
+  /** Replaces a direct child module. Containers, which store their children elsewhere, override this method. */
   protected setChild(name: string, module: Module): void {
     (this as unknown as Record<string, Module>)[name] = module;
   }
@@ -138,7 +138,8 @@ export abstract class Module {
   }
 
   /**
-   * The backend of the first parameter. The module creates its tensors there. Throws if the module has no parameters.
+   * The backend of the first parameter, on which the module also creates other tensors. Throws if there are no
+   * parameters.
    */
   get backend(): Backend {
     for (const parameter of this.parameters()) return parameter.storage.backend;
@@ -146,8 +147,8 @@ export abstract class Module {
   }
 
   /**
-   * Moves parameters, buffers and gradients to another backend, in place: references to a parameter stay valid.
-   * Recorded operations of a backward pass are not moved. An optimiser's state is moved by the optimiser's `to`.
+   * Moves parameters, buffers and gradients to another backend, in place: references to a parameter stay valid. Does
+   * not move recorded ops, so call `backward` before. Call the optimiser's `to` for its state.
    */
   async to(backend: Backend | Promise<Backend>): Promise<this> {
     const target = await backend;
@@ -162,7 +163,7 @@ export abstract class Module {
     return this;
   }
 
-  /** Yields this module's direct parameters and other tensors. Tensors of its children are not included. */
+  /** Yields the parameters and buffers of this module itself, without those in child modules. */
   protected *ownTensors(): Iterable<Tensor> {
     for (const value of Object.values(this)) if (value instanceof Tensor) yield value;
   }
@@ -176,10 +177,10 @@ export abstract class Module {
   }
 
   /**
-   * Copies tensors by path into parameters and buffers, in place, so optimisers and tied layers use the new values. A
-   * tied parameter needs only one of its names. If anything does not fit, throws one error that lists missing and
-   * unexpected keys, shapes and dtypes, and changes nothing. With `strict: false` missing and unexpected keys are
-   * returned instead.
+   * Copies tensors by path into parameters and buffers, in place, so that optimisers and tied layers see the new
+   * values. A tied parameter needs only one of its names. Throws one error that lists all missing and unexpected keys,
+   * wrong shapes and dtypes, and then changes nothing. With `strict: false`, missing and unexpected keys are returned
+   * and not errors.
    */
   loadStateDict(dict: StateDict, options: { strict?: boolean } = {}): LoadReport {
     checkOptions("loadStateDict", options, { strict: true });
@@ -204,12 +205,12 @@ export interface UnaryModule extends Module {
   forward(x: Tensor): Tensor;
 }
 
-/** Modules whose fields were already checked. */
+/** Modules that `warnOfHidden` has already checked. */
 const looked = new WeakSet<Module>();
 
 /**
- * Warns of fields that hold modules or parameters in a plain array, map or object. These are not registered, so they
- * are neither trained nor saved. `found` are modules and parameters registered elsewhere.
+ * Warns of fields that hold modules or parameters in a plain array, map or object: these are not registered, so they
+ * are neither trained nor saved. `found` lists the modules and parameters that are registered.
  */
 function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
   if (looked.has(module)) return;
@@ -226,7 +227,9 @@ function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
   }
 }
 
-/** Returns a module or parameter that a plain array, set, map or object holds, if `found` lacks it. */
+/**
+ * Returns the first module or parameter in a plain array, set, map or object that `found` does not list, or undefined.
+ */
 function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): unknown {
   if (value instanceof Module || value instanceof Parameter) return found.has(value) ? undefined : value;
   if (depth === 0 || typeof value !== "object" || value === null) return undefined;

@@ -7,12 +7,15 @@ import { checkOptions } from "@lowrank/core/internal";
  */
 export class Parameter extends Tensor {
   /**
-   * The matmul precision of products with the parameter while it is frozen. Default: the precision set by
+   * Lowest precision allowed in matrix products with this parameter while it is frozen. Default: the precision set by
    * `setFloat32MatmulPrecision`.
    */
   precision?: MatmulPrecision;
 
-  /** Shares the memory of `data`. Requires gradients by default, unless `data` is packed: packed tensors cannot. */
+  /**
+   * Creates a parameter that shares the memory of `data`. It requires gradients by default, except if `data` is packed:
+   * packed tensors cannot be trained.
+   */
   constructor(data: Tensor, options: { requiresGrad?: boolean } = {}) {
     if (!(data instanceof Tensor)) throw new Error("Parameter: it takes a tensor, as in new Parameter(zeros([2, 3]))");
     checkOptions("Parameter", options, { requiresGrad: true });
@@ -31,7 +34,7 @@ export class Parameter extends Tensor {
   }
 }
 
-/** Throws unless `value` is a parameter. `example` is code for the error message that creates such a layer. */
+/** Throws unless `value` is a parameter. `example` is code that creates such a layer, for the error message. */
 export function expectParameter(layer: string, name: string, value: unknown, example: string): void {
   if (value instanceof Parameter) return;
   const given = value instanceof Tensor ? "a tensor that is no Parameter" : String(value);

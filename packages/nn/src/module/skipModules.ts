@@ -1,8 +1,8 @@
 import { nearestName } from "@lowrank/core/internal";
 
 /**
- * Returns a test for paths by transformers' rule. An entry matches the end of a path, or its start up to a dot. The
- * start may be a regular expression.
+ * Returns a function that tests if a path matches an entry of `skipModules`, by transformers' rule: the entry is the
+ * end of the path, or matches its start up to a dot, where it may be a regular expression.
  */
 function rule(pattern: string): (path: string) => boolean {
   if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
@@ -19,8 +19,7 @@ function expression(pattern: string): RegExp {
 }
 
 /**
- * Returns the matching entry for each path that `skipModules` names. Throws for entries that match no path or every
- * path.
+ * Returns each path that an entry of `skipModules` matches, with that entry. Throws for an entry that matches no path.
  */
 export function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();

@@ -5,7 +5,7 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 /** Settings of `Adagrad`. */
 export interface AdagradOptions {
   lr: number;
-  /** The rate of step t is lr / (1 + (t - 1) lrDecay). */
+  /** Decay of the learning rate: at step t it is lr / (1 + (t - 1) lrDecay). */
   lrDecay: number;
   weightDecay: number;
   eps: number;

@@ -5,27 +5,27 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 
 /** Settings of `AdamW8bit`. */
 export interface AdamW8bitOptions extends AdamOptions {
-  /** Parameters with fewer elements keep their moments in f32. */
+  /** Parameters with fewer elements than this have moments in f32. */
   min8bitSize: number;
 }
 
-/** The tables that map codes to values, one per moment. */
+/** The values of the 256 codes, for each of the two moments. */
 interface Tables {
   first: Tensor;
   second: Tensor;
 }
 
 /**
- * AdamW whose moments take one byte per element, as bitsandbytes' AdamW8bit on its CPU backend. They are rounded to a
- * dynamic 8-bit map, signed for the first moment and unsigned for the second. Each block of 256 elements has a scale.
- * State tensors have bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * AdamW whose moments are quantised to 8 bits, as bitsandbytes' AdamW8bit on its CPU backend. They use a dynamic 8-bit
+ * map (signed for the first moment, unsigned for the second) and one scale per block of 256 elements. State tensors
+ * have bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
   readonly #tables = new Map<Backend, Tables>();
 
   /**
-   * Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, 8
-   * bits from 4096 elements on.
+   * Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, 8-bit moments for parameters of 4096 elements
+   * or more.
    */
   constructor(params: Params<AdamW8bitOptions>, options: Partial<AdamW8bitOptions> = {}) {
     super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, min8bitSize: 4096 }, options);
@@ -59,7 +59,7 @@ export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
     if (small.length) adamStep(...small, ...guard.tensors, { ...settings, decoupled: true });
   }
 
-  /** Frees the state tensors and the tables. */
+  /** Frees the state tensors and the code tables. */
   override dispose(): void {
     super.dispose();
     for (const { first, second } of this.#tables.values()) for (const table of [first, second]) table.dispose();

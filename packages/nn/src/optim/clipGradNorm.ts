@@ -3,8 +3,8 @@ import { clipToNorm, gradNorm, widen } from "@lowrank/core/internal";
 import { isHalf, writeRounded } from "./masterCopy.ts";
 
 /**
- * Scales the gradients so that their total norm is at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_`. Returns the
- * norm before, a scalar tensor (NaN if a gradient contains NaN).
+ * Scales the gradients in place so that their total norm is at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_`
+ * does. Returns the norm before scaling, as a scalar tensor (NaN if a gradient contains NaN).
  */
 export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): Tensor {
   const grads = [...params].flatMap(({ grad }) => (grad ? [grad] : []));

@@ -6,7 +6,10 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 /** Settings of `Lion`. */
 export interface LionOptions {
   lr: number;
-  /** Beta 1 weighs the average in the step; beta 2 is the decay of the average. */
+  /**
+   * Beta 1 is the weight of the running average (against the new gradient) in the step's direction; beta 2 is its decay
+   * rate.
+   */
   betas: readonly [number, number];
   weightDecay: number;
 }

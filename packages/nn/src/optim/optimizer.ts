@@ -12,34 +12,40 @@ import {
 import { checkOptions, moveTensors, type OptionKeys, widen } from "@lowrank/core/internal";
 import { isHalf, master, readParameter, writeRounded } from "./masterCopy.ts";
 
-/** Parameters that share settings. Settings that a group omits come from the optimiser's options. */
+/**
+ * Parameters that share settings, such as a learning rate. Settings that a group omits are taken from the optimiser's
+ * options.
+ */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
 
 /** The parameters of an optimiser, or groups of parameters with separate settings. */
 export type Params<O> = Iterable<Tensor> | Iterable<ParamGroup<O>>;
 
-/** The state of an optimiser: tensors by parameter (in the order of the groups) and name, and plain settings. */
+/** The state of an optimiser for a checkpoint: the settings of its groups, and the state tensors of its parameters. */
 export interface OptimizerState<O> {
-  /** Settings of each group, and the number of its parameters. */
+  /** Settings of each group, and the number of parameters in it. */
   groups: (O & { count: number })[];
-  /** Step count and state tensors of each parameter that was updated, by its position. */
+  /**
+   * Step count and state tensors (by name) of each parameter that was updated. The key is the parameter's position,
+   * counted over all groups.
+   */
   state: Map<number, { step: number; tensors: Record<string, Tensor> }>;
 }
 
-/** Shape and dtype of a state tensor, which starts at zero. */
+/** Shape and dtype of a state tensor, such as a moment. It starts as zeros. */
 export interface StateSpec {
   readonly shape: Shape;
   readonly dtype: "f32" | "u8";
 }
 
-/** Returns the specs of f32 state tensors with a parameter's shape. */
+/** Returns specs of f32 state tensors that have the shape of a parameter, one for each name. */
 export function stateLike({ shape }: Tensor, ...names: readonly string[]): Record<string, StateSpec> {
   return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
 }
 
-/** The inputs and parameters that make the ops of a step conditional on a guard, or only test the step. */
+/** The guard as an update's ops take it: an extra input tensor and a parameter. See `step`. */
 export interface Guard {
-  /** The guard, as the last input of the op, or none. */
+  /** The guard tensor, to pass as the op's last input; empty without a guard. */
   readonly tensors: readonly Tensor[];
   readonly params: { readonly guard?: "obey" | "test" };
 }
@@ -51,7 +57,7 @@ export interface Update {
   readonly state: Readonly<Record<string, Tensor>>;
 }
 
-/** The state that the optimiser keeps of one parameter between steps. */
+/** State that the optimiser stores for one parameter between steps. */
 interface Memory {
   step: number;
   tensors: Record<string, Tensor>;
@@ -66,13 +72,15 @@ function copyOf(source: Tensor): Tensor {
 
 /** Updates parameters from their `.grad`. Parameters without a gradient are skipped, as in PyTorch. */
 export abstract class Optimizer<O extends { lr: number }> implements Disposable {
-  /** Settings may be changed between steps: `optimizer.groups[0].lr = 1e-4`. */
+  /** Parameter groups with their settings, which may be changed between steps: `optimizer.groups[0].lr = 1e-4`. */
   readonly groups: (O & { params: Tensor[] })[];
   readonly #memory = new Map<Tensor, Memory>();
-  /** The state objects whose counters the last step increased. */
+  /** The states whose step count the last step increased, so that `takeBackStep` can undo that. */
   #counted: Memory[] = [];
 
-  /** `defaults` has every option of the optimiser. Other options throw, in groups too. */
+  /**
+   * `defaults` holds every option of the optimiser. Throws for options that it does not list, in `given` and in groups.
+   */
   constructor(params: Params<O>, defaults: O, given: Partial<O>) {
     const { name } = new.target;
     const keys = Object.fromEntries(Object.keys(defaults).map((key) => [key, true]));
@@ -95,7 +103,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
-  /** The learning rate of the first group. Setting it sets the rate of all groups. */
+  /** Learning rate of the first group. Assigning it sets the rate of all groups. */
   get lr(): number {
     return this.groups[0].lr;
   }
@@ -104,16 +112,17 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     for (const group of this.groups) group.lr = lr;
   }
 
-  /** Returns the specs of the state tensors that one parameter needs, by name. */
+  /** Returns the shapes and dtypes of the state tensors that a parameter needs, by name. */
   protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
-  /** Updates parameters of one group in place. `step`, counted from 1, is the same for all of them. */
+  /** Updates parameters of one group in place. `step`, counted from 1, is the same for all of these parameters. */
   protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
   /**
-   * Applies the gradients. `guard` is an optional f32 vector on the parameters' backend: unless all its elements are
-   * finite, weights and moments stay unchanged. Its last element becomes NaN if the update itself would not be finite.
-   * The guard is not read here: a caller that reads it and finds the step refused calls `takeBackStep`.
+   * Updates the parameters from their gradients. `guard` is an optional f32 vector on the parameters' backend. Unless
+   * all its elements are finite, parameters and state stay unchanged. If the update itself would not be finite, the
+   * guard's last element becomes NaN. `step` does not read the guard; a caller that reads it and finds that the step
+   * was skipped calls `takeBackStep`.
    */
   step(guard?: Tensor): void {
     noGrad(() =>
@@ -132,8 +141,8 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   }
 
   /**
-   * Updates all f32 parameters at once. A half-precision parameter is updated through its master copy, one parameter at
-   * a time, so that only one gradient is widened to f32 at a time.
+   * Updates all f32 parameters at once, and half-precision ones one by one through their f32 master copies, so that
+   * only one gradient is widened to f32 at a time.
    */
   #update(updates: readonly Update[], step: number, group: O, guard: Guard): void {
     const wide = updates.filter(({ param }) => !isHalf(param));
@@ -148,21 +157,21 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
-  /** Returns the specs of all state tensors of one parameter, by name, including its master copy. */
+  /** Returns the shapes and dtypes of all state tensors of a parameter, by name, including its f32 master copy. */
   #specsOf(param: Tensor, group: O): Readonly<Record<string, StateSpec>> {
     const specs = this.stateSpecs(param, group);
     return isHalf(param) ? { ...specs, ...stateLike(param, master) } : specs;
   }
 
-  /** Undoes the step count of the last step, which a guard refused. */
+  /** Reduces the step counts that the last step increased, for a step that the guard stopped. */
   takeBackStep(): void {
     for (const memory of this.#counted) memory.step--;
     this.#counted = [];
   }
 
   /**
-   * Counts a step of each parameter that has a gradient. Returns the updates, grouped by parameter group and step
-   * count.
+   * Increases the step count of each parameter that has a gradient. Returns the updates to make, grouped by parameter
+   * group and step count.
    */
   #due(): { updates: Update[]; step: number; group: O }[] {
     this.#counted = [];

@@ -1,7 +1,9 @@
 // Learning-rate schedules, with the names of transformers' get_scheduler.
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 
-/** Returns the factor of the learning rate at a step, counted from 0. */
+/**
+ * A learning-rate schedule: returns the factor by which to multiply the base learning rate at a step, counted from 0.
+ */
 export type Schedule = (step: number) => number;
 
 /** Settings of schedules with a warm-up. */
@@ -25,42 +27,48 @@ type CycleOptions = FloorOptions & { cycles?: number };
 type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: number };
 type TimescaleOptions = WarmupOptions & { timescale?: number };
 
-/** The options of all schedules. Every schedule accepts all of them, so that callers can choose a schedule by name. */
+/**
+ * The names of all options of all schedules. Each schedule accepts them all, so that callers can choose a schedule by
+ * name.
+ */
 const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
   ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
   ...({ lr: true, lrEnd: true, power: true, timescale: true, minLrRate: true } as const),
 };
 
-/** Grows linearly over the warm-up, then calls `rest` with the progress from 0 to 1. */
+/**
+ * Returns a schedule that grows linearly from 0 to 1 in the warm-up. After it, the factor is `rest(progress)`, with
+ * progress from 0 to 1.
+ */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
   return (step) =>
     step < warmupSteps ? step / warmupSteps : rest((step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
 }
 
-/** Returns a schedule that is always 1. */
+/** Returns a schedule whose factor is always 1. */
 export function constant(): Schedule {
   return () => 1;
 }
 
-/** Warm-up, then constant 1. */
+/** Linear warm-up, then a factor of 1. */
 export function constantWithWarmup(options: WarmupOptions): Schedule {
   checkOptions<object>("constantWithWarmup", options, scheduleKeys);
   const { warmupSteps } = options;
   return (step) => (step < warmupSteps ? step / warmupSteps : 1);
 }
 
-/** Scales a factor in [0, 1] linearly, so that 0 maps to `minLrRate` and 1 to 1. */
+/** Rescales a factor in [0, 1] linearly to the range from `minLrRate` to 1. */
 function above({ minLrRate = 0 }: FloorOptions, factor: number): number {
   return Math.max(0, factor * (1 - minLrRate) + minLrRate);
 }
 
-/** Warm-up, then a straight line to `minLrRate`. */
+/** Linear warm-up, then a straight line from 1 down to `minLrRate`. */
 export function linear(options: FloorOptions): Schedule {
   checkOptions<object>("linear", options, scheduleKeys);
   return warmThen(options, (progress) => above(options, Math.max(0, 1 - progress)));
 }
 
-/** Warm-up, then a cosine from 1 to `minLrRate`, over `cycles` periods (default 0.5). */
+/** Linear warm-up, then a cosine from 1 to `minLrRate`, over `cycles` periods (default 0.5). */
 export function cosine(options: CycleOptions): Schedule {
   checkOptions<object>("cosine", options, scheduleKeys);
   const { cycles = 0.5 } = options;
@@ -68,7 +76,7 @@ export function cosine(options: CycleOptions): Schedule {
 }
 
 /**
- * Warm-up, then `cycles` (default 1) falls from 1 to 0, each along half a cosine. Loshchilov and Hutter 2017,
+ * Linear warm-up, then `cycles` (default 1) falls from 1 to 0, each along half a cosine. Loshchilov and Hutter 2017,
  * https://arxiv.org/abs/1608.03983
  */
 export function cosineWithRestarts(options: CycleOptions): Schedule {
@@ -80,8 +88,8 @@ export function cosineWithRestarts(options: CycleOptions): Schedule {
 }
 
 /**
- * Warm-up, then a fall from `lr` to `lrEnd` (default 1e-7) along (1 - progress) ** `power` (default 1). `lr` is the
- * optimiser's learning rate, which the factor multiplies.
+ * Linear warm-up, then a fall of the learning rate from `lr` to `lrEnd` (default 1e-7) along (1 - progress) ** `power`
+ * (default 1). Pass the optimiser's learning rate as `lr`.
  */
 export function polynomial(options: PolynomialOptions): Schedule {
   checkOptions<object>("polynomial", options, scheduleKeys);
@@ -92,7 +100,8 @@ export function polynomial(options: PolynomialOptions): Schedule {
 }
 
 /**
- * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: `warmupSteps`, or 10,000 if that is 0).
+ * Linear warm-up, then sqrt(timescale / (timescale + n)), where n is the number of steps since the warm-up. `timescale`
+ * defaults to `warmupSteps`, or to 10,000 if that is 0.
  */
 export function inverseSqrt(options: TimescaleOptions): Schedule {
   checkOptions<object>("inverseSqrt", options, scheduleKeys);

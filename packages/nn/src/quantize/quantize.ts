@@ -11,15 +11,18 @@ import { skippedBy } from "../module/skipModules.ts";
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {
   /**
-   * Layers to leave unquantised, by the start of a path up to a dot, or by its end (`llm_int8_skip_modules`). Default:
-   * the output layer. Layers that share their weight with another module are never quantised.
+   * Layers not to quantise: names that match the start of a layer's path up to a dot, or its end
+   * (`llm_int8_skip_modules`). Default: the output layer. Layers that share their weight with another module are never
+   * quantised.
    */
   skipModules?: readonly string[];
 }
 
-/** Options of `quantize`, which works on a model in memory. */
+/** Options of `quantize`, for a model that is already in memory. */
 export interface QuantizeInPlaceOptions extends QuantizeOptions {
-  /** Called after each layer with the bytes of original weights quantised so far, and with their total. */
+  /**
+   * Called after each layer, with the bytes of the original weights that were quantised so far and of all that will be.
+   */
   onProgress?: OnProgress;
 }
 
@@ -34,29 +37,28 @@ export interface QuantizedLayer {
   bytesAfter: number;
 }
 
-/** The layers that `quantize` quantised and skipped, with their sizes. */
+/** The result of `quantize`: the linear layers that were quantised, those that were not, and total sizes. */
 export interface QuantizationReport {
   quantized: QuantizedLayer[];
-  /** Linear layers that were skipped, and the reasons. */
+  /** Linear layers that were not quantised, and why. */
   skipped: { path: string; reason: string }[];
-  /** Bytes of all quantised weights together, before quantisation. */
+  /** Total bytes of the quantised layers' weights before quantisation. `bytesAfter` is the total after it. */
   bytesBefore: number;
   bytesAfter: number;
 }
 
-/** A linear layer as input of `layersToSkip`: the layer itself need not exist yet. */
+/** A description of a linear layer for `layersToSkip`. The layer need not be loaded yet. */
 export interface LinearPlace {
   path: string;
-  /** Path of another module that shares the weight. */
+  /** Path of another module that uses the same weight, if any. */
   tiedTo?: string;
-  /** True if the layer returns the model's output. */
+  /** True if this is the model's output layer. */
   isOutput: boolean;
 }
 
 /**
- * Returns the reason for each linear layer that is left unquantised, by path. The rules are transformers':
- * `skipModules` (default: the output layer), and always layers that share a weight. Throws for entries that match
- * nothing.
+ * Returns the layers that must stay unquantised, as path and reason, by transformers' rules: those in `skipModules`
+ * (default: the output layer), and layers that share a weight. Throws if an entry of `skipModules` matches no layer.
  */
 export function layersToSkip(places: readonly LinearPlace[], skipModules?: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();
@@ -74,7 +76,7 @@ type AnyLinear = Linear | Conv1D;
 const isLinear = (entry: [string, Module]): entry is [string, AnyLinear] =>
   entry[1] instanceof Linear || entry[1] instanceof Conv1D;
 
-/** Returns all linear layers of a model, and the reasons to skip some of them, by path. */
+/** Returns all linear layers of a model with their paths, and the reasons why some must stay unquantised. */
 function choose(model: Module, skipModules?: readonly string[]) {
   const layers = [...model.namedModules()].filter(isLinear);
   const owners = new Map<Parameter, string[]>();
@@ -112,11 +114,11 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 }
 
 /**
- * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit and frees the
- * original weights one by one. The event loop turns between layers, and the model can run during the call. Embeddings,
- * norms and biases are not quantised, and layers for whose path `leave` returns a reason are skipped. For a model with
- * adapters call its `quantizeBase`. Throws for entries of `skipModules` that match nothing, and for layers that are
- * already quantised; then nothing is changed.
+ * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit, and frees
+ * the original weights one by one. Embeddings, norms and biases are not quantised, nor are layers for whose path
+ * `leave` returns a reason. The call yields to the event loop between layers, and the model can run in the meantime.
+ * For a model with adapters, call its `quantizeBase`. Throws, before anything is changed, for entries of `skipModules`
+ * that match nothing and for layers that are already quantised.
  */
 export async function quantize(
   model: Module,
@@ -154,8 +156,8 @@ export async function quantize(
 }
 
 /**
- * Replaces every Linear4bit of a model by a Linear with the dequantised weight, in place. The event loop turns between
- * layers.
+ * Replaces every Linear4bit of a model, in place, by a Linear with the dequantised weight. Yields to the event loop
+ * between layers.
  */
 export async function dequantize(model: Module, options: { dtype?: "f32" | "f16" | "bf16" } = {}): Promise<void> {
   checkOptions("dequantize", options, { dtype: true });

@@ -4,8 +4,9 @@ import { Linear } from "../layers/linear.ts";
 import type { Module } from "../module/module.ts";
 
 /**
- * Makes linear layers round their inputs to 8-bit integers, if their weight has integer codes or is nf4 or fp4. Returns
- * the number of these layers. See `Linear.activations`. Throws if the model has none.
+ * Sets `activations` to "int8" in all linear layers whose weight supports that: GGUF formats with integer codes, nf4
+ * and fp4. Their inputs are then rounded to 8-bit integers. Returns the number of these layers; throws if the model has
+ * none.
  */
 export function useInt8Activations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
