@@ -5,8 +5,8 @@ import type { AdaptableModel, LossOf } from "./adaptableModel.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Returns the model's loss. While gradients are recorded, adds the loss terms of the active adapters' methods. Throws
- * if the model lacks `loss`.
+ * Returns the model's loss. While gradients are recorded, adds the terms that the active adapters' methods define, such
+ * as AdaLoRA's orthogonality penalty. Throws if the model has no `loss` method.
  */
 export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
   const model = tuner.model as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
@@ -20,7 +20,7 @@ export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: L
   });
 }
 
-/** Returns the term that an adapter adds to the loss while it trains, or null if its method adds none. */
+/** Returns the term that an adapter's method adds to the training loss, or null if it adds none. */
 function penaltyOf(tuner: Tuner<AdaptableModel>, name: string): Tensor | null {
   const { method, config, trainable } = tuner.adapter(name);
   if (!trainable || isPromptMethod(method) || !method.penalty) return null;

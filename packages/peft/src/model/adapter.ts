@@ -7,19 +7,19 @@ import type { PromptTokens } from "../prompt/promptTokens.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 
 /**
- * Prefixes of keys in adapter files: `filePrefix` for tensors of layers, `sharedPrefix` for tensors that several layers
- * share. PEFT's prompt methods do not wrap the model, so their tensors have `sharedPrefix`.
+ * How keys in adapter files begin: `filePrefix` for tensors of one layer, `sharedPrefix` for tensors that several
+ * layers share. PEFT's prompt methods do not wrap the model, so their keys begin with `sharedPrefix`.
  */
 export const filePrefix = "base_model.model.";
 export const sharedPrefix = "base_model.";
 
-/** Prefix of the paths of parameters in prompt encoders. Adapter files do not contain these parameters. */
+/** How keys of a prompt encoder's parameters begin in memory. Adapter files do not contain these parameters. */
 export const encoderPrefix = "prompt_encoder.";
 
 /** Dtypes with two bytes per element. */
 export type HalfDType = "f16" | "bf16";
 
-/** One adapter on a model, without its parts in the wrappers. */
+/** One adapter of a model, except for its tensors on individual layers, which the layers' wrappers hold. */
 export interface Adapter {
   readonly name: string;
   readonly method: AnyMethod;
@@ -34,12 +34,12 @@ export interface Adapter {
   /** True if the adapter's tensors train while it is active. */
   trainable: boolean;
   /**
-   * Frozen embeddings and output layers whose tables the adapter's file contains, by key. PEFT saves them with the
-   * adapter.
+   * Embeddings and output layers that the adapter does not train but whose tables its file contains, by file key. PEFT
+   * saves them if they are targeted.
    */
   readonly tables: ReadonlyMap<string, Embedding | Linear>;
-  /** Base values (biases, embedding tables) that the adapter replaces while it is active, by key in its file. */
+  /** Base model parameters (biases, embedding tables) that the adapter replaces while it is active, by file key. */
   readonly swaps: Map<string, Swap>;
-  /** Dtypes of the tensors that the loaded file stored in half precision, by key. */
+  /** The tensors that were f16 or bf16 in the loaded file, by file key. */
   halfPrecision: ReadonlyMap<string, HalfDType>;
 }

@@ -7,7 +7,8 @@ import { isPromptMethod } from "../methods/shared/method.ts";
 import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
 
 /**
- * Returns the parameters that an adapter trains, by key in its file. Parameters of a prompt encoder are keyed by path.
+ * Returns the parameters that an adapter trains, by file key. A prompt encoder's parameters, which files do not
+ * contain, are keyed by their path.
  */
 export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Parameter> {
   const found = new Map<string, Parameter>();
@@ -28,8 +29,8 @@ export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string
 }
 
 /**
- * Returns the trained tensors that an adapter's file stores, by key. For prompt methods these are the prompt's rows.
- * The caller frees tensors that are not parameters.
+ * Returns the trained tensors in the form in which files contain them, by file key. For prompt methods this is the
+ * table of virtual tokens that the encoder computes. The caller frees tensors that are not parameters.
  */
 export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const { prompt } = adapter;
@@ -42,7 +43,10 @@ export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, 
   );
 }
 
-/** Returns the constants that an adapter's file contains, by key. */
+/**
+ * Returns the tensors that an adapter does not train but that its file contains, such as VeRA's projections, by file
+ * key.
+ */
 export function bufferTensors({ name, shared }: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   for (const [path, wrapper] of wrappers) {
@@ -54,7 +58,10 @@ export function bufferTensors({ name, shared }: Adapter, wrappers: Wrappers): Ma
   return found;
 }
 
-/** Returns all constant tensors of an adapter: neither trained nor part of the base model. */
+/**
+ * Returns all tensors of an adapter that are not trained, whether its file contains them or not. Base model tensors are
+ * not included.
+ */
 export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): Set<Tensor> {
   const found = new Set<Tensor>(Object.values(shared.buffers ?? {}));
   for (const wrapper of wrappers.values()) {
@@ -65,8 +72,8 @@ export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): 
 }
 
 /**
- * Returns the embedding and output tables that an adapter's file contains, by key. A table that the adapter replaces is
- * the adapter's copy, otherwise the base model's parameter.
+ * Returns the embedding and output tables that an adapter's file contains, by file key: the adapter's copy if it has
+ * one, otherwise the base model's parameter.
  */
 export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter> {
   return new Map([...tables].map(([key, { weight }]) => [key, swaps.get(key)?.on ?? weight]));
@@ -89,7 +96,7 @@ export function repeatedBiases(
     const originals = (wrapper as SavedModule).originals(name);
     for (const [key, copy] of wrapper.tensors(name)) {
       if (!/(^|\.)bias$/.test(key)) continue;
-      // PEFT removes the adapter's name from a key only if exactly one name follows it.
+      // PEFT removes the adapter's name from a key only if exactly one more name comes after it.
       const inMemory = key === "bias" ? key : `${savedAs}.${key}`;
       found.set(`${filePrefix}${path}.modules_to_save.${inMemory}`, copy);
       found.set(`${filePrefix}${path}.original_module.${key}`, originals.get(key)!);

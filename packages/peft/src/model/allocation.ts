@@ -5,7 +5,7 @@ import type { Allocator } from "../methods/shared/method.ts";
 import type { Adapter } from "./adapter.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Returns the active adapter if it trains and its method allocates ranks (AdaLoRA), otherwise null. */
+/** Returns the active adapter if it trains and its method changes ranks in training (AdaLoRA), otherwise null. */
 function allocating(tuner: Tuner<Module>): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
   tuner.checkWhole("give out ranks");
   const adapter = tuner.active === null ? null : tuner.adapter(tuner.active);
@@ -19,15 +19,15 @@ export async function allocate(tuner: Tuner<Module>, step: number): Promise<void
 }
 
 /**
- * Returns the state that `allocate` carries from step to step. The caller frees it. Empty for methods other than
- * AdaLoRA.
+ * Returns AdaLoRA's tensors that `allocate` needs in later steps, for a checkpoint. The caller frees them. Empty for
+ * other methods.
  */
 export function allocationState(tuner: Tuner<Module>): Map<string, Tensor> {
   const adapter = allocating(tuner);
   return adapter ? adapter.allocator.state(adapter.config) : new Map();
 }
 
-/** Restores a state that `allocationState` returned. */
+/** Restores the tensors that `allocationState` returned. */
 export async function setAllocationState(tuner: Tuner<Module>, state: ReadonlyMap<string, Tensor>): Promise<void> {
   const adapter = allocating(tuner);
   if (adapter) adapter.config = await adapter.allocator.setState(adapter.config, state);

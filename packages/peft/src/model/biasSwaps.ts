@@ -5,8 +5,8 @@ import { filePrefix } from "./adapter.ts";
 import type { Plan } from "./planAdapter.ts";
 
 /**
- * Returns trainable copies of the model's biases for an adapter, by key in its file. `mode` is the method's `bias`
- * option; `adapted` has the paths of adapted layers.
+ * Creates an adapter's trainable copies of the base model's biases, by file key. `mode` selects no biases, all biases,
+ * or the biases of the layers whose paths are in `adapted`.
  */
 export function biasSwaps(
   model: Module,

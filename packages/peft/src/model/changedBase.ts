@@ -1,6 +1,6 @@
 import type { Warning } from "../config/warning.ts";
 
-/** Returns the warning for an initialisation that overwrites weights of the base model. */
+/** Returns the warning that an initialisation permanently overwrote the weights of `layers` base layers. */
 export function changedBase(layers: number): Warning {
   const message = `the initialisation sets the weights of ${layers} base layers permanently: the model without the adapter keeps the changed weights; save or quantise it together with the adapter`;
   return { code: "changed-base", message };

@@ -4,7 +4,7 @@ import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import { isPromptable } from "./isPromptable.ts";
 import { checkDisjoint, type Plan } from "./planAdapter.ts";
 
-/** Throws if the model has adapters of another `PeftModel`. */
+/** Throws if the model already contains adapters, that is, belongs to another `PeftModel`. */
 export function checkBare(model: Module): void {
   for (const [path, module] of model.namedModules()) {
     if ("mergeSteps" in module) {
@@ -21,8 +21,8 @@ export function checkBare(model: Module): void {
 }
 
 /**
- * Throws if a new adapter conflicts with existing ones: both use the same module in different ways, or one uses a
- * module inside of the other's.
+ * Throws if a new adapter conflicts with an existing one: both change a module in different ways, such as with LoRA and
+ * in full, or one changes a module inside of the other's.
  */
 export function checkPlan(plan: Plan, wrappers: Wrappers): void {
   const isLayer = (wrapper: Wrapper) => wrapper instanceof TunerLayer;

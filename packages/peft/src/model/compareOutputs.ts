@@ -1,23 +1,21 @@
 import { noGrad, scope, Tensor } from "@lowrank/core";
 import type { AdaptableModel } from "./adaptableModel.ts";
 
-/** A model's output: the values of its logits, `width` values for each position. */
+/** The logits of a model as one flat array, with `width` values for each position. */
 export interface Outputs {
   values: Float32Array;
   width: number;
 }
 
-/** The differences between two outputs of a model for the same inputs. */
+/** How much two outputs of a model for the same inputs differ. */
 export interface OutputDifference {
   maxAbsDiff: number;
   meanAbsDiff: number;
-  /** True if the argmax is the same at every position. */
+  /** True if the highest logit has the same index at every position. */
   greedyEqual: boolean;
 }
 
-/**
- * Returns the values of a model's output for the inputs of `verify`: its logits, or the tensor that `forward` returns.
- */
+/** Runs a model on the inputs of a `verify` option and returns its logits, or the tensor that `forward` returns. */
 export async function outputValues(model: AdaptableModel, inputs: unknown): Promise<Outputs> {
   if (inputs === undefined) {
     throw new Error("verify: it has no inputs; give what forward takes, as in verify: { inputs: { inputIds } }");
@@ -32,7 +30,7 @@ export async function outputValues(model: AdaptableModel, inputs: unknown): Prom
   return { values, width: logits.shape[logits.ndim - 1] };
 }
 
-/** Compares two outputs element by element, and row by row for the argmax. */
+/** Compares two outputs: the differences of all elements, and the index of the highest logit at each position. */
 export function compareOutputs({ values: before, width }: Outputs, { values: after }: Outputs): OutputDifference {
   let largest = 0;
   let total = 0;

@@ -2,8 +2,8 @@ import type { Module } from "@lowrank/nn";
 import { AdapterSlot } from "../layers/adapterSlot.ts";
 
 /**
- * Returns true if a part of a model is in training mode. Skips adapter slots, which may be many: they share the mode of
- * their layers.
+ * Returns true if the module or a submodule is in training mode. Does not look into adapter slots, of which there may
+ * be many, since they have the mode of their layers.
  */
 export function inTraining(module: Module): boolean {
   if (module.training) return true;

@@ -15,22 +15,22 @@ import { matchTargets, modelType, resolveTargets, type TargetReport } from "../t
 import { filePrefix } from "./adapter.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
-/** Inputs from which a new adapter is made. */
+/** What is needed to create a new adapter. */
 export interface NewAdapter {
   name: string;
   config: PeftConfig;
-  /** Default: one of seed 0. */
+  /** Source of the random initial values. Default: a new generator with seed 0. */
   generator?: Generator;
-  /** True if the values will be read from a file, so that no initial values are computed. */
+  /** True if values will be read from a file. The adapter is then created without computing initial values. */
   loading: boolean;
-  /** Returns the dtype in which to store a layer's tensor, given its key in the file. Default: f32. */
+  /** Returns the dtype in which to store the layer tensor with this file key. Default: f32 for all. */
   dtypeOf?: (fileKey: string) => FloatDType;
-  /** Tokenizes the initial text of prompt methods. */
+  /** Tokenizes the text from which prompt tuning can be initialised. */
   tokenizer?: PromptTokenizer;
   signal?: AbortSignal;
 }
 
-/** All parts of a new adapter. They are made before the model changes. */
+/** Everything that a new adapter consists of. It is created completely before the model is changed. */
 export interface Plan {
   config: PeftConfig;
   report: TargetReport;
@@ -51,7 +51,9 @@ const taskHeads: Readonly<Record<string, readonly string[]>> = {
   QUESTION_ANS: ["qa_outputs"],
 };
 
-/** Adds the task's heads to `modulesToSave`, as PEFT does. Returns the new configuration and the heads' names. */
+/**
+ * Returns the configuration with the task's heads added to `modulesToSave`, as in PEFT, and the names of these heads.
+ */
 export function withHeads<C extends PeftConfig>(
   given: C,
   { trainsHeads = true }: AnyMethod,
@@ -61,12 +63,13 @@ export function withHeads<C extends PeftConfig>(
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
 
-/** Runs a function on the model without wrappers, swapped values and merged weights. */
+/** Runs `fn` on the original base model: without adapters' wrappers, replaced parameters and merged weights. */
 export type Bare = <T>(fn: () => T) => T;
 
 /**
- * Makes a layer method's parts for a base model. Finds their modules synchronously, on the model without wrappers.
- * Makes the layers afterwards, while the model may run. Throws for targets and options that do not fit the model.
+ * Creates everything that a new adapter of a layer method consists of. First finds its modules synchronously, while the
+ * wrappers of other adapters are removed. Then creates its layers, during which the model may run. Throws for targets
+ * and options that do not fit the model.
  */
 export async function planAdapter(
   model: Module,
@@ -83,7 +86,7 @@ export async function planAdapter(
     if (!warnings.some(({ message }) => message === warning.message)) warnings.push(warning);
   };
   const layers: Plan["layers"] = [];
-  // One after the other, since all layers draw from the same generator.
+  // Layers are created one by one, since all draw from the same generator.
   for (const { path, base, kind, tied } of bases) {
     warnings.push(...tied);
     const kept = (key: string) => dtypeOf(method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`);
@@ -120,11 +123,14 @@ export async function planAdapter(
     const tables = savedTables && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
     return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
   };
-  // Removing the wrappers changes the model's modules, so it happens only if they are read once more.
+  // Removing the wrappers changes the model, so this is done only if `finish` has to read the original modules.
   return rows || savesBase || bias !== "none" ? bare(finish) : finish();
 }
 
-/** Returns warnings for names and patterns that match nothing or more than one module. */
+/**
+ * Returns warnings for names and patterns in the configuration that match nothing, and for pattern keys that contradict
+ * each other.
+ */
 async function namedWarnings(
   model: Module,
   config: PeftConfig,
@@ -144,7 +150,7 @@ async function namedWarnings(
   return [...bare(() => targetWarnings(model, report, method.kinds)), ...warnings];
 }
 
-/** Finds the layers of a model without wrappers that a method adapts. */
+/** Finds the layers that a method adapts. The model must be without wrappers. */
 function findPlaces(model: Module, { method, config: given }: NewAdapter & { method: PeftMethod }) {
   const { config: headed, heads } = withHeads(given, method);
   let config = method.targets ? headed : resolveTargets(model, headed, method);
@@ -163,7 +169,7 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   return { config, heads, report, bases, backend, places, paths };
 }
 
-/** Returns a warning if a module is adapted alone but shares its weight with other modules. */
+/** Returns a warning if an adapted module shares its weight with other modules, which are not adapted. */
 function tieWarning(
   path: string,
   base: Module,
@@ -178,7 +184,7 @@ function tieWarning(
   return [{ code: "tied-weight", message }];
 }
 
-/** Returns the modules that are trained whole: `modulesToSave` and the heads. */
+/** Finds the modules that are trained in full: the configured `modulesToSave` and the task's heads. */
 export async function savedModulesOf(
   model: Module,
   config: PeftConfig,
@@ -191,10 +197,10 @@ export async function savedModulesOf(
   return savedModules(model, config, heads, warnings, bare);
 }
 
-/** Returns the path of the module that contains another: "a.b" for "a.b.c". */
+/** Returns the path of a module's parent: "a.b" for "a.b.c". */
 const parentOf = (path: string): string => path.replace(/\.?[^.]*$/, "");
 
-/** Throws if two parts of an adapter use the same module, or one is inside of the other. */
+/** Throws if a path occurs twice, or is inside of another path. Each module can be changed in only one way. */
 export function checkDisjoint(paths: readonly string[]): void {
   const met = new Set<string>();
   for (const path of paths) {

@@ -10,7 +10,10 @@ import { inputEmbedding } from "../targets/embeddings.ts";
 import { isPromptable } from "./isPromptable.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
-/** Makes a prompt method's parts for a base model without wrappers. Throws for a model or sizes that do not fit. */
+/**
+ * Creates everything that a new adapter of a prompt method consists of. The model must be without wrappers. Throws if
+ * it does not support virtual tokens or the configured sizes do not fit.
+ */
 export async function planPrompt(
   model: Module,
   options: NewAdapter & { method: PromptMethod; generator: Generator },
@@ -51,7 +54,7 @@ export async function planPrompt(
   };
 }
 
-/** Throws unless all layers of the model have keys and values of the same size. */
+/** Throws unless all layers of the model have keys and values of the same size, as prefix tuning requires. */
 function refuseUnlikeLayers({ attentionSizes, constructor: { name } }: PromptableModel, peftType: string): void {
   const heads = layerCaches(attentionSizes).map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]);
   const without = heads.flatMap(([count], layer) => (count === 0 ? [layer] : []));

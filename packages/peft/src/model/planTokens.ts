@@ -4,26 +4,30 @@ import type { Place } from "../layers/swap.ts";
 import { type TokenRows, TrainableTokens, tokenRows } from "../layers/trainableTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
 
-/** An embedding or output layer with its rows to train. */
+/** An embedding or output layer in which an adapter retrains the rows of some tokens. */
 export interface PlannedTokens {
   path: string;
   base: UnaryModule;
   kind: "embedding" | "linear";
   rows: TokenRows;
   /**
-   * The modules whose table has these rows: the module and those tied to it. Empty if they are saved with another
-   * module.
+   * The modules whose table contains these rows: this module and those tied to it. Empty if the rows are saved with
+   * another module.
    */
   owners: readonly Module[];
-  /** Wraps the module. A method here, so that the wrapper's code is loaded only if rows train. */
+  /**
+   * Creates the wrapper of the module. It is a method here, so that the wrapper's code is loaded only if tokens are
+   * retrained.
+   */
   wrap(active: ActiveAdapter): TrainableTokens;
 }
 
 type Indices = readonly number[];
 
 /**
- * Returns the modules whose rows train, as in PEFT. A module tied to the input embedding shares the embedding's rows,
- * unless `wanted` gives it other rows. A module that is named without the embedding has its own rows.
+ * Finds the modules in which token embeddings are retrained, as in PEFT. Modules tied to the input embedding share its
+ * retrained rows, unless `wanted` names other tokens for them. A module that is named without the input embedding has
+ * its own rows.
  */
 export function planTokens(
   model: Module,
@@ -53,7 +57,7 @@ export function planTokens(
   return planned;
 }
 
-/** Returns the token indices to train, by module. */
+/** Resolves `trainableTokenIndices` to modules. Returns each module's token ids to retrain. */
 function askedModules(model: Module, wanted: Indices | Readonly<Record<string, Indices>>): Map<Module, Indices> {
   const asked = new Map<Module, Indices>();
   for (const [name, indices] of byName(model, wanted)) {

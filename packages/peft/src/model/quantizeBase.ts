@@ -9,8 +9,8 @@ import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Quantises the base model below its adapters, with the wrappers removed during the call. Skips modules that adapters
- * train whole or keep in their files.
+ * Quantises the base model's linear layers. The adapters' wrappers are removed during the call. Skips modules that
+ * adapters train in full or whose tables their files contain.
  */
 export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlaceOptions): Promise<QuantizationReport> {
   const { model, wrappers } = tuner;

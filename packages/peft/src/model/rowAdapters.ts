@@ -3,13 +3,13 @@ import type { Adapter } from "./adapter.ts";
 import { runBetween } from "./runBetween.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Adapters that passed the check for row-wise use. No later change can invalidate it. */
+/** Adapters for which `checkActsByRow` has succeeded. Nothing that happens later can make them fail it. */
 const actsByRow = new WeakSet<Adapter>();
 
 /**
- * Runs `fn`, which may be async, with one adapter for each row of its batches instead of the active one; null selects
- * the base model. The named adapters train during the call, unless they are for inference. Throws for adapters that act
- * on all rows.
+ * Runs `fn`, which may be async, on batches whose row i uses adapter `rows[i]`; null is the base model. The named
+ * adapters are trainable during the call, unless they are for inference. Throws for adapters that change all rows of a
+ * batch.
  */
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
   tuner.checkWhole("name adapters for rows", { adding: true });

@@ -1,4 +1,4 @@
-/** Runs `fn`, which may be async, after `before` and then runs `after`, even if `fn` throws. */
+/** Calls `before`, then `fn`, which may be async, and then `after`, even if `fn` throws. */
 export function runBetween<T>(before: () => void, fn: () => T, after: () => void): T {
   before();
   let result: T;

@@ -4,7 +4,7 @@ import type { Warning } from "../config/warning.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import type { Bare, Plan } from "./planAdapter.ts";
 
-/** Returns the modules to train whole: all whose path ends with one of the configured names, as in PEFT. */
+/** Returns the modules to train in full: those whose path ends with one of the names in `modulesToSave`, as in PEFT. */
 export function savedModules(
   model: Module,
   config: PeftConfig,

@@ -5,10 +5,10 @@ import { inputEmbedding, outputLayer } from "../targets/embeddings.ts";
 import { filePrefix } from "./adapter.ts";
 import type { Plan } from "./planAdapter.ts";
 
-/** Returns adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
+/** Returns the adapted embeddings and output layers whose tables PEFT saves with the adapter, by file key. */
 export function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
   const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
-  // Packed tables belong to the quantised base model and are not saved.
+  // Packed tables are skipped: they belong to the quantised base model.
   const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));
   return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }

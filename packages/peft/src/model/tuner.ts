@@ -22,31 +22,38 @@ import { type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { runBetween } from "./runBetween.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
-/** A base model and its adapters' parts: wrappers that replace modules, and values that replace parameters. */
+/**
+ * Holds a base model and its adapters. Inserts their wrappers and parameter values into the model, and switches between
+ * adapters.
+ */
 export class Tuner<M extends Module> extends Module {
   model: M;
-  /** The encoders of prompt methods, by adapter. `PeftModel` exposes them outside of the base model, as PEFT does. */
+  /** The encoders of prompt methods, by adapter name. `PeftModel` exposes them next to the base model, as PEFT does. */
   readonly #encoders = new AdapterSlot();
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
   readonly #active = new ActiveAdapter();
-  /** The last batch of `batchOf`; reused for the next batch with the same names. */
+  /** The last result of `batchOf`. It is reused for the next batch if that has the same adapter names. */
   #lastRows: BatchRows | null = null;
-  /** The rows of the last `actOnRows` call, and the names of their adapters that train. */
+  /** The batch of the last `actOnRows` call, and the names of its adapters that are trainable. */
   #trained: { readonly rows: BatchRows; readonly names: readonly string[] } | null = null;
-  /** Merged weights in the model, in the order of merging. */
+  /** The merged weights in the model with the weights that they replaced, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
-  /**
-   * End of the error message while the model runs without wrappers: when changes are possible again. Null otherwise.
-   */
+  /** Why changes are rejected while the model runs without wrappers, as the end of an error message. Null otherwise. */
   #bareUntil: string | null = null;
-  /** The same while adapters are being merged. The model can run during a merge. */
+  /**
+   * Why changes are rejected while adapters are being merged, as the end of an error message. Null otherwise. The model
+   * can run during a merge.
+   */
   #aloneUntil: string | null = null;
-  /** The same while an adapter is being added. The model can run, also with an adapter for each row. */
+  /**
+   * Why changes are rejected while an adapter is being added, as the end of an error message. Null otherwise. The model
+   * can run during that time, also with an adapter for each row.
+   */
   #addingUntil: string | null = null;
 
-  /** Throws if the model has adapters already. */
+  /** Takes a model without adapters. Throws if it already has some. */
   constructor(model: M) {
     super();
     checkBare(model);
@@ -58,7 +65,7 @@ export class Tuner<M extends Module> extends Module {
     return this.#encoders;
   }
 
-  /** The wrappers, by path of the wrapped module. */
+  /** The wrappers of all adapters, by the path of the module that each replaces. */
   get wrappers(): Wrappers {
     return this.#wrappers.byPath;
   }
@@ -72,8 +79,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Names of the adapters in effect: the active one, or the adapters of the batch's rows. Empty while the model is
-   * merged or runs without adapters.
+   * Names of the adapters that `forward` currently uses: the active one, or the adapters of the batch's rows. Empty
+   * while weights are merged, and while the model runs without adapters.
    */
   get acting(): readonly string[] {
     if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
@@ -84,7 +91,7 @@ export class Tuner<M extends Module> extends Module {
     return this.#mergedNames;
   }
 
-  /** Returns the adapter `name`. Throws with the names of all adapters if it does not exist. */
+  /** Returns the adapter with this name. If there is none, throws with the names of all adapters. */
   adapter(name: string): Adapter {
     const adapter = this.#adapters.get(name);
     if (adapter) return adapter;
@@ -92,8 +99,9 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Throws if the model runs without wrappers, is changing, or its rows have adapters. With `rows`, `what` is allowed
-   * while rows have adapters; with `adding`, while an adapter is being added.
+   * Throws if the model currently cannot be changed: it runs without wrappers, another change is in progress, or its
+   * rows have different adapters. `what` describes the change in the message. `rows` permits it while rows have
+   * adapters, `adding` while an adapter is being added.
    */
   checkWhole(what: string, { rows = false, adding = false }: { rows?: boolean; adding?: boolean } = {}): void {
     const reason =
@@ -105,7 +113,7 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Adds an inactive adapter to the model. Until then, the model can run but rejects other changes. If it throws,
+   * Adds a new, inactive adapter. Until the promise settles, the model can run but rejects other changes. If it throws,
    * nothing has changed.
    */
   async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
@@ -122,7 +130,10 @@ export class Tuner<M extends Module> extends Module {
     }
   }
 
-  /** Plans a new adapter. Removes wrappers and restores base values while it reads the model. */
+  /**
+   * Creates everything that a new adapter consists of, without adding it yet. Wrappers are removed and base values
+   * restored while it reads the model.
+   */
   async #plan(given: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
     const { name, config, generator = new Generator(0) } = given;
     const options = { ...given, generator };
@@ -159,7 +170,7 @@ export class Tuner<M extends Module> extends Module {
     return adapter;
   }
 
-  /** Removes an adapter and frees its tensors. Replaces wrappers without adapters by their modules. */
+  /** Removes an adapter and frees its tensors. Modules whose last adapter it was lose their wrapper. */
   remove(name: string): void {
     this.checkWhole("delete an adapter", { rows: !this.#active.rows?.names.includes(name) });
     this.#remove(name);
@@ -184,7 +195,10 @@ export class Tuner<M extends Module> extends Module {
     this.#lastRows = null;
   }
 
-  /** Makes one adapter active, or none. Changes only which parameters train and the values that adapters swap. */
+  /**
+   * Makes an adapter the active one, or none if null. Only changes which parameters require gradients, and which base
+   * parameters are replaced.
+   */
   activate(name: string | null): void {
     const next = name === null ? null : this.adapter(name);
     const before = this.#active.name;
@@ -199,7 +213,10 @@ export class Tuner<M extends Module> extends Module {
     if (next.trainable) this.#train(next.name, true);
   }
 
-  /** Sets whether an adapter trains while it is active. Throws for a prompt that was loaded without its encoder. */
+  /**
+   * Sets whether an adapter's tensors require gradients while it is active. Throws for a prompt adapter that was loaded
+   * without its encoder.
+   */
   setTrainable(name: string, trainable: boolean): void {
     const adapter = this.adapter(name);
     if (trainable && adapter.prompt?.final) {
@@ -222,7 +239,10 @@ export class Tuner<M extends Module> extends Module {
     for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
   }
 
-  /** Runs `fn` on the original base model: without wrappers, swapped values and merged weights. Calls can nest. */
+  /**
+   * Runs `fn` on the original base model: without wrappers, replaced parameters and merged weights. Calls can be
+   * nested. `until` is the end of the message if `fn` tries to change the model.
+   */
   bare<T>(fn: () => T, until = "inside of disableAdapter; do it before or after"): T {
     if (this.#bareUntil !== null) return fn();
     this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
@@ -237,7 +257,7 @@ export class Tuner<M extends Module> extends Module {
     );
   }
 
-  /** Runs `fn` while the model rejects all other changes. */
+  /** Runs `fn` while the model rejects all changes from elsewhere. `until` is the end of the error message. */
   async alone<T>(fn: () => Promise<T>, until: string): Promise<T> {
     this.#aloneUntil = until;
     try {
@@ -248,8 +268,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Applies each adapter to its rows of a batch, and trains it, instead of the active adapter. Null restores the active
-   * adapter.
+   * Makes each row of the following batches use its own adapter instead of the active one, and makes these adapters
+   * trainable. Null restores the active adapter.
    */
   actOnRows(rows: BatchRows | null): void {
     const on = rows !== null;
@@ -266,7 +286,7 @@ export class Tuner<M extends Module> extends Module {
     if (this.adapter(active).trainable) this.#train(active, true);
   }
 
-  /** Returns the names of a batch's adapters that train. Cached, since most batches equal the previous one. */
+  /** Returns which of a batch's adapters are trainable. Cached, since consecutive batches often have the same rows. */
   #trainedOf(rows: BatchRows): readonly string[] {
     if (this.#trained?.rows !== rows) {
       this.#trained = { rows, names: rows.adapters.filter((name) => this.adapter(name).trainable) };
@@ -275,8 +295,9 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Returns the rows of a batch. Returns the last batch's object if the names are the same, so that layers can reuse
-   * what they cached for it. Otherwise calls `check` for each adapter that the last batch did not use.
+   * Returns the `BatchRows` for a list of adapter names by row. If the names are the same as last time, returns the
+   * same object, so that layers can reuse what they cached for it. Otherwise calls `check` for each adapter that the
+   * last batch did not use.
    */
   batchOf(rows: readonly (string | null)[], check: (name: string) => void): BatchRows {
     const last = this.#lastRows;
@@ -291,55 +312,57 @@ export class Tuner<M extends Module> extends Module {
     const bare = until !== null;
     const merges = bare ? [...this.#merges].reverse() : this.#merges;
     if (bare) for (const merge of merges) merge.set(false);
-    // `actOnRows` has already restored the base values that the active adapter replaced.
+    // With adapters by row, `actOnRows` has already restored the base parameters.
     if (this.#active.name !== null && !this.#active.rows) this.#swap(this.#active.name, !bare);
     if (!bare) for (const merge of merges) merge.set(true);
     this.#wrappers.set(!bare);
   }
 
   /**
-   * Returns the parameters that an adapter trains, by key in its file. Parameters of a prompt encoder are keyed by
-   * path.
+   * Returns the parameters that an adapter trains, by file key. A prompt encoder's parameters are keyed by their path.
    */
   trained(name: string): Map<string, Parameter> {
     return trainedTensors(this.adapter(name), this.wrappers);
   }
 
   /**
-   * Returns the trained tensors that an adapter's file stores, by key. For prompt methods these are the prompt's rows.
-   * The caller frees tensors that are not parameters.
+   * Returns the trained tensors in the form in which files contain them, by file key. For prompt methods this is the
+   * table of virtual tokens. The caller frees tensors that are not parameters.
    */
   filed(name: string): Map<string, Tensor> {
     return filedTensors(this.adapter(name), this.wrappers);
   }
 
-  /** Returns the constants that an adapter's file contains, by key. */
+  /** Returns the tensors that an adapter does not train but that its file contains, by file key. */
   buffers(name: string): Map<string, Tensor> {
     return bufferTensors(this.adapter(name), this.wrappers);
   }
 
   /**
-   * Returns the biases that an adapter's file stores twice, by key. `savedAs` is the adapter's name when the file was
-   * written.
+   * Returns the biases that PEFT stores a second time in an adapter's file, by file key. `savedAs` is the adapter's
+   * name when the file was written, which is part of some keys.
    */
   repeatedBiases(name: string, savedAs: string = name): Map<string, Tensor> {
     return repeatedBiases(this.adapter(name), this.wrappers, savedAs);
   }
 
-  /** Returns all constant tensors of an adapter: neither trained nor part of the base model. */
+  /** Returns all tensors of an adapter that are not trained. Base model tensors are not included. */
   constants(name: string): Set<Tensor> {
     return constantTensors(this.adapter(name), this.wrappers);
   }
 
   /**
-   * Returns the embedding and output tables that an adapter's file contains, by key: the adapter's copy or the base
-   * model's parameter.
+   * Returns the embedding and output tables that an adapter's file contains, by file key: the adapter's copy if it has
+   * one, otherwise the base model's parameter.
    */
   tables(name: string): Map<string, Parameter> {
     return tableTensors(this.adapter(name));
   }
 
-  /** Tensors that an adapter's layers share, and both values of each parameter that is swapped or merged. */
+  /**
+   * The tensors outside of modules: shared by an adapter's layers, or currently not in the model because of a swap or
+   * merge.
+   */
   protected override *ownTensors(): Iterable<Tensor> {
     yield* super.ownTensors();
     const swaps = [...this.#merges];
@@ -351,14 +374,14 @@ export class Tuner<M extends Module> extends Module {
     for (const { on, off } of swaps) yield* off ? [on, off] : [on];
   }
 
-  /** Records merged adapters and the weights that they replaced. */
+  /** Records which adapters were merged and which weights the merge replaced, for `unmerge`. */
   setMerged(names: readonly string[], merges: readonly Swap[]): void {
     this.#mergedNames = names;
     this.#merges = merges;
     this.#wrappers.setMerged(names.length > 0);
   }
 
-  /** Restores the weights that a merge replaced and frees the merged ones. */
+  /** Restores the weights that a merge replaced, and frees the merged ones. */
   unmerge(): void {
     for (const merge of [...this.#merges].reverse()) {
       merge.set(false);
@@ -368,8 +391,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Removes all adapters and frees them. If `keep`, first copies the values that the active adapter swaps into the
-   * model.
+   * Removes all adapters and frees them. If `keep` is true, the base parameters that the active adapter replaces
+   * (biases, tables) keep the adapter's values.
    */
   release(keep: boolean): void {
     const active = this.#active.name;

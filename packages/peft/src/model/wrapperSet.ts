@@ -5,8 +5,8 @@ import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import type { Plan } from "./planAdapter.ts";
 
 /**
- * The wrappers on a base model. The first adapter on a module creates its wrapper, and removing the last one removes
- * it.
+ * Inserts and removes the adapters' wrappers in a base model. A module gets its wrapper with its first adapter and
+ * loses it with the last.
  */
 export class WrapperSet {
   readonly #model: Module;
@@ -18,12 +18,12 @@ export class WrapperSet {
     this.#active = active;
   }
 
-  /** The wrappers, by path of the wrapped module. */
+  /** The wrappers, by the path of the module that each replaces. */
   get byPath(): Wrappers {
     return this.#wrappers;
   }
 
-  /** Adds an adapter's parts to the wrappers of its modules. */
+  /** Adds a new adapter's tensors to the wrappers of its modules. */
   add(name: string, { layers, saved, tokens }: Plan): void {
     const active = this.#active;
     for (const { path, base, layer } of layers) {
@@ -49,7 +49,10 @@ export class WrapperSet {
     return wrapper;
   }
 
-  /** Removes an adapter and frees its tensors. Replaces wrappers that contain none of the `others` by their modules. */
+  /**
+   * Removes an adapter and frees its tensors. A wrapper that holds none of the adapters `others` is replaced by its
+   * module.
+   */
   remove(name: string, others: readonly string[]): void {
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -59,12 +62,12 @@ export class WrapperSet {
     }
   }
 
-  /** Sets either the wrappers or the modules that they wrap into the model. */
+  /** Puts the wrappers (true) or the modules that they wrap (false) into the model. */
   set(on: boolean): void {
     for (const [path, wrapper] of this.#wrappers) this.#model.setSubmodule(path, on ? wrapper : wrapper.wrapped);
   }
 
-  /** Sets whether the layers contain merged weights, so that their adapters are skipped. */
+  /** Sets whether the base layers contain merged weights. If so, the wrappers skip their adapters. */
   setMerged(merged: boolean): void {
     for (const wrapper of this.#wrappers.values()) if (wrapper instanceof TunerLayer) wrapper.merged = merged;
   }

@@ -1,12 +1,12 @@
 import type { Parameter } from "@lowrank/nn";
 
-/** Counts of trainable elements and of all elements. */
+/** Number of elements that require gradients, and number of all elements. */
 export interface ParameterCount {
   trainable: number;
   all: number;
 }
 
-/** Counts the elements of parameters. */
+/** Counts the elements of all parameters, and of those that require gradients. */
 export function countParameters(parameters: Iterable<Parameter>): ParameterCount {
   const count = { trainable: 0, all: 0 };
   for (const { size, requiresGrad } of parameters) {

@@ -33,13 +33,16 @@ import { type AddAdapterOptions, addAdapterKeys } from "./peftModelOptions.ts";
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
-  /** The encoders that produce the virtual tokens of prompt methods, by adapter. */
+  /** The encoders of prompt methods, which compute the virtual tokens, by adapter name. */
   readonly prompt_encoder: AdapterSlot;
   /** The report of the last `mergeAdapter` or `mergeAndUnload`, or null before the first. */
   mergeReport: MergeReport | null = null;
   readonly #onWarning: OnWarning;
 
-  /** Wraps a model without adapters. `addAdapter` and `loadAdapter` add them; the first one freezes the model. */
+  /**
+   * Wraps a model that has no adapters yet. `addAdapter` and `loadAdapter` add them; the first one freezes the model's
+   * parameters.
+   */
   constructor(model: M, onWarning: OnWarning = printWarning) {
     super();
     this.training = model.training;
@@ -76,14 +79,14 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return this.base_model.active;
   }
 
-  /** The configurations by adapter, with targets resolved to full names. */
+  /** The configuration of each adapter, by name. Its targets are resolved to full module paths. */
   get peftConfig(): ReadonlyMap<string, PeftConfig> {
     return new Map([...this.base_model.adapters].map(([name, { config }]) => [name, config]));
   }
 
   /**
-   * The modules that the active adapter's targets matched, and the names that matched none. Null if no adapter is
-   * active.
+   * The modules that the active adapter's `targetModules` matched, and the names that matched nothing. Null if no
+   * adapter is active.
    */
   get targetReport(): TargetReport | null {
     return this.activeAdapter === null ? null : this.base_model.adapter(this.activeAdapter).report;
@@ -119,14 +122,14 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Returns the state that `updateAndAllocate` carries from step to step, for a training checkpoint. The caller frees
-   * it.
+   * Returns AdaLoRA's tensors that `updateAndAllocate` needs in later steps, for a training checkpoint. The caller
+   * frees them. Empty for other methods.
    */
   allocationState(): Map<string, Tensor> {
     return allocationState(this.base_model);
   }
 
-  /** Restores a state that `allocationState` returned. */
+  /** Restores the tensors that `allocationState` returned. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
     await setAllocationState(this.base_model, state);
   }
@@ -157,11 +160,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Replaces the values of adapter `adapterName` (default: the active one) in place by a saved adapter's values. Other
-   * holders of its tensors see the new values, and the adapter remains active or in training. LoRA may have other ranks
+   * Replaces the values of adapter `adapterName` (default: the active one) in place by a saved adapter's values. Code
+   * that holds its tensors sees the new values, and it stays active or in training. LoRA adapters may have other ranks
    * and scalings: layers of another rank get new tensors, so create the optimiser again. Layers that the files omit
-   * become zero. All other options must equal the adapter's. If the files do not fit or the adapter is merged, throws
-   * and changes nothing.
+   * become zero. All other options must equal the old adapter's. If the files do not fit or the adapter is merged,
+   * throws and changes nothing.
    */
   async hotswapAdapter(
     source: AdapterSource,
@@ -179,8 +182,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Activates one adapter. Its tensors train; other adapters' tensors do not. An adapter loaded without
-   * `isTrainable` trains only with `inferenceMode: false`. Merged weights are unmerged first, with a warning.
+   * Makes an adapter the active one. Its tensors become trainable, and other adapters' tensors do not. An adapter
+   * loaded without `isTrainable` becomes trainable only with `inferenceMode: false`. Merged weights are unmerged first,
+   * with a warning.
    */
   setAdapter(adapterName: string, options: { inferenceMode?: boolean } = {}): void {
     checkOptions("setAdapter", options, { inferenceMode: true });
@@ -199,9 +203,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Adds an adapter `adapterName` that is the weighted sum of other LoRA or (IA)³ adapters. Weights may be negative.
-   * Returns its error on each layer. The new adapter is inactive and does not train; `setAdapter` changes both. Throws
-   * for adapters that are more than products (DoRA, trained biases, modules saved whole), and if ranks or targets are
-   * incompatible.
+   * Reports how exact the sum is on each layer. The new adapter is inactive; `setAdapter` activates it. Throws for LoRA
+   * adapters with DoRA, trained biases or fully trained modules, and if ranks or targets are incompatible.
    */
   async addWeightedAdapter(
     adapters: readonly string[],
@@ -223,8 +226,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Runs `fn`, which may be async, on the original base model. Merged weights, trained biases and wrappers are removed,
-   * so outputs are equal bit for bit. With nested calls, adapters return when the outermost ends.
+   * Runs `fn`, which may be async, on the original base model: without wrappers, trained biases and merged weights, so
+   * that outputs are bit-identical to the base model's. Calls can be nested; adapters return when the outermost call
+   * ends.
    */
   disableAdapter<T>(fn: () => T): T {
     return this.base_model.bare(fn);
@@ -232,9 +236,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Runs `fn`, which may be async, on batches whose row i uses adapter `adapterNames[i]`, or the base model for
-   * "__base__". Works for `forward`, `loss` and `generate`. Inside of it, `trainableParameters` yields the parameters
-   * of the adapters in use; call `backward` inside too. Throws if a batch has another number of rows, and for adapters
-   * that act on all rows: prompt methods, trained biases, adapters around attention.
+   * "__base__". Works for `forward`, `loss` and `generate`. During the call, `trainableParameters` yields the
+   * parameters of these adapters; call `backward` inside too. Throws if a batch has another number of rows, and for
+   * adapters that cannot differ by row: prompt methods, trained biases, adapters around attention.
    */
   withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
     const rows = adapterNames.map((name) => (name === baseName ? null : name));
@@ -242,10 +246,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Quantises the linear layers of the base model in place, including those with adapters. Modules that adapters train
-   * whole are skipped. After a LoftQ start this loses nothing if `quantType` is "nf4", `blockSize` is 64 and
-   * `doubleQuant` is off. During the call the model runs without adapters and rejects other changes. Throws while an
-   * adapter is merged.
+   * Quantises the base model's linear layers in place, including adapted ones. Skips modules that adapters train in
+   * full. After a LoftQ initialisation this is exact if `quantType` is "nf4", `blockSize` is 64 and `doubleQuant` is
+   * off. During the call, the model runs without adapters and rejects other changes. Throws while an adapter is merged.
    */
   async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     const tuner = this.base_model;
@@ -259,17 +262,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     }, "while the base model is being quantised; await that first");
   }
 
-  /** True if adapters are merged into the model. */
+  /** True while adapters are merged into the weights by `mergeAdapter`. */
   get isMerged(): boolean {
     return this.base_model.mergedNames.length > 0;
   }
 
   /**
-   * Merges adapters (default: the active one) into the weights. The old weights are kept, so `unmergeAdapter` restores
-   * them exactly. `mergeReport` gives the rounding error. Modules and token rows that are trained whole are not merged
-   * and remain in use. Throws and merges nothing if a value would be NaN or infinite (unless `safeMerge` is false), or
-   * if a merged layer's outputs would differ from the adapted layer's (unless `verify` is false). Throws for quantised
-   * weights without `dtype` or `requantize`.
+   * Merges adapters (default: the active one) into the weights. Keeps the old weights, so that `unmergeAdapter`
+   * restores them exactly. `mergeReport` contains the rounding errors. Fully trained modules and token rows are not
+   * merged and stay in use. Throws and merges nothing if a value would be NaN or infinite (unless `safeMerge` is
+   * false), or if a merged layer's outputs would differ from the adapted layer's (unless `verify` is false). Throws for
+   * quantised weights unless `dtype` or `requantize` is set.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     checkOptions("mergeAdapter", options, mergeKeys);
@@ -286,10 +289,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Merges adapters into the base model permanently and returns it without adapters. `mergeReport` gives the rounding
-   * error. A merged weight that was tied to another module is untied, so that the logits do not change. Runs the checks
+   * Merges adapters into the base model permanently and returns it without adapters. `mergeReport` contains the
+   * rounding errors. If a merged weight was tied to another module, that module keeps the old values. Makes the checks
    * of `mergeAdapter` before it writes anything. A quantised model requires one of two options: `dtype` returns a model
-   * with unquantised weights throughout, `requantize` quantises it as before.
+   * without quantised weights, `requantize` quantises the merged weights as before.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);
@@ -300,20 +303,20 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return this.baseModel;
   }
 
-  /** Runs a merge. The model rejects other changes during the call. */
+  /** Runs a merge, during which the model rejects other changes. */
   #merging(merge: () => Promise<MergeReport>): Promise<MergeReport> {
     this.base_model.checkWhole("merge");
     return this.base_model.alone(merge, "while adapters are being merged; await that first");
   }
 
-  /** Returns the original base model, without any adapter. */
+  /** Removes all adapters without merging them, and returns the original base model. */
   unload(): M {
     this.unmergeAdapter();
     this.base_model.release(false);
     return this.baseModel;
   }
 
-  /** Returns an adapter's tensors by key in its file. Default: the active adapter. */
+  /** Returns an adapter's tensors, keyed as in its adapter file. Default: the active adapter. */
   adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
     const tuner = this.base_model;
     return new Map([
@@ -325,9 +328,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Returns the files of all or of the selected adapters, in PEFT's layout: "default" at the top, others in folders of
-   * their names. Values in memory are f32. Values loaded in half precision are written in half precision again if they
-   * are unchanged.
+   * Returns the contents of adapter files in PEFT's layout, by path: the adapter "default" at the top, other adapters
+   * in folders with their names. Tensors are f32, except those that were loaded in half precision and are unchanged.
    */
   async adapterFiles(
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
@@ -339,9 +341,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Writes the adapters into a folder, in the layout of `adapterFiles`. The folder is a path in Node, or
-   * `WritableFiles`. No file is left half-written. With `verify`, reads each adapter again and compares it with the one
-   * in memory. Returns the rounding error of `dtype` and throws if the difference is larger.
+   * Writes the adapters' files, as `adapterFiles` returns them, to a folder: a path in Node, or `WritableFiles`. No
+   * file is left half-written. With `verify`, loads each adapter again, compares the model's outputs with it and with
+   * the adapter in memory, and returns the differences. Throws if rounding to `dtype` does not explain them.
    */
   async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);
@@ -356,7 +358,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return [];
   }
 
-  /** Yields the parameters that currently train. */
+  /** Yields the parameters that currently require gradients. */
   *trainableParameters(): Iterable<Parameter> {
     for (const parameter of this.parameters()) if (parameter.requiresGrad) yield parameter;
   }

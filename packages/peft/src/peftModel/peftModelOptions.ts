@@ -7,7 +7,7 @@ import type { PromptTokenizer } from "../methods/shared/method.ts";
 export interface AddAdapterOptions {
   /** Generator of the initial values. Default: a generator with seed 0. */
   generator?: Generator;
-  /** The model's tokenizer, for methods that are initialised from a text. */
+  /** The model's tokenizer. Needed only for prompt tuning that starts from a text. */
   tokenizer?: PromptTokenizer;
   /** Aborts after the current layer. The call rejects with the signal's reason and changes nothing. */
   signal?: AbortSignal;

@@ -11,7 +11,7 @@ type Refs = readonly TensorRef[];
 
 const lastOf = ({ shape }: TensorRef): number => shape[shape.length - 1];
 
-/** Ops that sum products: two operations for each product. */
+/** For each op that sums products, a function that counts its operations: two for each product. */
 const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: never) => number>> = {
   matmul: ([a], [out], { transposeA }: { transposeA?: boolean } = {}) =>
     2 * sizeOf(out.shape) * a.shape[a.shape.length - (transposeA ? 2 : 1)],
@@ -31,7 +31,7 @@ const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: ne
     const pairs = causal ? queries * keys - (queries * (queries - 1)) / 2 : queries * keys;
     return 4 * batch * heads * size * pairs;
   },
-  // Gaussian elimination, and two triangular solves for each right-hand side.
+  // One Gaussian elimination, and two triangular solves for each right-hand side.
   solve: ([a, b]) => {
     const n = lastOf(a);
     return (2 / 3) * n * sizeOf(a.shape) + 2 * n * sizeOf(b.shape);
@@ -46,8 +46,8 @@ function flopsOf({ name }: BackendOp<never>, inputs: Refs, outputs: Refs, params
 }
 
 /**
- * Counts the floating-point operations of `fn` on a backend without data, without the backward pass. A multiply-add
- * counts 2, an element computed by any other op counts 1, and a moved element 0.
+ * Counts the floating-point operations of `fn`, which runs on a backend without data. The backward pass is not counted.
+ * A multiply-add counts as 2, an element that another op computes as 1, and a copied element as 0.
  */
 export function countFlops(backend: MetaBackend, fn: () => unknown): number {
   let flops = 0;

@@ -15,19 +15,19 @@ import type { TargetReport } from "../targets/matchTargets.ts";
 import { onShapes } from "./onShapes.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
-/** The description of an adapter on a model. */
+/** What an adapter on a certain model consists of. */
 export interface AdapterDescription {
   /** The configuration, with targets resolved to full names. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
-  /** The tensors of its file, with names, dtypes and shapes. */
+  /** Name, dtype and shape of each tensor in the adapter's file. */
   readonly tensors: readonly SafetensorsSpec[];
-  /** Number of trainable elements, and of the base model's elements. */
+  /** Number of trainable elements, and number of elements in the base model. */
   readonly trainable: number;
   readonly base: number;
-  /** Size of its adapter_model.safetensors in bytes. */
+  /** Size of the adapter's adapter_model.safetensors in bytes. */
   readonly fileBytes: number;
-  /** The reason why rows of one batch cannot use different adapters of this kind; null if they can. */
+  /** Why rows of one batch cannot use different adapters of this kind; null if they can. */
   readonly rowProblem: string | null;
   readonly warnings: readonly Warning[];
 }
@@ -35,15 +35,16 @@ export interface AdapterDescription {
 /** Options of `describeAdapter`. */
 export interface DescribeAdapterOptions {
   /**
-   * The dtype of the base model. Tensors that PEFT copies from it into the file have this dtype: modules trained whole,
-   * biases, tables, adaption prompts. All others are f32. Default: "f32".
+   * The base model's dtype. Tensors that PEFT copies from the base model into the file have it too: fully trained
+   * modules, biases, tables, adaption prompts. Other tensors are f32. Default: "f32".
    */
   dtype?: FloatDType;
 }
 
 /**
- * Describes an adapter on a model without weights, which `describeModel` of @lowrank/models returns. The method's
- * layers are created on shapes only, so parameters and file equal the real adapter's. Throws if no target matches.
+ * Describes an adapter on a model without weights, which `describeModel` of @lowrank/models returns. The adapter's
+ * layers are created with shapes only, so parameters and file sizes equal a real adapter's. Throws if no target
+ * matches.
  */
 export async function describeAdapter(
   model: ModelShapes,
@@ -67,12 +68,12 @@ function rowProblemOf(peft: PeftModel): string | null {
   }
 }
 
-/** Returns the number of elements of a model's parameters. */
+/** Returns the total number of elements in a model's parameters. */
 export function baseParameters(model: ModelShapes): number {
   return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** Describes an adapter on a model that has only shapes. */
+/** Describes the adapter "default" of a model that has only shapes. */
 export function describeOn(
   peft: PeftModel,
   dtype: FloatDType,
@@ -93,20 +94,23 @@ export function describeOn(
   };
 }
 
-/** Returns the keys of the tensors that PEFT stores in the base model's dtype, such as copies of its tensors. */
+/** Returns the keys of tensors that PEFT saves in the base model's dtype instead of f32. */
 function copiedKeys(peft: PeftModel): ReadonlySet<string> {
   const { method } = peft.base_model.adapter("default");
   return method.followsBaseDtype ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
 }
 
-/** Returns the number of constant elements that PEFT counts as trainable. */
+/** Returns the number of elements that PEFT counts as trainable although they are constant. */
 function countedConstants(peft: PeftModel, dtype: FloatDType): number {
   const { method } = peft.base_model.adapter("default");
   const counted = method.countedConstants?.(dtype) ?? 0;
   return counted * [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
 }
 
-/** Returns the keys of tensors that replace tensors of the base model: biases, norms, modules trained whole. */
+/**
+ * Returns the keys of tensors that replace base model tensors instead of adding to them: biases, norms, fully trained
+ * modules.
+ */
 export function replacingKeys({ base_model: tuner }: PeftModel): ReadonlySet<string> {
   const { method, swaps } = tuner.adapter("default");
   const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;

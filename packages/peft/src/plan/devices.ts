@@ -1,4 +1,4 @@
-/** A device with limited memory, for the question whether a model fits. */
+/** A device and its memory in bytes, to check whether a model fits. */
 export interface Device {
   readonly name: string;
   readonly bytes: number;
@@ -10,8 +10,8 @@ const gigabytes = (name: string, count: number): Device => ({ name: `${name} ${c
 export const webAssemblyMemory: Device = { name: "WebAssembly memory 4 GiB", bytes: 65536 * 65536 };
 
 /**
- * Devices by nominal memory, smallest first. A gigabyte counts as 10^9 bytes: cards have 2^30, and drivers and
- * frameworks use about the difference.
+ * Common devices by nominal memory, smallest first. A gigabyte counts as 10^9 bytes. Cards really have 2^30 bytes for
+ * each, but drivers and frameworks use about the difference.
  */
 export const devices: readonly Device[] = [
   webAssemblyMemory,

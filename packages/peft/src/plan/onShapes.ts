@@ -16,7 +16,7 @@ import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
-/** A number of parameter elements and their size in bytes. */
+/** Some of a model's parameters: their number of elements and their size in bytes. */
 export interface Part {
   readonly parameters: number;
   readonly bytes: number;
@@ -24,21 +24,21 @@ export interface Part {
 
 /** Options of `onShapes`. */
 export interface ShapesOptions<A> {
-  /** The adapter to add; null: the whole model trains. */
+  /** The adapter to add. Null: no adapter, the whole model is trained. */
   adapter: A;
   dtype?: FloatDType;
   quantization?: QuantizeOptions | null;
-  /** The precision of products with the model's weights. */
+  /** The precision of matrix products with the model's weights. */
   precision?: MatmulPrecision;
-  /** The backend to plan for. Default: one with a kernel for every op. */
+  /** The backend whose kernels to assume. Default: a backend with a kernel for every op. */
   backend?: Backend;
   onWarning: OnWarning;
 }
 
-/** A model that has only shapes, with an adapter if requested, and a function that runs code on its backend. */
+/** A model without data, with an adapter if requested. `run` runs code on the model's backend. */
 export interface OnShapes<A, M extends AdaptableModel> {
   readonly base: M;
-  /** The base model's parameters: the quantised ones and the rest. */
+  /** Size of the base model's parameters: of quantised and of other ones. */
   readonly weights: { readonly quantized: Part; readonly rest: Part };
   readonly adapted: A extends PeftConfig ? PeftModel<M> : null;
   run<T>(fn: (backend: MetaBackend) => T): T;

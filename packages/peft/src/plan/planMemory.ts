@@ -14,7 +14,7 @@ import { WeightCopies } from "./weightCopies.ts";
 
 /** Options of `planMemory`. */
 export interface PlanOptions {
-  /** The adapter to train. Null, the default: the whole model trains. */
+  /** The adapter to train. Null, the default: the whole model is trained. */
   adapter?: PeftConfig | null;
   /**
    * Quantisation of the base model's linear layers, as by `quantize` of
@@ -27,59 +27,63 @@ export interface PlanOptions {
   adapterDtype?: FloatDType;
   /** The dtype of gradients. Default: the dtype of the trained parameters. */
   gradientDtype?: FloatDType;
-  /** The optimiser. Default: "adamw", with moments in f32. */
+  /** The optimiser, with default settings. Default: "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
-  /** Sequences in a forward pass. Default: 1. */
+  /** Number of sequences in a forward pass. Default: 1. */
   batchSize?: number;
-  /** Tokens in a sequence. Default: 512, or the model's maximum if that is smaller. */
+  /** Number of tokens in a sequence. Default: 512, or the model's maximum length if that is smaller. */
   sequenceLength?: number;
-  /** Forward passes for each optimiser step. Default: 1. */
+  /** Number of forward passes for each optimiser step. Default: 1. */
   gradientAccumulationSteps?: number;
   /**
-   * Computes the loss of a step on a model without weights. Default: the language-model loss on `batchSize` sequences
-   * of `sequenceLength` tokens.
+   * Computes a training step's loss on a model without weights. Default: the language-model loss on `batchSize`
+   * sequences of `sequenceLength` tokens.
    */
   loss?: (model: PlannedModel) => Tensor;
-  /** Blocks discard their activations and recompute them in the backward pass. Default: false. */
+  /** Whether blocks discard their activations and recompute them in the backward pass. Default: false. */
   gradientCheckpointing?: boolean;
   /**
-   * The precision of products with frozen weights, for which the WebAssembly backend keeps copies of the weights.
-   * Default: "highest", f32 without copies.
+   * The precision of matrix products with frozen weights. For "high" and "medium", the WebAssembly backend keeps
+   * quantised copies of the weights. Default: "highest", f32 without copies.
    */
   precision?: MatmulPrecision;
   /**
-   * The backend to plan for. An op without a kernel is planned as its composed form. Default: the default of `meta`.
+   * The backend whose kernels to assume. An op without a kernel counts as the ops that it is composed of. Default: the
+   * default of `meta`.
    */
   backend?: Backend;
 }
 
-/** The memory of a training step and of generation, in bytes. */
+/** Memory that a training step and generation need, in bytes. */
 export interface MemoryPlan extends RunSizes {
-  /** The base model's quantised weights and the rest. */
+  /** The base model's weights: quantised ones, other ones, and their total bytes. */
   readonly weights: { readonly quantized: Part; readonly rest: Part; readonly bytes: number };
-  /** The adapter's trainable parameters, and its bytes including constants. Zero if the whole model trains. */
+  /**
+   * The adapter: its number of trainable elements, and its bytes including constants. Zero if the whole model is
+   * trained.
+   */
   readonly adapter: Part;
   /** The gradients of all trained parameters. */
   readonly gradients: Part;
-  /** Quantised copies of frozen weights, after a training step and after a prompt. */
+  /** Bytes of the quantised copies of frozen weights after a training step, and after processing a prompt. */
   readonly copies: { readonly training: number; readonly generation: number };
   /** Bytes that the optimiser keeps between steps. */
   readonly optimizer: number;
-  /** Peak bytes of tensors kept for the backward pass and of temporary tensors. */
+  /** Peak bytes of temporary tensors and of tensors that are kept for the backward pass. */
   readonly activations: number;
   /**
-   * Peak of a training step: weights and their copies, adapter and optimiser state, with gradients and activations at
+   * Peak of a training step: weights with their copies, adapter, optimiser state, and the gradients and activations at
    * that moment.
    */
   readonly training: Peak;
-  /** Keys and values of `sequenceLength` tokens. 0 if the model does not generate. */
+  /** Bytes of the cached keys and values for `sequenceLength` tokens. 0 if the model does not generate. */
   readonly kvCache: number;
   /**
-   * Peak while a prompt of `sequenceLength` tokens is processed: weights and their copies, adapter, cache and
+   * Peak while a prompt of `sequenceLength` tokens is processed: weights with their copies, adapter, cache and
    * activations. 0 if the model does not generate.
    */
   readonly generation: number;
-  /** Notes on requested settings that the plan follows but Lowrank's training does not support. */
+  /** Notes about requested settings that the estimate includes but that Lowrank's training does not support. */
   readonly notes: readonly string[];
   /** Warnings, for example about targets that match nothing. */
   readonly warnings: readonly Warning[];
@@ -92,9 +96,10 @@ const planKeys: OptionKeys<PlanOptions> = {
 };
 
 /**
- * Estimates the memory of fine-tuning and of generation, in bytes of tensors. Builds the model and trains it for one
- * step on shapes only (`meta`), so the estimate follows this engine; nothing is computed or allocated. `model` comes
- * from `describeModel` of @lowrank/models. Throws for targets that match nothing, and for sequences that are too long.
+ * Estimates the memory for fine-tuning and for generation, in bytes of tensors. Builds the model and trains it for one
+ * step with shapes only (`meta`). Nothing is computed or allocated, but the estimate equals a real run's. `model`
+ * comes from `describeModel` of @lowrank/models. Throws for targets that match nothing, and for sequences that are too
+ * long.
  */
 export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
   checkOptions("planMemory", options, planKeys);
@@ -118,7 +123,7 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const step = await onShapes(model, { ...shapesOptions, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
-  // Must precede the step, since layers keep new constants during it.
+  // Counted before the step, since layers create and keep further constants during it.
   const constants = constantBytes(step.adapted);
   const stepCopies = new WeightCopies();
   const traced = step.run((shapes) =>
@@ -158,7 +163,7 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
 }
 
 /**
- * Returns the peak of an optimiser step, without the optimiser's state: gradients, tensors left by the backward pass,
+ * Returns the peak of an optimiser step without the optimiser's state: gradients, tensors that the backward pass left,
  * and temporary tensors of the step.
  */
 function stepPeak(before: Traced, { peak, held }: Traced, gradients: number): Peak {
@@ -175,13 +180,16 @@ function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
   return constants.reduce((sum, { storage }) => sum + (storage.buffer as MetaBuffer).planned, 0);
 }
 
-/** Returns a note if the plan uses other dtypes for trained parameters or gradients than Lowrank does. */
+/** Returns a note if trained parameters or gradients are planned in other dtypes than Lowrank uses. */
 function dtypeNotes({ trained, gradients, here }: Record<"trained" | "gradients" | "here", FloatDType>): string[] {
   if (trained === here && gradients === here) return [];
   return [`reckoned with ${trained} for what trains, ${gradients} for its gradients; Lowrank itself trains in ${here}`];
 }
 
-/** Returns the validated sizes of a run. Virtual tokens reduce the default sequence length. */
+/**
+ * Returns the batch size and the sequence length of a run. Throws if they are invalid. Virtual tokens reduce the
+ * default sequence length.
+ */
 function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOptions): RunSizes {
   const virtual = virtualTokens?.count ?? 0;
   const room = maxPositions - virtual;

@@ -20,20 +20,20 @@ import { type PlannedOptimizer, traceOptimizer } from "./traceOptimizer.ts";
 export interface ReportOptions {
   /** The dtype of the base model. Default: "f32". */
   dtype?: FloatDType;
-  /** Quantisation of its linear layers, as by `quantize` of @lowrank/nn. Default: none. */
+  /** Quantisation of the base model's linear layers, as by `quantize` of @lowrank/nn. Default: none. */
   quantization?: QuantizeOptions | null;
-  /** The optimiser. Default: "adamw", with moments in f32. */
+  /** The optimiser, with default settings. Default: "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
   /**
-   * Tokens of the forward pass whose operations are counted. Default: 512, or half of the model's maximum if that is
-   * smaller.
+   * Number of tokens in the forward pass whose operations are counted. Default: 512, or half of the model's maximum
+   * length if that is smaller.
    */
   sequenceLength?: number;
 }
 
-/** The costs of one way to fine-tune a model, known before training. Sizes are in bytes. */
+/** What one way to fine-tune a model costs, computed without training. Sizes are in bytes. */
 export interface AdapterReport {
-  /** PEFT's name of the method; null if the whole model trains. */
+  /** The method's `peft_type`; null if the whole model is trained. */
   readonly peftType: string | null;
   /** Number of trainable elements. */
   readonly trainable: number;
@@ -49,29 +49,33 @@ export interface AdapterReport {
   readonly optimizerBytes: number;
   /** Bytes of the base model in memory. */
   readonly baseBytes: number;
-  /** True if the adapter can be merged into the weights, so that inference costs nothing extra. */
+  /** True if the adapter can be merged into the weights, so that inference is as fast as with the base model. */
   readonly mergeable: boolean;
   /** The extra cost of inference while the adapter is not merged. */
   readonly inference: InferenceOverhead;
-  /** The description of the adapter; null if the whole model trains. */
+  /** What the adapter consists of; null if the whole model is trained. */
   readonly adapter: AdapterDescription | null;
 }
 
-/** The extra cost of inference with an adapter. */
+/** What an unmerged adapter adds to the cost of inference. */
 export interface InferenceOverhead {
-  /** Number of elements in addition to the base model's. */
+  /** Number of elements that the adapter adds to the base model's. */
   readonly parameters: number;
-  /** Extra floating-point operations for each token; null if the model has shapes only and cannot be run. */
+  /**
+   * Floating-point operations that the adapter adds for each token. Null if the model has shapes only and cannot be
+   * run.
+   */
   readonly flopsPerToken: number | null;
   /** The base model's floating-point operations for each token; null if it cannot be run. */
   readonly baseFlopsPerToken: number | null;
-  /** Tokens in the counted forward pass; 0 if none was run. */
+  /** Number of tokens in the forward pass from which operations were counted; 0 if none was run. */
   readonly sequenceLength: number;
 }
 
 /**
- * Reports the costs of training a configuration, or the whole model if it is null, on a model without weights. Layers,
- * optimiser and a forward pass run on shapes only, so all results equal the real run's. Throws if no target matches.
+ * Reports what it costs to train an adapter, or the whole model if `config` is null. The model needs no weights:
+ * layers, optimiser and a forward pass run with shapes only, and the results equal a real run's. Throws if no target
+ * matches.
  */
 export async function reportAdapter(
   model: ModelShapes,
@@ -135,11 +139,11 @@ function savedTensors({ parameters }: ModelShapes, dtype: FloatDType): Safetenso
   return parameters.map(({ name, shape }) => ({ name, shape, dtype }));
 }
 
-/** Returns the number of tokens of the counted forward pass; 0 if the model cannot be run. */
+/** Returns the number of tokens for the forward pass whose operations are counted; 0 if the model cannot be run. */
 function passLength(base: AdaptableModel, wanted: number | undefined): number {
   const { maxPositions } = base as { maxPositions?: number };
   if (maxPositions === undefined) return 0;
-  // Half of the positions, so that as many virtual tokens fit too.
+  // Half of the model's positions, so that as many virtual tokens fit too.
   return wanted ?? Math.max(1, Math.min(512, Math.floor(maxPositions / 2)));
 }
 
@@ -148,14 +152,14 @@ function forward(model: AdaptableModel, backend: MetaBackend, tokens: number): v
   (model.forward as (inputs: object) => unknown)({ inputIds });
 }
 
-/** Returns true if all layers with the adapter support merging. */
+/** Returns true if the adapter's method supports merging on every adapted layer. */
 function isMergeable(peft: PeftModel): boolean {
   const layers = [...peft.namedModules()].flatMap(([, module]) => (module instanceof TunerLayer ? [module] : []));
   const { prompt } = peft.base_model.adapter("default");
   return prompt === null && layers.every((layer) => layer.get("default")?.merge !== undefined);
 }
 
-/** Counts the elements of an adapter's file that add to the base model instead of replacing its tensors. */
+/** Counts the elements in an adapter's file that are used in addition to the base model's, not instead of them. */
 function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);
   return [...peft.adapterTensors()].reduce((sum, [key, { size }]) => sum + (instead.has(key) ? 0 : size), 0);

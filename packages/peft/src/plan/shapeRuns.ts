@@ -4,10 +4,10 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { BuiltModel } from "./plannableModel.ts";
 import { Trace, type Traced } from "./trace.ts";
 
-/** A model that trains on shapes. */
+/** A model without data whose training step is run to plan its memory. */
 export type PlannedModel = BuiltModel | PeftModel<BuiltModel>;
 
-/** The sizes of one run. */
+/** Batch size and sequence length of a planned run. */
 export interface RunSizes {
   batchSize: number;
   sequenceLength: number;
@@ -15,8 +15,8 @@ export interface RunSizes {
 }
 
 /**
- * Runs the forward and backward passes of a step, with the model's loss or `lossOf`. A gradient counts `gradientBytes`
- * for each element.
+ * Runs the forward and backward passes of one optimiser step with shapes only. The loss is the model's, or that which
+ * `lossOf` computes. Each gradient element counts as `gradientBytes` bytes.
  */
 export function trainStep(
   backend: MetaBackend,
@@ -30,7 +30,7 @@ export function trainStep(
 ): Traced {
   const trace = new Trace(backend);
   model.train();
-  // Two passes suffice, since all later passes equal the second.
+  // Runs at most two passes, since later ones have the same memory as the second.
   for (let pass = 0; pass < Math.min(2, gradientAccumulationSteps); pass++) {
     trace.phase("forward");
     scope(() => {
@@ -45,7 +45,9 @@ export function trainStep(
   return trace.read();
 }
 
-/** Processes a prompt with a cache and without gradients. Returns null for a model without a cache. */
+/**
+ * Processes a prompt with a cache, as generation does, with shapes only. Returns null if the model does not generate.
+ */
 export function readPrompt(
   backend: MetaBackend,
   model: BuiltModel,
@@ -65,7 +67,7 @@ export function readPrompt(
   return { kvCache, bytes: trace.read().peak.bytes };
 }
 
-/** Returns the parameters that train. */
+/** Returns the parameters that require gradients. */
 export function trainedParameters(model: Module): Parameter[] {
   return [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
 }

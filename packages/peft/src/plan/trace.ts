@@ -1,29 +1,29 @@
 import type { MetaBackend, MetaBuffer, MetaEvent } from "@lowrank/core";
 
-/** The memory at the peak of a run, in bytes above the memory held before it. */
+/** The memory at a run's peak, in bytes in addition to the memory in use before the run. */
 export interface Peak {
   readonly bytes: number;
-  /** The phase of the run at that moment. */
+  /** Name of the phase of the run in which the peak occurs. */
   readonly phase: string;
-  /** Bytes of parameter gradients at that moment. */
+  /** Bytes of parameter gradients at the peak. */
   readonly gradients: number;
-  /** All other bytes at that moment: tensors saved for the backward pass, and temporary tensors. */
+  /** All other bytes at the peak: temporary tensors, and tensors kept for the backward pass. */
   readonly activations: number;
-  /** The activations by the op that created them, largest first. */
+  /** The activation bytes grouped by the op that created them, largest first. */
   readonly byOp: readonly { readonly op: string; readonly bytes: number }[];
 }
 
-/** The memory of a run, in bytes above the memory held before it. */
+/** The memory of a run, in bytes in addition to the memory in use before it. */
 export interface Traced {
-  /** Bytes allocated and not freed at the end. */
+  /** Bytes that the run allocated and did not free. */
   readonly held: number;
-  /** Peak bytes of activations. */
+  /** Largest bytes of activations at any moment. */
   readonly mostActivations: number;
-  /** The moment of peak memory. */
+  /** The moment at which the run needs most memory. */
   readonly peak: Peak;
 }
 
-/** Records the memory on a `meta` backend from its construction. */
+/** Records allocations on a `meta` backend, from the construction of this object on. */
 export class Trace {
   readonly #backend: MetaBackend;
   readonly #start: number;
@@ -35,21 +35,21 @@ export class Trace {
     this.#start = backend.events.length;
   }
 
-  /** Starts a phase with this name. */
+  /** Begins a phase of the run with this name, which `Peak.phase` can report. */
   phase(name: string): void {
     this.#phases.push({ from: this.#backend.events.length - this.#start, name });
   }
 
-  /** Marks a buffer as a parameter's gradient, counted with `bytes`. */
+  /** Declares that a buffer is a parameter's gradient and counts as `bytes` bytes. */
   gradient(buffer: MetaBuffer, bytes: number): void {
     this.#gradients.set(buffer, bytes);
   }
 
-  /** Returns the memory of the run so far. */
+  /** Returns the memory that the run needed so far. */
   read(): Traced {
     const events = this.#backend.events.slice(this.#start);
     const own = new Set(events.flatMap(({ buffer, freed }) => (freed ? [] : [buffer])));
-    /** Returns the change in bytes of an event, with buffer sizes from `of`. */
+    /** Returns by how many bytes an event changes the memory in use. `of` gives a buffer's size. */
     const change = ({ buffer, freed }: MetaEvent, of: (buffer: MetaBuffer) => number): number =>
       own.has(buffer) ? (freed ? -of(buffer) : of(buffer)) : 0;
     const gradientOf = (buffer: MetaBuffer) => this.#gradients.get(buffer) ?? 0;

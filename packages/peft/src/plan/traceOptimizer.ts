@@ -17,7 +17,9 @@ const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void 
 /** Names of the optimisers that a memory plan supports. */
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 
-/** Runs one optimiser step on shapes. Returns its memory without parameters and gradients. */
+/**
+ * Runs one optimiser step with shapes only. Returns the memory that it needs in addition to parameters and gradients.
+ */
 export function traceOptimizer(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): Traced {
   const backend = meta({ like });
   return withBackend(backend, () => {

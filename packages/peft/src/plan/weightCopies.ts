@@ -2,17 +2,21 @@ import { type MatmulPrecision, type MetaBackend, sizeOf, type TensorRef } from "
 import { productPrecision } from "@lowrank/core/internal";
 
 /**
- * Minimum number of rows of x, and of the weight's sides, for a product on quantised copies in the WebAssembly backend.
+ * The WebAssembly backend uses quantised copies only if x has at least `leastRows` rows and both sides of the weight
+ * are at least `leastSide` long.
  */
 const [leastRows, leastSide] = [8, 128];
 
-/** Elements that share a scale in 8-bit codes. Rows must be a multiple of it. */
+/**
+ * Number of consecutive elements of a weight row that share one scale in 8-bit quantisation. The row length must be a
+ * multiple of it.
+ */
 const byteBlock = 32;
 
-/** Bytes per element of the quantised copies, with scales: 14-bit and 7-bit codes. */
+/** Bytes per weight element of the two kinds of copies, including scales: 14-bit codes and 7-bit codes. */
 const [shortBytes, byteBytes] = [2, 1.25];
 
-/** A product with a weight: its number of rows, their length, and the weight's precision. */
+/** A product of x and a weight: the number of rows of x, their length, and the precision. */
 interface WeightProduct {
   readonly rows: number;
   readonly inner: number;
@@ -20,20 +24,21 @@ interface WeightProduct {
   readonly precision: MatmulPrecision;
 }
 
-/** The operands of ops that multiply by a frozen weight. */
+/** For each op that multiplies by a frozen weight, a function that returns x and the weight from its inputs. */
 const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readonly [x: TensorRef, w: TensorRef]>> = {
   matmul: ([a, b]) => [a, b],
   loraLinear: ([x, w]) => [x, w],
 };
 
 /**
- * The quantised copies of frozen weights that the WebAssembly backend keeps for products of `precision` "high" and
- * "medium". See the table in docs/design/precision.md. With "medium" it may keep fewer, if a trial chooses other codes.
+ * Sizes of the quantised weight copies that the WebAssembly backend keeps for products with `precision` "high" or
+ * "medium". See the table in docs/design/precision.md. With "medium" it may keep fewer, if its timing trial chooses
+ * another kernel.
  */
 export class WeightCopies {
   readonly #bytes = new Map<object, Map<string, number>>();
 
-  /** Runs `fn` and records the copies that its products create. */
+  /** Runs `fn` and records the copies that the backend would create for its products. */
   during<T>(backend: MetaBackend, fn: () => T): T {
     const { run } = backend;
     backend.run = (op, inputs, outputs, params) => {
@@ -48,7 +53,7 @@ export class WeightCopies {
     }
   }
 
-  /** Bytes of all recorded copies. */
+  /** Total bytes of all recorded copies. */
   get bytes(): number {
     const each = [...this.#bytes.values()].flatMap((copies) => [...copies.values()]);
     return each.reduce((sum, bytes) => sum + bytes, 0);
@@ -69,7 +74,10 @@ function productOf(x: TensorRef, weight: TensorRef): WeightProduct {
   return { rows: sizeOf(x.shape) / inner, inner, weight, precision };
 }
 
-/** Returns the copy that a product creates. Null for f32 products, and for packed weights that are used as stored. */
+/**
+ * Returns name and bytes of the weight copy that a product needs. Null for f32 products, and for packed weights that
+ * are used as they are stored.
+ */
 function copyOf({ rows, inner, weight: { shape, dtype }, precision }: WeightProduct) {
   if (precision === "highest" || rows < leastRows || Math.min(...shape) < leastSide) return null;
   const size = sizeOf(shape);

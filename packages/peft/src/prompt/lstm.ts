@@ -13,7 +13,7 @@ import {
 } from "@lowrank/core";
 import { Dropout, Module, Parameter } from "@lowrank/nn";
 
-/** Weights of one direction of one layer. PyTorch's names end in "l0" or "l0_reverse". */
+/** The weights of one layer of an LSTM for one direction. Their names in PyTorch end in "l0" or "l0_reverse". */
 interface Direction {
   inputs: Parameter;
   states: Parameter;
@@ -25,7 +25,7 @@ interface Direction {
 export class Lstm extends Module {
   readonly hiddenSize: number;
   readonly #layers: { forwards: Direction; backwards: Direction }[] = [];
-  /** Dropout between layers. */
+  /** The dropout between layers. */
   between: Dropout;
 
   constructor(

@@ -2,14 +2,15 @@ import { type Generator, randn, relu, type Tensor, tanh, zeros } from "@lowrank/
 import { Embedding, type Linear, Module, ModuleDict, Parameter, type UnaryModule } from "@lowrank/nn";
 
 /**
- * Computes the rows of virtual tokens from trained parameters. Parameters have the same paths as in PEFT's encoders.
+ * Computes the table of virtual tokens from trained parameters. The parameters have the same paths as in PEFT's
+ * encoders.
  */
 export abstract class PromptEncoder extends Module {
-  /** Returns the rows that are used and stored in files: f32 [virtual tokens, width]. */
+  /** Returns the virtual tokens as they are used and stored in files: f32 [number of virtual tokens, width]. */
   abstract rows(): Tensor;
 }
 
-/** Rows that train directly, or that were read from a file. */
+/** A table of virtual tokens that is trained directly, or that was read from a file. */
 export class PromptTable extends PromptEncoder {
   embedding: Embedding;
 
@@ -23,7 +24,7 @@ export class PromptTable extends PromptEncoder {
   }
 }
 
-/** Returns a table of zeros, to be filled from a file. */
+/** Returns a table of zeros, whose values will be read from a file. */
 export function emptyTable(rows: number, width: number): PromptTable {
   using data = zeros([rows, width]);
   return new PromptTable(new Embedding(new Parameter(data)));

@@ -3,12 +3,15 @@ import type { VirtualTokens } from "@lowrank/nn";
 import type { ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import type { PromptEncoder } from "./promptEncoder.ts";
 
-/** One adapter's virtual tokens. */
+/** The virtual tokens of one adapter. */
 export class PromptTokens implements VirtualTokens {
   readonly kind: VirtualTokens["kind"];
   readonly count: number;
   readonly encoder: PromptEncoder;
-  /** True if the rows were read from a file without the encoder that computed them. They cannot be trained further. */
+  /**
+   * True if the virtual tokens were read from a file that lacks the encoder that computed them. They cannot be trained
+   * further.
+   */
   readonly final: boolean;
   readonly #config: ResolvedPromptConfig;
 

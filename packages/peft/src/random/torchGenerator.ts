@@ -1,6 +1,6 @@
 const size = 624;
 const shift = 397;
-/** PyTorch uses another algorithm for more. */
+/** Maximum n of `randperm`. For larger n, PyTorch uses another algorithm. */
 const mostPermuted = 214748364;
 
 /**

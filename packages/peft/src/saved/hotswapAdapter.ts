@@ -11,14 +11,14 @@ import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
 /**
- * Fields that may differ for every method. They name the base model and the task, or select modules, which are also
- * visible in the file's keys.
+ * Configuration fields that may always differ in a hot swap: names of base model and task, and the selection of
+ * modules, which is checked by the keys in the file.
  */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
 /**
- * Replaces the values of adapter `name` by a saved adapter's. Writes in place, except for layers with another rank. If
- * they do not fit, throws and changes nothing.
+ * Replaces the values of adapter `name` by a saved adapter's values. Layers with another rank get new tensors; all
+ * other tensors are overwritten in place. If the files do not fit, throws and changes nothing.
  */
 export async function hotswapAdapter(
   tuner: Tuner<Module>,
@@ -52,8 +52,8 @@ export async function hotswapAdapter(
 }
 
 /**
- * Returns a saved adapter's configuration for the layers of adapter `own`. Layers that the file omits become zero.
- * Throws if the file has tensors for other layers, or only part of a layer.
+ * Returns a saved adapter's configuration, but with the targets of adapter `own`. Layers that the file omits will
+ * become zero. Throws if the file has tensors for other layers, or only some of a layer's tensors.
  */
 function onLayersOf(
   own: Adapter,
@@ -84,7 +84,10 @@ function checkKeys(name: string, wrong: readonly string[]): void {
   );
 }
 
-/** Throws for an initialisation that changes the base weights. */
+/**
+ * Throws if the adapter's initialisation changed the base weights, since it then fits only these weights. `which` names
+ * the adapter in the message.
+ */
 function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: PeftConfig): void {
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return;
@@ -94,8 +97,8 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
 }
 
 /**
- * Copies the values and the configuration of `incoming` to `own`. If one has tensors that the other lacks, throws and
- * changes nothing.
+ * Copies the values and the configuration of adapter `incoming` to `own`. Throws and changes nothing if one of them has
+ * tensors that the other lacks.
  */
 function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   checkConfigs(incoming.config, own);
@@ -118,7 +121,10 @@ function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   tuner.setTrainable(own.name, own.trainable);
 }
 
-/** Copies the scaling of a layer, or replaces the whole layer if its rank differs. */
+/**
+ * Copies a layer's scaling from adapter `incoming` to `name`. If the ranks differ, moves the whole layer adapter
+ * instead.
+ */
 function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   const [next, own] = [layer.get(incoming)!, layer.get(name)!];
   const shapes = ({ parameters }: LayerAdapter) => Object.values(parameters).map(({ shape }) => `${shape}`);
@@ -126,7 +132,7 @@ function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   else if (next.scaling !== undefined) layer.setScaling(name, next.scaling);
 }
 
-/** Returns all tensors of an adapter: its parameters, constants, and replaced tables. */
+/** Returns all tensors of an adapter that its file contains: parameters, constants and replaced tables. */
 function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
   const { swaps } = tuner.adapter(name);
   const replaced = [...swaps].map(([key, { on }]) => [key, on] as const);

@@ -16,11 +16,11 @@ import type { LoadAdapterOptions } from "./savedOptions.ts";
 /** Options of `loadSaved`. */
 interface LoadSavedOptions
   extends Pick<LoadAdapterOptions, "isTrainable" | "strict" | "autocastAdapterDtype" | "onProgress" | "signal"> {
-  /** Returns true for keys that the file may lack. Their tensors stay zero. Default: none. */
+  /** Returns true for keys that the file may lack. Their tensors are zero. Default: no key may be missing. */
   mayLack?: (key: string) => boolean;
 }
 
-/** Adds a saved adapter to the model, inactive. If it throws, nothing has changed. */
+/** Adds a saved adapter to the model without activating it. If it throws, nothing has changed. */
 export async function loadSaved(
   tuner: Tuner<Module>,
   { label, method, config, weights }: SavedAdapter,
@@ -60,8 +60,8 @@ export async function loadSaved(
 }
 
 /**
- * Returns the dtypes in which an adapter's tensors are stored in memory, by key in the file. Throws if the file has
- * half-precision tensors that the method cannot use.
+ * Returns a function that gives the dtype in memory of the tensor with a file key. Throws if the file's half-precision
+ * tensors cannot be kept, since the adapter will be trained or the method computes only in f32.
  */
 function dtypesKept(
   { label, method, config, weights }: SavedAdapter,
@@ -82,7 +82,7 @@ function dtypesKept(
   return stored;
 }
 
-/** Gives an adapter an embedding table in all places where the base model uses its own. Takes ownership of `table`. */
+/** Makes an adapter replace one of the base model's embedding tables, in all modules that use it. Frees `table`. */
 function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
   const before = tuner.tables(name).get(key)!;
   const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;
@@ -90,7 +90,7 @@ function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Te
   table.dispose();
 }
 
-/** Returns the adapter's name at the time of saving, which some keys of its file contain, or undefined. */
+/** Returns the adapter's name when its file was written, which some keys contain. Undefined if no key contains it. */
 function nameWhenSaved(file: SafetensorsFile): string | undefined {
   const found = file.names().map((key) => /\.modules_to_save\.([^.]+)\..*\bbias$/.exec(key)?.[1]);
   return found.find((name) => name !== undefined);

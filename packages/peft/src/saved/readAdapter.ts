@@ -16,9 +16,9 @@ import { readForeign } from "../files/foreignLayout.ts";
 import { methodsFor } from "../methods/registry.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 
-/** An adapter read from its files. */
+/** An adapter as read from its files, not yet added to a model. */
 export interface SavedAdapter {
-  /** The name of its configuration file in messages. */
+  /** The name of the configuration file in error messages. */
   label: string;
   method: AnyMethod;
   config: PeftConfig;

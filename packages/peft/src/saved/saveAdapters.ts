@@ -9,12 +9,12 @@ import type { Tuner } from "../model/tuner.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 import { subtractMutatedInit } from "./subtractMutatedInit.ts";
 
-/** Returns the subfolder of an adapter's files; undefined for "default", which is at the top. */
+/** Returns the subfolder in which an adapter is saved. Undefined for "default", which is saved at the top. */
 export function folderOf(name: string): string | undefined {
   return name === "default" ? undefined : name;
 }
 
-/** Returns the files of adapters, byte for byte in PEFT's or AdapterHub's format. */
+/** Returns the contents of the adapters' files by path, byte for byte as PEFT or AdapterHub writes them. */
 export async function filesOfAdapters(
   tuner: Tuner<Module>,
   names: readonly string[],
@@ -47,7 +47,10 @@ export async function filesOfAdapters(
   return files;
 }
 
-/** Returns the trained tensors for an adapter's file, as new handles that the caller frees. */
+/**
+ * Returns an adapter's trained tensors as its file stores them, by file key. They are new handles, which the caller
+ * frees.
+ */
 export function savedValues(tuner: Tuner<Module>, { name, method, config }: Adapter): Map<string, Tensor> {
   const filed = tuner.filed(name);
   const reduced = isPromptMethod(method) ? undefined : method.filed?.(config, filed);

@@ -7,21 +7,21 @@ import type { AdaptableModel } from "../model/adaptableModel.ts";
 
 /** Options of `loadAdapter`. */
 export interface LoadAdapterOptions {
-  /** True if the adapter will be trained further. Default: false. */
+  /** Whether the adapter will be trained further. Default: false. */
   isTrainable?: boolean;
   /**
-   * Throws if keys are missing, unexpected or have another shape. False: warns, and loads the tensors that fit.
-   * Default: true.
+   * True: throws if the file lacks keys, has unexpected ones, or has other shapes. False: warns, and loads the tensors
+   * that fit. Default: true.
    */
   strict?: boolean;
   /**
-   * Converts f16 and bf16 to f32, which training requires. False: factors keep the file's dtype, with half the memory.
-   * Cannot be combined with `isTrainable`, and throws for methods that compute only in f32. Default: true.
+   * True: converts f16 and bf16 tensors to f32, which training requires. False: A and B keep the file's dtype and half
+   * the memory; cannot be combined with `isTrainable`, and throws for methods that compute only in f32. Default: true.
    */
   autocastAdapterDtype?: boolean;
-  /** The folder inside of the source that contains the adapter. */
+  /** The folder, relative to the source, that contains the adapter. Default: the source itself. */
   subfolder?: string;
-  /** The token, the cache and other settings for hf:// addresses. */
+  /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
   /**
    * Called after each tensor with the bytes read so far and in total. During a download from the Hugging Face hub,
@@ -29,7 +29,7 @@ export interface LoadAdapterOptions {
    */
   onProgress?: OnProgress;
   /**
-   * Aborts a download, or the loading after the current tensor. The call rejects with the signal's reason and changes
+   * Aborts a download, or loading after the current tensor. The call then rejects with the signal's reason and changes
    * nothing.
    */
   signal?: AbortSignal;
@@ -44,13 +44,13 @@ export interface FromPretrainedOptions extends LoadAdapterOptions {
 /** Options of `adapterFiles`. */
 export interface AdapterFilesOptions {
   /**
-   * The dtype in which to store trained tensors. Default: f32, or the file's dtype for unchanged tensors that were
-   * loaded in half precision.
+   * The dtype in which to store trained tensors. Default: f32, but tensors that were loaded in half precision and are
+   * unchanged keep their dtype.
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
    * The adapter before training, for an initialisation that changed the base weights (PiSSA, OLoRA). The adapter is
-   * then saved as plain LoRA of twice the rank, for the original base weights. Only with a single adapter.
+   * then saved as plain LoRA of twice the rank that fits the original base weights. Only possible for a single adapter.
    */
   pathInitialModelForWeightConversion?: AdapterSource;
 }
@@ -60,14 +60,14 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
   /** Names of the adapters to save. Default: all. */
   selectedAdapters?: readonly string[];
   /**
-   * Reads the written files again and compares the model's outputs on these inputs with the outputs of the adapters
-   * in memory. The model is restored afterwards and must not be used during the check. Cannot be combined with
+   * Loads the written files again and compares the model's outputs on these inputs with the adapters in memory. The
+   * model is restored afterwards and must not be used during the check. Cannot be combined with
    * `pathInitialModelForWeightConversion` or a merged adapter.
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }
 
-/** Names of all options. */
+/** Names of all options of `LoadAdapterOptions`. */
 export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
   ...({ isTrainable: true, strict: true, autocastAdapterDtype: true, subfolder: true, hub: true } as const),
   ...({ onProgress: true, signal: true } as const),

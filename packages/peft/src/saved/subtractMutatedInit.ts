@@ -7,9 +7,9 @@ import type { MethodFacts, StartSubtraction } from "../methods/shared/methodFact
 import type { Adapter } from "../model/adapter.ts";
 
 /**
- * Converts an adapter whose initialisation changed the base weights to one of a larger rank for the original weights:
- * the trained adapter minus `initial`, the adapter before training. Throws if `initial` has another method or other
- * shapes. The caller frees the tensors.
+ * Converts an adapter whose initialisation changed the base weights to an adapter of a larger rank for the original
+ * weights. The result is the trained adapter minus `initial`, the adapter before training. Throws if `initial` has
+ * another method or other shapes. The caller frees the tensors.
  */
 export async function subtractMutatedInit(
   { name, method, config }: Adapter,
@@ -40,8 +40,8 @@ export async function subtractMutatedInit(
 }
 
 /**
- * Concatenates the initial tensor to the trained one along the rank dimension. Returns tensors without a rank as new
- * handles.
+ * Returns the trained tensor with the initial one concatenated along the rank dimension. Returns a tensor without a
+ * rank dimension as a new handle.
  */
 async function joined(
   key: string,

@@ -15,14 +15,14 @@ import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
 /**
- * The difference between the outputs of a saved adapter, read again, and of the one in memory: the error of rounding to
- * `dtype`, 0 without rounding.
+ * How much the model's outputs differ between an adapter in memory and the same adapter loaded from its saved files.
+ * The cause is rounding to `dtype`; 0 without rounding.
  */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
 
-/** The adapters to save, with options, and the inputs on which to compare them. */
+/** What to save and where, and the inputs on which to compare the outputs. */
 interface Saving<M extends AdaptableModel> {
   folder: WritablePlace;
   names: readonly string[];
@@ -31,9 +31,10 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Writes adapters with `write`, reads them again, compares the model's outputs and restores the model. Tensors must
- * equal those in memory, rounded to `dtype`. With the unrounded values copied back, outputs must be equal bit for bit.
- * Throws, with the adapter's name, if not. Throws before anything is written if the adapters cannot be compared.
+ * Calls `write` to save adapters, loads them again and compares the model's outputs. Also checks that the loaded
+ * tensors equal the tensors in memory after rounding to `dtype`, and that outputs are bit-identical once the unrounded
+ * values are copied back. Throws, with the adapter's name, if a check fails, and before anything is written if the
+ * adapters cannot be compared. Restores the model.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -48,7 +49,7 @@ export async function verifySaved<M extends AdaptableModel>(
     return outputValues(tuner.model, inputs);
   };
   return asBefore(tuner, async () => {
-    // Before writing, since the forward pass of some methods (constrained OFT) rescales parameters.
+    // Runs before writing, since the forward pass of some methods (constrained OFT) rescales parameters.
     const live: Outputs[] = [];
     for (const name of names) live.push(await answers(name));
     await write();
@@ -77,7 +78,7 @@ export async function verifySaved<M extends AdaptableModel>(
   });
 }
 
-/** Throws if the adapters can be saved, but not read again and compared on this model. */
+/** Throws for adapters that could be saved but not loaded again and compared on this model. */
 function checkVerifiable(
   tuner: Tuner<Module>,
   { pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
@@ -95,7 +96,7 @@ function checkVerifiable(
   }
 }
 
-/** Runs `fn` in evaluation mode. Restores the active adapter and `requiresGrad` afterwards. */
+/** Runs `fn` in evaluation mode. Restores the modes, the active adapter and `requiresGrad` afterwards. */
 async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<T> {
   const { active, encoders } = tuner;
   const trained = [...tuner.parameters(), ...encoders.parameters()].map((p) => [p, p.requiresGrad] as const);
@@ -107,7 +108,7 @@ async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<
   }
 }
 
-/** Loads an adapter's files under an unused name, and returns that name. */
+/** Loads a saved adapter into the model under an unused name. Returns that name. */
 async function readAgain(
   tuner: Tuner<Module>,
   folder: WritablePlace,
@@ -126,7 +127,10 @@ async function readAgain(
   return free;
 }
 
-/** Returns the configuration for adding an adapter to base weights that its initialisation has already changed. */
+/**
+ * Returns the configuration with which to load the adapter onto base weights that its initialisation has already
+ * changed.
+ */
 function onSetBase(
   name: string,
   { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
@@ -139,7 +143,7 @@ function onSetBase(
   return start.onSetWeights;
 }
 
-/** Throws if the tensors of adapter `again` are not the rounded tensors of `name`. */
+/** Throws unless the tensors of adapter `again` equal the tensors of `name` rounded to `dtype`. */
 async function checkRounding(tuner: Tuner<Module>, name: string, again: string, dtype: "f16" | "bf16"): Promise<void> {
   for (const [key, there, value] of pairs(tuner, name, again)) {
     using half = to(value, { dtype });
@@ -153,12 +157,15 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
   }
 }
 
-/** Copies the unrounded values of `name` to adapter `again`. */
+/** Copies the unrounded values of adapter `name` to adapter `again`. */
 function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
   for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
 
-/** Yields the tensors that files store directly: key, tensor read again, and tensor in memory. */
+/**
+ * Yields each tensor that files store unencoded: its key, the tensor of adapter `again`, and the tensor of adapter
+ * `name`.
+ */
 function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
   const adapter = tuner.adapter(name);
   const form = fileFormOf(adapter.method, adapter.config);

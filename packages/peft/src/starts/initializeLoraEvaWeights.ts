@@ -5,11 +5,11 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 import { startFromData } from "./startFromData.ts";
 
 /**
- * Initialises a new adapter with EVA, under PEFT's name. A gets the directions in which the layers' inputs on `batches`
- * vary most; B stays zero. Ranks are redistributed to the layers whose inputs they explain best, up to `rho` times the
- * rank. Their sum does not change, and a layer with rank 0 loses its adapter. Requires an untrained adapter with
- * `initLoraWeights: "eva"`; equivalent to `startFromData`. Throws for batches with fewer tokens than ranks. Paischer et
- * al. 2024, https://arxiv.org/abs/2410.07170
+ * Initialises a new adapter with EVA, like PEFT's function of this name. The rows of A become the directions in which
+ * the layers' inputs on `batches` vary most; B stays zero. Layers whose leading directions explain more variance get
+ * higher ranks, up to `rho` times the configured rank. The sum of all ranks does not change, and a layer with rank 0
+ * loses its adapter. Requires an untrained adapter with `initLoraWeights: "eva"`; same as `startFromData`. Throws if a
+ * batch has fewer tokens than a layer may have ranks. Paischer et al. 2024, https://arxiv.org/abs/2410.07170
  */
 export async function initializeLoraEvaWeights<M extends AdaptableModel>(
   peft: PeftModel<M>,

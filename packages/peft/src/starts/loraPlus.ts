@@ -3,19 +3,19 @@ import { Embedding, LayerNorm, type Module, type Optimizer, type Parameter, type
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 
-/** Settings that differ between groups of parameters. */
+/** Optimiser settings that LoRA+ sets differently for groups of parameters. */
 interface GroupSettings {
   lr: number;
   weightDecay: number;
 }
 
-/** Options of `createLoraPlusOptimizer`, in addition to the optimiser's. */
+/** Options of `createLoraPlusOptimizer`, in addition to the options of the optimiser class. */
 export interface LoraPlusOptions {
-  /** Learning rate of A and of all other parameters not listed below. */
+  /** Learning rate of A, and of all parameters that the other options do not concern. */
   lr: number;
-  /** The factor of the learning rate for B, biases and other vectors; at least 1. */
+  /** Learning rate of B, biases and other vectors, as a multiple of `lr`. At least 1. */
   loraplusLrRatio: number;
-  /** Learning rate of LoRA on embeddings. Default: 1e-6. */
+  /** Learning rate of LoRA's parameters on embeddings. Default: 1e-6. */
   loraplusLrEmbedding?: number;
   /** Decoupled weight decay, not applied to biases and LayerNorms. Default: 0. */
   loraplusWeightDecay?: number;
@@ -40,7 +40,7 @@ export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optim
     ...options
   }: LoraPlusOptions & Omit<Partial<O>, "lr" | "weightDecay">,
 ): T {
-  // The optimiser itself rejects other unknown options.
+  // Only `loraplus...` options are checked here; the optimiser itself rejects other unknown options.
   const misspelt = Object.keys(options).find((key) => key.toLowerCase().startsWith("loraplus"));
   if (misspelt) throw unknownOption("createLoraPlusOptimizer", misspelt, Object.keys(loraPlusKeys));
   if (!(loraplusLrRatio >= 1)) {

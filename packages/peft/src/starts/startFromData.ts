@@ -8,9 +8,9 @@ import { filePrefix } from "../model/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 
 /**
- * Initialises an adapter from its layers' inputs on `batches`, for methods with such an initialisation
- * (`startsFromData`: LoRA with EVA). Uses all batches. Creates the adapter's tensors again, so create the optimiser
- * afterwards. Throws for other adapters, for trained ones, and without batches.
+ * Initialises an adapter from its layers' inputs on `batches`, for methods that support it (LoRA with EVA). Uses all
+ * batches. Replaces the adapter's tensors, so create the optimiser afterwards. Throws if the adapter's method does not
+ * support it, if it was already trained, and if there are no batches.
  */
 export async function startFromData<M extends AdaptableModel>(
   peft: PeftModel<M>,
@@ -59,7 +59,7 @@ function layersOf<M extends AdaptableModel>(peft: PeftModel<M>, name: string): M
   return layers;
 }
 
-/** Runs the model on a batch and returns the inputs of some layers. The caller frees them. */
+/** Runs the model on a batch and returns the inputs of the layers in `watched`, by path. The caller frees them. */
 function inputsOf<M extends AdaptableModel>(
   peft: PeftModel<M>,
   batch: Parameters<M["forward"]>[0],
@@ -76,7 +76,10 @@ function inputsOf<M extends AdaptableModel>(
   }
 }
 
-/** Creates the adapter again with these tensor values, by key below the base model's path. */
+/**
+ * Replaces an adapter by a new one with this configuration and these initial values. Keys are file keys without
+ * "base_model.model." in front.
+ */
 async function restart<M extends AdaptableModel>(
   peft: PeftModel<M>,
   name: string,
@@ -84,7 +87,7 @@ async function restart<M extends AdaptableModel>(
   values: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
   peft.deleteAdapter(name);
-  // Warnings were already reported when the adapter was first created.
+  // Warnings are ignored here, since they were reported when the adapter was first created.
   await peft.base_model.add({ name, config, loading: false }, () => {});
   const tensors = peft.adapterTensors(name);
   for (const [key, numbers] of values) {

@@ -1,10 +1,10 @@
 import { attentionTargets } from "./attentionTargets.ts";
 import { names } from "./names.ts";
 
-/** Model types for which LoRA has default targets but AdaLoRA has none. */
+/** Model types for which PEFT defines default targets for LoRA but not for AdaLoRA. */
 const withoutAdaLora = names("xlm-roberta electra mpt falcon mistral mixtral stablelm phi");
 
-/** The default targets of AdaLoRA. */
+/** The modules that AdaLoRA adapts by default, by `model_type`, as in PEFT. */
 export const adaLoraTargets: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.entries(attentionTargets).filter(([type]) => !withoutAdaLora.includes(type))),
   t5: names("q k v o wi wo"),

@@ -1,6 +1,6 @@
 import { names, queryAndValue } from "./names.ts";
 
-/** The default targets of LoRA and similar methods, by `model_type`, as in PEFT. */
+/** The modules that LoRA and similar methods adapt by default, by `model_type`, as in PEFT. */
 export const attentionTargets: Readonly<Record<string, readonly string[]>> = {
   t5: names("q v"),
   mt5: names("q v"),

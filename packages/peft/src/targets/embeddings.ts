@@ -2,7 +2,7 @@ import { Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** Returns a model's first embedding, which embeds the token ids, with its path; null if there is none. */
+/** Returns a model's first embedding, which embeds the token ids, and its path. Null if the model has no embedding. */
 export function inputEmbedding(model: Module): [path: string, module: Embedding] | null {
   for (const [path, module] of model.namedModules()) if (module instanceof Embedding) return [path, module];
   return null;
@@ -15,10 +15,13 @@ export function outputLayer(model: Module, taskType: string | null): Module | nu
   return taskType === "SEQ_CLS" ? (score ?? classifier ?? null) : null;
 }
 
-/** Names of modules whose table PEFT saves if they are targeted. */
+/** Names of embeddings and output layers whose weights PEFT saves in the adapter file if they are targeted. */
 const tableNames = ["embed_tokens", "lm_head"];
 
-/** Returns true if an adapter's files contain the whole table of an embedding that it targets, by PEFT's rule. */
+/**
+ * Returns true if an adapter's files contain the full weights of the embeddings and output layers that it targets, by
+ * PEFT's rule.
+ */
 export function savesTables({ targetModules }: PeftConfig, paths: readonly string[]): boolean {
   if (typeof targetModules !== "string") return tableNames.some((name) => targetModules?.includes(name));
   const regex = pythonRegex(targetModules, "fullmatch");

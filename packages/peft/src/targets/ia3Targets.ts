@@ -1,6 +1,9 @@
 import { names } from "./names.ts";
 
-/** Targets of (IA)³: first those whose output is scaled, then those whose input is scaled. */
+/**
+ * The modules that (IA)³ scales by default, by `model_type`: first names of modules whose output is scaled, then of
+ * modules whose input is scaled.
+ */
 const ia3Pairs: Readonly<Record<string, readonly [outputs: string, inputs: string]>> = {
   t5: ["k v", "wo"],
   mt5: ["k v wi_1", ""],
@@ -31,12 +34,12 @@ const ia3Pairs: Readonly<Record<string, readonly [outputs: string, inputs: strin
   qwen3: ["q_proj v_proj", "down_proj"],
 };
 
-/** The default targets of (IA)³, by `model_type`, as in PEFT. */
+/** The modules that (IA)³ adapts by default, by `model_type`, as in PEFT. */
 export const ia3Targets: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(ia3Pairs).map(([type, [outputs, inputs]]) => [type, names(`${outputs} ${inputs}`.trim())]),
 );
 
-/** The feed-forward modules among them, whose input is scaled. */
+/** The feed-forward modules among `ia3Targets`, whose input is scaled instead of their output. */
 export const ia3FeedforwardTargets: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(ia3Pairs).map(([type, [, inputs]]) => [type, inputs === "" ? [] : names(inputs)]),
 );

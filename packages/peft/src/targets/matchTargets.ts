@@ -4,37 +4,37 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { outputLayer } from "./embeddings.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** The modules that a configuration's targets matched, and the names that matched none. */
+/** Which modules a configuration's targets matched, and which names and patterns matched nothing. */
 export interface TargetReport {
-  /** Paths of the modules with the adapter. */
+  /** Paths of the modules that get the adapter. */
   matched: string[];
-  /** Paths that were targeted and then excluded, by `excludeModules` or `modulesToSave`. */
+  /** Paths of modules that match `targetModules` but are excluded by `excludeModules` or `modulesToSave`. */
   excluded: string[];
   /** Entries of `targetModules` that match no module. */
   unmatchedTargets: string[];
   /**
-   * Keys of patterns such as `rankPattern` that match no target, and exclusions and layer indices that match nothing.
+   * Entries of other options that match nothing: keys of patterns such as `rankPattern`, exclusions, and layer indices.
    */
   unusedPatterns: string[];
 }
 
-/** The options with which some methods select layers. */
+/** Options by which some methods adapt only some of a model's numbered layers. */
 interface LayerChoice {
   layersToTransform?: readonly number[] | number | null;
   layersPattern?: readonly string[] | string | null;
 }
 
-/** Returns a path and its suffixes after each dot. A name matches a path if it equals one of them. */
+/** Returns a path and every part of it that follows a dot. A module name matches the path if it equals one of these. */
 function endsOf(path: string): string[] {
   return path.split(".").map((_, i, parts) => parts.slice(i).join("."));
 }
 
-/** Returns true if a path matches a list of names, or a regular expression for the whole path. */
+/** Returns true if a module path matches: one of several names, or a regular expression for the whole path. */
 export function matchesPath(wanted: readonly string[] | string, path: string): boolean {
   return pathMatcher(wanted)(path);
 }
 
-/** The same for many paths; parses the expression once. */
+/** Returns a function that checks many paths like `matchesPath`, but parses the expression only once. */
 function pathMatcher(wanted: readonly string[] | string): (path: string) => boolean {
   if (typeof wanted !== "string") {
     const names = new Set(wanted);
@@ -51,7 +51,7 @@ function allLinear(model: Module, config: PeftConfig): string[] {
   return [...model.namedModules()].filter(([, module]) => linear(module) && module !== head).map(([path]) => path);
 }
 
-/** Returns Hugging Face's name for a model's architecture. */
+/** Returns a model's architecture name in Hugging Face's config.json (`model_type`), or undefined. */
 export function modelType(model: Module): string | undefined {
   return (model as { config?: { modelType?: string } }).config?.modelType;
 }
@@ -63,8 +63,8 @@ interface TargetedMethod {
 }
 
 /**
- * Returns the default targets of a method on a model: the method's for the model type, otherwise the model's for the
- * method's main kind of layer.
+ * Returns the default targets for a method on a model: the method's for this `model_type` or, if it has none, the
+ * model's own for the method's main kind of layer. Undefined if both are missing.
  */
 export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
   const type = modelType(model);
@@ -73,7 +73,7 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
   return own[kinds[0]];
 }
 
-/** Returns a configuration with explicit targets: "all-linear" and default targets become lists. */
+/** Returns the configuration with `targetModules` set: "all-linear" and the default become a list of names. */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
   if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
@@ -90,7 +90,7 @@ export function resolveTargets<C extends PeftConfig>(model: Module, config: C, m
   return config.with({ targetModules: [...known] });
 }
 
-/** Returns the last path components of all layers that can be adapted. */
+/** Returns the names (last parts of paths) of all layers of the given kinds. */
 export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
   const names = new Set<string>();
   for (const [path, module] of model.namedModules()) {
@@ -100,14 +100,14 @@ export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear
   return [...names];
 }
 
-/** Returns the selected layer numbers; empty if all are selected. */
+/** Returns `layersToTransform` as an array; empty if all layers are adapted. */
 function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
   return typeof layersToTransform === "number" ? [layersToTransform] : (layersToTransform ?? []);
 }
 
 /**
- * Returns the layer number of a path by PEFT's rule: the first number after a name in the path, or after one of the
- * given names.
+ * Returns the layer number in a module path by PEFT's rule, or null. It is the number after one of the names in
+ * `layersPattern`; by default, the first number after a name that is not at the beginning.
  */
 function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);
@@ -122,7 +122,7 @@ function layerNumber(path: string, { layersPattern }: LayerChoice): number | nul
   return null;
 }
 
-/** Returns the exclusions and layer indices that match nothing. */
+/** Returns the entries of `excludeModules` and `layersToTransform` that match nothing. */
 function unusedChoices(
   model: Module,
   config: Pick<PeftConfig, "excludeModules"> & LayerChoice,
@@ -143,8 +143,9 @@ function unusedChoices(
 }
 
 /**
- * Returns the modules that a configuration with resolved targets selects, by PEFT's rules, and a report. Throws if none
- * matched, or if one has a kind that the method cannot adapt. Pass `modules` if the model's modules are already listed.
+ * Finds the modules that `targetModules` selects, by PEFT's rules, and reports what matched. Throws if nothing matched,
+ * or if a module has a kind that the method cannot adapt. Pass `modules` if you have already listed the model's
+ * modules.
  */
 export function matchTargets(
   model: Module,
@@ -205,7 +206,7 @@ function nothingMatched(
   );
 }
 
-/** Returns a "did you mean" sentence for names that matched nothing but resemble existing ones. */
+/** Returns a "did you mean" sentence with names from `known` that resemble the unmatched `names`. */
 export function suggest(names: readonly string[], known: readonly string[]): string {
   const pairs = names.flatMap((name) => {
     const last = name.slice(name.lastIndexOf(".") + 1);

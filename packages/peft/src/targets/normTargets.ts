@@ -1,6 +1,6 @@
 import { names } from "./names.ts";
 
-/** The default targets of LN tuning. */
+/** The modules that LN tuning trains by default, by `model_type`. */
 export const normTargets: Readonly<Record<string, readonly string[]>> = {
   llama: names("input_layernorm post_attention_layernorm norm"),
   bloom: names("input_layernorm post_attention_layernorm ln_f"),

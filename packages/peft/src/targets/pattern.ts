@@ -1,12 +1,15 @@
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** Returns the regular expression of a pattern's key. It matches a whole path or a suffix after a dot, as in PEFT. */
+/**
+ * Compiles a key of a pattern option such as `rankPattern`. The expression matches a whole path, or its end after a
+ * dot, as in PEFT.
+ */
 export const expressionOf = (key: string): RegExp => pythonRegex(String.raw`(.*\.)?(${key})$`, "match");
 
-/** Cache of the patterns' compiled expressions. */
+/** Compiled keys of each pattern object. */
 const expressions = new WeakMap<object, readonly (readonly [expression: RegExp, value: number])[]>();
 
-/** Returns the value of the first key that matches the path, otherwise `value`. */
+/** Returns the pattern's value for the first key that matches the path. If none matches, returns `value`. */
 export function patternValue(pattern: Readonly<Record<string, number>>, path: string, value: number): number {
   let known = expressions.get(pattern);
   if (!known) {

@@ -1,16 +1,17 @@
 import type { Warning } from "../config/warning.ts";
 import { expressionOf, patternValue } from "./pattern.ts";
 
-/** Returns true if a pattern's key matches a path. */
+/** Returns true if the key of a pattern option such as `rankPattern` matches a path. */
 const says = (key: string, path: string): boolean => expressionOf(key).test(path);
 
-/** Returns the keys that match none of the paths. */
+/** Returns the keys of a pattern that match none of the paths. */
 export function unusedKeys(pattern: Readonly<Record<string, number>>, paths: readonly string[]): string[] {
   return Object.keys(pattern).filter((key) => !paths.some((path) => says(key, path)));
 }
 
 /**
- * Returns a warning if two keys match one path and files, which sort keys alphabetically, would select the other one.
+ * Returns a warning if two keys with different values match the same path. The first key wins, but files sort keys
+ * alphabetically, so another key would win after saving and loading.
  */
 export function orderWarnings(
   name: string,

@@ -15,7 +15,10 @@ function refuse(source: string, part: string): Error {
   );
 }
 
-/** Translates one character class that starts at `[`. Returns its JavaScript form and its length. */
+/**
+ * Translates a character class that begins with `[` at `start` from Python's syntax. Returns its JavaScript form and
+ * its length in `source`.
+ */
 function translateClass(source: string, start: number): { text: string; length: number } {
   let at = start + 1;
   let text = "[";
@@ -33,8 +36,8 @@ function translateClass(source: string, start: number): { text: string; length: 
 }
 
 /**
- * Converts a Python regular expression to JavaScript. Throws for invalid expressions, and for syntax that JavaScript
- * lacks (atomic groups, possessive quantifiers, conditionals, verbose mode), which the error names.
+ * Converts a Python regular expression to JavaScript. Throws if it is invalid, or if it uses syntax that JavaScript
+ * lacks (atomic groups, possessive quantifiers, conditionals, verbose mode); the message names the syntax.
  */
 export function pythonRegex(source: string, how: "match" | "fullmatch"): RegExp {
   let out = "";

@@ -2,7 +2,7 @@ import type { LayerKind, Module } from "@lowrank/nn";
 import type { Warning } from "../config/warning.ts";
 import { candidates, suggest, type TargetReport } from "./matchTargets.ts";
 
-/** Returns warnings for the names in a report that matched nothing. */
+/** Returns warnings for the names and patterns in a report that matched nothing. */
 export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): Warning[] {
   const warnings: Warning[] = [];
   if (report.unmatchedTargets.length > 0) {

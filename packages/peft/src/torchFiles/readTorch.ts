@@ -2,7 +2,7 @@ import { type ByteSource, type SafetensorsDType, type SafetensorsTensor, sizeOf 
 import { Call, Global, type Pickled, Storage, unpickle } from "./unpickle.ts";
 import { ZipFile } from "./zip.ts";
 
-/** PyTorch's storage types, with the safetensors dtype and the bytes per element. */
+/** PyTorch's storage types: the safetensors dtype and the bytes per element of each. */
 const storages: Readonly<Record<string, readonly [dtype: SafetensorsDType, width: number]>> = {
   "torch.FloatStorage": ["F32", 4],
   "torch.HalfStorage": ["F16", 2],
@@ -21,8 +21,8 @@ const rebuildParameter = "torch._utils._rebuild_parameter";
 const allowed = new Set([...Object.keys(storages), rebuildTensor, rebuildParameter, "collections.OrderedDict"]);
 
 /**
- * Reads the tensors of a dictionary saved by `torch.save`. The pickle in the archive is parsed as data; anything but
- * tensors throws an error that names it.
+ * Reads the tensors of a dictionary that `torch.save` wrote. Parses the pickle in the archive without running code;
+ * anything but tensors throws an error that names it.
  */
 export async function readTorch(source: ByteSource, label: string): Promise<SafetensorsTensor[]> {
   const zip = await ZipFile.open(source, label);
@@ -52,7 +52,7 @@ async function checkByteOrder(zip: ZipFile, name: string): Promise<void> {
     throw new Error(`${zip.label} has ${order}-endian numbers; save it on a little-endian machine`);
 }
 
-/** The layout of a tensor in its storage, in elements. */
+/** Where a tensor's elements are in its storage. Offset and strides are counted in elements. */
 interface Layout {
   offset: number;
   shape: number[];

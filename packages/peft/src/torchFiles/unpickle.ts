@@ -1,7 +1,7 @@
-/** A value in a pickle of tensors. `Call` is an allowed function with its arguments. */
+/** A value in the pickle of a `torch.save` file. A `Call` is a call of an allowed function, which is not executed. */
 export type Pickled = null | boolean | number | string | Pickled[] | Map<Pickled, Pickled> | Global | Call | Storage;
 
-/** A Python name in a pickle. It is never resolved. */
+/** The name of a Python class or function in a pickle. It is never looked up. */
 export class Global {
   readonly name: string;
 
@@ -10,7 +10,7 @@ export class Global {
   }
 }
 
-/** A function's name and its arguments. */
+/** A function call in a pickle: the function's name and its arguments. It is not executed. */
 export class Call {
   readonly name: string;
   readonly args: readonly Pickled[];
@@ -21,7 +21,7 @@ export class Call {
   }
 }
 
-/** A reference from a pickle to data outside of it. */
+/** A reference from a pickle to tensor data in another file of the archive. */
 export class Storage {
   readonly id: readonly Pickled[];
 
@@ -34,7 +34,7 @@ const mark = Symbol("mark");
 type Slot = Pickled | typeof mark;
 
 /**
- * Parses a pickle of plain values and of the functions that `allowed` accepts. Neither the file's code nor Python's is
+ * Parses a pickle that consists of plain values and calls of functions that `allowed` accepts. No Python code is
  * executed. Anything else throws an error that names it. https://docs.python.org/3/library/pickletools.html
  */
 export function unpickle(bytes: Uint8Array, allowed: (name: string) => boolean, label: string): Pickled {
@@ -134,7 +134,7 @@ class Unpickler {
     return Array.from({ length: count }, () => this.#value()).reverse();
   }
 
-  /** Removes and returns the values above the last mark. */
+  /** Removes and returns the values on the stack above the last MARK. */
   popMark(): Pickled[] {
     const at = this.#stack.lastIndexOf(mark);
     if (at < 0) this.fail(`a mark is missing before ${this.#at}`);
@@ -182,7 +182,7 @@ class Unpickler {
     list.push(...items);
   }
 
-  /** Attributes of a dictionary, such as state_dict's `_metadata`, do not affect its tensors. */
+  /** Ignores an object's attributes, such as state_dict's `_metadata`, which do not affect its tensors. */
   build(): void {
     this.pop(1);
     if (!(this.top() instanceof Map))
@@ -205,7 +205,7 @@ class Unpickler {
   }
 }
 
-/** The supported pickle instructions. */
+/** The supported pickle instructions, by opcode. */
 const steps: ReadonlyMap<number, (u: Unpickler) => void> = new Map([
   [0x80, (u) => void u.take(1)], // PROTO
   [0x95, (u) => void u.take(8)], // FRAME

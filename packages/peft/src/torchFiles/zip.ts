@@ -2,15 +2,15 @@ import type { ByteSource } from "@lowrank/core";
 
 /** A file in a ZIP archive. */
 interface ZipEntry {
-  /** 0: stored; 8: deflated. */
+  /** Compression method. 0: none; 8: deflate. */
   method: number;
   packedSize: number;
   size: number;
-  /** The offset of its local header. */
+  /** Offset of the entry's local header in the archive. */
   offset: number;
 }
 
-/** A ZIP archive with random access to its files (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4). */
+/** A ZIP archive from which single files can be read (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4). */
 export class ZipFile {
   readonly label: string;
   readonly #source: ByteSource;
@@ -22,7 +22,7 @@ export class ZipFile {
     this.#entries = entries;
   }
 
-  /** Opens an archive. Throws for other files and for truncated archives. */
+  /** Opens a ZIP archive. Throws if it is truncated, or if the file is not a ZIP archive. */
   static async open(source: ByteSource, label: string): Promise<ZipFile> {
     const directory = await findDirectory(source, label);
     return new ZipFile(label, source, readDirectory(directory, label));
@@ -67,10 +67,12 @@ async function exactly(source: ByteSource, offset: number, length: number, label
   throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
 }
 
-/** The maximum expansion factor of deflate. */
+/** Largest ratio of uncompressed to compressed bytes that deflate can reach. */
 const mostInflation = 1032;
 
-/** Inflates up to one byte more than expected, to detect excess data. `what` names the file in errors. */
+/**
+ * Inflates a file of `size` bytes. Reads up to one byte more, to detect excess data. `what` names the file in errors.
+ */
 async function inflated(packed: Uint8Array, size: number, what: string): Promise<Uint8Array> {
   if (size > packed.length * mostInflation) {
     throw new Error(`${what} cannot have ${size} bytes, being packed into ${packed.length}; download it again`);
@@ -94,7 +96,7 @@ async function inflated(packed: Uint8Array, size: number, what: string): Promise
   return out.subarray(0, length);
 }
 
-/** Reads the central directory, which the record at the end of the archive locates. */
+/** Reads the central directory, which lists all files. The record at the end of the archive gives its position. */
 async function findDirectory(source: ByteSource, label: string): Promise<Uint8Array> {
   // The record is followed by a comment of up to 65535 bytes.
   const length = Math.min(source.size, 22 + 0xffff);
@@ -144,8 +146,8 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
 }
 
 /**
- * Reads the 64-bit sizes and offset of an extra field, in this order, for 32-bit fields that are all ones. Returns
- * false if one is truncated.
+ * Replaces 32-bit sizes and offsets that are all ones by the 64-bit values in the extra field, which are in the same
+ * order. Returns false if the extra field is truncated.
  */
 function widen(entry: ZipEntry, extra: DataView): boolean {
   for (let at = 0; at + 4 <= extra.byteLength; ) {

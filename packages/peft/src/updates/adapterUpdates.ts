@@ -14,9 +14,10 @@ import { type Matrix, transposed } from "../weighted/productFactors.ts";
 import type { MatrixUpdate } from "./matrixUpdate.ts";
 
 /**
- * Yields an adapter's updates of weight matrices, layer by layer, in host memory. Methods that add products yield their
- * factors, other methods the matrix that a merge would add. Calls `leaveOut` with the paths of other parameters that
- * the adapter changes: biases, norms. Throws, with the method, if it changes no weight matrix.
+ * Yields the change of each weight matrix by an adapter, layer by layer, in host memory. If the method adds products B
+ * A, yields B and A; otherwise yields the matrix that a merge would add. Calls `leaveOut` with the paths of other
+ * parameters that the adapter changes, such as biases and norms. Throws, with the method, if it changes no weight
+ * matrix.
  */
 export async function* adapterUpdates<M extends AdaptableModel>(
   peft: PeftModel<M>,
@@ -39,7 +40,7 @@ export async function* adapterUpdates<M extends AdaptableModel>(
   }
 }
 
-/** Throws, with the method, for an adapter that does not update weight matrices. */
+/** Throws, with the method's name, for an adapter that does not change weight matrices. */
 function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, Wrapper])[]): void {
   const { name, method, config } = adapter;
   const refuse = (why: string): never => {
@@ -59,7 +60,7 @@ function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, W
   if (stuck) refuse(`whose part on ${stuck[0]} is not an additive update of the weight: it has no spectrum`);
 }
 
-/** Returns the form of the products if the adapter's layers add only these, otherwise null. */
+/** Returns the description of the products B A if that is all that the adapter adds to its layers, otherwise null. */
 function productForm({ method, config }: Adapter): ProductForm<PeftConfig> | null {
   const form = method.combines as ProductForm<PeftConfig> | undefined;
   return form?.kind === "products" && form.besides(config) === null ? form : null;
@@ -74,7 +75,7 @@ async function productAt(tuner: Tuner<Module>, adapter: Adapter, path: string, f
   return { a: { ...inputs, values: inputs.values.map((value) => scaling * value) }, b: await inHost(b) };
 }
 
-/** Yields the matrices that a merge of the adapter would add to one module. */
+/** Yields the matrices that merging the adapter would add to the weights of one module. */
 async function* mergedChanges(
   wrapper: Wrapper,
   adapterName: string,
@@ -101,7 +102,10 @@ async function* mergedChanges(
   }
 }
 
-/** Returns a weight's update as [outputs, inputs], for either storage layout of the weight. */
+/**
+ * Returns a weight's change as [outputs, inputs]. `owner` is the module with the weight; some modules store it as
+ * [inputs, outputs].
+ */
 export function asOutputsFirst(matrix: Matrix, owner: Module): Pick<MatrixUpdate, "change" | "shape"> {
   const change = owner instanceof Conv1D || owner instanceof Embedding ? transposed(matrix) : matrix;
   return { change, shape: [change.rows, change.columns] };

@@ -8,8 +8,8 @@ import { factorOf } from "../weighted/layerFactors.ts";
 import type { HostFactors } from "../weighted/productFactors.ts";
 
 /**
- * Adds a LoRA adapter of rank r and scaling 1 to a model, with the given products by layer path. Make them with
- * `approximateUpdate(update, r)`.
+ * Adds a LoRA adapter of rank r and scaling 1 to a model. `products` gives A and B of each layer, by path; compute them
+ * with `approximateUpdate(update, r)`.
  */
 export async function loraOfUpdates<M extends AdaptableModel>(
   model: M,

@@ -8,37 +8,37 @@ import {
   productValues,
 } from "../weighted/productFactors.ts";
 
-/** The update of one weight matrix by an adapter or a training. */
+/** How an adapter or a training changes one weight matrix. */
 export interface MatrixUpdate {
-  /** The path of the module with the weight. */
+  /** The path of the module that contains the weight. */
   readonly path: string;
-  /** Number of outputs and of inputs of the layer. */
+  /** The layer's number of outputs (rows) and of inputs (columns). */
   readonly shape: readonly [rows: number, columns: number];
-  /** The update as a product B A if the method stores it so, otherwise as a matrix [rows, columns]. */
+  /** The change: as factors B and A if the method stores them, otherwise as a matrix [rows, columns]. */
   readonly change: HostFactors | Matrix;
   /** The Frobenius norm of the original weight. */
   readonly weightNorm: number;
 }
 
-/** A low-rank approximation of an update. */
+/** A product B A that approximates a weight's change. */
 export interface LowRankUpdate extends HostFactors {
-  /** The Frobenius norm of the difference divided by the update's norm; 0 if the update is zero. */
+  /** The Frobenius norm of the error divided by the norm of the change; 0 if the change is zero. */
   readonly relativeError: number;
 }
 
 const isProduct = (change: HostFactors | Matrix): change is HostFactors => "a" in change;
 
 /**
- * Returns the singular values of an update, largest first. A product B A of rank r is never multiplied out; it has at
- * most r values.
+ * Returns the singular values of a weight's change, largest first. A change B A of rank r has at most r of them, and B
+ * A is not multiplied out.
  */
 export function updateValues({ change }: MatrixUpdate): Float64Array {
   return isProduct(change) ? productValues(change) : singularValues(change.values, change.rows, change.columns);
 }
 
 /**
- * Returns the best approximation of an update by a product B A of rank r (Eckart and Young 1936), by truncated SVD: A
- * [r, columns], B [rows, r]. A lower rank is padded with zeros.
+ * Returns the best approximation of a weight's change by a product B A of rank r, computed by truncated SVD (Eckart and
+ * Young 1936): A [r, columns], B [rows, r]. If the change has a lower rank, A and B are padded with zeros.
  */
 export function approximateUpdate(update: MatrixUpdate, r: number): LowRankUpdate {
   const { change } = update;

@@ -1,26 +1,31 @@
-/** Singular values of a matrix and measures of its rank. */
+/** A matrix's singular values, and measures of its rank that follow from them. */
 export interface Spectrum {
   /** The singular values, largest first. */
   readonly values: Float64Array;
-  /** The square root of the sum of the squared values. */
+  /** The square root of the sum of the squared singular values. */
   readonly frobeniusNorm: number;
-  /** Number of values above f32's rounding error: 2^-23 `max(rows, columns)` times the largest. */
+  /**
+   * Number of singular values above f32's rounding error, which is 2^-23 `max(rows, columns)` times the largest value.
+   */
   readonly rank: number;
   /**
-   * exp(H), where H is the Shannon entropy of the values divided by their sum. Roy and Vetterli 2007, "The effective
-   * rank: a measure of effective dimensionality". 0 for a matrix of zeros.
+   * exp(H), where H is the Shannon entropy of the singular values divided by their sum. 0 for a matrix of zeros. Roy
+   * and Vetterli 2007, "The effective rank: a measure of effective dimensionality".
    */
   readonly effectiveRank: number;
   /**
-   * The squared Frobenius norm divided by the squared largest value. Rudelson and Vershynin 2007, "Sampling from large
-   * matrices". 0 for a matrix of zeros.
+   * The squared Frobenius norm divided by the squared largest singular value. 0 for a matrix of zeros. Rudelson and
+   * Vershynin 2007, "Sampling from large matrices".
    */
   readonly stableRank: number;
-  /** The cumulative share of the squared Frobenius norm of the first 1, 2, 3 ... values; the last element is 1. */
+  /**
+   * Element i is the fraction of the squared Frobenius norm that the first i + 1 singular values contain. The last is
+   * 1.
+   */
   readonly energy: Float64Array;
 }
 
-/** Computes the ranks and the energy of a matrix [rows, columns] from its singular values. */
+/** Computes the measures of rank for a matrix [rows, columns] from its singular values. */
 export function describeSpectrum(values: Float64Array, [rows, columns]: readonly [number, number]): Spectrum {
   const squares = values.map((value) => value * value);
   const total = squares.reduce((sum, square) => sum + square, 0);
@@ -49,7 +54,10 @@ function effectiveRank(values: Float64Array): number {
   return Math.exp(entropy);
 }
 
-/** Returns the smallest number of singular values that contain a share of the energy; 0 for a matrix of zeros. */
+/**
+ * Returns how many of the largest singular values contain the fraction `share` of the squared Frobenius norm; 0 for a
+ * matrix of zeros.
+ */
 export function rankOfEnergy({ energy, frobeniusNorm }: Spectrum, share: number): number {
   if (frobeniusNorm === 0) return 0;
   const place = energy.findIndex((held) => held >= share);

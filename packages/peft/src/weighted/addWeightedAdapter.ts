@@ -10,7 +10,7 @@ import { addWeightedProducts } from "./addWeightedProducts.ts";
 import { checkWeights } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter that combines others, which are unchanged. See `PeftModel.addWeightedAdapter`. */
+/** Adds an adapter that is the weighted sum of others, which stay unchanged. See `PeftModel.addWeightedAdapter`. */
 export async function addWeightedAdapter(
   tuner: Tuner<Module>,
   adapters: readonly string[],
@@ -27,7 +27,10 @@ export async function addWeightedAdapter(
     : addWeightedProducts(tuner, sources, weights, adapterName, options, form, onWarning);
 }
 
-/** Returns the form in which the adapters combine. Throws if one has another method or cannot be combined. */
+/**
+ * Returns how the adapters' method combines them. Throws if they have different methods, or if the method cannot be
+ * combined.
+ */
 async function commonForm(sources: readonly Adapter[]): Promise<ProductForm<PeftConfig> | FactorForm> {
   for (const { name, method } of sources) {
     if (method.combines) continue;

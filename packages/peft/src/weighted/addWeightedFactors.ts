@@ -7,7 +7,10 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter whose factors are the weighted sum of other adapters' factors. Throws if their layers differ. */
+/**
+ * Adds an adapter whose factors are the weighted sum of other adapters' factors, for (IA)³. Throws if their layers
+ * differ.
+ */
 export async function addWeightedFactors(
   tuner: Tuner<Module>,
   sources: readonly Adapter[],

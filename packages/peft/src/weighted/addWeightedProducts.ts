@@ -13,7 +13,7 @@ import type { HostFactors } from "./productFactors.ts";
 import { checkCovered } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter whose products approximate the weighted sum of other adapters' products. */
+/** Adds an adapter whose products B A approximate the weighted sum of other adapters' products, for LoRA. */
 export async function addWeightedProducts(
   tuner: Tuner<Module>,
   sources: readonly Adapter[],
@@ -49,7 +49,7 @@ export async function addWeightedProducts(
   }
 }
 
-/** Returns true if the weight of an adapted layer is stored as [in, out]. */
+/** Returns true if the adapted layer at `path` stores its weight as [in, out]. */
 function liesInputFirst({ model }: Tuner<Module>, path: string): boolean {
   const { wrapped } = model.getSubmodule(path) as TunerLayer;
   return wrapped instanceof Conv1D || wrapped instanceof Embedding;
@@ -82,8 +82,8 @@ async function partsOf(
 }
 
 /**
- * Returns the Frobenius norm of the difference between B A and the weighted sum of products, divided by the sum's norm;
- * 0 for a sum of zeros.
+ * Returns the relative error of the combined B A: the Frobenius norm of its difference from the exact weighted sum,
+ * divided by the sum's norm. 0 if the sum is zero.
  */
 async function distance(combined: HostFactors, parts: readonly WeightedFactors[]): Promise<number> {
   const exact = { ...stacked(parts), scaling: 1, weight: 1 };
@@ -92,10 +92,10 @@ async function distance(combined: HostFactors, parts: readonly WeightedFactors[]
   return size > 0 ? Math.sqrt(norm / size) : 0;
 }
 
-/** Number of elements of a product that are computed at a time. */
+/** Maximum number of elements of B A to compute at a time, which limits the memory. */
 const chunk = 1 << 24;
 
-/** Returns the sum of a product's squared elements. */
+/** Returns the sum of the squared elements of B A. */
 async function squareNorm({ a, b }: HostFactors): Promise<number> {
   const step = Math.max(1, Math.floor(chunk / a.columns));
   using right = tensor(a.values, { shape: [a.rows, a.columns] });

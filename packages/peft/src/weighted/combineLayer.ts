@@ -2,16 +2,16 @@ import { affine, matmul, scope, tensor } from "@lowrank/core";
 import { type MergeKind, mergeTasks, type PruneOptions } from "./mergeTasks.ts";
 import { clamped, type HostFactors, type Matrix, matrixFactors, productFactors, transposed } from "./productFactors.ts";
 
-/** PEFT's ways to combine LoRA adapters. */
+/** How to combine LoRA adapters; the names are PEFT's. */
 export type CombinationType = "cat" | "svd" | MergeKind | `${Exclude<MergeKind, "linear">}_svd`;
 
-/** One adapter's part of a layer: scaling B A, multiplied by `weight`. */
+/** One adapter's A and B on a layer. The adapter contributes weight · scaling · B A to the sum. */
 export interface WeightedFactors extends HostFactors {
   scaling: number;
   weight: number;
 }
 
-/** Options for combining a layer's parts. */
+/** How to combine the adapters' factors on a layer. */
 export interface Combination extends PruneOptions {
   type: CombinationType;
   rank: number;
@@ -19,8 +19,8 @@ export interface Combination extends PruneOptions {
 }
 
 /**
- * Returns the combined A [rank, in] and B [out, rank] of a layer. `fanInFanOut`: the weight is stored as [in, out],
- * like an embedding's.
+ * Combines several adapters' factors on a layer to A [rank, in] and B [out, rank]. `fanInFanOut` is true if the layer
+ * stores its weight as [in, out], like an embedding.
  */
 export async function combineLayer(
   parts: readonly WeightedFactors[],
@@ -36,8 +36,8 @@ export async function combineLayer(
 }
 
 /**
- * Returns the weighted sum as one product: A's rows stacked, multiplied by weight and scaling, and B's columns
- * concatenated.
+ * Returns the exact weighted sum as one product. Its A contains the rows of all A, multiplied by weight and scaling;
+ * its B contains the columns of all B.
  */
 export function stacked(parts: readonly WeightedFactors[]): HostFactors {
   const rows = parts.reduce((sum, { a }) => sum + a.rows, 0);
@@ -55,8 +55,8 @@ export function stacked(parts: readonly WeightedFactors[]): HostFactors {
 }
 
 /**
- * Merges A and B separately. Both are multiplied by the square root of weight times scaling; A also by its sign, as in
- * PEFT.
+ * Merges all A to one A, and all B to one B. As in PEFT, both are first multiplied by the square root of |weight ·
+ * scaling|, and A also by its sign.
  */
 function separately(kind: MergeKind, parts: readonly WeightedFactors[], options: PruneOptions): HostFactors {
   const merge = (side: "a" | "b"): Matrix => {
@@ -72,8 +72,8 @@ function separately(kind: MergeKind, parts: readonly WeightedFactors[], options:
 }
 
 /**
- * Returns the best approximation of the merge of the whole products. Like PEFT, prunes them in the layout of the
- * weight.
+ * Computes all products B A, merges them with pruning, and returns the best approximation of the result with the given
+ * rank. Like PEFT, prunes the products in the layout of the weight.
  */
 async function largestOfPruned(
   parts: readonly WeightedFactors[],
@@ -93,7 +93,7 @@ async function largestOfPruned(
   return matrixFactors(fanInFanOut ? transposed(merged) : merged, rank);
 }
 
-/** s B A, or its transpose. */
+/** Returns scaling · B A, or its transpose. */
 async function product({ a, b }: HostFactors, scaling: number, transpose: boolean): Promise<Matrix> {
   using result = scope(() => {
     const [ta, tb] = [a, b].map(({ values, rows, columns }) => tensor(values, { shape: [rows, columns] }));
@@ -104,7 +104,7 @@ async function product({ a, b }: HostFactors, scaling: number, transpose: boolea
   return { values: (await result.data()) as Float32Array, rows, columns };
 }
 
-/** Pads factors with zeros to a rank. */
+/** Returns A and B padded with zeros to a larger rank. */
 export function padded({ a, b }: HostFactors, rank: number): HostFactors {
   if (a.rows === rank) return { a, b };
   const [wideA, wideB] = [zeroMatrix(rank, a.columns), zeroMatrix(rank, b.rows)];

@@ -4,7 +4,7 @@ import type { ProductForm } from "../methods/shared/methodFacts.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { Matrix } from "./productFactors.ts";
 
-/** Returns a factor of an adapter's product on a layer from the adapter's tensors, or undefined. */
+/** Returns the matrix A or B, named `name`, of an adapter on the layer at `path`. Undefined if the layer lacks it. */
 export function factorOf(
   parameters: ReadonlyMap<string, Tensor>,
   path: string,

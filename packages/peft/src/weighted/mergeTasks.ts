@@ -1,15 +1,18 @@
 import type { TorchGenerator } from "../random/torchGenerator.ts";
 
-/** The kind of merge of several adapters' tensors: the pruning, and the summation. */
+/** How to merge tensors of several adapters: which elements to drop (pruning), and how to sum the others. */
 export type MergeKind = "linear" | "magnitude_prune" | "ties" | "dare_linear" | "dare_ties";
 
-/** Options of the kinds that prune. */
+/** Options of the merge kinds that drop elements. */
 export interface PruneOptions {
-  /** The share of elements that are kept, above 0 and up to 1. */
+  /** The fraction of elements to keep, above 0 and up to 1. */
   density: number;
-  /** The sign that is kept for each element: the sign of the sum, or the more frequent one. */
+  /**
+   * How "ties" chooses each element's majority sign: "total" takes the sign of the sum, "frequency" the more frequent
+   * sign.
+   */
   majoritySignMethod: "total" | "frequency";
-  /** Draws the elements that DARE keeps. */
+  /** Random source for the elements that DARE keeps. */
   generator: TorchGenerator;
 }
 
@@ -39,7 +42,10 @@ function pruned(kind: MergeKind, task: Float32Array, { density, generator }: Pru
   return task.map((value, i) => (draws[i] < share ? value / share : 0));
 }
 
-/** Keeps the share `density` of a tensor's elements with the largest magnitudes; among equal ones the first. */
+/**
+ * Keeps the fraction `density` of a tensor's elements that have the largest magnitudes, and sets the others to zero.
+ * Among equal magnitudes, keeps the first.
+ */
 function largest(task: Float32Array, density: number): Float32Array {
   const count = Math.floor(density * task.length);
   if (count === 0) return new Float32Array(task.length);
@@ -61,7 +67,7 @@ function weightedSum(tasks: readonly Float32Array[], weights: readonly number[])
   return sum;
 }
 
-/** Returns for each element the mean of the tensors' values with the majority sign. */
+/** Returns, for each element, the mean of the tensors' values whose sign is the majority sign. */
 function disjoint(
   tasks: readonly Float32Array[],
   weights: readonly number[],

@@ -14,7 +14,10 @@ const types: readonly CombinationType[] = [
   ...pruning.map((kind) => `${kind}_svd` as const),
 ];
 
-/** Checks the request and returns the new adapter's configuration. Throws for adapters that cannot be combined. */
+/**
+ * Checks the adapters and options. Returns how to combine the factors, and the new adapter's configuration. Throws if
+ * the adapters cannot be combined.
+ */
 export function planWeighted(
   adapters: readonly Adapter[],
   options: WeightedAdapterOptions,
@@ -28,7 +31,7 @@ export function planWeighted(
   return { combination, config: form.plain(config, combination.rank).with({ targetModules }) };
 }
 
-/** Throws for an adapter that is more than a sum of products. */
+/** Throws for an adapter that does more than add products B A, such as train biases. */
 function checkCombinable({ name, method, config, swaps }: Adapter, form: ProductForm<PeftConfig>): void {
   const refuse = (what: string): never => {
     throw new Error(`addWeightedAdapter: adapter "${name}" ${what}`);

@@ -1,21 +1,21 @@
 import { type Qr, singularValues, truncatedQr, truncatedSvd } from "@lowrank/core";
 
-/** A row-major matrix in host memory. */
+/** A matrix in host memory, row by row. */
 export interface Matrix<A extends Float32Array | Float64Array = Float32Array> {
   values: A;
   rows: number;
   columns: number;
 }
 
-/** A product B A of two matrices: A [r, in], B [out, r]. */
+/** Matrices A [r, in] and B [out, r] in host memory, whose product B A is a weight's change. */
 export interface HostFactors {
   a: Matrix;
   b: Matrix;
 }
 
 /**
- * Returns the best rank-r approximation: B contains the left singular vectors times the singular values, A the right
- * ones.
+ * Returns the best approximation of a matrix by a product B A of the given rank. B contains the left singular vectors
+ * times the singular values, A the right singular vectors.
  */
 export function matrixFactors({ values, rows, columns }: Matrix, rank: number): HostFactors {
   const r = Math.min(rank, rows, columns);
@@ -27,7 +27,10 @@ export function matrixFactors({ values, rows, columns }: Matrix, rank: number): 
   };
 }
 
-/** The same for a product, without multiplying it out: from the SVD of R₁ R₂ᵀ, where B = Q₁ R₁ and Aᵀ = Q₂ R₂. */
+/**
+ * Returns the best approximation of B A with a lower rank, without multiplying B A out. Uses the SVD of R₁ R₂ᵀ, where B
+ * = Q₁ R₁ and Aᵀ = Q₂ R₂ are QR decompositions.
+ */
 export function productFactors(factors: HostFactors, rank: number): HostFactors {
   const { left: first, right: second, core, rows, columns } = productCore(factors);
   const [outputs, inputs] = [factors.b.rows, factors.a.columns];
@@ -43,13 +46,16 @@ export function productFactors(factors: HostFactors, rank: number): HostFactors 
   return { a: { values: newA, rows: r, columns: inputs }, b: { values: newB, rows: outputs, columns: r } };
 }
 
-/** Returns the singular values of a product, largest first, without multiplying it out. */
+/** Returns the singular values of B A, largest first, without multiplying it out. */
 export function productValues(factors: HostFactors): Float64Array {
   const { core, rows, columns } = productCore(factors);
   return singularValues(core, rows, columns);
 }
 
-/** Returns R₁ R₂ᵀ [rows, columns] of a product B A, and the QR decompositions of B and of Aᵀ. */
+/**
+ * Returns the QR decompositions of B and of Aᵀ, and `core`, the product R₁ R₂ᵀ [rows, columns] of their R factors.
+ * `core` has the singular values of B A.
+ */
 function productCore({ a, b }: HostFactors): {
   left: Qr;
   right: Qr;
@@ -84,8 +90,9 @@ export function transposed({ values, rows, columns }: Matrix): Matrix {
 }
 
 /**
- * Clamps both factors to their joint quantile `clamp`, as PEFT does. The result depends on the signs of the singular
- * vectors, which an SVD leaves undefined, so PyTorch may clamp other elements. Throws if the quantile is not positive.
+ * Limits the elements of A and B to a quantile `clamp` of all their elements, as PEFT does. The result depends on the
+ * signs of the singular vectors, which an SVD does not determine, so PyTorch may limit other elements. Throws if the
+ * quantile is not positive.
  */
 export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const all = new Float32Array(a.values.length + b.values.length);

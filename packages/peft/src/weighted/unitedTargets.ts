@@ -1,6 +1,6 @@
 import type { Adapter } from "../model/adapter.ts";
 
-/** Throws unless there are adapters to combine, and a finite weight for each. */
+/** Throws if no adapters are given, or if there is not one finite weight for each. */
 export function checkWeights(adapters: readonly Adapter[], weights: readonly number[]): void {
   if (adapters.length === 0) throw new Error("addWeightedAdapter: no adapters are given; name at least one");
   if (weights.length !== adapters.length) {
@@ -12,8 +12,8 @@ export function checkWeights(adapters: readonly Adapter[], weights: readonly num
 }
 
 /**
- * Returns the union of several adapters' targets: of their names, or of their expressions. Throws for a mixture of
- * both.
+ * Returns the union of the adapters' targets in field `key`: a list if all have lists, or one regular expression if all
+ * have expressions. Throws for a mixture of both.
  */
 export function unitedTargets(adapters: readonly Adapter[], key: string): readonly string[] | string {
   const targets = adapters.map(({ config }) => {
@@ -29,7 +29,7 @@ export function unitedTargets(adapters: readonly Adapter[], key: string): readon
   );
 }
 
-/** Throws if the new adapter does not cover all layers of the others. */
+/** Throws if the new adapter lacks a layer that one of the combined adapters has. */
 export function checkCovered({ report }: Adapter, sources: readonly Adapter[]): void {
   for (const { name, report: own } of sources) {
     const missing = own.matched.filter((path) => !report.matched.includes(path));

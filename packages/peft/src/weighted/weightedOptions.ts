@@ -4,29 +4,29 @@ import type { CombinationType } from "./combineLayer.ts";
 /** Options of `addWeightedAdapter`, with PEFT's names and defaults. */
 export interface WeightedAdapterOptions {
   /**
-   * "cat" is exact; its rank is the sum of all ranks. "svd" (the default) is the best approximation of rank `svdRank`.
-   * With a prefix "ties", "dare_linear", "dare_ties" or "magnitude_prune", "svd" approximates the merge of the whole
-   * products. Without "_svd", these and "linear" combine A and B separately, which also adds products of one adapter's
-   * A and another's B. A single adapter always uses "linear", which is then exact. The factors of (IA)³ are also
-   * combined exactly.
+   * How to combine the adapters. "cat" is exact; the result's rank is the sum of all ranks. "svd" (the default) is the
+   * best approximation of rank `svdRank`. "ties_svd", "dare_linear_svd", "dare_ties_svd" and "magnitude_prune_svd"
+   * first merge the products B A with pruning and then approximate the result. The same names without "_svd", and
+   * "linear", combine A and B separately, which also adds products of one adapter's A and another's B. A single adapter
+   * always uses "linear", which is then exact. (IA)³ adapters are always combined exactly.
    */
   combinationType?: CombinationType;
-  /** The rank of the result, for types that end in "svd". Default: the adapters' largest rank. */
+  /** Rank of the result for types that end in "svd". Default: the adapters' largest rank. */
   svdRank?: number | null;
-  /**
-   * Clamps elements of the factors beyond this quantile, above 0 and up to
-   * 1. Default: no clamping.
-   */
+  /** Limits the elements of A and B to this quantile, above 0 and up to 1. Default: no limit. */
   svdClamp?: number | null;
-  /** Ignored: the additional vectors of a full SVD would be removed again. */
+  /** Has no effect: in PEFT it computes additional singular vectors, which are then dropped. */
   svdFullMatrices?: boolean;
-  /** Ignored: it selects CUDA routines. */
+  /** Has no effect: in PEFT it selects a CUDA routine. */
   svdDriver?: "gesvd" | "gesvdj" | "gesvda" | null;
-  /** The share of elements that pruning types keep, above 0 and up to 1. Required for them. */
+  /** The fraction of elements that types with pruning keep, above 0 and up to 1. Required for these types. */
   density?: number | null;
   /** For "ties" and "dare_ties": keeps the sign of the sum ("total") or the more frequent sign. Default: "total". */
   majoritySignMethod?: "total" | "frequency";
-  /** The seed of DARE: values are drawn as after `torch.manual_seed(seed)`, layer by layer. Default: 0. */
+  /**
+   * Seed of the random choice in "dare_linear" and "dare_ties". Values are drawn as after `torch.manual_seed(seed)`,
+   * layer by layer. Default: 0.
+   */
   seed?: number;
 }
 
@@ -36,14 +36,14 @@ export const weightedKeys: OptionKeys<WeightedAdapterOptions> = {
   ...({ density: true, majoritySignMethod: true, seed: true } as const),
 };
 
-/** The report of `addWeightedAdapter`. */
+/** What `addWeightedAdapter` returns. */
 export interface WeightedAdapterReport {
   combinationType: CombinationType;
   /** The rank of the result; null for (IA)³. */
   rank: number | null;
   /**
-   * The error of each layer: the Frobenius norm of the difference between its product (or factors) and the weighted
-   * sum, divided by the sum's norm.
+   * The relative error of each layer: the Frobenius norm of the difference between the combined product (or factors)
+   * and the exact weighted sum, divided by the sum's norm.
    */
   layers: { path: string; relativeError: number }[];
 }
