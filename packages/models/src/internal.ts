@@ -1,5 +1,5 @@
-// The entry "@lowrank/models/internal": what other packages of this repository need and users do not. It may change in
-// any version.
+// The entry "@lowrank/models/internal": exports for other packages of this repository, not for users. They may change
+// in any version.
 
 export { modelFileContents, torchNames } from "./checkpoint/saveModel.ts";
 export { continuedChat } from "./generation/continuedChat.ts";

@@ -1,6 +1,6 @@
 import type { TensorLayout } from "./ggufForm.ts";
 
-/** The sizes of routed experts, and the names of an expert's layers in a Hugging Face folder. */
+/** The sizes of routed experts, and the names of the layers of an expert in a Hugging Face folder. */
 interface Experts {
   readonly count: number;
   readonly hiddenSize: number;
@@ -9,8 +9,8 @@ interface Experts {
 }
 
 /**
- * Returns the layouts of a router and its experts. GGUF stacks the experts' matrices: first all gate, then all up, then
- * all down projections. `from` and `to` are the prefixes of the Hugging Face and GGUF names.
+ * Returns the layouts of a router and its experts. GGUF stacks the experts' matrices: all gate projections in one
+ * tensor, then all up and all down projections. `from` and `to` are the prefixes of the Hugging Face and GGUF names.
  */
 export function expertTensors(from: string, to: string, experts: Experts): TensorLayout[] {
   const { count, hiddenSize, intermediateSize, names } = experts;

@@ -2,18 +2,15 @@ import type { JsonFields } from "../config/jsonFields.ts";
 import type { GgufTensorInfo } from "./readGguf.ts";
 import type { GgufValue } from "./writeGguf.ts";
 
-/**
- * The layout of one tensor: its names in a Hugging Face folder and in a GGUF file, and the differences in how it is
- * stored.
- */
+/** A tensor's names in a Hugging Face folder (`hf`) and in a GGUF file (`gguf`), and how its stored values differ. */
 export interface TensorLayout {
   hf: string;
   gguf: string;
   /** Shape in the Hugging Face folder. */
   shape: readonly number[];
   /**
-   * Number of heads whose two halves of rows GGUF interleaves, as llama.cpp's rotary embedding requires. Default: no
-   * interleaving.
+   * Number of heads in whose rows GGUF interleaves the first and the second half, as llama.cpp's rotary embedding
+   * requires. Default: rows are in the same order.
    */
   heads?: number;
   /**
@@ -21,35 +18,37 @@ export interface TensorLayout {
    * head together; GGUF stores all queries, then all keys, then all values. Default: not combined.
    */
   joined?: number;
-  /** Present if the tensor is part `index` of `count` tensors that GGUF stacks as one. */
+  /** Present if GGUF stacks `count` tensors as one, of which this is number `index`. */
   stacked?: { readonly index: number; readonly count: number };
-  /** True if llama.cpp stores the tensor as f32 in every file. */
+  /** True if llama.cpp stores the tensor as f32 in every file, independent of the type of the matrices. Default: false. */
   keepsF32?: true;
-  /** The amount by which GGUF's values are larger. Default 0. */
+  /** The amount by which values in the GGUF file are larger than in the Hugging Face folder. Default 0. */
   plus?: number;
-  /** True if GGUF stores the weight as [out, in] and Hugging Face's Conv1D as [in, out]. */
+  /** True if Hugging Face stores the weight as [in, out] (Conv1D) and GGUF as [out, in]. Default: false. */
   transposed?: true;
 }
 
-/** The parts of a GGUF file from which a config is read. */
+/** The contents of a GGUF file from which a config is read. */
 export interface GgufParts {
   metadata: JsonFields;
-  /** Returns the full key for a key of the architecture, such as `llama.embedding_length` for `embedding_length`. */
+  /** Adds the architecture's prefix to a metadata key: `embedding_length` becomes `llama.embedding_length`. */
   key: (name: string) => string;
   tensors: ReadonlyMap<string, GgufTensorInfo>;
-  /** Factors of the rotary embedding, by the names of their tensors in the file. */
+  /** Factors of the rotary frequencies, by the name of their tensor in the file. */
   ropeFactors: ReadonlyMap<string, Float32Array>;
 }
 
-/** The GGUF form of an architecture's language model: llama.cpp's names and conversion in both directions. */
+/**
+ * How an architecture's language models are stored as GGUF: names and conversions in both directions, as in llama.cpp.
+ */
 export interface GgufForm<C> {
-  /** The value of `general.architecture` in llama.cpp. Several architectures may share it. */
+  /** llama.cpp's `general.architecture` of the file. Several architectures may use the same. */
   readonly architecture: string;
-  /** True if llama.cpp supports only tied output layers. Default false. */
+  /** True if llama.cpp supports only models whose output layer is tied to the embedding. Default false. */
   readonly alwaysTied?: boolean;
-  /** True if llama.cpp requires an untied output layer. Default false. */
+  /** True if llama.cpp supports only models whose output layer is not tied to the embedding. Default false. */
   readonly neverTied?: boolean;
-  /** True if the architecture has experts. Files with experts are rejected otherwise. Default false. */
+  /** True if models of the architecture have experts. Default false: files with experts are rejected. */
   readonly hasExperts?: boolean;
   /**
    * llama.cpp's `tokenizer.ggml.model` for a BPE with byte fallback: "llama" (SentencePiece scores, the default) or
@@ -57,23 +56,23 @@ export interface GgufForm<C> {
    */
   readonly lettersTokenizer?: "llama" | "gemma4";
   /**
-   * Returns true if a file holds this architecture, in case another one has the same GGUF name. The architecture
-   * without `claims` gets the remaining files.
+   * If several architectures use the same GGUF name, returns true if the file is of this one. The architecture without
+   * `claims` gets the files that no other claims.
    */
   claims?(parts: GgufParts): boolean;
-  /** Reads the keys of a `config.json`, without vocabulary size, ties, token ids, `model_type` and `architectures`. */
+  /** Returns the keys of a `config.json`, except vocabulary size, ties, token ids, `model_type` and `architectures`. */
   readConfig(parts: GgufParts): Record<string, unknown>;
-  /** Returns the metadata with keys below the architecture's name. Throws for settings that have no GGUF key. */
+  /** Returns the metadata that is stored with the architecture's prefix. Throws for settings that have no GGUF key. */
   metadata(config: C): Record<string, GgufValue>;
-  /** Returns the tensors without the output layer, in the order of llama.cpp's converter (order of use). */
+  /** Returns the layouts of all tensors but the output layer, in the order of llama.cpp's converter. */
   tensors(config: C): TensorLayout[];
   /**
-   * Returns factors of the rotary embedding by tensor name. For example, `rope_freqs.weight` has a divisor for each
-   * frequency.
+   * Returns the factors of the rotary frequencies by tensor name: `rope_freqs.weight` has a divisor for each frequency.
+   * Default: none.
    */
   ropeFactors?(config: C): Readonly<Record<string, ArrayLike<number>>>;
   /** Returns the names of tensors that a file may contain but the model does not use. Default: none. */
   idle?(config: C): readonly string[];
-  /** Returns notes about a converted file for the user. Default: none. */
+  /** Returns notes for the user about a converted file. Default: none. */
   notes?(config: C): readonly string[];
 }

@@ -6,7 +6,10 @@ export const u32 = (value: number): GgufValue => ({ type: "u32", value });
 /** Returns an f32 metadata value. */
 export const f32 = (value: number): GgufValue => ({ type: "f32", value });
 
-/** Returns the shortest decimal number that rounds to this f32, as in config.json: 1e-5, not 9.999999747378752e-6. */
+/**
+ * Returns the shortest decimal number that rounds to this f32, as config.json stores it: 1e-5 instead of
+ * 9.999999747378752e-6.
+ */
 export function decimal(value: number): number {
   for (let digits = 1; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits));
@@ -15,7 +18,7 @@ export function decimal(value: number): number {
   return value;
 }
 
-/** Returns the error for a setting that GGUF cannot express. */
+/** Returns the error for a setting that GGUF cannot store. `expected` describes the values that it can store. */
 export function notInGguf(key: string, value: unknown, expected: string): Error {
   return new Error(`config.json: ${key} is ${JSON.stringify(value)}; a GGUF file can only mean ${expected}`);
 }

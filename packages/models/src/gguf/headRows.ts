@@ -1,22 +1,25 @@
 import type { TensorLayout } from "./ggufForm.ts";
 
-/** The fields of a layout that determine the order of rows. */
+/** The fields of a layout that determine the order of a tensor's rows in the file. */
 type RowOrder = Pick<TensorLayout, "heads" | "joined">;
 
 /**
- * Returns the rows of a tensor in GGUF's order. Within a head of d rows, Hugging Face rotates row j with row j + d/2,
- * and llama.cpp row 2j with row 2j + 1. `bytes` has `rows` rows of equal length in any encoding.
+ * Puts the rows of a tensor into GGUF's order. For rotary embeddings, Hugging Face pairs row j of a head of d rows with
+ * row j + d/2, and llama.cpp row 2j with row 2j + 1. `bytes` has `rows` rows of equal length, in any encoding.
  */
 export function inFileOrder(bytes: Uint8Array, rows: number, order: RowOrder): Uint8Array {
   return reordered(bytes, rows, order, (to, from) => [to, from]);
 }
 
-/** Returns the rows of a tensor in Hugging Face's order, the inverse of `inFileOrder`. */
+/** Puts the rows of a tensor into Hugging Face's order; the inverse of `inFileOrder`. */
 export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): Uint8Array {
   return reordered(bytes, rows, order, (to, from) => [from, to]);
 }
 
-/** Copies rows. `turn` returns the target and source index for a row's index in the file and in the model. */
+/**
+ * Copies rows to other positions. From a row's index in the file and in the model, `turn` returns the target and the
+ * source index.
+ */
 function reordered(
   bytes: Uint8Array,
   rows: number,
@@ -34,7 +37,10 @@ function reordered(
   return out;
 }
 
-/** Returns a function from a row's index in the model to its index in the file; undefined if the orders are equal. */
+/**
+ * Returns a function that converts a row's index in the model to its index in the file; undefined if the orders are
+ * equal.
+ */
 function placesOf(rows: number, { heads, joined }: RowOrder): ((i: number) => number) | undefined {
   if (heads !== undefined) {
     const size = rows / heads;

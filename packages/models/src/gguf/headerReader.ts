@@ -5,13 +5,13 @@ export class HeaderCutOff extends Error {}
 
 const maxDepth = 4;
 
-/** Reads numbers, texts and typed values of a GGUF header (version 2 or 3, little-endian) in sequence. */
+/** Reads numbers, texts and typed values of a GGUF header (version 2 or 3, little-endian), one after the other. */
 export class HeaderReader {
   /** Offset of the next byte to read. */
   at: number;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  // Llama's vocabulary has a token that is a byte order mark, so do not skip it.
+  // A token of Llama's vocabulary is a byte order mark, so the decoder must not remove it.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor(bytes: Uint8Array, start: number) {
@@ -35,7 +35,7 @@ export class HeaderReader {
     return this.#decoder.decode(this.#bytes.subarray(start, start + length));
   }
 
-  /** Reads a value with its type, named as in gguf-py. The type of a list is ARRAY/ followed by its item type. */
+  /** Reads a value and the name of its type, as in gguf-py. A list has the type "ARRAY/" followed by its item type. */
   typedValue(): { type: string; value: unknown } {
     const type = this.#type();
     if (type !== "ARRAY") return { type, value: this.#value(type, 0) };
@@ -89,7 +89,7 @@ export class HeaderReader {
     return items;
   }
 
-  /** Advances by `length` bytes and returns their start offset. Throws `HeaderCutOff` if there are fewer. */
+  /** Advances by `length` bytes, and returns the offset of the first. Throws `HeaderCutOff` if fewer bytes are left. */
   #take(length: number): number {
     const start = this.at;
     if (start + length > this.#bytes.length) throw new HeaderCutOff();
@@ -98,7 +98,7 @@ export class HeaderReader {
   }
 }
 
-/** Returns a number if it is exact, otherwise the bigint. */
+/** Returns a number if that is exact, otherwise the bigint itself. */
 function exact(value: bigint): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }

@@ -6,7 +6,7 @@ import { ggmlTypes } from "./types/ggmlTypes.ts";
 
 /** A metadata value of a GGUF file. */
 export interface GgufMetadataValue {
-  /** gguf-py's name of the type, such as UINT32. For a list: ARRAY/ followed by the item type. */
+  /** The type's name in gguf-py, such as UINT32. A list has "ARRAY/" followed by its item type. */
   readonly type: string;
   /** A string, number, boolean or list. A 64-bit integer above 2^53 is a bigint. */
   readonly value: unknown;
@@ -16,9 +16,9 @@ export interface GgufMetadataValue {
 export interface GgufTensorInfo {
   readonly name: string;
   readonly type: GgmlType;
-  /** [..., rows, columns], as in PyTorch. The file lists the sizes in reverse order. */
+  /** The shape as in PyTorch: [..., rows, columns]. The file lists sizes in reverse order. */
   readonly shape: readonly number[];
-  /** Byte offset of its blocks from the start of the file, and their total size in bytes. */
+  /** Position in the file of the tensor's first block, in bytes, and the size of all its blocks in bytes. */
   readonly offset: number;
   readonly byteLength: number;
 }
@@ -33,7 +33,7 @@ export interface GgufHeader {
 
 const maxDimensions = 8;
 
-/** Number of bytes to read first. For a longer header, reading starts over with four times as many. */
+/** Number of bytes to read at first. If the header is longer, it is read again with four times as many. */
 const firstPart = 2 ** 21;
 
 /**
@@ -91,7 +91,7 @@ function readHeader(bytes: Uint8Array, fileSize: number, label: string): GgufHea
 
 function checkVersion(version: number, label: string): number {
   if (version === 2 || version === 3) return version;
-  // A version with swapped bytes: its lower 16 bits are 0.
+  // In a big-endian file, the lower 16 bits of the version are 0 when read as little-endian.
   const bigEndian = version !== 0 && (version & 0xffff) === 0;
   if (version !== 1 && !bigEndian) throw new Error(`${label} is GGUF of version ${version}; only 2 and 3 can be read`);
   const variant = bigEndian ? "big-endian" : `version ${version}`;
@@ -104,7 +104,7 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufMetadataValue>, label: st
   throw new Error(`${label}: general.alignment is ${alignment}; expected a positive whole number`);
 }
 
-/** Reads one entry of the tensor table. `offset` is relative to the start of the tensor data. */
+/** Reads one entry of the tensor table. Its `offset` is relative to the start of the tensor data. */
 function readTensor(reader: HeaderReader, label: string): Omit<GgufTensorInfo, "byteLength"> {
   const name = reader.text();
   const dimensions = reader.u32();

@@ -1,19 +1,19 @@
 import type { JsonFields } from "../config/jsonFields.ts";
 import { inverseFrequencies } from "../rope/rope.ts";
 
-/** The unscaled rotary embedding, and the factors of `rope_freqs.weight` that divide its frequencies. */
+/** The settings of an unscaled rotary embedding, and the divisors of its frequencies in `rope_freqs.weight`, if any. */
 interface Rope {
   theta: number;
   headDim: number;
   factors: Float32Array | undefined;
 }
 
-/** The scaling of Llama 3.1, 3.2 and 3.3, without `factor`. */
+/** The settings of Llama 3.1, 3.2 and 3.3 in `rope_scaling`, except `factor`, which differs between them. */
 const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 /**
- * Returns transformers' `rope_scaling` for a GGUF file; null for none. For Llama 3 the file has only frequency divisors
- * and no settings, so they are compared with the settings of the published models. Throws for any other scaling.
+ * Returns transformers' `rope_scaling` for a GGUF file; null if there is no scaling. For Llama 3 the file has only a
+ * divisor for each frequency, so these must match the settings of the published models. Throws for any other scaling.
  */
 export function ropeScaling(
   metadata: JsonFields,
@@ -46,7 +46,7 @@ function llama3Scaling(
     },
     headDim,
   );
-  // The converter computes the factors in a different order, in f32.
+  // llama.cpp's converter computes the divisors in f32 and in another order, so they may differ slightly.
   const same = plain.every((f, i) => Math.abs(f / scaled[i] - factors[i]) <= 1e-5 * factors[i]);
   if (same && factors.length === plain.length) return { ...llama3, factor };
   throw new Error(

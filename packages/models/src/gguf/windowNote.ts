@@ -1,4 +1,7 @@
-/** Returns a note if the config has a sliding window, which llama.cpp ignores for this architecture. */
+/**
+ * Returns a note for the user if the config has a sliding window, which llama.cpp ignores for this architecture;
+ * otherwise no note.
+ */
 export function windowNote(config: { slidingWindow: number | null; maxPositionEmbeddings: number }): string[] {
   const { slidingWindow, maxPositionEmbeddings } = config;
   return slidingWindow === null || slidingWindow >= maxPositionEmbeddings

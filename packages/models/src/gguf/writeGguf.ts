@@ -13,9 +13,9 @@ export type GgufValue =
 export interface GgufTensor {
   name: string;
   type: GgufEncoding;
-  /** [..., rows, columns], as in PyTorch. The file lists the sizes in reverse order. */
+  /** The shape as in PyTorch: [..., rows, columns]. The file lists sizes in reverse order. */
   shape: readonly number[];
-  /** Returns its encoded blocks. Called when the tensor is written. */
+  /** Returns the tensor's encoded blocks. Called when the tensor is written, so that only one is in memory. */
   read: () => Promise<Uint8Array>;
 }
 
@@ -25,13 +25,13 @@ export interface GgufContents {
   tensors: readonly GgufTensor[];
 }
 
-/** GGUF's ids of metadata types. */
+/** The id of each metadata type in a GGUF file. */
 const valueTypes = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as const;
 
 const alignment = 32;
 const paddingAfter = (length: number): number => (alignment - (length % alignment)) % alignment;
 
-/** Builds a sequence of little-endian values in a growing buffer. */
+/** Writes little-endian values to a growing buffer. */
 class ByteWriter {
   #bytes = new Uint8Array(1 << 16);
   #length = 0;
@@ -107,7 +107,7 @@ function writeValue(out: ByteWriter, entry: GgufValue): void {
   }
 }
 
-/** Returns the header, the metadata and the tensor table, padded to the start of the first tensor. */
+/** Returns the bytes of a file before the tensor data: header, metadata and tensor table, padded to the alignment. */
 function head({ metadata, tensors }: GgufContents): Uint8Array {
   const out = new ByteWriter();
   out.u32(0x46554747); // "GGUF"

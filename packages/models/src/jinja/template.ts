@@ -8,10 +8,10 @@ import type { Statement } from "./syntax/nodes.ts";
 import { parse } from "./syntax/statements.ts";
 import { withinStack, withStepLimit } from "./values/limits.ts";
 
-/** The rendered text, and the parts of it inside `{% generation %}`. */
+/** The rendered text, and the ranges of it that were written inside `{% generation %}`. */
 export interface Rendered {
   text: string;
-  /** UTF-16 positions [start, end), as in transformers. */
+  /** Positions [start, end) in UTF-16 code units. */
   generation: readonly Span[];
 }
 

@@ -15,7 +15,7 @@ export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]
   return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
 }
 
-/** Returns a tensor's shape in the GGUF file, where dimensions of size 1 are removed if they are inside the shape. */
+/** Returns a tensor's shape in the GGUF file. Dimensions of size 1 are removed, except the first and the last. */
 export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
   const squeezed = shape.filter((size, dim) => size !== 1 || dim === 0 || dim === shape.length - 1);
   const own = transposed ? squeezed.toReversed() : squeezed;

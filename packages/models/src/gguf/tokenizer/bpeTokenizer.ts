@@ -3,14 +3,14 @@ import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 import { type PreTokenizer, preTokenizers } from "./preTokenizers.ts";
 
 /**
- * Returns the pre-tokenizer that the file's `tokenizer.ggml.pre` names; llama.cpp's default if the key is missing.
- * Throws for an unknown name.
+ * Returns the pre-tokenizer that `tokenizer.ggml.pre` names, or llama.cpp's default if the key is missing. Throws for
+ * an unknown name.
  */
 export function preTokenizerOf(metadata: JsonFields): PreTokenizer {
   return preTokenizers[metadata.oneOf("tokenizer.ggml.pre", Object.keys(preTokenizers), "default")];
 }
 
-/** Reads the token pairs of a BPE, in merge order. */
+/** Reads the pairs of tokens that a BPE merges, in merge order. */
 export function readMerges(metadata: JsonFields): [string, string][] {
   return listOf<string>(metadata, "tokenizer.ggml.merges", "string").map((merge) => {
     // A token may begin with a space, so the separator is the first space after the first character.
@@ -45,7 +45,9 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
   };
 }
 
-/** Returns ids by token. Avoids one temporary pair per token, since vocabularies are large. */
+/**
+ * Returns an object with the id of each token. A loop avoids a temporary pair per token, since vocabularies are large.
+ */
 export function idsOf(tokens: readonly string[]): Record<string, number> {
   const ids: Record<string, number> = Object.create(null);
   for (let id = 0; id < tokens.length; id++) ids[tokens[id]] = id;

@@ -4,7 +4,7 @@ import { bpeTokenizer, preTokenizerOf } from "./bpeTokenizer.ts";
 import { type GgufVocabulary, ggufVocabulary } from "./ggufVocabulary.ts";
 import { mergedLettersTokenizer, sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
 
-/** Metadata keys with the ids of special tokens, by the token's name in tokenizer_config.json. */
+/** GGUF keys of the ids of special tokens, by the token's name in tokenizer_config.json. */
 const specialTokens = {
   bos_token: "tokenizer.ggml.bos_token_id",
   eos_token: "tokenizer.ggml.eos_token_id",
@@ -12,10 +12,10 @@ const specialTokens = {
   pad_token: "tokenizer.ggml.padding_token_id",
 } as const;
 
-/** Functions that make the parts of a tokenizer.json, by `tokenizer.ggml.model`. */
+/** For each `tokenizer.ggml.model`, the function that makes the parts of a tokenizer.json. */
 const partsOf = { gpt2: bpeTokenizer, llama: sentencePieceTokenizer, gemma4: mergedLettersTokenizer } as const;
 
-/** A tokenizer as the JSON values of its two files. */
+/** A tokenizer as the JSON values of tokenizer.json and tokenizer_config.json. */
 export interface GgufTokenizer {
   readonly tokenizerJson: object;
   readonly tokenizerConfig: { readonly chat_template?: string; readonly [name: string]: unknown };
@@ -69,8 +69,8 @@ export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufToke
 }
 
 /**
- * Returns the tokenizer.json that a converter stored in full, which it does if the other keys cannot express it;
- * undefined if there is none.
+ * Returns the tokenizer.json that a converter stored in full, which it does if GGUF's keys cannot express the
+ * tokenizer; undefined if there is none.
  */
 function wholeTokenizer(fields: JsonFields): object | undefined {
   const text = fields.raw("tokenizer.huggingface.json");

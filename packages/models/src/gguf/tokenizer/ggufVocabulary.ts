@@ -3,7 +3,7 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 /** llama.cpp's token types, the values in `tokenizer.ggml.token_type`. */
 const kinds = { unknown: 2, control: 3, userDefined: 4 } as const;
 
-/** An entry of `added_tokens` in tokenizer.json: a token that is matched in the text before all other steps. */
+/** An entry of `added_tokens` in tokenizer.json: a token that is matched in a text before the text is split. */
 interface AddedToken {
   id: number;
   content: string;
@@ -21,7 +21,7 @@ export interface GgufVocabulary {
 /** Reads the tokens of a GGUF file and their types. Throws for duplicate tokens. */
 export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
   const tokens = listOf<string>(metadata, "tokenizer.ggml.tokens", "string");
-  // A loop avoids one temporary pair per token, which would be much garbage for a large vocabulary.
+  // A loop avoids a temporary pair per token, since vocabularies are large.
   const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) {
     const token = tokens[id];
@@ -45,8 +45,8 @@ export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
 }
 
 /**
- * Returns a list from the metadata. Throws if it is missing, has items of another type, or its length is not `length`
- * (if given).
+ * Reads a list of metadata. Throws if it is missing, has items of another type, or does not have `length` items (if
+ * given).
  */
 export function listOf<T>(metadata: JsonFields, key: string, type: "string" | "number", length?: number): T[] {
   const value = metadata.raw(key);

@@ -5,9 +5,9 @@ type Pair = readonly [left: string, right: string];
 const newlines = /^\n+$/;
 
 /**
- * Returns the reason why llama.cpp's `gemma4` tokenizer may split some texts differently from a tokenizer.json;
- * undefined if there is none. The `gemma4` tokenizer replaces spaces by U+2581, merges runs of newlines separately, and
- * keeps a run of newlines that is a token.
+ * Returns why llama.cpp's `gemma4` tokenizer may split some texts differently from a tokenizer.json; undefined if it
+ * never does. The `gemma4` tokenizer replaces spaces by U+2581, and splits off runs of newlines, which it keeps whole
+ * if they are tokens.
  */
 export function mergedLettersDifference(
   { normalizer, pre_tokenizer: preTokenizer, model }: TokenizerJson,
@@ -24,7 +24,7 @@ export function mergedLettersDifference(
   return joinsNewlines(tokens, merges) ? undefined : "its merges do not make one token of every run of newlines";
 }
 
-/** Returns true if the merges produce a single token for every run of newlines that is a token. */
+/** Returns true if, for each token that is a run of newlines, the merges make that token from single newlines. */
 function joinsNewlines(tokens: readonly (string | undefined)[], merges: readonly Pair[]): boolean {
   const pairs = merges.filter((pair) => newlines.test(pair.join("")));
   const ranks = new Map(pairs.map(([left, right], rank) => [`${left.length} ${right.length}`, rank]));

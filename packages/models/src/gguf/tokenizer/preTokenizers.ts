@@ -1,7 +1,9 @@
-/** A pre-tokenizer of llama.cpp in the format of tokenizer.json, with the settings that its name implies. */
+/**
+ * A pre-tokenizer that llama.cpp knows by name, as JSON for tokenizer.json, with the settings that the name implies.
+ */
 export interface PreTokenizer {
   readonly json: object;
-  /** True if a word that is a token stays whole, even if merges would split it differently. */
+  /** True if a word that is a token is kept, even if the merges would split it differently. */
   readonly ignoreMerges: boolean;
   /** True if texts start with BOS by default. */
   readonly addBos: boolean;
@@ -24,7 +26,7 @@ const sequence = (...pretokenizers: object[]) => ({ type: "Sequence", pretokeniz
 /** GPT-2's pattern, which is built into ByteLevel. */
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** The pattern of Llama 3 and Qwen 2. They differ in the number of digits per group, given by `digits`. */
+/** The pattern of Llama 3 and Qwen 2. `digits` is the pattern for groups of digits, in which they differ. */
 const newerPattern = (digits: string) =>
   `(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
 
@@ -42,7 +44,8 @@ const byDefault = plain(
 );
 
 /**
- * Pre-tokenizers by `tokenizer.ggml.pre`. Names with the same rules are grouped as in llama.cpp's src/llama-vocab.cpp.
+ * The pre-tokenizers by `tokenizer.ggml.pre`. Names that mean the same are grouped, as in llama.cpp's
+ * src/llama-vocab.cpp.
  */
 export const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
   default: byDefault,

@@ -6,8 +6,8 @@ import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 const space = "\u2581";
 
 /**
- * Returns the parts of a tokenizer.json for a SentencePiece tokenizer with scores (`tokenizer.ggml.model` llama). Like
- * transformers, converts it to a BPE: its merges are all ways to join two pieces to a piece, highest score first.
+ * Returns the parts of a tokenizer.json for a SentencePiece tokenizer with scores (`tokenizer.ggml.model` llama). As in
+ * transformers, it becomes a BPE whose merges are all pairs of tokens that form a token, highest score first.
  */
 export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
   const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", vocabulary.tokens.length);
@@ -30,7 +30,10 @@ export function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVoc
   };
 }
 
-/** Returns the parts of a BPE over characters that replaces spaces by U+2581 and has byte fallback. */
+/**
+ * Returns the parts of a tokenizer.json for a BPE over characters with byte fallback, in which U+2581 stands for a
+ * space.
+ */
 function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merges: [string, string][]) {
   const unknown = metadata.integer("tokenizer.ggml.unknown_token_id", 0, 0);
   return {
@@ -60,8 +63,8 @@ function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merg
 }
 
 /**
- * Returns all pairs of pieces whose concatenation is a piece. Sorted by the score of that piece, highest first, then by
- * the length of the left and of the right piece, longest first.
+ * Returns all pairs of tokens whose concatenation is a token. They are sorted by the score of that token, highest
+ * first, then by the length of the left and of the right part, longest first.
  */
 function mergesOf({ tokens, ids, added }: GgufVocabulary, scores: readonly number[]): [string, string][] {
   const apart = new Set(added.map(({ content }) => content));

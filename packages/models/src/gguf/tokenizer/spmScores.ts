@@ -1,9 +1,9 @@
 type Pair = readonly [left: string, right: string];
 
 /**
- * Returns scores with which llama.cpp's SentencePiece BPE joins pieces in the order of `merges`. It always joins the
- * neighbours whose concatenation has the highest score, leftmost first. Tokens that no merge produces have the lowest
- * score. `exact` is false if some text could be split differently.
+ * Returns a score for each token with which llama.cpp's SentencePiece BPE merges in the order of `merges`. It always
+ * joins the neighbours whose concatenation has the highest score, leftmost first. Tokens that no merge makes get the
+ * lowest score. `exact` is false if some texts may be split differently.
  */
 export function spmScores(tokens: readonly string[], merges: readonly Pair[]): { scores: number[]; exact: boolean } {
   const ranks = new Map<string, number>();
@@ -21,7 +21,10 @@ export function spmScores(tokens: readonly string[], merges: readonly Pair[]): {
   return { scores: tokens.map((token) => 0 - (ranks.get(token) ?? ranks.size)), exact };
 }
 
-/** Returns true if every pair of pieces whose concatenation is a token is a merge. Scores cannot exclude a pair. */
+/**
+ * Returns true if every pair of pieces whose concatenation is a token is in the merges. Otherwise SentencePiece would
+ * merge pairs that the BPE does not.
+ */
 function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readonly Pair[]>): boolean {
   const known = new Set(tokens);
   // A character without a token can also occur in a text.
@@ -37,9 +40,9 @@ function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readon
 }
 
 /**
- * Returns true if the order of several merges for the same token does not matter. BPE orders them by rank,
- * SentencePiece by position. The order matters if two of the pairs could use the same piece. It also matters if the
- * result of one merge uses up a piece of another.
+ * Returns true if it does not matter in which order several merges for the same token are applied: BPE orders them by
+ * rank, SentencePiece by position. It matters if two of the pairs can use the same piece, or if the result of one merge
+ * is part of another.
  */
 function orderOfPairsIsFree(
   merges: readonly Pair[],

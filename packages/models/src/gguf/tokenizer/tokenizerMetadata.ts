@@ -21,14 +21,14 @@ export interface TokenizerJson {
 
 type Component = { type: string } & Record<string, unknown>;
 
-/** The metadata of a GGUF file that describes a tokenizer. */
+/** A tokenizer as GGUF metadata. */
 export interface TokenizerMetadata {
   metadata: Map<string, GgufValue>;
-  /** The reason why llama.cpp may split some texts differently from the tokenizer.json; undefined if there is none. */
+  /** Why llama.cpp may split some texts differently from the tokenizer.json; undefined if it never does. */
   differs: string | undefined;
 }
 
-/** Ids of the special tokens, from tokenizer_config.json or else config.json; null for a token that is not set. */
+/** Ids of special tokens, from tokenizer_config.json, else config.json; null for a token that neither sets. */
 export interface SpecialTokenIds {
   bos: number | null;
   eos: number | null;
@@ -40,9 +40,9 @@ export interface SpecialTokenIds {
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /**
- * Converts a tokenizer.json to llama.cpp's metadata keys. `vocabSize` is the number of rows of the embedding; ids
- * without a token become unused tokens. `letters` is llama.cpp's tokenizer for a BPE with `byte_fallback`, default
- * "llama". If the keys cannot express the tokenizer exactly, the tokenizer.json is also stored in full under
+ * Converts a tokenizer.json to llama.cpp's metadata. `vocabSize` is the number of rows of the embedding; ids without a
+ * token become unused tokens. `letters` is the `tokenizer.ggml.model` for a BPE with `byte_fallback`. If llama.cpp's
+ * keys cannot express the tokenizer exactly, the tokenizer.json is also stored in full, under
  * `tokenizer.huggingface.json`. Throws for a tokenizer that is not a BPE.
  */
 export function tokenizerMetadata(
@@ -112,7 +112,7 @@ interface Kind {
 
 type KeysOf = (json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]) => Kind;
 
-/** Functions that write the keys of each llama.cpp tokenizer, by `tokenizer.ggml.model`. */
+/** For each `tokenizer.ggml.model`, the function that makes its keys. */
 const keysOf: Readonly<Record<"gpt2" | "llama" | "gemma4", KeysOf>> = {
   gpt2: (json, _tokens, merges) => byteLevelKeys(json, merges),
   llama: spmKeys,
@@ -125,7 +125,10 @@ const mergeList = (merges: [string, string][]): GgufValue => ({
   value: merges.map((pair) => pair.join(" ")),
 });
 
-/** Keys for Gemma 4's BPE: spaces are U+2581, and characters without a token become bytes. */
+/**
+ * Makes the keys for Gemma 4's BPE, in which U+2581 stands for a space and a character without a token becomes byte
+ * tokens.
+ */
 function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
   return {
     entries: [
@@ -136,7 +139,10 @@ function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], 
   };
 }
 
-/** Keys for SentencePiece's BPE: spaces are U+2581, and characters without a token become bytes. */
+/**
+ * Makes the keys for SentencePiece's BPE, in which U+2581 stands for a space and a character without a token becomes
+ * byte tokens.
+ */
 function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
   const { scores, exact } = spmScores(
     tokens.map((token) => token ?? ""),
@@ -157,7 +163,10 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
   };
 }
 
-/** Returns true if a space is added before a text; undefined if spaces are not handled as in SentencePiece. */
+/**
+ * Returns whether the tokenizer adds a space before a text; undefined if it does not treat spaces as SentencePiece
+ * does.
+ */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson): boolean | undefined {
   if (!normalizer && preTokenizer?.type === "Metaspace" && preTokenizer.split !== true) {
     const { prepend_scheme: scheme = preTokenizer.add_prefix_space === false ? "never" : "always" } = preTokenizer;
@@ -173,7 +182,7 @@ function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson)
   return spaces && more.length === 0 && !preTokenizer ? prefix : undefined;
 }
 
-/** Keys for byte-level BPE with a pre-tokenizer that has a name in llama.cpp. */
+/** Makes the keys for a byte-level BPE. Its pre-tokenizer is stored by the name that llama.cpp gives it. */
 function byteLevelKeys(json: TokenizerJson, merges: [string, string][]): Kind {
   const wanted = comparable(json.pre_tokenizer);
   const [pre, known] = Object.entries(preTokenizers).find(([, other]) => comparable(other.json) === wanted) ?? [];
@@ -192,12 +201,12 @@ function byteLevelDifference({ normalizer, model }: TokenizerJson, known: PreTok
   return (model.ignore_merges ?? false) === known.ignoreMerges ? undefined : "its ignore_merges is not llama.cpp's";
 }
 
-/** The pattern of English contractions as Hugging Face writes it, and as llama.cpp does. */
+/** The pattern for English contractions: as Hugging Face writes it, and the equivalent that llama.cpp uses. */
 const endings = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"] as const;
 
 /**
- * Returns a pre-tokenizer as JSON for comparison, with sorted keys and without offsets and default values, which do not
- * change the result.
+ * Returns a pre-tokenizer as JSON that can be compared: with sorted keys, and without settings that do not affect the
+ * result.
  */
 function comparable(preTokenizer: unknown): string {
   return JSON.stringify(preTokenizer, (key, value) => {
@@ -209,8 +218,8 @@ function comparable(preTokenizer: unknown): string {
 }
 
 /**
- * Reads the post-processor. `bos` and `eos` are true if it adds these tokens before and after a text. `differs` is the
- * reason why llama.cpp may frame texts differently.
+ * Reads the post-processor. `bos` and `eos` are true if it adds these tokens before and after a text. `differs` is why
+ * llama.cpp may add other tokens; undefined if it adds the same.
  */
 function readTemplate(
   { post_processor: post }: TokenizerJson,

@@ -9,11 +9,11 @@ interface Quantisers {
 
 /** Number of elements of a K-block. */
 const elements = 256;
-/** Maximum number of blocks packed per call. */
+/** Maximum number of blocks to pack in one call. */
 const most = 256;
-/** Byte offset in the WebAssembly memory of the scratch space for one block. */
+/** Byte offset, in WebAssembly memory, of scratch space for packing one block. */
 const room = 4096;
-/** Byte offset of the input values. The packed blocks follow them. */
+/** Byte offset, in WebAssembly memory, of the values to pack. The packed blocks are after them. */
 const numbers = 8192;
 const packedBlocks = numbers + 4 * elements * most;
 
@@ -26,7 +26,10 @@ async function load(): Promise<Quantisers> {
   return instance.exports as unknown as Quantisers;
 }
 
-/** Returns the same bytes as `encodeBlocks`. K-blocks are packed in WebAssembly, which is 20 to 30 times as fast. */
+/**
+ * Encodes rows like `encodeBlocks`, with the same bytes. K-blocks are packed in WebAssembly, which is 20 to 30 times as
+ * fast.
+ */
 export async function encodeRows(
   type: GgufEncoding,
   values: Float32Array,
@@ -43,7 +46,7 @@ export async function encodeRows(
     const some = values.subarray(from, from + elements * most);
     const count = some.length / elements;
     new Float32Array(memory.buffer, numbers, some.length).set(some);
-    // On an error, the JavaScript version throws with the position of the invalid value.
+    // A value is invalid: the JavaScript version throws an error with its position.
     if (packBlocks(dtypes.indexOf(packed), numbers, packedBlocks, count, room) === 0) {
       return encodeBlocks(type, values, what);
     }

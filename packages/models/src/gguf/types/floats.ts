@@ -1,7 +1,7 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "@lowrank/core";
 import type { WritableGgmlType } from "./ggmlType.ts";
 
-/** Returns bytes as a view of 16-bit codes. If the byte offset is odd, the view is of a copy. */
+/** Returns a view of bytes as 16-bit codes. If the byte offset is odd, the bytes are copied first. */
 function codes(bytes: Uint8Array): Uint16Array {
   const even = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(even.buffer, even.byteOffset, even.length / 2);

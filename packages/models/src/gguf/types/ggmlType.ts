@@ -1,6 +1,6 @@
 import type { BlockDType, BlockFormat } from "@lowrank/core";
 
-/** A ggml tensor type that can be read. */
+/** A ggml tensor type, with functions that decode and encode its blocks. */
 export interface GgmlType {
   /** ggml's id of the type in a GGUF file. */
   readonly id: number;
@@ -9,17 +9,21 @@ export interface GgmlType {
   /** Decodes whole blocks to f32 into `out`, starting at index 0. */
   decode(blocks: Uint8Array, out: Float32Array): void;
   /**
-   * Encodes whole rows to blocks. Missing if the type can only be read. `what` is the tensor's name in error messages.
+   * Encodes whole rows to blocks; undefined if the type can only be decoded. `what` is the tensor's name in error
+   * messages.
    */
   encode?(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
-  /** The packed dtype that has the same block format. Missing if the type can only be decoded. */
+  /**
+   * The packed dtype with the same block format; undefined if there is none, so that tensors are decoded when they are
+   * read.
+   */
   readonly packed?: BlockDType;
 }
 
 /** A ggml tensor type that can also be written. */
 export type WritableGgmlType = GgmlType & Required<Pick<GgmlType, "encode">>;
 
-/** Makes a type that can only be read. `unpack` decodes the block at byte `at` into `out`, starting at index `to`. */
+/** Makes a type that can only be decoded. `unpack` decodes the block at byte `at` to `out`, from index `to` on. */
 export function readOnlyType({
   unpack,
   ...type

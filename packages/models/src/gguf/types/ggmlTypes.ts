@@ -9,12 +9,12 @@ export type GgufEncoding = "F32" | "F16" | "BF16" | Uppercase<BlockDType>;
 
 const writable: readonly WritableGgmlType[] = [f32, f16, bf16, ...Object.values(blockFormats).map(packedType)];
 
-/** The types that can be written, by name. */
+/** The ggml types that can be written, by name. */
 export const encodings = Object.fromEntries(writable.map((type) => [type.name, type])) as Readonly<
   Record<GgufEncoding, WritableGgmlType>
 >;
 
-/** The types that can be read, by ggml id. */
+/** The ggml types that can be read, by ggml's id. */
 export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
   [...writable, q2K, q3K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
 );
@@ -29,16 +29,16 @@ export function decodeBlocks({ name, block, decode }: GgmlType, blocks: Uint8Arr
   return out;
 }
 
-/** Returns the number of bytes of `count` elements, which must be whole blocks. */
+/** Returns the encoded size in bytes of `count` elements, which must be whole blocks. */
 export function encodedLength(type: GgufEncoding, count: number): number {
   const { elements, bytes } = encodings[type].block;
   return (count / elements) * bytes;
 }
 
 /**
- * Encodes whole rows to blocks of a GGUF file, little-endian. The bytes equal gguf-py's `quantize`, and for K-blocks
- * ggml's reference quantiser. Throws if the values are not whole blocks, are not finite, or are beyond the range of
- * f16. `what` is the tensor's name in error messages.
+ * Encodes whole rows to blocks, little-endian. The bytes equal the results of gguf-py's `quantize`, and for K-blocks of
+ * ggml's reference quantiser. Throws if values are not whole blocks, not finite, or beyond the range of f16. `what` is
+ * the tensor's name in error messages.
  */
 export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
   const { block, encode } = encodings[type];

@@ -2,8 +2,8 @@ import { readF16 } from "@lowrank/core/internal";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
- * Q2_K: element = d * s * q - dmin * m, with q of 2 bits. A block has 16 groups of 16 elements; s and m of a group are
- * the two nibbles of a byte.
+ * Q2_K: element = d * s * q - dmin * m, with a 2-bit code q. A block has 16 groups of 16 elements. A group's scale s
+ * and minimum m are the two nibbles of one byte.
  */
 export const q2K: GgmlType = readOnlyType({
   id: 10,

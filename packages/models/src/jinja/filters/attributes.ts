@@ -4,7 +4,7 @@ import { textOf } from "../operators/compare.ts";
 import { Markup, Undefined, type Value } from "../values/types.ts";
 
 /**
- * Returns a text in lower case and other values unchanged: the sort key for case-insensitive filters such as `sort`.
+ * Returns a text in lower case, and other values unchanged. Filters such as `sort` compare by it if they ignore case.
  */
 export function ignoreCase(value: Value): Value {
   const text = textOf(value);
@@ -13,8 +13,8 @@ export function ignoreCase(value: Value): Value {
 }
 
 /**
- * Returns a function that reads an attribute such as `address.city`, or an index. Without `attribute`, it returns the
- * value.
+ * Returns a function that reads an attribute path such as `address.city`, or an index, of a value. Without `attribute`,
+ * the function returns the value itself. `fallback` replaces an undefined result.
  */
 export function attributeGetter(attribute: Value | undefined, fallback: Value = null): (value: Value) => Value {
   const parts = partsOf(attribute ?? null);
@@ -28,7 +28,7 @@ export function attributeGetter(attribute: Value | undefined, fallback: Value = 
   };
 }
 
-/** Like `attributeGetter`, for several attributes separated by commas. */
+/** Returns a function that reads several attributes, which `attribute` lists separated by commas. */
 export function attributesGetter(attribute: Value | undefined): (value: Value) => Value[] {
   const text = textOf(attribute ?? null);
   const getters = (text === undefined ? [attribute] : text.split(",")).map((one) => attributeGetter(one));

@@ -19,7 +19,7 @@ function attribute(value: Value, name: Value | undefined): Value {
   return valueOr(readAttribute(value, text), () => new Undefined(`there is no attribute '${text}'`));
 }
 
-/** Jinja's filters for human-readable output, which chat templates do not need and which are not supported. */
+/** Jinja's filters that are not supported, and throw. They format text for people, which chat templates do not need. */
 const unsupported: Filters = Object.fromEntries(
   ["pprint", "urlize", "wordwrap"].map((name) => [
     name,

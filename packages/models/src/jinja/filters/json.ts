@@ -10,7 +10,7 @@ import type { Filters } from "./environment.ts";
 
 interface JsonStyle {
   isAscii: boolean;
-  /** Indentation per level; null to write one line. */
+  /** The indentation per nesting level; null to write everything on one line. */
   indent: string | null;
   between: string;
   afterKey: string;

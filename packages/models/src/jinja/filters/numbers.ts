@@ -71,7 +71,7 @@ function fileSize(value: Value, isBinary: Value = false): string {
   const [base, units] = isTrue(isBinary) ? [1024, binary] : [1000, decimal];
   if (bytes === 1) return "1 Byte";
   if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
-  // Powers are exact like Python's integers, because the float 1e24 is slightly less than 1000 ** 8.
+  // Computed as bigints, like Python's integers, since the float 1e24 is slightly less than 1000 ** 8.
   const sizes = units.map((_, i) => BigInt(base) ** BigInt(i + 2));
   const at = sizes.findIndex((size) => bytes < size);
   const used = at < 0 ? units.length - 1 : at;

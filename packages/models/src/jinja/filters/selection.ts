@@ -5,7 +5,7 @@ import { type Arguments, Stream, type Value } from "../values/types.ts";
 import { attributeGetter } from "./attributes.ts";
 import type { FilterEnvironment, Filters } from "./environment.ts";
 
-/** Yields the results of a filter or an attribute of every element. */
+/** Yields the result of a filter, or an attribute, for every element of a value. */
 function* map(value: Value, { positional, named }: Arguments, environment: FilterEnvironment): Generator<Value> {
   if (!isTrue(value)) return;
   const run = mapper(positional, named, environment);
@@ -26,7 +26,7 @@ function mapper(
   return attributeGetter(attribute, named.get("default") ?? null);
 }
 
-/** Yields the elements whose test result, or whose truth value without a test, equals `wanted`. */
+/** Yields the elements for which a test, or without a test the element's truth value, gives `wanted`. */
 function* select(
   value: Value,
   { positional, named }: Arguments,

@@ -118,7 +118,7 @@ function last(value: Value): Value {
   return reversed.length > 0 ? reversed[0] : new Undefined("No last item, sequence was empty.");
 }
 
-/** Returns the elements in reverse order; undefined if Python's `reversed` does not accept the value. */
+/** Returns the elements in reverse order; undefined for values that Python's `reversed` does not accept. */
 function reversedOf(value: Value): Value[] | undefined {
   if (value instanceof Undefined) return [];
   const isSequence = textOf(value) !== undefined || sequenceOf(value) !== undefined;

@@ -7,7 +7,7 @@ import { str } from "../text/repr.ts";
 import { Dict, Markup, RuntimeObject, Undefined, type Value, View } from "../values/types.ts";
 import { filters } from "./filters.ts";
 
-/** A test: the signature of its parameters after the value (for `bind`), and its function. */
+/** A test (`is ...`): the signature of its parameters after the value (see `bind`), and its function. */
 export type Test = readonly [signature: string, run: (value: Value, ...args: Bound) => boolean];
 
 const remainder = (value: Value, by: Value): Value => compute("%", value, by);

@@ -15,7 +15,7 @@ import { attributeGetter } from "./attributes.ts";
 import type { Filters } from "./environment.ts";
 import { entriesOf } from "./sequences.ts";
 
-/** Applies a function to a text. The result is markup if the text is. */
+/** Applies a function to a text. If the text is marked as safe HTML, the result is too. */
 function ofText(value: Value, run: (text: string) => string): Value {
   const text = value instanceof Markup ? value.text : str(value);
   spendSearch(text.length);
@@ -113,7 +113,7 @@ function xmlAttributes(value: Value, autospace: Value = true): string {
   return (isTrue(autospace) && parts.length > 0 ? " " : "") + parts.join(" ");
 }
 
-/** Removes comments and tags, up to the first unclosed one, in linear time. */
+/** Removes HTML comments and tags, up to the first one that is not closed, in linear time. */
 function withoutTags(text: string): string {
   let [kept, at] = ["", 0];
   for (;;) {
@@ -126,7 +126,7 @@ function withoutTags(text: string): string {
   }
 }
 
-/** Returns the character of a numeric reference as in HTML, which reads codes 128 to 255 as windows-1252. */
+/** Returns the character of a numeric HTML reference. As in HTML, codes 128 to 255 mean characters of windows-1252. */
 function referenced(code: number): string {
   if (code >> 7 === 1) return new TextDecoder("windows-1252").decode(Uint8Array.of(code));
   if (code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return "\ufffd";

@@ -7,14 +7,14 @@ import { spendText } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 import { type Arguments, Markup, type Value } from "../values/types.ts";
 
-/** Counts the replacement fields without an index, such as `{}`. */
+/** Numbers the replacement fields without an index, such as `{}`, in one `format` call. */
 interface Counter {
   next: number;
   /** True if fields have an index, such as `{0}`; undefined before the first field. */
   numbered?: boolean;
 }
 
-/** The values and functions for the fields of one `format` call. */
+/** The values, and the functions to read and format them, of one `format` call. */
 interface Source {
   readonly args: Arguments;
   readonly read: ReadAttribute;
@@ -24,7 +24,8 @@ interface Source {
 }
 
 /**
- * Python's `text.format(...)`, with the sandbox's restrictions on attributes. In markup, inserted values are escaped.
+ * Python's `text.format(...)`. Attributes in fields are restricted by the sandbox. In markup, inserted values are
+ * escaped.
  */
 export function formatMethod(text: string | Markup, args: Arguments, read: ReadAttribute): string | Markup {
   const isMarkup = text instanceof Markup;

@@ -26,7 +26,7 @@ export function titleCase(text: string): string {
   let inWord = false;
   const lower = codePoints(text.toLowerCase());
   const all = codePoints(text);
-  // Lowercasing the whole text produces final sigmas. It keeps the number of characters for nearly all texts.
+  // Lowercasing the whole text handles final sigmas, and keeps the number of characters of nearly all texts.
   const isAligned = lower.length === all.length;
   return all
     .map((one, i) => {

@@ -28,7 +28,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
     const rest = strip(text, null, "end");
     const gaps = [...rest.matchAll(spaces)].filter(({ index }) => index > 0);
     spend(gaps.length);
-    // Python strips the spaces before the first word if it is split off, but keeps them in a rest.
+    // Python removes spaces at the start of the text, unless the limit is reached before the first word is split off.
     if (most < 0 || gaps.length < most) return split(rest, null, most);
     const parts: string[] = [];
     let from = 0;
@@ -44,7 +44,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
   return [parts.slice(0, end).join(separator), ...parts.slice(end)];
 }
 
-/** Python's `str.partition`, or `rpartition` from the end. */
+/** Python's `str.partition`, or `str.rpartition` if `fromEnd`. */
 export function partition(text: string, separator: string, fromEnd: boolean): string[] {
   checkSeparator(separator);
   const at = fromEnd ? text.lastIndexOf(separator) : text.indexOf(separator);
@@ -52,7 +52,10 @@ export function partition(text: string, separator: string, fromEnd: boolean): st
   return [text.slice(0, at), separator, text.slice(at + separator.length)];
 }
 
-/** Replaces the first `most` occurrences; all if `most` is negative. Checks the length of the result first. */
+/**
+ * Replaces the first `most` occurrences, or all if `most` is negative. Checks the length of the result before building
+ * it.
+ */
 export function replace(text: string, old: string, by: string, most: number): string {
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
   const limit = most < 0 ? parts.length : most;

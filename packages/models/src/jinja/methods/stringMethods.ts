@@ -10,7 +10,7 @@ import { Markup, Tuple, typeName, type Value } from "../values/types.ts";
 import { capitalize, isInCase, isTitle, swapCase, titleCase } from "./letterCase.ts";
 import { expandTabs, partition, replace, split, splitFromEnd } from "./split.ts";
 
-/** A method: the signature of its parameters after `self` (for `bind`), and its function. */
+/** A method: the signature of its parameters after `self` (see `bind`), and its function. */
 export type Method<Self> = readonly [signature: string, run: (self: Self, ...args: Bound) => Value];
 
 const charsOf = (chars: Value | undefined): string | null =>
@@ -50,7 +50,7 @@ function count(text: string, wanted: Value | undefined, start: Value | undefined
   return from > textLength(text) ? 0n : BigInt(textLength(within) + 1);
 }
 
-/** Returns the number of non-overlapping occurrences of `part`. Each takes a step. */
+/** Returns the number of non-overlapping occurrences of `part`. Each one uses a step of the template's step limit. */
 function occurrences(text: string, part: string): number {
   let found = 0;
   for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) found++;
@@ -144,10 +144,12 @@ export const stringMethods: Readonly<Record<string, Method<string>>> = {
   zfill: ["/ width", (text, width) => zeroFilled(text, intArgument(width))],
 };
 
-/** Methods whose time does not depend on the length of the text. */
+/**
+ * Methods that use no steps of the template's step limit, since their time does not depend on the length of the text.
+ */
 const quick: readonly string[] = ["startswith", "endswith", "removeprefix", "removesuffix"];
 
-/** Takes the steps of a method call for the length of its text. */
+/** Uses steps of the template's step limit for a method call, according to the length of its text. */
 export function spendMethod(name: string, text: string): void {
   if (!quick.includes(name)) spendSearch(text.length);
 }
@@ -175,10 +177,10 @@ function zeroFilled(text: string, width: number): string {
   return pad(text.slice(sign.length), sign, "0", "=", width);
 }
 
-/** Methods whose second argument is inserted into the text. */
+/** Methods whose second argument is inserted into the text, so that it must be escaped in markup. */
 const addingMethods: readonly string[] = ["center", "ljust", "replace", "rjust"];
 
-/** Runs a method on markup. Inserted texts are escaped, and texts in the result are markup. */
+/** Runs a string method on markup. Escapes inserted texts, and marks texts in the result as markup. */
 export function onMarkup(
   { text }: Markup,
   name: string,

@@ -17,10 +17,10 @@ import {
 import { textOf } from "./compare.ts";
 import { refuseUndefined } from "./iterate.ts";
 
-/** Reads an attribute of a value's Python type, such as a method; undefined if there is none. */
+/** A function that reads an attribute of a value's Python type, such as a method; undefined if it is missing. */
 export type ReadAttribute = (value: Value, name: string) => Value | undefined;
 
-/** Python's `value[key]`; undefined if that raises `TypeError` or `LookupError`. */
+/** Python's `value[key]`; undefined if Python would raise `TypeError` or `LookupError`. */
 function item(value: Value, key: Value): Value | undefined {
   refuseUndefined(value);
   if (value instanceof Dict) return Array.isArray(key) || key instanceof Dict ? undefined : value.get(key);
@@ -39,7 +39,7 @@ function item(value: Value, key: Value): Value | undefined {
   return found !== undefined && value instanceof Markup ? new Markup(found) : found;
 }
 
-/** Jinja's `value[key]`: an item, else an attribute, else undefined. */
+/** Jinja's `value[key]`: the item with that key, else the attribute of that name, else an `Undefined` value. */
 export function getItem(value: Value, key: Value, read: ReadAttribute): Value {
   const found = item(value, key);
   if (found !== undefined) return found;
@@ -47,7 +47,7 @@ export function getItem(value: Value, key: Value, read: ReadAttribute): Value {
   return valueOr(name === undefined ? undefined : read(value, name), () => missing(value, key));
 }
 
-/** Jinja's `value.name`: an attribute, else an item, else undefined. */
+/** Jinja's `value.name`: the attribute of that name, else the item with that key, else an `Undefined` value. */
 export function getAttribute(value: Value, name: string, read: ReadAttribute): Value {
   refuseUndefined(value);
   const found = read(value, name);

@@ -51,7 +51,7 @@ function computeInts(operator: Operator, a: bigint, b: bigint): Value {
 function divideInts(a: bigint, b: bigint): number {
   const [x, y] = [Number(a), Number(b)];
   if (Number.isSafeInteger(x) && Number.isSafeInteger(y)) return x / y;
-  // Compute 64 bits more than the quotient needs, so that the final rounding is correct.
+  // Computes 64 bits more than the quotient needs, so that the result is rounded correctly.
   const shift = BigInt(Math.max(0, bitLength(b) - bitLength(a) + 66));
   const quotient = (a << shift) / b;
   const sticky = (a << shift) % b === 0n ? 0n : 1n;

@@ -44,8 +44,8 @@ export function lengthIfSized(value: Value): number | undefined {
 }
 
 /**
- * Returns the elements that Python's `iter(value)` yields; undefined if the value is not iterable. Each element takes a
- * step.
+ * Returns the elements that Python's `iter(value)` yields; undefined if the value is not iterable. Each element uses a
+ * step of the template's step limit.
  */
 export function elementsOf(value: Value): Iterable<Value> | undefined {
   if (typeof value === "string") return counted(value);
@@ -70,7 +70,7 @@ export function iterate(value: Value): Iterable<Value> {
 /** Returns the elements of a value as a new list. */
 export const listOf = (value: Value): Value[] => Array.from(iterate(value));
 
-/** Throws for an undefined value, as any operation on it does. */
+/** Throws if the value is `Undefined`, as any operation on it does in Jinja. */
 export function refuseUndefined(value: Value): void {
   if (!(value instanceof Undefined)) return;
   throw new TemplateError(value.isUnsafe ? "TEMPLATE_SECURITY" : "TEMPLATE_UNDEFINED", value.message);

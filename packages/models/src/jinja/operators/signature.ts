@@ -3,12 +3,12 @@ import { type Arguments, RuntimeObject, typeName, type Value } from "../values/t
 import { numeric, textOf } from "./compare.ts";
 import { refuseUndefined } from "./iterate.ts";
 
-/** Arguments in the order of a signature; undefined for an argument that the call omits. */
+/** The arguments of a call in the order of a signature; undefined for an argument that the call omits. */
 export type Bound = readonly (Value | undefined)[];
 
 /**
- * Puts arguments into the order of a signature. `signature` lists the parameter names; `?` marks optional ones, and a
- * leading `/` makes all positional. Throws like Python for missing or unknown arguments.
+ * Sorts the arguments of a call into the order of a signature. `signature` lists the parameter names; `?` marks
+ * optional ones, and a leading `/` means that all are positional. Throws for missing or unknown arguments, like Python.
  */
 export function bind(owner: string, signature: string, { positional, named }: Arguments): Bound {
   const [only, ...rest] = signature.split(" ");
@@ -30,7 +30,7 @@ export function bind(owner: string, signature: string, { positional, named }: Ar
   });
 }
 
-/** Makes a runtime function with a signature for `bind`. */
+/** Makes a function that templates can call, with a signature for `bind`. */
 export function nativeFunction(name: string, signature: string, run: (...args: Bound) => Value): RuntimeObject {
   return new RuntimeObject("builtin_function_or_method", {
     call: (args) => run(...bind(name, signature, args)),
@@ -38,7 +38,7 @@ export function nativeFunction(name: string, signature: string, run: (...args: B
   });
 }
 
-/** Returns an argument as an integer; `fallback` (default 0) if it is missing. Throws for other types. */
+/** Converts an argument to an integer; returns `fallback` if it is missing. Throws for other types. */
 export function intArgument(value: Value | undefined, fallback = 0): number {
   if (value === undefined) return fallback;
   refuseUndefined(value);

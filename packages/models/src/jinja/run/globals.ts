@@ -24,7 +24,7 @@ function range(values: readonly Value[]): Range {
   return result;
 }
 
-/** Python's `dict(...)` of arguments. */
+/** Python's `dict(...)` called with these arguments. */
 function dictOf({ positional, named }: Arguments): Dict {
   if (positional.length > 1) throw typeError(`dict expected at most 1 argument, got ${positional.length}`);
   const [given] = positional;
@@ -103,7 +103,7 @@ function fromKeys(keys: Value | undefined, value: Value = null): Dict {
   return new Dict(Array.from(iterate(keys!), (key) => [key, value]));
 }
 
-/** The global functions of transformers' template environment. */
+/** The global functions that transformers provides to templates. */
 export const globals: Readonly<Record<string, Value>> = {
   range: variadic("range", range),
   dict: new RuntimeObject("TemplateDict", {

@@ -3,13 +3,13 @@ import { lengthIfSized } from "../operators/iterate.ts";
 import { typeError } from "../values/templateError.ts";
 import { type Arguments, RuntimeObject, Tuple, Undefined, type Value, valueOr } from "../values/types.ts";
 
-/** A running `for` loop with its `loop` variable. */
+/** A running `for` loop, and the value of its variable `loop`. */
 export class Loop {
   readonly variable: RuntimeObject;
   readonly #depth: number;
   readonly #iterator: Iterator<Value>;
   #length: number | undefined;
-  /** Elements that were read ahead, and how many of them the loop has already returned. */
+  /** Elements that were read early, for `loop.last` or `loop.length`, and how many of them `next` has returned. */
   #ahead: Value[] = [];
   #passed = 0;
   #at = -1;
@@ -40,7 +40,7 @@ export class Loop {
     });
   }
 
-  /** Advances to the next element; returns undefined at the end. */
+  /** Returns the next element, which becomes the current one; undefined at the end. */
   next(): Value | undefined {
     const value = this.#passed < this.#ahead.length ? this.#ahead[this.#passed++] : this.#read();
     if (value === undefined) return undefined;
@@ -117,7 +117,7 @@ export class Loop {
   }
 }
 
-/** Makes a function with any number of positional arguments. */
+/** Makes a function that templates can call with any number of positional arguments. */
 export function variadic(name: string, run: (values: readonly Value[]) => Value): RuntimeObject {
   return new RuntimeObject("builtin_function_or_method", {
     call: ({ positional, named }) => {

@@ -5,7 +5,7 @@ import { type Arguments, Dict, RuntimeObject, Tuple, Undefined, type Value, valu
 import { evaluate } from "./expressions.ts";
 import { Scope } from "./scope.ts";
 
-/** A macro, or the body of a call block, with the scope in which it was defined. */
+/** A macro, or the body of a call block, together with the scope in which it was defined. */
 export interface MacroSource extends Parameters {
   /** Name; null for the body of a call block. */
   name: string | null;
@@ -15,7 +15,7 @@ export interface MacroSource extends Parameters {
   run(body: readonly Statement[], scope: Scope): string;
 }
 
-/** Returns the function that a macro defines. */
+/** Returns the function that templates call for a macro. */
 export function makeMacro(source: MacroSource): RuntimeObject {
   const { name, names } = source;
   const taken = takenNames(source.body);

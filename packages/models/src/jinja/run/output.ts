@@ -1,6 +1,6 @@
 import { checkLength } from "../values/limits.ts";
 
-/** The text that a template has written. */
+/** Collects the text that a template writes. */
 export class Output {
   #text = "";
 

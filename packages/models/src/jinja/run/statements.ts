@@ -12,18 +12,18 @@ import { makeMacro } from "./macro.ts";
 import { Output } from "./output.ts";
 import { Scope } from "./scope.ts";
 
-/** The way a loop body ended: by `break`, by `continue`, or by reaching its end (undefined). */
+/** How a loop body ended: by `break`, by `continue`, or normally (undefined). */
 type Ending = "break" | "continue" | undefined;
 
 type ForStatement = Statement & { type: "for" };
 
-/** A part [start, end) of the output. */
+/** A range [start, end) of the rendered text. */
 export type Span = readonly [start: number, end: number];
 
 /** Runs the statements of a template. */
 export class Runner {
   readonly output: Output = new Output();
-  /** The parts of the output inside `generation` tags. */
+  /** The ranges of the rendered text that were written inside `generation` tags. */
   readonly spans: Span[] = [];
   readonly #root: Scope;
   #escapes = false;
@@ -126,7 +126,7 @@ export class Runner {
         inner.set("loop", state.variable);
         this.#assign(node.target, value, inner);
         const ending = this.run(node.body, inner, to);
-        // As in Jinja, the else branch is skipped only if an iteration reached its end.
+        // As in Jinja, the else branch runs unless an iteration reached its end.
         hasRun ||= ending === undefined;
         if (ending === "break") break;
       }
@@ -173,7 +173,7 @@ export class Runner {
     return ending;
   }
 
-  /** Applies the filters of a filter block to its text. */
+  /** Applies the filters of a filter block to the text of its body. */
   #filtered(filter: Expression, text: Value, scope: Scope): Value {
     if (filter.type !== "filter") return text;
     const value = filter.value ? this.#filtered(filter.value, text, scope) : text;

@@ -16,7 +16,7 @@ function isoWeek(date: Date): [week: number, year: number] {
 }
 
 /**
- * Returns the value of a numeric directive, its number of digits and its fill character; undefined for other
+ * For a numeric directive, returns its value, its number of digits and its fill character; undefined for other
  * directives.
  */
 function numberOf(letter: string, date: Date): [value: number, digits: number, fill?: string] | undefined {
@@ -62,7 +62,7 @@ const composed: Record<string, string> = {
   X: "%H:%M:%S",
 };
 
-/** Returns the text of a directive that is a word; undefined for other directives. */
+/** For a directive that is a word, such as a weekday, returns its text; undefined for other directives. */
 function wordOf(letter: string, date: Date): string | undefined {
   if (letter === "a") return days[date.getDay()].slice(0, 3);
   if (letter === "A") return days[date.getDay()];

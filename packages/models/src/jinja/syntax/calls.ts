@@ -2,7 +2,7 @@ import type { Applied, CallParts, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
 import { syntaxError } from "./tokens.ts";
 
-/** The expression parsers that calls use. */
+/** Functions that parse expressions, as used by the parser of calls. */
 export interface ExpressionParsers {
   expression(stream: TokenStream): Expression;
   /** Parses a literal or a name, with the attributes, items and calls after it. */

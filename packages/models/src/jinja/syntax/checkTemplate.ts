@@ -2,24 +2,24 @@ import { TemplateError } from "../values/templateError.ts";
 import type { Expression, Parameters, Statement } from "./nodes.ts";
 import { takenNames } from "./specialNames.ts";
 
-/** The filters and tests that a template may use. */
+/** Functions that return true for names of filters and tests that exist. */
 export interface KnownNames {
   isFilter(name: string): boolean;
   isTest(name: string): boolean;
 }
 
-/** The context of a node in a template. */
+/** Where a node is in a template. */
 interface Place {
   inLoop: boolean;
-  /** True if filters and tests are looked up at run time, as Jinja does in conditions. */
+  /** True inside conditions, where Jinja reports an unknown filter or test only when it runs. */
   isSoft: boolean;
 }
 
 type Node = Statement | Expression;
 
 /**
- * Throws for errors that Jinja detects before a template runs: unknown filters and tests outside conditions, `break`
- * outside a loop, and assignments to `loop`.
+ * Checks a template for errors that Jinja reports before it runs: unknown filters and tests outside conditions, `break`
+ * outside a loop, assignments to `loop` and others. Throws for the first error.
  */
 export function checkTemplate(statements: readonly Statement[], known: KnownNames): void {
   const blocks = new Set<string>();
@@ -47,13 +47,13 @@ function checkNode(node: Node, { inLoop, isSoft }: Place, known: KnownNames, blo
   blocks.add(node.name);
 }
 
-/** Returns true if a required parameter hides the `caller` that the body reads. */
+/** Returns true if the body reads `caller` but a required parameter has the same name. */
 function needsCaller({ names, defaults, body }: Parameters & { body: readonly Statement[] }): boolean {
   const at = names.indexOf("caller");
   return at >= 0 && at < names.length - defaults.length && takenNames(body).includes("caller");
 }
 
-/** Returns true if a node, or a node inside it, assigns to the name `loop`. */
+/** Returns true if a node, or a node inside it, assigns to the variable `loop`. */
 function storesLoop(node: unknown): boolean {
   if (Array.isArray(node)) return node.some(storesLoop);
   if (typeof node !== "object" || node === null) return false;
@@ -66,7 +66,7 @@ function namesIn(target: unknown): string[] {
   return type === "tuple" ? items.flatMap(namesIn) : type === "name" ? [name!] : [];
 }
 
-/** Returns the nodes inside a node, each with its context. */
+/** Returns the nodes directly inside a node, each with its place. */
 function children(node: Node, place: Place): [Node, Place][] {
   const inner: Place = { inLoop: place.inLoop, isSoft: false };
   const apart: Place = { inLoop: false, isSoft: false };

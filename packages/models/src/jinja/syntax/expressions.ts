@@ -4,7 +4,7 @@ import type { Comparison, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
 import { syntaxError } from "./tokens.ts";
 
-/** The parsers that calls, filters and tests use. */
+/** Functions that parse expressions, for the parsers of calls, filters and tests. */
 export const expressionParsers: ExpressionParsers = {
   expression: (stream) => parseExpression(stream),
   operand: (stream) => parsePostfix(stream, parsePrimary(stream)),
@@ -12,7 +12,9 @@ export const expressionParsers: ExpressionParsers = {
 
 const comparisons = ["==", "!=", "<", "<=", ">", ">="];
 
-/** Parses an expression. With `withChoice` false, it does not parse `a if b else c`; default true. */
+/**
+ * Parses an expression. If `withChoice` is false, stops before `if` instead of parsing `a if b else c`. Default true.
+ */
 export function parseExpression(stream: TokenStream, withChoice = true): Expression {
   let result = parseOr(stream);
   while (withChoice && stream.isName("if")) {

@@ -6,7 +6,7 @@ const digits = String.raw`(?:\d+_)*\d+`;
 const anySpace = `[${space}]*`;
 const sticky = (pattern: string, flags = ""): RegExp => new RegExp(pattern, `sy${flags}`);
 
-/** Matches the next tag and the text before it. */
+/** Matches the text up to the next tag, and the start of the tag. */
 const opening = sticky(`(.*?)(?:(\\{%([-+]?)${anySpace}raw${anySpace}(?:-%\\}${anySpace}|%\\}))|(\\{[{#%])([-+]?))`);
 const commentEnd = sticky(`(.*?)(?:\\+#\\}|-#\\}${anySpace}|#\\}\\n?)`);
 const rawEnd = sticky(`(.*?)\\{%([-+]?)${anySpace}endraw${anySpace}(?:\\+%\\}|-%\\}${anySpace}|%\\}\\n?)`);
@@ -24,8 +24,9 @@ const identifier = /^[\p{L}\p{Nl}_]/u;
 const closers: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
 
 /**
- * Splits a template into tokens like Jinja with `trim_blocks` and `lstrip_blocks`. These remove the newline after a
- * block and the spaces before it on its line. A final newline is removed too.
+ * Splits a template into tokens, like Jinja with `trim_blocks` and `lstrip_blocks`: the newline after a block tag, and
+ * spaces between the start of a line and a block tag, are removed. The newline at the end of the template is removed
+ * too.
  */
 export function tokenize(template: string): Token[] {
   return new Lexer(template.replace(/\r\n?/g, "\n").replace(/\n$/, "")).run();
@@ -36,7 +37,7 @@ class Lexer {
   readonly #tokens: Token[] = [];
   #at = 0;
   #line = 1;
-  /** True if the text before the next tag is at the start of a line. */
+  /** True if the text before the next tag begins at the start of a line. */
   #startsLine = true;
 
   constructor(source: string) {
@@ -76,7 +77,7 @@ class Lexer {
     if (text !== "") this.#push("data", text);
   }
 
-  /** Returns the text before a tag without the white space that the tag removes. */
+  /** Returns the text before a tag, without white space that the tag removes. */
   #stripped(text: string, sign: string, isVariable: boolean): string {
     if (sign === "-") return strip(text, null, "end");
     if (sign === "+" || isVariable) return text;

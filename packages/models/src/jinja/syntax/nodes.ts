@@ -5,9 +5,9 @@ import type { Value } from "../values/types.ts";
 export interface CallParts {
   args: Expression[];
   named: [name: string, value: Expression][];
-  /** The value of `*args`. */
+  /** The expression after `*` in a call, as in `f(*args)`. */
   rest?: Expression;
-  /** The value of `**kwargs`. */
+  /** The expression after `**` in a call, as in `f(**kwargs)`. */
   restNamed?: Expression;
 }
 
@@ -44,7 +44,7 @@ export type Target =
   | { type: "member"; name: string; attribute: string }
   | { type: "tuple"; items: Target[] };
 
-/** Parameters of a macro or a call block. `defaults` belong to the last parameters. */
+/** Parameters of a macro or a call block. The last `defaults.length` parameters have these defaults. */
 export interface Parameters {
   names: string[];
   defaults: Expression[];

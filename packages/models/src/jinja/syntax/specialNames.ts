@@ -1,11 +1,14 @@
-/** Names that the body of a macro can read without parameters. */
+/** Variables that the body of a macro can read although they are not parameters. */
 const specialNames = ["caller", "kwargs", "varargs"] as const;
 
-/** Returns the special names of a macro: names that its body reads before it assigns to them. */
+/** Returns the special variables that the body of a macro uses: it reads them before it assigns to them. */
 export const takenNames = (body: unknown): readonly string[] =>
   specialNames.filter((name) => firstUse(body, name) === "read");
 
-/** Returns the first use of a variable in a part of a template. Blocks have their own variables. */
+/**
+ * Returns whether a part of a template first reads or first writes a variable; undefined if neither. Ignores block
+ * tags, which have their own variables.
+ */
 function firstUse(node: unknown, name: string): "read" | "write" | undefined {
   if (typeof node !== "object" || node === null) return undefined;
   const { type, name: own } = node as { type?: string; name?: string };

@@ -6,7 +6,7 @@ import { parseName, parseTarget } from "./targets.ts";
 import { TokenStream } from "./tokenStream.ts";
 import { syntaxError } from "./tokens.ts";
 
-/** Parses a template. Throws an error with code `TEMPLATE_SYNTAX` and the line. */
+/** Parses a template. Throws a `TemplateError` with code `TEMPLATE_SYNTAX` and the line for invalid syntax. */
 export function parse(template: string): Statement[] {
   const parser = new Parser(new TokenStream(tokenize(template)));
   return parser.until([]);
@@ -21,7 +21,7 @@ class Parser {
     this.#stream = stream;
   }
 
-  /** Parses statements up to one of the given tags, whose name becomes the current token. */
+  /** Parses statements up to a tag with one of the names `ends`, which becomes the current token. */
   until(ends: readonly string[]): Statement[] {
     const stream = this.#stream;
     const body: Statement[] = [];
@@ -49,7 +49,7 @@ class Parser {
     return body;
   }
 
-  /** Parses a body up to one of the end tags, and the name of that tag. */
+  /** Parses statements up to a tag with one of the names `ends`. Returns the statements and the tag's name. */
   #body(...ends: string[]): Body {
     const stream = this.#stream;
     stream.skip("operator", ":");
@@ -187,7 +187,7 @@ class Parser {
     return { type: "block", name, isScoped, body };
   }
 
-  /** Parses a tag that loads another template. It throws at run time, since loading is not supported. */
+  /** Parses a tag that loads another template, such as `include`. The statement throws when it runs. */
   #load(tag: string): Statement {
     while (!this.#stream.is("end") && !this.#stream.is("eof")) this.#stream.next();
     return { type: "load", tag };

@@ -13,10 +13,10 @@ const escapes: Record<string, string> = {
 };
 const sequence = /\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]?))/g;
 
-/** Returns the text of a string literal, given without quotes. Replaces Python's escape sequences. */
+/** Returns the text of a string literal, given without its quotes, with Python's escape sequences replaced. */
 export function stringLiteral(body: string, line: number): string {
   if (!body.includes("\\")) return body;
-  // Escape non-ASCII characters first, like Python, so that a backslash before one stays.
+  // Like Python, escape non-ASCII characters first, so that a backslash before one is kept.
   const ascii = body.replace(/[^\0-\x7f]/gu, (one) => codeEscape(one.codePointAt(0)!));
   return ascii.replace(sequence, (whole, octal, byte, short, long, other) => {
     if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));

@@ -37,7 +37,7 @@ export class TokenStream {
     return this.is("name") && values.includes(this.current.value as string);
   }
 
-  /** Consumes the current token if it matches. Returns true if it does. */
+  /** Consumes the current token and returns true if it matches; otherwise returns false. */
   skip(type: TokenType, value?: string): boolean {
     const found = this.is(type, value);
     if (found) this.next();
@@ -52,7 +52,7 @@ export class TokenStream {
     return this.next();
   }
 
-  /** Describes the current token for error messages. */
+  /** Returns a description of the current token for error messages. */
   describe(): string {
     const { type, value } = this.current;
     return type === "name" || type === "operator" ? `'${value}'` : (names[type] ?? type);

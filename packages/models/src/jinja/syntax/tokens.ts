@@ -14,8 +14,8 @@ export type TokenType =
   | "eof";
 
 /**
- * A part of a template. `variable` and `block` open `{{` and `{%`, and `end` closes either. `value`
- * is a name, an operator, the text of data, or a literal's value.
+ * A token of a template. `variable` and `block` are `{{` and `{%`, and `end` is the closing bracket of either. `value`
+ * is a name, an operator, plain text, or the value of a literal.
  */
 export interface Token {
   type: TokenType;
@@ -23,7 +23,7 @@ export interface Token {
   line: number;
 }
 
-/** Returns the error for invalid syntax, with its line. */
+/** Returns the error for invalid syntax on a line. */
 export function syntaxError(message: string, line: number): TemplateError {
   return new TemplateError("TEMPLATE_SYNTAX", `${message} (line ${line})`);
 }

@@ -1,6 +1,6 @@
 import { spendEach, spendSearch } from "../values/limits.ts";
 
-/** The white space of Python's `str.isspace`, as the contents of a character class. */
+/** The white space of Python's `str.isspace`, for use between the brackets of a RegExp character class. */
 export const space: string = String.raw`\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they end lines in Python.
@@ -9,7 +9,10 @@ const surrogate = /[\ud800-\udfff]/;
 const spaceStart = new RegExp(`^[${space}]+`);
 const spaceEnd = new RegExp(`[${space}]`);
 
-/** Returns the code points of a text, which are Python's characters. Takes one step per 16 of them. */
+/**
+ * Splits a text into code points, which are Python's characters. Uses a step of the template's step limit per 16 code
+ * points.
+ */
 export function codePoints(text: string): string[] {
   spendEach(text.length);
   return surrogate.test(text) ? Array.from(text) : text.split("");
@@ -52,20 +55,20 @@ export function sliceText(text: string, start: number | null, stop: number | nul
   return text.slice(unitPosition(text, from), unitPosition(text, to));
 }
 
-/** Compares two texts by code points. */
+/** Compares two texts by code points, as Python does. Returns a negative number, 0 or a positive number. */
 export function compareTexts(a: string, b: string): number {
   const end = Math.min(a.length, b.length);
   for (let i = 0; i < end; i++) {
     const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
     if (x === y) continue;
     const isHigh = (unit: number) => unit >= 0xd800 && unit <= 0xdfff;
-    // Surrogates are parts of code points that are larger than all 16-bit ones.
+    // Surrogates are parts of code points above 0xffff, so they come after all other units.
     return Number(isHigh(x)) - Number(isHigh(y)) || x - y;
   }
   return a.length - b.length;
 }
 
-/** Removes characters of `chars` from the start, the end or both sides. If `chars` is null, removes white space. */
+/** Removes characters in `chars` (white space if null) from the start, the end or both sides of a text. */
 export function strip(text: string, chars: string | null, sides: "start" | "end" | "both"): string {
   const rest = chars === null ? stripSpaces(text, sides) : stripCharacters(text, chars, sides);
   spendEach(text.length - rest.length);
@@ -111,7 +114,7 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines;
 }
 
-/** Returns the start and stop position of a slice in a sequence of `length` elements, as Python clamps them. */
+/** Returns the first and the end position of a slice in a sequence of `length` elements, limited as Python does. */
 export function sliceBounds(
   length: number,
   start: number | null,
@@ -127,7 +130,7 @@ export function sliceBounds(
   return [clamp(start, isForward ? 0 : length - 1), clamp(stop, isForward ? length : -1)];
 }
 
-/** Returns the positions of a slice in a sequence of `length` elements, as in Python. */
+/** Returns the positions of all elements of a slice in a sequence of `length` elements, as in Python. */
 export function slicePositions(length: number, start: number | null, stop: number | null, step: number): number[] {
   const [from, to] = sliceBounds(length, start, stop, step);
   const count = Math.max(0, Math.ceil((to - from) / step));

@@ -89,7 +89,9 @@ export function characterOf(code: bigint | boolean): string {
   throw valueError("%c arg not in range(0x110000)");
 }
 
-/** Pads a text to a width with `fill`. With align `=`, the padding is between sign and digits. */
+/**
+ * Pads a text to `width` with the character `fill`. With `align` "=", the padding is between the sign and the digits.
+ */
 export function pad(text: string, sign: string, fill: string, align: string, width: number): string {
   checkSpaces(width);
   const missing = Math.max(0, width - textLength(sign + text));

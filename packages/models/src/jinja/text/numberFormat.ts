@@ -1,16 +1,18 @@
 import { exponentText, fixedDecimals, floatRepr, scientific } from "../values/number.ts";
 
-/** The style of a number: a letter of `format` or `%`, and its flags. */
+/**
+ * How to format a number: the type letter of a Python format specification (such as `f`), its precision and its flags.
+ */
 export interface NumberStyle {
   letter: string;
   precision?: number;
-  /** The `#` flag: adds base prefixes, and keeps zeros that `g` would remove. */
+  /** The flag `#`: adds base prefixes, and keeps zeros that `g` would remove. Default: false. */
   alternate?: boolean;
 }
 
 const bases: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 };
 
-/** Returns the digits of an int's absolute value in the base of `letter`. */
+/** Returns the digits of an int's absolute value in the base of the type letter. */
 export function intDigits(value: bigint, letter: string): string {
   const digits = (value < 0n ? -value : value).toString(bases[letter] ?? 10);
   return letter === "X" ? digits.toUpperCase() : digits;
@@ -19,7 +21,10 @@ export function intDigits(value: bigint, letter: string): string {
 /** Returns the prefix that the `#` flag adds to an int, for example `0x`. */
 export const basePrefix = (letter: string): string => (bases[letter] === undefined ? "" : `0${letter}`);
 
-/** Returns the digits of a float's absolute value in the style `e`, `f`, `g`, `%` or, without a letter, of `repr`. */
+/**
+ * Returns the digits of a float's absolute value for the type letter `e`, `f`, `g` or `%`, or without a letter as
+ * `repr` does.
+ */
 export function floatDigits(value: number, { letter, precision, alternate }: NumberStyle): string {
   const upper = letter !== "" && letter === letter.toUpperCase() && letter !== "%";
   const text = digitsOf(Math.abs(value), letter.toLowerCase(), precision, alternate);
@@ -43,7 +48,7 @@ function digitsOf(value: number, letter: string, precision?: number, alternate?:
   const [digits, exponent] = scientific(value, count - 1);
   const trim = (text: string): string =>
     alternate || !text.includes(".") ? pointed(text) : text.replace(/\.?0+$/, "");
-  // Without a letter, one digit is kept after the point, and the exponent form starts at smaller numbers.
+  // Without a letter, at least one digit is kept after the point, so the exponent form starts earlier.
   const isPlain = exponent >= -4 && exponent < (letter === "" ? count - 1 : count);
   if (!isPlain) return `${trim(digits)}e${exponentText(exponent)}`;
   const fixed = trim(fixedDecimals(value, Math.max(0, count - 1 - exponent)));
@@ -51,8 +56,8 @@ function digitsOf(value: number, letter: string, precision?: number, alternate?:
 }
 
 /**
- * Inserts a separator between groups of digits before the decimal point. Pads with zeros to `width` characters, or one
- * more if the text would start with the separator.
+ * Inserts a separator between groups of digits before the decimal point. Pads with zeros to `width` characters, or to
+ * one more if the text would begin with the separator.
  */
 export function groupDigits(digits: string, separator: string, size: number, width: number): string {
   const [whole] = /^(?:[\da-fA-F]+$|\d*)/.exec(digits)!;

@@ -8,7 +8,7 @@ import { codeEscape, repr, str } from "./repr.ts";
 
 const directive = /%(?:\((.*?)\))?([-#0 +]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/gu;
 
-/** Python's `text % values`. If the text is markup, `write` converts values to text. */
+/** Python's `text % values`. `write` converts a value to text; for markup it also escapes. Default: `str`. */
 export function percentFormat(text: string, values: Value, write?: (value: Value) => string): string {
   const list = values instanceof Tuple ? values.items : [values];
   let used = 0;
@@ -34,7 +34,7 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
       const found = values.get(name);
       if (found === undefined) throw valueError(`KeyError: '${name}'`);
       value = found;
-      // After a named value, Python uses no positional values.
+      // If a conversion is named, Python does not use positional values at all.
       used = list.length;
     }
     return one(value, { letter, flags, width: columns, precision: digits, whole, write });
@@ -51,7 +51,7 @@ function starSize(value: Value): number {
   throw typeError(`* wants int, not ${typeName(value)}`);
 }
 
-/** One conversion of a format, such as `%5.2f`. */
+/** One conversion in a format, such as `%5.2f`. */
 interface Directive {
   letter: string;
   flags: string;

@@ -1,27 +1,30 @@
 import { TemplateError } from "./templateError.ts";
 
 /**
- * Maximum number of steps of a template. Real templates take some dozens per message. Steps are counted instead of
- * time, so that a busy machine gives the same result.
+ * Maximum number of steps of a template; real templates take some dozens per message. Limits steps instead of time, so
+ * that a busy machine gives the same result.
  */
 const mostSteps = 1_000_000;
-/** Number of characters of a text that cost one step. */
+/** Number of characters that a search passes per step. */
 const charactersOfStep = 256;
-/** Number of characters or elements that cost one step in work on each of them. */
+/** Number of characters or elements that are processed per step. */
 const elementsOfStep = 16;
-/** Maximum length in characters of a text that a template makes. */
+/** Maximum length of a text that a template makes, in characters. */
 const mostCharacters = 2 ** 24;
 /** Maximum number of bits of an integer. */
 const mostBits = 2 ** 16;
-/** Maximum number of spaces that a filter or a format inserts before a text. */
+/** Maximum number of spaces that a filter or a format may insert before a text. */
 const mostSpaces = 1000;
 
-/** Steps left for the running template. Rendering is synchronous, so one template runs at a time. */
+/**
+ * Number of steps that the running template may still use. Rendering is synchronous, so only one template runs at a
+ * time.
+ */
 let stepsLeft = Number.POSITIVE_INFINITY;
 
 const limit = (message: string): TemplateError => new TemplateError("TEMPLATE_LIMIT", message);
 
-/** Runs `render` with a fresh budget of steps. */
+/** Runs `render` with the full number of steps. */
 export function withStepLimit<T>(render: () => T): T {
   const before = stepsLeft;
   stepsLeft = mostSteps;
@@ -32,7 +35,7 @@ export function withStepLimit<T>(render: () => T): T {
   }
 }
 
-/** Runs a part of a template. Throws `TEMPLATE_LIMIT` on a stack overflow. */
+/** Runs a part of a template. A stack overflow becomes a `TemplateError` with code `TEMPLATE_LIMIT`. */
 export function withinStack<T>(run: () => T): T {
   try {
     return run();
@@ -43,16 +46,16 @@ export function withinStack<T>(run: () => T): T {
   }
 }
 
-/** Takes `steps` steps (default 1) from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
+/** Uses `steps` steps. Throws `TEMPLATE_LIMIT` if fewer are left. */
 export function spend(steps = 1): void {
   stepsLeft -= steps;
   if (stepsLeft < 0) throw limit(`it is not done after ${mostSteps} steps`);
 }
 
-/** Takes the steps for a search in a text of `characters` characters. */
+/** Uses the steps for a search through `characters` characters. */
 export const spendSearch = (characters: number): void => spend(characters / charactersOfStep);
 
-/** Takes the steps for work on each of `count` characters or elements. */
+/** Uses the steps for processing `count` characters or elements. */
 export const spendEach = (count: number): void => spend(count / elementsOfStep);
 
 /** Throws `TEMPLATE_LIMIT` if a text of `characters` characters is too long. */
@@ -60,7 +63,7 @@ export function checkLength(characters: number): void {
   if (characters > mostCharacters) throw limit(`it makes a text of more than ${mostCharacters} characters`);
 }
 
-/** Takes the steps for a text of `characters` characters. Throws `TEMPLATE_LIMIT` if it is too long. */
+/** Uses the steps for making a text of `characters` characters. Throws `TEMPLATE_LIMIT` if it is too long. */
 export function spendText(characters: number): void {
   checkLength(characters);
   spend(characters / charactersOfStep);
@@ -71,7 +74,7 @@ export function checkBits(bits: number): void {
   if (!(bits <= mostBits)) throw limit(`it makes an integer of more than ${mostBits} bits`);
 }
 
-/** Throws `TEMPLATE_LIMIT` for more than a thousand spaces. */
+/** Throws `TEMPLATE_LIMIT` if `spaces` is more than 1000. */
 export function checkSpaces(spaces: number): void {
   if (spaces > mostSpaces) throw limit(`it indents by ${spaces} spaces, more than ${mostSpaces}`);
 }

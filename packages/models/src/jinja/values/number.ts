@@ -47,13 +47,13 @@ function scaled(value: number, places: number): bigint {
   return divideToEven(numerator * up, denominator * down);
 }
 
-/** Returns the absolute value with this many decimals and ties to even, like C's `%.Nf`. */
+/** Formats the absolute value with this number of decimals, ties to even, like C's `%.Nf`. */
 export function fixedDecimals(value: number, decimals: number): string {
   const digits = String(scaled(value, decimals)).padStart(decimals + 1, "0");
   return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
 }
 
-/** Returns the digits of the absolute value with one digit before the point, like C's `%.Ne`, and its exponent. */
+/** Formats the absolute value like C's `%.Ne`: digits with one before the point, and the exponent. */
 export function scientific(value: number, decimals: number): [digits: string, exponent: number] {
   if (value === 0) return [decimals === 0 ? "0" : `0.${"0".repeat(decimals)}`, 0];
   let exponent = Number(Math.abs(value).toExponential().split("e")[1]);
@@ -71,7 +71,7 @@ export function roundFloat(value: number, decimals: number): number {
   return value < 0 || Object.is(value, -0) ? -result : result;
 }
 
-/** More digits than any int of a template has. */
+/** More than the maximum number of digits of an int in a template. */
 const mostZeros = 20_000;
 
 /** Python's `round(value, decimals)` for an int. */

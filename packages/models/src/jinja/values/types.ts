@@ -109,7 +109,7 @@ export class Range {
   }
 }
 
-/** The views that a dict's `keys`, `values` and `items` methods return. */
+/** A view of a dict, as its methods `keys`, `values` and `items` return it. */
 export class View {
   readonly kind: "keys" | "values" | "items";
   readonly dict: Dict;
@@ -136,13 +136,13 @@ export class Stream {
   }
 }
 
-/** The operations of a `RuntimeObject`. */
+/** The operations that a `RuntimeObject` supports. */
 export interface Abilities {
-  /** Returns an attribute, or undefined if there is none. */
+  /** Returns an attribute; undefined if it is missing. */
   get?: (name: string) => Value | undefined;
   call?: (args: Arguments) => Value;
   repr?: () => string;
-  /** Returns the length, if the object has one. */
+  /** Returns the length. Undefined if the object has no length. */
   length?: () => number;
   /** Sets an attribute of a namespace. */
   set?: (name: string, value: Value) => void;
@@ -159,7 +159,7 @@ export class RuntimeObject {
   }
 }
 
-/** Returns a value, or the fallback if it is undefined. `??` would also replace None. */
+/** Returns the value; if it is undefined, the result of `fallback`. Unlike `??`, it does not replace None. */
 export function valueOr(value: Value | undefined, fallback: () => Value): Value {
   return value === undefined ? fallback() : value;
 }
@@ -183,7 +183,7 @@ export function typeName(value: Value): string {
 
 const undefinedKey = Symbol("undefined");
 
-/** Returns a map key that is equal for values that are the same dict key in Python. */
+/** Returns a key for a JavaScript Map that is equal for values that Python's dict treats as the same key. */
 function hashKey(key: Value): unknown {
   if (typeof key === "boolean") return BigInt(key);
   if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
@@ -191,7 +191,7 @@ function hashKey(key: Value): unknown {
   if (key instanceof Undefined) return undefinedKey;
   if (key instanceof Tuple) {
     const text = `\0tuple ${key.items.map(hashText).join()}`;
-    // Nested tuples can repeat an element, so the text may be exponentially long.
+    // Nested tuples can contain an element many times, so the text may be exponentially long.
     spendText(text.length);
     return text;
   }
