@@ -4,7 +4,7 @@ import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../layout/shape.ts";
 import type { Storage } from "./storage.ts";
 
-/** Tensors with more elements than this are shortened to `edge` entries at both ends of each dimension. */
+/** Tensors with more elements than this are printed with only the first and last `edge` entries of each dimension. */
 const threshold = 1000;
 const edge = 3;
 const lineWidth = 80;
@@ -62,7 +62,7 @@ function visibleValues(shape: Shape, dtype: DType, storage: Storage): string | n
   return layout(0, "tensor(".length);
 }
 
-/** Returns the positions of a dimension to print; null marks the gap of omitted positions. */
+/** Returns the positions of a dimension that are printed. Null stands for the omitted ones, printed as "...". */
 function shown(size: number, shortened: boolean): (number | null)[] {
   const all = Array.from({ length: size }, (_, i) => i);
   return shortened && size > 2 * edge ? [...all.slice(0, edge), null, ...all.slice(size - edge)] : all;
@@ -101,7 +101,7 @@ function readerOf(dtype: DType, { backend, buffer }: Storage): Reader {
   };
 }
 
-/** Formats numbers as texts of equal width: integers plain, other values with four decimals. */
+/** Formats numbers as texts of equal width: integers without decimals, other values with four. */
 function alignedTexts(numbers: readonly number[], dtype: DType): string[] {
   const text = dtype === "bool" ? (n: number) => String(n !== 0) : numberText(numbers);
   const texts = numbers.map(text);

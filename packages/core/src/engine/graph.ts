@@ -4,13 +4,15 @@ import type { OpDefinition } from "./op.ts";
 import type { Recomputed } from "./recomputed.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** The next stop of a gradient in the backward graph: output `index` of `node`. */
+/** A link in the backward graph: a gradient flows to output `index` of `node`. */
 export interface Edge {
   readonly node: GraphNode;
   readonly index: number;
 }
 
-/** A recorded op and the values that its gradient needs. `undefined` marks a value that was not saved. */
+/**
+ * A recorded op, with the tensors that it saved for its gradient. An input or output that was not saved is `undefined`.
+ */
 export interface Recorded {
   readonly definition: OpDefinition<unknown>;
   readonly params: unknown;
@@ -19,37 +21,40 @@ export interface Recorded {
   readonly outputs: readonly TensorSpec[];
   savedInputs: readonly (Tensor | Recomputed | undefined)[];
   savedOutputs: readonly (Tensor | undefined)[];
-  /** Value of `writeClock` when the op saved its values. A later write into one of them makes the gradient wrong. */
+  /**
+   * Value of `writeClock` when the op saved its tensors. If one of them is written to later, the gradient would be
+   * wrong.
+   */
   readonly savedAt: number;
-  /** The recomputation of its result, if other nodes rely on recomputing it instead of saving it. */
+  /** The placeholder for the op's result, if other nodes use that instead of saving the result. */
   recomputed?: Recomputed;
 }
 
-/** The saved values of an op that saves no values. */
+/** The list for ops that save nothing. */
 export const nothingSaved: readonly never[] = [];
 
 let nextId = 0;
 
-/** Returns the id that the next node will get. All later nodes have this id or a higher one. */
+/** Returns the id that the next node will get. Ids increase. */
 export function graphClock(): number {
   return nextId;
 }
 
 /**
- * A step of the recorded computation: either an op, or a leaf that collects its gradient. Its reference count covers
- * the tensors it produced and the nodes that consume it. At zero it releases its saved values.
+ * A node of the recorded graph: an op, or a leaf that collects a gradient. Its references are the tensors that it
+ * produced and the nodes that use its outputs. Without references it frees its saved values.
  */
 export class GraphNode {
-  /** Ids grow with creation, so gradients can flow through nodes in descending order of id. */
+  /** Ids increase with creation, so a backward pass can visit nodes in descending order. */
   readonly id: number = nextId++;
   readonly leaf: Tensor | null;
   readonly op: Recorded | null;
-  /** The `Holding` of the last tensor that it produced; `earlier` links to the preceding ones. */
+  /** The last tensor that the node produced. The `earlier` field of its `Holding` links to the previous one. */
   result: Holding | null = null;
   /** True once a backward pass has freed the saved values of this node. */
   freed = false;
   #references = 0;
-  /** True once it has released the nodes before it. */
+  /** True once the node has released its references to the nodes before it. */
   #letGo = false;
 
   constructor(leaf: Tensor | null, op: Recorded | null) {
@@ -79,8 +84,8 @@ export class GraphNode {
   }
 
   /**
-   * Detaches its results from the graph after a backward pass that went to all leaves. The steps before it have no
-   * saved values left, so the results need not keep those steps alive.
+   * Detaches the node's results from the graph after a backward pass that reached all leaves. The nodes before have
+   * freed their saved values, so there is no reason to keep them alive.
    */
   leaveResults(): void {
     for (let holding = this.result; holding; holding = holding.earlier) holding.leaveNode();

@@ -2,24 +2,24 @@ import type { GraphNode } from "./graph.ts";
 import type { Storage } from "./storage.ts";
 
 /**
- * A tensor's references to its memory and to the recorded step that made it. This is an object separate from the
- * tensor, so that a finalizer can release both after the tensor was garbage-collected.
+ * A tensor's references to its memory and to the graph node that made it. It is a separate object, so that a finalizer
+ * can release both after the tensor was garbage-collected.
  */
 export class Holding {
-  /** Null once it was released. */
+  /** The memory; null after its release. */
   storage: Storage | null;
-  /** The step that it references. Null for leaves and aliases, and once a backward pass has used the step up. */
+  /** The graph node. Null for leaves and aliases, and after a backward pass has used the node. */
   node: GraphNode | null;
-  /** True if only the tensor's owner may release it. */
+  /** True if only the tensor's owner may release it (see `keep`). */
   kept = false;
-  /** The number, from 1 on, of the backward pass that went through its step; 0 before. */
+  /** Number of the backward pass, counted from 1, that used the tensor; 0 if none has. */
   pass = 0;
-  /** True if core reclaimed the memory after the backward pass. */
+  /** True if `reclaimConsumed` has freed the memory. */
   takenBack = false;
-  /** The `Holding` of the previous result of the same step. */
+  /** The previous result of the same node. */
   readonly earlier: Holding | null = null;
 
-  /** Takes over one reference to `storage`, and adds one to `node`. */
+  /** Takes over the caller's reference to `storage`, and adds a reference to `node`. */
   constructor(storage: Storage, node: GraphNode | null) {
     this.storage = storage;
     this.node = node;
@@ -29,7 +29,7 @@ export class Holding {
     node.result = this;
   }
 
-  /** Drops the reference to the step after a backward pass has used it up. */
+  /** Releases the reference to the graph node, after a backward pass has used the node. */
   leaveNode(): void {
     const { node } = this;
     this.node = null;
@@ -37,7 +37,7 @@ export class Holding {
     if (this.storage) node?.release();
   }
 
-  /** Releases memory and step. A second call does nothing. */
+  /** Releases the memory and the graph node. A second call does nothing. */
   release(): void {
     const { storage } = this;
     if (!storage) return;

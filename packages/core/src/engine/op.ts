@@ -10,19 +10,19 @@ import { composeOp, runOp } from "./runOp.ts";
 import { writeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
-/** Positions of the inputs and outputs that an op saves for its gradient. */
+/** Positions of the inputs and outputs that an op saves for its gradient rule. */
 export interface Saves {
   readonly inputs?: readonly number[];
   readonly outputs?: readonly number[];
 }
 
-/** The values that a gradient rule (`vjp`) gets. `inputs` and `outputs` hold only the tensors named by `saves`. */
+/** The argument of a gradient rule (`vjp`). `inputs` and `outputs` hold only the tensors that the op saved. */
 export interface VjpContext<P> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** The gradient of each output, in its shape; zeros if none arrived. */
+  /** The gradient of each output, in the output's shape. Zeros if the output has none. */
   readonly grads: readonly Tensor[];
-  /** True for each output whose gradient arrived. */
+  /** For each output, true if it has a gradient; false if `grads` holds zeros for it. */
   readonly arrived: readonly boolean[];
   readonly params: P;
   /** True for each input that needs a gradient. The rule may return null for the others. */
@@ -32,57 +32,70 @@ export interface VjpContext<P> {
 }
 
 /**
- * The shape rule of an op that takes groups of inputs after its first ones, split in parts. The op's `shape` combines
- * the parts.
+ * The shape rule of an op whose inputs are a few first ones and then groups, such as pairs (A, B). It is split so that
+ * a group can be checked once and used in many calls. The op's `shape` does all these checks.
  */
 export interface GroupedShape<P> {
-  /** Checks the first inputs, and the parameters for `groups` groups. Returns the output's spec. */
+  /** Checks the first inputs, and the parameters for a call with `groups` groups. Returns the spec of the output. */
   readonly shape: (first: readonly TensorSpec[], params: P, groups: number) => TensorSpec;
-  /** True if a group fits the first inputs. For a group that does not fit, the op's `shape` throws the explanation. */
+  /**
+   * Returns true if a group matches the first inputs. If it does not, the op's `shape` throws an error that explains
+   * why.
+   */
   readonly fits: (first: readonly TensorSpec[], group: readonly TensorSpec[]) => boolean;
   /**
-   * Returns the properties of the first inputs that `fits` reads. First inputs with equal keys accept the same groups.
+   * Returns the properties of the first inputs on which `fits` depends. First inputs with equal keys accept the same
+   * groups.
    */
   readonly key: (first: readonly TensorSpec[]) => readonly number[];
 }
 
-/** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops) and its gradient. */
+/**
+ * The definition of an op: its shape rule, its meaning (`ref` in plain loops, or `compose` from other ops) and its
+ * gradient.
+ */
 export interface OpDefinition<P> extends BackendOp<P> {
-  /** The names of all its parameters, if users call the op directly. Other names throw. */
+  /** The names of all parameters, for ops that users call directly. Other names throw. */
   readonly options?: OptionKeys<P>;
-  /** Checks the inputs and returns the outputs' specs. Every misuse error is thrown here. */
+  /** Checks the inputs and parameters, and returns the specs of the outputs. Wrong use of the op throws here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
-  /** The same rule in parts, for ops that are bound to groups of inputs. */
+  /** The shape rule split into parts, for ops whose groups of inputs can be bound in advance (see `InputTable`). */
   readonly grouped?: GroupedShape<P>;
-  /** The op composed of other ops. It runs if a backend lacks a kernel, and gives the gradient if there is no `vjp`. */
+  /**
+   * Computes the op from other ops. It runs if the backend has no kernel, and provides the gradient if there is no
+   * `vjp`.
+   */
   readonly compose?: (inputs: readonly Tensor[], params: P) => Tensor | Tensor[];
-  /** The tensors to save. Default: none; with `compose` and no `vjp`, all inputs. */
+  /**
+   * The inputs and outputs to save for the gradient. Default: none or, if the gradient comes from `compose`, all
+   * inputs.
+   */
   readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
-  /** Returns the gradients of the inputs, computed with ops so that they can be differentiated again. */
+  /**
+   * Returns the gradient of each input, computed with ops, so that it can be differentiated again. Null: no gradient.
+   */
   readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
   /**
-   * The op's only output is cheap to compute. If the op saves all its inputs, later ops that would save the output
-   * recompute it instead.
+   * True if the only output is cheap to compute. Later ops that need the output for their gradient then do not save it,
+   * but recompute it, provided that this op saves all its inputs.
    */
   readonly cheap?: true;
   /** Positions of inputs that may be packed weights. A packed tensor at another position throws. */
   readonly packed?: readonly number[];
-  /** The output is input 0 with another shape and shares its memory. */
+  /** True if the output is input 0 with another shape, in the same memory. */
   readonly view?: true;
-  /**
-   * Splits a call with more than `most` tensors into smaller calls, for backends that limit the tensors of one call.
-   */
+  /** Splits a call into smaller calls of at most `most` tensors, for backends that limit the tensors of a call. */
   readonly inGroups?: (inputs: readonly Tensor[], params: P, most: number) => Tensor | Tensor[];
   /**
-   * Returns true for each of its `count` inputs that it writes into, by position. Such an op has no outputs and is
-   * never recorded. If gradients are enabled for an input, the op throws outside `noGrad`.
+   * Returns true if the op writes into its input number `input`, of `count`. Such an op has no outputs and is never
+   * recorded. Outside `noGrad` it throws if it would write into an input that requires gradients.
    */
   readonly writes?: (input: number, count: number) => boolean;
 }
 
 /**
- * The part of an op's definition that computes the sizes of a call for kernels. Kernels read it from the op instead of
- * importing it, so a web page bundles it only with the op.
+ * An op's function that computes the sizes of a call for kernels. Kernels get it from the op, not by an import, so that
+ * a web page that does not use the op does not bundle it.
  */
 export interface Planned<P, Plan> {
   readonly plan: (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], params: P) => Plan;
@@ -95,8 +108,8 @@ type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
     : Tuple<N, T, [...Acc, T]>;
 
 /**
- * A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place) and `D` in its
- * definition.
+ * A callable op. `N` is the number of tensors (`number`: any), `P` its parameters, `M` the number of outputs (0: it
+ * writes in place), `D` additional fields of its definition.
  */
 export interface Op<N extends number, P = void, M extends number = 1, D = unknown> {
   (
@@ -105,12 +118,12 @@ export interface Op<N extends number, P = void, M extends number = 1, D = unknow
   readonly definition: OpDefinition<P> & D;
 }
 
-/** The number of tensors that an op takes: N, or the minimum and maximum if it varies. */
+/** The number of tensors that an op takes: N, or a minimum and a maximum. */
 export type Arity<N extends number> = number extends N ? readonly [least: number, most: number] : N;
 
 const defined = new Map<string, OpDefinition<never>>();
 
-/** Returns the definitions of all ops made so far, by name. */
+/** Returns the definitions of all ops by name. */
 export function definedOps(): ReadonlyMap<string, OpDefinition<never>> {
   return defined;
 }
@@ -138,7 +151,7 @@ export function defineOp<N extends number, P = void, M extends number = 1, D = u
   return Object.assign(call, { definition }) as unknown as Op<N, P, M, D>;
 }
 
-/** Throws unless the arguments are `arity` tensors, optionally followed by one other argument. */
+/** Throws unless the arguments are as many tensors as `arity` requires, with at most one other argument after them. */
 function checkTensors(name: string, args: readonly unknown[], arity: Arity<number> | number): void {
   const given = countTensors(args);
   expectCount(name, given, arity);
@@ -161,7 +174,7 @@ function countTensors(args: ArrayLike<unknown>): number {
   return count;
 }
 
-/** Throws unless `given` is a tensor count that `arity` allows. */
+/** Throws unless `arity` allows `given` tensors. */
 export function expectCount(op: string, given: number, arity: Arity<number> | number): void {
   const [least, most] = typeof arity === "number" ? [arity, arity] : arity;
   if (given >= least && given <= most) return;
@@ -172,8 +185,8 @@ export function expectCount(op: string, given: number, arity: Arity<number> | nu
 }
 
 /**
- * Throws if the arguments of a function hold more than `most` tensors. A surplus tensor, such as one passed instead of
- * options, would otherwise be ignored. 0: the function takes its tensors as a list.
+ * Throws if there are more than `most` tensors among a function's arguments. Otherwise an extra tensor, such as one
+ * passed instead of options, would be ignored silently. `most` is 0 for functions that take their tensors as a list.
  */
 export function refuseSurplus(name: string, most: number, args: ArrayLike<unknown>): void {
   const given = countTensors(args);
@@ -186,7 +199,7 @@ export function refuseSurplus(name: string, most: number, args: ArrayLike<unknow
   throw new Error(`${name}: it takes at most ${most} tensor${most === 1 ? "" : "s"}, and ${given} were given`);
 }
 
-/** Throws if an object follows the arguments of a function without options. */
+/** Throws if a function without options was called with an options object. */
 export function refuseOptions(name: string, behind: unknown): void {
   if (typeof behind !== "object" || behind === null || Array.isArray(behind) || behind instanceof Tensor) return;
   throw new Error(`${name}: it has no options, and { ${Object.keys(behind).join(", ")} } was given`);
@@ -226,7 +239,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   return outputs;
 }
 
-/** Returns the backend that holds the inputs. Throws if they are on several backends, or if there are no inputs. */
+/** Returns the backend of the inputs. Throws if they are on several backends, or if there are no inputs. */
 export function backendOf<P>(definition: OpDefinition<P>, inputs: readonly Tensor[]): Backend {
   if (inputs.length === 0) throw new Error(`${definition.name}: an op needs at least one tensor`);
   const { backend } = inputs[0].storage;
@@ -248,7 +261,7 @@ function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: 
   for (let i = 0; i < inputs.length; i++) if (writes?.(i, inputs.length)) inputs[i].storage.written(name);
 }
 
-/** Throws if a write in place would lose the gradient of input `i`. */
+/** Throws if an in-place op would write into input `i` while that input's gradient is recorded. */
 function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly Tensor[], i: number): void {
   const input = inputs[i];
   if (!input.requiresGrad) return;

@@ -2,26 +2,27 @@ import { yieldToEventLoop } from "../internal/yieldIfDue.ts";
 import { reclaimConsumed } from "./spentTensors.ts";
 import { memory } from "./storage.ts";
 
-/** With less live memory than this (80 MiB), no garbage is collected. */
+/** Garbage is collected only if more bytes (80 MiB) than this are live. */
 const leastBytes = 80 * 2 ** 20;
 
 /**
- * Allocating garbage of this size (128 MiB) makes an engine collect: it counts array buffers, but not tensor memory.
+ * Bytes of array buffers (128 MiB) whose allocation makes a JavaScript engine collect garbage. The engine does not
+ * count the memory of tensors.
  */
 const baitBytes = 128 * 2 ** 20;
 
-/** Number of attempts to trigger a collection, as an engine sometimes ignores one. */
+/** Number of attempts to start a garbage collection, since engines sometimes ignore one. */
 const attempts = 4;
 
-/** With more live bytes than this, the next read looks for garbage. */
+/** Live bytes above which the next read collects garbage. It grows if a collection frees too little. */
 let limit = leastBytes;
 
-/** True until the event loop has turned. */
+/** True from a backward pass until the event loop has run. */
 let turning = false;
 
 /**
- * Frees garbage tensors at a read if more bytes than the limit are live. An engine runs finalizers when the event loop
- * turns after a collection; a loop of awaited reads causes neither.
+ * Frees garbage tensors, at an asynchronous read, if too many bytes are live. Engines run finalizers only after a
+ * collection and when the event loop runs; a loop of awaited reads by itself causes neither.
  */
 export async function collectGarbageOnRead(): Promise<void> {
   for (let attempt = 0; memory().bytes > limit; attempt++) {
@@ -38,8 +39,8 @@ export async function collectGarbageOnRead(): Promise<void> {
 }
 
 /**
- * Reclaims results of earlier steps at a backward pass. It acts if the live bytes exceed 1.2 times the limit and the
- * event loop has not turned since the previous pass: without that turn an engine never runs finalizers.
+ * Frees results of earlier training steps, at a backward pass, if live bytes exceed 1.2 times the limit and the event
+ * loop has not run since the previous pass. In this case no finalizers could run.
  */
 export function collectGarbageOnBackward(): void {
   if (memory().bytes <= 1.2 * limit) return;

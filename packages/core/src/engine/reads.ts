@@ -2,7 +2,7 @@ import { type Storage, storageClock } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 interface Watch {
-  /** Only reads of memory with a lower storage id than this are noted. */
+  /** Storages with this id or a higher one are ignored, because `fn` itself created them. */
   readonly start: number;
   readonly found: Set<Storage>;
 }
@@ -14,13 +14,15 @@ export function isRecordingReads(): boolean {
   return watch !== null;
 }
 
-/** Notes the memory that an op is about to read. */
+/** Records that an op is about to read these inputs. */
 export function noteReads(inputs: readonly Tensor[]): void {
   if (!watch) return;
   for (const { storage } of inputs) if (storage.id < watch.start) watch.found.add(storage);
 }
 
-/** Runs `fn` (synchronously). Returns its result and the memory that existed before and that its ops read. */
+/**
+ * Runs `fn` (synchronously). Returns its result, and the storages that its ops read and that existed before the call.
+ */
 export function recordReads<T>(fn: () => T): { result: T; reads: ReadonlySet<Storage> } {
   const outer = watch;
   const found = new Set<Storage>();

@@ -4,9 +4,9 @@ import { runOp } from "./runOp.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * The result of a cheap op, not stored between the passes but recomputed from the op's saved inputs when a gradient
- * needs it. Its reference count is the number of nodes that would have saved it; at zero it is freed. Chen et al. 2016,
- * arXiv:1604.06174.
+ * A placeholder for the result of a cheap op that later nodes need for their gradients. The result is not stored after
+ * the forward pass, but computed again from the op's saved inputs on first use. Its reference count is the number of
+ * nodes that use it; at zero it is freed. Chen et al. 2016, arXiv:1604.06174.
  */
 export class Recomputed {
   readonly #node: GraphNode;
@@ -20,8 +20,9 @@ export class Recomputed {
   }
 
   /**
-   * Returns the recomputation of a saved tensor. Returns null if its op is not cheap, has not saved all its inputs, or
-   * if one of them was overwritten since.
+   * Returns a placeholder for a tensor that is about to be saved, and adds a user to it. Returns null if the tensor
+   * cannot be recomputed: its op is not cheap, did not save all its inputs, or an input or the result was overwritten
+   * since.
    */
   static of({ node, storage }: Tensor): Recomputed | null {
     const op = node?.op;
@@ -35,7 +36,10 @@ export class Recomputed {
     return op.recomputed;
   }
 
-  /** The result. Missing inputs are computed first, one after the other, so that long chains need no deep stack. */
+  /**
+   * The result, computed if necessary. Inputs that must be recomputed too are computed in a loop, so that long chains
+   * do not overflow the call stack.
+   */
   get value(): Tensor {
     const pending: Recomputed[] = [this];
     for (let next: Recomputed | undefined = this; next; next = pending[pending.length - 1]) {
@@ -56,19 +60,19 @@ export class Recomputed {
     return new Tensor(storage, outputs[0], { node: this.#node, index: 0 }, false);
   }
 
-  /** Computes the result for its remaining users, because the op's saved values are about to be freed. */
+  /** Computes the result if it still has users, because the saved values that it depends on are about to be freed. */
   settle(): void {
     if (this.#users > 0) void this.value;
   }
 
-  /** Removes one user; with the last user the result is freed. */
+  /** Removes one user. The last one frees the result. */
   dispose(): void {
     if (--this.#users > 0) return;
     this.#value?.dispose();
     this.#value = null;
   }
 
-  /** True once the result was computed. */
+  /** True if the result has been computed and not freed. */
   get isComputed(): boolean {
     return this.#value !== null;
   }
@@ -78,7 +82,7 @@ function isMissing(saved: Tensor | Recomputed | undefined): saved is Recomputed 
   return saved instanceof Recomputed && !saved.isComputed;
 }
 
-/** Returns the inputs that an op saved. Throws if one of them was written into since. */
+/** Returns the inputs that an op saved. Throws if a later op has overwritten one of them. */
 export function savedInputsOf(op: Recorded): Tensor[] {
   return op.savedInputs.map((saved, i) => {
     if (saved instanceof Recomputed) return saved.value;
@@ -86,7 +90,7 @@ export function savedInputsOf(op: Recorded): Tensor[] {
   });
 }
 
-/** Returns the outputs that an op saved. Throws if one of them was written into since. */
+/** Returns the outputs that an op saved. Throws if a later op has overwritten one of them. */
 export function savedOutputsOf(op: Recorded): Tensor[] {
   return op.savedOutputs.map((saved, i) => checked(op, "output", i, saved));
 }

@@ -8,7 +8,8 @@ import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * Runs an op by its backend's kernel, or by its composition if there is no kernel. Returns the memory of its outputs.
+ * Runs an op by the backend's kernel or, if it has none, by the op's composition of other ops. Returns the outputs'
+ * memory.
  */
 export function runOp<P>(
   definition: OpDefinition<P>,
@@ -31,7 +32,7 @@ function runKernel<P>(
   return makeOutputs(backend, definition.name, specs, (outputs) => backend.run(definition, inputs, outputs, params));
 }
 
-/** Allocates the memory of an op's outputs and calls `fill` to write them. Frees the memory if `fill` throws. */
+/** Allocates memory for an op's outputs and calls `fill` to write it. Frees the memory again if `fill` throws. */
 export function makeOutputs(
   backend: Backend,
   maker: string,
@@ -54,7 +55,10 @@ export function makeOutputs(
   return storages;
 }
 
-/** Runs a composition without recording it, like a kernel. The op has its own gradient rule, or needs no gradient. */
+/**
+ * Runs an op's composition as if it were a kernel, without recording its ops for gradients. For ops with their own
+ * gradient rule, or if no gradient is needed.
+ */
 function runComposition<P>(
   definition: OpDefinition<P>,
   inputs: readonly Tensor[],
@@ -68,7 +72,10 @@ function runComposition<P>(
   });
 }
 
-/** Returns the outputs of an op's composition, and frees its intermediate tensors. */
+/**
+ * Computes an op's outputs from other ops, and frees intermediate tensors. Throws if an output does not have the
+ * expected shape and dtype.
+ */
 export function composeOp<P>(
   { name, compose }: OpDefinition<P>,
   inputs: readonly Tensor[],

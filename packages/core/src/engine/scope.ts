@@ -9,7 +9,10 @@ export function enterScope(tensor: Tensor): boolean {
   return frame !== null;
 }
 
-/** Adds the tensors reachable from a value to `into`. From a tensor of `own` only its gradient is reachable. */
+/**
+ * Collects all objects that are reachable from a value in `into`. Of a tensor that the scope owns (in `own`), only the
+ * gradient is followed.
+ */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
   into.add(value);
@@ -25,9 +28,9 @@ function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>):
 }
 
 /**
- * Runs `fn` and frees every tensor that it made, except those reachable from its result (through arrays, maps and
- * objects) and those given to `keep`. Scopes nest: the result of an inner scope belongs to the outer one. `fn` must be
- * synchronous; throws if it returns a promise.
+ * Runs `fn` and then frees every tensor that it created, except the tensors in its result (also inside arrays, maps and
+ * objects) and those passed to `keep`. Scopes nest: the result of an inner scope belongs to the outer scope. `fn` must
+ * be synchronous; throws if it returns a promise.
  */
 export function scope<T>(fn: () => T): T {
   const outer = frame;
@@ -53,8 +56,8 @@ export function scope<T>(fn: () => T): T {
 }
 
 /**
- * Takes a tensor out of the running scope. The tensor then lives until `dispose()`, or until it is garbage-collected.
- * Returns it.
+ * Removes a tensor from the running scope, which then does not free it: it lives until `dispose()` or garbage
+ * collection. Returns the tensor.
  */
 export function keep<T extends Tensor>(tensor: T): T {
   tensor.hold();

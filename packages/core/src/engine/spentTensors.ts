@@ -1,8 +1,8 @@
 import type { Holding } from "./holding.ts";
 
 /**
- * Memory up to this many bytes is never reclaimed: programs keep small results such as losses in lists and read them
- * late.
+ * Memory of at most this many bytes is never reclaimed, since programs collect small results such as losses and read
+ * them late.
  */
 const smallBytes = 4096;
 
@@ -18,7 +18,7 @@ export function countBackwardPass(): void {
   pruneAt = Math.max(1024, 2 * spent.length);
 }
 
-/** Marks the results of a recorded step as used up by the current backward pass. `result` is the last of them. */
+/** Marks all results of a recorded op as used by the current backward pass. `result` is the last of them. */
 export function markConsumed(result: Holding | null): void {
   for (let holding = result; holding; holding = holding.earlier) {
     if (holding.storage === null) continue;
@@ -27,7 +27,7 @@ export function markConsumed(result: Holding | null): void {
   }
 }
 
-/** Reclaims the results of steps that were used up before the last two backward passes. */
+/** Frees the results that were used by backward passes before the last two. */
 export function reclaimConsumed(): void {
   const later: Holding[] = [];
   for (const holding of spent) {

@@ -2,19 +2,19 @@ import type { Backend, Buffer } from "../backends/backend.ts";
 
 let writes = 0;
 
-/** Returns the number of in-place writes so far, into any memory. This is the clock of `Storage.version`. */
+/** Returns the number of in-place writes so far, to any memory. `Storage.version` is a value of this counter. */
 export function writeClock(): number {
   return writes;
 }
 
 let storagesMade = 0;
 
-/** Returns the id that the next storage will get. All later storages have this id or a higher one. */
+/** Returns the id that the next storage will get. Ids increase. */
 export function storageClock(): number {
   return storagesMade;
 }
 
-/** Is notified of the first change of a storage that it watches: a write, or the release of its memory. */
+/** An observer of a storage. It is called once, at the storage's next write or when its memory is released. */
 export interface StorageWatcher {
   changed(): void;
 }
@@ -27,17 +27,17 @@ let peakBytes = 0;
 export class Storage {
   readonly backend: Backend;
   readonly buffer: Buffer;
-  /** Grows with creation. */
+  /** Number of storages created before this one. */
   readonly id: number = storagesMade++;
-  /** The value of `writeClock` at the last write, 0 before any. Equal versions mean equal contents. */
+  /** Value of `writeClock` at the last write; 0 if there was none. Equal versions mean equal contents. */
   version = 0;
-  /** The name of the op that wrote last. */
+  /** Name of the op that wrote last. */
   writer = "";
-  /** Watchers that are notified of the next change. */
+  /** Observers to call at the next change. */
   #watchers: StorageWatcher[] | null = null;
   #references = 1;
 
-  /** `maker` is the op that fills the memory, or "data" if no op does. */
+  /** `maker` is the name of the op whose result the memory holds, or "data". */
   constructor(backend: Backend, bytes: number, maker: string) {
     this.backend = backend;
     this.buffer = backend.alloc(bytes);
@@ -47,7 +47,7 @@ export class Storage {
     if (liveBytes > peakBytes) peakBytes = liveBytes;
   }
 
-  /** Notes that the op `writer` has changed the contents. */
+  /** Records that the op `writer` has changed the contents. */
   written(writer: string): void {
     this.version = ++writes;
     this.buffer.version = writes;
@@ -55,7 +55,7 @@ export class Storage {
     this.#tell();
   }
 
-  /** Adds a watcher, which is notified once, at the next change. */
+  /** Adds an observer, which is called once, at the next change. */
   watch(watcher: StorageWatcher): void {
     this.#watchers ??= [];
     this.#watchers.push(watcher);
@@ -72,12 +72,12 @@ export class Storage {
     for (const watcher of watchers) watcher.changed();
   }
 
-  /** True while more than one tensor or saved value uses it. */
+  /** True if more than one tensor or saved value uses the memory. */
   get shared(): boolean {
     return this.#references > 1;
   }
 
-  /** True once nothing uses it. The backend may then reuse its memory. */
+  /** True if no tensor or saved value uses the memory any more, so that the backend may reuse it. */
   get freed(): boolean {
     return this.#references === 0;
   }
@@ -96,12 +96,12 @@ export class Storage {
   }
 }
 
-/** Returns the bytes and the number of live tensor buffers, and the peak of live bytes since `resetPeak`. */
+/** Returns the total bytes and the number of live tensor buffers, and the largest total since the last `resetPeak`. */
 export function memory(): { bytes: number; buffers: number; peakBytes: number } {
   return { bytes: liveBytes, buffers: liveStorages, peakBytes };
 }
 
-/** Restarts the measurement of `memory().peakBytes` at the bytes that are live now. */
+/** Sets `memory().peakBytes` back to the bytes that are live now. */
 export function resetPeak(): void {
   peakBytes = liveBytes;
 }

@@ -17,7 +17,10 @@ import { enterScope } from "./scope.ts";
 import { Storage } from "./storage.ts";
 import { finalizationTarget, watchGarbage } from "./watchGarbage.ts";
 
-/** A contiguous, row-major array on a backend, with its position in the recorded computation. */
+/**
+ * A contiguous, row-major array of elements on a backend. It also refers to the recorded op that computed it, for
+ * gradients.
+ */
 export class Tensor implements Disposable {
   static {
     inspectAsText(Tensor.prototype);
@@ -32,10 +35,12 @@ export class Tensor implements Disposable {
   /** The gradient that `backward` stored here; null before. */
   grad: Tensor | null = null;
   readonly #holding: Holding;
-  /** Shared with the op that made the tensor and the ops that use it, so that none of them copies it. */
+  /**
+   * Shape, dtype and packing. One object is shared with the recorded ops that made or use the tensor, to avoid copies.
+   */
   readonly #spec: TensorSpec;
   #edge: Edge | null;
-  /** A target of the finalizer that becomes garbage together with this tensor. */
+  /** An object that becomes garbage together with this tensor; the finalizer watches it instead of the tensor. */
   #life: object | null = null;
 
   /** Takes over one reference to `storage`. Use functions such as `tensor` and `zeros` instead. */
@@ -71,12 +76,15 @@ export class Tensor implements Disposable {
     return this.#holding.storage === null;
   }
 
-  /** The recorded step that made the tensor, or the leaf node that collects its gradient. Null if no gradient flows. */
+  /**
+   * The node of the recorded graph that produced the tensor, or the leaf node that collects its gradient. Null if no
+   * gradient flows.
+   */
   get node(): GraphNode | null {
     return this.#edge === null ? null : this.#edge.node;
   }
 
-  /** @internal The graph edge that its gradient flows along; null if none flows. */
+  /** @internal The output of a graph node to which this tensor's gradient flows; null if none flows. */
   get edge(): Edge | null {
     return this.#edge;
   }
@@ -112,8 +120,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * @internal Stores the matmul precision of the current mode. Only parameters implement this; other tensors do
-   * nothing.
+   * @internal Stores in the memory's buffer the matmul precision that is allowed for this tensor now. Only parameters
+   * do this.
    */
   notePrecision(): void {}
 
@@ -162,7 +170,7 @@ export class Tensor implements Disposable {
     );
   }
 
-  /** Returns the elements in nested arrays, as `tensor` takes them: booleans for a bool tensor, else numbers. */
+  /** Returns the elements in nested arrays, as `tensor` accepts them: booleans for a bool tensor, otherwise numbers. */
   async toArray(): Promise<NestedArray> {
     return nested(await this.data(), this.shape, this.dtype === "bool");
   }
@@ -209,7 +217,7 @@ export class Tensor implements Disposable {
     return out;
   }
 
-  /** Frees the memory now, unless another tensor or saved value uses it. Do not use the tensor afterwards. */
+  /** Frees the memory now, unless another tensor or a recorded op still uses it. Do not use the tensor afterwards. */
   dispose(): void {
     this.#holding.release();
   }
@@ -218,29 +226,32 @@ export class Tensor implements Disposable {
     this.dispose();
   }
 
-  /** @internal Takes over one reference to `storage` and releases the tensor's previous memory. */
+  /**
+   * @internal Replaces the tensor's memory by `storage`, whose reference it takes over, and releases the previous
+   * memory.
+   */
   replaceStorage(storage: Storage): void {
     const before = this.storage;
     this.#holding.storage = storage;
     before.release();
   }
 
-  /** @internal Adds the tensor to the running scope, or has the garbage collector free it if no scope is running. */
+  /** @internal Lets the running scope free the tensor or, if no scope is running, the garbage collector. */
   track(): void {
     if (!enterScope(this)) this.watch();
   }
 
-  /** @internal Marks the tensor so that only its owner may free it. */
+  /** @internal Marks the tensor as kept: only its owner may free it. */
   hold(): void {
     this.#holding.kept = true;
   }
 
-  /** @internal Registers a finalizer that releases memory and step once the tensor is garbage. */
+  /** @internal Registers a finalizer, which releases the tensor's memory and graph node after garbage collection. */
   register(): void {
     this.#life ??= finalizationTarget(this.#holding);
   }
 
-  /** @internal Has the garbage collector free the tensor's memory if its owner does not. */
+  /** @internal Lets the garbage collector free the tensor's memory, in case its owner does not. */
   watch(): void {
     watchGarbage(this, this.storage.buffer.bytes);
   }

@@ -6,14 +6,14 @@ import type { Holding } from "./holding.ts";
  */
 const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
 
-/** A tensor that waits for its registration. */
+/** A tensor in the queue for its finalizer. */
 interface Watched {
   readonly isDisposed: boolean;
   /** Registers the tensor with the finalization registry. */
   register(): void;
 }
 
-/** At most this many tensors, and this many bytes of them, wait for registration. */
+/** Largest number of tensors in the queue, and their largest total bytes. */
 const [mostWaiting, mostBytes] = [64, 2 ** 20];
 
 const waiting = new Array<Watched | null>(mostWaiting).fill(null);
@@ -22,9 +22,9 @@ let waitingBytes = 0;
 let planned = false;
 
 /**
- * Schedules the finalizer of a tensor of this many bytes. A registration costs as much as a small op, and owners free
- * most tensors soon. So tensors wait until the queue is full or the running code has ended. Only tensors that still
- * live are then registered.
+ * Queues a tensor of this many bytes for a finalizer. Registering one costs as much as a small op, and most tensors are
+ * freed soon by `scope` or `dispose`. So the queue is processed only when it is full or the running code has ended, and
+ * only for tensors that are still alive.
  */
 export function watchGarbage(tensor: Watched, bytes: number): void {
   waiting[count++] = tensor;
@@ -50,12 +50,12 @@ function registerWaiting(): void {
   waitingBytes = 0;
 }
 
-/** An empty object that takes less memory than `{}`. */
+/** Class of small objects to register with the finalizer; they take less memory than `{}`. */
 class Life {}
 
 /**
- * Returns an object whose collection releases `holding`. Engines keep registered objects alive through all but full
- * collections. So the tensor registers this small object, which it refers to, instead of itself.
+ * Returns a small object that releases `holding` when it is garbage-collected. The tensor refers to it and is not
+ * registered itself, because engines keep registered objects alive until a full collection.
  */
 export function finalizationTarget(holding: Holding): object {
   const life = new Life();

@@ -6,7 +6,7 @@ import { checkOperands } from "./operands.ts";
 
 type Relation = ops.CompareParams["relation"];
 
-/** The relation of (y, x) that is equivalent to each relation of (x, y). */
+/** For each relation of (x, y), the relation of (y, x) that means the same. */
 const mirrored: Readonly<Record<Relation, Relation>> = { eq: "eq", ne: "ne", lt: "gt", le: "ge", gt: "lt", ge: "le" };
 
 function compare(x: Tensor | number, y: Tensor | number, relation: Relation, behind: readonly unknown[] = []): Tensor {

@@ -1,11 +1,13 @@
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 
-/** Options with a dimension, or only the dimension, as in PyTorch. */
+/**
+ * An argument that holds options with `dim`, or only the dimension, as in PyTorch: `sum(x, { dim: 1 })` or `sum(x, 1)`.
+ */
 export type DimArgument<O extends { dim?: unknown }> = O | Exclude<O["dim"], undefined>;
 
 /**
- * Returns the options at index `position` of `args`, which may be given as a positional `dim`. Throws for an unknown
- * option and for arguments after the options.
+ * Returns the options that the caller passed as argument number `position`. If the argument is a dimension, returns {
+ * dim }. Throws for unknown options, and for arguments after the options.
  */
 export function dimOptions<O extends { dim?: unknown }>(
   name: string,

@@ -13,10 +13,10 @@ interface Labelled {
 }
 
 /**
- * Returns the Einstein sum of any number of operands, by PyTorch's rules: "bhqd,bhkd->bhqk". A letter that occurs twice
- * in an operand takes its diagonal ("ii->i"). "..." stands for any number of dimensions, which broadcast. Without "->"
- * the result has the letters that occur once, in alphabetical order. Operands are joined from the left, two at a time,
- * by one batched matrix product.
+ * Returns the Einstein sum of any number of operands, by PyTorch's rules, as in `einsum("bhqd,bhkd->bhqk", q, k)`. A
+ * letter that occurs twice in an operand takes its diagonal ("ii->i"). "..." stands for any number of dimensions, which
+ * broadcast. Without "->", the result has the letters that occur only once, in alphabetical order. Operands are
+ * multiplied from left to right, each time by one batched matrix product.
  */
 export function einsum(equation: string, ...operands: Tensor[]): Tensor {
   const { terms, out, sizes } = readEquation(
@@ -34,7 +34,10 @@ export function einsum(equation: string, ...operands: Tensor[]): Tensor {
   });
 }
 
-/** Takes the diagonals of repeated labels, and drops dimensions of size 1 that broadcast to a larger size. */
+/**
+ * Replaces repeated labels of an operand by the diagonal, and drops dimensions of size 1 that broadcast to a larger
+ * size.
+ */
 function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, number>): Labelled {
   const own = labels.flatMap((label, d) => (x.shape[d] === sizes.get(label) ? [d] : []));
   let part: Labelled = {
@@ -50,7 +53,7 @@ function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, numbe
   return part;
 }
 
-/** Merges the first two dimensions of `label` into one, last, that holds their diagonal. */
+/** Replaces the first two dimensions with this label by one dimension with their diagonal, at the end. */
 function diagonal({ x, labels }: Labelled, label: Label): Labelled {
   const first = labels.indexOf(label);
   const second = labels.indexOf(label, first + 1);
@@ -60,7 +63,7 @@ function diagonal({ x, labels }: Labelled, label: Label): Labelled {
   return { x: ops.slice(square, { dim: -1, step: n + 1 }), labels: [...rest.map((d) => labels[d]), label] };
 }
 
-/** Sums an operand over the labels that do not occur in `others`. */
+/** Sums an operand over its labels that are not in `others`. */
 function sumLonely({ x, labels }: Labelled, others: ReadonlySet<Label>): Labelled {
   const lonely = labels.flatMap((label, d) => (others.has(label) ? [] : [d]));
   if (lonely.length === 0) return { x, labels };
@@ -77,7 +80,7 @@ function arrange({ x, labels }: Labelled, order: readonly Label[]): Tensor {
 
 const isEqual = (a: readonly Label[], b: readonly Label[]) => a.length === b.length && a.every((l, i) => l === b[i]);
 
-/** Returns the product of two operands, summed over the labels that both have and that `kept` lacks. */
+/** Multiplies two operands, and sums over the labels that both have and that are not in `kept`. */
 function join(a: Labelled, b: Labelled, kept: ReadonlySet<Label>, sizes: ReadonlyMap<Label, number>): Labelled {
   const left = sumLonely(a, new Set([...kept, ...b.labels]));
   const right = sumLonely(b, new Set([...kept, ...a.labels]));

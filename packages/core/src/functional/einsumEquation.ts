@@ -1,9 +1,12 @@
 import { formatShape, type Shape } from "../layout/shape.ts";
 
-/** A dimension of an equation: a letter, or "0", "1", ... for the dimensions of an ellipsis, counted from the last. */
+/**
+ * The name of a dimension in an equation: its letter or, for the dimensions of "...", a number that counts from the
+ * last one ("0").
+ */
 export type Label = string;
 
-/** An equation parsed for the shapes of its operands. */
+/** A parsed einsum equation, with the sizes that the operands' shapes give to its labels. */
 export interface Equation {
   /** The labels of each operand's dimensions. A label may occur twice. */
   readonly terms: readonly Label[][];
@@ -13,7 +16,9 @@ export interface Equation {
 
 const syntax = /^(?:[a-zA-Z]*(?:\.\.\.)?[a-zA-Z]*)$/;
 
-/** Parses an equation by PyTorch's rules. Throws if it is malformed or does not fit the shapes. */
+/**
+ * Parses an einsum equation by PyTorch's rules. Throws if it is malformed or does not match the shapes of the operands.
+ */
 export function readEquation(equation: string, shapes: readonly Shape[]): Equation {
   const parts = equation.replaceAll(" ", "").split("->");
   const written = parts[0].split(",");
@@ -53,7 +58,8 @@ function labelsOf(term: string, covered: number): Label[] {
 }
 
 /**
- * Returns the default result: the dimensions of an ellipsis, then the letters that occur once, in alphabetical order.
+ * Returns the labels of the result if the equation has no "->": the dimensions of "...", then the letters that occur
+ * only once, in alphabetical order.
  */
 function implied(terms: readonly Label[][], hidden: number): Label[] {
   const all = terms.flat();

@@ -5,14 +5,20 @@ import { normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
-/** Returns x with each element of `source` added at its i32 `index` along `dim`. */
+/**
+ * Returns a copy of x to which each element of `source` is added, at the position along `dim` that `index` (i32) holds
+ * for it.
+ */
 export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("scatterAdd", 3, arguments);
   const { dim } = dimOptions("scatterAdd", given, { dim: true }, arguments, 3);
   return scope(() => ops.add(x, ops.scatterAdd(source, index, { dim, shape: x.shape })));
 }
 
-/** Returns x with each entry of `source` along `dim` added to the entry that the 1-D i32 `index` names. */
+/**
+ * Returns a copy of x to which the entries of `source` along `dim` are added: entry i at position index[i]. index is
+ * 1-D i32.
+ */
 export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("indexAdd", 3, arguments);
   const { dim } = dimOptions("indexAdd", given, { dim: true }, arguments, 3);
@@ -20,7 +26,7 @@ export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArg
   return scope(() => ops.add(x, ops.indexAdd(source, index, { dim, size })));
 }
 
-/** Arguments of a lookup: the index and its dimension, or the dimension first, as in PyTorch. */
+/** Arguments of a lookup: (index, options) or, as in PyTorch, (dim, index). */
 type IndexArguments = [index: Tensor, options: DimArgument<{ dim: number }>] | [dim: number, index: Tensor];
 
 /**
@@ -34,8 +40,8 @@ export function gather(x: Tensor, ...args: IndexArguments): Tensor {
 }
 
 /**
- * Returns the entries along `dim` that a 1-D i32 index names, in its order. Supports every dtype. `indexSelect(x,
- * index, { dim: 1 })` or `indexSelect(x, 1, index)`.
+ * Returns the entries of x along `dim` at the positions in a 1-D i32 index, in that order. Supports every dtype.
+ * `indexSelect(x, index, { dim: 1 })` or `indexSelect(x, 1, index)`.
  */
 export function indexSelect(x: Tensor, ...args: IndexArguments): Tensor {
   refuseSurplus("indexSelect", 2, arguments);

@@ -1,6 +1,6 @@
 import type { Shape } from "../layout/shape.ts";
 
-/** Returns a list of numbers, given either as one list or as separate arguments. */
+/** Returns the numbers that a caller passed, either as one list or as separate arguments. */
 export function listArgument(name: string, first: Shape | number, rest: readonly number[], example: string): Shape {
   const isList = Array.isArray(first);
   const list = isList ? (first as Shape) : [first as number, ...rest];

@@ -8,7 +8,7 @@ import { add, div, mul, neg, sub } from "./arithmetic.ts";
 import { gt, where } from "./comparison.ts";
 import { mean, sum } from "./reductions.ts";
 
-/** Options of a loss: the reduction over its elements, "mean" by default. */
+/** Options of a loss. `reduction` combines the losses of all elements; default "mean". */
 export interface LossOptions {
   reduction?: "mean" | "sum" | "none";
 }
@@ -17,7 +17,7 @@ function reduce(losses: Tensor, { reduction = "mean" }: LossOptions): Tensor {
   return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
 }
 
-/** Throws for an unknown option, such as PyTorch's older ones, and for an unknown reduction. */
+/** Throws for an unknown option (such as PyTorch's deprecated ones) and for an unknown reduction. */
 function checkReduction(name: string, options: LossOptions): void {
   checkOptions(name, options, { reduction: true });
   const { reduction = "mean" } = options;
@@ -62,7 +62,7 @@ export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, opti
   });
 }
 
-/** Options of `klDiv`. "batchmean" divides the sum by the size of dimension 0. Default: "mean". */
+/** Options of `klDiv`. The default reduction is "mean"; "batchmean" divides the sum by the size of dimension 0. */
 export interface KlDivOptions {
   reduction?: "batchmean" | "mean" | "sum" | "none";
   /** True if the target holds log-probabilities. Default false. */
@@ -70,8 +70,8 @@ export interface KlDivOptions {
 }
 
 /**
- * Returns the Kullback-Leibler divergence target * (log(target) - input), with log-probabilities `input`. Elements with
- * target 0 give 0.
+ * Returns the Kullback-Leibler divergence target * (log(target) - input), where `input` holds log-probabilities.
+ * Elements whose target is 0 give 0.
  */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   refuseSurplus("klDiv", 2, arguments);

@@ -1,7 +1,7 @@
 import { refuseOptions, refuseSurplus } from "../engine/op.ts";
 import type { Tensor } from "../engine/tensor.ts";
 
-/** Throws if both operands are numbers, or if an argument follows them. */
+/** Throws if both operands are numbers, or if further arguments follow them. */
 export function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {
   if (behind.length > 0) {
     refuseSurplus(name, 2, [x, y, ...behind]);

@@ -5,9 +5,9 @@ import { checkOptions } from "../internal/checkOptions.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * Returns the matrix product by PyTorch's rules. A vector on the left is a row, on the right a column, and its
- * dimension is dropped. Leading dimensions broadcast. `transposeA` and `transposeB` swap the last two dimensions of an
- * operand.
+ * Returns the matrix product by PyTorch's rules: leading dimensions broadcast; a 1-D tensor is a row on the left or a
+ * column on the right, and that dimension is dropped. `transposeA` and `transposeB` swap the last two dimensions of a
+ * or b.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
   refuseSurplus("matmul", 2, arguments);
@@ -26,15 +26,14 @@ export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Te
   });
 }
 
-/** Options of `linear`: the layout of its weight. */
+/** Options of `linear`. */
 export interface LinearOptions {
-  /** The weight is [in, out], as in GPT-2's Conv1D, instead of [out, in]. Default false. */
+  /** True if the weight is stored as [in, out], as in GPT-2's Conv1D, instead of [out, in]. Default false. */
   fanInFanOut?: boolean;
 }
 
 /**
- * Returns x [..., in] times the transpose of weight [out, in], plus bias [out]. The weight may be half precision or
- * packed.
+ * Returns x Wᵀ + bias for x [..., in], weight [out, in] and bias [out]. The weight may be packed or in half precision.
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
   refuseSurplus("linear", 3, arguments);

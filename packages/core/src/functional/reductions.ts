@@ -8,7 +8,10 @@ import { add, div, sub } from "./arithmetic.ts";
 import { eq, where } from "./comparison.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
-/** Options of a reduction: the dimensions (default: all), and whether they are kept with size 1 (default: no). */
+/**
+ * Options of a reduction: `dim` (default: all dimensions), and `keepdim`, which keeps reduced dimensions with size 1
+ * (default false).
+ */
 export interface ReduceOptions {
   dim?: number | readonly number[];
   keepdim?: boolean;
@@ -22,7 +25,7 @@ export interface AlongOptions {
 
 /** Options of `variance` and `std`. */
 export interface VarianceOptions extends ReduceOptions {
-  /** The sum of squares is divided by n - `correction`. Default 1: unbiased. */
+  /** Correction of the divisor: the sum of squares is divided by n - `correction`. Default 1, which is unbiased. */
   correction?: number;
 }
 
@@ -30,7 +33,7 @@ const reduceKeys: OptionKeys<ReduceOptions> = { dim: true, keepdim: true };
 const alongKeys: OptionKeys<AlongOptions> = reduceKeys;
 const varianceKeys: OptionKeys<VarianceOptions> = { ...reduceKeys, correction: true };
 
-/** Returns the shape after a reduction, once with the reduced dimensions kept as 1 and once without them. */
+/** Returns the shape of the result in two forms: with the reduced dimensions kept with size 1, and without them. */
 function reduced(
   name: string,
   shape: Shape,
@@ -69,8 +72,8 @@ export function mean(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
 }
 
 /**
- * Returns the variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN for an empty
- * tensor. The mean is computed in two passes, so that deviations much smaller than the mean keep their precision.
+ * Returns the variance over `dim` (default: all dimensions), divided by n - `correction` (default 1: unbiased); NaN for
+ * an empty tensor. It computes the mean first, so that small deviations from a large mean keep their precision.
  */
 export function variance(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
   refuseSurplus("variance", 1, arguments);
@@ -136,7 +139,7 @@ export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
   return extrema(x, ops.amin, options);
 }
 
-/** Throws for a positional dim, as in PyTorch's max(dim), which returns two tensors. */
+/** Throws if the dimension is given as a number: PyTorch's max(dim) returns two tensors, this function only one. */
 function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLike<unknown>): void {
   if (typeof options === "number") {
     throw new Error(
@@ -185,8 +188,8 @@ export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor
 }
 
 /**
- * Returns the product along `dim` (default: of all). It multiplies pairs without dividing, so gradients are also right
- * if elements are 0.
+ * Returns the product along `dim` (default: of all elements). Its gradient is also correct if elements are 0, because
+ * the product is computed in pairs and the gradient without a division.
  */
 export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("prod", 1, arguments);

@@ -15,7 +15,7 @@ export function reshape(x: Tensor, shape: Shape | number, ...sizes: number[]): T
   return ops.reshape(x, { shape: listArgument("reshape", shape, sizes, "reshape([2, -1]) or reshape(2, -1)") });
 }
 
-/** Returns x repeated to `shape` by the broadcasting rule; -1 keeps a size. */
+/** Returns x repeated to the shape `sizes` by the broadcasting rule; -1 keeps the size of a dimension. */
 export function expand(x: Tensor, sizes: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("expand", 1, arguments);
   const shape = listArgument("expand", sizes, more, "expand([2, -1]) or expand(2, -1)");
@@ -110,7 +110,10 @@ export function stack(tensors: readonly Tensor[], given: DimArgument<{ dim?: num
   );
 }
 
-/** Splits x along `dim` (default 0) into pieces of `size` (the last may be smaller), or of the given sizes. */
+/**
+ * Splits x along `dim` (default 0): into pieces of `size` (the last one may be smaller), or into pieces of the given
+ * sizes.
+ */
 export function split(
   x: Tensor,
   size: number | readonly number[],
@@ -131,8 +134,8 @@ export function split(
 }
 
 /**
- * Splits x into `count` pieces along `dim` (default 0). All are equal but the last, which may be smaller. If the
- * dimension is too short, there are fewer pieces; an empty dimension gives `count` empty pieces.
+ * Splits x along `dim` (default 0) into `count` pieces of equal size, except the last one, which may be smaller. There
+ * are fewer pieces if the dimension is too short; an empty dimension gives `count` empty pieces.
  */
 export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: number }> = {}): Tensor[] {
   refuseSurplus("chunk", 1, arguments);
@@ -144,8 +147,8 @@ export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: numbe
 }
 
 /**
- * Pads x with `value` (default 0). As in PyTorch, `pad` holds [before, after] of the last dimension, then of the one
- * before it. Negative amounts crop.
+ * Pads x with `value` (default 0). As in PyTorch, `pad` lists [before, after] for the last dimension first, then for
+ * the one before it. Negative amounts remove elements.
  */
 export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
   refuseSurplus("pad", 1, arguments);
@@ -178,8 +181,8 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
 }
 
 /**
- * Returns the lower triangle of each matrix. `diagonal` (default 0) is the last diagonal kept, positive above the main
- * one.
+ * Returns the lower triangle of each matrix, with zeros above. `diagonal` (default 0) is the last diagonal that is
+ * kept; positive ones are above the main diagonal.
  */
 export function tril(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
   refuseSurplus("tril", 1, arguments);
@@ -187,8 +190,8 @@ export function tril(x: Tensor, options: { diagonal?: number } | number = {}): T
 }
 
 /**
- * Returns the upper triangle of each matrix. `diagonal` (default 0) is the first diagonal kept, positive above the main
- * one.
+ * Returns the upper triangle of each matrix, with zeros below. `diagonal` (default 0) is the first diagonal that is
+ * kept; positive ones are above the main diagonal.
  */
 export function triu(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
   refuseSurplus("triu", 1, arguments);

@@ -5,15 +5,15 @@ import { formatShape, normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * A range of one dimension, as Python's start:end:step. An omitted or null entry is the dimension's start or end, or
- * step 1. If the range itself is null, it takes the whole dimension.
+ * A range of positions along a dimension, like Python's start:end:step. An omitted or null start or end means the
+ * dimension's start or end; the default step is 1. Null instead of a range takes the whole dimension.
  */
 export type Range = readonly [start?: number | null, end?: number | null, step?: number] | null;
 
 /**
- * Returns a copied part of x. Give one range for each dimension from the first on, as in `slice(x, [0, 2], null, [1])`
- * for NumPy's x[0:2, :, 1:], or the options of one dimension. Supports every dtype. Negative positions count from the
- * end.
+ * Returns a copy of a part of x. Pass one range per dimension, starting with the first: `slice(x, [0, 2], null, [1])`
+ * is NumPy's x[0:2, :, 1:]. Or pass the options for one dimension: `slice(x, { dim: 1, end: 2 })`. Supports every
+ * dtype. Negative positions count from the end.
  */
 export function slice(x: Tensor, ...ranges: [options: ops.SliceParams] | Range[]): Tensor {
   refuseSurplus("slice", 1, arguments);
@@ -50,7 +50,9 @@ function checkRanges({ shape }: Tensor, ranges: readonly unknown[]): void {
   }
 }
 
-/** Returns the entry of x at one position of `dim`, without that dimension. Negative positions count from the end. */
+/**
+ * Returns the part of x at position `index` of `dim`, without that dimension. Negative positions count from the end.
+ */
 export function select(x: Tensor, dim: number, index: number): Tensor {
   refuseSurplus("select", 1, arguments);
   const d = normalizeDim("select", dim, x.ndim);
@@ -62,8 +64,8 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
 }
 
 /**
- * Returns the entry of x at one position of each of its first dimensions, without these dimensions. `at(x, 1)` is row
- * 1, and `at(x, 1, -1)` is the last entry of that row.
+ * Indexes the first dimensions of x, which are dropped: `at(x, 1)` is row 1, and `at(x, 1, -1)` is the last entry of
+ * that row. Negative positions count from the end.
  */
 export function at(x: Tensor, ...indices: number[]): Tensor {
   refuseSurplus("at", 1, arguments);

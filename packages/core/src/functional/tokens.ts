@@ -5,8 +5,8 @@ import * as ops from "../ops/index.ts";
 import { eq, where } from "./comparison.ts";
 
 /**
- * Returns the token with the largest logit in each row of f32 [B, V], as i32 [B]; the lowest index of equal ones. A row
- * with a NaN or an infinite largest logit gives -1, as in `sampleTokens`.
+ * Returns the index of the largest logit in each row of f32 [B, V], as i32 [B]; of equal logits, the lowest index. A
+ * row gives -1 if it has a NaN or its largest logit is infinite, as in `sampleTokens`.
  */
 export function argmaxTokens(logits: Tensor): Tensor {
   refuseSurplus("argmaxTokens", 1, arguments);

@@ -6,18 +6,18 @@ import { formatShape, type Shape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 import { type Pair, type WindowParams, windowPlan } from "../ops/windows/windowPlan.ts";
 
-/** One size for height and width, or one for each. */
+/** A size: one number for both height and width, or a pair of numbers. */
 export type Size2d = number | readonly [height: number, width: number];
 
 /** Options of `conv1d`. */
 export interface Conv1dOptions {
-  /** Positions from one window to the next. Default 1. */
+  /** Distance between the starts of consecutive windows. Default 1. */
   stride?: number;
   /** Zeros added at each end. Default 0. */
   padding?: number;
-  /** The distance between neighbours within a window. Default 1. */
+  /** Distance between neighbouring elements of a window. Default 1. */
   dilation?: number;
-  /** The number of groups of channels. Each group has separate filters. Default 1. */
+  /** Number of groups into which the channels are divided. Filters see only the channels of their group. Default 1. */
   groups?: number;
 }
 
@@ -31,11 +31,11 @@ export interface Conv2dOptions {
 
 /** Options of `maxPool1d`. */
 export interface MaxPool1dOptions {
-  /** Positions from one window to the next. Default: the window's size. */
+  /** Distance between the starts of consecutive windows. Default: the window's size. */
   stride?: number;
-  /** Positions added at each end that are never the maximum; at most half of the window. Default 0. */
+  /** Number of positions added at each end, which are never the maximum; at most half of the window. Default 0. */
   padding?: number;
-  /** Allows a last window that extends beyond the padding. Default false. */
+  /** Rounds the number of windows up, so that the last window may extend beyond the padding. Default false. */
   ceilMode?: boolean;
 }
 
@@ -47,7 +47,7 @@ export interface MaxPool2dOptions extends Pick<MaxPool1dOptions, "ceilMode"> {
 
 /** Options of `avgPool1d`. */
 export interface AvgPool1dOptions extends MaxPool1dOptions {
-  /** Includes the padding in the number of elements by which a sum is divided. Default true. */
+  /** Counts padding as elements when a window's sum is divided by the number of elements. Default true. */
   countIncludePad?: boolean;
 }
 
@@ -58,19 +58,19 @@ export interface AvgPool2dOptions extends MaxPool2dOptions, Pick<AvgPool1dOption
 export type UnfoldOptions = Omit<Conv2dOptions, "groups">;
 
 const unfoldKeys: OptionKeys<UnfoldOptions> = { stride: true, padding: true, dilation: true };
-/** The names of all options of convolutions. */
+/** The names of all options of convolutions, to check options. */
 export const convKeys: OptionKeys<Conv2dOptions> = { ...unfoldKeys, groups: true };
-/** The names of all options of `maxPool1d` and `maxPool2d`. */
+/** The names of all options of max pooling, to check options. */
 export const maxPoolKeys: OptionKeys<MaxPool2dOptions> = { stride: true, padding: true, ceilMode: true };
-/** The names of all options of `avgPool1d` and `avgPool2d`. */
+/** The names of all options of average pooling, to check options. */
 export const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, countIncludePad: true };
 
 const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
 
-/** Returns a 1-D window setting as a [height, width] pair: `rest` is the height's setting. */
+/** Returns a setting of 1-D windows as a [height, width] pair. `rest` is the value for the height. */
 const flat = (size: number, rest: number): Pair => [rest, size];
 
-/** Throws unless x has `rank` dimensions, or one less (without the batch). `names` are the dimensions. */
+/** Throws unless x has the dimensions `names`, of which the first one (the batch) may be missing. */
 function expectRank(op: string, { shape }: Tensor, names: readonly string[]): void {
   const rank = names.length;
   if (shape.length === rank || shape.length === rank - 1) return;
@@ -79,7 +79,7 @@ function expectRank(op: string, { shape }: Tensor, names: readonly string[]): vo
   );
 }
 
-/** Runs `fn` on a batch. If x has no batch dimension, it is added before and removed after. */
+/** Runs `fn` on x as a batch of `rank` dimensions. A missing batch dimension is added before and removed after. */
 function asBatch(x: Tensor, rank: number, fn: (batch: Tensor) => Tensor): Tensor {
   if (x.ndim === rank) return fn(x);
   const y = fn(ops.reshape(x, { shape: [1, ...x.shape] }));
@@ -135,7 +135,7 @@ function convolve(
   return bias ? ops.add(y, ops.reshape(ops.widen(bias), { shape: [filters, 1, 1] })) : y;
 }
 
-/** True if the windows are single elements without gaps, so that they are x itself. */
+/** Returns true if every window is a single element and windows have no gaps: unfolding then returns x itself. */
 function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
   return [...kernelSize, ...stride].every((size) => size === 1) && padding.every((size) => size === 0);
 }
@@ -181,7 +181,7 @@ export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
   });
 }
 
-/** Returns the largest element of each window of x [N, C, H, W], or [C, H, W]. */
+/** Max pooling: returns the largest element of each window of x [N, C, H, W], or [C, H, W]. */
 export function maxPool2d(x: Tensor, kernelSize: Size2d, options: MaxPool2dOptions = {}): Tensor {
   refuseSurplus("maxPool2d", 1, arguments);
   checkOptions("maxPool2d", options, maxPoolKeys);
@@ -196,7 +196,7 @@ function poolMaxima(x: Tensor, windows: WindowParams): Tensor {
   return values;
 }
 
-/** Returns the largest element of each window of x [N, C, L], or [C, L]. */
+/** Max pooling: returns the largest element of each window of x [N, C, L], or [C, L]. */
 export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptions = {}): Tensor {
   refuseSurplus("maxPool1d", 1, arguments);
   checkOptions("maxPool1d", options, maxPoolKeys);
@@ -206,7 +206,7 @@ export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptio
   return scope(() => asRows(x, (rows) => poolMaxima(rows, windows)));
 }
 
-/** Returns the mean of each window of x [N, C, H, W], or [C, H, W]. */
+/** Average pooling: returns the mean of each window of x [N, C, H, W], or [C, H, W]. */
 export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptions = {}): Tensor {
   refuseSurplus("avgPool2d", 1, arguments);
   checkOptions("avgPool2d", options, avgPoolKeys);
@@ -216,7 +216,7 @@ export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptio
   return ops.avgPool2d(x, { ...windows, countIncludePad });
 }
 
-/** Returns the mean of each window of x [N, C, L], or [C, L]. */
+/** Average pooling: returns the mean of each window of x [N, C, L], or [C, L]. */
 export function avgPool1d(x: Tensor, kernelSize: number, options: AvgPool1dOptions = {}): Tensor {
   refuseSurplus("avgPool1d", 1, arguments);
   checkOptions("avgPool1d", options, avgPoolKeys);
@@ -231,8 +231,8 @@ const windowsOf = (kernelSize: Size2d, { stride = 1, padding = 0, dilation = 1 }
 });
 
 /**
- * Returns the windows of x [N, C, H, W], or [C, H, W], as columns: [N, C * elements of a window, windows]. Padding is
- * zero.
+ * Copies the windows of x [N, C, H, W], or [C, H, W], into columns: [N, C * elements of a window, windows]. Padding is
+ * filled with zeros.
  */
 export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("unfold", 1, arguments);
@@ -246,8 +246,8 @@ export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {
 }
 
 /**
- * The adjoint of `unfold`: adds columns [N, C * elements of a window, windows] at the positions of their windows in
- * zeros [N, C, ...outputSize].
+ * The gradient of `unfold`: adds the columns [N, C * elements of a window, windows] at the positions of their windows
+ * in zeros [N, C, ...outputSize].
  */
 export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("fold", 1, arguments);

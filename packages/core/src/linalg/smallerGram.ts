@@ -1,6 +1,6 @@
 /**
- * Returns A Aᵀ of a row-major matrix A [rows, columns], or Aᵀ A if that is smaller. Its eigenvalues are the squares of
- * A's singular values.
+ * Returns the smaller of A Aᵀ and Aᵀ A for a row-major matrix A [rows, columns]. Its eigenvalues are the squares of A's
+ * singular values.
  */
 export function smallerGram(a: Float64Array, rows: number, columns: number): Float64Array {
   return rows < columns ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows);
@@ -12,7 +12,7 @@ function transpose(a: Float64Array, rows: number, columns: number): Float64Array
   return out;
 }
 
-/** Returns a aᵀ for a [n, k]. It computes four sums at a time, so that they do not wait for each other. */
+/** Returns a aᵀ for a [n, k]. It computes four sums at the same time, which is faster because they are independent. */
 function gram(a: Float64Array, n: number, k: number): Float64Array {
   const out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {

@@ -1,21 +1,20 @@
 import { tridiagonalVectors } from "./tridiagonalVectors.ts";
 
-/** The largest eigenvalues of a symmetric matrix, largest first, and their unit vectors as rows. */
+/** The largest eigenvalues of a symmetric matrix, in descending order, with their eigenvectors. */
 export interface Eigen {
   /** The eigenvalues, [count]. */
   readonly values: Float64Array;
-  /** The unit vectors, [count, n]. */
+  /** The unit eigenvectors, as rows [count, n]. */
   readonly vectors: Float64Array;
 }
 
-/** The maximum number of rotations for one eigenvalue; about 2 are usual. */
+/** The maximum number of QL steps for one eigenvalue; about 2 are usual. */
 const mostRotations = 60;
 
 /**
- * Returns the `count` largest eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, and
- * their vectors. It uses Householder's reduction to tridiagonal form, implicit QL for the values, and inverse iteration
- * for the vectors. Errors are about 1e-15 of the largest magnitude. Golub and Van Loan, Matrix Computations, 8.3 and
- * 8.4.
+ * Returns the `count` largest eigenvalues of the symmetric `matrix` [n, n] and their eigenvectors. Overwrites `matrix`.
+ * It uses Householder's reduction to tridiagonal form, implicit QL for the values, and inverse iteration for the
+ * vectors. Errors are about 1e-15 of the largest magnitude. Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  */
 export function symmetricEigen(matrix: Float64Array, n: number, count: number = n): Eigen {
   const { diagonal, beside, reflections } = tridiagonal(matrix, n);
@@ -28,8 +27,8 @@ export function symmetricEigen(matrix: Float64Array, n: number, count: number = 
 }
 
 /**
- * Returns all eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, largest first. It
- * skips the vectors, which take most of the time.
+ * Returns all eigenvalues of the symmetric `matrix` [n, n], in descending order. Overwrites `matrix`. It is much faster
+ * than `symmetricEigen`, because it computes no eigenvectors.
  */
 export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Array {
   const { diagonal, beside } = tridiagonal(matrix, n);
@@ -37,8 +36,8 @@ export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Ar
 }
 
 /**
- * Returns T of A = Q T Qᵀ as its diagonal and off-diagonal (`beside`), and the reflections whose product is Q. Their
- * vectors stay in the rows of `a`.
+ * Reduces a symmetric matrix to tridiagonal form: A = Q T Qᵀ. Returns the diagonal of T, its off-diagonal (`beside`),
+ * and the reflections whose product is Q. Their vectors are stored in the rows of `a`.
  */
 function tridiagonal(a: Float64Array, n: number) {
   const reflections: Reflection[] = [];
@@ -54,7 +53,7 @@ function tridiagonal(a: Float64Array, n: number) {
   return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside, reflections };
 }
 
-/** The reflection 1 - f v vᵀ of the entries from `start` on. */
+/** The Householder reflection 1 - f v vᵀ, which changes only the entries from `start` on. */
 interface Reflection {
   readonly v: Float64Array;
   readonly f: number;
@@ -62,8 +61,8 @@ interface Reflection {
 }
 
 /**
- * Replaces `v` from `start` on by the vector of the reflection that leaves only the first entry nonzero. Returns that
- * entry as `left`.
+ * Computes the reflection that turns `v` into a vector whose only nonzero entry, from `start` on, is at `start`. That
+ * entry is returned as `left`. Overwrites `v` with the vector of the reflection.
  */
 function reflector(v: Float64Array, start: number): Reflection & { readonly left: number } {
   let rest = 0;
@@ -76,7 +75,7 @@ function reflector(v: Float64Array, start: number): Reflection & { readonly left
   return { v, f: 2 / (v[start] * v[start] + rest), start, left };
 }
 
-/** Applies the reflection from both sides to the trailing block of `a`, from `start` on. */
+/** Applies a reflection from both sides to the block of `a` that starts at row and column `start`. */
 function reflectBoth(a: Float64Array, { v, f, start }: Reflection, product: Float64Array, n: number) {
   let along = 0;
   for (let i = start; i < n; i++) {
@@ -99,7 +98,7 @@ function reflect(x: Float64Array, v: Float64Array, f: number, start: number): vo
   for (let j = start; j < v.length; j++) x[j] -= sum * v[j];
 }
 
-/** Returns all eigenvalues of T, unsorted. Both arrays are overwritten. */
+/** Returns all eigenvalues of the tridiagonal matrix T, unsorted. Overwrites both arrays. */
 function eigenvalues(diagonal: Float64Array, beside: Float64Array, n: number): Float64Array {
   for (let first = 0; first < n; first++) {
     for (let rotations = 0; ; rotations++) {
@@ -119,7 +118,7 @@ function eigenvalues(diagonal: Float64Array, beside: Float64Array, n: number): F
   return diagonal;
 }
 
-/** One implicit QL step on rows first..last, with Wilkinson's shift. */
+/** Does one implicit QL step on rows first..last, with Wilkinson's shift. */
 function sweep(d: Float64Array, e: Float64Array, first: number, last: number): void {
   const half = (d[first + 1] - d[first]) / (2 * e[first]);
   const root = Math.hypot(half, 1);

@@ -1,6 +1,6 @@
 /**
- * Eigenvalues nearer to each other than this fraction of the largest magnitude need explicit orthogonalisation of their
- * vectors.
+ * Eigenvalues that differ by less than this fraction of the largest magnitude are treated as a cluster: their
+ * eigenvectors must be made orthogonal explicitly.
  */
 const clusterGap = 1e-3;
 
@@ -10,7 +10,8 @@ const mostSteps = 12;
 /**
  * Returns the unit eigenvectors, as rows, of the symmetric tridiagonal matrix with `diagonal` [n] and off-diagonal
  * `beside` [n], whose last entry is 0. `values` are its eigenvalues in descending order. It uses inverse iteration, and
- * orthogonalises vectors of near eigenvalues. Ilse Ipsen 1997, Computing an eigenvector with inverse iteration.
+ * makes the vectors of nearly equal eigenvalues orthogonal. Ilse Ipsen 1997, Computing an eigenvector with inverse
+ * iteration.
  */
 export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array, values: Float64Array): Float64Array {
   const n = diagonal.length;
@@ -39,7 +40,7 @@ export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array,
   return vectors;
 }
 
-/** Returns a generator of values from -1 to 1, the same in every run (Lehmer's generator). */
+/** Returns a function that draws pseudo-random values from -1 to 1, the same ones in every run (Lehmer's generator). */
 function randomNumbers(): () => number {
   let state = 1;
   return () => {
@@ -48,13 +49,16 @@ function randomNumbers(): () => number {
   };
 }
 
-/** T - λ as rows of three diagonals, after elimination with row exchanges. */
+/**
+ * T - λ after Gaussian elimination with row exchanges. `pivot`, `next` and `afterNext` are the three diagonals of the
+ * upper triangle.
+ */
 interface Factored {
   readonly pivot: Float64Array;
   readonly next: Float64Array;
   readonly afterNext: Float64Array;
   readonly multiplier: Float64Array;
-  /** 1 if row i and the one below were swapped. */
+  /** For each row i: 1 if it was swapped with row i + 1. */
   readonly swapped: Uint8Array;
 }
 
@@ -82,7 +86,7 @@ function factor(diagonal: Float64Array, beside: Float64Array, value: number, tin
   return { pivot, next, afterNext, multiplier, swapped };
 }
 
-/** Replaces x by the solution y of (T - λ) y = x. */
+/** Solves (T - λ) y = x and overwrites x with y. */
 function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Float64Array): void {
   const n = x.length;
   for (let i = 0; i < n - 1; i++) {
@@ -96,7 +100,7 @@ function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Flo
   }
 }
 
-/** Removes the components of x along rows from..to-1 of `vectors`. */
+/** Subtracts from x its components along the rows from..to-1 of `vectors`. */
 function orthogonalise(x: Float64Array, vectors: Float64Array, from: number, to: number, n: number): void {
   for (let k = from; k < to; k++) {
     let along = 0;
@@ -118,7 +122,7 @@ function normalise(x: Float64Array): void {
   for (let j = 0; j < x.length; j++) x[j] /= length;
 }
 
-/** Returns the largest magnitude in (T - λ) x. */
+/** Returns the largest magnitude among the entries of (T - λ) x. */
 function residual(diagonal: Float64Array, beside: Float64Array, value: number, x: Float64Array): number {
   let most = 0;
   for (let i = 0; i < x.length; i++) {

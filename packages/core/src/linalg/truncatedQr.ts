@@ -1,4 +1,4 @@
-/** The first columns of Q and rows of R in a matrix's QR decomposition. */
+/** The first `rank` columns of Q and rows of R in a QR decomposition. */
 export interface Qr {
   /** The columns of Q, [rows, rank]. They are orthonormal. */
   readonly q: Float64Array;
@@ -31,8 +31,8 @@ export function truncatedQr(matrix: ArrayLike<number>, rows: number, columns: nu
 }
 
 /**
- * Returns v of length √2, for which I - v vᵀ maps column k below row k to a multiple of the first unit vector. Returns
- * null if the column already is one.
+ * Returns the vector v, of length √2, of the reflection I - v vᵀ that makes column k zero below row k. Returns null if
+ * it is zero there already.
  */
 function reflection(a: Float64Array, rows: number, columns: number, k: number): Float64Array | null {
   const v = new Float64Array(rows - k);
@@ -48,10 +48,7 @@ function reflection(a: Float64Array, rows: number, columns: number, k: number): 
   return v.map((x) => x * scale);
 }
 
-/**
- * Applies I - v vᵀ to the rows of a row-major matrix from `row` on, in its
- * columns from `column` on.
- */
+/** Applies the reflection I - v vᵀ to the part of a row-major matrix from `row` and `column` on. */
 function reflect(a: Float64Array, columns: number, v: Float64Array | null, row: number, column: number): void {
   if (v === null) return;
   const products = new Float64Array(columns);

@@ -1,24 +1,27 @@
 import { smallerGram } from "./smallerGram.ts";
 import { symmetricEigen } from "./symmetricEigen.ts";
 
-/** The largest singular values of a matrix [rows, columns], with their unit vectors as rows. */
+/** The largest singular values of a matrix [rows, columns], with their singular vectors as rows. */
 export interface Svd {
   /** The singular values, [rank], largest first. */
   readonly values: Float64Array;
-  /** The left vectors, [rank, rows]. A row is zero if its singular value is below 1e-8 of the largest. */
+  /** The left singular vectors, [rank, rows]. A row is zero if its singular value is below 1e-8 of the largest one. */
   readonly left: Float64Array;
-  /** The right vectors, [rank, columns]. */
+  /** The right singular vectors, [rank, columns]. */
   readonly right: Float64Array;
 }
 
-/** Fraction of the largest singular value below which the values of a Gram matrix are rounding noise. */
+/**
+ * Singular values below this fraction of the largest one are rounding noise, because they are roots of a Gram matrix's
+ * eigenvalues.
+ */
 const noise = 1e-8;
 
 /**
- * Returns the `rank` largest singular values of a row-major matrix in host memory, and their vectors. They are computed
- * from the eigenvalues of its smaller Gram matrix in f64: for f32 data as exact as the data. [1536, 576] takes a
- * second. The largest entry of each right vector is positive, so that signs are reproducible. Throws unless `rank` is
- * from 1 to min(rows, columns).
+ * Returns the `rank` largest singular values of a row-major matrix and their vectors. It computes the eigenvalues of
+ * the smaller Gram matrix in f64, which is exact enough for f32 data. A matrix [1536, 576] takes a second. The entry of
+ * largest magnitude in each right vector is positive, so that signs are reproducible. Throws unless `rank` is from 1 to
+ * min(rows, columns).
  */
 export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Svd {
   const smaller = Math.min(rows, columns);
@@ -72,7 +75,7 @@ function normalise(vector: Float64Array, value: number, largest: number): void {
   for (let i = 0; i < vector.length; i++) vector[i] /= value;
 }
 
-/** Negates a pair of vectors if the right one's entry of largest magnitude is negative. */
+/** Makes the entry of largest magnitude in the right vector positive, by negating both vectors if necessary. */
 function orient(left: Float64Array, right: Float64Array): void {
   let most = 0;
   for (const x of right) if (Math.abs(x) > Math.abs(most)) most = x;

@@ -24,9 +24,9 @@ const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
 };
 
 /**
- * Returns an nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, named `name` and `name.*`. Bytes and state
- * are as in its QuantState.as_dict(packed=True). `dtype` is the weight's dtype before quantisation, to which Python
- * dequantises it; default f32.
+ * Returns an nf4 or fp4 weight as the tensors of a bitsandbytes checkpoint, whose names are `name` and `name.*`. Bytes
+ * and quantisation state are as bitsandbytes writes them (QuantState.as_dict(packed=True)). `dtype` is the weight's
+ * dtype before quantisation, to which Python code dequantises it; default f32.
  */
 export async function toBitsandbytes(
   weight: Tensor,
@@ -61,7 +61,7 @@ export interface BitsandbytesWeight {
   readonly dtype: WideDType;
 }
 
-/** The entries of one weight, by the part of the key after its name. */
+/** The checkpoint tensors that belong to one weight. Keys are the names without the weight's name in front. */
 class Entries {
   readonly #name: string;
   readonly #found = new Map<string, SafetensorsTensor>();
@@ -86,7 +86,7 @@ class Entries {
     return new QuantStateError(`${key ? `${this.#name}.${key}` : this.#name} ${problem}`);
   }
 
-  /** Returns the bytes of an entry. Throws if it is missing, or has another dtype or length. */
+  /** Returns the bytes of a tensor. Throws if it is missing, or has another dtype or length. */
   bytes(key: string, length?: number, dtype?: "f32" | "u8"): Uint8Array {
     const entry = this.#found.get(key);
     if (!entry) throw this.error(key, "is missing; the checkpoint is damaged, or no bitsandbytes one");
@@ -101,7 +101,7 @@ class Entries {
     return new Float32Array(this.bytes(key, 4 * count, "f32").slice().buffer);
   }
 
-  /** Returns the bytes of scales. Throws unless all are finite and not negative. */
+  /** Returns the bytes of `count` scales. Throws unless all are finite and not negative. */
   scales(key: string, count: number): Uint8Array {
     const values = this.floats(key, count);
     const bad = values.findIndex((v) => !(v >= 0 && v < Infinity));
@@ -110,8 +110,8 @@ class Entries {
   }
 
   /**
-   * Throws unless the codes have the same values as here, up to 1e-6: tables made on other processors differ in the
-   * last bit.
+   * Throws unless a stored code table equals `wanted`, up to 1e-6: tables that were computed on other processors can
+   * differ in the last bit.
    */
   checkMap(key: string, wanted: Float32Array): void {
     const map = this.floats(key, wanted.length);
@@ -133,9 +133,9 @@ function readState(entries: Entries): QuantState {
 }
 
 /**
- * Returns the packed tensor that the entries `name` and `name.*` describe; other entries are ignored. Throws
- * `QuantStateError`, which names the entry, if one is missing, unknown, of another size or not finite, or if the code
- * table differs.
+ * Returns the packed weight that the tensors `name` and `name.*` describe; other tensors are ignored. Throws
+ * `QuantStateError`, which names the tensor, if one is missing, unknown, of a wrong size or not finite, or if the code
+ * table differs from bitsandbytes' table.
  */
 export function fromBitsandbytes(
   all: Iterable<SafetensorsTensor>,

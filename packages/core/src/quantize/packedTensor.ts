@@ -8,10 +8,10 @@ import { setInt8Matmul } from "../ops/products/linearWithInt8Activations.ts";
 import { packedFormat } from "../packed/index.ts";
 
 /**
- * Creates a packed weight from bytes, which are copied. nf4 and fp4 have the layout of `fourBitLayout`, with a header
- * that agrees with `packing`. GGUF types are blocks of such a file; every row must be whole blocks. For GGUF types
- * await `backend.prepare(dtype)` first. Otherwise ops throw for types without kernels. Also q4_0 and q4_1 then do not
- * use products of 4-bit codes under the precisions "high" and "medium".
+ * Creates a packed weight from a copy of bytes. Bytes of nf4 and fp4 have the layout of `fourBitLayout`, with a header
+ * that agrees with `packing`. Bytes of GGUF dtypes are blocks as in a GGUF file; each row must be whole blocks. For
+ * GGUF dtypes, await `backend.prepare(dtype)` first: otherwise ops may throw for lack of a kernel, and q4_0 and q4_1
+ * are slower under the precisions "high" and "medium".
  */
 export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
   const { shape, dtype, packing, backend = currentBackend() } = spec;

@@ -3,28 +3,30 @@ import type { QuantType } from "../layout/dtype.ts";
 import type { Shape } from "../layout/shape.ts";
 import { quoteJson } from "../safetensors/quoteJson.ts";
 
-/** Thrown for a quantised weight of a bitsandbytes checkpoint that is damaged or not supported. */
+/** Thrown if a quantised weight of a bitsandbytes checkpoint is damaged or not supported. */
 export class QuantStateError extends Error {
   override name = "QuantStateError";
 }
 
-/** The dtypes that bitsandbytes quantises and dequantises to. */
+/** The dtypes that a weight can have before quantisation and after dequantisation. */
 export type WideDType = "f32" | "f16" | "bf16";
 
-/** The metadata that a checkpoint stores for a quantised weight. */
+/** Metadata of a quantised weight in a bitsandbytes checkpoint. */
 export interface QuantState {
   readonly quantType: QuantType;
   readonly blockSize: number;
   /** The dtype of the weight before quantisation. */
   readonly dtype: WideDType;
   readonly shape: Shape;
-  /** The mean that nested quantisation subtracts from the scales; undefined if the scales are not nested. */
+  /**
+   * The mean that was subtracted from the scales before they were quantised; undefined if the scales are not nested.
+   */
   readonly offset?: number;
 }
 
 const torchNames: Readonly<Record<WideDType, string>> = { f32: "float32", f16: "float16", bf16: "bfloat16" };
 
-/** Returns the state as JSON bytes, which bitsandbytes stores as a tensor. */
+/** Returns the state as JSON in UTF-8, which bitsandbytes stores as a u8 tensor. */
 export function writeQuantState({ quantType, blockSize, dtype, shape, offset }: QuantState): Uint8Array {
   const fields = [
     `"quant_type": "${quantType}"`,
@@ -42,8 +44,8 @@ const nestedKeys = ["nested_blocksize", "nested_dtype", "nested_offset"];
 const known = ["quant_type", "blocksize", "dtype", "shape", ...nestedKeys];
 
 /**
- * Parses the state from the bytes of a tensor; `what` names it in errors. Throws `QuantStateError` for any field that
- * is missing, unknown or wrong.
+ * Parses the state from the bytes of such a tensor. `what` names the tensor in errors. Throws `QuantStateError` for a
+ * field that is missing, unknown or invalid.
  */
 export function readQuantState(bytes: Uint8Array, what: string): QuantState {
   const json = parseObject(bytes, what);

@@ -1,6 +1,6 @@
 /**
- * Returns the high 32 bits of the product of two 32-bit words. It multiplies 16-bit halves, so that all steps are exact
- * in int32 arithmetic.
+ * Returns the high 32 bits of the product of two 32-bit words. It multiplies 16-bit halves, since the product of 32-bit
+ * words is not exact in JavaScript numbers.
  */
 function mulHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
@@ -13,9 +13,8 @@ function mulHigh(a: number, b: number): number {
 }
 
 /**
- * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"):
- * writes the four random words of one 128-bit counter and 64-bit key to `out`.
- * Arguments are taken modulo 2^32.
+ * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): writes the four random words for
+ * the 128-bit counter c0..c3 and the 64-bit key k0, k1 to `out`. Arguments are taken modulo 2^32.
  */
 export function philox(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
   let x0 = c0 | 0;
@@ -53,14 +52,14 @@ function floatBelow(x: number): number {
 /** The complete state of a `Generator`, as plain JSON. */
 export interface GeneratorState {
   seed: number;
-  /** The two words that identify the fork; [0, 0] is the generator of the seed itself. */
+  /** Two words that identify the fork of the seed's generator; [0, 0] for the generator itself. */
   stream: [number, number];
   offset: number;
 }
 
 let watched: Map<Generator, GeneratorState> | null = null;
 
-/** Runs `fn` (synchronously). Returns its result, and the previous state of each generator that it advanced. */
+/** Runs `fn` (synchronously). Returns its result and, for each generator that it advanced, the state before. */
 export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generator, GeneratorState> } {
   const outer = watched;
   const found = new Map<Generator, GeneratorState>();
@@ -73,7 +72,9 @@ export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generat
   }
 }
 
-/** Runs `fn` (synchronously) with generators in the given states, and restores their states afterwards. */
+/**
+ * Runs `fn` (synchronously) with each generator set to the given state, and restores the previous states afterwards.
+ */
 export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
   const before = [...states].map(([generator]) => [generator, generator.state] as const);
   for (const [generator, state] of states) generator.state = state;
@@ -85,9 +86,9 @@ export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>
 }
 
 /**
- * A counter-based random number generator. Value i of a fill depends only on the seed, the fork and `offset + i`. So a
- * fill gives the same values however it is split over calls, threads or backends. A fill advances `offset` by its
- * length.
+ * A counter-based random number generator. Value number i depends only on the seed, the fork and i, so the values are
+ * the same however a fill is divided between calls, threads or backends. `offset` is the number of the next value; a
+ * fill advances it by the fill's length.
  */
 export class Generator {
   #seed = 0;
@@ -101,7 +102,7 @@ export class Generator {
     this.state = { seed, stream: [0, 0], offset: 0 };
   }
 
-  /** The number of values drawn so far, which is the position of the next one. */
+  /** Number of values drawn so far. */
   get offset(): number {
     return this.#offset;
   }
@@ -134,7 +135,7 @@ export class Generator {
     if (watched && !watched.has(this)) watched.set(this, this.state);
   }
 
-  /** Fills `out` with uniform values in [low, high), both as f32, in steps of (high - low) / 2^24. */
+  /** Fills `out` with uniform f32 values in [low, high), which are multiples of (high - low) / 2^24 above `low`. */
   fillUniform(out: Float32Array, low = 0, high = 1): void {
     const from = Math.fround(low);
     const to = Math.fround(high);
@@ -149,9 +150,9 @@ export class Generator {
   }
 
   /**
-   * Fills `out` with normally distributed values, by the method of Box and Muller. Positions 2j and 2j + 1 are the
-   * cosine and the sine of one pair of words. Engines' Math.log, cos and sin may differ in the last bit of a double,
-   * and so, rarely, may the last bit of an f32 value.
+   * Fills `out` with normally distributed values (Box-Muller method). Values 2j and 2j + 1 are computed from the same
+   * pair of random words. In rare cases the last bit of a value differs between JavaScript engines, whose Math.log, cos
+   * and sin differ.
    */
   fillNormal(out: Float32Array, mean = 0, std = 1): void {
     if (!Number.isFinite(mean) || !Number.isFinite(std) || std < 0) {
@@ -173,7 +174,7 @@ export class Generator {
     }
   }
 
-  /** Fills `out` with unbiased integers in [low, high), both within -2^31..2^31. */
+  /** Fills `out` with integers in [low, high), all equally likely. Both bounds are within -2^31..2^31. */
   fillInt(out: Int32Array, low: number, high: number): void {
     if (!Number.isInteger(low) || !Number.isInteger(high) || low < -(2 ** 31) || high > 2 ** 31 || low >= high) {
       throw new Error(`fillInt: low ${low} and high ${high} must be integers in -2^31..2^31 with low < high`);
@@ -198,8 +199,9 @@ export class Generator {
   }
 
   /**
-   * Returns an independent generator at offset 0. `name` is an integer from 0 to 2^32 - 1, or a text, which is hashed
-   * to one. The fork depends only on this generator's seed and stream, not on its offset, and does not advance it.
+   * Returns an independent generator that starts at offset 0. `name` is an integer from 0 to 2^32 - 1, or a text, which
+   * is hashed to such an integer. The fork depends only on this generator's seed and fork, not on its offset, which
+   * does not change.
    */
   fork(name: number | string): Generator {
     const stream = typeof name === "string" ? hash(name) : name;
@@ -220,7 +222,7 @@ export class Generator {
     return start;
   }
 
-  /** Returns the random word at a position: word position % 4 of block position / 4. */
+  /** Returns the random word at a position: word position % 4 of block floor(position / 4). */
   #word(position: number): number {
     const block = Math.floor(position / 4);
     if (block !== this.#block) {
@@ -230,14 +232,20 @@ export class Generator {
     return this.#words[position & 3];
   }
 
-  /** The upper 12 bits of the second counter word hold the attempt; a block index needs only 51 bits. */
+  /**
+   * Computes the four words of a block. The upper 12 bits of the counter's second word hold the attempt number, since a
+   * block index needs only 51 bits.
+   */
   #draw(block: number, attempt: number): void {
     const stream = this.#stream;
     const blockHigh = Math.floor(block / 2 ** 32) | (attempt << 20);
     philox(block, blockHigh, stream[0], stream[1], this.#seed, Math.floor(this.#seed / 2 ** 32), this.#words);
   }
 
-  /** Returns an unbiased integer in 0..range-1, range <= 2^32, by multiply and reject (Lemire 2019). */
+  /**
+   * Returns an integer in 0..range-1, all equally likely, for range <= 2^32: draws again if a value would be biased
+   * (Lemire 2019).
+   */
   #below(position: number, range: number): number {
     const rejected = 2 ** 32 % range;
     let word = this.#word(position);
