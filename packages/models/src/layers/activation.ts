@@ -16,7 +16,7 @@ export function activate(name: Activation, x: Tensor): Tensor {
   }
 }
 
-/** Returns activation(gate) * up. Uses a fused op if there is one for the activation. */
+/** Returns activation(gate) * up, computed by one fused op if the activation has one. */
 export function gatedUnit(name: Activation, gate: Tensor, up: Tensor): Tensor {
   switch (name) {
     case "silu":

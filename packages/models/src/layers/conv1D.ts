@@ -3,7 +3,7 @@ import { Conv1D, type Linear } from "@lowrank/nn";
 import { linearLayer } from "@lowrank/nn/internal";
 import type { ParameterPath } from "../model/parameters.ts";
 
-/** Makes GPT-2's linear layer. Its weight is [in, out], or [out, in] if it is packed. */
+/** Makes the linear layer of GPT-2. Its weight is stored as [in, out], or as [out, in] if it is packed. */
 export function conv1D(path: ParameterPath, name: string, inFeatures: number, outFeatures: number): Conv1D | Linear {
   const at = path.at(name);
   const weight = at.parameter("weight", [inFeatures, outFeatures]);

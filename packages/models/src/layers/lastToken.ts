@@ -1,9 +1,8 @@
 import { add, amax, arange, indexSelect, mul, ne, reshape, type Tensor, tensor, to } from "@lowrank/core";
 
 /**
- * Returns the hidden state of each sequence's last non-padding token: [B, D] from [B, P + T, D], whose first P rows are
- * virtual tokens. Throws for more than one sequence if the config has no padding token. `model` is the model's name in
- * the message.
+ * Returns the hidden state of each sequence's last non-padding token: [B, D] from [B, P + T, D] with P virtual tokens.
+ * Throws for several sequences if the config has no padding token. `model` is the model's name in the error message.
  */
 export function lastTokenRows(hidden: Tensor, inputIds: Tensor, padTokenId: number | null, model: string): Tensor {
   const [B, T] = inputIds.shape;

@@ -4,8 +4,8 @@ import { LayerNorm, Module, type Parameter } from "@lowrank/nn";
 import type { ParameterPath } from "../model/parameters.ts";
 
 /**
- * Makes layer normalisation over `dim` elements at the child path `name`, or at `path` itself if `name` is "". In a
- * separate file so that models with RMSNorm do not load it.
+ * Makes layer normalisation over `dim` elements, with parameters at the child path `name`, or at `path` itself if
+ * `name` is "". In its own file, so that models with RMSNorm do not load it.
  */
 export function layerNorm(path: ParameterPath, name: string, dim: number, eps: number): LayerNorm {
   const at = name === "" ? path : path.at(name);

@@ -1,23 +1,23 @@
 import { add, div, mul, oneHot, scope, slice, softmax, sum, type Tensor, topk, unsqueeze } from "@lowrank/core";
 
-/** A layer that maps rows [..., D] to rows of the same shape. */
+/** An expert: a layer that maps hidden states [..., D] to the same shape. */
 interface Expert {
   forward(x: Tensor): Tensor;
 }
 
-/** The settings of a router. */
+/** How a router weights the experts of a token. */
 interface Routing {
-  /** Number of experts per token. */
+  /** Number of experts that each token uses. */
   readonly perToken: number;
   /** True to scale the weights of a token's experts to a sum of 1. */
   readonly normalises: boolean;
-  /** Factor [E] of each expert's weight, applied last. Default: none. */
+  /** Factor [E] by which each expert's weight is finally multiplied. Default: 1. */
   readonly scale?: Tensor;
 }
 
 /**
- * Returns the experts' weights [..., E] for a router's logits [..., E]. Experts that a token is not routed to have
- * weight 0.
+ * Returns the weight of each expert for each token [..., E], from the router's logits [..., E]. The weight is 0 for
+ * experts that a token does not use.
  */
 function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routing): Tensor {
   const [shares, chosen] = topk(softmax(logits, { dim: -1 }), k, { dim: -1 });
@@ -28,8 +28,8 @@ function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routi
 }
 
 /**
- * Returns the sum of the experts' outputs for rows [B, T, D], weighted by a router's logits [B, T, E]. Every expert
- * processes all rows, because the routing is on the device and reading it back would be slow.
+ * Returns the weighted sum of the experts' outputs for x [B, T, D]; the router's logits [B, T, E] determine the
+ * weights. Every expert processes all tokens, since it would be slow to read back from the device which tokens use it.
  */
 export function routedExperts(x: Tensor, logits: Tensor, experts: Iterable<Expert>, routing: Routing): Tensor {
   return scope(() => {

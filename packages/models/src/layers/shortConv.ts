@@ -9,7 +9,7 @@ import type { PromptedBatch } from "../model/promptedBatch.ts";
 /** Sizes of a short convolution. */
 interface ShortConvSizes {
   readonly hiddenSize: number;
-  /** Number of tokens in the convolution: the token itself and the ones before it. */
+  /** Number of tokens that the convolution covers: the current token and those before it. */
   readonly taps: number;
   readonly bias: boolean;
 }
@@ -19,7 +19,7 @@ interface ShortConvSizes {
  * tokens.
  */
 export class ShortConv extends Module {
-  /** Its weight is [D, 1, L]; the last tap belongs to the token itself. */
+  /** The convolution, with weight [D, 1, L]. The last of the L taps is for the current token. */
   conv: Conv1d;
   in_proj: UnaryModule;
   out_proj: UnaryModule;
@@ -34,7 +34,10 @@ export class ShortConv extends Module {
     this.out_proj = path.linear("out_proj", hiddenSize, hiddenSize, bias);
   }
 
-  /** Returns rows [B, T, D]. Padding rows are set to zero first, and `batch` returns the earlier rows of each token. */
+  /**
+   * Returns [B, T, D]. Padding is set to zero first. `batch` returns the hidden states of earlier tokens, from the
+   * cache if there is one.
+   */
   forward(x: Tensor, layer: number, batch: Pick<PromptedBatch, "earlier" | "unpadded">): Tensor {
     const projected = this.in_proj.forward(batch.unpadded(x));
     const D = projected.shape[2] / 3;

@@ -21,7 +21,7 @@ export interface ModelInputs {
    * positions of the model.
    */
   maxPosition?: number;
-  /** Keys and values of earlier tokens. */
+  /** Cache with the keys and values of earlier tokens. The new tokens are added to it. */
   cache?: AttentionCache | null;
 }
 
@@ -35,16 +35,18 @@ export interface ModelOutput {
 }
 
 /**
- * A batch with labels, i32 [B, T]; -100 is ignored. Position t predicts label t + 1, and the last virtual token
+ * A batch with labels i32 [B, T], of which -100 is ignored. Token t predicts label t + 1, and the last virtual token
  * predicts label 0.
  */
 export type LabelledInputs = ModelInputs & { labels: Tensor };
 
-/** A decoder that predicts the next token. Subclasses define the stack and the head. */
+/**
+ * A decoder with a language-model head, which predicts the next token. Subclasses define the base model and the head.
+ */
 export abstract class CausalLM extends TransformerModel {
   /**
-   * Returns the final hidden states f32 [B, P + T, D], the P virtual tokens first; for "last" only each sequence's last
-   * row [B, 1, D].
+   * Returns the final hidden states f32 [B, P + T, D], the P virtual tokens first; if `wanted` is "last", only the last
+   * token of each sequence, [B, 1, D].
    */
   abstract hidden(inputs: ModelInputs, wanted?: WantedRows): Tensor;
 
@@ -57,7 +59,7 @@ export abstract class CausalLM extends TransformerModel {
   /** The language-model head, which computes logits from hidden states. */
   abstract lm_head: UnaryModule;
 
-  /** True if the model transforms the output of the head to get logits, for example with a soft cap. Default false. */
+  /** True if the logits are not simply the output of the head, for example because of a soft cap. Default false. */
   get shapesLogits(): boolean {
     return false;
   }
@@ -84,8 +86,8 @@ export abstract class CausalLM extends TransformerModel {
   }
 
   /**
-   * Returns the mean cross-entropy over the labelled tokens in nats. The logits of the whole batch are never in memory
-   * at once.
+   * Returns the mean cross-entropy of the labelled tokens in nats. Computes logits in parts, so that the logits of the
+   * whole batch are never in memory.
    */
   loss(inputs: LabelledInputs): Tensor {
     return this.run(() => {
@@ -109,8 +111,8 @@ export abstract class CausalLM extends TransformerModel {
 }
 
 /**
- * Returns the rows of [B, P + T, ...] that predict a label, and those labels. `labels` [B, T] has no entries for the P
- * virtual tokens.
+ * Returns the hidden states or logits in [B, P + T, ...] that predict a label, and these labels. `labels` [B, T] has no
+ * entries for the P virtual tokens.
  */
 function aligned(x: Tensor, labels: Tensor): [predicting: Tensor, labels: Tensor] {
   const rows = x.shape[1];

@@ -15,7 +15,7 @@ const inputKeys: OptionKeys<LabelledInputs & LabelledSequences> = {
   } as const),
 };
 
-/** Throws for unknown input names, and for token ids that do not have the shape [B, T]. */
+/** Throws for unknown names of inputs, and if the token ids do not have the shape [B, T]. */
 export function checkInputs(inputs: {
   readonly inputIds: Tensor;
   readonly positionIds?: Tensor | null;

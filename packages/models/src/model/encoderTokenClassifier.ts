@@ -7,18 +7,18 @@ import type { ClassifierInputs } from "./sequenceClassifier.ts";
 import { TokenClassifier } from "./tokenClassifier.ts";
 import type { ModelSizes } from "./transformerModel.ts";
 
-/** An encoder without a head. */
+/** An encoder (base model) without a head. */
 interface Encoder {
   forward(inputs: ClassifierInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor;
 }
 
-/** Token classifier with the head of BERT and most other encoders: dropout and a linear layer. */
+/** A token classifier with the usual head of encoders such as BERT: dropout and a linear layer. */
 export abstract class EncoderTokenClassifier<C> extends TokenClassifier {
   readonly config: C & ClassifierHead;
   dropout: UnaryModule;
   classifier: UnaryModule;
 
-  /** The stack, whose property name in subclasses is the architecture's. */
+  /** The encoder. Subclasses store it under the architecture's own name and return it here. */
   protected abstract readonly stack: Encoder;
 
   /** `width` is the hidden size; `dropout` is the dropout probability before the linear layer. */

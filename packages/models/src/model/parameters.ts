@@ -2,12 +2,14 @@ import { full, Generator, randn, type Shape } from "@lowrank/core";
 import { Dropout, Embedding, type Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { linearLayer } from "@lowrank/nn/internal";
 
-/** The initial value of a parameter that is not loaded: normal with standard deviation `std`, or a constant `value`. */
+/**
+ * How to initialise a parameter that is not loaded: normally distributed with standard deviation `std`, or constant.
+ */
 export type Init = { readonly std: number } | { readonly value: number };
 
 /**
- * Returns the parameter with the given full checkpoint name for a model under construction. The weight of a linear
- * layer may be packed, in which case its shape is always [out, in].
+ * Function from which a model under construction gets its parameters, by full checkpoint name. Linear weights that are
+ * packed always have the shape [out, in].
  */
 export type ParameterSource = (name: string, shape: Shape, init: Init) => Parameter;
 
@@ -22,15 +24,15 @@ export function randomParameters(generator: Generator): ParameterSource {
 const normal: Init = { std: 0.02 };
 
 /**
- * Makes the linear layer `name` that computes a decoder's logits. If `tied`, its weight is the embedding [vocabulary,
- * dim].
+ * Makes the linear layer `name` that computes the logits of a decoder. If `tied`, it uses the weight [vocabulary, dim]
+ * of the embedding.
  */
 export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean, name = "lm_head"): Linear {
   const { weight } = embedding as Embedding;
   return linearLayer(tied ? weight : source(`${name}.weight`, weight.shape, normal));
 }
 
-/** Makes parameters and common layers under one path of a model; "" is the model itself. */
+/** Makes the parameters and layers at one path of a model under construction. The path "" is the model itself. */
 export class ParameterPath {
   readonly #source: ParameterSource;
   readonly #path: string;
@@ -40,12 +42,12 @@ export class ParameterPath {
     this.#path = path;
   }
 
-  /** Returns the child path `name`. */
+  /** Returns the path of the child `name`. */
   at(name: string): ParameterPath {
     return new ParameterPath(this.#source, this.#below(name));
   }
 
-  /** Returns the parameter `name` at this path. Default initial value: normal with standard deviation 0.02. */
+  /** Returns the parameter `name` at this path. By default it is initialised with standard deviation 0.02. */
   parameter(name: string, shape: Shape, init: Init = normal): Parameter {
     return this.#source(this.#below(name), shape, init);
   }

@@ -20,24 +20,28 @@ import type { GivenPositions } from "../rope/rope.ts";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";
 
-/** A batch during a forward pass, together with the virtual tokens before each sequence. */
+/** The inputs of a forward pass, together with the virtual tokens (of prompt or prefix tuning) before each sequence. */
 export class PromptedBatch {
-  /** Position of the first row. */
+  /** Position of the first token that this pass computes. */
   readonly offset: number;
   /**
-   * The prefix of keys and values [P, layers, 2, Hkv, d] as a list of one tensor. The list is empty without a prefix,
-   * or if the cache already has it.
+   * The keys and values of prefix tuning [P, layers, 2, Hkv, d], in a list of one tensor. The list is empty without
+   * prefix tuning, or if the cache contains them.
    */
   readonly prefix: readonly Tensor[];
   readonly #inputs: ModelInputs;
   readonly #causal: boolean;
   /**
-   * Number of virtual tokens before each sequence, and their embeddings if this batch is the first of the sequences.
+   * Number of virtual tokens before each sequence, and their embeddings; null if the cache contains them or if they are
+   * keys and values.
    */
   readonly #count: number;
   readonly #embeddings: Tensor | null;
 
-  /** Writes the prefix into an empty cache. Call it within the scope of one forward pass. */
+  /**
+   * If the cache is empty, also writes the keys and values of prefix tuning into it. Call it in the scope of the
+   * forward pass.
+   */
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal }: { causal: boolean }) {
     checkInputs(inputs);
     const { inputIds, cache } = inputs;
@@ -59,8 +63,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns token embeddings [B, T, D] with the embeddings of virtual tokens before them if the batch starts the
-   * sequences.
+   * Returns token embeddings [B, T, D]. If the sequences begin with this batch, the embeddings of virtual tokens are
+   * put before them.
    */
   embed(x: Tensor): Tensor {
     const rows = this.#embeddings;
@@ -68,8 +72,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns the position of every row, i32 [B, T] or [B, P + T], if the inputs have `positionIds`; otherwise null. The
-   * inputs' positions do not count virtual tokens, so their number is added. Each call makes a new tensor.
+   * Returns the position of every token, i32 [B, T], or [B, P + T] if virtual tokens are included; null if the inputs
+   * have no `positionIds`. These do not count virtual tokens, so their number is added. Each call makes a new tensor.
    */
   positionIds(): Tensor | null {
     const { positionIds: given = null } = this.#inputs;
@@ -79,7 +83,7 @@ export class PromptedBatch {
     return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
   }
 
-  /** Returns the position of every row and the largest position, or null if the inputs have no `positionIds`. */
+  /** Returns the positions of `positionIds` and the largest one; null if the inputs have no `positionIds`. */
   positions(): GivenPositions | null {
     const ids = this.positionIds();
     const { maxPosition } = this.#inputs;
@@ -87,8 +91,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns the attention function for this batch. It uses the cache if the inputs have one, puts the prefix first and
-   * masks padding.
+   * Returns the attention function of this batch. It uses the cache if the inputs have one, adds the keys and values of
+   * prefix tuning, and masks padding.
    */
   attend([rows]: readonly Tensor[] = this.prefix): Attend {
     const { cache } = this.#inputs;
@@ -104,7 +108,7 @@ export class PromptedBatch {
     };
   }
 
-  /** Returns rows [B, T, W] with padding rows set to zero. */
+  /** Returns x [B, T, W], with zeros at padding tokens. */
   unpadded(rows: Tensor): Tensor {
     const mask = this.mask();
     if (!mask) return rows;
@@ -113,8 +117,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns `count` tensors [B, T, W] for the rows of a layer. Tensor k (from 1) has for each row the row k positions
-   * before it, and zeros before the start of a sequence.
+   * Returns `count` tensors [B, T, W] with the values of earlier tokens at a layer: tensor k (from 1) has for each
+   * token the value of the token k positions before it, or zeros before the start of the sequence.
    */
   earlier(layer: number, rows: Tensor, count: number): Tensor[] {
     const { cache } = this.#inputs;
@@ -124,7 +128,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns the mask of keys that queries may attend to, u8 or bool [B, 1, 1, P + T]; undefined if there is no padding.
+   * Returns the mask of keys that are not padding, u8 or bool [B, 1, 1, P + T]; undefined if no `attentionMask` was
+   * given.
    */
   mask(): Tensor | undefined {
     const { attentionMask: mask } = this.#inputs;
@@ -136,8 +141,8 @@ export class PromptedBatch {
 }
 
 /**
- * Returns the mask bool [B, 1, T, S] of keys that T queries may attend to. A key is allowed if `mask` allows it and it
- * is at most `reach` positions away. The queries are the last T of S positions.
+ * Returns the mask bool [B, 1, T, S] of keys that each query may attend to: keys that `mask` allows, at most `reach`
+ * positions away. The T queries are the last of the S positions.
  */
 function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
   const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);
@@ -145,7 +150,10 @@ function within(reach: number, T: number, S: number, mask: Tensor | undefined): 
   return mask ? to(mul(to(near, { dtype: "f32" }), to(mask, { dtype: "f32" })), { dtype: "bool" }) : near;
 }
 
-/** Returns a layer's keys and values, each [B, P, Hkv, d], from a prefix [P, layers, 2, Hkv, d]. */
+/**
+ * Returns the keys and values of one layer, each [B, P, Hkv, d], from the tensor of prefix tuning [P, layers, 2, Hkv,
+ * d].
+ */
 function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, values: Tensor] {
   const [count, , , heads, size] = rows.shape;
   const ofLayer = slice(rows, { dim: 1, start: layer, end: layer + 1 });

@@ -3,16 +3,20 @@ import type { PagedKVCache } from "@lowrank/nn";
 import { layerCaches, PagedBatch, type PagedRows } from "@lowrank/nn/internal";
 import type { CausalLM } from "./causalLM.ts";
 
-/** Tokens of several sequences, one row per token. A decoding sequence has one row, a prefill chunk has several. */
+/**
+ * Tokens of several sequences, one row per token. A sequence may have one row (decoding) or several (a chunk of its
+ * prompt).
+ */
 export interface RaggedBatch extends PagedRows {
   /** The token of each row. */
   readonly tokens: Int32Array;
 }
 
 /**
- * Runs N tokens of any sequences through a model, without gradients, and returns their final hidden states f32 [N, 1,
- * D]. Writes each row's keys and values to its page. A row attends to positions 0 to its own, from earlier passes and
- * from this one. Throws for a model with virtual tokens, and for a batch that does not fit the cache or the model.
+ * Runs N tokens of several sequences through a model, without gradients, and returns their final hidden states f32 [N,
+ * 1, D]. Writes the keys and values of each token to its page of the cache. A token attends to all positions of its
+ * sequence up to its own. Throws for a model with virtual tokens, and for a batch that does not fit in the cache or the
+ * model.
  */
 export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKVCache): Tensor {
   check(model, batch, cache);
@@ -56,7 +60,7 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
   throw new Error(`raggedHidden: the cache has layers of ${found}, and the model of ${wanted}`);
 }
 
-/** Describes layers of [heads, size] in words, with consecutive equal layers as one entry: "2 x 4 heads of 8". */
+/** Describes the [heads, size] of all layers in words, for error messages: "2 x 4 heads of 8" for two equal layers. */
 function summary(layers: readonly (readonly number[])[]): string {
   const runs: { heads: string; count: number }[] = [];
   for (const [count, size] of layers) {

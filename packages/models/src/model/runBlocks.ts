@@ -2,17 +2,17 @@ import { checkpoint, slice, type Tensor, withBackend } from "@lowrank/core";
 import type { Attend } from "@lowrank/nn";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
-/** The hidden states [B, T, D] to return: all rows, or each sequence's last row [B, 1, D]. */
+/** Which hidden states to return: "all" [B, T, D], or only the last token of each sequence [B, 1, D]. */
 export type WantedRows = "all" | "last";
 
-/** Returns the wanted rows of [B, T, D]. */
+/** Returns the wanted hidden states from [B, T, D]. */
 export function wantedRows(x: Tensor, wanted: WantedRows): Tensor {
   return wanted === "all" ? x : slice(x, { dim: 1, start: -1 });
 }
 
 /**
- * Runs the block with index `layer` on hidden states [B, T, D] and the tensors carried from earlier blocks. Returns the
- * wanted rows, optionally followed by tensors to carry to all later blocks.
+ * Runs the block with index `layer` on hidden states [B, T, D]. `carried` are tensors from earlier blocks. Returns the
+ * wanted hidden states, optionally followed by tensors to append to `carried` for all later blocks.
  */
 type RunBlock<B> = (
   block: B,
@@ -26,16 +26,19 @@ type RunBlock<B> = (
 interface RunOptions {
   /** True to discard the activations of each block and recompute them in the backward pass (gradient checkpointing). */
   forget: boolean;
-  /** The rows to compute in the last block: its layers after attention run for these rows only. Default "all". */
+  /**
+   * Which hidden states the last block returns. With "last", its layers after attention run for the last tokens only.
+   * Default "all".
+   */
   wanted?: WantedRows;
-  /** Tensors of this pass that blocks read in addition to the hidden states. Default: none. */
+  /** Tensors that the first block receives as `carried`. Default: none. */
   carried?: readonly Tensor[];
 }
 
 /**
- * Runs a stack of blocks and returns the hidden states [B, T, D], or [B, 1, D] if `wanted` is "last". `start` receives
- * the attention function, computes the values that all blocks share and returns the function that runs a block. With
- * `forget`, each block calls `start` again, as the backward pass does when it recomputes the block.
+ * Runs all blocks and returns the hidden states [B, T, D], or [B, 1, D] if `wanted` is "last". `start` receives the
+ * attention function, computes values that all blocks use (such as masks) and returns the function that runs a block.
+ * With `forget`, every block calls `start` again, also when the backward pass recomputes it.
  */
 export function runBlocks<B>(
   blocks: Iterable<B>,
@@ -50,7 +53,7 @@ export function runBlocks<B>(
   let hidden = x;
   for (const [layer, block] of all.entries()) {
     const rows = layer === all.length - 1 ? wanted : "all";
-    // The backward pass runs this again, possibly while another backend is the current one.
+    // With `forget`, the backward pass runs this again, possibly while another backend is current.
     const again = (h: Tensor, ...more: Tensor[]) => {
       const prefix = more.slice(0, batch.prefix.length);
       const rest = more.slice(prefix.length);

@@ -9,12 +9,9 @@ export interface ClassifierInputs {
   inputIds: Tensor;
   /** u8 or bool [B, T], 0 on padding. */
   attentionMask?: Tensor | null;
-  /**
-   * i32 [B, T]: 0 or 1, the segment (sentence) that a token belongs to. Default 0. For models with token type
-   * embeddings.
-   */
+  /** Segment (sentence) of each token, 0 or 1, i32 [B, T]. Default 0. For models with token type embeddings. */
   tokenTypeIds?: Tensor | null;
-  /** i32 [B, T]: the position of each token; default: its index. */
+  /** Position of each token, i32 [B, T]. Default: its index. */
   positionIds?: Tensor | null;
   /**
    * The largest value in `positionIds`. Required if the rotary embedding depends on the length of the sequence
@@ -31,16 +28,16 @@ export interface ClassifierOutput {
 }
 
 /**
- * A batch with labels: i32 [B] for one class of several, f32 [B, labels] for multi-label classification, f32 [B] or [B,
- * n] for regression.
+ * A batch with labels: i32 [B] for single-label classification, f32 [B, labels] for multi-label classification, f32 [B]
+ * or [B, n] for regression.
  */
 export type LabelledSequences = ClassifierInputs & { labels: Tensor };
 
-/** A model that outputs one vector of logits for each sequence. Subclasses define the logits. */
+/** A model that returns a vector of logits for each sequence. Subclasses define the logits. */
 export abstract class SequenceClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
-  /** Returns the final hidden states below the head, f32 [B, P + T, D], the P virtual tokens first. */
+  /** Returns the final hidden states, before the head, f32 [B, P + T, D], the P virtual tokens first. */
   abstract hidden(inputs: ClassifierInputs): Tensor;
 
   /** Returns the logits, f32 [B, labels]. */

@@ -5,25 +5,25 @@ import type { ClassifierInputs, ClassifierOutput, LabelledSequences } from "./se
 import { TransformerModel } from "./transformerModel.ts";
 
 /**
- * A model that outputs one vector of logits for each token, like transformers' `...ForTokenClassification`. Subclasses
+ * A model that returns a vector of logits for each token, like transformers' `...ForTokenClassification`. Subclasses
  * define the hidden states and the head.
  */
 export abstract class TokenClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
-  /** True: each token has its own label, and no token predicts the label of the next one. */
+  /** Marks token classifiers: each token has its own label, and does not predict the label of the next token. */
   readonly classifiesTokens = true;
 
-  /** Returns the final hidden states below the head, f32 [B, P + T, D], the P virtual tokens first. */
+  /** Returns the final hidden states, before the head, f32 [B, P + T, D], the P virtual tokens first. */
   abstract hidden(inputs: ClassifierInputs): Tensor;
 
-  /** Returns f32 [B, P + T, labels] for hidden states. */
+  /** Applies the head: returns logits f32 [B, P + T, labels] for hidden states [B, P + T, D]. */
   protected abstract answers(hidden: Tensor): Tensor;
 
   /** The layer that computes the logits. */
   abstract readonly logitsLayer: Module;
 
-  /** Returns the logits, f32 [B, T, labels]. */
+  /** Returns the logits f32 [B, T, labels], without virtual tokens. */
   logits(inputs: ClassifierInputs): Tensor {
     const all = this.answers(this.hidden(inputs));
     const virtual = all.shape[1] - inputs.inputIds.shape[1];

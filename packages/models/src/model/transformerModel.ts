@@ -7,21 +7,21 @@ export interface ModelSizes {
   /** The maximum number of tokens in a sequence, including virtual tokens. */
   readonly maxPositions: number;
   /**
-   * The maximum number of tokens in a sequence of a paged cache, or of a row that several sequences share. It is less
-   * than `maxPositions` if the rotary embedding depends on the sequence length. Default: `maxPositions`.
+   * Maximum number of tokens in a sequence of a paged cache, or of sequences packed into one row. Less than
+   * `maxPositions` if the rotary embedding depends on the sequence length. Default: `maxPositions`.
    */
   readonly sharedPositions?: number;
   /**
-   * The number of tokens up to which cached keys stay valid. If a sequence grows beyond it, all keys are computed
-   * again. Default: `maxPositions`, so cached keys always stay valid.
+   * Length up to which cached keys are valid. If a sequence grows beyond it, all its keys are computed again. Default:
+   * `maxPositions`, so cached keys are always valid.
    */
   readonly cachedPositions?: number;
   readonly attentionSizes: AttentionSizes;
 }
 
-/** Names of target layers for adapters, by the kind of layer that a method adapts. */
+/** Names of the layers that an adapter changes by default, by the kind of layer. */
 export interface DefaultTargets {
-  /** Linear layers, for LoRA and other methods that adapt linear layers. */
+  /** Linear layers, for LoRA and similar methods. */
   readonly linear?: readonly string[];
   /** Norms, for LN tuning. */
   readonly norm?: readonly string[];
@@ -29,7 +29,7 @@ export interface DefaultTargets {
   readonly attention?: readonly string[];
 }
 
-/** A stack without a head. If `maxPositions` is missing, the model has shapes only and cannot be run. */
+/** A base model without a head. Without `maxPositions` it has only shapes, and cannot be run. */
 export interface StackModel extends PromptableModel {
   readonly maxPositions?: number;
   defaultTargets: DefaultTargets;
@@ -48,9 +48,7 @@ export abstract class TransformerModel extends Module implements PromptableModel
   readonly attentionSizes: AttentionSizes;
   virtualTokens: VirtualTokens | null = null;
 
-  /**
-   * The architecture's default target layers, which adapters use if PEFT's own table has no entry for the model type.
-   */
+  /** Layers that adapters change by default, if PEFT's own table has no entry for the model type. */
   defaultTargets: DefaultTargets = {};
 
   /**
@@ -68,14 +66,14 @@ export abstract class TransformerModel extends Module implements PromptableModel
     this.attentionSizes = attentionSizes;
   }
 
-  /** Runs `fn` in a scope, with new tensors on the backend of the parameters, and returns its result. */
+  /** Runs `fn` in a scope and returns its result. New tensors are made on the backend of the parameters. */
   protected run<T>(fn: () => T): T {
     return withBackend(this.backend, () => scope(fn));
   }
 
   /**
-   * Turns gradient checkpointing on: less memory, more time (see `checkpoint` of core). Tensors of `inputs` must stay
-   * alive until the backward pass.
+   * Turns gradient checkpointing on, which takes less memory and more time (see `checkpoint` of core). Keep the tensors
+   * of `inputs` alive until the backward pass.
    */
   gradientCheckpointingEnable(): this {
     this.gradientCheckpointing = true;

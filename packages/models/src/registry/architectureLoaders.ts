@@ -1,6 +1,6 @@
 /**
- * Functions that load a built-in architecture, by `modelType`. A web page downloads only the architecture of the model
- * that it loads; `architectures.ts` imports all of them.
+ * Functions that load a built-in architecture, by `modelType`, so that a web page downloads only the architecture that
+ * it uses. `architectures.ts` imports all of them instead.
  */
 export const architectureLoaders: Readonly<Record<string, () => Promise<unknown>>> = {
   bert: async () => (await import("../architectures/bert/model.ts")).bert,

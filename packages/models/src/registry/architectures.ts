@@ -1,4 +1,4 @@
-// The built-in architectures, one per line. The export names are arbitrary, since an architecture is identified by its
+// All built-in architectures, one per line. The export names do not matter, since an architecture is found by its
 // `modelType`.
 export { bert } from "../architectures/bert/model.ts";
 export { debertaV2 } from "../architectures/deberta-v2/model.ts";

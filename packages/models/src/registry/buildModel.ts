@@ -13,7 +13,7 @@ import type { SequenceClassifier } from "../model/sequenceClassifier.ts";
 import type { TokenClassifier } from "../model/tokenClassifier.ts";
 import type { StackModel } from "../model/transformerModel.ts";
 
-/** The kind of model for a kind of config. */
+/** The class of the model that a config of type C describes. */
 export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends TokenClassifierConfig
   ? TokenClassifier
   : C extends ClassifierConfig
@@ -37,8 +37,8 @@ export function buildModel<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Builds the stack of a config without a head, as transformers' AutoModel does. Throws for architectures that do not
- * support this.
+ * Builds the base model of a config without a head, as transformers' AutoModel does. Throws for architectures that do
+ * not support this.
  */
 export function buildStack(
   architecture: Architecture,

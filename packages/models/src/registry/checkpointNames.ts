@@ -2,15 +2,15 @@ import type { SafetensorsFile } from "@lowrank/core";
 import type { ArchitectureConfig } from "../config/architectureConfig.ts";
 import type { Architecture } from "../model/architecture.ts";
 
-/** Names of head modules in transformers. */
+/** Names of head modules in transformers' models. */
 const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 
-/** Returns the first component of a dotted name. */
+/** Returns the part of a dotted name before the first dot. */
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a checkpoint with the model's parameter names, without tensors that the model does not use. Handles
- * checkpoints that were saved without a head or with older names.
+ * Returns a view of a checkpoint under the model's parameter names, without tensors that the model does not use.
+ * Supports checkpoints that were saved without a head, or with older names.
  */
 export function renameToModelNames<C extends ArchitectureConfig>(
   file: SafetensorsFile,
@@ -28,8 +28,8 @@ export function renameToModelNames<C extends ArchitectureConfig>(
 }
 
 /**
- * Returns a file with other tensor names. `stored` maps each new name to its name in the file; other tensors are
- * omitted.
+ * Returns a view of a file under other tensor names. `stored` maps each new name to its name in the file; other tensors
+ * are omitted.
  */
 export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, string>): SafetensorsFile {
   const of = (name: string) => stored.get(name) ?? name;
@@ -45,7 +45,7 @@ export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, strin
   };
 }
 
-/** Returns true if a tensor belongs to a model's head or to the pooler below it. */
+/** Returns true if a tensor belongs to a head, or to the pooler that some heads use. */
 export function isHead(name: string, { stack }: Architecture): boolean {
   return root(name) !== stack || name.startsWith(`${stack}.pooler.`);
 }

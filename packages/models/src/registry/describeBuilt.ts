@@ -38,16 +38,16 @@ export interface ModelDescription<M = CausalLM> {
   readonly ties: readonly Tie[];
   /** Path of the layer that computes the logits. */
   readonly head: string;
-  /** Builds the model with parameters from `source`, on their backend. */
+  /** Builds the model, with parameters from `source`, on their backend. */
   build(source: ParameterSource): M;
 }
 
-/** A stack's structure without head and weights, derived from its config. */
+/** The structure of a base model without a head, derived from its config, without weights. */
 export type StackDescription<M = StackModel> = Omit<ModelDescription<M>, "head">;
 
 /**
- * Returns the structure of the model for a config of `architecture`: paths, shapes and ties. It runs the model's
- * constructor with shapes only, so the description cannot deviate from the model.
+ * Returns the structure of the model of a config: parameter names, shapes, layers and ties. It runs the model's
+ * constructor without data, so the description always matches the model.
  */
 export function describeBuilt<C extends ModelConfig | ClassifierConfig>(
   architecture: Architecture,
@@ -60,7 +60,7 @@ export function describeBuilt<C extends ModelConfig | ClassifierConfig>(
   return { ...describe(config, model, build), head: path } as ModelDescription<ModelOf<C>>;
 }
 
-/** Returns the structure of the stack for a config, without a head, as transformers' AutoModel builds it. */
+/** Returns the structure of the base model of a config, without a head, as transformers' AutoModel builds it. */
 export function describeStack(architecture: Architecture, config: ArchitectureConfig): StackDescription {
   const build = (source: ParameterSource) => buildStack(architecture, config, source);
   return describe(config, onShapes(build), build);
@@ -97,7 +97,7 @@ function describeLayer(path: string, module: Module): LayerDescription | null {
   return { path, kind: "norm", dim: weight.size, bias: bias instanceof Parameter };
 }
 
-/** Returns the names of weights that a model stores as [in, out], unless they are packed. */
+/** Returns the names of weights that a model stores as [in, out] (GPT-2's Conv1D), unless they are packed. */
 export async function conv1dWeights(config: ModelConfig | ClassifierConfig): Promise<ReadonlySet<string>> {
   const { layers } = describeBuilt(await loadArchitecture(config), config);
   return new Set(layers.flatMap(({ kind, path }) => (kind === "conv1d" ? [`${path}.weight`] : [])));

@@ -5,7 +5,10 @@ import { describeModel } from "./describeModel.ts";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./modelConfig.ts";
 import { architectureOf, findArchitecture } from "./registry.ts";
 
-/** Returns the kind of head that a config.json names in `architectures`; "unsaid" if it names none. */
+/**
+ * Returns the kind of head that `architectures` in a config.json names: a sequence classifier, another one, or none
+ * ("unsaid").
+ */
 function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
   const [name] = [fields.raw("architectures") ?? []].flat();
   if (name === undefined) return "unsaid";
@@ -13,8 +16,8 @@ function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
 }
 
 /**
- * Returns true if the `architectures` of a config.json name a sequence classification head. If the config names none:
- * true if the architecture supports that head and no language-model head.
+ * Returns true if `architectures` in a config.json names a sequence classifier. If it names no model: true if the
+ * architecture supports sequence classification but no language-model head.
  */
 export function classifiesSequences(json: unknown, where = "config.json"): boolean {
   const fields = new JsonFields(json, where);
@@ -29,15 +32,15 @@ export interface DescribeConfigOptions {
   /** The config's name in error messages. Default "config.json". */
   where?: string;
   /**
-   * Adds a classification head if the architecture supports one, as transformers does. Default: the head that the
-   * config names.
+   * True to describe a sequence classifier if the architecture supports it. Default: the kind of model that the config
+   * names.
    */
   classifies?: boolean;
 }
 
 /**
- * Returns the structure of the model of a `config.json`: a sequence classifier or a language model. For other heads, it
- * describes the stack without a head, as transformers' AutoModel builds it.
+ * Returns the structure of the model that a `config.json` describes: a sequence classifier or a language model. If the
+ * architecture supports neither, the base model without a head, as transformers' AutoModel builds it.
  */
 export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
   checkOptions("describeConfig", options, { where: true, classifies: true });

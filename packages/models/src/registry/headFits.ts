@@ -1,17 +1,17 @@
 import { JsonFields } from "../config/jsonFields.ts";
 import type { Architecture } from "../model/architecture.ts";
 
-/** Returns true for architectures with a language-model head. */
+/** Returns true if the architecture supports a language-model head. */
 export function writes({ heads }: Architecture): boolean {
   return heads.causalLM !== undefined;
 }
 
-/** Returns true for architectures with a sequence classification head. */
+/** Returns true if the architecture supports a sequence classification head. */
 export function classifies({ heads }: Architecture): boolean {
   return heads.sequenceClassification !== undefined;
 }
 
-/** Returns the fields of a language model's `config.json`. Throws for the config of a sequence classifier. */
+/** Returns the fields of a language model's `config.json`. Throws if the config is for a sequence classifier. */
 export function languageFields(json: unknown, where: string): JsonFields {
   const fields = new JsonFields(json, where);
   const [head] = [fields.raw("architectures") ?? []].flat();

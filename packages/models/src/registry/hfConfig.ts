@@ -7,7 +7,7 @@ import {
 import { classifierHeadToHf } from "../config/classifierHead.ts";
 import type { Architecture } from "../model/architecture.ts";
 
-/** Returns the `config.json` object for a config of `architecture`; see `toHfConfig`. */
+/** Converts a config of `architecture` to a `config.json` object; see `toHfConfig`. */
 export function hfConfig(
   { heads, ...architecture }: Architecture,
   config: ModelConfig | ClassifierConfig,
@@ -26,7 +26,7 @@ export function hfConfig(
     model_type: config.modelType,
     torch_dtype: options.dtype ?? "float32",
   };
-  // The key order of transformers.
+  // transformers sorts the keys.
   const sorted = Object.keys(keys).sort();
   return Object.fromEntries(sorted.map((key) => [key, keys[key]]));
 }

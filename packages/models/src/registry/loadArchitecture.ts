@@ -2,7 +2,7 @@ import { nearestName } from "@lowrank/core/internal";
 import type { Architecture } from "../model/architecture.ts";
 import { registered } from "./registeredArchitectures.ts";
 
-// A web page that loads a model downloads this table and the model's own architecture, not all architectures.
+// A web page that loads a model downloads only the table of loaders and the model's own architecture.
 
 const loaders = async () => (await import("./architectureLoaders.ts")).architectureLoaders;
 
@@ -25,7 +25,7 @@ export async function loadArchitecture({ modelType }: { readonly modelType: stri
   throw unknownArchitecture(modelType, await architectureNames());
 }
 
-/** Returns the error for a config whose architecture is not one of `names`. */
+/** Returns the error for a model type that is not in `names`. It suggests the nearest name. */
 export function unknownArchitecture(modelType: string, names: readonly string[]): Error {
   const near = nearestName(modelType, names);
   return new Error(

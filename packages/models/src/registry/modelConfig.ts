@@ -30,22 +30,22 @@ export function parseTokenClassifierConfig(json: unknown, where = "config.json")
   return { ...parseClassifierConfig(json, where), problemType: null, perToken: true };
 }
 
-/** Reads the JSON value of a `config.json` for a stack without a head. `where` is its name in error messages. */
+/** Reads the JSON value of a `config.json` for a base model without a head. `where` is its name in error messages. */
 export function parseStackConfig(json: unknown, where = "config.json"): ArchitectureConfig {
   const fields = new JsonFields(json, where);
   return architectureIn(fields, ({ create }) => create !== undefined).readConfig(fields);
 }
 
 /**
- * Finds the architecture of a config's `model_type`. If it is unknown or does not satisfy `fit`, throws an error that
- * lists the ones that do.
+ * Returns the architecture for the `model_type` of a config. If it is unknown or `fit` returns false for it, throws an
+ * error that lists the architectures for which `fit` returns true.
  */
 function architectureIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Architecture {
   const names = architectures().flatMap((one) => (fit(one) ? [one.modelType] : []));
   return architectureOf({ modelType: fields.oneOf("model_type", names) });
 }
 
-/** Returns the `config.json` object of a config, with the keys of transformers 4, which transformers 5 also reads. */
+/** Converts a config to a `config.json` object with the keys of transformers 4, which transformers 5 also reads. */
 export function toHfConfig(
   config: ModelConfig | ClassifierConfig,
   options: { dtype?: string } = {},

@@ -4,7 +4,7 @@ import type { Architecture } from "../model/architecture.ts";
 import { parseModelConfig } from "./modelConfig.ts";
 import { architectures } from "./registry.ts";
 
-/** Returns the `config.json` objects of published models by name, for architectures that satisfy `chosen`. */
+/** Returns the `config.json` objects of published models by name, for architectures for which `chosen` returns true. */
 function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap<string, object> {
   const ofOne = ({ modelType, presets = {} }: Architecture): [string, object][] =>
     Object.entries(presets).map(([name, json]) => [name, { model_type: modelType, ...json }]);
@@ -13,12 +13,14 @@ function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap
 
 const writes = ({ heads }: Architecture): boolean => heads.causalLM !== undefined;
 
-/** Returns the names of published language models with built-in configs. */
+/** Returns the names of published language models whose configs are built in. */
 export function presetNames(): string[] {
   return [...presetsOf(writes).keys()];
 }
 
-/** Returns the names of published models without a language-model head, such as encoders, with built-in configs. */
+/**
+ * Returns the names of published models without a language-model head, such as encoders, whose configs are built in.
+ */
 export function stackPresetNames(): string[] {
   return [...presetsOf((one) => !writes(one)).keys()];
 }

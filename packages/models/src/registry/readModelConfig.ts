@@ -20,8 +20,8 @@ export async function readClassifierConfig(files: ModelFiles): Promise<Classifie
 }
 
 /**
- * Loads the architecture of a config's `model_type`. If it is unknown or does not satisfy `fit`, throws an error that
- * lists the ones that do.
+ * Loads the architecture for the `model_type` of a config. If it is unknown or `fit` returns false for it, throws an
+ * error that lists the architectures for which `fit` returns true.
  */
 async function loadIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Promise<Architecture> {
   const found = await loadKnown(String(fields.raw("model_type")));

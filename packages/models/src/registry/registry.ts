@@ -3,7 +3,7 @@ import * as known from "./architectures.ts";
 import { unknownArchitecture } from "./loadArchitecture.ts";
 import { registered } from "./registeredArchitectures.ts";
 
-// Importing this file loads all architectures. Asynchronous code imports loadArchitecture.ts instead.
+// Importing this file loads all architectures. Code that can wait imports loadArchitecture.ts instead.
 
 const own = Object.values(known).map((architecture) => architecture as Architecture);
 

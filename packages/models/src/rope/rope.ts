@@ -3,13 +3,13 @@ import { plainFrequencies } from "./rope/plainFrequencies.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 
-/** A length for which no scaling changes the frequencies. */
+/** A sequence length at which every scaling uses its frequencies for short sequences. */
 const oneToken = 1;
 
 /**
- * Returns the rotary frequencies of `dim` elements of a head, one per pair, in radians per position. `length` is the
- * sequence length for scalings that depend on it. Each step rounds to f32 as in transformers, since a difference of one
- * ulp in a frequency rotates token 1000 by 6e-5.
+ * Returns the rotary frequencies for `dim` elements of a head, one per pair, in radians per position. `length` is the
+ * sequence length, which some scalings depend on. Each step rounds to f32 as in transformers, since an error of one ulp
+ * in a frequency rotates token 1000 by 6e-5.
  */
 export function inverseFrequencies(
   { theta, scaling }: Pick<RopeConfig, "theta" | "scaling">,
@@ -26,8 +26,8 @@ function lengthFor(scaling: RopeConfig["scaling"], length: number): number {
 }
 
 /**
- * Returns two limits of the sequence length. Sequences in a shared batch or paged cache may have `sharedPositions`
- * tokens; up to there, frequencies do not depend on the length. Cached keys stay valid up to `cachedPositions` tokens.
+ * Returns two sequence lengths. Up to `sharedPositions` tokens, frequencies do not depend on the length, so sequences
+ * can share a row or a paged batch. Up to `cachedPositions` tokens, cached keys stay valid.
  */
 export function ropePositions(
   { scaling }: RopeConfig,
@@ -39,11 +39,11 @@ export function ropePositions(
   return { sharedPositions, cachedPositions: rebuilds ? sharedPositions : maxPositions };
 }
 
-/** Token positions that are given as a tensor. */
+/** Positions of tokens that the caller set with `positionIds`. */
 export interface GivenPositions {
-  /** i32 [B, T]. */
+  /** The positions, i32 [B, T]. */
   readonly ids: Tensor;
-  /** The largest value in `ids`; null if the caller did not specify it. */
+  /** The largest value in `ids`; null if the caller did not give it. */
   readonly largest: number | null;
 }
 
@@ -62,9 +62,9 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns a function that rotates x [B, T, H, d] by position: `offset` + index, or the given positions. For scalings
-   * that depend on the sequence length, throws in two cases: for `several` long sequences in a row or in a paged batch,
-   * and for given positions without the largest one.
+   * Returns a function that rotates x [B, T, H, d] by the position of each token: `offset` + index, or the `given`
+   * position. If the frequencies depend on the sequence length, throws if long sequences share a row or a paged batch
+   * (`several`), or if the largest given position is unknown.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);
@@ -74,7 +74,8 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns the number of positions that the tables must cover. The largest given position is not read from the tensor.
+   * Returns how many positions the cos and sin tables must cover. Uses `largest`, since reading the tensor of positions
+   * would be slow.
    */
   #reach({ largest }: GivenPositions): number {
     if (largest !== null) return largest + 1;

@@ -4,7 +4,7 @@ import { type RopeScaling, ropeKindOf, ropeKinds } from "./rope/ropeKinds.ts";
 /** The settings of a rotary embedding: its base `theta` and its scaling for long contexts. */
 export interface RopeConfig {
   theta: number;
-  /** The fraction of a head's elements that are rotated; these are the first ones. */
+  /** The fraction of a head's elements that rotate, from the first on. */
   partialRotaryFactor: number;
   scaling: RopeScaling | null;
 }
@@ -17,11 +17,11 @@ export interface RopeDefaults {
   readonly partialRotaryFactor?: number;
   /** Default of `original_max_position_embeddings`. */
   readonly originalMaxPositionEmbeddings?: number;
-  /** Additional names for `rope_type` values. */
+  /** Other names that this architecture uses for `rope_type` values. */
   readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;
 }
 
-/** Sizes from which the rotary embedding is computed, and an architecture's defaults. */
+/** What the settings of a rotary embedding are read with: sizes of the model, and defaults of its architecture. */
 interface RopeContext extends RopeDefaults {
   readonly headDim: number;
   readonly maxPositionEmbeddings: number;
@@ -34,7 +34,7 @@ export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
   return ropeFrom(fields, fields.object("rope_parameters") ?? fields.object("rope_scaling"), context);
 }
 
-/** Reads the rotary embedding from `parameters`, and missing keys from the whole config. */
+/** Reads the settings of a rotary embedding from `parameters`, and keys that it lacks from the whole config. */
 export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
   const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
   const theta = where("rope_theta").positive("rope_theta", context.theta ?? 10000);
@@ -91,7 +91,7 @@ export function ropeToHf({ theta, partialRotaryFactor, scaling }: RopeConfig): R
   };
 }
 
-/** Returns the maximum number of positions: the config's, or a scaling's if that is larger. */
+/** Returns the maximum number of positions: the larger of the config's and the scaling's. */
 export function ropeReach({ scaling }: RopeConfig, maxPositionEmbeddings: number): number {
   return Math.max(maxPositionEmbeddings, (scaling && ropeKindOf(scaling).reach?.(scaling)) ?? 0);
 }

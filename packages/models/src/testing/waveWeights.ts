@@ -1,7 +1,10 @@
 import { type Shape, tensor } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
 
-/** Returns weights that depend only on a name's index among a model's sorted names, as in the Python scripts. */
+/**
+ * Returns a source of weights that depend only on the element's index and the parameter's index among `names`, as in
+ * the Python scripts that make test data.
+ */
 function wave(names: readonly string[]): (name: string, shape: Shape) => Parameter {
   return (name, shape) => {
     const place = names.indexOf(name);
@@ -18,8 +21,8 @@ function wave(names: readonly string[]): (name: string, shape: Shape) => Paramet
 }
 
 /**
- * Makes a model whose weights a Python script can reproduce: sines of the index of each name among the sorted names,
- * and of the index of each element.
+ * Makes a model with weights that a Python script can reproduce: sines of the element's index and the parameter's index
+ * among all names, sorted.
  */
 export function filled<M extends { namedParameters(): Iterable<readonly [string, unknown]> }>(
   make: (source: (name: string, shape: Shape) => Parameter) => M,

@@ -5,7 +5,7 @@ import { splitBehaviors } from "./pipeline/splits.ts";
 import type { ModelJson } from "./pipeline/tokenModel.ts";
 import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
 
-/** Upper limit of token ids. No vocabulary is this large, and tables are as long as the highest id. */
+/** Upper limit of token ids. No vocabulary is this large, and tables have an entry for each id up to the highest. */
 const endOfIds = 2 ** 24;
 
 const isId = (id: unknown): boolean => Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < endOfIds;
@@ -31,8 +31,8 @@ function listIn(fields: JsonFields, key: string): unknown[] {
 }
 
 /**
- * Throws if a `tokenizer.json` cannot be used or could take very long to use. Reasons are unknown or incomplete parts,
- * invalid ids, and regular expressions with unbounded matching time. The error names the file and the field.
+ * Throws if a `tokenizer.json` cannot be used, or could take very long to use: because of unknown or incomplete parts,
+ * invalid ids, or regular expressions without a limit on matching time. The error names the file and the field.
  */
 export function checkTokenizer(json: unknown, where: string): void {
   const fields = new JsonFields(json, where);
@@ -56,7 +56,7 @@ function checkAddedTokens(fields: JsonFields): void {
   }
 }
 
-/** Checks of each model type: its vocabulary and the fields that it requires. */
+/** For each model type, a function that checks its vocabulary and the fields that it requires. */
 const models: Readonly<Record<string, (model: JsonFields) => void>> = {
   BPE: (model) => {
     checkVocabulary(model);
@@ -79,7 +79,7 @@ const models: Readonly<Record<string, (model: JsonFields) => void>> = {
 
 function checkModel(json: unknown, model: JsonFields): void {
   const type = model.raw("type");
-  // Older files have no type.
+  // Older files do not name the type.
   if (type === undefined) {
     if (model.isNull("type") || typeof model.raw("vocab") !== "object")
       throw model.bad("type", Object.keys(models).join(", "));
@@ -154,7 +154,7 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
   },
 };
 
-/** Maximum depth and length of sequences of parts. */
+/** Maximum nesting depth of sequences of parts (such as normalizers), and maximum number of parts in a sequence. */
 const [deepest, mostParts] = [20, 100];
 
 function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: number): void {
@@ -187,7 +187,7 @@ function checkPattern(fields: JsonFields, key: string): void {
   if (reason) throw pattern.bad("Regex", `an expression that is matched in bounded time, and ${reason}`);
 }
 
-/** Maximum number of pieces of a template. Real templates have a few. */
+/** Maximum number of pieces in a post-processor's template. Real templates have a few. */
 const mostPieces = 1000;
 
 function checkTemplate(fields: JsonFields, key: string): void {
@@ -209,7 +209,7 @@ function checkTemplate(fields: JsonFields, key: string): void {
 export function checkTokenizerConfig(json: unknown, where: string): void {
   const fields = new JsonFields(json, where);
   const more = fields.raw("additional_special_tokens") ?? [];
-  // transformers 5 writes some as an object by name.
+  // transformers 5 may write an object with the token's name as key.
   if (typeof more !== "object") throw fields.bad("additional_special_tokens", "a list of tokens");
   fields.boolean("clean_up_tokenization_spaces", false);
 }

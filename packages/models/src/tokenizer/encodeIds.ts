@@ -5,24 +5,24 @@ import type { Frame } from "./pipeline/postProcessors.ts";
 import type { PreTokenizer } from "./pipeline/preTokenizers.ts";
 import type { TokenModel } from "./pipeline/tokenModel.ts";
 
-/** The steps that turn a text into ids, in order. */
+/** The steps that convert a text to ids, in the order in which they run. */
 export interface EncodingParts {
-  /** Splits off tokens that are matched before a text is normalized. */
+  /** Finds added tokens in the text, before it is normalized. */
   readonly rawTokens: AddedTokenSplitter;
   readonly normalizer: Normalizer;
-  /** Splits off tokens that are matched in the normalized text. */
+  /** Finds added tokens in the normalized text. */
   readonly normalizedTokens: AddedTokenSplitter;
   readonly preTokenizer: PreTokenizer;
   readonly model: TokenModel;
   readonly frame: Frame;
 }
 
-/** Returns the ids of a text. Throws `UnknownTextError` for a text without ids. */
+/** Converts a text to ids. Throws `UnknownTextError` for a text that has no ids. */
 export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
 
 /**
- * Returns a function that encodes a text word by word. It caches the ids of short words, so that 10 MB of text take
- * seconds, and does not store a list of the words.
+ * Returns a function that converts a text to ids, word by word. It caches the ids of short words, so that 10 MB of text
+ * take seconds, and never holds a list of all words.
  */
 export function encoderOf({
   rawTokens,
@@ -74,11 +74,14 @@ export function encoderOf({
   };
 }
 
-/** Maximum number of cached words, and their maximum length. Longer words would keep the whole text in memory. */
+/**
+ * Maximum number of cached words, and maximum length of a cached word. A cached long word could keep the whole text in
+ * memory.
+ */
 const mostWords = 20_000;
 const longestKnown = 12;
 
-/** Caches results for short words. Empties the cache when it is full. */
+/** Returns `make` with a cache for short words. The cache is emptied when it is full. */
 function remembering<T>(make: (word: string) => T): (word: string) => T {
   const known = new Map<string, T>();
   return (word) => {

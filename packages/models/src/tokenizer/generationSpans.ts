@@ -1,12 +1,12 @@
 import type { ChatMessage } from "./chatTemplate.ts";
 import { renderChat } from "./renderChat.ts";
 
-/** A part of a rendered conversation, [start, end), in UTF-16 code units. */
+/** A range [start, end) of a rendered conversation, in UTF-16 code units. */
 export type TextSpan = readonly [start: number, end: number];
 
 /**
- * Returns the parts of a rendered conversation between `{% generation %}` and `{% endgeneration %}`, with the same
- * bounds as in transformers.
+ * Returns the ranges of a rendered conversation that the template puts between `{% generation %}` and `{% endgeneration
+ * %}`, with the same bounds as in transformers.
  */
 export function findGenerationSpans(
   template: string,

@@ -1,10 +1,10 @@
 /**
- * Number of ids in a list before it becomes an Int32Array. One list of millions of ids would be copied many times as it
- * grows.
+ * Number of ids after which a part of the list becomes an Int32Array. A single array of millions of ids would be copied
+ * many times while it grows.
  */
 const idsInPiece = 65_536;
 
-/** Collects the ids of a text. */
+/** Collects the ids of a long text without copying them again and again. */
 export class IdList {
   readonly #pieces: Int32Array[] = [];
   #last: number[] = [];

@@ -2,13 +2,15 @@ import { Template } from "../jinja/template.ts";
 import type { ChatMessage, ChatTemplateOptions } from "./chatTemplate.ts";
 import type { TextSpan } from "./generationSpans.ts";
 
-/** The parsed template of the last call, since a data set renders the same one thousands of times. */
+/**
+ * The template of the last call, parsed. It is kept because a data set renders the same template thousands of times.
+ */
 let parsed: { source: string; template: Template } | undefined;
 
 /** A rendered conversation. */
 interface RenderedChat {
   text: string;
-  /** The parts of the text inside `{% generation %}`. */
+  /** The ranges of the text that the template marks with `{% generation %}`. */
   generation: readonly TextSpan[];
 }
 
@@ -43,10 +45,10 @@ export function renderChat(
   }
 }
 
-/** Keys of a message that may contain its reasoning, highest priority first. */
+/** Keys under which a message may contain its reasoning. The first that is set is used. */
 const reasoningFields = ["reasoning_content", "thinking", "reasoning"] as const;
 
-/** Returns a message without null values, and with its reasoning under the keys that templates read. */
+/** Returns a copy of a message without null values, and with its reasoning under each key that templates may read. */
 function withoutNulls(message: ChatMessage): Record<string, unknown> {
   const entries = Object.entries(message).filter(([, value]) => value !== null && value !== undefined);
   const plain: Record<string, unknown> = Object.fromEntries(entries);

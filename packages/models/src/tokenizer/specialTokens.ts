@@ -1,6 +1,6 @@
 const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] as const;
 
-/** The name of a special token in `tokenizer_config.json`. */
+/** A key of a special token in `tokenizer_config.json`, such as "eos_token". */
 export type SpecialTokenName = (typeof names)[number];
 
 /**

@@ -3,16 +3,19 @@ import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 
 /** Options of a `StreamDecoder`. */
 export interface StreamDecoderOptions extends DecodeOptions {
-  /** Ids before the stream. The text continues theirs, so that a leading space is kept. Default none. */
+  /**
+   * Ids that come before the stream, such as the prompt. They are not output, but the first new id is decoded as
+   * following them, so its leading space is kept. Default: none.
+   */
   after?: ArrayLike<number>;
 }
 
 /** Decodes token ids one at a time to pieces of text that consist of whole characters. */
 export class StreamDecoder {
   readonly #decode: (ids: number[]) => string;
-  /** Ids whose text was returned; the context of the following ids. */
+  /** Ids whose text was returned before. The next ids are decoded after them. */
   #context: number[];
-  /** Ids whose text is held back. */
+  /** Ids that do not form whole characters yet, whose text is held back. */
   #pending: number[] = [];
 
   constructor(
@@ -29,14 +32,14 @@ export class StreamDecoder {
   push(id: number): string {
     this.#pending.push(id);
     const text = this.#pendingText();
-    // U+FFFD at the end may be an incomplete character or part of the text; the next ids decide.
+    // U+FFFD at the end may mean an incomplete character, which the next ids may complete.
     if (text === "" || text.endsWith("\uFFFD")) return "";
     this.#context = this.#pending;
     this.#pending = [];
     return text;
   }
 
-  /** Returns the text still held back. Call it once, at the end. */
+  /** Returns the text that is still held back. Call it once, at the end of the stream. */
   flush(): string {
     const text = this.#pending.length > 0 ? this.#pendingText() : "";
     this.#context = [...this.#context, ...this.#pending];
@@ -45,8 +48,8 @@ export class StreamDecoder {
   }
 
   /**
-   * Returns the text that the pending ids add to the context. If they change the context's text, as after invalid
-   * UTF-8, returns the text of the pending ids alone.
+   * Returns the text that the held-back ids add after the context. If they change the context's own text, which invalid
+   * UTF-8 can cause, returns the text of these ids alone.
    */
   #pendingText(): string {
     const before = this.#decode(this.#context);
@@ -55,7 +58,7 @@ export class StreamDecoder {
   }
 }
 
-/** Returns a function that decodes tokens which follow other tokens. */
+/** Returns a function that decodes tokens as the continuation of other tokens. */
 export function textAfter(
   tokenizer: ConstructorParameters<typeof StreamDecoder>[0],
 ): (before: readonly number[], tokens: readonly number[]) => string {

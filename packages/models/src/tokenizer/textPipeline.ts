@@ -5,19 +5,20 @@ import { modelType } from "./pipeline/models.ts";
 import { UnknownTextError } from "./pipeline/tokenModel.ts";
 import { encodingParts, matchedText, type TokenizerJson } from "./tokenizerJson.ts";
 
-/** The fields of a `tokenizer_config.json` that change the decoded text. */
+/** The fields of a `tokenizer_config.json` that affect decoding. */
 export interface TokenizerConfigJson {
   readonly clean_up_tokenization_spaces?: boolean;
-  /** Additional special tokens: a list, or an object by name. */
+  /** Additional special tokens, as a list, or as an object with their names as keys. */
   readonly additional_special_tokens?: object | null;
 }
 
-/** The tokenizer that a `tokenizer.json` describes. Its ids and texts equal the results of Python's `tokenizers`. */
+/** The tokenizer of a `tokenizer.json`. Its ids and texts are equal to the results of Python's `tokenizers`. */
 export class TextPipeline {
-  /** Ids by token, including added tokens. */
+  /** The id of each token, including added tokens. */
   readonly #ids: ReadonlyMap<string, number>;
   /**
-   * Tokens by id as the decoder receives them: added tokens in normalized form if they are matched in normalized text.
+   * The token of each id as the decoder receives it: an added token that is matched in normalized text is itself
+   * normalized.
    */
   readonly #decoded = new Map<number, string>();
   readonly #special: ReadonlySet<string>;
@@ -27,7 +28,7 @@ export class TextPipeline {
   readonly #writesBytes: boolean;
   readonly #cleansUp: boolean;
   readonly #label: string;
-  /** The field that specifies the unknown token. */
+  /** The field of `tokenizer.json` that sets the unknown token, for error messages. */
   readonly #unknownKey: string;
 
   constructor(json: TokenizerJson, config: TokenizerConfigJson, label: string) {
@@ -50,12 +51,12 @@ export class TextPipeline {
     this.#unknownKey = modelType(json.model) === "Unigram" ? "unk_id" : "unk_token";
   }
 
-  /** Number of tokens, including added tokens. */
+  /** Number of different tokens, including added tokens. */
   get size(): number {
     return this.#ids.size;
   }
 
-  /** Returns the id of a token by its text; undefined if there is no such token. */
+  /** Returns the id of the token with this text; undefined if there is none. */
   idOf(token: string): number | undefined {
     return this.#ids.get(token);
   }
@@ -82,7 +83,10 @@ export class TextPipeline {
     return this.#cleansUp ? cleanUpSpaces(text) : text;
   }
 
-  /** Returns the bytes of a byte-level token or a byte token; undefined for other tokens. */
+  /**
+   * Returns the bytes that a byte-level token, or a byte token such as `<0x0A>`, stands for; undefined for other
+   * tokens.
+   */
   rawBytes(id: number): Uint8Array | undefined {
     const token = this.#decoded.get(id) ?? "";
     const byte = this.#writesBytes ? byteOfToken(token) : undefined;

@@ -8,7 +8,7 @@ import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
 import { TextPipeline } from "./textPipeline.ts";
 import type { TokenizerJson } from "./tokenizerJson.ts";
 
-/** The contents of a tokenizer's files as JSON values. */
+/** The contents of a tokenizer's files, parsed. */
 export interface TokenizerParts {
   tokenizerJson: object;
   tokenizerConfig?: object;
@@ -23,7 +23,7 @@ export class Tokenizer {
   readonly bosTokenId: number | null;
   readonly eosTokenId: number | null;
   readonly padTokenId: number | null;
-  /** Number of ids, including added tokens. */
+  /** Number of different tokens, including added tokens. */
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
   readonly #pipeline: TextPipeline;
@@ -55,8 +55,8 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer from the JSON values of its files. Unlike the constructor, it checks them completely. Throws an
-   * error that names the file and the field if they cannot be used.
+   * Makes a tokenizer from the parsed contents of its files. Unlike the constructor, it checks them completely, and
+   * throws an error that names the file and the field if they cannot be used.
    */
   static async fromParts(parts: TokenizerParts): Promise<Tokenizer> {
     const { checkTokenizer, checkTokenizerConfig } = await import("./checkTokenizer.ts");
@@ -67,8 +67,8 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the ids of a text. Special tokens in the text are recognised. `addSpecialTokens` false adds no special
-   * tokens around it; default true.
+   * Converts a text to ids. Special tokens in the text are recognised. `addSpecialTokens` adds special tokens around
+   * the text, such as BOS. Default true.
    */
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
     checkOptions("encode", options, { addSpecialTokens: true });
@@ -80,7 +80,7 @@ export class Tokenizer {
     return this.#pipeline.encode(text, options.addSpecialTokens ?? true);
   }
 
-  /** Returns the text of token ids. Invalid UTF-8 becomes U+FFFD. */
+  /** Converts ids to text. Invalid UTF-8 becomes U+FFFD. */
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
     checkOptions("decode", options, decodeKeys);
     if (typeof ids?.length !== "number" || typeof ids === "string") {
@@ -96,23 +96,23 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the UTF-8 bytes that a token adds within a text; they may be an incomplete character. For a special token,
+   * Returns the UTF-8 bytes that a token adds inside a text, which may be part of a character. For a special token,
    * these are the bytes of its name.
    */
   tokenBytes(id: number): Uint8Array {
     const alone = this.decode([id]);
-    // Decoders may remove the space before the first word, but not before the second.
+    // Decode the token twice: decoders may remove the space before the first word of a text, but not before the second.
     return this.#pipeline.rawBytes(id) ?? new TextEncoder().encode(this.decode([id, id]).slice(alone.length));
   }
 
-  /** Returns the id of a token by its text in the vocabulary; null if there is no such token. */
+  /** Returns the id of the token with this text in the vocabulary; null if there is none. */
   tokenId(token: string): number | null {
     return this.#pipeline.idOf(token) ?? null;
   }
 
   /**
-   * Renders a conversation as text. Encode the text with `addSpecialTokens: false`, since templates already write
-   * special tokens. Throws if the tokenizer has no chat template.
+   * Renders a conversation as text, with the chat template. Encode the text with `addSpecialTokens: false`, since
+   * templates write special tokens themselves. Throws if the tokenizer has no chat template.
    */
   async applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Promise<string> {
     checkOptions("applyChatTemplate", options, { addGenerationPrompt: true, variables: true });
@@ -127,7 +127,7 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes, which templates mark
+   * Returns the ranges [start, end) of `applyChatTemplate(messages)` that the assistant writes. Templates mark them
    * with `{% generation %}`; null for templates without this mark.
    */
   async generationSpans(messages: readonly ChatMessage[]): Promise<TextSpan[] | null> {
@@ -145,7 +145,7 @@ export class Tokenizer {
   }
 }
 
-/** Makes the pipeline from the files. Throws an error that names the file if that is not possible. */
+/** Makes the tokenizer from the parsed files. If that fails, the error names the file. */
 function make(tokenizerJson: object, config: object, label: string): TextPipeline {
   try {
     return new TextPipeline(tokenizerJson as TokenizerJson, config, label);

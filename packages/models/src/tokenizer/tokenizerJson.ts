@@ -7,7 +7,7 @@ import { frameOf, type PostProcessorJson } from "./pipeline/postProcessors.ts";
 import { type PreTokenizerJson, preTokenizerOf } from "./pipeline/preTokenizers.ts";
 import type { ModelJson } from "./pipeline/tokenModel.ts";
 
-/** A `tokenizer.json`. */
+/** The contents of a `tokenizer.json`. */
 export interface TokenizerJson {
   readonly added_tokens?: readonly AddedToken[];
   readonly normalizer: NormalizerJson | null;
@@ -17,14 +17,14 @@ export interface TokenizerJson {
   readonly decoder: DecoderJson | null;
 }
 
-/** Returns true if a token is matched in the normalized text. */
+/** Returns true if an added token is matched in the normalized text. */
 const isNormalized = ({ normalized, special }: AddedToken): boolean => normalized ?? !special;
 
-/** Returns the text that matches an added token, which is also its text for the decoder. */
+/** Returns the text that an added token matches, which the decoder also receives for it. */
 export const matchedText = (token: AddedToken, normalizer: Normalizer): string =>
   isNormalized(token) ? normalizer.normalize(token.content) : token.content;
 
-/** Makes the encoding steps of a `tokenizer.json`. */
+/** Makes the steps that convert a text to ids, from a `tokenizer.json`. */
 export function encodingParts(json: TokenizerJson): EncodingParts {
   const added = json.added_tokens ?? [];
   const model = modelOf(json.model);

@@ -1,4 +1,4 @@
-/** Kinds of fields with one value; "?" marks optional fields. */
+/** The kinds of values that a field can have. "?" marks optional fields. */
 export type ValueKind =
   | "text"
   | "text?"
@@ -13,7 +13,10 @@ export type ValueKind =
   | "template"
   | "template?";
 
-/** The part types of a section with their fields. "parts" is a nested list of parts of the same section. */
+/**
+ * The types of parts (such as normalizers) that a section may contain, with the kinds of their fields. "parts" is a
+ * list of parts of the same section.
+ */
 export type KnownParts = Readonly<Record<string, Readonly<Record<string, ValueKind | "parts">>>>;
 
 const patternAndContent = { pattern: "pattern", content: "text?" } as const;
@@ -73,7 +76,7 @@ const decoder: KnownParts = {
   ByteFallback: {},
 };
 
-/** The supported parts of a `tokenizer.json`, by section and type, with their fields. */
+/** The supported types of parts in each section of a `tokenizer.json`, with their fields. */
 export const tokenizerParts: Readonly<Record<string, KnownParts>> = {
   normalizer,
   pre_tokenizer: preTokenizer,

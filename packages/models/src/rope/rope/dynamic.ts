@@ -1,7 +1,7 @@
 import { f32, plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Dynamic NTK scaling: the base theta grows for sequences longer than in training. */
+/** Dynamic NTK scaling: theta grows with the length of sequences that are longer than in training. */
 export interface DynamicRopeScaling {
   type: "dynamic";
   factor: number;

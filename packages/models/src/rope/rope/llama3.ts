@@ -1,7 +1,7 @@
 import { f32, plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Llama 3.1's scaling, which depends on the wavelength. */
+/** Llama 3.1's scaling: low frequencies are divided by `factor`, high ones are kept, with a smooth transition. */
 export interface Llama3RopeScaling {
   type: "llama3";
   factor: number;
@@ -12,7 +12,7 @@ export interface Llama3RopeScaling {
 
 function scaled(f: number, scaling: Llama3RopeScaling): number {
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: original } = scaling;
-  // PyTorch computes number / tensor as the tensor's reciprocal times the number.
+  // PyTorch computes number / tensor as number * (1 / tensor), with rounding after each step.
   const wavelength = f32(f32(1 / f) * f32(2 * Math.PI));
   if (wavelength < original / highFreqFactor) return f;
   if (wavelength > original / lowFreqFactor) return f / factor;

@@ -3,15 +3,16 @@ import { f32, wavelengths } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
 /**
- * LongRoPE: each wavelength has its own factor, from `shortFactor` for short sequences or `longFactor` for long ones.
+ * LongRoPE: each frequency is divided by its own factor, in `shortFactor` for short sequences and `longFactor` for long
+ * ones.
  */
 export interface LongRopeScaling {
   type: "longrope";
-  /** The factor of cos and sin. */
+  /** Factor by which cos and sin are multiplied. */
   attentionFactor: number;
   shortFactor: number[];
   longFactor: number[];
-  /** Maximum number of tokens of a short sequence. */
+  /** Maximum number of tokens in a short sequence. */
   originalMaxPositionEmbeddings: number;
 }
 
@@ -22,7 +23,10 @@ function readFactors(fields: JsonFields, key: string, length: number): number[] 
   throw fields.bad(key, `a list of ${length} positive numbers, one for each rotated pair of a head's elements`);
 }
 
-/** Returns the default factor of cos and sin, for `factor` times the original number of positions `original`. */
+/**
+ * Returns the default of `attentionFactor`. `original` is the number of positions in the original training, and
+ * `factor` the ratio of the new number to it.
+ */
 export function defaultAttentionFactor(factor: number, original: number): number {
   return factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
 }

@@ -1,7 +1,7 @@
-/** Rounds to f32, as every step of transformers' arithmetic does. */
+/** Rounds to f32, as transformers does after every step. */
 export const f32: (x: number) => number = Math.fround;
 
-/** Returns theta ** (2 i / dim) for each pair i of `dim` rotated elements, in f32. */
+/** Returns theta ** (2 i / dim), the inverse of the frequency, for each pair i of `dim` elements, in f32. */
 export function wavelengths(theta: number, dim: number): Float32Array {
   return Float32Array.from({ length: dim / 2 }, (_, i) => theta ** f32((2 * i) / dim));
 }

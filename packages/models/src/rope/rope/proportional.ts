@@ -1,15 +1,18 @@
 import { plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Gemma 4's scaling: of all frequencies of a head, only the highest rotate; the others are 0. */
+/**
+ * Gemma 4's scaling: in each head, only the pairs with the highest frequencies rotate, and `factor` divides them. The
+ * other frequencies are 0.
+ */
 export interface ProportionalRopeScaling {
   type: "proportional";
   factor: number;
-  /** The fraction of the frequencies that rotate. */
+  /** Fraction of the pairs of a head that rotate. */
   partialRotaryFactor: number;
 }
 
-/** Gemma 4's scaling. Rotated pairs are half a head apart, and few of them rotate. */
+/** Gemma 4's scaling of a whole head, whose pairs are half a head apart. Pairs with frequency 0 do not rotate. */
 export const proportional: RopeKind<ProportionalRopeScaling> = {
   spansHead: true,
   read: (fields) => {

@@ -6,7 +6,7 @@ import { type ProportionalRopeScaling, proportional } from "./proportional.ts";
 import type { RopeKind } from "./ropeKind.ts";
 import { type YarnRopeScaling, yarn } from "./yarn.ts";
 
-/** The settings of any scaling of rotary embeddings. */
+/** The settings of a scaling of rotary embeddings, of any kind. */
 export type RopeScaling =
   | DynamicRopeScaling
   | LinearRopeScaling
@@ -25,7 +25,7 @@ export const ropeKinds: { readonly [T in RopeScaling["type"]]: RopeKind<Extract<
   yarn,
 };
 
-/** Returns the scaling for the given settings. */
+/** Returns the kind of scaling to which the settings belong. */
 export function ropeKindOf(scaling: RopeScaling): RopeKind<RopeScaling> {
   return ropeKinds[scaling.type] as RopeKind<RopeScaling>;
 }

@@ -6,13 +6,13 @@ import { type RopeKind, readFactor } from "./ropeKind.ts";
 export interface YarnRopeScaling {
   type: "yarn";
   factor: number;
-  /** The factor of cos and sin. */
+  /** Factor by which cos and sin are multiplied. */
   attentionFactor: number;
-  /** Frequencies with at least this many rotations within the original length are kept. */
+  /** Frequencies that complete at least this many rotations within the original length are kept. */
   betaFast: number;
-  /** Frequencies with fewer than this many rotations are divided by `factor`. */
+  /** Frequencies that complete fewer than this many rotations within the original length are divided by `factor`. */
   betaSlow: number;
-  /** True if the ramp's bounds are rounded to whole indices. */
+  /** True to round the bounds of the ramp to whole indices. */
   truncate: boolean;
   originalMaxPositionEmbeddings: number;
 }
@@ -49,7 +49,7 @@ export const yarn: RopeKind<YarnRopeScaling> = {
   attentionFactor: ({ attentionFactor }) => attentionFactor,
   frequencies: (theta, dim, scaling) => {
     const { factor, betaFast, betaSlow, truncate, originalMaxPositionEmbeddings: original } = scaling;
-    // The (fractional) index of the frequency that rotates this many times within the original length.
+    // The index (with a fraction) of the frequency that completes this many rotations within the original length.
     const turning = (times: number) => (dim * Math.log(original / (times * 2 * Math.PI))) / (2 * Math.log(theta));
     const [from, to] = [turning(betaFast), turning(betaSlow)];
     const low = Math.max(truncate ? Math.floor(from) : from, 0);

@@ -4,28 +4,31 @@ import { space, wordCharacter } from "./codePoints.ts";
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Matches only whole words. */
+  /** True to match the token only as a whole word. Default false. */
   readonly single_word?: boolean;
-  /** Includes the white space before it in the match. */
+  /** True to include white space before the token in the match. Default false. */
   readonly lstrip?: boolean;
-  /** Includes the white space after it in the match. */
+  /** True to include white space after the token in the match. Default false. */
   readonly rstrip?: boolean;
-  /** True to match the token in the normalized text. Default true unless the token is special. */
+  /**
+   * True to match the token in the normalized text, false in the original text. Default: true unless the token is
+   * special.
+   */
   readonly normalized?: boolean;
   readonly special?: boolean;
 }
 
-/** A part of a text: an added token, or the text between two added tokens. */
+/** A part of a text: an added token, or the text between added tokens. */
 export type Section =
   | { readonly id: number }
   | {
       readonly id?: undefined;
       readonly text: string;
-      /** True if the part is at the start of the whole text. */
+      /** True if this text is at the start of the whole text. */
       readonly atStart: boolean;
     };
 
-/** A node of a trie of tokens, by UTF-16 code unit. */
+/** A node of a trie, by UTF-16 code unit. `token` is set if a token ends here. */
 interface Node {
   readonly next: Map<number, Node>;
   token?: AddedToken;
@@ -35,11 +38,11 @@ const endsWithWord = new RegExp(`[${wordCharacter}]$`, "u");
 const startsWithWord = new RegExp(`^[${wordCharacter}]`, "u");
 const isSpace = new RegExp(`^${space}$`, "u");
 
-/** Splits texts at added tokens, with the same rules as the Rust library. */
+/** Splits texts at added tokens, by the same rules as Hugging Face's tokenizers library in Rust. */
 export class AddedTokenSplitter {
   readonly #root: Node = { next: new Map() };
 
-  /** `tokens` has pairs of a text to match and its token. The texts must be different. */
+  /** `tokens` are pairs of the text to match and its token. The texts must all be different. */
   constructor(tokens: Iterable<readonly [pattern: string, token: AddedToken]>) {
     for (const [pattern, token] of tokens) {
       if (pattern === "") continue;
@@ -55,8 +58,8 @@ export class AddedTokenSplitter {
   }
 
   /**
-   * Returns the sections of a text. The white space to the right of a token with `rstrip` can contain the next token.
-   * That token is then a section too, unless it has `lstrip`.
+   * Splits a text into sections. White space after a token with `rstrip` may contain the next token. That token becomes
+   * a section too, unless it has `lstrip`.
    */
   split(text: string): Section[] {
     const sections: Section[] = [];
@@ -77,7 +80,7 @@ export class AddedTokenSplitter {
     return sections;
   }
 
-  /** Yields the leftmost non-overlapping matches, and at each position the longest match. */
+  /** Yields non-overlapping matches from left to right; at each position the longest match. */
   *#matches(text: string): Generator<{ token: AddedToken; start: number; end: number }> {
     if (this.#root.next.size === 0) return;
     for (let start = 0; start < text.length; ) {

@@ -1,4 +1,4 @@
-/** The letter of each byte in byte-level vocabularies. A printable byte is its own letter. */
+/** Byte-level vocabularies write each byte as one character (its letter): a printable byte as itself. */
 const byteLetters: readonly string[] = (() => {
   const isPrintable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
@@ -6,19 +6,19 @@ const byteLetters: readonly string[] = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : 256 + others++));
 })();
 
-/** The byte of each letter of byte-level vocabularies. */
+/** The byte that each letter stands for. */
 const bytesOfLetters: ReadonlyMap<string, number> = new Map(byteLetters.map((letter, byte) => [letter, byte] as const));
 
 const encoder = new TextEncoder();
 
-/** Returns the UTF-8 bytes of a text as letters of byte-level vocabularies. */
+/** Returns the UTF-8 bytes of a text, each written as its letter. */
 export function bytesToLetters(text: string): string {
   let letters = "";
   for (const byte of encoder.encode(text)) letters += byteLetters[byte];
   return letters;
 }
 
-/** Returns the bytes of a byte-level token; undefined if it contains any other letter. */
+/** Returns the bytes of a byte-level token; undefined if it contains a character that is not a letter for a byte. */
 export function lettersToBytes(token: string): number[] | undefined {
   const bytes = Array.from(token, (letter) => bytesOfLetters.get(letter));
   return bytes.includes(undefined) ? undefined : (bytes as number[]);
@@ -30,7 +30,7 @@ export function byteOfToken(token: string): number | undefined {
   return found ? Number.parseInt(found[1], 16) : undefined;
 }
 
-/** Returns the ids of a text's byte tokens, `<0x0A>` for a line feed; undefined if a token is missing. */
+/** Returns the ids of the byte tokens for a text's UTF-8 bytes, such as `<0x0A>`; undefined if a token is missing. */
 export function byteTokenIds(text: string, ids: ReadonlyMap<string, number>): number[] | undefined {
   const found = Array.from(encoder.encode(text), (byte) =>
     ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),

@@ -2,12 +2,12 @@ import { byteTokenIds } from "./byteLetters.ts";
 import { MergeQueue } from "./mergeQueue.ts";
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
-/** Minimum number of characters of a word that is cut. */
+/** Minimum length of a word, in UTF-16 code units, that is cut into parts to save time. */
 const longWord = 1000;
-/** Upper limit of ids, used to combine a pair of ids into one key. */
+/** Upper limit of token ids. A pair of ids is stored as one number: left * idLimit + right. */
 const idLimit = 2 ** 25;
 
-/** Makes a byte-pair model. It merges neighbours in the order of the merge list until no merge applies. */
+/** Makes a byte-pair (BPE) model. It merges adjacent tokens in the order of the merge list until no merge applies. */
 export function bytePairModel(json: ModelJson): TokenModel {
   const { unk_token: unknownToken, byte_fallback, fuse_unk, ignore_merges } = json;
   const prefix = json.continuing_subword_prefix ?? "";
@@ -51,7 +51,8 @@ export function bytePairModel(json: ModelJson): TokenModel {
   function merge(symbols: number[]): number[] {
     const size = symbols.length;
     if (size < 2) return symbols;
-    // The symbol -1 at the end is the neighbour of the first and of the last symbol. No merge has the symbol -1.
+    // The extra symbol -1 at the end is the neighbour of the first and the last symbol, so no bounds need checking. No
+    // merge contains -1.
     symbols.push(-1);
     const next = Int32Array.from(symbols, (_, i) => i + 1);
     const previous = Int32Array.from(symbols, (_, i) => (i === 0 ? size : i - 1));
@@ -76,7 +77,7 @@ export function bytePairModel(json: ModelJson): TokenModel {
     return symbols.filter((id) => id >= 0);
   }
 
-  // A word can be cut between two characters of the vocabulary if no merge joins them.
+  // Cutting a word is only correct between two characters of the vocabulary that no merge joins.
   const canCut = prefix === "" && suffix === "";
   function* cut(word: string): Generator<string> {
     let start = 0;
@@ -103,11 +104,13 @@ export function bytePairModel(json: ModelJson): TokenModel {
   };
 }
 
-/** The merges of a model. `ranks` maps the key of a pair to its rank, and `merged` has the resulting ids by rank. */
+/** The merge list: `ranks` maps a pair of ids, as one number, to its rank; `merged` is the id that results, by rank. */
 interface Merges {
   readonly ranks: ReadonlyMap<number, number>;
   readonly merged: readonly number[];
-  /** Pairs of the last character of the left token and the first character of the right token, for all merges. */
+  /**
+   * For each merge, the two characters between which it joins: the last of its left and the first of its right token.
+   */
   readonly joined: ReadonlySet<string>;
 }
 

@@ -1,10 +1,12 @@
-/** The character class of white space, equal to Rust's `char::is_whitespace` and `\s`. */
+/**
+ * White space as in Rust (`char::is_whitespace` and `\s`), for use between the brackets of a RegExp character class.
+ */
 export const space = "\\p{White_Space}";
-/** The character class of `\w` in Rust's regular expressions. */
+/** Word characters as in Rust's `\w`, for use between the brackets of a RegExp character class. */
 export const wordCharacter = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
 
-// The Rust library's tables are from Unicode 8. These ranges, in base 36, contain the code points to which later
-// versions assigned a category. A range may also include unassigned code points.
+// The Rust library uses the character tables of Unicode 8. These ranges, written in base 36, contain the code points
+// that have a category only since a later version. A range may also contain unassigned code points.
 const laterFormats = "1ow-1r6 1hvx-1ovz";
 const laterNonspacingMarks =
   "1kt 1p3-1r5 1z2 262-267 28l 2dg-2f0 2kg 2m3-2m4 2o1 2wq 2xa 4r3-4ue 5a7-5bf 5x2-5x7 x7w xc5 xdr xj1 1h5w-1hmt " +
@@ -18,11 +20,11 @@ const laterPunctuation =
 
 const laterDecompositions = "a2n x69-x6c xux 1fpl-1g3e 1if7-1ih4 1jjs-2j21 2muo-2mwd 2q98 2sc0-2sc9";
 
-/** Returns the contents of a character class for ranges in base 36. */
+/** Converts code point ranges written in base 36 to the text between the brackets of a RegExp character class. */
 const ranges = (later: string): string =>
   later.replaceAll(/\w+/g, (code) => `\\u{${Number.parseInt(code, 36).toString(16)}}`).replaceAll(" ", "");
 
-/** Returns the source of a regular expression for one character of a class that is not in `later`. */
+/** Returns the source of a RegExp for one character of the class `characters`, except those in the ranges `later`. */
 const classWithout = (characters: string, later: string): string => `(?![${ranges(later)}])[${characters}]`;
 
 const all = (source: string): RegExp => new RegExp(source, "gu");

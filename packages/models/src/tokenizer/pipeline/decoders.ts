@@ -2,13 +2,13 @@ import { byteOfToken, lettersToBytes } from "./byteLetters.ts";
 import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 
-/** Turns tokens into pieces of text. Throws `TextGrowthError` if they become much longer. */
+/** Converts tokens to pieces of text. Throws `TextGrowthError` if these become much longer than the tokens. */
 export type Decoder = (tokens: readonly string[], growth?: Growth) => readonly string[];
 
 const growthOf = (tokens: readonly string[]): Growth =>
   new Growth(tokens.reduce((sum, token) => sum + token.length, 0));
 
-/** A decoder in `tokenizer.json`, with the fields of all types. */
+/** A decoder in `tokenizer.json`, with the fields of all decoder types. */
 export interface DecoderJson {
   readonly type: string;
   readonly decoders?: readonly DecoderJson[];
@@ -52,7 +52,7 @@ const makers: Readonly<Record<string, (json: DecoderJson) => Decoder>> = {
   ByteFallback: () => byteFallback,
 };
 
-/** Makes the decoder of a `tokenizer.json`. Without one, tokens are joined with spaces. */
+/** Makes the decoder of a `tokenizer.json`. If `json` is null, tokens are joined with spaces. */
 export function decoderOf(json: DecoderJson | null): Decoder {
   if (json === null) return (tokens) => [tokens.join(" ")];
   const make = makers[json.type];
@@ -72,7 +72,7 @@ function cleanUpWords(text: string, pairs: string): string {
   return clean;
 }
 
-/** The same clean-up in the Rust library's decoders, which also shorten " do not" to " don't". */
+/** The clean-up of the Rust library's decoders, which also changes " do not" to " don't". */
 const cleanUpToken = (token: string): string =>
   cleanUpWords(token, " n't|n't| 'm|'m| do not| don't| 's|'s| 've|'ve| 're|'re");
 
@@ -80,7 +80,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const encoder = new TextEncoder();
 
-/** Decodes byte-level tokens. A token with a character that is not a byte letter is plain text. */
+/** Decodes byte-level tokens. A token is kept as plain text if one of its characters does not stand for a byte. */
 function byteLevel(tokens: readonly string[]): string[] {
   const parts = tokens.map((token) => lettersToBytes(token) ?? encoder.encode(token));
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

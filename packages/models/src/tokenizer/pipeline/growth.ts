@@ -1,18 +1,18 @@
 /**
- * Maximum number of characters that the parts of a tokenizer may add: per character of the text, and in addition to any
- * text.
+ * Maximum number of characters that a tokenizer may add to a text: this many per character, and this many in addition.
  */
 const [addedPerCharacter, addedAlways] = [20, 65_536];
 
-/** Thrown if the parts of a `tokenizer.json` make a text many times longer. */
+/** Thrown if the parts of a `tokenizer.json` would make a text many times longer. */
 export class TextGrowthError extends Error {
   override readonly name = "TextGrowthError";
   readonly code = "TOKENIZER_TEXT_GROWTH";
 }
 
 /**
- * Counts the characters that the parts of a tokenizer add to one text. NFKC turns one character into at most 18, and
- * other parts of real tokenizers into at most 4. A malicious chain of replacements could double a text again and again.
+ * Counts the characters that a tokenizer's normalizers and other parts add to one text. NFKC makes at most 18
+ * characters of one, and other parts of real tokenizers at most 4, but a malicious chain of replacements could double a
+ * text again and again.
  */
 export class Growth {
   readonly #length: number;
@@ -24,7 +24,7 @@ export class Growth {
     this.#most = addedPerCharacter * length + addedAlways;
   }
 
-  /** Counts added characters; a negative number counts as none. Throws `TextGrowthError` for too many. */
+  /** Adds to the count; negative numbers count as 0. Throws `TextGrowthError` if the count is too high. */
   add(characters: number): void {
     this.#added += Math.max(0, characters);
     if (this.#added <= this.#most) return;
@@ -34,7 +34,7 @@ export class Growth {
     );
   }
 
-  /** Returns a replacement function for `replaceAll` that counts the added characters. */
+  /** Returns a function for `replaceAll` that replaces a match by `content` and counts the added characters. */
   replacing(content: string): (found: string) => string {
     return (found) => {
       this.add(content.length - found.length);

@@ -1,15 +1,15 @@
-/** A pending merge: its rank in the list of merges, and the position of its left symbol in the word. */
+/** A merge that may be applied: its rank in the merge list, and the position of its left symbol in the word. */
 export interface WaitingMerge {
   readonly rank: number;
   readonly position: number;
 }
 
-/** Upper limit of word length, so that a rank and a position fit in one number. */
+/** Upper limit of the positions in a word, so that a rank and a position fit in one number. */
 const mostPositions = 2 ** 28;
 
 /** A queue of pending merges, ordered by rank and then from left to right. */
 export class MergeQueue {
-  /** A binary heap of rank * mostPositions + position. */
+  /** Binary heap of merges, each stored as rank * mostPositions + position. */
   readonly #heap: number[] = [];
 
   push(rank: number, position: number): void {

@@ -10,7 +10,7 @@ const makers: Record<"BPE" | "WordPiece" | "Unigram" | "WordLevel", (json: Model
   WordLevel: wordLevelModel,
 };
 
-/** Returns the type of a model, which older files do not specify. */
+/** Returns the type of a model. Older files do not name it, so it is derived from the fields. */
 export function modelType({ type, vocab, merges, ...rest }: ModelJson): keyof typeof makers {
   if (type !== undefined) {
     if (Object.hasOwn(makers, type)) return type as keyof typeof makers;

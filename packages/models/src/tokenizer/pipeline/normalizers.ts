@@ -16,11 +16,11 @@ import { precompiled } from "./precompiled.ts";
 export interface Normalizer {
   /** Throws `TextGrowthError` if the text becomes much longer. */
   normalize(text: string, growth?: Growth): string;
-  /** Returns true if the start of a text is removed, such as leading white space. */
+  /** Returns true if normalizing removes characters from the start of the text, such as leading white space. */
   removesStart(text: string): boolean;
 }
 
-/** A normalizer in `tokenizer.json`, with the fields of all types. */
+/** A normalizer in `tokenizer.json`, with the fields of all normalizer types. */
 export interface NormalizerJson {
   readonly type: string;
   readonly normalizers?: readonly NormalizerJson[];
@@ -41,7 +41,7 @@ const spacesBefore = new RegExp(`^${space}+`, "u");
 const spacesAfter = new RegExp(`(?<!${space})${space}+$`, "u");
 const nmtSpaces = /[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g;
 
-/** Lowercases each character separately: a sigma at the end of a word does not become a final sigma. */
+/** Returns the text in lower case. Unlike `toLowerCase` alone, never makes a final sigma at the end of a word. */
 const lowercase = (text: string): string => text.replaceAll("Σ", "σ").toLowerCase();
 
 const form = (name: string) => (): Normalizer => keepsStart((text) => normalizationForm(text, name));
@@ -120,12 +120,12 @@ function bert({ clean_text, handle_chinese_chars, strip_accents, lowercase: lowe
   return sequence(parts);
 }
 
-/** Number of characters that are replaced at a time. */
+/** Number of UTF-16 code units of a text in which `replace` replaces a character at a time. */
 const piece = 65_536;
 
 /**
- * Replaces a pattern. A single character, such as a space, is replaced in pieces of the text. V8 would represent the
- * whole replaced text as a tree of its parts, which takes 130 MB for a text of 10 MB.
+ * Replaces all matches of a pattern. If it is a single character, such as a space, the text is processed in pieces: V8
+ * would represent a long replaced text as a tree of parts, which takes 130 MB for 10 MB.
  */
 function replace(pattern: PatternJson, content: string): Normalizer {
   const expression = patternOf(pattern);
@@ -142,7 +142,7 @@ function replace(pattern: PatternJson, content: string): Normalizer {
       }
       return pieces.join("");
     },
-    // A replacement of several characters counts for the position of the last one.
+    // As in the Rust library, replacing several characters at the start counts as removing the start.
     removesStart: (text) => {
       const found = text.match(new RegExp(expression, "u"));
       if (found?.index !== 0 || found[0] === "") return false;

@@ -1,13 +1,13 @@
 import * as huggingFace from "@huggingface/tokenizers";
 
-/** A pattern in `tokenizer.json`: a literal text, or a regular expression in Oniguruma's syntax. */
+/** A pattern in `tokenizer.json`: `String` is a literal text, `Regex` a regular expression in Oniguruma's syntax. */
 export interface PatternJson {
   readonly String?: string;
   readonly Regex?: string;
 }
 
-// The library's declarations import each other without file extensions, which TypeScript does not resolve under
-// `nodenext`. Without this cast, they would all be `any`.
+// This cast gives the library's exports a type. Its declarations import each other without file extensions, which
+// TypeScript does not resolve under `nodenext`, so they would be `any`.
 const { SplitPreTokenizer } = huggingFace as unknown as {
   SplitPreTokenizer: new (config: { pattern: PatternJson }) => { readonly pattern: RegExp };
 };

@@ -1,9 +1,9 @@
-/** The ids around a text, in order, with "text" at the position of the text's own ids. */
+/** The ids around a text, in order. "text" marks the place of the text's own ids. */
 export type Frame = readonly (number | "text")[];
 
 type Piece = { readonly SpecialToken: { readonly id: string } } | { readonly Sequence: { readonly id: string } };
 
-/** A post-processor in `tokenizer.json`, with the fields of all types. */
+/** A post-processor in `tokenizer.json`, with the fields of all post-processor types. */
 export interface PostProcessorJson {
   readonly type: string;
   readonly processors?: readonly PostProcessorJson[];
@@ -14,8 +14,8 @@ export interface PostProcessorJson {
 }
 
 /**
- * Returns the tokens that a post-processor adds around one text. The ids of a template's special tokens are in its
- * `special_tokens`; `idOf` looks up missing ones.
+ * Returns the ids that a post-processor adds around a text. A template lists the ids of its special tokens in
+ * `special_tokens`; for missing ones, `idOf` is called.
  */
 export function frameOf(json: PostProcessorJson | null, idOf: (token: string) => number | undefined): Frame {
   switch (json?.type) {

@@ -4,14 +4,16 @@ import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 import { type Split, type SplitBehavior, splitBy } from "./splits.ts";
 
-/** Splits a text into words, and optionally rewrites each word in the characters of the vocabulary. */
+/**
+ * Splits a text into words. Some pre-tokenizers also rewrite each word in the characters of the vocabulary (`write`).
+ */
 export interface PreTokenizer {
   /** Throws `TextGrowthError` if the words become much longer than the text. */
   readonly split: (...args: [...Parameters<Split>, growth?: Growth]) => Iterable<string>;
   readonly write?: (word: string) => string;
 }
 
-/** A pre-tokenizer in `tokenizer.json`, with the fields of all types. */
+/** A pre-tokenizer in `tokenizer.json`, with the fields of all pre-tokenizer types. */
 export interface PreTokenizerJson {
   readonly type: string;
   readonly pretokenizers?: readonly PreTokenizerJson[];
@@ -71,7 +73,7 @@ export function preTokenizerOf(json: PreTokenizerJson | null): PreTokenizer {
   return make(json);
 }
 
-/** Applies one pre-tokenizer and then the next to each word. */
+/** Combines two pre-tokenizers: the second is applied to each word of the first. */
 function inTurn(before: PreTokenizer, { split, write }: PreTokenizer): PreTokenizer {
   const written = before.write ?? ((word: string) => word);
   return {

@@ -1,13 +1,13 @@
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Maximum size of a grapheme in bytes; longer ones are processed character by character. */
+/** Maximum size of a grapheme in bytes that is replaced as a whole; longer ones are replaced character by character. */
 const longestGrapheme = 5;
 
 /**
- * Returns the normalizer of SentencePiece's `precompiled_charsmap`, which is in base64. It consists of the size of a
- * trie (4 bytes), the trie as a double array (Darts), and the zero-terminated replacement texts to which its leaves
- * refer.
+ * Returns the normalizer for SentencePiece's `precompiled_charsmap` (base64). Its bytes are the size of a trie (4
+ * bytes), the trie as a double array (Darts), and the replacement texts, zero-terminated, to which the trie's values
+ * are offsets.
  */
 export function precompiled(charsmap: string | null | undefined): (text: string) => string {
   if (!charsmap) return (text) => text;
@@ -41,7 +41,7 @@ export function precompiled(charsmap: string | null | undefined): (text: string)
   };
 }
 
-/** Returns the value of the shortest key in the trie that is a prefix of the bytes. */
+/** Returns the value of the shortest key in the trie with which `bytes` begins; undefined if there is none. */
 function shortestPrefix(units: Uint32Array, bytes: Uint8Array): number | undefined {
   const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6);
   let at = offset(units[0]);

@@ -1,18 +1,21 @@
 import { matchesIn } from "./pattern.ts";
 
 /**
- * Splits a text into words. `atStart` is true if the text begins at the start of the whole text. The first word is ""
- * if the start of the text is removed; no other word is empty.
+ * Splits a text into words. `atStart` is true if the text is at the start of the whole text. If the split removes the
+ * start of the text, the first word is ""; no other word is empty.
  */
 export type Split = (text: string, atStart: boolean) => Iterable<string>;
 
-/** The names of the behaviors for matches. */
+/** What to do with the matches of a pattern, named as in `tokenizer.json`. */
 export const splitBehaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
 
 /** One of `splitBehaviors`. */
 export type SplitBehavior = (typeof splitBehaviors)[number];
 
-/** Returns a function that splits by a pattern. `invert` swaps the matches and the text between them. */
+/**
+ * Returns a function that splits texts at the matches of a pattern. `invert` treats the text between matches as
+ * matches.
+ */
 export function splitBy(pattern: RegExp, behavior: SplitBehavior, invert = false): Split {
   if (behavior === "Isolated") return (text) => isolated(text, pattern);
   const merge = {
@@ -24,7 +27,7 @@ export function splitBy(pattern: RegExp, behavior: SplitBehavior, invert = false
   return (text) => merge[behavior](segments(text, pattern, invert));
 }
 
-/** A part of a text that is either a match or between matches. */
+/** A part of a text: a match, or the text between two matches. */
 interface Segment {
   readonly text: string;
   readonly isMatch: boolean;
@@ -59,7 +62,7 @@ function* removed(parts: Iterable<Segment>): Generator<string> {
   }
 }
 
-/** Appends each match to the text before it. A second adjacent match is a separate word. */
+/** Appends each match to the text before it. A match directly after another match becomes its own word. */
 function* withPrevious(parts: Iterable<Segment>): Generator<string> {
   let before: Segment | undefined;
   for (const part of parts) {
@@ -70,7 +73,7 @@ function* withPrevious(parts: Iterable<Segment>): Generator<string> {
   if (before && before.text !== "") yield before.text;
 }
 
-/** Prepends each match to the text after it. A match before another match is a separate word. */
+/** Prepends each match to the text after it. A match directly before another match becomes its own word. */
 function* withNext(parts: Iterable<Segment>): Generator<string> {
   let match = "";
   for (const { text, isMatch } of parts) {

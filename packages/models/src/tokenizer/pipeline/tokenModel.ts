@@ -1,14 +1,14 @@
-/** Turns words into token ids. */
+/** The part of a tokenizer that converts a word to token ids, such as a BPE. */
 export interface TokenModel {
-  /** Ids by token, without added tokens. */
+  /** The id of each token of the vocabulary, without added tokens. */
   readonly ids: ReadonlyMap<string, number>;
-  /** Returns the ids of a word. Throws `UnknownTextError` for text without an id. */
+  /** Converts a word to ids. Throws `UnknownTextError` for a word that has no ids. */
   encode(word: string): number[];
-  /** Cuts a long word into parts. Their ids, joined in order, are the ids of the word. */
+  /** Cuts a long word into parts that can be encoded separately: their ids in order are the ids of the word. */
   cut?(word: string): Iterable<string>;
 }
 
-/** A model in `tokenizer.json`, with the fields of all types. */
+/** A model in `tokenizer.json`, with the fields of all model types. */
 export interface ModelJson {
   readonly type?: string;
   readonly vocab: Readonly<Record<string, number>> | readonly (readonly [string, number])[];
@@ -23,7 +23,7 @@ export interface ModelJson {
   readonly max_input_chars_per_word?: number;
 }
 
-/** Thrown for text without a matching token if the model also lacks an unknown token. */
+/** Thrown for text that no token matches, if the model does not have an unknown token either. */
 export class UnknownTextError extends Error {
   readonly text: string;
 

@@ -1,16 +1,16 @@
 import { byteTokenIds } from "./byteLetters.ts";
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
-/** The score of an unknown character is this much lower than the lowest score of a token. */
+/** An unknown character gets the lowest score of all tokens minus this value. */
 const unknownPenalty = 10;
 
-/** A node of the trie of tokens, by character. */
+/** A node of a trie of tokens, by character. `id` is set if a token ends here. */
 interface Node {
   readonly next: Map<string, Node>;
   id?: number;
 }
 
-/** Makes a Unigram model: it splits a word into the tokens with the largest sum of scores. */
+/** Makes a Unigram model. It splits a word into the tokens with the highest sum of scores. */
 export function unigramModel({ vocab, unk_id, byte_fallback }: ModelJson): TokenModel {
   const pieces = vocab as readonly (readonly [string, number])[];
   const ids = new Map(pieces.map(([piece], id) => [piece, id] as const));
@@ -27,7 +27,7 @@ export function unigramModel({ vocab, unk_id, byte_fallback }: ModelJson): Token
   const unknown = unk_id ?? undefined;
   const unknownScore = pieces.reduce((least, [, score]) => Math.min(least, score), Infinity) - unknownPenalty;
 
-  /** Returns the pieces of the best split. A run of unknown characters is one piece. */
+  /** Returns the tokens of the split with the highest score. Adjacent unknown characters form one piece. */
   function bestPath(word: string): string[] {
     const characters = Array.from(word);
     const size = characters.length;
@@ -48,7 +48,7 @@ export function unigramModel({ vocab, unk_id, byte_fallback }: ModelJson): Token
         node = node.next.get(characters[end]);
       }
       if (unknown === undefined && starts[start + 1] < 0) throw new UnknownTextError(characters[start]);
-      // A score lower than any token's, so that a token of one character is preferred.
+      // This score is lower than every token's, so a token of one character is preferred to an unknown character.
       if (unknown !== undefined) take(start + 1, unknownScore, unknown);
     }
     const path: string[] = [];

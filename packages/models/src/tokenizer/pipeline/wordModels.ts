@@ -1,6 +1,6 @@
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
-/** Makes a model with one token per word. */
+/** Makes a model that has one token for each whole word. */
 export function wordLevelModel({ vocab, unk_token }: ModelJson): TokenModel {
   const ids = new Map(Object.entries(vocab as Record<string, number>));
   const unknown = ids.get(unk_token ?? "<unk>");
@@ -14,7 +14,9 @@ export function wordLevelModel({ vocab, unk_token }: ModelJson): TokenModel {
   };
 }
 
-/** Makes a WordPiece model. It takes the longest token at the start of the word, then repeats with the rest. */
+/**
+ * Makes a WordPiece model. It takes the longest token that a word begins with, and continues with the rest of the word.
+ */
 export function wordPieceModel(json: ModelJson): TokenModel {
   const { vocab, unk_token, continuing_subword_prefix, max_input_chars_per_word: most = 100 } = json;
   const ids = new Map(Object.entries(vocab as Record<string, number>));

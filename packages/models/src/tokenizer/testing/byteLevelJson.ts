@@ -1,4 +1,4 @@
-/** Returns the tokenizer.json of a byte-level BPE. `model` has additional fields of the model, such as merges. */
+/** Returns a tokenizer.json for a byte-level BPE. `model` sets further fields of its model, such as merges. */
 export function byteLevelJson(vocab: readonly string[], model: object = {}): object {
   return {
     added_tokens: [],
