@@ -19,7 +19,7 @@ export interface Job {
   readonly learningRate: number;
   /** Most test examples with which loss and answers are measured. */
   readonly testExamples: number;
-  /** Name of the backend. */
+  /** Name of the backend, as in `--backend`. */
   readonly backend: string;
   readonly threads: number;
   /** Precision of matrix products with frozen weights. Default "highest". */
@@ -66,10 +66,10 @@ export interface Measured {
   readonly latencyTokens: number;
 }
 
-/** Run with its measurements or its error. */
+/** Finished run of a comparison, with its measurements or its error message. */
 export type Outcome = { readonly job: Job } & ({ readonly measured: Measured } | { readonly error: string });
 
-/** Message from the process of a run. */
+/** Message from the process of a run: a step of the training, or the outcome. */
 export type Message =
   | { readonly step: number; readonly of: number; readonly loss: number }
   | { readonly outcome: Outcome };

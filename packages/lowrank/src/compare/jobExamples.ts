@@ -4,7 +4,7 @@ import { readTrainData } from "../commands/train/data/trainData.ts";
 import type { Job } from "./job.ts";
 import { loadNano } from "./loadNano.ts";
 
-/** Training examples and test examples. */
+/** Tokenized training and test examples of a run. */
 export interface JobExamples {
   readonly train: readonly TokenizedExample[];
   readonly test: readonly TokenizedExample[];

@@ -12,12 +12,12 @@ interface QueuedRun {
 /** Option key under which a job stores its run as JSON. */
 const option = "comparison";
 
-/** Returns the job options that hold a run. */
+/** Returns the options of a queued job that store a run. */
 export function optionsOfRun(run: QueuedRun): FineTuneJob["options"] {
   return { [option]: JSON.stringify(run) };
 }
 
-/** Returns the run that a job's options hold. */
+/** Returns the run that the options of a queued job store. */
 export function runOf({ options }: FineTuneJob): QueuedRun {
   return JSON.parse(String(options[option])) as QueuedRun;
 }

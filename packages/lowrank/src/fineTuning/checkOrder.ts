@@ -15,16 +15,16 @@ export interface ServedLimits {
   /** Base model's folder or file. */
   readonly model: string;
   readonly maxLoraRank?: number;
-  /** Bytes of all adapters in memory. */
+  /** Most bytes that all adapters may use in the server's memory. */
   readonly adapterMemory: number;
 }
 
 /** Fine-tuning order with the facts that its check needs. */
 export interface OrderToCheck {
   readonly job: FineTuneJob;
-  /** Budgets of the key that ordered it. */
+  /** Budgets of the API key that ordered the job. */
   readonly budgets: KeyBudgets;
-  /** Training file. */
+  /** Training file of the job. */
   readonly file: StoredFile;
 }
 

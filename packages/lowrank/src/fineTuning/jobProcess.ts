@@ -6,7 +6,7 @@ import { guardOutput } from "../cli/process/guardOutput.ts";
 import { fineTune, type Order } from "./fineTune.ts";
 import { measureQueued } from "./measureQueued.ts";
 
-/** Message to this process. */
+/** Message to the process of a job: the order to train, or a request to stop. */
 export type ToJob = { readonly order: Order } | { readonly stop: true };
 
 /** Message with which the process of a job reports its outcome. */
@@ -29,7 +29,7 @@ process.on("message", async (message: ToJob) => {
   process.send?.(outcome, () => process.exit());
 });
 
-/** Function that runs each kind of job. */
+/** Functions that run a job, by its kind. */
 const runs: Readonly<Record<JobKind, typeof fineTune>> = {
   supervised: fineTune,
   dpo: fineTune,

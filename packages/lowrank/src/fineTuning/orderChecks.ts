@@ -3,7 +3,7 @@ import { JobRefused } from "@lowrank/serve/jobs";
 import type { OrderToCheck, ServedLimits } from "./checkOrder.ts";
 import type { OrderAnswer } from "./orderWorker.ts";
 
-/** Timeout of a check in milliseconds. */
+/** Milliseconds after which a check of an order is stopped. */
 const patienceMs = 10_000;
 
 /**
@@ -48,7 +48,7 @@ export class OrderChecks {
     this.#isRunning = false;
   }
 
-  /** Terminates the Worker. */
+  /** Terminates the Worker that runs the checks. */
   async close(): Promise<void> {
     const worker = await this.#worker?.catch(() => null);
     await worker?.terminate();

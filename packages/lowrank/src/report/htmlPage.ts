@@ -7,12 +7,12 @@ import { tableScript, tableStyle } from "./tableScript.ts";
 export interface Page {
   readonly title: string;
   readonly paragraphs: readonly string[];
-  /** HTML tables with headings. */
+  /** Tables as HTML, each with a heading. */
   readonly tables: readonly { readonly heading: string; readonly html: string }[];
-  /** SVG images of `barChart` and `lineChart`. */
+  /** Charts as SVG, from `barChart` and `lineChart`. */
   readonly charts: readonly string[];
   readonly notes: readonly string[];
-  /** Additional CSS. */
+  /** CSS to add to the page's own. */
   readonly style?: string;
 }
 

@@ -1,15 +1,15 @@
 import { escapeHtml } from "./table.ts";
 
-/** Point of a line. */
+/** Point of a line in a chart. */
 export type ChartPoint = readonly [x: number, y: number];
 
 /** Line of a chart. */
 interface Line {
-  /** Shown when the pointer is on the line. */
+  /** Name of the line, shown when the pointer is on it. */
   readonly name: string;
   /** Lines of a group share a colour and a legend entry. */
   readonly group: string;
-  /** Points from left to right. */
+  /** Points of the line, from left to right. */
   readonly points: readonly ChartPoint[];
   /** Draws a dot at each point. Default false. */
   readonly dots?: boolean;
@@ -59,7 +59,7 @@ function decades(low: number, high: number): number[] {
   return ticks;
 }
 
-/** Returns about five round numbers as ticks. */
+/** Returns about five round numbers from `least` to `most`, as ticks of a linear axis. */
 function steps(least: number, most: number): number[] {
   const rough = (most - least || 1) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -2,7 +2,7 @@ import { noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 import type { TokenizedExample } from "@lowrank/train";
 
-/** Prompt tokens, and the tokens of the answer. */
+/** Example split into the tokens of a prompt and the tokens of the expected answer. */
 interface Question {
   prompt: number[];
   answer: number[];

@@ -48,7 +48,7 @@ interface Row {
 
 /** Costs of methods on one model. */
 export interface MethodReport {
-  /** Name of the model. */
+  /** Name of the model, as given to the command. */
   readonly source: string;
   readonly modelType: string;
   /** Number of parameters of the base model, and the dtype of its weights. */
@@ -136,7 +136,7 @@ const columns: readonly Column<Row>[] = [
   { title: "merges", key: "mergeable", value: ({ report }) => report && (report.mergeable ? "yes" : "no") },
 ];
 
-/** Columns by which a report can be sorted. */
+/** Names of the columns by which a report can be sorted. */
 export const reportColumns: readonly string[] = [methodColumn, ...columns].map(({ key }) => key);
 
 /** Returns the report with its rows sorted by a column, smallest first. Null or an unknown column keeps the order. */
@@ -156,14 +156,14 @@ function settingsWords({ r, targetModules, virtualTokens }: RecipeSettings): str
   return `rank ${r}, targets ${targets}, ${virtualTokens} virtual tokens, unless a method's settings name others`;
 }
 
-/** Explanations of the columns. */
+/** Lines below a report that explain its columns. */
 const legend = [
   "trains, %: trained parameters, and their share of base and adapter together.",
   "file: adapter_model.safetensors to the byte, or all weights. In memory: what trains, in f32 for adapters.",
   "inference: what an adapter that is not merged adds for each token of a pass; one that merges adds nothing once it is.",
 ];
 
-/** Formats a report. */
+/** Formats a report as a table, Markdown, JSON, CSV or HTML. */
 export function formatReport(report: MethodReport, format: ReportFormat): string {
   const { rows } = report;
   const good = rows.filter(({ report }) => report !== null);

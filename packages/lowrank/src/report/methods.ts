@@ -26,7 +26,7 @@ export interface AdapterMethod extends Method {
 /** Methods of the library, all of which the commands offer. */
 const libraryMethods = await knownMethods();
 
-/** Returns all methods, methods of plugins last. */
+/** Returns all registered methods. The library's come first, those from plugins last. */
 export function offeredMethods(): readonly AnyMethod[] {
   return Object.values({ ...libraryMethods, ...registeredMethods() });
 }

@@ -1,9 +1,9 @@
 import { markdownInline } from "./markdownText.ts";
 
-/** Column of a table. */
+/** Column of a table, with a function that returns its value for a row. */
 export interface Column<Row> {
   readonly title: string;
-  /** Name in JSON and CSV. */
+  /** Name of the column in JSON and CSV. */
   readonly key: string;
   /** Returns the cell's value; null for an empty cell. */
   value(row: Row): string | number | null;

@@ -19,7 +19,7 @@ export class EngineHost {
     this.#startBackend = startBackend;
   }
 
-  /** Starts the backend. */
+  /** Starts the backend with the options that the page sent. */
   async start(wire: Wire): Promise<void> {
     await withOptions<ConnectOptions, void>(wire, async ({ signal: _, ...options }) => {
       checkOptions<ConnectOptions>("connect", options, { threads: true });

@@ -118,7 +118,7 @@ export class RemoteModel implements AsyncDisposable {
     );
   }
 
-  /** Returns the mean loss over examples. */
+  /** Returns the mean loss and other metrics over examples. */
   async evaluate(examples: readonly RemoteExample[], options: RemoteEvaluateOptions = {}): Promise<Evaluation> {
     return this.#call("evaluate", options, [], (host, wire) => host.evaluate(examples as never, wire));
   }
@@ -173,7 +173,7 @@ export class RemoteModel implements AsyncDisposable {
     return this.#call("mergeAdapter", options, [], (host, wire) => host.mergeAdapter(wire));
   }
 
-  /** Removes merged adapters from the weights. */
+  /** Restores the weights from before `mergeAdapter`. */
   async unmergeAdapter(): Promise<void> {
     await this.#there("unmergeAdapter").unmergeAdapter();
   }

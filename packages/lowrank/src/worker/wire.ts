@@ -8,7 +8,7 @@ export interface Wire {
   readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];
   /** Port that sends the abort reason; undefined without a signal. */
   readonly signal?: MessagePort;
-  /** Reason of a signal that is already aborted. */
+  /** Reason of a signal that was aborted before the call. */
   readonly aborted?: { readonly reason: unknown };
 }
 

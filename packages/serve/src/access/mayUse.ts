@@ -19,7 +19,7 @@ function isInScope({ tenant, adapters }: Caller, name: string): boolean {
 
 const patterns = new Map<string, RegExp>();
 
-/** Returns the regular expression of a glob. */
+/** Returns the regular expression that matches the names of a glob. */
 function patternOf(glob: string): RegExp {
   let pattern = patterns.get(glob);
   if (!pattern) {

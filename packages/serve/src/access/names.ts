@@ -21,7 +21,7 @@ export function privateName(tenant: string, name: string): string {
   return `${privatePrefix}${nameKey(tenant)}:${name}`;
 }
 
-/** Returns the name under which a tenant uses an adapter with this manifest name. */
+/** Returns the name by which a tenant uses the adapter that has this name in the manifest. */
 export function nameFor(tenant: string, name: string): string {
   const own = privateName(tenant, "");
   return name.startsWith(own) ? name.slice(own.length) : name;

@@ -22,7 +22,7 @@ interface Stored {
   readonly version?: string;
 }
 
-/** Rights to a stored version. */
+/** Owner and tenants of a stored version. */
 export interface Rights {
   /** Tenant that owns the version. */
   readonly owner?: string;

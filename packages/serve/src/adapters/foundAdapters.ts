@@ -45,10 +45,10 @@ export class FoundAdapters {
   readonly #options: FoundOptions;
   readonly #byPath = new Map<string, FoundAdapter>();
   readonly #looks = new Map<string, Promise<Look>>();
-  /** Recent configurations by hash. */
+  /** Recently read configurations by hash. Adapters with equal configurations share them. */
   readonly #configs = new Map<string, KnownConfig>();
   #listed: { readonly paths: ReadonlySet<string>; readonly at: number } | null = null;
-  /** Folders that were used since the last listing and are not in it. */
+  /** Folders that requests have used, but that the last listing does not contain. */
   readonly #unlisted = new Set<string>();
 
   constructor(options: FoundOptions) {

@@ -1,6 +1,6 @@
 import type { Caller } from "./caller.ts";
 
-/** Chat for the model's chat template. */
+/** Chat messages from which the model's chat template makes a prompt. */
 export interface ChatPrompt {
   readonly messages: readonly { readonly role: string; readonly content: string; readonly name?: string }[];
   /** Ends the prompt with the opening of an assistant turn. Default: not `continueFinalMessage`. */
@@ -11,7 +11,7 @@ export interface ChatPrompt {
   readonly continueFinalMessage?: boolean;
   /** Adds the tokenizer's special tokens around the template's text. Default false. */
   readonly addSpecialTokens?: boolean;
-  /** Further variables of the template. */
+  /** Further variables for the chat template. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }
 
@@ -24,9 +24,9 @@ export type ServingPrompt =
 /** Settings for choosing the next token. Temperature 0 takes the most probable token. */
 export interface SamplingSettings {
   readonly temperature: number;
-  /** 1 keeps all tokens. Default 1. */
+  /** Total probability of the most probable tokens that are kept. Default 1: all tokens. */
   readonly topP?: number;
-  /** 0 keeps all tokens. Default 0. */
+  /** Number of most probable tokens that are kept. Default 0: all tokens. */
   readonly topK?: number;
   readonly minP?: number;
   /** Seed of the random values: the same seed gives the same tokens. Default: random. */
@@ -41,7 +41,7 @@ export interface SamplingSettings {
    * after a space if it then has as many tokens, as in vLLM.
    */
   readonly badWords?: readonly string[];
-  /** Only these token ids are allowed. Default: all. */
+  /** Ids of the only tokens that may be generated. Default: all. */
   readonly allowedTokenIds?: readonly number[];
 }
 
@@ -100,7 +100,7 @@ export interface TokenLogprob {
   readonly text: string;
   /** Bytes of the token's text, which can be an incomplete character. */
   readonly bytes: readonly number[];
-  /** Null for a prompt's first token. */
+  /** Log-probability in nats; null for a prompt's first token. */
   readonly logprob: number | null;
   /** Rank of the token at its position; 1 for the most probable. Set with `promptLogprobs`. */
   readonly rank?: number;
@@ -178,19 +178,19 @@ export interface ServedAdapter {
   readonly source: string;
   /** PEFT's `peft_type`; null before the first use. */
   readonly method: string | null;
-  /** True while its tensors are in memory. */
+  /** True while the adapter's tensors are in memory. */
   readonly resident: boolean;
   readonly bytes: number;
   readonly pinned: boolean;
-  /** Number of running requests that use it. */
+  /** Number of running requests that use the adapter. */
   readonly inUse: number;
-  /** Owner. Default: none. */
+  /** Tenant that owns the adapter. Default: none. */
   readonly owner?: string;
-  /** Tenants that may use it. Default: all. */
+  /** Tenants that may use the adapter. Default: all. */
   readonly tenants?: readonly string[];
 }
 
-/** Served model. */
+/** Model that an engine serves. */
 export interface ServingModel {
   readonly name: string;
   readonly vocabSize: number;
@@ -226,7 +226,7 @@ export interface ServingStats {
     readonly hits: number;
     readonly loads: number;
     readonly evictions: number;
-    /** Number of failed loads. */
+    /** Number of adapter loads that failed. */
     readonly failures: number;
     /** Bytes of the adapters that running requests use, by tenant. */
     readonly byTenant?: Readonly<Record<string, number>>;
@@ -265,7 +265,7 @@ export interface EmbedOptions {
 export interface LoadOptions {
   /** Replaces the adapter with this name. Default false. */
   readonly replace?: boolean;
-  /** Keeps its tensors in memory. Default false. */
+  /** Keeps the adapter in memory, even if no request uses it. Default false. */
   readonly pin?: boolean;
   /** Caller of the load. The adapter gets no more rights than the caller has. Default: an operator. */
   readonly by?: Caller;
@@ -293,7 +293,7 @@ export interface ServingEngine {
     options?: EmbedOptions,
   ): Promise<{ embeddings: Float32Array[]; tokens: number }>;
   adapters(): Promise<readonly ServedAdapter[]>;
-  /** Registers a folder or key of the store under a name, after reading and checking its files. */
+  /** Registers an adapter under a name, after reading and checking its files. `path` is its folder in the store. */
   loadAdapter(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter>;
   unloadAdapter(name: string, options?: UnloadOptions): Promise<void>;
   stats(): Promise<ServingStats>;

@@ -21,6 +21,6 @@ export interface Guarded {
   readonly name?: string;
   /** Tenant that owns the resource. */
   readonly owner?: string;
-  /** Tenants that may use it. Default: all. */
+  /** Tenants that may use the resource. Default: all. */
   readonly tenants?: readonly string[];
 }

@@ -13,15 +13,15 @@ export interface KeyBudgets {
   readonly adapterMemory: number;
   /** Bytes of files and of fine-tuning runs. Default 20e9. */
   readonly storedBytes: number;
-  /** Uploaded files. Default 1000. */
+  /** Most uploaded files at once. Default 1000. */
   readonly files: number;
-  /** Waiting and running fine-tunes. Default 10. */
+  /** Most waiting and running fine-tuning jobs. Default 10. */
   readonly jobs: number;
-  /** Minutes of training per UTC day. Default: no limit. */
+  /** Most minutes of training per UTC day, of all jobs of the key together. Default: no limit. */
   readonly trainerMinutes: number;
   /** Minutes of training of one fine-tune, over all its attempts. Default 720. */
   readonly jobMinutes: number;
-  /** Steps of one fine-tune. Default 100000. */
+  /** Most training steps of one fine-tuning job. Default 100000. */
   readonly steps: number;
   /** Largest rank of a fine-tune's adapter. Default 256. */
   readonly rank: number;

@@ -52,7 +52,7 @@ export class Slots {
     this.#isHeld = isHeld;
   }
 
-  /** Takes a slot. Returns null if `limit` slots are held. */
+  /** Takes a slot for the file or job `id`. Returns null if `limit` slots are held. */
   async take(limit: number, id: string, options: Pick<SlotHolder, "reopens"> = {}): Promise<Slot | null> {
     const holder: SlotHolder = { id, at: now(), ...options };
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -68,7 +68,7 @@ export class Slots {
     throw unavailable(`the store gave no slot in ${attempts} attempts; try again`);
   }
 
-  /** Returns the number of slots with an existing holder. */
+  /** Returns the number of slots whose holder still exists. */
   async count(): Promise<number> {
     const held = await Promise.all([...(await this.#entries()).values()].map((entry) => this.#holderOf(entry)));
     const live = await Promise.all(held.map((holder) => holder !== null && this.#isHeld(holder)));
@@ -85,7 +85,7 @@ export class Slots {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
   }
 
-  /** Returns the latest entry of each slot. */
+  /** Returns the current object of each slot, by the slot's number. */
   async #entries(): Promise<Map<number, Entry>> {
     const found = new Map<number, Entry>();
     // Keys are sorted, so that later generations come last.

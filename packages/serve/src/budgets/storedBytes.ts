@@ -10,7 +10,7 @@ export class StoredBytes {
   readonly #files: FileStore;
   readonly #jobs: JobStore;
   readonly #now: () => number;
-  /** Bytes of files by id, which never change. */
+  /** Size of each file in bytes, by id. Sizes never change. */
   readonly #ofFiles = new Map<string, number>();
   readonly #ofRuns = new Map<string, { readonly bytes: number; readonly until: number }>();
 

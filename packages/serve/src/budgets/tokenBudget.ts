@@ -11,7 +11,7 @@ export class TokenBudget {
   #level: number;
   #at: number;
 
-  /** `now` returns milliseconds. */
+  /** `limit` is the number of tokens per minute. `now` returns milliseconds. */
   constructor(limit: number, now: () => number = () => performance.now()) {
     this.limit = limit;
     this.#now = now;
@@ -19,7 +19,7 @@ export class TokenBudget {
     this.#at = now();
   }
 
-  /** Tokens that are available now. */
+  /** Number of tokens that can be taken now; negative after use beyond the limit. */
   get remaining(): number {
     this.#refill();
     return Math.max(0, Math.floor(this.#level));

@@ -15,9 +15,9 @@ interface Reservation {
   readonly at: number;
 }
 
-/** Admitted upload. */
+/** Upload that was admitted, so that its slot and bytes are reserved. */
 export interface Upload {
-  /** Id of the file. */
+  /** Id that the uploaded file gets. */
   readonly id: string;
   /** Key of the object that counts the file in its owner's limit on files. */
   readonly slot: string;

@@ -17,7 +17,7 @@ export interface PrefixOwner {
 interface PagePoolOptions {
   readonly pages: number;
   readonly pageSize: number;
-  /** Shares pages with equal prefixes. Default true. */
+  /** Lets sequences share pages if they begin with the same tokens. Default true. */
   readonly enablePrefixCaching?: boolean;
 }
 
@@ -32,9 +32,9 @@ export class PagePool {
   readonly pageSize: number;
   readonly #sharing: boolean;
   readonly #holders: Int32Array;
-  /** Pages without content. */
+  /** Pages that hold no tokens. */
   readonly #empty: number[];
-  /** Shared pages without holders, least recently used first. */
+  /** Cached pages that no sequence holds, least recently used first. */
   readonly #idle = new Set<number>();
   readonly #byKey = new Map<string, SharedPage>();
   readonly #byPage = new Map<number, SharedPage>();
@@ -53,7 +53,7 @@ export class PagePool {
     return this.#empty.length + this.#idle.size;
   }
 
-  /** Number of cached pages without holders. */
+  /** Number of cached pages that no sequence holds. */
   get cached(): number {
     return this.#idle.size;
   }

@@ -13,7 +13,7 @@ export interface EmbeddingEngineOptions {
    */
   model: SequenceClassifier | Encoder;
   tokenizer: Tokenizer;
-  /** Name of the model in answers. */
+  /** Model name in answers. */
   servedModelName: string;
   /**
    * Folder of the model. Its sentence-transformers files define how token states become embeddings. Default: the mean

@@ -9,7 +9,7 @@ export interface WaitingText {
   reject(error: unknown): void;
 }
 
-/** Limits of a pass. */
+/** Limits on the texts of one pass. */
 export interface PassLimits {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
@@ -40,7 +40,7 @@ export class TextQueue {
     return taken;
   }
 
-  /** Removes and returns all texts. */
+  /** Removes and returns all waiting texts. */
   clear(): WaitingText[] {
     const all = this.#waiting;
     this.#waiting = [];

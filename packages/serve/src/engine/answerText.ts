@@ -17,7 +17,7 @@ export interface AnswerTextSettings {
 export class AnswerText {
   /** True after a stop or an end-of-sequence token. */
   ended = false;
-  /** Stop text or stop token that ended the sequence. */
+  /** Stop text, or id of the stop token, that ended the sequence; null for none. */
   stopReason: string | number | null = null;
   readonly #settings: AnswerTextSettings;
   readonly #decoder: StreamDecoder;

@@ -20,7 +20,7 @@ import type { LogitEdits } from "./logitEdits.ts";
 /** Settings for choosing the next token of one sequence, from one row of logits. */
 export interface Choice {
   readonly sampling: SamplingSettings & { readonly seed: number };
-  /** Number of new tokens before this one. */
+  /** Number of new tokens that the sequence already has. */
   readonly index: number;
   readonly edits: LogitEdits | null;
 }

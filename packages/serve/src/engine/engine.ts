@@ -32,7 +32,7 @@ import { type RequestContext, ServedRequest } from "./servedRequest.ts";
 import { TextLength } from "./textLength.ts";
 import { TokenTexts } from "./tokenTexts.ts";
 
-/** Counters of an engine. */
+/** Counters for an engine's statistics. */
 interface Counts {
   passes: number;
   batchRows: number;
@@ -70,7 +70,7 @@ export class Engine implements ServingEngine {
   #draining = false;
   #closed = false;
   #loop: Promise<void> | null = null;
-  /** True if something has changed since the loop's last check. */
+  /** True if the loop must check for work again. */
   #due = false;
   #drained: (() => void)[] = [];
 
@@ -169,7 +169,7 @@ export class Engine implements ServingEngine {
     return readPrompt(prompt, this.#tokenizer, this.#model.vocabSize);
   }
 
-  /** Makes the loop check for work. */
+  /** Starts the loop of passes, or makes the running loop check for work again. */
   #run(): void {
     this.#due = true;
     this.#loop ??= this.#passes().finally(() => {

@@ -14,7 +14,10 @@ export interface EngineOptions {
   tokenizer: Tokenizer;
   /** Name of the base model in answers. */
   servedModelName: string;
-  /** Creates the source of adapters, which loads them onto the model through `host`. Default: none. */
+  /**
+   * Function that creates the source of adapters, such as `adapterStore(options)`. The source loads adapters onto the
+   * model through `host`. Default: no adapters.
+   */
   adapters?: (host: AdapterHost) => AdapterProvider;
   /** Most sequences that run at once. Default 64. */
   maxNumSeqs?: number;
@@ -30,9 +33,9 @@ export interface EngineOptions {
   kvCacheMemoryBytes?: number;
   /** Reuses cached pages of earlier requests with the same tenant, adapter and prefix. Default true. */
   enablePrefixCaching?: boolean;
-  /** Most log-probabilities per token. Default 20. */
+  /** Most log-probabilities per token that a request may set. Default 20. */
   maxLogprobs?: number;
-  /** Most waiting requests. More are refused with `queue_full`. Default 1024. */
+  /** Most requests that wait. Further requests are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
 

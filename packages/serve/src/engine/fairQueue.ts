@@ -1,4 +1,4 @@
-/** Request in the queue. */
+/** Request that waits in the queue or runs. */
 export interface Queued {
   readonly tenant: string;
   readonly adapter: string | null;
@@ -10,7 +10,7 @@ export interface Queued {
 interface Share {
   /** Tokens that may still be served in its turn; below 0, it waits for later rounds. */
   credit: number;
-  /** Number of its waiting and running requests. */
+  /** Number of waiting and running requests of the tenant or adapter. */
   requests: number;
 }
 
@@ -36,11 +36,11 @@ const [tenantTurn, adapterTurn] = [256, 1024];
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();
-  /** Shares of each waiting or running request. */
+  /** Shares of tenant and adapter to which each waiting or running request belongs. */
   readonly #shares = new Map<T, { readonly tenant: TenantShare<T>; readonly adapter: AdapterShare<T> }>();
   #size = 0;
 
-  /** Number of waiting requests. */
+  /** Number of requests that wait in the queue. */
   get size(): number {
     return this.#size;
   }

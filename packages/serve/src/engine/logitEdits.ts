@@ -15,7 +15,7 @@ export class LogitEdits implements Disposable {
   readonly #bans: BanSettings;
   readonly #newTokens: number[] = [];
 
-  /** Counts the tokens of the prompt for penalties. */
+  /** Makes the edits for a request. Counts its prompt's tokens, on which penalties depend. */
   constructor(
     { sampling, prompt, bans }: RequestSettings,
     { vocabSize, backend }: { readonly vocabSize: number; readonly backend: Backend },
@@ -30,7 +30,7 @@ export class LogitEdits implements Disposable {
     this.#penalties.countPrompt(ids, mask);
   }
 
-  /** Returns true for settings that change logits. */
+  /** Returns true if the settings change any logits. */
   static needed({ sampling, bans }: RequestSettings): boolean {
     const { repetitionPenalty, frequencyPenalty, presencePenalty } = penaltiesOf(sampling);
     const { logitBias = {}, allowedTokenIds } = sampling;
@@ -50,7 +50,7 @@ export class LogitEdits implements Disposable {
     return where(marks.gt(0), -Infinity, penalised);
   }
 
-  /** Counts a new token. */
+  /** Counts a new token, on which later penalties and bans depend. */
   count(token: number): void {
     this.#newTokens.push(token);
     if (!this.#penalties.any) return;

@@ -22,7 +22,7 @@ export interface ChunkResult {
 /** Row of a pass (one token of a sequence) whose logits are needed. */
 interface WantedRow {
   readonly chunk: Chunk<ServedRequest>;
-  /** Index among the pass's rows. */
+  /** Index of the row in the pass. */
   readonly row: number;
   /** Prompt position that its logits predict; null for the next token. */
   readonly position: number | null;
@@ -158,7 +158,7 @@ export class PassRunner {
 /** Tensors that a pass creates. */
 interface PassTensors {
   readonly logits: Tensor | null;
-  /** Next tokens, i32. */
+  /** Chosen next tokens, i32, one per sequence that gets one; null if none does. */
   readonly tokens: Tensor | null;
   readonly logprobs: LogprobTensors | null;
 }

@@ -5,12 +5,12 @@ import type { SamplingSettings, ServingRequest } from "../api/api.ts";
 import { asInvalid, checkTokens, checkWhole, invalid, tooLong } from "./invalidRequest.ts";
 import { type BanSettings, badWordIds } from "./tokenBans.ts";
 
-/** Limits of requests. */
+/** Limits that requests to an engine must keep to. */
 export interface RequestLimits {
   readonly vocabSize: number;
-  /** Most tokens of a sequence, prompt and new ones. */
+  /** Most tokens of a sequence: prompt and new tokens together. */
   readonly maxModelLen: number;
-  /** Most log-probabilities per token. */
+  /** Most log-probabilities per token that a request may set. */
   readonly maxLogprobs: number;
 }
 
@@ -103,7 +103,7 @@ function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { max
   );
 }
 
-/** Returns the penalties of a request. Missing ones have their neutral value. */
+/** Returns the penalties of a request. A penalty that is not set gets the value without effect. */
 export function penaltiesOf({
   repetitionPenalty = 1,
   frequencyPenalty = 0,

@@ -50,7 +50,7 @@ export class ServedRequest implements Sequence {
   /** True after its reader has left or it has failed. The engine removes it before the next pass. */
   abandoned = false;
   lease: AdapterLease | null = null;
-  /** Start of its first pass, in milliseconds. */
+  /** Time when its first pass started, in milliseconds; NaN before. */
   admittedAt: number = Number.NaN;
   readonly #arrivedAt: number = performance.now();
   readonly #givesPrompt: boolean;
@@ -60,7 +60,7 @@ export class ServedRequest implements Sequence {
   readonly #promptText: StreamDecoder;
   #edits: LogitEdits | null = null;
   #started = false;
-  /** Number of prompt tokens sent as events. */
+  /** Number of prompt tokens that have been sent as events. */
   #echoed = 0;
 
   /** `onRoom` is called when a slow reader has caught up. */
@@ -177,7 +177,7 @@ export class ServedRequest implements Sequence {
     return { token, ...texts.of(token), logprob: row?.logprob ?? null, top, ...(ranked ? { rank: row.rank! } : {}) };
   }
 
-  /** Sends the last event. */
+  /** Sends the "finished" event, and ends the events. */
   finish(): void {
     const { promptLength: promptTokens, newTokens, cachedTokens } = this;
     const reason = this.#text.ended ? "stop" : "length";

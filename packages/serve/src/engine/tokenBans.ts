@@ -1,7 +1,7 @@
 import type { Tokenizer } from "@lowrank/models";
 import { ServingError } from "../api/api.ts";
 
-/** Settings that forbid tokens depending on the tokens before. */
+/** Settings that forbid some tokens, depending on the tokens generated before. */
 export interface BanSettings {
   /** Token ids of words that must not occur in the new text. */
   readonly badWords: readonly (readonly number[])[];

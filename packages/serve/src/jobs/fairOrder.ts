@@ -1,6 +1,6 @@
 import type { OpenJob } from "./jobStore.ts";
 
-/** Waiting job. */
+/** Job that waits in a queue. */
 interface WaitingJob {
   readonly job: OpenJob;
   /** Position among all jobs, from the oldest to the newest. */

@@ -9,7 +9,7 @@ const filePrefix = "file";
 export interface StoredFile {
   readonly id: string;
   readonly bytes: number;
-  /** Seconds since 1970. */
+  /** Time of the upload, in seconds since 1970. */
   readonly createdAt: number;
   readonly filename: string;
   readonly purpose: "fine-tune" | "fine-tune-results";

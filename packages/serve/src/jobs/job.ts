@@ -6,7 +6,7 @@ export interface FineTuneJob {
   readonly id: string;
   /** Tenant that ordered the job and owns its model. */
   readonly owner: string;
-  /** Seconds since 1970. */
+  /** Time of the order, in seconds since 1970. */
   readonly createdAt: number;
   /** Name of the base model. */
   readonly model: string;
@@ -17,25 +17,25 @@ export interface FineTuneJob {
   readonly trainingFile: string;
   readonly validationFile: string | null;
   readonly method: JobKind;
-  /** Hyperparameters of the order. */
+  /** Hyperparameters that the client sent, by the names of OpenAI's API; a value can be "auto". */
   readonly hyperparameters: Readonly<Record<string, OptionValue>>;
   readonly seed: number;
   readonly suffix: string | null;
   readonly metadata: Readonly<Record<string, string>> | null;
-  /** Training options, with the names of `lowrank train`. */
+  /** Training options, by the names of the flags of `lowrank train`. */
   readonly options: Readonly<Record<string, OptionValue>>;
   /** Priority among waiting jobs: smaller values go first. */
   readonly priority: number;
-  /** Limits of its owner at the time of the order; null: none. */
+  /** Limits that its owner's API key had when the job was ordered; null: none. */
   readonly limits: JobLimits | null;
 }
 
-/** Limits of a job, which its worker enforces; null: none. */
+/** Limits of a job, which the worker that trains it enforces. Null fields are unlimited. */
 export interface JobLimits {
   readonly steps: number | null;
-  /** Minutes of training, over all attempts. */
+  /** Most minutes of training of this job, over all its attempts. */
   readonly jobMinutes: number | null;
-  /** Minutes of training of all the owner's jobs per UTC day. */
+  /** Most minutes of training per UTC day of all the owner's jobs together. */
   readonly trainerMinutes: number | null;
 }
 
@@ -60,14 +60,14 @@ export interface JobProgress {
 /** Final status of a job. It is written once. */
 export interface JobEnd {
   readonly status: "succeeded" | "failed" | "cancelled";
-  /** Seconds since 1970. */
+  /** Time when the job ended, in seconds since 1970. */
   readonly at: number;
   readonly error?: JobError;
   /** Cause of a server or worker failure, for operators only, since it may contain paths. */
   readonly reason?: string;
   readonly trainedTokens?: number;
   readonly resultFiles?: readonly string[];
-  /** Hash of the adapter's files. */
+  /** Version of the trained adapter: the hash of its files. */
   readonly version?: string;
   readonly method?: string;
 }
@@ -91,9 +91,9 @@ export interface JobState {
 
 /** Event in a job's log. */
 export interface JobEvent {
-  /** Unique key within the job. An event that is written again after a kill has the same key. */
+  /** Key that is unique within the job. If a killed worker's event is logged again, it has the same key. */
   readonly key: string;
-  /** Seconds since 1970. */
+  /** Time of the event, in seconds since 1970. */
   readonly at: number;
   readonly level: "info" | "warn" | "error";
   readonly message: string;

@@ -6,7 +6,7 @@ import type { JobStore } from "./jobStore.ts";
 /** All statuses of a job, named as in OpenAI's API. */
 const statuses = ["queued", "validating_files", "running", "paused", "succeeded", "failed", "cancelled"] as const;
 
-/** Number of jobs by status. */
+/** Number of jobs that have each status, by status. */
 export type JobCounts = Readonly<Record<(typeof statuses)[number], number>>;
 
 /**

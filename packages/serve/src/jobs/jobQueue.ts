@@ -12,7 +12,7 @@ export interface JobWorker {
   failed(job: OpenJob, error: Error): Promise<void>;
 }
 
-/** Running worker of a queue. */
+/** Worker that is running jobs of a queue. */
 export interface Working {
   /** Takes no more jobs, stops the running ones, and resolves when they are back in the queue. */
   close(): Promise<void>;
@@ -29,20 +29,20 @@ export interface JobQueue {
    * Removes a waiting job. A running job is not interrupted; its worker reads from the store that the job has ended.
    */
   remove(id: string): Promise<void>;
-  /** Starts running jobs. */
+  /** Starts running the queue's jobs with a worker. */
   work(worker: JobWorker): Promise<Working>;
   /** Returns the number of waiting and running jobs. */
   counts(): Promise<{ waiting: number; running: number }>;
   close(): Promise<void>;
 }
 
-/** Limits of a queue. */
+/** Limits on running jobs and on attempts. */
 export interface QueueLimits {
   /** Jobs that one worker runs at once. Default 1. */
   readonly atOnce?: number;
   /** Jobs of one owner that run at once, on all workers together. Default: no limit. */
   readonly perOwner?: number;
-  /** Attempts at a job that fails. Default 3. */
+  /** Most attempts at a job, if attempts fail. Default 3. */
   readonly attempts?: number;
   /** Milliseconds before the second attempt. Each further wait is twice as long. Default 5000. */
   readonly backoffMs?: number;

@@ -6,7 +6,7 @@ import type { FineTuneJob, JobEnd, JobEvent, JobProgress, JobState } from "./job
 /** Prefix of job ids. */
 export const jobPrefix = "ftjob";
 
-/** Reference to a job that has not ended. */
+/** Reference to a job that has not ended, as queues hold it. */
 export interface OpenJob {
   readonly id: string;
   readonly owner: string;

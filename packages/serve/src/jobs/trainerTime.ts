@@ -3,7 +3,7 @@ import { ownerKey } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob } from "./job.ts";
 
-/** Stored seconds of training. */
+/** Object of the store that holds seconds of training. */
 interface StoredTime {
   readonly seconds: number;
 }
@@ -24,7 +24,7 @@ export class TrainerTime {
     this.#now = now;
   }
 
-  /** Returns the seconds of a job over all its attempts. */
+  /** Returns the seconds for which a job has trained, over all its attempts. */
   async ofJob({ id }: Pick<FineTuneJob, "id">): Promise<number> {
     return this.#read(jobKey(id));
   }
@@ -41,7 +41,7 @@ export class TrainerTime {
     return 86_400 - ((this.#now() / 1000) % 86_400);
   }
 
-  /** Adds seconds of a job's training. */
+  /** Adds seconds of a job's training to the totals of the job and of its owner's day. */
   async add({ id, owner }: TimedJob, seconds: number): Promise<void> {
     for (const key of [jobKey(id), `${await this.#dayFolder(owner)}${id}`]) {
       const total: StoredTime = { seconds: (await this.#read(key)) + seconds };

@@ -1,6 +1,6 @@
 /** Options for `AdapterLabels`. */
 interface LabelOptions {
-  /** Most adapters with their own label at a time. */
+  /** Most adapters that have their own label at the same time. */
   readonly most: number;
   /** Milliseconds without use after which a label may be given to another adapter. */
   readonly idleMs: number;

@@ -3,7 +3,7 @@ import { type Family, NumberFamily } from "./families.ts";
 
 type Reading = readonly [help: string, value: (stats: ServingStats) => number];
 
-/** Counters of the engine that vLLM has too, by vLLM's names. */
+/** Counters of vLLM that this engine has too, by vLLM's names. */
 const vllmCounts: Readonly<Record<string, Reading>> = {
   "vllm:prompt_tokens_total": ["Tokens of prompts.", (stats) => stats.promptTokens],
   "vllm:generation_tokens_total": ["New tokens.", (stats) => stats.newTokens],

@@ -1,13 +1,13 @@
-/** Labels of a series, by name. */
+/** Names and values of the labels of a Prometheus series. */
 export type Labels = Readonly<Record<string, string | number>>;
 
-/** Metric with all its series, in Prometheus's text format 0.0.4. */
+/** Prometheus metric with all its series, in the text format 0.0.4. */
 export interface Family {
   /** Returns the metric's lines. `constant` labels are added to each series. */
   lines(constant?: Labels): string[];
 }
 
-/** Series of a metric, by labels. */
+/** Values of a metric, one for each set of labels. */
 class Series<T> {
   readonly #values = new Map<string, { readonly labels: Labels; value: T }>();
 
@@ -33,7 +33,7 @@ class Series<T> {
   }
 }
 
-/** Counter or gauge, by labels. */
+/** Prometheus counter or gauge, with a value for each set of labels. */
 export class NumberFamily implements Family {
   readonly name: string;
   readonly #head: readonly string[];
@@ -74,7 +74,7 @@ export interface HistogramCounts {
   sum: number;
 }
 
-/** Returns empty counts for a number of bounds. */
+/** Returns a histogram's counts, all 0, for the given bounds of its buckets. */
 export function noCounts(bounds: readonly number[]): HistogramCounts {
   return { buckets: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
 }
@@ -86,7 +86,7 @@ export function countValue(counts: HistogramCounts, bounds: readonly number[], v
   counts.sum += value;
 }
 
-/** Histogram by labels. */
+/** Prometheus histogram, with counts for each set of labels. */
 export class HistogramFamily implements Family {
   readonly name: string;
   readonly #head: readonly string[];
@@ -106,7 +106,7 @@ export class HistogramFamily implements Family {
     if (!known) this.#series.set(labels, counts);
   }
 
-  /** Sets counts that were made elsewhere with the same bounds. */
+  /** Sets the counts of a series to counts from elsewhere, which must have the same bounds. */
   set(labels: Labels, counts: HistogramCounts): void {
     this.#series.set(labels, counts);
   }

@@ -1,4 +1,4 @@
-/** Script of the page. Data from the server or its users are inserted as text, never as HTML. */
+/** JavaScript of the server's web page. It inserts texts from the server and its users as text, never as HTML. */
 export const pageScript = `
 "use strict";
 const at = (id) => document.getElementById(id);

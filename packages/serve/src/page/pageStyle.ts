@@ -1,4 +1,4 @@
-/** CSS of the page. */
+/** CSS of the server's web page. */
 export const pageStyle = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2563eb; }
 @media (prefers-color-scheme: dark) { :root { --accent: #7aa2ff; } }

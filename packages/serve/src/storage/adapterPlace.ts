@@ -1,11 +1,11 @@
 import { ServingError } from "../api/api.ts";
 
-/** File in an adapter's folder. */
+/** Name and state of a file in an adapter's folder. */
 export interface AdapterFile {
   readonly name: string;
   /** Size in bytes. */
   readonly size: number;
-  /** Changes when the content does. */
+  /** Fingerprint of the file, which changes when its content does. */
   readonly tag: string;
 }
 

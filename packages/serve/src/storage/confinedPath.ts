@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** Longest path, in characters. */
+/** Most characters of a path. */
 const longest = 1024;
 
 /**
@@ -26,7 +26,7 @@ export function confinedPath(path: string): string {
   return names.join("/");
 }
 
-/** Returns the error for an invalid path. */
+/** Returns the error that refuses a path, with the reason `why`. */
 export function refusedPath(path: string, why: string): ServingError {
   return new ServingError("invalid_request", `lora_path ${JSON.stringify(path)} ${why}`, "lora_path");
 }

@@ -2,7 +2,7 @@ import type { BigIntStats } from "node:fs";
 import type { DiskModules } from "./diskModules.ts";
 import type { StoreClock } from "./storeClock.ts";
 
-/** File that is open for reading. */
+/** File that has been opened for reading. */
 interface OpenedFile {
   stat(): Promise<BigIntStats>;
   /**

@@ -16,7 +16,7 @@ export interface S3PlaceOptions {
   readonly pathStyle?: boolean;
   /** Credentials, or a function that returns the current ones. Default: requests are not signed. */
   readonly credentials?: S3Credentials | (() => Promise<S3Credentials>);
-  /** Replaces the global fetch. */
+  /** Function to use instead of the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
   /** Milliseconds without a byte after which a request is tried again. Default 10000. */
   readonly timeoutMs?: number;
@@ -26,7 +26,7 @@ export interface S3PlaceOptions {
 /** Bucket with its client, and the prefix of all keys in it. */
 export interface S3Bucket {
   readonly client: S3Client;
-  /** Ends in "/", or is empty. */
+  /** Prefix of all keys. It ends in "/", or is empty. */
   readonly prefix: string;
   readonly label: string;
   /** Lists objects by their full keys, page by page. */
@@ -109,7 +109,7 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
 /** Parameters of every list request. XML cannot hold all characters of keys, so keys are URL-encoded. */
 const list = { "list-type": "2", "encoding-type": "url" };
 
-/** Condition that the object does not exist yet. */
+/** Headers of a write that succeeds only if the object does not exist yet. */
 export const ifNoneMatch = { "If-None-Match": "*" };
 
 /** Returns the tag of an answer. Throws if the store sends none. */

@@ -27,7 +27,7 @@ export interface S3ClientOptions {
 /** Request to a bucket. */
 export interface S3Request {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
-  /** Empty for the bucket itself. */
+  /** Key of the object; empty for the bucket itself. */
   readonly key: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -36,21 +36,21 @@ export interface S3Request {
   readonly expected?: readonly number[];
 }
 
-/** Successful answer. */
+/** Answer of the store with an accepted status. */
 export interface S3Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** Attempts at a request, and the basis of the random pauses between them in milliseconds. */
+/** Most attempts at a request, and the milliseconds on which the random pauses between them are based. */
 const attempts = 4;
 const firstPauseMs = 100;
 
 /** Milliseconds for which new requests fail at once after the store has not answered. */
 const restMs = 1000;
 
-/** Failure that another attempt may resolve. */
+/** Failed attempt that is worth repeating. */
 class Passing extends Error {}
 
 /**
@@ -59,7 +59,7 @@ class Passing extends Error {}
  */
 export class S3Client {
   readonly #options: S3ClientOptions;
-  /** Signing keys, each valid for a day. */
+  /** Keys that sign requests, by day. Each is valid for one day. */
   readonly #signingKeys = new Map<string, ArrayBuffer>();
   #rest: { readonly until: number; readonly error: Error } | null = null;
 

@@ -1,4 +1,4 @@
-/** Object of a bucket. */
+/** Object in a list of a bucket. */
 export interface S3Object {
   readonly key: string;
   readonly size: number;

@@ -1,6 +1,6 @@
 import { ServingError, type ServingErrorCode, type ServingEvent, type ServingRequest } from "../api/api.ts";
 
-/** Engine methods that return one answer. */
+/** Names of the engine's methods that return one value. */
 export type EngineCall =
   | "model"
   | "tokenize"
@@ -21,14 +21,14 @@ export type ToWorker =
   /** Count of events taken since the last message, by request. */
   | { readonly type: "taken"; readonly counts: readonly (readonly [id: number, count: number])[] };
 
-/** Message from the Worker. */
+/** Message from the engine's Worker. */
 export type FromWorker =
   | { readonly type: "event"; readonly id: number; readonly event: ServingEvent }
   | { readonly type: "ended"; readonly id: number }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   | { readonly type: "failure"; readonly id: number; readonly error: WireError };
 
-/** Error in the form that is sent between threads. */
+/** Error as data that can be sent between threads. */
 export interface WireError {
   readonly name: string;
   readonly message: string;
@@ -45,7 +45,7 @@ export interface WireError {
 /** Most events of one request that the Worker sends before the reader takes them. After that, the engine waits. */
 export const eventWindow = 64;
 
-/** Converts an error to the form that is sent. */
+/** Converts an error to data that can be sent between threads. */
 export function toWire(error: unknown): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message, stack } = error;
@@ -55,7 +55,7 @@ export function toWire(error: unknown): WireError {
   return { ...told, serving: { code, param, retryAfter } };
 }
 
-/** Converts a sent error back to an error. */
+/** Converts a sent error's data back to an error. */
 export function fromWire({ name, message, stack, cause, serving }: WireError): Error {
   const error = serving
     ? new ServingError(serving.code, message, serving.param, serving.retryAfter)

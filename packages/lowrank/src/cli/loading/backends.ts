@@ -10,14 +10,14 @@ export interface BackendSettings {
   batchInvariant?: boolean;
 }
 
-/** Default settings. */
+/** Default settings of a backend. */
 const usual: Required<BackendSettings> = { threads: 1, wideSimd: false, batchInvariant: false };
 
 /** Backend that `--backend` can name. */
 interface NamedBackend {
   /** Settings that this backend supports. `startBackend` throws for any other setting that differs from its default. */
   readonly settings: readonly (keyof BackendSettings)[];
-  /** Loads its package and starts it. */
+  /** Imports the backend's package and starts the backend. */
   start(settings: BackendSettings): Promise<Backend>;
 }
 
@@ -34,7 +34,7 @@ const backends: Readonly<Record<string, NamedBackend>> = {
   },
 };
 
-/** The names of the backends. */
+/** Names that `--backend` accepts. */
 export const backendNames: readonly string[] = Object.keys(backends);
 
 /** Returns the `--backend` option of commands that compute. Default `wasm`. */

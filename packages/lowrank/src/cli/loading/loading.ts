@@ -18,14 +18,14 @@ import { loadingProgress } from "./loadingProgress.ts";
 
 /** Options for loading and running an encoder. */
 interface EncoderLoading extends BackendSettings {
-  /** The backend's name. */
+  /** Name of the backend, as in `--backend`. */
   backend?: string;
   dtype?: Exclude<LoadedWeights, "packed">;
 }
 
 /** Options for loading and running a model. */
 interface LoadingOptions extends BackendSettings {
-  /** The backend's name. */
+  /** Name of the backend, as in `--backend`. */
   backend?: string;
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;

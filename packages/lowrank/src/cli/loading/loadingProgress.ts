@@ -3,7 +3,7 @@ import type { Progress } from "@lowrank/core";
 /** Progress line for a download or a model that loads. */
 export interface LoadingProgress {
   onProgress(progress: Progress): void;
-  /** Clears the line. */
+  /** Clears the progress line. */
   end(): void;
 }
 

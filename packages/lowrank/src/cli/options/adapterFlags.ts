@@ -3,7 +3,7 @@ import { offeredMethods } from "../../report/methods.ts";
 
 /** A flag that sets a field of adapter configurations, and the methods that support it. */
 export interface AdapterFlag {
-  /** Name without its dashes. */
+  /** Name of the flag without its dashes. */
   readonly flag: string;
   readonly type: MethodOption["type"];
   readonly takers: readonly { readonly method: AnyMethod; readonly option: MethodOption }[];

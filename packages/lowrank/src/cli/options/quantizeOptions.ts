@@ -2,7 +2,7 @@ import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import { type Command, Option } from "commander";
 import { integer } from "../argument.ts";
 
-/** Options for 4-bit weights. */
+/** Command-line options for 4-bit weights. */
 export interface QuantizeCommandOptions {
   quantType?: "nf4" | "fp4";
   quantBlockSize?: number;

@@ -5,9 +5,9 @@ import type { Command, Option } from "commander";
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { attributeOf } from "./adapterFlags.ts";
 
-/** Option in an options file. */
+/** Option that an options file sets. */
 interface RunFileEntry {
-  /** Name as written in the file. */
+  /** Name of the option as written in the file. */
   readonly key: string;
   readonly value: unknown;
   /** File and line for errors: "run.yaml:3". */
@@ -72,7 +72,7 @@ export function pluginsOf({ entries }: RunFile): string[] {
 /** Option of a command, and the argument texts for it. */
 interface GivenOption {
   readonly option: Option;
-  /** Empty for a flag without a value. */
+  /** Texts of the option's values; empty for a flag without a value. */
   readonly texts: readonly string[];
   readonly entry: RunFileEntry;
 }

@@ -59,7 +59,7 @@ function metricNames(list: string): MetricName[] {
   throw new InvalidArgumentError(`"${other}" is none of ${known.join(", ")}`);
 }
 
-/** Metrics of a task besides its loss. */
+/** Metrics that a task has in addition to its loss. */
 interface TaskMeasures {
   readonly lowerIsBetter: readonly string[];
   readonly measure: NonNullable<EvaluationSettings<unknown>["measure"]>;

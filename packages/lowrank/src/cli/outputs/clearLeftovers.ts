@@ -9,7 +9,7 @@ const seals: readonly string[] = ["config.json", "adapter_config.json"];
 /** Temporary file or folder of a process that died while writing it. */
 interface Leftover {
   readonly path: string;
-  /** Final name of the file or folder. */
+  /** Name that the file or folder would have when complete. */
   readonly name: string;
   readonly id: string;
   readonly kind: string;

@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 
-/** Failed writes to a stream. */
+/** Number of failed writes to a stream, and the first failure's code. */
 export interface LostWrites {
   readonly count: number;
   /** Code of the first failure: EPIPE, EIO or ENOSPC. */

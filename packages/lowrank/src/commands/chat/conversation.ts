@@ -40,7 +40,7 @@ export class Conversation implements Disposable {
   readonly #tokenizer: Tokenizer;
   readonly #peft: PeftModel<CausalLM>;
   readonly #eosTokenIds: readonly number[];
-  /** Folders or addresses of adapters by name. */
+  /** Folder or address of each loaded adapter, by the adapter's name. */
   readonly #adapters = new Map<string, string>();
   readonly #cache = new PromptCache();
   #system: string | null = null;
@@ -58,7 +58,7 @@ export class Conversation implements Disposable {
     this.#eosTokenIds = eosTokenIds;
   }
 
-  /** Loaded adapters: names, with folder or address. */
+  /** Folder or address of each loaded adapter, by the adapter's name. */
   get adapters(): ReadonlyMap<string, string> {
     return this.#adapters;
   }
@@ -109,7 +109,7 @@ export class Conversation implements Disposable {
     return `${name}-${number}`;
   }
 
-  /** Messages, with the system prompt first. */
+  /** Messages of the conversation, with the system prompt first. */
   get transcript(): readonly ChatMessage[] {
     return this.#system === null ? this.messages : [{ role: "system", content: this.#system }, ...this.messages];
   }

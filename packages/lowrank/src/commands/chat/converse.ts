@@ -110,7 +110,7 @@ interface Interrupts {
   idle(): void;
   /** Runs `work`, which generates one answer. The first Ctrl-C during it aborts the signal that `work` gets. */
   during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** Removes the handlers. */
+  /** Stops handling Ctrl-C. */
   end(): void;
 }
 

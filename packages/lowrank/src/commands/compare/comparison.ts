@@ -39,7 +39,7 @@ interface Row {
   readonly exactMatch: Spread | null;
 }
 
-/** Comparison as text, Markdown and CSV. */
+/** Output of a comparison as text, Markdown and CSV. */
 export interface Comparison {
   readonly text: string;
   readonly markdown: string;

@@ -5,7 +5,7 @@ export type Words =
   | { readonly kind: "files" | "free" }
   | { readonly kind: "choices"; readonly values: readonly string[] };
 
-/** Option of a command. */
+/** Option of a command that a shell can complete. */
 interface CompletedOption {
   /** Flag, such as "--model". */
   readonly flag: string;
@@ -14,12 +14,12 @@ interface CompletedOption {
   readonly value: Words | null;
 }
 
-/** Command of the program. */
+/** Command of the program that a shell can complete. */
 export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly CompletedOption[];
-  /** Completions of positional arguments. */
+  /** Values that a shell can offer for the arguments without a flag. */
   readonly words: Words;
 }
 

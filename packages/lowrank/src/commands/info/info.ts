@@ -21,7 +21,7 @@ interface StoredType {
   readonly bytes: number;
 }
 
-/** Layers with the same name. */
+/** Layers with the same name and weight shape. */
 interface NamedLayers {
   readonly name: string;
   readonly kind: LayerDescription["kind"];

@@ -134,7 +134,7 @@ async function loaded(path: string): Promise<CausalLM> {
   return (await loadModel(path, { onProgress }).finally(end)).model;
 }
 
-/** Writes the adapter of lower rank. */
+/** Writes a LoRA adapter of rank `r` that approximates the changes of the weights. */
 async function write(
   model: CausalLM,
   products: ReadonlyMap<string, LowRankUpdate>,

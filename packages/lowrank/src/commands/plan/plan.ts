@@ -41,7 +41,7 @@ export interface PlanCommandOptions extends QuantizeCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   precision?: MatmulPrecision;
-  /** Memory budget of a step in bytes. */
+  /** Bytes with which the memory for training and generation is compared. */
   memory?: number;
   optimizer: PlannedOptimizer;
   json?: boolean;
@@ -57,7 +57,7 @@ Examples:
   $ lowrank plan llama-65b --method qlora --double-quant --r 64 --dtype bf16 --adapter-dtype bf16 --gradient-checkpointing
   $ lowrank plan ./model/config.json --method full --seq 1024 --batch 4 --memory 24GB --json`;
 
-/** Wraps a text at 110 characters. */
+/** Breaks a text into lines of at most 110 characters. */
 export function wrapped(text: string): string {
   return text.replace(/(.{1,110})( |$)/g, "$1\n").trimEnd();
 }

@@ -110,9 +110,9 @@ interface PlanJson extends MemoryPlan {
   modelType: string;
   parameters: number;
   method: string;
-  /** Result for Lowrank itself. */
+  /** Result of checking if Lowrank itself can train and run the model. */
   lowrank: LowrankFit;
-  /** Result for `--memory`; null without it. */
+  /** Result of checking if training and generation fit into `--memory`; null without that option. */
   memory: { bytes: number; training: boolean; generation: boolean } | null;
   devices: { name: string; bytes: number; training: boolean; generation: boolean }[];
 }

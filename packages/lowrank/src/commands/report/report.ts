@@ -248,7 +248,7 @@ async function write(text: string, output: string | undefined): Promise<void> {
   console.error(`wrote ${output}`);
 }
 
-/** Prints the report on an adapter's files, with the model's weights loaded. */
+/** Prints the report on an adapter that is saved in a folder. Loads the model with its weights. */
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
   const { model, config } = (await isClassifier(folder))
     ? await loadSequenceClassifier(folder)

@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from "node:fs";
 import type { LiveKeys, ServingLogger } from "@lowrank/serve/http";
 import { readKeys } from "./serveSettings.ts";
 
-/** Milliseconds between checks of the file. */
+/** Milliseconds between checks of the key file for changes. */
 const interval = 1000;
 
 /**

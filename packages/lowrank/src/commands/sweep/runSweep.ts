@@ -171,7 +171,7 @@ async function allEnded(
   return jobs.map(({ id }) => ended.get(id) as JobState);
 }
 
-/** Writes and prints the results. */
+/** Writes the results to the output folder, and prints them. */
 async function tell(
   plan: SweepPlan,
   results: readonly TrialResult[],

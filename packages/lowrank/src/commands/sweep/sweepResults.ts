@@ -5,7 +5,7 @@ import { type Column, digits, htmlTable } from "../../report/table.ts";
 import type { SweepPlan } from "./sweepFile.ts";
 import type { Trial } from "./trials.ts";
 
-/** Trial with its result. */
+/** Trial of a sweep with its status and losses. */
 export interface TrialResult {
   /** Number of the trial, counted from 1. */
   readonly number: number;
@@ -13,7 +13,7 @@ export interface TrialResult {
   readonly options: Trial;
   readonly status: string;
   readonly error: string | null;
-  /** Training losses by step. */
+  /** Training losses, as pairs of step and loss. */
   readonly training: readonly (readonly [step: number, loss: number])[];
   readonly validation: readonly (readonly [step: number, loss: number])[];
 }

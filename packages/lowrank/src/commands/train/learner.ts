@@ -60,7 +60,7 @@ export interface LearnerOptions {
   seed: number;
 }
 
-/** Prints a line about the modules that train. */
+/** Function that prints a line of output, such as the trained modules. */
 type Say = (line: string) => void;
 
 type Loaded = Pick<LoadedBase, "model" | "tokenizer" | "shapes" | "save">;

@@ -40,7 +40,7 @@ export interface PreparedData {
   readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
 }
 
-/** Run that is ready to train. */
+/** Run with its base model loaded, ready to train. */
 export interface PreparedRun extends PreparedData {
   readonly loaded: PreparedBase;
 }

@@ -8,7 +8,7 @@ import type { TrainReporter } from "./view/trainReporter.ts";
 /** Teacher model of a distillation, whose next-token distributions the student learns. */
 export interface Teacher {
   readonly model: CausalLM;
-  /** Digest of the model's files. */
+  /** Digest of the files of the teacher model. */
   readonly digest: string;
 }
 

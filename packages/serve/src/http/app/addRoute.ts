@@ -34,7 +34,7 @@ export interface ServingRoute {
   readonly method: "get" | "post" | "delete";
   readonly path: string;
   readonly summary: string;
-  /** Names of path parameters. */
+  /** Names of the parameters in the path. */
   readonly params?: readonly string[];
   /** Names of query parameters, which `answer` reads. */
   readonly query?: readonly string[];
@@ -47,13 +47,13 @@ export interface ServingRoute {
   readonly body?: z.ZodType;
   /** Adds headers with the remaining budgets of the key to answers. Default false. */
   readonly budgeted?: boolean;
-  /** Accepts requests without a key. Default false. */
+  /** True if requests need no API key. Default false. */
   readonly open?: boolean;
   /**
    * True for a route that monitoring calls often: its answers are counted, but only failures are logged. Default false.
    */
   readonly quiet?: boolean;
-  /** Counts its requests in `/load`. Default false. */
+  /** True if `/load` counts the running requests of this route. Default false. */
   readonly counted?: boolean;
   /** Accepts requests while the server drains. Default false. */
   readonly whileDraining?: boolean;

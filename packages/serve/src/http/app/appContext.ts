@@ -37,15 +37,15 @@ export interface AppEnv {
     budgeted?: boolean;
     /** Aborted if the request's key is removed while it runs. */
     revoked: AbortSignal;
-    /** Callback for the end of the answer. */
+    /** Function to call when the answer has ended. */
     ended?: () => void;
   };
 }
 
-/** App to which routes are added. */
+/** The server's app, to which routes are added. */
 export type ServingApp = OpenAPIHono<AppEnv>;
 
-/** Request in the app. */
+/** HTTP request with its context in the app. */
 export type AppRequest = Context<AppEnv>;
 
 /** Objects from which an AppContext is made. */

@@ -5,7 +5,7 @@ import { timerMs } from "../requests/limits.ts";
 import { merge } from "../requests/merge.ts";
 import type { AppContext } from "./appContext.ts";
 
-/** Token counts of a request. */
+/** Token counts of prompt and answer, for the `usage` field. */
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -19,7 +19,7 @@ export interface ChoiceEvent {
   readonly event: ServingEvent;
 }
 
-/** Running sequences of one request. */
+/** Generation of all sequences that one HTTP request needs. */
 export interface Generation {
   /** Fingerprint of the model and of the resolved adapter version. */
   readonly fingerprint: string;
@@ -37,7 +37,7 @@ export interface Generation {
 /** Sequences to generate for one HTTP request. The tokens of a prompt with several choices are counted once. */
 interface Job {
   readonly requests: readonly ServingRequest[];
-  /** Number of choices per prompt. The choices of a prompt are adjacent. */
+  /** Number of choices per prompt. Choices of the same prompt are next to each other in `requests`. */
   readonly choicesPerPrompt: number;
   readonly model: string;
   readonly client: AbortSignal;

@@ -20,7 +20,7 @@ export class LiveKeys {
     this.#keys = keys;
   }
 
-  /** Current keys. */
+  /** List of keys that are valid now. */
   get keys(): readonly ApiKey[] {
     return this.#keys;
   }

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { ChatPrompt } from "../../api/api.ts";
 
-/** vLLM's fields for the chat template. */
+/** vLLM's fields of a chat request that control the chat template. */
 export interface TemplateBody {
   add_generation_prompt?: boolean;
   continue_final_message?: boolean;

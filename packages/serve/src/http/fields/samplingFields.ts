@@ -3,7 +3,7 @@ import type { SamplingSettings } from "../../api/api.ts";
 import { ignored, refused, type Unsupported } from "../requests/checkBody.ts";
 import { type VllmBody, vllmFields } from "./vllmFields.ts";
 
-/** Sampling fields of chats and completions. */
+/** Fields of a chat or completion request that control sampling. */
 export interface SamplingBody extends VllmBody {
   temperature?: number;
   top_p?: number;
@@ -107,7 +107,7 @@ export const unsupportedFields: Unsupported = {
   use_beam_search: refused("use_beam_search", (value) => value === false),
 };
 
-/** Returns the sampling settings of a body for choice `choice` of its `n`. */
+/** Returns the sampling settings for one of the `n` choices that a request body sets. Choice k uses `seed` + k. */
 export function samplingOf(body: SamplingBody, choice: number): SamplingSettings {
   const bias = Object.entries(body.logit_bias ?? {}).map(([token, value]) => [Number(token), value]);
   return {
@@ -125,7 +125,7 @@ export function samplingOf(body: SamplingBody, choice: number): SamplingSettings
   };
 }
 
-/** Returns the stop texts of a body. */
+/** Returns the stop texts in a request body as a list; undefined if it has none. */
 export function stopsOf({ stop }: SamplingBody): string[] | undefined {
   return stop === undefined || typeof stop !== "string" ? stop : [stop];
 }

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import type { ServingRequest } from "../../api/api.ts";
 import { HttpError } from "../requests/httpError.ts";
 
-/** vLLM's fields of chats and completions. */
+/** Fields of chat and completion requests that vLLM adds to OpenAI's API. */
 export interface VllmBody {
   min_tokens?: number;
   stop_token_ids?: number[];

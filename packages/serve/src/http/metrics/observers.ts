@@ -21,7 +21,7 @@ export interface ServingMetrics {
   render(scrape: Scrape): Promise<string>;
 }
 
-/** Finished sequence. `seconds` are counted from the arrival of the request's body. */
+/** Facts about a finished sequence. `seconds` are counted from the arrival of the request's body. */
 interface FinishedSequence {
   readonly promptTokens: number;
   readonly newTokens: number;

@@ -6,7 +6,7 @@ const patience = 25;
 /** State of an engine, as in liveness and readiness probes. */
 export type EngineState = "ready" | "loading" | "dead";
 
-/** Returns the state of an engine. */
+/** Returns "ready" if the engine answers, "loading" if it does not answer soon, and "dead" if it fails. */
 export async function engineState(engine: ServingEngine): Promise<EngineState> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const waited = new Promise<EngineState>((resolve) => {

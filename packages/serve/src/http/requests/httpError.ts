@@ -23,7 +23,7 @@ interface HttpErrorDetails {
   cause?: unknown;
 }
 
-/** Failure with its HTTP status and body. */
+/** Error that is answered with an HTTP status and a JSON body. */
 export class HttpError extends Error {
   readonly status: number;
   readonly type: string;
@@ -43,7 +43,7 @@ export class HttpError extends Error {
     this.closes = details.closes ?? false;
   }
 
-  /** Returns the same failure with other details. */
+  /** Returns a copy of the error in which `param` or `closes` is replaced. */
   with(details: Pick<HttpErrorDetails, "param" | "closes">): HttpError {
     const { type, param, code, retryAfter, closes, cause } = this;
     return new HttpError(this.status, this.message, { type, param, code, retryAfter, closes, cause, ...details });
@@ -54,7 +54,7 @@ export class HttpError extends Error {
     return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
   }
 
-  /** Returns the response of the failure. */
+  /** Returns the HTTP response that reports the error. */
   response(): Response {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (this.retryAfter !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(this.retryAfter)));

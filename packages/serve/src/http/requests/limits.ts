@@ -1,4 +1,4 @@
-/** Limits of a server. */
+/** Limits of a server on HTTP requests. */
 export interface ServingLimits {
   /** Most bytes of a request's body, counted while it is read. */
   readonly bodyBytes: number;
@@ -21,7 +21,7 @@ export function timerMs(seconds: number): number {
   return Math.min(seconds * 1000, 2 ** 31 - 1);
 }
 
-/** Default limits of a server. */
+/** Default limits of a server on HTTP requests. */
 export const defaultLimits: ServingLimits = {
   bodyBytes: 1 << 20,
   bodySeconds: 10,

@@ -1,4 +1,4 @@
-/** Item of one of several streams. */
+/** Item of one of several streams, with the index of the stream. */
 export interface Merged<T> {
   readonly stream: number;
   readonly item: T;

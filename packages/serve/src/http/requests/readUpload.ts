@@ -1,7 +1,7 @@
 import { HttpError, toHttpError } from "./httpError.ts";
 import { timerMs } from "./limits.ts";
 
-/** Limits of an upload. */
+/** Limits on the upload of a file. */
 interface UploadLimits {
   readonly uploadBytes: number;
   readonly uploadPauseSeconds: number;
@@ -13,7 +13,7 @@ const formBytes = 1 << 16;
 /** Most characters of a file name, as in file systems. */
 const mostNameCharacters = 255;
 
-/** Form with its file. */
+/** Fields of an uploaded form, and its file. */
 export interface Upload<T> {
   readonly fields: Readonly<Record<string, string>>;
   /** Result of `take` for the part named "file"; null without such a part. */

@@ -1,6 +1,6 @@
 import { HttpError } from "./httpError.ts";
 
-/** Format of a client's request id. */
+/** Format that a client's request id must have. */
 const form = /^[\w.:/+=@-]{1,128}$/;
 
 /** Returns the id of a request: the client's `x-request-id` if it is valid, or a new one. */

@@ -17,7 +17,7 @@ export const textInputs: z.ZodType<TextInputs> = z
   })
   .openapi({ type: ["string", "array"], description: "A text, token ids, or a list of either." });
 
-/** Returns the inputs as a list. */
+/** Returns a list of inputs, each a text or token ids. */
 export function eachInput(inputs: TextInputs): readonly (string | readonly number[])[] {
   if (typeof inputs === "string") return [inputs];
   return typeof inputs[0] === "number" ? [inputs as readonly number[]] : (inputs as readonly (string | number[])[]);

@@ -103,7 +103,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
   });
 }
 
-/** Returns the answer form of a chat. */
+/** Returns the functions that convert a chat's events to answers. */
 function chatForm(body: ChatBody): AnswerForm {
   const { return_token_ids: withIds = false, prompt_logprobs: likeliest } = body;
   return {

@@ -105,7 +105,7 @@ interface Logprobs {
   text_offset: number[];
 }
 
-/** Returns the answer form of a completion, which tracks the text offsets of its tokens. */
+/** Returns the functions that convert a completion's events to answers. They track the text offsets of its tokens. */
 function completionForm(body: CompletionBody): AnswerForm {
   const { echo = false, return_token_ids: withIds = false, prompt_logprobs: likeliest, logprobs: shown } = body;
   const offsets: number[] = [];
@@ -177,7 +177,7 @@ function completionForm(body: CompletionBody): AnswerForm {
   };
 }
 
-/** Parts of one choice, collected from its events. */
+/** Text, tokens and log-probabilities of one choice, collected from its events. */
 interface Parts {
   text: string;
   logprobs: Logprobs | null;

@@ -25,9 +25,9 @@ export interface FineTuning {
   readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
 }
 
-/** Limits of an upload. */
+/** Limits on the upload of a file. */
 export interface FineTuningLimits {
-  /** Most bytes of a file. */
+  /** Most bytes of an uploaded file. */
   readonly uploadBytes: number;
   /** Seconds without a byte after which an upload is aborted. */
   readonly uploadPauseSeconds: number;

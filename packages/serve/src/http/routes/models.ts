@@ -15,7 +15,7 @@ interface ListedModel {
   owned_by: string;
   /** Folder or key of an adapter if the caller may load it; otherwise its name. */
   root: string;
-  /** Base model of an adapter. */
+  /** Base model of an adapter; null for the base model itself. */
   parent: string | null;
   max_model_len: number;
   /** Fields of neither API: the kind of output, and if the model accepts chats. */

@@ -14,11 +14,11 @@ export interface AnswerHead {
 
 /** Converts events to answers in one format: of chats or of completions. */
 export interface AnswerForm {
-  /** Returns the whole answer for events. */
+  /** Returns one answer with the content of all events. */
   whole(head: AnswerHead, events: AsyncIterable<ChoiceEvent>): Promise<object>;
-  /** Returns the chunks for one event. */
+  /** Returns the chunks of a stream for one event. */
   chunks(head: AnswerHead, event: ChoiceEvent): object[];
-  /** Returns the chunk that has only the usage. */
+  /** Returns the last chunk of a stream, which contains only the token usage. */
   usageChunk(head: AnswerHead): object;
 }
 
@@ -34,7 +34,7 @@ export interface Asked {
   readonly continuousUsage: boolean;
 }
 
-/** Answers a request as a whole or as a stream. */
+/** Answers a request, with one JSON body or with a stream of events. */
 export async function answerOf(c: AppRequest, context: AppContext, form: AnswerForm, asked: Asked): Promise<Response> {
   const gone = new AbortController();
   const client = AbortSignal.any([c.req.raw.signal, gone.signal, c.get("revoked")]);

@@ -3,15 +3,15 @@ import { ReaderWatch } from "./readerWatch.ts";
 
 /** Source of a body that is read at the client's pace. */
 export interface PacedSource {
-  /** Returns the next piece, or null at the end. */
+  /** Returns the next piece of the body, or null at the end. */
   next(): Promise<Uint8Array | null>;
   /** Called once, with the reason, if the client has gone or stalled, or if `next` failed. */
   cancel(reason?: unknown): void;
 }
 
 /**
- * Creates a response body from pieces. One piece is read ahead, or as many as `strategy` has room for. The next is read
- * when the client has taken it. A client that takes nothing for `sendSeconds` is disconnected.
+ * Creates a response body from the pieces of `source`. One piece is read ahead, or as many as `strategy` has room for.
+ * The next is read when the client has taken it. A client that takes nothing for `sendSeconds` is disconnected.
  */
 export function pacedBody(
   c: AppRequest,

@@ -29,7 +29,7 @@ export class ReaderWatch {
     this.#since = null;
   }
 
-  /** Stops the watch. */
+  /** Stops watching, when the stream has ended. */
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);

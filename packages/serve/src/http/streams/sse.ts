@@ -4,7 +4,7 @@ import { pacedBody } from "./pacedBody.ts";
 
 const encoder = new TextEncoder();
 
-/** Formats one server-sent event. */
+/** Formats data as one server-sent event. */
 export function sseEvent(data: unknown): string {
   return `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
 }

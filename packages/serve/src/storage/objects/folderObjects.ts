@@ -4,7 +4,7 @@ import { diskModules } from "../diskModules.ts";
 import { diskFailure, storeFailure } from "../storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
 
-/** Bytes per read. */
+/** Number of bytes that are read from a file at a time. */
 const pieceBytes = 1 << 20;
 
 /** Creates an object store from a folder on disk (Node only), given as path or file: URL. */

@@ -1,6 +1,6 @@
 import type { FileContent } from "@lowrank/files";
 
-/** Object of a store. */
+/** Key and size of an object in a store. */
 export interface StoredObject {
   readonly key: string;
   /** Size in bytes. */
@@ -18,7 +18,7 @@ export interface ObjectStore {
   get(key: string): Promise<Uint8Array<ArrayBuffer> | null>;
   /** Yields an object piece by piece. Throws if it does not exist. */
   read(key: string): AsyncIterable<Uint8Array<ArrayBuffer>>;
-  /** Writes an object atomically. */
+  /** Writes an object atomically: readers see the old or the new content. */
   put(key: string, content: FileContent): Promise<void>;
   /** Creates an object. Returns false and writes nothing if it exists. */
   create(key: string, text: string): Promise<boolean>;

@@ -27,7 +27,7 @@ import {
   warnOfSkipped,
 } from "./trainData.ts";
 
-/** Options of data that may be larger than memory. */
+/** Options for reading data that may be larger than memory. */
 export interface OpenDataOptions extends DataOptions {
   /** Reads examples from disk when training needs them. Default: for files of more than 64 MB in total. */
   stream?: boolean;

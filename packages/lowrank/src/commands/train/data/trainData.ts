@@ -35,7 +35,7 @@ const recordEndings = [".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"]
 /** Returns true if a file holds records, such as JSONL or CSV, and false for a plain text. */
 export const holdsRecords = (path: string): boolean => recordEndings.includes(extname(path).toLowerCase());
 
-/** Tokens of a file: one long text, or examples. */
+/** Content of data files: the tokens of one long text, or tokenized examples. */
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
 /**

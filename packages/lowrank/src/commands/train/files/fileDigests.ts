@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseHubAddress } from "@lowrank/files/internal";
 
-/** Digest of a file's content. */
+/** Path, size and digest of a file. */
 export interface FileDigest {
-  /** Path as given. */
+  /** Path as given to the command. */
   readonly path: string;
   readonly bytes: number;
-  /** SHA-256 in hexadecimal. */
+  /** SHA-256 of the content in hexadecimal. */
   readonly sha256: string;
 }
 

@@ -23,7 +23,7 @@ export interface SampleLine {
   readonly samples: readonly SampleAnswer[];
 }
 
-/** Answer of the model to a prompt. */
+/** Prompt with the model's answer to it. */
 export interface SampleAnswer {
   readonly prompt: string;
   readonly answer: string;
@@ -31,7 +31,7 @@ export interface SampleAnswer {
   readonly reference?: string;
 }
 
-/** Line of metrics.jsonl. */
+/** Parsed line of metrics.jsonl. */
 export type MetricsLine = StepLine | ValidationLine | SampleLine;
 
 /** Returns true for the measurements of a step. */

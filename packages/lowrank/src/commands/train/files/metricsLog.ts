@@ -30,7 +30,7 @@ export class MetricsLog {
     this.lines.push(...history.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as MetricsLine])));
   }
 
-  /** Content of the file: all lines. */
+  /** Text of all lines, which the file holds too. */
   get text(): string {
     return this.#text;
   }

@@ -55,7 +55,7 @@ function optionLine([name, value]: [string, unknown]): string {
   return `- ${name}: ${markdownText(typeof value === "string" ? value : JSON.stringify(value))}`;
 }
 
-/** Returns code that runs the result. */
+/** Returns Markdown lines with example code that runs the trained model. */
 function use({ baseModel, peftType, kind, labels }: RunRecord): string[] {
   if (peftType === null) return [];
   const { python, javascript = [], command } = kind.usage(baseModel, labels);

@@ -7,7 +7,7 @@ import type { FileDigest } from "./fileDigests.ts";
 
 /** Options and environment of a run, saved as config.json in its folder. */
 export interface RunConfig {
-  /** Version of this package. */
+  /** Version of the package "lowrank" that trained the run. */
   readonly lowrank: string;
   readonly node: string;
   /** Operating system and CPU architecture: "linux x64". */

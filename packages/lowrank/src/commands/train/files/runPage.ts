@@ -14,7 +14,7 @@ import {
 } from "./metrics.ts";
 import type { RunRecord } from "./runRecord.ts";
 
-/** Row with a name and a value. */
+/** Name and value in a table of the run's report. */
 interface Fact {
   readonly name: string;
   readonly value: string;
@@ -83,7 +83,7 @@ function measureFacts(first: ValidationLine, last: ValidationLine): Fact[] {
   });
 }
 
-/** Most points of a line. */
+/** Most points that a line of a chart has. */
 const mostPoints = 500;
 
 /** Returns a chart of named lines over the steps. */

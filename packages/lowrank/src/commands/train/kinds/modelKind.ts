@@ -48,7 +48,7 @@ export interface KindLoading extends BackendSettings {
   silent?: boolean;
   /** Label names of a classifier; empty for other models. */
   labels: readonly string[];
-  /** Seed of a new head's weights. */
+  /** Seed of the random initial weights of a new head. */
   seed: number;
 }
 

@@ -74,7 +74,7 @@ export interface CommandTask<Example = unknown> {
    * model's.
    */
   readonly probesOwn: boolean;
-  /** Names of metrics for which smaller is better. */
+  /** Names of the metrics that are better the smaller they are. */
   readonly lowerIsBetter?: readonly string[];
   /** Returns metrics other than the loss, by name. */
   measure(

@@ -32,7 +32,7 @@ function formOf<Parsed>(name: string, expected: string, read: (record: Fields) =
   };
 }
 
-/** Counts the tokens of texts. */
+/** Returns the total number of tokens of some texts. */
 const tokensIn = (...texts: readonly { inputIds: readonly number[] }[]): number =>
   texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
@@ -71,7 +71,7 @@ function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
 const isMessages = (value: unknown): value is ChatMessage[] =>
   Array.isArray(value) && value.length > 0 && value.every((part) => typeof part?.content === "string");
 
-/** Answer with its label, true for a good one. */
+/** Prompt and answer with a label, which is true for a good answer. */
 type Judged = ({ prompt: string; completion: string } | { prompt: ChatMessage[]; completion: ChatMessage[] }) & {
   desirable: boolean;
 };
@@ -148,7 +148,7 @@ export function rewardReader(tokenizer: Tokenizer): RecordReader<Rewarded, Rewar
   };
 }
 
-/** Words with their label names. */
+/** Words of a text, with a label name for each. */
 interface Tagged {
   readonly words: readonly string[];
   readonly tags: readonly string[];

@@ -32,7 +32,7 @@ function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond
   };
 }
 
-/** Milliseconds between redraws. */
+/** Least milliseconds between two redraws of the view. */
 const between = 100;
 
 function viewProgress(stream: NodeJS.WriteStream): TrainProgress {
@@ -94,7 +94,7 @@ function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
   };
 }
 
-/** Formats validations and sample answers as lines. Steps have their own line. */
+/** Formats a validation or sample answers as lines of text. Returns an empty list for a training step. */
 function describeLine(line: MetricsLine): string[] {
   if (isValidation(line)) {
     const measures = measuresOf(line);
@@ -107,7 +107,7 @@ function describeLine(line: MetricsLine): string[] {
   return line.samples.map(({ prompt, answer }) => `step ${line.step}: ${shortened(prompt)} -> ${shortened(answer)}`);
 }
 
-/** Shortens a text to its end, on one line. */
+/** Returns the end of a text, on one line. */
 function shortened(text: string): string {
   const line = text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, "?");
   return line.length > 72 ? `...${line.slice(-69)}` : line;

@@ -27,12 +27,12 @@ export interface TrainState {
 /** Size of a terminal, and its support for colours. */
 interface ViewSettings {
   readonly columns: number;
-  /** Default 24. */
+  /** Height of the terminal in rows. Default 24. */
   readonly rows?: number;
   readonly colours: boolean;
 }
 
-/** Rows of the loss curve. */
+/** Height of the loss curve in terminal rows. */
 const chartHeight = 8;
 
 /** Returns the lines of the view, each at most `columns` wide, and fewer than `rows`. */
@@ -99,7 +99,7 @@ function curve({ losses, validations }: TrainState, columns: number, colours: bo
   return lines.filter((row) => row !== "").map((row) => cut(row, columns));
 }
 
-/** Formats a loss for the axis. */
+/** Formats a loss as a label of the y axis. */
 const show = (value: number): string => (Math.abs(value) < 1000 ? value.toFixed(3) : value.toExponential(1));
 
 function legend({ validations }: TrainState, colours: boolean): string {
