@@ -1,8 +1,8 @@
 import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
- * Returns the error of a failed write with its path added. The error for a full disk also names the bytes. An error
- * that already names a path is returned unchanged.
+ * Returns the error to throw for a failed write: with the path added, and for a full disk also the size of the content.
+ * An error that already names a path is returned unchanged.
  */
 export function fullDisk(error: unknown, path: string, content: FileContent): unknown {
   const { code, syscall, path: named, message } = error as NodeJS.ErrnoException;

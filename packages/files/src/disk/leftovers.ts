@@ -63,7 +63,7 @@ export async function writerOf(path: string): Promise<number | null> {
   return stats && Date.now() - stats.mtimeMs < otherHostMs ? writer : null;
 }
 
-/** Milliseconds without a change after which a writer on another machine counts as ended: 24 hours. */
+/** Milliseconds without a change after which a process on another machine counts as ended (24 hours). */
 const otherHostMs = 24 * 3600 * 1000;
 
 /** Options of `removeLeftovers`. */

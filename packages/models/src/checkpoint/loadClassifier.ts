@@ -39,7 +39,7 @@ export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
   newHead?: NewHead;
   /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
-  /** Progress callback, called as by `loadModel`. */
+  /** Progress callback, as in `loadModel`. */
   onProgress?: OnProgress;
   /**
    * Aborts a download, or stops loading after the current tensor. The promise rejects with the signal's reason, and all

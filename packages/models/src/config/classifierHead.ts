@@ -7,7 +7,10 @@ export type ProblemType = "regression" | "single_label_classification" | "multi_
 export interface ClassifierHead {
   /** Names of the labels, by index. */
   labels: string[];
-  /** Null: regression for one label, otherwise single-label classification. */
+  /**
+   * The kind of problem, which selects the loss; null means regression for one label, otherwise single-label
+   * classification.
+   */
   problemType: ProblemType | null;
 }
 

@@ -19,7 +19,7 @@ export class Bans {
   readonly #minNewTokens: number;
   readonly #eosTokenIds: readonly number[];
 
-  /** Throws for a setting out of its range. */
+  /** Throws if a setting is invalid, such as a token id outside the vocabulary. */
   constructor(options: BanOptions & { eosTokenIds?: readonly number[] }, vocabSize: number) {
     const {
       noRepeatNgramSize = 0,

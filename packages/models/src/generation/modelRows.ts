@@ -95,7 +95,7 @@ export class ModelRows implements Disposable {
     return before > 0 && before <= room && this.#seen[0].length > room;
   }
 
-  /** Empties the cache and runs all tokens again. */
+  /** Empties the cache and runs all tokens of the rows again. Returns the logits f32 [B, V] of the next token. */
   #runAll(): Tensor {
     const { backend } = this.#model;
     const rows = this.#seen;

@@ -53,7 +53,7 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   eosTokenIds?: readonly number[];
   /** Seed of the random generator for `doSample`. Default 0. */
   seed?: number;
-  /** Called with each new token and the index of its row. */
+  /** Called with each new token and the index of its sequence. */
   onToken?: (token: number, row: number) => void;
   /** Cache that keeps keys and values after the call, so that a later call with the same start reuses them. */
   promptCache?: PromptCache;

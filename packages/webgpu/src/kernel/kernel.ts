@@ -27,13 +27,13 @@ export interface GpuFacts {
   readonly tile: TileName;
 }
 
-/** The device as a kernel receives it: its facts, and scratch memory. */
+/** The device as a kernel receives it: its properties, and a function that allocates scratch memory. */
 export interface Gpu extends GpuFacts {
   /** Allocates a temporary tensor, which is freed once the kernel's commands are recorded. */
   scratch(spec: TensorSpec): GpuTensor;
 }
 
-/** The code of one op: returns the dispatches that compute it, in order. `op` is the op's definition. */
+/** The code of a kernel: returns the dispatches that compute the op, in order. `op` is the op's definition. */
 export type KernelCode<P, D = unknown> = (
   inputs: GpuTensor[],
   outputs: GpuTensor[],

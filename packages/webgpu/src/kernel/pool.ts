@@ -22,7 +22,7 @@ export interface PoolStats {
   used: number;
   /** Bytes of unused buffers that are kept for later blocks. */
   free: number;
-  /** Bytes of the largest free buffer. */
+  /** Bytes of the largest unused buffer. */
   largestFree: number;
   /** Bytes of all buffers: `used` plus `free`. */
   length: number;
@@ -34,7 +34,7 @@ export interface PoolStats {
 export interface PoolDevice {
   /** Creates a buffer; `bytes` is a multiple of 4. */
   create(bytes: number): DeviceBuffer;
-  /** Called before buffers are destroyed that recorded commands may use. */
+  /** Called before buffers are destroyed, since recorded commands may still use them. */
   beforeDestroy(slabs: readonly Slab[]): void;
   readonly maxBufferSize: number;
   /** Maximum bytes of one buffer that a kernel can bind. */

@@ -81,7 +81,7 @@ fn scoreOf(product: f32) -> f32 {
   }),
 );
 
-/** Maximum elements of a head. */
+/** Maximum number of elements in a head. */
 const mostNumbers = 256;
 
 export const pagedAttentionKernel: WebGpuKernel = kernel<typeof pagedAttention>(

@@ -7,7 +7,7 @@ import { exampleBytes } from "./exampleBytes.ts";
 /** Maximum error of an element, relative to the largest magnitude in the result. */
 const tolerance = 1e-4;
 
-/** Elements of a result. */
+/** The elements of a result, on the host. */
 type Numbers = ArrayLike<number>;
 
 function agree(actual: Numbers, expected: Numbers): boolean {

@@ -2,7 +2,7 @@ import type { Shape, TensorSpec } from "@lowrank/core/backend";
 import type { GeneratorState } from "@lowrank/core/functions";
 import type { Example, ExampleInput, ExampleOf } from "../kernel/example.ts";
 
-/** Parameters of an optimiser step that may have a guard. */
+/** Parameters of an optimiser step; `guard` is set if the step has a guard tensor. */
 interface Guarded {
   readonly guard?: "obey" | "test";
 }

@@ -89,7 +89,7 @@ const narrowProducts: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] =>
   ),
 ]);
 
-/** Largest and smallest values at the end of rows of each length. */
+/** `amax` and `amin` of rows of each length whose largest or smallest value is the last. */
 const extremaAtEnds: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] => [
   { name: `amax of ${i} values in rising order`, inputs: [{ shape: [1, i], values: upTo(i) }], run: ([x]) => amax(x) },
   {

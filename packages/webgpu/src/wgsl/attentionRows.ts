@@ -4,7 +4,7 @@ import { rowsCode } from "./rows.ts";
 
 /** WGSL with which `attentionRows` makes a kernel: how to find a row's query, and its keys and values. */
 interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings" | "uniforms"> {
-  /** Maximum elements of a head. */
+  /** Maximum number of elements in a head. */
   readonly size: number;
   /** WGSL functions that the other code calls. */
   readonly helpers: string;

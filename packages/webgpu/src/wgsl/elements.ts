@@ -49,7 +49,7 @@ export function loadCode(kind: ElementKind, x: string): string {
 
 const stored: Partial<Record<ElementKind, string>> = { f16: "f32ToF16(element(i))", bf16: "f32ToBf16(element(i))" };
 
-/** A kernel in which each invocation computes the elements of one word of the result. */
+/** WGSL of a kernel in which each invocation computes the elements of one 32-bit word of the result. */
 export interface ElementsParts {
   readonly name: string;
   readonly inputs: Readonly<Record<string, ElementKind>>;
@@ -68,7 +68,7 @@ export interface ElementsParts {
   readonly partial?: boolean;
 }
 
-/** Threads of a workgroup of `elements`. */
+/** Number of threads in a workgroup of an `elements` kernel. */
 const elementThreads = 64;
 
 /** Returns the workgroup counts for an `elements` kernel whose result has `size` elements. */

@@ -15,8 +15,8 @@ fn withSign(magnitude: f32, sign: f32) -> f32 {
 }`;
 
 /**
- * WGSL: maps floats to integers of the same order, with -0 below 0 and NaN above all, and back. The integers compare
- * exactly, including subnormals.
+ * WGSL: maps floats to integers with the same order, and back. -0 is below 0, and NaN above all. Unlike floats, the
+ * integers compare exactly, including subnormals.
  */
 export const orderCode: string = `
 fn orderOf(bits: u32) -> i32 {
@@ -27,8 +27,8 @@ fn orderOf(bits: u32) -> i32 {
 fn bitsOfOrder(order: i32) -> u32 { return bitcast<u32>(order ^ ((order >> 31u) & 0x7fffffff)); }`;
 
 /**
- * WGSL: maps bits of floats to integers for ranking: 0 and -0 are equal, and NaN ranks above all, also if the lowest
- * value ranks first.
+ * WGSL: maps the bits of floats to integers by which they can be ranked. 0 and -0 are equal, and NaN ranks first, both
+ * if the highest value ranks first (`rankOf`) and if the lowest does (`lowRankOf`).
  */
 export const rankCode: string = `${orderCode}
 fn rankOf(bits: u32) -> i32 { return select(orderOf(bits), 0, bits == 0x80000000u); }
@@ -136,8 +136,9 @@ fn mulHigh(a: u32, b: u32) -> u32 {
 }`;
 
 /**
- * WGSL: `quarterOf(x)` reduces x to turns pi/2 + rest; for large x by Payne and Hanek's method, with the 96 relevant
- * bits of 2/pi. `twoOverPi` holds 2/pi in words, after a word of zeros.
+ * WGSL: `quarterOf(x)` splits x into a whole number of quarter turns (pi / 2) and a rest. For large x it uses Payne and
+ * Hanek's method: it multiplies by the 96 bits of 2 / pi that matter. `twoOverPi` holds the bits of 2 / pi, after a
+ * word of zeros.
  */
 const trigonometry = `
 var<private> twoOverPi: array<u32, 10> = array<u32, 10>(
@@ -257,8 +258,8 @@ fn mulOf(a: f32, b: f32) -> f32 {
 }`;
 
 /**
- * C's pow: log2 of |a| as a sum of two f32, since its error grows with b. ln m = 2 artanh(s), where s = (m - 1) / (m +
- * 1).
+ * `pow` as in C. log2 |a| is computed as a sum of two f32, since b multiplies its error. ln m = 2 artanh(s), where s =
+ * (m - 1) / (m + 1).
  */
 const pow = `
 fn logTwo(x: f32) -> vec2f {

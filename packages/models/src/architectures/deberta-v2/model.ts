@@ -185,7 +185,7 @@ class DebertaV2SelfAttention extends Module {
     this.#config = config;
   }
 
-  /** Reshapes rows [..., N, D] to heads [..., H, N, d]. */
+  /** Splits [..., N, D] into heads [..., H, N, d]. */
   #heads(rows: Tensor): Tensor {
     const { numAttentionHeads: H } = this.#config;
     const N = rows.shape[rows.ndim - 2];
@@ -360,7 +360,7 @@ class DebertaV2Embeddings extends Module {
     this.dropout = path.dropout("dropout", config.hiddenDropoutProb);
   }
 
-  /** `mask` f32 [B, T, 1] is 0 on padding. */
+  /** Returns the embeddings [B, T, D] of a batch. `mask` f32 [B, T, 1] is 0 on padding. */
   forward(inputs: ClassifierInputs, batch: PromptedBatch, mask: Tensor | undefined): Tensor {
     let x = batch.embed(this.word_embeddings.forward(inputs.inputIds));
     const [B, T] = x.shape;

@@ -15,7 +15,7 @@ export interface GemmaConfig extends LlamaFamilyConfig {
   attentionBias: boolean;
   /** Attention scores are divided by the square root of this value. */
   queryPreAttnScalar: number;
-  /** Number of positions that a token of a windowed layer attends to, its own included. */
+  /** Number of positions that a token of a sliding-window layer attends to, including its own. */
   slidingWindow: number;
   layerTypes: LayerType[];
   attnLogitSoftcapping: number | null;

@@ -10,7 +10,7 @@ import type { LlamaTraits } from "../llama/traits.ts";
 /** The config of a Gemma 3 text model: the fields of Hugging Face's Gemma3TextConfig in camelCase. */
 interface Gemma3TextConfig extends GemmaConfig {
   modelType: "gemma3_text";
-  /** The rotary embedding of windowed layers. The other layers use `rope`. */
+  /** The rotary embedding of sliding-window layers. The other layers use `rope`. */
   localRope: RopeConfig;
 }
 
@@ -45,7 +45,7 @@ function typesEvery(pattern: number): (layer: number) => LayerType {
 
 const usualPattern = 6;
 
-/** Reads the rotary embedding of windowed layers. The config's `rope_theta` applies to the other layers only. */
+/** Reads the rotary embedding of sliding-window layers. The config's `rope_theta` applies to the other layers only. */
 function localRope(fields: JsonFields, parameters: JsonFields | undefined, config: GemmaConfig): RopeConfig {
   if (parameters) return ropeFrom(parameters, parameters, { ...config, theta: 10000 });
   return { theta: fields.positive("rope_local_base_freq", 10000), partialRotaryFactor: 1, scaling: null };

@@ -18,19 +18,22 @@ export interface Gemma4Experts {
 
 /**
  * The config of a Gemma 4 text model: the fields of Hugging Face's Gemma4TextConfig in camelCase. `headDim` and
- * `numKeyValueHeads` apply to windowed layers, `rope` to full-attention layers.
+ * `numKeyValueHeads` apply to sliding-window layers, `rope` to full-attention layers.
  */
 export interface Gemma4TextConfig extends LlamaFamilyConfig {
   modelType: "gemma4_text";
   attentionBias: boolean;
-  /** True if full-attention layers compute their values with the key projection. */
+  /**
+   * True if full-attention layers use the output of the key projection as values, so that they have no value
+   * projection.
+   */
   attentionKEqV: boolean;
-  /** Number of positions that a token of a windowed layer attends to, its own included. */
+  /** Number of positions that a token of a sliding-window layer attends to, including its own. */
   slidingWindow: number;
   layerTypes: LayerType[];
   /** Head size and number of key and value heads of full-attention layers. */
   globalHeads: Gemma4Heads;
-  /** The rotary embedding of windowed layers. */
+  /** The rotary embedding of sliding-window layers. */
   localRope: RopeConfig;
   finalLogitSoftcapping: number | null;
   /** Width of the per-layer token embeddings; 0 for none. */
@@ -118,7 +121,10 @@ function readExperts(fields: JsonFields): Gemma4Experts {
   return { numExperts, topKExperts, moeIntermediateSize: fields.size("moe_intermediate_size") };
 }
 
-/** Returns the heads of full-attention layers, then of windowed layers. Throws if the sizes do not fit. */
+/**
+ * Returns the head sizes of full-attention layers, then of sliding-window layers. Throws if they do not fit the other
+ * sizes.
+ */
 function readHeads(
   fields: JsonFields,
   config: Pick<Gemma4TextConfig, "headDim" | "numKeyValueHeads" | "numAttentionHeads" | "layerTypes" | "attentionKEqV">,
@@ -141,8 +147,8 @@ function readHeads(
 }
 
 /**
- * Reads the heads of the layers of one type from `per_layer_config`, which lists only layers that differ from the
- * defaults. Throws if layers of one type differ from each other.
+ * Reads the head size and number of the layers of one type from `per_layer_config`, which lists only layers that differ
+ * from the defaults. Throws if layers of one type differ from each other.
  */
 function readLayerHeads(
   perLayer: JsonFields,

@@ -31,7 +31,10 @@ export interface LlamaConfig extends LlamaFamilyConfig {
   mlpBias: boolean;
 }
 
-/** Defaults of transformers that differ between Llama-style architectures. */
+/**
+ * Defaults of transformers that differ between Llama-style architectures. The comment at a field states the value if
+ * the architecture does not set it.
+ */
 export interface FamilyDefaults {
   readonly vocabSize: number;
   /** Default 4096. */

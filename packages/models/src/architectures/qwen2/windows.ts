@@ -4,7 +4,8 @@ import { type LayerType, readLayerTypes, windowOf } from "../../config/layerType
 /** The config fields of a Qwen model's sliding windows. */
 export interface QwenWindows {
   /**
-   * Number of positions that a token of a windowed layer attends to, its own included; null if no layer has a window.
+   * Number of positions that a token of a sliding-window layer attends to, including its own; null if no layer has a
+   * window.
    */
   slidingWindow: number | null;
   /**

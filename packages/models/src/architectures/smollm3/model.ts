@@ -13,7 +13,7 @@ export interface SmolLM3Config extends LlamaFamilyConfig {
   mlpBias: boolean;
   /** One entry per layer: 1 if the layer has a rotary embedding, 0 if it uses no positions. */
   noRopeLayers: (0 | 1)[];
-  /** Number of positions that a token of a windowed layer attends to; null if no layer has a window. */
+  /** Number of positions that a token of a sliding-window layer attends to; null if no layer has a window. */
   slidingWindow: number | null;
   layerTypes: LayerType[];
 }

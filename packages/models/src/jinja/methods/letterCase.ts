@@ -7,7 +7,7 @@ const titleLetters: Record<string, string | undefined> = Object.fromEntries(
 
 const cased = /[\p{Uppercase}\p{Lowercase}\p{Lt}]/u;
 
-/** Returns the title case of a letter. */
+/** Returns a letter in title case, which Unicode uses for the first letter of a word. */
 function titleLetter(letter: string): string {
   const known = titleLetters[letter];
   if (known !== undefined) return known;

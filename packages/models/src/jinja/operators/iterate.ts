@@ -49,7 +49,7 @@ export function lengthIfSized(value: Value): number | undefined {
  */
 export function elementsOf(value: Value): Iterable<Value> | undefined {
   if (typeof value === "string") return counted(value);
-  // Python's iterator of markup yields texts that are not markup.
+  // As in Python, iterating over markup yields plain texts.
   if (value instanceof Markup) return counted(value.text);
   if (Array.isArray(value)) return counted(value);
   if (value instanceof Tuple) return counted(value.items);

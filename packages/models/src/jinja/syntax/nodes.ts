@@ -11,7 +11,7 @@ export interface CallParts {
   restNamed?: Expression;
 }
 
-/** A filter or test with its arguments. */
+/** A filter or test that is applied to a value, with its arguments. */
 export interface Applied extends CallParts {
   name: string;
 }

@@ -29,13 +29,13 @@ const classWithout = (characters: string, later: string): string => `(?![${range
 
 const all = (source: string): RegExp => new RegExp(source, "gu");
 
-/** Characters that BERT's normalizer removes, besides U+0000 and U+FFFD. */
+/** Characters that BERT's normalizer removes: control and format characters, U+0000 and U+FFFD. */
 export const otherCharacters: RegExp = all(
   `(?![\\t\\n\\r])[\\p{Cc}\\p{Co}]|${classWithout("\\p{Cf}", laterFormats)}|[\\0\\uFFFD]`,
 );
-/** Accents that BERT's normalizer removes. */
+/** Accents (nonspacing marks) that BERT's normalizer removes. */
 export const nonspacingMarks: RegExp = all(classWithout("\\p{Mn}\\u1734\\u{1171e}", laterNonspacingMarks));
-/** Accents that `StripAccents` removes. */
+/** Accents (combining marks) that the normalizer `StripAccents` removes. */
 export const combiningMarks: RegExp = all(classWithout("\\p{M}\\u1cf2\\u1cf3", laterMarks));
 /** Punctuation: ASCII punctuation and the Unicode category P. */
 export const punctuation: RegExp = all(classWithout("\\p{P}!-\\/:-@\\[-`{-~\\u166d\\u{111c9}", laterPunctuation));
@@ -47,7 +47,10 @@ export const controls: RegExp = all("(?![\\0\\t\\n\\f\\r\\x80-\\x8E\\x90-\\x9E])
 
 const withoutForms = new RegExp(`([${ranges(laterDecompositions)}])`, "u");
 
-/** Returns a text in a Unicode normalization form. Characters of later Unicode versions are unchanged. */
+/**
+ * Returns a text in a Unicode normalization form such as NFC. Characters of Unicode versions that the Rust library does
+ * not support are kept.
+ */
 export function normalizationForm(text: string, form: string): string {
   if (!withoutForms.test(text)) return text.normalize(form);
   const parts = text.split(withoutForms);
