@@ -6,7 +6,7 @@ import { checkDType } from "./layout/checkDType.ts";
 import type { DType } from "./layout/dtype.ts";
 import { formatShape } from "./layout/shape.ts";
 
-/** The functions that are also methods: `f.name(x, ...rest)` is `x.name(...rest)`. */
+/** The names of functions that are also methods of a tensor: `f.name(x, ...rest)` is `x.name(...rest)`. */
 type Name =
   | ("add" | "sub" | "mul" | "div" | "pow" | "neg" | "maximum" | "minimum" | "eq" | "ne" | "lt" | "le" | "gt" | "ge")
   | ("exp" | "log" | "sqrt" | "rsqrt" | "square" | "reciprocal" | "abs" | "sign" | "sin" | "cos" | "erf" | "clamp")
@@ -119,13 +119,16 @@ const functions: Pick<Functions, Name> = {
   matmul: f.matmul,
 };
 
-/** The chained methods of a Tensor, in addition to the methods of its class. */
+/** Methods of a tensor that correspond to functions, such as `x.add(y)`, in addition to the methods of its class. */
 export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
-  /** Adds the gradient of this scalar (or, with `gradient`, of any tensor) to `.grad` of the leaves it depends on. */
+  /**
+   * Computes the gradient of this scalar (with `gradient`: of any tensor), and adds it to `.grad` of the leaves it
+   * depends on.
+   */
   backward(gradient?: Tensor, options?: BackwardOptions): void;
   /** Returns the tensor in another dtype, or itself if it already has that dtype. */
   to(dtype: DType): Tensor;
-  /** A copy of a matrix with its dimensions swapped. Throws unless the tensor has two dimensions. */
+  /** The transpose of a matrix, as a copy. Throws unless the tensor has two dimensions. */
   readonly T: Tensor;
 };
 

@@ -14,7 +14,10 @@ import { copyInto } from "../ops/shared/inPlace.ts";
 
 /** Options of a backward pass. */
 export interface BackwardOptions {
-  /** Keep the values that the graph saved, so that another backward pass can use it. Default: `createGraph`. */
+  /**
+   * Keep the values that ops saved, so that another backward pass can use the graph. Default: the value of
+   * `createGraph`.
+   */
   retainGraph?: boolean;
   /** Record the backward pass itself, for gradients of gradients. Default false. */
   createGraph?: boolean;
@@ -23,9 +26,9 @@ export interface BackwardOptions {
 const backwardKeys: OptionKeys<BackwardOptions> = { retainGraph: true, createGraph: true };
 
 /**
- * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` must be a scalar, unless `gradient`
- * gives the gradient with respect to `output`, in the shape of `output`. Frees the saved values of the graph on the
- * way, unless `retainGraph` is set.
+ * Computes the gradient of `output` with respect to every leaf that it depends on, and adds it to the leaf's `.grad`.
+ * `output` must be a scalar, unless you pass `gradient`: the gradient with respect to `output`, in its shape. Frees the
+ * values that ops saved, unless `retainGraph` is set.
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   checkOptions("backward", options, backwardKeys);
@@ -40,8 +43,8 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
 }
 
 /**
- * Returns the gradient in memory that no other tensor shares: scaling one leaf's gradient in place must not change
- * another's.
+ * Returns the gradient in memory that no other tensor shares. Otherwise scaling one leaf's gradient in place could
+ * change another's.
  */
 function unshared(grad: Tensor): Tensor {
   if (!grad.storage.shared) return grad;
@@ -51,8 +54,8 @@ function unshared(grad: Tensor): Tensor {
 }
 
 /**
- * Returns the gradient of `output` with respect to each of `inputs`, zeros for an input that it does not depend on.
- * Changes no `.grad`. `gradient` is as in `backward`.
+ * Returns the gradient of `output` with respect to each of `inputs`; zeros for an input that it does not depend on.
+ * Does not change any `.grad`. `gradient` is as in `backward`.
  */
 export function gradients(
   output: Tensor,
@@ -85,8 +88,8 @@ export function leafTensorsOf(output: Tensor): Set<Tensor> {
 }
 
 /**
- * Returns the edges along which gradients of `outputs` leave the part of the graph made since `start` (a value of
- * `graphClock`), each once.
+ * Returns the edges from the part of the graph that was made since `start` (a value of `graphClock`) to older nodes, if
+ * gradients of `outputs` flow along them. Each edge is listed once.
  */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
@@ -110,15 +113,18 @@ interface Root {
 }
 
 interface WalkOptions extends BackwardOptions {
-  /** Selects the nodes whose arriving gradients `sink` receives. */
+  /** Returns true for nodes whose gradients `sink` must receive. */
   wanted: (node: GraphNode) => boolean;
-  /** Nodes with lower ids than this are not walked through. */
+  /** Nodes with an id below this get gradients, but do not pass them on. Default 0. */
   start?: number;
-  /** True if every leaf is wanted. */
+  /** True if `wanted` is true for all leaves. */
   toAllLeaves?: boolean;
 }
 
-/** Receives a complete gradient. Returns true if it took ownership of the tensor. */
+/**
+ * Receives the complete gradient of output `index` of a node. Returns true if it keeps the tensor, which the caller
+ * then does not free.
+ */
 type Sink = (node: GraphNode, index: number, grad: Tensor) => boolean;
 
 function root(name: string, output: Tensor, gradient?: Tensor): Root {
@@ -141,9 +147,7 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
   return full(shape, value, { dtype, backend });
 }
 
-/**
- * Propagates gradients from the roots through the graph, node by node, and frees each gradient as soon as it is used.
- */
+/** Propagates gradients from the roots through the graph, node by node. Frees each gradient as soon as it is used. */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0, toAllLeaves = false } = options;
   if (start === 0) {
@@ -198,7 +202,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   });
 }
 
-/** Returns all nodes reachable from `from`, without walking through nodes older than `start`. */
+/** Returns all nodes that can be reached from `from`. Does not go beyond nodes whose id is below `start`. */
 function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   const seen = new Set<GraphNode>(from);
   const stack = [...seen];
@@ -214,8 +218,8 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
 }
 
 /**
- * Orders the nodes that the gradient reaches, each after all its consumers, and finds the nodes that lead to a wanted
- * one.
+ * Returns the nodes that gradients reach, each after all nodes that use its outputs (`order`), and the nodes from which
+ * a wanted node can be reached (`leads`).
  */
 function plan(
   roots: readonly Root[],
@@ -235,7 +239,7 @@ function plan(
   return { order, leads };
 }
 
-/** True if an input of the op leads to a wanted node. */
+/** Returns true if a wanted node can be reached through an input of the op. */
 function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   for (let i = 0; i < edges.length; i++) {
     const edge = edges[i];
@@ -244,7 +248,10 @@ function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   return false;
 }
 
-/** Returns the gradients of an op's inputs, each as a separate handle that can be freed independently. */
+/**
+ * Returns the gradients of an op's inputs. Each is a separate tensor object, so that it can be freed independently of
+ * the others.
+ */
 function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
   const { backend } = (arrived.find((t) => t) as Tensor).storage;
   const { definition, params } = op;
@@ -268,7 +275,10 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
   });
 }
 
-/** Returns `grads`. Throws if a gradient rule's result does not fit the op's inputs. */
+/**
+ * Returns `grads`, the result of a gradient rule. Throws if it does not match the number, shapes and dtypes of the op's
+ * inputs.
+ */
 function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Tensor | null)[]): (Tensor | null)[] {
   if (grads.length !== inputs.length) {
     const fix = "return one for each, or null if it is not needed";
@@ -282,7 +292,10 @@ function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Te
   return grads;
 }
 
-/** Returns the gradients of an op without a rule: runs its composition again and walks it back to the op's inputs. */
+/**
+ * Returns the gradients for an op without a gradient rule: runs its composition again with recording, and propagates
+ * gradients through that.
+ */
 function throughComposition(
   op: Recorded,
   inputs: readonly Tensor[],

@@ -10,10 +10,10 @@ import { watchGenerators, withGenerators } from "../random/random.ts";
 import { edgesBefore } from "./autograd.ts";
 
 /**
- * Wraps `fn` so that its intermediate values are discarded and recomputed in the backward pass. This saves memory at
- * the cost of one more forward pass. Random numbers repeat. Gradients reach the arguments and everything else that `fn`
- * uses, such as parameters. Values that are not arguments must stay alive and unchanged until the backward pass, so
- * pass temporary tensors as arguments. Chen et al. 2016, arXiv:1604.06174.
+ * Wraps `fn` so that the values it computes inside are not stored, but computed again in the backward pass. This saves
+ * memory, and costs one more forward pass. Both passes draw the same random numbers. Gradients flow to the arguments
+ * and to all other tensors that `fn` uses, such as parameters. Tensors that are not arguments must stay alive and
+ * unchanged until the backward pass, so pass temporary tensors as arguments. Chen et al. 2016, arXiv:1604.06174.
  */
 export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
   fn: (...inputs: A) => R,

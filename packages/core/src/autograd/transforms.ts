@@ -10,15 +10,15 @@ import { sumTo } from "../ops/shapes/expand.ts";
 import { reshape } from "../ops/shapes/reshape.ts";
 import { gradients, leafTensorsOf } from "./autograd.ts";
 
-/** Options of `grad` and `valueAndGrad`: the arguments to differentiate with respect to. */
+/** Options of `grad` and `valueAndGrad`: which arguments to differentiate with respect to. */
 export interface GradOptions {
-  /** Positions of the arguments; default [0]. */
+  /** Positions of these arguments. Default [0]. */
   argnums?: readonly number[];
 }
 
 /**
- * Returns the point at which gradients are taken. It stays connected to the argument's history, so that transforms
- * nest.
+ * Returns the tensor with respect to which gradients are taken. If x itself requires gradients, the result stays
+ * connected to x, so that transforms can be nested.
  */
 function point(x: Tensor): Tensor {
   if (x.requiresGrad) return reshape(x, { shape: x.shape });
@@ -52,8 +52,8 @@ function record(fn: (...args: Tensor[]) => Tensor, args: readonly Tensor[], argn
 }
 
 /**
- * Returns a function that computes the scalar value of `fn` and its gradients with respect to the arguments `argnums`,
- * as in JAX.
+ * Returns a function that computes the scalar value of `fn`, and its gradients with respect to the arguments at
+ * positions `argnums`, as in JAX.
  */
 export function valueAndGrad<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
@@ -67,8 +67,8 @@ export function valueAndGrad<A extends Tensor[]>(
 }
 
 /**
- * Returns a function that computes the gradient of the scalar function `fn` with respect to its first argument. It can
- * be nested, as in JAX.
+ * Returns a function that computes the gradient of the scalar function `fn` with respect to its first argument. Calls
+ * can be nested, as in JAX.
  */
 export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => Tensor {
   const both = valueAndGrad(fn);
@@ -76,8 +76,8 @@ export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: 
 }
 
 /**
- * Returns the value of `fn` at `args`, and a `pullback` function from the value's gradient to the gradients of all
- * `args`. `pullback` can be called any number of times.
+ * Returns the value of `fn` at `args`, and a function `pullback` that maps a gradient of this value to the gradients of
+ * all `args`. `pullback` can be called several times.
  */
 export function vjp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
@@ -89,10 +89,9 @@ export function vjp<A extends Tensor[]>(
 }
 
 /**
- * Returns the value of `fn` at `primals` and its derivative along `tangents`, one of each primal's shape: the Jacobian
- * times the tangents. It nests with `grad`: `jvp(grad(f), [x], [v]).tangent` is the Hessian of f times v. The result is
- * exact. It pulls a gradient back and differentiates with respect to it (Townsend 2017), so it costs about three
- * evaluations.
+ * Returns the value of `fn` at `primals` and its directional derivative: the Jacobian times `tangents`, which have the
+ * shapes of the primals. It can be nested with `grad`: `jvp(grad(f), [x], [v]).tangent` is the Hessian of f times v.
+ * The result is exact. It is computed by two reverse passes (Townsend 2017), and costs about three evaluations of `fn`.
  */
 export function jvp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,

@@ -8,11 +8,13 @@ import { byteLength } from "./packing.ts";
 /** A block of memory that a backend allocated. */
 export interface Buffer {
   readonly bytes: number;
-  /** The op whose result it holds, or "data" if no op made it. Core sets it, for errors and plans. */
+  /** Name of the op whose result the buffer holds, or "data". Core sets it, for error messages and memory plans. */
   label?: string;
-  /** Grows with each write into the buffer. Core sets it. */
+  /** Increases with each write into the buffer. Core sets it. */
   version?: number;
-  /** The matmul precision for the frozen weight that it holds. Default: f32. */
+  /**
+   * Lowest precision that matrix products with the frozen weight in this buffer may use. Core sets it. Default: f32.
+   */
   precision?: MatmulPrecision;
 }
 
@@ -30,117 +32,124 @@ export interface TensorRef extends TensorSpec {
 }
 
 /**
- * The kernel of an op that takes many constant inputs. The constants are bound to numbered slots, one group per slot; a
- * call names the slots it uses.
+ * A kernel for an op that takes many constant inputs, such as the factors of LoRA adapters. Groups of constants are
+ * bound to numbered slots once; each call then lists the slots that it uses.
  */
 export interface TableKernel {
   /**
-   * Binds a group to a slot and prepares it for calls. The group's memory and values must not change until the next
-   * `set` of the slot, unless no call uses the slot.
+   * Binds a group of constants to a slot, and prepares it for calls. The memory and values of the group must not change
+   * while calls use the slot.
    */
   set(slot: number, group: readonly TensorRef[]): void;
   /** Runs the op as `Backend.run` does, on `inputs` followed by the groups in these slots. */
   run(slots: readonly number[], inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: unknown): void;
 }
 
-/** A tensor as a reference kernel reads and writes it. */
+/** A tensor in host memory, as a reference kernel reads and writes it. */
 export interface View extends TensorSpec {
   readonly data: TypedArray;
   readonly size: number;
 }
 
-/**
- * Returns a tensor as a view of host memory from `byteOffset` on, for reference kernels. A packed tensor is viewed as
- * bytes.
- */
+/** Returns a view of a tensor's elements in host memory, from `byteOffset` on. A packed tensor is viewed as bytes. */
 export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBufferLike, byteOffset: number): View {
   const size = sizeOf(shape);
   const length = isPacked(dtype) ? byteLength({ shape, dtype, packing }) : size;
   return { shape, dtype, packing, size, data: viewAs(dtype, memory, byteOffset, length) };
 }
 
-/** A value in an op's data that is not allowed, such as an index out of range. */
+/** A value in an op's input that is not allowed, such as an index out of range. Kernels return it. */
 export interface DataFault {
-  /** The position, counted as the op's `fault` documents. */
+  /** Index of the value. Each op documents at `fault` what it counts. */
   readonly at: number;
-  /** The value found there. */
+  /** The value that was found. */
   readonly value: number;
 }
 
-/** An op as a backend receives it: a unique name, under which the backend finds a kernel, and the op's meaning. */
+/**
+ * The part of an op's definition that backends need: its name, by which a backend finds its kernel, and its meaning.
+ */
 export interface BackendOp<P> {
-  /** Unique in the program. Ops defined outside this package have a prefix, as in "acme/softsign". */
+  /**
+   * Name of the op, which must be unique. Ops that are defined outside this package have a prefix, as in
+   * "acme/softsign".
+   */
   readonly name: string;
-  /** The meaning of the op in plain loops. */
+  /** Computes the op in plain loops. This defines what the op means. */
   readonly ref?: (inputs: View[], outputs: View[], params: P) => void;
-  /** The op composed of other ops. It runs if the backend does not support the op itself. */
+  /** Computes the op from other ops. It is used if the backend does not support the op itself. */
   readonly compose?: (...args: never[]) => unknown;
-  /** Backends are expected to run the composition, so a memory plan made without a backend counts its memory. */
+  /**
+   * True if most backends run the composition. A memory plan for no particular backend then counts the memory of that.
+   */
   readonly composed?: true;
-  /** Returns the error for invalid data in the inputs, for kernels that detect it. */
+  /** Returns the error to throw if a kernel has found an invalid value in the inputs. */
   readonly fault?: (at: number, value: number, inputs: readonly TensorSpec[], params: P) => Error;
 }
 
 /**
- * A device or library that stores tensors and runs ops. It is independent of models.
+ * A device or library that stores tensors and runs ops.
  *
- * A backend may be deferred: `run`, `write`, `fill` and `free` are then only recorded, and take effect in the order of
- * the calls. Errors that depend on data are thrown by the next read or by `sync`, with the message of the op's `fault`.
+ * A backend may be deferred: `run`, `write`, `fill` and `free` are then only recorded, and take effect later, in the
+ * order of the calls. Errors that depend on data are thrown by the next read or by `sync`, with the message of the op's
+ * `fault`.
  */
 export interface Backend {
   readonly name: string;
-  /** A readable name of the device that runs ops. Undefined for the CPU. */
+  /** Readable name of the device that runs ops, such as a GPU. Undefined for the CPU. */
   readonly adapter?: string;
-  /** True for a backend that stores no data, so none needs to be created for it. */
+  /** True for a backend that stores no data, so that callers need not create any. */
   readonly dataless?: true;
   /**
-   * The maximum number of tensors, at least 5, that `run` takes for ops over many tensors (`adamStep`, `gradNorm`,
+   * Maximum number of tensors, at least 5, that `run` accepts for ops over many tensors (`adamStep`, `gradNorm`,
    * `clipToNorm`, `cat`, `lowRankRows`). Default: unlimited.
    */
   readonly maxTensors?: number;
   /**
-   * True if the bits of a result row do not depend on the other rows in the batch, their number, or the threads at
-   * work. Servers require it.
+   * True if a row of a result is the same, to the bit, regardless of the other rows in the batch and of the number of
+   * threads. Serving requires this.
    */
   readonly batchInvariant?: boolean;
-  /** Buffer sizes are rounded up to a multiple of this many bytes. The memory planner uses it. Default 1. */
+  /** The size of a buffer is a multiple of this many bytes. The memory planner uses it. Default 1. */
   readonly alignment?: number;
   /**
-   * Loads the code that ops on weights of a packed dtype need, if it is not loaded from the start. Await it before an
-   * op takes such a weight; model loaders and moves to another backend do so.
+   * Loads the code for ops on weights of a packed dtype, if it is not loaded from the start. Await it before an op gets
+   * such a weight. Model loaders, and functions that move tensors to another backend, do this.
    */
   prepare?(dtype: PackedDType): Promise<void>;
   alloc(bytes: number): Buffer;
-  /** Frees a buffer. Ops that were run before can still read it. */
+  /** Frees a buffer. Ops that were called before still read its old contents. */
   free(buffer: Buffer): void;
   /**
-   * Copies bytes into the buffer from `offset` (default 0) on. Ops that run later read the new bytes; earlier ops read
-   * the old ones.
+   * Copies bytes into the buffer, from `offset` (default 0) on. Ops that were called before still read the old bytes.
    */
   write(buffer: Buffer, bytes: Uint8Array, offset?: number): void;
-  /** Fills the whole buffer with a repeated 32-bit word, cut off at the end. */
+  /** Fills the whole buffer with copies of a 32-bit word. The last copy may be cut off. */
   fill(buffer: Buffer, word: number): void;
   /**
-   * Copies the bytes from `from` (default 0) up to `to` (default the end). Returns a promise if they must be copied
-   * from a device.
+   * Copies the bytes `from` (default 0) to `to` (excluded; default: the end) out of the buffer. Returns a promise if
+   * they are on a device.
    */
   read(buffer: Buffer, from?: number, to?: number): Uint8Array | Promise<Uint8Array>;
-  /** True if `run` can execute the op on these inputs. Ops it does not support run as their composition. */
+  /**
+   * Returns true if `run` can execute the op on these inputs. Otherwise core runs the op's composition of other ops.
+   */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
-   * Runs an op. The caller may free the tensors and reuse the lists after the call, so read shapes and buffers from
-   * them before returning.
+   * Runs an op. After the call, the caller may free the tensors and reuse the lists, so read shapes and buffers before
+   * returning.
    */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
   /**
-   * Returns a new kernel of an op for constants in slots. Undefined if the op lacks one; a call then passes all inputs.
+   * Returns a new kernel for an op whose constant inputs are bound to slots, or undefined if there is none; a call then
+   * passes all inputs.
    */
   bind?<P>(op: BackendOp<P>): TableKernel | undefined;
   /** Resolves once all recorded work has run, or rejects with its first error. Only deferred backends have it. */
   sync?(): Promise<void>;
 }
 
-/** Returns the error for a fault that a kernel found in the data of `op`, with the op's own message. */
+/** Returns the error for an invalid value that a kernel has found in the inputs of `op`. The op defines the message. */
 export function faultError<P>(
   op: BackendOp<P>,
   { at, value }: DataFault,
@@ -163,7 +172,7 @@ export async function init(backend: Backend | Promise<Backend>): Promise<Backend
   return current;
 }
 
-/** Runs `fn` (synchronously) with `backend` as the backend on which new tensors are created. */
+/** Runs `fn` (synchronously). Tensors that it creates without naming a backend are on `backend`. */
 export function withBackend<T>(backend: Backend, fn: () => T): T {
   const before = current;
   current = backend;
@@ -174,7 +183,10 @@ export function withBackend<T>(backend: Backend, fn: () => T): T {
   }
 }
 
-/** Waits until a backend has run all work given to it. Throws the first error caused by data since the last read. */
+/**
+ * Waits until a backend has finished all work. Throws the first error in it that depends on data, such as an index out
+ * of range.
+ */
 export async function sync(backend: Backend = currentBackend()): Promise<void> {
   await backend.sync?.();
 }

@@ -4,9 +4,9 @@ import { UnavailableError } from "./unavailableError.ts";
 type Start = () => Backend | Promise<Backend>;
 
 /**
- * Starts the first of several backends that is available: `await init(firstAvailable(webgpu, wasm))`. If the first one
- * is not available, one sentence on the console gives the reason and the backend used instead. Starts a backend only if
- * all before it are unavailable. Throws if none is available, or if a start fails for another reason.
+ * Starts the first backend in a list that works here: `await init(firstAvailable(webgpu, wasm))`. The next one is
+ * started only if all before it are unavailable; a warning on the console then gives the reason and the backend that is
+ * used. Throws if none is available, or if a start fails for another reason.
  */
 export async function firstAvailable<Starts extends readonly [Start, ...Start[]]>(
   ...starts: Starts

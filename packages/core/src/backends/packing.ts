@@ -6,15 +6,16 @@ import type { PackedFormat } from "./packedFormat.ts";
 const known = new Map<string, PackedFormat>();
 
 /**
- * Registers a format for the code that handles its tensors. Functions that create packed tensors call it, so a web page
- * without packed weights does not bundle any format.
+ * Registers a packed format, so that tensors of its dtype can be handled. Functions that create packed tensors call
+ * this; a web page without packed weights therefore bundles no format.
  */
 export function registerPackedFormat(format: PackedFormat): void {
   known.set(format.dtype, format);
 }
 
 /**
- * Returns the format of a packed dtype. Throws if the format was not registered, that is, if no tensor of it was made.
+ * Returns the format of a packed dtype. Throws if it is not registered, which means that no tensor of this dtype was
+ * created.
  */
 export function formatOf(dtype: PackedDType): PackedFormat {
   const format = known.get(dtype);
@@ -22,7 +23,7 @@ export function formatOf(dtype: PackedDType): PackedFormat {
   return format;
 }
 
-/** Returns the number of bytes that the elements of a tensor occupy. */
+/** Returns the number of bytes that a tensor's elements take. */
 export function byteLength(spec: TensorSpec): number {
   const { dtype, shape } = spec;
   return isPacked(dtype) ? formatOf(dtype).byteLength(spec) : sizeOf(shape) * bytesPerElement(dtype);

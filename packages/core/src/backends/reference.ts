@@ -8,10 +8,12 @@ const memoryOf = (buffer: Buffer): ArrayBuffer => (buffer as HostBuffer).memory;
 
 const view = (tensor: TensorRef): View => viewOf(tensor, memoryOf(tensor.buffer), 0);
 
-/** Byte that fills freed memory, so that a read after the free returns NaN. */
+/** The byte with which freed memory is filled, so that reading it gives NaN. */
 const freedByte = 0xff;
 
-/** Returns the reference backend of plain loops. It defines the meaning of every op, and is never optimised. */
+/**
+ * Returns the reference backend, which runs every op in plain loops. It defines what ops mean, and is never optimised.
+ */
 export function reference(): Backend {
   return {
     name: "reference",

@@ -1,12 +1,12 @@
 /**
- * Thrown if this machine or browser lacks a backend, as opposed to a mistake in the call. `firstAvailable` catches it
- * and tries the next backend.
+ * Thrown if a backend does not work on this machine or in this browser, and not because of a wrong call.
+ * `firstAvailable` catches it and tries the next backend.
  */
 export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
-  /** The reason why the backend is unavailable, without a remedy: "webgpu: no adapter was found". */
+  /** The reason why the backend is unavailable, as in "webgpu: no adapter was found". */
   readonly reason: string;
-  /** The remedy, without a full stop: "install a graphics driver". */
+  /** Advice to the user, without a full stop, as in "install a graphics driver". */
   readonly remedy: string;
 
   constructor(reason: string, remedy: string, options?: ErrorOptions) {

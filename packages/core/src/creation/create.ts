@@ -9,7 +9,7 @@ import { f32ToBf16, f32ToF16 } from "../layout/half.ts";
 import { checkShape, formatShape, type Shape } from "../layout/shape.ts";
 import { type ShapeArguments, shapeArguments } from "../layout/shapeArguments.ts";
 
-/** Options of the functions that make tensors. */
+/** Options of functions that create tensors. */
 export interface CreateOptions {
   /** The tensor's dtype. Default f32. */
   dtype?: DType;
@@ -22,8 +22,8 @@ export interface CreateOptions {
 export const createKeys: OptionKeys<CreateOptions> = { dtype: true, requiresGrad: true, backend: true };
 
 /**
- * Creates a tensor on `backend` from raw little-endian bytes, which are copied. For a typed array of another type, the
- * bytes of its memory are used.
+ * Creates a tensor on `backend` from a copy of raw little-endian bytes. If `bytes` is a typed array, the bytes of its
+ * memory are used, in any element type.
  */
 export function fromBytes(
   bytes: ArrayBuffer | ArrayBufferView,
@@ -37,7 +37,7 @@ export function fromBytes(
   return tensorFromBytes("fromBytes", bytesOf("fromBytes", bytes), { shape, dtype }, backend);
 }
 
-/** Creates a tensor from bytes, which are copied. Throws if their number does not fit the spec. */
+/** Creates a tensor from a copy of bytes. Throws if their number does not match the shape and dtype. */
 export function tensorFromBytes(
   what: string,
   bytes: Uint8Array,
@@ -57,7 +57,7 @@ export function tensorFromBytes(
 /** The smallest and the largest value of each integer dtype. */
 const ranges: Partial<Record<DType, readonly [number, number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255] };
 
-/** Throws for a value that an integer dtype cannot hold. Fractions are truncated, as in PyTorch. */
+/** Throws if an integer dtype cannot hold one of the values. Fractions are allowed, and truncated as in PyTorch. */
 function checkRange(what: string, values: ArrayLike<number>, dtype: DType): void {
   const range = ranges[dtype];
   if (!range) return;
@@ -69,7 +69,7 @@ function checkRange(what: string, values: ArrayLike<number>, dtype: DType): void
   }
 }
 
-/** Returns values as the bytes of a dtype. Throws for a value that an integer dtype cannot hold. */
+/** Converts numbers to the bytes of a dtype. Throws if an integer dtype cannot hold one of them. */
 export function encode(what: string, values: ArrayLike<number>, dtype: DType): Uint8Array {
   const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement(dtype)), 0, values.length);
   if (raw instanceof Uint16Array) {
@@ -85,15 +85,15 @@ export function encode(what: string, values: ArrayLike<number>, dtype: DType): U
   return new Uint8Array(raw.buffer);
 }
 
-/** Returns the tensor, with `requiresGrad` set if the options set it. */
+/** Sets the tensor's `requiresGrad` if the options do, and returns the tensor. */
 export function finish(out: Tensor, options: CreateOptions): Tensor {
   if (options.requiresGrad) out.requiresGrad = true;
   return out;
 }
 
 /**
- * Returns a tensor whose elements `fill` writes in place. If the backend's memory is not host memory, `fill` writes
- * into host memory, which is then copied. On a dataless backend nothing is written.
+ * Creates a tensor whose elements are written by `fill`. If the backend's memory cannot be accessed directly, `fill`
+ * writes to host memory, which is then copied. If the backend stores no data, `fill` is not called.
  */
 export function tensorFilledBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
   const out = allocate(spec, backend);
@@ -109,7 +109,7 @@ export function tensorFilledBy(spec: TensorSpec, backend: Backend, fill: (elemen
   return out;
 }
 
-/** Creates a tensor filled with `value`. The backend fills its memory in place; no data is uploaded. */
+/** Creates a tensor filled with `value`. The backend fills its memory itself, so nothing is uploaded. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   if (typeof value !== "number" || !Array.isArray(shape)) {
     throw new Error(`full: it takes a shape and a number, as in full([2, 3], 0.5), not (${shape}, ${value})`);
@@ -131,7 +131,7 @@ function filled(name: string, shape: Shape, value: number, options: CreateOption
 const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
 
-/** Returns a 32-bit word that holds one element, or several equal ones. */
+/** Returns a 32-bit word that holds one element of the dtype, or several equal ones. */
 function wordOf(value: number, dtype: DType): number {
   if (Object.is(value, 0)) return 0;
   if (dtype === "f32") {

@@ -7,7 +7,7 @@ import { type CreateOptions, createKeys, encode, finish, fromBytes } from "./cre
 
 /** Options of `tensor`. */
 export interface TensorOptions extends CreateOptions {
-  /** The tensor's shape. Default: the shape of the nesting; for a typed array, its length. */
+  /** Shape of the tensor. Default: the shape of the nested arrays or, for a typed array, [length]. */
   shape?: Shape;
 }
 
@@ -49,7 +49,10 @@ function isTyped(data: unknown): data is TypedArray {
   return ArrayBuffer.isView(data) && "length" in data && typeof (data as TypedArray)[0] !== "bigint";
 }
 
-/** Appends the numbers to `into`, and returns the shape of the nesting. Throws if the nesting is ragged. */
+/**
+ * Appends all numbers in nested arrays to `into`, and returns their shape. Throws if arrays at the same depth have
+ * different lengths.
+ */
 function flatten(data: NestedNumbers, into: number[], path: number[], shape: number[] = []): number[] {
   const depth = path.length;
   if (typeof data === "number" || typeof data === "boolean") {
@@ -75,7 +78,7 @@ function entries(count: number): string {
   return count === 1 ? "1 entry" : `${count} entries`;
 }
 
-/** Returns the path of a value in nested arrays, as code would index it: `data[0][1]`. */
+/** Returns the position of a value in nested arrays, written as code: `data[0][1]`. */
 function place(path: readonly number[]): string {
   return `data${path.map((i) => `[${i}]`).join("")}`;
 }

@@ -15,7 +15,7 @@ export interface RandomOptions extends CreateOptions {
   generator?: Generator;
 }
 
-/** Options of `rand`: the values are in [low, high). */
+/** Options of `rand`, which draws values in [low, high). */
 export interface RandOptions extends RandomOptions {
   /** The lower bound, included. Default 0. */
   low?: number;
@@ -35,7 +35,10 @@ const randomKeys: OptionKeys<RandomOptions> = { ...createKeys, generator: true }
 const randKeys: OptionKeys<RandOptions> = { ...randomKeys, low: true, high: true };
 const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: true };
 
-/** Creates a tensor of values drawn by `fill`. On a dataless backend the generator does not advance. */
+/**
+ * Creates a tensor whose values `fill` draws. If the backend stores no data, no values are drawn and the generator does
+ * not advance.
+ */
 function drawn(
   name: string,
   shape: Shape,

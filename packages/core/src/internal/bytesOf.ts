@@ -1,6 +1,6 @@
 /**
- * Returns the bytes of an ArrayBuffer or a view of one, as a plain Uint8Array, because `slice` of Node's Buffer does
- * not copy. Throws for values that are neither.
+ * Returns the bytes of an ArrayBuffer, or of a view of one, as a plain Uint8Array without copying. (Node's Buffer is a
+ * Uint8Array too, but its `slice` does not copy.) Throws for other values; `what` names the caller.
  */
 export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView): Uint8Array {
   if (source instanceof Uint8Array && source.constructor === Uint8Array) return source;
@@ -9,7 +9,7 @@ export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView)
   throw new Error(`${what}: ${adviceFor(source)}`);
 }
 
-/** True for an ArrayBuffer, also of another realm (such as an iframe), and for a SharedArrayBuffer. */
+/** Returns true for an ArrayBuffer (also from another realm, such as an iframe) and for a SharedArrayBuffer. */
 function isBuffer(source: unknown): source is ArrayBufferLike {
   return /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(source));
 }

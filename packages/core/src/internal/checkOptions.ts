@@ -3,12 +3,12 @@ import { nearestName } from "./nearestName.ts";
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
 
-/** The names of all options of `T`. A list that lacks one of them, or has another, does not compile. */
+/** An object that lists the names of all options of `T`. It does not compile if one is missing or wrong. */
 export type OptionKeys<T> = { readonly [K in KeyOf<T>]-?: true };
 
 /**
- * Throws for an unknown option, and suggests the nearest known one. Throws also if `options` is not an object. An
- * undefined option counts as omitted.
+ * Throws for an unknown option, and suggests the most similar known one. Also throws if `options` is not an object. An
+ * option that is undefined counts as omitted.
  */
 export function checkOptions<T extends object>(name: string, options: T, keys: OptionKeys<T>): void {
   // Undefined means that no options were given.
@@ -21,7 +21,7 @@ export function checkOptions<T extends object>(name: string, options: T, keys: O
   }
 }
 
-/** Returns the error for an unknown option. It names the nearest known option, or all of them. */
+/** Returns the error for an unknown option. It suggests the most similar known option, or lists all. */
 export function unknownOption(name: string, option: string, known: readonly string[]): Error {
   const camel = toCamelCase(option);
   const near = known.includes(camel) ? camel : nearestName(camel, known);

@@ -1,6 +1,8 @@
 const twoOverSqrtPi = 2 / Math.sqrt(Math.PI);
 
-/** Returns the error function in f64: a series of positive terms below 3, and a continued fraction of erfc beyond. */
+/**
+ * Returns the error function of x in f64. It uses a series of positive terms below 3, and a continued fraction above.
+ */
 export function erf(x: number): number {
   const t = Math.abs(x);
   if (Number.isNaN(t)) return x;

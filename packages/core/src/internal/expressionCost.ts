@@ -1,42 +1,47 @@
-/** The maximum number of open-ended repeats on one path through an expression. */
+/** Most open-ended repeats (such as `*`) on one path through a regular expression. */
 const mostRepeats = 4;
-/** The maximum number of open-ended repeats before a part that may fail to match, in an expression for long texts. */
+/** Most open-ended repeats before a part that may fail to match, in an expression for long texts. */
 const mostRepeatsBefore = 1;
-/** The maximum number of ways in which consecutive optional parts, short repeats and choices can match. */
+/** Most ways in which consecutive optional parts, short repeats and choices may match. */
 const mostWays = 10_000;
-/** A repeat of more rounds than this counts as open-ended. */
+/** A repeat with a higher maximum than this counts as open-ended. */
 const fewRounds = 8;
-/** The maximum length of an expression, and the maximum rounds of a repeat, that engines handle without trouble. */
+/**
+ * The longest expression, in characters, and the highest count of a repeat, that regular-expression engines handle
+ * well.
+ */
 const [longest, mostRounds] = [20_000, 1000];
 const deepest = 200;
 
-/** The cost of matching a part. */
+/** The cost of matching one part of a regular expression. */
 interface Part {
-  /** The number of open-ended repeats on the worst path through it. */
+  /** Number of open-ended repeats on the most expensive path through the part. */
   readonly repeats: number;
-  /** The maximum number of repeats before an element in it that may fail to match; -Infinity if it always matches. */
+  /**
+   * Most open-ended repeats before an element of the part that may fail to match; -Infinity if the part always matches.
+   */
   readonly before: number;
-  /** The number of ways in which it can match, without its open-ended repeats. */
+  /** Number of ways in which the part can match, not counting its open-ended repeats. */
   readonly ways: number;
-  /** True if its length can vary. */
+  /** True if the length of the matched text can vary. */
   readonly varies: boolean;
 }
 
 const fixed: Part = { repeats: 0, before: 0, ways: 1, varies: false };
-/** A back-reference, which repeats the text of a group and may have any length. */
+/** The cost of a back-reference: it repeats the text of a group, so its length may vary. */
 const reference: Part = { ...fixed, varies: true };
 
-/** The start of a group that is more than a bracket. */
+/** Matches the special start of a group after its bracket, such as `?:` or `?<name>`. */
 const groupStart = /^\?(?:P?<[=!]?\w*>?|P=\w+|[a-zA-Z-]*:|[:=!>])?/;
 
-/** Thrown inside this file, with the reason as its message. */
+/** Thrown and caught in this file. The message is the reason. */
 class TooCostly extends Error {}
 
 /**
- * Returns the reason why a backtracking engine could take very long to match an expression in Python's, Oniguruma's or
- * JavaScript's syntax. Reasons are repeats within repeats, choices within repeats, or many consecutive open-ended
- * repeats. Returns null if the time is bounded by a small power of the text's length. With `forLongTexts`, as needed
- * for an expression that splits documents, the bound is the square of the length.
+ * Returns why a regular-expression engine with backtracking could take very long for an expression (in the syntax of
+ * Python, Oniguruma or JavaScript): nested repeats, choices in repeats, or many open-ended repeats in a row. Returns
+ * null if the time is limited by a small power of the text's length or, with `forLongTexts` (for expressions that split
+ * documents), by its square.
  */
 export function expressionCost(source: string, forLongTexts = false): string | null {
   if (source.length > longest) return `it has ${source.length} characters, more than ${longest}`;
@@ -63,7 +68,7 @@ class Reader {
     this.#mostBefore = mostBefore;
   }
 
-  /** Reads alternatives up to their closing bracket. */
+  /** Reads alternatives up to the closing bracket of their group. */
   choice(depth: number): Part {
     if (depth > deepest) throw new TooCostly(`its groups are more than ${deepest} deep`);
     const ways = [this.#sequence(depth)];
@@ -121,7 +126,7 @@ class Reader {
     this.at = this.#source.length - rest.length;
   }
 
-  /** Reads the quantifiers after a part. */
+  /** Reads the quantifiers that follow a part, and returns the cost of the repeated part. */
   #repeated(part: Part): Part {
     const source = this.#source;
     for (let whole = part; ; ) {
@@ -144,14 +149,14 @@ class Reader {
   }
 }
 
-/** Returns the number of ways in which `least` to `most` rounds of a part can match. */
+/** Returns the number of ways in which `least` to `most` repetitions of a part can match. */
 function waysOfRounds(ways: number, least: number, most: number): number {
   let sum = 0;
   for (let count = least; count <= most; count++) sum += ways ** count;
   return sum;
 }
 
-/** Returns the minimum and the maximum rounds of a repeat. */
+/** Returns the minimum and the maximum count of a quantifier. */
 function rounds([text, least, comma, most]: RegExpExecArray): [least: number, most: number] {
   if (text.startsWith("?")) return [0, 1];
   if (text.startsWith("*")) return [0, Number.POSITIVE_INFINITY];

@@ -1,4 +1,4 @@
-/** A formatter of browsers' consoles, which is active if "custom formatters" are enabled. */
+/** A custom formatter for the consoles of browsers' developer tools, if the user has enabled "custom formatters". */
 interface DevtoolsFormatter {
   header(value: unknown, config?: { raw?: true }): unknown;
   hasBody(value: unknown): boolean;
@@ -6,8 +6,8 @@ interface DevtoolsFormatter {
 }
 
 /**
- * Makes consoles print `toString()` of all objects with this prototype: in Node, and in browsers if custom formatters
- * are enabled.
+ * Makes consoles print objects with this prototype as their `toString()`: in Node and, with custom formatters enabled,
+ * in browsers.
  */
 export function inspectAsText(prototype: { toString(): string }): void {
   Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {

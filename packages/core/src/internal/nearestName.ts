@@ -1,4 +1,4 @@
-/** Returns the Levenshtein distance: the number of letters to insert, delete or replace. */
+/** Returns the Levenshtein distance of two texts: the number of letters to insert, delete or replace. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -11,7 +11,10 @@ function distance(a: string, b: string): number {
   return row[row.length - 1];
 }
 
-/** Returns the known name nearest to a mistaken one, or null if the distance of all is more than half its length. */
+/**
+ * Returns the known name that is most similar to a mistyped one, or null if more than half of the name's letters
+ * differ.
+ */
 export function nearestName(name: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let least = Math.ceil(name.length / 2) + 1;

@@ -1,6 +1,6 @@
-/** The progress of work on a sequence of tensors, layers or files. */
+/** The progress of a long task, such as loading or quantising a model. */
 export interface Progress {
-  /** Bytes processed, as counted in the source. */
+  /** Bytes processed so far, counted in the source file or model. */
   loaded: number;
   /** Total bytes. */
   total: number;
@@ -8,5 +8,5 @@ export interface Progress {
   name: string;
 }
 
-/** Called after each tensor or layer, and during the download of a file. If it throws, the work ends. */
+/** Called after each tensor or layer, and during the download of a file. If it throws, the task is aborted. */
 export type OnProgress = (progress: Progress) => void;

@@ -1,5 +1,6 @@
 /**
- * Returns a finite number as Python prints a float: the shortest digits that round-trip, at least one decimal, `1e-05`.
+ * Returns a finite number as Python prints a float: with the fewest digits that identify it, at least one decimal, and
+ * exponents like `1e-05`.
  */
 export function pythonFloat(value: number): string {
   const exponent = Number(value.toExponential().split("e")[1]);

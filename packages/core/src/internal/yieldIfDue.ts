@@ -1,18 +1,18 @@
-/** The time of the last yield, in milliseconds of `performance.now()`. */
+/** Time of the last yield to the event loop, in milliseconds of `performance.now()`. */
 let last = 0;
 
-/** Node's function, which costs a third of a message channel. */
+/** Node's `setImmediate`, which takes a third of the time of a message channel. Undefined in browsers. */
 const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
 
 /**
- * Milliseconds of work after which the event loop gets a turn, so that a page can paint. Node does not paint, and a
- * turn may take a quarter of a millisecond there, so the interval is longer.
+ * Milliseconds of work between two yields to the event loop. In browsers they are short, so that a page can paint. In
+ * Node a yield may take a quarter of a millisecond and nothing is painted, so they are longer.
  */
 const interval = setImmediate ? 32 : 16;
 
 /**
- * Waits for a turn of the event loop. Timers would wait longer. In Chromium `scheduler.yield` would resume before any
- * timer or message, so these would never run.
+ * Resolves after the event loop has run once. It does not use timers, which would wait longer, or Chromium's
+ * `scheduler.yield`, which would resume before any timer or message is handled.
  */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {
@@ -30,9 +30,9 @@ export function yieldToEventLoop(): Promise<void> {
 }
 
 /**
- * Yields to the event loop if the last yield is over 16 ms ago (32 in Node), so that timers, messages and paints run
- * during long work. Call it between units of work: batches, tokens, tensors, layers. Then throws the signal's reason if
- * the signal was aborted.
+ * Yields to the event loop if the last yield was more than 16 ms ago (32 in Node), so that timers, messages and
+ * painting are not blocked by long work. Call it between units of work, such as batches, tokens or layers. Throws the
+ * reason of `signal` if it is aborted.
  */
 export async function yieldIfDue(signal?: AbortSignal): Promise<void> {
   if (performance.now() - last >= interval) {

@@ -1,12 +1,17 @@
 import { broadcastStrides, type Shape } from "./shape.ts";
 
-/** A broadcast traversal with adjacent dimensions merged: the sizes, and each operand's strides per dimension. */
+/**
+ * A way to walk broadcast operands together: the sizes of the dimensions (adjacent ones are merged if possible) and,
+ * for each operand, its stride in each dimension.
+ */
 export interface Traversal {
   readonly sizes: readonly number[];
   readonly strides: readonly (readonly number[])[];
 }
 
-/** Broadcasts `operands` to `target`, and merges adjacent dimensions that every operand traverses with one stride. */
+/**
+ * Broadcasts the shapes `operands` to `target`. Merges adjacent dimensions that every operand can walk with one stride.
+ */
 export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
   const full = operands.map((shape) => broadcastStrides(shape, target));
   const sizes: number[] = [];
@@ -31,8 +36,8 @@ export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
 }
 
 /**
- * Calls `visit` for every position of all but the `inner` last dimensions, with the output offset and each operand's
- * offset.
+ * Calls `visit` for every position in all dimensions except the `inner` last ones, with the element offsets in the
+ * output and in each operand.
  */
 export function forEachOuter(
   { sizes, strides }: Traversal,
@@ -58,8 +63,8 @@ export function forEachOuter(
 }
 
 /**
- * Calls `row(outOffset, offsets, length, innerStrides)` for every innermost run of a traversal. The arguments are the
- * output offset, each operand's offset, the run's length, and each operand's stride in it.
+ * Calls `row` for every run of the last dimension, with the element offsets of its start in the output and in each
+ * operand, its length, and each operand's stride within it.
  */
 export function forEachRow(
   traversal: Traversal,
@@ -70,9 +75,7 @@ export function forEachRow(
   forEachOuter(traversal, 1, (out, offsets) => row(out, offsets, traversal.sizes[last], inner));
 }
 
-/**
- * The two innermost dimensions of a traversal: their sizes, and each operand's strides between rows and within a row.
- */
+/** The last two dimensions of a traversal: their sizes, and each operand's strides between rows and within a row. */
 export interface Plane {
   readonly rows: number;
   readonly length: number;
@@ -80,7 +83,9 @@ export interface Plane {
   readonly inner: readonly number[];
 }
 
-/** Calls `visit` for every innermost plane of a traversal, so that one kernel call covers many short rows. */
+/**
+ * Calls `visit` for every position in all but the last two dimensions, so that one kernel call covers many short rows.
+ */
 export function forEachPlane(
   traversal: Traversal,
   visit: (outOffset: number, offsets: readonly number[], plane: Plane) => void,

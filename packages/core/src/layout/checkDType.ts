@@ -1,13 +1,13 @@
 import { nearestName } from "../internal/nearestName.ts";
 import { type DType, dtypes } from "./dtype.ts";
 
-/** Dtype names of PyTorch and NumPy, with the name used here. */
+/** Names of dtypes in PyTorch and NumPy, with the dtype's name here. */
 const otherNames: Readonly<Record<string, DType>> = {
   ...({ float32: "f32", float: "f32", float16: "f16", half: "f16", bfloat16: "bf16" } as const),
   ...({ int32: "i32", int: "i32", uint8: "u8", byte: "u8", boolean: "bool" } as const),
 };
 
-/** Dtypes that are not supported, with the alternative to use. */
+/** Names of dtypes that are not supported, with what to use instead. */
 const missing: Readonly<Record<string, string>> = {
   float64: 'numbers are f32; leave dtype out or write "f32"',
   double: 'numbers are f32; leave dtype out or write "f32"',
@@ -17,7 +17,7 @@ const missing: Readonly<Record<string, string>> = {
   int16: 'integers are "i32"',
 };
 
-/** Throws for an unknown dtype. For a name of PyTorch or NumPy the error gives the name used here. */
+/** Throws for an unknown dtype. The error suggests the right name if the given one is a name in PyTorch or NumPy. */
 export function checkDType(what: string, dtype: DType): void {
   if (dtypes.includes(dtype)) return;
   const name = String(dtype).replace(/^(torch|np|numpy|jnp)\./, "");

@@ -1,13 +1,13 @@
-/** Dtypes that store elements individually. Arithmetic is f32; f16 and bf16 are storage formats. */
+/** Dtypes whose elements are stored one by one. Ops compute in f32; f16 and bf16 are only for storage. */
 export type ElementDType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
 
-/** bitsandbytes' 4-bit formats of quantised weights. */
+/** 4-bit dtypes of bitsandbytes for quantised weights. */
 export type QuantType = "nf4" | "fp4";
 
-/** GGUF's formats of quantised weights, in blocks of integer codes. */
+/** GGUF's dtypes for quantised weights, which are stored in blocks of integer codes with scales. */
 export type BlockDType = "q4_0" | "q4_1" | "q8_0" | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
 
-/** All formats of quantised weights; the folder `packed/` defines them. */
+/** All dtypes for quantised weights. */
 export type PackedDType = QuantType | BlockDType;
 
 /** The data type of a tensor's elements. */
@@ -15,17 +15,19 @@ export type DType = ElementDType | PackedDType;
 
 const quantTypes: readonly DType[] = ["nf4", "fp4"];
 
-/** All dtypes. Kernels identify a dtype by its index here; `pnpm build:kernels` writes the list into their sources. */
+/**
+ * All dtypes. Kernels identify a dtype by its index in this list, which `pnpm build:kernels` copies into their sources.
+ */
 export const dtypes: readonly DType[] = [
   ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const),
   ...quantTypes,
   ...(["q4_0", "q4_1", "q8_0", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"] as const),
 ];
 
-/** The raw array of a dtype: f16 and bf16 are 16-bit codes, packed weights are bytes. */
+/** The array type that holds a dtype's raw data: f16 and bf16 are 16-bit codes, packed weights are bytes. */
 export type TypedArray = Float32Array | Uint16Array | Int32Array | Uint8Array;
 
-/** The array that `data` returns for a dtype: floats are widened to f32. */
+/** The array type that `data` returns for a dtype: all float dtypes are converted to f32. */
 export type DataOf<D extends DType> = D extends "f32" | "f16" | "bf16"
   ? Float32Array
   : D extends "i32"
@@ -36,22 +38,22 @@ export type DataOf<D extends DType> = D extends "f32" | "f16" | "bf16"
 
 const elementBytes: Readonly<Record<ElementDType, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1, bool: 1 };
 
-/** True for the formats of quantised weights. */
+/** Returns true for the dtypes of quantised weights. */
 export function isPacked(dtype: DType): dtype is PackedDType {
   return !(dtype in elementBytes);
 }
 
-/** True for the packed dtypes into which `quantizeAs` packs tensors (nf4 and fp4). */
+/** Returns true for the dtypes to which `quantizeAs` can quantise a tensor: nf4 and fp4. */
 export function canQuantizeAs(dtype: DType): dtype is QuantType {
   return quantTypes.includes(dtype);
 }
 
-/** True for weight dtypes with integer codes, which `linearInt8` multiplies. */
+/** Returns true for weight dtypes with integer codes: the GGUF dtypes. */
 export function hasIntegerCodes(dtype: DType): dtype is BlockDType {
   return isPacked(dtype) && !canQuantizeAs(dtype);
 }
 
-/** Returns the error for a packed dtype where an unpacked one is required. */
+/** Returns the error for a packed dtype in a place that requires an unpacked one. */
 export function expectsUnpacked(dtype: PackedDType): Error {
   return new Error(
     `${dtype} packs elements in blocks; make such a tensor with quantize4bit, or packedTensor from bytes`,
@@ -64,7 +66,7 @@ export function bytesPerElement(dtype: DType): number {
   return elementBytes[dtype];
 }
 
-/** Returns a typed view of `length` elements (bytes, if packed) of `buffer` from `byteOffset` on. */
+/** Returns a typed array over `length` elements (bytes, if the dtype is packed) of `buffer`, from `byteOffset` on. */
 export function viewAs(dtype: DType, buffer: ArrayBufferLike, byteOffset: number, length: number): TypedArray {
   switch (dtype) {
     case "f32":
@@ -79,7 +81,7 @@ export function viewAs(dtype: DType, buffer: ArrayBufferLike, byteOffset: number
   }
 }
 
-/** True for dtypes that can have a gradient. */
+/** Returns true for dtypes that can have a gradient. */
 export function isFloating(dtype: DType): boolean {
   return dtype === "f32" || dtype === "f16" || dtype === "bf16";
 }

@@ -2,7 +2,7 @@ function checkLength(what: string, source: number, target: number): void {
   if (target < source) throw new Error(`${what}: the target holds ${target} elements and the source ${source}`);
 }
 
-/** Rounds each f32 to the nearest bf16 code, ties to even; NaN stays a (quiet) NaN. */
+/** Rounds each f32 to the nearest bf16, ties to even. NaN stays NaN. */
 export function f32ToBf16(src: Float32Array, dst: Uint16Array): void {
   checkLength("f32ToBf16", src.length, dst.length);
   const bits = new Uint32Array(src.buffer, src.byteOffset, src.length);
@@ -13,14 +13,14 @@ export function f32ToBf16(src: Float32Array, dst: Uint16Array): void {
   }
 }
 
-/** Widens bf16 codes to f32, exactly. */
+/** Converts bf16 values to f32, which is exact. */
 export function bf16ToF32(src: Uint16Array, dst: Float32Array): void {
   checkLength("bf16ToF32", src.length, dst.length);
   const bits = new Uint32Array(dst.buffer, dst.byteOffset, dst.length);
   for (let i = 0; i < src.length; i++) bits[i] = src[i] << 16;
 }
 
-/** Returns the f16 code nearest to the f32 with these bits. */
+/** Returns the bits of the f16 nearest to the f32 whose bits are x. */
 function halfOf(x: number): number {
   const sign = (x >>> 16) & 0x8000;
   const abs = x & 0x7fffffff;
@@ -38,17 +38,14 @@ function halfOf(x: number): number {
   return sign | (rest > half || (rest === half && (truncated & 1) === 1) ? truncated + 1 : truncated);
 }
 
-/**
- * Rounds each f32 to the nearest f16 code, ties to even. Values that round beyond 65504 become infinity; NaN stays a
- * (quiet) NaN.
- */
+/** Rounds each f32 to the nearest f16, ties to even. Values that round above 65504 become infinity; NaN stays NaN. */
 export function f32ToF16(src: Float32Array, dst: Uint16Array): void {
   checkLength("f32ToF16", src.length, dst.length);
   const bits = new Uint32Array(src.buffer, src.byteOffset, src.length);
   for (let i = 0; i < bits.length; i++) dst[i] = halfOf(bits[i]);
 }
 
-/** Widens f16 codes to f32, exactly. */
+/** Converts f16 values to f32, which is exact. */
 export function f16ToF32(src: Uint16Array, dst: Float32Array): void {
   checkLength("f16ToF32", src.length, dst.length);
   const bits = new Uint32Array(dst.buffer, dst.byteOffset, dst.length);

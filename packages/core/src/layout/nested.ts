@@ -1,10 +1,13 @@
 import type { TypedArray } from "./dtype.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
-/** Numbers or booleans in nested arrays, or a single one. */
+/** A number or boolean, or arrays of them, nested by dimension. */
 export type NestedArray = number | boolean | NestedArray[];
 
-/** Returns the elements from `start` on in arrays nested by the shape. `asBooleans` converts them to booleans. */
+/**
+ * Returns the elements, from index `start` on, in arrays nested by `shape`. If `asBooleans`, they are converted to
+ * booleans.
+ */
 export function nested(data: TypedArray, shape: Shape, asBooleans: boolean, start = 0): NestedArray {
   if (shape.length === 0) return asBooleans ? data[start] !== 0 : data[start];
   const rest = shape.slice(1);

@@ -1,6 +1,6 @@
 /**
- * The exponent mask of each float dtype and the bytes of an element. Only NaN and infinities have all exponent bits
- * set.
+ * For each float dtype, the mask of the exponent bits and the bytes per element. Only NaN and infinities have all
+ * exponent bits set.
  */
 const formats: Readonly<Record<string, { exponent: number; bytes: 2 | 4 }>> = {
   f32: { exponent: 0x7f800000, bytes: 4 },
@@ -20,8 +20,8 @@ export function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, d
 }
 
 /**
- * Throws an error that names the tensor if its elements to be saved contain NaN or an infinity. The dtype may be a
- * tensor dtype or a safetensors name. Only f32, f16 and bf16 are checked.
+ * Throws an error that names the tensor if its elements contain NaN or an infinity, so that they are not saved. `dtype`
+ * is a tensor dtype or a safetensors name; only f32, f16 and bf16 are checked.
  */
 export function checkFinite(name: string, bytes: Uint8Array, dtype: string): void {
   const at = firstNonFinite(bytes, dtype);

@@ -2,7 +2,10 @@ import { f16ToF32 } from "./half.ts";
 
 let table: Float32Array | undefined;
 
-/** Returns the f32 value of every f16 code. Blocks store f16 scales at odd offsets, which a Uint16Array cannot read. */
+/**
+ * Returns a table with the f32 value of each of the 65536 f16 codes. A Uint16Array cannot read the scales of blocks,
+ * because some are at odd offsets.
+ */
 function f16Values(): Float32Array {
   if (!table) {
     table = new Float32Array(1 << 16);
@@ -14,7 +17,7 @@ function f16Values(): Float32Array {
   return table;
 }
 
-/** Returns the f16 in the two bytes from `at` on, as f32. */
+/** Reads the f16 in the two bytes from `at` on. Returns it as a number. */
 export function readF16(bytes: Uint8Array, at: number): number {
   return f16Values()[bytes[at] | (bytes[at + 1] << 8)];
 }

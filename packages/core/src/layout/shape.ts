@@ -31,7 +31,10 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** Returns the strides that read `shape` as if it were broadcast to `target`: 0 along every repeated dimension. */
+/**
+ * Returns the strides with which to read `shape` as if it were broadcast to `target`; a repeated dimension has stride
+ * 0.
+ */
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const own = stridesOf(shape);
   const lead = target.length - shape.length;
@@ -39,8 +42,8 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
 }
 
 /**
- * Returns the common shape of two operands by NumPy's broadcasting rule. Throws an error that names `op` if they do not
- * broadcast.
+ * Returns the shape to which two operands broadcast by NumPy's rule. Throws an error that starts with `op` if they do
+ * not broadcast.
  */
 export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
@@ -59,7 +62,9 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   return out;
 }
 
-/** Converts a dimension, which may be negative and count from the end, to 0..rank-1. Throws if it is out of range. */
+/**
+ * Returns a dimension as a number from 0 to rank - 1; negative ones count from the end. Throws if it is out of range.
+ */
 export function normalizeDim(op: string, dim: number, rank: number): number {
   const d = dim < 0 ? dim + rank : dim;
   if (!Number.isInteger(dim) || d < 0 || d >= rank) {

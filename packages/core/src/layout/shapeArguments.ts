@@ -1,14 +1,14 @@
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { checkShape, type Shape } from "./shape.ts";
 
-/** Arguments of a function that creates a tensor: a shape or its sizes, and options. */
+/** Arguments of functions such as `zeros`: a shape or its sizes one by one, then options. */
 export type ShapeArguments<O> =
   | [shape: Shape]
   | [shape: Shape, options: O | undefined]
   | [...sizes: number[]]
   | [...sizes: number[], options: O];
 
-/** Returns the shape and the options, both checked. */
+/** Returns the shape and options that the caller passed. Throws if they are invalid. */
 export function shapeArguments<O extends object>(
   name: string,
   args: ShapeArguments<O>,
@@ -28,7 +28,7 @@ export function shapeArguments<O extends object>(
   return { shape, options };
 }
 
-/** Returns the number of leading arguments that are numbers. */
+/** Returns how many numbers the list starts with. */
 function leadingNumbers(list: readonly unknown[]): number {
   const other = list.findIndex((item) => typeof item !== "number");
   return other < 0 ? list.length : other;

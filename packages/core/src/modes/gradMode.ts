@@ -3,12 +3,12 @@ import { expectSynchronous } from "./synchronous.ts";
 let enabled = true;
 let inGradient = false;
 
-/** True while ops are recorded for `backward`. */
+/** Returns true while ops are recorded for `backward`. */
 export function isGradEnabled(): boolean {
   return enabled;
 }
 
-/** True while a backward pass computes gradients, but false while it recomputes forward values. */
+/** Returns true while a backward pass computes gradients. While it recomputes forward values, the result is false. */
 export function isInGradient(): boolean {
   return inGradient;
 }
@@ -29,13 +29,14 @@ export function noGrad<T>(fn: () => T): T {
 }
 
 /**
- * Runs `fn` with gradients recorded, also inside `noGrad`. `fn` must be synchronous; throws if it returns a promise.
+ * Runs `fn` with recording for gradients switched on, even inside `noGrad`. `fn` must be synchronous; throws if it
+ * returns a promise.
  */
 export function enableGrad<T>(fn: () => T): T {
   return withMode("enableGrad", true, false, fn);
 }
 
-/** Runs `fn` as an unrecorded part of a backward pass. */
+/** Runs `fn` as a part of a backward pass, without recording its ops. */
 export function computeGradients(fn: () => void): void {
   withMode("backward", false, true, fn);
 }

@@ -3,7 +3,7 @@ import { byteLength as bytesOfKnown } from "../backends/packing.ts";
 import { isPacked } from "../layout/dtype.ts";
 import { packedFormats } from "./index.ts";
 
-/** Returns the bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing. */
+/** Returns the number of bytes that a tensor's elements take. Throws if `packing` is missing for nf4 or fp4. */
 export function byteLength(spec: TensorSpec): number {
   const { dtype } = spec;
   return isPacked(dtype) ? packedFormats[dtype].byteLength(spec) : bytesOfKnown(spec);

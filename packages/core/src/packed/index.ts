@@ -12,7 +12,7 @@ import { q5_k } from "./gguf/q5_k.ts";
 import { q6_k } from "./gguf/q6_k.ts";
 import { q8_0 } from "./gguf/q8_0.ts";
 
-/** The GGUF formats whose blocks tensors store unchanged, by dtype. */
+/** The formats of GGUF dtypes, whose tensors store a file's blocks unchanged. */
 export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = {
   ...{ q4_0, q4_1, q8_0 },
   ...{ q5_0, q5_1 },
@@ -26,7 +26,9 @@ export const packedFormats: Readonly<Record<QuantType, FourBitFormat> & Record<B
   ...blockFormats,
 };
 
-/** Returns the format of a packed dtype, and registers it so that a tensor of it can be created. */
+/**
+ * Returns the format of a packed dtype, and registers it, as is required before a tensor of that dtype can be created.
+ */
 export function packedFormat<D extends PackedDType>(dtype: D): (typeof packedFormats)[D] {
   const format = packedFormats[dtype];
   registerPackedFormat(format);

@@ -1,15 +1,15 @@
 import type { TensorSpec } from "../backends/backend.ts";
 import { canQuantizeAs, hasIntegerCodes } from "../layout/dtype.ts";
 
-/** The number of elements that share a scale in rows rounded to 8 bits. */
+/** Number of consecutive elements that share one scale when rows are rounded to 8 bits. */
 const block = 32;
 
-/** The maximum row length of an nf4 or fp4 weight that can be multiplied with 8-bit rows. */
+/** The longest row of an nf4 or fp4 weight, in elements, that can be multiplied by 8-bit activations. */
 const mostColumns = 32768;
 
 /**
- * Returns true for weights [out, in] that `linearInt8` supports: all with integer codes, and nf4 and fp4 weights if
- * their rows divide into blocks of 32.
+ * Returns true if `linearInt8` supports a weight [out, in]: all weights with integer codes and, if their rows divide
+ * into blocks of 32, nf4 and fp4 weights.
  */
 export function supportsInt8Activations({ dtype, shape, packing }: TensorSpec): boolean {
   if (hasIntegerCodes(dtype)) return true;

@@ -3,7 +3,9 @@ import { formatOf } from "../backends/packing.ts";
 import { isPacked } from "../layout/dtype.ts";
 import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
 
-/** Returns the elements of a floating or packed weight as f32. For an f32 weight this is its own array, not a copy. */
+/**
+ * Returns all elements of a float or packed weight as f32. If the weight is f32, this is its own array and not a copy.
+ */
 export function unpackAll({ data, dtype, size, packing }: View): Float32Array {
   if (data instanceof Float32Array) return data;
   const out = new Float32Array(size);

@@ -11,8 +11,8 @@ function endOfString(json: string, start: number): number {
 }
 
 /**
- * Returns the first key that an object of a valid JSON text contains twice. `JSON.parse` would silently keep the last
- * one.
+ * Returns the first key that occurs twice in one object of a valid JSON text, or undefined. `JSON.parse` does not
+ * report such keys and uses the last value.
  */
 export function findDuplicateKey(json: string): string | undefined {
   const open: (Set<string> | null)[] = [];

@@ -1,6 +1,9 @@
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** Returns I64 values as i32. Throws `SafetensorsError`, which names the tensor `what`, if a value does not fit. */
+/**
+ * Converts little-endian I64 values to i32. Throws `SafetensorsError` if a value does not fit; `what` names the tensor
+ * in it.
+ */
 export function narrowI64(bytes: Uint8Array, what: string): Uint8Array {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const out = new Int32Array(words.length / 2);

@@ -4,12 +4,12 @@ import { type SafetensorsDType, safetensorsBits, safetensorsNames } from "./safe
 import { SafetensorsError } from "./safetensorsError.ts";
 import { maxHeaderLength, parseSafetensorsHeader, type SafetensorsEntry } from "./safetensorsHeader.ts";
 
-/** A tensor's entry in the header. */
+/** Dtype, shape and size of a tensor in a file. */
 export interface SafetensorsInfo {
-  /** The dtype in the file, which may be one that `read` does not support. */
+  /** The dtype in the file. `read` does not support all of them. */
   dtype: SafetensorsDType;
   shape: readonly number[];
-  /** The number of bytes in the file. */
+  /** Number of bytes that the tensor takes in the file. */
   byteLength: number;
 }
 
@@ -23,34 +23,37 @@ export interface SafetensorsData<D = ElementDType> {
   bytes: Uint8Array;
 }
 
-/** The values of one tensor, in parts of whole elements. Use each part before you request the next. */
+/**
+ * The values of one tensor, divided into parts of whole elements. Use each part before you request the next one, which
+ * overwrites it.
+ */
 export interface SafetensorsParts {
   dtype: ElementDType;
   shape: number[];
   parts: AsyncIterable<Uint8Array>;
 }
 
-/** Tensors by name, in one file or in several. Only tensors that are read are loaded. */
+/** An open safetensors file, or several files of a sharded model. A tensor's data is loaded only when it is read. */
 export interface SafetensorsFile {
   /** The name of the file in messages. */
   readonly label: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** The names of the tensors in the order of their data; for a sharded model, in the order of its index. */
+  /** Returns the tensors' names in the order of their data or, for a sharded model, in the order of the index. */
   names(): string[];
   has(name: string): boolean;
-  /** Returns a tensor's entry. Throws `SafetensorsError` for a name that the file lacks. */
+  /** Returns the dtype, shape and size of a tensor. Throws `SafetensorsError` for an unknown name. */
   info(name: string): SafetensorsInfo;
   /**
-   * Reads one tensor. I64 is converted to i32. Throws `SafetensorsError` for a value that does not fit, and for a dtype
-   * without a tensor dtype.
+   * Reads one tensor. I64 is converted to i32. Throws `SafetensorsError` if a value does not fit into i32, or if the
+   * dtype is not supported.
    */
   read(name: string): Promise<SafetensorsData>;
   /**
-   * Like `read`, in parts that are read one after the other into `room`, whose length must be a multiple of 8. If the
-   * source cannot fill a given array, there is one part with all elements.
+   * Reads one tensor in parts, one after the other, into `room`, whose length must be a multiple of 8. If the source
+   * has no `readInto`, there is a single part with all elements.
    */
   readParts(name: string, room: Uint8Array): SafetensorsParts;
-  /** Reads one tensor as stored, with any dtype, for example to copy it into another file unchanged. */
+  /** Reads one tensor without conversion, in any dtype, for example to copy it to another file. */
   readStored(name: string): Promise<SafetensorsData<SafetensorsDType>>;
 }
 
@@ -69,7 +72,7 @@ async function readExactly(source: ByteSource, offset: number, length: number, l
   return bytes;
 }
 
-/** Formats names for a message: all of them if they are few, else the first five. */
+/** Returns names as text for a message: all if they are few, otherwise the first five. */
 function list(names: string[]): string {
   return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ") || "none";
 }
@@ -145,7 +148,7 @@ class SingleFile implements SafetensorsFile {
     return `${this.label}: tensor "${name}"`;
   }
 
-  /** Returns the dtype of a tensor's elements after reading. Throws for a dtype that cannot be read. */
+  /** Returns the dtype that a tensor's elements have after `read`. Throws for an unsupported dtype. */
   #elementDType(name: string): ElementDType {
     const { dtype: stored } = this.#entry(name);
     const dtype = stored === "I64" ? "i32" : tensorDTypes.get(stored);
@@ -166,8 +169,9 @@ class SingleFile implements SafetensorsFile {
 }
 
 /**
- * Opens a safetensors file, or one in memory or in a Blob. Reads and checks only its header until a tensor is read.
- * `label` names the file in messages. Throws `SafetensorsError`; errors of the source are passed on.
+ * Opens a safetensors file from a source, a Blob or bytes in memory. Reads and checks only the header; tensors are read
+ * later. `label` names the file in messages. Throws `SafetensorsError` for an invalid file; errors of the source itself
+ * are passed on.
  */
 export async function openSafetensors(
   file: ByteSource | Blob | ArrayBuffer | ArrayBufferView,

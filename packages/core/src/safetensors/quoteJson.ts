@@ -1,6 +1,6 @@
 /**
- * Returns a parsed JSON value as error messages quote it: shortened, and safe for values nested too deep for
- * `JSON.stringify`.
+ * Returns a parsed JSON value as text for error messages. Long values are shortened; values nested too deep for
+ * `JSON.stringify` do not throw.
  */
 export function quoteJson(value: unknown): string {
   if (Array.isArray(value)) {

@@ -1,6 +1,6 @@
 import type { ElementDType } from "../layout/dtype.ts";
 
-/** Bits of one element of each dtype of the format, in the order in which a writer stores the tensors. */
+/** Number of bits of one element, for each dtype of the format. Writers store tensors in this order of dtypes. */
 export const safetensorsBits = {
   U64: 64,
   I64: 64,
@@ -26,10 +26,10 @@ export const safetensorsBits = {
   BOOL: 8,
 } as const;
 
-/** A dtype with its name in safetensors files. */
+/** The name of a dtype in safetensors files. */
 export type SafetensorsDType = keyof typeof safetensorsBits;
 
-/** The name in files of each tensor dtype. */
+/** The safetensors name of each dtype that tensors here can have. */
 export const safetensorsNames: Readonly<Record<ElementDType, SafetensorsDType>> = {
   f32: "F32",
   f16: "F16",
@@ -39,7 +39,7 @@ export const safetensorsNames: Readonly<Record<ElementDType, SafetensorsDType>> 
   bool: "BOOL",
 };
 
-/** Returns the bytes of `shape` in `dtype`; NaN if they are not a safe integer. */
+/** Returns the number of bytes of a tensor. NaN if that is not a whole number of bytes or not a safe integer. */
 export function safetensorsByteLength(dtype: SafetensorsDType, shape: readonly number[]): number {
   const bytes = shape.reduce((size, n) => size * n, safetensorsBits[dtype]) / 8;
   return Number.isSafeInteger(bytes) ? bytes : Number.NaN;

@@ -3,7 +3,10 @@ import { quoteJson } from "./quoteJson.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** A tensor's entry: its values are bytes `begin` to `end` of the data after the header. */
+/**
+ * The entry of a tensor in the header. Its values are the bytes `begin` to `end` (excluded) of the data after the
+ * header.
+ */
 export interface SafetensorsEntry {
   dtype: SafetensorsDType;
   shape: readonly number[];
@@ -11,13 +14,13 @@ export interface SafetensorsEntry {
   end: number;
 }
 
-/** A checked header: the tensors in the order of their data, which they cover without gap or overlap. */
+/** A parsed header. Its tensors are in the order of their data, which they cover without gaps or overlaps. */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, SafetensorsEntry>;
 }
 
-/** The longest header that the format's own library reads, in bytes. */
+/** The longest header, in bytes, that Hugging Face's library accepts. */
 export const maxHeaderLength = 100_000_000;
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -63,7 +66,7 @@ function checkMetadata(value: unknown, label: string): Record<string, string> {
   return value as Record<string, string>;
 }
 
-/** Checks the entry of a tensor. `named` returns its name for messages. */
+/** Checks a tensor's entry in the JSON header. `named` returns the tensor's name for error messages. */
 function checkEntry(value: unknown, named: () => string, dataLength: number): SafetensorsEntry {
   if (!isRecord(value)) {
     throw new SafetensorsError(
@@ -100,8 +103,9 @@ function checkEntry(value: unknown, named: () => string, dataLength: number): Sa
 }
 
 /**
- * Parses the JSON header of a safetensors file. Checks types and sizes, and that the tensors cover the `dataLength`
- * bytes after the header exactly once. Throws `SafetensorsError`; `label` names the file in messages.
+ * Parses the JSON header of a safetensors file. Throws `SafetensorsError` if types or sizes are invalid, or if the
+ * tensors do not cover each of the `dataLength` bytes after the header exactly once. `label` names the file in
+ * messages.
  */
 export function parseSafetensorsHeader(json: Uint8Array, dataLength: number, label = "safetensors"): SafetensorsHeader {
   const { __metadata__, ...described } = parseJson(json, label);

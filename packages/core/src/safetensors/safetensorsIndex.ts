@@ -4,12 +4,14 @@ import { quoteJson } from "./quoteJson.ts";
 import type { SafetensorsDType } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** The file of each tensor of a sharded model, by tensor name, from `model.safetensors.index.json`. */
+/**
+ * The name of the file that holds each tensor of a sharded model, by tensor name, as in `model.safetensors.index.json`.
+ */
 export type SafetensorsIndex = ReadonlyMap<string, string>;
 
 /**
- * Parses the text of a `*.safetensors.index.json`. Throws `SafetensorsError` if it is malformed. Throws it too for a
- * file that is not a plain `*.safetensors` name, so that an index cannot point out of its folder.
+ * Parses the text of a `*.safetensors.index.json`. Throws `SafetensorsError` if it is malformed, or if it names a file
+ * that is not a plain `*.safetensors` name, since such an index could refer to files outside its folder.
  */
 export function parseSafetensorsIndex(json: string, label = "safetensors index"): SafetensorsIndex {
   let index: { weight_map?: unknown } | null;
@@ -83,9 +85,9 @@ class ShardedFiles implements SafetensorsFile {
 }
 
 /**
- * Opens all files of a sharded model as one. Only tensors that the index names are visible. Throws `SafetensorsError`
- * if a file lacks one of them. `open` is called once for each file name. The metadata of all files are merged; for a
- * repeated key the last file wins.
+ * Opens all files of a sharded model as if they were one file. `open` is called once for each file name. Only tensors
+ * that the index lists are visible. Throws `SafetensorsError` if a file lacks one of them. The metadata of all files
+ * are merged; if a key is repeated, the value from the last file is used.
  */
 export async function openShardedSafetensors(
   index: SafetensorsIndex,

@@ -3,7 +3,9 @@ import type { DType, ElementDType } from "../layout/dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** A tensor of a file, without its data. The dtype may also be one of the file format that tensors cannot have. */
+/**
+ * Name, dtype and shape of a tensor in a file. The dtype may be one that the format has but tensors here cannot have.
+ */
 export interface SafetensorsSpec {
   name: string;
   dtype: DType | SafetensorsDType;
@@ -16,7 +18,7 @@ export interface SafetensorsTensor extends SafetensorsSpec {
   bytes: Uint8Array;
 }
 
-/** A tensor to write whose bytes are read when they are needed. */
+/** A tensor to write, whose bytes are read only when it is written. */
 export interface SafetensorsPiece extends SafetensorsSpec {
   /** Little-endian elements, row-major. */
   read: () => Promise<Uint8Array>;
@@ -24,7 +26,7 @@ export interface SafetensorsPiece extends SafetensorsSpec {
 
 const order = new Map(Object.keys(safetensorsBits).map((dtype, i) => [dtype, i]));
 
-/** Returns the rank of a UTF-16 unit in the order of UTF-8 bytes, in which surrogates come after all other units. */
+/** Returns a number that sorts UTF-16 code units as UTF-8 bytes would: surrogates come after all other units. */
 function utf8Rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
@@ -67,8 +69,8 @@ function describeMetadata(metadata: Readonly<Record<string, string>>): string {
 }
 
 /**
- * Returns the header and the order of a file's tensors. Metadata come first, then tensors by dtype and name; the header
- * is padded to 8 bytes.
+ * Returns the header of a file, and its tensors in the order in which they are written: by dtype, then by name. The
+ * header contains the metadata first, and is padded to a multiple of 8 bytes.
  */
 function layOut<T extends SafetensorsSpec>(tensors: Iterable<T>, metadata?: Readonly<Record<string, string>>) {
   const sorted = Array.from(tensors, (tensor) => ({ tensor, stored: storedDType(tensor) }));
@@ -105,7 +107,7 @@ function checkLength({ name, shape }: SafetensorsSpec, stored: SafetensorsDType,
   );
 }
 
-/** Returns the length of the file that `writeSafetensors` returns for tensors of these shapes. */
+/** Returns the length in bytes of the file that `writeSafetensors` would return for these tensors. */
 export function safetensorsFileLength(
   tensors: Iterable<SafetensorsSpec>,
   metadata?: Readonly<Record<string, string>>,
@@ -114,8 +116,8 @@ export function safetensorsFileLength(
 }
 
 /**
- * Returns the bytes of a safetensors file, identical to the output of Hugging Face's library. Throws `SafetensorsError`
- * for repeated names and sizes that do not fit.
+ * Returns the bytes of a safetensors file, identical to what Hugging Face's library writes. Throws `SafetensorsError`
+ * for repeated names, and for bytes that do not match the dtype and shape.
  */
 export function writeSafetensors(
   tensors: Iterable<SafetensorsSpec & { bytes: ArrayBuffer | ArrayBufferView }>,
@@ -135,7 +137,10 @@ export function writeSafetensors(
   return file;
 }
 
-/** Yields the bytes of `writeSafetensors` in pieces, so that only one tensor is in memory at a time. */
+/**
+ * Yields the bytes of the file that `writeSafetensors` would return, in pieces, so that only one tensor is in memory at
+ * a time.
+ */
 export async function* streamSafetensors(
   tensors: Iterable<SafetensorsPiece>,
   metadata?: Readonly<Record<string, string>>,

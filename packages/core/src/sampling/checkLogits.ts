@@ -1,4 +1,4 @@
-/** Throws if no token can be sampled: a logit is NaN, the largest is infinite, or there are no logits. */
+/** Throws if no token can be sampled from the logits: one is NaN, the largest one is infinite, or there are none. */
 export function checkLogits(logits: ArrayLike<number>): void {
   if (logits.length === 0) throw new Error("the logits are empty");
   let largest = -Infinity;

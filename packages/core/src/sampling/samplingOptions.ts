@@ -2,13 +2,13 @@ import type { OptionKeys } from "../internal/checkOptions.ts";
 
 /** Options for sampling the next token from its logits, as in transformers. */
 export interface SamplingOptions {
-  /** Divides the logits. Values below 1 favour probable tokens. Default 1. */
+  /** Number by which the logits are divided. Values below 1 favour probable tokens. Default 1. */
   temperature?: number;
-  /** Keeps only tokens at least as probable as the k-th; 0 keeps all. Default 0. */
+  /** Keeps only the k most probable tokens, and others that are as probable as the k-th. 0 keeps all. Default 0. */
   topK?: number;
   /**
-   * Keeps only the most probable tokens whose probabilities together reach this value (nucleus sampling, arXiv
-   * 1904.09751). Default 1.
+   * Nucleus sampling: keeps only the most probable tokens, as many as are needed for a total probability of `topP`
+   * (arXiv 1904.09751). Default 1: all.
    */
   topP?: number;
   /**
@@ -21,7 +21,7 @@ export interface SamplingOptions {
 /** The names of all sampling options. */
 export const samplingKeys: OptionKeys<SamplingOptions> = { temperature: true, topK: true, topP: true, minP: true };
 
-/** Throws for an option out of its range. */
+/** Throws if an option is out of its range. */
 export function checkSampling({ temperature = 1, topK = 0, topP = 1, minP = 0 }: SamplingOptions): void {
   if (!(temperature > 0)) throw new Error(`temperature is ${temperature}; expected a positive number (0 is argmax)`);
   if (!(Number.isInteger(topK) && topK >= 0)) throw new Error(`topK is ${topK}; expected a whole number, 0 for all`);

@@ -3,7 +3,8 @@ import { checkLogits } from "./checkLogits.ts";
 import { checkSampling, type SamplingOptions, samplingKeys } from "./samplingOptions.ts";
 
 /**
- * Returns the distribution that `sampleToken` draws from: temperature, then top-k, top-p and min-p, as in transformers.
+ * Returns the probabilities with which `sampleToken` selects tokens, after temperature, then top-k, top-p and min-p, as
+ * in transformers.
  */
 export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingOptions = {}): Float64Array {
   checkOptions("tokenProbabilities", options, samplingKeys);
@@ -18,7 +19,7 @@ export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingO
   return topP < 1 || minP > 0 ? nucleus(odds, sum, topP, minP) : odds.map((odd) => odd / sum);
 }
 
-/** Samples a token with `uniform`, a random number in [0, 1). */
+/** Samples a token and returns its index. `uniform` is a random number in [0, 1). */
 export function sampleToken(logits: ArrayLike<number>, uniform: number, options: SamplingOptions = {}): number {
   if (!(uniform >= 0 && uniform < 1))
     throw new Error(`sampleToken: uniform is ${uniform}; expected a number in [0, 1)`);
@@ -40,8 +41,9 @@ function keepTopK(logits: Float64Array, k: number): Float64Array {
 }
 
 /**
- * Keeps the most probable tokens; if tokens are equal, lower indices come first. A token stays if the tokens before it
- * do not reach `topP`, and its odds relative to the most probable one are at least `minP`. The first always stays.
+ * Applies top-p and min-p to unnormalised probabilities: a token is kept if the more probable tokens together do not
+ * reach `topP`, and if it is at least `minP` times as probable as the most probable one. Of equal tokens, lower indices
+ * come first. The first token is always kept.
  */
 function nucleus(odds: Float64Array, sum: number, topP: number, minP: number): Float64Array {
   const order = Array.from(odds.keys()).filter((i) => odds[i] > 0);

@@ -11,21 +11,21 @@ import { cacheWrite } from "../ops/attention/cacheWrite.ts";
 import { reshape } from "../ops/shapes/reshape.ts";
 import { to } from "../ops/unary/to.ts";
 
-/** The shape and dtype of the parts, and the dtype and backend of the resulting tensor. */
+/** Options of `fromParts`: the shape, the dtypes, and the backend. */
 export interface PartsSpec {
   readonly shape: Shape;
-  /** The dtype of the parts. */
+  /** Dtype of the bytes in the parts. */
   readonly dtype: ElementDType;
-  /** The dtype of the tensor. Default: the dtype of the parts. */
+  /** Dtype of the tensor. Default: the dtype of the parts. */
   readonly to?: ElementDType;
   /** The backend of the tensor. Default: the backend set by `init`. */
   readonly backend?: Backend;
 }
 
 /**
- * Creates a tensor from little-endian bytes that come in consecutive parts of whole elements. Each part is copied and
- * converted to the tensor's dtype before the next is requested, so the data is never in memory twice. Throws if the
- * parts' total bytes do not match the shape.
+ * Creates a tensor from consecutive parts of little-endian bytes; each part must consist of whole elements. A part is
+ * copied and converted to the tensor's dtype before the next one is requested, so the data is never in memory twice.
+ * Throws if the total number of bytes does not match the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
   checkOptions("fromParts", spec, { shape: true, dtype: true, to: true, backend: true });

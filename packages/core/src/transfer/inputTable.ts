@@ -8,10 +8,10 @@ import { isPacked } from "../layout/dtype.ts";
 import { sameShape } from "../layout/shape.ts";
 import { isGradEnabled } from "../modes/gradMode.ts";
 
-/** Constant inputs that are passed to calls together, such as the two factors of an adapter. */
+/** Constant inputs that belong together, such as the two factors of a LoRA adapter. */
 class Group implements StorageWatcher {
   readonly tensors: readonly Tensor[];
-  /** The tensors' memory when the group was bound to the kernel. */
+  /** Memory of the tensors at the time when the group was bound to the kernel. */
   #storages: readonly Storage[] = [];
   readonly #onChange: () => void;
 
@@ -20,7 +20,7 @@ class Group implements StorageWatcher {
     this.#onChange = onChange;
   }
 
-  /** Watches the memory and values of the group, and resets on their first change. */
+  /** Starts to watch the group's memory. When it changes for the first time, the group must be bound again. */
   know(storages: readonly Storage[]): void {
     this.#storages = storages;
     for (const storage of storages) storage.watch(this);
@@ -37,31 +37,34 @@ class Group implements StorageWatcher {
   }
 }
 
-/** The parameters and input shapes of a checked call, and its result. */
+/** A call that passed its checks: parameters, input shapes and output. An equal call can skip the checks. */
 interface Checked<P> {
   readonly params: P;
   readonly inputs: readonly TensorSpec[];
   readonly output: TensorSpec;
-  /** The slots that the call uses. */
+  /** The slots that the call used. */
   readonly slots: readonly number[];
 }
 
-/** The kernel with its bound groups, and the input properties for which these were checked. */
+/** The backend's kernel, and which groups are bound to it. */
 interface Binding {
   readonly backend: Backend;
   readonly kernel: TableKernel;
-  /** The properties of the first inputs that matter to the groups. */
+  /**
+   * The properties of the first inputs that matter to the groups, at the time when these were checked; see
+   * `GroupedShape.key`.
+   */
   readonly key: readonly number[];
-  /** Marks the slots whose groups are bound to the kernel; `count` is their number. */
+  /** True for each slot whose group is bound to the kernel. `count` is the number of these slots. */
   readonly known: boolean[];
   count: number;
 }
 
 /**
- * Groups of constant inputs of an op, in numbered slots. A call uses some slots, and has further inputs before them.
- * Without gradients a group is checked and bound once for all calls, because checking many small constants takes longer
- * than computing the op. The check of parameters and slot lists is cached by object identity, so callers must not
- * change these objects.
+ * Constant inputs of an op, such as LoRA factors, in groups with slot numbers. A call passes the first inputs and lists
+ * the slots whose groups follow. If no gradients are recorded, each group is checked and bound to the backend's kernel
+ * only once, because checking many small constants takes longer than computing the op. Checks of parameters and slot
+ * lists are cached by object identity, so callers must not change these objects.
  */
 export class InputTable<P> {
   readonly #op: Op<number, P>;
@@ -77,7 +80,7 @@ export class InputTable<P> {
     this.#grouped = grouped;
   }
 
-  /** Puts a group into a slot, and replaces the previous one. */
+  /** Sets the group in a slot, and replaces the previous one. */
   set(slot: number, tensors: readonly Tensor[]): void {
     this.delete(slot);
     this.#groups[slot] = new Group(tensors, () => this.#forget(slot));
@@ -98,7 +101,7 @@ export class InputTable<P> {
     this.#checked = null;
   }
 
-  /** Runs the op on `inputs`, followed by the groups in these slots. */
+  /** Runs the op on `inputs`, followed by the tensors of the groups in these slots. */
   run(slots: readonly number[], params: P, ...inputs: Tensor[]): Tensor {
     if (!isGradEnabled() && !isRecordingReads()) {
       const checked = this.#check(slots, params, inputs);
@@ -120,7 +123,10 @@ export class InputTable<P> {
     return group;
   }
 
-  /** Checks a call. Returns null if the kernel cannot run it, or if the op must throw its own error. */
+  /**
+   * Checks a call. Returns null if the call must run without the kernel: because there is none, or because the op
+   * should throw its error for invalid inputs.
+   */
   #check(slots: readonly number[], params: P, inputs: readonly Tensor[]): Checked<P> | null {
     const last = this.#checked;
     if (last && last.slots === slots && last.params === params && this.#fits(last, inputs)) return last;
@@ -147,7 +153,7 @@ export class InputTable<P> {
     );
   }
 
-  /** Creates the backend's kernel. Returns false if the backend has no table kernel for the op. */
+  /** Creates the kernel for a backend. Returns false if the backend has none for groups in slots. */
   #bind(backend: Backend, first: readonly TensorSpec[]): boolean {
     const key = this.#grouped.key(first);
     const last = this.#binding;
@@ -158,7 +164,7 @@ export class InputTable<P> {
     return kernel !== undefined;
   }
 
-  /** Checks a group and binds it to the kernel. Returns false if the group does not fit. */
+  /** Checks the group in a slot and binds it to the kernel. Returns false if it does not match the first inputs. */
   #know(slot: number, first: readonly TensorSpec[]): boolean {
     const { backend, kernel, known } = this.#binding!;
     const group = this.#group(slot);

@@ -2,13 +2,13 @@ import type { Backend, Buffer, TensorSpec } from "../backends/backend.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions } from "../internal/checkOptions.ts";
 
-/** A buffer that was requested but not allocated. */
+/** A buffer that a real backend would allocate, but whose memory does not exist. */
 export interface MetaBuffer extends Buffer {
-  /** Bytes that a real backend would allocate; `bytes`, the memory of this backend, is 0. */
+  /** Number of bytes that a real backend would allocate. `bytes`, the memory that this backend uses, is 0. */
   readonly planned: number;
 }
 
-/** A change of the memory of a real backend: a buffer allocated or freed. */
+/** An allocation or a release of memory that a real backend would do. */
 export interface MetaEvent {
   readonly buffer: MetaBuffer;
   readonly freed: boolean;
@@ -16,27 +16,27 @@ export interface MetaEvent {
 
 /** A backend that tracks only shapes. */
 export interface MetaBackend extends Backend {
-  /** All allocations and frees, in order. */
+  /** All allocations and releases so far, in order. */
   readonly events: readonly MetaEvent[];
-  /** Returns the bytes that a real backend would allocate for a request of `bytes`. */
+  /** Returns how many bytes a real backend would allocate for a buffer of `bytes` bytes. */
   planned(bytes: number): number;
-  /** Creates a tensor on this backend. `quantize4bit` creates packed tensors from it. */
+  /** Creates a tensor without data. To get a packed tensor, pass the result to `quantize4bit`. */
   tensor(spec: TensorSpec): Tensor;
 }
 
 /** Options of `meta`. */
 export interface MetaOptions {
   /**
-   * The backend to plan for: its kernels, its limit of tensors per call and its alignment. Default: a backend with a
-   * kernel for every op except those marked `composed`.
+   * The backend to plan for; its kernels, limit of tensors per call and alignment are used. Default: an imaginary
+   * backend that has kernels for all ops except those marked `composed`.
    */
   like?: Backend;
 }
 
 /**
- * Returns a backend that computes and stores nothing, as PyTorch's meta device. Tensors have the shapes, dtypes and
- * lifetimes of a real run. So a model of any size can be built and trained for one step to measure the memory it would
- * take.
+ * Returns a backend that stores and computes nothing, like PyTorch's meta device. Tensors have the shapes, dtypes and
+ * lifetimes of a real run, so you can build a model of any size, train it for one step, and see how much memory it
+ * would take.
  */
 export function meta(options: MetaOptions = {}): MetaBackend {
   checkOptions("meta", options, { like: true });

@@ -6,8 +6,8 @@ import { isPacked } from "../layout/dtype.ts";
 import { formatShape } from "../layout/shape.ts";
 
 /**
- * Moves tensors to another backend in place: the tensor objects stay, their data moves. Tensors that share memory share
- * it afterwards too. Throws for the result of a recorded op, because its history cannot move.
+ * Moves the data of tensors to another backend, in place: references to the tensors stay valid. Tensors that share
+ * memory still share it afterwards. Throws if a tensor is the result of a recorded op, whose history cannot be moved.
  */
 export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): Promise<void> {
   const all = [...new Set(tensors)];

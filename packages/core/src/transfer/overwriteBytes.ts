@@ -2,7 +2,10 @@ import { byteLength } from "../backends/packing.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { formatShape } from "../layout/shape.ts";
 
-/** Replaces a tensor's values, in place, by little-endian bytes of its dtype. Throws if the number of bytes differs. */
+/**
+ * Overwrites a tensor's elements, in place, with little-endian bytes of its dtype. Throws if the number of bytes
+ * differs.
+ */
 export function overwriteBytes(tensor: Tensor, bytes: Uint8Array): void {
   const { storage, shape, dtype } = tensor;
   const wanted = byteLength(tensor.spec());

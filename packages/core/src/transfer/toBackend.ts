@@ -3,8 +3,8 @@ import { allocate, type Tensor } from "../engine/tensor.ts";
 import { isPacked } from "../layout/dtype.ts";
 
 /**
- * Copies a tensor to another backend, as a leaf. The leaf requires gradients if `t` does. If the tensor is already on
- * that backend, the result shares its memory.
+ * Copies a tensor to another backend, as a new leaf. It requires gradients if `t` does. If the tensor is on that
+ * backend already, the result shares its memory.
  */
 export async function toBackend(t: Tensor, backend: Backend): Promise<Tensor> {
   const out = t.storage.backend === backend ? t.detach() : await copied(t, backend);

@@ -1,2 +1,2 @@
-/** The number of elements that share a scale in 8-bit optimiser moments, as in bitsandbytes. */
+/** Number of elements that share one scale in 8-bit optimiser moments, as in bitsandbytes. */
 export const adam8bitBlockSize = 256;

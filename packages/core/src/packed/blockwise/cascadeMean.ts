@@ -1,24 +1,24 @@
 const { fround } = Math;
 
-/** `width` is the number of parallel sums: four vectors of 8 `lanes` each. */
+/** Number of sums that are computed in parallel: four vectors of 8 `lanes` each. */
 const width = 32;
 const lanes = 8;
 const levels = 4;
 
-/** Adds target[i] += source[i] in f32, for the length of `source`. */
+/** Adds `source` to the first elements of `target`, in f32. */
 function addTo(target: Float32Array, source: Float32Array): void {
   for (let i = 0; i < source.length; i++) target[i] += source[i];
 }
 
-/** Returns the mean of fewer than 8 values: four parallel sums, the first of which takes the remainder. */
+/** Returns the mean of fewer than 8 values. It uses four parallel sums, and adds the remainder to the first one. */
 function meanOfFew(x: Float32Array): number {
   const ordered = [x[0], ...x.subarray(4), ...x.subarray(1, 4)];
   return fround(ordered.reduce((sum, v) => fround(sum + v), 0) / x.length);
 }
 
 /**
- * Returns the mean of f32 values, bit-identical to PyTorch on one thread of an x64 CPU. It sums in f32 in rows of 32,
- * and carries sums up one level after every 16 rows or more (aten's cascade_sum).
+ * Returns the mean of f32 values, bit-identical to PyTorch on one thread of an x64 CPU. It follows the order of aten's
+ * cascade_sum: sums in f32 over rows of 32, which are added to the next level of sums after every 16 rows or more.
  */
 export function cascadeMean(x: Float32Array): number {
   if (x.length < lanes) return meanOfFew(x);

@@ -1,9 +1,6 @@
 import { checkOptions } from "../../internal/checkOptions.ts";
 
-/**
- * Returns evenly spaced points from 0.1 to 1, each computed from the nearer end and rounded once, as PyTorch's linspace
- * does.
- */
+/** Returns `count` evenly spaced points from 0.1 to 1, with the rounding of PyTorch's linspace. */
 function boundaries(count: number): Float32Array {
   const [start, end] = [Math.fround(0.1), 1];
   const step = Math.fround(Math.fround(end - start) / (count - 1));
@@ -13,9 +10,9 @@ function boundaries(count: number): Float32Array {
 }
 
 /**
- * Returns the values of 8-bit codes in ascending order, f32 [256], bit-identical to bitsandbytes' create_dynamic_map. A
- * value is a decimal exponent and a fraction in the remaining bits. The unsigned map has no negative values. Dettmers
- * 2015, https://arxiv.org/abs/1511.04561
+ * Returns the values of the 256 8-bit codes in ascending order, f32, bit-identical to bitsandbytes' create_dynamic_map.
+ * A code consists of a decimal exponent and a fraction in the remaining bits. If `signed` is false, there are no
+ * negative values. Dettmers 2015, https://arxiv.org/abs/1511.04561
  */
 export function dynamicMap(options: { signed?: boolean } = {}): Float32Array {
   checkOptions("dynamicMap", options, { signed: true });

@@ -3,7 +3,7 @@ import type { TypedArray } from "../../layout/dtype.ts";
 const { fround } = Math;
 const gridStep = fround(2 / 65535);
 
-/** Returns the index of the entry of an ascending table nearest to x. If two are equally near, returns the first. */
+/** Returns the index of the entry nearest to x in an ascending table. Of two equally near entries, it is the first. */
 function nearestCode(table: TypedArray, x: number): number {
   let at = 0;
   while (x >= table[at + 1]) at++;
@@ -12,9 +12,9 @@ function nearestCode(table: TypedArray, x: number): number {
 }
 
 /**
- * Rounds x to the nearest of 65536 points evenly spaced from -1 to 1. bitsandbytes' CPU backend looks up codes on this
- * grid. 0 is between two of its points. So a value that is small relative to its block gets the code of 1.5e-5 or
- * -1.5e-5, never the code of 0.
+ * Rounds x to the nearest of 65536 evenly spaced points from -1 to 1: bitsandbytes' CPU backend looks codes up on this
+ * grid. 0 is not a point of it, so a value that is small relative to its block gets the code of 1.5e-5 or -1.5e-5,
+ * never the code of 0.
  */
 export function onGrid(x: number): number {
   const at = Math.floor(fround(fround(fround(x + 1) * 32767.5) + 0.5));
@@ -22,8 +22,8 @@ export function onGrid(x: number): number {
 }
 
 /**
- * Writes the codes of a block from index `from` on. Returns the block's scale, which is its largest magnitude; a block
- * of zeros gets codes and scale 0. `place` adjusts the scaled values before the lookup.
+ * Quantises a block, and writes its codes from index `from` on. Returns its scale, which is the largest magnitude; a
+ * block of zeros gets scale 0 and codes 0. `place` is applied to the scaled values before the lookup.
  */
 export function encodeBlock(
   values: Float32Array,
@@ -40,7 +40,7 @@ export function encodeBlock(
   return scale;
 }
 
-/** Writes the codes and scales of all blocks. */
+/** Quantises all blocks, and writes their codes and scales. */
 export function encodeBlocks(
   values: Float32Array,
   table: TypedArray,

@@ -7,10 +7,10 @@ import { checkBlockSize, checkHeader, fourBitLayout, nestedBlockSize, readOffset
 
 const { fround } = Math;
 
-/** The values of the 8-bit codes of nested scales. */
+/** The values of the 256 codes of nested scales. */
 export const nestedTable: Float32Array = dynamicMap();
 
-/** Returns a format of 4-bit codes with the given codebook. docs/design/packed.md shows its layout. */
+/** Creates the format of a 4-bit dtype with the given values. docs/design/packed.md shows its layout. */
 export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
   return {
     dtype,
@@ -25,17 +25,17 @@ export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitForm
   };
 }
 
-/** Views of the parts of a packed nf4 or fp4 weight. */
+/** The parts of a packed nf4 or fp4 weight, as views of its bytes. */
 export interface FourBitParts {
-  /** Two codes per byte; the high nibble is the element with the even index. */
+  /** Two codes per byte; the high nibble belongs to the element with the even index. */
   readonly codes: Uint8Array;
   /** One scale per block: f32, or 8-bit codes if nested. */
   readonly absmax: Float32Array | Uint8Array;
-  /** Second-level scales, f32; empty if not nested. */
+  /** Second-level scales, f32. Empty if scales are not nested. */
   readonly nestedAbsmax: Float32Array;
 }
 
-/** Returns views of the parts of `bytes`, which must begin at a multiple of four. */
+/** Returns the parts of a packed weight as views. `bytes` must start at a multiple of four. */
 export function partsOf(bytes: Uint8Array, size: number, packing: Packing): FourBitParts {
   const layout = fourBitLayout(size, packing);
   const { buffer, byteOffset } = bytes;
@@ -49,7 +49,7 @@ export function partsOf(bytes: Uint8Array, size: number, packing: Packing): Four
   };
 }
 
-/** Writes all elements of a packed weight to `out`. */
+/** Dequantises all elements of a packed weight and writes them to `out`. */
 function unpack({ values }: Codebook, bytes: Uint8Array, packing: Packing, out: Float32Array): void {
   const { codes, absmax, nestedAbsmax } = partsOf(bytes, out.length, packing);
   const offset = readOffset(bytes);

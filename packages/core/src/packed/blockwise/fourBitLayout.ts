@@ -2,19 +2,16 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import type { Packing } from "../../backends/packedFormat.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
 
-/** The number of scales that share a second-level scale. */
+/** Number of scales that share one second-level scale. */
 export const nestedBlockSize = 256;
 
-/**
- * The offsets of the parts of an nf4 or fp4 weight, in bytes from its start. The order is header, codes, scales,
- * second-level scales.
- */
+/** Byte offsets of the parts of a packed nf4 or fp4 weight: a header, codes, scales, and second-level scales. */
 export interface FourBitLayout {
   readonly codes: number;
   readonly codeBytes: number;
   readonly absmax: number;
   readonly blocks: number;
-  /** 0 if the scales are not nested. */
+  /** Offset of the second-level scales; 0 if the scales are not nested. */
   readonly nested: number;
   readonly nestedBlocks: number;
   readonly byteLength: number;
@@ -24,7 +21,7 @@ const headerBytes = 64;
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Returns the layout of `size` elements, as shown in docs/design/packed.md. */
+/** Returns the byte offsets for a weight of `size` elements, as drawn in docs/design/packed.md. */
 export function fourBitLayout(size: number, { blockSize, nested }: Packing): FourBitLayout {
   const codeBytes = Math.ceil(size / 2);
   const blocks = Math.ceil(size / blockSize);
@@ -44,13 +41,13 @@ export function checkBlockSize(what: string, blockSize: number | undefined): voi
 
 const headerOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Returns the header's first three words, from which kernels find the parts. */
+/** Returns the first three words of the header, by which kernels find the other parts. */
 function headerFields(size: number, packing: Packing): number[] {
   const { absmax, nested } = fourBitLayout(size, packing);
   return [packing.blockSize, absmax, nested];
 }
 
-/** Throws unless the header of nf4 and fp4 bytes agrees with shape and packing. */
+/** Throws unless the header of a packed nf4 or fp4 weight agrees with its shape and packing. */
 export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec): void {
   if (!packing) return;
   const header = headerOf(bytes);
@@ -61,14 +58,17 @@ export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, pac
   );
 }
 
-/** Writes the header of an nf4 or fp4 weight. `offset` is the mean that was subtracted from nested scales, else 0. */
+/**
+ * Writes the header of a packed nf4 or fp4 weight. `offset` is the mean that was subtracted from nested scales,
+ * otherwise 0.
+ */
 export function writeHeader(bytes: Uint8Array, size: number, packing: Packing, offset: number): void {
   const header = headerOf(bytes);
   for (const [i, value] of headerFields(size, packing).entries()) header.setUint32(4 * i, value, true);
   header.setFloat32(12, offset, true);
 }
 
-/** Returns the mean that was subtracted from nested scales; 0 if they are not nested. */
+/** Returns the mean that was subtracted from the scales, from the header; 0 if scales are not nested. */
 export function readOffset(bytes: Uint8Array): number {
   return headerOf(bytes).getFloat32(12, true);
 }

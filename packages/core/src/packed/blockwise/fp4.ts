@@ -5,8 +5,8 @@ import { fourBitFormat } from "./fourBit.ts";
 const positive = [0, 0.0052083334885537624, 2 / 3, 1, 1 / 3, 0.5, 1 / 6, 0.25];
 
 /**
- * bitsandbytes' fp4: small floats with a sign bit, and so two zeros. As in bitsandbytes, values just above 0 get the
- * negative zero.
+ * bitsandbytes' fp4: 4-bit floats with a sign bit, so there is a positive and a negative zero. As in bitsandbytes,
+ * values just above 0 become the negative zero.
  */
 export const fp4: FourBitFormat = fourBitFormat(
   "fp4",

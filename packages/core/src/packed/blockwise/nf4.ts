@@ -2,7 +2,10 @@ import { codebook } from "../../backends/codebook.ts";
 import type { FourBitFormat } from "../../backends/packedFormat.ts";
 import { fourBitFormat } from "./fourBit.ts";
 
-/** bitsandbytes' nf4: quantiles of a normal distribution. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314 */
+/**
+ * bitsandbytes' nf4, whose 16 values are quantiles of a normal distribution. Dettmers et al. 2023,
+ * https://arxiv.org/abs/2305.14314
+ */
 export const nf4: FourBitFormat = fourBitFormat(
   "nf4",
   codebook(

@@ -9,8 +9,9 @@ const { fround } = Math;
 const tiny = fround(1e-38);
 
 /**
- * Packs `values` into `bytes`. Returns the mean of the scales if they are nested, else zero. As in bitsandbytes, an
- * incomplete last block divides by its scale, while other blocks multiply by the reciprocal.
+ * Quantises `values` to nf4 or fp4 and writes the packed weight to `bytes`. Returns the mean of the scales if they are
+ * nested, otherwise 0. As in bitsandbytes, values of an incomplete last block are divided by the scale, values of other
+ * blocks are multiplied by its reciprocal.
  */
 export function packFourBit(codebook: Codebook, values: Float32Array, packing: Packing, bytes: Uint8Array): number {
   const { blockSize, nested } = packing;

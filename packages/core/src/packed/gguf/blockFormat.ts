@@ -6,21 +6,22 @@ import { ScaleWriter } from "./scaleWriter.ts";
 // `pack` rounds as llama.cpp's reference code (quantize_row_*_ref in ggml-quants.c) and gguf-py do: every intermediate
 // result is an f32, and no product is fused with a sum.
 
-/** A GGUF format, and functions that pack and unpack one block. */
+/** The definition of a GGUF format: its sizes and names, and the functions that pack and unpack one block. */
 interface BlockDefinition {
   readonly dtype: BlockDType;
   readonly block: BlockFormat["block"];
   readonly gguf: BlockFormat["gguf"];
   readonly integerBits?: BlockFormat["integerBits"];
   /**
-   * Packs the finite elements of `values` from index `from` on into the block at byte `at`, which must be all zeros.
+   * Packs the elements of `values` from index `from` on, all finite, into the block at byte `at`, where all bytes must
+   * be zero.
    */
   pack(values: Float32Array, from: number, blocks: Uint8Array, at: number, scales: ScaleWriter): void;
-  /** Widens the block at byte `at` into `out` from index `to` on. */
+  /** Converts the block at byte `at` to f32, and writes it to `out` from index `to` on. */
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
 }
 
-/** Creates a GGUF format from the definition of its block. */
+/** Creates a GGUF format from its definition for one block. */
 export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockFormat {
   const { dtype, block } = facts;
   return {
@@ -48,10 +49,7 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
   };
 }
 
-/**
- * Returns 1 / d in f32, or 0 if that overflows: then d is zero as f16, every code has the same value, and zeros are
- * written.
- */
+/** Returns 1 / d in f32, or 0 if that overflows. In that case d is zero as f16, so every code has the same value. */
 export function inverseOf(d: number): number {
   const inverse = Math.fround(1 / d);
   return Number.isFinite(inverse) ? inverse : 0;

@@ -5,9 +5,9 @@ import { blockFormat, inverseOf } from "./blockFormat.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q4_0: an f16 scale d, then 16 bytes of codes q. Their low nibbles are elements 0 to 15, their high nibbles are
- * elements 16 to 31. The value of a code is d (q - 8), which is exact in f32. The element of largest magnitude gets the
- * code 0.
+ * GGUF's q4_0: an f16 scale d, then 16 bytes with the 4-bit codes q. The low nibbles belong to elements 0 to 15, the
+ * high nibbles to 16 to 31. The value of a code is d (q - 8), which is exact in f32. The element of largest magnitude
+ * gets the code 0.
  */
 export const q4_0: BlockFormat = blockFormat({
   dtype: "q4_0",

@@ -5,8 +5,9 @@ import { blockFormat, inverseOf, rangeOf } from "./blockFormat.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q4_1: an f16 scale d and an f16 minimum m, then 16 bytes of codes q. The low nibbles are elements 0 to 15, the
- * high nibbles 16 to 31. The value of a code is d q + m. The product is exact in f32; the sum is rounded once.
+ * GGUF's q4_1: an f16 scale d and an f16 minimum m, then 16 bytes with the 4-bit codes q. The low nibbles belong to
+ * elements 0 to 15, the high nibbles to 16 to 31. The value of a code is d q + m: the product is exact in f32, and the
+ * sum is rounded once.
  */
 export const q4_1: BlockFormat = blockFormat({
   dtype: "q4_1",

@@ -3,8 +3,8 @@ import { blockFormat } from "./blockFormat.ts";
 import { groupAt, packGroups } from "./k/groups.ts";
 
 /**
- * GGUF's q4_k: 8 groups of 32, see k/groups.ts, and 4-bit codes from byte 16 on. Two groups share 32 bytes: the low
- * nibbles hold the first group, the high nibbles the second.
+ * GGUF's q4_k: 8 groups of 32 elements (see k/groups.ts), with 4-bit codes from byte 16 on. Each 32 bytes hold two
+ * groups: the first in the low nibbles, the second in the high nibbles.
  */
 export const q4_k: BlockFormat = blockFormat({
   dtype: "q4_k",

@@ -6,8 +6,8 @@ import { fifthBit, putFiveBits } from "./fifthBits.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q5_0: an f16 scale d, then the fifth bits and the nibbles of codes q. The value of a code is d (q - 16). The
- * element of largest magnitude gets the code 0.
+ * GGUF's q5_0: an f16 scale d, then the 5-bit codes q: first their fifth bits, then nibbles with the other four. The
+ * value of a code is d (q - 16). The element of largest magnitude gets the code 0.
  */
 export const q5_0: BlockFormat = blockFormat({
   dtype: "q5_0",

@@ -6,8 +6,8 @@ import { fifthBit, putFiveBits } from "./fifthBits.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q5_1: an f16 scale d and an f16 minimum m, then the fifth bits and the nibbles of codes q. The value of a code
- * is d q + m. The product is exact in f32; the sum is rounded once.
+ * GGUF's q5_1: an f16 scale d and an f16 minimum m, then the 5-bit codes q: first their fifth bits, then nibbles with
+ * the other four. The value of a code is d q + m: the product is exact in f32, and the sum is rounded once.
  */
 export const q5_1: BlockFormat = blockFormat({
   dtype: "q5_1",

@@ -3,8 +3,8 @@ import { blockFormat } from "./blockFormat.ts";
 import { groupAt, packGroups } from "./k/groups.ts";
 
 /**
- * GGUF's q5_k: 8 groups of 32, see k/groups.ts. Bit g of byte 16 + i is the fifth bit of element i of group g. The
- * other four bits follow from byte 48 on, as in q4_k.
+ * GGUF's q5_k: 8 groups of 32 elements (see k/groups.ts), with 5-bit codes. Bit g of byte 16 + i is the fifth bit of
+ * element i of group g. From byte 48 on, the other four bits are stored as in q4_k.
  */
 export const q5_k: BlockFormat = blockFormat({
   dtype: "q5_k",

@@ -12,10 +12,11 @@ const codesOf = (group: number): Uint8Array => codes.subarray(group * signedGrou
 const signed = (byte: number): number => (byte << 24) >> 24;
 
 /**
- * GGUF's q6_k. The value of a code is d s (q - 32). q has 6 bits, s is a signed byte for each of 16 groups of 16, and d
- * is an f16 at the end. Each half of a block has 64 bytes with the lower four bits: low nibbles for its elements 0 to
- * 63, high nibbles for 64 to 127. From byte 128 on, 32 bytes per half hold the upper two bits of four elements each. d
- * s is rounded to f32, and so is its product with q - 32.
+ * GGUF's q6_k: 16 groups of 16 elements. The value of a 6-bit code q is d s (q - 32), where s is the group's scale, a
+ * signed byte, and d is an f16 at the end of the block. In each half of a block (128 elements), 64 bytes hold the lower
+ * four bits of the codes: the low nibbles belong to elements 0 to 63 of the half, the high nibbles to elements 64 to
+ * 127. From byte 128 on, 32 bytes per half hold the upper two bits, for four elements in each byte. d s is rounded to
+ * f32, and then its product with q - 32.
  */
 export const q6_k: BlockFormat = blockFormat({
   dtype: "q6_k",

@@ -5,7 +5,7 @@ import { blockFormat, inverseOf } from "./blockFormat.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q8_0: an f16 scale d, the largest magnitude divided by 127, then 32 signed bytes q. The value of a code is d
+ * GGUF's q8_0: an f16 scale d (the largest magnitude divided by 127), then 32 signed bytes q. The value of a code is d
  * q.
  */
 export const q8_0: BlockFormat = blockFormat({

@@ -1,7 +1,7 @@
 import type { BlockDType } from "../../layout/dtype.ts";
 import { f32ToF16 } from "../../layout/half.ts";
 
-/** Writes the f16 scales of blocks. */
+/** Writes the f16 scales of a tensor's blocks, and throws for scales that f16 cannot hold. */
 export class ScaleWriter {
   readonly #view: DataView;
   readonly #dtype: BlockDType;
@@ -15,7 +15,7 @@ export class ScaleWriter {
     this.#what = what;
   }
 
-  /** Writes a scale at byte `at`. Throws if it is not finite as f16. */
+  /** Writes a scale as f16 at byte `at`. Throws if it is not finite as f16. */
   write(scale: number, at: number): void {
     this.#wide[0] = scale;
     f32ToF16(this.#wide, this.#code);
@@ -23,7 +23,7 @@ export class ScaleWriter {
     this.#view.setUint16(at, this.#code[0], true);
   }
 
-  /** Returns the error for a tensor with values that the format cannot store. */
+  /** Returns the error for a tensor whose values the format cannot store. `found` describes the reason. */
   refusal(found: string): Error {
     return new Error(
       `${this.#what} holds ${found}, which ${this.#dtype.toUpperCase()} cannot store; write bf16 or f32`,

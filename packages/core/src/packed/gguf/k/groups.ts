@@ -14,14 +14,14 @@ const codes = new Uint8Array(groups * groupSize);
 
 const codesOf = (group: number): Uint8Array => codes.subarray(group * groupSize).subarray(0, groupSize);
 
-/** Returns the 6-bit code of a group's scale or minimum. */
+/** Returns the 6-bit code of a group's scale or minimum: `part` times `inverse`, rounded. */
 function partCode(inverse: number, part: number): number {
   return Math.min(63, nearestInt(fround(inverse * part)) & 255);
 }
 
 /**
- * Writes d, dmin and the 6-bit scales and minima of the block at byte `at`, which must be all zeros. Returns the codes
- * of its 256 values, which stay valid until the next call.
+ * Writes the start of a block (d, dmin, and the 6-bit scales and minima of its groups) at byte `at`, where all bytes
+ * must be zero. Returns the codes of the block's 256 values, in an array that the next call overwrites.
  */
 export function packGroups(
   values: Float32Array,
@@ -57,7 +57,7 @@ export function packGroups(
   return codes;
 }
 
-/** Returns the scale and the minimum of a group of the block at byte `at`. */
+/** Returns the scale and the minimum of a group, from the block at byte `at`. */
 export function groupAt(blocks: Uint8Array, at: number, group: number): ScaleAndMinimum {
   return {
     scale: readF16(blocks, at) * sixBits(blocks, at + 4, 0, group),

@@ -1,6 +1,6 @@
 const { fround } = Math;
 
-/** 1.5 * 2^23: an f32 of this size has no fractional bits, and adding a small number keeps its sign. */
+/** 1.5 * 2^23. Adding it rounds a small f32 to an integer, because f32 values of this size have no fractional bits. */
 const shift = 12582912;
 
 const bits = new Int32Array(1);

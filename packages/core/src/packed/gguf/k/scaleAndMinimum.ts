@@ -2,10 +2,10 @@ import { nearestInt } from "./nearestInt.ts";
 
 const { abs, fround, sqrt } = Math;
 
-/** The number of elements in a group with its own scale and minimum. */
+/** Number of elements in a group, which share one scale and one minimum. */
 export const groupSize = 32;
 
-/** The inverse scales to try for a group: (start + step / 10 + most) divided by the range of its values. */
+/** The inverse scales to try for a group: (start + step / 10 + most) / (range of the values), for each step. */
 export interface ScaleSearch {
   /** The largest code. */
   readonly most: number;
@@ -14,7 +14,7 @@ export interface ScaleSearch {
   readonly steps: number;
 }
 
-/** A group's scale, and its minimum as the positive amount that is subtracted. */
+/** The scale of a group, and the positive amount that is subtracted from its values (its negated minimum). */
 export interface ScaleAndMinimum {
   readonly scale: number;
   readonly minimum: number;
@@ -26,7 +26,8 @@ const trial = new Float32Array(groupSize);
 const taken = new Float32Array(groupSize);
 
 /**
- * Sets the weights of the values to the root mean square of the group plus their magnitude. Returns the sum of weights.
+ * Sets the weight of each value to the root mean square of the group plus the value's magnitude. Returns the sum of
+ * weights.
  */
 function weigh(x: Float32Array): number {
   let squares = 0;
@@ -40,14 +41,14 @@ function weigh(x: Float32Array): number {
   return sum;
 }
 
-/** Sums of products of weights w, codes l and values x. */
+/** Sums for a least-squares fit: of w l, w l² and w x l, for weights w, codes l and values x. */
 interface Sums {
   readonly l: number;
   readonly l2: number;
   readonly xl: number;
 }
 
-/** Writes the codes for an inverse scale and a minimum, and returns their sums. */
+/** Writes the codes of the values for an inverse scale and a minimum. Returns the sums over these codes. */
 function round(x: Float32Array, inverse: number, low: number, most: number, codes: Float32Array): Sums {
   let [l, l2, xl] = [0, 0, 0];
   for (let i = 0; i < groupSize; i++) {
@@ -62,9 +63,7 @@ function round(x: Float32Array, inverse: number, low: number, most: number, code
   return { l, l2, xl };
 }
 
-/**
- * Returns the weighted sum of squared errors. If it reaches `limit`, it may return any partial sum of at least `limit`.
- */
+/** Returns the sum of squared errors, weighted. It may stop once the sum is at least `limit`. */
 function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: number, limit: number): number {
   let error = 0;
   // Terms are never negative, so the sum only grows.
@@ -76,8 +75,9 @@ function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: numbe
 }
 
 /**
- * Returns codes, scale and minimum of 32 values. For each scale tried, minimum and scale are fitted to the codes by
- * least squares; the scale with the smallest error wins. Every step rounds to f32, in ggml's order.
+ * Finds the codes, scale and minimum of 32 values. Tries several scales: for each, it computes the codes and fits scale
+ * and minimum to them by least squares. The fit with the smallest error is used. Every step rounds to f32, in ggml's
+ * order.
  */
 export function scaleAndMinimum(x: Float32Array, codes: Uint8Array, search: ScaleSearch): ScaleAndMinimum {
   const { most, start, steps } = search;

@@ -2,7 +2,7 @@ import { nearestInt } from "./nearestInt.ts";
 
 const { abs, fround } = Math;
 
-/** The number of elements that share a scale. */
+/** Number of elements that share one scale. */
 export const signedGroup = 16;
 
 /** Magnitudes below this count as zero. */
@@ -10,12 +10,15 @@ export const nothing: number = fround(1e-15);
 
 const tenth = fround(0.1);
 
-/** Returns the code of a value, from -most to most - 1. */
+/** Returns the code of a value, x * inverse rounded to an integer from -most to most - 1. */
 function codeOf(x: number, inverse: number, most: number): number {
   return Math.max(-most, Math.min(most - 1, nearestInt(fround(inverse * x))));
 }
 
-/** Returns sums of products of values and codes, each weighted by the squared value. */
+/**
+ * Returns the sums that the least-squares fit of a scale needs: value * code (`xl`) and code² (`l2`), weighted by the
+ * squares of the values.
+ */
 function weighedSums(x: Float32Array, inverse: number, most: number): readonly [xl: number, l2: number] {
   let [xl, l2] = [0, 0];
   for (let i = 0; i < signedGroup; i++) {
@@ -32,9 +35,9 @@ function write(x: Float32Array, inverse: number, most: number, codes: Uint8Array
 }
 
 /**
- * Writes the codes of 16 values, each plus `most`, and returns their scale. The value of largest magnitude gets about
- * the code -most. 19 scales near that one are tried, each fitted to its codes by least squares. Every step rounds to
- * f32, in ggml's order.
+ * Finds the scale of 16 values and writes their codes, each plus `most`. The value of largest magnitude gets about the
+ * code -most. 19 scales near that one are tried, each fitted to its codes by least squares. Every step rounds to f32,
+ * in ggml's order.
  */
 export function signedScale(x: Float32Array, codes: Uint8Array, most: number): number {
   let largest = 0;

@@ -1,7 +1,7 @@
 // A block has 8 scales and 8 minima of 6 bits each, packed in 12 bytes. Groups 0 to 3 use the low six bits of the first
 // eight bytes. Groups 4 to 7 use the nibbles of the last four bytes and the high bits of the first eight.
 
-/** Returns the 6-bit scale (`part` 0) or minimum (`part` 4) of group 0..7, packed in the 12 bytes at `at`. */
+/** Reads the 6-bit scale (`part` 0) or minimum (`part` 4) of a group (0 to 7) from the 12 bytes at `at`. */
 export function sixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: number): number {
   const own = blocks[at + part + (group & 3)];
   if (group < 4) return own & 63;
@@ -9,7 +9,10 @@ export function sixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: numb
   return (part === 0 ? shared & 15 : shared >> 4) | ((own >> 2) & 48);
 }
 
-/** Adds a scale or minimum to 12 bytes that are still zero for it. */
+/**
+ * Writes the 6-bit scale (`part` 0) or minimum (`part` 4) of a group into the 12 bytes at `at`, where its bits are
+ * still zero.
+ */
 export function putSixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: number, value: number): void {
   const own = at + part + (group & 3);
   if (group < 4) {
