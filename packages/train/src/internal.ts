@@ -1,5 +1,5 @@
-// The entry "@lowrank/train/internal": what other packages of this repository need and users do not. It may change in
-// any version.
+// The entry "@lowrank/train/internal" exports code for other packages of this repository, not for users. It may change
+// in any version.
 
 export { describeDifference } from "./checkpoint/resumeError.ts";
 export { isWholeCheckpoint } from "./checkpoint/wholeCheckpoint.ts";

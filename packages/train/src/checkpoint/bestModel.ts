@@ -4,17 +4,17 @@ import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { BestOptions } from "../options/recordsBest.ts";
 import type { BestEvaluation } from "../options/trainerOptions.ts";
 
-/** The record of a run's evaluations that its checkpoints store. */
+/** What a run remembers of its evaluations. Checkpoints store it. */
 export interface BestState {
   best: BestEvaluation | null;
-  /** The number of evaluations since the last better one. */
+  /** Number of successive evaluations, up to the last, without an improvement above the threshold. */
   failures: number;
-  /** The step of the last evaluation that counted; 0 before the first. */
+  /** The step of the last recorded evaluation; 0 before the first. */
   seen: number;
 }
 
 /**
- * Records the best evaluation of a run and a copy of its weights. Decides when a run stops early, by the rules of
+ * Remembers a run's best evaluation and a copy of its weights. Decides when to stop the run early, by the rules of
  * transformers' `EarlyStoppingCallback`.
  */
 export class BestModel {
@@ -27,7 +27,8 @@ export class BestModel {
   #weights: readonly SafetensorsTensor[] = [];
 
   /**
-   * Throws for options that would be ignored. With `loadBestModelAtEnd`, also throws if the ranks change in training.
+   * Throws for options that could have no effect, such as early stopping without evaluations. With
+   * `loadBestModelAtEnd`, also throws if the model's ranks change in training.
    */
   constructor(options: BestOptions, model: Pick<TrainableModule, "allocationState">) {
     const { loadBestModelAtEnd = false, metricForBestModel = "loss", evaluation } = options;
@@ -64,25 +65,25 @@ export class BestModel {
     return this.#state;
   }
 
-  /** True after `earlyStoppingPatience` evaluations that were no better than the best. */
+  /** True after `earlyStoppingPatience` successive evaluations without improvement. */
   get stopped(): boolean {
     return this.#state.failures >= this.#patience;
   }
 
-  /** The weights of the best evaluation. Empty before the first, and without `loadBestModelAtEnd`. */
+  /** The weights at the best evaluation. Empty before the first evaluation, and without `loadBestModelAtEnd`. */
   get weights(): readonly SafetensorsTensor[] {
     return this.#weights;
   }
 
-  /** Restores a state and its weights. */
+  /** Restores the state and the weights that a checkpoint stored. */
   restore(state: BestState, weights: readonly SafetensorsTensor[]): void {
     this.#state = state;
     this.#weights = weights;
   }
 
   /**
-   * Records an evaluation, and copies the weights if it is the best so far. Ignores an evaluation before the first
-   * step. Throws if it lacks the metric that is compared.
+   * Records an evaluation after step `step`, and copies the weights if it is the best so far. Ignores an evaluation
+   * before the first step. Throws if the evaluation lacks the metric of `metricForBestModel`.
    */
   async observe(step: number, evaluation: Evaluation, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
     const metric = this.#valueOf(evaluation);
@@ -90,7 +91,7 @@ export class BestModel {
     const { best, failures } = this.#state;
     const gain = best === null ? Number.POSITIVE_INFINITY : metric - best.metric;
     const better = best === null ? gain : this.#greaterIsBetter ? gain : -gain;
-    // The threshold only affects early stopping: any improvement makes an evaluation the best.
+    // Any improvement makes an evaluation the best; the threshold only affects early stopping.
     this.#state = {
       best: better > 0 ? { step, metric } : best,
       failures: better > this.#threshold ? 0 : failures + 1,
@@ -104,7 +105,7 @@ export class BestModel {
     this.#weights = weights;
   }
 
-  /** Copies the weights of the best evaluation into tensors. */
+  /** Copies the weights of the best evaluation into the model's tensors, by name. */
   load(tensors: ReadonlyMap<string, Tensor>): void {
     for (const { name, bytes, shape, dtype } of this.#weights) {
       const tensor = tensors.get(name) as Tensor;

@@ -26,18 +26,18 @@ import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
-/** The position of a run: completed steps, and the sampler's state. */
+/** How far a run is: the number of completed steps, and the sampler's position in the data. */
 export interface RunState {
   step: number;
   sampler: SamplerState;
 }
 
-/** The parts of a run that training changes. */
+/** The objects whose state changes during training. Checkpoints store it. */
 export interface Trained {
   parameters: ReadonlyMap<string, Tensor>;
-  /** The best evaluation so far, and its weights; null if no option requests it. */
+  /** The best evaluation so far, and its weights. Null unless an option needs the best evaluation. */
   best: BestModel | null;
-  /** Tensors that forward passes change, such as running means. */
+  /** Tensors that forward passes change, such as running means of batch normalisation. */
   buffers: ReadonlyMap<string, Tensor>;
   optimizer: Optimizer<RateSetting>;
   generators: readonly Generator[];
@@ -47,11 +47,11 @@ export interface Trained {
 
 interface TrainerState extends RunState {
   generators: GeneratorState[];
-  /** The optimiser's settings, and the step count of each parameter by index. */
+  /** The settings of the optimiser's parameter groups, and how many steps each parameter (by index) has taken. */
   optimizer: { groups: OptimizerState<RateSetting>["groups"]; steps: [parameter: number, step: number][] };
-  /** Present only if an option requests the best evaluation. */
+  /** Present only if an option needs the best evaluation. */
   best?: BestState;
-  /** Missing in checkpoints of older versions. */
+  /** Describes the run, to detect changes when it is resumed. Missing in checkpoints of older versions. */
   fingerprint?: Fingerprint;
   files: FileList;
 }
@@ -59,15 +59,15 @@ interface TrainerState extends RunState {
 const fileNames = {
   weights: "trainable.safetensors",
   optimizer: "optimizer.safetensors",
-  /** Only if the model has buffers. */
+  /** Written only if the model has buffers. */
   buffers: "buffers.safetensors",
-  /** Only with `loadBestModelAtEnd`. */
+  /** Weights of the best evaluation. Written only with `loadBestModelAtEnd`. */
   best: "best.safetensors",
-  /** Only if ranks are reallocated (AdaLoRA). */
+  /** AdaLoRA's importance averages. Written only if the method changes ranks in training. */
   allocation: "allocation.safetensors",
 };
 
-/** Encodes tensors as safetensors. Throws, with the name, for a tensor that contains NaN or infinity. */
+/** Encodes tensors as a safetensors file. Throws, with the tensor's name, if one contains NaN or infinity. */
 async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   const entries: SafetensorsTensor[] = [];
   for (const [name, t] of tensors) {
@@ -79,16 +79,16 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   return writeSafetensors(entries, { format: "pt" });
 }
 
-/** Throws unless `saveTotalLimit` is a whole number of at least 1. */
+/** Throws unless `saveTotalLimit` is undefined or an integer of at least 1. */
 export function checkLimit({ saveTotalLimit }: Checkpointing): void {
   if (saveTotalLimit === undefined || (Number.isSafeInteger(saveTotalLimit) && saveTotalLimit > 0)) return;
   throw new Error(`Trainer: checkpoints.saveTotalLimit is ${saveTotalLimit}; give a whole number of at least 1`);
 }
 
 /**
- * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and the states of the sampler and of random
- * generators. If the model has adapters, the folder also contains them in PEFT's layout. On disk the folder is renamed
- * when complete; elsewhere the file that lists all others is written last.
+ * Writes the folder `checkpoint-<step>`: trained tensors, the optimiser's moments, and the states of the sampler and
+ * the random generators. If the model has adapters, the folder also contains their files in PEFT's layout. On disk, the
+ * folder gets its name only when it is complete; elsewhere, the file that lists all others is written last.
  */
 export async function writeCheckpoint(
   { folder, saveTotalLimit, companions }: Checkpointing,
@@ -131,8 +131,8 @@ export async function writeCheckpoint(
 /** Options of `Trainer.resume`. */
 export interface ResumeOptions {
   /**
-   * Resumes even if options, data, model or arithmetic differ from the checkpoint's. A warning with code `changed-run`
-   * names each difference. Default: false.
+   * Whether to resume even if options, data, model or arithmetic differ from the checkpoint's run. A warning with code
+   * `changed-run` names each difference. Default: false.
    */
   allowChanges?: boolean;
 }
@@ -140,9 +140,9 @@ export interface ResumeOptions {
 const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 
 /**
- * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns the
- * run's position. Throws and changes nothing if the checkpoint has other tensors than the run trains. Throws
- * `ResumeError` if the run has other options.
+ * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns how
+ * far the run was. Throws and changes nothing if the checkpoint's tensors are not the ones that the run trains. Throws
+ * `ResumeError` if the run differs from the checkpoint's.
  */
 export async function readCheckpoint(
   place: string | URL | ModelFiles,
@@ -186,7 +186,7 @@ export async function readCheckpoint(
   return { step, sampler };
 }
 
-/** Throws if a run differs from the checkpoint's; with `allowChanges` it warns instead. */
+/** Throws if this run differs from the checkpoint's run. With `allowChanges`, warns instead. */
 function checkFingerprint(
   label: string,
   now: Fingerprint,
@@ -206,7 +206,7 @@ function checkFingerprint(
   }
 }
 
-/** Throws unless a file contains exactly the tensors of these names and shapes. */
+/** Throws unless a file contains exactly the tensors in `tensors`, with the same names and shapes. */
 function checkNames(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): void {
   for (const [name, { shape }] of tensors) {
     const saved = file.has(name) ? file.info(name).shape : undefined;
@@ -234,7 +234,7 @@ async function readWhole(file: SafetensorsFile, name: string): Promise<Safetenso
   return { name, dtype, shape, bytes };
 }
 
-/** Returns all tensors of a file. The caller frees them. */
+/** Reads all tensors of a file, by name. The caller frees them. */
 async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const name of file.names()) {

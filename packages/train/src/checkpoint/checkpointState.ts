@@ -1,7 +1,7 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "@lowrank/models";
 
-/** Reads a list of a state, item by item. */
+/** Reads a field that is a list, and calls `read` for each item. */
 function items<T>(fields: JsonFields, key: string, read: (items: JsonFields, at: string) => T): T[] {
   const list = fields.raw(key);
   if (!Array.isArray(list)) throw fields.bad(key, "a list");
@@ -37,8 +37,8 @@ function checkBest(best: JsonFields): void {
 }
 
 /**
- * Reads the state of a checkpoint, the JSON file `name`. Throws, with file and field, for a state that cannot be
- * resumed.
+ * Reads and validates a checkpoint's state, the JSON file `name`. Throws, with file and field, if a run cannot be
+ * resumed from it.
  */
 export async function readCheckpointState(source: ModelFiles, name: string): Promise<object> {
   const json = await readJson(source, name);

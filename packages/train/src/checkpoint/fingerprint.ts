@@ -20,21 +20,27 @@ import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** Everything that determines a run's results, by option name where possible. */
+/**
+ * What determines a run's results: options, data, model and arithmetic. Two runs with equal fingerprints give equal
+ * results. Keys are option names where possible.
+ */
 export type Fingerprint = Readonly<Record<string, Json>>;
 
-/** The parts of a run that determine its results. */
+/** The objects and options of a run from which its fingerprint is computed. */
 export interface FingerprintedRun {
   readonly model: TrainableModule;
   readonly examples: Examples<unknown>;
   readonly options: TrainingSettings<unknown> & TaskOptions;
   readonly optimizer: Optimizer<RateSetting>;
-  /** The peak learning rate of each of the optimiser's groups. */
+  /** The peak learning rate of each parameter group of the optimiser. */
   readonly peaks: readonly number[];
   readonly maxSteps: number;
 }
 
-/** Returns the fingerprint of a run. Call it before the first step, since some methods change their settings. */
+/**
+ * Computes the fingerprint of a run. Call it before the first step, since some methods change their settings in
+ * training.
+ */
 export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint> {
   return {
     ...settingsOf(run),
@@ -47,7 +53,10 @@ export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint>
   };
 }
 
-/** Returns the options with comparable values. Functions cannot be compared. */
+/**
+ * Returns the options that affect the results and can be compared. A custom schedule counts only as "own", since
+ * functions cannot be compared.
+ */
 function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
   const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, minLr = 0, minLrRate = 0 } = options;
   const schedule = typeof options.schedule === "function" ? "own" : (options.schedule ?? "linear");
@@ -59,14 +68,17 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
     ...{ batchSize, gradientAccumulationSteps, maxGradNorm, schedule, warmupSteps, shuffle, groupByLength },
     ...{ minLr, minLrRate, neftuneNoiseAlpha, precision },
     ...((shuffle || neftuneNoiseAlpha > 0) && { seed }),
-    // With a constant rate, a longer run repeats the same steps and adds more.
+    // With a constant rate, `maxSteps` does not affect the steps themselves, so a run may be prolonged.
     ...(schedule !== "constant" && { maxSteps }),
     ...Object.fromEntries(task as [string, number][]),
     ...Object.fromEntries(own as [string, number | string][]),
   };
 }
 
-/** Returns the options of evaluations if they affect the final weights. */
+/**
+ * Returns the evaluation options if they affect the final weights (best evaluation, early stopping), otherwise no
+ * options.
+ */
 async function evaluationSettings(options: FingerprintedRun["options"]): Promise<Fingerprint> {
   const { evaluation } = options;
   if (!recordsBest(options) || !evaluation) return {};
@@ -87,13 +99,13 @@ function optimizerSettings({ options, optimizer, peaks }: FingerprintedRun): Fin
   return { optimizer: kind, learningRate: oneOrAll(peaks), ...Object.fromEntries(each) };
 }
 
-/** Returns the value that all groups share, or the list of their values. */
+/** Returns a setting of the optimiser's groups: one value if it is the same in all, otherwise the list of values. */
 function oneOrAll(values: readonly Json[]): Json {
   const [first] = values;
   return values.every((value) => same(value, first)) ? first : values;
 }
 
-/** Fields of an adapter's configuration that do not affect the results. */
+/** Fields of adapter_config.json that do not affect a run's results. */
 const idleFields: ReadonlySet<string> = new Set([
   "base_model_name_or_path",
   "revision",
@@ -113,7 +125,7 @@ function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Finge
   return settings;
 }
 
-/** Returns the number of examples and a digest of their contents. */
+/** Returns the number of examples, with a digest of their contents. */
 async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
   if (!areListed(examples)) return `${examples.length} examples (${examples.digest})`;
   const encoder = new TextEncoder();
@@ -125,7 +137,7 @@ async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
   return `${examples.length} examples (${hexOf(crc)})`;
 }
 
-/** Returns an example as JSON. Typed arrays become lists; bigints and functions become strings. */
+/** Converts an example to JSON, for the digest. Typed arrays become lists; bigints and functions become strings. */
 function textOf(example: unknown): string {
   return JSON.stringify(example, (_, value) => {
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Uint8Array);
@@ -133,10 +145,16 @@ function textOf(example: unknown): string {
   });
 }
 
-/** Frozen tensors up to this size are included in the digest: norms and biases suffice to distinguish models. */
+/**
+ * Maximum size in bytes of the frozen tensors whose contents are in the digest. Norms and biases suffice to distinguish
+ * models.
+ */
 const readBytes = 1 << 16;
 
-/** Returns a digest of the names, dtypes and shapes of all tensors, and of the contents of small frozen ones. */
+/**
+ * Returns a digest of the names, dtypes and shapes of all tensors, and of the contents of frozen tensors up to
+ * `readBytes`.
+ */
 async function digestOfModel(model: TrainableModule): Promise<string> {
   const encoder = new TextEncoder();
   let crc = 0;
@@ -150,8 +168,8 @@ async function digestOfModel(model: TrainableModule): Promise<string> {
 }
 
 /**
- * Returns a digest of the bits of a few results on the model's backend. Kernels, processors and drivers that round
- * differently have another digest.
+ * Computes a few results on the model's backend and returns a digest of their bits. It differs for kernels, processors
+ * and drivers that round differently.
  */
 async function arithmeticOf(model: TrainableModule): Promise<string> {
   const backend = backendOf(model);
@@ -172,16 +190,16 @@ async function arithmeticOf(model: TrainableModule): Promise<string> {
   return `${backend.name} ${hexOf(crc)}`;
 }
 
-/** A property of a run that differs from the checkpoint's. */
+/** One respect in which a run differs from the checkpoint's run. */
 export interface RunDifference {
-  /** The option or property; for an adapter's configuration `<file>: <field>`. */
+  /** Name of the option or property. For a field of an adapter's configuration: `<file>: <field>`. */
   readonly name: string;
   /** The value in this run; undefined if only the checkpoint has it. */
   readonly now: unknown;
   readonly saved: unknown;
 }
 
-/** Returns the differences between a run and the checkpoint's run. */
+/** Compares the fingerprints of a run and of the checkpoint's run. Returns all differences. */
 export function differencesOf(now: Fingerprint, saved: Fingerprint): RunDifference[] {
   const keys = [...new Set([...Object.keys(now), ...Object.keys(saved)])];
   return keys.flatMap((name) => {
@@ -189,7 +207,7 @@ export function differencesOf(now: Fingerprint, saved: Fingerprint): RunDifferen
   });
 }
 
-/** Returns true for equal values. The order of keys does not matter. */
+/** Returns true if two JSON values are equal. The order of keys does not matter. */
 function same(a: Json | undefined, b: Json | undefined): boolean {
   return a === b || canonical(a) === canonical(b);
 }

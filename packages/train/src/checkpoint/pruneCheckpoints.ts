@@ -2,8 +2,8 @@ import { openFiles, type WritablePlace } from "@lowrank/files";
 import { removeFolder } from "@lowrank/files/internal";
 
 /**
- * Removes the oldest checkpoints from a folder until `limit` are left. Keeps `newest`, which was just written. Only
- * folders with a trainer's state count as checkpoints.
+ * Deletes the oldest checkpoints in a folder until `limit` are left, but never `newest`, which was just written. Only
+ * folders that contain a trainer's state file count as checkpoints.
  */
 export async function pruneCheckpoints(place: WritablePlace, limit: number, newest: string): Promise<void> {
   const files = await openFiles(place);

@@ -1,6 +1,6 @@
 import type { RunDifference } from "./fingerprint.ts";
 
-/** Thrown if a checkpoint belongs to another run. Lists all differences. */
+/** Thrown if you resume from a checkpoint of a different run. `differences` lists how the runs differ. */
 export class ResumeError extends Error {
   override readonly name = "ResumeError";
   readonly differences: readonly RunDifference[];
@@ -12,7 +12,7 @@ export class ResumeError extends Error {
   }
 }
 
-/** Formats a difference: "seed is 2, and 1 in the checkpoint". */
+/** Formats a difference for messages: "seed is 2, and 1 in the checkpoint". `called` replaces its name. */
 export function describeDifference({ name, now, saved }: RunDifference, called: string = name): string {
   const show = (value: unknown) => (value === undefined ? "not set" : JSON.stringify(value));
   return `${called} is ${show(now)}, and ${show(saved)} in the checkpoint`;

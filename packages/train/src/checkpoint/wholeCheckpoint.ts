@@ -4,13 +4,16 @@ import type { OnWarning } from "@lowrank/peft";
 import { printWarning } from "@lowrank/peft/internal";
 import { crc32 } from "../data/crc32.ts";
 
-/** The file of a checkpoint that is written last and lists all others. */
+/**
+ * The file that lists all other files of a checkpoint. It is written last, so its presence shows that the checkpoint
+ * was complete.
+ */
 export const stateFile = "trainer_state.json";
 
-/** The size and CRC-32 of each file of a checkpoint except the state file. */
+/** Size and CRC-32 of each file in a checkpoint, except the state file, by file name. */
 export type FileList = Readonly<Record<string, { readonly bytes: number; readonly crc32: number }>>;
 
-/** Lists the files of a checkpoint before it is written. */
+/** Computes size and CRC-32 of a checkpoint's files before they are written. */
 export async function listFiles(contents: ReadonlyMap<string, Uint8Array | string>): Promise<FileList> {
   const list: Record<string, { bytes: number; crc32: number }> = {};
   for (const [name, content] of contents) {
@@ -20,7 +23,7 @@ export async function listFiles(contents: ReadonlyMap<string, Uint8Array | strin
   return list;
 }
 
-/** Returns the CRC-32 of a file. Yields to the event loop between chunks. */
+/** Computes the CRC-32 of a file. Yields to the event loop between chunks. */
 async function checksum(source: ByteSource): Promise<number> {
   const length = 1 << 20;
   let sum = 0;
@@ -31,7 +34,7 @@ async function checksum(source: ByteSource): Promise<number> {
   return sum;
 }
 
-/** Parses the list of files. Returns undefined if the text is truncated. */
+/** Parses the list of files in a state file. Returns undefined if the text is truncated or lacks the list. */
 function listOf(text: string): FileList | undefined {
   try {
     return (JSON.parse(text) as { files?: FileList } | null)?.files;
@@ -41,8 +44,8 @@ function listOf(text: string): FileList | undefined {
 }
 
 /**
- * Returns why a checkpoint is incomplete, for example because the page or process died while writing it. Null for a
- * complete one.
+ * Returns what is wrong with an incomplete checkpoint, for example because the process ended while writing it. Null if
+ * it is complete.
  */
 async function damageOf(files: ModelFiles): Promise<string | null> {
   if (!(await files.has(stateFile))) return `${stateFile} is missing`;
@@ -59,14 +62,14 @@ async function damageOf(files: ModelFiles): Promise<string | null> {
   return null;
 }
 
-/** Returns true if all files of a checkpoint exist and have the listed sizes and checksums. */
+/** Returns true if all files of a checkpoint exist and have the sizes and checksums in its list. */
 export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promise<boolean> {
   return (await damageOf(await openFiles(place))) === null;
 }
 
 /**
- * Returns the names of the checkpoints in a folder, newest first. One that was complete but not yet renamed
- * ("checkpoint-8.<id>.part") precedes the renamed one.
+ * Returns the names of the checkpoint folders among `names`, newest first. For the same step, a complete folder that
+ * was not yet renamed ("checkpoint-8.<id>.part") comes before the renamed one.
  */
 function checkpointNames(names: readonly string[]): string[] {
   const found = names.flatMap((name) => {
@@ -77,8 +80,8 @@ function checkpointNames(names: readonly string[]): string[] {
 }
 
 /**
- * Returns the name of the newest complete checkpoint in a folder or in files, such as "checkpoint-8", or null. Skips
- * incomplete newer ones with a warning of code `incomplete-checkpoint` for each.
+ * Returns the name of the newest complete checkpoint in a folder, such as "checkpoint-8", or null if there is none.
+ * Skips newer incomplete checkpoints, each with a warning of code `incomplete-checkpoint`.
  */
 export async function getLastCheckpoint(
   place: string | URL | ModelFiles,
@@ -96,8 +99,8 @@ export async function getLastCheckpoint(
 }
 
 /**
- * Opens a checkpoint, or the newest complete one in a folder. Throws if there is none, or if the given one is
- * incomplete.
+ * Opens the given checkpoint or, if given a folder of checkpoints, the newest complete one. Throws if there is none, or
+ * if the given checkpoint is incomplete.
  */
 export async function openCheckpoint(place: string | URL | ModelFiles, onWarning?: OnWarning): Promise<ModelFiles> {
   const files = await openFiles(place);

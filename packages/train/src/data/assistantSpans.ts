@@ -3,14 +3,16 @@ import type { ExampleTokenizer, Span } from "./tokenize.ts";
 
 type Render = ExampleTokenizer["applyChatTemplate"];
 
-/** A Unicode noncharacter, which no text contains. */
+/**
+ * A Unicode noncharacter, which no text contains. It temporarily replaces a message to find where the template renders
+ * it.
+ */
 const sign = "\uFDD0";
 
 /**
- * Finds the assistant's text in a rendered conversation that ends with an assistant turn. Each span starts after the
- * turn's opening, as in a generation prompt, and includes the mark that ends the turn. To locate a turn's text,
- * replaces the message by another one and compares the renderings, so templates may strip, omit or add text in other
- * turns.
+ * Finds the assistant's turns in a rendered conversation that ends with one. Each span starts after the turn's opening,
+ * where generation would start, and includes the token that ends the turn. To find a turn, replaces its message and
+ * compares the rendered texts, so templates may strip, omit or add text in other turns.
  */
 export async function assistantSpans(
   tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,
@@ -40,8 +42,8 @@ export async function assistantSpans(
 }
 
 /**
- * Returns the position at which the assistant starts to write: after the turn's opening. If the template lacks an
- * opening, the model also writes text before the content, such as its name.
+ * Returns the position at which the assistant starts to write, after the turn's opening. If the template has no
+ * opening, text that it writes before the content, such as the role's name, also belongs to the assistant.
  */
 async function startOf(
   text: string,
@@ -59,7 +61,10 @@ async function startOf(
   return isPrompt ? Math.min(closed.length, from) : from;
 }
 
-/** Returns the part of a conversation that changes with a message, or null if none does. */
+/**
+ * Finds where a message's content is in the rendered conversation `text`. Returns null if the template omits the
+ * message.
+ */
 async function contentOf(
   render: Render,
   messages: readonly ChatMessage[],
@@ -80,7 +85,7 @@ async function contentOf(
   return [start, end];
 }
 
-/** Returns the text that opens an assistant turn; "" by default. */
+/** Returns the text with which the template opens an assistant turn, or "" if it has no opening. */
 async function headerOf(render: Render, messages: readonly ChatMessage[]): Promise<string> {
   const first = messages.findIndex(({ role }, i) => role === "assistant" && i > 0);
   if (first === -1) return "";
@@ -90,8 +95,8 @@ async function headerOf(render: Render, messages: readonly ChatMessage[]): Promi
 }
 
 /**
- * Returns the mark that ends a turn: the common leading tokens of the text after it and of the text after the last
- * turn.
+ * Returns the text that ends a turn: the leading tokens that the text after this turn and the text after the last turn
+ * have in common.
  */
 function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
@@ -99,11 +104,11 @@ function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, ta
   const all = tokens(tail);
   while (!tokens(tail.slice(0, length)).every((id, t) => id === all[t])) length--;
   const mark = tail.slice(0, length);
-  // A model never generates the line break after the token that ends the turn.
+  // Removes the line break after the token that ends the turn, which a model never generates.
   return mark.trimEnd() || mark;
 }
 
-/** Returns the number of equal leading tokens, or UTF-16 code units of strings. */
+/** Returns how many leading items two arrays have in common, or UTF-16 code units two strings. */
 export function commonLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   const length = Array.prototype.findIndex.call(a, (x: T, i: number) => x !== b[i]);
   return length === -1 ? a.length : length;

@@ -1,15 +1,15 @@
 import { checkOptions } from "@lowrank/core/internal";
-/** A source of separate random numbers for each epoch, such as a `Generator` of @lowrank/core. */
+/** Creates an independent random source for each epoch, such as a `Generator` of @lowrank/core. */
 export interface EpochShuffler {
   fork(epoch: number): EpochRandom;
 }
 
-/** The random orders of one epoch. */
+/** The random source of one epoch. */
 export interface EpochRandom {
   permutation(n: number): Int32Array;
 }
 
-/** The state of a sampler: `position` examples of `epoch` are used. */
+/** A sampler's position: in epoch `epoch`, `position` examples have been used. */
 export interface SamplerState {
   epoch: number;
   position: number;
@@ -18,15 +18,18 @@ export interface SamplerState {
 /** Options of a `BatchSampler`. */
 export interface BatchSamplerOptions {
   batchSize: number;
-  /** Shuffles each epoch differently. Default: examples keep their order. */
+  /** Shuffles the examples, differently in each epoch. Default: examples keep their order. */
   shuffle?: EpochShuffler;
-  /** With `shuffle`: each example's length. Batches then have examples of similar length, which reduces padding. */
+  /**
+   * Each example's length. If set, and with `shuffle`, batches contain examples of similar length, which reduces
+   * padding.
+   */
   lengths?: ArrayLike<number>;
-  /** Drops the last batch of an epoch if it is smaller. Default: false. */
+  /** Whether to drop an epoch's last batch if it is smaller than the others. Default: false. */
   dropLast?: boolean;
 }
 
-/** Endless batches of example indices, epoch after epoch. Setting `state` continues from that position. */
+/** Yields batches of example indices without end, epoch after epoch. Set `state` to continue from a saved position. */
 export class BatchSampler {
   /** Number of examples. */
   readonly count: number;
@@ -93,7 +96,8 @@ export class BatchSampler {
   }
 
   /**
-   * Sorts by length within runs of several batches and shuffles the order of the batches. A smaller batch remains last.
+   * Sorts examples by length within runs of several batches, cuts the runs into batches, and shuffles the batches. A
+   * smaller batch stays last.
    */
   #groupByLength(order: Int32Array, lengths: ArrayLike<number>, random: EpochRandom): Int32Array {
     const stretch = batchesSortedTogether * this.batchSize;
@@ -112,7 +116,10 @@ export class BatchSampler {
   }
 }
 
-/** A larger value sorts better, a smaller one mixes better. transformers uses 50. */
+/**
+ * Number of batches within which examples are sorted by length. A larger value reduces padding, a smaller one makes
+ * batches more random. transformers uses 50.
+ */
 const batchesSortedTogether = 50;
 
 function check(name: string, value: number, least: number): void {

@@ -1,7 +1,7 @@
 /**
- * Packs items into bins of `size` with best-fit decreasing: longest first, each into the bin with the least sufficient
- * space. Returns the indices of each bin's items. An item longer than `size` gets its own bin. Equal lengths keep their
- * order, so the result is deterministic.
+ * Packs items of the given lengths into bins of `size` with best-fit decreasing: longest first, each into the fullest
+ * bin that still has room. Returns the item indices of each bin. An item longer than `size` gets its own bin. Equal
+ * lengths keep their order, so the result is deterministic.
  */
 export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[] {
   const order = Uint32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a]);
@@ -17,10 +17,10 @@ export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[]
   return bins.map((bin) => Uint32Array.from(bin));
 }
 
-/** Bins, indexed by their free space. */
+/** Bins that are not full yet, indexed by their free space. */
 class OpenBins {
   readonly #byRoom: number[][] = [];
-  /** Counts of bins by free space, as a binary tree: node i has the children 2i and 2i + 1. */
+  /** Number of bins for each amount of free space, summed in a binary tree: node i has the children 2i and 2i + 1. */
   readonly #counts: Uint32Array;
   readonly #leaves: number;
 
@@ -35,7 +35,7 @@ class OpenBins {
     for (let node = this.#leaves + room; node; node >>= 1) this.#counts[node]++;
   }
 
-  /** Removes and returns the bin with the least free space of at least `room`. */
+  /** Removes and returns the fullest bin that has at least `room` free. */
   take(room: number): { number: number; room: number } | undefined {
     let node = this.#leaves + room;
     // Moves up to the first right subtree with a bin, then down to its leftmost one.

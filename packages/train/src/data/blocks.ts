@@ -3,15 +3,18 @@ import type { TokenizedExample } from "./tokenize.ts";
 
 /** Options of `blocks`. */
 export interface BlocksOptions {
-  /** Tokens in a block, including BOS. */
+  /** Number of tokens in a block, including the token `bosTokenId`. */
   blockSize: number;
-  /** Token put before each block. Default: none. */
+  /** Id of a token (usually BOS) to put before each block. Default: none. */
   bosTokenId?: number | null;
-  /** Drops a shorter last block. Default: false. */
+  /** Whether to drop the last block if it is shorter. Default: false. */
   dropLast?: boolean;
 }
 
-/** Splits a long text into blocks of BOS and the next `blockSize - 1` tokens. Every token is a label exactly once. */
+/**
+ * Splits a long text into blocks of BOS and the next `blockSize - 1` tokens. Every token is a label in exactly one
+ * block.
+ */
 export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): TokenizedExample[] {
   checkOptions("blocks", options, { blockSize: true, bosTokenId: true, dropLast: true });
   const { blockSize, bosTokenId = null, dropLast = false } = options;
@@ -28,7 +31,7 @@ export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): Token
   return found;
 }
 
-/** Throws unless the size is a whole number of at least `least`. */
+/** Throws unless `blockSize` is an integer of at least `least`. */
 export function checkBlockSize(blockSize: number, least: number): void {
   if (!Number.isSafeInteger(blockSize) || blockSize < least) {
     throw new Error(`blockSize is ${blockSize}; expected a whole number of at least ${least}`);

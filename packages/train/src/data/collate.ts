@@ -3,13 +3,13 @@ import { ignoreIndex } from "./ignoreIndex.ts";
 import { type CollateOptions, collateKeys, padRows, type Rows } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** Examples padded to one length; arrays are row-major [batchSize, length]. */
+/** Tokenized examples padded to the same length. Arrays are row-major [batchSize, length]. */
 export interface Batch extends Rows {
-  /** -100 on padding and on tokens without loss. */
+  /** The labels; -100 at padding and at tokens that do not count in the loss. */
   labels: Int32Array;
 }
 
-/** Pads examples on the right to the length of the longest. */
+/** Pads examples on the right to the length of the longest one. */
 export function collate(examples: readonly TokenizedExample[], options: CollateOptions): Batch {
   checkOptions("collate", options, collateKeys);
   const rows = padRows(examples, options);

@@ -5,10 +5,13 @@ import type { PackedExample } from "./packExamples.ts";
 import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** An example for a `Trainer`: with a label for each token, or one for the whole sequence. */
+/** A training example: with a label for each token, or with one label for the whole sequence. */
 export type AnyExample = TokenizedExample | PackedExample | LabelledSequence;
 
-/** Pads examples on the right to the length of the longest. Throws for a mixture of kinds. */
+/**
+ * Pads examples on the right to the length of the longest one. Throws if some have labels for tokens and others for
+ * sequences.
+ */
 export async function collateAny(
   examples: readonly AnyExample[],
   options: CollateOptions,

@@ -3,22 +3,26 @@ import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "
 
 /** A sequence to classify. */
 export interface LabelledSequence extends Row {
-  /** The class index; for regression a value; for multi-label classification a 1 or 0 for each label. */
+  /**
+   * For classification the class index; for regression a value; for multi-label classification a 1 or 0 for each label.
+   */
   label: number | readonly number[];
-  /** Segment of each token, 0 or 1. Default: 0. */
+  /** The segment of each token, 0 or 1, as for BERT's sentence pairs. Default: 0. */
   tokenTypeIds?: number[];
 }
 
-/** Labelled sequences padded to one length. */
+/** Labelled sequences padded to the same length. */
 export interface SequenceBatch extends Rows {
-  /** One value for each sequence, or one for each label, row-major. */
+  /**
+   * The labels: one value for each sequence, or row-major one for each sequence and label. `labelShape` is the shape.
+   */
   labels: Float32Array;
   labelShape: readonly number[];
-  /** Row-major [batchSize, length], if the examples have them. */
+  /** The segment of each token, row-major [batchSize, length]. Absent if no example has segments. */
   tokenTypeIds?: Int32Array;
 }
 
-/** Pads sequences on the right to the length of the longest. */
+/** Pads sequences on the right to the length of the longest one. */
 export function collateSequences(examples: readonly LabelledSequence[], options: CollateOptions): SequenceBatch {
   checkOptions("collateSequences", options, collateKeys);
   const rows = padRows(examples, options);

@@ -5,7 +5,8 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * Returns the CRC-32 of bytes, as in zip and PNG. To continue, pass the checksum of the preceding bytes as `before`.
+ * Returns the CRC-32 checksum, as in zip and PNG. To continue a checksum, pass the one of the preceding bytes as
+ * `before`.
  */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;

@@ -4,23 +4,23 @@
  */
 export interface Dataset<Example> {
   readonly length: number;
-  /** The size of each example, in tokens or bytes, for batches of similar lengths. */
+  /** The size of each example, in tokens or bytes. Used to form batches of similar lengths. */
   readonly lengths: Uint32Array;
-  /** Identifies the examples, so that a resumed training uses the same ones. */
+  /** A text that differs if the examples differ, so that a resumed training can check its data. */
   readonly digest: string;
-  /** Returns the examples with these indices, in this order. */
+  /** Reads the examples with these indices, in this order. */
   read(numbers: ArrayLike<number>): Promise<Example[]>;
 }
 
-/** Examples in an array, or read on demand. */
+/** Training examples: an array, or a `Dataset` that reads them on demand. */
 export type Examples<Example> = readonly Example[] | Dataset<Example>;
 
-/** Returns true for examples in an array. */
+/** Returns true if the examples are an array, not a `Dataset`. */
 export function areListed<Example>(examples: Examples<Example>): examples is readonly Example[] {
   return Array.isArray(examples);
 }
 
-/** Returns the examples with these indices, in this order. */
+/** Returns the examples with these indices, in this order, from an array or a `Dataset`. */
 export async function readExamples<Example>(
   examples: Examples<Example>,
   numbers: ArrayLike<number>,

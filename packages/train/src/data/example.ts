@@ -1,28 +1,28 @@
 import type { ChatMessage } from "@lowrank/models";
 
-/** A text. Every token is a label. */
+/** A plain text, of which every token is learned. */
 export interface TextExample {
   text: string;
 }
 
-/** A prompt without loss, and the completion to learn. */
+/** A prompt and its completion. Only the completion is learned. */
 export interface CompletionExample {
   prompt: string;
   completion: string;
 }
 
-/** A conversation. The assistant's turns are learned. */
+/** A conversation. Only the assistant's messages are learned. */
 export interface ChatExample {
   messages: ChatMessage[];
 }
 
-/** An example of a dataset. */
+/** A training example for a language model, before tokenization. */
 export type Example = TextExample | CompletionExample | ChatExample;
 
-/** A kind of records, recognised by a key that no other kind has. */
+/** A form of records in data files, recognised by a key that no other form has. */
 interface Kind {
   readonly key: string;
-  /** The record's form in error messages. */
+  /** The form as error messages show it. */
   readonly accepted: string;
   read(record: Record<string, unknown>, where: string): Example;
 }
@@ -64,7 +64,10 @@ const kinds: readonly Kind[] = [
 
 const accepted = kinds.map((kind) => kind.accepted).join(", ");
 
-/** Checks that a JSON value is an example, and drops other keys. Errors contain the place `where` and the value. */
+/**
+ * Converts a JSON value to an example and drops unknown keys. Throws if it is not an example; the message contains the
+ * value and `where`, its position in the file.
+ */
 export function toExample({ value, where }: { readonly value: unknown; readonly where: string }): Example {
   if (typeof value === "string") return { text: learned(value, "text", where) };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -73,7 +76,7 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
   const record = value as Record<string, unknown>;
   const has = (key: string) => record[key] !== undefined;
   const found = kinds.filter(({ key }) => has(key) || (key === "prompt" && has("completion")));
-  // Alpaca's own files also have a text field, which repeats the others.
+  // Files in Alpaca's format also have a `text` field, which repeats the other fields and is ignored.
   const meant = has("instruction") && has("output") ? found.filter(({ key }) => key !== "text") : found;
   if (meant.length !== 1) {
     const keys = Object.keys(value).join(", ") || "(none)";
@@ -84,7 +87,7 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
   return meant[0].read(record, where);
 }
 
-/** Roles of chat templates, by their names in ShareGPT files. */
+/** Maps the role names in ShareGPT files to the roles of chat templates. */
 const roles: Readonly<Record<string, string>> = {
   human: "user",
   gpt: "assistant",
@@ -116,7 +119,7 @@ function toMessages(messages: unknown, where: string): ChatMessage[] {
   });
 }
 
-/** Joins a message's text parts, as in some OpenAI files. Returns other values unchanged. */
+/** Joins a message's text parts, which some OpenAI files have instead of a string. Returns other values unchanged. */
 function textOf(content: unknown): unknown {
   if (!Array.isArray(content)) return content;
   const parts = content.map((part) => Object(part) as { type?: unknown; text?: unknown });
@@ -125,7 +128,7 @@ function textOf(content: unknown): unknown {
     : content;
 }
 
-/** Returns a string to learn. Throws if it is empty. */
+/** Returns a string that will be learned. Throws if the value is empty or not a string. */
 function learned(value: unknown, name: string, where: string): string {
   if (value === "") throw new Error(`${where}: ${name} is empty, so that there is nothing to learn`);
   return string(value, name, where);
@@ -141,7 +144,7 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** Returns a value as JSON. Catches the stack overflow of deeply nested values. */
+/** Formats a value as JSON for a message. Does not fail for values that are nested too deeply. */
 function textOfJson(value: unknown): string {
   try {
     return JSON.stringify(value);

@@ -4,8 +4,9 @@ import type { Batch } from "./collate.ts";
 import type { PackedExample } from "./packExamples.ts";
 
 /**
- * Prevents attention between the documents of packed rows. Positions restart in each document, and its first token,
- * which nothing predicts, gets the label `ignored`. Padding is treated as another document, so no mask is needed.
+ * Prevents attention between the documents that share a row. Positions restart in each document. A document's first
+ * token, which nothing predicts, gets the label `ignored`. Padding is treated as one more document, so that no mask is
+ * needed.
  */
 export function isolatePackedDocuments(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
   const { batchSize, length, labels } = batch;

@@ -4,8 +4,8 @@ import { ignoreIndex } from "./ignoreIndex.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
 
 /**
- * Returns the position of the first token in a row whose label counts. Token classifiers have a prediction for every
- * token. Other models predict from the second token on, or from the first after virtual tokens.
+ * Returns the first position in a row whose label counts. 0 for token classifiers, which predict every token, and after
+ * virtual tokens, which predict the first token. 1 for other models, which predict only from the second token on.
  */
 export function firstPredicted(model: TrainableModel): 0 | 1 {
   const { classifiesTokens, virtualTokens } = baseOf(model);
@@ -13,8 +13,8 @@ export function firstPredicted(model: TrainableModel): 0 | 1 {
 }
 
 /**
- * Returns the number of labels over which a batch's loss is averaged: sequences, or tokens with a label. A row's first
- * token counts only if the model predicts it.
+ * Returns the number of labels over which a batch's loss is averaged: sequences, or tokens whose label is not -100. A
+ * row's first token counts only if the model predicts it.
  */
 export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
   if ("labelShape" in batch) return batch.batchSize;

@@ -4,23 +4,27 @@ import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 import type { Rows } from "./padRows.ts";
 
-/** A module that can be trained with a custom loss: any `Module`, including `PeftModel`. */
+/** What a `Trainer` with a custom loss requires of a model. Every `Module` has it, including `PeftModel`. */
 export interface TrainableModule {
   namedParameters(): Iterable<[string, Tensor & { precision?: MatmulPrecision }]>;
   namedModules(): Iterable<[string, object]>;
-  /** Tensors that a forward pass changes, such as running means. */
+  /** Yields tensors that a forward pass changes, such as running means, by name. */
   namedBuffers?(): Iterable<[string, Tensor]>;
-  /** Called after each optimiser step, counted from 0, while the gradients exist. AdaLoRA reallocates ranks in it. */
+  /**
+   * Called after each optimiser step (counted from 0), while gradients still exist. AdaLoRA changes its ranks in it.
+   */
   updateAndAllocate?(step: number): Promise<void>;
-  /** Returns the state of that allocation for a checkpoint, by name. The caller frees it. */
+  /**
+   * Returns AdaLoRA's tensors that `updateAndAllocate` needs in later steps, for a checkpoint. The caller frees them.
+   */
   allocationState?(): Map<string, Tensor>;
-  /** Restores such a state. */
+  /** Restores the tensors that `allocationState` returned. */
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
-  /** Returns the adapters' files by name, for a checkpoint. */
+  /** Returns the contents of the adapters' files by name, to be stored in checkpoints. */
   adapterFiles?(): Promise<ReadonlyMap<string, Uint8Array | string>>;
-  /** Returns true for an adapter that cannot train together with others in a batch. */
+  /** Returns true if the adapter cannot be trained together with other adapters in a batch. */
   trainsAlone?(adapterName: string): boolean;
-  /** Runs `fn` on batches whose rows use these adapters. */
+  /** Runs `fn` on batches whose row i uses adapter `adapterNames[i]`. */
   withAdapterNames?<T>(adapterNames: readonly string[], fn: () => T): T;
   /** Runs `fn` on the base model, without adapters. */
   disableAdapter?<T>(fn: () => T): T;
@@ -31,12 +35,15 @@ export interface TrainableModule {
 /** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
 export interface TrainableModel extends TrainableModule {
   /**
-   * Returns the mean loss over the labels that are not -100: cross-entropy in nats if tokens or classes are predicted.
+   * Returns the mean loss over the labels that are not -100. For tokens and classes it is the cross-entropy in nats.
    */
   loss(inputs: LabelledInputs): Tensor;
 }
 
-/** Runs `fn` with the adapters that the rows of a batch name, if they do. Throws for a model without adapters. */
+/**
+ * Runs `fn` with the adapters that the batch's rows name, or as it is if they name none. Throws if rows name adapters
+ * but the model has none.
+ */
 export function withRows<T>(model: TrainableModule, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
   if (adapterNames === undefined) return fn();
   if (model.withAdapterNames) return model.withAdapterNames(adapterNames, fn);
@@ -51,23 +58,24 @@ export function backendOf(model: Pick<TrainableModel, "namedParameters">): Backe
   throw new Error("the model has no parameters");
 }
 
-/** The properties of a base model that determine its batches. */
+/** Properties of a model, without its adapters, that determine how batches are made for it. */
 interface BaseModel {
   readonly problemType?: ProblemType;
-  /** True if each token is classified, instead of predicting the next one. */
+  /** True if the model predicts a class for each token instead of the next token. */
   readonly classifiesTokens?: boolean;
   readonly virtualTokens?: { readonly kind: string } | null;
   readonly config?: { readonly padTokenId?: number | null; readonly labels?: readonly string[] };
 }
 
-/** Returns the model without its adapters, or the model itself. */
+/** Returns the base model of a `PeftModel`; returns other models unchanged. */
 export function baseOf(model: TrainableModel): BaseModel {
   return ((model as { baseModel?: BaseModel }).baseModel ?? model) as BaseModel;
 }
 
 /**
- * Writes a batch to the model's backend; the mask only if there is padding. Class labels become i32, other sequence
- * labels f32. The current scope frees the tensors. Throws for labels of another kind than the model's.
+ * Copies a batch to tensors on the model's backend. The mask is omitted if there is no padding. Class labels become
+ * i32, other labels of sequences f32. The current scope frees the tensors. Throws for labels of another kind than the
+ * model predicts.
  */
 export function toInputs(
   batch: Batch | SequenceBatch,

@@ -9,16 +9,16 @@ export interface PackOptions {
   blockSize: number;
 }
 
-/** Several documents in one row, without attention between them. */
+/** Several documents in one row. They do not attend to each other. */
 export interface PackedExample extends TokenizedExample {
   /** The number of tokens of each document, in order. */
   seqLengths: number[];
 }
 
 /**
- * Packs examples into blocks of up to `blockSize` tokens, which reduces padding. Examples are not split; a longer one
- * gets its own block. A block contains examples of one adapter, longest first. Uses best-fit decreasing, like TRL's
- * `packing`.
+ * Packs several examples into each row of up to `blockSize` tokens, which reduces padding. Examples are not split; one
+ * that is longer gets its own row. A row contains examples of one adapter, longest first. Uses best-fit decreasing,
+ * like TRL's `packing`.
  */
 export function packExamples(examples: readonly TokenizedExample[], options: PackOptions): PackedExample[] {
   checkOptions("packExamples", options, { blockSize: true });
@@ -30,7 +30,7 @@ export function packExamples(examples: readonly TokenizedExample[], options: Pac
   });
 }
 
-/** Joins examples of one adapter to one row. */
+/** Joins examples for the same adapter to one row. */
 export function joined(examples: readonly TokenizedExample[]): PackedExample {
   const [{ adapterName }] = examples;
   return {

@@ -1,43 +1,43 @@
 import type { OptionKeys } from "@lowrank/core/internal";
 import type { ModelInputs } from "@lowrank/models";
-/** Options for padding rows to one length. */
+/** Options for padding examples to the same length. */
 export interface CollateOptions {
-  /** Token that pads rows on the right. Padding is never a label, even if the token equals EOS. */
+  /** Id of the token that pads rows on the right. Padding is never a label, even if this token is also EOS. */
   padTokenId: number;
-  /** Rounds the length up to a multiple. Default: 1. */
+  /** Rounds the padded length up to a multiple of this number. Default: 1. */
   padToMultipleOf?: number;
-  /** Truncates longer examples at the end, which the batch reports. Default: no limit. */
+  /** Truncates longer examples at the end; the batch counts them. Default: no limit. */
   maxLength?: number;
 }
 
 /** Names of all options of `CollateOptions`. */
 export const collateKeys: OptionKeys<CollateOptions> = { padTokenId: true, padToMultipleOf: true, maxLength: true };
 
-/** Token ids padded to one length; arrays are row-major [batchSize, length]. */
+/** Token ids padded to the same length. Arrays are row-major [batchSize, length]. */
 export interface Rows {
   inputIds: Int32Array;
-  /** 1 on tokens, 0 on padding. */
+  /** 1 at tokens, 0 at padding. */
   attentionMask: Uint8Array;
   batchSize: number;
   length: number;
-  /** The adapter of each row, if the examples name adapters. */
+  /** The adapter that each row uses. Absent if the examples do not name adapters. */
   adapterNames?: readonly string[];
-  /** Number of examples longer than `maxLength`. */
+  /** Number of examples that were longer than `maxLength` and truncated. */
   truncatedExamples: number;
-  /** Number of tokens removed from these examples. */
+  /** Total number of tokens that truncation removed. */
   truncatedTokens: number;
-  /** Creates further model inputs on the current backend. */
+  /** Creates additional model inputs, such as positions of packed documents, on the current backend. */
   furtherInputs?: () => Pick<ModelInputs, "positionIds" | "maxPosition" | "cache">;
 }
 
-/** The fields that all examples have. */
+/** Fields that examples of all kinds have. */
 export interface Row {
   inputIds: number[];
-  /** Name of the adapter that this example trains, in a `PeftModel` with several. Default: the active adapter. */
+  /** Name of the adapter that this example trains, if a `PeftModel` has several. Default: the active adapter. */
   adapterName?: string;
 }
 
-/** Pads examples on the right to the length of the longest. Throws if only some of them name an adapter. */
+/** Pads examples on the right to the length of the longest one. Throws if some name an adapter and others do not. */
 export function padRows(examples: readonly Row[], options: CollateOptions): Rows {
   const { padTokenId, padToMultipleOf = 1, maxLength = Number.MAX_SAFE_INTEGER } = options;
   if (examples.length === 0) throw new Error("collate: there are no examples");

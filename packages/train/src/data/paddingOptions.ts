@@ -1,16 +1,16 @@
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
 import type { CollateOptions } from "./padRows.ts";
 
-/** Padding options with the model's padding token as default. */
+/** Padding options for a given model, whose padding token is the default. */
 export interface PaddingOptions extends Omit<CollateOptions, "padTokenId"> {
   /**
-   * Token that pads rows on the right. Padding is never a label. Default: `padTokenId` of the model's config, with
-   * which classifiers find the last token; otherwise 0, which the mask hides.
+   * Id of the token that pads rows on the right. Padding is never a label. Default: `padTokenId` in the model's config,
+   * by which classifiers find a row's last token; 0 if the config has none.
    */
   padTokenId?: number;
 }
 
-/** Returns the collation options among the options of a training or an evaluation. */
+/** Returns the padding options among the options of a training or evaluation, with the default padding token. */
 export function paddingOf(options: PaddingOptions, model: TrainableModel): CollateOptions {
   const { padTokenId = baseOf(model).config?.padTokenId ?? 0, padToMultipleOf, maxLength } = options;
   return { padTokenId, padToMultipleOf, maxLength };

@@ -11,23 +11,23 @@ export interface ExampleTokenizer {
     messages: readonly ChatMessage[],
     options?: { addGenerationPrompt?: boolean },
   ): string | Promise<string>;
-  /** Returns the parts of a rendered conversation to learn, if the template marks them. */
+  /** Returns the parts of the rendered conversation to learn, if the chat template marks them, otherwise null. */
   generationSpans?(messages: readonly ChatMessage[]): Promise<readonly Span[] | null>;
 }
 
-/** A part of a text: [start, end). */
+/** A range of positions in a text or token list: from `start` up to but excluding `end`. */
 export type Span = readonly [start: number, end: number];
 
-/** The tokens of an example. `labels` repeats each token to learn and is -100 for the others. */
+/** An example's tokens. `labels` contains the id of each token to learn, and -100 for the other tokens. */
 export interface TokenizedExample extends Row {
   labels: number[];
 }
 
 /**
- * Tokenizes an example. In a text every token is a label. With prompt and completion, the completion's tokens are. In a
- * conversation, the assistant's turns are, including the token that ends each turn; text after the last of them is
- * dropped. These turns are marked by `{% generation %}` in the chat template, or else located by how the rendered text
- * changes with a turn. If the tokenizer has an end-of-sequence token, it is appended to texts and completions.
+ * Tokenizes an example. Of a text, all tokens are labels. Of a prompt and completion, the completion's tokens are. Of a
+ * conversation, the assistant's turns are, with the token that ends each turn; text after the last turn is dropped. The
+ * turns are found by `{% generation %}` in the chat template or, if it lacks that, by how the rendered text changes
+ * with a message. If the tokenizer has an end-of-sequence token, it is appended to texts and completions.
  */
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
@@ -40,12 +40,12 @@ export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Exam
   return labelled(inputIds, (t) => learned.has(t));
 }
 
-/** Returns tokens with labels where `isLearned` is true. */
+/** Returns tokens with labels: the token itself if `isLearned` is true for its index, otherwise -100. */
 function labelled(inputIds: number[], isLearned: (t: number) => boolean): TokenizedExample {
   return { inputIds, labels: inputIds.map((id, t) => (isLearned(t) ? id : ignoreIndex)) };
 }
 
-/** Tokenizes prompt and completion as one text. A token that spans their border is a label. */
+/** Tokenizes prompt and completion as one text. A token that contains parts of both is a label. */
 function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }: CompletionExample): TokenizedExample {
   const inputIds = closed(tokenizer, tokenizer.encode(prompt + completion));
   const given = tokenizer.encode(prompt);

@@ -3,8 +3,8 @@ import type { ChatExample } from "./example.ts";
 import type { ExampleTokenizer, Span } from "./tokenize.ts";
 
 /**
- * Tokenizes a conversation up to the end of the assistant's last turn. Also returns the positions of the tokens in the
- * assistant's turns, which are the labels. See `tokenizeExample`.
+ * Tokenizes a conversation up to the end of the assistant's last turn. Also returns the token ranges of the assistant's
+ * turns, whose tokens are the labels. See `tokenizeExample`.
  */
 export async function tokenizeChat(
   tokenizer: ExampleTokenizer,
@@ -32,14 +32,17 @@ export async function tokenizeChat(
   return { inputIds: inputIds.slice(0, length), learned };
 }
 
-/** Returns the tokens of a part, including one that spans its start and excluding one that spans its end. */
+/**
+ * Returns the range of tokens for a part of a text. Includes a token that begins before the part, and excludes one that
+ * ends after it.
+ */
 function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode: (part: string) => number[]): Span {
   return [commonLength(encode(text.slice(0, from)), ids), commonLength(encode(text.slice(0, to)), ids)];
 }
 
 /**
- * Returns the end after the turn's last end-of-sequence token, at which a model stops. Template text after it is not
- * learned.
+ * Returns the end of the turn's last end-of-sequence token, at which a model stops generating. Template text after it
+ * is not learned. Returns `end` if the turn has no such token.
  */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
   const last = ids.slice(0, end).lastIndexOf(eosTokenId as number);

@@ -1,7 +1,7 @@
 import { ignoreIndex } from "./ignoreIndex.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** Words and the label index of each. */
+/** The words of a text and the label index of each word, for token classification. */
 export interface TaggedWords {
   words: readonly string[];
   tags: readonly number[];
@@ -13,8 +13,8 @@ export interface TagTokenizer {
 }
 
 /**
- * Tokenizes labelled words. The first token of each word gets its label; its other tokens and special tokens get -100.
- * Words are tokenized with a space before them.
+ * Tokenizes words that have labels. A word's first token gets the word's label; its other tokens and special tokens get
+ * -100. Words are tokenized with a space in front.
  */
 export function tokenizeTags(tokenizer: TagTokenizer, { words, tags }: TaggedWords): TokenizedExample {
   if (words.length !== tags.length) {

@@ -1,18 +1,18 @@
-/** A line of a file, without its line break (LF or CRLF), and its position. */
+/** A line of a file, without its line break (LF or CRLF), and its position in the file. */
 export interface ByteLine {
   readonly bytes: Uint8Array;
   /** Line number, from 1. */
   readonly line: number;
-  /** The offset of its first byte in the file. */
+  /** Offset of the line's first byte in the file. */
   readonly offset: number;
-  /** The line break; empty for a last line without one. */
+  /** The line break after the line; empty for a last line without one. */
   readonly end: "" | "\n" | "\r\n";
 }
 
 const [lf, cr] = [10, 13];
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-/** Yields the lines of a file that arrives in chunks. Skips a byte order mark. */
+/** Yields the lines of a file whose bytes arrive in chunks. Skips a byte order mark at the beginning. */
 export async function* byteLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<ByteLine> {
   // Chunks of a long line are joined once, at its end.
   let rest: Uint8Array[] = [];

@@ -1,11 +1,11 @@
-/** A record of a data file: its value or its error, and its position. */
+/** One record of a data file, such as a line of JSONL: its value or the error in it, and its position. */
 export interface DataRecord {
   readonly value: unknown;
-  /** `file:line`, or `file: row n`. */
+  /** The record's position for messages: `file:line`, or `file: row n` for Parquet. */
   readonly where: string;
-  /** The error, without the position. The record then lacks a value. */
+  /** Why the record is invalid; the message does not contain the position. `value` is then undefined. */
   readonly error?: Error;
-  /** The bytes of the record in its file, if they can be read separately. */
+  /** Where the record's bytes are in the file. Absent if a record cannot be read without the others. */
   readonly span?: { readonly offset: number; readonly length: number };
 }
 
@@ -31,7 +31,7 @@ export function parseJsonBytes(bytes: Uint8Array): unknown {
   }
 }
 
-/** Returns a record with the result of `read`, or with the error that it throws. */
+/** Returns a record whose value is the result of `read`, or whose error is the one that `read` throws. */
 export function recordOf(where: string, span: DataRecord["span"], read: () => unknown, hint: string = ""): DataRecord {
   try {
     return { value: read(), where, span };

@@ -3,7 +3,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { joined, type PackedExample } from "../data/packExamples.ts";
 import type { TokenizedExample } from "../data/tokenize.ts";
 
-/** Returns the examples with indices `start` to `end` - 1 of a dataset. */
+/** Returns a dataset of the examples from index `start` up to but excluding `end`, without reading them. */
 export function takeExamples<Example>(dataset: Dataset<Example>, start: number, end: number): Dataset<Example> {
   return {
     length: end - start,
@@ -13,7 +13,7 @@ export function takeExamples<Example>(dataset: Dataset<Example>, start: number, 
   };
 }
 
-/** Returns the concatenation of several datasets. */
+/** Returns a dataset of the examples of several datasets, one dataset after the other. */
 export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[]): Dataset<Example> {
   if (parts.length === 1) return parts[0];
   const ends: number[] = [];
@@ -37,7 +37,8 @@ export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[])
 }
 
 /**
- * Packs the examples of a dataset into blocks, as `packExamples` does for a list. The dataset's lengths must be tokens.
+ * Packs a dataset's examples into rows of up to `blockSize` tokens, as `packExamples` does for an array. The dataset's
+ * `lengths` must be numbers of tokens.
  */
 export function packDataset(dataset: Dataset<TokenizedExample>, blockSize: number): Dataset<PackedExample> {
   const { lengths } = dataset;

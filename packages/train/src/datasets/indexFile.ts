@@ -1,12 +1,12 @@
 import type { ByteSource } from "@lowrank/core";
 import type { RecordIndex } from "./indexRecords.ts";
 
-/** Properties that determine whether an index is valid for a file and for the settings with which it is read. */
+/** The file and the settings that an index was built for. The index is valid only if all of them are unchanged. */
 export interface IndexKey {
   readonly path: string;
   readonly size: number;
   readonly mtimeMs: number;
-  /** All settings that determine which records are examples. */
+  /** All settings that determine which records are examples, as JSON. */
   readonly settings: string;
 }
 
@@ -18,17 +18,17 @@ interface Header extends IndexKey, Pick<RecordIndex, "checksum" | "skipped" | "t
   readonly hasSizes: boolean;
 }
 
-/** An index on disk. */
+/** An index on disk, which gives the position of each example in a data file. */
 export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "told"> {
   readonly key: IndexKey;
   readonly count: number;
-  /** The measured sizes of examples, otherwise their bytes. */
+  /** The size of each example: as `measure` returned it or, without `measure`, in bytes. */
   readonly sizes: Uint32Array;
-  /** Reads the position of a record in the data file. */
+  /** Reads where example `number` is in the data file, in bytes. */
   place(number: number): Promise<{ offset: number; length: number }>;
 }
 
-/** Yields the parts of an index file: a line of JSON, then offsets, lengths and sizes. */
+/** Yields the contents of an index file: a line of JSON, then the examples' offsets, lengths and sizes. */
 export async function* encodeIndex(key: IndexKey, index: RecordIndex): AsyncGenerator<Uint8Array> {
   const { offsets, lengths, sizes, checksum, skipped, told } = index;
   const header: Header = { version, ...key, count: offsets.length, checksum, skipped, told, hasSizes: sizes !== null };
@@ -38,7 +38,7 @@ export async function* encodeIndex(key: IndexKey, index: RecordIndex): AsyncGene
   }
 }
 
-/** Opens an index file. Returns null for another version and for an incomplete file. */
+/** Opens an index file. Returns null if it is incomplete or has another format version. */
 export async function openIndexFile(source: ByteSource): Promise<OpenIndex | null> {
   const header = await headerOf(source);
   if (!header || header.version !== version) return null;
@@ -57,7 +57,7 @@ export async function openIndexFile(source: ByteSource): Promise<OpenIndex | nul
   };
 }
 
-/** Reads the first line of an index file, and the offset after it. */
+/** Reads the JSON in the first line of an index file, and the offset after this line. Returns null if it is invalid. */
 async function headerOf(source: ByteSource): Promise<(Header & { start: number }) | null> {
   const most = 1 << 16;
   const bytes = await source.read(0, Math.min(most, source.size));

@@ -4,16 +4,16 @@ import type { DataRecord } from "./dataRecord.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/** The positions of the records in a file that are examples. */
+/** Where the valid examples are in a data file. */
 export interface RecordIndex {
-  /** The offsets of their first bytes, and their lengths in bytes. */
+  /** The offset of each example's first byte, and its length in bytes. */
   readonly offsets: Float64Array;
   readonly lengths: Uint32Array;
-  /** The sizes of examples from `measure`, or null without it. */
+  /** The size of each example as `measure` returned it. Null without `measure`. */
   readonly sizes: Uint32Array | null;
-  /** The CRC-32 of the whole file. */
+  /** CRC-32 of the whole data file. */
   readonly checksum: number;
-  /** The number of skipped records, and the messages about the first of them. */
+  /** The number of skipped records, and the error messages for the first few of them. */
   readonly skipped: number;
   readonly told: readonly string[];
 }
@@ -21,14 +21,14 @@ export interface RecordIndex {
 /** Options of `indexRecords`. */
 export interface IndexOptions<Parsed> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
   readonly form: RecordForm<Parsed>;
-  /** Returns the size of an example. May throw to reject the record. */
+  /** Returns the size of an example, for example in tokens. May throw to reject the record. */
   measure?(example: Parsed): Promise<number>;
 }
 
-/** The maximum number of messages about skipped records. */
+/** Maximum number of error messages about skipped records that an index stores. */
 const mostTold = 3;
 
-/** Reads a file once and records the position of each record that is an example. */
+/** Reads a data file once and records where each valid example is. */
 export async function indexRecords<Parsed>(
   records: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<DataRecord>,
   pieces: AsyncIterable<Uint8Array>,
@@ -69,7 +69,7 @@ export async function indexRecords<Parsed>(
   return { ...found, checksum, skipped, told };
 }
 
-/** Reads the example at a position again. */
+/** Reads and parses the example at a position that an index gives. */
 export async function readIndexed<Parsed>(
   source: ByteSource,
   name: string,
@@ -90,7 +90,7 @@ export async function readIndexed<Parsed>(
 
 type NumberArray = Float64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-/** A typed array that grows. */
+/** Collects numbers in a typed array that grows. */
 class Numbers<A extends NumberArray> {
   readonly #make: new (
     length: number,

@@ -3,7 +3,7 @@ import { cutOff, type DataRecord, parseJsonBytes, recordOf } from "./dataRecord.
 
 const blank: ReadonlySet<number> = new Set([9, 10, 13, 32]);
 
-/** Yields the values of a JSONL file, one for each line. Skips blank lines. */
+/** Yields one record for each line of a JSONL file. Skips blank lines. */
 export async function* jsonLines(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRecord> {
   for await (const { bytes, line, offset, end } of byteLines(pieces)) {
     if (bytes.every((byte) => blank.has(byte))) continue;
@@ -13,8 +13,8 @@ export async function* jsonLines(pieces: AsyncIterable<Uint8Array>, name: string
 }
 
 /**
- * Yields the items of a JSON array with their starting lines. Keeps one item in memory at a time. Throws for other
- * JSON.
+ * Yields one record for each item of a JSON array, with the line on which the item starts. Keeps one item in memory at
+ * a time. Throws if the file is not a JSON array.
  */
 export async function* jsonArray(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRecord> {
   const scan = new ArrayScan(name);
@@ -30,15 +30,15 @@ const [quote, backslash, comma, open, close, openBrace, closeBrace, lf] = Array.
   c.charCodeAt(0),
 );
 
-/** Finds the items of a JSON array in chunks of bytes. */
+/** Finds where the items of a JSON array begin and end, in a file whose bytes arrive in chunks. */
 class ArrayScan {
   readonly #name: string;
   #line = 1;
-  /** Nesting depth; -1 before the array, 0 after it. */
+  /** Depth of nested brackets; -1 before the array, 0 after it. */
   #depth = -1;
   #inString = false;
   #escaped = false;
-  /** The bytes of the current item from previous chunks, and its start. */
+  /** The part of the current item in previous chunks, and where the item starts. */
   #before: Uint8Array[] = [];
   #start: { line: number; offset: number } | null = null;
   #count = 0;
@@ -79,7 +79,7 @@ class ArrayScan {
     if (this.#start) this.#before.push(piece.subarray(from));
   }
 
-  /** Yields an error record if the file ends inside the array. */
+  /** Call it at the end of the file. Yields a record with an error if the array is not closed. */
   *end(): Generator<DataRecord> {
     if (this.#depth === 0) return;
     const where = `${this.#name}:${this.#start?.line ?? this.#line}`;
@@ -87,7 +87,7 @@ class ArrayScan {
     yield { value: undefined, where, error };
   }
 
-  /** Processes a byte outside of the array. A byte order mark may precede the array. */
+  /** Processes a byte outside of the array that is not white space. Only a byte order mark before it is allowed. */
   #outside(byte: number, offset: number): void {
     if (this.#depth < 0 && byte === open) this.#depth = 1;
     else if (this.#depth === 0) throw new Error(`${this.#name}:${this.#line}: there is more behind the JSON array`);

@@ -17,13 +17,13 @@ import type { RecordForm } from "./recordReader.ts";
 
 /** Options of `loadDataset`. */
 export interface LoadDatasetOptions extends ReadDatasetOptions {
-  /** The files that contain the data file. */
+  /** The files in which to look up the path. Default: the path is an address, or a file on disk. */
   files?: ModelFiles;
 }
 
 /**
- * Reads a data file: by its name in `files`, by http(s) address, or by path (Node only). See `readDataset`. Parquet
- * files are recognised by their extension.
+ * Reads the examples of a data file: a name in `files`, an http(s) address, or a path (Node only). Options and formats
+ * are the same as for `readDataset`; Parquet files, recognised by their extension, are also read.
  */
 export async function loadDataset(path: string, given: LoadDatasetOptions = {}): Promise<Example[]> {
   checkOptions("loadDataset", given, loadKeys);
@@ -37,8 +37,8 @@ export async function loadDataset(path: string, given: LoadDatasetOptions = {}):
 const loadKeys: OptionKeys<LoadDatasetOptions> = { ...readDatasetKeys, files: true };
 
 /**
- * Reads the records of one kind from a data file, one by one, with their positions: by name in `files`, by http(s)
- * address, or by path (Node only). Errors contain file and line.
+ * Yields the records of a data file one by one, validated by `form`, with their positions. The file is a name in
+ * `files`, an http(s) address, or a path (Node only). Errors contain file and line.
  */
 export async function* readRecords<Parsed>(
   path: string,
@@ -62,7 +62,7 @@ async function parquet(source: ByteSource, name: string): Promise<AsyncIterable<
 
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {
   if (files) return files.open(path);
-  // Not an import, which bundlers for browsers cannot resolve.
+  // Uses `getBuiltinModule`, since bundlers for browsers cannot resolve an import of "node:fs".
   if (/^https?:/i.test(path) || globalThis.process?.getBuiltinModule?.("node:fs")) return openFile(path);
   throw new Error(
     `loadDataset("${path}") reads from disk, which only Node can; give an http(s) address, or the files that hold it: { files: opfsFiles("data") }`,

@@ -5,31 +5,37 @@ import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/** The format of a data file: plain text, one JSON value per line, one JSON array, or rows below a header. */
+/**
+ * The format of a data file: plain text, one JSON value per line (jsonl), one JSON array (json), or a table with a
+ * header (csv, tsv).
+ */
 export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "tsv";
 
-/** Options for converting records to examples. */
+/** How records of a data file are converted to examples. */
 export interface RecordOptions {
-  /** The record's key for each key of an example: { prompt: "question", completion: "answer" }. */
+  /**
+   * For each key of an example, the record's key with its value: { prompt: "question", completion: "answer" }. Default:
+   * the keys are the same.
+   */
   columns?: Readonly<Record<string, string>>;
-  /** Converts a record to an example. Default: the record is one. */
+  /** Converts a record to an example. Default: the record must be an example. */
   map?: (record: unknown) => unknown;
   /**
-   * Throws for ("error") or skips ("skip") an invalid record: broken JSON, invalid UTF-8, a wrong type, an empty text.
-   * Default: "error".
+   * What to do with an invalid record (broken JSON, invalid UTF-8, a wrong type, an empty text): throw ("error") or
+   * skip it ("skip"). Default: "error".
    */
   onBadRecord?: "error" | "skip";
-  /** Called for each skipped record, with the error message. */
+  /** Called for each skipped record with the error message. */
   onSkip?: (message: string) => void;
 }
 
 /** Options of `readDataset`. */
 export interface ReadDatasetOptions extends RecordOptions {
-  /** The file's name, for errors and to determine the format. Default: "data". */
+  /** The file's name, which errors contain and whose extension gives the format. Default: "data". */
   name?: string;
   /**
-   * Default: by the extension (.txt, .md, .jsonl, .ndjson, .csv, .tsv), otherwise by the first character ([ array, {
-   * JSONL).
+   * The file's format. Default: by the extension (.txt, .md, .jsonl, .ndjson, .csv, .tsv) or, if that is unknown, by
+   * the first character: [ is a JSON array, { is JSONL.
    */
   format?: DatasetFormat;
 }
@@ -44,8 +50,9 @@ const byEnding: Record<string, DatasetFormat> = {
 };
 
 /**
- * Reads the examples of a data file, given as a string, as bytes or as chunks of these. A text file is one example.
- * Errors contain the file, the line, the value and the accepted forms. Throws for a file without examples.
+ * Yields the examples of a data file, whose contents are given as a string, as bytes, or as chunks of either. A text
+ * file is one example. Errors contain the file, the line, the value and the accepted forms. Throws if there are no
+ * examples.
  */
 export async function* readDataset(
   source: string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
@@ -63,7 +70,7 @@ export async function* readDataset(
   yield* examplesOf(await recordsOf(format, pieces, name), options);
 }
 
-/** Returns the records of a file's chunks. Throws for a text file. */
+/** Returns the records of a data file whose bytes arrive in chunks. Throws for a plain text, which has no records. */
 export async function recordsIn(
   source: AsyncIterable<Uint8Array>,
   options: Pick<ReadDatasetOptions, "name" | "format">,
@@ -74,7 +81,7 @@ export async function recordsIn(
   throw new Error(`${name} is a text, and holds no records; give a file of .jsonl, .json, .csv, .tsv or .parquet`);
 }
 
-/** Returns the format of a file, and all of its chunks again. */
+/** Determines a file's format. Returns it with the file's chunks, including those already read. */
 async function formatOf(
   pieces: AsyncIterator<Uint8Array>,
   { name = "data", format }: Pick<ReadDatasetOptions, "name" | "format">,
@@ -83,7 +90,7 @@ async function formatOf(
   return [format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start), all];
 }
 
-/** Returns the records of a file of any format except text. */
+/** Returns the records of a data file in any format except plain text. */
 async function recordsOf(
   format: Exclude<DatasetFormat, "text">,
   pieces: AsyncIterable<Uint8Array>,
@@ -95,7 +102,7 @@ async function recordsOf(
   return tableRecords(pieces, name, format === "tsv" ? "\t" : ",");
 }
 
-/** Yields the examples of a file's records. Throws if there are none. */
+/** Converts a file's records to examples. Throws if there are none. */
 export async function* examplesOf(
   records: AsyncIterable<DataRecord>,
   options: ReadDatasetOptions,
@@ -103,13 +110,13 @@ export async function* examplesOf(
   for await (const { example } of parsedRecords(records, toExample, options)) yield example;
 }
 
-/** A valid record and its position. */
+/** A record that was validated and converted to an example, and its position in the file. */
 export interface ParsedRecord<Parsed> {
   readonly example: Parsed;
   readonly where: string;
 }
 
-/** Yields the valid records of a file. Throws if there are none. */
+/** Validates a file's records and yields the valid ones. Throws if there are none. */
 export async function* parsedRecords<Parsed>(
   records: AsyncIterable<DataRecord>,
   parse: RecordForm<Parsed>["parse"],
@@ -129,7 +136,10 @@ export async function* parsedRecords<Parsed>(
   if (count === skipped) throw new Error(`${name}: all of its ${count} records are bad; leave onBadRecord out`);
 }
 
-/** Returns the example of a record. An invalid record throws or is skipped, depending on `onBadRecord`. */
+/**
+ * Converts one record to an example. For an invalid record, throws or returns the message as `skipped`, depending on
+ * `onBadRecord`.
+ */
 export function exampleOf<Parsed>(
   { value, where, error }: DataRecord,
   parse: RecordForm<Parsed>["parse"],
@@ -145,7 +155,7 @@ export function exampleOf<Parsed>(
   }
 }
 
-/** Returns a record with its keys renamed to an example's keys. Throws for a missing column. */
+/** Renames a record's keys as the option `columns` requests. Throws if a column is missing. */
 function pick(value: unknown, columns: Readonly<Record<string, string>>, where: string): Record<string, unknown> {
   const record = Object(value) as Record<string, unknown>;
   const entries = Object.entries(columns).map(([key, column]) => {
@@ -162,7 +172,7 @@ function guess(start: string): DatasetFormat {
   return start.startsWith("{") ? "jsonl" : "text";
 }
 
-/** Returns the first text that is not white space, and all chunks again. */
+/** Reads chunks until one contains more than white space. Returns that text, and all chunks including these. */
 async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, AsyncIterable<Uint8Array>]> {
   const held: Uint8Array[] = [];
   let head = "";
@@ -170,7 +180,7 @@ async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, Async
     const next = await iterator.next();
     if (next.done) break;
     held.push(next.value);
-    // A truncated character at the end does not matter here.
+    // A character may be truncated at the end of the chunk, which does not matter here.
     head = new TextDecoder().decode(joinBytes(held)).trimStart();
   }
   return [head, rejoin(held, iterator)];
@@ -181,7 +191,7 @@ async function* rejoin(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): Asy
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }
 
-/** Encodes chunks of text as UTF-8, even if a surrogate pair is split between two chunks. */
+/** Encodes chunks of text as UTF-8. Handles a surrogate pair that is split between two chunks. */
 async function* bytesOf(
   source: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
@@ -199,7 +209,7 @@ async function* bytesOf(
   if (half !== "") yield encoder.encode(half);
 }
 
-/** Returns the text of a file. Throws, with the line, for invalid UTF-8. */
+/** Decodes a whole file as UTF-8. Throws, with the line, if it is invalid. */
 async function textOf(pieces: AsyncIterable<Uint8Array>, name: string): Promise<string> {
   const held: Uint8Array[] = [];
   for await (const piece of pieces) held.push(piece);

@@ -1,22 +1,24 @@
 import { type Example, toExample } from "../data/example.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../data/tokenize.ts";
 
-/** A kind of records and its validation. */
+/** A form of records (such as examples for a language model), and how to validate them. */
 export interface RecordForm<Parsed> {
-  /** Identifies the kind in an index file. */
+  /** Name of the form, which index files contain. */
   readonly name: string;
-  /** Validates a record's value. Throws, with the position `where`, if it is invalid. */
+  /**
+   * Validates a record and returns it in its final type. Throws an error with the position `where` if it is invalid.
+   */
   parse(record: { readonly value: unknown; readonly where: string }): Parsed;
 }
 
-/** Converts records of a kind to tokenized examples. */
+/** Validates records of one form and converts them to tokenized examples. */
 export interface RecordReader<Parsed, Tokenized> extends RecordForm<Parsed> {
   tokenize(record: Parsed): Promise<Tokenized>;
-  /** Counts the tokens of an example. */
+  /** Returns the number of tokens in a tokenized example. */
   tokens(example: Tokenized): number;
 }
 
-/** The kind of texts, prompts with completions, and conversations. */
+/** The form of examples for a language model: texts, prompts with completions, and conversations. */
 export const exampleForm: RecordForm<Example> = {
   name: "examples",
   parse: (record) => {
@@ -26,7 +28,7 @@ export const exampleForm: RecordForm<Example> = {
   },
 };
 
-/** Returns a reader of such records that tokenizes them for a language model. */
+/** Returns a reader that tokenizes records of `exampleForm` for a language model. */
 export function exampleReader(tokenizer: ExampleTokenizer): RecordReader<Example, TokenizedExample> {
   return {
     ...exampleForm,

@@ -13,21 +13,21 @@ import { piecesOf } from "./piecesOf.ts";
 
 /** Options of `streamBlocks`. */
 export interface StreamBlocksOptions {
-  /** The folder for token files. It is created if missing. */
+  /** The folder in which to cache tokens. It is created if it does not exist. */
   cacheDir: string;
-  /** Tokens in a block, including BOS. */
+  /** Number of tokens in a block, including the token `bosTokenId`. */
   blockSize: number;
-  /** Token put before each block. Default: none. */
+  /** Id of a token (usually BOS) to put before each block. Default: none. */
   bosTokenId?: number | null;
-  /** Called periodically while a text is tokenised, with the bytes read so far. */
+  /** Called from time to time while a text is tokenised, with the bytes read so far and in total. */
   onProgress?: (progress: { loaded: number; total: number }) => void;
 }
 
 /**
- * Opens texts on disk (Node only) as blocks, like `blocks` for one text. Tokenises each text once, a megabyte at a
- * time, into a file in `cacheDir`, which is renamed when complete. The file is reused while the text's size and time
- * are unchanged. Chunks end at a line break, where a tokenizer that merges or adds white space may produce other tokens
- * than for the whole text.
+ * Opens text files on disk (Node only) as blocks of tokens that are read on demand, like `blocks` for a text in memory.
+ * Tokenises each text once, a megabyte at a time, into a file in `cacheDir`, which is renamed when complete and reused
+ * while the text's size and time are unchanged. The megabytes end at line breaks, where a tokenizer that merges or adds
+ * white space may give other tokens than for the whole text.
  */
 export async function streamBlocks(
   paths: readonly string[],
@@ -61,14 +61,14 @@ export async function streamBlocks(
   };
 }
 
-/** The tokens of a text, on disk. */
+/** The cached tokens of one text, in a file on disk. */
 interface TokenFile {
   readonly source: ByteSource;
   readonly count: number;
   readonly checksum: number;
 }
 
-/** Reads tokens from the concatenation of several files. */
+/** Reads tokens `start` up to `end` from several token files, as if they were one. */
 async function tokensOf(files: readonly TokenFile[], start: number, end: number): Promise<number[]> {
   const ids: number[] = [];
   let before = 0;
@@ -82,7 +82,10 @@ async function tokensOf(files: readonly TokenFile[], start: number, end: number)
 
 const numbersIn = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer);
 
-/** Opens the tokens of a text, and creates the file first if it is missing. The checksum is written last. */
+/**
+ * Opens a text's token file. Tokenises the text first if the file is missing. The checksum is written last and shows
+ * that the file is complete.
+ */
 async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: StreamBlocksOptions): Promise<TokenFile> {
   const find = globalThis.process?.getBuiltinModule;
   if (!find) throw new Error("streamBlocks reads from disk, which only Node can; in a page, loadDataset and blocks");
@@ -117,7 +120,7 @@ async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: Str
   return { source, count: source.size / 4 - 1, checksum };
 }
 
-/** Yields the tokens of a text as bytes, in chunks. */
+/** Tokenises a text in chunks and yields the token ids as bytes. */
 async function* tokenPieces(
   path: string,
   tokenizer: ExampleTokenizer,
@@ -136,7 +139,7 @@ async function* tokenPieces(
   }
 }
 
-/** Regroups chunks of a file so that each ends with a line break, if it contains one. */
+/** Regroups a file's chunks so that each ends with a line break, if it contains one. */
 async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held: Uint8Array[] = [];
   for await (const piece of pieces) {

@@ -16,31 +16,34 @@ import { openRecords, type RecordFile } from "./streamedFormats.ts";
 
 /** Options of `indexDataset`. */
 export interface IndexDatasetOptions<Parsed = Example> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
-  /** The folder for the index. It is created if missing. */
+  /** The folder in which to store the index. It is created if it does not exist. */
   cacheDir: string;
-  /** Default: by the extension (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
+  /** The file's format. Default: by the extension (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
   format?: Exclude<DatasetFormat, "text"> | "parquet";
-  /** The kind of records. Default: texts, prompts with completions, and conversations. */
+  /**
+   * The form of the records. Default: examples for a language model, that is, texts, prompts with completions, and
+   * conversations.
+   */
   form?: RecordForm<Parsed>;
-  /** Called periodically while the index is built, with the bytes read so far. */
+  /** Called from time to time while the index is built, with the bytes read so far and in total. */
   onProgress?: (progress: { loaded: number; total: number }) => void;
 }
 
 /** Options of `streamDataset`. */
 export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExample>
   extends Omit<IndexDatasetOptions<Parsed>, "form"> {
-  /** Converts records to examples of a task. Default: tokenized texts for a language model. */
+  /** Validates records and tokenizes them for a task. Default: for a language model. */
   reader?: RecordReader<Parsed, Tokenized>;
   /**
-   * Tokenises all examples for the index, which is slow. `lengths` are then tokens, as packing requires, and every
-   * example is validated. Default: false, `lengths` are bytes.
+   * Whether to tokenise all examples while the index is built, which is slow. `lengths` are then numbers of tokens, as
+   * packing requires, and every example is validated. Default: false, `lengths` are bytes.
    */
   countTokens?: boolean;
 }
 
-/** Examples in a file that may be larger than memory. */
+/** Examples that are read on demand from a file, which may be larger than memory. */
 export interface StreamedDataset<Tokenized = TokenizedExample> extends Dataset<Tokenized> {
-  /** The number of skipped records, and the messages about the first of them. */
+  /** The number of skipped records, and the error messages for the first few of them. */
   readonly skipped: number;
   readonly told: readonly string[];
 }
@@ -52,9 +55,10 @@ const indexKeys: OptionKeys<IndexDatasetOptions> = { ...fileKeys, form: true };
 const streamKeys: OptionKeys<StreamDatasetOptions> = { ...fileKeys, reader: true, countTokens: true };
 
 /**
- * Opens a data file on disk (Node only) and reads and tokenises its examples on demand. Reads the whole file once to
- * build an index of the examples' positions, with the same errors as `loadDataset`. The index is kept in `cacheDir` and
- * renamed when complete. It is rebuilt if the file's size changes, or if its time and checksum change.
+ * Opens a data file on disk (Node only) whose examples are read and tokenised on demand. First reads the whole file
+ * once to build an index of the examples' positions; invalid records cause the same errors as in `loadDataset`. The
+ * index is stored in `cacheDir` and renamed when complete. It is rebuilt if the file's size changes, or if both its
+ * time and its checksum change.
  */
 export function streamDataset(
   path: string,
@@ -100,8 +104,8 @@ export async function streamDataset(
 }
 
 /**
- * Builds the index that `streamDataset` would build, without a tokenizer. Call it before you load a model, while memory
- * is free.
+ * Builds the index that `streamDataset` needs, without a tokenizer. Call it before you load a model, while memory is
+ * free.
  */
 export async function indexDataset<Parsed = Example>(
   path: string,
@@ -112,14 +116,17 @@ export async function indexDataset<Parsed = Example>(
   await openIndexed(path, { ...rest, form: form as RecordForm<unknown> }, null);
 }
 
-/** Measures examples for an index. */
+/** What is needed to count the tokens of examples for an index. */
 interface Counting {
   readonly reader: RecordReader<unknown, unknown>;
-  /** Identifies the tokenizer. */
+  /** A digest that identifies the tokenizer. */
   readonly digest: string;
 }
 
-/** Opens a file and its index, and builds the index if necessary. `counting` measures examples. */
+/**
+ * Opens a data file and its index. Builds the index if it is missing or outdated, with sizes in tokens if `counting` is
+ * given.
+ */
 async function openIndexed(
   path: string,
   options: IndexDatasetOptions<unknown> & { form: RecordForm<unknown> },
@@ -131,7 +138,7 @@ async function openIndexed(
   const [{ basename, join, resolve }, { stat }] = node();
   const { size, mtimeMs } = await stat(path);
   const tokens = counting?.digest ?? null;
-  // The default kind is unnamed here, to match the indices of older versions.
+  // The default form is not named here, so that indices of older versions stay valid.
   const named = form.name === exampleForm.name ? {} : { form: form.name };
   const settings = JSON.stringify({ format, columns, onBadRecord, tokens, ...named });
   const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
@@ -152,7 +159,7 @@ async function openIndexed(
   throw new Error(`${place} is not what was written there a moment ago; name another cacheDir`);
 }
 
-/** Opens an index. Returns null if it is missing or belongs to another file. */
+/** Opens an index. Returns null if it is missing, or was built for another file or other settings. */
 async function openIndex(place: string, key: IndexKey, source: ByteSource): Promise<OpenIndex | null> {
   const stored = await openFile(place).catch(() => null);
   const found = stored && (await openIndexFile(stored));

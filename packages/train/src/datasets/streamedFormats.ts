@@ -6,15 +6,15 @@ import { piecesOf } from "./piecesOf.ts";
 import type { RecordForm } from "./recordReader.ts";
 import type { IndexDatasetOptions } from "./streamDataset.ts";
 
-/** A file whose records can be read individually. */
+/** A data file whose records can be read one at a time, by their positions. */
 export interface RecordFile {
   readonly source: ByteSource;
-  /** Its name, for errors. */
+  /** The file's name in error messages. */
   readonly name: string;
   readonly format: string;
-  /** Returns the records in its bytes, each with its position. */
+  /** Yields all records of the file, with their positions, from its bytes in chunks. */
   records(pieces: AsyncIterable<Uint8Array>): AsyncIterable<DataRecord>;
-  /** Parses the bytes of one record. */
+  /** Parses the bytes of one record to its value. */
   parse(bytes: Uint8Array): unknown;
 }
 
@@ -22,7 +22,7 @@ const byEnding: Readonly<Record<string, NonNullable<IndexDatasetOptions["format"
   ...{ jsonl: "jsonl", ndjson: "jsonl", json: "json", csv: "csv", tsv: "tsv", parquet: "parquet" },
 };
 
-/** Opens a file of records. Throws for an unsupported format. */
+/** Opens a data file whose records can be read one at a time. Throws for an unsupported format. */
 export async function openRecords(
   path: string,
   options: IndexDatasetOptions,

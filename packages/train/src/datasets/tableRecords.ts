@@ -4,10 +4,10 @@ import { type DataRecord, decodeUtf8, recordOf } from "./dataRecord.ts";
 
 const quote = 34;
 
-/** The number of rows that are parsed together. */
+/** Number of rows that are parsed in one call, for speed. */
 const together = 256;
 
-/** Yields the rows of a table as records, with keys from its first line. */
+/** Yields one record for each row of a table. The keys are the cells of its first line. */
 export async function* tableRecords(
   pieces: AsyncIterable<Uint8Array>,
   name: string,
@@ -28,7 +28,7 @@ export async function* tableRecords(
   if (columns) yield* recordsOf(rows, columns, name, delimiter);
 }
 
-/** Returns a function that parses the bytes of one row, with keys from the first line. */
+/** Returns a function that parses the bytes of one row. The keys are the cells of the table's first line. */
 export async function tableReader(
   pieces: AsyncIterable<Uint8Array>,
   name: string,
@@ -41,7 +41,7 @@ export async function tableReader(
   throw new Error(`${name} holds no example`);
 }
 
-/** A row, which may span several lines. */
+/** A row of a table, which may contain line breaks in quotes and thus span several lines. */
 interface Row {
   readonly bytes: Uint8Array;
   readonly line: number;
@@ -54,7 +54,7 @@ function header(row: Row, name: string, delimiter: string): readonly string[] {
   return value as string[];
 }
 
-/** Yields the records of some rows. Parses them together, or one by one if that fails. */
+/** Yields the records of several rows. Parses the rows together or, if that fails, one by one to find the bad ones. */
 function* recordsOf(
   rows: readonly Row[],
   columns: readonly string[],
@@ -78,7 +78,7 @@ function attempt(read: () => string[][]): string[][] | null {
   }
 }
 
-/** Returns the cells of rows. Throws if the number of rows changes. */
+/** Parses rows to their cells. Throws if the parser finds another number of rows. */
 function cellsOf(rows: readonly Uint8Array[], delimiter: string): string[][] {
   const text = rows.map(decodeUtf8).join("\n");
   const found = parse(text, { delimiter }) as string[][];
@@ -93,7 +93,7 @@ function named(columns: readonly string[], cells: readonly string[]): Record<str
   return Object.fromEntries(columns.map((column, i) => [column, cells[i]]));
 }
 
-/** Yields the nonblank rows of a table. A line break in quotes does not end a row. */
+/** Yields the rows of a table that are not blank. A line break in quotes does not end a row. */
 async function* tableRows(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Row> {
   const encoder = new TextEncoder();
   let row: { held: Uint8Array[]; line: number; offset: number } | null = null;

@@ -9,36 +9,36 @@ import type { TrainingTask } from "../tasks/trainingTask.ts";
 import { evaluateModel } from "./evaluateModel.ts";
 import { type MetricOptions, metricKeys } from "./metrics/metricOptions.ts";
 
-/** The results of `evaluate`. */
+/** The loss and metrics of an evaluation. */
 export interface Evaluation {
-  /** The mean loss per label over all examples: cross-entropy in nats if tokens or classes are predicted. */
+  /** The mean loss per label over all examples. For tokens and classes it is the cross-entropy in nats. */
   loss: number;
   /** exp(loss). */
   perplexity: number;
-  /** Number of labels counted. */
+  /** Number of labels over which the loss is averaged. */
   labels: number;
-  /** The share of correct predictions: of sequences for classifiers, of labelled tokens if `metrics` requests it. */
+  /** The fraction of correct predictions: of sequences for classifiers, of labelled tokens if `metrics` requests it. */
   accuracy?: number;
   /**
-   * F1 of class 1 for two classes. For token classifiers with labels such as "B-PER", precision, recall and F1 of whole
-   * entities.
+   * For classifiers with two classes, F1 of class 1. For token classifiers with labels such as "B-PER", F1 of whole
+   * entities (`precision` and `recall` too).
    */
   f1?: number;
   precision?: number;
   recall?: number;
-  /** The mean F1 of all classes or labels. */
+  /** The mean of the F1 scores of all classes or labels. */
   f1Macro?: number;
-  /** F1 over all predictions. */
+  /** F1 with the counts of all classes or labels added up. */
   f1Micro?: number;
-  /** The share of examples whose labels, or labelled tokens, are all correct. */
+  /** The fraction of examples whose labels (or labelled tokens) are all predicted correctly. */
   exactMatch?: number;
-  /** The results of `computeMetrics`. */
+  /** The metrics that `computeMetrics` returned. */
   metrics?: Readonly<Record<string, number>>;
 }
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions extends PaddingOptions, MetricOptions {
-  /** Examples in a forward pass. */
+  /** Number of examples in a forward pass. */
   batchSize: number;
   /** Aborts after the current batch. `evaluate` rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -49,13 +49,16 @@ export interface OwnEvaluateOptions<Model, Example, Batch>
   extends Pick<EvaluateOptions, "batchSize" | "signal">,
     OwnTask<Model, Example, Batch> {}
 
-/** Returns the loss of a model over examples, without dropout and gradients. */
+/** Returns the loss and metrics of a model on examples. Runs without dropout and gradients. */
 export function evaluate(
   model: TrainableModel,
   examples: readonly AnyExample[],
   options: EvaluateOptions,
 ): Promise<Evaluation>;
-/** Returns the mean loss of any module over examples of any kind. `labels` is the number of examples. */
+/**
+ * Returns the mean loss of any module on examples of any kind, with a custom collator and loss. `labels` is the number
+ * of examples.
+ */
 export function evaluate<Model extends TrainableModule, Example, Batch>(
   model: Model,
   examples: readonly Example[],

@@ -15,22 +15,22 @@ import { tokenMetrics } from "./metrics/tokens.ts";
 
 type Row = Float32Array | Int32Array;
 
-/** The outputs for a batch, on the model's backend. */
+/** The results for one batch, as tensors on the model's backend. */
 interface Answers {
   readonly loss: Tensor;
-  /** The values to read; undefined if only the loss is needed. */
+  /** The predictions or logits from which metrics are computed. Undefined if only the loss is needed. */
   readonly values?: Tensor;
 }
 
-/** The evaluation of one kind of model. */
+/** How to evaluate one kind of model, such as a sequence classifier. */
 interface Measure<B> {
   run(batch: B): Answers;
-  /** Splits the values of a batch, and its labels, into rows. */
+  /** Splits a batch's values and its labels into one row for each example. */
   rows(batch: B, values: Row): { predictions: Row[]; labelIds: Row[] };
   metrics(answers: EvalPrediction): Record<string, number>;
 }
 
-/** Evaluates a model that predicts tokens or classes: its loss, and the requested metrics. */
+/** Computes the loss and the requested metrics of a model that predicts tokens or classes. */
 export async function evaluateModel(
   model: TrainableModel,
   examples: readonly AnyExample[],
@@ -69,7 +69,7 @@ export async function evaluateModel(
   };
 }
 
-/** Returns the metrics with these names. Throws for a name that the kind of model does not support. */
+/** Returns the metrics in `found` that `names` lists. Throws for a name that this kind of model does not support. */
 function named(found: Record<string, number>, names: readonly string[]): Record<string, number> {
   const other = names.find((name) => !Object.hasOwn(found, name));
   if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
@@ -84,7 +84,7 @@ function measureOf(model: TrainableModel, options: MetricOptions): Measure<never
   return options.metrics?.length || options.computeMetrics ? tokenMeasure(model, 1, tokenMetrics) : lossMeasure(model);
 }
 
-/** Computes only the loss, which needs no logits in memory. */
+/** Measures only the loss, so that the logits of all tokens need not be kept. */
 function lossMeasure(model: TrainableModel): Measure<Batch> {
   return {
     run: (batch) => ({ loss: model.loss(toInputs(batch, model)) }),
@@ -115,8 +115,8 @@ function sequenceMeasure(model: TrainableModel, problemType: string): Measure<Se
 }
 
 /**
- * Computes the loss and the predicted tokens or labels from the logits of all positions. `ahead` is the distance from a
- * logit's position to its label's position.
+ * Measures the loss and the predicted tokens or labels from the logits of all positions. `ahead` is 1 if a position's
+ * logits predict the next token, 0 if they predict the label of the position itself.
  */
 function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
   const first = firstPredicted(model);
@@ -125,7 +125,7 @@ function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batc
       const { labels, ...inputs } = toInputs(batch, model);
       const { logits } = (model as unknown as WithLogits).forward(inputs);
       const [rows, positions, width] = logits.shape;
-      // Virtual tokens come first.
+      // The logits of virtual tokens come first and are skipped.
       const start = positions - batch.length - ahead + first;
       const flat = reshape(slice(logits, { dim: 1, start, end: positions - ahead }), [-1, width]);
       const wanted = reshape(slice(labels, { dim: 1, start: first }), [rows * (batch.length - first)]);
@@ -144,7 +144,7 @@ function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batc
   };
 }
 
-/** Splits row-major values into rows. */
+/** Splits a flat, row-major array into `rows` rows. */
 function divided(values: Row, rows: number): Row[] {
   const width = values.length / rows;
   return Array.from({ length: rows }, (_, row) => values.subarray(row * width, (row + 1) * width));

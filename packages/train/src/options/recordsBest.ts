@@ -1,6 +1,6 @@
 import type { TrainingSettings } from "./trainerOptions.ts";
 
-/** Options that concern a run's best evaluation. */
+/** The training options that use the best evaluation of a run. */
 export type BestOptions = Pick<
   TrainingSettings<unknown>,
   | "evaluation"
@@ -11,7 +11,7 @@ export type BestOptions = Pick<
   | "earlyStoppingThreshold"
 >;
 
-/** Returns true if the options require a record of the best evaluation. */
+/** Returns true if an option needs the best evaluation: `loadBestModelAtEnd` or `earlyStoppingPatience`. */
 export function recordsBest(options: BestOptions): boolean {
   return options.loadBestModelAtEnd === true || options.earlyStoppingPatience !== undefined;
 }

@@ -9,31 +9,31 @@ import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { MetricOptions } from "../evaluation/metrics/metricOptions.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
 
-/** The folder in which a `Trainer` saves `checkpoint-<step>`, and how often. */
+/** Where a `Trainer` saves its checkpoints (folders `checkpoint-<step>`), and how often. */
 export interface Checkpointing {
-  /** A folder's path (Node only), or files: `opfsFiles("run")` in a page. */
+  /** The path of a folder (Node only), or writable files such as `opfsFiles("run")` in a web page. */
   folder: WritablePlace;
-  /** Steps between checkpoints. A checkpoint is also written after the last step. */
+  /** Number of steps between checkpoints. One is also written after the last step. */
   every: number;
-  /** The maximum number of checkpoints. The oldest are removed. Default: no limit. */
+  /** Maximum number of checkpoints to keep. Older ones are removed. Default: no limit. */
   saveTotalLimit?: number;
-  /** Returns custom files to add to each checkpoint. */
+  /** Returns additional files, by name, to store in each checkpoint. */
   companions?: () => ReadonlyMap<string, Uint8Array | string>;
 }
 
 /** Optimisers that can be selected by name. */
 export type OptimizerName = "adamw" | "adamw8bit" | "lion";
 
-/** The setting that all optimisers have. */
+/** The setting that every optimiser has: the learning rate. */
 export type RateSetting = { lr: number };
 
-/** The evaluations of a training: what to measure, how often, and how. */
+/** On which examples, how often and with which metrics to evaluate during training. */
 export interface EvaluationSettings<Example> extends MetricOptions {
   examples: readonly Example[];
   every?: number;
   /**
-   * Returns further measurements of the current model, by name. They are added to `metrics` of each evaluation, for
-   * `onEvaluation` and `metricForBestModel`.
+   * Measures the current model in additional ways. The results are added to each evaluation's `metrics`, where
+   * `onEvaluation` and `metricForBestModel` can use them.
    */
   measure?: () => Measures | Promise<Measures>;
 }
@@ -41,47 +41,52 @@ export interface EvaluationSettings<Example> extends MetricOptions {
 /** Measurements by name. */
 export type Measures = Readonly<Record<string, number>>;
 
-/** Settings of any training. Names and defaults follow transformers' TrainingArguments. */
+/** Options of every training. Names and defaults follow transformers' TrainingArguments. */
 export interface TrainingSettings<Example> {
-  /** Optimiser steps. Default: the number that `epochs` requires. */
+  /** Number of optimiser steps. Default: as many as `epochs` requires. */
   maxSteps?: number;
-  /** Passes over the examples if `maxSteps` is missing. Default: 3. */
+  /** Number of passes over the examples, if `maxSteps` is not set. Default: 3. */
   epochs?: number;
-  /** Examples in a forward pass. Default: 8. */
+  /** Number of examples in a forward pass. Default: 8. */
   batchSize?: number;
-  /** Forward passes whose gradients make one step, weighted by their number of labels. Default: 1. */
+  /**
+   * Number of forward passes whose gradients are added up for one optimiser step. Each is weighted by its number of
+   * labels. Default: 1.
+   */
   gradientAccumulationSteps?: number;
   /**
-   * "adamw", "adamw8bit" (AdamW with 8-bit moments, as in bitsandbytes), "lion", or an optimiser that you created, with
-   * its own groups and settings. Its learning rates are the peaks. Default: "adamw".
+   * "adamw", "adamw8bit" (AdamW with 8-bit moments, as in bitsandbytes), "lion", or an optimiser object with its own
+   * parameter groups and settings. The object's learning rates are the peak rates. Default: "adamw".
    */
   optimizer?: OptimizerName | Optimizer<RateSetting>;
   /** Peak learning rate. Required unless `optimizer` is an object. */
   learningRate?: number;
   /**
-   * The learning rate schedule. A function returns the factor of the peak rate at each step, counted from 0. Default:
-   * "linear", which falls to `minLr`.
+   * How the learning rate changes. A function gets the step (counted from 0) and returns the factor of the peak rate.
+   * Default: "linear", which falls from the peak to `minLr`.
    */
   schedule?: "constant" | "linear" | "cosine" | Schedule;
   /** The final learning rate of "linear" and "cosine". Default: 0. */
   minLr?: number;
-  /** The same as a share of the peak. Set only one of the two. */
+  /** The final learning rate of "linear" and "cosine" as a fraction of the peak rate. Set either this or `minLr`. */
   minLrRate?: number;
-  /** Steps over which the rate rises from 0. Default: 0. */
+  /** Number of steps at the beginning during which the learning rate rises from 0. Default: 0. */
   warmupSteps?: number;
   /** Decoupled weight decay. Default: 0. */
   weightDecay?: number;
-  /** Default: [0.9, 0.999]; for Lion [0.9, 0.99]. */
+  /**
+   * Decay rates of the moving averages of gradients and of their squares. Default: [0.9, 0.999]; for Lion [0.9, 0.99].
+   */
   betas?: [number, number];
-  /** Default: 1e-8. */
+  /** Added to the denominator of Adam's update. Default: 1e-8. */
   eps?: number;
-  /** Clips the gradients' norm to this value; 0 disables clipping. Default: 1. */
+  /** Scales gradients down if their L2 norm is larger than this value. 0: never. Default: 1. */
   maxGradNorm?: number;
-  /** Seed for the order of examples. Default: 0. */
+  /** Seed for the random order of the examples. Default: 0. */
   seed?: number;
   /** Shuffles the examples in each epoch. Default: true. */
   shuffle?: boolean;
-  /** Groups examples of similar length into batches, which reduces padding. Default: false. */
+  /** Whether a batch contains examples of similar length, which reduces padding. Default: false. */
   groupByLength?: boolean;
   /**
    * Adds uniform noise of at most alpha / sqrt(tokens * width) to token embeddings during training (NEFTune). Typical
@@ -89,46 +94,52 @@ export interface TrainingSettings<Example> {
    */
   neftuneNoiseAlpha?: number;
   /**
-   * The precision of products with frozen weights. It remains set after the training. Default: the value of
+   * The precision of matrix products with frozen weights. It stays set after the training. Default: the value of
    * `setFloat32MatmulPrecision`.
    */
   precision?: MatmulPrecision;
-  /** Evaluates before the first step, every `every` steps (default: never) and after the last. */
+  /** Evaluates before the first step, after every `every` steps (default: never) and after the last step. */
   evaluation?: EvaluationSettings<Example>;
   /**
-   * Restores the weights of the best evaluation at the end. A copy of them is kept in memory and in each checkpoint.
-   * Default: false.
+   * Whether to restore the weights of the best evaluation at the end. A copy of these weights is kept in memory and in
+   * each checkpoint. Default: false.
    */
   loadBestModelAtEnd?: boolean;
   /** The metric that determines the best evaluation. Default: "loss". */
   metricForBestModel?: string;
-  /** Default: false for "loss" and "perplexity", true for others. */
+  /**
+   * Whether a greater value of `metricForBestModel` is better. Default: false for "loss" and "perplexity", true for
+   * other metrics.
+   */
   greaterIsBetter?: boolean;
-  /** Stops the run after this many successive evaluations without improvement. */
+  /** Stops the run after this many successive evaluations without improvement. Default: the run does not stop early. */
   earlyStoppingPatience?: number;
-  /** The minimum improvement over the best evaluation that counts. Default: 0. */
+  /**
+   * For early stopping, the smallest change of the metric that counts as an improvement over the best evaluation.
+   * Default: 0.
+   */
   earlyStoppingThreshold?: number;
   checkpoints?: Checkpointing;
-  /** Called after each step, and awaited. */
+  /** Called after each step. The trainer waits for a returned promise. */
   onStep?: (report: StepReport) => unknown;
-  /** Called after each evaluation, and awaited. */
+  /** Called after each evaluation. The trainer waits for a returned promise. */
   onEvaluation?: (step: number, evaluation: Evaluation) => unknown;
   /**
-   * Receives warnings: `incomplete-checkpoint` if `resume` skips an incomplete one, and `changed-run` if it resumes
-   * with other options due to `allowChanges`. Default: they are printed.
+   * Receives warnings. Codes: `incomplete-checkpoint` if `resume` skips an incomplete checkpoint, `changed-run` if
+   * `allowChanges` let it resume a run with other options. Default: prints them to the console.
    */
   onWarning?: OnWarning;
   /**
-   * Aborts the training. The current step is discarded at its next batch. `train` then writes a checkpoint if
+   * Aborts the training. The step in progress is discarded before its next batch. `train` then writes a checkpoint if
    * `checkpoints` is set, and returns the results so far with `aborted: true`.
    */
   signal?: AbortSignal;
 }
 
-/** Settings of a `Trainer` for a model that predicts tokens or classes. */
+/** Options of a `Trainer` for a model that predicts tokens or classes. */
 export interface TrainerOptions extends TrainingSettings<AnyExample>, PaddingOptions {}
 
-/** Names of all settings of any training. */
+/** Names of all options of `TrainingSettings`. */
 export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
   ...({ maxSteps: true, epochs: true, batchSize: true, gradientAccumulationSteps: true } as const),
   ...({ optimizer: true, learningRate: true, schedule: true, warmupSteps: true, weightDecay: true } as const),
@@ -146,7 +157,7 @@ export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
   } as const),
 };
 
-/** Names of all settings of evaluations during training. */
+/** Names of all options of `EvaluationSettings`. */
 export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unknown>["evaluation"]>>> = {
   examples: true,
   every: true,
@@ -155,34 +166,36 @@ export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unk
   measure: true,
 };
 
-/** Names of all settings of checkpoints. */
+/** Names of all options of `Checkpointing`. */
 export const checkpointKeys: OptionKeys<Partial<Checkpointing>> = {
   ...({ folder: true, every: true, saveTotalLimit: true, companions: true } as const),
 };
 
-/** Settings of a `Trainer` for any module, with a custom collator and loss. */
+/** Options of a `Trainer` for any module, with a custom collator and loss. */
 export interface OwnTrainerOptions<Model, Example, Batch>
   extends TrainingSettings<Example>,
     OwnTask<Model, Example, Batch> {}
 
-/** Report of one optimiser step. */
+/** What `onStep` receives after each optimiser step. */
 export interface StepReport {
-  /** Step number, from 1. */
+  /** Number of the step, counted from 1. */
   step: number;
   maxSteps: number;
-  /** Mean over the step's labels, cross-entropy in nats; with a custom loss, mean over its examples. */
+  /** Mean loss over the step's labels, as cross-entropy in nats. With a custom loss, the mean over its examples. */
   loss: number;
-  /** Learning rate of the optimiser's first group. */
+  /** Learning rate of the optimiser's first parameter group. */
   learningRate: number;
   /** L2 norm of all gradients before clipping. */
   gradNorm: number;
-  /** Processed tokens, including padding; 0 with a custom collator. */
+  /**
+   * Number of tokens in the step's batches, including padding. With a custom collator, 0 unless the task counts tokens.
+   */
   tokens: number;
   /** Wall time of the step. */
   seconds: number;
 }
 
-/** The step of the best evaluation, and its metric. */
+/** The step after which the best evaluation was made, and its value of `metricForBestModel`. */
 export interface BestEvaluation {
   step: number;
   metric: number;
@@ -190,20 +203,23 @@ export interface BestEvaluation {
 
 /** The result of `train`. */
 export interface TrainingResult {
-  /** Completed steps, including those before a resumption. */
+  /** Number of completed steps, including steps before the run was resumed. */
   steps: number;
-  /** Mean loss of each step of this run. */
+  /** Mean loss of each step since the run was started or resumed. */
   losses: number[];
-  /** Tokens processed in this run, including padding, and the wall time of its steps. */
+  /**
+   * Number of tokens processed since the run was started or resumed, including padding, and the wall time of these
+   * steps.
+   */
   tokens: number;
   seconds: number;
   /** Number of examples truncated to `maxLength`. */
   truncatedExamples: number;
   evaluations: { step: number; evaluation: Evaluation }[];
-  /** The best evaluation after the first step, if an option requests it; otherwise null. */
+  /** The best evaluation after the first step. Null unless `loadBestModelAtEnd` or `earlyStoppingPatience` is set. */
   best: BestEvaluation | null;
   /** True if `earlyStoppingPatience` ended the run. */
   stoppedEarly: boolean;
-  /** True if the signal ended the run. Weights and moments are those after `steps` steps. */
+  /** True if the signal ended the run. Weights and optimiser state are then as they were after `steps` steps. */
   aborted: boolean;
 }

@@ -3,17 +3,20 @@ import type { Batch } from "../data/collate.ts";
 import { ignoreIndex } from "../data/ignoreIndex.ts";
 import { type TrainableModel, toInputs } from "../data/modelBatch.ts";
 
-/** A model that returns logits [B, T, V]: a `CausalLM`, or a `PeftModel` over one. */
+/** A model that returns logits [B, T, V]: a `CausalLM`, or a `PeftModel` of one. */
 export interface LanguageModel extends TrainableModel {
   forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
 }
 
-/** Returns logits [B, T - 1, V] and the labels i32 [B, T - 1] that they predict. */
+/**
+ * Returns the logits [B, T - 1, V] of all positions but the last, and the labels i32 [B, T - 1] that they should
+ * predict.
+ */
 export function predictions(model: LanguageModel, batch: Batch): { logits: Tensor; labels: Tensor } {
   const { inputIds, labels, attentionMask = null } = toInputs(batch, model);
   const { logits } = model.forward({ inputIds, attentionMask });
   const [, tokens] = labels.shape;
-  // Virtual tokens come first.
+  // Logits of virtual tokens come first and are skipped.
   const [, positions] = logits.shape;
   return {
     logits: slice(logits, { dim: 1, start: positions - tokens, end: positions - 1 }),
@@ -21,13 +24,13 @@ export function predictions(model: LanguageModel, batch: Batch): { logits: Tenso
   };
 }
 
-/** Returns the total log-probability of each row's labelled tokens: f32 [B]. */
+/** Returns the log-probability of each row's labelled tokens together: f32 [B]. */
 export function sequenceLogps(model: LanguageModel, batch: Batch): Tensor {
   const { logits, labels } = predictions(model, batch);
   return neg(sum(crossEntropy(logits, labels, { ignoreIndex, reduction: "none" }), { dim: 1 }));
 }
 
-/** Returns the number of labelled tokens of each row, without the first token, which nothing predicts. */
+/** Returns the number of labelled tokens in each row. The first token never counts, since nothing predicts it. */
 export function labelledTokens({ labels, batchSize, length }: Batch): number[] {
   return Array.from({ length: batchSize }, (_, row) => {
     return labels.subarray(row * length + 1, (row + 1) * length).filter((label) => label !== ignoreIndex).length;
@@ -35,8 +38,8 @@ export function labelledTokens({ labels, batchSize, length }: Batch): number[] {
 }
 
 /**
- * Runs `fn` without gradients on the reference model: `reference`, or the base model without adapters. Throws if there
- * is neither.
+ * Runs `fn` without gradients on the reference model of a preference loss: `reference` if given, otherwise the base
+ * model without adapters. Throws if there is neither.
  */
 export function withReference<T>(
   caller: string,

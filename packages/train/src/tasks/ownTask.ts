@@ -1,19 +1,19 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { TrainingTask } from "./trainingTask.ts";
 
-/** A custom task: how examples become a loss. */
+/** A custom training task: how examples become a batch, and a batch a loss. */
 export interface OwnTask<Model, Example, Batch> {
-  /** Makes a batch from examples, such as an object of tensors. Its tensors are freed after the step. */
+  /** Makes a batch from examples, for example an object of tensors. Its tensors are freed after the step. */
   collate: (examples: readonly Example[]) => Batch;
   /** Returns the mean loss over the examples of a batch, as a scalar. */
   loss: (model: Model, batch: Batch) => Tensor;
-  /** Values that affect the loss. A checkpoint with other values belongs to another run. Default: none. */
+  /** Values that affect the loss, by name. Resuming from a checkpoint requires the same values. Default: none. */
   settings?: Readonly<Record<string, number | string | undefined>>;
-  /** Counts the tokens of examples, to report speeds. Default: none. */
+  /** Counts the tokens in examples, for reports of the training speed. Default: tokens are reported as 0. */
   tokens?: (examples: readonly Example[]) => number;
 }
 
-/** Returns the task of a collator and a loss. `caller` is named in errors. */
+/** Returns a training task that uses a custom collator and loss. `caller` names the calling function in errors. */
 export function ownTask<Model, Example, Batch>(
   caller: string,
   model: Model,

@@ -6,7 +6,7 @@ import { collateKeys } from "../data/padRows.ts";
 import type { OwnTask } from "./ownTask.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";
 
-/** Options that define how examples become a loss: a custom task, or padding for the model's loss. */
+/** Options that define how examples become a loss: a custom task, or padding options for the model's own loss. */
 export type TaskOptions = PaddingOptions | OwnTask<never, never, unknown>;
 
 /** Names of all options of `TaskOptions`. */
@@ -15,14 +15,14 @@ export const taskKeys: OptionKeys<TaskOptions> = {
   ...({ collate: true, loss: true, settings: true, tokens: true } as const),
 };
 
-/** Returns the task options among a training's options. */
+/** Returns the options that define a training's task, without its other options. */
 export function taskOptionsOf(options: TaskOptions): TaskOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(taskKeys, key))) as never;
 }
 
 const advice = "give the options collate: (examples) => batch and loss: (model, batch) => Tensor";
 
-/** Returns the custom task in some options, or undefined. */
+/** Returns the options as a custom task if they contain `collate` or `loss`, otherwise undefined. */
 export function ownTaskOf(options: object): OwnTask<never, never, unknown> | undefined {
   return "collate" in options || "loss" in options ? (options as OwnTask<never, never, unknown>) : undefined;
 }
@@ -35,8 +35,8 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
 }
 
 /**
- * Returns the task of a model, examples and options. Throws, with the name, for a method that the model or the options
- * lack, and for examples that require a custom collator.
+ * Returns the task that the options define for a model. Throws, with its name, if a required method of the model or an
+ * option is missing, and if the examples require a custom collator.
  */
 export function taskOf(
   caller: string,

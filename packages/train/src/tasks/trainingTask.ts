@@ -4,26 +4,26 @@ import { labelCount } from "../data/labelCount.ts";
 import { type TrainableModel, toInputs, withRows } from "../data/modelBatch.ts";
 import type { CollateOptions } from "../data/padRows.ts";
 
-/** Examples of one forward and backward pass. */
+/** A batch for one forward and backward pass. */
 export interface TaskBatch {
-  /** The number of labels or examples over which the loss is averaged. */
+  /** Number of labels (or, for a custom task, examples) over which the loss is averaged. */
   readonly labels: number;
-  /** Tokens, including padding. */
+  /** Number of tokens in the batch, including padding. */
   readonly tokens: number;
   readonly truncatedExamples: number;
   /**
-   * Runs `fn` with the batch's loss, on the model's backend. With `throughForward`, computes the loss from the outputs
-   * of `forward`, so that every module can be observed.
+   * Computes the batch's loss on the model's backend and calls `fn` with it. With `throughForward`, calls the model's
+   * `forward` instead of `loss`, so that hooks on modules see every output.
    */
   withLoss<T>(fn: (loss: Tensor) => T, throughForward?: boolean): T;
 }
 
-/** Converts examples to a batch and its loss. */
+/** Converts examples to a batch whose loss can be computed. */
 export type TrainingTask = (examples: readonly unknown[]) => TaskBatch | Promise<TaskBatch>;
 
 type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
-/** Returns the task of a model that predicts tokens or classes, with the model's own loss. */
+/** Returns the task of a model that predicts tokens or classes. Its loss is the model's own `loss`. */
 export function languageTask(model: TrainableModel, options: CollateOptions): TrainingTask {
   const lossOf = (inputs: ReturnType<typeof toInputs>, throughForward?: boolean): Tensor => {
     const { forward } = model as WithForward;

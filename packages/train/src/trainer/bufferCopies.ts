@@ -1,6 +1,6 @@
 import { copyInto, keep, noGrad, type Tensor, zeros } from "@lowrank/core";
 
-/** Copies of tensors, to restore their values if a step is discarded. */
+/** Copies of a model's buffers, from which they are restored if a step is discarded. */
 export class BufferCopies implements Disposable {
   readonly #copies: readonly { buffer: Tensor; copy: Tensor }[];
 

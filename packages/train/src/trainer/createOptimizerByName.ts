@@ -12,7 +12,7 @@ const makers: Readonly<Record<Exclude<OptimizerName, "adamw">, Maker>> = {
   },
 };
 
-/** Makes an optimiser whose code pages download only if a training uses it. */
+/** Creates an optimiser by name. Web pages download the code of these optimisers only if a training uses them. */
 export function createOptimizerByName(
   name: Exclude<OptimizerName, "adamw">,
   parameters: readonly Tensor[],

@@ -4,7 +4,10 @@ import type { TrainingSettings } from "../options/trainerOptions.ts";
 import { type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 import { refusedEvaluation } from "./nonFiniteStep.ts";
 
-/** Evaluates a model during training. Returns null if the signal aborted it. Throws if the loss is not finite. */
+/**
+ * Evaluates a model during training, with the training's evaluation options. Returns null if the signal was aborted.
+ * Throws if the loss is not finite.
+ */
 export async function evaluateDuring(
   model: TrainableModule,
   options: TrainingSettings<unknown> & TaskOptions,
@@ -20,7 +23,7 @@ export async function evaluateDuring(
     ...{ batchSize, signal },
   };
   try {
-    // The trainer has checked that the task's options match the examples.
+    // The casts are safe, since the trainer has checked that the task fits model and examples.
     const measured = await evaluate(model as never, examples as never, given as EvaluateOptions);
     if (!Number.isFinite(measured.loss)) throw refusedEvaluation(step, measured.loss, peaks);
     return measure ? { ...measured, metrics: { ...measured.metrics, ...(await measure()) } } : measured;

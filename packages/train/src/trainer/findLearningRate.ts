@@ -10,7 +10,7 @@ import { generatorsOf } from "./generatorsOf.ts";
 import { NonFiniteStepError } from "./nonFiniteStep.ts";
 import { Trainer } from "./trainer.ts";
 
-/** The settings of a training that affect its first steps. */
+/** The training options that affect a run's first steps. */
 type StepSettings = Pick<
   TrainingSettings<unknown>,
   | "batchSize"
@@ -27,29 +27,29 @@ type StepSettings = Pick<
   | "signal"
 >;
 
-/** The range of learning rates to try, and the settings of a step. */
+/** Which learning rates to try, and the options of the training steps. */
 export interface RateRange extends StepSettings {
-  /** Default: "adamw". */
+  /** Name of the optimiser. Default: "adamw". */
   optimizer?: Exclude<TrainingSettings<unknown>["optimizer"], object>;
-  /** The learning rate of the first step. Default: 1e-6. */
+  /** Learning rate of the first step. Default: 1e-6. */
   from?: number;
-  /** The learning rate of the last step. Default: 1. */
+  /** Learning rate of the last step. Default: 1. */
   to?: number;
-  /** Number of steps. The rate grows by the same factor at each. Default: 100. */
+  /** Number of steps. From step to step, the rate grows by the same factor. Default: 100. */
   steps?: number;
 }
 
 /** Options of `findLearningRate`. */
 export interface FindLearningRateOptions extends RateRange, PaddingOptions {}
 
-/** Names of all options of `FindLearningRateOptions` except the task's. */
+/** Names of all options of `RateRange`, that is, without those that define the task. */
 const rangeKeys: OptionKeys<RateRange> = {
   ...({ batchSize: true, gradientAccumulationSteps: true, weightDecay: true, betas: true, eps: true } as const),
   ...({ maxGradNorm: true, seed: true, shuffle: true, groupByLength: true, neftuneNoiseAlpha: true } as const),
   ...({ onStep: true, signal: true, optimizer: true, from: true, to: true, steps: true } as const),
 };
 
-/** A learning rate, and the loss before the step with it. */
+/** One step of the search: its learning rate, and the loss before the step. */
 export interface LearningRateTrial {
   readonly learningRate: number;
   readonly loss: number;
@@ -59,20 +59,23 @@ export interface LearningRateTrial {
 
 /** The result of `findLearningRate`. */
 export interface LearningRateSearch {
-  /** The rate at which the smoothed loss falls fastest over the logarithm of the rate; null if it never falls. */
+  /**
+   * The learning rate at which the smoothed loss falls fastest, as a function of the rate's logarithm. Null if the loss
+   * never falls.
+   */
   readonly suggestion: number | null;
   readonly trials: readonly LearningRateTrial[];
   /** True if the search ended early because the loss rose to four times its minimum. */
   readonly diverged: boolean;
 }
 
-/** The weight of earlier losses in the moving average. */
+/** Weight of the previous average in the moving average of the losses. */
 const memory = 0.9;
 
 /**
- * Tries learning rates from small to large, with one training step at each, and suggests the rate at which the loss
- * falls fastest. Restores the model afterwards: weights, buffers, ranks and random generators. Uses a separate
- * optimiser. Smith 2017, https://arxiv.org/abs/1506.01186
+ * Trains a few steps with learning rates from small to large, and suggests the rate at which the loss falls fastest.
+ * Restores the model afterwards: weights, buffers, ranks and random generators. Uses a separate optimiser. Smith 2017,
+ * https://arxiv.org/abs/1506.01186
  */
 export async function findLearningRate(
   model: TrainableModel,
@@ -130,7 +133,10 @@ export async function findLearningRate(
   return { suggestion: steepest(trials), trials, diverged: ended.signal.aborted };
 }
 
-/** Saves all state of a model that training changes. Returns a function that restores it once. */
+/**
+ * Copies all state of a model that training changes. Returns a function that restores it, to be called once. `own` is
+ * true for a custom task.
+ */
 function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
   const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
   const tensors = [...trained, ...(model.namedBuffers?.() ?? [])].map(([, tensor]) => tensor);
@@ -150,7 +156,10 @@ function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
   };
 }
 
-/** Returns the rate in the middle of the steepest fall. Skips the first losses of the average. */
+/**
+ * Returns the learning rate in the middle of the steepest fall, or null. Ignores the first trials, whose average is not
+ * yet reliable.
+ */
 function steepest(trials: readonly LearningRateTrial[]): number | null {
   const skipped = Math.min(10, Math.floor(trials.length / 4));
   let [slope, found]: [number, number | null] = [0, null];

@@ -2,8 +2,8 @@ import { defaultGenerator, Generator } from "@lowrank/core";
 import type { TrainableModule } from "../data/modelBatch.ts";
 
 /**
- * Returns the random generators in a model (dropout), in the order of its modules. With `own`, the default generator is
- * first, since custom code may use it.
+ * Returns the random generators that a model uses, for example for dropout, in the order of its modules. With `own` (a
+ * custom task), also includes the default generator, first, since custom code may use it.
  */
 export function generatorsOf(model: TrainableModule, own: boolean): Generator[] {
   const found = new Set<Generator>(own ? [defaultGenerator] : []);

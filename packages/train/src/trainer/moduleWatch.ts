@@ -1,6 +1,6 @@
 import { affine, defineOp, keep, noGrad, type Op, scope, sum, Tensor, to } from "@lowrank/core";
 
-/** An observation of a module: 0, or NaN if its output or gradient is not finite. */
+/** One observed output or gradient of a module. `flag` is 0 if all its values are finite, otherwise NaN. */
 interface Sighting {
   readonly path: string;
   readonly what: "output" | "gradient";
@@ -11,7 +11,7 @@ interface ProbeParams {
   readonly see: (gradient: Tensor) => void;
 }
 
-/** Passes a tensor through unchanged and reports its gradient. */
+/** An op that returns its input unchanged and, in the backward pass, calls `see` with the gradient. */
 const probe: Op<1, ProbeParams> = defineOp({
   name: "train/probe",
   arity: 1,
@@ -23,14 +23,14 @@ const probe: Op<1, ProbeParams> = defineOp({
   },
 });
 
-/** Returns 0, or NaN if an element is not finite. */
+/** Returns a scalar: 0 if all elements of x are finite, otherwise NaN. The caller frees it. */
 export function flagOf(x: Tensor): Tensor {
   return keep(noGrad(() => scope(() => sum(affine(to(x.detach(), { dtype: "f32" }), { scale: 0 })))));
 }
 
 type Forward = (...args: unknown[]) => unknown;
 
-/** Records the outputs of modules, and the gradients of these outputs, in order of time. */
+/** Observes the outputs of modules, and the gradients of these outputs, in the order in which they are computed. */
 export class ModuleWatch implements Disposable {
   readonly #seen: Sighting[] = [];
   readonly #watched: { module: { forward: Forward }; own: boolean; forward: Forward }[] = [];
@@ -42,7 +42,10 @@ export class ModuleWatch implements Disposable {
     }
   }
 
-  /** Returns the first module whose output or gradient is not finite; outputs are checked before gradients. */
+  /**
+   * Returns the first module with an output that is not finite or, if all outputs are, the first with such a gradient.
+   * Null if all are finite.
+   */
   async first(): Promise<Pick<Sighting, "path" | "what"> | null> {
     for (const what of ["output", "gradient"] as const) {
       for (const sighting of this.#seen) {

@@ -7,15 +7,15 @@ interface EmbeddingModule {
 }
 
 /**
- * Adds noise to the token embeddings during training, as transformers does. Jain et al. 2023,
- * https://arxiv.org/abs/2310.05914
+ * Adds noise to the token embeddings during training, which reduces overfitting. Same as in transformers. Jain et al.
+ * 2023, https://arxiv.org/abs/2310.05914
  */
 export class Neftune {
   readonly generator: Generator;
   readonly #module: EmbeddingModule;
   readonly #alpha: number;
 
-  /** Throws for a model without an embedding. */
+  /** Throws if the model has no embedding, or if `alpha` is negative. */
   constructor(model: TrainableModule, alpha: number, seed: number) {
     if (!(alpha >= 0))
       throw new Error(`Trainer: neftuneNoiseAlpha is ${alpha}; give a number of at least 0, such as 5`);
@@ -24,7 +24,7 @@ export class Neftune {
     this.#alpha = alpha;
   }
 
-  /** Adds noise to the embedding's output in training mode, until the returned object is disposed. */
+  /** Makes the embedding add noise to its output in training mode. Disposing the returned object ends that. */
   attach(): Disposable {
     const module = this.#module;
     const { forward } = module;
@@ -41,7 +41,7 @@ export class Neftune {
     };
   }
 
-  /** Adds uniform noise to rows [..., T, D], including padding, as transformers does. */
+  /** Adds uniform noise to embeddings [..., T, D], also at padding, as transformers does. */
   #noisy(rows: Tensor): Tensor {
     const [length, width] = rows.shape.slice(-2);
     const high = this.#alpha / Math.sqrt(length * width);
@@ -49,10 +49,10 @@ export class Neftune {
   }
 }
 
-/** Returns a model's first embedding, which embeds the token ids, including adapters on it. */
+/** Returns the model's first embedding, which embeds the token ids. If it has adapters, returns the wrapper. */
 function inputEmbedding(model: TrainableModule): EmbeddingModule {
   const find = () => [...model.namedModules()].find(([, module]) => isEmbedding(module))?.[0];
-  // Without adapters, the path is the embedding's; with them, the same path is the adapter's wrapper.
+  // Searches without adapters; with them, the embedding's path leads to its wrapper.
   const path = model.disableAdapter ? model.disableAdapter(find) : find();
   const [, found] = [...model.namedModules()].find(([name]) => name === path) ?? [];
   if (found) return found as EmbeddingModule;

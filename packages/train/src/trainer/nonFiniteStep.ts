@@ -3,7 +3,10 @@ import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
-/** A step whose loss, gradient or update is not finite, and the states of the random generators before it. */
+/**
+ * What is needed to repeat a step whose loss, gradient or update was not finite. `generators` have the states before
+ * the step.
+ */
 interface NonFiniteStep {
   readonly model: TrainableModule;
   readonly parameters: ReadonlyMap<string, Tensor>;
@@ -11,12 +14,12 @@ interface NonFiniteStep {
   readonly generators: ReadonlyMap<Generator, GeneratorState>;
 }
 
-/** The measurements of a trainer's step. */
+/** A step that was not finite, with its measurements for the error message. */
 interface StepFacts extends NonFiniteStep {
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
-  /** The peak learning rates. */
+  /** The peak learning rate of each parameter group. */
   readonly peaks: readonly number[];
   readonly maxGradNorm: number;
 }
@@ -27,8 +30,8 @@ export class NonFiniteStepError extends Error {
 }
 
 /**
- * Returns the error of a step that is not finite. Weights, moments, data position and random generators are those
- * before the step.
+ * Returns the error for a step whose loss, gradient or update is not finite. It describes where values stopped being
+ * finite. Weights, optimiser state, data position and random generators are as they were before the step.
  */
 export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError> {
   const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
@@ -47,7 +50,7 @@ export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError>
   return new NonFiniteStepError(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
 }
 
-/** Returns the error of an evaluation whose loss is not finite. */
+/** Returns the error for an evaluation whose loss is not finite. */
 export function refusedEvaluation(step: number, loss: number, peaks: readonly number[]): Error {
   return new Error(
     `Trainer: the evaluation after step ${step} has a loss of ${loss}; lower learningRate (${peaks.join(", ")}), or look at the weights and the data`,
@@ -55,8 +58,8 @@ export function refusedEvaluation(step: number, loss: number, peaks: readonly nu
 }
 
 /**
- * Runs a step again with the same random numbers while it observes every module, and describes where values stop being
- * finite. Free the gradients first; the gradients of this run are freed at the end.
+ * Repeats a step with the same random numbers, observes every module, and describes where values first stop being
+ * finite. Free the gradients before; the gradients of the repetition are freed.
  */
 async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
   for (const [generator, state] of generators) generator.state = state;

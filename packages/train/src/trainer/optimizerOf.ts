@@ -2,13 +2,16 @@ import type { Tensor } from "@lowrank/core";
 import { AdamW, type Optimizer } from "@lowrank/nn";
 import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
 
-/** An optimiser that is loaded on demand, and the peak learning rate of each of its groups. */
+/** An optimiser that is created on demand, and the peak learning rate of each of its parameter groups. */
 export interface PlannedOptimizer {
   readonly peaks: readonly number[];
   make(): Promise<Optimizer<RateSetting>>;
 }
 
-/** Returns the optimiser that the options name or contain. Throws for one that lacks a trainable parameter. */
+/**
+ * Returns the optimiser that the option `optimizer` names or contains. Throws if an optimiser object lacks one of the
+ * trainable parameters.
+ */
 export function optimizerOf(
   options: TrainingSettings<unknown>,
   parameters: ReadonlyMap<string, Tensor>,
@@ -31,7 +34,7 @@ export function optimizerOf(
   if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
   const tensors = [...parameters.values()];
   const settings = { lr, weightDecay, ...(betas && { betas }), ...(eps !== undefined && { eps }) };
-  // Validates the settings at once. All optimisers here share them.
+  // Creates an AdamW to validate the settings at once, since all named optimisers have the same settings.
   const adamW = new AdamW(tensors, settings);
   if (optimizer === "adamw") return { peaks: [lr], make: async () => adamW };
   const make = async () => {

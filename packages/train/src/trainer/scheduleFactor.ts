@@ -1,10 +1,13 @@
 import { type Schedule, schedules } from "@lowrank/nn";
 import type { TrainingSettings } from "../options/trainerOptions.ts";
 
-/** The built-in schedules, by option name. Pages load no others. */
+/** The learning rate schedules that can be selected by name. Web pages load no others. */
 const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
 
-/** Returns the schedule: the factor of the peak rate at each step. Throws for inconsistent options. */
+/**
+ * Returns the function that gives the factor of the peak learning rate at each step. Throws for options that contradict
+ * each other.
+ */
 export function scheduleFactor(
   { schedule = "linear", warmupSteps = 0, minLr, minLrRate }: TrainingSettings<unknown>,
   totalSteps: number,

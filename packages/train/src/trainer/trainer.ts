@@ -31,7 +31,7 @@ import { scheduleFactor } from "./scheduleFactor.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import { microBatches, trainingStep } from "./trainingStep.ts";
 
-/** Returns the number of optimiser steps for `epochs` passes over `count` examples. */
+/** Returns the number of optimiser steps in `epochs` passes over `count` examples. */
 export function trainingSteps(
   count: number,
   options: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
@@ -41,10 +41,10 @@ export function trainingSteps(
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
 
-/** The parts of a result that grow while a run goes on. */
+/** The fields of a `TrainingResult` that change while the run progresses. */
 type Progress = Omit<TrainingResult, "best" | "stoppedEarly">;
 
-/** Trains the parameters of a model that require gradients. */
+/** Trains those parameters of a model that require gradients. */
 export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
   readonly model: Model;
   readonly examples: Examples<Example>;
@@ -53,25 +53,25 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #task: TrainingTask;
   readonly #parameters: Map<string, Tensor>;
   readonly #buffers: Map<string, Tensor>;
-  /** True if the examples name adapters. */
+  /** True if the examples name the adapters that they train. */
   readonly #byRows: boolean;
   readonly #makeOptimizer: () => Promise<Optimizer<RateSetting>>;
   #made: Optimizer<RateSetting> | null = null;
-  /** The peak learning rates, by group. */
+  /** The peak learning rate of each parameter group. */
   readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
-  /** The record of the best evaluation; null if no option requests it. */
+  /** The best evaluation so far and its weights. Null unless `loadBestModelAtEnd` or `earlyStoppingPatience` is set. */
   #best: BestModel | null = null;
   #neftune: Neftune | null = null;
   #step = 0;
   #fingerprint: Fingerprint | null = null;
 
-  /** Prepares to train any module on examples of any kind, with a custom collator and loss. */
+  /** Prepares the training of any module on examples of any kind, with a custom collator and loss. */
   constructor(model: Model, examples: Examples<Example>, options: OwnTrainerOptions<Model, Example, Batch>);
   /**
-   * Prepares a training. If examples have an `adapterName`, each adapter trains on its own examples, and a batch mixes
-   * adapters. Throws without examples or trainable parameters.
+   * Prepares the training of a model that predicts tokens or classes. If examples have an `adapterName`, each adapter
+   * trains on its own examples, and batches mix adapters. Throws without examples or trainable parameters.
    */
   constructor(model: TrainableModel, examples: Examples<AnyExample>, options: TrainerOptions);
   constructor(
@@ -118,10 +118,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   /**
-   * Resumes from a checkpoint of the same model, data and options: a given one ("run/checkpoint-8"), or the newest
-   * complete one in a folder ("run"). Also accepts files instead of a folder. Returns the number of completed steps.
-   * Throws if there is no complete checkpoint. Throws `ResumeError`, which lists all differences, for a checkpoint of
-   * another run.
+   * Resumes from a checkpoint of the same model, data and options: the given one ("run/checkpoint-8"), or the newest
+   * complete one in a folder ("run"). Also accepts files instead of a path. Returns the number of completed steps.
+   * Throws if there is no complete checkpoint. Throws `ResumeError`, which lists all differences, if the checkpoint
+   * belongs to another run.
    */
   async resume(place: string | URL | ModelFiles, options: ResumeOptions = {}): Promise<number> {
     await this.#prepare();
@@ -133,8 +133,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   /**
-   * Trains up to the last step. Yields to the event loop between batches. An aborted signal discards the current step,
-   * so that weights, moments and data position are those after the previous step.
+   * Trains up to step `maxSteps`. Yields to the event loop between batches. If the signal is aborted, the step in
+   * progress is discarded: weights, optimiser state and data position are as they were after the previous step.
    */
   async train(): Promise<TrainingResult> {
     const result: Progress = {
@@ -165,7 +165,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       await writeCheckpoint(checkpoints, state, await this.#identify(), this.#trained());
     };
     const isDue = () => this.#step === this.maxSteps || (evaluation?.every && this.#step % evaluation.every === 0);
-    // The previous run may have been aborted during its evaluation.
+    // Evaluates again after resuming if the run was aborted during that evaluation.
     if (this.#step === 0 || (best && isDue() && best.state.seen < this.#step)) await this.#evaluate(result);
     while (this.#step < this.maxSteps && !result.aborted && !best?.stopped) {
       const report = signal?.aborted ? null : await this.#trainStep(result);
@@ -186,7 +186,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { ...result, best: best?.state.best ?? null, stoppedEarly };
   }
 
-  /** Creates the optimiser, and other objects that options require, once. */
+  /** Creates the optimiser, and the objects that some options need, at the first call. */
   async #prepare(): Promise<void> {
     const { neftuneNoiseAlpha = 0, seed = 0 } = this.#options;
     if (recordsBest(this.#options))
@@ -201,7 +201,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return this.#made as Optimizer<RateSetting>;
   }
 
-  /** Runs a step. If the signal is aborted, restores the state before it and returns null. */
+  /** Runs one optimiser step. If the signal is aborted, restores the state before the step and returns null. */
   async #trainStep(result: Progress): Promise<StepReport | null> {
     const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
     const start = performance.now();
@@ -273,7 +273,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     await this.#options.onEvaluation?.(this.#step, evaluation);
   }
 
-  /** Returns the fingerprint of this run, as it was before its first step. */
+  /** Returns this run's fingerprint, computed before its first step. */
   async #identify(): Promise<Fingerprint> {
     if (this.#fingerprint) return this.#fingerprint;
     const { fingerprintOf } = await import("../checkpoint/fingerprint.ts");
@@ -283,7 +283,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return this.#fingerprint;
   }
 
-  /** The tensors of the model that a run changes. */
+  /** The model's tensors that the training changes: trained parameters and buffers. */
   #changed(): ReadonlyMap<string, Tensor> {
     return new Map([...this.#parameters, ...this.#buffers]);
   }
@@ -294,7 +294,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { parameters, buffers, best, optimizer, generators: this.#generators(), sampler: this.#sampler, model };
   }
 
-  /** The random generators of the model, and of the noise on its embeddings. */
+  /** All random generators that affect the training: the model's, and the generator of NEFTune's noise. */
   #generators(): Generator[] {
     const found = generatorsOf(this.model, ownTaskOf(this.#options) !== undefined);
     return this.#neftune ? [...found, this.#neftune.generator] : found;

@@ -5,32 +5,32 @@ import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import type { RateSetting } from "../options/trainerOptions.ts";
 import type { TaskBatch } from "../tasks/trainingTask.ts";
 
-/** A batch of one forward and backward pass, and its share of the step's labels. */
+/** A batch of one forward and backward pass, and its fraction of all labels in the optimiser step. */
 export interface MicroBatch {
   readonly batch: TaskBatch;
   readonly share: number;
 }
 
-/** Returns the batches that have labels, each with its share of them. Empty if there are no labels. */
+/** Returns the batches that have labels, each with its fraction of all labels. Empty if none has labels. */
 export function microBatches(batches: readonly TaskBatch[]): MicroBatch[] {
   const total = batches.reduce((sum, { labels }) => sum + labels, 0);
   return batches.flatMap((batch) => (batch.labels > 0 ? [{ batch, share: batch.labels / total }] : []));
 }
 
-/** The inputs of a training step, except its batches. */
+/** What a training step needs in addition to its batches. */
 export interface StepParts {
   readonly model: TrainableModule;
   readonly parameters: Iterable<Tensor>;
   readonly optimizer: Optimizer<RateSetting>;
-  /** Infinity disables clipping. */
+  /** Maximum L2 norm of the gradients. Infinity disables clipping. */
   readonly maxGradNorm: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Runs one optimiser step on the backend of the model's parameters, without reading results. Yields to the event loop
- * between micro-batches. Returns f32 [3]: the loss, the gradients' norm before clipping, and 0, or NaN if the update
- * would not have been finite. Unless all three are finite, weights and moments are unchanged. If the signal is aborted,
+ * Runs one optimiser step on the model's backend, without reading results. Yields to the event loop between
+ * micro-batches. Returns f32 [3]: the loss, the gradients' norm before clipping, and 0, or NaN if the update would not
+ * be finite. If one of the three is not finite, weights and optimiser state are unchanged. If the signal is aborted,
  * updates nothing and returns null.
  */
 export async function trainingStep(
@@ -41,7 +41,7 @@ export async function trainingStep(
   const here = <T>(fn: () => T): T => withBackend(backend, () => scope(fn));
   using loss = here(() => zeros([]));
   for (const part of parts) {
-    // An evaluation or generation since the last step may have disabled dropout.
+    // Turns dropout on again, which an evaluation or generation since the last step may have turned off.
     model.train();
     here(() => void addInto(loss, lossAndGradients(part), { alpha: part.share }));
     await yieldIfDue();
@@ -55,7 +55,9 @@ export async function trainingStep(
   });
 }
 
-/** Adds a batch's share of the gradients, and returns its own loss. */
+/**
+ * Computes a batch's gradients, weights them by its share and adds them up. Returns the batch's own loss, unweighted.
+ */
 export function lossAndGradients({ batch, share }: MicroBatch, throughForward?: boolean): Tensor {
   return batch.withLoss((loss) => {
     backward(loss, full([], share));

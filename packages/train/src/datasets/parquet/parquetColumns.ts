@@ -1,31 +1,31 @@
 import { type ColumnMetaData, type FileMetaData, parquetSchema } from "hyparquet";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 
-/** The pages of one column in a row group, from the file's metadata. */
+/** Where the data of one column is within a row group, and how it is stored, from the file's metadata. */
 export interface ColumnChunk {
   readonly path: string;
-  /** The offset of the first page in the file. */
+  /** Offset in the file of the column's first page (a unit of compression). */
   readonly start: number;
-  /** The total bytes of all pages. */
+  /** Total bytes of the column's pages. */
   readonly length: number;
   readonly values: number;
   readonly codec: ColumnMetaData["codec"];
   readonly type: ColumnMetaData["type"];
-  /** The maximum repetition and definition levels in the schema. */
+  /** The maximum repetition level and definition level of the column, by the schema. */
   readonly maxLevels: readonly [number, number];
 }
 
 type SchemaTree = ReturnType<typeof parquetSchema>;
 
-/** Returns the paths of a schema's columns. */
+/** Returns the paths of all columns (leaves) in a schema, with dots between names. */
 function leaves({ children, path }: SchemaTree): string[] {
   return children.length > 0 ? children.flatMap(leaves) : [path.join(".")];
 }
 
 /**
- * Returns the columns of all row groups. Throws unless each group has exactly the schema's columns, within the file of
- * `size` bytes. Must run first: the library reads all columns at once, and if one is missing, rejections of the others
- * are unhandled.
+ * Returns the columns of all row groups. Throws unless each group has exactly the schema's columns and all are inside
+ * of the file of `size` bytes. Call it before reading: the library reads all columns at once and, if one is missing,
+ * leaves the other columns' rejections unhandled.
  */
 export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[] {
   const schema = parquetSchema(metadata);

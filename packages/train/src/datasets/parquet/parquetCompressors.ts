@@ -1,15 +1,15 @@
 import type { Compressors } from "hyparquet";
 import { compressors as all } from "hyparquet-compressors";
 
-/** The maximum bytes of an uncompressed page. Writers make pages of about 1 MB. */
+/** Maximum size of an uncompressed page in bytes, to reject damaged files. Writers make pages of about 1 MB. */
 export const mostPageBytes: number = 2 ** 27;
 
-/** The library's decompressors, with a limit on the page size. */
+/** The Parquet library's decompressors, with `mostPageBytes` as the limit for a page. */
 export const compressors: Compressors = Object.fromEntries(
   Object.entries(all).map(([codec, decompress]) => [
     codec,
     (packed: Uint8Array, length: number) => {
-      // The library's LZ4 fails for a block of zero bytes, which a column of empty values has.
+      // The library's LZ4 fails for empty blocks, which occur in columns whose values are all empty.
       if (length === 0) return new Uint8Array(0);
       if (length > mostPageBytes) throw new Error(`a page says that it has ${length} bytes`);
       return decompress(packed, length);

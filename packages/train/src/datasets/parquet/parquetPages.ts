@@ -3,8 +3,8 @@ import type { ColumnChunk } from "./parquetColumns.ts";
 import { checkRuns, mostValues } from "./parquetRuns.ts";
 
 /**
- * Throws unless the pages of a column, which start at `at` in `bytes`, are inside of it and have as many values as the
- * metadata gives. The library would allocate memory for any number of values that a page claims.
+ * Checks a column's pages, which start at `at` in `bytes`. Throws unless they end inside of the column and contain as
+ * many values as the metadata gives. Otherwise the library would allocate memory for any number that a page claims.
  */
 export function checkPages(bytes: ArrayBuffer, at: number, column: ColumnChunk): void {
   const { path, length, values } = column;
@@ -13,7 +13,7 @@ export function checkPages(bytes: ArrayBuffer, at: number, column: ColumnChunk):
   while (found < values && reader.offset < length - 1) {
     const page = parquetHeader(reader);
     const data = page.data_page_header ?? page.data_page_header_v2;
-    // In a damaged header, fields may have other types: lists, structures, bigints.
+    // The count has type `unknown`, since fields of a damaged header may be lists, structures or bigints.
     const count: unknown = (data ?? page.dictionary_page_header)?.num_values ?? 0;
     if (typeof count !== "number" || !(count >= 0 && count <= mostValues)) {
       const said = typeof count === "number" ? `${count} values` : "values whose count is no number";

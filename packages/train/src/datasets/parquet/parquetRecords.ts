@@ -5,7 +5,7 @@ import { type ColumnChunk, columnChunks } from "./parquetColumns.ts";
 import { compressors } from "./parquetCompressors.ts";
 import { checkPages } from "./parquetPages.ts";
 
-/** Yields the rows of a Parquet file as records, one row group at a time. */
+/** Yields one record for each row of a Parquet file. Reads one row group at a time. */
 export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
   let chunks: readonly ColumnChunk[] = [];
   const bytesOf = async (start: number, end: number) => {
@@ -22,7 +22,7 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
     byteLength: source.size,
     slice: (start: number, end: number = source.size) => {
       const bytes = bytesOf(start, end);
-      // The library reads several parts in parallel and ignores the others once one fails.
+      // Marks rejections as handled: the library reads several parts in parallel and ignores the others once one fails.
       bytes.catch(() => {});
       return bytes;
     },
@@ -46,13 +46,18 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
   }
 }
 
-/** Returns an error's reason. Native JavaScript errors describe the library's code, so they are replaced. */
+/**
+ * Returns why reading a file failed, for a message. A TypeError or RangeError describes only the library's code, so it
+ * is replaced.
+ */
 function reasonOf(error: unknown): string {
   const isNative = error instanceof TypeError || error instanceof RangeError;
   return isNative ? "its counts contradict each other" : (error as Error).message;
 }
 
-/** Converts a value to JSON's types: 64-bit integers become numbers, or strings if they are too large. */
+/**
+ * Converts a value to types that JSON has: 64-bit integers become numbers, or strings if they are too large for that.
+ */
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (Array.isArray(value)) return value.map(plain);

@@ -6,15 +6,14 @@ import { readVarInt } from "hyparquet/src/thrift.js";
 import type { ColumnChunk } from "./parquetColumns.ts";
 import { compressors, mostPageBytes } from "./parquetCompressors.ts";
 
-/** The maximum number of values in a page. Writers make pages of 20,000 rows or 1 MB. */
+/** Maximum number of values in a page, to reject damaged files. Writers make pages of 20,000 rows or 1 MB. */
 export const mostValues: number = 2 ** 23;
 
 /**
- * Throws unless the runs of a data page contain at most the values that its header gives. The library does not check
- * this, and a run of eight bytes may claim two billion values. `packed` is the data after the page's header.
+ * Throws if the run lengths in a data page give more values than its header allows. The library does not check this,
+ * and a run of eight bytes may claim two billion values. `packed` is the data after the page's header.
  *
- * Source: apache/parquet-format, Encodings.md ("RLE / Bit-Packing Hybrid") and README.md ("Data
- * Pages").
+ * Source: apache/parquet-format, Encodings.md ("RLE / Bit-Packing Hybrid") and README.md ("Data Pages").
  */
 export function checkRuns(packed: Uint8Array, header: PageHeader, column: ColumnChunk): void {
   const { data_page_header: first, data_page_header_v2: second, uncompressed_page_size } = header;
@@ -52,14 +51,17 @@ const readerOf = (bytes: Uint8Array): DataReader => ({
 
 const bitWidth = (level: number) => 32 - Math.clz32(level);
 
-/** Reads the 4-byte length before a sequence of runs. */
+/** Reads the 4-byte length that precedes a sequence of runs. */
 function lengthOf(reader: DataReader): number {
   const length = reader.view.getUint32(reader.offset, true);
   reader.offset += 4;
   return length;
 }
 
-/** Reads `values` levels and counts those equal to `level`, which belong to non-null values. */
+/**
+ * Reads the definition levels of `values` values and returns how many equal `level`, that is, how many values are not
+ * null.
+ */
 function countAt(reader: DataReader, level: number, values: number): number {
   const start = reader.offset;
   walk(reader, bitWidth(level), values, lengthOf(reader));
@@ -68,7 +70,7 @@ function countAt(reader: DataReader, level: number, values: number): number {
   return levels.reduce((count, one) => count + (one === level ? 1 : 0), 0);
 }
 
-/** Throws if the runs or lengths of `values` values claim more than is possible. */
+/** Throws if run lengths or string lengths in a page of `values` values claim more than is possible. */
 function checkValues(reader: DataReader, encoding: string, values: number, { type }: ColumnChunk): void {
   const isNumbered = encoding.endsWith("_DICTIONARY");
   if (encoding === "DELTA_BYTE_ARRAY") checkTexts(reader, values);
@@ -79,7 +81,9 @@ function checkValues(reader: DataReader, encoding: string, values: number, { typ
   }
 }
 
-/** Throws unless runs of dictionary indices contain `values`. Their bit width precedes them. */
+/**
+ * Throws unless the runs of dictionary indices contain `values` indices. Their bit width is in the byte before them.
+ */
 function checkNumbers(reader: DataReader, values: number): void {
   if (values === 0) return;
   const width = reader.view.getUint8(reader.offset++);
@@ -88,13 +92,13 @@ function checkNumbers(reader: DataReader, values: number): void {
   if (length > 0) walk(reader, width, values, length);
 }
 
-/** Steps over `length` bytes of runs with `values` values of `width` bits each. */
+/** Skips `length` bytes of runs that contain `values` values of `width` bits each. Throws if a run is too long. */
 function walk(reader: DataReader, width: number, values: number, length: number): void {
   const end = reader.offset + length;
   for (let left = values; left > 0; ) {
     const run = readVarInt(reader);
     const isPacked = (run & 1) === 1;
-    // Values of a bit-packed run come in groups of eight; the last group may be partly unused.
+    // A bit-packed run contains groups of eight values, of which the last may be partly unused.
     const count = (run >>> 1) * (isPacked ? 8 : 1);
     if (count > (isPacked ? mostValues : left)) {
       throw new Error(`a page has a run of ${count} values where ${left} are left`);
@@ -105,7 +109,7 @@ function walk(reader: DataReader, width: number, values: number, length: number)
   reader.offset = end;
 }
 
-/** Delta-encoded strings share prefixes, so their total length may far exceed the page. */
+/** Checks the total length of delta-encoded strings. They share prefixes, so it may far exceed the page's size. */
 function checkTexts(reader: DataReader, values: number): void {
   const nextLengths = () => {
     const found = new Int32Array(values);

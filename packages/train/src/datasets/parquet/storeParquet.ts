@@ -8,9 +8,9 @@ import type { RecordFile } from "../streamedFormats.ts";
 import { parquetRecords } from "./parquetRecords.ts";
 
 /**
- * Opens the rows of a Parquet file for random access. Since its columns are compressed in large row groups, converts it
- * once to lines of JSON next to the index. The file is renamed when complete; its name contains the size and time of
- * the original.
+ * Opens a Parquet file so that single rows can be read. Its columns are compressed in large row groups, so the rows are
+ * first converted to lines of JSON in `cacheDir`. This file is renamed when complete, and its name contains size and
+ * time of the original.
  */
 export async function openParquetRecords(
   path: string,
@@ -29,7 +29,8 @@ export async function openParquetRecords(
     const file = await fs.open(part, "w");
     try {
       for await (const record of parquetRecords(await openFile(path), path)) {
-        // Checks the record here, so that errors contain the Parquet row instead of a line of the converted file.
+        // Validates the record here, so that errors name the row of the Parquet file instead of a line of the converted
+        // file.
         exampleOf(record, form.parse, { columns, onBadRecord });
         await file.write(`${JSON.stringify(record.value)}\n`);
       }

@@ -4,17 +4,17 @@ import { logLikelihood } from "./logLikelihood.ts";
 /** A multiple-choice question. */
 export interface ChoiceQuestion {
   readonly prompt: string;
-  /** The answers, each appended to the prompt after a space. */
+  /** The possible answers. Each is appended to the prompt after a space. */
   readonly choices: readonly string[];
   /** The index of the correct choice. */
   readonly answer: number;
 }
 
-/** A model's answers to one question. */
+/** Which choices of a question a model finds most likely. */
 export interface ChoiceAnswer {
-  /** Index of the most likely choice: `acc` of lm-evaluation-harness. */
+  /** Index of the choice with the highest probability, as for `acc` in lm-evaluation-harness. */
   readonly likeliest: number;
-  /** Index of the most likely choice per character: its `acc_norm`. */
+  /** Index of the choice with the highest log-probability per character, as for `acc_norm` in lm-evaluation-harness. */
   readonly likeliestByLength: number;
   /** The log-probability of each choice, in nats. */
   readonly logLikelihoods: readonly number[];
@@ -37,8 +37,8 @@ export async function answerChoices(
 }
 
 /**
- * Returns the tokens of a prompt and its continuation, and the number of continuation tokens. Trailing spaces of the
- * prompt count as continuation; both are encoded as one text.
+ * Tokenizes a prompt and its continuation as one text. Also returns how many of the tokens belong to the continuation,
+ * which includes spaces at the end of the prompt.
  */
 function pair(tokenizer: Tokenizer, prompt: string, next: string): { tokens: number[]; count: number } {
   const tokens = tokenizer.encode(prompt + next);

@@ -6,11 +6,11 @@ export interface AnswerSettings {
   /** Number of prompts in a batch. */
   readonly batchSize: number;
   readonly maxNewTokens: number;
-  /** Texts that end an answer. They are removed. */
+  /** Texts at which an answer ends. The answer does not contain them. */
   readonly stop: readonly string[];
-  /** Tokens that end an answer. */
+  /** Ids of tokens at which an answer ends. */
   readonly eosTokenIds: readonly number[];
-  /** Called after each batch with the number of answers so far. */
+  /** Called after each batch with the number of answered prompts so far and the number of all. */
   readonly onProgress?: (done: number, of: number) => void;
 }
 
@@ -19,8 +19,8 @@ const answerKeys: OptionKeys<AnswerSettings> = {
 };
 
 /**
- * Continues prompts greedily, in batches of similar lengths. A prompt that is too long for the model loses its
- * beginning, as in lm-evaluation-harness.
+ * Generates a greedy continuation of each prompt, in batches of similar lengths. A prompt that is too long for the
+ * model loses its beginning, as in lm-evaluation-harness.
  */
 export async function answerPrompts(
   model: CausalLM,

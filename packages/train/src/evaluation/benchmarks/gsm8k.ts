@@ -1,16 +1,16 @@
-/** A GSM8K problem with its solution, which ends in "#### " and the answer. */
+/** A problem of the GSM8K benchmark. `answer` is the solution, which ends in "#### " and the result. */
 export interface Gsm8kProblem {
   readonly question: string;
   readonly answer: string;
 }
 
-/** Returns a few-shot prompt for a problem, in lm-evaluation-harness' format. */
+/** Returns a few-shot prompt: the solved problems, then the question, in lm-evaluation-harness' format. */
 export function gsm8kPrompt(solved: readonly Gsm8kProblem[], { question }: Gsm8kProblem): string {
   const shots = solved.map((problem) => `Question: ${problem.question}\nAnswer: ${problem.answer}\n\n`);
   return `${shots.join("")}Question: ${question}\nAnswer:`;
 }
 
-/** Texts that end an answer to such a prompt. */
+/** Texts at which an answer to a GSM8K prompt ends. */
 export const gsm8kStops = ["Question:", "</s>", "<|im_end|>"] as const;
 
 /**
@@ -23,7 +23,7 @@ export function gsm8kNumber(answer: string, how: "strict" | "flexible"): string 
   return normalized(found.at(-1)?.[0]);
 }
 
-/** Removes commas, dollar signs and a final full stop from a number. */
+/** Removes commas, dollar signs and a final full stop from a number. Returns null for undefined. */
 function normalized(number: string | undefined): string | null {
   return number?.replaceAll(/[,$]/g, "").replace(/\.$/, "") ?? null;
 }

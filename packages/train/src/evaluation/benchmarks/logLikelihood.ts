@@ -4,7 +4,7 @@ import { ignoreIndex } from "../../data/ignoreIndex.ts";
 
 /**
  * Returns the log-probability, in nats, that a model assigns to the last `count` tokens, each given the tokens before
- * it. The very first token lacks context and is not counted.
+ * it. The first token of the text has nothing before it and is not counted.
  */
 export async function logLikelihood(
   model: CausalLM,
@@ -13,7 +13,7 @@ export async function logLikelihood(
 ): Promise<{ sum: number; counted: number }> {
   const labels = tokens.map((token, i) => (i < tokens.length - count ? ignoreIndex : token));
   const virtual = model.virtualTokens?.count ?? 0;
-  // The last virtual token predicts the first label.
+  // With virtual tokens, the last of them predicts the first token.
   const counted = labels.slice(virtual > 0 ? 0 : 1).filter((label) => label !== ignoreIndex).length;
   if (counted === 0) return { sum: 0, counted };
   model.eval();

@@ -3,13 +3,13 @@ import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { logLikelihood } from "./logLikelihood.ts";
 
-/** Perplexity of texts per token, word and byte. */
+/** Perplexity of a text per token, per word and per byte. */
 export interface Perplexity {
   /** exp of the mean negative log-probability of a token. */
   readonly tokenPerplexity: number;
-  /** The same per word, separated by white space; comparable between tokenizers. */
+  /** Perplexity per word (separated by white space), which is comparable between tokenizers. */
   readonly wordPerplexity: number;
-  /** The same per byte of UTF-8. */
+  /** Perplexity per byte of UTF-8. */
   readonly bytePerplexity: number;
   readonly bitsPerByte: number;
   /** Number of predicted tokens. */
@@ -20,11 +20,11 @@ export interface Perplexity {
 
 /** Settings of `measurePerplexity`. */
 export interface PerplexitySettings {
-  /** Maximum tokens of a window. Default: the model's maximum length, at most 1024. */
+  /** Number of tokens in a window. Default: the model's maximum length, at most 1024. */
   readonly maxLength?: number;
   /**
-   * Tokens by which the window advances. A smaller stride gives more context and takes longer. Default: half of a
-   * window. Without overlap, the first token of each window is not predicted.
+   * Number of tokens by which the window moves. A smaller stride gives predictions more context but takes longer.
+   * Default: half of the window. If windows do not overlap, the first token of each is not predicted.
    */
   readonly stride?: number;
   readonly onProgress?: (done: number, of: number) => void;
@@ -34,8 +34,8 @@ const perplexityKeys: OptionKeys<PerplexitySettings> = { maxLength: true, stride
 
 /**
  * Computes perplexity with a sliding window, as in transformers' "Perplexity of fixed-length models". Each window
- * predicts the tokens that no earlier window predicted, given all earlier tokens in the window. Means are over tokens,
- * regardless of windows.
+ * predicts the tokens that no earlier window predicted, given all earlier tokens in the window. All tokens count
+ * equally.
  */
 export async function measurePerplexity(
   model: CausalLM,
@@ -76,7 +76,10 @@ export async function measurePerplexity(
   };
 }
 
-/** Returns windows over `length` tokens. Each predicts the tokens from `from` on, which no earlier window predicted. */
+/**
+ * Returns the windows that cover `length` tokens: from `begin` up to `end`. Each predicts the tokens from `from` on,
+ * which no earlier window predicted.
+ */
 function windows(length: number, maxLength: number, stride: number): { begin: number; end: number; from: number }[] {
   const found: { begin: number; end: number; from: number }[] = [];
   let from = 0;

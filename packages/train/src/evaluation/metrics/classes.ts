@@ -1,6 +1,6 @@
 import type { EvalPrediction } from "./metricOptions.ts";
 
-/** Correct and wrong predictions of one class. */
+/** Number of correct and wrong predictions of one class. */
 interface Counts {
   hits: number;
   /** False positives: examples of other classes predicted as this one. */
@@ -9,22 +9,22 @@ interface Counts {
   missed: number;
 }
 
-/** 2 hits / (2 hits + wrong + missed), or 0 without hits. */
+/** Returns the F1 score 2 hits / (2 hits + wrong + missed), or 0 without hits. */
 function f1Of({ hits, wrong, missed }: Counts): number {
   return hits === 0 ? 0 : (2 * hits) / (2 * hits + wrong + missed);
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Returns the index of the first maximum. */
+/** Returns the index of a row's largest value; the first one if there are several. */
 function largest(row: Float32Array | Int32Array): number {
   return (row as Float32Array).reduce((at, value, i) => (value > row[at] ? i : at), 0);
 }
 
 /**
- * Returns accuracy and F1 for one class per example, as in scikit-learn. `f1` is the F1 of class 1 if there are two
- * classes. `f1Macro` is the mean over classes that occur in labels or predictions. `f1Micro` is F1 over all
- * predictions.
+ * Returns accuracy and F1 for examples with one class each, as scikit-learn does. `f1` is F1 of class 1, only for two
+ * classes. `f1Macro` is the mean F1 of the classes that occur in labels or predictions. `f1Micro` is F1 with the counts
+ * of all classes added up.
  */
 export function classMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   const count = predictions[0].length;
@@ -51,8 +51,8 @@ export function classMetrics({ predictions, labelIds }: EvalPrediction): Record<
 }
 
 /**
- * Returns F1 for several labels per example, and the share of examples with all labels correct. A label is predicted if
- * its logit is above 0.
+ * Returns F1 for examples with several labels each, and the fraction of examples whose labels are all correct. A label
+ * counts as predicted if its logit is above 0.
  */
 export function labelMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   const labels = Array.from({ length: predictions[0].length }, (): Counts => ({ hits: 0, wrong: 0, missed: 0 }));

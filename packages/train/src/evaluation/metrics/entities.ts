@@ -1,29 +1,35 @@
 import type { EvalPrediction } from "./metricOptions.ts";
 
-/** An entity: its kind, and its first and last token. */
+/** An entity in a text: its kind, the index of its first token and the index of its last token, separated by spaces. */
 type Entity = `${string} ${number} ${number}`;
 
-/** Splits a label at its first dash into the tag ("B") and the kind ("PER"). */
+/** Splits a label such as "B-PER" at its first dash into the tag "B" and the kind "PER". */
 function partsOf(label: string): [tag: string, kind: string] {
   const [, kind = ""] = label.split(/-(.*)/s);
   return [label.slice(0, 1), kind];
 }
 
-/** Returns true if an entity ends between two tokens, as in CoNLL's script. */
+/**
+ * Returns true if an entity ends between two successive tokens, given their tags and kinds. Same rule as CoNLL's
+ * script.
+ */
 function ends([before, kind]: [string, string], [after, next]: [string, string]): boolean {
   if (before === "E" || before === "S") return true;
   if ((before === "B" || before === "I") && ["B", "S", "O"].includes(after)) return true;
   return before !== "O" && before !== "." && kind !== next;
 }
 
-/** Returns true if an entity begins at the second of two tokens, as in CoNLL's script. */
+/**
+ * Returns true if an entity begins at the second of two successive tokens, given their tags and kinds. Same rule as
+ * CoNLL's script.
+ */
 function begins([before, kind]: [string, string], [after, next]: [string, string]): boolean {
   if (after === "B" || after === "S") return true;
   if (["E", "S", "O"].includes(before) && (after === "E" || after === "I")) return true;
   return after !== "O" && after !== "." && kind !== next;
 }
 
-/** Returns the entities that a text's labels encode, in any of IOB1, IOB2, IOE and IOBES. */
+/** Returns the entities that the labels of a text's tokens encode, in any of the schemes IOB1, IOB2, IOE and IOBES. */
 export function entitiesOf(labels: readonly string[]): Set<Entity> {
   const found = new Set<Entity>();
   let [before, start]: [[string, string], number] = [["O", ""], 0];
@@ -37,8 +43,8 @@ export function entitiesOf(labels: readonly string[]): Set<Entity> {
 }
 
 /**
- * Returns the share of labelled tokens that are correct, and precision, recall and F1 of whole entities, as in seqeval.
- * Returns no entity metrics without labels such as "B-PER".
+ * Returns the fraction of labelled tokens that are correct, and precision, recall and F1 of whole entities, as seqeval
+ * does. The entity metrics are omitted if no label looks like "B-PER".
  */
 export function entityMetrics(
   { predictions, labelIds }: EvalPrediction,

@@ -3,22 +3,25 @@ import type { OptionKeys } from "@lowrank/core/internal";
 /** Names of the metrics that `evaluate` supports. */
 export type MetricName = "accuracy" | "precision" | "recall" | "f1" | "f1Macro" | "f1Micro" | "exactMatch";
 
-/** A model's predictions and the labels, one entry for each example. */
+/** A model's predictions and the true labels. Both have one array for each example. */
 export interface EvalPrediction {
-  /** Logits for sequence classifiers; otherwise the predicted id, or label, of each labelled token. */
+  /**
+   * For sequence classifiers, the logits. For other models, the predicted token id or label index at each labelled
+   * token.
+   */
   readonly predictions: readonly (Float32Array | Int32Array)[];
-  /** The labels of a sequence, or of an example's labelled tokens. */
+  /** For sequence classifiers, the labels of the sequence. For other models, the label of each labelled token. */
   readonly labelIds: readonly (Float32Array | Int32Array)[];
 }
 
-/** Options for measurements in addition to the loss. */
+/** Options for what to measure in addition to the loss. */
 export interface MetricOptions {
   /**
-   * Names of metrics. Default: all for classifiers, none for other models, since the logits of all tokens take memory
-   * and time.
+   * Names of the metrics to compute. Default: all for classifiers, none for other models, since their logits for all
+   * tokens take memory and time.
    */
   metrics?: readonly MetricName[];
-  /** Returns further metrics by name, like `compute_metrics` of transformers. */
+  /** Computes additional metrics, by name, like `compute_metrics` of transformers. */
   computeMetrics?: (prediction: EvalPrediction) => Readonly<Record<string, number>>;
 }
 

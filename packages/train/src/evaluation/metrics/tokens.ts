@@ -1,8 +1,9 @@
 import type { EvalPrediction } from "./metricOptions.ts";
 
 /**
- * Returns the share of labelled tokens that are the most likely ones, and the share of examples for which all are. For
- * these, greedy decoding would reproduce the labelled tokens from the prompt.
+ * Returns the fraction of labelled tokens to which the model gives the highest probability (`accuracy`), and the
+ * fraction of examples in which it does so for all of them (`exactMatch`). For such an example, greedy decoding would
+ * reproduce the labelled tokens.
  */
 export function tokenMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   let [right, all, exact] = [0, 0, 0];

@@ -6,7 +6,7 @@ import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
 
 /** Options of `embed`. */
 export interface EmbedOptions extends CollateOptions {
-  /** Texts in a forward pass. Default: 32. */
+  /** Number of texts in a forward pass. Default: 32. */
   batchSize?: number;
   /** Aborts after the current batch. `embed` rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -16,8 +16,8 @@ export interface EmbedOptions extends CollateOptions {
 export const embedKeys: OptionKeys<EmbedOptions> = { ...collateKeys, batchSize: true, signal: true };
 
 /**
- * Returns the normalised embedding of each text: the mean of the final hidden states over its tokens, as in
- * sentence-transformers. Texts of similar length are batched.
+ * Returns an embedding of length 1 for each text: the normalised mean of the final hidden states of its tokens, as in
+ * sentence-transformers. Batches contain texts of similar length.
  */
 export async function embed(
   model: EmbeddingModel,

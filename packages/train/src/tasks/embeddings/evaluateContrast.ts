@@ -3,20 +3,26 @@ import { type EmbedOptions, embed, embedKeys } from "./embed.ts";
 import type { EmbeddingModel } from "./meanPooling.ts";
 import type { ContrastExample } from "./multipleNegativesRanking.ts";
 
-/** Similarities of matching and of other embeddings. */
+/** How similar the embeddings of matching texts are, compared to other texts. */
 export interface ContrastEvaluation {
-  /** The share of anchors whose own positive is the nearest of all positives. */
+  /** The fraction of anchors for which, among the positives of all examples, their own positive is the nearest. */
   readonly accuracy: number;
-  /** The mean cosine of anchors and their positives, and of anchors and all other positives. */
+  /**
+   * The mean cosine similarity of anchors with their own positive (`positive`) and with the positives of other examples
+   * (`other`).
+   */
   readonly positive: number;
   readonly other: number;
-  /** The share of anchors that are nearer to their positive than to their negative; null without negatives. */
+  /**
+   * The fraction of anchors that are nearer to their positive than to their negative. Null if examples have no
+   * negatives.
+   */
   readonly tripletAccuracy: number | null;
 }
 
 /**
- * Measures how well embeddings retrieve an anchor's positive among the positives of all examples. If several anchors
- * have the same positive text, any of these matches counts.
+ * Measures how well embeddings find an anchor's positive among the positives of all examples. If several examples have
+ * the same positive text, finding any of them counts.
  */
 export async function evaluateContrast(
   model: EmbeddingModel,
@@ -45,7 +51,7 @@ export async function evaluateContrast(
   };
 }
 
-/** Returns the cosine of vectors of length 1. */
+/** Returns the cosine similarity of two vectors of length 1. */
 function cosine(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let d = 0; d < a.length; d++) sum += a[d] * b[d];

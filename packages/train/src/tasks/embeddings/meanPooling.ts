@@ -4,15 +4,18 @@ import type { Rows } from "../../data/padRows.ts";
 
 type Inputs = { inputIds: Tensor; attentionMask: Tensor | null };
 
-/** A model that returns its final hidden states from `forward`, or from `hidden` below its head. */
+/** A model that returns its final hidden states: from `forward`, or from `hidden` if `forward` also applies a head. */
 type Hidden = { forward(inputs: Inputs): Tensor } | { hidden(inputs: Inputs): Tensor };
 
-/** An encoder whose hidden states are pooled: from `loadEncoder`, a `SequenceClassifier`, or a `PeftModel` over one. */
+/**
+ * A model whose hidden states are averaged to an embedding: an encoder from `loadEncoder`, a `SequenceClassifier`, or a
+ * `PeftModel` of either.
+ */
 export type EmbeddingModel = TrainableModule & (Hidden | { readonly baseModel: Hidden });
 
 /**
- * Returns normalised embeddings f32 [B, D]: the mean of the final hidden states over each row's tokens, as in
- * sentence-transformers.
+ * Returns an embedding of length 1 for each row, f32 [B, D]: the normalised mean of the final hidden states of its
+ * tokens, as in sentence-transformers.
  */
 export function meanPooling(
   model: EmbeddingModel,
@@ -28,7 +31,7 @@ export function meanPooling(
       attentionMask: attentionMask.includes(0) ? mask : null,
     };
     const rows = "hidden" in encoder ? encoder.hidden(inputs) : encoder.forward(inputs);
-    // Virtual tokens come first and are not part of a text.
+    // Hidden states of virtual tokens come first and are skipped.
     const hidden = slice(rows, { dim: 1, start: rows.shape[1] - length });
     const weights = reshape(to(mask, { dtype: "f32" }), [batchSize, length, 1]);
     const mean = div(sum(mul(hidden, weights), { dim: 1 }), sum(weights, { dim: 1 }));

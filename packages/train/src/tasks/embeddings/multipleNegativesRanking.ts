@@ -5,7 +5,7 @@ import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "../preference/preferenceBatch.ts";
 import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
 
-/** Two matching texts, and optionally one that does not match. */
+/** Two texts that match (anchor and positive), and optionally a text that does not match the anchor (negative). */
 export interface ContrastExample {
   anchor: Pick<Row, "inputIds">;
   positive: Pick<Row, "inputIds">;
@@ -14,13 +14,13 @@ export interface ContrastExample {
 
 /** Options of `multipleNegativesRanking`. */
 export interface MultipleNegativesRankingOptions extends CollateOptions {
-  /** The factor of cosines before the softmax. Default: 20. */
+  /** Factor by which cosine similarities are multiplied before the softmax. Default: 20. */
   scale?: number;
 }
 
 const rankingKeys: OptionKeys<MultipleNegativesRankingOptions> = { ...collateKeys, scale: true };
 
-/** Rows of anchors, then positives, then negatives. */
+/** Token rows of a batch: first all anchors, then all positives, then all negatives. */
 export interface ContrastBatch {
   readonly rows: Rows;
   /** The number of anchors. */
@@ -28,9 +28,9 @@ export interface ContrastBatch {
 }
 
 /**
- * The task of contrastive embedding learning: moves each anchor nearer to its positive than to all other positives and
- * negatives in the batch. The loss is sentence-transformers' MultipleNegativesRankingLoss. Henderson et al. 2017,
- * https://arxiv.org/abs/1705.00652
+ * The task of contrastive learning for embeddings: each anchor should be nearer to its positive than to all other
+ * positives and negatives in the batch. The loss is sentence-transformers' MultipleNegativesRankingLoss. Henderson et
+ * al. 2017, https://arxiv.org/abs/1705.00652
  */
 export function multipleNegativesRanking(
   options: MultipleNegativesRankingOptions,
@@ -60,7 +60,10 @@ export function multipleNegativesRanking(
   };
 }
 
-/** Returns the mean cross-entropy of each anchor's positive among the candidates. `embeddings` is [nB, D]. */
+/**
+ * Returns the mean cross-entropy of choosing each anchor's positive among all positives and negatives. `embeddings` [n,
+ * D] contains the anchors first.
+ */
 function rankingLoss(embeddings: Tensor, count: number, scale: number): Tensor {
   const anchors = slice(embeddings, { dim: 0, start: 0, end: count });
   const candidates = slice(embeddings, { dim: 0, start: count });

@@ -23,14 +23,14 @@ import { tokensOf } from "./preferenceBatch.ts";
 
 /** Options of `distillation`. */
 export interface DistillationOptions extends CollateOptions {
-  /** The model to learn from, with the same vocabulary. */
+  /** The model to imitate. It must have the same vocabulary. */
   teacher: LanguageModel;
   /**
-   * Interpolates between the divergences KL(teacher || student) at 0 (mode-covering) and KL(student || teacher) at 1
-   * (mode-seeking). Default: 0.5, the Jensen-Shannon divergence.
+   * Which divergence to minimise: 0 is KL(teacher || student), which covers all modes; 1 is KL(student || teacher),
+   * which seeks one mode; values between interpolate. Default: 0.5, the Jensen-Shannon divergence.
    */
   beta?: number;
-  /** Divides the logits. Default: 1. */
+  /** Divisor of both models' logits. Default: 1. */
   temperature?: number;
 }
 
@@ -39,10 +39,13 @@ const distillationKeys: OptionKeys<DistillationOptions> = {
   ...({ teacher: true, beta: true, temperature: true } as const),
 };
 
-/** Sum over the last dimension of p (log p - log q). Both arguments are log-probabilities. */
+/** Returns KL(p || q), summed over the last dimension, from log-probabilities p and q. */
 const divergence = (p: Tensor, q: Tensor): Tensor => sum(mul(exp(p), sub(p, q)), { dim: -1 });
 
-/** The divergence of two next-token distributions at each position, from their log-probabilities. */
+/**
+ * Returns the generalised Jensen-Shannon divergence of two next-token distributions at each position, from their
+ * log-probabilities.
+ */
 function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
   if (beta === 0) return divergence(teacher, student);
   if (beta === 1) return divergence(student, teacher);
@@ -55,7 +58,7 @@ function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
 }
 
 /**
- * The task of knowledge distillation: a student learns a teacher's next-token distributions at labelled tokens. The
+ * The task of knowledge distillation: at labelled tokens, a student learns a teacher's next-token distributions. The
  * loss is TRL's generalised Jensen-Shannon divergence. Agarwal et al. 2024, https://arxiv.org/abs/2306.13649
  */
 export function distillation(options: DistillationOptions): OwnTask<LanguageModel, TokenizedExample, Batch> {

@@ -9,11 +9,11 @@ import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./
 
 /** Options of `dpo`. */
 export interface DPOOptions extends CollateOptions {
-  /** Strength of the pull towards the reference; smaller values allow larger differences. Default: 0.1. */
+  /** How strongly the model is kept near the reference model. Smaller values allow larger differences. Default: 0.1. */
   beta?: number;
   /**
-   * "sigmoid" (default; Rafailov et al. 2023, https://arxiv.org/abs/2305.18290), "hinge" (SLiC,
-   * https://arxiv.org/abs/2305.10425) or "ipo" (Azar et al. 2023, https://arxiv.org/abs/2310.12036)
+   * The loss of a pair: "sigmoid" (default; Rafailov et al. 2023, https://arxiv.org/abs/2305.18290), "hinge" (SLiC,
+   * https://arxiv.org/abs/2305.10425) or "ipo" (Azar et al. 2023, https://arxiv.org/abs/2310.12036).
    */
   lossType?: "sigmoid" | "hinge" | "ipo";
   /** The reference model. Default: the trained model without its adapter. */
@@ -23,7 +23,10 @@ export interface DPOOptions extends CollateOptions {
 /** Names of all options of `dpo`. */
 export const dpoKeys: OptionKeys<DPOOptions> = { ...collateKeys, beta: true, lossType: true, referenceModel: true };
 
-/** Returns the loss f32 [B] from how much more than the reference a model prefers the chosen answers, f32 [B]. */
+/**
+ * Computes the loss of each pair, f32 [B]. `delta` [B] is how much more the model prefers the chosen answer than the
+ * reference model does, as a difference of log-probabilities.
+ */
 type Loss = (delta: Tensor, beta: number) => Tensor;
 
 const losses: Readonly<Record<NonNullable<DPOOptions["lossType"]>, Loss>> = {
@@ -33,8 +36,8 @@ const losses: Readonly<Record<NonNullable<DPOOptions["lossType"]>, Loss>> = {
 };
 
 /**
- * Returns the log-probabilities of chosen and rejected answers minus those under the reference, each f32 [B]. With
- * "ipo" they are means over an answer's tokens.
+ * Returns how much more likely the model makes the chosen and the rejected answers than the reference model does:
+ * differences of log-probabilities, each f32 [B]. With "ipo" they are averaged over an answer's tokens.
  */
 export function logRatios(
   caller: string,
@@ -50,8 +53,8 @@ export function logRatios(
 }
 
 /**
- * The task of direct preference optimisation: `new Trainer(model, pairs, { ...dpo(options), ... })` makes the chosen
- * answers more likely than the rejected ones. The loss is TRL's.
+ * The task of direct preference optimisation, which makes chosen answers more likely than rejected ones. The loss is
+ * TRL's. Use it as `new Trainer(model, pairs, { ...dpo(options), ... })`.
  */
 export function dpo(options: DPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
   checkOptions("dpo", options, dpoKeys);

@@ -4,24 +4,27 @@ import type { LanguageModel } from "../languageModel.ts";
 import { type DPOOptions, dpoKeys, logRatios } from "./dpo.ts";
 import { collatePairs, type PreferenceExample } from "./preferenceBatch.ts";
 
-/** Rewards of pairs: beta times the log-probability minus the reference's. */
+/**
+ * Rewards of answer pairs. An answer's reward is beta times the difference between its log-probabilities under the
+ * model and under the reference model.
+ */
 export interface PreferenceEvaluation {
-  /** The mean rewards of chosen and of rejected answers. */
+  /** The mean reward of the chosen answers, and of the rejected ones. */
   readonly chosen: number;
   readonly rejected: number;
   /** `chosen` minus `rejected`. */
   readonly margin: number;
-  /** The share of pairs whose chosen answer has the larger reward. */
+  /** The fraction of pairs whose chosen answer has the larger reward. */
   readonly accuracy: number;
 }
 
 /** Options of `evaluatePreferences`. */
 export interface EvaluatePreferencesOptions extends Omit<DPOOptions, "lossType"> {
-  /** Pairs in a forward pass. Default: 8. */
+  /** Number of pairs in a forward pass. Default: 8. */
   batchSize?: number;
 }
 
-/** Returns the rewards of pairs, as TRL logs them: `rewards/margins` and `rewards/accuracies`. */
+/** Measures the rewards of answer pairs, as TRL logs them (`rewards/margins`, `rewards/accuracies`). */
 export async function evaluatePreferences(
   model: LanguageModel,
   examples: readonly PreferenceExample[],

@@ -6,17 +6,17 @@ import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./
 
 /** Options of `evaluateRewards`. */
 export interface EvaluateRewardsOptions extends CollateOptions {
-  /** Pairs in a forward pass. Default: 8. */
+  /** Number of pairs in a forward pass. Default: 8. */
   batchSize?: number;
 }
 
-/** Rewards of pairs from a reward model. */
+/** Rewards that a reward model gives to pairs of texts. */
 export interface RewardEvaluation {
-  /** The share of pairs whose chosen text has the larger reward. */
+  /** The fraction of pairs whose chosen text has the larger reward. */
   readonly accuracy: number;
-  /** The mean difference between the rewards of chosen and rejected texts. */
+  /** The mean of the chosen text's reward minus the rejected text's. */
   readonly margin: number;
-  /** The mean, minimum and maximum reward of all texts. */
+  /** The mean, minimum and maximum reward of all texts, chosen and rejected. */
   readonly mean: number;
   readonly min: number;
   readonly max: number;
@@ -24,7 +24,7 @@ export interface RewardEvaluation {
 
 const keys: OptionKeys<EvaluateRewardsOptions> = { ...collateKeys, batchSize: true };
 
-/** Measures how well a reward model ranks the texts of pairs, as TRL logs it. */
+/** Measures how well a reward model ranks pairs of texts. The metrics are the ones that TRL logs. */
 export async function evaluateRewards(
   model: RewardModel,
   examples: readonly RewardExample[],

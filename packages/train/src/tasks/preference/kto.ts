@@ -8,18 +8,18 @@ import { type LanguageModel, sequenceLogps, withReference } from "../languageMod
 import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "./preferenceBatch.ts";
 
-/** An answer that is desirable or not. Labels are -100 on the prompt. */
+/** A prompt with an answer that is either desirable or undesirable. The prompt's labels are -100. */
 export interface KTOExample extends TokenizedExample {
   desirable: boolean;
 }
 
 /** Options of `kto`. */
 export interface KTOOptions extends CollateOptions {
-  /** Strength of the pull towards the reference; smaller values allow larger differences. Default: 0.1. */
+  /** How strongly the model is kept near the reference model. Smaller values allow larger differences. Default: 0.1. */
   beta?: number;
-  /** The weight of desirable answers. Default: 1. */
+  /** Weight of desirable answers in the loss. Default: 1. */
   desirableWeight?: number;
-  /** The weight of undesirable answers. Default: 1. */
+  /** Weight of undesirable answers in the loss. Default: 1. */
   undesirableWeight?: number;
   /** The reference model. Default: the trained model without its adapter. */
   referenceModel?: LanguageModel;
@@ -30,15 +30,15 @@ const ktoKeys: OptionKeys<KTOOptions> = {
   ...({ beta: true, desirableWeight: true, undesirableWeight: true, referenceModel: true } as const),
 };
 
-/** Rows of answers, and the same prompts with the answers of the previous rows. */
+/** A batch of prompts with their answers, and of the same prompts with other examples' answers (`mismatched`). */
 export interface KTOBatch {
   readonly answers: Batch;
-  /** Null for a batch of one example, which contains only one answer. */
+  /** Each prompt with the answer of the previous example. Null for a batch of one example. */
   readonly mismatched: Batch | null;
   readonly desirable: readonly boolean[];
 }
 
-/** Returns the number of tokens in an example's prompt: those before its first label. */
+/** Returns the number of tokens in an example's prompt, that is, before its first label. */
 function promptLength({ labels }: TokenizedExample): number {
   const first = labels.findIndex((label) => label !== ignoreIndex);
   return first < 0 ? labels.length : first;
@@ -53,9 +53,9 @@ function mismatch(example: KTOExample, other: KTOExample): TokenizedExample {
 }
 
 /**
- * The task of Kahneman-Tversky optimisation, for single answers that are desirable or not. Mismatched prompts and
- * answers within a batch estimate the divergence from the reference, so use batches of several examples. The loss is
- * TRL's. Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306
+ * The task of Kahneman-Tversky optimisation, for single answers that are desirable or undesirable. Pairing prompts with
+ * other answers of the batch estimates the divergence from the reference model, so use batches of several examples. The
+ * loss is TRL's. Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306
  */
 export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTOBatch> {
   checkOptions("kto", options, ktoKeys);

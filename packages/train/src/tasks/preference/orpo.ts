@@ -27,26 +27,26 @@ import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./
 
 /** Options of `orpo`. */
 export interface ORPOOptions extends CollateOptions {
-  /** The weight of the odds ratio relative to the likelihood of chosen answers. Default: 0.1. */
+  /** Weight of the odds ratio term, relative to the likelihood of the chosen texts. Default: 0.1. */
   beta?: number;
 }
 
 const orpoKeys: OptionKeys<ORPOOptions> = { ...collateKeys, beta: true };
 
-/** log(1 - e^x) for x < 0, also accurate near 0. */
+/** Returns log(1 - e^x) elementwise for x < 0, also accurate near 0. */
 function log1mExp(x: Tensor): Tensor {
   return where(gt(x, tensor(-Math.LN2, { backend: x.storage.backend })), log(neg(expm1(x))), log1p(neg(exp(x))));
 }
 
-/** Returns a batch in which every token is a label, including the prompts'. */
+/** Returns the batch with every token as a label, also in prompts. Padding keeps -100. */
 function wholeTexts(batch: Batch): Batch {
   return { ...batch, labels: batch.inputIds.map((id, i) => (batch.attentionMask[i] === 1 ? id : ignoreIndex)) };
 }
 
 /**
- * The task of odds ratio preference optimisation, which needs no reference model. Increases the likelihood of chosen
- * texts, including prompts, and the odds of chosen answers over rejected ones. The loss is TRL's. Hong et al. 2024,
- * https://arxiv.org/abs/2403.07691
+ * The task of odds ratio preference optimisation, which needs no reference model. It increases the likelihood of the
+ * chosen texts, including prompts, and the odds of chosen answers relative to rejected ones. The loss is TRL's. Hong et
+ * al. 2024, https://arxiv.org/abs/2403.07691
  */
 export function orpo(options: ORPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
   checkOptions("orpo", options, orpoKeys);

@@ -3,29 +3,34 @@ import { type Batch, collate } from "../../data/collate.ts";
 import type { CollateOptions } from "../../data/padRows.ts";
 import type { TokenizedExample } from "../../data/tokenize.ts";
 
-/** Two answers to one prompt: the chosen and the rejected one. Labels are -100 on the prompt. */
+/** A prompt with a chosen and a rejected answer. In both, the prompt's labels are -100. */
 export interface PreferenceExample {
   chosen: TokenizedExample;
   rejected: TokenizedExample;
 }
 
-/** Pads the answers of pairs to one length: first the chosen rows, then the rejected rows. */
+/**
+ * Pads the answers of all pairs to the same length. Rows of chosen answers come first, then rows of rejected answers.
+ */
 export function collatePairs(examples: readonly PreferenceExample[], options: CollateOptions): Batch {
   const rows = [...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)];
   return collate(rows, options);
 }
 
-/** Counts the tokens of texts. */
+/** Returns the total number of tokens in several texts. */
 export function tokensOf(texts: readonly Pick<TokenizedExample, "inputIds">[]): number {
   return texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 }
 
-/** Counts the tokens of pairs. */
+/** Returns the total number of tokens in several pairs of answers. */
 export function tokensOfPairs(examples: readonly PreferenceExample[]): number {
   return tokensOf(examples.flatMap(({ chosen, rejected }) => [chosen, rejected]));
 }
 
-/** Splits values [2B, ...] of such rows into the chosen answers' and the rejected answers' values. */
+/**
+ * Splits a tensor [2B, ...] with one row for each row of `collatePairs` into the values of chosen and of rejected
+ * answers.
+ */
 export function pairsOf(values: Tensor): [chosen: Tensor, rejected: Tensor] {
   const [chosen, rejected] = chunk(values, 2, { dim: 0 });
   return [chosen, rejected];

@@ -6,39 +6,39 @@ import type { OwnTask } from "../ownTask.ts";
 import { logSigmoid } from "./logSigmoid.ts";
 import { pairsOf, tokensOf } from "./preferenceBatch.ts";
 
-/** Two texts: the better and the worse one. */
+/** Two texts of which the chosen one is better than the rejected one. */
 export interface RewardExample {
   chosen: Pick<Row, "inputIds">;
   rejected: Pick<Row, "inputIds">;
-  /** The required difference of their rewards. Default: 0. */
+  /** By how much the chosen text's reward should exceed the rejected text's. Default: 0. */
   margin?: number;
 }
 
-/** A model that returns one value for a text: a `SequenceClassifier` with one label. */
+/** A model that returns one value, the reward, for a text: a `SequenceClassifier` with one label. */
 export interface RewardModel extends TrainableModule {
   forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
 }
 
 /** Options of `reward`. */
 export interface RewardOptions extends CollateOptions {
-  /** The weight of a term that centres rewards at 0. Default: 0; 0.01 is usual. */
+  /** Weight of a loss term that keeps the mean reward of a pair near 0. Usual: 0.01. Default: 0. */
   centerRewardsCoefficient?: number;
 }
 
 const rewardKeys: OptionKeys<RewardOptions> = { ...collateKeys, centerRewardsCoefficient: true };
 
-/** Rows of texts, the chosen ones first, and the margins of the pairs. */
+/** Token rows of the chosen texts, then of the rejected ones, and the margin of each pair. */
 export interface RewardBatch {
   readonly rows: Rows;
   readonly margins: readonly number[];
 }
 
-/** Pads the texts of pairs to one length: first the chosen rows, then the rejected rows. */
+/** Pads the texts of all pairs to the same length. Rows of chosen texts come first, then rows of rejected texts. */
 export function rowsOfPairs(examples: readonly RewardExample[], padding: CollateOptions): Rows {
   return padRows([...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)], padding);
 }
 
-/** Returns the rewards of rows: f32 [B]. Throws for a model with several labels. */
+/** Runs a reward model on rows and returns their rewards, f32 [B]. Throws for a model with several labels. */
 export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSize, length }: Rows): Tensor {
   const backend = backendOf(model);
   const shape = [batchSize, length];
@@ -53,7 +53,7 @@ export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSi
 }
 
 /**
- * The task of reward modelling: the better text of a pair gets the larger reward. The loss is TRL's. Bradley and Terry
+ * The task of reward modelling: a pair's chosen text should get the larger reward. The loss is TRL's. Bradley and Terry
  * 1952, as in Ouyang et al. 2022, https://arxiv.org/abs/2203.02155
  */
 export function reward(options: RewardOptions): OwnTask<RewardModel, RewardExample, RewardBatch> {

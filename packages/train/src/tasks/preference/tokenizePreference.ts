@@ -4,12 +4,15 @@ import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../../data/tokenize.ts";
 import type { PreferenceExample } from "./preferenceBatch.ts";
 
-/** A prompt with a better and a worse answer: texts, or messages of a conversation. */
+/** A prompt with a better (chosen) and a worse (rejected) answer: as texts, or as messages of a conversation. */
 export type PreferenceText =
   | { prompt: string; chosen: string; rejected: string }
   | { prompt: ChatMessage[]; chosen: ChatMessage[]; rejected: ChatMessage[] };
 
-/** Tokenizes a pair. Only the answers' tokens are labels. Conversations are rendered with the chat template. */
+/**
+ * Tokenizes a prompt with its two answers. Only the answers' tokens are labels. Conversations are rendered with the
+ * chat template.
+ */
 export async function tokenizePreference(
   tokenizer: ExampleTokenizer,
   text: PreferenceText,
