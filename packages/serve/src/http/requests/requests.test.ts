@@ -48,7 +48,7 @@ test("other failures have their own statuses and headers", () => {
 describe("the body of a request", () => {
   const limits = { ...defaultLimits, bodyBytes: 10 };
   const inNode = globalThis.process?.getBuiltinModule !== undefined;
-const request = (body: BodyInit | null, headers: Record<string, string> = {}) => {
+  const request = (body: BodyInit | null, headers: Record<string, string> = {}) => {
     const given = { "content-type": "application/json", ...headers };
     return new Request("http://localhost/", { method: "POST", body, headers: given, duplex: "half" } as RequestInit);
   };
