@@ -1,3 +1,3 @@
-// The functions of @huggingface/hub that are used. In the published package, tools/build/bundleHub.ts replaces this
-// file by a bundle of them that runs in Node and in pages.
+// The functions that are used from @huggingface/hub. In the published package, this file is replaced by a bundle of
+// these functions that runs in Node and in pages (see tools/build/bundleHub.ts).
 export { downloadFile, listFiles, modelInfo } from "@huggingface/hub";

@@ -2,8 +2,8 @@ import type { SafetensorsFile } from "@lowrank/core";
 import type { Tie } from "../model/onShapes.ts";
 
 /**
- * Throws if a checkpoint has different values for two tensors that are tied in the model, since the model keeps only
- * one of them. `advice` returns the error message for the two names.
+ * Throws if a checkpoint has different values under two names of a tied tensor, since the model keeps only one tensor.
+ * `advice` returns the error message for the two names.
  */
 export async function checkTies(
   file: SafetensorsFile,

@@ -122,7 +122,8 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Reads all tensors, one after the other, so that only one is in memory twice. If it throws, it first disposes of all.
+ * Reads the tensors one after the other, so that the file's bytes and the converted tensor are in memory together for
+ * only one. If it throws, it first disposes of the tensors read before.
  */
 async function readParameters(
   weights: ModelWeights,

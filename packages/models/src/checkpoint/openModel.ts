@@ -69,8 +69,8 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
 }
 
 /**
- * Reads a classifier's config from a folder, and opens its weights without reading them. The fields of `head` replace
- * those in the config.
+ * Reads a classifier's config from a folder, and opens its weights without reading them. The fields of `head` override
+ * the config's fields.
  */
 export async function openClassifier<Head extends Partial<ClassifierHead>>(
   source: string | URL | ModelFiles,

@@ -1,6 +1,6 @@
 /**
- * Maximum values in a config: of a size, which must be a valid tensor dimension, and of the number of layers, for which
- * code builds lists.
+ * Maximum values in a config. A size must be a valid tensor dimension. The number of layers is limited more, since code
+ * builds lists with an entry per layer.
  */
 const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
 

@@ -23,8 +23,8 @@ export interface Stops {
 }
 
 /**
- * Sorts the stop sequences of both options by kind. Throws for an empty one, and for a value that is neither a text nor
- * a list of token ids.
+ * Sorts the stop sequences of both options by kind. Throws for an empty sequence, and for a value that is neither a
+ * text nor a list of token ids.
  */
 export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptions["stopStrings"] = []): Stops {
   const cut = typeof stop === "string" ? [stop] : stop;

@@ -1,6 +1,6 @@
 import type { TensorLayout } from "./ggufForm.ts";
 
-/** The sizes of routed experts, and the names of the layers of an expert in a Hugging Face folder. */
+/** The sizes of routed experts, and the Hugging Face names of an expert's layers. */
 interface Experts {
   readonly count: number;
   readonly hiddenSize: number;

@@ -8,7 +8,7 @@ export function onShapes<M>(build: (source: ParameterSource) => M): M {
   return withBackend(backend, () => build((_name, shape) => new Parameter(backend.tensor({ shape, dtype: "f32" }))));
 }
 
-/** A tied parameter: an additional name of it, and its first name `of`. */
+/** An additional name of a tied parameter; `of` is the parameter's first name. */
 export interface Tie {
   readonly name: string;
   readonly of: string;

@@ -22,7 +22,7 @@ export type ExpressionName =
   | "concat"
   | "replace";
 
-/** Comparisons of a variable (`x > 5`) or of the elements of a list. */
+/** Comparisons, which can be applied to a variable (`x > 5`) or to a list's elements. */
 export type ComparisonName = "greater" | "less" | "atLeast" | "atMost" | "equal" | "notEqual";
 
 /** Kinds of conditions. */

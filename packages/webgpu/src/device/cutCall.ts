@@ -17,8 +17,8 @@ function shapeOf(shape: Shape, rows: number, count: number): Shape {
 }
 
 /**
- * Cuts a call into several on ranges of rows, so that a kernel can bind each tensor (at most `most` bytes). Returns the
- * call unchanged if it fits already or if its op cannot be cut (`splitOf` is or returns undefined).
+ * Cuts a call into calls on ranges of rows, so that each tensor has at most `most` bytes, which a kernel can bind.
+ * Returns the call unchanged if it fits already, or if its op cannot be cut: `splitOf` is missing or returns undefined.
  */
 export function cutCall<P>(splitOf: SplitOf<P> | undefined, call: Call<P>, most: number): readonly Call<P>[] {
   const { inputs, outputs, params } = call;

@@ -7,7 +7,7 @@ import { mathCode } from "../wgsl/math.ts";
 import { finiteCode, type Guard, guardOf } from "../wgsl/steps.ts";
 import { inParts } from "../wgsl/window.ts";
 
-/** Number of 8-bit codes of a moment that one thread updates: those in one 32-bit word. */
+/** Number of elements that one thread updates. Their 8-bit codes fill one 32-bit word. */
 const each = 4;
 const threads = adam8bitBlockSize / each;
 
@@ -42,7 +42,10 @@ const storeCode = (moment: "m" | "v", values: string, scale: string): string => 
   if (count > 0u) { ${moment}[word] = ${moment}Codes; }
   if (lane == 0u) { ${moment}Scales[block] = ${moment}Scale; }`;
 
-/** Kernel of a step, one block of elements per workgroup. A block has one scale per moment: its largest magnitude. */
+/**
+ * Kernel of an optimiser step. A workgroup updates one block of elements, which has one scale per moment: the moment's
+ * largest magnitude in the block.
+ */
 const stepped = variants((mode: Guard["mode"]) => {
   const tests = mode === "test";
   const [codes, floats]: Binding[] = tests ? ["read u32", "read f32"] : ["write u32", "write f32"];

@@ -154,7 +154,9 @@ export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBack
   { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]), split: byBatch },
 );
 
-/** Returns the values of the uniforms of attention dropout. */
+/**
+ * Returns the uniforms of attention dropout: the generator's state, the drop threshold and the scale of kept weights.
+ */
 const dropOf = ({ p, state }: { readonly p: number; readonly state: Parameters<typeof philoxValues>[0] }) => ({
   ...philoxValues(state),
   ...{ threshold: Math.ceil(p * 2 ** 24), kept: 1 / (1 - p) },

@@ -66,7 +66,7 @@ export const sliceKernel: WebGpuKernel = kernel<typeof slice>(
       );
     const most = gpu.limits.maxStorageBufferBindingSize;
     if (bytesSeen(x) <= most || x.size !== n * inner) return [run(x, out, { first: 0, start, count })];
-    // x is one large array of rows, so each dispatch binds only the range from its first to its last selected row.
+    // x is too large to bind, so each dispatch binds only the range of x from its first to its last selected row.
     return inParts([out], most / Math.max(step, 1) - 2 * alignment, count).map(({ from, rows, tensors: [part] }) => {
       const seen = windowOf(x, (start + from * step) * inner, [(rows - 1) * step + 1, inner]);
       return run(seen.tensor, part, { first: seen.start, start: 0, count: rows });

@@ -92,8 +92,8 @@ ${entry(
   };
 
   /**
-   * Reduces [results, parts] partial results to one value per result. `strides` are the distances between results and
-   * between parts.
+   * Reduces the partial results in x to one value per result. `sizes` are [results, parts], and `strides` the distances
+   * between results and between parts.
    */
   const joined = (x: GpuTensor, out: GpuTensor, sizes: Shape, strides: Shape, gpu: Gpu): readonly Dispatch[] => {
     const [kept, gone] = [0, 1].map((d) => ({ sizes: [sizes[d]], strides: [[strides[d]]] }));

@@ -7,10 +7,7 @@ import { lanes as fewLanes } from "../selfCheck/shrink.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/**
- * Uniforms that describe lanes along a dimension: their number `rows`, their length `n`, and the stride `inner` of
- * their elements.
- */
+/** Uniforms for lanes along a dimension: `rows` lanes of `n` elements each, which are `inner` elements apart. */
 const uniforms = { rows: "u32", n: "u32", inner: "u32" } as const;
 const laneCode = "let start = (row / u.inner) * u.n * u.inner + row % u.inner;";
 const each = (body: string): string =>

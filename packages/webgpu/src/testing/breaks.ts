@@ -21,7 +21,7 @@ function closing(code: string, open: number): number {
   return code.length;
 }
 
-/** Returns the names of the tensors that a kernel binds, with their element types and whether it writes them. */
+/** Returns the tensors that a kernel binds: their names, their element types, and whether the kernel writes them. */
 function bindingsOf(code: string): { name: string; type: string; writes: boolean }[] {
   const declared = code.matchAll(/var<storage, (read|read_write)> (\w+): array<([\w<>]+)>;/g);
   return [...declared].map(([, access, name, type]) => ({ name, type, writes: access === "read_write" }));

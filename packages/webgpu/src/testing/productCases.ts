@@ -59,7 +59,8 @@ export const edgeProducts: readonly ProductCase[] = [
 export const invariantProducts: readonly ProductCase[] = [soft, gpu].flatMap((facts): ProductCase[] => {
   const mode = { ...facts, batchInvariant: true };
   return [
-    // Sums whose parts one thread computes, and sums whose parts several threads compute.
+    // Products for which one thread computes all parts of a sum, and products for which several threads compute one
+    // part each.
     { ...mode, a: [64, 21, 301], w: [301, 70] },
     { ...mode, a: [64, 21, 530], w: [70, 530], transposeB: true, ending: "scaled" },
     { ...mode, a: [3, 301], w: [301, 70], ending: "added" },

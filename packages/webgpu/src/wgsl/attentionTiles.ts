@@ -2,7 +2,7 @@ import type { Binding, Scalar } from "../kernel/shader.ts";
 import { mathCode } from "./math.ts";
 import { dropCode, philoxCode, philoxUniforms } from "./philox.ts";
 
-/** Number of queries, and of keys, in a tile. Each of a workgroup's 64 threads computes 4 queries by 4 keys of it. */
+/** Number of queries, and number of keys, in a tile. A workgroup's 64 threads compute 4 queries by 4 keys each. */
 export const tile = 32;
 
 const chunk = 32;
@@ -24,8 +24,8 @@ export const dropUniforms: Readonly<Record<string, Scalar>> = { ...philoxUniform
 export const maskBinding = (masked: boolean): Record<string, Binding> => (masked ? { mask: "read u32" } : {});
 
 /**
- * WGSL functions of one (query, key) pair: its score from the dot product, whether the query may attend to the key, and
- * its dropout factor.
+ * WGSL functions for a (query, key) pair: `scoreOf` a dot product, `isSeen` (whether the query may attend to the key),
+ * and `factorOf`, the factor of dropout.
  */
 export const pairCode = (masked: boolean, dropped: boolean): string => `${mathCode("exp", "log", "tanh")}
 ${
@@ -114,7 +114,7 @@ export const load = ({ to, binding, base, row0, rows, step, chunk: c, across = f
       ${to}${across ? "[d][r]" : "[r][d]"} = value;
     }`;
 
-/** WGSL that adds the product of the transpose of `left` and `right` to `sums`, a thread's 4 by 4 results. */
+/** WGSL that multiplies the transpose of `left` by `right`, and adds the thread's 4 by 4 results to `sums`. */
 const multiply = (sums: string): string => `
     for (var p = 0u; p < ${chunk}u; p++) {
       let r = vec4f(right[p][x], right[p][x + 1u], right[p][x + 2u], right[p][x + 3u]);
@@ -150,8 +150,8 @@ ${eachChunk(
     workgroupBarrier();`;
 
 /**
- * WGSL that adds the product of the transpose of `left` and each chunk of a matrix to that chunk's sums. `rows(c)`
- * loads chunk c.
+ * For each chunk c of a head, WGSL that loads a tile with `rows(c)`, multiplies the transpose of `left` by it, and adds
+ * the thread's 4 by 4 results to the sums of chunk c.
  */
 export const accumulate = (chunks: number, sums: string, rows: (c: number) => string): string =>
   eachChunk(

@@ -3,7 +3,7 @@ export interface Join {
   /** The name of the WGSL function that computes this reduction. */
   readonly name: string;
   readonly type: "f32" | "i32";
-  /** WGSL of the neutral value (`none`), and of the reduction of two values (`of`). */
+  /** `none` is WGSL of the neutral value; `of` returns WGSL that reduces two values to one. */
   readonly none: string;
   readonly of: (a: string, b: string) => string;
   readonly subgroup: "subgroupAdd" | "subgroupMax";

@@ -122,8 +122,8 @@ function readExperts(fields: JsonFields): Gemma4Experts {
 }
 
 /**
- * Returns the head sizes of full-attention layers, then of sliding-window layers. Throws if they do not fit the other
- * sizes.
+ * Returns the head size, and the number of key and value heads, of full-attention and of sliding-window layers. Throws
+ * if they do not fit the model's other sizes.
  */
 function readHeads(
   fields: JsonFields,

@@ -154,7 +154,7 @@ interface KinTensors {
   readonly normed?: "head" | "heads";
   /** Returns the layouts of additional tensors of a block. Default: none. */
   readonly more?: BlockTensors;
-  /** Returns the layouts of the tensors of a block's MLP or experts. Default: an MLP with a gate. */
+  /** Returns the tensor layouts of a block's MLP or experts. Default: an MLP with a gate. */
   readonly feedForward?: BlockTensors;
 }
 

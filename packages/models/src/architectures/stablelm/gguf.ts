@@ -8,8 +8,7 @@ import type { StableLmConfig } from "./model.ts";
 const norms = { input_layernorm: "attn_norm" };
 
 /**
- * Returns the layouts of the norms of all heads: one weight per head in a Hugging Face folder, one stacked weight in
- * GGUF.
+ * Returns the tensor layouts of the head norms. A Hugging Face folder has one weight per head; GGUF stacks them as one.
  */
 function headNorms(hf: string, gguf: string, count: number, headDim: number): TensorLayout[] {
   return Array.from({ length: count }, (_, index) => ({

@@ -4,7 +4,7 @@ import { bpeTokenizer, preTokenizerOf } from "./bpeTokenizer.ts";
 import { type GgufVocabulary, ggufVocabulary } from "./ggufVocabulary.ts";
 import { mergedLettersTokenizer, sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
 
-/** GGUF keys of the ids of special tokens, by the token's name in tokenizer_config.json. */
+/** The GGUF key of each special token's id, by the token's name in tokenizer_config.json. */
 const specialTokens = {
   bos_token: "tokenizer.ggml.bos_token_id",
   eos_token: "tokenizer.ggml.eos_token_id",

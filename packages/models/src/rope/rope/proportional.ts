@@ -8,7 +8,7 @@ import { type RopeKind, readFactor } from "./ropeKind.ts";
 export interface ProportionalRopeScaling {
   type: "proportional";
   factor: number;
-  /** Fraction of the pairs of a head that rotate. */
+  /** The fraction of a head's pairs that rotate. */
   partialRotaryFactor: number;
 }
 

@@ -6,7 +6,7 @@ import { type ProportionalRopeScaling, proportional } from "./proportional.ts";
 import type { RopeKind } from "./ropeKind.ts";
 import { type YarnRopeScaling, yarn } from "./yarn.ts";
 
-/** The settings of a scaling of rotary embeddings, of any kind. */
+/** The settings of any kind of rotary scaling. */
 export type RopeScaling =
   | DynamicRopeScaling
   | LinearRopeScaling

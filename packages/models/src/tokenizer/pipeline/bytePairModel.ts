@@ -109,7 +109,8 @@ interface Merges {
   readonly ranks: ReadonlyMap<number, number>;
   readonly merged: readonly number[];
   /**
-   * For each merge, the two characters between which it joins: the last of its left and the first of its right token.
+   * The pairs of adjacent characters that some merge joins: the last character of its left token and the first of its
+   * right token.
    */
   readonly joined: ReadonlySet<string>;
 }

@@ -10,9 +10,9 @@ export class TextGrowthError extends Error {
 }
 
 /**
- * Counts the characters that a tokenizer's normalizers and other parts add to one text. NFKC makes at most 18
- * characters of one, and other parts of real tokenizers at most 4, but a malicious chain of replacements could double a
- * text again and again.
+ * Counts the characters that a tokenizer's parts, such as normalizers, add to a text. NFKC turns a character into at
+ * most 18, and other parts of real tokenizers into at most 4. A malicious chain of replacements could double a text
+ * again and again.
  */
 export class Growth {
   readonly #length: number;

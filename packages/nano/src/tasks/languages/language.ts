@@ -27,7 +27,9 @@ export interface Language {
   statements: Record<PlainStatement, Render>;
   /** Converts a request's arguments to the language's notation. Default: they are used unchanged. */
   slots?: (slots: Slots) => Slots;
-  /** Code for whole statements, by family, that cannot be composed of the code of their parts. Default: none. */
+  /**
+   * Code of whole statements, by family, if the codes of statement and expression cannot be combined. Default: none.
+   */
   whole?: Readonly<Record<string, Render>>;
 }
 

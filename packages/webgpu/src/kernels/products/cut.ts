@@ -19,7 +19,10 @@ interface Cut {
   readonly tile: TileName;
   readonly parts: number;
   readonly each: number;
-  /** True if one thread computes all parts of its sums, each separately, and adds them. `parts` is 1 then. */
+  /**
+   * True if the same thread computes all parts of its sums and adds them, instead of a separate kernel. `parts` is 1
+   * then.
+   */
   readonly blocks: boolean;
 }
 

@@ -13,7 +13,10 @@ export interface Operand {
   /** Name of its binding. */
   readonly name: "a" | "w";
   readonly storage: Storage;
-  /** True if a row in memory holds the terms of one sum (it runs along k); false if it holds one term of many sums. */
+  /**
+   * True if a row in memory runs along k, so that it holds the terms of one sum. False if it holds one term of many
+   * sums.
+   */
   readonly alongSum: boolean;
   /** True if the row length in memory is a multiple of four elements. */
   readonly fours: boolean;
