@@ -4,7 +4,7 @@ import type { HalfDType } from "../model/adapter.ts";
 /** The half-precision dtypes, by safetensors name. */
 export const halfDTypes: Readonly<Partial<Record<string, HalfDType>>> = { F16: "f16", BF16: "bf16" };
 
-/** Returns the tensors that are f16 or bf16 in the file but f32 in memory: key to the dtype in the file. */
+/** Finds the tensors that are f16 or bf16 in the file but f32 in memory. Maps their keys to the dtype in the file. */
 export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Map<string, HalfDType> {
   const stored = new Map<string, HalfDType>();
   for (const [key, tensor] of tensors) {

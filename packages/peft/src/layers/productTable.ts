@@ -21,10 +21,7 @@ export class ProductTable {
   /** The kind of the adapter with each index, and the scaling of its product. */
   readonly #kinds: number[] = [];
   readonly #scalings: number[] = [];
-  /**
-   * Number of adapters known to add only a product, and the scaling that all of them have. NaN if their scalings
-   * differ.
-   */
+  /** Number of adapters known to add only a product, and their common scaling (NaN if their scalings differ). */
   #products = 0;
   #scaling = 0;
 

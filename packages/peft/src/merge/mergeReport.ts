@@ -12,8 +12,8 @@ export interface MergeReport extends Partial<OutputDifference> {
   /** Rounding errors of the weights that are not stored in f32. Empty if `safeMerge` is off or all weights are f32. */
   drift: readonly MergeDrift[];
   /**
-   * Output differences of the merged layers, each on its own random inputs. Empty if `verify` is false. Modules
-   * trained in full are included only if they are linear layers, embeddings or norms.
+   * Output differences of the merged layers, each on its own random inputs. Empty if `verify` is false. Modules trained
+   * in full are included only if they are linear layers, embeddings or norms.
    */
   layers: readonly LayerDifference[];
 }

@@ -7,13 +7,13 @@ import type { PromptTokens } from "../prompt/promptTokens.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 
 /**
- * How keys in adapter files begin: `filePrefix` for tensors of one layer, `sharedPrefix` for tensors that several
- * layers share. PEFT's prompt methods do not wrap the model, so their keys begin with `sharedPrefix`.
+ * Prefixes of the keys in adapter files: `filePrefix` for tensors of one layer, `sharedPrefix` for tensors that several
+ * layers share. PEFT's prompt methods do not wrap the model, so their keys have `sharedPrefix`.
  */
 export const filePrefix = "base_model.model.";
 export const sharedPrefix = "base_model.";
 
-/** How keys of a prompt encoder's parameters begin in memory. Adapter files do not contain these parameters. */
+/** Prefix of the keys of a prompt encoder's parameters. Adapter files do not contain these parameters. */
 export const encoderPrefix = "prompt_encoder.";
 
 /** Dtypes with two bytes per element. */

@@ -170,7 +170,7 @@ export class Tuner<M extends Module> extends Module {
     return adapter;
   }
 
-  /** Removes an adapter and frees its tensors. Modules whose last adapter it was lose their wrapper. */
+  /** Removes an adapter and frees its tensors. A module without further adapters loses its wrapper. */
   remove(name: string): void {
     this.checkWhole("delete an adapter", { rows: !this.#active.rows?.names.includes(name) });
     this.#remove(name);
@@ -360,8 +360,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * The tensors outside of modules: shared by an adapter's layers, or currently not in the model because of a swap or
-   * merge.
+   * Also yields what no submodule holds: tensors that an adapter's layers share, and parameters that a swap or merge
+   * has replaced.
    */
   protected override *ownTensors(): Iterable<Tensor> {
     yield* super.ownTensors();

@@ -21,7 +21,7 @@ export interface GetPeftModelOptions extends AddAdapterOptions {
   onWarning?: OnWarning;
 }
 
-/** Names of all options, for the check of unknown ones. */
+/** Names of all options of `AddAdapterOptions`, to reject unknown ones. */
 export const addAdapterKeys: OptionKeys<AddAdapterOptions> = { generator: true, tokenizer: true, signal: true };
 export const getPeftModelKeys: OptionKeys<GetPeftModelOptions> = {
   ...addAdapterKeys,

@@ -97,9 +97,8 @@ const planKeys: OptionKeys<PlanOptions> = {
 
 /**
  * Estimates the memory for fine-tuning and for generation, in bytes of tensors. Builds the model and trains it for one
- * step with shapes only (`meta`). Nothing is computed or allocated, but the estimate equals a real run's. `model`
- * comes from `describeModel` of @lowrank/models. Throws for targets that match nothing, and for sequences that are too
- * long.
+ * step with shapes only (`meta`). Nothing is computed or allocated, but the estimate equals a real run's. `model` comes
+ * from `describeModel` of @lowrank/models. Throws for targets that match nothing, and for sequences that are too long.
  */
 export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
   checkOptions("planMemory", options, planKeys);

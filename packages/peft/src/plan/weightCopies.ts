@@ -9,7 +9,7 @@ const [leastRows, leastSide] = [8, 128];
 
 /**
  * Number of consecutive elements of a weight row that share one scale in 8-bit quantisation. The row length must be a
- * multiple of it.
+ * multiple of 32.
  */
 const byteBlock = 32;
 

@@ -7,8 +7,8 @@ interface EmbeddingModule {
 }
 
 /**
- * Adds noise to the token embeddings during training, which reduces overfitting. Same as in transformers. Jain et al.
- * 2023, https://arxiv.org/abs/2310.05914
+ * Adds random noise to the token embeddings during training (NEFTune), as transformers does. Jain et al. 2023,
+ * https://arxiv.org/abs/2310.05914
  */
 export class Neftune {
   readonly generator: Generator;

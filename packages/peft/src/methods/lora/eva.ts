@@ -133,8 +133,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Returns the configuration with the new ranks. If `adjustScalingFactors` is set, also changes alphas so that
-   * alpha / r stays the same.
+   * Returns the configuration with the new ranks. If `adjustScalingFactors` is set, also changes alphas so that the
+   * scaling alpha / r stays the same.
    */
   #withRanks(targetModules: readonly string[], ranks: ReadonlyMap<string, number>): LoraConfig {
     const config = this.#config;

@@ -70,7 +70,7 @@ export interface LoraOptions extends LayerPeftOptions {
   loraDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: "none" | "all" | "lora_only";
   /**
    * Scales by alpha / √r instead of alpha / r (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default: false.
@@ -86,7 +86,7 @@ export interface LoraOptions extends LayerPeftOptions {
    * ignored, alphas adjusted.
    */
   evaConfig?: Partial<EvaConfig> | null;
-  /** Ranks other than `r`, keyed by the end of a module path or a regular expression for it. */
+  /** Ranks of modules that differ from `r`. Keys match the end of a module path and may be regular expressions. */
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;

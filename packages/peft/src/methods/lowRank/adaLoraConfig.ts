@@ -43,7 +43,7 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   loraDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: "none" | "all" | "lora_only";
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initLoraWeights?: boolean;

@@ -20,18 +20,15 @@ export interface DeloraOptions extends LayerPeftOptions {
   moduleDropout?: number;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Ranks other than `r`, keyed by the end of a module path or a regular expression for it. */
+  /** Ranks of modules that differ from `r`. Keys match the end of a module path and may be regular expressions. */
   rankPattern?: Readonly<Record<string, number>>;
   /** Values of λ that differ from `deloraLambda`, with keys as in `rankPattern`. */
   lambdaPattern?: Readonly<Record<string, number>>;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws
- * for values out of range.
- */
+/** Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws for values out of range. */
 export class DeloraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly deloraLambda: number;

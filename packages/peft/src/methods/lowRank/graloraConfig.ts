@@ -13,7 +13,7 @@ import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `GraloraConfig`. Omitted ones have PEFT's defaults. */
 export interface GraloraOptions extends LayerPeftOptions {
-  /** Sum of the ranks of the k blocks for the same inputs. Default: 32. */
+  /** The total rank. Each of the k x k blocks of the weight has rank r / k. Default: 32. */
   r?: number;
   /** Rank of an additional LoRA for the whole weight. 0: none. Default: 0. */
   hybridR?: number;
@@ -27,14 +27,11 @@ export interface GraloraOptions extends LayerPeftOptions {
   fanInFanOut?: boolean;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of GraLoRA (Jung et al. 2025, https://arxiv.org/abs/2505.20355). Throws
- * for values out of range.
- */
+/** Configuration of GraLoRA (Jung et al. 2025, https://arxiv.org/abs/2505.20355). Throws for values out of range. */
 export class GraloraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly hybridR: number;

@@ -21,8 +21,8 @@ export interface HiraOptions extends LayerPeftOptions {
 }
 
 /**
- * Configuration of HiRA (Huang et al. 2025, https://openreview.net/forum?id=TwJrTz9cRS). Throws
- * for values out of range.
+ * Configuration of HiRA (Huang et al. 2025, https://openreview.net/forum?id=TwJrTz9cRS). Throws for values out of
+ * range.
  */
 export class HiraConfig extends LayerPeftConfig {
   readonly r: number;

@@ -18,14 +18,11 @@ export interface MissOptions extends LayerPeftOptions {
    * depends on the base weight, from zeros. "mini": the variant whose outputs share values, from zeros. Default: true.
    */
   initWeights?: boolean | "bat" | "mini";
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws
- * for values out of range.
- */
+/** Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws for values out of range. */
 export class MissConfig extends LayerPeftConfig {
   readonly r: number;
   readonly missDropout: number;

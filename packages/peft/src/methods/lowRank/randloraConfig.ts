@@ -41,14 +41,11 @@ export interface RandLoraOptions extends LayerPeftOptions {
   randloraAlpha?: number;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of RandLoRA (Albert et al. 2025, https://arxiv.org/abs/2502.00987). Throws
- * for values out of range.
- */
+/** Configuration of RandLoRA (Albert et al. 2025, https://arxiv.org/abs/2502.00987). Throws for values out of range. */
 export class RandLoraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly projectionPrngKey: number;

@@ -8,10 +8,7 @@ export interface LoHaOptions extends LycorisOptions {
   initWeights?: boolean;
 }
 
-/**
- * Configuration of LoHa (Hyeon-Woo et al. 2021, https://arxiv.org/abs/2108.06098). Throws
- * for values out of range.
- */
+/** Configuration of LoHa (Hyeon-Woo et al. 2021, https://arxiv.org/abs/2108.06098). Throws for values out of range. */
 export class LoHaConfig extends LayerPeftConfig {
   readonly r: number;
   readonly alpha: number;

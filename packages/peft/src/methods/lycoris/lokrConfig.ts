@@ -13,8 +13,8 @@ export interface LoKrOptions extends LycorisOptions {
    */
   decomposeBoth?: boolean;
   /**
-   * Wanted smaller factor when input and output sizes are split in two; a near factor is used if it is not a divisor.
-   * -1: both factors near the square root. Default: -1.
+   * Wanted factor when input and output sizes are split into two factors. If it does not divide a size, the factors
+   * nearest to the square root are used, the smaller at most this value. -1: no limit. Default: -1.
    */
   decomposeFactor?: number;
   /**
@@ -24,10 +24,7 @@ export interface LoKrOptions extends LycorisOptions {
   initWeights?: boolean | "lycoris";
 }
 
-/**
- * Configuration of LoKr (Yeh et al. 2023, https://arxiv.org/abs/2309.14859). Throws
- * for values out of range.
- */
+/** Configuration of LoKr (Yeh et al. 2023, https://arxiv.org/abs/2309.14859). Throws for values out of range. */
 export class LoKrConfig extends LayerPeftConfig {
   readonly r: number;
   readonly alpha: number;

@@ -12,7 +12,7 @@ export interface LycorisOptions extends LayerPeftOptions {
   rankDropout?: number;
   /** Probability of skipping the whole adapter of a layer during training. Default: 0. */
   moduleDropout?: number;
-  /** Ranks other than `r`, keyed by the end of a module path or a regular expression for it. */
+  /** Ranks of modules that differ from `r`. Keys match the end of a module path and may be regular expressions. */
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;

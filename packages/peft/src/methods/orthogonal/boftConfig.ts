@@ -18,16 +18,13 @@ export interface BOFTOptions extends LayerPeftOptions {
   boftDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
 }
 
-/**
- * Configuration of BOFT (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Throws
- * for values out of range.
- */
+/** Configuration of BOFT (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Throws for values out of range. */
 export class BOFTConfig extends LayerPeftConfig {
   readonly boftBlockSize: number;
   readonly boftBlockNum: number;

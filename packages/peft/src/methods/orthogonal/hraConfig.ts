@@ -17,14 +17,11 @@ export interface HRAOptions extends LayerPeftOptions {
    * true.
    */
   initWeights?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of HRA (Yuan et al. 2024, https://arxiv.org/abs/2405.17484). Throws
- * for values out of range.
- */
+/** Configuration of HRA (Yuan et al. 2024, https://arxiv.org/abs/2405.17484). Throws for values out of range. */
 export class HRAConfig extends LayerPeftConfig {
   readonly r: number;
   readonly applyGS: boolean;

@@ -16,7 +16,7 @@ export interface OFTOptions extends LayerPeftOptions {
   moduleDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
@@ -41,10 +41,7 @@ export interface OFTOptions extends LayerPeftOptions {
  */
 const mostTerms = 1000;
 
-/**
- * Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws
- * for values out of range.
- */
+/** Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws for values out of range. */
 export class OFTConfig extends LayerPeftConfig {
   readonly r: number;
   readonly oftBlockSize: number;

@@ -20,7 +20,7 @@ export function initWeightsOption(values: readonly (string | boolean)[] = [true,
   return { field: "initWeights", flag: "init-weights", type: "oneOf", values, help: "how the adapter starts" };
 }
 
-/** The flag `--target-modules`. */
+/** The command-line flag `--target-modules`. */
 export const targetsOption: MethodOption = {
   field: "targetModules",
   flag: "target-modules",
@@ -28,7 +28,7 @@ export const targetsOption: MethodOption = {
   help: "all-linear, names such as q_proj,v_proj, or a regular expression over whole paths",
 };
 
-/** The flag `--modules-to-save`. */
+/** The command-line flag `--modules-to-save`. */
 export const modulesToSaveOption: MethodOption = {
   field: "modulesToSave",
   flag: "modules-to-save",
@@ -36,7 +36,7 @@ export const modulesToSaveOption: MethodOption = {
   help: "modules to train and save in full, such as lm_head",
 };
 
-/** The flag `--bias`. */
+/** The command-line flag `--bias`. */
 export const biasOption: MethodOption = {
   field: "bias",
   flag: "bias",
@@ -44,7 +44,7 @@ export const biasOption: MethodOption = {
   help: "biases to train: none, all, or lora_only for adapted layers",
 };
 
-/** The flag `--virtual-tokens`. */
+/** The command-line flag `--virtual-tokens`. */
 export const virtualTokensOption: MethodOption = {
   field: "numVirtualTokens",
   flag: "virtual-tokens",
@@ -53,7 +53,7 @@ export const virtualTokensOption: MethodOption = {
   help: "tokens that are put before sequences",
 };
 
-/** The flag `--init-lora-weights`. The help text lists `values`. */
+/** The command-line flag `--init-lora-weights`. The help text lists `values`. */
 export function initLoraWeightsOption(values: string): MethodOption {
   return {
     field: "initLoraWeights",
@@ -64,7 +64,7 @@ export function initLoraWeightsOption(values: string): MethodOption {
   };
 }
 
-/** The flag `--encoder-hidden-size`. */
+/** The command-line flag `--encoder-hidden-size`. */
 export const encoderHiddenSizeOption: MethodOption = {
   field: "encoderHiddenSize",
   flag: "encoder-hidden-size",
@@ -73,7 +73,7 @@ export const encoderHiddenSizeOption: MethodOption = {
   help: "width inside of what makes the rows",
 };
 
-/** The flag `--rank-dropout`. */
+/** The command-line flag `--rank-dropout`. */
 export const rankDropoutOption: MethodOption = {
   field: "rankDropout",
   flag: "rank-dropout",

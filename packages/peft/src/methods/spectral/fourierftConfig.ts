@@ -22,14 +22,11 @@ export interface FourierFTOptions extends LayerPeftOptions {
    * false.
    */
   initWeights?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of FourierFT (Gao et al. 2024, https://arxiv.org/abs/2405.03003). Throws
- * for values out of range.
- */
+/** Configuration of FourierFT (Gao et al. 2024, https://arxiv.org/abs/2405.03003). Throws for values out of range. */
 export class FourierFTConfig extends LayerPeftConfig {
   readonly nFrequency: number;
   readonly scaling: number;

@@ -15,10 +15,7 @@ export interface IA3Options extends PeftOptions {
   initIa3Weights?: boolean;
 }
 
-/**
- * Configuration of (IA)³ (Liu et al. 2022, https://arxiv.org/abs/2205.05638). Throws
- * for values out of range.
- */
+/** Configuration of (IA)³ (Liu et al. 2022, https://arxiv.org/abs/2205.05638). Throws for values out of range. */
 export class IA3Config extends PeftConfig {
   readonly feedforwardModules: readonly string[] | string | null;
   readonly fanInFanOut: boolean;

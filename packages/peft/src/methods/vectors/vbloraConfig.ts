@@ -26,14 +26,11 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   initVectorBankBound?: number;
   /** The standard deviation of the initial logits. Default: 0.1. */
   initLogitsStd?: number;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
-/**
- * Configuration of VB-LoRA (Li et al. 2024, https://arxiv.org/abs/2405.15179). Throws
- * for values out of range.
- */
+/** Configuration of VB-LoRA (Li et al. 2024, https://arxiv.org/abs/2405.15179). Throws for values out of range. */
 export class VBLoRAConfig extends LayerPeftConfig {
   readonly r: number;
   readonly numVectors: number;

@@ -27,16 +27,13 @@ export interface VeraOptions extends LayerPeftOptions {
   dInitial?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Biases of the base model that also train: none, all, or the adapted layers'. Default: "none". */
+  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
 }
 
-/**
- * Configuration of VeRA (Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454). Throws
- * for values out of range.
- */
+/** Configuration of VeRA (Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454). Throws for values out of range. */
 export class VeraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly projectionPrngKey: number;
