@@ -1,32 +1,39 @@
 import type { Tensor } from "../engine/tensor.ts";
 import type { Input } from "./input.ts";
 
-/** One way of calling a function, for which every backend must return the same result as the reference. */
+/**
+ * A test case: one call of a function, for which every backend must return the same result as the reference backend.
+ */
 export interface OpCase {
   readonly name?: string;
   readonly inputs: readonly Input[];
-  /** Calls the function. In-place functions return the tensors they wrote to. */
+  /** Calls the function. For in-place functions it returns the tensors that were written to. */
   readonly run: (inputs: Tensor[]) => Tensor | readonly Tensor[];
   /** Positions of inputs whose gradients are compared. Default: all f32 ones. */
   readonly gradients?: readonly number[];
-  /** Largest error, relative to the largest entry of a tensor. Default 1e-5, about 80 units in the last place. */
+  /**
+   * Largest error allowed, relative to the tensor's largest entry. Default 1e-5, about 80 units in the last place of
+   * f32.
+   */
   readonly tolerance?: number;
 }
 
-/** Cases of each of the named functions. */
+/** The test cases of each named function. */
 export type Cases<Name extends string> = { readonly [K in Name]: readonly OpCase[] };
 
 type Options = Omit<Input, "shape">;
 
-/** An f32 input. */
+/** Describes an f32 input of a test case. */
 export const x = (shape: readonly number[], options: Options = {}): Input => ({ shape, ...options });
 
-/** An i32 input with elements from 0 to `size` - 1. */
+/** Describes an i32 input of a test case with random elements from 0 to `size` - 1. */
 export const index = (shape: readonly number[], size: number): Input => ({ shape, dtype: "i32", high: size });
 
 const awkward = [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 1e30, -1e30, 1e-30, 1e-42, 100, -100, 88.5, -103];
 
-/** Cases of an elementwise function: a scalar, an empty tensor, odd sizes, several dimensions, and special values. */
+/**
+ * Test cases of an elementwise function: a scalar, an empty tensor, odd sizes, several dimensions, and special values.
+ */
 export function unaryCases(f: (x: Tensor) => Tensor, options: Options = {}): OpCase[] {
   const shapes = [[], [0], [1], [3], [2, 3, 5], [37]];
   const run = ([a]: Tensor[]) => f(a);
@@ -63,7 +70,7 @@ const broadcasts = [
   [[0, 3], [3]],
 ] as const;
 
-/** Cases of a broadcasting function: every kind of broadcast from either side, and pairs of special values. */
+/** Test cases of a broadcasting function: each kind of broadcast of either operand, and pairs of special values. */
 export function binaryCases(
   f: (x: Tensor, y: Tensor) => Tensor,
   left: Options = {},
@@ -82,7 +89,7 @@ export function binaryCases(
   ];
 }
 
-/** Cases of a function with equal inputs and several ways to call it. */
+/** Returns a test case for each of several ways to call a function, all with the same inputs. */
 export function calls(
   inputs: readonly Input[],
   ...runs: ((...inputs: Tensor[]) => Tensor | readonly Tensor[])[]
@@ -90,7 +97,7 @@ export function calls(
   return runs.map((f) => ({ inputs, run: (tensors) => f(...tensors) }));
 }
 
-/** Returns the cases with gradients compared only for the inputs at these positions. */
+/** Returns test cases in which gradients are compared only for the inputs at the positions `gradients`. */
 export function withGradients(gradients: readonly number[], cases: readonly OpCase[]): OpCase[] {
   return cases.map((opCase) => ({ ...opCase, gradients }));
 }

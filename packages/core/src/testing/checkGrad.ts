@@ -13,15 +13,15 @@ import { expectClose } from "./expectClose.ts";
 
 /** Options of `checkGrad`. */
 export interface CheckGradOptions {
-  /** Step of the finite differences. Default 0.02: four points in f32 then give about 5 digits. */
+  /** Step of the finite differences. Default 0.02: with four points, f32 values then give about 5 digits. */
   step?: number;
-  /** Largest error, relative to the largest entry of a gradient. Default 1e-3. */
+  /** Largest error allowed, relative to the gradient's largest entry. Default 1e-3. */
   tolerance?: number;
-  /** The order of the gradients to check. 2 also checks the gradients of the gradients. Default 1. */
+  /** 1 checks gradients, 2 also checks gradients of gradients. Default 1. */
   order?: 1 | 2;
   /** Positions of inputs whose gradients are checked. Default: all f32 ones. */
   inputs?: readonly number[];
-  /** The number of elements checked in each input, spread evenly. Default: all. */
+  /** Number of elements to check in each input, spread evenly. Default: all. */
   elements?: number;
 }
 
@@ -33,14 +33,14 @@ function leafOf(t: Tensor): Tensor {
   return leaf;
 }
 
-/** Returns the f32 outputs of a function, as one list. */
+/** Calls a function and returns its f32 outputs as a list. */
 function outputs(fn: Fn, inputs: readonly Tensor[]): Tensor[] {
   return [fn(...inputs)].flat().filter((t): t is Tensor => t.dtype === "f32");
 }
 
 /**
- * Returns `count` positions of a range, or all. Multiples of the golden ratio are spread evenly, also over the columns
- * of a matrix.
+ * Returns `count` of the positions 0..length-1, spread evenly, or all if there are not more. They are multiples of the
+ * golden ratio, so that they are also spread over the columns of a matrix.
  */
 function spread(length: number, count: number): number[] {
   if (count >= length) return Array.from({ length }, (_, at) => at);
@@ -49,8 +49,8 @@ function spread(length: number, count: number): number[] {
 }
 
 /**
- * Compares the gradients of `fn`, for randomly weighted outputs, with finite differences between points near the
- * inputs. Throws at the first value that differs. `fn` must be smooth within 2 steps of the inputs.
+ * Checks the gradients of `fn` against finite differences, for a weighted sum of its outputs with random weights.
+ * Throws at the first value that differs. `fn` must be smooth within 2 steps of the inputs.
  */
 export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: CheckGradOptions = {}): Promise<void> {
   checkOptions("checkGrad", options, { step: true, tolerance: true, order: true, inputs: true, elements: true });

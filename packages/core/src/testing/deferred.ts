@@ -4,8 +4,8 @@ import { hostBackend } from "./hostBackend.ts";
 import type { Loops } from "./primitiveKernels.ts";
 
 /**
- * Returns a backend that records work and runs it in order at the next read, as a GPU does. Reads are asynchronous, and
- * an error that depends on data is thrown at the next read. It has the reference's kernels.
+ * Returns a backend for tests that works like a GPU: it only records work, and runs it in order at the next read, which
+ * is asynchronous and throws errors that depend on data. It runs each op by the reference loops.
  */
 export function deferred(): Backend {
   // Loops that are not an op (a write by a function) run at once, because they may read values that change later.

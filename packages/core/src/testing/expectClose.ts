@@ -1,14 +1,14 @@
 import { formatShape, type Shape, sameShape, stridesOf } from "../layout/shape.ts";
 
-/** Values with their shape. */
+/** The values of a tensor, and its shape. */
 export interface Numbers {
   readonly shape: Shape;
   readonly data: ArrayLike<number>;
 }
 
 /**
- * Throws unless every value differs from the expected one by at most `tolerance` times the largest finite expected
- * magnitude. Infinities must agree, and NaN equals only NaN.
+ * Throws unless each value is within `tolerance` of the expected one, relative to the largest finite expected
+ * magnitude. Infinities must be equal, and NaN must be where NaN is expected.
  */
 export function expectClose(what: string, actual: Numbers, expected: Numbers, tolerance: number): void {
   if (!sameShape(actual.shape, expected.shape)) {

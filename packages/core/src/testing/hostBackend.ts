@@ -8,12 +8,12 @@ import {
 } from "../backends/backend.ts";
 import type { Loops } from "./primitiveKernels.ts";
 
-/** The settings in which the test backends differ. */
+/** Options in which the backends for tests differ. */
 interface HostBackendOptions {
   readonly name: string;
-  /** Records work and runs it at the next read. */
+  /** If true, work is only recorded, and runs at the next read. */
   readonly deferred: boolean;
-  /** Returns the loops of an op, or undefined if the op runs as its composition. */
+  /** Returns the plain loops of an op, or undefined if the op must run as its composition of other ops. */
   readonly loopsOf: <P>(op: BackendOp<P>, inputs: readonly TensorSpec[]) => Loops | undefined;
 }
 
@@ -22,10 +22,10 @@ interface Block extends Buffer {
   freed: boolean;
 }
 
-/** Fills every byte of uninitialised or freed memory: such floats are NaN, and such i32 are -1. */
+/** The byte that fills uninitialised and freed memory: reading it gives NaN as f32, and -1 as i32. */
 const poison = 0xff;
 
-/** Returns a copy of parameters, because the caller may change them before recorded work runs. */
+/** Returns a copy of an op's parameters, because the caller may change them before the recorded op runs. */
 function snapshot<T>(value: T): T {
   if (Array.isArray(value)) return value.map(snapshot) as T;
   if (ArrayBuffer.isView(value)) return structuredClone(value);
@@ -33,7 +33,7 @@ function snapshot<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, snapshot(one)])) as T;
 }
 
-/** Returns a backend for tests, in host memory. Throws if a freed buffer is used. */
+/** Returns a backend for tests, with buffers in host memory. Throws if a freed buffer is used. */
 export function hostBackend({ name, deferred, loopsOf }: HostBackendOptions): Backend {
   let recorded: (() => void)[] = [];
   const run = (work: () => void): void => {

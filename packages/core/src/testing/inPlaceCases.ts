@@ -25,7 +25,10 @@ const adam = { lr: 0.05, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, s
 const lion = { lr: 0.05, beta1: 0.9, beta2: 0.99, weightDecay: 0.1 };
 const sgd = { lr: 0.1, weightDecay: 0.01, momentum: 0.9, dampening: 0, nesterov: true, first: false };
 
-/** Returns a case of a function that writes into its inputs. The inputs at positions `written` are its results. */
+/**
+ * Returns a test case of a function that writes into its inputs. The inputs at the positions `written` count as
+ * results.
+ */
 function inPlace(
   inputs: readonly Input[],
   f: (...inputs: Tensor[]) => unknown,
@@ -39,8 +42,9 @@ function inPlace(
 }
 
 /**
- * Returns cases of a step with a guard. "obey" gets an open and a closed guard. "test" gets a finite step, and a step
- * that the huge rate `wild` makes non-finite. The results are the guard and all tensors that the step may write.
+ * Returns test cases of an optimiser step with a guard: "obey" with a finite and with a non-finite guard, and "test"
+ * with a finite step and with one that the huge learning rate `wild` makes non-finite. The guard and all tensors that
+ * the step may write count as results.
  */
 function guarded(
   inputs: readonly Input[],
@@ -60,7 +64,7 @@ function guarded(
   });
 }
 
-/** Cases of functions that write into their inputs, and of functions that process gradients as a whole. */
+/** Test cases of functions that write into their inputs, and of `gradNorm` and `clipToNorm`. */
 export const inPlaceCases: Cases<Name> = {
   adagradStep: [
     inPlace(

@@ -5,21 +5,27 @@ import type { DType } from "../layout/dtype.ts";
 import { type Shape, sizeOf } from "../layout/shape.ts";
 import type { Generator } from "../random/random.ts";
 
-/** The specification of one input of a test. */
+/** The description of one input tensor of a test case. */
 export interface Input {
   readonly shape: Shape;
   /** The input's dtype. Default f32. */
   readonly dtype?: DType;
   /** The elements. Default: random. */
   readonly values?: readonly number[];
-  /** Range of random elements: -2 to 2 for floats, 0 to 2 (exclusive) for integers and bool. */
+  /**
+   * Lower bound of random elements. Default: -2 for floats, 0 for integers and bool. `high`, the exclusive upper bound,
+   * is 2 by default.
+   */
   readonly low?: number;
   readonly high?: number;
-  /** Random elements keep a distance from this point, at which the function has a kink. */
+  /** A point where the function is not smooth. Random elements are at least 0.1 away from it. */
   readonly kink?: number;
-  /** Gives elements 0.1 apart, in random order, from this value on, so that no two are nearly equal. */
+  /** If given, the elements start at this value and are 0.1 apart, in random order, so that no two are almost equal. */
   readonly distinctFrom?: number;
-  /** Converts the tensor to the function's argument, such as a packed weight. It also gets the elements. */
+  /**
+   * Converts the tensor to the argument that the function gets, such as a packed weight. `values` are the tensor's
+   * elements.
+   */
   readonly store?: (t: Tensor, values: Float32Array) => Tensor;
 }
 
@@ -35,7 +41,7 @@ function floats(input: Input, generator: Generator): Float32Array {
   return out.map((v) => (Math.abs(v - kink) < 0.1 ? kink + (v < kink ? -0.1 : 0.1) : v));
 }
 
-/** Returns the elements of an input, before the conversion to its dtype. */
+/** Returns the elements of an input as f32 or i32, before they are converted to the input's dtype. */
 export function inputValues(input: Input, generator: Generator): Float32Array | Int32Array {
   const { shape, dtype = "f32", values, low = 0, high = 2 } = input;
   if (values) return dtype === "i32" ? Int32Array.from(values) : Float32Array.from(values);
@@ -45,7 +51,7 @@ export function inputValues(input: Input, generator: Generator): Float32Array | 
   return out;
 }
 
-/** Returns a tensor with the given elements, stored as the input specifies. */
+/** Creates the tensor of an input from its elements, and converts it with the input's `store`. */
 export function makeInput(
   { shape, dtype = "f32", store }: Input,
   values: Float32Array | Int32Array,

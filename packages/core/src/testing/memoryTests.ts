@@ -15,8 +15,8 @@ interface MemoryTest {
 }
 
 /**
- * Returns tests of a backend's memory, on which ops rely: filling, writing and reading in order, and errors that depend
- * on data.
+ * Returns tests of what ops need from a backend's memory: that fills, writes and reads happen in order, and that errors
+ * in data are reported.
  */
 export function memoryTests(backend: Backend): MemoryTest[] {
   const bytesOf = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
@@ -110,7 +110,7 @@ export function memoryTests(backend: Backend): MemoryTest[] {
   }).map(([name, test]) => ({ name: `memory: ${name}`, run: leavesNothing(test) }));
 }
 
-/** Throws unless a tensor has these values. Frees it. */
+/** Throws unless a tensor has the values `data`. Frees the tensor. */
 async function holds(t: Tensor, data: readonly number[]): Promise<void> {
   const [shape, actual] = [t.shape, await t.data()];
   t.dispose();

@@ -52,7 +52,7 @@ const row = x([16]);
 const [q, kv] = [x([2, 5, 4, 8]), x([2, 7, 2, 8])];
 const tables = [x([9, 4], { low: -1, high: 1 }), x([9, 4], { low: -1, high: 1 })];
 const lora = [x([3, 5, 12]), x([10, 12]), x([4, 12]), x([10, 4])];
-/** A batch of 5 rows, of 3 vectors each, for pairs of ranks 4 and 3. */
+/** The inputs y and x of `lowRankRows`: a batch of 5 rows of 3 vectors each. */
 const batch = [x([5, 3, 10]), x([5, 3, 14])];
 const factors = [x([4, 14]), x([10, 4]), x([3, 14]), x([10, 3])];
 const rowsOfPairs = { rows: [[3, 1, 2], [0]], scalings: [2, 0.5] };
@@ -65,7 +65,7 @@ const labels: Input = {
   values: Array.from({ length: 24 }, (_, i) => (i % 5 ? i % 13 : -100)),
 };
 
-/** Returns cases of 8-bit products, which have no gradient, for pairs of shapes of x and W. */
+/** Returns test cases of `linearInt8`, which has no gradient, for alternating shapes of x and W. */
 function int8Cases(...shapes: number[][]): OpCase[] {
   if (shapes.length === 0) return [];
   const [left, right, ...rest] = shapes;
@@ -75,8 +75,8 @@ function int8Cases(...shapes: number[][]): OpCase[] {
 }
 
 /**
- * Returns cases with rows of three sequences. Their pages of 4 are scattered in a pool of 9; entries of -1 are never
- * read.
+ * Returns test cases of paged attention for rows of three sequences, whose pages of 4 positions are scattered in a pool
+ * of 9 pages. Entries of -1 in a page table are never read.
  */
 function pagedCases(...functions: ((...tensors: Tensor[]) => Tensor)[]): OpCase[] {
   const pool = x([9, 4, 2, 8]);
@@ -90,7 +90,10 @@ function pagedCases(...functions: ((...tensors: Tensor[]) => Tensor)[]): OpCase[
   ].map((c) => ({ ...c, gradients: [] }));
 }
 
-/** Returns the gradients of attention, given the output and log-sum-exp computed from q, k and v. */
+/**
+ * Computes the gradients of attention by its backward op, which also gets the output and the log-sum-exp of the forward
+ * op.
+ */
 function backwardOfAttention(
   dout: Tensor,
   q: Tensor,
@@ -104,7 +107,7 @@ function backwardOfAttention(
   return f.attentionBackward(dout, q, k, v, out, lse, ...rest, params);
 }
 
-/** Returns the first position of each token's document, for rows of documents of these lengths. */
+/** Returns the input `starts` of `documentAttention`, for rows that consist of documents of the given lengths. */
 function startsOf(...rows: readonly (readonly number[])[]): Input {
   const values = rows.flatMap((lengths) => {
     let start = 0;
@@ -116,7 +119,7 @@ function startsOf(...rows: readonly (readonly number[])[]): Input {
   return { shape: [rows.length, values.length / rows.length], dtype: "i32", values };
 }
 
-/** Returns the gradients of attention within documents, given the results computed from q, k and v. */
+/** Computes the gradients of `documentAttention` by its backward op, which also gets the outputs of the forward op. */
 function backwardOfDocuments(
   dout: Tensor,
   q: Tensor,
@@ -129,17 +132,17 @@ function backwardOfDocuments(
   return f.documentAttentionBackward(dout, q, k, v, out, lse, starts, params);
 }
 
-/** Rows of documents that are shorter and longer than the tiles of kernels. */
+/** `starts` of rows whose documents are shorter and longer than the tiles of kernels. */
 const documents = [startsOf([1, 4], [3, 2]), startsOf([25, 9, 280, 1, 2, 13])] as const;
 const manyTokens = [x([1, 330, 2, 4]), x([1, 330, 1, 4]), x([1, 330, 1, 4])];
 
-/** Returns the gradient of cross-entropy, given the rows' log-sum-exp of the logits. */
+/** Computes the gradient of cross-entropy by its backward op, which also gets the sums that the forward op returns. */
 function backwardOfCrossEntropy(dloss: Tensor, logits: Tensor, labels: Tensor, params: f.CrossEntropyParams): Tensor {
   const [, sums] = crossEntropyWithRows(logits, labels, params);
   return f.crossEntropyBackward(dloss, logits, labels, sums, params);
 }
 
-/** Cases of the fused functions of language models. */
+/** Test cases of fused functions that language models use, such as attention. */
 export const modelCases: Cases<Name> = {
   attention: [
     ...calls(

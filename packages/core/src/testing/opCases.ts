@@ -11,7 +11,7 @@ import { windowCases } from "./windowCases.ts";
 
 type Functions = typeof f;
 
-/** The names of all public functions of tensors. `ropeTables` takes no tensor. */
+/** The names of all public functions that take a tensor. */
 export type FunctionName = Exclude<
   { [K in keyof Functions]: Functions[K] extends (...args: never[]) => unknown ? K : never }[keyof Functions],
   "ropeTables"
@@ -55,7 +55,7 @@ const reductionCases = (
   ...calls([x([], options)], (t) => reduce(t)),
 ];
 
-/** Reductions of distinct values, which never tie, and of special values. */
+/** Cases of a reduction to extrema: of distinct values, so that no two are equal, and of special values. */
 const extremaCases = (reduce: (x: Tensor, options?: f.ReduceOptions) => Tensor): OpCase[] => [
   ...reductionCases(reduce, { distinctFrom: -4 }),
   ...[0, 1]
@@ -82,12 +82,12 @@ const alongCases = (pick: (x: Tensor, options?: f.AlongOptions) => Tensor): OpCa
   },
 ];
 
-/** Logits with ties, and with rows from which no token can be sampled. */
+/** Logits with equal values, and with rows from which no token can be sampled. */
 const logits = x([4, 5], {
   values: [1, 3, 3, -Infinity, 2, 0, Number.NaN, 9, 1, 2, -1, Infinity, 4, 0, 1, -Infinity, -4, -2, -8, -Infinity],
 });
 
-/** Cases of every public function. A function without an entry does not compile. */
+/** Test cases of every public function. It does not compile if a function has no entry. */
 export const opCases: Cases<FunctionName> = {
   ...inPlaceCases,
   ...modelCases,

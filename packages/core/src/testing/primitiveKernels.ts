@@ -2,10 +2,13 @@ import type { BackendOp, TensorSpec, View } from "../backends/backend.ts";
 import { collapse, forEachRow } from "../layout/broadcast.ts";
 import { broadcastStrides, sizeOf } from "../layout/shape.ts";
 
-/** The loops of one op. */
+/** A function that computes one op in plain loops. */
 export type Loops = (inputs: View[], outputs: View[], params: never) => void;
 
-/** Computes out[m, n] = a b, for a [m, k] or its transpose and b [k, n] or its transpose. It sums in f64. */
+/**
+ * Multiplies two matrices: out[m, n] = a b, for a stored as [m, k] or its transpose, and b as [k, n] or its transpose.
+ * Sums are in f64. `ia`, `ib` and `io` are the offsets of the matrices.
+ */
 function multiply(a: View, ia: number, b: View, ib: number, out: View, io: number, flags: Flags): void {
   const { m, n, k, transposeA, transposeB } = flags;
   const left = new Float64Array(k);
@@ -50,7 +53,7 @@ function matmul([a, b]: View[], [out]: View[], { transposeA = false, transposeB 
   });
 }
 
-/** Combines each element of x, in order, with its element of the result. */
+/** Reduces x to the shape of `out`: joins each element of x, in order, with the result that it belongs to. */
 function reduce(x: View, out: View, start: number, join: (sum: number, element: number) => number): void {
   const steps = broadcastStrides(out.shape, x.shape);
   const results = new Float64Array(out.size).fill(start);
@@ -70,14 +73,16 @@ function reduce(x: View, out: View, start: number, join: (sum: number, element: 
 
 const sum = (a: number, b: number): number => a + b;
 
-/** Loops that differ from the op's `ref`. */
+/** Loops for ops whose `ref` this backend does not use. */
 const ownLoops: Readonly<Record<string, Loops>> = {
   matmul,
   sumToShape: ([x], [out]) => reduce(x, out, 0, sum),
   amax: ([x], [out]) => reduce(x, out, -Infinity, Math.max),
 };
 
-/** The ops from which all others can be composed. Products are only of f32 here. */
+/**
+ * The names of the primitives: the ops from which all other ops can be composed. Their products take only f32 weights.
+ */
 export const primitiveNames: ReadonlySet<string> = new Set([
   ...["add", "mul", "div", "maximum", "pow", "affine"],
   ...["exp", "log", "sqrt", "sin", "cos", "tanh", "erf"],
@@ -87,7 +92,7 @@ export const primitiveNames: ReadonlySet<string> = new Set([
   ...["gather", "scatterAdd", "indexSelect", "quantize4bit"],
 ]);
 
-/** Returns the loops of a primitive. Undefined for other ops, and for products with weights that are not f32. */
+/** Returns the loops of a primitive op, or undefined for other ops and for products with weights that are not f32. */
 export function primitiveLoops<P>(op: BackendOp<P>, inputs: readonly TensorSpec[]): Loops | undefined {
   if (!primitiveNames.has(op.name) || (op.name === "matmul" && inputs[1].dtype !== "f32")) return undefined;
   return ownLoops[op.name] ?? (op.ref as Loops | undefined);

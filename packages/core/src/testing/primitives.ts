@@ -3,8 +3,8 @@ import { hostBackend } from "./hostBackend.ts";
 import { primitiveLoops } from "./primitiveKernels.ts";
 
 /**
- * Returns a backend with kernels only for `primitiveNames`, so that every other op runs as its composition. It shows
- * the minimum that a new backend needs, and tests compositions.
+ * Returns a backend for tests that has kernels only for `primitiveNames`; all other ops run as compositions of these.
+ * It shows the least that a new backend must implement, and it tests the compositions.
  */
 export function primitives(): Backend {
   return hostBackend({ name: "primitives", deferred: false, loopsOf: primitiveLoops });

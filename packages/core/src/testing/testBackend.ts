@@ -18,14 +18,14 @@ import { prepareStored } from "./weightCases.ts";
 /** A test of the conformance suite. */
 export interface BackendTest {
   readonly name: string;
-  /** The reason why the backend declines the test. A test with a reason must not be run. */
+  /** The reason why the backend cannot pass the test, from `declines`. Skip such a test. */
   readonly declined?: string;
   readonly run: () => Promise<void>;
 }
 
 /** Options of `testBackend`. */
 export interface TestBackendOptions {
-  /** Functions that the backend cannot run, with reasons. */
+  /** Public functions that the backend cannot run, with the reasons. */
   declines?: Partial<Record<FunctionName, string>>;
 }
 
@@ -35,9 +35,9 @@ interface Outcome {
 }
 
 /**
- * Returns the conformance suite. In every case of every public function, values and gradients must agree with the
- * reference backend, and all memory must be freed. Tests of the backend's memory follow. Pass each test to your runner:
- * `it(name, run)`.
+ * Returns the conformance suite for a backend. For each case of each public function, it compares values and gradients
+ * with the reference backend and checks that all memory is freed. Tests of the backend's memory follow. Pass each test
+ * to your test runner: `it(name, run)`.
  */
 export function testBackend(backend: Backend, options: TestBackendOptions = {}): BackendTest[] {
   checkOptions("testBackend", options, { declines: true });
@@ -82,7 +82,7 @@ async function runCase(backend: Backend, { inputs, run, gradients: chosen }: OpC
   return outcome;
 }
 
-/** Returns the gradients of the outputs' sum, with each element weighted at random. */
+/** Returns the gradients of `leaves`, for a sum of all elements of the outputs with random weights. */
 function pullBack(outputs: Tensor[], leaves: Tensor[], generator: Generator, backend: Backend): Tensor[] {
   const total = outputs
     .map((y) => {

@@ -9,14 +9,14 @@ import { Generator } from "../random/random.ts";
 import type { BackendTest } from "./testBackend.ts";
 import { prepareStored, storedWeights, wideStoredWeights } from "./weightCases.ts";
 
-/** Rows `first` to `first + count - 1` of m rows. */
+/** A part of the m rows of x: `count` rows from row `first` on. */
 interface Part {
   readonly m: number;
   readonly first: number;
   readonly count: number;
 }
 
-/** Random sizes and tensors of a test. */
+/** Draws random sizes and tensors for a test. */
 class Draws {
   readonly #generator: Generator;
   readonly #backend: Backend;
@@ -37,24 +37,24 @@ class Draws {
     return choices[this.int(0, choices.length - 1)];
   }
 
-  /** Returns row counts around the sizes of tiles, and larger ones. */
+  /** Draws m, often near the number of rows that a kernel's tile holds, and a part of the m rows. */
   part(): Part {
     const m = this.int(1, this.of([20, 70]));
     const first = this.int(0, m - 1);
     return { m, first, count: this.int(1, m - first) };
   }
 
-  /** Returns a number of columns: odd, a multiple of four, or more than a tile has. */
+  /** Draws a number of columns: odd, a multiple of four, or more than a kernel's tile has. */
   columns(): number {
     return this.of([this.int(1, 40), 97]);
   }
 
-  /** Returns a number of summed elements, in one block or several. */
+  /** Draws the length of the sums in a product: one or several blocks of a kernel. */
   depth(): number {
     return this.of([this.int(1, 70), 192, 383, 384, 385, 576, 1000]);
   }
 
-  /** Returns a number of summed elements in whole blocks of 32. Panels of weights hold 128 blocks. */
+  /** Draws the length of the sums in a product, a multiple of 32. Panels of packed weights hold 128 blocks of 32. */
   blocks(): number {
     return 32 * this.of([1, 3, 12, 18, 30, 131]);
   }
@@ -63,7 +63,7 @@ class Draws {
     return randn(shape, { generator: this.#generator, backend: this.#backend });
   }
 
-  /** Returns a weight [n, k] in a format. */
+  /** Draws a weight [n, k] and stores it in a format of `storedWeights`. */
   async weight(format: string, n: number, k: number): Promise<Tensor> {
     const w = this.normal(n, k);
     return format === "f32"
@@ -77,7 +77,7 @@ async function bitsOf(t: Tensor): Promise<Uint32Array> {
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Throws unless `op` computes the same bits for some rows of x alone as among all m rows. */
+/** Throws unless `op` computes the same bits for a part of x's rows alone as for these rows among all rows of x. */
 async function expectSameRows(
   name: string,
   op: (x: Tensor, first: number) => Tensor,
@@ -95,7 +95,7 @@ async function expectSameRows(
   );
 }
 
-/** Checks an op with random sizes. */
+/** A check of one op: draws sizes, and throws if the op is not batch-invariant. */
 type Check = (draws: Draws) => Promise<void>;
 
 const byWeight =
@@ -132,7 +132,7 @@ const lowRank: Check = async (d) => {
   await expectSameRows("B of LoRA", (rows) => f.matmul(rows, b, { transposeB: true }), low, part);
 };
 
-/** Each row has one of two adapters, or none. */
+/** Checks `lowRankRows`: each row of the batch uses one of two adapters, or none. */
 const rowsOfAdapters: Check = async (d) => {
   const [part, n, k] = [d.part(), d.columns(), d.depth()];
   using a = d.normal(8, k);
@@ -158,7 +158,7 @@ const rowsOfAdapters: Check = async (d) => {
   await expectSameRows("lowRankRows", run, x, part);
 };
 
-/** Rows of two sequences, with keys and values in pages. */
+/** Checks paged attention, for rows of two sequences. */
 const inPages: Check = async (d) => {
   const part = d.part();
   const [heads, kvHeads, size, pageSize, tablePages] = [4, 2, d.of([7, 16, 64]), d.of([2, 16]), 12];
@@ -219,7 +219,7 @@ const rowByRow: Check = async (d) => {
   await expectSameRows("rope", turn, heads, part);
 };
 
-/** Rows as long as a vocabulary, which kernels sum in parts. */
+/** Checks ops on rows as long as a vocabulary, which kernels sum in several parts. */
 const longRows: Check = async (d) => {
   const m = d.int(2, 150);
   const part = { m, first: d.int(0, m - 1), count: 1 };
@@ -229,8 +229,9 @@ const longRows: Check = async (d) => {
 };
 
 /**
- * Tests that a batch-invariant backend computes a row of a result with the same bits, alone and among other rows. Sizes
- * are drawn `rounds` times for each op, the same in every run. Pass each test to your runner: `it(name, run)`.
+ * Returns tests that a row of a result has the same bits alone and among other rows, as batch-invariant backends
+ * promise. For each op, random sizes are drawn `rounds` times; they are the same in every run. Pass each test to your
+ * test runner: `it(name, run)`.
  */
 export function testBatchInvariance(backend: Backend, rounds: number): BackendTest[] {
   const checks: Record<string, Check> = {

@@ -7,7 +7,7 @@ import { packedTensor } from "../quantize/packedTensor.ts";
 import type { OpCase } from "./cases.ts";
 import type { Input } from "./input.ts";
 
-/** Packs values in blocks of a GGUF format. */
+/** Quantises an f32 tensor to blocks of a GGUF dtype. */
 function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32Array): Tensor {
   const bytes = blockFormats[dtype].pack(values, "a weight");
   return packedTensor(bytes, { shape: t.shape, dtype, backend: t.storage.backend });
@@ -15,7 +15,7 @@ function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32
 
 type Store = (w: Tensor, values?: Float32Array) => Tensor;
 
-/** Loads all code that ops on a backend need for `storedWeights`. */
+/** Loads the code that ops on a backend need for the formats of `storedWeights`. */
 export async function prepareStored(backend: Backend): Promise<void> {
   for (const { dtype } of Object.values(packedFormats)) await backend.prepare?.(dtype);
 }
@@ -28,8 +28,9 @@ const inFormats = (elements: number): Readonly<Record<string, Store>> => {
 };
 
 /**
- * Functions that store an f32 weight in another format; call `prepareStored` before. For GGUF formats each row must be
- * whole blocks of 32. The weight's elements may be omitted if its backend reads synchronously.
+ * Functions that convert an f32 weight to another format, by the format's name; call `prepareStored` before. GGUF
+ * formats require rows of whole blocks of 32. The weight's elements, the second argument, may be omitted if its backend
+ * can be read synchronously.
  */
 export const storedWeights: Readonly<Record<string, Store>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
@@ -40,12 +41,12 @@ export const storedWeights: Readonly<Record<string, Store>> = {
   ...inFormats(32),
 };
 
-/** The same for GGUF formats whose rows must be whole blocks of 256. */
+/** Functions as in `storedWeights`, for GGUF formats that require rows of whole blocks of 256. */
 export const wideStoredWeights: Readonly<Record<string, Store>> = inFormats(256);
 
 /**
- * Returns cases of a function for every storage format of the f32 input at position `weight`. Gradients of the other
- * inputs are compared.
+ * Returns test cases of a function in which the f32 input at position `weight` is stored in each format. Gradients are
+ * compared for the other inputs.
  */
 export function weightCases(
   inputs: readonly Input[],

@@ -18,14 +18,14 @@ const line = x([2, 4, 11]);
 const small = { kernelSize: [3, 2], stride: [2, 2], padding: [1, 0] } as const;
 const ties = [0, 1, 1, 1, 0, Number.NaN, -Infinity, -Infinity, 3, -Infinity, -Infinity, 3, 3, -0, 0, 2];
 
-/** Returns cases of convolutions of an image, each with a weight of the given sizes, a bias and options. */
+/** Returns test cases of `conv2d` on an image with a bias, one for each weight shape and options. */
 function convolutions(...settings: [weight: number[], options: f.Conv2dOptions][]): OpCase[] {
   return settings.flatMap(([weight, options]) =>
     calls([image, x(weight), x([weight[0]])], (t, w, b) => f.conv2d(t, w, b, options)),
   );
 }
 
-/** Cases of the functions that slide windows over their input. */
+/** Test cases of functions with sliding windows: convolution, pooling, unfold and fold. */
 export const windowCases: Cases<Name> = {
   avgPool1d: calls(
     [line],

@@ -51,7 +51,7 @@ export class PagedKVCache implements Disposable {
     this.backend = this.layers[0].keys.storage.backend;
   }
 
-  /** Bytes that the keys, values and rows of all pages take. */
+  /** Total bytes of all pages: keys, values and convolution rows. */
   get bytes(): number {
     return 4 * this.#pools().reduce((sum, { size }) => sum + size, 0);
   }

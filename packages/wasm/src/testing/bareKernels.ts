@@ -4,17 +4,17 @@ import { loadOnDemand } from "../builds/loadOnDemand.ts";
 import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import { kernelImports, type OnDemandKernels } from "../kernels/onDemandKernels.ts";
 
-/** The kernels of a build without the backend. */
+/** The functions of a WebAssembly build, to be called without the backend. */
 export interface BareKernels {
   kernels: Kernels;
-  /** The kernels of the on-demand module. */
+  /** The functions of the on-demand module. */
   later: OnDemandKernels;
   memory: WebAssembly.Memory;
-  /** The first address after the module's static data. */
+  /** First address after the static data of the module. */
   heapBase: number;
 }
 
-/** Instantiates a build on a plain memory of `pages` pages of 64 KiB. */
+/** Instantiates a build with a memory of `pages` pages of 64 KiB, which is not shared. */
 export async function bareKernels(build: BuildName, pages: number, batchInvariant = false): Promise<BareKernels> {
   const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

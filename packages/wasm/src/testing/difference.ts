@@ -1,4 +1,6 @@
-/** The relative error of a against b: the root mean square of a - b over the root mean square of b. */
+/**
+ * Returns the relative error of a compared with b: the root mean square of a - b, divided by the root mean square of b.
+ */
 export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [error, size] = [0, 0];
   for (let i = 0; i < b.length; i++) {

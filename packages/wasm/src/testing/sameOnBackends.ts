@@ -1,29 +1,29 @@
 import { type Backend, Generator, gradients, init, reference, type Tensor, tensor } from "@lowrank/core";
 import { wasm } from "../wasm.ts";
 
-/** The reference and both builds of the kernels. */
+/** The backends that tests compare: the reference, and both builds of the WebAssembly kernels. */
 export const backends: Record<"reference" | "relaxed" | "simd", Backend> = {
   reference: reference(),
   relaxed: await wasm({ build: "relaxed" }),
   simd: await wasm({ build: "simd" }),
 };
 
-/** Draws normally distributed values, the same on every backend. */
+/** Returns normally distributed values that depend only on the arguments. */
 export function numbers(shape: number[], seed: number, scale = 1): Float32Array {
   const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
   new Generator(seed).fillNormal(values, 0, scale);
   return values;
 }
 
-/** The data of a tensor to create on each backend. */
+/** The shape and data of a tensor that tests create on each backend. */
 export type Input = { shape: number[]; data: Float32Array | Int32Array | Uint8Array; dtype?: "bool" };
-/** Draws an input of normally distributed values. */
+/** Returns an input with normally distributed values. */
 export const random = (shape: number[], seed: number, scale = 1): Input => ({
   shape,
   data: numbers(shape, seed, scale),
 });
 
-/** Runs `fn` and computes the gradients of its float inputs on one backend. */
+/** Runs `fn` on one backend, and computes the gradients of its float inputs. */
 export async function run(
   name: keyof typeof backends,
   inputs: Input[],
@@ -39,8 +39,8 @@ export async function run(
 }
 
 /**
- * Throws unless all errors are within `tolerance` of the largest expected magnitude, at least 0.05, with NaN and
- * infinities at the same indices.
+ * Throws unless all values are within `tolerance` of the expected ones, relative to the largest expected magnitude (at
+ * least 0.05), with NaN and infinities at the same indices.
  */
 export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   if (actual.length !== expected.length) throw new Error(`${actual.length} numbers instead of ${expected.length}`);
@@ -54,7 +54,7 @@ export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, to
   }
 }
 
-/** Throws unless both builds agree with the reference, values and gradients. */
+/** Throws unless `fn` has the same values and gradients on both builds of the kernels as on the reference backend. */
 export async function same(inputs: Input[], fn: (t: Tensor[]) => Tensor, tolerance = 3e-6): Promise<void> {
   const expected = await run("reference", inputs, fn);
   for (const build of ["relaxed", "simd"] as const) {

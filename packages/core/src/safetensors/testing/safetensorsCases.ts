@@ -1,6 +1,8 @@
 import { bytesSource, openSafetensors, SafetensorsError, type SafetensorsFile } from "../index.ts";
 
-/** Returns the bytes of a file from its header, as text or as an object, and its data. */
+/**
+ * Returns the bytes of a safetensors file with the given header (a text, or an object to be written as JSON) and data.
+ */
 export function fileOf(header: unknown, data: ArrayLike<number> = []): Uint8Array {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const file = new Uint8Array(8 + json.length + data.length);
@@ -14,7 +16,10 @@ export function fileOf(header: unknown, data: ArrayLike<number> = []): Uint8Arra
 export const open = (bytes: Uint8Array): Promise<SafetensorsFile> =>
   openSafetensors(bytesSource(bytes), "a.safetensors");
 
-/** Returns the message of the SafetensorsError that `run` throws. Throws if it throws another error or none. */
+/**
+ * Runs a function that must throw a SafetensorsError, and returns the error's message. Throws if it throws another
+ * error or none.
+ */
 export async function failure(run: () => Promise<unknown>): Promise<string> {
   const error = await run().then(
     () => new Error("no error"),
@@ -24,7 +29,9 @@ export async function failure(run: () => Promise<unknown>): Promise<string> {
   throw error;
 }
 
-/** Reads all tensors of a file. Ignores a SafetensorsError, which a broken file may cause; throws any other error. */
+/**
+ * Reads all tensors of a file that may be broken. A SafetensorsError is expected and ignored; other errors are thrown.
+ */
 export async function readOrRefuse(bytes: Uint8Array): Promise<void> {
   try {
     const file = await open(bytes);
