@@ -6,9 +6,9 @@ export type TaskType = "SEQ_CLS" | "SEQ_2_SEQ_LM" | "CAUSAL_LM" | "TOKEN_CLS" | 
 /** Options that every method's configuration has. */
 export interface PeftOptions {
   taskType?: TaskType | null;
-  /** The base model's name or path. It is only written to adapter_config.json and the model card. */
+  /** The base model's name or path, to be recorded in adapter_config.json and the model card. */
   baseModelNameOrPath?: string | null;
-  /** The base model's revision. */
+  /** The base model's revision (branch, tag or commit), to be recorded in adapter_config.json. */
   revision?: string | null;
   /**
    * Modules of the base model of which the adapter trains and saves a full copy: all whose path ends with one of these

@@ -41,7 +41,7 @@ export interface Warning {
   readonly message: string;
 }
 
-/** Receives warnings. */
+/** A function that receives warnings. */
 export type OnWarning = (warning: Warning) => void;
 
 /** Prints a warning's message to the console. */

@@ -57,7 +57,7 @@ export interface OpenSourceOptions extends OpenOptions {
   subfolder?: string;
 }
 
-/** Opens the files of a source. */
+/** Opens the files of an adapter's folder, repository or map. */
 export async function openSource(source: AdapterSource, options: OpenSourceOptions = {}): Promise<ModelFiles> {
   const { subfolder, hub, onProgress, signal } = options;
   const place = source instanceof Map ? memoryFiles(source) : (source as string | URL | ModelFiles);

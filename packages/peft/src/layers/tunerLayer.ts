@@ -18,12 +18,12 @@ export interface DenseLayer {
 
 /** A low-rank product that an adapter adds to its layer's output: scaling ((x Aᵀ) Bᵀ + bias). */
 export interface LowRank {
-  /** [r, in], f32 or half precision. */
+  /** The factor A, [r, in], f32 or half precision. */
   readonly a: Tensor;
-  /** [out, r], f32 or half precision. */
+  /** The factor B, [out, r], f32 or half precision. */
   readonly b: Tensor;
   readonly scaling: number;
-  /** [out] */
+  /** The bias of B, [out]. Absent if there is none. */
   readonly bias?: Tensor;
 }
 

@@ -36,7 +36,7 @@ export class ZipFile {
     return this.#entries.has(name);
   }
 
-  /** Returns the contents of a file. */
+  /** Reads and decompresses a file of the archive. */
   async read(name: string): Promise<Uint8Array> {
     const entry = this.#entries.get(name);
     if (!entry) throw new Error(`${this.label} holds no ${name}`);

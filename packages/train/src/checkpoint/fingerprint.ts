@@ -190,7 +190,7 @@ async function arithmeticOf(model: TrainableModule): Promise<string> {
   return `${backend.name} ${hexOf(crc)}`;
 }
 
-/** One respect in which a run differs from the checkpoint's run. */
+/** One option or property in which a run differs from the checkpoint's run. */
 export interface RunDifference {
   /** Name of the option or property. For a field of an adapter's configuration: `<file>: <field>`. */
   readonly name: string;

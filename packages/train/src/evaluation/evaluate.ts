@@ -13,7 +13,7 @@ import { type MetricOptions, metricKeys } from "./metrics/metricOptions.ts";
 export interface Evaluation {
   /** The mean loss per label over all examples. For tokens and classes it is the cross-entropy in nats. */
   loss: number;
-  /** exp(loss). */
+  /** exp(loss), the perplexity if tokens are predicted. */
   perplexity: number;
   /** Number of labels over which the loss is averaged. */
   labels: number;

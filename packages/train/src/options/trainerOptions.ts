@@ -38,7 +38,7 @@ export interface EvaluationSettings<Example> extends MetricOptions {
   measure?: () => Measures | Promise<Measures>;
 }
 
-/** Measurements by name. */
+/** Results of custom measurements, by name. */
 export type Measures = Readonly<Record<string, number>>;
 
 /** Options of every training. Names and defaults follow transformers' TrainingArguments. */
@@ -191,7 +191,7 @@ export interface StepReport {
    * Number of tokens in the step's batches, including padding. With a custom collator, 0 unless the task counts tokens.
    */
   tokens: number;
-  /** Wall time of the step. */
+  /** Wall time of the step in seconds. */
   seconds: number;
 }
 

@@ -7,9 +7,9 @@ export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", 
 
 /** Options of `BnConfig`, with AdapterHub's names. */
 export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
-  /** Adds adapters after attention. */
+  /** Whether to add adapters after attention. Default: false. */
   mhAdapter?: boolean;
-  /** Adds adapters after the feed-forward layers. */
+  /** Whether to add adapters after the feed-forward layers. Default: true. */
   outputAdapter?: boolean;
   /** The hidden size divided by the width of the bottleneck. Can differ by layer number: { "0": 8, default: 16 }. */
   reductionFactor?: number | Readonly<Record<string, number>>;

@@ -13,9 +13,9 @@ interface StoredWeight {
 
 /** LoRA's factors and scaling for a weight W. DoRA rescales the rows of W + s B A. */
 export interface Factors {
-  /** [r, in] */
+  /** LoRA's A, [r, in]. */
   readonly a: Tensor;
-  /** [out, r] */
+  /** LoRA's B, [out, r]. */
   readonly b: Tensor;
   readonly scaling: number;
 }
@@ -29,7 +29,7 @@ interface DoraInputs {
   readonly dropped: Tensor;
   readonly base: Linear | Conv1D;
   readonly factors: Factors;
-  /** Computes LoRA's s (x Aᵀ) Bᵀ. */
+  /** Returns LoRA's update s (x Aᵀ) Bᵀ. */
   added(x: Tensor): Tensor;
 }
 

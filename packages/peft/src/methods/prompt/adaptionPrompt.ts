@@ -25,7 +25,7 @@ const adaptionPromptFormat: ConfigFormat = {
 
 /** Configuration of LLaMA-Adapter (Zhang et al. 2023, https://arxiv.org/abs/2303.16199). */
 export class AdaptionPromptConfig extends PeftConfig {
-  /** Null only in a configuration of defaults, like `adapterLayers`. */
+  /** Number of prompt vectors. Like `adapterLayers`, null only in a configuration made to look up default values. */
   readonly adapterLen: number | null;
   readonly adapterLayers: number | null;
 

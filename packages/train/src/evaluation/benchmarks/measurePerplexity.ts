@@ -12,7 +12,7 @@ export interface Perplexity {
   /** Perplexity per byte of UTF-8. */
   readonly bytePerplexity: number;
   readonly bitsPerByte: number;
-  /** Number of predicted tokens. */
+  /** Number of tokens that were predicted. */
   readonly tokens: number;
   readonly words: number;
   readonly bytes: number;
