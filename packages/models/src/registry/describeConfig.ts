@@ -39,8 +39,9 @@ export interface DescribeConfigOptions {
 }
 
 /**
- * Returns the structure of the model that a `config.json` describes: a sequence classifier or a language model. If the
- * architecture supports neither, the base model without a head, as transformers' AutoModel builds it.
+ * Returns the structure of the model that a `config.json` describes: a sequence classifier if the config names one,
+ * else a language model if the architecture supports it, else the base model without a head, as transformers' AutoModel
+ * builds it.
  */
 export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
   checkOptions("describeConfig", options, { where: true, classifies: true });

@@ -4,7 +4,7 @@ import type { TensorSpec } from "@lowrank/core/backend";
 export interface ExampleInput extends TensorSpec {
   /** True to draw values from 0 to 1, for inputs such as second moments. Default: false. */
   readonly positive?: boolean;
-  /** Exclusive upper bound of the random integers of an i32 input. */
+  /** Exclusive upper bound of the random values of an integer input. Default: 2. */
   readonly below?: number;
   /** The values of the input, instead of random ones. */
   readonly values?: readonly number[];

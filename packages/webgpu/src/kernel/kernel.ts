@@ -29,7 +29,7 @@ export interface GpuFacts {
 
 /** The device as a kernel receives it: its properties, and a function that allocates scratch memory. */
 export interface Gpu extends GpuFacts {
-  /** Allocates a temporary tensor, which is freed once the kernel's commands are recorded. */
+  /** Allocates a temporary tensor for the kernel's commands. The backend frees it. */
   scratch(spec: TensorSpec): GpuTensor;
 }
 

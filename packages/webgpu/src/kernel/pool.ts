@@ -42,7 +42,7 @@ export interface PoolDevice {
 }
 
 const smallest = 256;
-/** Unused memory of up to this many bytes (64 MiB) is always kept for reuse. */
+/** Unused memory of up to this many bytes (64 MiB) is kept for reuse, and not freed. */
 const kept = 64 * 2 ** 20;
 
 /** Rounds up to a size class. There are four between two powers of two, so at most a fifth of a buffer is unused. */
