@@ -6,7 +6,7 @@ import { expAll } from "../simd/math";
 /** Bytes of scratch for the exponentials of a block. The last few elements are copied after them. */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
 
-/** 1 / (1 + e) */
+/** Returns 1 / (1 + e). */
 // @ts-ignore: decorator
 @inline
 function share(e: v128): v128 {

@@ -7,7 +7,7 @@ import { madd } from "../simd/madd";
 /** Number of rows in a packed tile: as many as 16 XMM registers allow. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 
-/** Columns of every tile: two vectors. */
+/** Number of columns in a tile: two vectors of four floats. */
 export const NR: i32 = 8;
 
 /** Address of zeros that serve as the initial values of a tile's row. */

@@ -77,7 +77,7 @@ function tile(
   }
 }
 
-/** Fills the sums of a tile with zeros. */
+/** Sets the 4 x 8 sums of a tile to zero. */
 // @ts-ignore: decorator
 @inline
 function clear(sums: usize, srs: usize): void {

@@ -14,7 +14,7 @@ const NESTED_BLOCK: i32 = 256;
 /** The divisor to use if a scale is 0, so that no division by zero occurs. */
 const TINY: f32 = 1e-38;
 
-/** The codes in ascending order of their values. */
+/** The sixteen codes, sorted by the values that they stand for. */
 const NF4_ORDER: usize = memory.data<u8>([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], 16);
 const FP4_ORDER: usize = memory.data<u8>([11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3], 16);
 

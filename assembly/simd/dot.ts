@@ -2,7 +2,7 @@ import { scratch } from "./gemmState";
 import { loadPart, storePair, sumOf } from "./lanes";
 import { madd } from "./madd";
 
-/** sum(a * b) over n floats, in eight partial sums. */
+/** Returns the dot product of n floats at a and at b. It uses eight partial sums. */
 export function dot(a: usize, b: usize, n: i32): f32 {
   const zero = f32x4.splat(0);
   let s0 = zero;

@@ -208,7 +208,7 @@ export function logf4(x: v128): v128 {
   return v128.bitselect(constant(NOT_A_NUMBER), y, f32x4.lt(x, zero));
 }
 
-/** Hyperbolic tangent. */
+/** Returns the hyperbolic tangent of four floats. */
 // @ts-ignore: decorator
 @inline
 export function tanhf4(x: v128): v128 {
@@ -221,7 +221,7 @@ export function tanhf4(x: v128): v128 {
   return withSignOf(x, v128.bitselect(near, far, f32x4.lt(t, constant(TANH_END))));
 }
 
-/** 1 / (1 + exp(-x)). */
+/** Returns 1 / (1 + exp(-x)) for four floats. */
 // @ts-ignore: decorator
 @inline
 export function sigmoidf4(x: v128): v128 {
@@ -229,7 +229,7 @@ export function sigmoidf4(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, expf4(f32x4.neg(x))));
 }
 
-/** The error function. */
+/** Returns the error function of four floats. */
 // @ts-ignore: decorator
 @inline
 export function erff4(x: v128): v128 {

@@ -1,6 +1,6 @@
 import { loadPart, storePair, storePart } from "./lanes";
 
-/** x *= factor over n floats. */
+/** Multiplies n floats at x by `factor`, in place. */
 export function scaleInPlace(x: usize, n: i32, factor: f32): void {
   const f = f32x4.splat(factor);
   for (; n >= 8; n -= 8) {

@@ -76,7 +76,7 @@ export function nibbleProductScratch(): i32 {
   return <i32>PANELS_AT + DEPTH * BLOCK * BLOCK;
 }
 
-/** The largest magnitude of 32 floats. */
+/** Returns the largest magnitude of 32 floats. */
 function largestOf(x: usize): f32 {
   let most = f32x4.abs(v128.load(x));
   for (let i: usize = 16; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + i)));

@@ -24,7 +24,7 @@ export function onesOf(sums: usize): v128 {
   return v128.load32_splat(sums, SUMS);
 }
 
-/** Fills the sums of a tile with zeros. */
+/** Sets the 4 x 8 sums of a tile to zero. */
 // @ts-ignore: decorator
 @inline
 export function clearSums(sums: usize): void {

@@ -59,7 +59,7 @@ export interface WasmBackend extends Backend {
   readonly batchInvariant: boolean;
   /** Kernels that timing trials have selected for integer products so far. */
   readonly mediumKernels: MediumKernels;
-  /** Ends the other threads; the backend continues with one. */
+  /** Stops the additional threads. The backend then works with one thread. */
   dispose(): void;
   /** Returns the sizes of the heap in the WebAssembly memory. */
   heapStats(): HeapStats;

@@ -22,7 +22,7 @@ export interface Buffer {
 export interface TensorSpec {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** Set for nf4 and fp4 weights only. */
+  /** Block layout of an nf4 or fp4 weight. Undefined for other dtypes. */
   readonly packing?: Packing;
 }
 
@@ -62,7 +62,7 @@ export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBuffe
 export interface DataFault {
   /** Index of the value. Each op documents at `fault` what it counts. */
   readonly at: number;
-  /** The value that was found. */
+  /** The invalid value. */
   readonly value: number;
 }
 

@@ -30,7 +30,7 @@ export interface Recorded {
   recomputed?: Recomputed;
 }
 
-/** The list for ops that save nothing. */
+/** The list of saved tensors for ops that save none. */
 export const nothingSaved: readonly never[] = [];
 
 let nextId = 0;

@@ -6,7 +6,7 @@ import type { Storage } from "./storage.ts";
  * can release both after the tensor was garbage-collected.
  */
 export class Holding {
-  /** The memory; null after its release. */
+  /** The tensor's memory; null after its release. */
   storage: Storage | null;
   /** The graph node. Null for leaves and aliases, and after a backward pass has used the node. */
   node: GraphNode | null;

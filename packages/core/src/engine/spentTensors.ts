@@ -10,7 +10,7 @@ let spent: Holding[] = [];
 let pass = 0;
 let pruneAt = 1024;
 
-/** Counts a backward pass. */
+/** Increases the number of backward passes. Call it when one starts. */
 export function countBackwardPass(): void {
   pass++;
   if (spent.length < pruneAt) return;

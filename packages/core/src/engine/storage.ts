@@ -33,7 +33,7 @@ export class Storage {
   version = 0;
   /** Name of the op that wrote last. */
   writer = "";
-  /** Observers to call at the next change. */
+  /** Observers to call when the contents change or the memory is released. */
   #watchers: StorageWatcher[] | null = null;
   #references = 1;
 

@@ -6,7 +6,7 @@ import type { Holding } from "./holding.ts";
  */
 const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
 
-/** A tensor in the queue for its finalizer. */
+/** A tensor that waits in the queue for its finalizer. */
 interface Watched {
   readonly isDisposed: boolean;
   /** Registers the tensor with the finalization registry. */

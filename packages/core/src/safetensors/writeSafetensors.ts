@@ -14,13 +14,13 @@ export interface SafetensorsSpec {
 
 /** A tensor to write. */
 export interface SafetensorsTensor extends SafetensorsSpec {
-  /** Little-endian elements, row-major. */
+  /** The elements in row-major order, little-endian. */
   bytes: Uint8Array;
 }
 
 /** A tensor to write, whose bytes are read only when it is written. */
 export interface SafetensorsPiece extends SafetensorsSpec {
-  /** Little-endian elements, row-major. */
+  /** Reads the elements: row-major, little-endian. */
   read: () => Promise<Uint8Array>;
 }
 

@@ -42,7 +42,7 @@ interface Checked<P> {
   readonly params: P;
   readonly inputs: readonly TensorSpec[];
   readonly output: TensorSpec;
-  /** The slots that the call used. */
+  /** Numbers of the slots that the call used. */
   readonly slots: readonly number[];
 }
 

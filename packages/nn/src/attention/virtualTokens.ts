@@ -26,7 +26,7 @@ export interface AttentionSizes extends CacheSizes {
 
 /** A model that can prepend virtual tokens to its sequences. */
 export interface PromptableModel extends Module {
-  /** The virtual tokens to put before each sequence; null for none. */
+  /** The virtual tokens that the model puts before each sequence. Null: none. */
   virtualTokens: VirtualTokens | null;
   readonly attentionSizes: AttentionSizes;
   /**

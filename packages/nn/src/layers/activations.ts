@@ -13,7 +13,7 @@ export class ReLU extends Module {
 export class GELU extends Module {
   readonly approximate: "none" | "tanh";
 
-  /** "tanh" is the approximation of GPT-2. Default "none". */
+  /** `approximate`: "tanh" selects the approximation that GPT-2 uses. Default "none": exact. */
   constructor(options: { approximate?: "none" | "tanh" } = {}) {
     super();
     checkOptions("GELU", options, { approximate: true });

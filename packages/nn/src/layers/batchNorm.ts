@@ -24,7 +24,7 @@ import { expectSizes } from "./expectSizes.ts";
 
 /** Options of batch normalisation. */
 export interface BatchNormOptions {
-  /** Added to the variance. Default 1e-5. */
+  /** Value added to the variance, so that it is not 0. Default 1e-5. */
   eps?: number;
   /** Weight of the current batch when the running statistics are updated. Default 0.1. */
   momentum?: number;
@@ -109,12 +109,12 @@ abstract class BatchNorm extends Module {
   }
 }
 
-/** Batch normalisation of [N, C] or [N, C, L]. */
+/** Batch normalisation over the channels of [N, C] or [N, C, L]. */
 export class BatchNorm1d extends BatchNorm {
   protected readonly ranks: readonly number[] = [2, 3];
 }
 
-/** Batch normalisation of [N, C, H, W]. */
+/** Batch normalisation over the channels of [N, C, H, W]. */
 export class BatchNorm2d extends BatchNorm {
   protected readonly ranks: readonly number[] = [4];
 }

@@ -6,7 +6,7 @@ import { normalizedSize } from "./expectSizes.ts";
 
 /** Options of a fresh `LayerNorm`. */
 export interface LayerNormOptions {
-  /** Added to the variance. Default 1e-5. */
+  /** Value added to the variance, so that it is not 0. Default 1e-5. */
   eps?: number;
   /** True for a layer with a bias. Default true. */
   bias?: boolean;

@@ -14,7 +14,9 @@ export interface Linear4bitOptions {
   quantType?: QuantType;
   /** Number of consecutive elements that share a scale: a power of two from 32 to 4096. Default 64. */
   blockSize?: number;
-  /** Quantise the scales too, which saves 0.37 bits per parameter: `bnb_4bit_use_double_quant`. Default false. */
+  /**
+   * True to quantise the scales too, which saves 0.37 bits per parameter: `bnb_4bit_use_double_quant`. Default false.
+   */
   doubleQuant?: boolean;
 }
 

@@ -6,7 +6,7 @@ import { normalizedSize } from "./expectSizes.ts";
 
 /** Options of a fresh `RMSNorm`. */
 export interface RMSNormOptions {
-  /** Added to the mean square. Default: 2^-23, the machine epsilon of f32, as in PyTorch. */
+  /** Value added to the mean square, so that it is not 0. Default: 2^-23, the machine epsilon of f32, as in PyTorch. */
   eps?: number;
 }
 

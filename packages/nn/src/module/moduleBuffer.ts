@@ -5,7 +5,7 @@ import { keep, Tensor } from "@lowrank/core";
  * `to`, as PyTorch's `nn.Buffer`.
  */
 export class ModuleBuffer extends Tensor {
-  /** Shares the memory of `data`. */
+  /** Creates a buffer that shares the memory of `data`. */
   constructor(data: Tensor) {
     super(data.storage.retain(), data.spec());
     keep(this);

@@ -17,7 +17,7 @@ export interface KernelBuild {
 /** The builds by name: plain SIMD, and relaxed SIMD, which has fused multiply-add. */
 export type BuildName = "simd" | "relaxed";
 
-/** The variant of a build to load. */
+/** The mode of a build: whether its products are batch-invariant, and which kind of memory it imports. */
 export interface BuildMode {
   /** True if products are batch-invariant and the module exports `InvariantKernels`. */
   readonly batchInvariant: boolean;

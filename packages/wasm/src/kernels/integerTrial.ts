@@ -31,7 +31,7 @@ const [rows, columns, inner] = [32, 64, 512];
 /** The kernels that timing trials selected, for each backend. */
 const found = new WeakMap<Kernels, MediumKernels>();
 
-/** Records the result of a trial. */
+/** Stores the result of a timing trial. */
 function choose(k: Kernels, choice: MediumKernels): void {
   found.set(k, { ...found.get(k), ...choice });
 }

@@ -71,7 +71,7 @@ export interface WasmKernel {
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
-/** The type of an op's parameters. */
+/** The type of the parameters of the op with the type `O`. */
 export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
 
 /**

@@ -88,7 +88,7 @@ interface Pairs {
   readonly scalings: readonly number[];
   /** The words of all pairs, in order. The array may be longer than needed. */
   readonly words: Int32Array;
-  /** Largest rank of the pairs. */
+  /** Largest rank of the pairs; it determines the scratch memory. */
   readonly rank: number;
   /** Highest kind of the factors (see `factorKind`); it determines the scratch memory. */
   readonly kind: number;

@@ -8,7 +8,7 @@ type Args<N extends string> = Readonly<Record<N, number>>;
 interface Cut<N extends string> {
   /** Number of units to divide between the parts, such as rows. */
   units: number;
-  /** Work of the whole call, measured in elements. */
+  /** Cost of the whole call, in units of one element of an elementwise kernel. */
   work: number;
   /**
    * Returns by how much each argument (such as an address) grows per unit. It is called only if there is enough work

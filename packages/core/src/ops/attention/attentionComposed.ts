@@ -77,7 +77,7 @@ function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
   return { queries, keys, bent, scores, logs, weights: hide(exp(logs), 0) };
 }
 
-/** Composes `attention` of other ops, with all the T x S weights in memory. */
+/** Computes `attention` from other ops. All T x S weights are in memory. */
 export function composeAttention(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
   const [q, k, v, mask] = inputs;
   const g = geometry("attention", mask ? [q, k, v, mask] : [q, k, v], params);
@@ -113,14 +113,14 @@ function gradientsOf(dout: Tensor, [q, k, v, mask]: readonly Tensor[], g: Geomet
   ];
 }
 
-/** Composes `attentionBackward` of other ops. */
+/** Computes `attentionBackward` from other ops. */
 export function composeAttentionBackward(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
   const [dout, q, k, v, , , ...mask] = inputs;
   const g = geometry("attentionBackward", [q, k, v, ...mask], params);
   return gradientsOf(dout, [q, k, v, ...mask], g, (weights) => weights);
 }
 
-/** Composes `attentionDropout` of other ops, with all the T x S weights in memory. */
+/** Computes `attentionDropout` from other ops. All T x S weights are in memory. */
 export function composeAttentionDropout(inputs: readonly Tensor[], params: AttentionParams & DropoutParams): Tensor {
   const [q, k, v, mask] = inputs;
   const g = geometry("attentionDropout", inputs, params);
@@ -128,7 +128,7 @@ export function composeAttentionDropout(inputs: readonly Tensor[], params: Atten
   return swapHeads(matmul(dropoutOp(weigh(q, k, g, mask).weights, params), repeatHeads(v, g), {}));
 }
 
-/** Composes `attentionDropoutBackward` of other ops. */
+/** Computes `attentionDropoutBackward` from other ops. */
 export function composeAttentionDropoutBackward(
   [dout, ...inputs]: readonly Tensor[],
   params: AttentionParams & DropoutParams,

@@ -7,7 +7,7 @@ import { broadcastStrides, formatShape, sameShape } from "../../layout/shape.ts"
 export interface AttentionParams {
   /** Query i attends only to keys up to its own position S - T + i. Default false. */
   readonly causal?: boolean;
-  /** Factor of the scores. Default 1 / sqrt(D). */
+  /** Factor by which the products of queries and keys are multiplied. Default 1 / sqrt(D). */
   readonly scale?: number;
   /** Number of rows of k and v in use, for caches with spare capacity. Default: all. */
   readonly keyLength?: number;
@@ -31,9 +31,9 @@ export interface Geometry {
   readonly size: number;
   readonly scale: number;
   readonly causal: boolean;
-  /** The sliding window in positions; 0 without one. */
+  /** Length of the sliding window in positions; 0 if there is none. */
   readonly window: number;
-  /** The soft cap of scores; 0 without one. */
+  /** Soft cap of the scores; 0 if there is none. */
   readonly softcap: number;
   /** Strides of the mask, in elements, between batch rows, heads and queries. */
   readonly maskStrides: readonly [batch: number, head: number, query: number];

@@ -11,7 +11,7 @@ import { type Geometry, geometry } from "./attentionGeometry.ts";
 
 /** Options of `documentAttention`. */
 export interface DocumentAttentionParams {
-  /** Factor of the scores. Default 1 / sqrt(D). */
+  /** Factor by which the products of queries and keys are multiplied. Default 1 / sqrt(D). */
   readonly scale?: number;
   /** Each query attends only to the last `window` positions up to its own. Default: all. */
   readonly window?: number;

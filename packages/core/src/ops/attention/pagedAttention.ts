@@ -16,7 +16,7 @@ import { attentionOp } from "./attention.ts";
 
 /** Options of `pagedAttention`. */
 export interface PagedAttentionParams {
-  /** Factor of the scores. Default 1 / sqrt(D). */
+  /** Factor by which the products of queries and keys are multiplied. Default 1 / sqrt(D). */
   readonly scale?: number;
   /** Each row attends only to the last `window` positions up to its own. Default: all. */
   readonly window?: number;
@@ -39,9 +39,9 @@ export interface PagedGeometry {
   readonly tables: number;
   readonly tablePages: number;
   readonly scale: number;
-  /** The sliding window in positions; 0 without one. */
+  /** Length of the sliding window in positions; 0 if there is none. */
   readonly window: number;
-  /** The soft cap of scores; 0 without one. */
+  /** Soft cap of the scores; 0 if there is none. */
   readonly softcap: number;
 }
 

@@ -15,7 +15,7 @@ export interface ScaledDotProductAttentionOptions extends AttentionDropout {
   isCausal?: boolean;
   /** Query i attends to keys up to S - T + i, as with a cache: PyTorch's `causal_lower_right`. Default false. */
   isCausalLowerRight?: boolean;
-  /** Factor of the scores. Default 1 / sqrt(D). */
+  /** Factor by which the products of queries and keys are multiplied. Default 1 / sqrt(D). */
   scale?: number;
   /**
    * Allows k and v to have fewer heads than q (grouped-query attention): each of their heads serves a group of query

@@ -21,7 +21,7 @@ import { matmul } from "./matmul.ts";
 /** Parameters of `doraNorm`. */
 export interface DoraNormParams {
   readonly scaling: number;
-  /** W is stored as [in, out]. Default false. */
+  /** True if W is stored as [in, out]. Default false. */
   readonly fanInFanOut?: boolean;
   /** The result of `rowSquares(w)`, if the caller has cached it. Default: it is computed in each call. */
   readonly squares?: Tensor;

@@ -7,7 +7,7 @@ import { composeSolve } from "./solveComposed.ts";
 
 /** Options of `solve`. */
 export interface SolveParams {
-  /** Solve Aᵀ X = B instead. Default false. */
+  /** True to solve Aᵀ X = B instead of A X = B. Default false. */
   readonly transposeA?: boolean;
 }
 

@@ -13,7 +13,7 @@ export interface Quantize4bitParams {
   readonly quantType?: QuantType;
   /** Number of consecutive elements that share a scale: a power of two from 32 to 4096. Default 64. */
   readonly blockSize?: number;
-  /** Quantises the scales too, to 8 bits. Default false. */
+  /** True to quantise the scales too, to 8 bits. Default false. */
   readonly doubleQuant?: boolean;
 }
 

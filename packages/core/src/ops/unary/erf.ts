@@ -5,7 +5,7 @@ import { affine } from "./affine.ts";
 import { exp } from "./exp.ts";
 import { unary } from "./unary.ts";
 
-/** The error function. */
+/** Returns the error function of x, elementwise. */
 export const erf: Op<1> = defineOp({
   ...unary("erf", erfOf),
   saves: { inputs: [0] },

@@ -2,7 +2,7 @@ import { defineOp, type Op } from "../../engine/op.ts";
 import { mul } from "../binary/mul.ts";
 import { unary } from "./unary.ts";
 
-/** e to the power x. */
+/** Returns e to the power x, elementwise. */
 export const exp: Op<1> = defineOp({
   ...unary("exp", Math.exp),
   saves: { outputs: [0] },

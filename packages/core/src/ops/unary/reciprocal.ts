@@ -5,7 +5,7 @@ import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "./affine.ts";
 import { unary } from "./unary.ts";
 
-/** 1 / x. */
+/** Returns 1 / x, elementwise. */
 export const reciprocal: Op<1> = defineOp({
   ...unary("reciprocal", (x) => 1 / x),
   compose: ([x]) => div(scalarLike(x, 1), x),

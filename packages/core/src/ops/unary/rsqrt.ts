@@ -5,7 +5,7 @@ import { reciprocal } from "./reciprocal.ts";
 import { sqrt } from "./sqrt.ts";
 import { unary } from "./unary.ts";
 
-/** 1 / sqrt(x). */
+/** Returns 1 / sqrt(x), elementwise. */
 export const rsqrt: Op<1> = defineOp({
   ...unary("rsqrt", (x) => 1 / Math.sqrt(x)),
   compose: ([x]) => reciprocal(sqrt(x)),

@@ -5,7 +5,7 @@ import { exp } from "./exp.ts";
 import { reciprocal } from "./reciprocal.ts";
 import { unary } from "./unary.ts";
 
-/** 1 / (1 + exp(-x)). */
+/** Returns the logistic function 1 / (1 + exp(-x)), elementwise. */
 export const sigmoid: Op<1> = defineOp({
   ...unary("sigmoid", (x) => 1 / (1 + Math.exp(-x))),
   compose: ([x]) => reciprocal(affine(exp(affine(x, { scale: -1 })), { shift: 1 })),

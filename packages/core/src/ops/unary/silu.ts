@@ -7,7 +7,7 @@ import { exp } from "./exp.ts";
 import { sigmoid } from "./sigmoid.ts";
 import { unary } from "./unary.ts";
 
-/** x * sigmoid(x). */
+/** Returns x * sigmoid(x), elementwise. */
 export const silu: Op<1> = defineOp({
   ...unary("silu", (x) => x / (1 + Math.exp(-x))),
   compose: ([x]) => div(x, affine(exp(affine(x, { scale: -1 })), { shift: 1 })),

@@ -9,7 +9,7 @@ import { relu } from "./relu.ts";
 import { sigmoid } from "./sigmoid.ts";
 import { unary } from "./unary.ts";
 
-/** log(1 + exp(x)). */
+/** Returns log(1 + exp(x)), elementwise. */
 export const softplus: Op<1> = defineOp({
   ...unary("softplus", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   compose: ([x]) => add(relu(x), log1p(exp(affine(abs(x), { scale: -1 })))),

@@ -3,7 +3,7 @@ import { div } from "../binary/div.ts";
 import { affine } from "./affine.ts";
 import { unary } from "./unary.ts";
 
-/** Square root. */
+/** Returns the square root of x, elementwise. */
 export const sqrt: Op<1> = defineOp({
   ...unary("sqrt", Math.sqrt),
   saves: { outputs: [0] },

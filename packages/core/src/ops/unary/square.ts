@@ -3,7 +3,7 @@ import { mul } from "../binary/mul.ts";
 import { affine } from "./affine.ts";
 import { unary } from "./unary.ts";
 
-/** x * x. */
+/** Returns x * x, elementwise. */
 export const square: Op<1> = defineOp({
   ...unary("square", (x) => x * x),
   compose: ([x]) => mul(x, x),

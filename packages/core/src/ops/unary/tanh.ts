@@ -3,7 +3,7 @@ import { mul } from "../binary/mul.ts";
 import { affine } from "./affine.ts";
 import { unary } from "./unary.ts";
 
-/** Hyperbolic tangent. */
+/** Returns the hyperbolic tangent of x, elementwise. */
 export const tanh: Op<1> = defineOp({
   ...unary("tanh", Math.tanh),
   saves: { outputs: [0] },

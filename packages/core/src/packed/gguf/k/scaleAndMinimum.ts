@@ -7,10 +7,10 @@ export const groupSize = 32;
 
 /** The inverse scales to try for a group: (start + step / 10 + most) / (range of the values), for each step. */
 export interface ScaleSearch {
-  /** The largest code. */
+  /** The largest code that a value can get. */
   readonly most: number;
   readonly start: number;
-  /** The last step; the first is 0. */
+  /** The last value of `step`. The first is 0. */
   readonly steps: number;
 }
 
