@@ -2,20 +2,20 @@
  * The codes of warnings. Custom methods may use other codes.
  *
  * - `unmatched-target`: no module has a name listed in `targetModules`
- * - `unused-pattern`: a key of a pattern, an exclusion or a layer number matches no target
- * - `ambiguous-pattern`: two keys of a pattern give different values for a layer, and files change their order
+ * - `unused-pattern`: a key of `rankPattern` or a similar option, an exclusion or a layer number matches nothing
+ * - `ambiguous-pattern`: two keys of `rankPattern` or a similar option give a layer different values; files reorder them
  * - `missing-module`: no module has a name listed in `modulesToSave`
  * - `tied-weight`: an adapted layer shares its weight with another layer, which is not adapted
- * - `changed-base`: an initialisation overwrites base weights
+ * - `changed-base`: the adapter's initialisation permanently overwrites base weights
  * - `needs-data`: the adapter's initialisation requires data that was not given
- * - `start-not-repeatable`: an initialisation that is repeated at each load gives other results in other programs
- * - `adjusted-size`: a size does not fit a layer and was changed for it
- * - `no-identity`: a new adapter changes the model's outputs
+ * - `start-not-repeatable`: the initialisation is computed again at each load, and other programs compute it differently
+ * - `adjusted-size`: a configured size does not fit a layer, so another size is used for it
+ * - `no-identity`: a new adapter changes the model's outputs before it is trained
  * - `unused-field`: a configuration file has fields that are not used
- * - `outdated-file`: an adapter acts differently here than in the program that wrote the file
+ * - `outdated-file`: the program that wrote the file was older and computed the adapter differently
  * - `unread-file`: a file in the adapter's folder is ignored
- * - `key-mismatch`: a file lacks tensors, or has more than the adapter
- * - `unmerged`: merged weights were unmerged to activate another adapter
+ * - `key-mismatch`: an adapter file lacks some of the adapter's tensors, or has additional ones
+ * - `unmerged`: merged adapters were unmerged, since another adapter was activated
  */
 export type WarningCode =
   | "unmatched-target"

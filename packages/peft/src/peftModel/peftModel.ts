@@ -161,10 +161,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Replaces the values of adapter `adapterName` (default: the active one) in place by a saved adapter's values. Code
-   * that holds its tensors sees the new values, and it stays active or in training. LoRA adapters may have other ranks
-   * and scalings: layers of another rank get new tensors, so create the optimiser again. Layers that the files omit
-   * become zero. All other options must equal the old adapter's. If the files do not fit or the adapter is merged,
-   * throws and changes nothing.
+   * that holds the adapter's tensors sees the new values, and the adapter stays active or in training. LoRA adapters
+   * may have other ranks and scalings: layers of another rank get new tensors, so create the optimiser again. Layers
+   * that the files omit become zero. All other options must equal the old adapter's. If the files do not fit or the
+   * adapter is merged, throws and changes nothing.
    */
   async hotswapAdapter(
     source: AdapterSource,

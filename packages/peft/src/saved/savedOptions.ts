@@ -10,8 +10,8 @@ export interface LoadAdapterOptions {
   /** Whether the adapter will be trained further. Default: false. */
   isTrainable?: boolean;
   /**
-   * True: throws if the file lacks keys, has unexpected ones, or has other shapes. False: warns, and loads the tensors
-   * that fit. Default: true.
+   * True: throws if the file lacks keys or has unexpected ones. False: warns, and loads the tensors that match. Other
+   * shapes always throw. Default: true.
    */
   strict?: boolean;
   /**

@@ -33,8 +33,8 @@ interface Saving<M extends AdaptableModel> {
 /**
  * Calls `write` to save adapters, loads them again and compares the model's outputs. Also checks that the loaded
  * tensors equal the tensors in memory after rounding to `dtype`, and that outputs are bit-identical once the unrounded
- * values are copied back. Throws, with the adapter's name, if a check fails, and before anything is written if the
- * adapters cannot be compared. Restores the model.
+ * values are copied back. Throws, with the adapter's name, if a check fails. Throws before writing if the adapters
+ * cannot be compared. Restores the model.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,

@@ -24,8 +24,8 @@ export interface TokenizedExample extends Row {
 }
 
 /**
- * Tokenizes an example. Of a text, all tokens are labels. Of a prompt and completion, the completion's tokens are. Of a
- * conversation, the assistant's turns are, with the token that ends each turn; text after the last turn is dropped. The
+ * Tokenizes an example. The labels are all tokens of a text, the completion's tokens after a prompt, or the assistant's
+ * turns in a conversation, with the token that ends each turn. Text after the assistant's last turn is dropped. The
  * turns are found by `{% generation %}` in the chat template or, if it lacks that, by how the rendered text changes
  * with a message. If the tokenizer has an end-of-sequence token, it is appended to texts and completions.
  */
