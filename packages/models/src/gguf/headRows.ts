@@ -17,8 +17,8 @@ export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): 
 }
 
 /**
- * Copies rows to other positions. From a row's index in the file and in the model, `turn` returns the target and the
- * source index.
+ * Copies rows from one order to the other. `turn` receives a row's index in the file and its index in the model, and
+ * returns the target and the source index.
  */
 function reordered(
   bytes: Uint8Array,

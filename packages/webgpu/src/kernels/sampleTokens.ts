@@ -10,8 +10,8 @@ const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let x = logits[at + i]; let key = keyOf(x); ${body} }`;
 
 /**
- * WGSL that finds, bit by bit from the highest, the largest key `name` for which the WGSL condition `enough` holds.
- * `count` adds to `counted`, which decreases with the key.
+ * Returns WGSL that sets the variable `name` to the largest key for which the WGSL condition `enough` holds, found bit
+ * by bit. `count` is WGSL that adds to `counted` for each token; `reached` is its sum over all tokens.
  */
 const largestKey = (name: string, count: string, enough: string): string => `var ${name} = 0u;
   for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {

@@ -19,8 +19,8 @@ const none = 0x7fffffff;
 export const faultBytes = 16;
 
 /**
- * Stores the fault of the kernel before it, unless an earlier call had a fault. Reads the faulty value from `values`.
- * For a negative position, the kernel has already set `faults.value`.
+ * Kernel that runs after a kernel that checks its data. It stores that kernel's fault, unless an earlier call had one,
+ * with the faulty value from `values`. For a negative position, the kernel has already set `faults.value`.
  */
 const confirm: Shader<"values", "op" | "size"> = shader({
   name: "fault",

@@ -41,7 +41,7 @@ export function stridesOf({ m, n, k, transposeA, transposeB, stride = {} }: Prod
 /** The dimension of a product along which it is cut. */
 type Side = "m" | "n" | "k";
 
-/** How the second and later parts of a sum are stored, by the ending of the first: they are added to it. */
+/** For each way to store the first part of a sum, how the further parts are stored: they are added to it. */
 const addedTo: Record<Ending, Ending> = {
   ...{ sum: "added", added: "added", scaled: "added scaled", "added scaled": "added scaled" },
 };
