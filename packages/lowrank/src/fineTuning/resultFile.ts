@@ -16,7 +16,7 @@ export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): 
   return files.add(job.owner, content(), facts, `file-${job.id.slice(job.id.indexOf("-") + 1)}`);
 }
 
-/** Returns a CSV text with one line per step that the log has metrics for: losses and learning rate. */
+/** Returns a CSV text with one line per step: the step, its training loss, learning rate and validation loss. */
 function metricsCsv(log: readonly JobEvent[]): string {
   const steps = new Map<number, Record<string, number>>();
   for (const { data } of log) {

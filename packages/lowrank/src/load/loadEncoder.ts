@@ -4,8 +4,8 @@ import { type LoadClassifierOptions, type LoadedEncoder, loadEncoder as onBacken
 import { wasm } from "@lowrank/wasm";
 
 /**
- * Loads an encoder without a head, as transformers' AutoModel does. Adapters for feature extraction use its module
- * names. Accepts the sources of `loadSequenceClassifier`, and uses the backend given to `init`, or else WebAssembly.
+ * Loads an encoder without a head, as transformers' AutoModel does, so that adapters for feature extraction fit it.
+ * Accepts the sources of `loadSequenceClassifier`, and uses the backend given to `init`, or else WebAssembly.
  */
 export async function loadEncoder(
   source: string | URL | ModelFiles,

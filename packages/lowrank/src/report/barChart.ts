@@ -21,7 +21,7 @@ export interface BarChart {
 
 const [labelWidth, barWidth, valueWidth, rowHeight, head] = [150, 380, 130, 24, 34];
 
-/** Returns a chart as SVG, for a page with `chartStyle`. */
+/** Returns a chart as SVG. The page must include the CSS `chartStyle`. */
 export function barChart({ title, bars, show, logarithmic = false }: BarChart): string {
   const positive = bars.flatMap(({ value }) => (value !== null && value > 0 ? [value] : []));
   const most = Math.max(...positive, ...bars.map(({ value, spread = 0 }) => (value ?? 0) + spread));

@@ -64,14 +64,17 @@ const errorColumn: Column<InspectedLayer> = {
   show: percent,
 };
 
-/** Mean and smallest share of energy in the first `rank` singular values, over the changed layers. */
+/**
+ * Share of the energy (sum of squares) of the singular values that is in the first `rank` of them: the mean and the
+ * smallest share over the changed layers.
+ */
 interface EnergyOfRank {
   readonly rank: number;
   readonly mean: number;
   readonly least: number;
 }
 
-/** Returns the energy by rank, for powers of two up to the largest rank of a layer. */
+/** Returns these shares for ranks 1, 2, 4 and further powers of two, up to the largest rank of a layer. */
 function energyByRank(layers: readonly InspectedLayer[]): EnergyOfRank[] {
   const changed = layers.filter(({ spectrum }) => spectrum.frobeniusNorm > 0);
   const most = Math.max(1, ...changed.map(({ spectrum }) => spectrum.rank));

@@ -68,7 +68,7 @@ function steps(least: number, most: number): number[] {
   return Array.from({ length: Math.floor(most / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** Returns a chart as SVG, for a page with `lineStyle`. Each group has a colour. */
+/** Returns a chart as SVG. The page must include the CSS `lineStyle`. Lines of a group have the same colour. */
 export function lineChart({ title, xTitle, lines, logarithmic = {}, show, yRange }: LineChart): string {
   const shown = ([x, y]: readonly [number, number]) => !(logarithmic.x && x <= 0) && !(logarithmic.y && y <= 0);
   const points = lines.flatMap((line) => line.points.filter(shown));

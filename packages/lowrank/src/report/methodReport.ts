@@ -31,7 +31,7 @@ export type ReportFormat = (typeof reportFormats)[number];
 /** Fine-tuning method in a row of the report. */
 export interface ReportedMethod {
   readonly name: string;
-  /** Makes its configuration; null for full fine-tuning. */
+  /** Makes the method's configuration; null for full fine-tuning. */
   config(): PeftConfig | null;
   readonly quantized?: boolean;
 }
@@ -63,7 +63,7 @@ export interface MethodReport {
 /** Quantisation of the base model that the report assumes for 4-bit methods. */
 export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
-/** Options for `reportMethods`, in addition to those for a single report. */
+/** Options for `reportMethods`, which include the options for a report on one adapter. */
 interface ReckonOptions extends ReportOptions {
   readonly settings?: RecipeSettings | null;
 }

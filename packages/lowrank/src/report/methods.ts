@@ -13,7 +13,7 @@ import {
 export interface Method extends Omit<Recipe, "config"> {
   /** Method of the recipe; null for full fine-tuning. */
   readonly peft: AnyMethod | null;
-  /** Makes the configuration; null for full fine-tuning. */
+  /** Makes the method's configuration; null for full fine-tuning. */
   config(settings: RecipeSettings): PeftConfig | null;
 }
 
@@ -104,14 +104,14 @@ export function quantizedWords(): string {
   return `--method ${names.join(" or ")}`;
 }
 
-/** Recipe settings that a user named, as opposed to defaults. */
+/** Recipe settings that the user gave. Other settings have their defaults. */
 export type NamedSettings = Partial<Pick<RecipeSettings, "targetModules" | "virtualTokens">>;
 
 const settingFlags = { targetModules: "target-modules", virtualTokens: "virtual-tokens" } as const;
 
 /**
- * Makes a method's configuration with its recipe. `named` settings replace the recipe's values on every method that has
- * the option. A method without the option ignores the setting. Returns null for full fine-tuning.
+ * Makes a method's configuration from its recipe. `named` settings replace the recipe's values if the method has the
+ * option; a method without the option ignores them. Returns null for full fine-tuning.
  */
 export function configFor(method: Method, settings: RecipeSettings, named: NamedSettings): PeftConfig | null {
   const config = method.config(settings);

@@ -289,14 +289,17 @@ export const publishedNumbers: readonly PublishedNumber[] = [
   ...methodComparison(),
 ];
 
-/** Agreement of a published number with the computed one. */
+/**
+ * Result of comparing a published with a computed number: equal, equal after rounding or after cutting off digits, or
+ * different.
+ */
 export type Agreement = "exact" | "rounded" | "cut" | "differs";
 
 const units: Readonly<Record<string, number>> = { "": 1, "%": 1, K: 1e3, M: 1e6 };
 
 /**
- * Compares two numbers at the published precision. A number with "≈" is rounded to its digits before the trailing
- * zeros.
+ * Compares two numbers at the precision with which the first is printed. For a number with "≈", only the digits before
+ * its trailing zeros are compared.
  */
 export function agreement(published: string, computed: number): Agreement {
   const [, about, text, unit] = /^(≈?)([\d,.]+) ?([KM%]?)$/.exec(published) ?? [];

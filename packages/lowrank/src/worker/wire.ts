@@ -62,7 +62,7 @@ function forward(signal: AbortSignal, port: MessagePort): () => void {
   return () => signal.removeEventListener("abort", send);
 }
 
-/** Classes that can be cloned, in addition to plain objects, arrays and typed arrays. */
+/** Classes whose instances can be sent to a Worker, in addition to plain objects, arrays and typed arrays. */
 const cloned = [Map, Set, Date, ArrayBuffer, Blob, globalThis.FileSystemHandle ?? Blob];
 
 /** Throws an error with the path for a function, or an object with methods, anywhere in a value. */

@@ -3,7 +3,8 @@ import { isModelOf, privatePrefix } from "./names.ts";
 
 /**
  * Returns true if the caller may use an adapter, folder or job. Routes, lists and errors all depend on this function.
- * An operator may use everything. Another caller must be among the tenants, and must own it or have its name in scope.
+ * An operator may use everything. Another caller must be among the resource's tenants, and must own it or have its name
+ * in the scope of the key.
  */
 export function mayUse(caller: Caller, { name, owner, tenants }: Guarded): boolean {
   if (caller.operator) return true;

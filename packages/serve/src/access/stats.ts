@@ -6,7 +6,7 @@ export type VisibleStats = ServingStats | Pick<ServingStats, "waiting" | "runnin
 
 /**
  * Returns the part of the engine's state that a caller may see: all of it for an operator, otherwise the caller's own
- * requests and their counts. Other values depend on other tenants.
+ * requests and their counts. Other values would reveal the load of other tenants.
  */
 export function visibleStats(stats: ServingStats, { operator, tenant }: Caller): VisibleStats {
   if (operator) return stats;

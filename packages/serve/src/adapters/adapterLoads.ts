@@ -184,7 +184,7 @@ export class AdapterLoads {
     await this.#remember(failureKey(path), path, error);
   }
 
-  /** Allows another try of a folder's version under a name. */
+  /** Forgets a failure, so that the version of a folder can be loaded again under a name. */
   forgetFailure(path: string, version: string, name: string): void {
     this.#failures.forget(failureKey(path, version, name));
   }

@@ -15,7 +15,7 @@ export interface AdapterUser extends MemoryUser {
   readonly operator?: boolean;
 }
 
-/** Adapters by name: registered, loaded on use, and evicted when memory is full. */
+/** Source of adapters by name. It loads an adapter when a request needs it, and evicts adapters when memory is full. */
 export interface AdapterProvider {
   /**
    * Resolves a name to its current version, and returns a lease when the version is on the model. Concurrent calls
@@ -24,7 +24,7 @@ export interface AdapterProvider {
    */
   acquire(name: string, user: AdapterUser): Promise<AdapterLease>;
   list(): Promise<readonly ServedAdapter[]>;
-  /** Registers a folder or key of the store under a name, after reading and checking its files. */
+  /** Registers an adapter under a name, after reading and checking its files. `path` is its folder in the store. */
   load(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter>;
   /** Removes a name. Its version leaves memory when the last lease ends. */
   unload(name: string, options?: UnloadOptions): Promise<void>;

@@ -24,7 +24,7 @@ export class KnownLayouts {
   /** Most recently used first. */
   readonly #known: KnownLayout[] = [];
 
-  /** Returns the layout of two files; undefined if it is unknown. */
+  /** Returns the cached layout for an adapter's configuration text and weights file; undefined if it is not cached. */
   find(config: string, weights: Uint8Array): AdapterLayout | undefined {
     const at = this.#known.findIndex((known) => known.config === config && isOf(weights, known));
     if (at < 0) return undefined;
@@ -33,7 +33,7 @@ export class KnownLayouts {
     return found;
   }
 
-  /** Adds the layout of two files. Returns it, or the equal layout that was added before. */
+  /** Caches the layout of an adapter's two files. Returns it, or the equal layout that was cached before. */
   add(config: string, weights: Uint8Array, layout: AdapterLayout): AdapterLayout {
     const noted = this.find(config, weights);
     if (noted) return noted;

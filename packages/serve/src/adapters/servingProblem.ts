@@ -3,7 +3,7 @@ import { isPromptMethod, methodOf } from "@lowrank/peft/internal";
 
 /**
  * Returns the reason why an adapter with this configuration cannot be served together with others; null if it can.
- * `what` names the adapter in the reason. `maxLoraRank` is the largest rank; undefined means any.
+ * `what` names the adapter in the reason. `maxLoraRank` is the largest rank allowed; undefined means any.
  */
 export async function servingProblem(
   config: PeftConfig,

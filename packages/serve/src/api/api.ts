@@ -106,7 +106,10 @@ export interface TokenLogprob {
   readonly rank?: number;
 }
 
-/** Event of a request. The order is: started, tokens, finished. A failure rejects instead. */
+/**
+ * Event of a request. A request yields one "started" event, then "token" events, then one "finished" event. If it
+ * fails, the iteration throws instead.
+ */
 export type ServingEvent =
   | {
       readonly type: "started";

@@ -128,7 +128,7 @@ export class Budgets {
     });
   }
 
-  /** Reserves tokens. The returned function replaces them by the tokens used. */
+  /** Reserves tokens for a request. The returned function replaces the reserved tokens by the number of tokens used. */
   #reserveTokens(bucket: TokenBudget, size: RequestSize): (used: number) => void {
     const tokens = this.#checkTokens(bucket, size);
     bucket.take(tokens);
@@ -175,7 +175,7 @@ export class Budgets {
     };
   }
 
-  /** Returns the use of requests and tokens by all recorded tenants. */
+  /** Returns the used sequences and tokens of all recorded tenants, with their limits. */
   uses(): BudgetUse[] {
     return [...this.#spenders.values()].flatMap((spender): BudgetUse[] => {
       const { tenant } = spender;

@@ -5,13 +5,13 @@ import type { OptionKeys } from "@lowrank/core/internal";
  * others are counted in the store, for all its servers together.
  */
 export interface KeyBudgets {
-  /** Running and waiting sequences. Default: as many as leave the same number free for other keys. */
+  /** Most running and waiting sequences. Default (null): as many as places then stay free for other keys. */
   readonly requests: number | null;
-  /** Prompt and new tokens per minute. Default: no limit. */
+  /** Most prompt and new tokens per minute. Default: no limit. */
   readonly tokensPerMinute: number;
-  /** Bytes of adapters that running requests use at once. Default: no limit. */
+  /** Most bytes of adapters that running requests use at once. Default: no limit. */
   readonly adapterMemory: number;
-  /** Bytes of files and of fine-tuning runs. Default 20e9. */
+  /** Most bytes of stored files and fine-tuning runs. Default 20e9. */
   readonly storedBytes: number;
   /** Most uploaded files at once. Default 1000. */
   readonly files: number;
@@ -19,7 +19,7 @@ export interface KeyBudgets {
   readonly jobs: number;
   /** Most minutes of training per UTC day, of all jobs of the key together. Default: no limit. */
   readonly trainerMinutes: number;
-  /** Minutes of training of one fine-tune, over all its attempts. Default 720. */
+  /** Most minutes of training of one fine-tuning job, over all its attempts. Default 720. */
   readonly jobMinutes: number;
   /** Most training steps of one fine-tuning job. Default 100000. */
   readonly steps: number;
@@ -47,7 +47,7 @@ export const defaultBudgets: KeyBudgets = {
   rank: 256,
 };
 
-/** Returns the budgets of a key: its own override the server's, which override the defaults. */
+/** Returns the budgets of a key. The key's own values override the server's, which override the defaults. */
 export function budgetsOf(own: Partial<KeyBudgets> | undefined, server: Partial<KeyBudgets> | undefined): KeyBudgets {
   const given = [server, own].flatMap((budgets) =>
     Object.entries(budgets ?? {}).filter(([, value]) => value !== undefined),

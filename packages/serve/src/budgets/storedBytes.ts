@@ -5,7 +5,7 @@ import { runFolder } from "../storage/jobKeys.ts";
 /** Milliseconds for which the size of a run is cached. */
 const rememberMs = 60_000;
 
-/** Stored bytes of owners: files, and fine-tuning runs with their adapters. */
+/** Computes the bytes that an owner has in the store: files, and fine-tuning runs with their adapters. */
 export class StoredBytes {
   readonly #files: FileStore;
   readonly #jobs: JobStore;

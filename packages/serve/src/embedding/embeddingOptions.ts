@@ -20,13 +20,16 @@ export interface EmbeddingEngineOptions {
    * over a text's tokens, scaled to length 1.
    */
   files?: ModelFiles;
-  /** Creates the source of adapters, which loads them onto the model through `host`. Default: none. */
+  /**
+   * Function that creates the source of adapters, such as `adapterStore(options)`. The source loads adapters onto the
+   * model through `host`. Default: no adapters.
+   */
   adapters?: (host: AdapterHost) => AdapterProvider;
   /** Most texts in a pass. Default 64. */
   maxNumSeqs?: number;
   /** Most tokens in a pass, including padding. A longer text runs alone. Default 2048. */
   maxNumBatchedTokens?: number;
-  /** Most tokens of a text. Default: the folder's setting, or else the model's positions. */
+  /** Most tokens of a text. Default: the setting in the model's folder, or else the model's positions. */
   maxModelLen?: number;
   /** Most waiting and running texts. More are refused with `queue_full`. Default 1024. */
   maxQueue?: number;

@@ -11,7 +11,7 @@ export interface SentenceConfig {
   readonly lowerCase: boolean;
 }
 
-/** Settings of a folder without these files: the mean over tokens, scaled to length 1. */
+/** Settings for a folder without sentence-transformers files: the mean over tokens, scaled to length 1. */
 export const plainConfig: SentenceConfig = { normalize: true, maxSeqLength: null, lowerCase: false };
 
 const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.string() })).min(1);

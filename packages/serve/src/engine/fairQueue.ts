@@ -110,7 +110,7 @@ function priorityOf({ priority = 0 }: Queued): number {
   return priority;
 }
 
-/** Returns the key of a share. The base model has the empty key, which no adapter has. */
+/** Returns the key of an adapter's share: "/" and the adapter's name, or "" for the base model. */
 function keyOf({ adapter }: Pick<Queued, "adapter">): string {
   return adapter === null ? "" : `/${adapter}`;
 }

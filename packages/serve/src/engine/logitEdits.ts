@@ -69,7 +69,10 @@ export class LogitEdits implements Disposable {
   }
 }
 
-/** Returns the values to add to the logits, f32 [1, V]; -Infinity for disallowed tokens. */
+/**
+ * Returns values to add to the logits, f32 [1, V]: the request's biases, and -Infinity for tokens that are not allowed.
+ * Returns null if the request sets neither.
+ */
 function biasRow(
   { logitBias = {}, allowedTokenIds }: SamplingSettings,
   vocabSize: number,

@@ -168,7 +168,7 @@ function tensorsOf({ logits, tokens, logprobs }: PassTensors): Tensor[] {
   return all.filter((tensor) => tensor !== null && tensor !== undefined);
 }
 
-/** Returns the error of a row from which no token can be chosen. */
+/** Returns the error for a sequence whose logits allow no next token. */
 async function reason(logits: Tensor, row: number): Promise<Error> {
   const [, V] = logits.shape;
   const all = (await logits.data()) as Float32Array;

@@ -46,8 +46,8 @@ function bosAdvice({ bosTokenId }: Tokenizer): string {
 }
 
 /**
- * Cuts a prompt to `truncatePromptTokens`. Throws ServingError for a value that is not a valid length, or that leaves
- * no room for new tokens.
+ * Shortens a prompt to `truncatePromptTokens` tokens. Throws ServingError if that is not a valid length, or if no room
+ * is left for new tokens.
  */
 export function truncated(prompt: readonly number[], request: ServingRequest, maxModelLen: number): readonly number[] {
   const { truncatePromptTokens: given, truncationSide = "left", maxNewTokens = 1 } = request;

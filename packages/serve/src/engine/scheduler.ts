@@ -32,7 +32,7 @@ export class Scheduler<S extends Sequence> {
   readonly #loading = new Set<S>();
   /** Sequences that wait for pages, in the order in which their adapters became ready. */
   #ready: S[] = [];
-  /** In order of arrival, as are `#preempted` and `#paused`. */
+  /** Sequences that take part in passes, in order of arrival. `#preempted` and `#paused` are sorted in the same way. */
   #running: S[] = [];
   #preempted: S[] = [];
   /** Sequences with slow readers. */

@@ -8,7 +8,7 @@ export interface Sequence {
   readonly version: string | null;
   /** True while its reader is slow: it is in no pass, and its pages may be reclaimed. */
   readonly isPaused: boolean;
-  /** Increasing number of the request: lower values arrived first. */
+  /** Number of the request in order of arrival: earlier requests have lower numbers. */
   readonly arrival: number;
   /** Prompt and new tokens. */
   readonly tokens: number[];

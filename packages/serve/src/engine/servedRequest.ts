@@ -47,7 +47,7 @@ export class ServedRequest implements Sequence {
   cachedTokens = 0;
   preemptions = 0;
   charged = 0;
-  /** True after its reader has left or it has failed. The engine removes it before the next pass. */
+  /** True if the reader has left or the request has failed. The engine removes the request before the next pass. */
   abandoned = false;
   lease: AdapterLease | null = null;
   /** Time when its first pass started, in milliseconds; NaN before. */

@@ -9,7 +9,7 @@ export interface AdapterFlag {
   readonly takers: readonly { readonly method: AnyMethod; readonly option: MethodOption }[];
 }
 
-/** Types of the flags that also set a setting shared by recipes, by flag. */
+/** Type of each flag that also sets a setting shared by recipes. */
 const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
   r: "integer",
   "target-modules": "targets",

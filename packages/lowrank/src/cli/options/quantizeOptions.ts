@@ -44,8 +44,8 @@ export function toQuantizeOptions(options: QuantizeCommandOptions): QuantizeOpti
 }
 
 /**
- * Returns the quantisation of a command that quantises only with --quant-type. Throws if another quantisation option is
- * given without it.
+ * Returns the quantisation options if --quant-type is given; otherwise undefined, which means no quantisation. Throws
+ * if another quantisation option is given without --quant-type.
  */
 export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions | undefined {
   const [first] = givenQuantizeOptions(options);

@@ -170,7 +170,7 @@ async function placeFile(file: string, path: string): Promise<void> {
   }
 }
 
-/** Runs `clean` and ends the process at a signal. Returns a function that ends the watch. */
+/** Runs `clean` and ends the process when a signal arrives. Returns a function that removes the signal handlers. */
 function endOnSignal(clean: () => void): () => void {
   const end = (signal: NodeJS.Signals) => {
     clean();

@@ -124,7 +124,7 @@ const plain: readonly Column<Row>[] = [
   },
 ];
 
-/** Compares the outcomes of runs by method, in the order of the runs. */
+/** Compares the results of methods, each averaged over its seeds, in the order of the runs. */
 export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
   const names = [...new Set(outcomes.map(({ job }) => job.method))];
   const rows = names.flatMap((name) => rowOf(name, outcomes));

@@ -23,7 +23,7 @@ export interface CompletedCommand {
   readonly words: Words;
 }
 
-/** Extracts commands and options from the program that parses them. */
+/** Returns the commands of a program with the options that its parser defines. */
 export function programWords(program: Command): CompletedCommand[] {
   const visible = program.createHelp().visibleCommands(program);
   const names = visible.map((command) => command.name());

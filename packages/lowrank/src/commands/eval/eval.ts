@@ -104,7 +104,7 @@ export function evalCommand(): Command {
     .action((_, options) => evaluateModel(options));
 }
 
-/** Measurements of one model, under the name of its adapter. */
+/** Measurements of the base model, or of the model with an adapter, and the name for the output. */
 interface Measured extends TaskResult {
   readonly name: string;
 }

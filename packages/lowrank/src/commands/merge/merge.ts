@@ -161,7 +161,9 @@ function comparison(what: string, adapted: Answer, other: Answer, tolerance: num
   return maxDifference <= tolerance * Math.max(1, scale) ? line : `${line}\nwarning: more than rounding explains`;
 }
 
-/** Writes the model, loads it and generates from it, then moves it to the output. */
+/**
+ * Writes the merged model to a temporary folder, loads it from there to check its answer, and moves it to the output.
+ */
 async function write(
   { model, config, files }: LoadedModel,
   ids: number[],

@@ -47,8 +47,8 @@ export function resultOf(
 }
 
 /**
- * Returns the loss by which trials are compared: the last validation loss, or else the last training loss; null if it
- * has none.
+ * Returns the loss by which trials are compared: the last validation loss, or else the last training loss; null if the
+ * trial has no losses.
  */
 export function lossOf({ validation, training }: TrialResult): number | null {
   return (validation.at(-1) ?? training.at(-1))?.[1] ?? null;

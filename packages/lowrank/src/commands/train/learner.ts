@@ -224,7 +224,10 @@ async function optimizerOf(
   return { optimizer: { optimizer: makers[optimizer]() }, learningRate };
 }
 
-/** Returns the usual learning rate of the named recipe, or of the method of `config` if that is another. */
+/**
+ * Returns the usual learning rate of the method of `config`: the recipe `named` if it is for that method, or else the
+ * method's first recipe.
+ */
 export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;
   const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);

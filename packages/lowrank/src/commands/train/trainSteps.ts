@@ -247,7 +247,8 @@ async function checkpointOf(folder: string): Promise<string> {
 }
 
 /**
- * Returns the error of a failed training with the command's flags, and the checkpoint that holds the state until then.
+ * Returns the error of a failed training, with the command's flags and the last checkpoint, from which it can be
+ * resumed.
  */
 async function withLastCheckpoint(
   error: unknown,

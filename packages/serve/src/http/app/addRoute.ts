@@ -45,7 +45,7 @@ export interface ServingRoute {
    * their own error.
    */
   readonly body?: z.ZodType;
-  /** Adds headers with the remaining budgets of the key to answers. Default false. */
+  /** Adds response headers with the remaining budgets of the request's key. Default false. */
   readonly budgeted?: boolean;
   /** True if requests need no API key. Default false. */
   readonly open?: boolean;
@@ -55,7 +55,7 @@ export interface ServingRoute {
   readonly quiet?: boolean;
   /** True if `/load` counts the running requests of this route. Default false. */
   readonly counted?: boolean;
-  /** Accepts requests while the server drains. Default false. */
+  /** True if the route still accepts requests while the server finishes its running ones. Default false. */
   readonly whileDraining?: boolean;
   answer(c: AppRequest, body: unknown): Response | Promise<Response>;
 }

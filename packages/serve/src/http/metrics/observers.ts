@@ -17,7 +17,7 @@ export interface ServingMetrics {
   firstToken(adapter: string | null, seconds: number): void;
   nextToken(adapter: string | null, seconds: number): void;
   finished(adapter: string | null, sequence: FinishedSequence): void;
-  /** Returns all metrics as text, including the values read now. */
+  /** Returns all metrics as text. `scrape` holds the values that are read now, such as the engine's statistics. */
   render(scrape: Scrape): Promise<string>;
 }
 

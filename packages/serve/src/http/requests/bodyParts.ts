@@ -2,7 +2,7 @@ import { HttpError } from "./httpError.ts";
 
 /** Most fields and list items of a body. Checking each takes some microseconds, in which no other request is served. */
 const mostParts = 8000;
-/** Share of a part that a number in a list counts, since lists of token ids are long, but quick to check. */
+/** Amount that a number in a list adds to the count, instead of 1: lists of token ids are long, but quick to check. */
 const numberParts = 0.1;
 
 /**

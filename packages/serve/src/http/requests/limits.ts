@@ -8,7 +8,7 @@ export interface ServingLimits {
   readonly promptTokens?: number;
   /** Most sequences of one request: its prompts times `n`. */
   readonly sequences: number;
-  /** Most waiting and running sequences of all requests. Requests beyond it get a 429. */
+  /** Most sequences of all requests that wait or run. Further requests get status 429. */
   readonly pending: number;
   /** Seconds in which a client must take a piece of a stream; otherwise its connection is closed. */
   readonly sendSeconds: number;

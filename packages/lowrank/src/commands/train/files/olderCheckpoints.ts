@@ -4,8 +4,8 @@ import { removeFolder } from "@lowrank/files/internal";
 import { metricsName } from "./metricsLog.ts";
 
 /**
- * Removes checkpoints of an older run from a run's folder: checkpoints whose measurements are not the beginning of this
- * run's. Returns their names.
+ * Removes an older run's checkpoints from a run's folder and returns their names. A checkpoint is older if its
+ * measurements are not the beginning of this run's measurements.
  */
 export async function removeOlderCheckpoints(folder: string, metrics: string): Promise<string[]> {
   const removed: string[] = [];

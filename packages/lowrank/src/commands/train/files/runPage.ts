@@ -140,7 +140,7 @@ function measureCharts(validations: readonly ValidationLine[]): string[] {
   });
 }
 
-/** Returns the answers before the first step next to the latest ones. */
+/** Returns HTML that shows the first sample answers of the run next to the latest ones. */
 function sampleBlocks({ metrics }: RunRecord): string {
   const samples = metrics.filter(isSample);
   const [first, last] = [samples[0], samples.at(-1)];

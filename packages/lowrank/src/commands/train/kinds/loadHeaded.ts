@@ -30,7 +30,7 @@ export function namesHead({ json: { architectures } }: HeadedConfig, ending: str
   return String([architectures ?? []].flat()[0]).endsWith(ending);
 }
 
-/** Options that a kind of model passes to the library function that loads it. */
+/** Options for the library function that loads a kind of model. */
 interface LoaderOptions {
   dtype: Exclude<LoadedWeights, "packed">;
   quantize?: QuantizeOptions;

@@ -61,7 +61,10 @@ export interface CommandTask<Example = unknown> {
   /** Returns the format of the task's records, with which data files are indexed. */
   form(labels: readonly string[]): RecordForm<unknown>;
   read(tokenizer: Tokenizer, options: OpenDataOptions, labels: readonly string[]): Promise<TaskData>;
-  /** Returns the texts of an example that go through the model, for loss probes and sample answers. */
+  /**
+   * Returns the texts of an example that go through the model. They are used to measure its loss, and to take prompts
+   * from.
+   */
   texts(example: Example): readonly TokenizedExample[];
   /** Returns the texts of an example up to `maxLength` tokens, with the learned tokens marked. */
   show(tokenizer: Tokenizer, example: Example, labels: readonly string[], maxLength: number): readonly ShownText[];

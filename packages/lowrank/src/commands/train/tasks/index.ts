@@ -37,8 +37,8 @@ const uses: Readonly<Record<Exclude<keyof SharedFlags, keyof TaskFlags>, (task: 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /**
- * Returns the task that options name. Throws for options of other tasks, for a distillation without a teacher, and for
- * full fine-tuning of a task that needs an adapter.
+ * Returns the task that the options select. Throws for options of other tasks, for a distillation without a teacher,
+ * and for full fine-tuning of a task that needs an adapter.
  */
 export function taskOfFlags(flags: SharedFlags, wholeModel: boolean): CommandTask {
   const task = findTask(flags.task);

@@ -11,7 +11,7 @@ export interface SamplePrompt {
   readonly reference: string | null;
 }
 
-/** Most tokens of an answer, and of the beginning of a text to continue. */
+/** Most tokens of a sample answer, and number of tokens that are taken from the beginning of a text as a prompt. */
 const [answerTokens, beginningTokens] = [48, 24];
 
 /**
@@ -46,7 +46,9 @@ export function samplePrompts(
   return prompts;
 }
 
-/** Converts a text to a prompt: a user's turn if the examples are chats, otherwise as it is. */
+/**
+ * Converts a text to a prompt. It becomes a user's turn if the examples are chats; otherwise it is the prompt itself.
+ */
 export async function promptOf(
   tokenizer: Tokenizer,
   text: string,

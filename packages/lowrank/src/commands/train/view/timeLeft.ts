@@ -33,7 +33,10 @@ export class TimeLeft {
     this.#took.set(work, { count: before.count + 1, seconds: before.seconds + seconds });
   }
 
-  /** Remaining seconds at the average pace so far. Work that has not run yet is not counted. */
+  /**
+   * Estimated seconds until the end of training, at the average pace so far. Kinds of work that have not run yet count
+   * as 0.
+   */
   get seconds(): number {
     const { count, seconds } = this.#steps;
     const steps = count === 0 ? 0 : ((this.#maxSteps - this.#step) * seconds) / count;
