@@ -251,7 +251,7 @@ function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): voi
   v128.store(dst, v3, 48);
 }
 
-/** Does the same as fourBitFew for GGUF formats with 8-bit codes, or with 4-bit codes with or without a minimum. */
+/** Does the same as fourBitFew for q8_0, q4_0 and q4_1. */
 // @ts-ignore: decorator
 @inline
 function blocksFew(

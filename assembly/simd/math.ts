@@ -126,7 +126,10 @@ export function expOf(x: f32): f32 {
   return f32x4.extract_lane(expf4(f32x4.splat(x)), 0);
 }
 
-/** Returns true if exp of each of the first n & -8 floats is a normal float, far from Infinity. */
+/**
+ * Returns true if exp of each float is a normal float, far from Infinity. Checks n floats, rounded down to a multiple
+ * of 8.
+ */
 // @ts-ignore: decorator
 @inline
 function areNormal(x: usize, n: i32, factor: v128, shift: v128): bool {

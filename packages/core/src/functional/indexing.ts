@@ -30,8 +30,8 @@ export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArg
 type IndexArguments = [index: Tensor, options: DimArgument<{ dim: number }>] | [dim: number, index: Tensor];
 
 /**
- * Returns out[..i..] = x[..index[..i..]..] along `dim`. The i32 index has the shape of the result. `gather(x, index, {
- * dim: 1 })` or `gather(x, 1, index)`.
+ * Looks up elements along `dim`, as PyTorch's gather does: for a matrix and dim 0, out[i][j] = x[index[i][j]][j].
+ * `index` is i32 and has the shape of the result. `gather(x, index, { dim: 1 })` or `gather(x, 1, index)`.
  */
 export function gather(x: Tensor, ...args: IndexArguments): Tensor {
   refuseSurplus("gather", 2, arguments);

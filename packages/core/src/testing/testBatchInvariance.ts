@@ -229,9 +229,9 @@ const longRows: Check = async (d) => {
 };
 
 /**
- * Returns tests that a row of a result has the same bits alone and among other rows, as batch-invariant backends
- * promise. For each op, random sizes are drawn `rounds` times; they are the same in every run. Pass each test to your
- * test runner: `it(name, run)`.
+ * Returns tests of a batch-invariant backend: a row of a result must have the same bits alone and among other rows. For
+ * each op, random sizes are drawn `rounds` times; they are the same in every run. Pass each test to your test runner:
+ * `it(name, run)`.
  */
 export function testBatchInvariance(backend: Backend, rounds: number): BackendTest[] {
   const checks: Record<string, Check> = {

@@ -25,21 +25,21 @@ export class GELU extends Module {
   }
 }
 
-/** SiLU: x times sigmoid(x). */
+/** SiLU: x * sigmoid(x), elementwise. */
 export class SiLU extends Module {
   forward(x: Tensor): Tensor {
     return silu(x);
   }
 }
 
-/** The hyperbolic tangent. */
+/** Tanh: the hyperbolic tangent, elementwise. */
 export class Tanh extends Module {
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
 }
 
-/** 1 / (1 + exp(-x)). */
+/** Sigmoid: 1 / (1 + exp(-x)), elementwise. */
 export class Sigmoid extends Module {
   forward(x: Tensor): Tensor {
     return sigmoid(x);

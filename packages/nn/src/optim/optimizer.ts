@@ -141,8 +141,8 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   }
 
   /**
-   * Updates all f32 parameters at once, and half-precision ones one by one through their f32 master copies, so that
-   * only one gradient is widened to f32 at a time.
+   * Updates f32 parameters all at once. Updates half-precision parameters one by one, through their f32 master copies,
+   * so that only one gradient at a time is converted to f32.
    */
   #update(updates: readonly Update[], step: number, group: O, guard: Guard): void {
     const wide = updates.filter(({ param }) => !isHalf(param));

@@ -13,7 +13,10 @@ function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: numbe
   }
 }
 
-/** Returns out[..i..] = x[..index[..i..]..] along `dim`. index is i32 and has the shape of the result. */
+/**
+ * Looks up elements along `dim`, as PyTorch's gather does: for a matrix and dim 0, out[i][j] = x[index[i][j]][j].
+ * `index` is i32 and has the shape of the result.
+ */
 export const gather: Op<2, { dim: number }> = defineOp({
   name: "gather",
   arity: 2,

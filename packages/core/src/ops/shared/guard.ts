@@ -91,8 +91,8 @@ interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "wri
   /** Computes the step from other ops. Returns each tensor that the step overwrites, with its new value. */
   readonly updated: (inputs: readonly Tensor[], params: P) => readonly Updated[];
   /**
-   * Splits a step over many parameters: calls `run` with the inputs of some parameters and the guard, at most `most`
-   * tensors per call.
+   * Splits a step over many parameters into several calls of `run`. Each call gets the inputs of some parameters and
+   * the guard, at most `most` tensors together.
    */
   readonly inGroups?: (
     inputs: readonly Tensor[],
