@@ -97,8 +97,8 @@ function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void
 }
 
 /**
- * Copies a 4-D array of elements of 1, 2 or 4 bytes: out is contiguous of sizes n0..n3, x is read
- * with strides s0..s3 in elements.
+ * Copies a 4-D array with its dimensions in another order. out is contiguous and has the sizes n0..n3; x is read with
+ * the strides s0..s3, in elements. An element has `size` bytes: 1, 2 or 4.
  */
 export function permute(
   x: usize, out: usize, n0: i32, n1: i32, n2: i32, n3: i32, s0: i32, s1: i32, s2: i32, s3: i32, size: i32,

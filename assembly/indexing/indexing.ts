@@ -29,8 +29,8 @@ export function scatterAdd(x: usize, index: usize, out: usize, n: i32, step: i32
 }
 
 /**
- * out[i, j] = x[i, index[j]], entries of `bytes` bytes, x of [outer, n] and out
- * of [outer, count] entries.
+ * Copies entry (i, index[j]) of x to entry (i, j) of out. x has [outer, n] entries and out [outer, count], of `bytes`
+ * bytes each. Returns a position in the index that is out of range, or -1.
  */
 export function indexSelect(x: usize, index: usize, out: usize, outer: i32, n: i32, count: i32, bytes: i32): i32 {
   const entry = <usize>bytes;
@@ -47,8 +47,8 @@ export function indexSelect(x: usize, index: usize, out: usize, outer: i32, n: i
 }
 
 /**
- * out[i, index[j]] += x[i, j], entries of `inner` floats, out of [outer, n] and x
- * of [outer, count] entries.
+ * Adds entry (i, j) of x to entry (i, index[j]) of out. out has [outer, n] entries and x [outer, count], of `inner`
+ * floats each. Returns a position in the index that is out of range, or -1.
  */
 export function indexAdd(x: usize, index: usize, out: usize, outer: i32, n: i32, count: i32, inner: i32): i32 {
   const entry = <usize>inner << 2;

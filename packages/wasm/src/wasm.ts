@@ -35,8 +35,8 @@ export interface WasmOptions {
    */
   wideSimd?: boolean;
   /**
-   * The URL of `@lowrank/wasm/worker` on your server. By default, threads in a page start from a script inside this
-   * module, by a blob's address, which a Content-Security-Policy without `worker-src blob:` forbids. Node needs no URL.
+   * The URL of `@lowrank/wasm/worker` on your server, for threads in a page. By default they start from a blob URL,
+   * which a Content-Security-Policy without `worker-src blob:` forbids. Node needs no URL.
    */
   workerUrl?: string | URL;
   /**
@@ -49,7 +49,7 @@ export interface WasmOptions {
   kernels?: readonly WasmKernel[];
 }
 
-/** The WebAssembly backend, with facts about its build, threads and memory. */
+/** The WebAssembly backend. Its additional fields describe the build, the threads and the memory. */
 export interface WasmBackend extends Backend {
   readonly build: BuildName;
   /** Number of threads inside a kernel, including the caller. */

@@ -16,42 +16,59 @@ function compare(x: Tensor | number, y: Tensor | number, relation: Relation, beh
   return ops.compare(x, other, { relation });
 }
 
-/** Returns a bool tensor that is true where x equals y; f32 or i32, broadcast. */
+/**
+ * Returns a bool tensor that is true where x equals y. Both are f32 or both i32, and broadcast; one may be a number.
+ */
 export function eq(x: number, y: Tensor): Tensor;
 export function eq(x: Tensor, y: Tensor | number): Tensor;
 export function eq(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
   return compare(x, y, "eq", behind);
 }
 
-/** Returns a bool tensor that is true where x differs from y; f32 or i32, broadcast. */
+/**
+ * Returns a bool tensor that is true where x differs from y. Both are f32 or both i32, and broadcast; one may be a
+ * number.
+ */
 export function ne(x: number, y: Tensor): Tensor;
 export function ne(x: Tensor, y: Tensor | number): Tensor;
 export function ne(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
   return compare(x, y, "ne", behind);
 }
 
-/** Returns a bool tensor that is true where x is less than y; f32 or i32, broadcast. */
+/**
+ * Returns a bool tensor that is true where x is less than y. Both are f32 or both i32, and broadcast; one may be a
+ * number.
+ */
 export function lt(x: number, y: Tensor): Tensor;
 export function lt(x: Tensor, y: Tensor | number): Tensor;
 export function lt(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
   return compare(x, y, "lt", behind);
 }
 
-/** Returns a bool tensor that is true where x is at most y; f32 or i32, broadcast. */
+/**
+ * Returns a bool tensor that is true where x is at most y. Both are f32 or both i32, and broadcast; one may be a
+ * number.
+ */
 export function le(x: number, y: Tensor): Tensor;
 export function le(x: Tensor, y: Tensor | number): Tensor;
 export function le(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
   return compare(x, y, "le", behind);
 }
 
-/** Returns a bool tensor that is true where x is greater than y; f32 or i32, broadcast. */
+/**
+ * Returns a bool tensor that is true where x is greater than y. Both are f32 or both i32, and broadcast; one may be a
+ * number.
+ */
 export function gt(x: number, y: Tensor): Tensor;
 export function gt(x: Tensor, y: Tensor | number): Tensor;
 export function gt(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
   return compare(x, y, "gt", behind);
 }
 
-/** Returns a bool tensor that is true where x is at least y; f32 or i32, broadcast. */
+/**
+ * Returns a bool tensor that is true where x is at least y. Both are f32 or both i32, and broadcast; one may be a
+ * number.
+ */
 export function ge(x: number, y: Tensor): Tensor;
 export function ge(x: Tensor, y: Tensor | number): Tensor;
 export function ge(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {

@@ -1,4 +1,6 @@
-/** Returns the result of a function that must be synchronous. Throws if it is a promise. */
+/**
+ * Returns `result`, which a synchronous function has returned. Throws if it is a promise; `name` is the caller's name.
+ */
 export function expectSynchronous<T>(name: string, result: T): T {
   if (!(result instanceof Promise)) return result;
   // Without this handler, a rejection of the promise would also be reported as unhandled.

@@ -135,7 +135,9 @@ export class Generator {
     if (watched && !watched.has(this)) watched.set(this, this.state);
   }
 
-  /** Fills `out` with uniform f32 values in [low, high), which are multiples of (high - low) / 2^24 above `low`. */
+  /**
+   * Fills `out` with uniform values in [low, high), both rounded to f32. Possible values are (high - low) / 2^24 apart.
+   */
   fillUniform(out: Float32Array, low = 0, high = 1): void {
     const from = Math.fround(low);
     const to = Math.fround(high);

@@ -11,7 +11,10 @@ export interface AttentionParams {
   readonly scale?: number;
   /** Number of rows of k and v in use, for caches with spare capacity. Default: all. */
   readonly keyLength?: number;
-  /** With `causal`: each query attends only to the last `window` positions up to its own. Default: all. */
+  /**
+   * Sliding window, with `causal`: each query attends to this many positions, including its own. Default: all up to its
+   * own.
+   */
   readonly window?: number;
   /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */
   readonly softcap?: number;

@@ -13,7 +13,9 @@ import { type Geometry, geometry } from "./attentionGeometry.ts";
 export interface DocumentAttentionParams {
   /** Factor by which the products of queries and keys are multiplied. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** Each query attends only to the last `window` positions up to its own. Default: all. */
+  /**
+   * Sliding window: each query attends to this many positions, including its own. Default: all positions up to its own.
+   */
   readonly window?: number;
   /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */
   readonly softcap?: number;

@@ -18,7 +18,9 @@ import { attentionOp } from "./attention.ts";
 export interface PagedAttentionParams {
   /** Factor by which the products of queries and keys are multiplied. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** Each row attends only to the last `window` positions up to its own. Default: all. */
+  /**
+   * Sliding window: each row attends to this many positions, including its own. Default: all positions up to its own.
+   */
   readonly window?: number;
   /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */
   readonly softcap?: number;
@@ -101,8 +103,8 @@ function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width
 }
 
 /**
- * Attends from rows of many sequences, q [N, H, D], to keys and values in pages. The pools of pages are [P, S, Hkv, D];
- * the result is [N, H, D].
+ * Computes attention for rows (tokens) of many sequences, q [N, H, D], whose keys and values are stored in pages. The
+ * pools of pages are [P, S, Hkv, D]; the result is [N, H, D].
  *
  * - `rows`, i32 [N, 2], holds each row's sequence and position. A row attends to positions 0 to its own.
  * - `tables`, i32 [R, M], holds the page table of each sequence. Position j of sequence r is at offset j % S of page

@@ -10,7 +10,10 @@ import { composeCrossEntropy, composeCrossEntropyBackward } from "./crossEntropy
 export interface CrossEntropyParams {
   /** Rows with this label are ignored. Default -100. */
   readonly ignoreIndex?: number;
-  /** The reduction over rows. Default "mean", over the rows that are not ignored; NaN if all are, as in PyTorch. */
+  /**
+   * Reduction of the rows' losses. Default "mean": over the rows that are not ignored, and NaN if all are ignored, as
+   * in PyTorch.
+   */
   readonly reduction?: "mean" | "sum" | "none";
   /** Label smoothing: the fraction of the target probability that is spread evenly over all classes. Default 0. */
   readonly labelSmoothing?: number;

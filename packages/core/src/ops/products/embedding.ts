@@ -62,7 +62,7 @@ export const embedding: Op<2> = defineOp({
   },
 });
 
-/** The gradient of an embedding's weight: sums rows of dy [..., D] into [vocab, D] by id. */
+/** The gradient of the embedding's weight [vocab, D]: adds each row of dy [..., D] to the row that its id selects. */
 export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
   name: "embeddingBackward",
   arity: 2,
