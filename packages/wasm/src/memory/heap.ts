@@ -55,8 +55,8 @@ export class HeapBlock implements Block {
 
 /**
  * Allocates 64-byte aligned blocks in a WebAssembly memory. A new block takes nearly the smallest free block that is
- * large enough; a freed block is joined with its free neighbours. If needed, the memory grows by the missing bytes plus
- * a reserve of at most 32 MiB or a quarter of its size.
+ * large enough; a freed block is joined with its free neighbours. If no free block is large enough, the memory grows:
+ * by what is missing, and at least by a quarter of its size or 32 MiB if that is less.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;

@@ -92,7 +92,7 @@ function badEntry(at: number, value: number, { pages, pageSize, tables, tablePag
 }
 
 /**
- * Throws if an i32 value of x is not in 0..high-1. x holds `width` columns of the entries [N, 2 + M] that `badEntry`
+ * Throws if an i32 value of x is not in 0..high. x holds `width` columns of the entries [N, 2 + M] that `badEntry`
  * describes, starting at column `first`.
  */
 function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width: number): Tensor {

@@ -3,7 +3,7 @@ import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 /** Parameters of the op `inRange`: the range of allowed values, and the error for other values. */
 export interface InRangeParams {
   readonly low: number;
-  /** The upper bound. Default Infinity. */
+  /** The largest value that is allowed. Default Infinity. */
   readonly high?: number;
   /** A value that is allowed although it is outside the range, such as `ignoreIndex`. */
   readonly except?: number;
