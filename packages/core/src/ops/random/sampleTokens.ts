@@ -24,7 +24,7 @@ import { generatorAt, uniformsOf } from "./uniforms.ts";
 
 /** Parameters of `sampleTokens`. */
 export interface SampleTokensParams extends SamplingOptions {
-  /** State of the generator: its r-th next uniform value selects the token of row r. */
+  /** State of the generator before the draw. Row r uses the r-th uniform value from there on, counted from 0. */
   readonly state: GeneratorState;
 }
 
@@ -61,8 +61,8 @@ export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
 const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
 
 /**
- * Computes `sampleTokens` from other ops, in f32. If the uniform value is almost equal to the boundary between two
- * tokens, rounding may select the other token.
+ * Computes `sampleTokens` from other ops, in f32. If a uniform value is very close to the boundary between two tokens,
+ * rounding may select the other one.
  */
 function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor {
   const [rows, tokens] = logits.shape;
