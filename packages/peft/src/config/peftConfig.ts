@@ -59,7 +59,7 @@ export const peftFields: readonly string[] = [
   "task_type",
 ];
 
-/** How a method's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing a method's configuration in adapter_config.json. */
 export interface ConfigFormat {
   /** Fields, in snake_case, that are always written. Other fields are written only if they differ from the default. */
   readonly classic: readonly string[];

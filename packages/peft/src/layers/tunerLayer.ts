@@ -71,7 +71,7 @@ export interface LayerAdapter {
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
-/** How to compute a layer's output for a batch whose rows use different adapters. */
+/** Plan for computing a layer's output for a batch whose rows use different adapters. */
 interface RowPlan {
   readonly rows: BatchRows;
   /** True if the layer was in training mode when the plan was made. Dropout makes the plan depend on it. */

@@ -27,11 +27,11 @@ export interface MergeDrift {
   meanAbs: number;
 }
 
-/** Which checks to make before a merge. */
+/** Checks to make before a merge. */
 interface MergeChecks {
-  /** Whether to check that merged values are finite and to measure their rounding errors. */
+  /** Checks that merged values are finite, and measures their rounding errors. */
   values: boolean;
-  /** Whether to check that each layer's output is the same before and after the merge, except for rounding. */
+  /** Checks that each layer's output is the same before and after the merge, except for rounding. */
   layers: boolean;
 }
 

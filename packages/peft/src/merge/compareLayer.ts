@@ -1,7 +1,7 @@
 import { type DType, isPacked, type Tensor } from "@lowrank/core";
 import type { LayerAnswers } from "./layerAnswers.ts";
 
-/** How much a merge changes a layer's outputs, measured on a few random inputs. */
+/** Difference that a merge makes to a layer's outputs, measured on a few random inputs. */
 export interface LayerDifference {
   /** The layer's path in the base model. */
   path: string;

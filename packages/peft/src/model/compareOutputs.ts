@@ -7,7 +7,7 @@ export interface Outputs {
   width: number;
 }
 
-/** How much two outputs of a model for the same inputs differ. */
+/** Difference between two outputs of a model for the same inputs. */
 export interface OutputDifference {
   maxAbsDiff: number;
   meanAbsDiff: number;

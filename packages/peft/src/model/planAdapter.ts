@@ -15,7 +15,7 @@ import { matchTargets, modelType, resolveTargets, type TargetReport } from "../t
 import { filePrefix } from "./adapter.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
-/** What is needed to create a new adapter. */
+/** Values that are needed to create a new adapter. */
 export interface NewAdapter {
   name: string;
   config: PeftConfig;

@@ -40,16 +40,19 @@ export class Tuner<M extends Module> extends Module {
   /** The merged weights in the model with the weights that they replaced, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
-  /** Why changes are rejected while the model runs without wrappers, as the end of an error message. Null otherwise. */
+  /**
+   * Reason that changes are rejected while the model runs without wrappers, as the end of an error message. Null
+   * otherwise.
+   */
   #bareUntil: string | null = null;
   /**
-   * Why changes are rejected while adapters are being merged, as the end of an error message. Null otherwise. The model
-   * can run during a merge.
+   * Reason that changes are rejected while adapters are being merged, as the end of an error message. Null otherwise.
+   * The model can run during a merge.
    */
   #aloneUntil: string | null = null;
   /**
-   * Why changes are rejected while an adapter is being added, as the end of an error message. Null otherwise. The model
-   * can run during that time, also with an adapter for each row.
+   * Reason that changes are rejected while an adapter is being added, as the end of an error message. Null otherwise.
+   * The model can run during that time, also with an adapter for each row.
    */
   #addingUntil: string | null = null;
 

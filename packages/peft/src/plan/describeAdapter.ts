@@ -15,7 +15,7 @@ import type { TargetReport } from "../targets/matchTargets.ts";
 import { onShapes } from "./onShapes.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
-/** What an adapter on a certain model consists of. */
+/** Contents of an adapter on a certain model. */
 export interface AdapterDescription {
   /** The configuration, with targets resolved to full names. */
   readonly config: PeftConfig;
@@ -27,7 +27,7 @@ export interface AdapterDescription {
   readonly base: number;
   /** Size of the adapter's adapter_model.safetensors in bytes. */
   readonly fileBytes: number;
-  /** Why rows of one batch cannot use different adapters of this kind; null if they can. */
+  /** Reason that rows of one batch cannot use different adapters of this kind; null if they can. */
   readonly rowProblem: string | null;
   readonly warnings: readonly Warning[];
 }

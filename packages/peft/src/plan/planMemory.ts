@@ -40,7 +40,7 @@ export interface PlanOptions {
    * sequences of `sequenceLength` tokens.
    */
   loss?: (model: PlannedModel) => Tensor;
-  /** Whether blocks discard their activations and recompute them in the backward pass. Default: false. */
+  /** True if blocks discard their activations and recompute them in the backward pass. Default: false. */
   gradientCheckpointing?: boolean;
   /**
    * The precision of matrix products with frozen weights. For "high" and "medium", the WebAssembly backend keeps

@@ -31,7 +31,7 @@ export interface ReportOptions {
   sequenceLength?: number;
 }
 
-/** What one way to fine-tune a model costs, computed without training. Sizes are in bytes. */
+/** Costs of one way to fine-tune a model, computed without training. Sizes are in bytes. */
 export interface AdapterReport {
   /** The method's `peft_type`; null if the whole model is trained. */
   readonly peftType: string | null;
@@ -53,11 +53,11 @@ export interface AdapterReport {
   readonly mergeable: boolean;
   /** The extra cost of inference while the adapter is not merged. */
   readonly inference: InferenceOverhead;
-  /** What the adapter consists of; null if the whole model is trained. */
+  /** Contents of the adapter; null if the whole model is trained. */
   readonly adapter: AdapterDescription | null;
 }
 
-/** What an unmerged adapter adds to the cost of inference. */
+/** Additional cost of inference with an unmerged adapter. */
 export interface InferenceOverhead {
   /** Number of elements that the adapter adds to the base model's. */
   readonly parameters: number;

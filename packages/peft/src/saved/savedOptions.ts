@@ -7,7 +7,7 @@ import type { AdaptableModel } from "../model/adaptableModel.ts";
 
 /** Options of `loadAdapter`. */
 export interface LoadAdapterOptions {
-  /** Whether the adapter will be trained further. Default: false. */
+  /** True if the adapter will be trained further. Default: false. */
   isTrainable?: boolean;
   /**
    * True: throws if the file lacks keys or has unexpected ones. False: warns, and loads the tensors that match. Other

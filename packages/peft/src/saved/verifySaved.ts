@@ -15,14 +15,14 @@ import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
 /**
- * How much the model's outputs differ between an adapter in memory and the same adapter loaded from its saved files.
- * The cause is rounding to `dtype`; 0 without rounding.
+ * Difference between the model's outputs with an adapter in memory and with the same adapter loaded from its saved
+ * files. The cause is rounding to `dtype`; 0 without rounding.
  */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
 
-/** What to save and where, and the inputs on which to compare the outputs. */
+/** Adapters to save, their folder, and the inputs on which to compare the outputs. */
 interface Saving<M extends AdaptableModel> {
   folder: WritablePlace;
   names: readonly string[];

@@ -4,7 +4,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { outputLayer } from "./embeddings.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** Which modules a configuration's targets matched, and which names and patterns matched nothing. */
+/** Modules that a configuration's targets matched, and names and patterns that matched nothing. */
 export interface TargetReport {
   /** Paths of the modules that get the adapter. */
   matched: string[];

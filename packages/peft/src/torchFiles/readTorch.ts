@@ -52,7 +52,7 @@ async function checkByteOrder(zip: ZipFile, name: string): Promise<void> {
     throw new Error(`${zip.label} has ${order}-endian numbers; save it on a little-endian machine`);
 }
 
-/** Where a tensor's elements are in its storage. Offset and strides are counted in elements. */
+/** Position of a tensor's elements in its storage. Offset and strides are counted in elements. */
 interface Layout {
   offset: number;
   shape: number[];

@@ -8,7 +8,7 @@ import {
   productValues,
 } from "../weighted/productFactors.ts";
 
-/** How an adapter or a training changes one weight matrix. */
+/** Change that an adapter or a training makes to one weight matrix. */
 export interface MatrixUpdate {
   /** The path of the module that contains the weight. */
   readonly path: string;

@@ -2,7 +2,7 @@ import { affine, matmul, scope, tensor } from "@lowrank/core";
 import { type MergeKind, mergeTasks, type PruneOptions } from "./mergeTasks.ts";
 import { clamped, type HostFactors, type Matrix, matrixFactors, productFactors, transposed } from "./productFactors.ts";
 
-/** How to combine LoRA adapters; the names are PEFT's. */
+/** Ways to combine LoRA adapters; the names are PEFT's. */
 export type CombinationType = "cat" | "svd" | MergeKind | `${Exclude<MergeKind, "linear">}_svd`;
 
 /** One adapter's A and B on a layer. The adapter contributes weight · scaling · B A to the sum. */
@@ -11,7 +11,7 @@ export interface WeightedFactors extends HostFactors {
   weight: number;
 }
 
-/** How to combine the adapters' factors on a layer. */
+/** Settings for combining the adapters' factors on a layer. */
 export interface Combination extends PruneOptions {
   type: CombinationType;
   rank: number;

@@ -1,6 +1,6 @@
 import type { TorchGenerator } from "../random/torchGenerator.ts";
 
-/** How to merge tensors of several adapters: which elements to drop (pruning), and how to sum the others. */
+/** Ways to merge tensors of several adapters: which elements to drop (pruning), and how to sum the others. */
 export type MergeKind = "linear" | "magnitude_prune" | "ties" | "dare_linear" | "dare_ties";
 
 /** Options of the merge kinds that drop elements. */
@@ -8,8 +8,8 @@ export interface PruneOptions {
   /** The fraction of elements to keep, above 0 and up to 1. */
   density: number;
   /**
-   * How "ties" chooses each element's majority sign: "total" takes the sign of the sum, "frequency" the more frequent
-   * sign.
+   * Rule by which "ties" chooses each element's majority sign: "total" takes the sign of the sum, "frequency" the more
+   * frequent sign.
    */
   majoritySignMethod: "total" | "frequency";
   /** Random source for the elements that DARE keeps. */

@@ -4,7 +4,7 @@ import type { CombinationType } from "./combineLayer.ts";
 /** Options of `addWeightedAdapter`, with PEFT's names and defaults. */
 export interface WeightedAdapterOptions {
   /**
-   * How to combine the adapters. "cat" is exact; the result's rank is the sum of all ranks. "svd" (the default) is the
+   * Way to combine the adapters. "cat" is exact; the result's rank is the sum of all ranks. "svd" (the default) is the
    * best approximation of rank `svdRank`. "ties_svd", "dare_linear_svd", "dare_ties_svd" and "magnitude_prune_svd"
    * first merge the products B A with pruning and then approximate the result. The same names without "_svd", and
    * "linear", combine A and B separately, which also adds products of one adapter's A and another's B. A single adapter
@@ -36,7 +36,7 @@ export const weightedKeys: OptionKeys<WeightedAdapterOptions> = {
   ...({ density: true, majoritySignMethod: true, seed: true } as const),
 };
 
-/** What `addWeightedAdapter` returns. */
+/** Result of `addWeightedAdapter`. */
 export interface WeightedAdapterReport {
   combinationType: CombinationType;
   /** The rank of the result; null for (IA)³. */

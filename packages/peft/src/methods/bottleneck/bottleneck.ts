@@ -44,8 +44,8 @@ const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tens
 };
 
 /**
- * Where adapters can be inserted in a block: the end of the module path, and its name in AdapterHub's files. In BERT
- * these modules contain the residual addition itself.
+ * Places in a block for adapters: the end of the module path, and its name in AdapterHub's files. In BERT these modules
+ * contain the residual addition itself.
  */
 const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
   { end: ".attention_residual", inFiles: ".attention_adapters", attention: true },

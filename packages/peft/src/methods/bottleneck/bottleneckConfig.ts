@@ -7,21 +7,21 @@ export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", 
 
 /** Options of `BnConfig`, with AdapterHub's names. */
 export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
-  /** Whether to add adapters after attention. Default: false. */
+  /** Adds adapters after attention. Default: false. */
   mhAdapter?: boolean;
-  /** Whether to add adapters after the feed-forward layers. Default: true. */
+  /** Adds adapters after the feed-forward layers. Default: true. */
   outputAdapter?: boolean;
   /** The hidden size divided by the width of the bottleneck. Can differ by layer number: { "0": 8, default: 16 }. */
   reductionFactor?: number | Readonly<Record<string, number>>;
   nonLinearity?: (typeof nonLinearities)[number];
   /**
-   * Whether the adapter's input already includes the residual, normalised if the block has a norm there. Default:
+   * True if the adapter's input already includes the residual, normalised if the block has a norm there. Default:
    * false.
    */
   originalLnBefore?: boolean;
-  /** Whether to add the residual and apply the block's norm after the adapter. Default: true. */
+  /** Adds the residual and applies the block's norm after the adapter. Default: true. */
   originalLnAfter?: boolean;
-  /** Whether to apply an additional, trained norm after the adapter. Default: false. */
+  /** Applies an additional, trained norm after the adapter. Default: false. */
   lnAfter?: boolean;
   /**
    * Initialisation. "bert": N(0, 0.02²). "mam_adapter": up projection zero, so the adapter starts as a no-op.
@@ -48,7 +48,7 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    * plus the residual, normalised; "post_add": the same without the norm. Default: true.
    */
   residualBeforeLn?: boolean | "post_add";
-  /** Whether to add that tensor before the norm of `lnAfter` instead of after it. Default: false. */
+  /** Adds that tensor before the norm of `lnAfter` instead of after it. Default: false. */
   adapterResidualBeforeLn?: boolean;
   /** Indices of the layers that get no adapter, from 0. */
   leaveOut?: readonly number[];
@@ -62,7 +62,7 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   hiddenSize?: number | null;
 }
 
-/** How the "config" object in AdapterHub's adapter_config.json is read and written. */
+/** Rules for reading and writing the "config" object in AdapterHub's adapter_config.json. */
 export const bottleneckFormat: ConfigFormat = {
   classic: [],
   floats: ["scaling", "dropout"],

@@ -22,7 +22,7 @@ export interface Factors {
 
 const key = "lora_magnitude_vector";
 
-/** What DoRA needs to compute a layer's output. */
+/** Inputs that DoRA needs to compute a layer's output. */
 interface DoraInputs {
   readonly x: Tensor;
   /** x after dropout, or x itself if dropout is off. */

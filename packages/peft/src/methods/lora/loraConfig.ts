@@ -13,7 +13,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
 /**
- * How A and B of linear layers are initialised. True: as in the paper (B zero). False: both random, so that outputs
+ * Initialisation of A and B of linear layers. True: as in the paper (B zero). False: both random, so that outputs
  * change. "gaussian": B zero, A from N(0, 1/r²). "orthogonal": A and B from orthogonal subspaces (r must be even).
  * "eva": A from the layers' inputs on training data; call `initializeLoraEvaWeights`.
  *
@@ -27,7 +27,7 @@ export type InitLoraWeights = boolean | string;
 export interface LoftQConfig {
   /** Bits per quantised weight. Only 4 is supported. */
   readonly loftqBits: number;
-  /** How often quantisation and factorisation alternate. */
+  /** Number of times that quantisation and factorisation alternate. */
   readonly loftqIter: number;
 }
 
@@ -40,12 +40,12 @@ export interface EvaConfig {
    * from and written to adapter_config.json.
    */
   readonly tau: number;
-  /** Whether to ignore tokens whose label is `labelMaskValue`. */
+  /** Ignores tokens whose label is `labelMaskValue`. */
   readonly useLabelMask: boolean;
   readonly labelMaskValue: number;
-  /** Whether to divide the directions in A by the square roots of their singular values. */
+  /** Divides the directions in A by the square roots of their singular values. */
   readonly whiten: boolean;
-  /** Whether to change a layer's alpha with its rank, so that its scaling alpha / r stays the same. */
+  /** Changes a layer's alpha with its rank, so that its scaling alpha / r stays the same. */
   readonly adjustScalingFactors: boolean;
 }
 
@@ -70,7 +70,7 @@ export interface LoraOptions extends LayerPeftOptions {
   loraDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: "none" | "all" | "lora_only";
   /**
    * Scales by alpha / √r instead of alpha / r (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default: false.
@@ -90,7 +90,7 @@ export interface LoraOptions extends LayerPeftOptions {
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
-  /** Whether B also has a trained bias. Default: false. */
+  /** True if B also has a trained bias. Default: false. */
   loraBias?: boolean;
   /**
    * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
@@ -205,7 +205,7 @@ function checkLoftq(config: LoraConfig): void {
   checkInteger(config, "loftqConfig.loftqIter", loftqIter);
 }
 
-/** How LoRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing LoRA's configuration in adapter_config.json. */
 export const loraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -5,7 +5,7 @@ import { loraScaling } from "./loraScaling.ts";
 /** Start of LoRA's tensor names in a file key. The text before it is the layer's path. */
 const mark = ".lora_";
 
-/** How two LoRA adapters may differ in a hot swap: also in their ranks and scalings. */
+/** Differences that two LoRA adapters may have in a hot swap: also their ranks and scalings. */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],

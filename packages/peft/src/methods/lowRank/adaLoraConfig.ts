@@ -4,8 +4,8 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { isList, isRecord } from "../../config/sharedOptions.ts";
 
 /**
- * Which ranks of each layer are kept: true or false for each initial rank. Keyed by the name of the layer's singular
- * values: "model.layers.0.self_attn.q_proj.lora_E".
+ * Kept ranks of each layer: true or false for each initial rank. Keyed by the name of the layer's singular values:
+ * "model.layers.0.self_attn.q_proj.lora_E".
  */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
@@ -35,7 +35,7 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   orthRegWeight?: number;
   /** Number of optimiser steps of the whole training, which determines when ranks are cut. Required for training. */
   totalStep?: number | null;
-  /** Which ranks of each layer are kept. Training sets it. */
+  /** Kept ranks of each layer. Training sets it. */
   rankPattern?: AdaLoraRanks | null;
   /** Alpha in the scaling alpha / initR. Default: 8. */
   loraAlpha?: number;
@@ -43,7 +43,7 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   loraDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: "none" | "all" | "lora_only";
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initLoraWeights?: boolean;
@@ -122,8 +122,8 @@ function check(config: AdaLoraConfig): void {
 }
 
 /**
- * How AdaLoRA's configuration is read from and written to adapter_config.json. The file also contains LoRA's fields, of
- * which AdaLoRA uses only some.
+ * Rules for reading and writing AdaLoRA's configuration in adapter_config.json. The file also contains LoRA's fields,
+ * of which AdaLoRA uses only some.
  */
 export const adaLoraFormat: ConfigFormat = {
   classic: [

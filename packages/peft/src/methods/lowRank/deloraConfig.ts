@@ -24,7 +24,7 @@ export interface DeloraOptions extends LayerPeftOptions {
   rankPattern?: Readonly<Record<string, number>>;
   /** Values of λ that differ from `deloraLambda`, with keys as in `rankPattern`. */
   lambdaPattern?: Readonly<Record<string, number>>;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -58,7 +58,7 @@ export class DeloraConfig extends LayerPeftConfig {
   }
 }
 
-/** How DeLoRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing DeLoRA's configuration in adapter_config.json. */
 export const deloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

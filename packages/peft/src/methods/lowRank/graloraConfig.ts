@@ -27,7 +27,7 @@ export interface GraloraOptions extends LayerPeftOptions {
   fanInFanOut?: boolean;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -65,7 +65,7 @@ export class GraloraConfig extends LayerPeftConfig {
   }
 }
 
-/** How GraLoRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing GraLoRA's configuration in adapter_config.json. */
 export const graloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -14,8 +14,8 @@ export interface HiraOptions extends LayerPeftOptions {
    */
   fanInFanOut?: boolean;
   /**
-   * How A and B are initialised. True: B zero, A uniform. "gaussian": B zero, A from N(0, 1/r²). False or null: both
-   * from N(0, 1), so that outputs change. Default: true.
+   * Initialisation of A and B. True: B zero, A uniform. "gaussian": B zero, A from N(0, 1/r²). False or null: both from
+   * N(0, 1), so that outputs change. Default: true.
    */
   initWeights?: boolean | "gaussian" | null;
 }
@@ -43,7 +43,7 @@ export class HiraConfig extends LayerPeftConfig {
   }
 }
 
-/** How HiRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing HiRA's configuration in adapter_config.json. */
 export const hiraFormat: ConfigFormat = {
   classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r"],
   floats: ["hira_dropout"],

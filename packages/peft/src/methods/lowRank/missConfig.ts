@@ -18,7 +18,7 @@ export interface MissOptions extends LayerPeftOptions {
    * depends on the base weight, from zeros. "mini": the variant whose outputs share values, from zeros. Default: true.
    */
   initWeights?: boolean | "bat" | "mini";
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -46,7 +46,7 @@ export class MissConfig extends LayerPeftConfig {
   }
 }
 
-/** How MiSS's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing MiSS's configuration in adapter_config.json. */
 export const missFormat: ConfigFormat = {
   classic: [...layerFields, "bias", "init_weights", "mini_r", "miss_dropout", "r"],
   floats: ["miss_dropout"],

@@ -22,14 +22,14 @@ export interface RandLoraOptions extends LayerPeftOptions {
    */
   projectionPrngKey?: number;
   /**
-   * Whether adapter files contain the random bases. Must be true, since PEFT draws different bases on different
+   * True if adapter files contain the random bases. Must be true, since PEFT draws different bases on different
    * machines.
    */
   saveProjection?: boolean;
-  /** Whether the bases contain only -1, 0 and 1, with about two thirds zeros. Default: false. */
+  /** True if the bases contain only -1, 0 and 1, with about two thirds zeros. Default: false. */
   sparse?: boolean;
   /**
-   * Whether the bases contain only -1, 0 and 1, with a fraction of 1 - 1 / √n zeros, where n is the smaller dimension.
+   * True if the bases contain only -1, 0 and 1, with a fraction of 1 - 1 / √n zeros, where n is the smaller dimension.
    * Default: false.
    */
   verySparse?: boolean;
@@ -41,7 +41,7 @@ export interface RandLoraOptions extends LayerPeftOptions {
   randloraAlpha?: number;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -90,7 +90,7 @@ export class RandLoraConfig extends LayerPeftConfig {
   }
 }
 
-/** How RandLoRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing RandLoRA's configuration in adapter_config.json. */
 export const randloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -5,7 +5,7 @@ import type { Allocator } from "../shared/method.ts";
 import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
 
 /**
- * How important each element of a parameter is. Moving averages of its sensitivity (|value · gradient|) and of the
+ * Importance of each element of a parameter. Moving averages of its sensitivity (|value · gradient|) and of the
  * sensitivity's variation.
  */
 interface Importance {

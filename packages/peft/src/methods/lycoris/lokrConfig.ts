@@ -5,10 +5,10 @@ import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfi
 
 /** Options of `LoKrConfig`. Omitted ones have PEFT's defaults. */
 export interface LoKrOptions extends LycorisOptions {
-  /** Whether to divide the outputs that rank dropout keeps by the fraction of kept outputs. Default: false. */
+  /** Divides the outputs that rank dropout keeps by the fraction of kept outputs. Default: false. */
   rankDropoutScale?: boolean;
   /**
-   * Whether the first (smaller) matrix of the Kronecker product is also a rank-r product, if that has fewer parameters.
+   * True if the first (smaller) matrix of the Kronecker product is also a rank-r product, if that has fewer parameters.
    * Default: false.
    */
   decomposeBoth?: boolean;
@@ -18,7 +18,7 @@ export interface LoKrOptions extends LycorisOptions {
    */
   decomposeFactor?: number;
   /**
-   * How the two matrices are initialised. True: the first one zero. "lycoris": the second one zero. False: both random,
+   * Initialisation of the two matrices. True: the first one zero. "lycoris": the second one zero. False: both random,
    * so that outputs change. Default: true.
    */
   initWeights?: boolean | "lycoris";
@@ -57,7 +57,7 @@ export class LoKrConfig extends LayerPeftConfig {
   }
 }
 
-/** How LoKr's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing LoKr's configuration in adapter_config.json. */
 export const lokrFormat: ConfigFormat = {
   ...lycorisFormat,
   classic: [...lycorisFormat.classic, "decompose_both", "decompose_factor"],

@@ -28,7 +28,7 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
 }
 
 /**
- * How the shared options are read from and written to adapter_config.json. Options for convolutions are ignored, since
+ * Rules for reading and writing the shared options in adapter_config.json. Options for convolutions are ignored, since
  * convolutions are not supported.
  */
 export const lycorisFormat: ConfigFormat = {

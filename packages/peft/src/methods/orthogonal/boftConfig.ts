@@ -18,7 +18,7 @@ export interface BOFTOptions extends LayerPeftOptions {
   boftDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
@@ -61,7 +61,7 @@ export class BOFTConfig extends LayerPeftConfig {
   }
 }
 
-/** How BOFT's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing BOFT's configuration in adapter_config.json. */
 export const boftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -8,8 +8,7 @@ export interface HRAOptions extends LayerPeftOptions {
   /** Number of reflections. Must be even if `initWeights` is true. Default: 8. */
   r?: number;
   /**
-   * Whether to orthogonalise the reflection vectors with the Gram-Schmidt method. Requires `initWeights: false`.
-   * Default: false.
+   * Orthogonalises the reflection vectors with the Gram-Schmidt method. Requires `initWeights: false`. Default: false.
    */
   applyGS?: boolean;
   /**
@@ -17,7 +16,7 @@ export interface HRAOptions extends LayerPeftOptions {
    * true.
    */
   initWeights?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -41,7 +40,7 @@ export class HRAConfig extends LayerPeftConfig {
   }
 }
 
-/** How HRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing HRA's configuration in adapter_config.json. */
 export const hraFormat: ConfigFormat = {
   classic: [...layerFields, "apply_GS", "bias", "init_weights", "r"],
   floats: [],

@@ -16,7 +16,7 @@ export interface OFTOptions extends LayerPeftOptions {
   moduleDropout?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
@@ -90,7 +90,7 @@ export class OFTConfig extends LayerPeftConfig {
   }
 }
 
-/** How OFT's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing OFT's configuration in adapter_config.json. */
 export const oftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

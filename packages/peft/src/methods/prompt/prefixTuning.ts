@@ -24,8 +24,8 @@ export interface PrefixTuningOptions extends PromptLearningOptions {
   /** Hidden width of the MLP of `prefixProjection`. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
   /**
-   * Whether to train embeddings and an MLP that computes the keys and values from them, instead of training these
-   * directly. Adapter files do not contain the MLP. Default: false.
+   * Trains embeddings and an MLP that computes the keys and values from them, instead of training these directly.
+   * Adapter files do not contain the MLP. Default: false.
    */
   prefixProjection?: boolean;
 }

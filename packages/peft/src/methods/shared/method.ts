@@ -9,7 +9,7 @@ import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
 
-/** What a method receives to create its adapter for one layer. */
+/** Values that a method receives to create its adapter for one layer. */
 export interface LayerContext<C extends PeftConfig> {
   /**
    * The layer to adapt. On a backend with `dataless` true, tensors have shapes but no values, so tensors that the
@@ -38,7 +38,7 @@ export interface LayerContext<C extends PeftConfig> {
   shared: SharedTensors;
 }
 
-/** What a method receives to create the tensors that its layers share. */
+/** Values that a method receives to create the tensors that its layers share. */
 export interface SharedContext<C extends PeftConfig>
   extends Pick<LayerContext<C>, "backend" | "config" | "generator" | "loading"> {
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
@@ -114,7 +114,7 @@ export interface PromptTokenizer {
   encode(text: string): readonly number[];
 }
 
-/** What a prompt method receives to create its encoder. */
+/** Values that a prompt method receives to create its encoder. */
 export interface PromptContext<C extends PromptLearningConfig> {
   /** The configuration, with all sizes resolved. */
   config: ResolvedPromptConfig<C>;
@@ -130,7 +130,7 @@ export interface PromptContext<C extends PromptLearningConfig> {
  * computes the virtual tokens.
  */
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
-  /** Where virtual tokens are inserted: before the token embeddings, or before the keys and values of every layer. */
+  /** Place of the virtual tokens: before the token embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
   /** Returns the configuration with fields that depend on its sizes set. */
   resolve?(config: ResolvedPromptConfig<C>): C;

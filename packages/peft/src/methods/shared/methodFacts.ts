@@ -20,7 +20,7 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly sizes?: readonly string[];
   readonly Config: new (options: never) => C;
-  /** How the configuration is read from and written to adapter_config.json. */
+  /** Rules for reading and writing the configuration in adapter_config.json. */
   readonly format: ConfigFormat;
   /** Named presets for commands and reports. Default: one preset with the configuration's defaults. */
   readonly recipes?: readonly Recipe<C>[];
@@ -37,17 +37,17 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   withSteps?(config: C, steps: number): C;
   /**
-   * Whether the task's heads (such as a classifier for "SEQ_CLS") are trained and saved with the adapter. Default:
+   * True if the task's heads (such as a classifier for "SEQ_CLS") are trained and saved with the adapter. Default:
    * true.
    */
   readonly trainsHeads?: boolean;
   /**
-   * Whether `fanInFanOut` is set from how the model stores its weights. Default: false, the field keeps the user's
+   * True if `fanInFanOut` is set from how the model stores its weights. Default: false, the field keeps the user's
    * value.
    */
   readonly setsFanInFanOut?: boolean;
   /**
-   * Whether PEFT stores the trained tensors in the base model's dtype. Only size estimates of adapter files use this.
+   * True if PEFT stores the trained tensors in the base model's dtype. Only size estimates of adapter files use this.
    * Default: false, they are f32.
    */
   readonly followsBaseDtype?: boolean;
@@ -59,8 +59,8 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   countedConstants?(dtype: FloatDType): number;
   /**
-   * How a new adapter may differ from the one that `hotswapAdapter` replaces. Default: only in name of the base model,
-   * task and targets.
+   * Differences that a new adapter may have from the one that `hotswapAdapter` replaces. Default: only the name of the
+   * base model, task and targets.
    */
   readonly swappable?: Swappable<C>;
   /** Returns the configured initialisation if it overwrites base weights, otherwise null. Default: null. */
@@ -74,17 +74,17 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   startsFromData?(config: C): DataStart<C> | null;
   /**
-   * Whether `createLoraPlusOptimizer` supports the method, to train B with a higher learning rate than A. Default:
+   * True if `createLoraPlusOptimizer` supports the method, to train B with a higher learning rate than A. Default:
    * false.
    */
   readonly loraPlus?: boolean;
-  /** How `addWeightedAdapter` combines adapters of this method. Default: not supported. */
+  /** Form in which `addWeightedAdapter` combines adapters of this method. Default: not supported. */
   readonly combines?: ProductForm<C> | FactorForm;
   /** File names and configuration layout of adapter folders. Default: PEFT's. */
   readonly layout?: AdapterLayout<C>;
 }
 
-/** How an adapter may differ from the adapter that it replaces in a hot swap. */
+/** Differences that an adapter may have from the adapter that it replaces in a hot swap. */
 export interface Swappable<C extends PeftConfig> {
   /**
    * Configuration fields that may differ, in camelCase. Only fields that act through tensors, through a layer's
@@ -98,7 +98,7 @@ export interface Swappable<C extends PeftConfig> {
   readonly anyRank?: AnyRank<C>;
 }
 
-/** How to match the layers of two adapters whose ranks differ. */
+/** Rules for matching the layers of two adapters whose ranks differ. */
 export interface AnyRank<C extends PeftConfig> {
   /**
    * Returns the part of a file key that identifies the layer, that is, the key without the tensor's name. Null if the

@@ -22,7 +22,7 @@ export interface FourierFTOptions extends LayerPeftOptions {
    * false.
    */
   initWeights?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -55,7 +55,7 @@ export class FourierFTConfig extends LayerPeftConfig {
   }
 }
 
-/** How FourierFT's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing FourierFT's configuration in adapter_config.json. */
 export const fourierftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -12,7 +12,7 @@ export class BitFitConfig extends PeftConfig {
   }
 }
 
-/** How BitFit's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing BitFit's configuration in adapter_config.json. */
 export const bitFitFormat: ConfigFormat = {
   classic: peftFields,
   floats: [],

@@ -44,7 +44,7 @@ export class IA3Config extends PeftConfig {
   }
 }
 
-/** How (IA)³'s configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing (IA)³'s configuration in adapter_config.json. */
 export const ia3Format: ConfigFormat = {
   classic: [...peftFields, "fan_in_fan_out", "feedforward_modules", "init_ia3_weights"],
   floats: [],

@@ -12,7 +12,7 @@ export class LNTuningConfig extends PeftConfig {
   }
 }
 
-/** How LN tuning's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing LN tuning's configuration in adapter_config.json. */
 export const lnTuningFormat: ConfigFormat = {
   classic: peftFields,
   floats: [],

@@ -14,7 +14,7 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   /** Number of bank vectors that are mixed for each piece of A and B. Default: 2. */
   topk?: number;
   /**
-   * Whether files contain only the indices and weights of the top-k vectors instead of all logits. Such files are much
+   * True if files contain only the indices and weights of the top-k vectors instead of all logits. Such files are much
    * smaller, but the adapter cannot be trained further. Default: false.
    */
   saveOnlyTopkWeights?: boolean;
@@ -26,7 +26,7 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   initVectorBankBound?: number;
   /** The standard deviation of the initial logits. Default: 0.1. */
   initLogitsStd?: number;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
 }
 
@@ -69,7 +69,7 @@ export class VBLoRAConfig extends LayerPeftConfig {
   }
 }
 
-/** How VB-LoRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing VB-LoRA's configuration in adapter_config.json. */
 export const vbloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

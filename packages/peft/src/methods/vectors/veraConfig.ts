@@ -17,7 +17,7 @@ export interface VeraOptions extends LayerPeftOptions {
   /** Seed of the random projections. Default: 0. */
   projectionPrngKey?: number;
   /**
-   * Whether adapter files contain the random projections. If not, loading draws them again from the seed. Default:
+   * True if adapter files contain the random projections. If not, loading draws them again from the seed. Default:
    * true.
    */
   saveProjection?: boolean;
@@ -27,7 +27,7 @@ export interface VeraOptions extends LayerPeftOptions {
   dInitial?: number;
   /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
   fanInFanOut?: boolean;
-  /** Which base model biases also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
@@ -66,7 +66,7 @@ export class VeraConfig extends LayerPeftConfig {
   }
 }
 
-/** How VeRA's configuration is read from and written to adapter_config.json. */
+/** Rules for reading and writing VeRA's configuration in adapter_config.json. */
 export const veraFormat: ConfigFormat = {
   classic: [
     ...layerFields,
