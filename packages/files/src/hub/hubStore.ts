@@ -9,7 +9,7 @@ export interface HubFile {
   readonly etag: string;
 }
 
-/** What a store needs to download files from the hub. */
+/** The client and the settings that a store needs to download files from the hub. */
 export interface Bringing {
   readonly client: () => Promise<HubClient>;
   readonly label: string;

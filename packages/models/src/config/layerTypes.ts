@@ -1,6 +1,6 @@
 import type { JsonFields } from "./jsonFields.ts";
 
-/** What a layer's tokens attend to: all earlier positions, or only a sliding window of them. */
+/** Positions that a layer's tokens attend to: all earlier ones, or only a sliding window of them. */
 export type LayerType = "full_attention" | "sliding_attention";
 
 const types: readonly unknown[] = ["full_attention", "sliding_attention"];

@@ -19,8 +19,8 @@ export interface BeamOptions {
   /** A beam's score is divided by its length raised to this power. Values above 0 favour long sequences. Default 1. */
   lengthPenalty?: number;
   /**
-   * When the search of a prompt ends. True: as soon as `numBeams` sequences are finished. False: when a better sequence
-   * is unlikely. "never": when a better sequence is impossible. Default false.
+   * The condition that ends the search of a prompt. True: `numBeams` sequences are finished. False: a better sequence
+   * is unlikely. "never": a better sequence is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
   /**

@@ -20,7 +20,7 @@ export interface TensorLayout {
   joined?: number;
   /** Present if GGUF stacks `count` tensors as one, of which this is number `index`. */
   stacked?: { readonly index: number; readonly count: number };
-  /** True if llama.cpp stores the tensor as f32 in every file, independent of the type of the matrices. Default: false. */
+  /** True if llama.cpp stores the tensor as f32 in every file, independent of the matrices' type. Default: false. */
   keepsF32?: true;
   /** The amount by which values in the GGUF file are larger than in the Hugging Face folder. Default 0. */
   plus?: number;
@@ -38,9 +38,7 @@ export interface GgufParts {
   ropeFactors: ReadonlyMap<string, Float32Array>;
 }
 
-/**
- * How an architecture's language models are stored as GGUF: names and conversions in both directions, as in llama.cpp.
- */
+/** GGUF form of an architecture's language models: names and conversions in both directions, as in llama.cpp. */
 export interface GgufForm<C> {
   /** llama.cpp's `general.architecture` of the file. Several architectures may use the same. */
   readonly architecture: string;

@@ -5,7 +5,7 @@ interface Expert {
   forward(x: Tensor): Tensor;
 }
 
-/** How a router weights the experts of a token. */
+/** Settings by which a router weights the experts of a token. */
 interface Routing {
   /** Number of experts that each token uses. */
   readonly perToken: number;

@@ -3,7 +3,7 @@ import { Dropout, Embedding, type Linear, Parameter, type UnaryModule } from "@l
 import { linearLayer } from "@lowrank/nn/internal";
 
 /**
- * How to initialise a parameter that is not loaded: normally distributed with standard deviation `std`, or constant.
+ * Initial values of a parameter that is not loaded: normally distributed with standard deviation `std`, or constant.
  */
 export type Init = { readonly std: number } | { readonly value: number };
 

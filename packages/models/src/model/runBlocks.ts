@@ -2,7 +2,7 @@ import { checkpoint, slice, type Tensor, withBackend } from "@lowrank/core";
 import type { Attend } from "@lowrank/nn";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
-/** Which hidden states to return: "all" [B, T, D], or only the last token of each sequence [B, 1, D]. */
+/** The hidden states to return: "all" [B, T, D], or only the last token of each sequence [B, 1, D]. */
 export type WantedRows = "all" | "last";
 
 /** Returns the wanted hidden states from [B, T, D]. */
@@ -27,8 +27,8 @@ interface RunOptions {
   /** True to discard the activations of each block and recompute them in the backward pass (gradient checkpointing). */
   forget: boolean;
   /**
-   * Which hidden states the last block returns. With "last", its layers after attention run for the last tokens only.
-   * Default "all".
+   * The hidden states that the last block returns. With "last", its layers after attention run for the last tokens
+   * only. Default "all".
    */
   wanted?: WantedRows;
   /** Tensors that the first block receives as `carried`. Default: none. */

@@ -21,7 +21,7 @@ export interface RopeDefaults {
   readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;
 }
 
-/** What the settings of a rotary embedding are read with: sizes of the model, and defaults of its architecture. */
+/** Values required to read the settings of a rotary embedding: sizes of the model, and defaults of its architecture. */
 interface RopeContext extends RopeDefaults {
   readonly headDim: number;
   readonly maxPositionEmbeddings: number;

@@ -4,7 +4,7 @@ import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { BestOptions } from "../options/recordsBest.ts";
 import type { BestEvaluation } from "../options/trainerOptions.ts";
 
-/** What a run remembers of its evaluations. Checkpoints store it. */
+/** Record of a run's evaluations. Checkpoints store it. */
 export interface BestState {
   best: BestEvaluation | null;
   /** Number of successive evaluations, up to the last, without an improvement above the threshold. */

@@ -26,7 +26,7 @@ import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
-/** How far a run is: the number of completed steps, and the sampler's position in the data. */
+/** Progress of a run: the number of completed steps, and the sampler's position in the data. */
 export interface RunState {
   step: number;
   sampler: SamplerState;
@@ -131,7 +131,7 @@ export async function writeCheckpoint(
 /** Options of `Trainer.resume`. */
 export interface ResumeOptions {
   /**
-   * Whether to resume even if options, data, model or arithmetic differ from the checkpoint's run. A warning with code
+   * Resumes even if options, data, model or arithmetic differ from the checkpoint's run. A warning with code
    * `changed-run` names each difference. Default: false.
    */
   allowChanges?: boolean;

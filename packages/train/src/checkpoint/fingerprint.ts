@@ -21,8 +21,8 @@ import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * What determines a run's results: options, data, model and arithmetic. Compared when a run is resumed. Keys are option
- * names where possible.
+ * Everything that determines a run's results: options, data, model and arithmetic. Compared when a run is resumed. Keys
+ * are option names where possible.
  */
 export type Fingerprint = Readonly<Record<string, Json>>;
 

@@ -25,7 +25,7 @@ export interface BatchSamplerOptions {
    * padding.
    */
   lengths?: ArrayLike<number>;
-  /** Whether to drop an epoch's last batch if it is smaller than the others. Default: false. */
+  /** Drops an epoch's last batch if it is smaller than the others. Default: false. */
   dropLast?: boolean;
 }
 

@@ -7,7 +7,7 @@ export interface BlocksOptions {
   blockSize: number;
   /** Id of a token (usually BOS) to put before each block. Default: none. */
   bosTokenId?: number | null;
-  /** Whether to drop the last block if it is shorter. Default: false. */
+  /** Drops the last block if it is shorter. Default: false. */
   dropLast?: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 import type { Rows } from "./padRows.ts";
 
-/** What a `Trainer` with a custom loss requires of a model. Every `Module` has it, including `PeftModel`. */
+/** Members that a `Trainer` with a custom loss requires of a model. Every `Module` has them, including `PeftModel`. */
 export interface TrainableModule {
   namedParameters(): Iterable<[string, Tensor & { precision?: MatmulPrecision }]>;
   namedModules(): Iterable<[string, object]>;

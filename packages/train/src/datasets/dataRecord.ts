@@ -3,9 +3,9 @@ export interface DataRecord {
   readonly value: unknown;
   /** The record's position for messages: `file:line`, or `file: row n` for Parquet. */
   readonly where: string;
-  /** Why the record is invalid; the message does not contain the position. `value` is then undefined. */
+  /** The reason why the record is invalid; the message does not contain the position. `value` is then undefined. */
   readonly error?: Error;
-  /** Where the record's bytes are in the file. Absent if a record cannot be read without the others. */
+  /** Position of the record's bytes in the file. Absent if a record cannot be read without the others. */
   readonly span?: { readonly offset: number; readonly length: number };
 }
 

@@ -4,7 +4,7 @@ import type { DataRecord } from "./dataRecord.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/** Where the valid examples are in a data file. */
+/** Positions of the valid examples in a data file. */
 export interface RecordIndex {
   /** The offset of each example's first byte, and its length in bytes. */
   readonly offsets: Float64Array;

@@ -11,7 +11,7 @@ import type { RecordForm } from "./recordReader.ts";
  */
 export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "tsv";
 
-/** How records of a data file are converted to examples. */
+/** Options of the conversion from records of a data file to examples. */
 export interface RecordOptions {
   /**
    * For each key of an example, the record's key with its value: { prompt: "question", completion: "answer" }. Default:
@@ -21,8 +21,8 @@ export interface RecordOptions {
   /** Converts a record to an example. Default: the record must be an example. */
   map?: (record: unknown) => unknown;
   /**
-   * What to do with an invalid record (broken JSON, invalid UTF-8, a wrong type, an empty text): throw ("error") or
-   * skip it ("skip"). Default: "error".
+   * Action for an invalid record (broken JSON, invalid UTF-8, a wrong type, an empty text): throw ("error") or skip it
+   * ("skip"). Default: "error".
    */
   onBadRecord?: "error" | "skip";
   /** Called for each skipped record with the error message. */

@@ -35,8 +35,8 @@ export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExa
   /** Validates records and tokenizes them for a task. Default: for a language model. */
   reader?: RecordReader<Parsed, Tokenized>;
   /**
-   * Whether to tokenise all examples while the index is built, which is slow. `lengths` are then numbers of tokens, as
-   * packing requires, and every example is validated. Default: false, `lengths` are bytes.
+   * Tokenises all examples while the index is built, which is slow. `lengths` are then numbers of tokens, as packing
+   * requires, and every example is validated. Default: false, `lengths` are bytes.
    */
   countTokens?: boolean;
 }
@@ -116,7 +116,7 @@ export async function indexDataset<Parsed = Example>(
   await openIndexed(path, { ...rest, form: form as RecordForm<unknown> }, null);
 }
 
-/** What is needed to count the tokens of examples for an index. */
+/** Objects required to count the tokens of examples for an index. */
 interface Counting {
   readonly reader: RecordReader<unknown, unknown>;
   /** A digest that identifies the tokenizer. */

@@ -22,7 +22,7 @@ interface Answers {
   readonly values?: Tensor;
 }
 
-/** How to evaluate one kind of model, such as a sequence classifier. */
+/** Evaluation of one kind of model, such as a sequence classifier. */
 interface Measure<B> {
   run(batch: B): Answers;
   /** Splits a batch's values and its labels into one row for each example. */

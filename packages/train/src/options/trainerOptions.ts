@@ -9,7 +9,7 @@ import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { MetricOptions } from "../evaluation/metrics/metricOptions.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
 
-/** Where a `Trainer` saves its checkpoints (folders `checkpoint-<step>`), and how often. */
+/** The place where a `Trainer` saves its checkpoints (folders `checkpoint-<step>`), and how often. */
 export interface Checkpointing {
   /** The path of a folder (Node only), or writable files such as `opfsFiles("run")` in a web page. */
   folder: WritablePlace;
@@ -62,8 +62,8 @@ export interface TrainingSettings<Example> {
   /** Peak learning rate. Required unless `optimizer` is an object. */
   learningRate?: number;
   /**
-   * How the learning rate changes. A function gets the step (counted from 0) and returns the factor of the peak rate.
-   * Default: "linear", which falls from the peak to `minLr`.
+   * Change of the learning rate during the run. A function gets the step (counted from 0) and returns the factor of the
+   * peak rate. Default: "linear", which falls from the peak to `minLr`.
    */
   schedule?: "constant" | "linear" | "cosine" | Schedule;
   /** The final learning rate of "linear" and "cosine". Default: 0. */
@@ -86,7 +86,7 @@ export interface TrainingSettings<Example> {
   seed?: number;
   /** Shuffles the examples in each epoch. Default: true. */
   shuffle?: boolean;
-  /** Whether a batch contains examples of similar length, which reduces padding. Default: false. */
+  /** Makes batches of examples of similar length, which reduces padding. Default: false. */
   groupByLength?: boolean;
   /**
    * Adds uniform noise of at most alpha / sqrt(tokens * width) to token embeddings during training (NEFTune). Typical
@@ -101,14 +101,14 @@ export interface TrainingSettings<Example> {
   /** Evaluates before the first step, after every `every` steps (default: never) and after the last step. */
   evaluation?: EvaluationSettings<Example>;
   /**
-   * Whether to restore the weights of the best evaluation at the end. A copy of these weights is kept in memory and in
-   * each checkpoint. Default: false.
+   * Restores the weights of the best evaluation at the end. A copy of these weights is kept in memory and in each
+   * checkpoint. Default: false.
    */
   loadBestModelAtEnd?: boolean;
   /** The metric that determines the best evaluation. Default: "loss". */
   metricForBestModel?: string;
   /**
-   * Whether a greater value of `metricForBestModel` is better. Default: false for "loss" and "perplexity", true for
+   * True if a greater value of `metricForBestModel` is better. Default: false for "loss" and "perplexity", true for
    * other metrics.
    */
   greaterIsBetter?: boolean;
@@ -176,7 +176,7 @@ export interface OwnTrainerOptions<Model, Example, Batch>
   extends TrainingSettings<Example>,
     OwnTask<Model, Example, Batch> {}
 
-/** What `onStep` receives after each optimiser step. */
+/** Measurements that `onStep` receives after each optimiser step. */
 export interface StepReport {
   /** Number of the step, counted from 1. */
   step: number;

@@ -27,7 +27,7 @@ type StepSettings = Pick<
   | "signal"
 >;
 
-/** Which learning rates to try, and the options of the training steps. */
+/** Learning rates to try, and the options of the training steps. */
 export interface RateRange extends StepSettings {
   /** Name of the optimiser. Default: "adamw". */
   optimizer?: Exclude<TrainingSettings<unknown>["optimizer"], object>;

@@ -4,7 +4,7 @@ import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
 /**
- * What is needed to repeat a step whose loss, gradient or update was not finite. `generators` have the states before
+ * Objects required to repeat a step whose loss, gradient or update was not finite. `generators` have the states before
  * the step.
  */
 interface NonFiniteStep {

@@ -17,7 +17,7 @@ export function microBatches(batches: readonly TaskBatch[]): MicroBatch[] {
   return batches.flatMap((batch) => (batch.labels > 0 ? [{ batch, share: batch.labels / total }] : []));
 }
 
-/** What a training step needs in addition to its batches. */
+/** Objects and settings that a training step needs in addition to its batches. */
 export interface StepParts {
   readonly model: TrainableModule;
   readonly parameters: Iterable<Tensor>;

@@ -1,7 +1,7 @@
 import { alongDim, collapse, sizeOf, type TensorSpec } from "@lowrank/core/backend";
 
 /**
- * How to cut a call into smaller calls on ranges of rows. The results of the smaller calls are stored one after the
+ * A way to cut a call into smaller calls on ranges of rows. The results of the smaller calls are stored one after the
  * other.
  */
 export interface Split<P> {

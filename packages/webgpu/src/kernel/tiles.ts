@@ -1,6 +1,5 @@
 /**
- * How a matrix product is divided: a thread computes a piece (a block of rows by columns), a workgroup a grid of
- * pieces.
+ * Division of a matrix product: a thread computes a piece (a block of rows by columns), a workgroup a grid of pieces.
  */
 export interface Tile {
   /**

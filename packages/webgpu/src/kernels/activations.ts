@@ -85,7 +85,7 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-/** How elementwise kernels are checked and cut. */
+/** Example and split of elementwise kernels, for checks and large calls. */
 const facts = { example: numbers, split: byElement };
 
 export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);

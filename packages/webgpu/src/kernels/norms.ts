@@ -140,7 +140,7 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
 }
 
 const example = { example: fewRows };
-/** How row-wise kernels are checked and cut. */
+/** Example and split of row-wise kernels, for checks and large calls. */
 const rowFacts = { ...example, split: byRow };
 
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(

@@ -1,4 +1,4 @@
-/** How an emulated device groups the threads of a workgroup into subgroups. */
+/** Grouping of a workgroup's threads into subgroups by an emulated device. */
 export interface Subgroups {
   /** Maximum number of threads in a subgroup. */
   readonly size: number;

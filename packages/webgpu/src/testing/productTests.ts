@@ -20,9 +20,7 @@ interface ForcedParams extends CutFacts {
   readonly mostGroups?: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /**
-   * How sums are stored. "scaled" multiplies by 3; "added" adds to the same product computed before. Default: "sum".
-   */
+  /** Storage of sums. "scaled" multiplies by 3; "added" adds to the same product computed before. Default: "sum". */
   readonly ending?: Ending;
 }
 

@@ -28,7 +28,7 @@ type RunStep = (
 ) => Dispatch[];
 
 /**
- * Whether a step depends on a guard (a tensor that shows non-finite values): "obey" skips the step, "test" only checks
+ * Dependence of a step on a guard (a tensor that shows non-finite values): "obey" skips the step, "test" only checks
  * it.
  */
 export interface Guard {

@@ -25,7 +25,7 @@ import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
 // B batch, T tokens, D hidden size, d head size.
 
 /**
- * How a BERT-style model numbers positions. `first` is the row of the position table for the first token. `padding` is
+ * Position numbering of a BERT-style model. `first` is the row of the position table for the first token. `padding` is
  * the row for padding tokens, which is not trained; null if there is none. `of` returns the positions of a batch
  * without `positionIds`; null means each token's index.
  */

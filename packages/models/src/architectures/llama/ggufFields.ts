@@ -150,7 +150,10 @@ interface KinTensors {
   readonly normPlus?: number;
   /** True if norms have biases. Default false. */
   readonly normBias?: boolean;
-  /** What a norm of queries or keys normalises over: each head, or all heads together. Default: no such norms. */
+  /**
+   * The elements that a norm of queries or keys normalises over: each head, or all heads together. Default: no such
+   * norms.
+   */
   readonly normed?: "head" | "heads";
   /** Returns the layouts of additional tensors of a block. Default: none. */
   readonly more?: BlockTensors;

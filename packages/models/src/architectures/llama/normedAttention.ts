@@ -6,7 +6,7 @@ import { LlamaAttention } from "./model.ts";
 import type { RotaryAttention } from "./rotaryAttention.ts";
 import type { LlamaTraits, MakePart } from "./traits.ts";
 
-/** What a norm of queries or keys normalises over: each head, or all heads together. */
+/** The elements that a norm of queries or keys normalises over: each head, or all heads together. */
 type Together = "head" | "heads";
 
 /** Llama's attention with a norm on queries and a norm on keys. */

@@ -17,7 +17,7 @@ export interface DecoderLayer extends Module {
 /** Makes part of a block at its parameter path. `layer` is the block's index, from 0. */
 export type MakePart<M> = (path: ParameterPath, config: DecoderConfig, traits: LlamaTraits, layer: number) => M;
 
-/** How a Llama-style architecture differs from Llama. */
+/** Differences of a Llama-style architecture from Llama. */
 export interface LlamaTraits {
   /** Makes a norm over `size` elements at a parameter path. */
   norm(path: ParameterPath, size: number): UnaryModule;

@@ -24,7 +24,7 @@ type Component = { type: string } & Record<string, unknown>;
 /** A tokenizer as GGUF metadata. */
 export interface TokenizerMetadata {
   metadata: Map<string, GgufValue>;
-  /** Why llama.cpp may split some texts differently from the tokenizer.json; undefined if it never does. */
+  /** The reason why llama.cpp may split some texts differently from the tokenizer.json; undefined if it never does. */
   differs: string | undefined;
 }
 

@@ -12,7 +12,7 @@ import { makeMacro } from "./macro.ts";
 import { Output } from "./output.ts";
 import { Scope } from "./scope.ts";
 
-/** How a loop body ended: by `break`, by `continue`, or normally (undefined). */
+/** End of a loop body: by `break`, by `continue`, or normally (undefined). */
 type Ending = "break" | "continue" | undefined;
 
 type ForStatement = Statement & { type: "for" };

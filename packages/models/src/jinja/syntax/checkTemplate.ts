@@ -8,7 +8,7 @@ export interface KnownNames {
   isTest(name: string): boolean;
 }
 
-/** Where a node is in a template. */
+/** Place of a node in a template. */
 interface Place {
   inLoop: boolean;
   /** True inside conditions, where Jinja reports an unknown filter or test only when it runs. */

@@ -1,8 +1,6 @@
 import { exponentText, fixedDecimals, floatRepr, scientific } from "../values/number.ts";
 
-/**
- * How to format a number: the type letter of a Python format specification (such as `f`), its precision and its flags.
- */
+/** Format of a number: the type letter of a Python format specification (such as `f`), its precision and its flags. */
 export interface NumberStyle {
   letter: string;
   precision?: number;

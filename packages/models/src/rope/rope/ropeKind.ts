@@ -9,7 +9,7 @@ interface RopeSizes {
   readonly originalMaxPositionEmbeddings: number;
 }
 
-/** How one kind of scaling changes rotary embeddings, usually for sequences longer than in training. */
+/** One kind of scaling of rotary embeddings, usually for sequences longer than in training. */
 export interface RopeKind<S> {
   /** Reads the settings from transformers' `rope_scaling` or `rope_parameters`. */
   read(fields: JsonFields, sizes: RopeSizes): S;

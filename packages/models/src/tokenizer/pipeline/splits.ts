@@ -6,7 +6,7 @@ import { matchesIn } from "./pattern.ts";
  */
 export type Split = (text: string, atStart: boolean) => Iterable<string>;
 
-/** What to do with the matches of a pattern, named as in `tokenizer.json`. */
+/** Ways to treat the matches of a pattern, named as in `tokenizer.json`. */
 export const splitBehaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
 
 /** One of `splitBehaviors`. */

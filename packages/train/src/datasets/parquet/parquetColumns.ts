@@ -1,7 +1,7 @@
 import { type ColumnMetaData, type FileMetaData, parquetSchema } from "hyparquet";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 
-/** Where the data of one column is within a row group, and how it is stored, from the file's metadata. */
+/** Position and form of one column's data within a row group, from the file's metadata. */
 export interface ColumnChunk {
   readonly path: string;
   /** Offset in the file of the column's first page (a unit of compression). */

@@ -10,7 +10,7 @@ export interface ChoiceQuestion {
   readonly answer: number;
 }
 
-/** Which choices of a question a model finds most likely. */
+/** The choices of a question that a model finds most likely. */
 export interface ChoiceAnswer {
   /** Index of the choice with the highest probability, as for `acc` in lm-evaluation-harness. */
   readonly likeliest: number;

@@ -3,7 +3,7 @@ import { type EmbedOptions, embed, embedKeys } from "./embed.ts";
 import type { EmbeddingModel } from "./meanPooling.ts";
 import type { ContrastExample } from "./multipleNegativesRanking.ts";
 
-/** How similar the embeddings of matching texts are, compared to other texts. */
+/** Similarity of the embeddings of matching texts, compared to other texts. */
 export interface ContrastEvaluation {
   /** The fraction of anchors for which, among the positives of all examples, their own positive is the nearest. */
   readonly accuracy: number;

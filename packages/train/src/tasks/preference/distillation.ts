@@ -26,8 +26,8 @@ export interface DistillationOptions extends CollateOptions {
   /** The model to imitate. It must have the same vocabulary. */
   teacher: LanguageModel;
   /**
-   * Which divergence to minimise: 0 is KL(teacher || student), which covers all modes; 1 is KL(student || teacher),
-   * which seeks one mode; values between interpolate. Default: 0.5, the Jensen-Shannon divergence.
+   * The divergence to minimise: 0 is KL(teacher || student), which covers all modes; 1 is KL(student || teacher), which
+   * seeks one mode; values between interpolate. Default: 0.5, the Jensen-Shannon divergence.
    */
   beta?: number;
   /** Divisor of both models' logits. Default: 1. */

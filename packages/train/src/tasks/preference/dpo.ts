@@ -9,7 +9,7 @@ import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./
 
 /** Options of `dpo`. */
 export interface DPOOptions extends CollateOptions {
-  /** How strongly the model is kept near the reference model. Smaller values allow larger differences. Default: 0.1. */
+  /** Keeps the model near the reference model. Smaller values allow larger differences. Default: 0.1. */
   beta?: number;
   /**
    * The loss of a pair: "sigmoid" (default; Rafailov et al. 2023, https://arxiv.org/abs/2305.18290), "hinge" (SLiC,

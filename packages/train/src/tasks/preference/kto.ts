@@ -15,7 +15,7 @@ export interface KTOExample extends TokenizedExample {
 
 /** Options of `kto`. */
 export interface KTOOptions extends CollateOptions {
-  /** How strongly the model is kept near the reference model. Smaller values allow larger differences. Default: 0.1. */
+  /** Keeps the model near the reference model. Smaller values allow larger differences. Default: 0.1. */
   beta?: number;
   /** Weight of desirable answers in the loss. Default: 1. */
   desirableWeight?: number;

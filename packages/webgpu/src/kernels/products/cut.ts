@@ -12,8 +12,7 @@ export interface ProductSizes {
 }
 
 /**
- * How a matrix product is divided: its tile, and the number of parts, of `each` terms, into which its sums over k are
- * cut.
+ * Division of a matrix product: its tile, and the number of parts, of `each` terms, into which its sums over k are cut.
  */
 interface Cut {
   readonly tile: TileName;

@@ -8,7 +8,7 @@ import { codebookOf, packedFours, packedLoad, shareTable } from "../../wgsl/pack
  */
 export type Storage = DType | `${DType} nested` | "native f16";
 
-/** How an operand of a product is stored. */
+/** An operand of a product, as it is stored. */
 export interface Operand {
   /** Name of its binding. */
   readonly name: "a" | "w";

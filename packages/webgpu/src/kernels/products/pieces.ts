@@ -17,7 +17,7 @@ export interface Product {
   readonly transposeB?: boolean;
   /** The batch dimensions, with the strides of `a` and `w` counted in whole matrices. Default: one pair of matrices. */
   readonly batch?: Traversal;
-  /** Whether a sum is stored, added to the old value, or scaled before. Default: "sum". */
+  /** Storage of a sum: as it is, added to the old value, or scaled before. Default: "sum". */
   readonly ending?: Ending;
   readonly scale?: number;
   /** Offsets in elements at which the operands and the result begin in their tensors. Default: 0. */
