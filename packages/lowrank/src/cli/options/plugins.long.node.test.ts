@@ -214,7 +214,7 @@ describe("errors name the file and the fix", () => {
     [
       "other.mjs",
       renamed("=> new ScaleConfig()", '=> ({ peftType: "LORA" })'),
-      /makes a configuration of LORA; make one/,
+      /makes a configuration of LORA; return its own/,
     ],
     ["again.mjs", renamed('peftType: "test/SCALE"', 'peftType: "LORA"'), /there is a method LORA already/],
   ])("%s", async (file, text, message) => {
