@@ -33,7 +33,7 @@ test("wrong models, labels and options are told by the flags", async () => {
     "a llama has no head that classifies tokens here",
   );
   const near = words("contrast", "model", "related.jsonl", "x");
-  expect(await said(near)).toContain("--model model is a llama, which is no encoder");
+  expect(await said(near)).toContain("--model model is a llama, which is not an encoder");
   expect(await said([...words("contrast", "bert", "related.jsonl", "x"), "--method", "full"])).toContain(
     "--task contrast trains an adapter, and no whole model",
   );
