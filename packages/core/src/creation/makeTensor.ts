@@ -50,7 +50,7 @@ function isTyped(data: unknown): data is TypedArray {
 }
 
 /**
- * Appends all numbers in nested arrays to `into`, and returns their shape. Throws if arrays at the same depth have
+ * Appends all elements of nested arrays to `into`, and returns their shape. Throws if arrays at the same depth have
  * different lengths.
  */
 function flatten(data: NestedNumbers, into: number[], path: number[], shape: number[] = []): number[] {

@@ -123,7 +123,7 @@ export async function hubClient(
   }
 }
 
-/** Returns the error for an unsuccessful response: what it means on the hub, and the fix. */
+/** Returns the error for an unsuccessful response, with the meaning of its status on the hub and the fix. */
 function refusal(
   { status, statusText, headers, url }: Response,
   { repo, endpoint, accessToken }: { repo: string; endpoint: string; accessToken: string | undefined },

@@ -329,7 +329,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Returns the contents of adapter files in PEFT's layout, by path: the adapter "default" at the top, other adapters
-   * in folders with their names. Tensors are f32, except those that were loaded in half precision and are unchanged.
+   * in folders with their names. Tensors are f32, except unchanged ones that were loaded in half precision.
    */
   async adapterFiles(
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],

@@ -38,7 +38,7 @@ export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[])
 
 /**
  * Packs a dataset's examples into rows of up to `blockSize` tokens, as `packExamples` does for an array. The dataset's
- * `lengths` must be numbers of tokens.
+ * `lengths` must be counts of tokens.
  */
 export function packDataset(dataset: Dataset<TokenizedExample>, blockSize: number): Dataset<PackedExample> {
   const { lengths } = dataset;

@@ -35,7 +35,7 @@ export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExa
   /** Validates records and tokenizes them for a task. Default: for a language model. */
   reader?: RecordReader<Parsed, Tokenized>;
   /**
-   * Tokenises all examples while the index is built, which is slow. `lengths` are then numbers of tokens, as packing
+   * Tokenises all examples while the index is built, which is slow. `lengths` are then counts of tokens, as packing
    * requires, and every example is validated. Default: false, `lengths` are bytes.
    */
   countTokens?: boolean;

@@ -58,7 +58,7 @@ function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
 }
 
 /**
- * Score of hidden keys. It is far below all real scores, but finite: a query that sees no key then gets finite weights,
+ * Score of hidden keys. It is far below all real scores, but finite: a query without a visible key gets finite weights,
  * which are set to zero later.
  */
 const hiddenScore = -1e30;

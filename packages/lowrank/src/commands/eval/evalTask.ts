@@ -15,7 +15,7 @@ export interface TaskResult {
   readonly samples: readonly object[];
 }
 
-/** Options of evaluations; each task uses some of them. */
+/** Options of all evaluation tasks. A task reads only the options that it needs. */
 export interface TaskOptions {
   readonly limit?: number;
   readonly batchSize: number;

@@ -5,7 +5,7 @@ import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 export interface MaskedText {
   readonly text: string;
   readonly learned: boolean;
-  /** Label that the model learns for this part, if it learns labels instead of tokens. */
+  /** Label of this part, for a task that trains on labels instead of tokens. */
   readonly label?: string;
 }
 
