@@ -99,7 +99,11 @@ describe("an upload", () => {
 
   test("beside another at the same time is refused if both do not fit", async () => {
     const both = await Promise.allSettled([begin(60, true), begin(60, true)]);
-    expect(both.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    // Each reserves its bytes before it checks the total. One is accepted if the other has ended by then.
+    const accepted = both.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    expect(accepted.length).toBeLessThanOrEqual(1);
+    expect(await uploads.used("red")).toBe(60 * accepted.length);
+    for (const upload of accepted) await upload.end(false);
     expect(await uploads.used("red")).toBe(0);
     expect(await (await uploads.slots("red")).count()).toBe(0);
     await Promise.all([begin(60, true), begin(40, true)]);
