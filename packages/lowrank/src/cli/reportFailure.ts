@@ -1,7 +1,7 @@
 import { UnknownMethodError } from "@lowrank/peft";
 import type { Command } from "commander";
-import { styled } from "./colours.ts";
 import { inFlags } from "./inFlags.ts";
+import { styled } from "./terminalView.ts";
 
 /**
  * Prints an error on stderr, in which options have the names of the command's flags, and returns its message. Prints

@@ -1,3 +1,4 @@
+import { styleText } from "node:util";
 import stringWidth from "string-width";
 
 /** Lines that stay at the bottom of a terminal, with all other output above them. */
@@ -44,4 +45,14 @@ export class TerminalView {
   #drawn(): string {
     return this.#lines.map((line) => `${line}\n`).join("");
   }
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+/**
+ * Returns a text in a colour or style. Streams other than terminals get it only with FORCE_COLOR; NO_COLOR turns it off
+ * on terminals.
+ */
+export function styled(style: Style, text: string, stream: NodeJS.WriteStream): string {
+  return styleText(style, text, { stream });
 }

@@ -5,7 +5,7 @@ import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
 import { describeBackend } from "../cli/loading/backends.ts";
 import { loadWithTokenizer, warn } from "../cli/loading/loading.ts";
-import { virtualTokens } from "../cli/loading/virtualTokens.ts";
+import { virtualTokens } from "../cli/options/trainedConfig.ts";
 import { exactMatch, median, passMilliseconds } from "../report/measure.ts";
 import { configFor, findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";

@@ -1,4 +1,6 @@
 import { statSync } from "node:fs";
+import { join } from "node:path";
+import { removeLeftovers } from "@lowrank/files/internal/disk";
 import { type AdapterPlace, folderPlace, type S3PlaceOptions, s3Place } from "@lowrank/serve";
 import { folderObjects, type ObjectStore, s3Objects } from "@lowrank/serve/jobs";
 
@@ -44,4 +46,14 @@ function bucketOf(store: string, env: Environment): S3PlaceOptions | null {
         ? { accessKeyId, secretAccessKey, sessionToken: env.AWS_SESSION_TOKEN || undefined }
         : undefined,
   };
+}
+
+/**
+ * Removes incomplete files of killed processes from a `--store` folder. Does nothing for S3, which writes objects
+ * atomically.
+ */
+export async function clearStore(store: string): Promise<void> {
+  if (/^s3:/i.test(store)) return;
+  await removeLeftovers(store);
+  await removeLeftovers(join(store, ".fine-tuning"), { recursive: true });
 }

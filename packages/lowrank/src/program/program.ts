@@ -1,10 +1,10 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { styled } from "../cli/colours.ts";
 import { pluginOption } from "../cli/options/plugins.ts";
 import { type RunFile, takeRunFile } from "../cli/options/runFile.ts";
 import { savesResult } from "../cli/process/lostOutput.ts";
-import { ownVersion } from "../cli/version.ts";
+import { ownVersion } from "../cli/process/nodeVersion.ts";
+import { styled } from "../cli/terminalView.ts";
 import { chatCommand } from "../commands/chat/chat.ts";
 import { compareCommand } from "../commands/compare/compare.ts";
 import { completionCommand } from "../commands/completion/completion.ts";

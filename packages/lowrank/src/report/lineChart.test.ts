@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lineChart } from "./lineChart.ts";
+import { lineChart, thinned } from "./lineChart.ts";
 
 const chart = (points: [number, number][], logarithmic = {}) =>
   lineChart({ title: "t", xTitle: "x", lines: [{ name: "<a>", group: "g", points }], logarithmic, show: String });
@@ -44,4 +44,14 @@ test("dots stand at the points of a line that asks for them", () => {
   const lines = [{ name: "a", group: "a", points, dots: true }];
   const svg = lineChart({ title: "t", xTitle: "x", lines, show: String });
   expect(svg.match(/<circle class="line c0"/g)).toHaveLength(2);
+});
+
+test("long lines are means of neighbours", () => {
+  const points = Array.from({ length: 1000 }, (_, i) => [i, i % 2] as const);
+  const few = thinned(points, 100);
+  expect(few).toHaveLength(100);
+  expect(few[0]).toEqual([4.5, 0.5]);
+  expect(few[99]).toEqual([994.5, 0.5]);
+  expect(thinned(points.slice(0, 3), 100)).toEqual(points.slice(0, 3));
+  expect(thinned([], 100)).toEqual([]);
 });

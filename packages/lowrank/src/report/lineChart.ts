@@ -117,3 +117,13 @@ svg .grid { stroke: #8884; fill: none; } svg .middle { text-anchor: middle; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.2em; list-style: none; margin: 0.2em 0; padding: 0; font-size: 13px; }
 .legend span { display: inline-block; width: 1em; height: 3px; margin-right: 0.4em; vertical-align: middle; background: currentColor; print-color-adjust: exact; }
 ${colours.map((colour, i) => `.line.c${i} { stroke: ${colour}; } span.c${i} { color: ${colour}; }`).join("\n")}`;
+
+/** Returns at most `most` points of a line. Each is the mean of several neighbouring points, equally many for each. */
+export function thinned(points: readonly ChartPoint[], most: number): ChartPoint[] {
+  const group = Math.ceil(points.length / most);
+  return Array.from({ length: Math.ceil(points.length / Math.max(group, 1)) }, (_, i): ChartPoint => {
+    const part = points.slice(i * group, (i + 1) * group);
+    const mean = (at: 0 | 1) => part.reduce((sum, point) => sum + point[at], 0) / part.length;
+    return [mean(0), mean(1)];
+  });
+}

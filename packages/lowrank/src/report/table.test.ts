@@ -1,6 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { barChart } from "./barChart.ts";
-import { byteText, type Column, csvTable, digits, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
+import {
+  byteText,
+  type Column,
+  csvTable,
+  digits,
+  formatSeconds,
+  htmlTable,
+  jsonRows,
+  markdownTable,
+  textTable,
+} from "./table.ts";
 
 interface Row {
   name: string;
@@ -97,4 +107,26 @@ test("numbers with their spread stand on the right, as others do", () => {
   expect(textTable([loss], ["0.1 ±0.05", "12.25 ±0.1"])[1]).toBe(" 0.1 ±0.05");
   expect(textTable([loss], ["0.25", "12.5"])[1]).toBe("0.25");
   expect(htmlTable([loss], ["0.1 ±0.05"])).toContain('<td class="number">0.1 ±0.05</td>');
+});
+
+test.each([
+  [0, "0.0 s"],
+  [0.04, "0.0 s"],
+  [9.44, "9.4 s"],
+  [9.5, "10 s"],
+  [10.4, "10 s"],
+  [59.4, "59 s"],
+  [59.5, "1 min 00 s"],
+  [60, "1 min 00 s"],
+  [61, "1 min 01 s"],
+  [119.6, "2 min 00 s"],
+  [3599.4, "59 min 59 s"],
+  [3599.5, "1 h 00 min"],
+  [3600, "1 h 00 min"],
+  [3659, "1 h 00 min"],
+  [3660, "1 h 01 min"],
+  [7384, "2 h 03 min"],
+  [360_000, "100 h 00 min"],
+])("%d seconds are %s", (seconds, text) => {
+  expect(formatSeconds(seconds)).toBe(text);
 });

@@ -10,8 +10,7 @@ import {
 } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
 import { PeftModel, type Warning } from "@lowrank/peft";
-import { loadEncoder } from "../../load/loadEncoder.ts";
-import { loadModel } from "../../load/loadModel.ts";
+import { loadEncoder, loadModel } from "../../load/loadModel.ts";
 import type { LoadedWeights } from "../argument.ts";
 import { type BackendSettings, startBackend } from "./backends.ts";
 import { loadingProgress } from "./loadingProgress.ts";

@@ -1,7 +1,13 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type MethodFacts, type PeftConfig, parsePeftConfig, type TaskType } from "@lowrank/peft";
-import { methodOf } from "@lowrank/peft/internal";
+import {
+  type MethodFacts,
+  type PeftConfig,
+  type PromptLearningConfig,
+  parsePeftConfig,
+  type TaskType,
+} from "@lowrank/peft";
+import { isPromptMethod, methodOf } from "@lowrank/peft/internal";
 import { Option } from "commander";
 import { defaultMethod, findMethods, quantizedWords } from "../../report/methods.ts";
 import { warn } from "../loading/loading.ts";
@@ -67,4 +73,13 @@ export async function trainedConfig(
 /** Returns a function that sets the task type in a method's configurations, if they have one. */
 function forTask({ taskless }: MethodFacts<PeftConfig>, taskType: TaskType): (config: PeftConfig) => PeftConfig {
   return (config) => (taskless ? config : config.with({ taskType }));
+}
+
+/**
+ * Returns the number of virtual tokens that an adapter puts before each sequence; 0 for a method without them, and for
+ * null (full fine-tuning).
+ */
+export async function virtualTokens(config: PeftConfig | null): Promise<number> {
+  if (config === null || !isPromptMethod(await methodOf(config))) return 0;
+  return (config as PromptLearningConfig).numVirtualTokens ?? 0;
 }

@@ -11,6 +11,7 @@ import {
   writerOf,
   writingId,
 } from "@lowrank/files/internal/disk";
+import { Option } from "commander";
 import { isGguf } from "../loading/loading.ts";
 
 /** Options of commands that write a new folder or file. */
@@ -181,4 +182,9 @@ function endOnSignal(clean: () => void): () => void {
   return () => {
     for (const signal of signals) process.off(signal, end);
   };
+}
+
+/** Returns the `--overwrite` option of commands that write a model or an adapter. */
+export function overwriteOption(): Option {
+  return new Option("--overwrite", "replace the model or adapter that --output holds");
 }

@@ -1,5 +1,5 @@
 import type { Command, OptionValues } from "commander";
-import { styled } from "../colours.ts";
+import { styled } from "../terminalView.ts";
 import { type LostWrites, lostWrites } from "./guardOutput.ts";
 
 /**

@@ -7,7 +7,6 @@ import {
   weightsOption,
   wideSimdOption,
 } from "../../cli/argument.ts";
-import { styled } from "../../cli/colours.ts";
 import { printJson } from "../../cli/json.ts";
 import { backendOption, printAdapter } from "../../cli/loading/backends.ts";
 import { checkAdaptersExist } from "../../cli/loading/checkInputs.ts";
@@ -15,6 +14,7 @@ import { loadWithTokenizer } from "../../cli/loading/loading.ts";
 import { addModelOption } from "../../cli/loading/modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "../../cli/options/quantizeOptions.ts";
 import { samplingOptions } from "../../cli/options/samplingOptions.ts";
+import { styled } from "../../cli/terminalView.ts";
 import { quantizedWords } from "../../report/methods.ts";
 import { Conversation } from "./conversation.ts";
 import { converse } from "./converse.ts";

@@ -1,8 +1,8 @@
 import { createInterface, type Interface } from "node:readline";
-import { styled } from "../../cli/colours.ts";
 import { samplingSettings } from "../../cli/options/samplingOptions.ts";
 import { stdoutLostSignal } from "../../cli/process/guardOutput.ts";
 import { reportFailure } from "../../cli/reportFailure.ts";
+import { styled } from "../../cli/terminalView.ts";
 import type { Turn } from "./conversation.ts";
 import { InputHistory } from "./inputHistory.ts";
 import { type ChatState, runSlashCommand, slashNames } from "./slashCommands.ts";

@@ -9,7 +9,7 @@ import type { Job, Measured, Outcome } from "../../compare/job.ts";
 import { keepOutcome, keptOutcomes } from "../../compare/keptOutcomes.ts";
 import { measuredKey, optionsOfRun } from "../../compare/queuedJob.ts";
 import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
-import { servedNameOf } from "../../fineTuning/servedName.ts";
+import { servedNameOf } from "../../report/shortName.ts";
 import type { RunJobsOptions } from "./runJobs.ts";
 
 /** Owner name of comparison jobs, which belong to no API key. */

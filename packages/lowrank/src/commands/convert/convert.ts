@@ -9,8 +9,7 @@ import { countTypes, withProgress, writeGgufFile } from "../../cli/loading/ggufF
 import { isGguf } from "../../cli/loading/loading.ts";
 import { addModelOption } from "../../cli/loading/modelOption.ts";
 import { checkOutput, shellWord } from "../../cli/output.ts";
-import { withNewOutput } from "../../cli/outputs/newOutput.ts";
-import { overwriteOption } from "../../cli/outputs/overwriteOption.ts";
+import { overwriteOption, withNewOutput } from "../../cli/outputs/newOutput.ts";
 
 interface ConvertCommandOptions {
   model: string;

@@ -11,8 +11,7 @@ import { isGguf, loadWithTokenizer, useAdapter } from "../../cli/loading/loading
 import { addModelOption } from "../../cli/loading/modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "../../cli/options/quantizeOptions.ts";
 import { checkOutput, shellWord } from "../../cli/output.ts";
-import { type NewOutput, withNewOutput } from "../../cli/outputs/newOutput.ts";
-import { overwriteOption } from "../../cli/outputs/overwriteOption.ts";
+import { type NewOutput, overwriteOption, withNewOutput } from "../../cli/outputs/newOutput.ts";
 import { loadModel } from "../../load/loadModel.ts";
 import { quantizedWords } from "../../report/methods.ts";
 import { headedKindOf, mergeHeaded } from "./mergeHeaded.ts";

@@ -28,8 +28,7 @@ import { isSetting } from "../../cli/options/adapterFlags.ts";
 import { addAdapterOptions } from "../../cli/options/adapterOptions.ts";
 import { readPeftConfig } from "../../cli/options/trainedConfig.ts";
 import { writeText } from "../../cli/outputs/writeText.ts";
-import { loadModel } from "../../load/loadModel.ts";
-import { loadSequenceClassifier } from "../../load/loadSequenceClassifier.ts";
+import { loadModel, loadSequenceClassifier } from "../../load/loadModel.ts";
 import {
   describeConfig,
   formatReport,

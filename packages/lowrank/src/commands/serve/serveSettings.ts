@@ -5,8 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { LoadedWeights } from "../../cli/argument.ts";
 import { backendNames } from "../../cli/loading/backends.ts";
-import { type BudgetSettings, budgetNames, budgetSettings, budgetsSchema } from "./budgetSettings.ts";
-import { bytes, count } from "./settingTypes.ts";
+import { type BudgetSettings, budgetNames, budgetSettings, budgetsSchema, bytes, count } from "./budgetSettings.ts";
 
 /** Settings of `lowrank serve`, from the command line and the config file. The command line overrides the file. */
 export interface ServeSettings extends BudgetSettings {

@@ -9,9 +9,9 @@ import {
   localQueue,
 } from "@lowrank/serve/jobs";
 import { isEncoder } from "../../cli/loading/modelConfig.ts";
-import { clearStore } from "../../fineTuning/clearStore.ts";
 import { jobPlaces } from "../../fineTuning/jobPlaces.ts";
 import { OrderChecks } from "../../fineTuning/orderChecks.ts";
+import { clearStore } from "../../fineTuning/storePlace.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 

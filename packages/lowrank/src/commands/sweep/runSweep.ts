@@ -19,10 +19,10 @@ import {
 import { shellWord } from "../../cli/output.ts";
 import { writeText } from "../../cli/outputs/writeText.ts";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
-import { clearStore } from "../../fineTuning/clearStore.ts";
 import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
-import { servedNameOf } from "../../fineTuning/servedName.ts";
+import { clearStore } from "../../fineTuning/storePlace.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
+import { servedNameOf } from "../../report/shortName.ts";
 import { csvTable, textTable } from "../../report/table.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
 import { readSweep, type SweepPlan } from "./sweepFile.ts";

@@ -1,12 +1,12 @@
 import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type EvaluateOptions, evaluate } from "@lowrank/train";
-import { formatSeconds } from "../../cli/formatSeconds.ts";
 import { checkResumeExists } from "../../cli/loading/checkInputs.ts";
 import { quantizeWords } from "../../cli/options/quantizeOptions.ts";
 import { checkOutput, shellWord } from "../../cli/output.ts";
 import { clearLeftovers } from "../../cli/outputs/clearLeftovers.ts";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
+import { formatSeconds } from "../../report/table.ts";
 import { checkNoRun } from "./checkNoRun.ts";
 import { dryRun } from "./dryRun.ts";
 import { digestFiles, digestModel } from "./files/fileDigests.ts";

@@ -15,7 +15,7 @@ import { addAdapterOptions } from "../../cli/options/adapterOptions.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "../../cli/options/quantizeOptions.ts";
 import { peftConfigOption } from "../../cli/options/trainedConfig.ts";
 import { addTrainerFlags, type TrainerFlags } from "../../cli/options/trainerFlags.ts";
-import { overwriteOption } from "../../cli/outputs/overwriteOption.ts";
+import { overwriteOption } from "../../cli/outputs/newOutput.ts";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../../report/methods.ts";
 import { wrapped } from "../plan/plan.ts";
 import { runTraining } from "./runTraining.ts";

@@ -1,9 +1,9 @@
 import { bullQueue, fineTuneWorker, type JobQueue, JobStopped, keepFilled, retryJob } from "@lowrank/serve/jobs";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
-import { clearStore } from "../../fineTuning/clearStore.ts";
 import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
-import { servedNameOf } from "../../fineTuning/servedName.ts";
+import { clearStore } from "../../fineTuning/storePlace.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
+import { servedNameOf } from "../../report/shortName.ts";
 import type { WorkerCommandOptions } from "./worker.ts";
 
 /** Runs `lowrank worker` until it is interrupted. */

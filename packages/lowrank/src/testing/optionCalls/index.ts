@@ -1,6 +1,4 @@
-import { ofAdapterStore } from "./ofAdapterStore.ts";
 import { ofCore } from "./ofCore.ts";
-import { ofJobs } from "./ofJobs.ts";
 import { ofModels } from "./ofModels.ts";
 import { ofNN } from "./ofNN.ts";
 import { ofPeft } from "./ofPeft.ts";
@@ -21,6 +19,4 @@ export const optionCalls: OptionCalls = {
   ...ofTrain,
   ...ofServe,
   ...ofWorker,
-  ...ofAdapterStore,
-  ...ofJobs,
 };

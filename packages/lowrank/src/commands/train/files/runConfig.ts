@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import type { Backend } from "@lowrank/core";
-import { ownVersion } from "../../../cli/version.ts";
+import { ownVersion } from "../../../cli/process/nodeVersion.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import type { FileDigest } from "./fileDigests.ts";
 

@@ -1,8 +1,6 @@
-import { formatSeconds } from "../../../cli/formatSeconds.ts";
 import { htmlPage } from "../../../report/htmlPage.ts";
-import { type ChartPoint, lineChart } from "../../../report/lineChart.ts";
-import { byteText, type Column, digits, escapeHtml, htmlTable, whole } from "../../../report/table.ts";
-import { thinned } from "../../../report/thinned.ts";
+import { type ChartPoint, lineChart, thinned } from "../../../report/lineChart.ts";
+import { byteText, type Column, digits, escapeHtml, formatSeconds, htmlTable, whole } from "../../../report/table.ts";
 import {
   isSample,
   isStep,

@@ -1,6 +1,6 @@
 import { describeConfig } from "@lowrank/models";
 import { isEncoder } from "../../../cli/loading/modelConfig.ts";
-import { loadEncoder } from "../../../load/loadEncoder.ts";
+import { loadEncoder } from "../../../load/loadModel.ts";
 import { loadHeaded, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 import { saveEncoder } from "./saveEncoder.ts";

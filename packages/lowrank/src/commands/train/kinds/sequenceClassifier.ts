@@ -1,6 +1,6 @@
 import { Generator } from "@lowrank/core";
 import { describeModel, parseClassifierConfig, saveModel } from "@lowrank/models";
-import { loadSequenceClassifier } from "../../../load/loadSequenceClassifier.ts";
+import { loadSequenceClassifier } from "../../../load/loadModel.ts";
 import { loadHeaded, namesHead, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 

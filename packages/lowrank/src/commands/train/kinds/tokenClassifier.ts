@@ -1,6 +1,6 @@
 import { Generator } from "@lowrank/core";
 import { describeModel, parseTokenClassifierConfig, saveModel } from "@lowrank/models";
-import { loadTokenClassifier } from "../../../load/loadTokenClassifier.ts";
+import { loadTokenClassifier } from "../../../load/loadModel.ts";
 import { type HeadedConfig, loadHeaded, namesHead, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { formatSeconds } from "../../../cli/formatSeconds.ts";
+import { formatSeconds } from "../../../report/table.ts";
 import { trainProgress } from "./trainProgress.ts";
 
 test("durations read as people say them", () => {

@@ -1,6 +1,6 @@
 import type { StepReport } from "@lowrank/train";
-import { formatSeconds } from "../../../cli/formatSeconds.ts";
 import { TerminalView } from "../../../cli/terminalView.ts";
+import { formatSeconds } from "../../../report/table.ts";
 import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "../files/metrics.ts";
 import { trainViewLines } from "./trainView.ts";
 

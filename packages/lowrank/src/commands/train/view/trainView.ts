@@ -1,8 +1,7 @@
 import { plot } from "simple-ascii-chart";
 import stringWidth from "string-width";
-import { formatSeconds } from "../../../cli/formatSeconds.ts";
-import { byteText, digits, whole } from "../../../report/table.ts";
-import { thinned } from "../../../report/thinned.ts";
+import { thinned } from "../../../report/lineChart.ts";
+import { byteText, digits, formatSeconds, whole } from "../../../report/table.ts";
 import type { SampleLine } from "../files/metrics.ts";
 
 type Point = readonly [step: number, loss: number];
