@@ -1,6 +1,5 @@
 import type { ServingError } from "../api/api.ts";
-import { countValue, type HistogramCounts, noCounts } from "../metrics/families.ts";
-import { loadBounds } from "../metrics/loadBounds.ts";
+import { countValue, type HistogramCounts, loadBounds, noCounts } from "../metrics/families.ts";
 import type { StoreClock } from "../storage/storeClock.ts";
 import type { AdapterLease } from "./adapterProvider.ts";
 import { HeldMemory, type MemoryUser } from "./heldMemory.ts";

@@ -1,6 +1,6 @@
 import { checkOptions } from "@lowrank/core/internal";
 import type { ServingEngine } from "../api/api.ts";
-import { checkBackend } from "../engine/checkBackend.ts";
+import { checkBackend } from "../engine/engineOptions.ts";
 import { EmbeddingEngine } from "./embeddingEngine.ts";
 import { type EmbeddingEngineOptions, embeddingKeys, embeddingSettings } from "./embeddingOptions.ts";
 

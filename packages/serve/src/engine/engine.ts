@@ -19,8 +19,7 @@ import {
 } from "../api/api.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers.ts";
-import { checkBackend } from "./checkBackend.ts";
-import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
+import { checkBackend, type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
 import { Mutex } from "./mutex.ts";
 import { type ChunkResult, PassRunner } from "./passRunner.ts";

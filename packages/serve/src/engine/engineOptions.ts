@@ -1,3 +1,4 @@
+import type { Backend } from "@lowrank/core";
 import type { OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { type CacheSizes, layerCaches } from "@lowrank/nn/internal";
@@ -99,4 +100,15 @@ function numbersOfToken(sizes: CacheSizes): number {
 
 function hint(name: string, blockBytes: number): string {
   return name === "numBlocks" ? ` of at least 1; a block takes ${blockBytes} bytes of kvCacheMemoryBytes` : "";
+}
+
+/**
+ * Throws for a backend that is not batch-invariant, on which a request's results would depend on other requests in the
+ * pass.
+ */
+export function checkBackend(maker: string, backend: Backend): void {
+  if (backend.batchInvariant) return;
+  throw new Error(
+    `${maker}: the backend "${backend.name}" is not batch-invariant, so that a request's results would depend on its batch; start it with batchInvariant, as in wasm({ batchInvariant: true })`,
+  );
 }

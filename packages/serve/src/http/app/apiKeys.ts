@@ -1,3 +1,4 @@
+import type { ServingRequest } from "../../api/api.ts";
 import type { Caller } from "../../api/caller.ts";
 import type { Spender } from "../../budgets/budgets.ts";
 import { budgetsOf, checkBudgets, type KeyBudgets } from "../../budgets/keyBudgets.ts";
@@ -89,4 +90,13 @@ function callerOf(
   spender: Pick<Spender, "budgets" | "shared">,
 ): HttpCaller {
   return { ...spender, tenant: id, operator, admin: admin || operator, base, adapters };
+}
+
+/** Returns the fields of an engine request that identify its caller, with the caller's limits. */
+export function requestUser({
+  tenant,
+  operator,
+  budgets: { adapterMemory },
+}: HttpCaller): Pick<ServingRequest, "tenant" | "operator" | "adapterMemory"> {
+  return { tenant, operator, adapterMemory };
 }

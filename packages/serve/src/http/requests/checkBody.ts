@@ -1,7 +1,10 @@
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { checkParts } from "./bodyParts.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { issueText } from "./issueText.ts";
+
+/** Schema of a request's `model`. Names are shorter; a longer one would fill the log. */
+export const modelName: z.ZodType<string> = z.string().max(1024);
 
 /** Returns the reason why a field's value is not supported; null if it is accepted. */
 type Refusal = (value: unknown, body: Readonly<Record<string, unknown>>) => string | null;

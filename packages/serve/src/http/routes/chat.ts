@@ -1,16 +1,15 @@
 import { z } from "@hono/zod-openapi";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../../api/api.ts";
 import { addRoute } from "../app/addRoute.ts";
+import { requestUser } from "../app/apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "../app/appContext.ts";
-import { requestUser } from "../app/requestUser.ts";
 import { chatPromptOf, templateFields } from "../fields/chatFields.ts";
 import { checkMessages, messagesField, messagesOf } from "../fields/messages.ts";
 import { type PromptLogprob, promptLogprobOf } from "../fields/promptLogprobs.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "../fields/samplingFields.ts";
 import { vllmSettings } from "../fields/vllmFields.ts";
-import { type BodyFields, checkBody, refused } from "../requests/checkBody.ts";
+import { type BodyFields, checkBody, modelName, refused } from "../requests/checkBody.ts";
 import { HttpError, notSupported } from "../requests/httpError.ts";
-import { modelName } from "../requests/modelName.ts";
 import { type AnswerForm, type AnswerHead, answerOf, checkSequences, finish } from "../streams/answerOf.ts";
 
 const chatBody = z

@@ -1,10 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { addRoute } from "../app/addRoute.ts";
+import { requestUser } from "../app/apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "../app/appContext.ts";
-import { requestUser } from "../app/requestUser.ts";
-import { checkBody, refused } from "../requests/checkBody.ts";
+import { checkBody, modelName, refused } from "../requests/checkBody.ts";
 import { HttpError, notSupported } from "../requests/httpError.ts";
-import { modelName } from "../requests/modelName.ts";
 import { eachInput, textInputs } from "../requests/textInputs.ts";
 
 const embeddingBody = z

@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { FineTuneJob, JobMethod, OptionValue } from "../../jobs/job.ts";
-import { refused, type Unsupported } from "../requests/checkBody.ts";
-import { modelName } from "../requests/modelName.ts";
+import { modelName, refused, type Unsupported } from "../requests/checkBody.ts";
 
 const auto = (schema: z.ZodType<number>) => z.union([z.literal("auto"), schema]);
 const hyperparameters = {

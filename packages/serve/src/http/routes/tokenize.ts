@@ -5,9 +5,8 @@ import { addRoute } from "../app/addRoute.ts";
 import type { AppContext, AppRequest, ServingApp } from "../app/appContext.ts";
 import { chatPromptOf, templateFields } from "../fields/chatFields.ts";
 import { checkMessages, messagesField, messagesOf } from "../fields/messages.ts";
-import { checkBody, refused } from "../requests/checkBody.ts";
+import { checkBody, modelName, refused } from "../requests/checkBody.ts";
 import { HttpError, modelNotFound } from "../requests/httpError.ts";
-import { modelName } from "../requests/modelName.ts";
 
 const tokenizeBody = z
   .strictObject({
