@@ -1,3 +1,5 @@
+import type { ByteSource } from "@lowrank/core";
+
 /** A line of a file, without its line break (LF or CRLF), and its position in the file. */
 export interface ByteLine {
   readonly bytes: Uint8Array;
@@ -51,4 +53,10 @@ export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
     at += piece.length;
   }
   return whole;
+}
+
+/** Yields the bytes of a file in chunks of 1 MiB. */
+export async function* piecesOf(source: ByteSource): AsyncGenerator<Uint8Array> {
+  const length = 1 << 20;
+  for (let at = 0; at < source.size; at += length) yield source.read(at, Math.min(length, source.size - at));
 }

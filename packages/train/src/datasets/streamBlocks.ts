@@ -5,11 +5,10 @@ import { checkBlockSize } from "../data/blocks.ts";
 import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { ExampleTokenizer, TokenizedExample } from "../data/tokenize.ts";
-import { joinBytes } from "./byteLines.ts";
+import { joinBytes, piecesOf } from "./byteLines.ts";
 import { decodeUtf8 } from "./dataRecord.ts";
-import { digestOfTokenizer, hexDigest } from "./digests.ts";
+import { digestOfTokenizer, hexDigest } from "./indexFile.ts";
 import { lineOfBadText } from "./lineOfBadText.ts";
-import { piecesOf } from "./piecesOf.ts";
 
 /** Options of `streamBlocks`. */
 export interface StreamBlocksOptions {

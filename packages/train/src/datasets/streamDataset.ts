@@ -6,10 +6,16 @@ import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Example } from "../data/example.ts";
 import type { ExampleTokenizer, TokenizedExample } from "../data/tokenize.ts";
-import { digestOfTokenizer, hexDigest } from "./digests.ts";
-import { encodeIndex, type IndexKey, type OpenIndex, openIndexFile } from "./indexFile.ts";
+import { piecesOf } from "./byteLines.ts";
+import {
+  digestOfTokenizer,
+  encodeIndex,
+  hexDigest,
+  type IndexKey,
+  type OpenIndex,
+  openIndexFile,
+} from "./indexFile.ts";
 import { indexRecords, readIndexed } from "./indexRecords.ts";
-import { piecesOf } from "./piecesOf.ts";
 import type { DatasetFormat, RecordOptions } from "./readDataset.ts";
 import { exampleForm, exampleReader, type RecordForm, type RecordReader } from "./recordReader.ts";
 import { openRecords, type RecordFile } from "./streamedFormats.ts";

@@ -1,8 +1,8 @@
 import type { ByteSource } from "@lowrank/core";
 import { openFile } from "@lowrank/files";
+import { piecesOf } from "./byteLines.ts";
 import { type DataRecord, parseJsonBytes } from "./dataRecord.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
-import { piecesOf } from "./piecesOf.ts";
 import type { RecordForm } from "./recordReader.ts";
 import type { IndexDatasetOptions } from "./streamDataset.ts";
 

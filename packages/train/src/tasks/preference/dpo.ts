@@ -4,8 +4,7 @@ import type { Batch } from "../../data/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type LanguageModel, labelledTokens, sequenceLogps, withReference } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";
-import { logSigmoid } from "./logSigmoid.ts";
-import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
+import { collatePairs, logSigmoid, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
 
 /** Options of `dpo`. */
 export interface DPOOptions extends CollateOptions {

@@ -18,12 +18,11 @@ import {
 } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Batch } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { ignoreIndex } from "../../data/labelCount.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type LanguageModel, labelledTokens, predictions } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";
-import { logSigmoid } from "./logSigmoid.ts";
-import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
+import { collatePairs, logSigmoid, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
 
 /** Options of `orpo`. */
 export interface ORPOOptions extends CollateOptions {

@@ -1,4 +1,4 @@
-import { chunk, type Tensor } from "@lowrank/core";
+import { chunk, neg, softplus, type Tensor } from "@lowrank/core";
 import { type Batch, collate } from "../../data/collate.ts";
 import type { CollateOptions } from "../../data/padRows.ts";
 import type { TokenizedExample } from "../../data/tokenize.ts";
@@ -34,4 +34,9 @@ export function tokensOfPairs(examples: readonly PreferenceExample[]): number {
 export function pairsOf(values: Tensor): [chosen: Tensor, rejected: Tensor] {
   const [chosen, rejected] = chunk(values, 2, { dim: 0 });
   return [chosen, rejected];
+}
+
+/** Returns log(1 / (1 + e^-x)) elementwise, without overflow. */
+export function logSigmoid(x: Tensor): Tensor {
+  return neg(softplus(neg(x)));
 }

@@ -3,8 +3,7 @@ import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { backendOf, type TrainableModule } from "../../data/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
-import { logSigmoid } from "./logSigmoid.ts";
-import { pairsOf, tokensOf } from "./preferenceBatch.ts";
+import { logSigmoid, pairsOf, tokensOf } from "./preferenceBatch.ts";
 
 /** Two texts of which the chosen one is better than the rejected one. */
 export interface RewardExample {

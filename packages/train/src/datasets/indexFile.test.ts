@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { digestOfTokenizer, hexDigest } from "./digests.ts";
+import { digestOfTokenizer, hexDigest } from "./indexFile.ts";
 
 test.each([
   ["", "00000000"],
