@@ -1,11 +1,10 @@
 export { hubFiles } from "./hub/hubFiles.ts";
 export type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 export type { DirectoryHandle, FileHandle } from "./interface/directoryHandle.ts";
-export { type FileContent, type ModelFiles, readJson, type WritableFiles } from "./interface/modelFiles.ts";
+export { type FileContent, filesIn, type ModelFiles, readJson, type WritableFiles } from "./interface/modelFiles.ts";
 export { openFile } from "./open/openFile.ts";
 export { type OpenOptions, openFiles } from "./open/openFiles.ts";
 export { directoryFiles } from "./places/directoryFiles.ts";
-export { filesIn } from "./places/filesIn.ts";
 export { folderFiles } from "./places/folderFiles.ts";
 export { memoryFiles } from "./places/memoryFiles.ts";
 export { opfsFiles } from "./places/opfsFiles.ts";

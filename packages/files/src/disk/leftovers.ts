@@ -1,6 +1,5 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { diskPath, nodeModules } from "./nodeModules.ts";
-import { undefinedIfMissing } from "./undefinedIfMissing.ts";
+import { diskPath, nodeModules, undefinedIfMissing } from "./nodeModules.ts";
 
 /**
  * Temporary names. A file or folder is written as `<name>.<id>.part` in its folder; the one it replaces is renamed to

@@ -1,5 +1,4 @@
-import { nodeModules } from "./nodeModules.ts";
-import { undefinedIfMissing } from "./undefinedIfMissing.ts";
+import { nodeModules, undefinedIfMissing } from "./nodeModules.ts";
 
 /**
  * Creates a folder on disk (Node only), and its missing parents. Returns the outermost created folder; undefined if the

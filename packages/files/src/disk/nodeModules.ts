@@ -23,3 +23,13 @@ export function nodeModules(place: string | URL): NodeModules {
 export function diskPath(place: string | URL, { url }: NodeModules): string {
   return place instanceof URL || place.startsWith("file:") ? url.fileURLToPath(place) : place;
 }
+
+/**
+ * Returns undefined if a file-system error means that the file is missing, as in
+ * `fs.stat(path).catch(undefinedIfMissing)`. Rethrows any other error, such as missing permissions.
+ */
+export function undefinedIfMissing(error: { code?: string }): undefined {
+  // A name that is too long cannot exist.
+  if (!["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(error.code ?? "")) throw error;
+  return undefined;
+}

@@ -1,7 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-import { type ModelFiles, missingFile } from "../interface/modelFiles.ts";
-import { namesIn } from "../places/namesIn.ts";
+import { type ModelFiles, missingFile, namesIn } from "../interface/modelFiles.ts";
 import { hubAddressForms, parseHubAddress, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";

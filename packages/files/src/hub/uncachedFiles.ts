@@ -1,5 +1,4 @@
-import { type ModelFiles, missingFile } from "../interface/modelFiles.ts";
-import { namesIn } from "../places/namesIn.ts";
+import { type ModelFiles, missingFile, namesIn } from "../interface/modelFiles.ts";
 import { type HubPlace, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 

@@ -81,3 +81,26 @@ function checkDepth(text: string, what: string): void {
 const [quote, backslash] = [34, 92];
 /** Character codes of { and }. The codes of [ and ] are lower by 32, so `| 32` maps them to these. */
 const [opening, closing] = [123, 125];
+
+/** Returns the files of a subfolder, with names relative to it, as in `filesIn(files, "run/checkpoint-8")`. */
+export function filesIn(files: ModelFiles, folder: string): ModelFiles {
+  const under = (name: string) => `${folder}/${name}`;
+  return {
+    label: `${files.label}/${folder}`,
+    has: (name) => files.has(under(name)),
+    readText: (name) => files.readText(under(name)),
+    open: (name) => files.open(under(name)),
+    ...(files.list && { list: (inner) => files.list!(inner ? under(inner) : folder) }),
+  };
+}
+
+/**
+ * Returns the names of the files and folders directly in `folder`, from the full paths of all files. Names of folders
+ * end in "/".
+ */
+export function namesIn(paths: Iterable<string>, folder: string): string[] {
+  const start = folder === "" ? "" : `${folder}/`;
+  const below = [...paths].filter((path) => path.startsWith(start));
+  // The path "run/a.json", relative to the folder, gives the folder name "run/".
+  return [...new Set(below.map((path) => /^[^/]*\/?/.exec(path.slice(start.length))![0]))];
+}

@@ -1,5 +1,4 @@
-import { diskPath, nodeModules } from "../disk/nodeModules.ts";
-import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
+import { diskPath, nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
 import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 import { byteSourceFromReadInto } from "../sources/byteSourceFromReadInto.ts";
 import { replaceFolder } from "../writing/replaceFolder.ts";

@@ -1,7 +1,6 @@
 import { byteSource } from "@lowrank/core";
 import { bytesOf } from "@lowrank/core/internal";
-import { type FileContent, missingFile, type WritableFiles } from "../interface/modelFiles.ts";
-import { namesIn } from "./namesIn.ts";
+import { type FileContent, missingFile, namesIn, type WritableFiles } from "../interface/modelFiles.ts";
 
 /** Content of a file in memory. A function returns the file's text, and is called for each read. */
 type Content = ArrayBuffer | ArrayBufferView | Blob | string | (() => string);

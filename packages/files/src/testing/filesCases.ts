@@ -1,6 +1,5 @@
 import { expect } from "vitest";
-import type { FileContent, WritableFiles } from "../interface/modelFiles.ts";
-import { filesIn } from "../places/filesIn.ts";
+import { type FileContent, filesIn, type WritableFiles } from "../interface/modelFiles.ts";
 
 /** A check that every implementation of `WritableFiles` must pass. */
 interface FilesCase {

@@ -1,5 +1,4 @@
-import { diskPath, nodeModules } from "../disk/nodeModules.ts";
-import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
+import { diskPath, nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
 import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
 
 /**

@@ -1,6 +1,5 @@
 import { makeFolder } from "../disk/makeFolder.ts";
-import { diskPath, nodeModules } from "../disk/nodeModules.ts";
-import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
+import { diskPath, nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
 import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 

@@ -1,6 +1,5 @@
 import { makeFolder } from "../disk/makeFolder.ts";
-import { diskPath, nodeModules } from "../disk/nodeModules.ts";
-import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
+import { diskPath, nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
 import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
@@ -57,4 +56,14 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
     throw error;
   }
   await Promise.all(moved.map((file) => fs.rm(old(file), { force: true })));
+}
+
+/**
+ * Writes one file on disk (Node only). The file has its old or its new content, never a part, as with `writeFolder`.
+ */
+export async function writeFile(file: string | URL, content: FileContent): Promise<void> {
+  const node = nodeModules(file);
+  const { basename, dirname } = node.path;
+  const path = diskPath(file, node);
+  await writeFolder(dirname(path), new Map([[basename(path), content]]));
 }
