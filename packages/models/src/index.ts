@@ -11,11 +11,16 @@ export {
   type ToGgufOptions,
   toGguf,
 } from "./checkpoint/gguf/toGguf.ts";
-export type { LoadClassifierOptions, LoadedClassifier, NewHead } from "./checkpoint/loadClassifier.ts";
+export {
+  type LoadClassifierOptions,
+  type LoadedClassifier,
+  type LoadedTokenClassifier,
+  loadSequenceClassifier,
+  loadTokenClassifier,
+  type NewHead,
+} from "./checkpoint/loadClassifier.ts";
 export { type Encoder, type LoadedEncoder, loadEncoder } from "./checkpoint/loadEncoder.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./checkpoint/loadModel.ts";
-export { loadSequenceClassifier } from "./checkpoint/loadSequenceClassifier.ts";
-export { type LoadedTokenClassifier, loadTokenClassifier } from "./checkpoint/loadTokenClassifier.ts";
 export type { ModelSource, WeightOptions } from "./checkpoint/openModel.ts";
 export { openSafetensorsFolder } from "./checkpoint/openWeights.ts";
 export type { QuantizationConfig } from "./checkpoint/quantization/quantizationConfig.ts";
@@ -81,10 +86,9 @@ export {
   type TokenClassifierConfig,
   toHfConfig,
 } from "./registry/configs.ts";
-export { createModel } from "./registry/createModel.ts";
+export { createModel, describeModel } from "./registry/createModel.ts";
 export type { LayerDescription, ModelDescription, StackDescription } from "./registry/describeBuilt.ts";
 export { type DescribeConfigOptions, describeConfig } from "./registry/describeConfig.ts";
-export { describeModel } from "./registry/describeModel.ts";
 export { registerArchitecture } from "./registry/registerArchitecture.ts";
 export { architectures } from "./registry/registry.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";

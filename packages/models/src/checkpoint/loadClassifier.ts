@@ -2,7 +2,7 @@ import { Generator, type OnProgress } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
-import type { ClassifierConfig } from "../config/architectureConfig.ts";
+import type { ClassifierConfig, TokenClassifierConfig } from "../config/architectureConfig.ts";
 import type { ClassifierHead, ProblemType } from "../config/classifierHead.ts";
 import type { Architecture } from "../model/architecture.ts";
 import { type ParameterSource, randomParameters } from "../model/parameters.ts";
@@ -118,4 +118,30 @@ function withoutHeads(weights: ModelWeights, architecture: Architecture, config:
   const pooler = `${architecture.stack}.pooler.`;
   const keep = (name: string) => !isHead(name, architecture) || (name.startsWith(pooler) && own.has(name));
   return { ...weights, names: () => weights.names().filter(keep) };
+}
+
+/**
+ * Loads a sequence classification model. The source is a Hugging Face folder (a path or file: URL in Node, or an
+ * http(s) address), the Hugging Face hub (`hf://org/name`) or `ModelFiles`. With `newHead`, the checkpoint may have
+ * been trained for another task. Throws if a tensor is missing, unexpected or has the wrong shape.
+ */
+export async function loadSequenceClassifier(
+  source: string | URL | ModelFiles,
+  given: LoadClassifierOptions = {},
+): Promise<LoadedClassifier> {
+  return loadClassifier("loadSequenceClassifier", source, given, {});
+}
+
+/** A loaded token classifier, with the tokenizer and the other files of its folder. */
+export type LoadedTokenClassifier = LoadedClassifier<TokenClassifierConfig>;
+
+/**
+ * Loads a token classification model from the same sources as `loadSequenceClassifier`. With `newHead`, the checkpoint
+ * may have been trained for another task.
+ */
+export async function loadTokenClassifier(
+  source: string | URL | ModelFiles,
+  given: LoadClassifierOptions = {},
+): Promise<LoadedTokenClassifier> {
+  return loadClassifier("loadTokenClassifier", source, given, { problemType: null, perToken: true as const });
 }

@@ -95,10 +95,9 @@ async function openPlain(
   const opening = { hub, onProgress, signal };
   const packed = weights === "packed";
   if (isGguf(source)) {
-    const [{ openGguf }, { ggufWeights }, { ggufSource }] = await Promise.all([
+    const [{ ggufSource, openGguf }, { ggufWeights }] = await Promise.all([
       import("./gguf/openGguf.ts"),
       import("./gguf/ggufWeights.ts"),
-      import("./gguf/ggufSource.ts"),
     ]);
     const file = await ggufSource(source, opening);
     const opened = await openGguf(file.source, file.label);

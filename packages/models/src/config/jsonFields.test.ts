@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { configText } from "../registry/hfConfig.ts";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig, toHfConfig } from "../registry/modelConfig.ts";
-import { configText } from "./configText.ts";
 import { parseGenerationConfig } from "./generationConfig.ts";
 import { JsonFields } from "./jsonFields.ts";
 import { windowOf } from "./layerTypes.ts";

@@ -1,5 +1,4 @@
 import { textAfter } from "../tokenizer/streamDecoder.ts";
-import { checkPrompts } from "./checkPrompts.ts";
 import type { Decoding } from "./decoding.ts";
 import { type GenerateOptions, generationSettings } from "./settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
@@ -24,4 +23,13 @@ export async function generate(
   let last: Decoding | undefined;
   for await (const decoding of steps) last = decoding;
   return last?.outputs ?? repeated(prompts, settings.numReturnSequences).map(() => []);
+}
+
+/** Throws if `prompts` is not a list of lists of token ids. */
+function checkPrompts(prompts: unknown): void {
+  const advice = "prompts are lists of token ids, as in [tokenizer.encode(text)], and generateText takes a text";
+  if (!Array.isArray(prompts)) throw new Error(`generate: ${advice}; ${typeof prompts} was given`);
+  if (typeof prompts[0] === "number") throw new Error("generate: the ids of one prompt were given; write [ids]");
+  const other = prompts.findIndex((prompt) => !(Array.isArray(prompt) || ArrayBuffer.isView(prompt)));
+  if (other >= 0) throw new Error(`generate: ${advice}; prompt ${other} is ${typeof prompts[other]}`);
 }

@@ -1,5 +1,5 @@
 import { geglu, gelu, geluTanh, mul, relu, silu, swiglu, type Tensor } from "@lowrank/core";
-import type { Activation } from "../config/activation.ts";
+import type { Activation } from "../config/architectureConfig.ts";
 
 /** Applies an activation by its name in Hugging Face's configs. */
 export function activate(name: Activation, x: Tensor): Tensor {

@@ -14,8 +14,8 @@ import {
 import { memoryFiles } from "@lowrank/files";
 import { Dropout, Parameter, quantize, type VirtualTokens } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
+import { loadSequenceClassifier } from "../checkpoint/loadClassifier.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
-import { loadSequenceClassifier } from "../checkpoint/loadSequenceClassifier.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { createModel } from "../registry/createModel.ts";
 import { parseClassifierConfig } from "../registry/modelConfig.ts";

@@ -1,8 +1,8 @@
 export type { BertConfig } from "../architectures/bert/config.ts";
 export type { GPT2Config } from "../architectures/gpt2/config.ts";
 export type { LlamaConfig } from "../architectures/llama/config.ts";
-export type { Activation } from "../config/activation.ts";
 export type {
+  Activation,
   ArchitectureConfig,
   ClassifierConfig,
   ModelConfig,

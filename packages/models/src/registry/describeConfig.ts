@@ -1,7 +1,7 @@
 import { checkOptions } from "@lowrank/core/internal";
 import { JsonFields } from "../config/jsonFields.ts";
+import { describeModel } from "./createModel.ts";
 import { describeStack, type StackDescription } from "./describeBuilt.ts";
-import { describeModel } from "./describeModel.ts";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./modelConfig.ts";
 import { architectureOf, findArchitecture } from "./registry.ts";
 

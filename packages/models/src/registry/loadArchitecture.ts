@@ -1,6 +1,8 @@
 import { nearestName } from "@lowrank/core/internal";
 import type { Architecture } from "../model/architecture.ts";
-import { registered } from "./registeredArchitectures.ts";
+
+/** The architectures registered by users, by `modelType`. */
+export const registered: Map<string, Architecture> = new Map();
 
 // A web page that loads a model downloads only the table of loaders and the model's own architecture.
 

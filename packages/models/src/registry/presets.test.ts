@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeModel } from "./describeModel.ts";
+import { describeModel } from "./createModel.ts";
 import { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
 
 // Parameter counts as published, or of the released checkpoints.

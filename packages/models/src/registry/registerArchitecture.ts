@@ -1,7 +1,7 @@
 import type { ArchitectureConfig } from "../config/architectureConfig.ts";
 import type { Architecture } from "../model/architecture.ts";
 import { architectureLoaders } from "./architectureLoaders.ts";
-import { registered } from "./registeredArchitectures.ts";
+import { registered } from "./loadArchitecture.ts";
 
 /** Registers an architecture by its `modelType`. Throws if another architecture has the same name. */
 export function registerArchitecture<C extends ArchitectureConfig>(architecture: Architecture<C>): void {

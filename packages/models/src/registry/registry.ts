@@ -1,7 +1,6 @@
 import type { Architecture } from "../model/architecture.ts";
 import * as known from "./architectures.ts";
-import { unknownArchitecture } from "./loadArchitecture.ts";
-import { registered } from "./registeredArchitectures.ts";
+import { registered, unknownArchitecture } from "./loadArchitecture.ts";
 
 // Importing this file loads all architectures. Code that can wait imports loadArchitecture.ts instead.
 

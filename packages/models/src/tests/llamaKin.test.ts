@@ -3,13 +3,12 @@ import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openGguf } from "../checkpoint/gguf/openGguf.ts";
 import { toGguf } from "../checkpoint/gguf/toGguf.ts";
+import { loadSequenceClassifier } from "../checkpoint/loadClassifier.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
-import { loadSequenceClassifier } from "../checkpoint/loadSequenceClassifier.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { ggufBytes } from "../gguf/testing/ggufBytes.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { describeModel } from "../registry/describeModel.ts";
+import { createModel, describeModel } from "../registry/createModel.ts";
 import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
 import { presetConfig } from "../registry/presets.ts";
 

@@ -1,5 +1,4 @@
-import { type Activation, readActivation } from "../../config/activation.ts";
-import type { ArchitectureConfig } from "../../config/architectureConfig.ts";
+import { type Activation, type ArchitectureConfig, readActivation } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 
 /** The config of a BERT or RoBERTa model: the fields of Hugging Face's BertConfig in camelCase. */

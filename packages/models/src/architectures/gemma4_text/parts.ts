@@ -23,7 +23,7 @@ import {
   Residual,
   type UnaryModule,
 } from "@lowrank/nn";
-import type { Activation } from "../../config/activation.ts";
+import type { Activation } from "../../config/architectureConfig.ts";
 import { gatedUnit } from "../../layers/activation.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { routedExperts } from "../../layers/routedExperts.ts";

@@ -1,7 +1,5 @@
-import { type Activation, readActivation } from "../../config/activation.ts";
-import type { ModelConfig } from "../../config/architectureConfig.ts";
+import { type Activation, eosToHf, type ModelConfig, readActivation } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
-import { eosToHf } from "../../config/tokenIds.ts";
 
 /** The config of a GPT-2 model: the fields of Hugging Face's GPT2Config in camelCase. */
 export interface GPT2Config extends ModelConfig {

@@ -10,7 +10,7 @@ import {
   type VirtualTokens,
 } from "@lowrank/nn";
 import { linearLayer } from "@lowrank/nn/internal";
-import type { Activation } from "../../config/activation.ts";
+import type { Activation } from "../../config/architectureConfig.ts";
 import type { ClassifierHead } from "../../config/classifierHead.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { activate } from "../../layers/activation.ts";

@@ -1,7 +1,5 @@
-import { type Activation, readActivation } from "../../config/activation.ts";
-import type { ModelConfig } from "../../config/architectureConfig.ts";
+import { type Activation, eosToHf, type ModelConfig, readActivation } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
-import { eosToHf } from "../../config/tokenIds.ts";
 import { type RopeConfig, type RopeDefaults, readRope, ropeToHf } from "../../rope/ropeConfig.ts";
 
 /** The config fields that Llama-style decoders share, with the names of Hugging Face's LlamaConfig in camelCase. */

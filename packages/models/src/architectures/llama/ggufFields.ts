@@ -1,4 +1,4 @@
-import type { Activation } from "../../config/activation.ts";
+import type { Activation } from "../../config/architectureConfig.ts";
 import type { GgufParts, TensorLayout } from "../../gguf/ggufForm.ts";
 import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import { ropeScaling } from "../../gguf/ropeScaling.ts";

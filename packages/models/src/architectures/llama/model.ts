@@ -1,7 +1,7 @@
 import { mul, scope, type Tensor } from "@lowrank/core";
 import { type Attend, Module, ModuleList, Residual, type UnaryModule, type VirtualTokens } from "@lowrank/nn";
 import { linearLayer } from "@lowrank/nn/internal";
-import type { Activation } from "../../config/activation.ts";
+import type { Activation } from "../../config/architectureConfig.ts";
 import type { ClassifierHead } from "../../config/classifierHead.ts";
 import { gatedUnit } from "../../layers/activation.ts";
 import { lastTokenRows } from "../../layers/lastToken.ts";

@@ -1,6 +1,5 @@
 import type { GgufForm } from "../../gguf/ggufForm.ts";
-import { u32 } from "../../gguf/ggufValues.ts";
-import { windowNote } from "../../gguf/windowNote.ts";
+import { u32, windowNote } from "../../gguf/ggufValues.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { MistralConfig } from "./model.ts";

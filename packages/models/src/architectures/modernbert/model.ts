@@ -10,8 +10,7 @@ import {
   type VirtualTokens,
 } from "@lowrank/nn";
 import { linearLayer } from "@lowrank/nn/internal";
-import { type Activation, readActivation } from "../../config/activation.ts";
-import type { ArchitectureConfig } from "../../config/architectureConfig.ts";
+import { type Activation, type ArchitectureConfig, readActivation } from "../../config/architectureConfig.ts";
 import type { ClassifierHead } from "../../config/classifierHead.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { type LayerType, readLayerTypes } from "../../config/layerTypes.ts";

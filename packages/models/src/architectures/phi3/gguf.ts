@@ -1,7 +1,6 @@
 import type { GgufForm, GgufParts, TensorLayout } from "../../gguf/ggufForm.ts";
-import { decimal, f32, u32 } from "../../gguf/ggufValues.ts";
+import { decimal, f32, u32, windowNote } from "../../gguf/ggufValues.ts";
 import { ropeScaling } from "../../gguf/ropeScaling.ts";
-import { windowNote } from "../../gguf/windowNote.ts";
 import { defaultAttentionFactor, type LongRopeScaling } from "../../rope/rope/longrope.ts";
 import { decoderMetadata, llamaMetadata, readDecoderGguf, refuseLlama3 } from "../llama/ggufFields.ts";
 import type { Phi3Config } from "./model.ts";

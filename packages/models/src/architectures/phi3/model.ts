@@ -1,6 +1,6 @@
 import { slice, type Tensor } from "@lowrank/core";
 import { type Attend, Module, type UnaryModule } from "@lowrank/nn";
-import type { Activation } from "../../config/activation.ts";
+import type { Activation } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { gatedUnit } from "../../layers/activation.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";

@@ -1,7 +1,7 @@
 import { streamSafetensors } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-import { configText } from "../../config/configText.ts";
 import { encodeBlocks } from "../../gguf/types/ggmlTypes.ts";
+import { configText } from "../../registry/hfConfig.ts";
 import { toHfConfig } from "../../registry/modelConfig.ts";
 import { type SaveModelOptions, torchNames } from "../saveModel.ts";
 import type { GgufFile } from "./openGguf.ts";

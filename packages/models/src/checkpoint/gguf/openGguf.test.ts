@@ -1,7 +1,7 @@
 import { type ByteSource, bytesSource, Generator, init, type Progress, reference, scope, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { inFileOrder } from "../../gguf/headRows.ts";
+import { inFileOrder, transpose } from "../../gguf/headRows.ts";
 import { ggufBytes } from "../../gguf/testing/ggufBytes.ts";
 import { encodeBlocks, encodings, type GgufEncoding } from "../../gguf/types/ggmlTypes.ts";
 import type { GgufContents, GgufTensor, GgufValue } from "../../gguf/writeGguf.ts";
@@ -13,7 +13,6 @@ import { ggufWeights } from "./ggufWeights.ts";
 import { openGguf } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";
 import { tensorLayouts } from "./tensorLayout.ts";
-import { transpose } from "./transpose.ts";
 
 const sizes = { vocab_size: 40, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2, num_attention_heads: 4 };
 const llama = {

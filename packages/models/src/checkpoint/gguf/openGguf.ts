@@ -1,5 +1,5 @@
-import type { ByteSource } from "@lowrank/core";
-import { type ModelFiles, memoryFiles } from "@lowrank/files";
+import { type ByteSource, byteSource } from "@lowrank/core";
+import { type ModelFiles, memoryFiles, type OpenOptions, openFile } from "@lowrank/files";
 import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { TensorLayout } from "../../gguf/ggufForm.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "../../gguf/readGguf.ts";
@@ -145,4 +145,15 @@ async function placeTensors(
     );
   }
   return places;
+}
+
+/** Opens a GGUF file from a path, an address, a Blob or bytes. The returned `label` names it in error messages. */
+export async function ggufSource(
+  source: string | URL | Blob | ArrayBuffer | ArrayBufferView,
+  options: OpenOptions,
+): Promise<{ source: ByteSource; label: string }> {
+  if (typeof source === "string" || source instanceof URL) {
+    return { source: await openFile(source, options), label: String(source) };
+  }
+  return { source: byteSource(source), label: source instanceof File ? source.name : "the GGUF file" };
 }

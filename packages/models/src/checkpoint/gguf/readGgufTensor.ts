@@ -1,10 +1,9 @@
 import { currentBackend, f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
-import { inModelOrder } from "../../gguf/headRows.ts";
+import { inModelOrder, transpose } from "../../gguf/headRows.ts";
 import type { GgmlType } from "../../gguf/types/ggmlType.ts";
 import { decodeBlocks } from "../../gguf/types/ggmlTypes.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { readBlocks } from "./readBlocks.ts";
-import { transpose } from "./transpose.ts";
 
 /** Options of `readGgufTensor`. */
 export interface ReadGgufTensorOptions {

@@ -12,7 +12,7 @@ import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
 import { notInGguf } from "../../gguf/ggufValues.ts";
-import { inFileOrder } from "../../gguf/headRows.ts";
+import { inFileOrder, transpose } from "../../gguf/headRows.ts";
 import { type TokenizerJson, tokenizerMetadata } from "../../gguf/tokenizer/tokenizerMetadata.ts";
 import { encodeRows } from "../../gguf/types/encodeRows.ts";
 import { encodeBlocks, encodedLength, type GgufEncoding } from "../../gguf/types/ggmlTypes.ts";
@@ -22,10 +22,8 @@ import { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { openWeights } from "../openWeights.ts";
 import { readQuantizationConfig } from "../quantization/readQuantizationConfig.ts";
 import { chooseType, otherTypes } from "./chooseType.ts";
-import { configMetadata } from "./configMetadata.ts";
-import { ggufFormOf } from "./ggufFormOf.ts";
+import { configMetadata, ggufFormOf } from "./ggufFormOf.ts";
 import { fileShape, tensorLayouts } from "./tensorLayout.ts";
-import { transpose } from "./transpose.ts";
 
 /** Options of `toGguf`. */
 export interface ToGgufOptions {

@@ -1,8 +1,7 @@
 import { getAttribute, getItem, type ReadAttribute } from "../operators/access.ts";
-import { escapeHtml } from "../operators/html.ts";
 import { formatValue } from "../text/formatSpec.ts";
 import { asciiText } from "../text/percentFormat.ts";
-import { repr, str } from "../text/repr.ts";
+import { escapeHtml, repr, str } from "../text/repr.ts";
 import { spendText } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 import { type Arguments, Markup, type Value } from "../values/types.ts";

@@ -1,9 +1,9 @@
 import { textOf } from "../operators/compare.ts";
-import { escapeHtml } from "../operators/html.ts";
 import { elementsOf, iterate } from "../operators/iterate.ts";
 import { type Bound, intArgument, textArgument } from "../operators/signature.ts";
 import { sliceText, space, splitLines, strip, textLength } from "../text/codePoints.ts";
 import { pad } from "../text/formatSpec.ts";
+import { escapeHtml } from "../text/repr.ts";
 import { checkLength, checkSpaces, spend, spendSearch, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Markup, Tuple, typeName, type Value } from "../values/types.ts";

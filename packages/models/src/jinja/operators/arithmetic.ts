@@ -1,10 +1,9 @@
 import { percentFormat } from "../text/percentFormat.ts";
-import { str } from "../text/repr.ts";
+import { escapeHtml, str } from "../text/repr.ts";
 import { checkBits, spend, spendText } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
 import { Markup, Tuple, typeName, type Value } from "../values/types.ts";
 import { numeric, sequenceOf, textOf } from "./compare.ts";
-import { escapeHtml } from "./html.ts";
 import { refuseUndefined } from "./iterate.ts";
 
 /** The arithmetic operators. */

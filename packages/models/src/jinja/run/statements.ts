@@ -1,8 +1,7 @@
 import { call } from "../operators/access.ts";
-import { escapeHtml } from "../operators/html.ts";
 import { isTrue, iterate, listOf } from "../operators/iterate.ts";
 import type { Expression, Statement, Target } from "../syntax/nodes.ts";
-import { str } from "../text/repr.ts";
+import { escapeHtml, str } from "../text/repr.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, valueError } from "../values/templateError.ts";
 import { type Arguments, RuntimeObject, Stream, type Value } from "../values/types.ts";

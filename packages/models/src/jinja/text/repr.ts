@@ -67,3 +67,11 @@ export function codeEscape(code: number): string {
   const [letter, width] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
   return `\\${letter}${code.toString(16).padStart(width as number, "0")}`;
 }
+
+const htmlEscapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
+
+/** Returns a value as HTML-escaped text. Markup is returned unchanged. */
+export function escapeHtml(value: Value): Markup {
+  if (value instanceof Markup) return value;
+  return new Markup(str(value).replace(/[&<>'"]/g, (one) => htmlEscapes[one]));
+}

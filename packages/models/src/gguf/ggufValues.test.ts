@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { windowNote } from "./windowNote.ts";
+import { windowNote } from "./ggufValues.ts";
 
 test.each([
   [null, 128, []],
