@@ -107,15 +107,22 @@ class BertSelfAttention extends AttentionLayer {
 }
 
 /** A linear layer with dropout, followed by the residual connection and LayerNorm. */
-class BertOutput extends Module {
+export class BertOutput extends Module {
   dense: UnaryModule;
   dropout: UnaryModule;
   residual: Residual;
   LayerNorm: UnaryModule;
 
-  constructor(path: ParameterPath, inFeatures: number, config: BertConfig) {
+  constructor(
+    path: ParameterPath,
+    inFeatures: number,
+    {
+      hiddenSize,
+      hiddenDropoutProb,
+      layerNormEps,
+    }: Pick<BertConfig, "hiddenSize" | "hiddenDropoutProb" | "layerNormEps">,
+  ) {
     super();
-    const { hiddenSize, hiddenDropoutProb, layerNormEps } = config;
     this.dense = path.linear("dense", inFeatures, hiddenSize, true);
     this.dropout = path.dropout("dropout", hiddenDropoutProb);
     this.residual = new Residual();
@@ -138,10 +145,14 @@ class BertAttention extends Module {
   }
 }
 
-class BertIntermediate extends Module {
+/** The first linear layer of a feed-forward block. */
+export class BertIntermediate extends Module {
   dense: UnaryModule;
 
-  constructor(path: ParameterPath, { hiddenSize, intermediateSize }: BertConfig) {
+  constructor(
+    path: ParameterPath,
+    { hiddenSize, intermediateSize }: Pick<BertConfig, "hiddenSize" | "intermediateSize">,
+  ) {
     super();
     this.dense = path.linear("dense", hiddenSize, intermediateSize, true);
   }

@@ -25,7 +25,6 @@ import {
   Module,
   ModuleList,
   type Parameter,
-  Residual,
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
@@ -42,7 +41,7 @@ import { PromptedBatch } from "../../model/promptedBatch.ts";
 import { runBlocks } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import { type ModelSizes, TransformerModel } from "../../model/transformerModel.ts";
-import { firstRow, sanitizeBert, tokenTypes } from "../bert/model.ts";
+import { BertIntermediate, BertOutput, firstRow, sanitizeBert, tokenTypes } from "../bert/model.ts";
 import { relativeRows } from "./positions.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size, R rows of relative positions.
@@ -229,58 +228,28 @@ class DebertaV2SelfAttention extends Module {
   }
 }
 
-/** A linear layer with dropout, followed by the residual connection and LayerNorm. */
-class DebertaV2Output extends Module {
-  dense: UnaryModule;
-  dropout: UnaryModule;
-  residual: Residual;
-  LayerNorm: UnaryModule;
-
-  constructor(path: ParameterPath, inFeatures: number, config: DebertaV2Config) {
-    super();
-    const { hiddenSize, hiddenDropoutProb, layerNormEps } = config;
-    this.dense = path.linear("dense", inFeatures, hiddenSize, true);
-    this.dropout = path.dropout("dropout", hiddenDropoutProb);
-    this.residual = new Residual();
-    this.LayerNorm = layerNorm(path, "LayerNorm", hiddenSize, layerNormEps);
-  }
-
-  forward(x: Tensor, before: Tensor): Tensor {
-    return this.residual.forward(this.dropout.forward(this.dense.forward(x)), before, this.LayerNorm);
-  }
-}
-
 class DebertaV2Attention extends Module {
   self: DebertaV2SelfAttention;
-  output: DebertaV2Output;
+  output: BertOutput;
 
   constructor(path: ParameterPath, config: DebertaV2Config) {
     super();
     this.self = new DebertaV2SelfAttention(path.at("self"), config);
-    this.output = new DebertaV2Output(path.at("output"), config.hiddenSize, config);
-  }
-}
-
-class DebertaV2Intermediate extends Module {
-  dense: UnaryModule;
-
-  constructor(path: ParameterPath, { hiddenSize, intermediateSize }: DebertaV2Config) {
-    super();
-    this.dense = path.linear("dense", hiddenSize, intermediateSize, true);
+    this.output = new BertOutput(path.at("output"), config.hiddenSize, config);
   }
 }
 
 class DebertaV2Layer extends Module {
   attention: DebertaV2Attention;
-  intermediate: DebertaV2Intermediate;
-  output: DebertaV2Output;
+  intermediate: BertIntermediate;
+  output: BertOutput;
   readonly #activation: Activation;
 
   constructor(path: ParameterPath, config: DebertaV2Config) {
     super();
     this.attention = new DebertaV2Attention(path.at("attention"), config);
-    this.intermediate = new DebertaV2Intermediate(path.at("intermediate"), config);
-    this.output = new DebertaV2Output(path.at("output"), config.intermediateSize, config);
+    this.intermediate = new BertIntermediate(path.at("intermediate"), config);
+    this.output = new BertOutput(path.at("output"), config.intermediateSize, config);
     this.#activation = config.hiddenAct;
   }
 
