@@ -18,8 +18,7 @@ import {
 } from "@lowrank/core";
 import { checkOptions, onRecompute } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
-import { ModuleBuffer } from "../module/moduleBuffer.ts";
-import { Parameter } from "../module/parameter.ts";
+import { ModuleBuffer, Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 
 /** Options of batch normalisation. */

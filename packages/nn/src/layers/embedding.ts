@@ -1,9 +1,8 @@
-import { embedding, type Generator, randn, type Tensor, tensor, where } from "@lowrank/core";
+import { embedding, eq, type Generator, isGradEnabled, randn, type Tensor, tensor, where } from "@lowrank/core";
 import { checkOptions, widen } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
-import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Options of a fresh `Embedding`. */
 export interface EmbeddingOptions {
@@ -73,4 +72,15 @@ export class Embedding extends Module {
     const rows = widen(embedding(this.weight, ids));
     return stopAtPadding(rows, ids.reshape([...ids.shape, 1]), this.paddingIdx);
   }
+}
+
+/**
+ * Returns embeddings without gradient where the id is `paddingIdx`, as for PyTorch's `padding_idx`. `found` are the
+ * looked-up rows, over which `ids` broadcast. Other uses of the same table, such as a tied output layer, still train
+ * the padding row.
+ */
+export function stopAtPadding(found: Tensor, ids: Tensor, paddingIdx: number | null): Tensor {
+  if (paddingIdx === null || !found.requiresGrad || !isGradEnabled()) return found;
+  const isPadding = eq(ids, tensor(paddingIdx, { dtype: "i32", backend: ids.storage.backend }));
+  return where(isPadding, found.detach(), found);
 }

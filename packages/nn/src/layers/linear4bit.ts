@@ -1,5 +1,5 @@
 import { formatShape, type Packing, type QuantType, to } from "@lowrank/core";
-import type { OptionKeys } from "@lowrank/core/internal";
+import { canQuantizeAs, type OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../module/parameter.ts";
 import { Linear } from "./linear.ts";
 
@@ -64,4 +64,9 @@ export class Linear4bit extends Linear {
     layer.training = this.training;
     return layer;
   }
+}
+
+/** Returns the linear layer of a weight [out, in]: a Linear4bit for nf4 and fp4, else a Linear. */
+export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
+  return canQuantizeAs(weight.dtype) ? new Linear4bit(weight, bias) : new Linear(weight, bias);
 }

@@ -3,8 +3,7 @@ import { checkOptions, inspectAsText, moveTensors } from "@lowrank/core/internal
 import { describeModule } from "./describeModule.ts";
 import type { LayerKind } from "./layerKind.ts";
 import { type LoadReport, loadTensors, type StateDict } from "./loadTensors.ts";
-import { ModuleBuffer } from "./moduleBuffer.ts";
-import { Parameter } from "./parameter.ts";
+import { ModuleBuffer, Parameter } from "./parameter.ts";
 
 const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
 

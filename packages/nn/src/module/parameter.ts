@@ -40,3 +40,15 @@ export function expectParameter(layer: string, name: string, value: unknown, exa
   const given = value instanceof Tensor ? "a tensor that is no Parameter" : String(value);
   throw new Error(`${layer}: ${name} is ${given}; make the layer as ${example}`);
 }
+
+/**
+ * A tensor that belongs to a module but is not trained, such as a running mean. It is saved in state dicts and moved by
+ * `to`, as PyTorch's `nn.Buffer`.
+ */
+export class ModuleBuffer extends Tensor {
+  /** Creates a buffer that shares the memory of `data`. */
+  constructor(data: Tensor) {
+    super(data.storage.retain(), data.spec());
+    keep(this);
+  }
+}

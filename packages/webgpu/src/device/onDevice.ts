@@ -1,6 +1,12 @@
-import type { BackendOp, Buffer, TensorRef } from "@lowrank/core/backend";
-import { byteLength, expectSynchronous, sizeOf } from "@lowrank/core/backend";
-import { usage } from "../kernel/gpuFlags.ts";
+import {
+  type BackendOp,
+  type Buffer,
+  byteLength,
+  expectSynchronous,
+  sizeOf,
+  type TensorRef,
+} from "@lowrank/core/backend";
+import { usage } from "../kernel/gpuTypes.ts";
 import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "../kernel/kernel.ts";
 import { type GpuBlock, Pool } from "../kernel/pool.ts";
 import type { Dispatch, Shader } from "../kernel/shader.ts";
@@ -8,9 +14,8 @@ import type { TileName } from "../kernel/tiles.ts";
 import { Faults, faultBytes } from "../memory/faults.ts";
 import { fillWords, patchWord } from "../memory/hostWrites.ts";
 import { LateErrors } from "../memory/lateErrors.ts";
-import { subgroupsWork } from "../selfCheck/checkSubgroups.ts";
+import { subgroupsWork, type Trial } from "../selfCheck/checkSubgroups.ts";
 import { type CheckedCall, SelfCheck } from "../selfCheck/selfCheck.ts";
-import type { Trial } from "../selfCheck/trial.ts";
 import { registerBlockFormats } from "../wgsl/packed.ts";
 import { bytesSeen } from "../wgsl/window.ts";
 import { cutCall } from "./cutCall.ts";

@@ -1,4 +1,4 @@
-import { computeStage } from "../kernel/gpuFlags.ts";
+import { computeStage } from "../kernel/gpuTypes.ts";
 import type { Shader } from "../kernel/shader.ts";
 import type { LateErrors } from "../memory/lateErrors.ts";
 

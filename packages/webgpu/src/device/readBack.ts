@@ -1,4 +1,4 @@
-import { mapRead, usage } from "../kernel/gpuFlags.ts";
+import { mapRead, usage } from "../kernel/gpuTypes.ts";
 
 /**
  * Maximum bytes of a staging buffer that is kept for reuse. Larger buffers would occupy too much memory while unused.

@@ -1,7 +1,7 @@
 import { UnavailableError } from "@lowrank/core/functions";
 import type { Gpu } from "../kernel/kernel.ts";
 import { product } from "../kernels/products/product.ts";
-import type { Trial } from "../selfCheck/trial.ts";
+import type { Trial } from "../selfCheck/checkSubgroups.ts";
 
 /**
  * Number of products in each tested sum. Not a multiple of 4 or 256, so that the partial vectors and blocks at its end

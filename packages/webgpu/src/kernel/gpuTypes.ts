@@ -9,3 +9,14 @@ export type Device = OfGlobal<"GPUDevice">;
 export type Adapter = OfGlobal<"GPUAdapter">;
 export type DeviceBuffer = OfGlobal<"GPUBuffer">;
 export type Limits = OfGlobal<"GPUSupportedLimits">;
+
+// WebGPU's flags as numeric constants, since Node does not define their globals.
+
+/** Bits of `GPUBufferUsage`. */
+export const usage = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128 } as const;
+
+/** GPUShaderStage.COMPUTE. */
+export const computeStage = 4;
+
+/** GPUMapMode.READ. */
+export const mapRead = 1;

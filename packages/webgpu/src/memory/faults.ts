@@ -1,5 +1,5 @@
 import { type BackendOp, faultError, type TensorSpec } from "@lowrank/core/backend";
-import { usage } from "../kernel/gpuFlags.ts";
+import { usage } from "../kernel/gpuTypes.ts";
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { type Dispatch, type Shader, shader } from "../kernel/shader.ts";
 

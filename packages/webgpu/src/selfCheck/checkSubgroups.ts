@@ -1,6 +1,14 @@
-import { shader } from "../kernel/shader.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import { type Dispatch, shader } from "../kernel/shader.ts";
 import { rowsCode } from "../wgsl/rows.ts";
-import type { Trial } from "./trial.ts";
+
+/** The functions of a backend that trials of its device use. */
+export interface Trial {
+  /** Makes a tensor with these values. It is freed after all trials. */
+  place(shape: readonly number[], numbers: Float32Array<ArrayBuffer>): GpuTensor;
+  run(runs: readonly Dispatch[]): void;
+  read(tensor: GpuTensor): Promise<Uint8Array>;
+}
 
 /** Number of values that the trial reduces. */
 const n = 150;
