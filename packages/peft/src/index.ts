@@ -9,7 +9,6 @@ export type { AdapterSource } from "./files/adapterFiles.ts";
 export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftConfig.ts";
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
 export { fromMlx, toMlx } from "./foreign/mlx.ts";
-export type { SharedTensors } from "./layers/sharedTensors.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export type { MergeDrift } from "./merge/checkMerge.ts";
 export type { LayerDifference } from "./merge/compareLayer.ts";
@@ -102,7 +101,7 @@ export {
   vera,
   virtualTokensOption,
 } from "./methods/index.ts";
-export { knownMethods, registeredMethods, registerPeftMethod } from "./methods/registry.ts";
+export { knownMethods, registeredMethods, registerPeftMethod, UnknownMethodError } from "./methods/registry.ts";
 export {
   type AnyMethod,
   definePeftMethod,
@@ -113,6 +112,7 @@ export {
   type PromptMethod,
   type PromptTokenizer,
   type SharedContext,
+  type SharedTensors,
 } from "./methods/shared/method.ts";
 export type {
   AdapterLayout,
@@ -132,8 +132,7 @@ export type {
 export type { MethodOption } from "./methods/shared/methodOption.ts";
 export { optionsOf, recipesOf } from "./methods/shared/offered.ts";
 export type { Recipe, RecipeSettings } from "./methods/shared/recipe.ts";
-export { UnknownMethodError } from "./methods/shared/unknownMethodError.ts";
-export type { AdaptableModel } from "./model/adaptableModel.ts";
+export type { AdaptableModel } from "./model/adaptedLoss.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel } from "./peftModel/getPeftModel.ts";
 export { PeftModel } from "./peftModel/peftModel.ts";

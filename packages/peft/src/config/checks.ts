@@ -1,5 +1,4 @@
 import { unknownOption } from "@lowrank/core/internal";
-import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
@@ -73,4 +72,9 @@ export function refuseExclusion(config: PeftConfig): void {
   if (excludeModules === null) return;
   const must = `left out, since PEFT's ${config.constructor.name} has no such field; name the modules to adapt in targetModules`;
   refuse(config, "excludeModules", excludeModules, must);
+}
+
+/** Returns a configuration key as files spell it: `loraAlpha` is `lora_alpha`, `applyGS` is `apply_GS`. */
+export function toSnakeCase(key: string): string {
+  return key.replace(/[A-Z]{2,}(?![a-z])|[A-Z]/g, (found) => `_${found.length > 1 ? found : found.toLowerCase()}`);
 }

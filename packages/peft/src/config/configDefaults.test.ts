@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ownMethods } from "../testing/ownMethods.ts";
-import { toSnakeCase } from "./keyCase.ts";
+import { toSnakeCase } from "./checks.ts";
 import type { PeftConfig } from "./peftConfig.ts";
 // The defaults of PEFT 0.21.2's dataclasses, under the names in its files.
 import peftDefaults from "./peftDefaults.gen.json" with { type: "json" };

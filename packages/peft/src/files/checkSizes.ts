@@ -1,5 +1,5 @@
 import type { SafetensorsFile } from "@lowrank/core";
-import { toSnakeCase } from "../config/keyCase.ts";
+import { toSnakeCase } from "../config/checks.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 

@@ -1,6 +1,6 @@
 import { toCamelCase } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
-import { toSnakeCase } from "../config/keyCase.ts";
+import { toSnakeCase } from "../config/checks.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonJson } from "../config/pythonJson.ts";
 import type { Warning } from "../config/warning.ts";

@@ -1,12 +1,12 @@
 import { toCamelCase } from "@lowrank/core/internal";
+import { toSnakeCase } from "../config/checks.ts";
 import { declinedMethods } from "../config/declinedMethods.ts";
-import { toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { OnWarning } from "../config/warning.ts";
+import { UnknownMethodError } from "../methods/registry.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
-import { UnknownMethodError } from "../methods/shared/unknownMethodError.ts";
 import { inFile } from "./inFile.ts";
 
 /** The PEFT version whose files are read and written. PEFT before 0.14 rejects a file with a version field. */

@@ -1,7 +1,7 @@
 import type { Generator, Tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
 import type { MergeStep, Replacement } from "../layers/mergeStep.ts";
-import { runBetween } from "../model/runBetween.ts";
+import { runBetween } from "../model/evaluating.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { probeOf } from "./probe.ts";
 import { unrounded } from "./unrounded.ts";

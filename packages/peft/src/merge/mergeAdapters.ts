@@ -1,6 +1,6 @@
 import { dequantize } from "@lowrank/nn";
 import { isPromptMethod } from "../methods/shared/method.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { compareOutputs, outputValues } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
 import type { Tuner } from "../model/tuner.ts";

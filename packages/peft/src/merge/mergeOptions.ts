@@ -1,5 +1,5 @@
 import type { OptionKeys } from "@lowrank/core/internal";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import type { PackedMerge } from "./packedMerge.ts";
 
 /** Options of `mergeAdapter` and `mergeAndUnload`. */

@@ -1,6 +1,6 @@
 import { withFloat32MatmulPrecision } from "@lowrank/core";
 import { Linear, type Module } from "@lowrank/nn";
-import { runBetween } from "../model/runBetween.ts";
+import { runBetween } from "../model/evaluating.ts";
 
 /**
  * Runs `fn`, which must be synchronous, while a module computes in f32, without reduced precision for inputs or

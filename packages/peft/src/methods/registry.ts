@@ -1,7 +1,11 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { peftMethods } from "./index.ts";
 import type { AnyMethod } from "./shared/method.ts";
-import { UnknownMethodError } from "./shared/unknownMethodError.ts";
+
+/** Thrown for a method name that is not registered. */
+export class UnknownMethodError extends Error {
+  override readonly name = "UnknownMethodError";
+}
 
 const registered = new Map<string, AnyMethod>();
 

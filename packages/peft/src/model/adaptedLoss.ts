@@ -1,8 +1,18 @@
 import { add, isGradEnabled, scope, type Tensor } from "@lowrank/core";
+import type { Module } from "@lowrank/nn";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
-import type { AdaptableModel, LossOf } from "./adaptableModel.ts";
 import type { Tuner } from "./tuner.ts";
+
+/** A model that accepts adapters: any module with a `forward`. */
+export interface AdaptableModel extends Module {
+  forward(...inputs: never[]): unknown;
+}
+
+/** Types of the inputs and the result of `M`'s `loss`. `never` if `M` lacks a `loss`. */
+export type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
+  ? { inputs: I; loss: L }
+  : { inputs: never[]; loss: never };
 
 /**
  * Returns the model's loss. While gradients are recorded, adds the terms that the active adapters' methods define, such

@@ -1,8 +1,7 @@
 import type { Embedding, Linear } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { Swap } from "../layers/swap.ts";
-import type { Allocator, AnyMethod } from "../methods/shared/method.ts";
+import type { Allocator, AnyMethod, SharedTensors } from "../methods/shared/method.ts";
 import type { PromptTokens } from "../prompt/promptTokens.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 

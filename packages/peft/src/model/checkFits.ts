@@ -1,7 +1,6 @@
-import type { Module } from "@lowrank/nn";
+import type { Module, PromptableModel } from "@lowrank/nn";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
-import { isPromptable } from "./isPromptable.ts";
 import { checkDisjoint, type Plan } from "./planAdapter.ts";
 
 /** Throws if the model already contains adapters, that is, belongs to another `PeftModel`. */
@@ -45,4 +44,9 @@ export function checkPlan(plan: Plan, wrappers: Wrappers): void {
     }
   }
   checkDisjoint([...paths]);
+}
+
+/** Returns true if the model supports prompt methods, that is, virtual tokens before its sequences. */
+export function isPromptable(model: Module): model is PromptableModel {
+  return "virtualTokens" in model && "attentionSizes" in model;
 }

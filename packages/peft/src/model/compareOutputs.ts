@@ -1,5 +1,5 @@
 import { noGrad, scope, Tensor } from "@lowrank/core";
-import type { AdaptableModel } from "./adaptableModel.ts";
+import type { AdaptableModel } from "./adaptedLoss.ts";
 
 /** The logits of a model as one flat array, with `width` values for each position. */
 export interface Outputs {

@@ -24,9 +24,8 @@ import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
-import { evaluating } from "./evaluating.ts";
-import { inTraining } from "./inTraining.ts";
-import { isPromptable } from "./isPromptable.ts";
+import { isPromptable } from "./checkFits.ts";
+import { evaluating, inTraining } from "./evaluating.ts";
 import { checkDisjoint, withHeads } from "./planAdapter.ts";
 
 beforeAll(() => init(reference()));

@@ -7,7 +7,7 @@ import type { PromptMethod } from "../methods/shared/method.ts";
 import { emptyTable } from "../prompt/promptEncoder.ts";
 import { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
-import { isPromptable } from "./isPromptable.ts";
+import { isPromptable } from "./checkFits.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { AttentionLayer, type Module } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
-import { runBetween } from "./runBetween.ts";
+import { runBetween } from "./evaluating.ts";
 import type { Tuner } from "./tuner.ts";
 
 /** Adapters for which `checkActsByRow` has succeeded. Nothing that happens later can make them fail it. */

@@ -18,8 +18,8 @@ import {
   trainedTensors,
 } from "./adapterTensors.ts";
 import { checkBare, checkPlan } from "./checkFits.ts";
+import { runBetween } from "./evaluating.ts";
 import { type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
-import { runBetween } from "./runBetween.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
 /**

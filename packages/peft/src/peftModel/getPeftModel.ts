@@ -1,6 +1,6 @@
 import { checkOptions } from "@lowrank/core/internal";
 import { PeftConfig } from "../config/peftConfig.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { PeftModel } from "./peftModel.ts";
 import { type GetPeftModelOptions, getPeftModelKeys } from "./peftModelOptions.ts";
 

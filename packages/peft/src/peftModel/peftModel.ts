@@ -8,10 +8,9 @@ import type { AdapterSource } from "../files/adapterFiles.ts";
 import { type AdapterSlot, baseName } from "../layers/adapterSlot.ts";
 import { type MergeOptions, mergeKeys } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
-import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
-import { adaptedLoss } from "../model/adaptedLoss.ts";
+import { type AdaptableModel, adaptedLoss, type LossOf } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
-import { inTraining } from "../model/inTraining.ts";
+import { inTraining } from "../model/evaluating.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
 import {

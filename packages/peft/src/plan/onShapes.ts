@@ -11,7 +11,7 @@ import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import type { FloatDType } from "../methods/shared/methodFacts.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";

@@ -1,6 +1,6 @@
 import type { Shape, Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 
 /**
  * The shapes of a model's parameters, and a function that builds the model. Enough to describe adapters without running

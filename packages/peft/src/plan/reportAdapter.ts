@@ -6,7 +6,7 @@ import type { Warning } from "../config/warning.ts";
 import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { FloatDType } from "../methods/shared/methodFacts.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { countFlops } from "./countFlops.ts";
 import { type AdapterDescription, baseParameters, describeOn, replacingKeys } from "./describeAdapter.ts";

@@ -3,7 +3,7 @@ import type { OptionKeys } from "@lowrank/core/internal";
 import type { HubOptions } from "@lowrank/files";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 
 /** Options of `loadAdapter`. */
 export interface LoadAdapterOptions {

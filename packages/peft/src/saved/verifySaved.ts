@@ -5,7 +5,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { fileFormOf } from "../methods/shared/method.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { compareOutputs, type OutputDifference, type Outputs, outputValues } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
 import type { Tuner } from "../model/tuner.ts";

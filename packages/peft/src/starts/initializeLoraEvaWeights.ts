@@ -1,6 +1,6 @@
 import { checkOptions } from "@lowrank/core/internal";
 import type { DataBatch } from "../methods/shared/methodFacts.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { startFromData } from "./startFromData.ts";
 

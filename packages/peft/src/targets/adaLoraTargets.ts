@@ -1,5 +1,5 @@
 import { attentionTargets } from "./attentionTargets.ts";
-import { names } from "./names.ts";
+import { names } from "./pattern.ts";
 
 /** Model types for which PEFT defines default targets for LoRA but not for AdaLoRA. */
 const withoutAdaLora = names("xlm-roberta electra mpt falcon mistral mixtral stablelm phi");

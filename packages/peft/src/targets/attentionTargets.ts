@@ -1,4 +1,4 @@
-import { names, queryAndValue } from "./names.ts";
+import { names, queryAndValue } from "./pattern.ts";
 
 /** The modules that LoRA and similar methods adapt by default, by `model_type`, as in PEFT. */
 export const attentionTargets: Readonly<Record<string, readonly string[]>> = {

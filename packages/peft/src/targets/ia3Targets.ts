@@ -1,4 +1,4 @@
-import { names } from "./names.ts";
+import { names } from "./pattern.ts";
 
 /**
  * The modules that (IA)³ scales by default, by `model_type`: first names of modules whose output is scaled, then of

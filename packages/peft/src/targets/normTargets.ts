@@ -1,4 +1,4 @@
-import { names } from "./names.ts";
+import { names } from "./pattern.ts";
 
 /** The modules that LN tuning trains by default, by `model_type`. */
 export const normTargets: Readonly<Record<string, readonly string[]>> = {

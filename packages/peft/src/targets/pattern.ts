@@ -18,3 +18,8 @@ export function patternValue(pattern: Readonly<Record<string, number>>, path: st
   }
   return known.find(([expression]) => expression.test(path))?.[1] ?? value;
 }
+
+/** Splits a space-separated list of module names. */
+export const names = (list: string): readonly string[] => list.split(" ");
+
+export const queryAndValue: readonly string[] = names("q_proj v_proj");

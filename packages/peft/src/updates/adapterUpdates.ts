@@ -5,7 +5,7 @@ import { TunerLayer, toF32 } from "../layers/tunerLayer.ts";
 import type { Wrapper } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { MethodFacts, ProductForm } from "../methods/shared/methodFacts.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";

@@ -1,7 +1,7 @@
 import { copyInto, noGrad, tensor } from "@lowrank/core";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { loraProducts } from "../methods/lora/loraFacts.ts";
-import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { factorOf } from "../weighted/layerFactors.ts";

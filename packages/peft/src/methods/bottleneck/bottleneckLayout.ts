@@ -1,4 +1,4 @@
-import { toSnakeCase } from "../../config/keyCase.ts";
+import { toSnakeCase } from "../../config/checks.ts";
 import { PythonFloat, pythonJson } from "../../config/pythonJson.ts";
 import type { AdapterLayout } from "../shared/methodFacts.ts";
 import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";

@@ -1,10 +1,8 @@
 import { add, affine, div, gt, le, matmul, mul, rand, scope, std, sub, type Tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import type { SharedTensors } from "../../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { leadingBlock } from "../lora/leadingBlock.ts";
 import {
   alphaOption,
   biasOption,
@@ -15,8 +13,14 @@ import {
   targetsOption,
 } from "../shared/commonOptions.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
-import { addProduct } from "../shared/mergedWeight.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import { addProduct, leadingBlock } from "../shared/mergedWeight.ts";
+import {
+  definePeftMethod,
+  type LayerContext,
+  type PeftMethod,
+  type SharedContext,
+  type SharedTensors,
+} from "../shared/method.ts";
 import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {

@@ -1,13 +1,25 @@
 import type { Backend, Generator, Tensor } from "@lowrank/core";
-import type { Embedding, LayerKind, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
+import type { Embedding, LayerKind, Module, Parameter, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../../config/promptLearningConfig.ts";
 import type { Warning } from "../../config/warning.ts";
-import type { SharedTensors } from "../../layers/sharedTensors.ts";
 import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
+
+/** Tensors that all layers of one adapter share. They are created with the adapter and freed with it. */
+export interface SharedTensors {
+  /**
+   * The trained tensors, always f32. The key is the tensor's name in the file after "base_model.":
+   * "vblora_vector_bank".
+   */
+  readonly parameters?: Readonly<Record<string, Parameter>>;
+  /** Tensors that are not trained, by name. */
+  readonly buffers?: Readonly<Record<string, Tensor>>;
+  /** True if adapter files contain `buffers`. */
+  readonly savesBuffers?: boolean;
+}
 
 /** Values that a method receives to create its adapter for one layer. */
 export interface LayerContext<C extends PeftConfig> {

@@ -1,17 +1,21 @@
 import { add, affine, indexAdd, indexSelect, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import type { SharedTensors } from "../../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { names } from "../../targets/names.ts";
-import { patternValue } from "../../targets/pattern.ts";
+import { names, patternValue } from "../../targets/pattern.ts";
 import { identity } from "../orthogonal/rotation.ts";
 import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
 import { drawn, draws } from "../shared/draws.ts";
 import { mapWeight } from "../shared/mergedWeight.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import {
+  definePeftMethod,
+  type LayerContext,
+  type PeftMethod,
+  type SharedContext,
+  type SharedTensors,
+} from "../shared/method.ts";
 import { FourierFTConfig, fourierftFormat } from "./fourierftConfig.ts";
 import { Hartley } from "./hartley.ts";
 

@@ -2,14 +2,19 @@ import { add, embedding, matmul, scope, softmax, type Tensor, topk } from "@lowr
 import { loraLinear } from "@lowrank/core/internal";
 import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import type { SharedTensors } from "../../layers/sharedTensors.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { adaLoraTargets } from "../../targets/adaLoraTargets.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { biasOption, dropoutOption, modulesToSaveOption, rankOption, targetsOption } from "../shared/commonOptions.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import { addProduct } from "../shared/mergedWeight.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import {
+  definePeftMethod,
+  type LayerContext,
+  type PeftMethod,
+  type SharedContext,
+  type SharedTensors,
+} from "../shared/method.ts";
 import { VBLoRAConfig, vbloraFormat } from "./vbloraConfig.ts";
 import { topkForm } from "./vbloraForm.ts";
 

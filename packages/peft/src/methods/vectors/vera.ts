@@ -1,12 +1,10 @@
 import { add, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import type { SharedTensors } from "../../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { queryAndValue } from "../../targets/names.ts";
-import { leadingBlock } from "../lora/leadingBlock.ts";
+import { queryAndValue } from "../../targets/pattern.ts";
 import {
   biasOption,
   dropoutOption,
@@ -16,8 +14,14 @@ import {
   targetsOption,
 } from "../shared/commonOptions.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
-import { addProduct } from "../shared/mergedWeight.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import { addProduct, leadingBlock } from "../shared/mergedWeight.ts";
+import {
+  definePeftMethod,
+  type LayerContext,
+  type PeftMethod,
+  type SharedContext,
+  type SharedTensors,
+} from "../shared/method.ts";
 import { VeraConfig, veraFormat } from "./veraConfig.ts";
 
 /** The modules that VeRA adapts by default, by `model_type`. */
