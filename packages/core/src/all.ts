@@ -260,8 +260,7 @@ export {
   widen,
 } from "./functional/index.ts";
 export { bytesOf } from "./internal/bytesOf.ts";
-export { toCamelCase } from "./internal/camelCase.ts";
-export { checkOptions, type OptionKeys, unknownOption } from "./internal/checkOptions.ts";
+export { checkOptions, type OptionKeys, toCamelCase, unknownOption } from "./internal/checkOptions.ts";
 export { expressionCost } from "./internal/expressionCost.ts";
 export { inspectAsText } from "./internal/inspectAsText.ts";
 export { nearestName } from "./internal/nearestName.ts";
@@ -285,14 +284,12 @@ export {
   viewAs,
 } from "./layout/dtype.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./layout/half.ts";
-export type { NestedArray } from "./layout/nested.ts";
 export { checkFinite, firstNonFinite } from "./layout/nonFinite.ts";
 export { readF16 } from "./layout/readF16.ts";
-export { formatShape, type Shape, sizeOf } from "./layout/shape.ts";
+export { formatShape, type NestedArray, type Shape, sizeOf } from "./layout/shape.ts";
 export type { ShapeArguments } from "./layout/shapeArguments.ts";
-export { singularValues } from "./linalg/singularValues.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
-export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
+export { type Svd, singularValues, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./modes/gradMode.ts";
 export {
   checkPrecision,
@@ -310,8 +307,7 @@ export { byteLength } from "./packed/byteLength.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
 export { supportsInt8Activations } from "./packed/supportsInt8Activations.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export { enableInt8Activations } from "./quantize/enableInt8Activations.ts";
-export { packedTensor } from "./quantize/packedTensor.ts";
+export { enableInt8Activations, packedTensor } from "./quantize/packedTensor.ts";
 export { quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { defaultGenerator, manualSeed } from "./random/manualSeed.ts";
@@ -342,8 +338,7 @@ export {
   writeSafetensors,
 } from "./safetensors/index.ts";
 export { checkLogits } from "./sampling/checkLogits.ts";
-export type { SamplingOptions } from "./sampling/samplingOptions.ts";
-export { samplingKeys } from "./sampling/samplingOptions.ts";
+export { type SamplingOptions, samplingKeys } from "./sampling/samplingOptions.ts";
 export { sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
 export { fromParts, type PartsSpec } from "./transfer/fromParts.ts";
 export { InputTable } from "./transfer/inputTable.ts";

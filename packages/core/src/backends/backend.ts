@@ -1,7 +1,7 @@
 import { type DType, isPacked, type PackedDType, type TypedArray, viewAs } from "../layout/dtype.ts";
 import { type Shape, sizeOf } from "../layout/shape.ts";
+import { expectSynchronous } from "../modes/gradMode.ts";
 import type { MatmulPrecision } from "../modes/matmulPrecision.ts";
-import { expectSynchronous } from "../modes/synchronous.ts";
 import type { Packing } from "./packedFormat.ts";
 import { byteLength } from "./packing.ts";
 

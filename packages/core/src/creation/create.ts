@@ -178,3 +178,8 @@ export function arange(...args: RangeArguments): Tensor {
   checkDType("arange", dtype);
   return finish(fromBytes(encode("arange", values, dtype), [length], dtype, options.backend), options);
 }
+
+/** Returns an f32 scalar on the backend of `t`. */
+export function scalarLike(t: Tensor, value: number): Tensor {
+  return full([], value, { backend: t.storage.backend });
+}

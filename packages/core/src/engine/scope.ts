@@ -1,4 +1,4 @@
-import { expectSynchronous } from "../modes/synchronous.ts";
+import { expectSynchronous } from "../modes/gradMode.ts";
 import type { Tensor } from "./tensor.ts";
 
 let frame: Set<Tensor> | null = null;

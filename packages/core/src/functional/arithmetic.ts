@@ -1,8 +1,7 @@
-import { refuseSurplus } from "../engine/op.ts";
+import { scalarLike } from "../creation/create.ts";
+import { refuseOptions, refuseSurplus } from "../engine/op.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import { scalarLike } from "../ops/shared/scalarLike.ts";
-import { checkOperands } from "./operands.ts";
 
 const asTensor = (b: Tensor | number, like: Tensor): Tensor => (typeof b === "number" ? scalarLike(like, b) : b);
 
@@ -76,4 +75,15 @@ export function minimum(x: Tensor | number, y: Tensor | number, ...behind: unkno
   checkOperands("minimum", x, y, behind);
   if (typeof x === "number") return ops.minimum(scalarLike(y as Tensor, x), y as Tensor);
   return ops.minimum(x, asTensor(y, x));
+}
+
+/** Throws if both operands are numbers, or if further arguments follow them. */
+export function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {
+  if (behind.length > 0) {
+    refuseSurplus(name, 2, [x, y, ...behind]);
+    refuseOptions(name, behind[0]);
+  }
+  if (typeof x === "number" && typeof y === "number") {
+    throw new Error(`${name}: ${x} and ${y} are both numbers; one operand must be a tensor, as tensor(${x})`);
+  }
 }

@@ -2,7 +2,7 @@ import { full } from "../creation/create.ts";
 import { refuseSurplus } from "../engine/op.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import { checkOperands } from "./operands.ts";
+import { checkOperands } from "./arithmetic.ts";
 
 type Relation = ops.CompareParams["relation"];
 

@@ -1,4 +1,5 @@
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
+import type { Shape } from "../layout/shape.ts";
 
 /**
  * An argument that holds options with `dim`, or only the dimension, as in PyTorch: `sum(x, { dim: 1 })` or `sum(x, 1)`.
@@ -27,4 +28,15 @@ export function dimOptions<O extends { dim?: unknown }>(
   if (isDim) return { dim: given } as O;
   checkOptions(name, given as O, keys);
   return given as O;
+}
+
+/** Returns the numbers that a caller passed, either as one list or as separate arguments. */
+export function listArgument(name: string, first: Shape | number, rest: readonly number[], example: string): Shape {
+  const isList = Array.isArray(first);
+  const list = isList ? (first as Shape) : [first as number, ...rest];
+  if ((isList && rest.length > 0) || !list.every((item) => typeof item === "number")) {
+    const given = [isList ? `[${first}]` : first, ...rest].map(String).join(", ");
+    throw new Error(`${name}: it takes numbers, as in ${example}, and (${given}) was given`);
+  }
+  return list;
 }

@@ -14,7 +14,7 @@ export {
   l1Loss,
   mseLoss,
 } from "./losses.ts";
-export { type LinearOptions, linear, matmul } from "./products.ts";
+export { type LinearOptions, linear, matmul, solve } from "./products.ts";
 export {
   type AlongOptions,
   amax,
@@ -53,7 +53,6 @@ export {
   unsqueeze,
 } from "./shapes.ts";
 export { at, clone, type Range, select, slice } from "./slices.ts";
-export { solve } from "./solve.ts";
 export { argmaxTokens } from "./tokens.ts";
 export {
   type AvgPool1dOptions,

@@ -43,3 +43,12 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
     return bias ? ops.add(y, ops.widen(bias)) : y;
   });
 }
+
+/**
+ * Solves A X = B for X (Aᵀ X = B with `transposeA`), by elimination in f64. A is [..., n, n] and B is [..., n, m], with
+ * equal leading sizes.
+ */
+export function solve(a: Tensor, b: Tensor, options: ops.SolveParams = {}): Tensor {
+  refuseSurplus("solve", 2, arguments);
+  return ops.solve(a, b, options);
+}

@@ -4,8 +4,7 @@ import type { Tensor } from "../engine/tensor.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { formatShape, normalizeDim, type Shape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
-import { type DimArgument, dimOptions } from "./dimArgument.ts";
-import { listArgument } from "./listArgument.ts";
+import { type DimArgument, dimOptions, listArgument } from "./dimArgument.ts";
 
 const dimKeys: OptionKeys<{ dim?: number }> = { dim: true };
 

@@ -1,4 +1,3 @@
-import { toCamelCase } from "./camelCase.ts";
 import { nearestName } from "./nearestName.ts";
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
@@ -36,4 +35,9 @@ function example(keys: object): string {
 
 function shown(value: unknown): string {
   return Array.isArray(value) ? `the list [${value}]` : String(value);
+}
+
+/** Returns a snake_case name in camelCase: `lora_alpha` becomes `loraAlpha`. */
+export function toCamelCase(name: string): string {
+  return name.replace(/_([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

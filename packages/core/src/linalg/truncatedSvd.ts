@@ -1,5 +1,5 @@
 import { smallerGram } from "./smallerGram.ts";
-import { symmetricEigen } from "./symmetricEigen.ts";
+import { symmetricEigen, symmetricEigenvalues } from "./symmetricEigen.ts";
 
 /** The largest singular values of a matrix [rows, columns], with their singular vectors as rows. */
 export interface Svd {
@@ -81,4 +81,13 @@ function orient(left: Float64Array, right: Float64Array): void {
   for (const x of right) if (Math.abs(x) > Math.abs(most)) most = x;
   if (most >= 0) return;
   for (const vector of [left, right]) for (let i = 0; i < vector.length; i++) vector[i] = -vector[i];
+}
+
+/**
+ * Returns all singular values of a row-major matrix [rows, columns], in descending order. They are computed as in
+ * `truncatedSvd`, but without vectors. Values below 1e-8 of the largest one are rounding noise.
+ */
+export function singularValues(matrix: ArrayLike<number>, rows: number, columns: number): Float64Array {
+  const square = smallerGram(Float64Array.from(matrix), rows, columns);
+  return symmetricEigenvalues(square, Math.min(rows, columns)).map((value) => Math.sqrt(Math.max(value, 0)));
 }

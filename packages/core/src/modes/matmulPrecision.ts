@@ -1,5 +1,4 @@
-import { isInGradient } from "./gradMode.ts";
-import { expectSynchronous } from "./synchronous.ts";
+import { expectSynchronous, isInGradient } from "./gradMode.ts";
 
 /**
  * Lowest precision allowed in matrix products with frozen weights. "highest" is f32. "high" may round values to 12

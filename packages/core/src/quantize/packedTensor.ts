@@ -26,3 +26,11 @@ export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: Pack
   if (bytes.byteLength === format.byteLength(own)) format.checkBytes?.("packedTensor", bytes, own);
   return tensorFromBytes("packedTensor", bytes, own, backend);
 }
+
+/**
+ * Registers the op that `linearWithInt8Activations` calls. `packedTensor` does this too, so call this function only for
+ * packed weights that were created in another way, such as by `quantize4bit`.
+ */
+export function enableInt8Activations(): void {
+  setInt8Matmul(linearInt8);
+}

@@ -1,7 +1,7 @@
 import { pythonFloat } from "../internal/pythonFloat.ts";
 import type { QuantType } from "../layout/dtype.ts";
 import type { Shape } from "../layout/shape.ts";
-import { quoteJson } from "../safetensors/quoteJson.ts";
+import { quoteJson } from "../safetensors/safetensorsError.ts";
 
 /** Thrown if a quantised weight of a bitsandbytes checkpoint is damaged or not supported. */
 export class QuantStateError extends Error {

@@ -1,7 +1,7 @@
 import { expect, it, test } from "vitest";
 import { findDuplicateKey } from "./findDuplicateKey.ts";
-import { quoteJson } from "./quoteJson.ts";
 import { safetensorsByteLength } from "./safetensorsDType.ts";
+import { quoteJson } from "./safetensorsError.ts";
 
 it.each([
   ["{}", undefined],

@@ -1,7 +1,6 @@
 import { findDuplicateKey } from "./findDuplicateKey.ts";
-import { quoteJson } from "./quoteJson.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
-import { SafetensorsError } from "./safetensorsError.ts";
+import { quoteJson, SafetensorsError } from "./safetensorsError.ts";
 
 /**
  * The entry of a tensor in the header. Its values are the bytes `begin` to `end` (excluded) of the data after the

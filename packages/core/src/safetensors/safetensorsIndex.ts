@@ -1,8 +1,7 @@
 import { findDuplicateKey } from "./findDuplicateKey.ts";
 import type { SafetensorsData, SafetensorsFile, SafetensorsInfo, SafetensorsParts } from "./openSafetensors.ts";
-import { quoteJson } from "./quoteJson.ts";
 import type { SafetensorsDType } from "./safetensorsDType.ts";
-import { SafetensorsError } from "./safetensorsError.ts";
+import { quoteJson, SafetensorsError } from "./safetensorsError.ts";
 
 /**
  * The name of the file that holds each tensor of a sharded model, by tensor name, as in `model.safetensors.index.json`.

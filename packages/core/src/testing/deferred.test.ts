@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { add, crossEntropy, embedding, exp, memory, reference, slice, type Tensor, tensor } from "../index.ts";
 import { deferred } from "./deferred.ts";
-import { primitives } from "./primitives.ts";
+import { primitives } from "./primitiveKernels.ts";
 
 const on = (values: number[], backend = deferred()): Tensor => tensor(values, { backend });
 const numbers = async (t: Tensor): Promise<number[]> => Array.from(await t.data());

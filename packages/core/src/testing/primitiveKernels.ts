@@ -1,6 +1,7 @@
-import type { BackendOp, TensorSpec, View } from "../backends/backend.ts";
+import type { Backend, BackendOp, TensorSpec, View } from "../backends/backend.ts";
 import { collapse, forEachRow } from "../layout/broadcast.ts";
 import { broadcastStrides, sizeOf } from "../layout/shape.ts";
+import { hostBackend } from "./hostBackend.ts";
 
 /** A function that computes one op in plain loops. */
 export type Loops = (inputs: View[], outputs: View[], params: never) => void;
@@ -96,4 +97,12 @@ export const primitiveNames: ReadonlySet<string> = new Set([
 export function primitiveLoops<P>(op: BackendOp<P>, inputs: readonly TensorSpec[]): Loops | undefined {
   if (!primitiveNames.has(op.name) || (op.name === "matmul" && inputs[1].dtype !== "f32")) return undefined;
   return ownLoops[op.name] ?? (op.ref as Loops | undefined);
+}
+
+/**
+ * Returns a backend for tests that has kernels only for `primitiveNames`; all other ops run as compositions of these.
+ * It shows the least that a new backend must implement, and it tests the compositions.
+ */
+export function primitives(): Backend {
+  return hostBackend({ name: "primitives", deferred: false, loopsOf: primitiveLoops });
 }

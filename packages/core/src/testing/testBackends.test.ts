@@ -1,7 +1,7 @@
 import { describe, it } from "vitest";
 import "../index.ts";
 import { deferred } from "./deferred.ts";
-import { primitives } from "./primitives.ts";
+import { primitives } from "./primitiveKernels.ts";
 import { testBackend } from "./testBackend.ts";
 
 describe.each([primitives(), deferred()])("$name", (backend) => {

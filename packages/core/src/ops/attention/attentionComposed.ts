@@ -1,4 +1,4 @@
-import { full } from "../../creation/create.ts";
+import { full, scalarLike } from "../../creation/create.ts";
 import { tensor } from "../../creation/makeTensor.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { compare } from "../binary/compare.ts";
@@ -14,7 +14,6 @@ import { permute } from "../shapes/permute.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { place, slice } from "../shapes/slice.ts";
 import { rowSum } from "../shared/rows.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 import { exp } from "../unary/exp.ts";
 import { square } from "../unary/square.ts";

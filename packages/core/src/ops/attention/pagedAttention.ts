@@ -1,5 +1,5 @@
 import type { TensorSpec } from "../../backends/backend.ts";
-import { arange, full } from "../../creation/create.ts";
+import { arange, full, scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op, type Planned } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
@@ -9,7 +9,6 @@ import { indexSelect } from "../shapes/indexSelect.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { slice } from "../shapes/slice.ts";
 import { inRange } from "../shared/inRange.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 import { to } from "../unary/to.ts";
 import { attentionOp } from "./attention.ts";

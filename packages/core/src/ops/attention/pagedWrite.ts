@@ -1,5 +1,5 @@
 import type { TensorSpec } from "../../backends/backend.ts";
-import { full } from "../../creation/create.ts";
+import { full, scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
 import { compare } from "../binary/compare.ts";
@@ -8,7 +8,6 @@ import { indexAdd } from "../shapes/indexSelect.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { overwrite } from "../shared/inPlace.ts";
 import { inRange } from "../shared/inRange.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 
 function badSlot(slot: number, at: number, [pages, pageSize]: readonly number[]): Error {
   return new Error(

@@ -1,6 +1,6 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, type Op } from "../../engine/op.ts";
 import { sumTo } from "../shapes/expand.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 import { log } from "../unary/log.ts";
 import { binary } from "./binary.ts";

@@ -1,8 +1,8 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { collapse, forEachRow } from "../../layout/broadcast.ts";
 import { broadcastShapes } from "../../layout/shape.ts";
 import { sumTo } from "../shapes/expand.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 
 /** Returns `a` at elements where the bool or u8 `condition` is not 0, and `b` elsewhere. All three broadcast. */
 export const where: Op<3> = defineOp({

@@ -1,3 +1,4 @@
+import { scalarLike } from "../../creation/create.ts";
 import { tensor } from "../../creation/makeTensor.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { add } from "../binary/add.ts";
@@ -15,7 +16,6 @@ import { gather } from "../shapes/gather.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { inRange } from "../shared/inRange.ts";
 import { rowMean, rowSum } from "../shared/rows.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 import { exp } from "../unary/exp.ts";
 import { log } from "../unary/log.ts";

@@ -1,17 +1,16 @@
 import type { TensorSpec } from "../../backends/backend.ts";
-import { full } from "../../creation/create.ts";
+import { unpackAll } from "../../backends/packing.ts";
+import { full, scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { checkOptions } from "../../internal/checkOptions.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { isGradEnabled } from "../../modes/gradMode.ts";
-import { unpackAll } from "../../packed/unpackAll.ts";
 import { mul } from "../binary/mul.ts";
 import { matmul } from "../products/matmul.ts";
 import { expectWeight } from "../products/weight.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { asMatrix } from "../shared/rows.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { toDTypeOf, widen } from "../unary/to.ts";
 import {
   checkLabels,

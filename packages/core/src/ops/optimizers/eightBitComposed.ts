@@ -1,4 +1,4 @@
-import { full } from "../../creation/create.ts";
+import { full, scalarLike } from "../../creation/create.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { add } from "../binary/add.ts";
 import { compare } from "../binary/compare.ts";
@@ -12,7 +12,6 @@ import { reshape } from "../shapes/reshape.ts";
 import { slice } from "../shapes/slice.ts";
 import { fromBlocks, inBlocks } from "../shared/blocks.ts";
 import { rowSum } from "../shared/rows.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "../unary/abs.ts";
 import { affine } from "../unary/affine.ts";
 import { reciprocal } from "../unary/reciprocal.ts";

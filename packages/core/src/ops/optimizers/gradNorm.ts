@@ -1,3 +1,4 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { scope } from "../../engine/scope.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -13,7 +14,6 @@ import { amax } from "../reductions/amax.ts";
 import { sumTo } from "../shapes/expand.ts";
 import { groupsOf } from "../shared/groupsOf.ts";
 import { overwrite } from "../shared/inPlace.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "../unary/abs.ts";
 import { affine } from "../unary/affine.ts";
 import { reciprocal } from "../unary/reciprocal.ts";

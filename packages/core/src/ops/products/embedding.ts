@@ -1,8 +1,8 @@
+import { unpackAll } from "../../backends/packing.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { isPacked, type TypedArray } from "../../layout/dtype.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
-import { unpackAll } from "../../packed/unpackAll.ts";
 import { indexAdd, indexSelect } from "../shapes/indexSelect.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { inRange } from "../shared/inRange.ts";

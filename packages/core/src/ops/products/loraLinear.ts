@@ -1,8 +1,8 @@
 import type { View } from "../../backends/backend.ts";
+import { unpackAll } from "../../backends/packing.ts";
 import { defineOp, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { checkOptions } from "../../internal/checkOptions.ts";
-import { unpackAll } from "../../packed/unpackAll.ts";
 import { add } from "../binary/add.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { asMatrix } from "../shared/rows.ts";

@@ -1,6 +1,6 @@
+import { unpackAll } from "../../backends/packing.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { formatShape } from "../../layout/shape.ts";
-import { unpackAll } from "../../packed/unpackAll.ts";
 import { sumTo } from "../shapes/expand.ts";
 import { asMatrix } from "../shared/rows.ts";
 import { toDTypeOf, widen } from "../unary/to.ts";

@@ -1,3 +1,4 @@
+import { scalarLike } from "../../creation/create.ts";
 import { tensor } from "../../creation/makeTensor.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { compare } from "../binary/compare.ts";
@@ -13,7 +14,6 @@ import { permute } from "../shapes/permute.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { slice } from "../shapes/slice.ts";
 import { inRange } from "../shared/inRange.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "../unary/abs.ts";
 import { affine } from "../unary/affine.ts";
 import { to } from "../unary/to.ts";

@@ -1,11 +1,11 @@
 import type { Packing } from "../../backends/packedFormat.ts";
+import { unpackAll } from "../../backends/packing.ts";
 import { defineOp, expectDType, type Op, type Planned } from "../../engine/op.ts";
 import type { QuantType } from "../../layout/dtype.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
 import { type FourBitLayout, fourBitLayout } from "../../packed/blockwise/fourBitLayout.ts";
 import { packFourBit } from "../../packed/blockwise/packFourBit.ts";
 import { packedFormat } from "../../packed/index.ts";
-import { unpackAll } from "../../packed/unpackAll.ts";
 
 /** Options of `quantize4bit`. */
 export interface Quantize4bitParams {

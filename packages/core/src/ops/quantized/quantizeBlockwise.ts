@@ -1,11 +1,11 @@
 import type { TensorSpec } from "../../backends/backend.ts";
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { formatShape, sameShape, sizeOf } from "../../layout/shape.ts";
 import { encodeBlocks } from "../../packed/blockwise/eightBit.ts";
 import { compare } from "../binary/compare.ts";
 import { decodeInBlocks, encodeInBlocks } from "../optimizers/eightBitComposed.ts";
 import { inRange } from "../shared/inRange.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "../unary/abs.ts";
 import { to } from "../unary/to.ts";
 

@@ -1,4 +1,4 @@
-import { tensorFilledBy } from "../../creation/create.ts";
+import { scalarLike, tensorFilledBy } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { checkOptions } from "../../internal/checkOptions.ts";
@@ -6,7 +6,6 @@ import type { TypedArray } from "../../layout/dtype.ts";
 import { defaultGenerator } from "../../random/manualSeed.ts";
 import { Generator, type GeneratorState } from "../../random/random.ts";
 import { where } from "../binary/where.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 
 /** Returns an array with 1 for each element to drop and 0 for each element to keep. */

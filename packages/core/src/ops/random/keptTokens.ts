@@ -1,3 +1,4 @@
+import { scalarLike } from "../../creation/create.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { checkOptions } from "../../internal/checkOptions.ts";
 import { checkSampling, type SamplingOptions, samplingKeys } from "../../sampling/samplingOptions.ts";
@@ -12,7 +13,6 @@ import { topk } from "../reductions/topk.ts";
 import { scatterAdd } from "../shapes/gather.ts";
 import { place, slice } from "../shapes/slice.ts";
 import { rowSum } from "../shared/rows.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 import { exp } from "../unary/exp.ts";
 import { to } from "../unary/to.ts";

@@ -1,3 +1,4 @@
+import { scalarLike } from "../../creation/create.ts";
 import { rand } from "../../creation/randomTensors.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -17,7 +18,6 @@ import { max } from "../reductions/max.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { slice } from "../shapes/slice.ts";
 import { rowSum } from "../shared/rows.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { to } from "../unary/to.ts";
 import { compareWith, keptTokens, unnormalizedProbabilities } from "./keptTokens.ts";
 import { generatorAt, uniformsOf } from "./uniforms.ts";

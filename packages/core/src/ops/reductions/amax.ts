@@ -1,4 +1,5 @@
 import type { TensorSpec, View } from "../../backends/backend.ts";
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { collapse, forEachRow } from "../../layout/broadcast.ts";
@@ -8,7 +9,6 @@ import { div } from "../binary/div.ts";
 import { mul } from "../binary/mul.ts";
 import { where } from "../binary/where.ts";
 import { sumTo } from "../shapes/expand.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 
 /** Parameters of `amax` and `amin`. `shape` is the shape of the result; it must broadcast to the shape of x. */

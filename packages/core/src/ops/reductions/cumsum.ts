@@ -1,9 +1,9 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { add } from "../binary/add.ts";
 import { flip } from "../shapes/flip.ts";
 import { place, slice } from "../shapes/slice.ts";
 import { alongDim } from "../shared/alongDim.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 
 /** Returns cumulative sums along `dim`, accumulated in f64. */
 export const cumsum: Op<1, { dim: number }> = defineOp({

@@ -1,3 +1,4 @@
+import { scalarLike } from "../../creation/create.ts";
 import { tensor } from "../../creation/makeTensor.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { compare } from "../binary/compare.ts";
@@ -6,7 +7,6 @@ import { cat } from "../shapes/cat.ts";
 import { gather } from "../shapes/gather.ts";
 import { slice } from "../shapes/slice.ts";
 import { alongDim, withSize } from "../shared/alongDim.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { to } from "../unary/to.ts";
 import { amax, amin } from "./amax.ts";
 

@@ -2,8 +2,7 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { forEachRow } from "../../layout/broadcast.ts";
 import { formatShape, normalizeDim, type Shape, sameShape, stridesOf } from "../../layout/shape.ts";
-import { checkIndex, indexError } from "../shared/indexBounds.ts";
-import { traverseIndex } from "../shared/traverseIndex.ts";
+import { checkIndex, indexError, traverseIndex } from "../shared/indexBounds.ts";
 
 function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: number): void {
   if (index.shape.length !== table.length || index.shape.some((s, i) => i !== dim && s > table[i])) {

@@ -1,8 +1,8 @@
+import { scalarLike } from "../../creation/create.ts";
 import { tensor } from "../../creation/makeTensor.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { where } from "../binary/where.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 
 /** Parameters of `triangle`. */
 export interface TriangleParams {

@@ -1,4 +1,5 @@
 import type { TensorSpec, View } from "../../backends/backend.ts";
+import { scalarLike } from "../../creation/create.ts";
 import { type Arity, defineOp, expectCount, expectDType, type Op, type OpDefinition } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { formatShape } from "../../layout/shape.ts";
@@ -11,7 +12,6 @@ import { slice } from "../shapes/slice.ts";
 import { affine } from "../unary/affine.ts";
 import { toDTypeOf, widen } from "../unary/to.ts";
 import { copyInto, overwrite } from "./inPlace.ts";
-import { scalarLike } from "./scalarLike.ts";
 
 /**
  * Parameters that every optimiser step shares. A guard is an f32 vector [n], passed as the last input, that can stop

@@ -1,3 +1,6 @@
+import type { Traversal } from "../../layout/broadcast.ts";
+import { type Shape, stridesOf } from "../../layout/shape.ts";
+
 /** Returns the error for an index outside 0..size-1. */
 export function indexError(op: string, size: number, index: number): Error {
   return new Error(`${op}: index ${index} is out of range for ${size} entries; use 0..${size - 1}`);
@@ -7,4 +10,13 @@ export function indexError(op: string, size: number, index: number): Error {
 export function checkIndex(op: string, index: number, size: number): number {
   if (index < 0 || index >= size) throw indexError(op, size, index);
   return index;
+}
+
+/**
+ * Returns how to walk the index tensor of `gather` or `scatterAdd` in step with `table`. Table offsets are for position
+ * 0 of `dim`.
+ */
+export function traverseIndex(index: Shape, table: Shape, dim: number): Traversal {
+  if (index.length === 0) return { sizes: [1], strides: [[0]] };
+  return { sizes: index, strides: [stridesOf(table).map((stride, d) => (d === dim ? 0 : stride))] };
 }

@@ -1,9 +1,9 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { compare } from "../binary/compare.ts";
 import { maximum } from "../binary/maximum.ts";
 import { minimum } from "../binary/minimum.ts";
 import { where } from "../binary/where.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 
 /** Bounds of `clamp`. Default: no bound on that side. */
 export interface ClampParams {

@@ -1,9 +1,9 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, type Op } from "../../engine/op.ts";
 import { compare } from "../binary/compare.ts";
 import { div } from "../binary/div.ts";
 import { mul } from "../binary/mul.ts";
 import { where } from "../binary/where.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "./abs.ts";
 import { affine } from "./affine.ts";
 import { exp } from "./exp.ts";

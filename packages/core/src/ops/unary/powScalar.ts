@@ -1,8 +1,7 @@
-import { full } from "../../creation/create.ts";
+import { full, scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { mul } from "../binary/mul.ts";
 import { pow } from "../binary/pow.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "./affine.ts";
 import { reciprocal } from "./reciprocal.ts";
 import { rsqrt } from "./rsqrt.ts";

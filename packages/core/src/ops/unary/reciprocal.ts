@@ -1,7 +1,7 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, type Op } from "../../engine/op.ts";
 import { div } from "../binary/div.ts";
 import { mul } from "../binary/mul.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "./affine.ts";
 import { unary } from "./unary.ts";
 

@@ -1,8 +1,8 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, type Op } from "../../engine/op.ts";
 import { compare } from "../binary/compare.ts";
 import { maximum } from "../binary/maximum.ts";
 import { where } from "../binary/where.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { unary } from "./unary.ts";
 
 /** Returns x if positive, else 0. Its gradient at 0 is 0, and NaN stays NaN. */

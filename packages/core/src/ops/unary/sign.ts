@@ -1,7 +1,7 @@
+import { scalarLike } from "../../creation/create.ts";
 import { defineOp, type Op } from "../../engine/op.ts";
 import { compare } from "../binary/compare.ts";
 import { where } from "../binary/where.ts";
-import { scalarLike } from "../shared/scalarLike.ts";
 import { unary } from "./unary.ts";
 
 /** Returns -1 for negative x, 1 for positive x, and 0 for zero and NaN. No gradient flows through it. */

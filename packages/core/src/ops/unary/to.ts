@@ -1,10 +1,10 @@
 import type { TensorSpec, View } from "../../backends/backend.ts";
+import { unpackAll } from "../../backends/packing.ts";
 import { defineOp, type Op, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type DType, isFloating, isPacked, type TypedArray } from "../../layout/dtype.ts";
 import { f32ToBf16, f32ToF16 } from "../../layout/half.ts";
 import { formatShape } from "../../layout/shape.ts";
-import { unpackAll } from "../../packed/unpackAll.ts";
 
 const wide = (x: View): TypedArray => (isFloating(x.dtype) || isPacked(x.dtype) ? unpackAll(x) : x.data);
 

@@ -5,9 +5,15 @@ import { formatShape, sameShape } from "../../layout/shape.ts";
 import { mul } from "../binary/mul.ts";
 import { expand, sumTo } from "../shapes/expand.ts";
 import { reshape } from "../shapes/reshape.ts";
-import { checkPadding } from "./poolPadding.ts";
 import { fold, unfold } from "./unfold.ts";
-import { forEachInWindows, type Pair, type WindowParams, type WindowPlan, windowPlan } from "./windowPlan.ts";
+import {
+  checkPadding,
+  forEachInWindows,
+  type Pair,
+  type WindowParams,
+  type WindowPlan,
+  windowPlan,
+} from "./windowPlan.ts";
 
 /** Parameters of `avgPool2d`. */
 export interface AvgPoolParams extends WindowParams {

@@ -5,9 +5,8 @@ import { max } from "../reductions/max.ts";
 import { expand } from "../shapes/expand.ts";
 import { gather, scatterAdd } from "../shapes/gather.ts";
 import { reshape } from "../shapes/reshape.ts";
-import { checkPadding } from "./poolPadding.ts";
 import { unfold } from "./unfold.ts";
-import { forEachInWindows, type WindowParams, type WindowPlan, windowPlan } from "./windowPlan.ts";
+import { checkPadding, forEachInWindows, type WindowParams, type WindowPlan, windowPlan } from "./windowPlan.ts";
 
 /**
  * Returns, for each element of each window, its position in the flattened plane: [1, elements, windows]. Elements in
