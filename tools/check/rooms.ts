@@ -32,7 +32,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     open: "one file or a folder by its path, address or Hub name",
   },
   wasm: {
-    kernels: "one file an op: tensors to addresses and sizes; the list of kernels",
+    kernels: "tensors to addresses and sizes, a file for an op or for a family of small ones; the list of kernels",
     memory: "the heap of WebAssembly memory",
     threads: "workers, and how a call is cut into parts for them",
     builds: "the compiled modules, and the choice between them",

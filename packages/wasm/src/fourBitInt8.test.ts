@@ -12,7 +12,7 @@ import {
 import { enableInt8Activations, linearWithInt8Activations } from "@lowrank/core/internal";
 import { beforeAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
-import { difference } from "./testing/difference.ts";
+import { difference } from "./testing/sameOnBackends.ts";
 
 const generator = new Generator(21);
 const draw = (...shape: number[]): Tensor => randn(shape, { generator });

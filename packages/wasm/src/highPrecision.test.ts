@@ -21,7 +21,7 @@ import { loraLinear } from "@lowrank/core/internal";
 import { Parameter } from "@lowrank/nn";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type WasmBackend, wasm } from "./index.ts";
-import { difference } from "./testing/difference.ts";
+import { difference } from "./testing/sameOnBackends.ts";
 
 const generator = new Generator(5);
 const draw = (...shape: number[]): Tensor => randn(shape, { generator });

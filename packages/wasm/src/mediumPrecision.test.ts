@@ -22,7 +22,7 @@ import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { type WasmBackend, wasm } from "./index.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
-import { difference } from "./testing/difference.ts";
+import { difference } from "./testing/sameOnBackends.ts";
 
 const generator = new Generator(11);
 const draw = (...shape: number[]): Tensor => randn(shape, { generator });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
-import { difference } from "./testing/difference.ts";
+import { difference } from "./testing/sameOnBackends.ts";
 
 const formats = ["q4_0", "q4_1", "q4_k", "q5_0", "q5_1", "q5_k"] as const;
 

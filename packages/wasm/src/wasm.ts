@@ -1,5 +1,15 @@
-import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
-import { type DType, dtypes, faultError, sizeOf, viewOf } from "@lowrank/core/backend";
+import {
+  type Backend,
+  type BackendOp,
+  type Buffer,
+  type DType,
+  dtypes,
+  faultError,
+  sizeOf,
+  type TensorRef,
+  type View,
+  viewOf,
+} from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
@@ -11,8 +21,7 @@ import { kernelTable } from "./kernels/kernelTable.ts";
 import type { Kernels } from "./kernels/kernelTypes.gen.ts";
 import { kernelImports, type OnDemandKernels } from "./kernels/onDemandKernels.ts";
 import { nibbleProducts, nibbleTools } from "./kernels/weightProduct.ts";
-import { Heap, type HeapBlock } from "./memory/heap.ts";
-import type { HeapStats } from "./memory/heapStats.ts";
+import { Heap, type HeapBlock, type HeapStats } from "./memory/heap.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {

@@ -14,7 +14,7 @@ import {
 import { Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
-import { difference } from "./testing/difference.ts";
+import { difference } from "./testing/sameOnBackends.ts";
 
 beforeAll(async () => init(await wasm()));
 

@@ -30,7 +30,7 @@ export const wasm: Equivalents = [
     "more scratch memory changes nothing",
   ],
   [
-    "kernels/adamStep8bit.ts",
+    "kernels/optimizers.ts",
     "const room = scratch(8 * adam8bitBlockSize);",
     "8",
     "9",
@@ -133,7 +133,7 @@ export const wasm: Equivalents = [
   ],
   ["kernels/linearCrossEntropy.ts", "const panelSlack = 8;", "8", "9", "more scratch memory changes nothing"],
   [
-    "kernels/cumsum.ts",
+    "kernels/reductions.ts",
     "k.cumsum(x.ptr, out.ptr, scratch(8 * inner), outer, n, inner);",
     "8",
     "9",

@@ -1,5 +1,11 @@
-import type { addInto, copyInto, scaleInPlace } from "@lowrank/core/backend";
-import { bytesPerElement } from "@lowrank/core/backend";
+import {
+  type addInto,
+  bytesPerElement,
+  type cacheWrite,
+  type copyInto,
+  forEachSequence,
+  type scaleInPlace,
+} from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const copyIntoKernel: WasmKernel = kernel<typeof copyInto>("copyInto", (k, [x, source]) => {
@@ -13,4 +19,14 @@ export const addIntoKernel: WasmKernel = kernel<typeof addInto>("addInto", (k, [
 export const scaleInPlaceKernel: WasmKernel = kernel<typeof scaleInPlace>(
   "scaleInPlace",
   (k, [x], _outputs, { factor }) => k.scaleInPlace(x.ptr, x.size, factor),
+);
+
+export const cacheWriteKernel: WasmKernel = kernel<typeof cacheWrite>(
+  "cacheWrite",
+  (k, [cache, rows], _outputs, params) => {
+    const bytes = bytesPerElement(cache.dtype);
+    forEachSequence(cache, rows, params, (to, from, n) => {
+      k.copyBlocks(rows.ptr + bytes * from, cache.ptr + bytes * to, 1, 1, bytes * n, 0, 0, 0, 0);
+    });
+  },
 );

@@ -1,7 +1,6 @@
 import type { linearInt8 } from "@lowrank/core/backend";
 import { sizeOf } from "@lowrank/core/backend";
-import { codeBits } from "./codeBits.ts";
-import { dtypeNumber } from "./dtypeNumber.ts";
+import { codeBits, dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums } from "./integerTrial.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 import { nibbleProducts } from "./weightProduct.ts";

@@ -1,6 +1,6 @@
 import type { place, slice } from "@lowrank/core/backend";
 import { alongDim, bytesPerElement, slicePlan } from "@lowrank/core/backend";
-import { bitsOf } from "./bits.ts";
+import { bitsOf } from "./dtypeNumber.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const sliceKernel: WasmKernel = kernel<typeof slice>("slice", (k, [x], [out], params) => {

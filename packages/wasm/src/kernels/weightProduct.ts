@@ -1,6 +1,5 @@
 import { productPrecision } from "@lowrank/core/internal";
-import { codeBits } from "./codeBits.ts";
-import { dtypeNumber } from "./dtypeNumber.ts";
+import { codeBits, dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
 import type { Scratch, WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
