@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { equivalent, isEquivalent } from "./equivalent.ts";
-import { type Mutation, mutated, mutationsOf } from "./mutations.ts";
+import { equivalent, isEquivalent, placesOf } from "./equivalent.ts";
+import { mutated, mutationsOf } from "./mutations.ts";
+
+const textOf = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8");
 
 const changes = (text: string) => mutationsOf("a.ts", text).map((one) => mutated(text, one));
 
@@ -39,9 +41,31 @@ test("a table of numbers has one change", () => {
   expect(changes("const a = [1, 2, 3];")).toHaveLength(3);
 });
 
-test.each(equivalent)("the equivalent mutant of $file is one of its mutants", ({ file, line, from, to }) => {
-  const text = readFileSync(join(import.meta.dirname, "../..", file), "utf8");
-  const own = (mutation: Mutation) => [mutation.from, mutation.to, text.split("\n")[mutation.line - 1].trim()];
-  const found = mutationsOf(file, text).filter((mutation) => isEquivalent(file, text, mutation));
-  expect(found.map(own).filter((one) => one.join() === [from, to, line].join())).toEqual([[from, to, line]]);
+const filesOf = new Set(equivalent.map(({ file }) => file));
+
+test.each([...filesOf])("the equivalent mutants of %s are mutants of it", (file) => {
+  const text = textOf(file);
+  const all = mutationsOf(file, text);
+  for (const entry of equivalent.filter((one) => one.file === file)) {
+    const { line, from, to, places } = entry;
+    const found = placesOf(text, all, entry);
+    expect([line, from, to, found.length]).toEqual([line, from, to, places.of]);
+    expect(places.listed?.filter((place) => place < 1 || place > places.of) ?? []).toEqual([]);
+  }
+});
+
+test("equal mutants of a file are in the list as a whole, or by their places", () => {
+  const file = "packages/core/src/ops/losses/crossEntropy.ts";
+  const text = textOf(file);
+  const listed = (line: string) =>
+    mutationsOf(file, text)
+      .filter((one) => one.from === "<" && text.split("\n")[one.line - 1].trim() === line)
+      .map((one) => isEquivalent(file, text, one));
+  expect(listed("for (let i = 0; i < n; i++) {")).toEqual([true, false]);
+  expect(listed("for (let row = 0; row < labels.size; row++) {")).toEqual([false, true]);
+});
+
+test("no equivalent mutant has two entries", () => {
+  const names = equivalent.map(({ file, line, from, to }) => [file, line, from, to].join("\n"));
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
 });
