@@ -30,4 +30,11 @@ export const serve: Equivalents = [
     "2",
     "the only token has probability 1 at any temperature",
   ],
+  [
+    "http/routes/fineTuningJobs.ts",
+    "settled: false,",
+    "false",
+    "true",
+    "a job without an end is never settled; the answer is the same",
+  ],
 ];

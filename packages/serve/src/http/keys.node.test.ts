@@ -129,3 +129,25 @@ test.each([
 ])("keys %# are refused at the start", (wrong, message) => {
   expect(() => createApp({ engine: new ScriptedEngine(), keys: wrong })).toThrow(message);
 });
+
+test.each<[string, object, string | null]>([
+  ["adapters", { operator: true, adapters: ["a"] }, "adapters"],
+  ["adapters and the base", { operator: true, adapters: ["a"], base: true }, "adapters"],
+  ["no base", { operator: true, base: false }, "base: false"],
+  ["the base", { operator: true, base: true }, null],
+  ["no limits", { operator: true }, null],
+  ["adapters, without being one", { adapters: ["a"], base: false }, null],
+])("the key of an operator may not limit itself: %s", (_, more, field) => {
+  const make = () => callerFinder([{ id: "op", sha256: sha256("op-key"), ...more }]);
+  if (field === null) expect(make).not.toThrow();
+  else {
+    expect(make).toThrow(
+      `key op: operator: true uses every adapter and the base model, and the key has ${field}; leave ${field} out, or write admin: true in place of operator`,
+    );
+  }
+});
+
+test("a server is shared if it has several keys", async () => {
+  const sharedBy = async (count: number) => (await callerFinder(keys.slice(0, count))("Bearer red-key"))?.shared;
+  expect([await sharedBy(1), await sharedBy(2)]).toEqual([false, true]);
+});

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ServingError, type ServingEvent, type ServingRequest } from "../../api/api.ts";
 import type { RequestSize } from "../../budgets/budgets.ts";
 import { defaultLimits } from "../requests/limits.ts";
@@ -129,6 +129,23 @@ test("metrics are told of the queue, of each choice's first token, of the next o
   expect(end).toMatchObject({ promptTokens: 3, newTokens: 2, reason: "stop" });
   expect(end.seconds).toBeGreaterThanOrEqual(0);
   expect(end.seconds).toBeLessThan(30);
+});
+
+test("metrics are in seconds", async () => {
+  let time = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+    time += 2000;
+    return time;
+  });
+  const { generation, metrics } = start({ requests: [request({ adapter: "poet" })] });
+  await all(generation);
+  clock.mockRestore();
+  // The clock was read at the start, at each token and at the end.
+  expect(metrics).toEqual([
+    ["firstToken", "poet", 2],
+    ["nextToken", "poet", 2],
+    ["finished", "poet", { promptTokens: 3, newTokens: 2, reason: "stop", seconds: 6 }],
+  ]);
 });
 
 describe("the size of a request", () => {

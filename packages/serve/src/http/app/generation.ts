@@ -72,7 +72,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     admission.end(usedTokens);
   };
   // For an answer that is never read, this is the only place that ends it.
-  signal.addEventListener("abort", end, { once: true });
+  signal.addEventListener("abort", end);
 
   const observe = (choice: number, event: ServingEvent): void => {
     if (event.type === "started") {

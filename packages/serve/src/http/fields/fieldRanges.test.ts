@@ -4,6 +4,7 @@ import { checkParts } from "../requests/bodyParts.ts";
 import { defaultLimits, timerMs } from "../requests/limits.ts";
 import { jobBody, methodOf, ofJob } from "../routes/fineTuningBody.ts";
 import { checkMessages, messagesField, messagesOf } from "./messages.ts";
+import { promptLogprobOf } from "./promptLogprobs.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
 import { vllmSettings } from "./vllmFields.ts";
 
@@ -226,4 +227,17 @@ test("the limits of a server that names none, and of timers", () => {
     ...{ bodyBytes: 2 ** 20, bodySeconds: 10, sequences: 16, pending: 256, sendSeconds: 60, requestSeconds: 600 },
   });
   expect([timerMs(0.5), timerMs(2e6), timerMs(3e6)]).toEqual([500, 2e9, 2147483647]);
+});
+
+test("log-probabilities at a place of the prompt have so many of the likeliest, and the prompt's own token", () => {
+  const entry = (token: number) => ({ token, text: `t${token}`, bytes: [], logprob: -token, rank: token });
+  const event = {
+    ...({ type: "token", token: 9, text: "t9", prompt: true } as const),
+    logprob: { ...entry(9), top: [entry(1), entry(2)] },
+  };
+  const tokens = (likeliest: number) => Object.keys(promptLogprobOf(event, likeliest) ?? {});
+  expect([-1, 0, 1, 2].map(tokens)).toEqual([["1", "2", "9"], ["9"], ["1", "9"], ["1", "2", "9"]]);
+  expect(promptLogprobOf(event, 0)).toEqual({ "9": { logprob: -9, rank: 9, decoded_token: "t9" } });
+  expect(promptLogprobOf({ ...event, logprob: undefined }, 0)).toBe(null);
+  expect(promptLogprobOf({ ...event, logprob: { ...event.logprob, logprob: null } }, 0)).toBe(null);
 });

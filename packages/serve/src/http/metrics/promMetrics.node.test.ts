@@ -117,3 +117,34 @@ test("process metrics have the usual names and plausible values", async () => {
     expect(value("process_virtual_memory_bytes")).toBeGreaterThan(value("process_resident_memory_bytes"));
   }
 });
+
+test("by default, 100 adapters have labels, each until it was idle for 900 seconds", async () => {
+  let time = 0;
+  const metrics = promMetrics({ now: () => time });
+  const use = (adapter: string) => metrics.queued(adapter, 0.1);
+  const labels = async () => {
+    const text = await metrics.render(await scrape());
+    const keys = [...valuesOf(text, "vllm:request_queue_time_seconds_count").keys()];
+    return keys.map((key) => /adapter="(.*)"/.exec(key)?.[1]).filter((name) => !/^a\d+$/.test(name ?? ""));
+  };
+  for (let i = 0; i < 100; i++) use(`a${i}`);
+  expect(await labels()).toEqual([]);
+  use("b");
+  expect(await labels()).toEqual(["other"]);
+  time = 899_999;
+  use("c");
+  expect(await labels()).toEqual(["other"]);
+  time = 900_000;
+  use("d");
+  expect(await labels()).toEqual(["other", "d"]);
+});
+
+test("times have buckets from 5 ms to a minute", async () => {
+  const metrics = promMetrics();
+  metrics.answered("/x", 200, 0.1);
+  const text = await metrics.render(await scrape());
+  const bounds = [...text.matchAll(/^lowrank_http_request_seconds_bucket\{route="\/x",le="(.*)"\} (\d)/gm)];
+  expect(bounds.map(([, bound, count]) => `${bound}: ${count}`).join(", ")).toBe(
+    "0.005: 0, 0.01: 0, 0.025: 0, 0.05: 0, 0.1: 1, 0.25: 1, 0.5: 1, 1: 1, 2.5: 1, 5: 1, 10: 1, 30: 1, 60: 1, +Inf: 1",
+  );
+});

@@ -123,7 +123,7 @@ function chatForm(body: ChatBody): AnswerForm {
             ...finish(event),
             ...(withIds && { token_ids: ids[choice] ?? [] }),
           };
-        } else if (event.prompt) promptLogprobs.push(promptLogprobOf(event, likeliest ?? 0));
+        } else if (event.prompt) promptLogprobs.push(promptLogprobOf(event, likeliest!));
         else {
           texts[choice] = (texts[choice] ?? "") + event.text;
           if (withIds) {

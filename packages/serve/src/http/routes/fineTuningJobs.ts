@@ -111,7 +111,15 @@ export function addFineTuningJobs(
         throw error;
       }
       await soon(queue.add(job));
-      return c.json(listedJob({ job, progress: null, paused: false, end: null, settled: false }));
+      return c.json(
+        listedJob({
+          job,
+          progress: null,
+          paused: false,
+          end: null,
+          settled: false,
+        }),
+      );
     },
   });
   addRoute(app, context, {

@@ -82,7 +82,7 @@ function loadFailure(error: unknown, name: string): unknown {
   const { status, message } = toHttpError(error);
   if (error.code === "forbidden") return error;
   if (error.code === "not_found") return vllmError(404, "NotFoundError", message);
-  return status < 500 && status !== 429 ? vllmError(400, "BadRequestError", message) : error;
+  return status === 400 ? vllmError(400, "BadRequestError", message) : error;
 }
 
 function alreadyLoaded(name: string): HttpError {

@@ -101,7 +101,7 @@ async function* watch(
           resolve();
         };
         const timer = setTimeout(go, statsInterval);
-        signal.addEventListener("abort", go, { once: true });
+        signal.addEventListener("abort", go);
       });
       if (context.draining.aborted) return;
     }

@@ -39,16 +39,14 @@ export function sseResponse(
     onCancel();
     return new Response(null, { headers });
   }
-  let failed = false;
   const body = pacedBody(c, sendSeconds, {
     async next() {
-      if (failed) return null;
       try {
         const { done, value } = await events.next();
         return done ? null : encoder.encode(value);
       } catch (error) {
         onError(error);
-        failed = true;
+        // The generator has ended, so the next piece is the end.
         return encoder.encode(sseEvent(toHttpError(error).body()) + sseEvent("[DONE]"));
       }
     },
