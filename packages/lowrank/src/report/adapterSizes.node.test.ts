@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findModel } from "../cli/loading/modelConfig.ts";
 import { parsePeftConfig, peftMethods, reportAdapter } from "../index.gen.ts";
 import golden from "./adapterSizes.gen.json" with { type: "json" };
+import { type Agreement, agreement } from "./publishedNumbers.ts";
 
 let temporary: string;
 beforeAll(async () => {
@@ -36,4 +37,27 @@ test("every method of PEFT's is among them", () => {
   const tried = new Set(golden.cases.map(({ adapter }) => adapter.peft_type));
   const others = ["BITFIT", "BOTTLENECK"];
   expect(Object.keys(peftMethods).filter((type) => !tried.has(type) && !others.includes(type))).toEqual([]);
+});
+
+test.each<[string, number, Agreement]>([
+  ["4.7M", 4_718_592, "rounded"],
+  ["4.7M", 4_650_000, "rounded"],
+  ["4.7M", 4_649_999, "differs"],
+  ["4.7M", 4_750_000, "cut"],
+  ["4.7M", 4_800_000, "differs"],
+  ["18.4K", 18_456, "cut"],
+  ["0.83 %", 0.8256, "rounded"],
+  ["1,157,064", 1_157_064, "exact"],
+  ["1,157,064", 1_157_065, "differs"],
+  ["≈40K", 38_400, "rounded"],
+  ["≈40K", 33_000, "differs"],
+  ["2.1 %", 2.1, "rounded"],
+  ["40K", 40_400, "rounded"],
+  ["1.50M", 1_504_999, "rounded"],
+])("%s beside %f: %s", (published, computed, found) => {
+  expect(agreement(published, computed)).toBe(found);
+});
+
+test("what is published has to be a number", () => {
+  expect(() => agreement("many", 4)).toThrow('"many" is not a number that can be compared');
 });

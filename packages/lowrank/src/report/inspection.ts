@@ -49,7 +49,7 @@ const columns: readonly Column<InspectedLayer>[] = [
   { title: "layer", key: "layer", value: ({ path }) => path },
   { title: "shape", key: "shape", value: ({ shape }) => shape.join(" x ") },
   { title: "size", key: "relativeNorm", value: (layer) => layer.relativeNorm, show: percent },
-  { title: "largest", key: "largest", value: ({ spectrum }) => spectrum.values[0] ?? 0, show: digits },
+  { title: "largest", key: "largest", value: ({ spectrum }) => spectrum.values[0], show: digits },
   { title: "rank", key: "rank", value: ({ spectrum }) => spectrum.rank },
   { title: "effective", key: "effectiveRank", value: ({ spectrum }) => spectrum.effectiveRank, show: tenth },
   { title: "stable", key: "stableRank", value: ({ spectrum }) => spectrum.stableRank, show: tenth },
@@ -107,10 +107,11 @@ export function inspection(subject: Subject, layers: readonly InspectedLayer[]):
 }
 
 function compressionLine(rank: number, layers: readonly InspectedLayer[]): string {
-  const errors = layers.map(({ error }) => error ?? 0);
+  const errors = layers.map(({ error }) => Number(error));
   const norm = (parts: readonly number[]) => Math.hypot(...parts);
   const size = norm(layers.map(({ spectrum }) => spectrum.frobeniusNorm));
-  const total = norm(layers.map(({ spectrum, error }) => (error ?? 0) * spectrum.frobeniusNorm)) / (size || 1);
+  const off = norm(layers.map(({ spectrum }, i) => errors[i] * spectrum.frobeniusNorm));
+  const total = size === 0 ? 0 : off / size;
   return `at rank ${rank} the change is off by ${percent(total)} of its Frobenius norm, by ${percent(Math.max(...errors))} on the worst layer`;
 }
 

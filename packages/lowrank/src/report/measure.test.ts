@@ -82,6 +82,42 @@ test("exactMatch counts answers that are the model's own, to the last token", as
   expect(await exactMatch(model, [{ inputIds: [3, 4], labels: [3, 4] }], null)).toBeNull();
 });
 
+test("exactMatch answers at most 64 questions at a time, each once", async () => {
+  await init(wasm());
+  const model = smallModel();
+  const [[token]] = await generate(model, [[3, 4]], { maxNewTokens: 1 });
+  const caches = vi.spyOn(model, "createCache");
+  for (const [count, batches] of [
+    [64, [64]],
+    [66, [64, 2]],
+  ] as const) {
+    caches.mockClear();
+    const examples = Array.from({ length: count }, () => exampleOf([3, 4], [token]));
+    expect(await exactMatch(model, examples, null)).toBe(1);
+
+    expect(caches.mock.calls.map(([rows]) => rows)).toEqual(batches);
+  }
+});
+
+test("exactMatch gives a long answer its positions beside a long prompt", async () => {
+  await init(wasm());
+  const model = smallModel();
+  const [long, short] = [Array.from({ length: 28 }, (_, i) => i + 1), [3, 4]];
+  const [after] = await generate(model, [long], { maxNewTokens: 3 });
+  const [answer] = await generate(model, [short], { maxNewTokens: 10 });
+  const examples = [exampleOf(long, after), exampleOf(short, answer), exampleOf(short, answer.slice(0, 2))];
+  for (const given of [examples, examples.toReversed()]) expect(await exactMatch(model, given, null)).toBe(1);
+});
+
+test("exactMatch ends each answer of a batch at its end", async () => {
+  await init(wasm());
+  const model = smallModel();
+  const [answer] = await generate(model, [[3, 4]], { maxNewTokens: 8 });
+  const ends = answer.findIndex((token, i) => i > 0 && !answer.slice(0, i).includes(token));
+  const examples = [exampleOf([3, 4], answer.slice(0, ends + 1)), exampleOf([5, 6], Array(9).fill(7))];
+  expect(await exactMatch(model, examples, answer[ends])).toBe(0.5);
+});
+
 test("the time of a pass is the median of 25, after five that warm up", async () => {
   await init(wasm());
   let [now, passes, modes] = [0, 0, 0];

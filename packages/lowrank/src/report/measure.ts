@@ -29,19 +29,14 @@ export async function exactMatch(
   examples: readonly TokenizedExample[],
   eosTokenId: number | null,
 ): Promise<number | null> {
-  const virtual = model.virtualTokens?.count ?? 0;
+  const room = model.maxPositions - (model.virtualTokens?.count ?? 0);
   const questions = examples
     .flatMap((example) => toQuestion(example, eosTokenId) ?? [])
-    .filter(({ prompt, answer }) => virtual + prompt.length + answer.length < model.maxPositions)
+    .filter(({ prompt, answer }) => prompt.length + answer.length < room)
     .sort((a, b) => a.prompt.length - b.prompt.length);
   if (questions.length === 0) return null;
   let right = 0;
-  for (let at = 0; at < questions.length; at += 64) {
-    const batch = questions.slice(at, at + 64);
-    const longest = batch[batch.length - 1].prompt.length;
-    // One token more than the longest answer, to detect answers that are too long.
-    const wanted = 1 + Math.max(...batch.map(({ answer }) => answer.length));
-    const maxNewTokens = Math.min(wanted, model.maxPositions - virtual - longest);
+  for (const { batch, maxNewTokens } of batchesOf(questions, room)) {
     const eosTokenIds = eosTokenId === null ? [] : [eosTokenId];
     const prompts = batch.map(({ prompt }) => prompt);
     const answers = await generate(model, prompts, { maxNewTokens, eosTokenIds, generationConfig: null });
@@ -53,6 +48,34 @@ export async function exactMatch(
     }
   }
   return right / questions.length;
+}
+
+/** Most questions that a batch has. */
+const batchSize = 64;
+
+/** Questions that are answered together, and the number of tokens that each may have. */
+interface Batch {
+  readonly batch: Question[];
+  maxNewTokens: number;
+}
+
+/**
+ * Forms batches whose longest prompt and longest answer together fit into `room` positions. The questions are in order
+ * of their prompts' lengths.
+ */
+function batchesOf(questions: readonly Question[], room: number): Batch[] {
+  const batches: Batch[] = [];
+  for (const question of questions) {
+    // One token more than the answer, to detect answers that are too long.
+    const own = question.answer.length + 1;
+    const last = batches.at(-1);
+    const maxNewTokens = Math.max(own, last?.maxNewTokens ?? own);
+    if (last && last.batch.length < batchSize && question.prompt.length + maxNewTokens <= room) {
+      last.batch.push(question);
+      last.maxNewTokens = maxNewTokens;
+    } else batches.push({ batch: [question], maxNewTokens: own });
+  }
+  return batches;
 }
 
 /** Returns the median of a non-empty list. */

@@ -63,6 +63,10 @@ describe("a table", () => {
   });
 });
 
+test("numbers are whole, with commas", () => {
+  expect(textTable(columns, [{ name: "a", count: 1234.56 }])[1]).toBe("a        1,235");
+});
+
 test.each([
   [0, "0 B"],
   [999, "999 B"],
