@@ -2,13 +2,16 @@ import { unknownOption } from "@lowrank/core/internal";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
-/** Throws the error that an option's value is not accepted. `must` describes the accepted values. */
+/**
+ * Throws an error that the value of option `key` is not accepted. `must` describes the accepted values in the message.
+ */
 export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
   throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
 }
 
 /**
- * Throws for an unknown option, an unsupported value, or a wrong type of one of the options that several methods share.
+ * Checks a configuration's options. Throws for an unknown option, for an option that is not supported unless it has the
+ * one accepted value, and for a wrong type of an option that several methods share.
  */
 export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   const { name } = config.constructor;
@@ -43,14 +46,14 @@ export function checkDropout(config: PeftConfig, key: string, value: number): vo
   if (!(Number.isFinite(value) && value >= 0 && value < 1)) refuse(config, key, value, "from 0 up to but excluding 1");
 }
 
-/** Throws unless the value is one of those allowed. */
+/** Throws unless the value is one of `allowed`. */
 export function checkOneOf(config: PeftConfig, key: string, value: unknown, allowed: readonly unknown[]): void {
   if (allowed.includes(value)) return;
   const words = allowed.map((one) => JSON.stringify(one));
   refuse(config, key, value, words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0]);
 }
 
-/** Throws unless each of these options is true or false. */
+/** Throws unless every value of `flags` is true or false. The keys are option names. */
 export function checkFlags(config: PeftConfig, flags: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(flags)) checkOneOf(config, key, value, [true, false]);
 }

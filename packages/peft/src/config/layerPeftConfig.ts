@@ -6,8 +6,8 @@ export interface LayerPeftOptions extends PeftOptions {
   /** Indices of the layers to adapt; default: all. Requires a list of `targetModules`. */
   layersToTransform?: readonly number[] | number | null;
   /**
-   * Name of the module list that contains the numbered layers ("layers", "h"). Needed only if the default rule does not
-   * find it.
+   * Name of the module list that contains the numbered layers ("layers", "h"). Default: PEFT's rule, by which 3 is the
+   * layer index in "model.layers.3.mlp". Needed only if this rule finds another number in a path.
    */
   layersPattern?: readonly string[] | string | null;
 }

@@ -52,8 +52,8 @@ export type ResolvedPromptConfig<C extends PromptLearningConfig = PromptLearning
 };
 
 /**
- * Fields, in snake_case, that adapter_config.json contains for every prompt method. (PEFT added `modules_to_save`
- * later.)
+ * Fields, in snake_case, that adapter_config.json contains for every prompt method. PEFT added `modules_to_save` later,
+ * so it is written only if it is set.
  */
 export const promptFields = [
   "task_type",

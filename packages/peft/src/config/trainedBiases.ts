@@ -2,8 +2,8 @@ import { refuse } from "./checks.ts";
 import type { PeftConfig } from "./peftConfig.ts";
 
 /**
- * The biases of the base model that also train: none, all, or the adapted layers'. The last is written as `vera_only`
- * or another name in `_only`; PEFT accepts any.
+ * Biases of the base model that are also trained: "none", "all", or, with any name that ends in "_only" (such as
+ * "vera_only"), the biases of the adapted layers.
  */
 export type TrainedBiases = "none" | "all" | `${string}_only`;
 
@@ -14,7 +14,7 @@ export function checkBias(config: PeftConfig & { bias: TrainedBiases }): void {
   refuse(config, "bias", bias, `"none", "all" or "${config.peftType.toLowerCase()}_only"`);
 }
 
-/** Converts the `bias` option ("none", "all", "vera_only") to the value that a method's `bias` function returns. */
+/** Returns which biases to train: "none", "all", or "layers" for a name that ends in "_only", such as "vera_only". */
 export function biasMode(bias: TrainedBiases): "none" | "all" | "layers" {
   return bias === "none" || bias === "all" ? bias : "layers";
 }

@@ -52,7 +52,7 @@ export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, 
  */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
-/** Options for opening a source. `subfolder` is the folder inside of it that contains the adapter. */
+/** Options for opening a source. `subfolder` is the folder within the source that contains the adapter. */
 export interface OpenSourceOptions extends OpenOptions {
   subfolder?: string;
 }
@@ -82,7 +82,10 @@ export async function openWeights(
   return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
 
-/** Keys for which an adapter's file and the adapter on the model disagree. */
+/**
+ * Keys at which an adapter's file does not match the adapter on the model: tensors that the file lacks, unexpected
+ * tensors, and tensors with another shape.
+ */
 export interface KeyMismatch {
   missing: string[];
   unexpected: string[];

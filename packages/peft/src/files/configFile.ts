@@ -9,7 +9,10 @@ import type { AnyMethod } from "../methods/shared/method.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 import { inFile } from "./inFile.ts";
 
-/** The PEFT version whose files are read and written. PEFT before 0.14 rejects a file with a version field. */
+/**
+ * The PEFT version whose file format is read and written. Some methods' files contain it as `peft_version`. PEFT before
+ * 0.14 rejects a file with this field.
+ */
 const peftVersion = "0.21.2";
 
 /** Fields of adapter_config.json that have no counterpart in a configuration object. */

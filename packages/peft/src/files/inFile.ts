@@ -16,7 +16,9 @@ export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promi
   }
 }
 
-/** Returns the error with the file's name in front. Subclasses of `Error` are returned unchanged. */
+/**
+ * Returns an error whose message starts with the file's name. Errors of a subclass of `Error` are returned unchanged.
+ */
 function named(label: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.constructor !== Error || error.message.includes(label)) return error;
   return new Error(`${label}: ${error.message}`, { cause: error });

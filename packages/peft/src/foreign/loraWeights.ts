@@ -20,7 +20,7 @@ export interface LoraWeightsOptions {
   label?: string;
 }
 
-/** Endings of the keys of A and B: in kohya's sd-scripts, and in loralib. */
+/** Endings of the keys of A and B: first in kohya's sd-scripts, then in loralib. */
 const endings = [
   { a: ".lora_down.weight", b: ".lora_up.weight" },
   { a: ".lora_A", b: ".lora_B" },

@@ -14,8 +14,9 @@ export class ActiveAdapter {
   readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
-   * Returns a module's output with the adapter in effect, computed by `run`. If rows of the batch have different
-   * adapters, calls `run` once for each adapter with its rows, or passes the whole batch to `runRows` if given.
+   * Returns a module's output with the active adapter, computed by `run`. An adapter for which `has` is false does not
+   * change the module. If rows of the batch use different adapters, calls `run` once for each adapter with its rows, or
+   * `runRows`, if given, once with the whole batch.
    */
   apply(
     has: (name: string) => boolean,

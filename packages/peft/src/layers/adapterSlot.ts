@@ -35,8 +35,8 @@ export function checkAdapterName(name: string): void {
 }
 
 /**
- * Stores a tensor or module in `owner` under PEFT's name for it. The adapter's name is inserted after the first part of
- * the key: "lora_A.weight" becomes `lora_A.default.weight`.
+ * Stores a tensor or module in `owner` under the name that it has in PEFT. The name is the key with the adapter's name
+ * inserted after the first part: "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
   const [first, ...others] = key.split(".");

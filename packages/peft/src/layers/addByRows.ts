@@ -10,9 +10,9 @@ function scaledBias({ lowRank }: LayerAdapter, like: Tensor): Tensor {
 }
 
 /**
- * Returns a function of a base layer's output y and input x, for batches whose rows use different adapters. It adds
- * each adapter's update to the adapter's rows. All adapters must be purely additive. One op computes the low-rank
- * products of all adapters; a row's result does not depend on other rows.
+ * Returns a function that adds the updates of several adapters to a base layer's output y, given the layer's input x.
+ * Each adapter changes only its own rows of the batch. The adapters must do nothing but add to the output. One op
+ * computes the low-rank products of all adapters, and a row's result does not depend on other rows.
  */
 export function addingByRows(
   groups: RowGroups,

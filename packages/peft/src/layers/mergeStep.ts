@@ -18,7 +18,7 @@ interface LiveAdapter {
   merged(): Replacement[];
 }
 
-/** The merge of all adapters into one base module. */
+/** A planned merge of one or more adapters into one base module. */
 export interface MergeStep {
   /** The module's path in the base model. */
   path: string;

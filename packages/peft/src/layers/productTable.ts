@@ -7,7 +7,10 @@ import type { LowRank } from "./tunerLayer.ts";
 /** Adds to a base layer's output y the updates for its input x. Each adapter changes only its rows of the batch. */
 type AddRows = (y: Tensor, x: Tensor) => Tensor;
 
-/** Kinds of adapters on a layer: not yet checked, adds only a low-rank product, does anything else. */
+/**
+ * Kinds of adapters on a layer. `unknown`: not checked yet. `product`: only adds a low-rank product to the layer's
+ * output. `other`: does more than that.
+ */
 const [unknown, product, other] = [0, 1, 2];
 
 /**
@@ -18,11 +21,13 @@ const [unknown, product, other] = [0, 1, 2];
 export class ProductTable {
   readonly #slots: AdapterIndices;
   readonly #table = new InputTable(lowRankRows);
-  /** The kind of the adapter with each index, and the scaling of its product. */
+  /** The kind of each adapter on this layer, by the adapter's index. */
   readonly #kinds: number[] = [];
+  /** The scaling of each adapter's product, by the adapter's index. */
   readonly #scalings: number[] = [];
-  /** Number of adapters known to add only a product, and their common scaling (NaN if their scalings differ). */
+  /** Number of adapters that are known to only add a product. */
   #products = 0;
+  /** The scaling that these adapters have in common; NaN if their scalings differ. */
   #scaling = 0;
 
   constructor(slots: AdapterIndices) {

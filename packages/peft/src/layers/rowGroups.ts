@@ -40,14 +40,15 @@ export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[]
 export class BatchRows {
   /** The adapter of each row; null for the base model. */
   readonly names: readonly (string | null)[];
-  /** The names of the distinct adapters in the batch, and their indices in `AdapterIndices`. */
+  /** The names of the distinct adapters in the batch, without the base model. */
   readonly adapters: readonly string[];
+  /** The indices of these adapters in `AdapterIndices`, in the order of `adapters`. */
   readonly slots: readonly number[];
   /** The row indices by adapter, including null for the base model. */
   readonly all: RowGroups;
   /** Cached results of `without`, keyed by the names of the adapters that a layer lacks. */
   readonly #without = new Map<string, RowGroups>();
-  /** The cached result of the last call of `scaled`. */
+  /** The object that the last call of `scaled` returned. */
   #scaled: LowRankRowsParams | null = null;
 
   constructor(names: readonly (string | null)[], slots: AdapterIndices) {
@@ -57,7 +58,10 @@ export class BatchRows {
     this.slots = this.adapters.map((name) => slots.of(name));
   }
 
-  /** Returns the parameters of the op that computes all low-rank products, if all adapters have this scaling. */
+  /**
+   * Returns the parameters of the op that computes the low-rank products of all adapters, each with the same `scaling`.
+   * A repeated call with this scaling returns the same object.
+   */
   scaled(scaling: number): LowRankRowsParams {
     if (!this.#scaled || (this.slots.length > 0 && this.#scaled.scalings[0] !== scaling)) {
       this.#scaled = { rows: rowsByAdapter(this.all), scalings: this.slots.map(() => scaling) };
@@ -95,8 +99,9 @@ export class BatchRows {
 }
 
 /**
- * Merges the groups for which `join` is true into one group with the key null (`joined`). `parts` contains the merged
- * groups, with row indices relative to the rows of the joined group.
+ * Merges the groups for which `join` is true into one group. `joined` contains the merged group under the key null, and
+ * the other groups unchanged. `parts` contains the groups before merging; their row indices are positions in the merged
+ * group.
  */
 export function joinGroups(
   groups: RowGroups,

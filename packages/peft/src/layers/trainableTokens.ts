@@ -12,8 +12,7 @@ export interface TokenRows {
   /** The new values of the n retrained rows, [n, dim]. */
   delta: Parameter;
   /**
-   * For each token id, the row of `delta` with its new embedding, or 0 for tokens that are not retrained: i32
-   * [vocabulary].
+   * For each token id, the row of `delta` with its new embedding; 0 if the token is not retrained. i32 [vocabulary].
    */
   position: Tensor;
   /** For each token id, 1 if its embedding is retrained, otherwise 0: u8 [vocabulary]. */
@@ -23,8 +22,8 @@ export interface TokenRows {
 }
 
 /**
- * An adapter's retrained rows, and the modules that use the table: this module and those tied to it. `owners` is empty
- * if another module saves the rows.
+ * The rows that an adapter retrains, and the modules to which they belong (`owners`): this module and the modules with
+ * the same table. `owners` is empty if another of these modules saves the rows.
  */
 interface AdapterRows {
   rows: TokenRows;
@@ -59,7 +58,9 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
   return rows;
 }
 
-/** Stands for PEFT's inner `token_adapter` layer, so that parameter names are the same as in PEFT. */
+/**
+ * Holds the original layer under the name of PEFT's inner `token_adapter` layer, so that parameter names equal PEFT's.
+ */
 class TokenAdapter extends Module {
   base_layer: UnaryModule;
 

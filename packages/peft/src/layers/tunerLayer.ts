@@ -43,8 +43,8 @@ export interface LayerAdapter {
   /** Tensors that are neither trained nor stored in the file. They are freed with the adapter. */
   readonly constants?: readonly Tensor[];
   /**
-   * Submodules ("lora_dropout") and further parameters, by name in the model. The parameters are not trained, or belong
-   * to several layers.
+   * Submodules (such as "lora_dropout") and further parameters, keyed by their names in the model. These parameters are
+   * either not trained, or trained and shared by several layers.
    */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /**
@@ -52,7 +52,10 @@ export interface LayerAdapter {
    * replaces the old weight when the adapter is added; this tensor is then freed.
    */
   readonly baseWeight?: Tensor;
-  /** Returns the layer's output with the adapter. `rest` are the arguments after the input. */
+  /**
+   * Returns the layer's output for input x, with the adapter applied. `rest` contains further arguments of
+   * `base.forward`.
+   */
   forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
   /**
    * Returns the update that `forward` adds to the base layer's output. Absent if the adapter does more than add. If
@@ -88,8 +91,9 @@ export class TunerLayer extends Module implements Wrapper {
   readonly #adapters = new Map<string, LayerAdapter>();
   /** The plan of the last batch with different adapters by row. Null after any change of the adapters. */
   #plan: RowPlan | null = null;
-  /** The adapters' low-rank products for such batches, and whether they were recorded in training mode. */
+  /** The low-rank products of the adapters on this layer, for batches with different adapters by row. */
   readonly #products: ProductTable;
+  /** True if the products were recorded in training mode, in which dropout may exclude them. */
   #productsTraining = false;
   /** While true, the base layer contains merged weights and adapters are skipped. */
   merged = false;

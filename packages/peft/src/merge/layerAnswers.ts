@@ -18,9 +18,9 @@ export interface LayerAnswers {
   terms: number;
   /** The outputs without adapters. */
   base: Tensor;
-  /** The outputs with each adapter, unmerged. */
+  /** For each adapter, the outputs with this adapter unmerged. */
   beside: readonly Tensor[];
-  /** The outputs with each adapter merged alone, in f32. */
+  /** For each adapter, the outputs with only this adapter merged, in f32. */
   alone: readonly Tensor[];
   /** The outputs with all adapters merged, in f32. */
   sum: Tensor;

@@ -41,9 +41,9 @@ export async function mergePermanently<M extends AdaptableModel>(
 }
 
 /**
- * Checks all merged values, calls `merge` to write them, and compares the model's outputs before and after. For a merge
- * in place, `merge` receives the values. A permanent merge (`forGood`) computes them again one layer at a time, so that
- * memory never holds two copies of all weights.
+ * Checks all merged values, calls `merge` to write them into the model, and compares the model's outputs before and
+ * after. If the merge can be undone (`forGood` is false), `merge` receives the checked values. A permanent merge
+ * computes the values again, one layer at a time, so that memory never holds two copies of all weights.
  */
 async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,

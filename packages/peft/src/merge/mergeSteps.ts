@@ -5,9 +5,9 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
 
 /**
- * Yields one merge step for each adapted module. With `all`, also for modules and token rows that are trained in full.
- * Throws before the first step if a method cannot merge, or if a weight is quantised and neither `dtype` nor
- * `requantize` is set.
+ * Yields one merge step for each module that a method adapts. If `all` is true, also yields steps for modules and token
+ * rows that are trained in full. Throws before the first step if a method cannot merge, or if a weight is quantised and
+ * neither `dtype` nor `requantize` is set.
  */
 export function* mergeSteps(
   tuner: Tuner<Module>,

@@ -31,8 +31,8 @@ export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtyp
 }
 
 /**
- * Returns the tensor that a merged value replaces, whose dtype the merged value gets. If the layer has no bias yet,
- * returns its weight.
+ * Returns the tensor whose dtype a merged value gets: the tensor that it replaces or, for a bias that the layer does
+ * not have yet, the layer's weight.
  */
 function replaced({ owners: [owner], key }: Replacement): Tensor {
   return valueAt({ owner, key }) ?? (owner as Linear).weight;

@@ -98,7 +98,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
 
 /**
  * Functions that load each method's code, keyed by `peft_type`. A web page downloads only the methods that it uses.
- * Command-line programs list recipes in this order.
+ * Command-line programs list the methods' presets in this order.
  */
 export const peftMethods: Readonly<Record<PeftType, Loader>> = {
   LORA: async () => (await import("./lora/lora.ts")).lora,

@@ -5,11 +5,12 @@ import type { Allocator, AnyMethod, SharedTensors } from "../methods/shared/meth
 import type { PromptTokens } from "../prompt/promptTokens.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 
-/**
- * Prefixes of the keys in adapter files: `filePrefix` for tensors of one layer, `sharedPrefix` for tensors that several
- * layers share. PEFT's prompt methods do not wrap the model, so their keys have `sharedPrefix`.
- */
+/** Prefix of the keys in adapter files for tensors of one layer. */
 export const filePrefix = "base_model.model.";
+/**
+ * Prefix of the keys in adapter files for tensors that several layers share, and for prompt methods, whose adapters
+ * have no wrapper in PEFT.
+ */
 export const sharedPrefix = "base_model.";
 
 /** Prefix of the keys of a prompt encoder's parameters. Adapter files do not contain these parameters. */
@@ -33,8 +34,8 @@ export interface Adapter {
   /** True if the adapter's tensors train while it is active. */
   trainable: boolean;
   /**
-   * Embeddings and output layers that the adapter does not train but whose tables its file contains, by file key. PEFT
-   * saves them if they are targeted.
+   * Embeddings and output layers whose tables the adapter's file contains although the adapter does not train them, by
+   * file key. PEFT saves such tables if the modules are targeted.
    */
   readonly tables: ReadonlyMap<string, Embedding | Linear>;
   /** Base model parameters (biases, embedding tables) that the adapter replaces while it is active, by file key. */

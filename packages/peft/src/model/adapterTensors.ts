@@ -80,9 +80,10 @@ export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter>
 }
 
 /**
- * Returns the biases that PEFT's file stores twice, by key. With `bias: "all"` and `modulesToSave`, PEFT saves every
- * key that ends in `bias`. The biases of saved modules then appear a second time under their in-memory names, next to
- * the base model's. Some of these keys contain `savedAs`, the adapter's name when the file was written.
+ * Returns the biases that PEFT's file contains a second time, by file key. With `bias: "all"`, PEFT saves every tensor
+ * whose key ends in `bias`. For a module in `modulesToSave`, these are the adapter's copy and the original bias under
+ * the names that they have in memory. `savedAs` is the adapter's name when the file was written; some of these names
+ * contain it.
  */
 export function repeatedBiases(
   { name, method, config }: Adapter,

@@ -20,8 +20,8 @@ export function checkBare(model: Module): void {
 }
 
 /**
- * Throws if a new adapter conflicts with an existing one: both change a module in different ways, such as with LoRA and
- * in full, or one changes a module inside of the other's.
+ * Throws if a new adapter conflicts with an existing one. A conflict means that both change the same module in
+ * different ways (such as with LoRA and in full), or that one changes a module that is part of the other's module.
  */
 export function checkPlan(plan: Plan, wrappers: Wrappers): void {
   const isLayer = (wrapper: Wrapper) => wrapper instanceof TunerLayer;

@@ -11,7 +11,7 @@ export interface Outputs {
 export interface OutputDifference {
   maxAbsDiff: number;
   meanAbsDiff: number;
-  /** True if the highest logit has the same index at every position. */
+  /** True if the highest logits of both outputs have the same index at every position. */
   greedyEqual: boolean;
 }
 

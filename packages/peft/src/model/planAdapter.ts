@@ -29,7 +29,7 @@ export interface NewAdapter {
   signal?: AbortSignal;
 }
 
-/** Everything that a new adapter consists of. It is created completely before the model is changed. */
+/** All parts of a new adapter. They are created before the model is changed. */
 export interface Plan {
   config: PeftConfig;
   report: TargetReport;

@@ -25,9 +25,9 @@ export interface PlannedTokens {
 type Indices = readonly number[];
 
 /**
- * Finds the modules in which token embeddings are retrained, as in PEFT. Modules tied to the input embedding share its
- * retrained rows, unless `wanted` names other tokens for them. A module that is named without the input embedding has
- * its own rows.
+ * Finds the modules in which token embeddings are retrained, as in PEFT. A module tied to the input embedding uses the
+ * input embedding's retrained rows, unless `wanted` gives the module other tokens. If `wanted` names a module but not
+ * the input embedding, the module has its own rows.
  */
 export function planTokens(
   model: Module,
@@ -57,7 +57,7 @@ export function planTokens(
   return planned;
 }
 
-/** Resolves `trainableTokenIndices` to modules. Returns each module's token ids to retrain. */
+/** Finds the modules that `trainableTokenIndices` names. Returns the token ids to retrain in each of them. */
 function askedModules(model: Module, wanted: Indices | Readonly<Record<string, Indices>>): Map<Module, Indices> {
   const asked = new Map<Module, Indices>();
   for (const [name, indices] of byName(model, wanted)) {

@@ -3,13 +3,13 @@ import type { Adapter } from "./adapter.ts";
 import { runBetween } from "./evaluating.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Adapters for which `checkActsByRow` has succeeded. Nothing that happens later can make them fail it. */
+/** Adapters that have passed `checkActsByRow`. An adapter that has passed it cannot fail it later. */
 const actsByRow = new WeakSet<Adapter>();
 
 /**
  * Runs `fn`, which may be async, on batches whose row i uses adapter `rows[i]`; null is the base model. The named
- * adapters are trainable during the call, unless they are for inference. Throws for adapters that change all rows of a
- * batch.
+ * adapters are trainable during the call, except adapters in inference mode. Throws for an adapter that cannot be
+ * limited to some rows of a batch.
  */
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
   tuner.checkWhole("name adapters for rows", { adding: true });

@@ -56,7 +56,7 @@ export class Tuner<M extends Module> extends Module {
    */
   #addingUntil: string | null = null;
 
-  /** Takes a model without adapters. Throws if it already has some. */
+  /** Wraps a model. Throws if the model already contains adapters. */
   constructor(model: M) {
     super();
     checkBare(model);
@@ -102,9 +102,9 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Throws if the model currently cannot be changed: it runs without wrappers, another change is in progress, or its
-   * rows have different adapters. `what` describes the change in the message. `rows` permits it while rows have
-   * adapters, `adding` while an adapter is being added.
+   * Throws if the model currently cannot be changed: it runs without wrappers, another change is in progress, or rows
+   * of its batch use different adapters. `what` describes the requested change in the message. `rows` permits the
+   * change while rows use different adapters; `adding` permits the change while an adapter is being added.
    */
   checkWhole(what: string, { rows = false, adding = false }: { rows?: boolean; adding?: boolean } = {}): void {
     const reason =
@@ -116,8 +116,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Adds a new, inactive adapter. Until the promise settles, the model can run but rejects other changes. If it throws,
-   * nothing has changed.
+   * Adds a new, inactive adapter. Until the promise settles, the model can run but rejects other changes. If the
+   * promise rejects, the model is unchanged.
    */
   async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
     const { name } = options;
@@ -134,8 +134,9 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Creates everything that a new adapter consists of, without adding it yet. Wrappers are removed and base values
-   * restored while it reads the model.
+   * Creates all parts of a new adapter without adding them to the model. While this method reads the model, wrappers
+   * are removed and base values restored. `until` is the end of the error message for changes that are attempted during
+   * that time.
    */
   async #plan(given: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
     const { name, config, generator = new Generator(0) } = given;
@@ -363,8 +364,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Also yields what no submodule holds: tensors that an adapter's layers share, and parameters that a swap or merge
-   * has replaced.
+   * Also yields tensors that no submodule holds: tensors that an adapter's layers share, and parameters that a swap or
+   * merge has replaced.
    */
   protected override *ownTensors(): Iterable<Tensor> {
     yield* super.ownTensors();

@@ -113,8 +113,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Returns true if the adapter cannot train together with others in a batch. AdaLoRA cannot, since it allocates ranks
-   * only while it is the active adapter.
+   * Returns true if the adapter cannot be trained in a batch whose rows use different adapters. This is the case for
+   * AdaLoRA, which allocates ranks only while it is the active adapter.
    */
   trainsAlone(adapterName: string): boolean {
     return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
@@ -146,7 +146,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     );
   }
 
-  /** Loads a saved adapter next to the others. `setAdapter` activates it. If it throws, nothing has changed. */
+  /** Loads a saved adapter next to the others. `setAdapter` activates it. If loading fails, the model is unchanged. */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
     checkOptions("loadAdapter", options, loadAdapterKeys);
     const [{ readAdapter }, { loadSaved }] = await Promise.all([
@@ -226,8 +226,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Runs `fn`, which may be async, on the original base model: without wrappers, trained biases and merged weights, so
-   * that outputs are bit-identical to the base model's. Calls can be nested; adapters return when the outermost call
-   * ends.
+   * that outputs are bit-identical to the base model's. Calls can be nested; adapters are in effect again when the
+   * outermost call ends.
    */
   disableAdapter<T>(fn: () => T): T {
     return this.base_model.bare(fn);
@@ -341,8 +341,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Writes the adapters' files, as `adapterFiles` returns them, to a folder: a path in Node, or `WritableFiles`. No
-   * file is left half-written. With `verify`, loads each adapter again, compares the model's outputs with it and with
-   * the adapter in memory, and returns the differences. Throws if rounding to `dtype` does not explain them.
+   * file is left half-written. With `verify`, loads each written adapter again and returns how much the model's outputs
+   * differ from its outputs with the adapter in memory. Throws if rounding to `dtype` does not explain a difference.
    */
   async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);

@@ -1,6 +1,6 @@
 import { type BackendOp, type MetaBackend, noGrad, scope, sizeOf, type TensorRef } from "@lowrank/core";
 
-/** Ops that move elements without arithmetic. */
+/** Ops that move elements without arithmetic. `countFlops` counts them as 0. */
 const moves = new Set(
   "cat split expand embedding gather scatterAdd indexSelect permute slice place flip to where copyInto cacheWrite pagedWrite oneHot triangle".split(
     " ",
@@ -11,7 +11,10 @@ type Refs = readonly TensorRef[];
 
 const lastOf = ({ shape }: TensorRef): number => shape[shape.length - 1];
 
-/** For each op that sums products, a function that counts its operations: two for each product. */
+/**
+ * For each op that sums products, a function that returns the op's number of floating-point operations: two for each
+ * product.
+ */
 const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: never) => number>> = {
   matmul: ([a], [out], { transposeA }: { transposeA?: boolean } = {}) =>
     2 * sizeOf(out.shape) * a.shape[a.shape.length - (transposeA ? 2 : 1)],

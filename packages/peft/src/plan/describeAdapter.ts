@@ -22,8 +22,9 @@ export interface AdapterDescription {
   readonly report: TargetReport;
   /** Name, dtype and shape of each tensor in the adapter's file. */
   readonly tensors: readonly SafetensorsSpec[];
-  /** Number of trainable elements, and number of elements in the base model. */
+  /** Number of trainable elements. */
   readonly trainable: number;
+  /** Number of elements in the base model. */
   readonly base: number;
   /** Size of the adapter's adapter_model.safetensors in bytes. */
   readonly fileBytes: number;
@@ -35,8 +36,8 @@ export interface AdapterDescription {
 /** Options of `describeAdapter`. */
 export interface DescribeAdapterOptions {
   /**
-   * The base model's dtype. Tensors that PEFT copies from the base model into the file have it too: fully trained
-   * modules, biases, tables, adaption prompts. Other tensors are f32. Default: "f32".
+   * The base model's dtype. Tensors that PEFT copies from the base model into the adapter file (fully trained modules,
+   * biases, tables, adaption prompts) have this dtype too. Other tensors are f32. Default: "f32".
    */
   dtype?: FloatDType;
 }

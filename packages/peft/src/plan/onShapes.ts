@@ -38,7 +38,7 @@ export interface ShapesOptions<A> {
 /** A model without data, with an adapter if requested. `run` runs code on the model's backend. */
 export interface OnShapes<A, M extends AdaptableModel> {
   readonly base: M;
-  /** Size of the base model's parameters: of quantised and of other ones. */
+  /** Elements and bytes of the base model's parameters: `quantized` for quantised ones, `rest` for all others. */
   readonly weights: { readonly quantized: Part; readonly rest: Part };
   readonly adapted: A extends PeftConfig ? PeftModel<M> : null;
   run<T>(fn: (backend: MetaBackend) => T): T;

@@ -162,8 +162,8 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
 }
 
 /**
- * Returns the peak of an optimiser step without the optimiser's state: gradients, tensors that the backward pass left,
- * and temporary tensors of the step.
+ * Returns the peak memory of an optimiser step. It counts the gradients, the tensors that remain after the backward
+ * pass, and the step's temporary tensors, but not the optimiser's state.
  */
 function stepPeak(before: Traced, { peak, held }: Traced, gradients: number): Peak {
   const bytes = before.held + peak.bytes - held;
@@ -179,15 +179,18 @@ function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
   return constants.reduce((sum, { storage }) => sum + (storage.buffer as MetaBuffer).planned, 0);
 }
 
-/** Returns a note if trained parameters or gradients are planned in other dtypes than Lowrank uses. */
+/**
+ * Returns a note if the planned dtype of trained parameters or of gradients is not the dtype in which Lowrank trains
+ * (`here`).
+ */
 function dtypeNotes({ trained, gradients, here }: Record<"trained" | "gradients" | "here", FloatDType>): string[] {
   if (trained === here && gradients === here) return [];
   return [`reckoned with ${trained} for what trains, ${gradients} for its gradients; Lowrank itself trains in ${here}`];
 }
 
 /**
- * Returns the batch size and the sequence length of a run. Throws if they are invalid. Virtual tokens reduce the
- * default sequence length.
+ * Returns the batch size and the sequence length of a run. Throws if they are invalid. The default sequence length
+ * leaves space for virtual tokens in the model's context.
  */
 function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOptions): RunSizes {
   const virtual = virtualTokens?.count ?? 0;

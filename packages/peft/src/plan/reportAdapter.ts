@@ -159,7 +159,10 @@ function isMergeable(peft: PeftModel): boolean {
   return prompt === null && layers.every((layer) => layer.get("default")?.merge !== undefined);
 }
 
-/** Counts the elements in an adapter's file that are used in addition to the base model's, not instead of them. */
+/**
+ * Returns the number of elements in an adapter's file that are used in addition to the base model's parameters.
+ * Elements that replace base parameters do not count.
+ */
 function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);
   return [...peft.adapterTensors()].reduce((sum, [key, { size }]) => sum + (instead.has(key) ? 0 : size), 0);

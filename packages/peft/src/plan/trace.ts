@@ -49,7 +49,10 @@ export class Trace {
   read(): Traced {
     const events = this.#backend.events.slice(this.#start);
     const own = new Set(events.flatMap(({ buffer, freed }) => (freed ? [] : [buffer])));
-    /** Returns by how many bytes an event changes the memory in use. `of` gives a buffer's size. */
+    /**
+     * Returns the change of the memory in use by an event: positive for an allocation, negative if a buffer is freed.
+     * `of` returns the bytes to count for a buffer.
+     */
     const change = ({ buffer, freed }: MetaEvent, of: (buffer: MetaBuffer) => number): number =>
       own.has(buffer) ? (freed ? -of(buffer) : of(buffer)) : 0;
     const gradientOf = (buffer: MetaBuffer) => this.#gradients.get(buffer) ?? 0;

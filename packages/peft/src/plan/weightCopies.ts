@@ -2,8 +2,8 @@ import { type MatmulPrecision, type MetaBackend, sizeOf, type TensorRef } from "
 import { productPrecision } from "@lowrank/core/internal";
 
 /**
- * The WebAssembly backend uses quantised copies only if x has at least `leastRows` rows and both sides of the weight
- * are at least `leastSide` long.
+ * Minimum sizes for which the WebAssembly backend uses quantised copies of a weight: x must have at least `leastRows`
+ * rows, and both dimensions of the weight must be at least `leastSide`.
  */
 const [leastRows, leastSide] = [8, 128];
 
@@ -13,7 +13,10 @@ const [leastRows, leastSide] = [8, 128];
  */
 const byteBlock = 32;
 
-/** Bytes per weight element of the two kinds of copies, including scales: 14-bit codes and 7-bit codes. */
+/**
+ * Bytes per weight element of a quantised copy, including its scales: `shortBytes` with 14-bit codes, `byteBytes` with
+ * 7-bit codes.
+ */
 const [shortBytes, byteBytes] = [2, 1.25];
 
 /** A product of x and a weight: the number of rows of x, their length, and the precision. */
@@ -24,7 +27,7 @@ interface WeightProduct {
   readonly precision: MatmulPrecision;
 }
 
-/** For each op that multiplies by a frozen weight, a function that returns x and the weight from its inputs. */
+/** For each op that multiplies by a frozen weight, a function that selects x and the weight from the op's inputs. */
 const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readonly [x: TensorRef, w: TensorRef]>> = {
   matmul: ([a, b]) => [a, b],
   loraLinear: ([x, w]) => [x, w],
@@ -38,7 +41,9 @@ const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readon
 export class WeightCopies {
   readonly #bytes = new Map<object, Map<string, number>>();
 
-  /** Runs `fn` and records the copies that the backend would create for its products. */
+  /**
+   * Runs `fn` and records the weight copies that the WebAssembly backend would create for the matrix products in `fn`.
+   */
   during<T>(backend: MetaBackend, fn: () => T): T {
     const { run } = backend;
     backend.run = (op, inputs, outputs, params) => {

@@ -13,7 +13,10 @@ import {
 } from "@lowrank/core";
 import { Dropout, Module, Parameter } from "@lowrank/nn";
 
-/** The weights of one layer of an LSTM for one direction. Their names in PyTorch end in "l0" or "l0_reverse". */
+/**
+ * The weights of one layer of an LSTM for one direction. For layer 0, PyTorch's names of them end in "l0" or
+ * "l0_reverse".
+ */
 interface Direction {
   inputs: Parameter;
   states: Parameter;
@@ -25,7 +28,7 @@ interface Direction {
 export class Lstm extends Module {
   readonly hiddenSize: number;
   readonly #layers: { forwards: Direction; backwards: Direction }[] = [];
-  /** The dropout between layers. */
+  /** The dropout between the LSTM's layers. */
   between: Dropout;
 
   constructor(

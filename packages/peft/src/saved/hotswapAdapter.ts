@@ -11,8 +11,8 @@ import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
 /**
- * Configuration fields that may always differ in a hot swap: names of base model and task, and the selection of
- * modules, which is checked by the keys in the file.
+ * Configuration fields that may always differ in a hot swap: the names of base model and task, and the options that
+ * select modules. The keys in the file are checked instead of these options.
  */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
@@ -85,8 +85,8 @@ function checkKeys(name: string, wrong: readonly string[]): void {
 }
 
 /**
- * Throws if the adapter's initialisation changed the base weights, since it then fits only these weights. `which` names
- * the adapter in the message.
+ * Throws if the adapter's initialisation changed the base weights, since the adapter then fits no other base weights.
+ * `which` names the adapter in the message.
  */
 function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: PeftConfig): void {
   const start = method.startsFromWeights?.(config) ?? null;

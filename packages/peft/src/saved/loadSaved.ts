@@ -60,8 +60,8 @@ export async function loadSaved(
 }
 
 /**
- * Returns a function that gives the dtype in memory of the tensor with a file key. Throws if the file's half-precision
- * tensors cannot be kept, since the adapter will be trained or the method computes only in f32.
+ * Returns a function that maps a file key to the dtype that its tensor gets in memory. Throws if the file's
+ * half-precision tensors cannot be kept, since the adapter will be trained or the method computes only in f32.
  */
 function dtypesKept(
   { label, method, config, weights }: SavedAdapter,

@@ -10,13 +10,14 @@ export interface LoadAdapterOptions {
   /** True if the adapter will be trained further. Default: false. */
   isTrainable?: boolean;
   /**
-   * True: throws if the file lacks keys or has unexpected ones. False: warns, and loads the tensors that match. Other
-   * shapes always throw. Default: true.
+   * True: throws if the file lacks keys or has unexpected ones. False: warns, and loads the tensors that match. A
+   * tensor with another shape throws in both cases. Default: true.
    */
   strict?: boolean;
   /**
-   * True: converts f16 and bf16 tensors to f32, which training requires. False: A and B keep the file's dtype and half
-   * the memory; cannot be combined with `isTrainable`, and throws for methods that compute only in f32. Default: true.
+   * True: converts f16 and bf16 tensors to f32, which training requires. False: A and B keep the dtype of the file,
+   * which halves their memory. False cannot be combined with `isTrainable`, and throws for methods that compute only in
+   * f32. Default: true.
    */
   autocastAdapterDtype?: boolean;
   /** The folder, relative to the source, that contains the adapter. Default: the source itself. */
@@ -49,8 +50,9 @@ export interface AdapterFilesOptions {
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * The adapter before training, for an initialisation that changed the base weights (PiSSA, OLoRA). The adapter is
-   * then saved as plain LoRA of twice the rank that fits the original base weights. Only possible for a single adapter.
+   * The adapter before training, for an initialisation that changed the base weights (PiSSA, OLoRA). If given, the
+   * adapter is saved as a plain LoRA of twice the rank, which fits the original base weights. Only possible for a
+   * single adapter.
    */
   pathInitialModelForWeightConversion?: AdapterSource;
 }

@@ -16,7 +16,7 @@ import type { AdapterFilesOptions } from "./savedOptions.ts";
 
 /**
  * Difference between the model's outputs with an adapter in memory and with the same adapter loaded from its saved
- * files. The cause is rounding to `dtype`; 0 without rounding.
+ * files. Rounding to `dtype` causes it; without rounding it is 0.
  */
 export interface SavedReport extends OutputDifference {
   adapter: string;

@@ -11,7 +11,7 @@ interface GroupSettings {
 
 /** Options of `createLoraPlusOptimizer`, in addition to the options of the optimiser class. */
 export interface LoraPlusOptions {
-  /** Learning rate of A, and of all parameters that the other options do not concern. */
+  /** Learning rate of A, and of all parameters for which no other option sets the rate. */
   lr: number;
   /** Learning rate of B, biases and other vectors, as a multiple of `lr`. At least 1. */
   loraplusLrRatio: number;

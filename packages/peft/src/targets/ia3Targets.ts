@@ -1,8 +1,8 @@
 import { names } from "./pattern.ts";
 
 /**
- * The modules that (IA)³ scales by default, by `model_type`: first names of modules whose output is scaled, then of
- * modules whose input is scaled.
+ * The modules that (IA)³ scales by default, by `model_type`. `outputs` names modules whose output is scaled, `inputs`
+ * names modules whose input is scaled.
  */
 const ia3Pairs: Readonly<Record<string, readonly [outputs: string, inputs: string]>> = {
   t5: ["k v", "wo"],

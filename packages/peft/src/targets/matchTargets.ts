@@ -63,8 +63,9 @@ interface TargetedMethod {
 }
 
 /**
- * Returns the default targets for a method on a model: the method's for this `model_type` or, if it has none, the
- * model's own for the method's main kind of layer. Undefined if both are missing.
+ * Returns the default targets for a method on a model: the targets that the method defines for the model's `model_type`
+ * or, if it defines none, the targets that the model defines for the method's main kind of layer. Undefined if both are
+ * missing.
  */
 export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
   const type = modelType(model);
@@ -106,8 +107,9 @@ function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
 }
 
 /**
- * Returns the layer number in a module path by PEFT's rule, or null. It is the number after one of the names in
- * `layersPattern`; by default, the first number after a name that is not at the beginning.
+ * Returns the layer number in a module path, or null if there is none. By PEFT's rule, it is the number after one of
+ * the names in `layersPattern`. Without `layersPattern`, it is the first number after a name that is not at the
+ * beginning of the path.
  */
 function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);

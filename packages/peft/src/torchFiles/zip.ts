@@ -146,8 +146,8 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
 }
 
 /**
- * Replaces 32-bit sizes and offsets that are all ones by the 64-bit values in the extra field, which are in the same
- * order. Returns false if the extra field is truncated.
+ * Reads 64-bit sizes and the 64-bit offset of an entry from its extra field. They replace those 32-bit fields whose
+ * bits are all ones, and have the same order. Returns false if the extra field is truncated.
  */
 function widen(entry: ZipEntry, extra: DataView): boolean {
   for (let at = 0; at + 4 <= extra.byteLength; ) {

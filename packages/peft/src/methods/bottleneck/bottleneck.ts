@@ -44,8 +44,9 @@ const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tens
 };
 
 /**
- * Places in a block for adapters: the end of the module path, and its name in AdapterHub's files. In BERT these modules
- * contain the residual addition itself.
+ * Modules of a transformer block that can get an adapter. `end` is the end of the module's path, `inFiles` its name in
+ * AdapterHub's files. `attention` is true after attention and false after the feed-forward layers. The last two are
+ * BERT's.
  */
 const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
   { end: ".attention_residual", inFiles: ".attention_adapters", attention: true },
@@ -61,7 +62,10 @@ function layerNumber(path: string): string {
   return /\.(\d+)\./.exec(path)?.[1] ?? "0";
 }
 
-/** Returns the paths of the modules that add a residual and get an adapter. Throws if the model has none. */
+/**
+ * Returns the paths of the modules that add a residual and that the configuration selects for an adapter. Throws if
+ * there are none.
+ */
 function residuals(config: BnConfig, model: Module): string[] {
   const { mhAdapter, outputAdapter, leaveOut } = config;
   const found = Array.from(model.namedModules(), ([path]) => path).filter((path) => placeOf(path) !== undefined);

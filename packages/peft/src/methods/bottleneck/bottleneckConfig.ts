@@ -15,11 +15,11 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   reductionFactor?: number | Readonly<Record<string, number>>;
   nonLinearity?: (typeof nonLinearities)[number];
   /**
-   * True if the adapter's input already includes the residual, normalised if the block has a norm there. Default:
-   * false.
+   * True: the adapter's input is the sum of the sub-layer's output and the residual, normalised if the block has a norm
+   * there. False: the adapter's input is the sub-layer's output. Default: false.
    */
   originalLnBefore?: boolean;
-  /** Adds the residual and applies the block's norm after the adapter. Default: true. */
+  /** Adds the block's residual after the adapter and then applies the block's norm, if it has one. Default: true. */
   originalLnAfter?: boolean;
   /** Applies an additional, trained norm after the adapter. Default: false. */
   lnAfter?: boolean;
@@ -29,8 +29,8 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    */
   initWeights?: "bert" | "mam_adapter" | "houlsby";
   /**
-   * True: the adapter reads the sub-layer's input and its output is added to the sub-layer's. False: it runs after the
-   * sub-layer. Default: false.
+   * True: the adapter reads the sub-layer's input, and its result is added to the sub-layer's output. False: the
+   * adapter reads the sub-layer's output. Default: false.
    */
   isParallel?: boolean;
   /**
@@ -44,11 +44,15 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    */
   useGating?: boolean;
   /**
-   * The tensor added to the adapter's output. True: the sub-layer's output. With `originalLnBefore`, false: this output
-   * plus the residual, normalised; "post_add": the same without the norm. Default: true.
+   * The tensor to which the adapter's output is added. True: the sub-layer's output. False: the adapter's input.
+   * "post_add": the sum of the sub-layer's output and the residual, before the norm. False and "post_add" have an
+   * effect only with `originalLnBefore`. Default: true.
    */
   residualBeforeLn?: boolean | "post_add";
-  /** Adds that tensor before the norm of `lnAfter` instead of after it. Default: false. */
+  /**
+   * Determines where the norm of `lnAfter` is applied. True: to the sum of the adapter's output and the tensor that
+   * `residualBeforeLn` selects. False: to the adapter's output, before the addition. Default: false.
+   */
   adapterResidualBeforeLn?: boolean;
   /** Indices of the layers that get no adapter, from 0. */
   leaveOut?: readonly number[];
@@ -56,9 +60,11 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   dropout?: number;
   /** The adapter's name in its files. Default: "default". */
   name?: string;
-  /** Properties of the base model that AdapterHub's files contain. They are taken from the model. */
+  /** The base model's `model_type`. It is read from the model and written to AdapterHub's files. */
   modelType?: string | null;
+  /** The name of the base model's class. It is read from the model and written to AdapterHub's files. */
   modelClass?: string | null;
+  /** The base model's hidden size. It is read from the model and written to AdapterHub's files. */
   hiddenSize?: number | null;
 }
 

@@ -6,7 +6,7 @@ import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
 /** The version of the `adapters` library whose files are read and written. Written into adapter_config.json. */
 const version = "adapters.1.3.0";
 
-/** Fields next to the "config" object in AdapterHub's file, mapped to PEFT's names. */
+/** Fields of AdapterHub's adapter_config.json outside of its "config" object, each with its name in PEFT. */
 const outer: Readonly<Record<string, string>> = {
   name: "name",
   model_type: "model_type",
@@ -20,7 +20,7 @@ const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target
 
 /**
  * Converts AdapterHub's adapter_config.json to one flat object with PEFT's names. Returns null for a PEFT file. Throws
- * for methods other than bottleneck adapters; PEFT has its own files for those.
+ * for AdapterHub methods other than bottleneck adapters, which Lowrank reads only from PEFT's files.
  */
 function readConfig(json: unknown, label: string): Record<string, unknown> | null {
   const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;

@@ -92,8 +92,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Returns the configuration with the new ranks, and the initial values of A by key. Layers with rank 0 get no
-   * adapter.
+   * Returns the configuration with the new ranks, and the initial values of A by key. `targets` are the paths of the
+   * adapter's layers. A layer with rank 0 gets no adapter.
    */
   async result(targets: readonly string[]): Promise<{ config: LoraConfig; values: Map<string, Float32Array> }> {
     const ranks = this.#shareOut();

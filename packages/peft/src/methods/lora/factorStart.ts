@@ -7,9 +7,9 @@ import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ). Like
- * PEFT, repeats it when such an adapter is loaded. Returns undefined for other initialisations, and when loading a
- * LoftQ adapter onto a base that is already 4-bit.
+ * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ). As in
+ * PEFT, they are computed again when such an adapter is loaded. Returns undefined for other initialisations, and if a
+ * LoftQ adapter is loaded onto a base weight that is already 4-bit.
  */
 export async function factorStart(
   context: LayerContext<LoraConfig>,

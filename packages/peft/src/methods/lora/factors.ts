@@ -32,7 +32,7 @@ export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
 
 /**
  * Returns factors whose product is the best rank-r approximation of an f32 matrix, divided by `divisor`. The singular
- * values are split evenly: each factor contains their square roots. The caller frees both.
+ * values are split evenly: each factor contains their square roots. The caller frees both factors.
  */
 export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
@@ -48,7 +48,8 @@ export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> 
 }
 
 /**
- * Approximates `svdFactors` by `turns` subspace iterations, which is faster for large weights. The caller frees both.
+ * Approximates the result of `svdFactors` by `turns` subspace iterations, which is faster for large weights. The caller
+ * frees both factors.
  */
 export async function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Promise<Factors> {
   const [rows, columns] = w.shape;
@@ -72,7 +73,7 @@ export async function subspaceFactors(w: Tensor, r: number, divisor: number, tur
 
 /**
  * Returns the first r columns of Q as B and the first r rows of R as A, from the QR decomposition of an f32 matrix. The
- * caller frees both.
+ * caller frees both factors.
  */
 export function qrFactors(w: Tensor, r: number): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
@@ -84,8 +85,8 @@ export function qrFactors(w: Tensor, r: number): Promise<Factors> {
 type Numbers = { a: Float32Array; b: Float32Array };
 
 /**
- * Reads a matrix and calls a function that computes the factors from its values. On a backend without data, returns
- * zeros.
+ * Reads a matrix into host memory and calls `factor`, which computes A and B from its values. On a backend without data
+ * (`meta`), A and B are zeros.
  */
 async function factorsOf(
   w: Tensor,

@@ -68,9 +68,15 @@ export interface LoraOptions extends LayerPeftOptions {
   loraAlpha?: number;
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or "lora_only" for the biases of adapted layers.
+   * Default: "none".
+   */
   bias?: "none" | "all" | "lora_only";
   /**
    * Scales by alpha / √r instead of alpha / r (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default: false.
@@ -86,9 +92,12 @@ export interface LoraOptions extends LayerPeftOptions {
    * ignored, alphas adjusted.
    */
   evaConfig?: Partial<EvaConfig> | null;
-  /** Ranks of modules that differ from `r`. Keys match the end of a module path and may be regular expressions. */
+  /**
+   * Ranks for modules that need another rank than `r`. A key is the end of a module path, or a regular expression for
+   * it.
+   */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
+  /** Alphas for modules that need another alpha than `loraAlpha`, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
   /** True if B also has a trained bias. Default: false. */
   loraBias?: boolean;

@@ -5,7 +5,10 @@ import { loraScaling } from "./loraScaling.ts";
 /** Start of LoRA's tensor names in a file key. The text before it is the layer's path. */
 const mark = ".lora_";
 
-/** Differences that two LoRA adapters may have in a hot swap: also their ranks and scalings. */
+/**
+ * Differences that are allowed between two LoRA adapters in a hot swap: ranks, scalings and initialisations, in
+ * addition to the fields that may differ for every method.
+ */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],

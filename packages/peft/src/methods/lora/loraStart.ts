@@ -17,7 +17,7 @@ export interface LinearStart {
   weight?: Tensor;
 }
 
-/** Values of `initLoraWeights` whose factors are random and which do not change the base weight. */
+/** Values of `initLoraWeights`, in addition to true and false, that leave the base weight unchanged. */
 const drawnStarts: ReadonlySet<string> = new Set(["gaussian", "orthogonal", "eva"]);
 
 /** Returns the initialisers of LoRA's tensors on a linear layer for the configured `initLoraWeights`. */
@@ -44,8 +44,8 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
 }
 
 /**
- * Computes A, B and the new base weight for an initialisation that changes the base weight (such as PiSSA). Undefined
- * for other initialisations, and when loading a LoftQ adapter onto a base that is already 4-bit.
+ * Computes A, B and the new base weight for an initialisation that changes the base weight (such as PiSSA). Returns
+ * undefined for other initialisations, and if a LoftQ adapter is loaded onto a base weight that is already 4-bit.
  */
 async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
   const { factorStart } = await import("./factorStart.ts");

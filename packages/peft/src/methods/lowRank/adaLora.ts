@@ -34,7 +34,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
 import { RankAllocator } from "./rankAllocator.ts";
 
-/** PEFT adds this constant to the rank before dividing by the rank. */
+/** Constant that is added to the rank before a division by the rank, as in PEFT. */
 const small = 1e-5;
 
 /** AdaLoRA on a linear layer: A [r, in], singular values E [r, 1], B [out, r]. */
@@ -99,7 +99,10 @@ class AdaLoraLayer implements LayerAdapter {
   }
 }
 
-/** Returns the number of ranks that `rankPattern` keeps for the layer at `path`; `initR` if it has no entry. */
+/**
+ * Returns the number of ranks that `rankPattern` keeps for the layer at `path`. If it has no entry for the layer,
+ * returns `initR`.
+ */
 function rankOf({ rankPattern, initR }: AdaLoraConfig, path: string): number {
   return rankPattern?.[`${path}.lora_E`]?.filter((stays) => stays).length ?? initR;
 }

@@ -41,9 +41,15 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   loraAlpha?: number;
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or "lora_only" for the biases of adapted layers.
+   * Default: "none".
+   */
   bias?: "none" | "all" | "lora_only";
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initLoraWeights?: boolean;

@@ -20,11 +20,17 @@ export interface DeloraOptions extends LayerPeftOptions {
   moduleDropout?: number;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Ranks of modules that differ from `r`. Keys match the end of a module path and may be regular expressions. */
+  /**
+   * Ranks for modules that need another rank than `r`. A key is the end of a module path, or a regular expression for
+   * it.
+   */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Values of λ that differ from `deloraLambda`, with keys as in `rankPattern`. */
+  /** Values of λ for modules that need another λ than `deloraLambda`, with keys as in `rankPattern`. */
   lambdaPattern?: Readonly<Record<string, number>>;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

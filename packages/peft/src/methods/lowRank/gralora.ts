@@ -19,9 +19,9 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
 
 /**
- * GraLoRA on a linear layer: a LoRA of rank r / k for each of the weight's k x k blocks. A is [k, in / k, r], with one
- * factor for each block of inputs; the j-th of k parts of its r outputs goes to the j-th block of outputs. B is [k, r,
- * out / k]. `hybridR` adds an ordinary LoRA for the whole weight.
+ * GraLoRA on a linear layer: a LoRA of rank r / k for each of the k x k blocks of the weight. A [k, in / k, r] has one
+ * factor for each block of inputs. The r outputs of a factor are split into k parts, and part j contributes to the j-th
+ * block of outputs. B is [k, r, out / k]. If `hybridR` is above 0, an ordinary LoRA for the whole weight is added.
  */
 class GraloraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;

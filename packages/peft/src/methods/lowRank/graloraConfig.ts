@@ -23,11 +23,17 @@ export interface GraloraOptions extends LayerPeftOptions {
   graloraDropout?: number;
   /** Number k of blocks into which the inputs, and also the outputs, are split. Default: 2. */
   graloraK?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

@@ -14,11 +14,15 @@ export interface MissOptions extends LayerPeftOptions {
    */
   miniR?: number;
   /**
-   * Variant and initialisation. True: MiSS from zeros. False: MiSS from random values. "bat": the variant whose update
-   * depends on the base weight, from zeros. "mini": the variant whose outputs share values, from zeros. Default: true.
+   * Variant and initialisation. True: MiSS, initialised with zeros. False: MiSS, initialised with random values. "bat":
+   * the variant whose update depends on the base weight, initialised with zeros. "mini": the variant in which outputs
+   * share trained values, initialised with zeros. Default: true.
    */
   initWeights?: boolean | "bat" | "mini";
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

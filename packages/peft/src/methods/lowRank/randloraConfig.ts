@@ -35,13 +35,19 @@ export interface RandLoraOptions extends LayerPeftOptions {
   verySparse?: boolean;
   /** Dropout on the input of the bases during training. Default: 0. */
   randloraDropout?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
   /** Alpha in the scaling alpha / r. Default: 640. */
   randloraAlpha?: number;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

@@ -27,7 +27,7 @@ class LoHaLayer implements LayerAdapter {
   readonly modules: Readonly<Record<string, Module>>;
   readonly #dropout: LycorisDropout;
   readonly #scaling: number;
-  /** True if multiplying by two factors of rank r² is cheaper than multiplying by the full update matrix. */
+  /** True if two products with factors of rank r² cost less than one product with the full update matrix. */
   readonly #factored: boolean;
 
   constructor(context: LayerContext<LoHaConfig>) {

@@ -8,8 +8,8 @@ export interface LoKrOptions extends LycorisOptions {
   /** Divides the outputs that rank dropout keeps by the fraction of kept outputs. Default: false. */
   rankDropoutScale?: boolean;
   /**
-   * True if the first (smaller) matrix of the Kronecker product is also a rank-r product, if that has fewer parameters.
-   * Default: false.
+   * True: the first (smaller) matrix of the Kronecker product is also trained as a product of rank r, if this takes
+   * fewer parameters. False: the first matrix is trained in full. Default: false.
    */
   decomposeBoth?: boolean;
   /**

@@ -15,15 +15,18 @@ export function lycorisRank(config: Shared, path: string): { r: number; scaling:
 }
 
 /**
- * Returns initialisers: `zero`, and `usual`, PyTorch's default for a matrix, uniform with bound 1 / √columns. If values
- * will be read from a file, both give zeros.
+ * Returns two initialisers: `zero`, and `usual`, PyTorch's default for a matrix (uniform with bound 1 / √columns). If
+ * the values will be read from a file, both create zeros.
  */
 export function lycorisDraws(context: LayerContext<PeftConfig>): { zero: Draw; usual: Draw } {
   const { zero, uniform } = draws(context);
   return { zero, usual: context.loading ? zero : (shape) => uniform(1 / Math.sqrt(shape[1]))(shape) };
 }
 
-/** LoHa's and LoKr's dropout during training. Drops single outputs of the update, or skips a layer's whole adapter. */
+/**
+ * LoHa's and LoKr's dropout during training. `mask` drops single outputs of the update; `skips` drops a layer's whole
+ * adapter.
+ */
 export class LycorisDropout extends Module {
   readonly generator: Generator;
   readonly #rank: number;

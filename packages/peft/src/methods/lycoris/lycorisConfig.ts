@@ -12,9 +12,12 @@ export interface LycorisOptions extends LayerPeftOptions {
   rankDropout?: number;
   /** Probability of skipping the whole adapter of a layer during training. Default: 0. */
   moduleDropout?: number;
-  /** Ranks of modules that differ from `r`. Keys match the end of a module path and may be regular expressions. */
+  /**
+   * Ranks for modules that need another rank than `r`. A key is the end of a module path, or a regular expression for
+   * it.
+   */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Alphas of modules that differ from the default alpha, with keys as in `rankPattern`. */
+  /** Alphas for modules that need another alpha than `alpha`, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
 }
 

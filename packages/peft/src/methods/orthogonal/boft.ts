@@ -36,8 +36,9 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
 }
 
 /**
- * Returns the butterfly permutation of a rotation: the source index of each feature. At `level`, each run of 2^level
- * blocks is split into half blocks, and the half blocks at even positions come first.
+ * Returns the butterfly permutation of rotation `level`: for each feature, the index of the feature that takes its
+ * position. The permutation acts within groups of 2^level consecutive blocks: the half blocks at even positions come
+ * first, then those at odd positions.
  */
 function butterfly(features: number, blockSize: number, level: number): Int32Array {
   const half = blockSize / 2;

@@ -16,9 +16,15 @@ export interface BOFTOptions extends LayerPeftOptions {
   boftNButterflyFactor?: number;
   /** Fraction of blocks, of one random rotation, that each training step replaces by the identity. Default: 0. */
   boftDropout?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;

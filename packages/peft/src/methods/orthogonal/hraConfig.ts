@@ -16,7 +16,10 @@ export interface HRAOptions extends LayerPeftOptions {
    * true.
    */
   initWeights?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

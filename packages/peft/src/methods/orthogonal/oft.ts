@@ -65,8 +65,8 @@ class OftLayer implements LayerAdapter {
   }
 
   /**
-   * Scales blocks that are further from the identity than constrained OFT allows back to the limit. Changes the weight
-   * in place.
+   * Limits each block's distance from the identity (constrained OFT): a block beyond the limit is scaled back to it.
+   * Changes the trained weight in place.
    */
   #constrain(): void {
     const weight = this.#weight.detach();

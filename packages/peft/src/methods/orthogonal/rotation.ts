@@ -54,8 +54,8 @@ export function cayley(skew: Tensor): Tensor {
 }
 
 /**
- * Approximates Cayley's transform of -S by the Neumann series I + 2 S + 2 S² + ... + S^k, whose last term has no factor
- * 2, as in PEFT. k is `terms` - 1, but 3 for three terms.
+ * Approximates Cayley's transform of -S by the Neumann series I + 2 S + 2 S² + ... + S^k. As in PEFT, the last term has
+ * no factor 2, and k is `terms` - 1, except that 3 terms also give k = 3.
  */
 export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   const [n, size] = skew.shape;

@@ -17,7 +17,7 @@ export interface PromptTuningOptions extends PromptLearningOptions {
   /** The initial text for "TEXT". Its tokens are repeated or cut to the number of virtual tokens. */
   promptTuningInitText?: string | null;
   /**
-   * Name of the tokenizer for the initial text, from which PEFT loads it. Lowrank does not load it: pass the tokenizer
+   * Name or path from which PEFT loads the tokenizer for the initial text. Lowrank does not load it: pass the tokenizer
    * to `getPeftModel`.
    */
   tokenizerNameOrPath?: string | null;

@@ -1,21 +1,21 @@
 import type { MethodOption } from "./methodOption.ts";
 
-/** The command-line flag `--r`. */
+/** Returns the command-line flag `--r`, which sets the configuration field `field`. */
 export function rankOption(field = "r"): MethodOption {
   return { field, flag: "r", type: "integer", least: 1, help: "rank of the adapter" };
 }
 
-/** The command-line flag `--alpha`. */
+/** Returns the command-line flag `--alpha`, which sets the configuration field `field`. */
 export function alphaOption(field: string): MethodOption {
   return { field, flag: "alpha", type: "number", above: 0, help: "the update is scaled by alpha / r" };
 }
 
-/** The command-line flag `--dropout`. */
+/** Returns the command-line flag `--dropout`, which sets the configuration field `field`. */
 export function dropoutOption(field: string): MethodOption {
   return { field, flag: "dropout", type: "number", least: 0, most: 1, help: "dropout probability during training" };
 }
 
-/** The command-line flag `--init-weights`. `values` are the values that the method's field accepts. */
+/** Returns the command-line flag `--init-weights`. `values` are the values that the configuration field accepts. */
 export function initWeightsOption(values: readonly (string | boolean)[] = [true, false]): MethodOption {
   return { field: "initWeights", flag: "init-weights", type: "oneOf", values, help: "how the adapter starts" };
 }
@@ -53,7 +53,7 @@ export const virtualTokensOption: MethodOption = {
   help: "tokens that are put before sequences",
 };
 
-/** The command-line flag `--init-lora-weights`. The help text lists `values`. */
+/** Returns the command-line flag `--init-lora-weights`. `values` is the list of accepted values for the help text. */
 export function initLoraWeightsOption(values: string): MethodOption {
   return {
     field: "initLoraWeights",

@@ -24,7 +24,8 @@ export interface FileForm {
 }
 
 /**
- * Returns name, dtype and shape of each tensor in a file. `form` encodes some tensors as several; null encodes none.
+ * Returns the name, dtype and shape of each file tensor that stores `tensors`. `form` encodes some tensors as several
+ * file tensors; null means that no tensor is encoded.
  */
 export function fileSpecs(tensors: ReadonlyMap<string, Tensor>, form: FileForm | null): SafetensorsSpec[] {
   return [...tensors].flatMap(([name, tensor]): readonly SafetensorsSpec[] => {

@@ -24,8 +24,8 @@ export interface SharedTensors {
 /** Values that a method receives to create its adapter for one layer. */
 export interface LayerContext<C extends PeftConfig> {
   /**
-   * The layer to adapt. On a backend with `dataless` true, tensors have shapes but no values, so tensors that the
-   * method computes from the layer's values only need the right shape.
+   * The layer to adapt. On a backend whose `dataless` is true, tensors have shapes but no values. A tensor that the
+   * method would compute from the layer's values then only needs the right shape.
    */
   base: UnaryModule;
   kind: LayerKind;
@@ -56,7 +56,7 @@ export interface SharedContext<C extends PeftConfig>
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
-/** Changes the ranks of an adapter's layers during training. Only AdaLoRA has one. */
+/** Changes the ranks of an adapter's layers during training. Of the built-in methods, only AdaLoRA has an allocator. */
 export interface Allocator<C extends PeftConfig> {
   /**
    * Changes the layers after optimiser step `step` (counted from 0), while gradients still exist. Returns the new
@@ -65,14 +65,14 @@ export interface Allocator<C extends PeftConfig> {
   update(config: C, step: number): Promise<C>;
   /** Returns the tensors to save in a training checkpoint, by name. The caller frees them. */
   state(config: C): Map<string, Tensor>;
-  /** Restores the tensors that `state` returned. Returns the configuration of that step. */
+  /** Restores the tensors that `state` returned. Returns the configuration as it was when `state` was called. */
   setState(config: C, state: ReadonlyMap<string, Tensor>): Promise<C>;
   dispose(): void;
 }
 
 /** A method that adapts individual layers. Describes its configuration, and creates the adapter of each layer. */
 export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFacts<C> {
-  /** The kinds of layers that the method can adapt, most usual first. */
+  /** The kinds of layers that the method can adapt, the most common kind first. */
   readonly kinds: readonly LayerKind[];
   /** Default targets by `model_type`, used if the configuration names none. */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
@@ -91,13 +91,15 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   /** Returns the paths of the modules to adapt. Absent for methods that adapt the modules in `targetModules`. */
   targets?(config: C, model: Module): readonly string[];
   /**
-   * Returns the configuration with fields that depend on the model set. Called after `targetModules` was resolved to
-   * paths.
+   * Sets the configuration fields that depend on the model, and returns the new configuration. Called after
+   * `targetModules` was resolved to paths.
    */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
   /** Returns the key in the adapter file for tensor `key` of the layer at `path`. Default: PEFT's key. */
   fileKey?(path: string, key: string, config: C): string;
-  /** True if only one adapter can be merged at a time, since the adapters replace base layers. */
+  /**
+   * True if only one adapter can be merged at a time, since merging replaces base parameters instead of adding to them.
+   */
   readonly mergesAlone?: true;
   /** Returns a term that is added to the training loss while the adapter trains. */
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
@@ -142,9 +144,9 @@ export interface PromptContext<C extends PromptLearningConfig> {
  * computes the virtual tokens.
  */
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
-  /** Place of the virtual tokens: before the token embeddings, or before the keys and values of every layer. */
+  /** Position of the virtual tokens: before the token embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
-  /** Returns the configuration with fields that depend on its sizes set. */
+  /** Sets the configuration fields that depend on its sizes, and returns the new configuration. */
   resolve?(config: ResolvedPromptConfig<C>): C;
   /** Returns the number of values in one virtual token. */
   width(config: ResolvedPromptConfig<C>): number;

@@ -32,8 +32,8 @@ export interface MethodFacts<C extends PeftConfig> {
   /** True if the configuration has no `taskType`. */
   readonly taskless?: true;
   /**
-   * Returns the configuration with `steps` as its number of training steps, unless it already sets one. Absent for
-   * methods that do not depend on the number.
+   * Sets the number of training steps, unless the configuration already has one, and returns the new configuration.
+   * Absent for methods that do not depend on the number of steps.
    */
   withSteps?(config: C, steps: number): C;
   /**
@@ -66,7 +66,8 @@ export interface MethodFacts<C extends PeftConfig> {
   /** Returns the configured initialisation if it overwrites base weights, otherwise null. Default: null. */
   startsFromWeights?(config: C): WeightStart<C> | null;
   /**
-   * Converts an adapter with such an initialisation so that it fits the original base weights. Default: not supported.
+   * Converts an adapter whose initialisation overwrote base weights so that it fits the original base weights. Default:
+   * not supported.
    */
   readonly subtractsStart?: StartSubtraction<C>;
   /**
@@ -105,7 +106,7 @@ export interface AnyRank<C extends PeftConfig> {
    * tensor does not belong to a layer.
    */
   layerOf(key: string): string | null;
-  /** Configuration fields that keep the old adapter's values, since they determine which tensors exist. */
+  /** Configuration fields that keep the values of the old adapter, since they determine which tensors exist. */
   readonly keeps: readonly string[];
   /**
    * Returns true if the tensor `key` may be missing in the new adapter's file; it is then set to zero. `config` is the
@@ -119,7 +120,8 @@ export interface WeightStart<C extends PeftConfig> {
   /** The initialisation's name in messages: "pissa". */
   readonly name: string;
   /**
-   * The configuration to use if the base weights have already been overwritten: the same without the initialisation.
+   * The configuration without this initialisation, for loading the adapter onto base weights that are already
+   * overwritten.
    */
   readonly onSetWeights: C;
 }
@@ -155,8 +157,8 @@ export interface DataMeasurement<C extends PeftConfig> extends Disposable {
   /** Adds one batch: the inputs [..., features] of the watched layers, by path. */
   add(inputs: ReadonlyMap<string, Tensor>, batch: DataBatch): Promise<void>;
   /**
-   * Returns the configuration with which to create the adapter on `targets` again, and initial values for its tensors,
-   * keyed by layer path and tensor name.
+   * Returns a configuration for the layers `targets`, with which to create the adapter again, and initial values for
+   * the new tensors, keyed by layer path and tensor name.
    */
   result(targets: readonly string[]): Promise<{ config: C; values: ReadonlyMap<string, Float32Array> }>;
 }
@@ -223,8 +225,8 @@ export interface AdapterLayout<C extends PeftConfig> {
   /** Returns the text of adapter_config.json. */
   configJson(config: C): string;
   /**
-   * Parses such a configuration and returns its fields under PEFT's names, with `peft_type`. Returns null if the file
-   * has another layout.
+   * Parses an adapter_config.json in this layout. Returns its fields under PEFT's names, with `peft_type`. Returns null
+   * if the file has another layout.
    */
   readConfig(json: unknown, label: string): Record<string, unknown> | null;
 }

@@ -4,7 +4,7 @@ type OptionValue =
   | { readonly type: "number"; readonly least?: number; readonly above?: number; readonly most?: number }
   /** A flag without a value, which sets the field to true. */
   | { readonly type: "boolean" }
-  /** With `orBoolean`, the words true and false set the field to a boolean. */
+  /** A text. With `orBoolean`, the words "true" and "false" set the field to a boolean instead. */
   | { readonly type: "text"; readonly orBoolean?: true }
   | { readonly type: "oneOf"; readonly values: readonly (string | number | boolean)[] }
   /** Names separated by commas. */

@@ -23,7 +23,10 @@ export function optionsOf(method: AnyMethod): readonly MethodOption[] {
   return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
 }
 
-/** Returns the settings without which the method's configuration cannot be created. */
+/**
+ * Returns the settings that the method's configuration requires: the number of virtual tokens for prompt methods, and
+ * target modules for methods without default targets.
+ */
 function ownSettings(method: AnyMethod, { targetModules, virtualTokens }: RecipeSettings): object {
   if (isPromptMethod(method)) return { numVirtualTokens: virtualTokens };
   return Object.keys(method.defaultTargets).length > 0 || method.targets ? {} : { targetModules };

@@ -45,10 +45,10 @@ function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
 }
 
 /**
- * FourierFT on a linear layer. Trains a few coefficients of a spectrum [out, in] that is zero elsewhere, and adds the
- * real part of its inverse Fourier transform to the weight. The full matrix is never computed: with cas = cos + sin,
- * cos(a + b) is (cas(-a) cas(b) + cas(a) cas(-b)) / 2, so its product with x is a Hartley transform of x, a scaling of
- * a few entries, and a second transform to the outputs.
+ * FourierFT on a linear layer. Trains a few coefficients of a spectrum [out, in] that is zero elsewhere. The weight's
+ * update is the real part of the spectrum's inverse Fourier transform, but this matrix is never computed. With cas =
+ * cos + sin, cos(a + b) = (cas(-a) cas(b) + cas(a) cas(-b)) / 2. The product of x and the update is therefore a Hartley
+ * transform of x, a scaling of a few entries, and a second transform, which gives the outputs.
  */
 class FourierFTLinear implements LayerAdapter {
   readonly parameters: { readonly fourierft_spectrum: Parameter };
@@ -57,11 +57,9 @@ class FourierFTLinear implements LayerAdapter {
   readonly #outFeatures: number;
   readonly #inputs: Hartley;
   readonly #outputs: Hartley;
-  /**
-   * For each coefficient, its index in the transformed input (`#from`) and in the output's spectrum (`#to`). The
-   * formula has two terms, so both are [2 n].
-   */
+  /** Index in the transformed input for each term of the formula, [2 n]: two terms for each of the n coefficients. */
   readonly #from: Tensor;
+  /** Index in the spectrum of the output for each term of the formula, [2 n]. */
   readonly #to: Tensor;
 
   constructor(context: LayerContext<FourierFTConfig>) {

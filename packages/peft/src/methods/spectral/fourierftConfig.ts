@@ -13,16 +13,25 @@ export interface FourierFTOptions extends LayerPeftOptions {
    * Seed for the random positions of the coefficients in the spectrum. They are the same as PyTorch's. Default: 777.
    */
   randomLocSeed?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
-  /** Values that differ from `nFrequency`, keyed by the end of a module path (after a dot). */
+  /**
+   * Number of coefficients for layers that need another number than `nFrequency`. A key is the end of a module path,
+   * after a dot.
+   */
   nFrequencyPattern?: Readonly<Record<string, number>>;
   /**
    * True: all coefficients start at zero, so that outputs do not change. False: random values, as in PEFT. Default:
    * false.
    */
   initWeights?: boolean;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

@@ -1,17 +1,17 @@
 import { add, type Backend, matmul, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
 
 /**
- * Cosine and sine tables for a transform of length n1 n2, which is computed as shorter transforms of lengths n1 and n2.
+ * Cosine and sine tables for a transform of length n = n1 n2, which is computed as transforms of the shorter lengths n1
+ * and n2.
  */
 interface Plan {
   readonly n1: number;
   readonly n2: number;
-  /**
-   * Tables for the transform of length n1 [n1, n1] (`first`), of length n2 [n2, n2] (`second`), and for the twiddle
-   * factors between the two [n1, n2].
-   */
+  /** Table for the transform of length n1, [n1, n1]. */
   readonly first: Turns;
+  /** Table for the transform of length n2, [n2, n2]. */
   readonly second: Turns;
+  /** Table of the twiddle factors that are applied between the two transforms, [n1, n2]. */
   readonly between: Turns;
 }
 
@@ -27,7 +27,9 @@ const mostTable = 4096;
 export class Hartley {
   readonly #plan: Plan;
 
-  /** Creates the tables. Throws if n has a prime factor that is too large; the message names `whose`. */
+  /**
+   * Creates the tables. Throws if n has a prime factor that is too large. `whose` is the layer's path, for the message.
+   */
   constructor(n: number, backend: Backend, whose: string) {
     const n1 = nearestFactor(n);
     const n2 = n / n1;

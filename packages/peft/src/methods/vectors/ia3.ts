@@ -18,8 +18,8 @@ function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string):
 }
 
 /**
- * Returns `feedforwardModules` in a form that the configuration accepts: the names if all are in `targetModules`,
- * otherwise a regular expression.
+ * Returns `feedforwardModules` in a form that the configuration accepts. This is the list of names if `targetModules`
+ * contains all of them, otherwise a regular expression.
  */
 function amongTargets(names: readonly string[], targets: IA3Config["targetModules"]): readonly string[] | string {
   if (!Array.isArray(targets) || names.every((name) => targets.includes(name))) return names;

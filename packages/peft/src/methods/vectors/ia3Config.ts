@@ -9,7 +9,10 @@ export interface IA3Options extends PeftOptions {
    * Default: depends on `model_type`.
    */
   feedforwardModules?: readonly string[] | string | null;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
   /** True: all factors start at 1, so that outputs do not change. False: they are drawn from N(0, 1). Default: true. */
   initIa3Weights?: boolean;

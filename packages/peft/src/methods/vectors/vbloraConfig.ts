@@ -20,13 +20,19 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   saveOnlyTopkWeights?: boolean;
   /** Dropout on the input of A during training. Default: 0. */
   vbloraDropout?: number;
-  /** True if the weights are stored as [in, out]. Set from the model; only adapter_config.json needs it. */
+  /**
+   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
+   * adapter_config.json.
+   */
   fanInFanOut?: boolean;
   /** The bank's values are initialised uniformly in [-bound, bound). Default: 0.02. */
   initVectorBankBound?: number;
   /** The standard deviation of the initial logits. Default: 0.1. */
   initLogitsStd?: number;
-  /** Base model biases that also train: "none", "all", or "<method>_only" for adapted layers. Default: "none". */
+  /**
+   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
+   * adapted layers. Default: "none".
+   */
   bias?: TrainedBiases;
 }
 

@@ -14,8 +14,9 @@ function indexType(count: number): {
 }
 
 /**
- * Stores logits [m, n, vectors] as files do with `save_only_topk_weights`: the vectors of each mixture, [m, n, k], and
- * all of their weights except the last, [m, n, k - 1]. When read, the logits of all other vectors are -∞.
+ * Returns the encoding of logits [m, n, numVectors] in files with `save_only_topk_weights`: the indices of the k
+ * vectors of each mixture, [m, n, k], and all of their weights except the last, [m, n, k - 1]. When a file is read, the
+ * logits of all other vectors become -∞.
  */
 export function topkForm(numVectors: number, k: number): FileForm {
   const { dtype, array } = indexType(numVectors);
