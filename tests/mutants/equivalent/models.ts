@@ -2,6 +2,34 @@ import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
   [
+    "architectures/deberta-v2/positions.ts",
+    "if (positionBuckets === 0 || far <= mid) return distance;",
+    "<=",
+    "<",
+    "both formulas give the distance here",
+  ],
+  [
+    "architectures/gemma4_text/ggufRope.ts",
+    "const part = scaling?.partialRotaryFactor ?? 1;",
+    "1",
+    "2",
+    "a larger part than 1 also turns all",
+  ],
+  [
+    "architectures/gemma4_text/ggufRope.ts",
+    "const turning = Array.from(factors).filter((factor) => factor < leastStill).length;",
+    "<",
+    "<=",
+    "1e20 is no f32",
+  ],
+  [
+    "architectures/gemma4_text/ggufRope.ts",
+    "const fits = factors.every((other, i) => (i < turning ? other === factor : other >= leastStill));",
+    ">=",
+    ">",
+    "1e20 is no f32",
+  ],
+  [
     "layers/lastToken.ts",
     'const isToken = to(ne(inputIds, tensor(padTokenId ?? -1, { dtype: "i32" })), { dtype: "f32" });',
     "1",

@@ -88,6 +88,7 @@ describe("a Gemma 4 in a GGUF file", () => {
   test.each([
     ["shared keys and own embeddings", {}],
     ["experts, and keys that are values", experts],
+    ["own embeddings of width 1", { hidden_size_per_layer_input: 1 }],
   ])("with %s: the same logits and tokens", async (_, more) => {
     const { model } = newModel(more);
     const loaded = await loadModel(await ggufBytes(await written(more)));
@@ -122,9 +123,36 @@ describe("a Gemma 4 in a GGUF file", () => {
   });
 });
 
+test.each([
+  ["one shared layer", { layer_types: [full, sliding, full, full], num_kv_shared_layers: 1 }],
+  [
+    "other heads, first in a layer that sees all",
+    { ...experts, layer_types: [full, sliding, sliding, full], use_double_wide_mlp: false },
+  ],
+  ["one layer", { num_hidden_layers: 1, layer_types: [full], num_kv_shared_layers: 0, use_double_wide_mlp: false }],
+  ["another vocabulary that no layer uses", { hidden_size_per_layer_input: 0, vocab_size_per_layer_input: 48 }],
+])("%s: the config is read back", async (_, more) => {
+  const { config } = newModel(more);
+  const { config: read } = await openGguf(bytesSource(await ggufBytes(await written(more))));
+  expect(read).toEqual({ ...config, vocabSizePerLayerInput: 40, padTokenId: null });
+});
+
+test("keys that a file leaves out have llama.cpp's defaults", async () => {
+  const { metadata, tensors } = await written({ ...experts, enable_moe_block: false, final_logit_softcapping: null });
+  const absent = ["attention.shared_kv_layers", "rope.freq_base_swa", "final_logit_softcapping"];
+  const left = new Map(metadata);
+  for (const key of [...absent, "embedding_length_per_layer_input"]) expect(left.delete(`gemma4.${key}`)).toBe(true);
+  const { config } = await openGguf(bytesSource(await ggufBytes({ metadata: left, tensors })));
+  expect(config).toMatchObject({
+    ...{ numKvSharedLayers: 0, finalLogitSoftcapping: null, hiddenSizePerLayerInput: 0 },
+    localRope: { theta: 10000 },
+  });
+});
+
 test.each<[object, string]>([
   [{ hidden_activation: "silu" }, 'hidden_activation is "silu"; a GGUF file can only mean gelu_pytorch_tanh'],
   [{ attention_bias: true }, "attention_bias is true"],
+  [{ hidden_size_per_layer_input: 1, vocab_size_per_layer_input: 48 }, "can only mean vocab_size, 40"],
   [{ vocab_size_per_layer_input: 48 }, "vocab_size_per_layer_input is 48; a GGUF file can only mean vocab_size, 40"],
   [
     { layer_types: [full, sliding, sliding, full] },
@@ -151,6 +179,7 @@ test.each<[string, GgufValue, string]>([
   ["attention.sliding_window_pattern", bools(true, false), "is [true,false]; expected true or false for each of 4"],
   ["attention.sliding_window_pattern", bools(true, false, true, true), "and false for the last"],
   ["attention.head_count_kv", i32s(2, 2, 1, 2), "is [2,2,1,2]; expected the same number for all layers of one type"],
+  ["attention.head_count_kv", i32s(2, 0, 2, 0), "is [2,0,2,0]; expected a number, or one for each of 4 layers"],
   ["attention.head_count_kv", i32s(2, 2), "is [2,2]; expected a number, or one for each of 4 layers"],
   ["feed_forward_length", i32s(64, 96, 64, 96), "expected one number, or its double for the last 2 layers"],
   ["rope.dimension_count", u32(8), "is 8; expected the size of a head, 16"],

@@ -39,10 +39,10 @@ export class PromptedBatch {
   readonly #embeddings: Tensor | null;
 
   /**
-   * If the cache is empty, also writes the keys and values of prefix tuning into it. Call it in the scope of the
+   * `causal`: true if a token attends to earlier tokens only, default false. If the cache is empty, also writes the keys and values of prefix tuning into it. Call it in the scope of the
    * forward pass.
    */
-  constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal }: { causal: boolean }) {
+  constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal = false }: { causal?: boolean } = {}) {
     checkInputs(inputs);
     const { inputIds, cache } = inputs;
     const rows = virtual && !cache?.length ? virtual.rows() : null;

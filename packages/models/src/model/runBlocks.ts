@@ -1,5 +1,6 @@
 import { checkpoint, slice, type Tensor, withBackend } from "@lowrank/core";
-import type { Attend } from "@lowrank/nn";
+import type { Attend, Module } from "@lowrank/nn";
+import type { ModelInputs } from "./causalLM.ts";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
 /** The hidden states to return: "all" [B, T, D], or only the last token of each sequence [B, 1, D]. */
@@ -21,6 +22,14 @@ type RunBlock<B> = (
   wanted: WantedRows,
   carried: readonly Tensor[],
 ) => Tensor | Tensor[];
+
+/**
+ * True if `model` forgets the activations of its blocks and computes them again in the backward pass: in training, if
+ * `checkpointing` is set, and without a cache that a second computation would change.
+ */
+export function forgets({ training }: Module, checkpointing: boolean, cache?: ModelInputs["cache"]): boolean {
+  return training && checkpointing && (!cache || cache.isStateless === true);
+}
 
 /** Settings of `runBlocks`. */
 interface RunOptions {

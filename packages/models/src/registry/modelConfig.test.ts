@@ -118,6 +118,16 @@ describe("rotary embedding", () => {
   });
 });
 
+test("rotary embedding of Gemma 3's windowed layers has the theta 10000 by default", () => {
+  const read = (own: object) =>
+    parseModelConfig({
+      model_type: "gemma3_text",
+      rope_parameters: { full_attention: { rope_theta: 5 }, sliding_attention: { rope_type: "default", ...own } },
+    });
+  expect(read({})).toMatchObject({ rope: { theta: 5 }, localRope: { theta: 10000 } });
+  expect(read({ rope_theta: 7 })).toMatchObject({ rope: { theta: 5 }, localRope: { theta: 7 } });
+});
+
 describe("errors name the key, the value and what is supported", () => {
   test.each([
     [() => parseModelConfig({ model_type: "mamba" }), 'model_type is "mamba"; expected "gemma2" or'],

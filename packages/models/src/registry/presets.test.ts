@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { describeModel } from "./createModel.ts";
+import { describeConfig } from "./describeConfig.ts";
+import { parseStackConfig, toHfConfig } from "./modelConfig.ts";
 import { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
 
 // Parameter counts as published, or of the released checkpoints.
@@ -66,6 +68,87 @@ test.each([
   ["qwen1.5-moe-a2.7b", 14_315_784_192],
 ])("the preset %s has %d parameters", (name, count) => {
   expect(describeModel(presetConfig(name)).parameterCount).toBe(count);
+});
+
+// Positions, base of the rotary embedding, ids of the first and last token, as in the published config.json.
+test.each<[string, number, number | undefined, number | null, number | null]>([
+  ["gpt2", 1024, undefined, 50256, 50256],
+  ["gpt3-175b", 2048, undefined, 50256, 50256],
+  ["llama-7b", 2048, 1e4, 1, 2],
+  ["llama-2-7b", 4096, 1e4, 1, 2],
+  ["llama-2-70b", 4096, 1e4, 1, 2],
+  ["llama-3-8b", 8192, 5e5, 128000, 128001],
+  ["llama-3-70b", 8192, 5e5, 128000, 128001],
+  ["llama-3.2-1b", 131072, 5e5, 128000, 128001],
+  ["smollm2-135m", 8192, 1e5, 0, 0],
+  ["smollm2-1.7b", 8192, 1.3e5, 0, 0],
+  ["tinyllama-1.1b", 2048, 1e4, 1, 2],
+  ["stories15m", 256, 1e4, 1, 2],
+  ["mistral-7b", 32768, 1e4, 1, 2],
+  ["mixtral-8x7b", 32768, 1e6, 1, 2],
+  ["gemma-3-1b", 32768, 1e6, 2, 1],
+  ["granite-3.3-2b", 131072, 1e7, 0, 0],
+  ["lfm2-350m", 128000, 1e6, 1, 7],
+  ["lfm2-1.2b", 128000, 1e6, 1, 7],
+  ["olmo-2-1b", 4096, 5e5, null, 100257],
+  ["phi-3-mini", 4096, 1e4, 1, 32000],
+  ["pythia-1.4b", 2048, 1e4, 0, 0],
+  ["qwen2.5-7b", 131072, 1e6, null, null],
+  ["qwen1.5-moe-a2.7b", 8192, 1e6, null, null],
+  ["qwen3-8b", 40960, 1e6, null, null],
+  ["smollm3-3b", 65536, 5e6, 128000, 128001],
+  ["stablelm-2-1.6b", 4096, 1e4, 0, 100257],
+])("the preset %s has %d positions and its own tokens", (name, positions, theta, first, last) => {
+  const json = toHfConfig(presetConfig(name));
+  expect(json.max_position_embeddings ?? json.n_positions).toBe(positions);
+  expect(json.rope_theta).toBe(theta);
+  expect([json.bos_token_id, json.eos_token_id]).toEqual([first, last]);
+});
+
+test("presets have the other published settings", () => {
+  const of = (name: string) => toHfConfig(presetConfig(name));
+  const scaling = { rope_type: "llama3", factor: 32, low_freq_factor: 1, high_freq_factor: 4 };
+  for (const name of ["llama-3.2-1b", "llama-3.2-3b"]) {
+    expect(of(name)).toMatchObject({ rope_scaling: { ...scaling, original_max_position_embeddings: 8192 } });
+  }
+  for (const [name, heads, groups] of [
+    ["llama-2-70b", 64, 8],
+    ["smollm2-135m", 9, 3],
+    ["smollm2-360m", 15, 5],
+    ["tinyllama-1.1b", 32, 4],
+  ]) {
+    expect(of(String(name))).toMatchObject({ num_attention_heads: heads, num_key_value_heads: groups });
+  }
+  const tied = [...presetNames()].filter((name) => of(name).tie_word_embeddings).map((name) => name.split("-")[0]);
+  const families = ["gemma", "gpt2", "gpt3", "granite", "lfm2", "llama", "smollm2", "stories15m", "qwen2.5", "qwen3"];
+  expect([...new Set(tied)].toSorted()).toEqual([...families, "smollm3"].toSorted());
+  expect(of("qwen2.5-7b").tie_word_embeddings).toBe(false);
+  expect(of("qwen3-8b").tie_word_embeddings).toBe(false);
+  expect(of("phi-3-mini").sliding_window).toBe(2047);
+  expect(of("mistral-7b")).toMatchObject({ sliding_window: 4096, rms_norm_eps: 1e-5 });
+});
+
+// Parameters and settings of the published encoders, without heads.
+test.each<[string, number, object]>([
+  ["bert-base", 109_482_240, { max_position_embeddings: 512, num_attention_heads: 12, layer_norm_eps: 1e-12 }],
+  ["bert-large", 335_141_888, { max_position_embeddings: 512, num_attention_heads: 16, layer_norm_eps: 1e-12 }],
+  ["roberta-base", 124_645_632, { max_position_embeddings: 514, num_attention_heads: 12, layer_norm_eps: 1e-5 }],
+  ["roberta-large", 355_359_744, { max_position_embeddings: 514, num_attention_heads: 16, layer_norm_eps: 1e-5 }],
+  ["distilbert-base", 66_362_880, { max_position_embeddings: 512, n_heads: 12 }],
+  ["modernbert-base", 149_014_272, { max_position_embeddings: 8192, num_attention_heads: 12, local_attention: 128 }],
+  [
+    "deberta-v2-xxlarge",
+    1_564_549_632,
+    {
+      ...{ num_attention_heads: 24, position_buckets: 256, max_relative_positions: 512, conv_kernel_size: 3 },
+      ...{ position_biased_input: false, relative_attention: true, share_att_key: true, norm_rel_ebd: "layer_norm" },
+      ...{ pos_att_type: ["c2p", "p2c"], type_vocab_size: 0, layer_norm_eps: 1e-7 },
+    },
+  ],
+])("the preset of the encoder %s has %d parameters", (name, count, settings) => {
+  const json = presetJson(name);
+  expect(describeConfig(json).parameterCount).toBe(count);
+  expect(toHfConfig(parseStackConfig(json) as never)).toMatchObject(settings);
 });
 
 test("an unknown name gets the nearest one, and all", () => {

@@ -1,7 +1,9 @@
 import { Generator, init, memory, reference, resetPeak, scope, tensor } from "@lowrank/core";
 import { Dropout } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { ModelInputs } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
+import { forgets } from "../model/runBlocks.ts";
 import { createModel } from "../registry/createModel.ts";
 import { parseModelConfig } from "../registry/modelConfig.ts";
 
@@ -50,4 +52,20 @@ describe.each([
     expect(less.grads.every(([, grad]) => grad !== undefined)).toBe(true);
     expect(less.peak).toBeLessThan(0.8 * usual.peak);
   });
+});
+
+it("is of training alone, and of caches that a second pass does not change", () => {
+  const cache = (isStateless?: boolean) => ({ isStateless }) as ModelInputs["cache"];
+  for (const [training, checkpointing, held, expected] of [
+    [true, true, undefined, true],
+    [true, true, null, true],
+    [true, true, cache(true), true],
+    [true, true, cache(false), false],
+    [true, true, cache(), false],
+    [false, true, undefined, false],
+    [true, false, undefined, false],
+    [false, false, undefined, false],
+  ] as const) {
+    expect(forgets({ training } as never, checkpointing, held as never)).toBe(expected);
+  }
 });

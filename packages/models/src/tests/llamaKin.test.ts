@@ -112,6 +112,27 @@ describe("windows", () => {
   });
 });
 
+test.each(["embedding_multiplier", "residual_multiplier", "logits_scaling", "attention_multiplier"])(
+  "Granite's %s changes logits, whatever its value",
+  (key) => {
+    const granite = { model_type: "granite", ...sizes, attention_multiplier: 1 };
+    const answers = [1, 2, 3].map((value) => [...lastLogits(newModel({ ...granite, [key]: value }), [4, 9, 2])].join());
+    expect(new Set(answers).size).toBe(3);
+  },
+);
+
+test("Qwen2 MoE has experts in each decoder_sparse_step-th layer", () => {
+  const layers = (more: object) => {
+    const own = { moe_intermediate_size: 8, shared_expert_intermediate_size: 8, num_experts: 4, num_hidden_layers: 7 };
+    const config = parseModelConfig({ model_type: "qwen2_moe", ...sizes, ...own, ...more });
+    const paths = describeModel(config).layers.map(({ path }) => path);
+    return paths.flatMap((path) => /layers\.(\d+)\.mlp\.gate$/.exec(path)?.[1] ?? []).join();
+  };
+  expect(layers({})).toBe("0,1,2,3,4,5,6");
+  expect(layers({ decoder_sparse_step: 3 })).toBe("2,5");
+  expect(layers({ decoder_sparse_step: 3, mlp_only_layers: [2] })).toBe("5");
+});
+
 describe("GGUF", () => {
   const convert = async (json: object) => {
     const model = newModel(json);

@@ -17,7 +17,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import { EncoderTokenClassifier } from "../../model/encoderTokenClassifier.ts";
 import { ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks } from "../../model/runBlocks.ts";
+import { forgets, runBlocks } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import { type DefaultTargets, type ModelSizes, TransformerModel } from "../../model/transformerModel.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
@@ -73,10 +73,9 @@ class BertEmbeddings extends Module {
 
 /** Returns the segment (0 or 1) of each token, i32 [B, T]. Virtual tokens belong to segment 0. */
 export function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
-  const missing = T - (tokenTypeIds?.shape[1] ?? 0);
-  const first = zeros([B, missing], { dtype: "i32" });
-  if (!tokenTypeIds) return first;
-  return missing > 0 ? cat([first, tokenTypeIds], { dim: 1 }) : tokenTypeIds;
+  if (!tokenTypeIds) return zeros([B, T], { dtype: "i32" });
+  const virtual = T - tokenTypeIds.shape[1];
+  return virtual === 0 ? tokenTypeIds : cat([zeros([B, virtual], { dtype: "i32" }), tokenTypeIds], { dim: 1 });
 }
 
 class BertSelfAttention extends AttentionLayer {
@@ -244,9 +243,9 @@ export class BertModel extends TransformerModel {
     return scope(() => {
       const embeddings = virtualTokens?.kind === "embeddings";
       const positionIds = inputs.positionIds ?? (embeddings ? null : this.#positions.of(inputs));
-      const batch = new PromptedBatch({ ...inputs, positionIds }, virtualTokens, { causal: false });
+      const batch = new PromptedBatch({ ...inputs, positionIds }, virtualTokens);
       const x = this.embeddings.forward(inputs, batch);
-      const forget = checkpointing && this.training;
+      const forget = forgets(this, checkpointing);
       return runBlocks(this.encoder.layer, x, batch, { forget }, (attend) => (block, h, layer) => {
         return block.forward(h, layer, attend);
       });

@@ -38,7 +38,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import { EncoderTokenClassifier } from "../../model/encoderTokenClassifier.ts";
 import { ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks } from "../../model/runBlocks.ts";
+import { forgets, runBlocks } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import { type ModelSizes, TransformerModel } from "../../model/transformerModel.ts";
 import { BertIntermediate, BertOutput, firstRow, sanitizeBert, tokenTypes } from "../bert/model.ts";
@@ -421,11 +421,11 @@ class DebertaV2Model extends TransformerModel {
       throw new Error("a deberta-v2 takes no prefix of keys and values, as in transformers; use prompt tuning or LoRA");
     }
     return scope(() => {
-      const batch = new PromptedBatch(inputs, virtualTokens, { causal: false });
+      const batch = new PromptedBatch(inputs, virtualTokens);
       const seen = batch.mask();
       const mask = seen && reshape(to(seen, { dtype: "f32" }), [seen.shape[0], -1, 1]);
       const x = this.embeddings.forward(inputs, batch, mask);
-      return this.encoder.forward(x, batch, mask, checkpointing && this.training);
+      return this.encoder.forward(x, batch, mask, forgets(this, checkpointing));
     });
   }
 }

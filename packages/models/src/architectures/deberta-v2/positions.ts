@@ -17,7 +17,7 @@ const f32 = Math.fround;
  */
 function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: RelativeTable): number {
   const mid = Math.floor(positionBuckets / 2);
-  const far = Math.abs(distance) < mid ? mid - 1 : Math.abs(distance);
+  const far = Math.abs(distance);
   if (positionBuckets === 0 || far <= mid) return distance;
   const part = f32(f32(Math.log(f32(far / mid))) / f32(Math.log(f32((maxRelativePositions - 1) / mid))));
   return Math.sign(distance) * (Math.ceil(f32(part * (mid - 1))) + mid);

@@ -19,7 +19,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import { EncoderTokenClassifier } from "../../model/encoderTokenClassifier.ts";
 import { ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks } from "../../model/runBlocks.ts";
+import { forgets, runBlocks } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import { type ModelSizes, TransformerModel } from "../../model/transformerModel.ts";
 import { firstRow, sanitizeBert } from "../bert/model.ts";
@@ -199,9 +199,9 @@ class DistilBertModel extends TransformerModel {
     checkpointing: boolean = this.gradientCheckpointing,
   ): Tensor {
     return scope(() => {
-      const batch = new PromptedBatch(inputs, virtualTokens, { causal: false });
+      const batch = new PromptedBatch(inputs, virtualTokens);
       const x = this.embeddings.forward(inputs, batch);
-      const forget = checkpointing && this.training;
+      const forget = forgets(this, checkpointing);
       return runBlocks(this.transformer.layer, x, batch, { forget }, (attend) => (block, h, layer) => {
         return block.forward(h, layer, attend);
       });

@@ -74,8 +74,8 @@ function readLayerTypes(metadata: JsonFields, key: string, layers: number): Laye
 /** Reads the number of key and value heads for each layer type. */
 function readKeyValueHeads(metadata: JsonFields, key: string, types: readonly LayerType[]): Record<LayerType, number> {
   const all = readOfLayers(metadata, key, types.length);
-  const heads = { full_attention: all[0], sliding_attention: all[0] };
-  for (const [layer, type] of types.entries()) heads[type] = all[layer];
+  const of = (type: LayerType) => all[Math.max(0, types.indexOf(type))];
+  const heads = { full_attention: of("full_attention"), sliding_attention: of("sliding_attention") };
   if (all.every((number, layer) => number === heads[types[layer]])) return heads;
   throw metadata.bad(key, "the same number for all layers of one type");
 }

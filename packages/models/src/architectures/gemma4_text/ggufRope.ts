@@ -15,8 +15,9 @@ export function proportionalFactors({ scaling }: RopeConfig, dim: number): Recor
   if (scaling && scaling.type !== "proportional") {
     throw notInGguf("rope_type of full_attention", scaling.type, "default or proportional");
   }
-  const { factor, partialRotaryFactor } = scaling ?? { factor: 1, partialRotaryFactor: 1 };
-  const turning = Math.floor((partialRotaryFactor * dim) / 2);
+  const factor = scaling?.factor ?? 1;
+  const part = scaling?.partialRotaryFactor ?? 1;
+  const turning = Math.floor((part * dim) / 2);
   return { [tensor]: Array.from({ length: dim / 2 }, (_, i) => (i < turning ? factor : still)) };
 }
 

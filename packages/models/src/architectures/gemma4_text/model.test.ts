@@ -60,6 +60,16 @@ test("layers that share keys keep none, and caches have each layer's own heads",
   expect(model.getSubmodule("model.layers.5.mlp.gate_proj")).toMatchObject({ outFeatures: 24 });
 });
 
+test("ids of tokens are needed for embeddings of layers", () => {
+  for (const [width, needs] of [
+    [0, false],
+    [1, true],
+    [3, true],
+  ] as const) {
+    expect(newModel({ hidden_size_per_layer_input: width }).model).toMatchObject({ needsTokenIds: needs });
+  }
+});
+
 test("tokens one by one, padded rows and pages give the logits of the whole text", () => {
   const { model } = newModel();
   const width = 19;

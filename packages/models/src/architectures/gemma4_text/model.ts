@@ -5,7 +5,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import { CausalLM, type ModelInputs } from "../../model/causalLM.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks, type WantedRows } from "../../model/runBlocks.ts";
+import { forgets, runBlocks, type WantedRows } from "../../model/runBlocks.ts";
 import type { ModelSizes } from "../../model/transformerModel.ts";
 import { RotaryEmbedding } from "../../rope/rope.ts";
 import { decoderSizes, llamaTargets } from "../llama/model.ts";
@@ -62,7 +62,7 @@ class Gemma4TextModel extends Module {
       // order.
       const givers = layerTypes.flatMap((_, layer): (number | null)[] => (sources.includes(layer) ? [layer] : []));
       const first = carried.length;
-      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
+      const forget = forgets(this, checkpointing, cache);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted, carried }, (attend) => {
         const positions = batch.positions();
         const turn = (rotary: RotaryEmbedding) => rotary.at(T, batch.offset, positions, cache?.holdsSeveral);
@@ -146,7 +146,7 @@ class Gemma4ForCausalLM extends CausalLM {
  */
 function sanitize(name: string, config: Gemma4TextConfig): string | null {
   const layer = /\blayers\.(\d+)\.self_attn\.[kv]_(proj|norm)\./.exec(name)?.[1];
-  const isShared = layer !== undefined && typeof keySources(config)[Number(layer)] === "number";
+  const isShared = typeof keySources(config)[Number(layer)] === "number";
   return isShared ? null : name;
 }
 

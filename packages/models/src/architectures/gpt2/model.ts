@@ -19,7 +19,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import { CausalLM, type ModelInputs } from "../../model/causalLM.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks, type WantedRows, wantedRows } from "../../model/runBlocks.ts";
+import { forgets, runBlocks, type WantedRows, wantedRows } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import type { ModelSizes } from "../../model/transformerModel.ts";
 import { type GPT2Config, gpt2ToHf, readGPT2Config } from "./config.ts";
@@ -134,7 +134,7 @@ class GPT2Model extends Module {
       const T = embedded.shape[1];
       const positions = batch.positionIds() ?? arange(batch.offset, batch.offset + T);
       const x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
-      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
+      const forget = forgets(this, checkpointing, cache);
       const hidden = runBlocks(this.h, x, batch, { forget, wanted }, (attend) => (block, h, layer, rows) => {
         return block.forward(h, layer, attend, rows);
       });

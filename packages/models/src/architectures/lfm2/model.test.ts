@@ -53,6 +53,20 @@ test("padded rows and beams give the tokens of each text alone, and caches give 
   expect(memory().bytes - before).toBe(2 * 64 * 4 * 4);
 });
 
+test("convolutions keep rows of the hidden size, and no keys", () => {
+  const { attentionSizes } = newModel();
+  const own = attentionSizes.perLayer!.map(({ keyValueHeads, headDim, rowWidth }) => [
+    keyValueHeads,
+    headDim,
+    rowWidth,
+  ]);
+  expect(own).toEqual([
+    [0, 8, 16],
+    [1, 8, undefined],
+    [0, 8, 16],
+  ]);
+});
+
 test("the MLP is two thirds as wide as said, up to a multiple", () => {
   const width = (more: object) => {
     const config = parseModelConfig({ ...sizes, ...more });

@@ -8,7 +8,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import { CausalLM, type ModelInputs } from "../../model/causalLM.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks, type WantedRows, wantedRows } from "../../model/runBlocks.ts";
+import { forgets, runBlocks, type WantedRows, wantedRows } from "../../model/runBlocks.ts";
 import { RotaryEmbedding } from "../../rope/rope.ts";
 import { type DecoderConfig, decoderToHf, readDecoder } from "../llama/config.ts";
 import { decoderSizes } from "../llama/model.ts";
@@ -214,7 +214,7 @@ class Lfm2Model extends Module {
       const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
       const x = batch.embed(this.embed_tokens.forward(inputIds));
       const T = x.shape[1];
-      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
+      const forget = forgets(this, checkpointing, cache);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
         const rotate = this.#rotary.at(T, batch.offset, batch.positions(), cache?.holdsSeveral);
         return (block, h, layer, rows) => block.forward(h, layer, batch, attend, rotate, rows);

@@ -10,7 +10,7 @@ import { type Architecture, type ArchitectureHeads, defineArchitecture } from ".
 import { CausalLM, type ModelInputs } from "../../model/causalLM.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks, type WantedRows, wantedRows } from "../../model/runBlocks.ts";
+import { forgets, runBlocks, type WantedRows, wantedRows } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import type { DefaultTargets, ModelSizes } from "../../model/transformerModel.ts";
 import { RotaryEmbedding, ropePositions } from "../../rope/rope.ts";
@@ -171,7 +171,7 @@ class LlamaModel extends Module {
       const tokens = scaled(this.embed_tokens.forward(inputIds), this.#embeddingScale);
       const x = scaled(batch.embed(tokens), this.#inputScale);
       const T = x.shape[1];
-      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
+      const forget = forgets(this, checkpointing, cache);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
         const positions = batch.positions();
         const turns = new Map(

@@ -19,7 +19,7 @@ import { layerNorm, ScaledLayerNorm } from "../../layers/layerNorm.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
 import { ParameterPath, type ParameterSource } from "../../model/parameters.ts";
 import { PromptedBatch } from "../../model/promptedBatch.ts";
-import { runBlocks } from "../../model/runBlocks.ts";
+import { forgets, runBlocks } from "../../model/runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import { TokenClassifier } from "../../model/tokenClassifier.ts";
 import { type ModelSizes, TransformerModel } from "../../model/transformerModel.ts";
@@ -245,9 +245,9 @@ class ModernBertModel extends TransformerModel {
     checkpointing: boolean = this.gradientCheckpointing,
   ): Tensor {
     return scope(() => {
-      const batch = new PromptedBatch(inputs, virtualTokens, { causal: false });
+      const batch = new PromptedBatch(inputs, virtualTokens);
       const x = this.embeddings.forward(inputs, batch);
-      const forget = checkpointing && this.training;
+      const forget = forgets(this, checkpointing);
       const hidden = runBlocks(this.layers, x, batch, { forget }, (attend) => {
         const positions = batch.positions();
         const [global, local] = [this.#global, this.#local].map((one) => one.at(x.shape[1], batch.offset, positions));
@@ -298,7 +298,7 @@ function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
   if (!attentionMask) return div(sum(hidden, { dim: 1 }), rows);
   const virtual = rows - attentionMask.shape[1];
   const mask = to(attentionMask, { dtype: "f32" });
-  const seen = virtual > 0 ? cat([ones([B, virtual]), mask], { dim: 1 }) : mask;
+  const seen = virtual === 0 ? mask : cat([ones([B, virtual]), mask], { dim: 1 });
   return div(sum(mul(hidden, unsqueeze(seen, 2)), { dim: 1 }), reshape(sum(seen, { dim: 1 }), [B, 1]));
 }
 

@@ -55,7 +55,7 @@ class Phi3Attention extends RotaryAttention {
   constructor(path: ParameterPath, config: Phi3Config, traits: LlamaTraits) {
     super(path, config, traits);
     const { hiddenSize, numAttentionHeads: queries, numKeyValueHeads: keys, headDim } = config;
-    this.#heads = [0, queries, queries + keys, queries + 2 * keys];
+    this.#heads = [0, queries, queries + keys];
     this.o_proj = path.linear("o_proj", queries * headDim, hiddenSize, false);
     this.qkv_proj = path.linear("qkv_proj", hiddenSize, (queries + 2 * keys) * headDim, false);
     this.resid_dropout = path.dropout("resid_dropout", config.residPdrop);

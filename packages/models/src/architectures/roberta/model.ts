@@ -97,6 +97,7 @@ const preset = {
   vocab_size: 50265,
   max_position_embeddings: 514,
   type_vocab_size: 1,
+  layer_norm_eps: 1e-5,
 };
 
 /** The architecture of RoBERTa. */

@@ -156,6 +156,86 @@ test("gpt2", async () => {
   });
 });
 
+/** The config that a file of another architecture gives, with some keys, tensors and divisors of frequencies. */
+function other(
+  architecture: string,
+  more: Record<string, unknown> = {},
+  shapes: Record<string, number[]> = {},
+  factors: Record<string, number[]> = {},
+) {
+  const keys = {
+    ...{ block_count: 2, context_length: 128, embedding_length: 64, feed_forward_length: 96 },
+    ...{ "attention.head_count": 4, "attention.layer_norm_epsilon": 0.5, "attention.layer_norm_rms_epsilon": 0.5 },
+    ...more,
+  };
+  const named = Object.entries(keys).map(([key, value]) => [`${architecture}.${key}`, value]);
+  const { metadata, ...rest } = header({ "general.architecture": architecture, ...Object.fromEntries(named) });
+  const tensors = new Map(rest.tensors);
+  for (const [name, shape] of Object.entries(shapes)) {
+    tensors.set(`${name}.weight`, { name: `${name}.weight`, type: f32, shape, offset: 0, byteLength: 0 });
+  }
+  const divisors = Object.entries(factors).map(([name, of]) => [`${name}.weight`, Float32Array.from(of)] as const);
+  return ggufConfig({ ...rest, metadata, tensors }, "x.gguf", new Map(divisors));
+}
+
+const experts = { expert_count: 6, expert_used_count: 4 };
+const shapes = { "blk.0.ffn_gate_exps": [6, 24, 64], "blk.0.ffn_gate_shexp": [48, 64] };
+
+test.each<[string, Record<string, unknown>, Record<string, unknown>, Record<string, number[]>?]>([
+  ["gptneox", {}, { use_parallel_residual: true, rotary_pct: 1, rotary_emb_base: 10000, hidden_act: "gelu" }],
+  [
+    "gptneox",
+    { use_parallel_residual: false, "rope.dimension_count": 4 },
+    { use_parallel_residual: false, rotary_pct: 0.25 },
+  ],
+  ["stablelm", {}, { use_parallel_residual: true, qk_layernorm: false, use_qkv_bias: false }],
+  ["granite", {}, { attention_multiplier: 1, embedding_multiplier: 1, residual_multiplier: 1, logits_scaling: 1 }],
+  ["granite", { residual_scale: 0.25, logit_scale: 8 }, { residual_multiplier: 0.25, logits_scaling: 8 }],
+  ["qwen2", {}, { use_sliding_window: false, rope_theta: 10000 }],
+  ["qwen3", {}, { use_sliding_window: false, attention_bias: false }],
+  ["qwen2moe", experts, { use_sliding_window: false, num_experts: 6, num_experts_per_tok: 4 }, shapes],
+  ["qwen2moe", experts, { moe_intermediate_size: 24, shared_expert_intermediate_size: 48 }, shapes],
+  ["qwen2moe", { ...experts, expert_feed_forward_length: 8 }, { moe_intermediate_size: 8 }, shapes],
+  ["smollm3", {}, { no_rope_layer_interval: 4, attention_bias: false, mlp_bias: false }],
+  ["olmo2", {}, { attention_bias: false }],
+  ["phi3", {}, { partial_rotary_factor: 1, sliding_window: null, original_max_position_embeddings: 128 }],
+  [
+    "phi3",
+    { "attention.sliding_window": 5, "rope.dimension_count": 8 },
+    { partial_rotary_factor: 0.5, sliding_window: 5 },
+  ],
+  [
+    "gemma3",
+    { "attention.sliding_window": 7 },
+    { query_pre_attn_scalar: 16, sliding_window: 7, attn_logit_softcapping: null },
+  ],
+])("a file of %s with %j", async (architecture, more, expected, tensors) => {
+  expect(await other(architecture, more, tensors)).toMatchObject(expected);
+});
+
+test("a longrope has both lists of factors, and an attention factor that is the default if it rounds to it", async () => {
+  const [long, short] = [
+    [2, 3],
+    [1, 1.5],
+  ];
+  const read = (more: object, factors: Record<string, number[]>) =>
+    other("phi3", { "rope.scaling.original_context_length": 96, ...more }, {}, factors);
+  const both = { rope_factors_long: long, rope_factors_short: short };
+  await expect(read({}, { rope_factors_long: long })).rejects.toThrow("x.gguf: rope_factors_short.weight is missing");
+  await expect(read({}, { rope_factors_short: short })).rejects.toThrow("x.gguf: rope_factors_long.weight is missing");
+  const usual = Math.sqrt(1 + Math.log(128 / 96) / Math.log(96));
+  for (const [given, factor] of [
+    [undefined, 1],
+    [1.25, 1.25],
+    [Math.fround(usual), usual],
+  ]) {
+    expect(await read({ "rope.scaling.attn_factor": given }, both)).toMatchObject({
+      original_max_position_embeddings: 96,
+      rope_scaling: { rope_type: "longrope", long_factor: long, short_factor: short, attention_factor: factor },
+    });
+  }
+});
+
 test("no embeddings", async () => {
   const bare = { ...header(llama), tensors: new Map() };
   await expect(ggufConfig(bare, "x.gguf")).rejects.toThrow('x.gguf: the tensor "token_embd.weight" is missing');

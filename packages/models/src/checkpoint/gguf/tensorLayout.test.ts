@@ -116,8 +116,23 @@ test.each(Object.entries(forms))("%s: rows are interleaved where llama.cpp expec
     expect([key, found[key] ?? false]).toEqual([key, properties[key] ?? false]);
   }
   const first = tensors(config).filter(({ hf }) => /\.0\./.test(hf));
+  const plus = new Set(tensors(config).flatMap((one) => one.plus ?? []));
+  expect([...plus]).toEqual(["gemma2", "gemma3"].includes(name) ? [1] : []);
   const [q, k] = ["q_proj.weight", "k_proj.weight"].map((end) => first.find(({ hf }) => hf.endsWith(end)));
   expect([q?.heads, k?.heads]).toEqual(heads ?? [undefined, undefined]);
   const wide = first.filter((one) => one.keepsF32).map(({ hf }) => hf.replace(/^.*?\.0\./, ""));
   expect(wide).toEqual(keepsF32 ?? []);
+});
+
+test.each([
+  ["lfm2", { num_hidden_layers: 2, layer_types: ["conv", "full_attention"] }, ["layers.0.conv.conv.weight"]],
+  [
+    "gemma4_text",
+    { num_hidden_layers: 1, enable_moe_block: true, num_experts: 3, top_k_experts: 2, moe_intermediate_size: 5 },
+    ["layers.0.router.proj.weight"],
+  ],
+])("%s: convolutions and routers stay f32", async (model_type, more, names) => {
+  const config = parseModelConfig({ model_type, ...more });
+  const wide = (await ggufFormOf(config)).tensors(config).filter(({ keepsF32 }) => keepsF32);
+  expect(wide.map(({ hf }) => hf.replace("model.", ""))).toEqual(names);
 });
