@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { modelCard } from "./modelCard.ts";
 
-const run = (more: object = {}) =>
+const run = (more: object = {}, config: object = {}, code: object = {}) =>
   ({
     ...{ name: "mine", baseModel: "org/base", peftType: "LORA", steps: 4, maxSteps: 4, labels: [], targets: [] },
     ...{ data: "10 tokens", metrics: [], ...more },
-    config: { lowrank: "1.2.3", node: "v24", data: [], options: { lr: 0.1, task: "sft", list: ["a"] } },
-    kind: { pipelineTag: "text-generation", usage: () => ({ python: ["import peft"] }) },
+    config: { lowrank: "1.2.3", node: "v24", data: [], options: { lr: 0.1, task: "sft", list: ["a"] }, ...config },
+    kind: { pipelineTag: "text-generation", usage: () => ({ python: ["import peft"], ...code }) },
   }) as never;
 
 test("a card of an adapter names its base and method, and has the code that uses it", () => {
@@ -22,6 +22,19 @@ test("a card of an adapter names its base and method, and has the code that uses
   expect(card).toContain("## Results\n\nNothing was held back to validate on.");
   expect(card).not.toContain("SHA-256");
   expect(card.endsWith("- Lowrank 1.2.3\n- Node v24\n")).toBe(true);
+});
+
+test("a card has the files, the modules that trained and code for each language", () => {
+  const data = [{ path: "a.jsonl", bytes: 12, sha256: "abc" }];
+  const card = modelCard(
+    run({ targets: ["2 q_proj", "4 v_proj"] }, { data }, { javascript: ["run()"], command: "go" }),
+  );
+  expect(card).toContain("10 tokens\n\n| file | bytes | SHA-256 |\n");
+  expect(card).toContain("| a.jsonl | 12 | abc |\n\n## Training procedure");
+  expect(card).toContain("```js\nrun()\n```\n\n```sh\ngo\n```");
+  expect(card).toContain("\n\n2 q\\_proj  \n4 v\\_proj\n\n### Framework versions");
+  expect(modelCard(run({ targets: ["2 q_proj"] }))).toContain("\n\n2 q\\_proj\n\n### Framework versions");
+  expect(modelCard(run())).toMatch(/- list: [^\n]*\n\n### Framework versions/);
 });
 
 test("a card of a whole model has no code, and a run that ended early says so", () => {

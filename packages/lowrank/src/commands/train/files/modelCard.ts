@@ -67,8 +67,9 @@ function use({ baseModel, peftType, kind, labels }: RunRecord): string[] {
 
 function results({ metrics }: RunRecord): string[] {
   const validations = metrics.filter(isValidation);
-  const [first, last] = [validations[0], validations.at(-1)];
-  if (!first || !last) return ["Nothing was held back to validate on."];
+  const last = validations.at(-1);
+  if (!last) return ["Nothing was held back to validate on."];
+  const [first] = validations;
   const before = measuresOf(first);
   const rows = Array.from(measuresOf(last), ([name, value]): Row => [name, before.get(name) ?? "", value]);
   const titles = columns("validation", `after step ${first.step}`, `after step ${last.step}`);

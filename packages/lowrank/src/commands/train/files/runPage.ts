@@ -60,8 +60,8 @@ function factTable(rows: readonly Fact[]): string {
 /** Returns the measurements of the first and the last validation, in two columns. */
 function resultFacts({ metrics, tokens, seconds, peakMemory }: RunRecord): Fact[] {
   const validations = metrics.filter(isValidation);
-  const [first, last] = [validations[0], validations.at(-1)];
-  const measured = first && last ? measureFacts(first, last) : [{ name: "validation", value: "none" }];
+  const last = validations.at(-1);
+  const measured = last ? measureFacts(validations[0], last) : [{ name: "validation", value: "none" }];
   const speed = seconds > 0 ? `${whole(tokens / seconds)} tokens/s` : "-";
   return [
     ...measured,
@@ -141,8 +141,9 @@ function measureCharts(validations: readonly ValidationLine[]): string[] {
 /** Returns HTML that shows the first sample answers of the run next to the latest ones. */
 function sampleBlocks({ metrics }: RunRecord): string {
   const samples = metrics.filter(isSample);
-  const [first, last] = [samples[0], samples.at(-1)];
-  if (!first || !last) return "";
+  const last = samples.at(-1);
+  if (!last) return "";
+  const [first] = samples;
   const part = (heading: string, text: string | undefined) =>
     text === undefined ? "" : `<div><h3>${escapeHtml(heading)}</h3><pre>${escapeHtml(text)}</pre></div>`;
   const blocks = last.samples.map(({ prompt, answer, reference }, i) => {
