@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Option } from "commander";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { integer } from "../../cli/argument.ts";
 import type { Conversation } from "./conversation.ts";
 import { InputHistory } from "./inputHistory.ts";
@@ -125,6 +125,11 @@ test("the last 1000 lines of chats are kept, and the file is cut beyond 2000", a
   try {
     const history = new InputHistory();
     expect(history.path).toBe(join(folder, "state", "lowrank", "chat_history"));
+    process.env.XDG_STATE_HOME = "";
+    vi.stubEnv("LOCALAPPDATA", folder);
+    const usual = process.platform === "win32" ? folder : join(homedir(), ".local", "state");
+    expect(new InputHistory().path).toBe(join(usual, "lowrank", "chat_history"));
+    vi.unstubAllEnvs();
     expect(await history.read()).toEqual([]);
     for (const line of ["one", "two"]) await history.add(line);
     expect(await history.read()).toEqual(["one", "two"]);

@@ -132,7 +132,7 @@ function settingOf(option: Option, flag: string, values: readonly string[]): unk
   if (option.isBoolean()) return true;
   if (values.length !== 1) throw new Error(`/set ${flag} takes one value, such as /set ${flag} 1`);
   try {
-    return option.parseArg?.(values[0], undefined as never) ?? values[0];
+    return option.parseArg?.(values[0], undefined as never);
   } catch (error) {
     throw new Error(`/set ${flag}: ${(error as Error).message}`);
   }

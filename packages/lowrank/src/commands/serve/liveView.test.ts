@@ -13,7 +13,7 @@ const stats = {
   newTokens: 300,
   preemptions: 0,
   pages: { total: 64, used: 20, cached: 4 },
-  adapters: { registered: 100, resident: 5, bytes: 31_200_000, hits: 99, loads: 1, evictions: 3, failures: 0 },
+  adapters: { registered: 100, resident: 5, bytes: 31_200_000_000_000, hits: 99, loads: 1, evictions: 3, failures: 0 },
   requests: Array.from({ length: 10 }, (_, i) => {
     const adapter = i === 0 ? null : `poet\x1b[2J${i}`;
     return { id: `${i}`, tenant: "", adapter, state: "decode" as const, promptTokens: 12, newTokens: i };
@@ -25,7 +25,7 @@ test("the view tells requests, rows, tokens a second, pages and adapters", () =>
   expect(lines.slice(0, 4)).toEqual([
     "base on http://x",
     "10 running, 2 waiting | 40 rows, 9 decode | 100.0 tokens/s",
-    "pages 20 of 64, 4 kept | adapters 5 of 100 in memory, 31.2 MB, hits 99 %, 3 evicted",
+    "pages 20 of 64, 4 kept | adapters 5 of 100 in memory, 31200000.0 MB, hits 99 %, 3 evicted",
     "  (base)                   decode   12 prompt, 0 new",
   ]);
   expect(lines.at(-1)).toBe("  and 2 more");

@@ -53,12 +53,12 @@ test("the best trial is first; those without a loss, and then those that failed,
 });
 
 test("columns show the options that differ, the losses and the result", () => {
-  const one = trial(1, { training: losses(3, 2), validation: losses(5) });
+  const one = trial(1, { training: losses(3, 2.5), validation: losses(5) });
   const columns = sweepColumns({ ...plan, validation: "v.jsonl" });
   expect(columns.map(({ title }) => title)).toEqual([
     ...["trial", "lr", "dora", "validation loss", "training loss", "steps", "result"],
   ]);
-  expect(columns.map(({ value }) => value(one))).toEqual([1, 0.001, "true", 5, 2, 2, "succeeded"]);
+  expect(columns.map(({ value }) => value(one))).toEqual([1, 0.001, "true", 5, 2.5, 2, "succeeded"]);
   expect(columns.map(({ value }) => value(trial(2, { error: "no", status: "failed" })))).toEqual([
     ...[2, 0.002, "false", null, null, null, "no"],
   ]);
@@ -66,7 +66,10 @@ test("columns show the options that differ, the losses and the result", () => {
 });
 
 test("a page has the best trial, and charts of series with two points or more", () => {
-  const page = sweepPage(plan, [trial(1, { training: losses(3, 2), validation: losses(5) }), trial(2)]);
+  const page = sweepPage(plan, [
+    trial(1, { training: losses(3, 2), validation: losses(5) }),
+    trial(2, { status: "failed" }),
+  ]);
   expect(page).toContain("2 trials of lr, dora");
   expect(page).toContain("Examples of a.jsonl, b.jsonl, on llama.");
   expect(page).toContain("All trials: r 8.");

@@ -24,7 +24,6 @@ export async function findRate(
   task: object,
   { optimizer, weightDecay, maxGradNorm, accumulate, seed, voice }: RateSearchOptions,
 ): Promise<void> {
-  const start = performance.now();
   try {
     const search = await findLearningRate(
       model as never,
@@ -32,8 +31,7 @@ export async function findRate(
       {
         ...{ ...task, optimizer, weightDecay, maxGradNorm, seed },
         gradientAccumulationSteps: accumulate,
-        onStep: (report: StepReport) =>
-          voice.step(report, ((report.maxSteps - report.step) * (performance.now() - start)) / 1000 / report.step),
+        onStep: (report: StepReport) => voice.step(report),
       } as FindLearningRateOptions,
     );
     for (const line of describeSearch(search)) voice.say(line);
@@ -52,7 +50,9 @@ export function describeSearch({ suggestion, trials, diverged }: LearningRateSea
   const losses = shown.map(({ smoothedLoss }) => smoothedLoss);
   const [least, most] = [Math.min(...losses), Math.max(...losses)];
   const lines = shown.map(({ learningRate, smoothedLoss }) => {
-    const bar = "#".repeat(1 + Math.round(((width - 1) * (smoothedLoss - least)) / (most - least || 1)));
+    const bar = "#".repeat(
+      1 + Math.round(((width - 1) * (smoothedLoss - least)) / Math.max(most - least, Number.MIN_VALUE)),
+    );
     return `${learningRate.toExponential(1).padStart(13)}  ${smoothedLoss.toFixed(4).padStart(9)}  ${bar}`;
   });
   const last = trials.at(-1);

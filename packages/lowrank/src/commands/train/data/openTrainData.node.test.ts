@@ -1,12 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { exampleReader } from "@lowrank/train/internal";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type OpenDataOptions, openRecordData, openTrainData } from "./openTrainData.ts";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { indexTrainData, isStreamed, type OpenDataOptions, openRecordData, openTrainData } from "./openTrainData.ts";
 import { bosOf, split, startingWithin } from "./trainData.ts";
 
 let folder: string;
@@ -55,6 +55,66 @@ test.each([true, false])("a file of its own validates, and tokens are limited (s
   expect(await open({ trainTokens: one, validationTokens: one + 1 })).toEqual([1, 2]);
   expect(await open({ trainTokens: one + 1, validationTokens: 1 })).toEqual([2, 1]);
   expect(await open({ trainTokens: 1000 })).toEqual([6, 5]);
+});
+
+test("files of more than 64 MB in all are streamed, unless the option decides", async () => {
+  const sized = async (name: string, bytes: number) => {
+    const path = join(folder, name);
+    await writeFile(path, "");
+    await truncate(path, bytes);
+    return path;
+  };
+  const [half, rest, more] = [await sized("half", 32e6), await sized("rest", 32e6), await sized("more", 32e6 + 1)];
+  const streamed = (data: string[], stream?: boolean) => isStreamed({ ...options(""), data, stream });
+  expect(await streamed([half, rest])).toBe(false);
+  expect(await streamed([half, more])).toBe(true);
+  expect(await streamed([half, rest, join(folder, "none")])).toBe(false);
+  expect(await streamed([half, more, "https://example.org/a.jsonl"])).toBe(false);
+  expect([await streamed([half, more], false), await streamed([half], true)]).toEqual([false, true]);
+});
+
+test("at most 1000 examples of data on disk validate, and the index is in the user's cache", async () => {
+  const told = vi.spyOn(console, "error").mockImplementation(() => {});
+  vi.stubEnv("XDG_CACHE_HOME", join(folder, "xdg"));
+  const found = await lengths(2004, { stream: true, validationFraction: 0.5, dataCache: undefined });
+  vi.unstubAllEnvs();
+  expect(found).toEqual([1004, 1000, 256]);
+  expect(await readdir(join(folder, "xdg/lowrank/datasets"))).toHaveLength(1);
+  expect(told).not.toHaveBeenCalled();
+  told.mockRestore();
+});
+
+test("one example is enough to train on, and none are too few", async () => {
+  const told = vi.spyOn(console, "error").mockImplementation(() => {});
+  const one = await records(1);
+  const bad = join(folder, "bad.jsonl");
+  await writeFile(bad, '{"text": 1}');
+  for (const stream of [true, false]) {
+    const open = async (path: string) => {
+      const found = await openRecordData(tokenizer, reader, options(path, { stream, onBadRecord: "skip" }), "pairs");
+      return [found.train.length, found.validation.length, found.first.length];
+    };
+    expect(await open(one)).toEqual([1, 0, 1]);
+    await expect(open(bad)).rejects.toThrow(/all of its (1 )?records are bad/);
+  }
+  told.mockRestore();
+});
+
+test("an index is built before a run for records alone, if no tokens are counted", async () => {
+  const cache = join(folder, "no index");
+  const record = await records(2);
+  const text = join(folder, "index.txt");
+  await writeFile(text, "a = 1");
+  for (const more of [
+    { stream: false },
+    { pack: true },
+    { trainTokens: 1 },
+    { validationTokens: 1 },
+    { data: [text] },
+  ]) {
+    await indexTrainData({ ...options(record, { stream: true, dataCache: cache }), ...more }, "sft", []);
+  }
+  expect(await readdir(folder)).not.toContain("no index");
 });
 
 test("the description counts tokens and examples", async () => {

@@ -80,7 +80,6 @@ export async function openRecordData<Parsed, Tokenized>(
   const [train, validation] = parts.map((part, i) =>
     startingWithin(part, limits[i] ?? Number.POSITIVE_INFINITY, reader.tokens),
   );
-  if (train.length === 0) throw noTrainingData(data);
   const count = (examples: readonly Tokenized[]) =>
     `${tokensIn(examples, reader)} tokens in ${examples.length} ${unit}`;
   const description = `${count(train)} to train on, ${count(validation)} to validate`;
@@ -107,7 +106,7 @@ export async function indexTrainData(options: IndexedOptions, task: string, labe
 }
 
 /** Returns true if data are streamed from disk. */
-async function isStreamed({ stream, data }: IndexedOptions): Promise<boolean> {
+export async function isStreamed({ stream, data }: IndexedOptions): Promise<boolean> {
   const remote = data.filter((path) => /^\w+:\/\//.test(path));
   if (stream && remote.length > 0) throw new Error(`--stream is for files on disk, and not ${remote.join(", ")}`);
   return stream ?? (remote.length === 0 && (await bytesOf(data)) > largeBytes);

@@ -66,7 +66,7 @@ export class MetricsLog {
       renameSync(part, this.path);
     } catch (error) {
       closeSync(handle);
-      rmSync(part, { force: true });
+      rmSync(part);
       throw error;
     }
     return handle;

@@ -126,8 +126,7 @@ export const rewardForm: RecordForm<Rewarded> = formOf(
   "rewarded pairs",
   '{"chosen", "rejected"} with or without "prompt" and a number "margin"',
   ({ prompt, chosen, rejected, margin }) => {
-    const areTexts = typeof chosen === "string" && typeof rejected === "string";
-    const pair = pairOf({ prompt: prompt ?? (areTexts ? "" : undefined), chosen, rejected });
+    const pair = pairOf({ prompt: prompt ?? (typeof chosen === "string" ? "" : undefined), chosen, rejected });
     if (margin === undefined || margin === null || margin === "") return { pair };
     const ahead = Number(margin);
     if (!Number.isFinite(ahead)) throw new Error(`margin is ${JSON.stringify(margin)}`);

@@ -1,6 +1,6 @@
 import { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
-import { maskedText, renderMasked } from "./renderExample.ts";
+import { maskedText, renderMasked, shownText } from "./renderExample.ts";
 
 /** One token per byte, as in byte-level tokenizers. */
 const bytes = new TextEncoder().encode("ab é");
@@ -28,6 +28,22 @@ test("text is cut where learned tokens begin and end, and never inside a charact
     { text: "ab ", learned: false },
     { text: "é", learned: true },
   ]);
+});
+
+test("an example is shown up to a number of tokens, of which the learned ones are counted", () => {
+  const text = { inputIds: [0, 1, 2, 3, 4], labels: [-100, 1, 2, -100, 4] };
+  expect(shownText(tokenizer, text, 4, "chosen")).toEqual({
+    ...{ name: "chosen", tokens: 4, learned: 2 },
+    parts: [
+      { text: "a", learned: false },
+      { text: "b ", learned: true },
+      // Of "é", only the first byte is shown.
+      { text: "\uFFFD", learned: false },
+    ],
+  });
+  expect(shownText(tokenizer, text, 1)).toEqual({
+    ...{ name: null, tokens: 1, learned: 0, parts: [{ text: "a", learned: false }] },
+  });
 });
 
 test("learned text is painted, or stands between brackets, and commands no terminal", () => {

@@ -3,8 +3,9 @@ import type { TokenizedExample } from "@lowrank/train";
 import { describe, expect, test } from "vitest";
 import { areChats, promptOf, samplePrompts } from "./sampleAnswers.ts";
 
-/** One token per character; id 32 is a space. */
-const decode = (ids: readonly number[]) => String.fromCharCode(...ids);
+/** One token per character; id 32 is a space, and "^" is a special token. */
+const decode = (ids: readonly number[], { skipSpecialTokens = false } = {}) =>
+  String.fromCharCode(...ids).replaceAll("^", skipSpecialTokens ? "" : "^");
 const encode = (text: string) => [...text].map((letter) => letter.charCodeAt(0));
 const plain = { decode, encode, chatTemplate: null } as unknown as Tokenizer;
 
@@ -34,6 +35,7 @@ describe("a prompt of an example", () => {
     expect(take([example("ask:[ answer ]")])).toEqual([{ ids: encode("ask:"), text: "ask:", reference: "answer" }]);
     expect(take([example("ask:[one]then[two]")])[0].reference).toBe("one");
     expect(take([example("as[k]")])[0]).toMatchObject({ text: "as", reference: "k" });
+    expect(take([example("^as[k^]")])).toEqual([{ ids: encode("^as"), text: "as", reference: "k" }]);
   });
 
   test("is the first half of a text of which all is learned, at most 24 tokens", () => {
@@ -42,6 +44,9 @@ describe("a prompt of an example", () => {
     // Only the beginning-of-sequence token is not learned.
     expect(take([example("s[abcdef]")])[0]).toMatchObject({ text: "sab", reference: "cdef" });
     expect(take([example("[ab]")])[0]).toMatchObject({ text: "a", reference: "b" });
+    // The reference ends where tokens are not learned.
+    expect(take([example("s[a]bcdefg")])[0]).toMatchObject({ text: "sabc", reference: "" });
+    expect(take([example("[a]b")])[0]).toMatchObject({ text: "a", reference: "" });
     expect(take([example("[a]")])).toEqual([]);
     for (const [length, kept] of [
       [47, 23],

@@ -29,14 +29,14 @@ export function samplePrompts(
   const show = (ids: readonly number[]) => tokenizer.decode([...ids], { skipSpecialTokens: true }).trim();
   // Takes examples spread evenly over the data first, then the others.
   const stride = Math.max(1, Math.floor(examples.length / count));
-  const order = [...examples.keys()].sort((a, b) => (a % stride) - (b % stride) || a - b);
+  const order = [...examples.keys()].sort((a, b) => (a % stride) - (b % stride));
   for (const at of order.slice(0, 8 * count)) {
     const { inputIds, labels } = examples[at];
     const first = labels.findIndex((label) => label !== ignoreIndex);
     const start = first > 1 ? first : Math.min(beginningTokens, Math.floor(inputIds.length / 2));
     if (start < 1 || start + 8 > maxLength) continue;
     const unlearned = labels.findIndex((label, t) => t >= start && label === ignoreIndex);
-    const end = Math.min(unlearned < 0 ? inputIds.length : unlearned, start + 4 * answerTokens);
+    const end = Math.min(unlearned === -1 ? inputIds.length : unlearned, start + 4 * answerTokens);
     const [ids, text] = [inputIds.slice(0, start), show(inputIds.slice(0, start))];
     if (text === "" || seen.has(text)) continue;
     seen.add(text);

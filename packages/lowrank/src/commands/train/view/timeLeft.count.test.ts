@@ -10,8 +10,8 @@ test("work that is still to come is counted as by going through the steps", () =
         const left = new TimeLeft(maxSteps, { evaluation: { every, atEnd }, save: never, samples: never });
         left.side("evaluation", 2);
         left.side("evaluation", 4);
-        for (let step = 1; step < maxSteps; step++) {
-          left.step(step, 0);
+        for (let step = 0; step <= maxSteps; step++) {
+          if (step > 0) left.step(step, 0);
           let times = atEnd ? 1 : 0;
           for (let later = step + 1; later < maxSteps; later++) if (every !== null && later % every === 0) times++;
           expect(left.seconds, `${step} of ${maxSteps}, every ${every}`).toBe(3 * times);

@@ -47,8 +47,8 @@ export class TimeLeft {
   /** Returns how many more times the work will run. */
   #times(work: SideWork): number {
     const { every, atEnd } = this.#plans[work];
-    const before = (step: number) => (every === null ? 0 : Math.floor((step - 1) / every));
-    const between = Math.max(0, before(this.#maxSteps) - (every === null ? 0 : Math.floor(this.#step / every)));
-    return between + (atEnd ? 1 : 0);
+    const last = atEnd ? 1 : 0;
+    if (every === null) return last;
+    return Math.max(0, Math.floor((this.#maxSteps - 1) / every) - Math.floor(this.#step / every)) + last;
   }
 }

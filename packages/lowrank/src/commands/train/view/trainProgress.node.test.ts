@@ -40,6 +40,7 @@ test("on a terminal there is a view, which stays at the end", async () => {
   const [last] = drawn.split("\x1b[0J").slice(-1);
   expect(last).toMatch(/^█+ step 40 of 40, 100 %\n/);
   expect(last).toContain("┤");
+  expect(last).not.toContain("\x1b");
   expect(last).toContain("loss 0.1000 | learning rate 0.1 | gradient norm 1 | 1,200 tokens/s | ");
   expect(last).not.toContain("left");
 });

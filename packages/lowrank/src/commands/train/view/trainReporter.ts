@@ -12,8 +12,8 @@ export interface TrainReporter {
   warn(warning: Warning): void;
   /** Messages of the warnings so far. */
   readonly warnings: readonly string[];
-  /** Reports a step, with the estimated seconds left. */
-  step(report: StepReport, secondsLeft: number): void;
+  /** Reports a step. `secondsLeft` defaults to the remaining steps at the average pace so far. */
+  step(report: StepReport, secondsLeft?: number): void;
   /** Reports a line of metrics.jsonl. */
   metrics(line: MetricsLine): void;
   /** Ends the live view. */

@@ -130,6 +130,17 @@ test("a prompt is cut at its beginning to half of the line, an answer at its end
   expect(stringWidth(cut)).toBe(25);
 });
 
+test("a curve of a narrow terminal is ten columns wide, or as wide as there is room", () => {
+  const axis = (columns: number) =>
+    lines({ losses: [[1, 2] as const, [2, 1] as const] }, columns)
+      .find((line) => line.includes("└"))
+      ?.trimEnd();
+  // The labels, the axis and its arrow take nine columns.
+  expect(axis(80)).toHaveLength(78);
+  for (const columns of [8, 18, 19]) expect(axis(columns)).toBe(axis(19)?.slice(0, columns));
+  expect(axis(20)).toHaveLength(18);
+});
+
 test("colours are kept where a line is cut", () => {
   const coloured = lines(
     {
@@ -143,6 +154,8 @@ test("colours are kept where a line is cut", () => {
     undefined,
     true,
   );
+  const wide = lines({ losses: [[1, 2] as const, [2, 1] as const], validations: [[1, 1]] }, 80, undefined, true);
+  expect(wide).toContain("  \x1b[34m━\x1b[0m training loss  \x1b[33m●\x1b[0m validation");
   const legend = coloured.find((line) => line.includes("train"))!;
   expect(stringWidth(legend)).toBeLessThanOrEqual(12);
   expect(legend).toContain("\x1b[34m━\x1b[0m");

@@ -72,7 +72,7 @@ function curve({ losses, validations }: TrainState, columns: number, colours: bo
   const [least, most] = [all, all].map((values, i) =>
     values.reduce((a, b) => (i === 0 ? Math.min(a, b) : Math.max(a, b))),
   );
-  const room = (most - least || Math.abs(most) || 1) * 0.05;
+  const room = (most - least || 1) * 0.05;
   const yRange: [number, number] = [least - room, most + room];
   const ticks = [least, (least + most) / 2, most];
   const width = Math.max(10, columns - 4 - Math.max(...ticks.map((tick) => show(tick).length)));
@@ -132,7 +132,6 @@ const letters = new Intl.Segmenter();
 
 /** Cuts a text at `columns` wide and keeps its colours. */
 function cut(text: string, columns: number): string {
-  if (stringWidth(text) <= columns) return text;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's colours begin with one.
   const parts = text.split(/(\x1b\[\d+m)/);
   let room = columns;
