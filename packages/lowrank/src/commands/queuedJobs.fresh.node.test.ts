@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
+import { EventEmitter } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { nanoModelFolder } from "@lowrank/nano";
 import { adapterFolder, type JobEnd, JobRefused, JobStopped, type JobWorker, type OpenJob } from "@lowrank/serve/jobs";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Interrupted } from "../cli/process/interrupt.ts";
@@ -9,19 +12,22 @@ import type { Job, Measured, Outcome } from "../compare/job.ts";
 import { measuredKey, runOf } from "../compare/queuedJob.ts";
 import type { Order } from "../fineTuning/fineTune.ts";
 import { jobPlaces } from "../fineTuning/jobPlaces.ts";
+import { compareCommand } from "./compare/compare.ts";
 import { runQueued } from "./compare/runQueued.ts";
 import { runSweep } from "./sweep/runSweep.ts";
 import type { SweepCommandOptions } from "./sweep/sweep.ts";
 import { runWorker } from "./worker/runWorker.ts";
 import type { WorkerCommandOptions } from "./worker/worker.ts";
 
-/** What the modules below are replaced by: no Redis, no process of a job, no signals. */
+/** Stubs for the modules below, without Redis, processes of jobs and signals. */
 const fakes = vi.hoisted(() => ({
   /** Calls of the queue and of what it made, in their order. */
   calls: [] as unknown[][],
   added: async (_: OpenJob): Promise<void> => {},
   train: async (_order: Order, _plugins: readonly string[], _signal: AbortSignal): Promise<void> => {},
   worker: undefined as JobWorker | undefined,
+  /** Does what the process of a run of a comparison does, with the messages that it sends. */
+  child: async (_child: EventEmitter, _job: Job): Promise<void> => {},
   interrupt: (): void => {},
 }));
 
@@ -52,6 +58,18 @@ vi.mock("../fineTuning/trainInProcess.ts", () => ({
     await fakes.train(order, plugins, signal);
     return { trainedTokens: 1, resultFiles: [], writesAdapter: false };
   },
+}));
+vi.mock("node:child_process", async (original) => ({
+  ...(await original<object>()),
+  fork: (script: string, plugins: readonly string[], options: object) => {
+    fakes.calls.push(["fork", basename(script), plugins, options]);
+    const child = new EventEmitter();
+    return Object.assign(child, { send: (job: Job) => void setImmediate(() => fakes.child(child, job)) });
+  },
+}));
+vi.mock("../cli/loading/backends.ts", async (original) => ({
+  ...(await original<object>()),
+  startBackend: async (name: string, settings: object) => void fakes.calls.push(["start", name, settings]),
 }));
 vi.mock("../cli/process/interrupt.ts", async (original) => ({
   ...(await original<object>()),
@@ -107,7 +125,7 @@ describe("lowrank sweep", () => {
     await writeFile(file, JSON.stringify({ ...plan, output: at(name), ...more }));
     await runSweep(file, { jobs: 1, threads: 2, ...options }, ["plugin"]);
   };
-  /** Writes the losses and the adapter of a trial as its process does. The second waits until the first is told. */
+  /** Writes the losses and the adapter of a trial as its process does. The second waits until the first is printed. */
   const trains =
     (lossOf: (lr: number) => readonly object[]) =>
     async ({ job, store }: Order) => {
@@ -250,6 +268,155 @@ describe("lowrank sweep", () => {
   ])("refuses %s", async (_, more, options, message) => {
     await mkdir(at("folder.jsonl"), { recursive: true });
     await expect(sweep("refused", more, options)).rejects.toThrow(message);
+  });
+});
+
+describe("lowrank compare", () => {
+  const compare = (...words: string[]) => compareCommand(["plugin"]).parseAsync(words, { from: "user" });
+  const measured = (more: Partial<Measured> = {}): Measured => ({
+    ...{ backend: "wasm", trainable: 1000, total: 100_000, percent: 1, bytesSaved: 4000, mergeable: true },
+    ...{ peakProcessBytes: 5e8, peakTensorBytes: 2e8, stepMilliseconds: 10.4, lossBefore: 3.25, loss: 1 },
+    ...{ exactMatch: 0.505, testExamples: 10, latencyMilliseconds: 3, mergedLatencyMilliseconds: 2, latencyTokens: 64 },
+    ...more,
+  });
+  const tells = (child: EventEmitter, outcome: Outcome) => {
+    child.emit("message", { outcome });
+    child.emit("close", 0, null);
+  };
+  /** Passes 2 s for each run. */
+  const clock = () => {
+    let now = 0;
+    const spy = vi.spyOn(performance, "now").mockImplementation(() => now);
+    const tick = () => {
+      now += 2000;
+    };
+    return { tick, stop: () => spy.mockRestore() };
+  };
+
+  test("runs each method and seed in a process, prints them, and writes the comparison", async () => {
+    const { tick, stop } = clock();
+    const jobs: Job[] = [];
+    fakes.child = async (child, job) => {
+      tick();
+      jobs.push(job);
+      child.emit("message", { step: 1, of: 3, loss: 2 });
+      tells(child, {
+        job,
+        measured: measured({ loss: 1 + job.seed, exactMatch: job.method === "ia3" ? null : 0.505 }),
+      });
+    };
+    const words = ["--methods", "lora,ia3", "--seeds", "2", "--steps", "3", "--lr", "ia3=0.5", "--output", at("table")];
+    await compare(...words);
+    const job = {
+      ...{ model: null, data: { kind: "task", trainExamples: 600 }, r: 16, targetModules: "all-linear" },
+      ...{ virtualTokens: 20, steps: 3, batchSize: 8, testExamples: 200, backend: "wasm", threads: 1 },
+    };
+    const rate = jobs[0].learningRate;
+    expect(rate).toBeLessThan(0.1);
+    expect(jobs).toEqual([
+      { ...job, method: "lora", seed: 0, learningRate: rate },
+      { ...job, method: "ia3", seed: 0, learningRate: 0.5 },
+      { ...job, method: "lora", seed: 1, learningRate: rate },
+      { ...job, method: "ia3", seed: 1, learningRate: 0.5 },
+    ]);
+    const fork = ["fork", "runChild.ts", ["plugin"], { stdio: ["ignore", "ignore", "inherit", "ipc"] }];
+    expect(fakes.calls).toEqual([["start", "wasm", { threads: 1 }], fork, fork, fork, fork]);
+    expect(said().err).toEqual([
+      "[1/4] lora, seed 0: loss 1.0000, 50.5 % right, 10 ms a step | about 6.0 s left",
+      "[2/4] ia3, seed 0: loss 1.0000, 10 ms a step | about 4.0 s left",
+      "[3/4] lora, seed 1: loss 2.0000, 50.5 % right, 10 ms a step | about 2.0 s left",
+      "[4/4] ia3, seed 1: loss 2.0000, 10 ms a step",
+      `wrote comparison.md, comparison.csv, comparison.json, comparison.html to ${at("table")}`,
+    ]);
+    const text = (name: string) => readFile(at(`table/comparison.${name}`), "utf8");
+    expect(said().out).toHaveLength(1);
+    expect(said().out[0]).toMatch(/^nano learns JavaScript .* 2 seeds; loss before training 3.2500\n/);
+    expect(await text("md")).toMatch(/^nano learns JavaScript .*[^\n]\n$/s);
+    expect(await text("csv")).toMatch(/^method,trainable,.*[^\n]\n$/s);
+    expect(await text("html")).toMatch(/^<!doctype html>.*<\/html>\n$/s);
+    expect(JSON.parse(await text("json")).runs).toHaveLength(4);
+    // What was measured is kept, and does not count for the time that is left.
+    await rm(at("table/runs/lora-1.json"));
+    for (const spy of [out, err]) spy.mockClear();
+    await compare(...words, "--json");
+    stop();
+    expect(jobs).toHaveLength(5);
+    expect(said().err.slice(0, 4)).toEqual([
+      "[1/4] lora, seed 0: loss 1.0000, 50.5 % right, 10 ms a step (kept)",
+      "[2/4] ia3, seed 0: loss 1.0000, 10 ms a step (kept)",
+      "[3/4] lora, seed 1: loss 2.0000, 50.5 % right, 10 ms a step | about 2.0 s left",
+      "[4/4] ia3, seed 1: loss 2.0000, 10 ms a step (kept)",
+    ]);
+    expect(JSON.parse(said().out[0]).methods).toHaveLength(2);
+  });
+
+  test("shows the steps on a terminal alone", async () => {
+    const written: string[] = [];
+    const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      written.push(String(text));
+      return true;
+    });
+    const { isTTY } = process.stderr;
+    fakes.child = async (child, job) => {
+      child.emit("message", { step: 1, of: 3, loss: 2 });
+      tells(child, { job, measured: measured() });
+    };
+    try {
+      for (const isTTY of [true, false]) {
+        process.stderr.isTTY = isTTY;
+        await compare("--methods", "lora", "--seeds", "1");
+        expect(written).toEqual(["\r\x1b[Klora, seed 0: step 1 of 3, loss 2.0000", "\r\x1b[K"]);
+      }
+    } finally {
+      process.stderr.isTTY = isTTY;
+      write.mockRestore();
+    }
+  });
+
+  test("prints the errors of runs, and fails if there is nothing else", async () => {
+    const ends: Record<string, (child: EventEmitter, job: Job) => void> = {
+      lora: (child) => child.emit("close", 3, null),
+      ia3: (child) => child.emit("close", null, "SIGKILL"),
+      vera: (child, job) => tells(child, { job, error: "no memory" }),
+      dora: (child, job) => tells(child, { job, measured: measured() }),
+    };
+    fakes.child = async (child, job) => ends[job.method](child, job);
+    const words = ["--seeds", "1", "--methods"];
+    await expect(compare(...words, "lora,ia3,vera")).rejects.toThrow("no run came to its end; see above");
+    expect(said().err.map((line) => line.replace(/ \|.*/, ""))).toEqual([
+      "[1/3] lora, seed 0: failed: its process ended with exit code 3 before it was done",
+      "[2/3] ia3, seed 0: failed: its process ended with SIGKILL before it was done",
+      "[3/3] vera, seed 0: failed: no memory",
+    ]);
+    await compare(...words, "lora,dora");
+    fakes.child = async (child) => void child.emit("error", new Error("no processes left"));
+    await expect(compare(...words, "lora")).rejects.toThrow("no processes left");
+  });
+
+  test("gives the settings that were named, and the files, to each run", async () => {
+    const jobs: Job[] = [];
+    fakes.child = async (child, job) => {
+      jobs.push(job);
+      tells(child, { job, measured: measured() });
+    };
+    const model = fileURLToPath(nanoModelFolder);
+    const files = ["--model", model, "--data", at("a.jsonl"), at("b.NDJSON"), "--methods", "lora", "--seeds", "1"];
+    await compare(...files, "--virtual-tokens", "20", "--precision", "high", "--threads", "2");
+    await compare(...files, "--target-modules", "q_proj,v_proj", "--validation", at("v.jsonl"), "--block-size", "16");
+    const data = { kind: "files", data: [at("a.jsonl"), at("b.NDJSON")], validationFraction: 0.1 };
+    expect(jobs[0]).toMatchObject({ model, data, named: ["virtualTokens"], precision: "high", threads: 2 });
+    expect(fakes.calls[0]).toEqual(["start", "wasm", { threads: 2 }]);
+    expect(jobs[1]).toMatchObject({
+      ...{ named: ["targetModules"], targetModules: ["q_proj", "v_proj"] },
+      data: { ...data, validation: at("v.jsonl"), blockSize: 16 },
+    });
+    // The workers of a queue start their own backends.
+    fakes.calls = [];
+    fakes.added = async (job) => void (await settle(at("by workers"), job, { status: "failed", reason: "asked" }));
+    const place = ["--queue", "redis://host", "--store", at("by workers")];
+    await expect(compare(...files, ...place)).rejects.toThrow("no run came to its end");
+    expect(kinds()).toEqual(["open", "fill", "add", "stop filling", "close"]);
+    expect(said().err.at(-1)).toBe("[1/1] lora, seed 0: failed: asked");
   });
 });
 

@@ -218,7 +218,7 @@ function progress(count: number): Pick<RunJobsOptions, "step" | "done"> {
     done: (outcome, number, kept) => {
       clear();
       if (!kept) ran++;
-      const left = ran > 0 && number < count ? ((performance.now() - begin) / 1000 / ran) * (count - number) : 0;
+      const left = ran > 0 ? ((performance.now() - begin) / 1000 / ran) * (count - number) : 0;
       const time = left > 0 ? ` | about ${formatSeconds(left)} left` : "";
       console.error(
         `[${number}/${count}] ${outcome.job.method}, seed ${outcome.job.seed}: ${said(outcome)}${kept ? " (kept)" : ""}${time}`,

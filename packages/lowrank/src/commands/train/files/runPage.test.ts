@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { ValidationLine } from "./metrics.ts";
 import { runPage } from "./runPage.ts";
 import type { RunRecord } from "./runRecord.ts";
 
@@ -28,7 +29,7 @@ const facts = (page: string) =>
     [...page.matchAll(/<tr><th>([^<]*)<\/th><td>([^<]*)<\/td><\/tr>/g)].map((found) => found.slice(1)),
   );
 const headings = (page: string) => [...page.matchAll(/<h2>([^<]*)</g)].map(([, heading]) => heading);
-const charts = (page: string) =>
+const charts = (page: string): Record<string, string> =>
   Object.fromEntries(
     page
       .split("<svg ")
@@ -61,7 +62,7 @@ test("a page has the facts of a run, its options, files and machine", () => {
 });
 
 test("results are the first and the last validation", () => {
-  const validations = [
+  const validations: ValidationLine[] = [
     { step: 1, eval_loss: 3, eval_f1: 0.25 },
     { step: 3, eval_loss: 9, eval_f1: 9 },
     { step: 4, eval_loss: 2, eval_f1: 0.5, eval_new: 7 },
