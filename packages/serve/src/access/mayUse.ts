@@ -3,8 +3,8 @@ import { isModelOf, privatePrefix } from "./names.ts";
 
 /**
  * Returns true if the caller may use an adapter, folder or job. Routes, lists and errors all depend on this function.
- * An operator may use everything. Another caller must be among the resource's tenants, and must own it or have its name
- * in the scope of the key.
+ * An operator may use everything. Any other caller must be one of the resource's tenants, and must either own the
+ * resource or have a key whose scope contains the resource's name.
  */
 export function mayUse(caller: Caller, { name, owner, tenants }: Guarded): boolean {
   if (caller.operator) return true;
@@ -12,7 +12,10 @@ export function mayUse(caller: Caller, { name, owner, tenants }: Guarded): boole
   return name === undefined || owner === caller.tenant || isInScope(caller, name);
 }
 
-/** Returns true for a name that matches the caller's globs, or that one of the tenant's jobs has made. */
+/**
+ * Returns true if the name matches one of the caller's glob patterns, or is the name of a model that one of the
+ * tenant's jobs has trained.
+ */
 function isInScope({ tenant, adapters }: Caller, name: string): boolean {
   if (name.startsWith(privatePrefix)) return false;
   return isModelOf(tenant, name) || adapters.some((glob) => patternOf(glob).test(name));
@@ -20,7 +23,7 @@ function isInScope({ tenant, adapters }: Caller, name: string): boolean {
 
 const patterns = new Map<string, RegExp>();
 
-/** Returns the regular expression that matches the names of a glob. */
+/** Returns the regular expression for a glob pattern. */
 function patternOf(glob: string): RegExp {
   let pattern = patterns.get(glob);
   if (!pattern) {

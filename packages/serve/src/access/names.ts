@@ -1,15 +1,15 @@
 import { isInternal } from "../storage/adapterPlace.ts";
 import { nameKey } from "../storage/jobKeys.ts";
 
-/** Prefix of names of models that jobs have made. */
+/** Prefix of the names of models that fine-tuning jobs have trained. */
 export const modelPrefix = "ft:";
 
-/** Prefix of manifest names of adapters that only one tenant can name. */
+/** Prefix of the manifest names of private adapters, each of which only one tenant can use by name. */
 export const privatePrefix = "tenant:";
 
 /**
- * Returns true for a model that a job of the tenant has made, or a checkpoint of one. A model is named
- * `ft:BASE:TENANT:SUFFIX:ID`. Only the base may contain a colon.
+ * Returns true for the name of a model that one of the tenant's jobs has trained, or of a checkpoint of such a model. A
+ * model is named `ft:BASE:TENANT:SUFFIX:ID`. Only the base may contain a colon.
  */
 export function isModelOf(tenant: string, name: string): boolean {
   const [, owner] = /^ft:.*:([^:]*):[^:]*:[^:]+$/s.exec(name.replace(/:ckpt-step-\d+$/, "")) ?? [];
@@ -27,7 +27,10 @@ export function nameFor(tenant: string, name: string): string {
   return name.startsWith(own) ? name.slice(own.length) : name;
 }
 
-/** Returns true for a name of jobs, tenants or internal folders, which loads may not use. */
+/**
+ * Returns true for a name that is reserved for jobs, tenants or internal folders. Requests that load an adapter must
+ * not use such a name.
+ */
 export function isReserved(name: string): boolean {
   return name.startsWith(modelPrefix) || name.startsWith(privatePrefix) || isInternal(name);
 }

@@ -12,7 +12,7 @@ export interface Grant {
 /** Manifest, reduced to the fields that decide who may use its adapters. */
 interface Grants {
   readonly adapters: Readonly<Record<string, Grant | null>>;
-  /** Entries of versions that no longer have a name, kept so that their limits still apply. */
+  /** Entries of versions that no longer have a name. They are kept so that the limits on their use still apply. */
   readonly unnamed?: readonly Grant[];
 }
 
@@ -26,17 +26,17 @@ interface Stored {
 export interface Rights {
   /** Tenant that owns the version. */
   readonly owner?: string;
-  /** Tenants that may use the version by at least one name. Default: all. */
+  /** Tenants in at least one of the version's lists of tenants. Default: all. */
   readonly tenants?: readonly string[];
-  /** Tenants that may use the version by each of the names that have a list of tenants. Default: all. */
+  /** Tenants in every one of the version's lists of tenants. Default: all. */
   readonly common?: readonly string[];
 }
 
 /**
- * Returns who may use the version in a folder. This depends on all manifest names for the folder, or, if none of them
- * lists tenants, on all names for copies of the version. So neither a new name nor a copy of the files gives anybody
- * access. A name with `tenants` limits the version even if other names do not. Names given by tenants (`alias`) have no
- * effect.
+ * Returns who may use the version in a folder. The manifest entries for this folder that list tenants determine it; if
+ * there are none, the entries for copies of the version do. So neither a new name nor a copy of the files gives anybody
+ * access. An entry with `tenants` limits the version even if other entries have no list. Names given by tenants
+ * (`alias`) have no effect.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
@@ -65,8 +65,8 @@ interface Index {
 const indices = new WeakMap<object, Index>();
 
 /**
- * Returns the entries that limit a version to some tenants, by path and by version. Ignores aliases. The result is
- * cached, since manifests are immutable.
+ * Returns the manifest entries that limit a version to some tenants, grouped by path and by version. Ignores aliases.
+ * The result is cached, since manifests are immutable.
  */
 function indexOf(manifest: Grants): Index {
   let index = indices.get(manifest);
@@ -85,14 +85,14 @@ function indexOf(manifest: Grants): Index {
 }
 
 /**
- * Returns the tenants that may use an adapter by one of its names; undefined: all. A name cannot allow more tenants
- * than its folder does.
+ * Returns the tenants that may use an adapter by the name of this manifest entry; undefined: all. An entry cannot allow
+ * more tenants than its folder does.
  */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
   return common(grant.tenants, rightsTo(manifest, grant).tenants);
 }
 
-/** Returns the tenants in both lists; undefined: all. */
+/** Returns the tenants that are in both lists. A list that is undefined contains all tenants. */
 export function common(
   one: readonly string[] | undefined,
   other: readonly string[] | undefined,

@@ -4,7 +4,9 @@ import { type AdapterRules, checkAdapter, isFiniteAtOnce } from "./checkAdapter.
 import { dataLengthOf, KnownLayouts } from "./knownLayouts.ts";
 import type { AdapterContent } from "./readAdapter.ts";
 
-/** Checks adapters by a store's rules. For files with a known layout it checks only the weights. */
+/**
+ * Checks adapters by a store's rules. If the layout of an adapter was checked before, checks only its tensor values.
+ */
 export class AdapterChecks {
   readonly #rules: AdapterRules;
   readonly #onWarning: OnWarning;

@@ -26,11 +26,9 @@ interface LoadOptions extends Omit<ResidentOptions, "unload"> {
   readonly host: AdapterHost;
   readonly place: AdapterPlace;
   readonly rules: AdapterRules;
-  /**
-   * `pollMs`: milliseconds between checks of a failed folder for changes. `failureMs`: milliseconds for which a folder
-   * is refused after a failure.
-   */
+  /** Milliseconds between checks of a failed folder for changes. */
   readonly pollMs: number;
+  /** Milliseconds for which a folder is refused after a failure. */
   readonly failureMs: number;
   readonly onWarning: OnWarning;
 }
@@ -47,12 +45,12 @@ interface Target {
   readonly user?: MemoryUser;
 }
 
-/** Most adapters that are read at the same time. */
+/** Maximum number of adapters that are read at the same time. */
 const readsAtOnce = 16;
 
 /**
- * Most bytes of adapter files that are kept in memory while their loads wait for room on the model. Further files are
- * dropped, and read again later.
+ * Maximum number of bytes of adapter files that stay in memory while they wait to be loaded onto the model. Further
+ * files are dropped, and read again later.
  */
 const mostWaiting = 16 << 20;
 
@@ -64,14 +62,14 @@ export class AdapterLoads {
   /** Number of reads, checks and loads that have failed. */
   failed = 0;
   closed = false;
-  /** Versions on the model. */
+  /** Adapter versions that are on the model, or are being loaded or unloaded. */
   readonly residents: ResidentAdapters;
   readonly #options: LoadOptions;
   readonly #checks: AdapterChecks;
   readonly #failures: Failures;
   readonly #reading = limiter(readsAtOnce);
   readonly #onHost = limiter(1);
-  /** Bytes of adapter files that are in memory while their loads wait for room on the model. */
+  /** Bytes of adapter files in memory that wait to be loaded onto the model. */
   #waiting = 0;
 
   constructor(options: LoadOptions) {
@@ -103,8 +101,8 @@ export class AdapterLoads {
   }
 
   /**
-   * Runs `look`, which checks a folder. Throws the remembered error instead if the folder failed recently and is
-   * unchanged.
+   * Runs `look`, which checks a folder, and remembers its error. If an earlier check failed recently and the folder has
+   * not changed since, throws the remembered error instead.
    */
   async look<T>(path: string, look: () => Promise<T>): Promise<T> {
     const key = failureKey(path);
@@ -158,7 +156,7 @@ export class AdapterLoads {
     });
   }
 
-  /** Throws a remembered failure, unless the folder's files have changed. */
+  /** Throws the remembered error for `key`, unless the files at `path` have changed since the failure. */
   async #checkFailures(key: string, path: string): Promise<void> {
     await this.#failures.check(key, () => folderState(this.#options.place, path));
   }
@@ -191,8 +189,8 @@ export class AdapterLoads {
 }
 
 /**
- * Returns the key of a remembered error. The key contains the adapter's name, since the message does too and is only
- * for requests with that name.
+ * Returns the key under which an error is remembered. The key contains the adapter's name, since the message of the
+ * error contains this name and is only for requests with the name.
  */
 function failureKey(path: string, version = "", name = path): string {
   return `${path} ${version} ${name}`;

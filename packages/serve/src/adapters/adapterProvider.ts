@@ -30,7 +30,8 @@ export interface AdapterProvider {
   unload(name: string, options?: UnloadOptions): Promise<void>;
   stats(): ServingStats["adapters"];
   /**
-   * Ends background work. The engine calls it when no lease is held, and removes the adapters from the model itself.
+   * Ends background work. The engine calls this when no lease is held. The engine itself removes the adapters from the
+   * model.
    */
   close(): Promise<void>;
 }
@@ -53,9 +54,9 @@ export interface AdapterHost {
   /**
    * Loads a version onto the model. Returns the bytes of its tensors, and its method as in `peft_type`. Throws
    * ServingError `adapter_refused` for files that do not fit the model, and for methods that cannot differ between rows
-   * of a batch; the model then stays unchanged. With `values`, the values of these files, the load can reuse the
-   * tensors of an unloaded version with the same layout. `copied` is then true, and the memory of the files can be
-   * freed.
+   * of a batch; the model is then unchanged. `values` are the tensor values of `files`. If they are given, the load can
+   * overwrite the tensors of an unloaded version with the same layout. `copied` is then true, and the caller may free
+   * the memory of the files.
    */
   load(
     version: string,
@@ -63,8 +64,8 @@ export interface AdapterHost {
     values?: AdapterValues,
   ): Promise<{ readonly bytes: number; readonly method: string; readonly copied: boolean }>;
   /**
-   * Unloads a version, frees its tensors and drops the prefixes cached for it. With `givesWay`, another load follows,
-   * which reuses or frees the tensors.
+   * Unloads a version, frees its tensors and drops the prefixes cached for it. If `givesWay` is true, another load
+   * follows, which reuses or frees the tensors.
    */
   unload(version: string, options?: { readonly givesWay: boolean }): Promise<void>;
 }

@@ -28,17 +28,17 @@ import type { ResidentAdapters } from "./residentAdapters.ts";
 
 /** Options for `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {
-  /** Place of the adapters: `folderPlace(path)` or `s3Place(options)`. */
+  /** Storage of the adapters: `folderPlace(path)` or `s3Place(options)`. */
   readonly place: AdapterPlace;
-  /** Most bytes of all adapters on the model. */
+  /** Maximum number of bytes of all adapters on the model. */
   readonly maxAdapterBytes: number;
-  /** Milliseconds between checks of the manifest, or of a folder that it does not name. Default 5000. */
+  /** Milliseconds between checks of the manifest, and of a folder that the manifest does not contain. Default 5000. */
   readonly pollMs?: number;
   /** Milliseconds for which a failure is remembered, unless the files change. Default 30000. */
   readonly failureMs?: number;
   /**
-   * Milliseconds that a load waits for memory. After that, the adapters that it needs to evict accept no more requests.
-   * Default 2000.
+   * Milliseconds that a load waits for memory. After that time, the adapters that must be evicted for it accept no new
+   * requests. Default 2000.
    */
   readonly patienceMs?: number;
   /** Receives warnings. Default: `console.warn`. */
@@ -54,7 +54,7 @@ const storeKeys: OptionKeys<AdapterStoreOptions> = {
 
 /**
  * Returns the `adapters` option of `createEngine`: the store's adapters by name. They are loaded on first use, within a
- * memory budget. Every server on the same place follows its manifest.
+ * memory budget. All servers that use the same storage follow its manifest.
  */
 export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterProvider {
   checkOptions("adapterStore", options, storeKeys);
@@ -66,8 +66,9 @@ export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) 
 }
 
 /**
- * Adapters of a place by name, within a memory budget. An adapter is loaded when a request first names it. A request
- * keeps the version with which it began. Loads and unloads reach every server on the place through its manifest.
+ * Adapters of a storage (`AdapterPlace`) by name, within a memory budget. An adapter is loaded when a request first
+ * names it. A request keeps the version with which it began. Loads and unloads change the storage's manifest, which
+ * every server that uses the storage follows.
  */
 export class AdapterStore implements AdapterProvider {
   readonly #place: AdapterPlace;
@@ -80,8 +81,9 @@ export class AdapterStore implements AdapterProvider {
   readonly #changes = new Map<string, Promise<unknown>>();
   /** Text of the last warning about each pinned adapter, by name, so that it is not repeated. */
   readonly #warned = new Map<string, string>();
-  /** Versions that a name or a served folder refers to, and the pinned ones among them. */
+  /** Versions that a name or a served folder refers to. */
   #wanted = new Set<string>();
+  /** The versions in `#wanted` that are pinned. */
   #pinned: ReadonlySet<string> = new Set();
 
   constructor(host: AdapterHost, options: AdapterStoreOptions) {
@@ -105,7 +107,9 @@ export class AdapterStore implements AdapterProvider {
     this.#residents = this.#loads.residents;
   }
 
-  /** Reads the manifest, and follows its changes from then on. If the place does not answer, warns and tries again. */
+  /**
+   * Reads the manifest, and follows its changes from then on. If the storage does not answer, warns and tries again.
+   */
   async start(): Promise<void> {
     await this.#watch.start();
   }
@@ -234,7 +238,10 @@ export class AdapterStore implements AdapterProvider {
     return joined;
   }
 
-  /** Checks a folder for changes, and returns a lease on its current version, or on an older one. */
+  /**
+   * Checks a folder for changes, and returns a lease on its current version. If changed files are invalid, returns a
+   * lease on the version from before the change.
+   */
   async #lookAgain(name: string, path: string, user: AdapterUser, attempts = 2): Promise<AdapterLease> {
     const look = await this.#loads.look(path, () => this.#found.look(path));
     this.#checkRights(name, { path, version: "version" in look ? look.version : look.content.version }, user);
@@ -293,8 +300,8 @@ export class AdapterStore implements AdapterProvider {
   }
 
   /**
-   * Keeps the first version of a folder that is served without a name. Unlike `#renamed`, need not recompute all
-   * versions.
+   * Marks the first version of a folder as wanted, if the folder is served without a name. Unlike `#renamed`, does not
+   * compute the other wanted versions again.
    */
   #named(path: string, version: string): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
@@ -339,15 +346,15 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Throws `not_found` if manifest names limit the folder, or copies of its version, to other tenants. */
+  /** Throws `not_found` if the manifest limits the folder, or copies of its version, to other tenants. */
   #checkRights(name: string, folder: { path: string; version?: string }, user: AdapterUser): void {
     const { known } = this.#watch;
     if (known && !isAmong(rightsTo(known, folder).tenants, user)) throw adapterNotFound(name);
   }
 
   /**
-   * Returns the folder that a load names, by its path or by the name of a job's model. The error is the same for a
-   * folder that does not exist and for one that the caller may not use.
+   * Returns the folder that a request to load an adapter names, by the folder's path or by the name of a job's model.
+   * The error is the same for a folder that does not exist and for a folder that the caller may not use.
    */
   #folderOf(source: string, manifest: Manifest, by: Caller | undefined): string {
     if (source.startsWith(modelPrefix)) {

@@ -88,8 +88,8 @@ export function isFiniteAtOnce(layout: AdapterLayout, { buffer, byteOffset, leng
 }
 
 /**
- * Returns true if two model names are equal without folders and organisations. One may be longer, such as the name of a
- * GGUF file with its format.
+ * Returns true if the last parts of two model names are equal, or if one last part begins with the other, as in the
+ * name of a GGUF file with its format.
  */
 function areAlike(one: string, other: string): boolean {
   const [a, b] = [lastName(one), lastName(other)];

@@ -10,7 +10,7 @@ interface Failure {
   checked: number;
 }
 
-/** Most failures to remember. The oldest are dropped. */
+/** Maximum number of failures to remember. The oldest are dropped. */
 const most = 1000;
 
 /** Remembers recent failures of adapters, so that a broken adapter is not read again for each request. */

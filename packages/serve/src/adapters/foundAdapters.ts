@@ -9,15 +9,15 @@ interface FoundOptions {
   readonly clock: StoreClock;
   /** Milliseconds between checks of a folder. */
   readonly pollMs: number;
-  /** Most bytes of an adapter's files. */
+  /** Maximum number of bytes of an adapter's files. */
   readonly maxBytes: number;
-  /** Called with the first version of a folder. */
+  /** Called with the version when a folder's first version is accepted. */
   readonly onAdded: (path: string, version: string) => void;
   /** Called when the version of a folder changes, or the folder is gone. */
   readonly onChange: () => void;
 }
 
-/** Adapter in a folder that the manifest does not name, but a request has. */
+/** Adapter in a folder that a request has named, but that the manifest does not contain. */
 interface FoundAdapter {
   readonly version: string;
   readonly method: string;
@@ -27,8 +27,8 @@ interface FoundAdapter {
 }
 
 /**
- * Result of checking a folder: its known version, or the content of new files that are not yet loaded. `folder` is null
- * if the place does not answer.
+ * Result of checking a folder: the known version if the files are unchanged, otherwise the content of new files, which
+ * are not loaded yet. `folder` is null if the storage does not answer.
  */
 export type Look =
   | { readonly version: string; readonly folder: AdapterFolder | null }
@@ -37,7 +37,10 @@ export type Look =
 /** Longest configuration text, in characters, that is kept. */
 const longestKept = 4096;
 
-/** Most configuration texts that are shared. Adapters of the same kind of training often have equal ones. */
+/**
+ * Maximum number of configuration texts that are cached. Adapters from the same kind of training often have equal
+ * texts, which then share memory.
+ */
 const mostShared = 32;
 
 /** Adapters in folders that the manifest does not name, by path. A folder is checked for changes when it is used. */
@@ -73,7 +76,7 @@ export class FoundAdapters {
     return [...this.#byPath].map(([path, { version }]) => [path, version]);
   }
 
-  /** Lists all folders. If the place does not answer, returns the last listing. */
+  /** Lists all folders. If the storage does not answer, returns the last listing. */
   async list(): Promise<readonly string[]> {
     const { place, clock, pollMs } = this.#options;
     if (this.#listed === null || clock.now() - this.#listed.at >= pollMs) {
@@ -118,7 +121,7 @@ export class FoundAdapters {
     else this.#options.onAdded(path, version);
   }
 
-  /** Returns the configuration to keep with a folder; undefined if it is too long. */
+  /** Returns the configuration to keep with a folder; undefined if the text is too long. */
   #knownConfig({ config: text, configHash: hash }: AdapterContent): KnownConfig | undefined {
     if (text.length > longestKept) return undefined;
     const known = this.#configs.get(hash) ?? { text, hash };
@@ -131,8 +134,8 @@ export class FoundAdapters {
   }
 
   /**
-   * Keeps serving the version from before a folder's files changed, since the new files are invalid. The next change is
-   * checked again.
+   * Continues to serve the version from before a change, since the folder's new files are invalid. The folder is
+   * checked again after its next change.
    */
   keep(path: string, { folder }: AdapterContent): void {
     const found = this.#byPath.get(path);

@@ -3,7 +3,7 @@ import { ServingError } from "../api/api.ts";
 /** Tenant, with the limit on memory for adapters that its running requests use. */
 export interface MemoryUser {
   readonly tenant: string;
-  /** Bytes. Default: no limit. */
+  /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
   readonly adapterMemory?: number;
 }
 

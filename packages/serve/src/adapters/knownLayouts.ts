@@ -1,19 +1,20 @@
 import type { AdapterLayout } from "./adapterProvider.ts";
 
 /**
- * Cached layout. Its key consists of the configuration, and of the bytes of the weights file before the tensor data.
+ * Cached layout of a checked adapter. The layout is found by `config`, the configuration text, and `head`, the bytes of
+ * the weights file before the tensor data.
  */
 interface KnownLayout extends AdapterLayout {
   readonly config: string;
   readonly head: Uint8Array;
-  /** Bytes of the file's data. */
+  /** Number of bytes of tensor data in the weights file. */
   readonly dataLength: number;
 }
 
-/** Most layouts that are kept. The least recently used are dropped. */
+/** Maximum number of layouts that are kept. The least recently used are dropped. */
 const most = 32;
 
-/** Most bytes of a layout's key, so that all keys take little memory. */
+/** Maximum number of bytes of a layout's key, so that all keys take little memory. */
 const mostBytes = 1 << 18;
 
 /**
@@ -21,7 +22,7 @@ const mostBytes = 1 << 18;
  * that only the values of the next one need a check.
  */
 export class KnownLayouts {
-  /** Most recently used first. */
+  /** Cached layouts, most recently used first. */
   readonly #known: KnownLayout[] = [];
 
   /** Returns the cached layout for an adapter's configuration text and weights file; undefined if it is not cached. */
@@ -56,7 +57,10 @@ function isOf(weights: Uint8Array, { head, dataLength }: KnownLayout): boolean {
   return weights.length === head.length + dataLength && startsWith(weights, head);
 }
 
-/** Compares 4 bytes at a time if `bytes` is aligned, as `head` is. */
+/**
+ * Returns true if `bytes` begins with `head`. Compares 4 bytes at a time if `bytes` is aligned to 4 bytes; `head`
+ * always is.
+ */
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
   let i = 0;
   if (bytes.byteOffset % 4 === 0) {

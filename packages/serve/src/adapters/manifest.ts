@@ -14,13 +14,16 @@ export interface ManifestEntry {
   readonly owner?: string;
   /** Tenants that may use the adapter by this name. Default: all. */
   readonly tenants?: readonly string[];
-  /** True for a name that a tenant gave to an adapter. It gives no rights to the adapter's folder. Default false. */
+  /**
+   * True for a name that a tenant gave to an adapter. Such a name does not change who may use the adapter's folder.
+   * Default false.
+   */
   readonly alias?: boolean;
 }
 
 /** Adapters that every server on a store serves. */
 export interface Manifest {
-  /** True if folders that are not named here are served too, each under its path. Default false. */
+  /** True if folders that the manifest does not contain are served too, each under its path. Default false. */
   readonly discover?: boolean;
   /** Adapters by name; null for a folder that is not served under its path. */
   readonly adapters: Readonly<Record<string, ManifestEntry | null>>;

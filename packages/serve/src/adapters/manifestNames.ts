@@ -15,8 +15,8 @@ interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pi
 }
 
 /**
- * Returns the manifest entry that a name means for a user: the user's own adapter, or else the shared one. Returns
- * undefined if the manifest has neither, and null for a folder that must not be served.
+ * Returns the manifest entry that a name refers to when a user's request contains it: the user's own adapter, or else
+ * the shared one. Returns undefined if the manifest has neither, and null for a folder that must not be served.
  */
 export function resolveEntry(
   manifest: Manifest,
@@ -26,7 +26,10 @@ export function resolveEntry(
   return entryOf(manifest, privateName(tenant, name)) ?? entryOf(manifest, name);
 }
 
-/** Returns true if a list of tenants includes the user, is undefined (all tenants), or if the user is an operator. */
+/**
+ * Returns true if the user is an operator, if the list of tenants contains the user's tenant, or if the list is
+ * undefined (all tenants).
+ */
 export function isAmong(tenants: readonly string[] | undefined, { tenant, operator }: AdapterUser): boolean {
   return operator || tenants === undefined || tenants.includes(tenant);
 }
@@ -91,8 +94,9 @@ export function withoutName(manifest: Manifest, name: string, isFolder: boolean,
 }
 
 /**
- * Returns the manifest with a name's entry replaced or removed. If this would open the old version to more tenants, or
- * take it from other tenants that use it, the old entry's limits are kept under `unnamed`.
+ * Returns the manifest with a name's entry replaced or removed. In two cases, the limits of the old entry are kept
+ * under `unnamed`: if the change would open the old version to more tenants, or if a tenant's change would take the
+ * version from other tenants that use it.
  */
 function withRightsKept(
   manifest: Manifest,
@@ -122,13 +126,14 @@ function hasAlias({ adapters }: Manifest, { path, version }: ManifestEntry): boo
   return entries.some((entry) => entry?.alias && (entry.path === path || entry.version === version));
 }
 
-/** Returns true if all tenants may use the folder of an old entry, or a copy of its version. */
+/** Returns true if the manifest lets all tenants use the folder of an old entry, or a copy of its version. */
 function opens(manifest: Manifest, { path, version }: ManifestEntry): boolean {
   return [{ path }, { version }].some((stored) => rightsTo(manifest, stored).tenants === undefined);
 }
 
 /**
- * Throws if a name is taken, unless the entry is equal: an earlier attempt whose answer was lost may have written it.
+ * Throws if another entry has the name, unless it is equal to `entry`. An earlier attempt may have written the equal
+ * entry although its response was lost.
  */
 function checkUnchanged({ name, replace }: Loaded, before: ManifestEntry | undefined, entry: ManifestEntry): void {
   if (before && !replace && JSON.stringify(before) !== JSON.stringify(entry)) throw alreadyLoaded(name);

@@ -17,10 +17,10 @@ interface ManifestWatchOptions {
   readonly onWarning: OnWarning;
 }
 
-/** Most attempts to change the manifest. An attempt fails if another server writes first. */
+/** Maximum number of attempts to change the manifest. An attempt fails if another server writes first. */
 const attempts = 20;
 
-/** Milliseconds for which `fresh` waits for the place before it uses the last valid manifest. */
+/** Milliseconds for which `fresh` waits for the storage before it uses the last valid manifest. */
 const patienceMs = 2000;
 
 /** Error of a manifest that cannot be parsed. Requests get it as `unavailable`. */
@@ -31,14 +31,15 @@ class BrokenManifest extends ServingError {
   }
 }
 
-/** Follows the manifest of a place, which other servers may change, and edits it. */
+/** Follows and edits the manifest of a storage, which other servers may also change. */
 export class ManifestWatch {
   readonly #options: ManifestWatchOptions;
-  /** Manifest that is used if the place has none: all folders are served. */
+  /** Manifest that is used if the storage has none: all folders are served. */
   readonly #none: Manifest = { discover: true, adapters: {} };
   #manifest: Manifest | null = null;
   /**
-   * Tag of the last manifest that was read, valid or not; null if the place had none, undefined before the first read.
+   * Tag of the last manifest that was read, valid or not. Null if the storage had none; undefined before the first
+   * read.
    */
   #tag: string | null | undefined = undefined;
   /** Error of the last check, if it failed. */
@@ -61,8 +62,8 @@ export class ManifestWatch {
   }
 
   /**
-   * Reads the manifest, and returns it if the place answers soon; otherwise returns the last valid one. Use it for
-   * questions about very recent changes.
+   * Reads the manifest and returns it. If the storage does not answer soon, returns the last valid manifest instead.
+   * Use it if very recent changes matter.
    */
   async fresh(): Promise<Manifest> {
     const { clock } = this.#options;

@@ -9,11 +9,11 @@ const weightsName = "adapter_model.safetensors";
 /** Text of an adapter's configuration that was read before, with its hash. */
 export interface KnownConfig {
   readonly text: string;
-  /** Hash of the file. */
+  /** Hash of the configuration file. */
   readonly hash: string;
 }
 
-/** The two files of an adapter in a place. */
+/** The two files of an adapter in a storage. */
 export interface AdapterFolder {
   readonly path: string;
   readonly config: AdapterFile;
@@ -36,7 +36,7 @@ export interface AdapterContent {
   readonly folder: AdapterFolder;
 }
 
-/** Most bytes of a configuration. */
+/** Maximum number of bytes of a configuration. */
 const maxConfigBytes = 1 << 20;
 
 /** Attempts at reading files that change while they are read. */
@@ -103,7 +103,7 @@ export function isFreed({ weights }: AdapterContent): boolean {
   return weights.buffer.detached;
 }
 
-/** Returns the state of a folder, which changes with any of its files; null if the place does not answer. */
+/** Returns a fingerprint of a folder, which changes with any of its files; null if the storage does not answer. */
 export async function folderState(place: AdapterPlace, path: string): Promise<string | null> {
   try {
     const files = await place.files(path);

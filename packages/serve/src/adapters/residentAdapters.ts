@@ -9,7 +9,7 @@ import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 /** Adapter version that is on the model, or is being loaded or unloaded. */
 export interface ResidentAdapter {
   readonly version: string;
-  /** Bytes of its tensors; while it loads, the bytes reserved for it. */
+  /** Bytes of the adapter's tensors. While the adapter loads, the bytes that are reserved for them. */
   readonly bytes: number;
   readonly method: string;
   readonly leases: number;
@@ -21,7 +21,7 @@ export interface ResidentOptions {
   /** Milliseconds that a load waits for memory before adapters in use accept no more requests. */
   readonly patienceMs: number;
   readonly clock: StoreClock;
-  /** Unloads a version, possibly to make room for a load (`givesWay`). Does not throw. */
+  /** Unloads a version. `givesWay` is true if the version is evicted for another load. Does not throw. */
   readonly unload: (version: string, options: { readonly givesWay: boolean }) => Promise<void>;
   /** Versions that are never evicted. */
   readonly pinned: () => ReadonlySet<string>;
@@ -51,7 +51,7 @@ interface Waiting {
   readonly version: string;
   bytes: number;
   readonly load: LoadAdapter;
-  /** Number of requests that wait for this load. Each gets a lease. */
+  /** Number of requests that wait for this load. Each gets a lease when the load ends. */
   leases: number;
   readonly done: Promise<void>;
   resolve(): void;
@@ -60,8 +60,8 @@ interface Waiting {
 
 /**
  * Adapters on the model, within a budget of bytes. Adapters with few and old uses are evicted first; leased or pinned
- * adapters are not evicted. If all are leased, loads wait in order. After `patienceMs`, adapters that the first load
- * must evict accept no more leases, so that every load completes.
+ * adapters are not evicted. If all are leased, loads wait in order. After `patienceMs`, the adapters that must be
+ * evicted for the first waiting load accept no more leases, so that every load completes.
  */
 export class ResidentAdapters {
   readonly #options: ResidentOptions;
@@ -71,7 +71,7 @@ export class ResidentAdapters {
   readonly #loads = new Map<string, Waiting>();
   /** Loads that wait for memory, in order. */
   readonly #queue: Waiting[] = [];
-  /** Bytes in memory by version, for adapters that turned out larger in memory than in their files. */
+  /** Bytes in memory, by version, for adapters that proved larger in memory than in their files. */
   readonly #sizes = new Map<string, number>();
   #patience: { head: Waiting; cancel: () => void; over: boolean } | null = null;
   /** Memory of the adapters that each tenant's requests use. */
@@ -94,7 +94,10 @@ export class ResidentAdapters {
     return count;
   }
 
-  /** Returns a version on the model, in any state (loading, ready or leaving); undefined if it is not there. */
+  /**
+   * Returns a version on the model, in any state (loading, ready or being unloaded); undefined if it is not on the
+   * model.
+   */
   get(version: string): ResidentAdapter | undefined {
     return this.#residents.get(version);
   }

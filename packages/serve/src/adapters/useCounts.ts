@@ -1,14 +1,14 @@
-/** Number of later uses, of any adapters, after which a use counts half. */
+/** Number of later uses, of any adapters, after which a use counts half as much. */
 const halfLife = 2000;
 
-/** Most versions whose counts are kept. The least recently used are dropped. */
+/** Maximum number of versions whose counts are kept. The least recently used are dropped. */
 const most = 10_000;
 
 /** Counts the uses of adapter versions. Recent uses count more than older ones. */
 export class UseCounts {
   /**
-   * Logarithm to base 2 of the weighted number of uses, by version. A new use weighs twice as much as one `halfLife`
-   * uses before. So old counts need no update.
+   * Logarithm to base 2 of the weighted number of uses, by version. The weight of a new use doubles with every
+   * `halfLife` uses of any adapters. Counts of earlier uses therefore need no update.
    */
   readonly #counts = new Map<string, number>();
   #uses = 0;
@@ -32,8 +32,8 @@ export class UseCounts {
 export const unused = -1;
 
 /**
- * Yields items by use count, lowest first; of items used once, the oldest first. Callers mostly need one item, so the
- * rest is sorted only when asked for.
+ * Yields items by `uses`, lowest first. Callers mostly need only the first item, so the others are sorted only when
+ * they are needed.
  */
 export function* leastFirst<T extends { readonly uses: number }>(things: readonly T[]): Generator<T> {
   if (things.length === 0) return;

@@ -3,7 +3,10 @@ import type { Caller } from "./caller.ts";
 /** Chat messages from which the model's chat template makes a prompt. */
 export interface ChatPrompt {
   readonly messages: readonly { readonly role: string; readonly content: string; readonly name?: string }[];
-  /** Ends the prompt with the opening of an assistant turn. Default: not `continueFinalMessage`. */
+  /**
+   * Ends the prompt with the beginning of an assistant message, which the model then writes. Default: the opposite of
+   * `continueFinalMessage`.
+   */
   readonly addGenerationPrompt?: boolean;
   /**
    * Ends the prompt after the last message's text, which the model then continues. Default false.
@@ -24,9 +27,9 @@ export type ServingPrompt =
 /** Settings for choosing the next token. Temperature 0 takes the most probable token. */
 export interface SamplingSettings {
   readonly temperature: number;
-  /** Total probability of the most probable tokens that are kept. Default 1: all tokens. */
+  /** Keeps only the most probable tokens that together reach this probability. Default 1: all tokens. */
   readonly topP?: number;
-  /** Number of most probable tokens that are kept. Default 0: all tokens. */
+  /** Keeps only this many of the most probable tokens. Default 0: all tokens. */
   readonly topK?: number;
   readonly minP?: number;
   /** Seed of the random values: the same seed gives the same tokens. Default: random. */
@@ -37,8 +40,8 @@ export interface SamplingSettings {
   /** Value to add to the logit of each token id. */
   readonly logitBias?: Readonly<Record<number, number>>;
   /**
-   * Texts that must not occur in the new text: the token that would complete one is forbidden. Each is also forbidden
-   * after a space if it then has as many tokens, as in vLLM.
+   * Texts that must not occur in the generated text. The token that would complete such a text is forbidden. As in
+   * vLLM, a text is also forbidden after a space if it then has the same number of tokens.
    */
   readonly badWords?: readonly string[];
   /** Ids of the only tokens that may be generated. Default: all. */
@@ -56,28 +59,32 @@ export interface ServingRequest {
   readonly tenant: string;
   /** True if the request may use the adapters of every tenant. Default false. */
   readonly operator?: boolean;
-  /** Most bytes of adapters that the tenant's running requests use together. Default: no limit. */
+  /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
   readonly adapterMemory?: number;
-  /** Most new tokens. Default: up to the model's last position. */
+  /** Maximum number of new tokens. Default: up to the model's last position. */
   readonly maxNewTokens?: number;
   readonly sampling: SamplingSettings;
   /** Texts or token sequences that end the output. They are not included in it. */
   readonly stop?: readonly (string | readonly number[])[];
   /** Token ids that end the sequence, in addition to the model's end-of-sequence tokens. */
   readonly stopTokenIds?: readonly number[];
-  /** Includes the stop text, or the text of the stop token, in the output. Default false. */
+  /** Includes the stop text, or the text of the stop token, at the end of the output. Default false. */
   readonly includeStop?: boolean;
   /** Omits special tokens from the text. Default true. */
   readonly skipSpecialTokens?: boolean;
   /** Continues after the model's end-of-sequence tokens. Default false. */
   readonly ignoreEos?: boolean;
   /**
-   * Number of new tokens that the sequence gets at least: before, stop texts and stop tokens do not end it. Default 0.
+   * Minimum number of new tokens. Until the sequence has this many, stop texts and stop tokens do not end it. Default
+   * 0.
    */
   readonly minTokens?: number;
-  /** Returns the log-probability of each token, and of this many of the most probable tokens. Default: none. */
+  /**
+   * Number of most probable tokens to return for each new token, with their log-probabilities; the new token's own is
+   * always included. Default: no log-probabilities.
+   */
   readonly logprobs?: number;
-  /** Returns the prompt's tokens too, with log-probabilities if `logprobs` is set. Default false. */
+  /** If true, also returns the prompt's tokens, with log-probabilities if `logprobs` is set. Default false. */
   readonly echo?: boolean;
   /**
    * Returns the prompt's tokens with log-probabilities and ranks, and this many of the most probable tokens at each
@@ -88,7 +95,7 @@ export interface ServingRequest {
   readonly returnPromptTokens?: boolean;
   /** Keeps this many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all. */
   readonly truncatePromptTokens?: number;
-  /** Side on which tokens are cut. Default "left": the last tokens are kept. */
+  /** Side of the prompt on which tokens are cut. Default "left": the last tokens are kept. */
   readonly truncationSide?: "left" | "right";
   /** Priority among the tenant's waiting requests: the lowest value goes first. Default 0. */
   readonly priority?: number;
@@ -118,7 +125,7 @@ export type ServingEvent =
       readonly version: string | null;
       /** Token ids of the prompt, if `returnPromptTokens` is set. */
       readonly promptTokenIds?: readonly number[];
-      /** Seconds from the request's arrival to its first pass. */
+      /** Seconds from the request's arrival to its first forward pass. */
       readonly queueSeconds?: number;
     }
   | {
@@ -197,9 +204,9 @@ export interface ServedAdapter {
 export interface ServingModel {
   readonly name: string;
   readonly vocabSize: number;
-  /** Most tokens of a sequence in this engine. */
+  /** Maximum number of tokens of a sequence in this engine. */
   readonly maxPositions: number;
-  /** Most tokens of a sequence that the model supports. A small cache lowers `maxPositions`. */
+  /** Maximum number of tokens of a sequence that the model supports. If the cache is small, `maxPositions` is lower. */
   readonly modelPositions: number;
   readonly created: number;
   /** Kind of output: text, or embeddings. */
@@ -211,10 +218,14 @@ export interface ServingModel {
 export interface ServingStats {
   readonly waiting: number;
   readonly running: number;
-  /** Sequences whose clients read too slowly. They are in no pass, and their pages may be reclaimed. */
+  /**
+   * Number of sequences that are paused because their clients read too slowly. They take part in no pass, and their
+   * cache pages may be freed for others.
+   */
   readonly paused: number;
-  /** Number of rows (one per token) in the last pass. `decodeRows` of them belong to decoding sequences. */
+  /** Number of rows (one per token) in the last pass. */
   readonly batchRows: number;
+  /** Number of these rows that belong to decoding sequences. */
   readonly decodeRows: number;
   readonly passes: number;
   readonly promptTokens: number;
@@ -260,7 +271,7 @@ export interface EmbedOptions {
   readonly tenant?: string;
   /** True if the request may use the adapters of every tenant. Default false. */
   readonly operator?: boolean;
-  /** Most bytes of adapters that the tenant's running requests use together. Default: no limit. */
+  /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
   readonly adapterMemory?: number;
 }
 

@@ -4,7 +4,7 @@ interface BudgetErrorDetails {
   readonly retryAfter: number | null;
   /** The field of the request that exceeds the budget. */
   readonly param?: string;
-  /** Default: `rate_limit_exceeded` if the request may fit later, else `over_budget`. */
+  /** Error code. Default: `rate_limit_exceeded` if the request may fit later, else `over_budget`. */
   readonly code?: string;
 }
 

@@ -8,7 +8,7 @@ import { TokenBudget } from "./tokenBudget.ts";
 export interface Spender {
   readonly tenant: string;
   readonly budgets: KeyBudgets;
-  /** True if the server has other keys too. */
+  /** True if the server has other API keys too. */
   readonly shared: boolean;
 }
 
@@ -17,20 +17,23 @@ export interface RequestSize {
   readonly sequences: number;
   /** Tokens of the prompts. Ignored unless the key has a token budget. */
   readonly promptTokens?: number;
-  /** Most new tokens of all sequences. */
+  /** Maximum number of new tokens of all sequences. */
   readonly newTokens?: number;
   /**
-   * True if the client set no limit on new tokens. If fewer tokens are left than the request may need, only the tokens
-   * left are reserved, and the request is not refused.
+   * True if the client set no limit on new tokens. If the key has fewer tokens left than the request may need, only the
+   * tokens left are reserved, and the request is not refused.
    */
   readonly openEnded?: boolean;
   /** Name of the request's field that sets the number of sequences, for errors. */
   readonly param: string;
 }
 
-/** Places and tokens that an admitted request has reserved. */
+/** Sequences and tokens that an admitted request has reserved. */
 export interface Admission {
-  /** Replaces the reserved tokens by the tokens used, and frees the places. Only the first call has an effect. */
+  /**
+   * Replaces the number of reserved tokens by the number of used ones, and frees the reserved sequences. Only the first
+   * call has an effect.
+   */
   end(usedTokens: number): void;
 }
 
@@ -42,7 +45,7 @@ export interface BudgetUse {
   readonly limit: number;
 }
 
-/** Seconds after which to retry a request that found no place. */
+/** Seconds after which to retry a request that was refused because too many sequences wait or run. */
 const retrySeconds = 1;
 
 /**
@@ -55,7 +58,10 @@ export class Budgets {
   readonly #spenders = new Map<string, Spender>();
   readonly #now: () => number;
 
-  /** `pending` is the most sequences, waiting and running, of all tenants together. `now` returns milliseconds. */
+  /**
+   * `pending` is the maximum number of sequences, waiting and running, of all tenants together. `now` returns
+   * milliseconds.
+   */
   constructor(pending: number, now: () => number = () => performance.now()) {
     this.#places = pending;
     this.#shares = new RequestShares(pending);
@@ -73,7 +79,7 @@ export class Budgets {
   }
 
   /**
-   * Throws `BudgetError` for a request that would be refused with any prompt, so that no prompt needs to be tokenized.
+   * Throws `BudgetError` for a request that would be refused with any prompt. Called before the prompt is tokenized.
    */
   check(spender: Spender, size: Pick<RequestSize, "sequences" | "param">): void {
     this.see(spender);
@@ -88,7 +94,7 @@ export class Budgets {
     );
   }
 
-  /** Reserves a request's places and tokens. Throws `BudgetError` if they exceed the tenant's budgets. */
+  /** Reserves a request's sequences and tokens. Throws `BudgetError` if they exceed the tenant's budgets. */
   admit(spender: Spender, size: RequestSize): Admission {
     const { tenant } = spender;
     this.see(spender);

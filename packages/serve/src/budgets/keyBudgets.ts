@@ -5,23 +5,26 @@ import type { OptionKeys } from "@lowrank/core/internal";
  * others are counted in the store, for all its servers together.
  */
 export interface KeyBudgets {
-  /** Most running and waiting sequences. Default (null): as many as places then stay free for other keys. */
+  /**
+   * Maximum number of running and waiting sequences. Default (null): at most as many as then remain free for other
+   * keys.
+   */
   readonly requests: number | null;
-  /** Most prompt and new tokens per minute. Default: no limit. */
+  /** Maximum number of prompt and new tokens per minute. Default: no limit. */
   readonly tokensPerMinute: number;
-  /** Most bytes of adapters that running requests use at once. Default: no limit. */
+  /** Maximum number of bytes of adapters that running requests use at once. Default: no limit. */
   readonly adapterMemory: number;
-  /** Most bytes of stored files and fine-tuning runs. Default 20e9. */
+  /** Maximum number of bytes of stored files and fine-tuning runs. Default 20e9. */
   readonly storedBytes: number;
-  /** Most uploaded files at once. Default 1000. */
+  /** Maximum number of uploaded files at once. Default 1000. */
   readonly files: number;
-  /** Most waiting and running fine-tuning jobs. Default 10. */
+  /** Maximum number of waiting and running fine-tuning jobs. Default 10. */
   readonly jobs: number;
-  /** Most minutes of training per UTC day, of all jobs of the key together. Default: no limit. */
+  /** Maximum number of minutes of training per UTC day, of all jobs of the key together. Default: no limit. */
   readonly trainerMinutes: number;
-  /** Most minutes of training of one fine-tuning job, over all its attempts. Default 720. */
+  /** Maximum number of minutes of training of one fine-tuning job, over all its attempts. Default 720. */
   readonly jobMinutes: number;
-  /** Most training steps of one fine-tuning job. Default 100000. */
+  /** Maximum number of training steps of one fine-tuning job. Default 100000. */
   readonly steps: number;
   /** Largest rank of a fine-tune's adapter. Default 256. */
   readonly rank: number;

@@ -1,15 +1,16 @@
 /** Limits of a tenant's sequences. */
 export interface SequenceLimits {
-  /** The tenant's own limit; null: a share that leaves room for others. */
+  /** The tenant's own limit. Null: a share that leaves sequences free for other tenants. */
   readonly requests: number | null;
   /** True if other tenants use the server too. */
   readonly shared: boolean;
 }
 
 /**
- * Counts the running and waiting sequences of a server, by tenant. A tenant without its own limit may hold as many
- * places as stay free for others (Choudhury and Hahne 1998): half of all places if it is alone, a third if another
- * tenant holds as many. So a tenant that arrives later always finds free places.
+ * Counts the running and waiting sequences of a server, by tenant. A tenant without its own limit may have at most as
+ * many sequences as remain free for others (Choudhury and Hahne 1998): half of the server's sequences if no other
+ * tenant has any, a third if one other tenant has as many. A tenant that arrives later therefore always finds free
+ * sequences.
  */
 export class RequestShares {
   readonly #places: number;
@@ -30,7 +31,7 @@ export class RequestShares {
     return this.#held.get(tenant) ?? 0;
   }
 
-  /** Returns the most sequences that a tenant may ever hold at once. */
+  /** Returns the maximum number of sequences that a tenant may ever have at once. */
   limitOf({ requests, shared }: SequenceLimits): number {
     const share = shared ? Math.max(1, Math.floor(this.#places / 2)) : this.#places;
     return Math.min(requests ?? share, this.#places);
@@ -48,8 +49,8 @@ export class RequestShares {
   }
 
   /**
-   * Reserves places for sequences. The returned function frees them. Call `freeFor` first; this function does not check
-   * limits.
+   * Reserves sequences for a tenant. The returned function frees them. Call `freeFor` first; this function does not
+   * check limits.
    */
   take(tenant: string, sequences: number): () => void {
     this.#change(tenant, sequences);

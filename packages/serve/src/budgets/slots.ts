@@ -7,7 +7,7 @@ export interface SlotHolder {
   readonly id: string;
   /** Time when it took the slot, in seconds since 1970. */
   readonly at: number;
-  /** True if the holder existed before and waits for a slot again, such as a resumed job. */
+  /** True if the holder had a slot before and needs one again, such as a resumed job. */
   readonly reopens?: boolean;
 }
 
@@ -31,14 +31,14 @@ interface Entry {
 /** Seconds after taking a slot within which the file or job must be in the store. Allows for differences of clocks. */
 export const graceSeconds = 120;
 
-/** Most attempts to take a slot. An attempt fails if another server takes the same slot first. */
+/** Maximum number of attempts to take a slot. An attempt fails if another server takes the same slot first. */
 const attempts = 200;
 
 /**
- * Limits how many files or jobs an owner can have at once, also if many servers add them at the same time: each takes
- * one of `limit` numbered slots. Slot 7 is the object `start` + "000007/000000", which is created only if it is absent.
- * A slot whose holder no longer exists, for example after its server was killed, is taken over by creating its next
- * generation, which also only one server can do.
+ * Limits how many files or jobs an owner can have at once, even if several servers add them at the same time. Each file
+ * or job takes one of `limit` numbered slots. Slot 7 is the object `start` + "000007/000000", which is created only if
+ * it is absent. If a slot's holder no longer exists, for example because its server was killed, the slot is taken over
+ * by creating its next generation, "000007/000001". Only one server can create each object.
  */
 export class Slots {
   readonly #objects: ObjectStore;
@@ -80,7 +80,7 @@ export class Slots {
     if ((await getJson<SlotHolder>(this.#objects, key))?.id === id) await this.#objects.remove(key);
   }
 
-  /** Releases the other slots of a holder that was reopened. It may still have one from before. */
+  /** Releases all slots of a reopened holder except the slot at `key`, since it may still have a slot from before. */
   async #releaseOthers(key: string, id: string): Promise<void> {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
   }
@@ -101,7 +101,7 @@ export class Slots {
   }
 
   /**
-   * Finds a slot below the limit that can be taken, since its holder no longer exists. Returns null if all are held.
+   * Finds a slot with a number below `limit` whose holder no longer exists. Returns null if the owner has no slot left.
    */
   async #abandoned(taken: ReadonlyMap<number, Entry>, limit: number) {
     const looks = [...taken.values()].map(async (entry) => {

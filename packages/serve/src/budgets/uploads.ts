@@ -51,8 +51,8 @@ export class Uploads {
   }
 
   /**
-   * Begins an upload. Reserves `bytes` bytes if `exact` is true, otherwise at most `bytes`, or as many as the owner has
-   * left. Throws `BudgetError` if the owner has too many files or bytes.
+   * Begins an upload. If `exact` is true, reserves `bytes` bytes. Otherwise reserves `bytes`, or as many as the owner
+   * has left if that is less. Throws `BudgetError` if the owner has too many files or bytes.
    */
   async begin(
     owner: string,

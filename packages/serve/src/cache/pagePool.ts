@@ -1,13 +1,18 @@
 /** Full page of the KV cache that other sequences may reuse. It is never written again. */
 interface SharedPage {
-  /** Id that is unique in the pool. The key of a following page begins with it. */
+  /**
+   * Id that is unique in the pool. The cache key of the page that follows this one in a sequence begins with the id.
+   */
   readonly id: string;
   readonly key: string;
   readonly page: number;
   readonly version: string | null;
 }
 
-/** Sequences that may share pages: requests of one tenant with one adapter version (null: the base model). */
+/**
+ * Sequences with the same owner may share pages: requests of one tenant with one adapter version (null: the base
+ * model).
+ */
 export interface PrefixOwner {
   readonly tenant: string;
   readonly version: string | null;
@@ -84,7 +89,7 @@ export class PagePool {
     this.#byPage.delete(shared.page);
   }
 
-  /** Releases a sequence's pages, listed in `table`. The last page is the first to be reused. */
+  /** Releases a sequence's pages, listed in `table`. The pages at its end are evicted before those at its beginning. */
   release(table: readonly number[]): void {
     for (const page of [...table].reverse()) {
       this.#holders[page] -= 1;
@@ -115,7 +120,7 @@ export class PagePool {
 
   /**
    * Makes page `index` of a table, which must be full, available to other sequences. If an equal page is already
-   * shared, puts that page into the table and releases the sequence's own.
+   * shared, puts that page into the table and releases the sequence's own page.
    */
   share(table: number[], index: number, owner: PrefixOwner, tokens: readonly number[]): void {
     const page = table[index];

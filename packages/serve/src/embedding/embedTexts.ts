@@ -4,8 +4,9 @@ import type { Encoder, SequenceClassifier } from "@lowrank/models";
 // B texts, T tokens with padding, D hidden size.
 
 /**
- * Returns the length to which a text is padded: the next multiple of 16. It depends on the text alone, since it
- * determines the order of summation in attention.
+ * Returns the length to which a text is padded: the next multiple of 16, but at most `maxPositions`. The padded length
+ * determines the order of summation in attention. It does not depend on the other texts of the batch, so a text always
+ * gets exactly the same embedding.
  */
 export function paddedLength(tokens: number, maxPositions: number): number {
   return Math.min(Math.ceil(tokens / 16) * 16, maxPositions);

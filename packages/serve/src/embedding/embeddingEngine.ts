@@ -44,8 +44,9 @@ export class EmbeddingEngine implements ServingEngine {
   readonly #adapters: AdapterProvider | null;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #counts = { running: 0, passes: 0, promptTokens: 0, batchRows: 0 };
-  /** Running calls of `embed`, and the number of their inputs. */
+  /** Running calls of `embed`. */
   readonly #calls = new Set<Promise<unknown>>();
+  /** Number of inputs of the running calls. */
   #pending = 0;
   #isPassing = false;
   #draining = false;
@@ -103,7 +104,7 @@ export class EmbeddingEngine implements ServingEngine {
     if (this.#closed) throw new ServingError("unavailable", "the engine is closed");
   }
 
-  /** Reads all inputs before any is queued, so that an invalid one costs no pass. */
+  /** Tokenizes all inputs before any of them is queued, so that a request with an invalid input costs no pass. */
   async #embed(inputs: readonly (string | readonly number[])[], options: EmbedOptions): Promise<Embedded> {
     const texts: (readonly number[])[] = [];
     for (const input of inputs) {

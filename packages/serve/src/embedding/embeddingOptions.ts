@@ -25,13 +25,13 @@ export interface EmbeddingEngineOptions {
    * model through `host`. Default: no adapters.
    */
   adapters?: (host: AdapterHost) => AdapterProvider;
-  /** Most texts in a pass. Default 64. */
+  /** Maximum number of texts in a pass. Default 64. */
   maxNumSeqs?: number;
-  /** Most tokens in a pass, including padding. A longer text runs alone. Default 2048. */
+  /** Maximum number of tokens in a pass, including padding. A longer text runs alone. Default 2048. */
   maxNumBatchedTokens?: number;
-  /** Most tokens of a text. Default: the setting in the model's folder, or else the model's positions. */
+  /** Maximum number of tokens of a text. Default: the setting in the model's folder, or else the model's maximum. */
   maxModelLen?: number;
-  /** Most waiting and running texts. More are refused with `queue_full`. Default 1024. */
+  /** Maximum number of waiting and running texts. More are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
 

@@ -5,7 +5,7 @@ import { z } from "zod";
 export interface SentenceConfig {
   /** True if embeddings are scaled to length 1. */
   readonly normalize: boolean;
-  /** Most tokens of a text; null: the model's positions. */
+  /** Maximum number of tokens of a text; null: the model's maximum. */
   readonly maxSeqLength: number | null;
   /** True if texts are converted to lower case. */
   readonly lowerCase: boolean;

@@ -6,7 +6,7 @@ export interface AnswerTextSettings {
   readonly eosTokenIds: readonly number[];
   readonly stopTokenIds: readonly number[];
   readonly stops: Stops;
-  /** Number of new tokens up to which stop texts, stop tokens and end-of-sequence tokens do not end the sequence. */
+  /** Until the sequence has this many new tokens, stop texts, stop tokens and end-of-sequence tokens do not end it. */
   readonly minTokens: number;
   /** Includes the stop text or stop token in the output. */
   readonly includeStop: boolean;
@@ -34,8 +34,8 @@ export class AnswerText {
   }
 
   /**
-   * Adds a token, and returns the text that it completes: whole characters, without a possible beginning of a stop
-   * text.
+   * Adds a token, and returns the text that it completes. The text has only whole characters, and an end that may be
+   * the beginning of a stop text is held back.
    */
   push(token: number): string {
     const { eosTokenIds, stopTokenIds, includeStop } = this.#settings;

@@ -6,7 +6,7 @@ export const noAdapters: ServingStats["adapters"] = {
   ...{ registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0, failures: 0 },
 };
 
-/** Returns the error of loads and unloads on an engine without an adapter store. */
+/** Returns the error for loading or unloading adapters on an engine without an adapter store. */
 export function noStore(): ServingError {
   return new ServingError("invalid_request", "this server has no store of adapters", "lora_name");
 }

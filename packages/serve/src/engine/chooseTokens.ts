@@ -34,8 +34,8 @@ export function rowsOf(x: Tensor, rows: readonly number[]): Tensor {
 }
 
 /**
- * Returns the next token for each row of logits f32 [W, V], as i32 [W]; -1 if none can be chosen. New token k of a
- * request is drawn with the k-th uniform value of the request's seed, so that it depends neither on other rows nor on
+ * Returns the next token for each row of logits f32 [W, V], as i32 [W]; -1 if no token can be chosen. New token k of a
+ * request is drawn with the k-th uniform value of the request's seed. It therefore depends neither on other rows nor on
  * pauses.
  */
 export function chooseTokens(logits: Tensor, choices: readonly Choice[]): Tensor {

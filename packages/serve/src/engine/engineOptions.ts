@@ -20,11 +20,14 @@ export interface EngineOptions {
    * model through `host`. Default: no adapters.
    */
   adapters?: (host: AdapterHost) => AdapterProvider;
-  /** Most sequences that run at once. Default 64. */
+  /** Maximum number of sequences that run at once. Default 64. */
   maxNumSeqs?: number;
-  /** Most rows of a pass: prompt tokens and decoding sequences. Default: the larger of 128 and `maxNumSeqs`. */
+  /**
+   * Maximum number of rows of a pass: prompt tokens and decoding sequences. Default: the larger of 128 and
+   * `maxNumSeqs`.
+   */
   maxNumBatchedTokens?: number;
-  /** Most tokens of a sequence. Default: the model's positions, or as many as the cache holds. */
+  /** Maximum number of tokens of a sequence. Default: the model's maximum, or as many as the cache holds. */
   maxModelLen?: number;
   /** Tokens per page of the cache. Default 16. */
   blockSize?: number;
@@ -34,9 +37,9 @@ export interface EngineOptions {
   kvCacheMemoryBytes?: number;
   /** Reuses cached pages of earlier requests with the same tenant, adapter and prefix. Default true. */
   enablePrefixCaching?: boolean;
-  /** Most log-probabilities per token that a request may set. Default 20. */
+  /** Maximum number of log-probabilities per token that a request may set. Default 20. */
   maxLogprobs?: number;
-  /** Most requests that wait. Further requests are refused with `queue_full`. Default 1024. */
+  /** Maximum number of requests that wait. Further requests are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
 

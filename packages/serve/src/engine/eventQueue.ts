@@ -1,4 +1,4 @@
-/** Number of waiting events at which a sequence is paused. It continues at half of them. */
+/** Number of waiting events at which a sequence is paused. It continues when half of them have been read. */
 const capacity = 128;
 
 /** Queue of events from the engine to one reader, in order. */

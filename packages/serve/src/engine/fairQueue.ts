@@ -8,7 +8,10 @@ export interface Queued {
 
 /** Credit of one tenant, or of one adapter of a tenant. */
 interface Share {
-  /** Tokens that may still be served in its turn; below 0, it waits for later rounds. */
+  /**
+   * Number of tokens that the tenant or adapter may still use before others take their turns. If it is 0 or less, its
+   * requests are skipped until later rounds make it positive again.
+   */
   credit: number;
   /** Number of waiting and running requests of the tenant or adapter. */
   requests: number;
@@ -23,8 +26,9 @@ interface TenantShare<T> extends Share {
 }
 
 /**
- * Tokens per turn, of a tenant and of one of its adapters. An adapter's turn is several requests long, so that they run
- * in the same passes. Passes then have fewer adapters, whose weights take time to read, and popular adapters wait less.
+ * Tokens per turn of a tenant (`tenantTurn`) and of one of a tenant's adapters (`adapterTurn`). An adapter's turn is
+ * several requests long, so that they run in the same passes. Passes then have fewer adapters, whose weights take time
+ * to read, and popular adapters wait less.
  */
 const [tenantTurn, adapterTurn] = [256, 1024];
 
@@ -36,7 +40,7 @@ const [tenantTurn, adapterTurn] = [256, 1024];
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();
-  /** Shares of tenant and adapter to which each waiting or running request belongs. */
+  /** For each waiting or running request, the shares of its tenant and of its adapter. */
   readonly #shares = new Map<T, { readonly tenant: TenantShare<T>; readonly adapter: AdapterShare<T> }>();
   #size = 0;
 
@@ -116,8 +120,8 @@ function keyOf({ adapter }: Pick<Queued, "adapter">): string {
 }
 
 /**
- * Returns the first share with credit among those for which `may` returns true. If none has credit, first gives all of
- * them credit for as many turns as one of them needs.
+ * Returns the first share with positive credit among those for which `may` returns true; null if there are none. If no
+ * share has positive credit, first adds the credit of one or more turns to all of them, until one is positive.
  */
 function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, turn: number, may: (share: S) => boolean): S | null {
   const able = [...ring.values()].filter(may);

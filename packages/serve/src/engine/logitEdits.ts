@@ -15,7 +15,7 @@ export class LogitEdits implements Disposable {
   readonly #bans: BanSettings;
   readonly #newTokens: number[] = [];
 
-  /** Makes the edits for a request. Counts its prompt's tokens, on which penalties depend. */
+  /** Prepares the edits for a request. Counts the tokens of its prompt, on which penalties depend. */
   constructor(
     { sampling, prompt, bans }: RequestSettings,
     { vocabSize, backend }: { readonly vocabSize: number; readonly backend: Backend },

@@ -78,7 +78,10 @@ export class ModelAdapters implements AdapterHost {
     });
   }
 
-  /** Overwrites the tensors of an evicted version that has the same layout. Returns undefined if there is none. */
+  /**
+   * Overwrites the tensors of an evicted version that has the same layout with the given values. Returns undefined if
+   * there is no such version.
+   */
   #reseat({ layout, bytes }: AdapterValues): Seat | undefined {
     const at = this.#free.findIndex((seat) => seat.layout === layout);
     if (at < 0) return undefined;

@@ -182,7 +182,7 @@ async function reason(logits: Tensor, row: number): Promise<Error> {
   return new ServingError("invalid_request", `${what}; relax some of them`, "logit_bias");
 }
 
-/** Returns how many of the most probable tokens are returned for a row; null for a row without log-probabilities. */
+/** Returns how many of the most probable tokens to report for a row; null for a row without log-probabilities. */
 function likeliestOf({ chunk: { sequence }, position }: WantedRow): number | null {
   return position === null ? sequence.logprobs : sequence.promptLogprobs;
 }

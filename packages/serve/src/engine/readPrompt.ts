@@ -46,7 +46,7 @@ function bosAdvice({ bosTokenId }: Tokenizer): string {
 }
 
 /**
- * Shortens a prompt to `truncatePromptTokens` tokens. Throws ServingError if that is not a valid length, or if no room
+ * Shortens a prompt to `truncatePromptTokens` tokens. Throws ServingError if that is not a valid length, or if no space
  * is left for new tokens.
  */
 export function truncated(prompt: readonly number[], request: ServingRequest, maxModelLen: number): readonly number[] {

@@ -8,9 +8,9 @@ import { type BanSettings, badWordIds } from "./tokenBans.ts";
 /** Limits that requests to an engine must keep to. */
 export interface RequestLimits {
   readonly vocabSize: number;
-  /** Most tokens of a sequence: prompt and new tokens together. */
+  /** Maximum number of tokens of a sequence: prompt and new tokens together. */
   readonly maxModelLen: number;
-  /** Most log-probabilities per token that a request may set. */
+  /** Maximum number of log-probabilities per token that a request may set. */
   readonly maxLogprobs: number;
 }
 

@@ -4,23 +4,24 @@ import type { Chunk, Sequence } from "./sequence.ts";
 
 /** Limits of a scheduler. */
 interface SchedulerLimits {
-  /** Most sequences that run at once. */
+  /** Maximum number of sequences that run at once. */
   readonly maxNumSeqs: number;
-  /** Most rows of a pass. Each row is one token: of a prompt, or the last one of a decoding sequence. */
+  /** Maximum number of rows of a pass. Each row is one token: of a prompt, or the last one of a decoding sequence. */
   readonly maxNumBatchedTokens: number;
 }
 
 /**
- * Number of requests that `take` takes in addition to the free places. If one waits for its adapter, another whose
- * adapter is in memory can fill its place in the pass.
+ * Number of requests that `take` takes in addition to those for which the batch has space. If one of them waits for its
+ * adapter, another whose adapter is in memory can run instead.
  */
 const spare = 4;
 
 /**
  * Chooses the tokens that the next pass computes, one per row. Requests join and leave between passes. Decoding
  * sequences come first; prompt chunks fill the remaining rows. If pages run out, the newest sequence is preempted: it
- * releases its pages and is recomputed later. So the oldest one always continues, and each becomes the oldest in time.
- * A sequence whose reader is slow is paused; it keeps its pages until another sequence needs them.
+ * releases its pages and is recomputed later. The oldest sequence therefore always continues, and every sequence
+ * becomes the oldest at some time. A sequence whose reader is slow is paused; it keeps its pages until another sequence
+ * needs them.
  */
 export class Scheduler<S extends Sequence> {
   /** Number of preemptions so far. */
@@ -32,10 +33,11 @@ export class Scheduler<S extends Sequence> {
   readonly #loading = new Set<S>();
   /** Sequences that wait for pages, in the order in which their adapters became ready. */
   #ready: S[] = [];
-  /** Sequences that take part in passes, in order of arrival. `#preempted` and `#paused` are sorted in the same way. */
+  /** Sequences that take part in passes, in order of arrival. */
   #running: S[] = [];
+  /** Sequences that were preempted or resumed and wait to run again, in order of arrival. */
   #preempted: S[] = [];
-  /** Sequences with slow readers. */
+  /** Sequences that are paused since their readers are slow, in order of arrival. */
   #paused: S[] = [];
 
   constructor(limits: SchedulerLimits, pool: PagePool) {
@@ -58,7 +60,7 @@ export class Scheduler<S extends Sequence> {
     return this.#paused.length;
   }
 
-  /** Sequences that have a place in passes, in order of arrival. */
+  /** Sequences that take part in passes, in order of arrival. */
   get running(): readonly S[] {
     return this.#running;
   }
@@ -69,9 +71,9 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Takes the next requests from the queue, so that their adapters are loaded; call `ready` when one is. Takes `spare`
-   * requests more than there are free places; the others keep their turns in the queue. Requests to the base model may
-   * overtake requests that wait for loads.
+   * Takes the next requests from the queue. The caller loads their adapters, and calls `ready` for each loaded one.
+   * Takes up to `spare` more requests than the batch has space for; all others keep their turns in the queue. Requests
+   * to the base model may overtake requests that wait for loads.
    */
   take(): S[] {
     const { maxNumSeqs } = this.#limits;
@@ -117,7 +119,10 @@ export class Scheduler<S extends Sequence> {
     return this.#chunks();
   }
 
-  /** Pauses sequences whose clients read too slowly. Resumed sequences wait for places. */
+  /**
+   * Pauses sequences whose clients read too slowly. Sequences whose clients have caught up wait to run again, like
+   * preempted ones.
+   */
   #pause(): void {
     const resumed = this.#paused.filter(({ isPaused }) => !isPaused);
     const paused = this.#running.filter(({ isPaused }) => isPaused);
@@ -127,7 +132,7 @@ export class Scheduler<S extends Sequence> {
     this.#paused = [...this.#paused.filter(({ isPaused }) => isPaused), ...paused].sort(byArrival);
   }
 
-  /** Admits sequences while places and pages are free: preempted ones first, then new ones. */
+  /** Admits sequences while the batch has space and pages are free: preempted ones first, then new ones. */
   #admit(): void {
     while (this.#running.length < this.#limits.maxNumSeqs) {
       const queue = this.#preempted.length > 0 ? this.#preempted : this.#ready;
@@ -259,7 +264,10 @@ export class Scheduler<S extends Sequence> {
     this.#preempted.sort(byArrival);
   }
 
-  /** Records a completed pass: its rows are cached, full pages are shared, and the tokens are charged. */
+  /**
+   * Records a completed pass: the tokens of its rows count as computed, full pages are shared with other sequences, and
+   * the tokens are charged to their tenants and adapters.
+   */
   commit(chunks: readonly Chunk<S>[]): void {
     for (const { sequence, start, end } of chunks) {
       sequence.computed = end;

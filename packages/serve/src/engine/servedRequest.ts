@@ -8,7 +8,7 @@ import type { RequestSettings } from "./readSettings.ts";
 import type { Sequence } from "./sequence.ts";
 import type { TokenTexts } from "./tokenTexts.ts";
 
-/** Log-probability of a token, and the most probable tokens with theirs. */
+/** Log-probability of a token, and the most probable tokens with their log-probabilities. */
 export interface RowLogprobs {
   readonly logprob: number;
   /** Rank of the token in the vocabulary, from 1; null if no request of the pass needs ranks. */

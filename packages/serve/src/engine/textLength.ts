@@ -27,7 +27,10 @@ export class TextLength {
     throw tooLong(this.#mostTokens, message, param);
   }
 
-  /** Returns the bytes of the longest token. A character has at least one byte. */
+  /**
+   * Returns the number of bytes of the longest token in the vocabulary. A text has at least as many bytes as
+   * characters, so this number limits the characters per token.
+   */
   #longest(): number {
     if (this.#longestToken !== null) return this.#longestToken;
     const { vocabSize } = this.#tokenizer;

@@ -22,7 +22,7 @@ function unknownHost(_: number, host: string): string {
   return `${host} is no address, and no name of one; give another --host, such as 0.0.0.0`;
 }
 
-/** Functions that make an error message with the fix, by Node's error code. */
+/** For each error code of Node, a function that returns an error message with the fix. */
 const problems: Readonly<Record<string, (port: number, host: string) => string>> = {
   EADDRINUSE: (port, host) => `port ${port} of ${host} is taken by another process; end it, or give another --port`,
   EACCES: (port) => `port ${port} needs rights that this process lacks; give a --port above 1023`,

@@ -24,7 +24,9 @@ export interface BullQueueOptions extends QueueLimits {
    * that time. Default 30.
    */
   readonly lockSeconds?: number;
-  /** Most restarts of a job after its worker died. If a worker dies once more, the job fails. Default 5. */
+  /**
+   * Maximum number of restarts of a job after its worker died. If a worker dies once more, the job fails. Default 5.
+   */
   readonly deaths?: number;
   /** Receives connection errors. The connection is restored automatically. Default: `console.warn`. */
   readonly onError?: (error: Error) => void;
@@ -35,7 +37,10 @@ const bullKeys: OptionKeys<BullQueueOptions> = {
   ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
 };
 
-/** Largest priority value that BullMQ allows. A new job has it until `arrange` sets its position in the fair order. */
+/**
+ * Largest priority value that BullMQ allows; such a job runs last. A new job has it until `arrange` sets its position
+ * in the fair order.
+ */
 const lastPriority = 2 ** 21 - 1;
 
 /** Milliseconds by which a job is postponed if its owner already has `perOwner` running jobs. */

@@ -20,7 +20,7 @@ export interface TrainedJob {
 /** Options for `fineTuneWorker`. */
 export interface FineTuneWorkerOptions {
   readonly store: JobStore;
-  /** Place from which servers load adapters. It must be the folder or bucket in which the job store is. */
+  /** Storage from which servers load adapters. It must be the folder or bucket that also contains the job store. */
   readonly place: AdapterPlace;
   /**
    * Trains a job from its last checkpoint, and writes the adapter to the store. Throws `JobRefused` for a job that can

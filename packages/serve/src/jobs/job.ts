@@ -33,9 +33,9 @@ export interface FineTuneJob {
 /** Limits of a job, which the worker that trains it enforces. Null fields are unlimited. */
 export interface JobLimits {
   readonly steps: number | null;
-  /** Most minutes of training of this job, over all its attempts. */
+  /** Maximum number of minutes of training of this job, over all its attempts. */
   readonly jobMinutes: number | null;
-  /** Most minutes of training per UTC day of all the owner's jobs together. */
+  /** Maximum number of minutes of training per UTC day of all the owner's jobs together. */
   readonly trainerMinutes: number | null;
 }
 
@@ -85,7 +85,7 @@ export interface JobState {
   readonly progress: JobProgress | null;
   readonly paused: boolean;
   readonly end: JobEnd | null;
-  /** True when all work is done: the model of a succeeded job is in the manifest. */
+  /** True when no work on the job remains. The model of a succeeded job is then in the manifest. */
   readonly settled: boolean;
 }
 

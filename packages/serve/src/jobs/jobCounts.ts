@@ -23,8 +23,9 @@ const rememberMs = 10_000;
 
 /** Returns a function that counts the jobs of all owners in a store by status. */
 export function jobCounter(jobs: JobStore): () => Promise<JobCounts> {
-  /** Jobs, and final statuses, each by the key of the job's object. They are cached, since neither changes. */
+  /** Jobs, by the key of the job's object. They are cached, since a job does not change. */
   const orders = new Map<string, FineTuneJob>();
+  /** Final statuses, by the key of the job's object. They are cached, since a final status does not change. */
   const settled = new Map<string, (typeof statuses)[number]>();
   let known: { readonly counts: Promise<JobCounts>; readonly until: number } | null = null;
 

@@ -4,8 +4,8 @@ import type { OpenJob } from "./jobStore.ts";
 /** Worker that runs jobs of a queue. */
 export interface JobWorker {
   /**
-   * Runs a job to its end. Throws `JobStopped` if `signal` stopped it; the job then waits again. Any other error is a
-   * failed attempt.
+   * Runs a job to its end. Throws `JobStopped` if `signal` stopped it; the job then waits in the queue again. Any other
+   * error counts as a failed attempt.
    */
   run(job: OpenJob, attempt: number, signal: AbortSignal): Promise<void>;
   /** Called for a job whose last attempt failed. */
@@ -42,7 +42,7 @@ export interface QueueLimits {
   readonly atOnce?: number;
   /** Jobs of one owner that run at once, on all workers together. Default: no limit. */
   readonly perOwner?: number;
-  /** Most attempts at a job, if attempts fail. Default 3. */
+  /** Maximum number of attempts at a job, if attempts fail. Default 3. */
   readonly attempts?: number;
   /** Milliseconds before the second attempt. Each further wait is twice as long. Default 5000. */
   readonly backoffMs?: number;

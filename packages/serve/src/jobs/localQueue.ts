@@ -29,7 +29,10 @@ class LocalQueue implements JobQueue {
   readonly #limits: Required<QueueLimits>;
   #waiting: Waiting[] = [];
   readonly #running = new Map<string, { owner: string; stop: AbortController; ended: Promise<void> }>();
-  /** Value of `#starts` when a job of each owner last started, by owner. Smaller values were served longer ago. */
+  /**
+   * For each owner, the value of `#starts` when one of the owner's jobs last started. A smaller value means that the
+   * owner was served longer ago.
+   */
   readonly #served = new Map<string, number>();
   #starts = 0;
   #worker: JobWorker | null = null;
@@ -94,7 +97,7 @@ class LocalQueue implements JobQueue {
     this.#timer = setTimeout(() => this.#next(), soonest - now);
   }
 
-  /** Removes owners without jobs. Their next job counts as their first. */
+  /** Forgets when owners without jobs were last served. The next job of such an owner counts as the first. */
   #forgetServed(): void {
     const owners = new Set([...this.#running.values()].map(({ owner }) => owner));
     for (const { job } of this.#waiting) owners.add(job.owner);

@@ -1,6 +1,6 @@
 /** Options for `AdapterLabels`. */
 interface LabelOptions {
-  /** Most adapters that have their own label at the same time. */
+  /** Maximum number of adapters that have their own label at the same time. */
   readonly most: number;
   /** Milliseconds without use after which a label may be given to another adapter. */
   readonly idleMs: number;
@@ -11,8 +11,9 @@ interface LabelOptions {
 }
 
 /**
- * Adapters that have their own label in metrics: recently used ones. All others are "other". A label is reassigned only
- * after being idle for some time, so that a thousand adapters in turn do not create a new series with each request.
+ * Chooses the adapters that have their own label in metrics: those used recently. All others have the label "other". A
+ * label is given to another adapter only after some time without use. Otherwise a thousand adapters used in turn would
+ * create a new series with each request.
  */
 export class AdapterLabels {
   readonly #options: LabelOptions;

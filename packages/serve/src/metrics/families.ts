@@ -10,7 +10,7 @@ export interface Family {
   lines(constant?: Labels): string[];
 }
 
-/** Values of a metric, one for each set of labels. */
+/** Values of a metric, one for each combination of label values. */
 class Series<T> {
   readonly #values = new Map<string, { readonly labels: Labels; value: T }>();
 
@@ -22,7 +22,7 @@ class Series<T> {
     this.#values.set(keyOf(labels), { labels, value });
   }
 
-  /** Removes all series with this label value. */
+  /** Removes all series whose label `name` has this value. */
   drop(name: string, value: string): void {
     for (const [key, { labels }] of this.#values) if (labels[name] === value) this.#values.delete(key);
   }
@@ -36,7 +36,7 @@ class Series<T> {
   }
 }
 
-/** Prometheus counter or gauge, with a value for each set of labels. */
+/** Prometheus counter or gauge, with a value for each combination of label values. */
 export class NumberFamily implements Family {
   readonly name: string;
   readonly #head: readonly string[];
@@ -55,7 +55,7 @@ export class NumberFamily implements Family {
     this.#series.set(labels, value);
   }
 
-  /** Removes all series with this label value. */
+  /** Removes all series whose label `name` has this value. */
   drop(name: string, value: string): void {
     this.#series.drop(name, value);
   }
@@ -89,7 +89,7 @@ export function countValue(counts: HistogramCounts, bounds: readonly number[], v
   counts.sum += value;
 }
 
-/** Prometheus histogram, with counts for each set of labels. */
+/** Prometheus histogram, with counts for each combination of label values. */
 export class HistogramFamily implements Family {
   readonly name: string;
   readonly #head: readonly string[];
@@ -109,12 +109,12 @@ export class HistogramFamily implements Family {
     if (!known) this.#series.set(labels, counts);
   }
 
-  /** Sets the counts of a series to counts from elsewhere, which must have the same bounds. */
+  /** Replaces the counts of a series by counts from another histogram, which must have the same bounds. */
   set(labels: Labels, counts: HistogramCounts): void {
     this.#series.set(labels, counts);
   }
 
-  /** Removes all series with this label value. */
+  /** Removes all series whose label `name` has this value. */
   drop(name: string, value: string): void {
     this.#series.drop(name, value);
   }

@@ -16,14 +16,14 @@ export interface ManifestText {
 }
 
 /**
- * Place with folders of adapters, and a manifest file that lists the adapters to serve. Methods throw ServingError
- * `unavailable` while the place cannot be reached.
+ * Storage with folders of adapters, and a manifest file that lists the adapters to serve. Methods throw ServingError
+ * `unavailable` while the storage cannot be reached.
  */
 export interface AdapterPlace {
-  /** Name of this place in messages. */
+  /** Name of this storage in messages. */
   readonly label: string;
   /**
-   * Returns a folder's path as in the manifest: relative to the place's root, with "/" between names. Throws
+   * Returns a folder's path as in the manifest: relative to the storage's root, with "/" between names. Throws
    * ServingError `invalid_request` for a path that may lead outside.
    */
   pathOf(path: string): string;
@@ -36,7 +36,7 @@ export interface AdapterPlace {
   /**
    * Reads whole files of a folder, all at one point in time. Returns null if one of them has changed since it was
    * listed, or changes while reading. The caller owns the bytes and may free them. Throws ServingError
-   * `invalid_request` for a file outside of the place.
+   * `invalid_request` for a file outside of the storage.
    */
   read(path: string, files: readonly AdapterFile[]): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
   /** Reads the manifest. Returns "same" if its tag is still `known`, and null if there is none. */
@@ -48,7 +48,7 @@ export interface AdapterPlace {
   writeManifest(text: string, replaces: string | null): Promise<string | null>;
 }
 
-/** File name of the manifest, at the root of a place. */
+/** File name of the manifest, at the root of a storage. */
 export const manifestName = "manifest.json";
 
 /** Folder of a store for files, jobs and their runs. Requests cannot name it. */
@@ -62,14 +62,14 @@ export function isInternal(path: string): boolean {
 /** File name of an adapter's configuration. */
 export const configName = "adapter_config.json";
 
-/** Returns the error of a place that does not answer; `retryAfter` is in seconds. */
+/** Returns the error of a storage that does not answer; `retryAfter` is in seconds. */
 export function unavailable(message: string, cause?: unknown, retryAfter = 5): ServingError {
   const error = new ServingError("unavailable", message, null, retryAfter);
   error.cause = cause;
   return error;
 }
 
-/** Returns true for the error of a place that does not answer. */
+/** Returns true for the error of a storage that does not answer. */
 export function isUnavailable(error: unknown): error is ServingError {
   return error instanceof ServingError && error.code === "unavailable";
 }

@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** Most characters of a path. */
+/** Maximum number of characters of a path. */
 const longest = 1024;
 
 /**

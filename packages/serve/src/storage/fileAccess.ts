@@ -20,8 +20,11 @@ export interface FileAccess {
   realpath(path: string): Promise<string>;
 }
 
-/** If one file operation takes longer than `slowMs` milliseconds, the disk is accessed asynchronously for `pauseMs`. */
+/**
+ * Milliseconds that a file operation may take. After a slower one, the disk is accessed asynchronously for some time.
+ */
 const slowMs = 4;
+/** Milliseconds for which the disk is accessed asynchronously after a slow operation. */
 const pauseMs = 5000;
 
 /**

@@ -23,8 +23,9 @@ interface Lock {
 /** Age in milliseconds after which a lock counts as abandoned. Its owner needs it for a few milliseconds. */
 const staleMs = 30_000n;
 
-/** Number of attempts to take a lock that another writer holds, and the milliseconds between attempts. */
+/** Number of attempts to take a lock that another writer holds. */
 const attempts = 200;
+/** Milliseconds between two of these attempts. */
 const betweenMs = 25;
 
 /**

@@ -12,8 +12,8 @@ import { diskFailure, storeFailure } from "./storeFailure.ts";
 const gone = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
 
 /**
- * Creates a place from a folder of adapter folders on disk (Node only), given as path or file: URL. Symbolic links are
- * followed within the folder.
+ * Creates an adapter storage from a folder of adapter folders on disk (Node only), given as path or file: URL. Symbolic
+ * links are followed within the folder.
  */
 export function folderPlace(folder: string | URL, clock: StoreClock = systemClock): AdapterPlace {
   const modules = diskModules(folder);

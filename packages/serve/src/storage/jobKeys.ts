@@ -1,12 +1,12 @@
 import { jobsFolder } from "./adapterPlace.ts";
 import { sha256 } from "./sha256.ts";
 
-/** Returns an owner's name in keys: a hash, since keys do not allow all characters of ids. */
+/** Returns the form of an owner's id in keys: a hash, since keys do not allow all characters of ids. */
 export async function ownerKey(owner: string): Promise<string> {
   return (await sha256(`owner ${owner}`)).slice(0, 32);
 }
 
-/** Returns a name in keys. Letters, digits, dots and dashes stay readable; other characters are encoded. */
+/** Returns the form of a name in keys. Letters, digits, dots and dashes stay readable; other characters are encoded. */
 export function nameKey(name: string): string {
   const hex = (character: string) => `_${character.codePointAt(0)!.toString(16)}_`;
   return name.replace(/[^A-Za-z0-9.-]/gu, hex).replace(/^\.|\.$/g, hex);

@@ -62,7 +62,7 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
     timeoutMs,
     clock,
   });
-  /** True once the store has refused a write whose condition did not hold. */
+  /** True once the store has refused a write whose condition was false, which proves that it supports conditions. */
   let conditional = false;
 
   const pages = async function* (query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]> {
@@ -112,7 +112,7 @@ const list = { "list-type": "2", "encoding-type": "url" };
 /** Headers of a write that succeeds only if the object does not exist yet. */
 export const ifNoneMatch = { "If-None-Match": "*" };
 
-/** Returns the tag of an answer. Throws if the store sends none. */
+/** Returns the ETag of a response. Throws if the store sends none. */
 export function tagOf(headers: Headers, label: string): string {
   const tag = headers.get("ETag");
   if (tag === null) {

@@ -43,14 +43,15 @@ export interface S3Answer {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** Most attempts at a request, and the milliseconds on which the random pauses between them are based. */
+/** Maximum number of attempts at a request. */
 const attempts = 4;
+/** Milliseconds on which the random pauses between attempts are based. */
 const firstPauseMs = 100;
 
 /** Milliseconds for which new requests fail at once after the store has not answered. */
 const restMs = 1000;
 
-/** Failed attempt that is worth repeating. */
+/** Failure of an attempt after which another attempt may succeed. */
 class Passing extends Error {}
 
 /**

@@ -3,9 +3,9 @@ import { confinedPath } from "./confinedPath.ts";
 import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "./s3Bucket.ts";
 
 /**
- * Creates a place from a bucket, or a prefix in it, of Amazon S3 or a compatible store. Works in pages too if the
- * bucket's CORS rules allow it. Changing the manifest requires conditional writes (If-Match, If-None-Match). A store
- * without them can be read, but loads and unloads throw `unavailable`.
+ * Creates an adapter storage from a bucket, or a prefix in it, of Amazon S3 or a compatible store. Works in web pages
+ * too if the bucket's CORS rules allow it. Changing the manifest requires conditional writes (If-Match, If-None-Match).
+ * A store without them can be read, but loads and unloads throw `unavailable`.
  */
 export function s3Place(options: S3PlaceOptions): AdapterPlace {
   const bucket = openBucket("s3Place", options);

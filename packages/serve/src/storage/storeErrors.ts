@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** Error of files that do not belong to the requested version. */
+/** Error that the files in a folder are not the requested version. */
 export class OtherFiles extends ServingError {
   constructor(name: string, path: string, wanted: string, found: string) {
     const versions = `'${name}' is version ${wanted.slice(0, 12)}, and the files are ${found.slice(0, 12)}`;

@@ -9,7 +9,7 @@ interface WorkerPort {
   start?(): void;
 }
 
-/** Running request. `room` is the number of events that may still be sent. */
+/** Running request. `room` is the number of its events that may still be sent before the reader takes some. */
 interface Running {
   readonly controller: AbortController;
   room: number;

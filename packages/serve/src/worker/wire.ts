@@ -18,7 +18,7 @@ export type ToWorker =
   | { readonly type: "call"; readonly id: number; readonly method: EngineCall; readonly args: readonly unknown[] }
   | { readonly type: "generate"; readonly id: number; readonly request: ServingRequest }
   | { readonly type: "abort"; readonly id: number }
-  /** Count of events taken since the last message, by request. */
+  /** Number of events that readers have taken since the last message, by request. */
   | { readonly type: "taken"; readonly counts: readonly (readonly [id: number, count: number])[] };
 
 /** Message from the engine's Worker. */
@@ -42,7 +42,10 @@ export interface WireError {
   };
 }
 
-/** Most events of one request that the Worker sends before the reader takes them. After that, the engine waits. */
+/**
+ * Maximum number of events of one request that the Worker sends before the reader takes them. After that, the engine
+ * waits.
+ */
 export const eventWindow = 64;
 
 /** Converts an error to data that can be sent between threads. */

@@ -14,7 +14,9 @@ const errorBody = z
   })
   .openapi("ErrorResponse");
 
-/** OpenAPI schemas of the response headers with a key's limits on requests and tokens, named as in OpenAI's API. */
+/**
+ * OpenAPI schemas of the response headers with a key's rate limits for requests and tokens, named as in OpenAI's API.
+ */
 const rateLimits = Object.fromEntries(
   ["requests", "tokens"].flatMap((what) => [
     [`x-ratelimit-limit-${what}`, { schema: { type: "string" as const }, description: `The key's budget of ${what}.` }],

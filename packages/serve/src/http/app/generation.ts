@@ -24,8 +24,8 @@ export interface Generation {
   /** Fingerprint of the model and of the resolved adapter version. */
   readonly fingerprint: string;
   /**
-   * Yields all events, including the first one, for which `startGeneration` waited. At the end, frees the places of the
-   * sequences.
+   * Yields all events, including the first one, for which `startGeneration` waited. At the end, frees the sequences
+   * that the request has reserved.
    */
   events(): AsyncGenerator<ChoiceEvent, void, undefined>;
   /** Returns the token counts of all sequences so far. */
@@ -160,8 +160,8 @@ function addNewToken(usage: Usage): void {
 }
 
 /**
- * Returns the size of a request for its key's budgets. Prompts are tokenized only for keys with a token budget. The
- * prompt of several choices counts once.
+ * Returns the size of a request for its key's budgets. Prompts are tokenized only for keys with a token budget. A
+ * prompt with several choices counts once.
  */
 async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, caller }: Job): Promise<RequestSize> {
   const size = { sequences: requests.length, param: "n" };
@@ -199,7 +199,7 @@ function checkPrompt(tokens: number, limit = Number.POSITIVE_INFINITY): void {
   });
 }
 
-/** Returns a fingerprint of a model and an adapter version. A different one means that answers may differ. */
+/** Returns a fingerprint of a model and an adapter version. If it changes, answers may also change. */
 async function fingerprint(model: string, version: string | null): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${model}\n${version ?? ""}`));
   const hex = [...new Uint8Array(hash, 0, 5)].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -32,7 +32,7 @@ export class LiveKeys {
     this.#keys = keys;
   }
 
-  /** Calls `take` with the new list before each replacement of the keys. Apps use it to stay up to date. */
+  /** Registers `take`, which is then called with the new list before each replacement of the keys. */
   follow(take: TakeKeys): void {
     this.#takers.add(take);
   }

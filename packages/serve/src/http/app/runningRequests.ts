@@ -23,7 +23,10 @@ export class RunningRequests {
     return { revoked: request.end.signal, ended: () => void this.#running.delete(request) };
   }
 
-  /** Ends the requests whose API key has been removed or now belongs to another tenant, according to `find`. */
+  /**
+   * Ends the requests whose API key has been removed or now belongs to another tenant. `find` looks up the current
+   * keys.
+   */
   async endRevoked(find: FindCaller): Promise<void> {
     const check = async ({ authorization, caller, end }: RunningRequest) => {
       if ((await find(authorization))?.tenant === caller.tenant) return;

@@ -89,7 +89,7 @@ function observeGc(onGc: (kind: string, seconds: number) => void): void {
   }).observe({ entryTypes: ["gc"] });
 }
 
-/** Returns a function that reads the delays of the main thread's event loop since its last call. */
+/** Returns a function that reads the delays of the main thread's event loop since the function was last called. */
 function eventLoopLag(): () => Family[] {
   const percentiles = [50, 90, 99];
   const names = ["min", "max", "mean", ...percentiles.map((percentile) => `p${percentile}`)];

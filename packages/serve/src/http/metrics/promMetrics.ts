@@ -10,7 +10,10 @@ const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 
 /** Options for `promMetrics`. */
 export interface PromMetricsOptions {
-  /** Most adapters with their own label at a time; others are "other". Default 100. */
+  /**
+   * Maximum number of adapters that have their own label in metrics at a time. All others share the label "other".
+   * Default 100.
+   */
   readonly adapterLabels?: number;
   /** Seconds without a request after which an adapter's label may be given to another. Default 900. */
   readonly labelIdleSeconds?: number;
@@ -19,8 +22,8 @@ export interface PromMetricsOptions {
 }
 
 /**
- * Creates metrics in Prometheus's text format, with vLLM's names for metrics that vLLM has. A series never decreases:
- * when an adapter loses its label, its series ends, and starts at 0 if it returns.
+ * Creates metrics in Prometheus's text format, with vLLM's names for metrics that vLLM has. Values of a series never
+ * decrease. When an adapter loses its label, its series ends; if the adapter gets a label again, a series starts at 0.
  */
 export function promMetrics(options: PromMetricsOptions = {}): ServingMetrics {
   const known = { adapterLabels: true, labelIdleSeconds: true, now: true } as const;

@@ -1,8 +1,14 @@
 import { HttpError } from "./httpError.ts";
 
-/** Most fields and list items of a body. Checking each takes some microseconds, in which no other request is served. */
+/**
+ * Maximum number of fields and list items of a body. Checking each takes some microseconds, in which no other request
+ * is served.
+ */
 const mostParts = 8000;
-/** Amount that a number in a list adds to the count, instead of 1: lists of token ids are long, but quick to check. */
+/**
+ * Amount by which a number in a list increases the count, instead of 1. Lists of token ids are long, but quick to
+ * check.
+ */
 const numberParts = 0.1;
 
 /**

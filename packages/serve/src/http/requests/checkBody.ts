@@ -60,7 +60,8 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
 type Issue = z.core.$ZodIssue;
 
 /**
- * Returns the most specific issue of a union: the deepest one, or else the issue of the member with the value's type.
+ * Returns the most specific issue of a union: the issue with the longest path. If no path is longer than the union's,
+ * returns the issue of the union member whose type the value has.
  */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;

@@ -1,6 +1,6 @@
 import { HttpError } from "./httpError.ts";
 
-/** Most bytes of a line in a JSONL file. */
+/** Maximum number of bytes of a line in a JSONL file. */
 const mostBytes = 16 << 20;
 
 /**

@@ -1,7 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { plural } from "../../api/plural.ts";
 
-/** Units in which the length of a value is counted. */
+/** Units in which the length of a value is counted, by the value's type. */
 const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
 
 /** Describes an issue of a schema: the value that was sent, and the expected values. */

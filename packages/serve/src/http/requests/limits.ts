@@ -1,16 +1,16 @@
 /** Limits of a server on HTTP requests. */
 export interface ServingLimits {
-  /** Most bytes of a request's body, counted while it is read. */
+  /** Maximum number of bytes of a request's body, counted while it is read. */
   readonly bodyBytes: number;
   /** Seconds within which a body must arrive. */
   readonly bodySeconds: number;
-  /** Most tokens of a prompt. Default: the model's positions. */
+  /** Maximum number of tokens of a prompt. Default: the model's maximum. */
   readonly promptTokens?: number;
-  /** Most sequences of one request: its prompts times `n`. */
+  /** Maximum number of sequences of one request: its prompts times `n`. */
   readonly sequences: number;
-  /** Most sequences of all requests that wait or run. Further requests get status 429. */
+  /** Maximum number of sequences of all requests that wait or run. Further requests get status 429. */
   readonly pending: number;
-  /** Seconds in which a client must take a piece of a stream; otherwise its connection is closed. */
+  /** Seconds within which a client must take a piece of a stream; otherwise its connection is closed. */
   readonly sendSeconds: number;
   /** Seconds from a request's body to its last token. */
   readonly requestSeconds: number;

@@ -7,10 +7,10 @@ interface UploadLimits {
   readonly uploadPauseSeconds: number;
 }
 
-/** Most bytes of a form besides its file: fields, and boundaries between parts. */
+/** Maximum number of bytes of a form besides its file: fields, and boundaries between parts. */
 const formBytes = 1 << 16;
 
-/** Most characters of a file name, as in file systems. */
+/** Maximum number of characters of a file name, as in file systems. */
 const mostNameCharacters = 255;
 
 /** Fields of an uploaded form, and its file. */

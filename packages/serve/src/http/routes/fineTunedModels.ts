@@ -6,7 +6,7 @@ import { addRoute } from "../app/addRoute.ts";
 import type { AppContext, ServingApp } from "../app/appContext.ts";
 import { HttpError, modelNotFound } from "../requests/httpError.ts";
 
-/** Adapter folders of runs: the final adapter and checkpoints. */
+/** Pattern for the folders of adapters that fine-tuning runs write: the final adapter and checkpoints. */
 const runAdapter = /^\.fine-tuning\/runs\/ftjob-[a-z0-9]+\/(adapter|checkpoint-\d+)$/;
 
 /** Adds `DELETE /v1/models/{id}` for models that jobs of the key have made. */

@@ -19,15 +19,15 @@ export interface FineTuning {
   readonly queue: JobQueue;
   readonly limits?: Partial<FineTuningLimits>;
   /**
-   * Throws `JobRefused` for an order that workers would not train, or whose adapter the server would not serve. `file`
-   * is the training file. Default: orders may not set options.
+   * Checks a new job. Throws `JobRefused` for a job that workers would not train, or whose adapter the server would not
+   * serve. `file` is the training file. Default: a job must not set options.
    */
   readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
 }
 
 /** Limits on the upload of a file. */
 export interface FineTuningLimits {
-  /** Most bytes of an uploaded file. */
+  /** Maximum number of bytes of an uploaded file. */
   readonly uploadBytes: number;
   /** Seconds without a byte after which an upload is aborted. */
   readonly uploadPauseSeconds: number;

@@ -9,7 +9,10 @@ interface Listed {
   readonly [field: string]: unknown;
 }
 
-/** Returns the end of a job that clients see. A successful job has none until its model is in the manifest. */
+/**
+ * Returns the end of a job as clients see it; null if there is none yet. A successful job ends for clients only when
+ * its model is in the manifest.
+ */
 function visibleEnd({ end, settled }: Pick<JobState, "end" | "settled">): JobEnd | null {
   return end?.status === "succeeded" && !settled ? null : end;
 }

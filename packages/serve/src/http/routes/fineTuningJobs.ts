@@ -22,7 +22,7 @@ import { type JobBody, jobBody, methodOf, ofJob } from "./fineTuningBody.ts";
 
 const path = "/v1/fine_tuning/jobs";
 
-/** Most milliseconds for which an answer waits for the queue. */
+/** Maximum number of milliseconds that a response waits for the queue. */
 const patienceMs = 1000;
 
 /** Adds `/v1/fine_tuning/jobs`. Each key sees only its own jobs. */
@@ -41,8 +41,8 @@ export function addFineTuningJobs(
     throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
   };
   /**
-   * Waits for an operation of the queue, at most `patienceMs`. Jobs that do not reach the queue are added later from
-   * the store.
+   * Waits for an operation of the queue, at most `patienceMs`. A job that does not reach the queue is added later, from
+   * the job store.
    */
   const soon = async (work: Promise<unknown>): Promise<void> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -267,7 +267,7 @@ async function checkOrder(
   }
 }
 
-/** Returns the limits of a key that its job's worker enforces. */
+/** Returns those limits of a key that a worker enforces while it trains a job. */
 function limitsOf({ steps, jobMinutes, trainerMinutes }: KeyBudgets): JobLimits {
   const finite = (limit: number) => (Number.isFinite(limit) ? limit : null);
   return { steps: finite(steps), jobMinutes: finite(jobMinutes), trainerMinutes: finite(trainerMinutes) };

@@ -13,12 +13,12 @@ interface ListedModel {
   object: "model";
   created: number;
   owned_by: string;
-  /** Folder or key of an adapter if the caller may load it; otherwise its name. */
+  /** Folder or storage key of an adapter if the caller may load it; otherwise the adapter's name. */
   root: string;
   /** Base model of an adapter; null for the base model itself. */
   parent: string | null;
   max_model_len: number;
-  /** Fields of neither API: the kind of output, and if the model accepts chats. */
+  /** Fields that neither OpenAI's nor vLLM's API has: the kind of output, and true if the model accepts chats. */
   lowrank: { task: ServingModel["task"]; chat_template: boolean };
 }
 

@@ -27,7 +27,10 @@ const unsupported = {
 
 /** Adds vLLM's `/tokenize` and `/detokenize`. */
 export function addTokenize(app: ServingApp, context: AppContext): void {
-  /** Runs `work` on the engine if the key's budgets allow another request, and counts it as one until it ends. */
+  /**
+   * Runs `work` on the engine if the key's budgets allow another sequence. The call counts as one sequence until it
+   * ends.
+   */
   const admitted = async <T>(c: AppRequest, work: () => Promise<T>): Promise<T> => {
     const admission = context.budgets.admit(c.get("caller"), { sequences: 1, param: "model" });
     try {

@@ -10,8 +10,8 @@ export interface PacedSource {
 }
 
 /**
- * Creates a response body from the pieces of `source`. One piece is read ahead, or as many as `strategy` has room for.
- * The next is read when the client has taken it. A client that takes nothing for `sendSeconds` is disconnected.
+ * Creates a response body from the pieces of `source`. One piece is read ahead, or as many as `strategy` allows. The
+ * next piece is read when the client has taken one. A client that takes nothing for `sendSeconds` is disconnected.
  */
 export function pacedBody(
   c: AppRequest,

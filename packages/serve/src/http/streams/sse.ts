@@ -11,7 +11,7 @@ export function sseEvent(data: unknown): string {
 
 /** Options for `sseResponse`. */
 interface SseOptions {
-  /** Seconds in which the client must take a piece; otherwise its connection is closed. */
+  /** Seconds within which the client must take a piece; otherwise its connection is closed. */
   readonly sendSeconds: number;
   /** Called with the failure that ends the events, also if the client stalls. */
   onError(error: unknown): void;
@@ -20,9 +20,9 @@ interface SseOptions {
 }
 
 /**
- * Returns a response of server-sent events. The next event is generated when the client has taken the last. A client
- * that disconnects or stalls ends the generator. A failure is sent as the last event, since the status has already been
- * sent.
+ * Returns a response of server-sent events. The next event is generated when the client has taken the previous one. A
+ * client that disconnects or stalls ends the generator. A failure is sent as the last event, since the status has
+ * already been sent.
  */
 export function sseResponse(
   c: AppRequest,

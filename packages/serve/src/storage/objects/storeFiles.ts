@@ -3,7 +3,10 @@ import type { WritableFiles } from "@lowrank/files";
 import { missingFile } from "@lowrank/files/internal";
 import { type ObjectStore, removeAll } from "./objectStore.ts";
 
-/** Returns the objects whose keys begin with `start` as files. A trainer keeps its checkpoints there. */
+/**
+ * Returns the objects whose keys begin with `start` as a folder of files. A trainer keeps its checkpoints in this
+ * folder.
+ */
 export function storeFiles(store: ObjectStore, start: string): WritableFiles {
   const keyOf = (name: string) => `${start}/${name}`;
   const read = async (name: string) => {
