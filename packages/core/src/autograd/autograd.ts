@@ -88,8 +88,8 @@ export function leafTensorsOf(output: Tensor): Set<Tensor> {
 }
 
 /**
- * Returns the edges from the part of the graph that was made since `start` (a value of `graphClock`) to older nodes, if
- * gradients of `outputs` flow along them. Each edge is listed once.
+ * Returns the edges through which gradients of `outputs` leave a new part of the graph: edges to nodes that were
+ * created before `start` (a value of `graphClock`). Each edge is listed once.
  */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
@@ -147,7 +147,10 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
   return full(shape, value, { dtype, backend });
 }
 
-/** Propagates gradients from the roots through the graph, node by node. Frees each gradient as soon as it is used. */
+/**
+ * Propagates gradients from `roots` through the graph, from each node to the nodes of its inputs. Frees each gradient
+ * as soon as it is used.
+ */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0, toAllLeaves = false } = options;
   if (start === 0) {
@@ -218,8 +221,8 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
 }
 
 /**
- * Returns the nodes that gradients reach, each after all nodes that use its outputs (`order`), and the nodes from which
- * a wanted node can be reached (`leads`).
+ * Returns two sets of nodes. `order` lists the nodes that gradients from `roots` reach, latest first, so that a node
+ * comes after all nodes that use its outputs. `leads` holds the nodes from which a wanted node can be reached.
  */
 function plan(
   roots: readonly Root[],
@@ -249,8 +252,8 @@ function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
 }
 
 /**
- * Returns the gradients of an op's inputs. Each is a separate tensor object, so that it can be freed independently of
- * the others.
+ * Returns the gradient of each input of an op, from the gradients of its outputs (`arrived`). Each is a separate tensor
+ * object, so that it can be freed independently of the others.
  */
 function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
   const { backend } = (arrived.find((t) => t) as Tensor).storage;

@@ -80,7 +80,8 @@ export interface BackendOp<P> {
   /** Computes the op from other ops. It is used if the backend does not support the op itself. */
   readonly compose?: (...args: never[]) => unknown;
   /**
-   * True if most backends run the composition. A memory plan for no particular backend then counts the memory of that.
+   * True if most backends have no kernel for this op and run `compose` instead. A memory plan that names no backend
+   * then counts the memory of the composition.
    */
   readonly composed?: true;
   /** Returns the error to throw if a kernel has found an invalid value in the inputs. */
@@ -141,8 +142,8 @@ export interface Backend {
    */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
   /**
-   * Returns a new kernel for an op whose constant inputs are bound to slots, or undefined if there is none; a call then
-   * passes all inputs.
+   * Returns a new kernel whose constant inputs are bound to slots. Returns undefined if the backend has no such kernel
+   * for the op; core then calls `run` with all inputs.
    */
   bind?<P>(op: BackendOp<P>): TableKernel | undefined;
   /** Resolves once all recorded work has run, or rejects with its first error. Only deferred backends have it. */

@@ -28,22 +28,24 @@ export interface PackedFormat {
 /** A bitsandbytes format, whose 4-bit codes are indices into a table of values between -1 and 1. */
 export interface FourBitFormat extends PackedFormat {
   readonly dtype: QuantType;
-  /** The table of values, and how to find the nearest one. */
+  /** The 16 values of the codes, and the thresholds for finding the code nearest to a value. */
   readonly codebook: Codebook;
 }
 
 /**
- * The numbers by which GGUF files identify the format, and the types that such files use for other tensors. The names
- * are ggml's names of types.
+ * Storage of models with this format in GGUF files: the numbers that identify the format, and the formats of tensors that
+ * cannot or should not use it. Format names are written as in ggml.
  */
 interface GgufPlace {
   /** ggml's number of this tensor type. */
   readonly type: number;
   /** GGUF's file type (`general.file_type`) of files in which most tensors have this type. */
   readonly file: number;
-  /** Type of the output layer's weight in such files. Default: this format. */
+  /** Format of the output layer's weight in a file whose other matrices have this format. Default: the same format. */
   readonly output?: "Q8_0" | "Q6_K";
-  /** Type for matrices whose rows are not whole blocks, as llama.cpp selects it. Default: F16. */
+  /**
+   * Format for matrices whose row length is not a multiple of the block size, as llama.cpp selects it. Default: F16.
+   */
   readonly otherwise?: "Q5_0" | "Q5_1" | "Q8_0";
 }
 

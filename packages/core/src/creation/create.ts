@@ -131,7 +131,9 @@ function filled(name: string, shape: Shape, value: number, options: CreateOption
 const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
 
-/** Returns a 32-bit word that holds one element of the dtype, or several equal ones. */
+/**
+ * Returns a 32-bit word filled with copies of one element: one copy for 4-byte dtypes, two or four for smaller ones.
+ */
 function wordOf(value: number, dtype: DType): number {
   if (Object.is(value, 0)) return 0;
   if (dtype === "f32") {

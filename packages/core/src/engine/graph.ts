@@ -26,7 +26,10 @@ export interface Recorded {
    * wrong.
    */
   readonly savedAt: number;
-  /** The placeholder for the op's result, if other nodes use that instead of saving the result. */
+  /**
+   * The placeholder from which later nodes get the op's result, if they recompute the result instead of saving it.
+   * Undefined if no node does.
+   */
   recomputed?: Recomputed;
 }
 
@@ -84,8 +87,8 @@ export class GraphNode {
   }
 
   /**
-   * Detaches the node's results from the graph after a backward pass that reached all leaves. The nodes before have
-   * freed their saved values, so there is no reason to keep them alive.
+   * Detaches the node's results from the graph, so that they do not keep earlier nodes alive. Call it after a backward
+   * pass that reached all leaves: earlier nodes have then freed the values that a second pass would need.
    */
   leaveResults(): void {
     for (let holding = this.result; holding; holding = holding.earlier) holding.leaveNode();

@@ -32,11 +32,15 @@ export interface VjpContext<P> {
 }
 
 /**
- * The shape rule of an op whose inputs are a few first ones and then groups, such as pairs (A, B). It is split so that
- * a group can be checked once and used in many calls. The op's `shape` does all these checks.
+ * The shape rule of an op whose inputs are a fixed number of first inputs, followed by any number of equal groups of
+ * constants, such as pairs (A, B). The rule is split so that a group can be checked once and used in many calls.
+ * `OpDefinition.shape` performs the same checks at once.
  */
 export interface GroupedShape<P> {
-  /** Checks the first inputs, and the parameters for a call with `groups` groups. Returns the spec of the output. */
+  /**
+   * Checks the first inputs, and the parameters for a call with `groups` groups of constants. Returns the output's
+   * spec.
+   */
   readonly shape: (first: readonly TensorSpec[], params: P, groups: number) => TensorSpec;
   /**
    * Returns true if a group matches the first inputs. If it does not, the op's `shape` throws an error that explains
@@ -44,8 +48,8 @@ export interface GroupedShape<P> {
    */
   readonly fits: (first: readonly TensorSpec[], group: readonly TensorSpec[]) => boolean;
   /**
-   * Returns the properties of the first inputs on which `fits` depends. First inputs with equal keys accept the same
-   * groups.
+   * Returns the properties of the first inputs on which the result of `fits` depends, as numbers. If the keys of two
+   * calls are equal, groups that fit one call also fit the other.
    */
   readonly key: (first: readonly TensorSpec[]) => readonly number[];
 }
@@ -94,8 +98,8 @@ export interface OpDefinition<P> extends BackendOp<P> {
 }
 
 /**
- * An op's function that computes the sizes of a call for kernels. Kernels get it from the op, not by an import, so that
- * a web page that does not use the op does not bundle it.
+ * An op with a function that computes the sizes of a call, for use by kernels. Kernels call it through the op's
+ * definition and do not import it. A web page that does not use the op therefore does not bundle the function.
  */
 export interface Planned<P, Plan> {
   readonly plan: (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], params: P) => Plan;

@@ -6,8 +6,8 @@ import { memory } from "./storage.ts";
 const leastBytes = 80 * 2 ** 20;
 
 /**
- * Bytes of array buffers (128 MiB) whose allocation makes a JavaScript engine collect garbage. The engine does not
- * count the memory of tensors.
+ * Number of bytes in array buffers (128 MiB) whose allocation makes a JavaScript engine collect garbage. They are
+ * needed because the engine does not count the memory of tensors.
  */
 const baitBytes = 128 * 2 ** 20;
 
@@ -39,8 +39,8 @@ export async function collectGarbageOnRead(): Promise<void> {
 }
 
 /**
- * Frees results of earlier training steps, at a backward pass, if live bytes exceed 1.2 times the limit and the event
- * loop has not run since the previous pass. In this case no finalizers could run.
+ * Called at the start of a backward pass. Frees results of earlier training steps if live bytes exceed 1.2 times the
+ * limit and the event loop has not run since the previous pass, because finalizers could then not free them.
  */
 export function collectGarbageOnBackward(): void {
   if (memory().bytes <= 1.2 * limit) return;

@@ -2,7 +2,10 @@ import { type Storage, storageClock } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 interface Watch {
-  /** Storages with this id or a higher one are ignored, because `fn` itself created them. */
+  /**
+   * The id of the first storage that `fn` (the argument of `recordReads`) could create. Storages with this id or a
+   * higher one are ignored.
+   */
   readonly start: number;
   readonly found: Set<Storage>;
 }

@@ -60,7 +60,10 @@ export class Recomputed {
     return new Tensor(storage, outputs[0], { node: this.#node, index: 0 }, false);
   }
 
-  /** Computes the result if it still has users, because the saved values that it depends on are about to be freed. */
+  /**
+   * Computes the result now if it still has users, because saved values from which it is computed are about to be
+   * freed.
+   */
   settle(): void {
     if (this.#users > 0) void this.value;
   }

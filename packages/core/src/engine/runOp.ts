@@ -56,8 +56,8 @@ export function makeOutputs(
 }
 
 /**
- * Runs an op's composition as if it were a kernel, without recording its ops for gradients. For ops with their own
- * gradient rule, or if no gradient is needed.
+ * Runs an op's composition as if it were a kernel, without recording its ops for gradients. Use it if no gradient is
+ * needed, or if the op has its own gradient rule.
  */
 function runComposition<P>(
   definition: OpDefinition<P>,

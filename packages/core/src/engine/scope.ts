@@ -10,8 +10,8 @@ export function enterScope(tensor: Tensor): boolean {
 }
 
 /**
- * Collects all objects that are reachable from a value in `into`. Of a tensor that the scope owns (in `own`), only the
- * gradient is followed.
+ * Adds `value` and all objects that are reachable from it to `into`. If a tensor is in `own`, the set of the scope's
+ * tensors, only its gradient is searched further.
  */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;

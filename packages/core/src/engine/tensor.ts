@@ -42,7 +42,10 @@ export class Tensor implements Disposable {
   /** An object that becomes garbage together with this tensor; the finalizer watches it instead of the tensor. */
   #life: object | null = null;
 
-  /** Takes over one reference to `storage`. Use functions such as `tensor` and `zeros` instead. */
+  /**
+   * Creates a tensor that takes over one reference to `storage`. If `owner` is true, the tensor is freed by its scope
+   * or after garbage collection. Users call functions such as `tensor` and `zeros` instead.
+   */
   constructor(storage: Storage, spec: TensorSpec, edge: Edge | null = null, owner = true) {
     this.shape = spec.shape;
     this.dtype = spec.dtype;
@@ -119,8 +122,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * @internal Stores in the memory's buffer the matmul precision that is allowed for this tensor now. Only parameters
-   * do this.
+   * @internal Writes the matmul precision that is currently allowed for this tensor into its buffer's `precision`. Does
+   * nothing for tensors that are not parameters.
    */
   notePrecision(): void {}
 
@@ -235,7 +238,10 @@ export class Tensor implements Disposable {
     before.release();
   }
 
-  /** @internal Lets the running scope free the tensor or, if no scope is running, the garbage collector. */
+  /**
+   * @internal Makes the tensor be freed automatically: at the end of the running scope or, if no scope is running,
+   * after garbage collection.
+   */
   track(): void {
     if (!enterScope(this)) this.watch();
   }

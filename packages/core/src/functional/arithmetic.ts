@@ -77,7 +77,7 @@ export function minimum(x: Tensor | number, y: Tensor | number, ...behind: unkno
   return ops.minimum(x, asTensor(y, x));
 }
 
-/** Throws if both operands are numbers, or if further arguments follow them. */
+/** Throws if both operands are numbers, or if there are further arguments (`behind`) after them. */
 export function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {
   if (behind.length > 0) {
     refuseSurplus(name, 2, [x, y, ...behind]);

@@ -1,8 +1,8 @@
 import { formatShape, type Shape } from "../layout/shape.ts";
 
 /**
- * The name of a dimension in an equation: its letter or, for the dimensions of "...", a number that counts from the
- * last one ("0").
+ * The name of a dimension in an equation: its letter, or a digit string for a dimension of "...". Those dimensions are
+ * numbered from the last one, "0", backwards.
  */
 export type Label = string;
 
@@ -58,8 +58,8 @@ function labelsOf(term: string, covered: number): Label[] {
 }
 
 /**
- * Returns the labels of the result if the equation has no "->": the dimensions of "...", then the letters that occur
- * only once, in alphabetical order.
+ * Returns the result's labels for an equation without "->": first the labels of the `hidden` dimensions of "...", then
+ * the letters that occur only once, in alphabetical order.
  */
 function implied(terms: readonly Label[][], hidden: number): Label[] {
   const all = terms.flat();

@@ -21,7 +21,10 @@ export interface Conv1dOptions {
   groups?: number;
 }
 
-/** Options of `conv2d`: the options of `conv1d`, for height and width. */
+/**
+ * Options of `conv2d`. They are the options of `conv1d`, but `stride`, `padding` and `dilation` may also be [height,
+ * width] pairs.
+ */
 export interface Conv2dOptions {
   stride?: Size2d;
   padding?: Size2d;
@@ -33,13 +36,19 @@ export interface Conv2dOptions {
 export interface MaxPool1dOptions {
   /** Distance between the starts of consecutive windows. Default: the window's size. */
   stride?: number;
-  /** Number of positions added at each end, which are never the maximum; at most half of the window. Default 0. */
+  /**
+   * Number of padding positions added at each end, at most half of the window size. They count as -Infinity, so they
+   * are never the maximum. Default 0.
+   */
   padding?: number;
   /** Rounds the number of windows up, so that the last window may extend beyond the padding. Default false. */
   ceilMode?: boolean;
 }
 
-/** Options of `maxPool2d`: the options of `maxPool1d`, for height and width. */
+/**
+ * Options of `maxPool2d`. They are the options of `maxPool1d`, but `stride` and `padding` may also be [height, width]
+ * pairs.
+ */
 export interface MaxPool2dOptions extends Pick<MaxPool1dOptions, "ceilMode"> {
   stride?: Size2d;
   padding?: Size2d;
@@ -67,7 +76,10 @@ export const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, count
 
 const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
 
-/** Returns a setting of 1-D windows as a [height, width] pair. `rest` is the value for the height. */
+/**
+ * Returns a 1-D setting as a [height, width] pair for the 2-D op, where the height is 1 position. `rest` is the setting
+ * for the height.
+ */
 const flat = (size: number, rest: number): Pair => [rest, size];
 
 /** Throws unless x has the dimensions `names`, of which the first one (the batch) may be missing. */

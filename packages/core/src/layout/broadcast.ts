@@ -1,8 +1,8 @@
 import { broadcastStrides, type Shape } from "./shape.ts";
 
 /**
- * A way to walk broadcast operands together: the sizes of the dimensions (adjacent ones are merged if possible) and,
- * for each operand, its stride in each dimension.
+ * The sizes and strides for a loop over broadcast operands. `sizes` are the sizes of the dimensions, where adjacent
+ * ones are merged if possible; `strides` holds, for each operand, its stride in each dimension, in elements.
  */
 export interface Traversal {
   readonly sizes: readonly number[];
@@ -10,7 +10,8 @@ export interface Traversal {
 }
 
 /**
- * Broadcasts the shapes `operands` to `target`. Merges adjacent dimensions that every operand can walk with one stride.
+ * Returns the sizes and strides for a loop over `operands` broadcast to `target`. Adjacent dimensions are merged if
+ * every operand can step through both with a single stride.
  */
 export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
   const full = operands.map((shape) => broadcastStrides(shape, target));
@@ -36,8 +37,8 @@ export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
 }
 
 /**
- * Calls `visit` for every position in all dimensions except the `inner` last ones, with the element offsets in the
- * output and in each operand.
+ * Calls `visit` for every index of the outer dimensions, which are all but the last `inner` ones. It passes the element
+ * offsets in the output and in each operand.
  */
 export function forEachOuter(
   { sizes, strides }: Traversal,

@@ -52,14 +52,17 @@ function floatBelow(x: number): number {
 /** The complete state of a `Generator`, as plain JSON. */
 export interface GeneratorState {
   seed: number;
-  /** Two words that identify the fork of the seed's generator; [0, 0] for the generator itself. */
+  /** Two words that identify a fork (see `Generator.fork`). [0, 0] is the generator that was created from the seed. */
   stream: [number, number];
   offset: number;
 }
 
 let watched: Map<Generator, GeneratorState> | null = null;
 
-/** Runs `fn` (synchronously). Returns its result and, for each generator that it advanced, the state before. */
+/**
+ * Runs `fn` (synchronously). Returns its result, and the state that each generator had before `fn` first drew from it.
+ * Generators that `fn` did not use are not listed.
+ */
 export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generator, GeneratorState> } {
   const outer = watched;
   const found = new Map<Generator, GeneratorState>();
@@ -87,8 +90,8 @@ export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>
 
 /**
  * A counter-based random number generator. Value number i depends only on the seed, the fork and i, so the values are
- * the same however a fill is divided between calls, threads or backends. `offset` is the number of the next value; a
- * fill advances it by the fill's length.
+ * the same no matter how drawing them is divided between calls, threads or backends. `offset` is the index of the next
+ * value. Filling an array advances it by the array's length.
  */
 export class Generator {
   #seed = 0;

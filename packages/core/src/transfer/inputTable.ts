@@ -20,7 +20,10 @@ class Group implements StorageWatcher {
     this.#onChange = onChange;
   }
 
-  /** Starts to watch the group's memory. When it changes for the first time, the group must be bound again. */
+  /**
+   * Records the group's memory and starts to watch it. Its first change unbinds the group, so that the next call binds
+   * it again.
+   */
   know(storages: readonly Storage[]): void {
     this.#storages = storages;
     for (const storage of storages) storage.watch(this);
@@ -46,14 +49,11 @@ interface Checked<P> {
   readonly slots: readonly number[];
 }
 
-/** The backend's kernel, and which groups are bound to it. */
+/** A backend's kernel with constant inputs, and the slots whose groups are bound to it. */
 interface Binding {
   readonly backend: Backend;
   readonly kernel: TableKernel;
-  /**
-   * The properties of the first inputs that matter to the groups, at the time when these were checked; see
-   * `GroupedShape.key`.
-   */
+  /** The key of the first inputs (see `GroupedShape.key`) for which the bound groups were checked. */
   readonly key: readonly number[];
   /** True for each slot whose group is bound to the kernel. `count` is the number of these slots. */
   readonly known: boolean[];

@@ -73,8 +73,8 @@ function geometry(inputs: readonly TensorSpec[], params: PagedAttentionParams): 
 }
 
 /**
- * Returns the error for an invalid value. `at` is its index in the entries [N, 2 + M]: each row's sequence, its
- * position and the M pages of its table.
+ * Returns the error for an invalid value. `at` is the value's index in a flattened table [N, 2 + M], which lists for
+ * each row its sequence, its position and the M pages of that sequence's page table.
  */
 function badEntry(at: number, value: number, { pages, pageSize, tables, tablePages }: PagedGeometry): Error {
   const row = Math.floor(at / (2 + tablePages));
@@ -91,8 +91,8 @@ function badEntry(at: number, value: number, { pages, pageSize, tables, tablePag
 }
 
 /**
- * Throws if an i32 value of x is not in 0..high. x holds `width` columns of the entries [N, 2 + M] that `badEntry`
- * describes, starting at column `first`.
+ * Returns a copy of x. Throws if one of its i32 values is not in 0..high. x holds `width` columns, starting at column
+ * `first`, of the table [N, 2 + M] that `badEntry` describes.
  */
 function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width: number): Tensor {
   const error = (value: number, at: number) => {

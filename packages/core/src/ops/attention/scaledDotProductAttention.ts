@@ -62,7 +62,8 @@ export function scaledDotProductAttention(
 
 /**
  * Returns options for `attention` that align the causal mask at the top left, so that query i attends to keys 0 to i.
- * Keys after the last query are left out, because `attention` aligns the mask at the bottom right.
+ * If there are more keys than queries, `keyLength` excludes the surplus keys: then the bottom right, where `attention`
+ * aligns the mask, is also the top left.
  */
 function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };

@@ -11,8 +11,8 @@ export interface CrossEntropyParams {
   /** Rows with this label are ignored. Default -100. */
   readonly ignoreIndex?: number;
   /**
-   * Reduction of the rows' losses. Default "mean": over the rows that are not ignored, and NaN if all are ignored, as
-   * in PyTorch.
+   * Reduction of the rows' losses. "mean" divides by the number of rows that are not ignored, and gives NaN if all are
+   * ignored, as in PyTorch. Default "mean".
    */
   readonly reduction?: "mean" | "sum" | "none";
   /** Label smoothing: the fraction of the target probability that is spread evenly over all classes. Default 0. */

@@ -8,9 +8,11 @@ import { checkStep } from "./adamStep.ts";
 /** Settings of one Lion step. */
 export interface LionStepParams extends Guarded {
   readonly lr: number;
-  /** Weight of the running average of gradients (against the new gradient) in the direction of this step. */
+  /**
+   * Weight of the running average in this step's direction, which is sign(beta1 * average + (1 - beta1) * gradient).
+   */
   readonly beta1: number;
-  /** Decay rate of the running average of gradients. */
+  /** Decay rate of the running average, which becomes beta2 * average + (1 - beta2) * gradient after the step. */
   readonly beta2: number;
   readonly weightDecay: number;
 }

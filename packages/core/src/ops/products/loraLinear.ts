@@ -23,7 +23,10 @@ function multiply(x: View, y: View, out: View, m: number, n: number, k: number, 
   }
 }
 
-/** Returns aᵀ b, summed over all rows of a and b; if `swapped`, the transpose of that. */
+/**
+ * Returns aᵀ b, where the leading dimensions of a [..., m] and b [..., n] are flattened into rows: [m, n]. If
+ * `swapped`, returns bᵀ a.
+ */
 function outer(a: Tensor, b: Tensor, swapped: boolean): Tensor {
   const [x, y] = (swapped ? [b, a] : [a, b]).map(asMatrix);
   return matmul(x, y, { transposeA: true });

@@ -28,7 +28,7 @@ const scaled = (t: Tensor, scale: number): Tensor => affine(t, { scale });
 /** Returns x yᵀ. */
 const times = (x: Tensor, y: Tensor): Tensor => matmul(x, y, { transposeB: true });
 
-/** Returns aᵀ b summed over all rows. */
+/** Returns aᵀ b, where the leading dimensions of a [..., m] and b [..., n] are flattened into rows: [m, n]. */
 const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b), { transposeA: true });
 
 /**

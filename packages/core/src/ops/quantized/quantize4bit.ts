@@ -39,9 +39,9 @@ function fault(block: number, offset: number, { blockSize }: Packing): Error {
 
 /**
  * Quantises a float tensor of any shape to 4-bit codes, with one scale per block of the flattened elements. `to`
- * dequantises the result. Equal to bitsandbytes' quantize_4bit on a CPU, except that nested codes are always the
- * nearest ones. No gradient flows. Throws for NaN and infinities. Dettmers et al. 2023,
- * https://arxiv.org/abs/2305.14314
+ * dequantises the result. The result equals the result of bitsandbytes' quantize_4bit on a CPU, except that with
+ * `doubleQuant` each scale always gets its nearest 8-bit code. No gradient flows. Throws for NaN and infinities.
+ * Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
  */
 export const quantize4bit: Op<1, Quantize4bitParams, 1, Planned<Quantize4bitParams, FourBitLayout>> = defineOp({
   name: "quantize4bit",

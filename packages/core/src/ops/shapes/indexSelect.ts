@@ -37,8 +37,8 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
 });
 
 /**
- * The gradient of `indexSelect`: starts from zeros with `size` entries along `dim`, and adds each entry of x at its
- * index.
+ * The gradient of `indexSelect`. Starts from zeros with size `size` along `dim`, and adds entry i of x at position
+ * index[i].
  */
 export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
   name: "indexAdd",

@@ -14,13 +14,13 @@ export interface SliceParams {
   readonly step?: number;
 }
 
-/** Parameters of `place`: where the elements of its input go along one dimension of the result. */
+/** Parameters of `place`: the dimension to enlarge, and the positions in it at which the input's elements are put. */
 export interface PlaceParams {
   readonly dim: number;
-  /** The size of that dimension in the result. */
+  /** The size of dimension `dim` in the result. */
   readonly size: number;
   readonly start: number;
-  /** Distance between the positions of neighbouring elements. Default 1. */
+  /** Distance in the result between neighbouring elements of the input. Default 1. */
   readonly step?: number;
   /** The value at positions that receive no element. Default 0. */
   readonly value?: number;

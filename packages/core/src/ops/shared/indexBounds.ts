@@ -13,8 +13,8 @@ export function checkIndex(op: string, index: number, size: number): number {
 }
 
 /**
- * Returns how to walk the index tensor of `gather` or `scatterAdd` in step with `table`. Table offsets are for position
- * 0 of `dim`.
+ * Returns the sizes and strides for a loop over the index tensor of `gather` or `scatterAdd`. They give each element of
+ * the index the matching element offset in `table` at position 0 of `dim`; the loop adds the indexed position.
  */
 export function traverseIndex(index: Shape, table: Shape, dim: number): Traversal {
   if (index.length === 0) return { sizes: [1], strides: [[0]] };

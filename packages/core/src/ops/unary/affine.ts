@@ -1,6 +1,6 @@
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 
-/** Parameters of `affine`: `scale` (default 1) and `shift` (default 0, which keeps the sign of -0). */
+/** Parameters of `affine`: `scale` (default 1) and `shift` (default 0). With the default shift, -0 stays -0. */
 export interface AffineParams {
   readonly scale?: number;
   readonly shift?: number;
