@@ -33,7 +33,7 @@ export interface FourBitFormat extends PackedFormat {
 }
 
 /**
- * Storage of models with this format in GGUF files: the numbers that identify the format, and the formats of tensors that
+ * Storage of models with this format in GGUF: the numbers that identify the format, and the formats of tensors that
  * cannot or should not use it. Format names are written as in ggml.
  */
 interface GgufPlace {

@@ -16,16 +16,17 @@ import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weig
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
   /**
-   * "int8" quantises the inputs of layers with packed weights to int8, one scale per 32 elements, and multiplies
-   * integers, as llama.cpp does. Faster and less exact. For inference only, since no gradients pass through. Requires
-   * `weights: "packed"` or `quantize`.
+   * "int8" rounds the inputs of layers with packed weights to int8, with one scale per 32 elements, and multiplies
+   * integers, as llama.cpp does. This is faster and less exact. It is for inference only, since no gradients flow
+   * through these layers. Requires `weights: "packed"` or `quantize`. Default: inputs stay f32.
    */
   activations?: "int8";
   /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
   /**
-   * Progress callback. While a file is downloaded from the Hugging Face hub, receives its `name` and its downloaded and
-   * total bytes. While tensors are read, is called after each with the bytes of all tensors.
+   * Progress callback. During a download from the Hugging Face hub, it receives the file's `name` and its downloaded
+   * and total bytes. While tensors are read, it is called after each tensor: `loaded` and `total` then count the bytes
+   * of all the model's tensors.
    */
   onProgress?: OnProgress;
   /**
@@ -42,8 +43,8 @@ export interface LoadedModel {
   /** Undefined if the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
   /**
-   * The settings of generation_config.json, also in `model.generationConfig`, where `generate` takes its defaults; null
-   * if the file is missing.
+   * The settings of generation_config.json; null if the file is missing. They are also stored in
+   * `model.generationConfig`, from which `generate` takes its defaults.
    */
   generationConfig: GenerationConfig | null;
   /**
@@ -95,7 +96,10 @@ async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
 interface ReadModelOptions {
   onProgress?: OnProgress;
   signal?: AbortSignal;
-  /** Makes a parameter that is missing in the file; returns null if its absence is an error. */
+  /**
+   * Makes a parameter that is missing in the file. Returns null for a parameter that must be in the file. Default:
+   * every parameter must be in the file.
+   */
   fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
 }
 
@@ -122,8 +126,8 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Reads the tensors one after the other, so that the file's bytes and the converted tensor are in memory together for
- * only one. If it throws, it first disposes of the tensors read before.
+ * Reads all tensors, one after the other. Only one tensor at a time is in memory twice: as bytes of the file and as a
+ * converted tensor. If reading fails, the tensors that were read before are disposed of.
  */
 async function readParameters(
   weights: ModelWeights,

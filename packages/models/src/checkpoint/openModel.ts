@@ -30,8 +30,9 @@ export interface WeightOptions {
    */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps quantised GGUF blocks in memory, for the types that have a packed dtype. This saves memory and does
-   * not change results. With `quantize`, applies to weights that `quantize` skips, such as the embedding.
+   * "packed" keeps quantised GGUF blocks in memory, for types that have a packed dtype. This saves memory and does not
+   * change results. If `quantize` is set too, "packed" applies to the weights that `quantize` skips, such as the
+   * embedding. Default: GGUF blocks are converted to `dtype`.
    */
   weights?: "packed";
 }
@@ -59,7 +60,7 @@ export interface OpenedModel<C = ModelConfig> {
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads a model's config, and the tokenizer of a GGUF file, and opens its weights without reading them. */
+/** Reads a model's config and, for a GGUF file, its tokenizer. Opens the weights; each is read later, on request. */
 export async function openModel(source: ModelSource, options: WeightOptions & OpenOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -69,8 +70,8 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
 }
 
 /**
- * Reads a classifier's config from a folder, and opens its weights without reading them. The fields of `head` override
- * the config's fields.
+ * Reads a classifier's config from a folder. Opens the weights; each is read later, on request. The fields of `head`
+ * override the config's fields.
  */
 export async function openClassifier<Head extends Partial<ClassifierHead>>(
   source: string | URL | ModelFiles,

@@ -1,6 +1,7 @@
 /**
- * Returns a function that lends a buffer of `bytes` bytes to `use`: always the same, or a new one while the first is in
- * use. A new buffer for each tensor would stay in memory until garbage collection.
+ * Returns a function that passes a buffer of `bytes` bytes to `use` and reuses it for later calls. If the buffer is
+ * still in use, a call gets a new one. Allocating one for each tensor instead would fill memory until garbage
+ * collection.
  */
 export function reusableBuffer(bytes: number): <T>(use: (room: Uint8Array) => Promise<T>) => Promise<T> {
   let free: Uint8Array | undefined;

@@ -117,7 +117,10 @@ function ownerOf(model: Module, name: string): Module {
   return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
 }
 
-/** Converts a parameter to the form in which it is written. If `turned`, a Conv1D weight [out, in] is transposed. */
+/**
+ * Converts a parameter to the dtype and layout in which it is written. If `turned`, the parameter is a Conv1D weight in
+ * memory as [out, in], and is transposed to [in, out].
+ */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {
     throw new Error(`${name} is ${parameter.dtype}, which safetensors cannot hold; give a dtype: f32, f16 or bf16`);

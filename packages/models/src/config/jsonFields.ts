@@ -1,6 +1,6 @@
 /**
- * Maximum values in a config. A size must be a valid tensor dimension. The number of layers is limited more, since code
- * builds lists with an entry per layer.
+ * The largest size and the largest number of layers that a config may set. A size must be a valid tensor dimension. The
+ * limit for layers is lower because code builds lists with an entry per layer.
  */
 const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
 

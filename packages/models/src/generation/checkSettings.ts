@@ -1,6 +1,6 @@
 import type { GenerateOptions, GenerationSettings } from "./settings.ts";
 
-/** Values of sampling options that have no effect. */
+/** The value at which each sampling option has no effect. */
 const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
 /** Throws for options that have no effect in combination with others, and for beam options with invalid values. */

@@ -30,7 +30,10 @@ export class RowDecoding implements Decoding {
   readonly #processing: Processing | null;
   readonly #generator: Generator;
   readonly #ended: boolean[];
-  /** The token of each row to run in the next step, null for a row that has ended; null before the first step. */
+  /**
+   * The newest token of each row, which the next step runs through the model; null for a row that has ended. The whole
+   * list is null before the first step.
+   */
   #next: (number | null)[] | null = null;
 
   constructor(

@@ -86,8 +86,8 @@ export class ModelRows implements Disposable {
   }
 
   /**
-   * Returns true if this step exceeds the length up to which the cached keys are valid, so that all tokens must run
-   * again. `before` is the number of cached tokens before the step.
+   * Returns true if this step makes a sequence longer than the model's `cachedPositions`, the length up to which cached
+   * keys are valid. All tokens must then run again. `before` is the number of tokens in the cache before the step.
    */
   #outgrows(before: number): boolean {
     const { cachedPositions, virtualTokens } = this.#model;

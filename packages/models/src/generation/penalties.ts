@@ -27,7 +27,10 @@ export interface PenaltyOptions {
 /** Penalties with all fields set. */
 export type PenaltySettings = Readonly<Required<PenaltyOptions>>;
 
-/** Returns the penalties, with values without effect for missing ones. */
+/**
+ * Returns the penalties. A missing penalty gets the value at which it has no effect: 1 for `repetitionPenalty`,
+ * otherwise 0.
+ */
 export function penaltySettings({
   repetitionPenalty = 1,
   frequencyPenalty = 0,
@@ -52,11 +55,9 @@ export class Penalties implements Disposable {
   readonly #repetition: number;
   readonly #frequency: number;
   readonly #presence: number;
-  /**
-   * Number of occurrences of each token, f32 [B, V]: `#seen` in prompt and new text, `#generated` in the new text only.
-   * Null if no penalty uses the counts.
-   */
+  /** Occurrences of each token in the prompt and the new text, f32 [B, V]; null if no penalty uses them. */
   #seen: Tensor | null;
+  /** Occurrences of each token in the new text only, f32 [B, V]; null if no penalty uses them. */
   #generated: Tensor | null;
 
   constructor(settings: PenaltySettings, shape: readonly [rows: number, vocabSize: number], backend: Backend) {
@@ -118,7 +119,10 @@ export class Penalties implements Disposable {
   }
 }
 
-/** Returns the counts with each of `ids` [B, T] added whose mask is not 0. Disposes of the old counts. */
+/**
+ * Returns the counts after adding the tokens `ids` [B, T]; tokens at which `mask` is 0 are not counted. Disposes of the
+ * old counts.
+ */
 function counted(counts: Tensor | null, ids: Tensor, mask: Tensor): Tensor | null {
   if (!counts) return null;
   const added = noGrad(() => scope(() => scatterAdd(counts, ids, to(mask, { dtype: "f32" }), { dim: 1 })));

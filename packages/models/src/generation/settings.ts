@@ -24,8 +24,8 @@ export interface BeamOptions {
    */
   earlyStopping?: boolean | "never";
   /**
-   * Number of sequences to return per prompt, adjacent in the result: the best beams, or without beams as many samples.
-   * Default 1.
+   * Number of sequences to return per prompt, next to each other in the result. With beam search these are the best
+   * beams, otherwise separate samples. Default 1.
    */
   numReturnSequences?: number;
 }

@@ -16,7 +16,10 @@ export interface StopOptions {
 export interface Stops {
   /** Texts of `stop`, which are not included in the returned text. */
   readonly texts: readonly string[];
-  /** Lists of token ids of `stop`, which are not included in the returned text. */
+  /**
+   * Stop sequences of the option `stop` that are given as token ids: one list per stop sequence. They are not included
+   * in the returned text.
+   */
   readonly sequences: readonly (readonly number[])[];
   /** Texts of `stopStrings`, which are included in the returned text. */
   readonly kept: readonly string[];
@@ -47,7 +50,7 @@ export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptio
 
 /**
  * Returns a function that returns true if the new tokens of a sequence end with a stop sequence. `textAfter` decodes
- * tokens that follow others. Throws if it is missing but there are stop texts.
+ * `tokens` as the continuation of `before`. Throws if `textAfter` is missing but there are stop texts.
  */
 export function stopTest(
   { texts, sequences, kept }: Stops,

@@ -9,8 +9,8 @@ export interface TensorLayout {
   /** Shape in the Hugging Face folder. */
   shape: readonly number[];
   /**
-   * Number of heads in whose rows GGUF interleaves the first and the second half, as llama.cpp's rotary embedding
-   * requires. Default: rows are in the same order.
+   * Number of attention heads whose rows are reordered, as llama.cpp's rotary embedding requires: in each head, GGUF
+   * alternates rows of the first and of the second half. Default: rows are not reordered.
    */
   heads?: number;
   /**

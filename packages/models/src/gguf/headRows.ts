@@ -17,8 +17,8 @@ export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): 
 }
 
 /**
- * Copies rows from one order to the other. `turn` receives a row's index in the file and its index in the model, and
- * returns the target and the source index.
+ * Copies rows from the file's order to the model's order or back. For each row, `turn` receives the row's index in the
+ * file and its index in the model, and returns the index to write to and the index to read from.
  */
 function reordered(
   bytes: Uint8Array,

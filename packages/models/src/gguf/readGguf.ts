@@ -18,8 +18,9 @@ export interface GgufTensorInfo {
   readonly type: GgmlType;
   /** The shape as in PyTorch: [..., rows, columns]. The file lists sizes in reverse order. */
   readonly shape: readonly number[];
-  /** Position in the file of the tensor's first block, in bytes, and the size of all its blocks in bytes. */
+  /** Position in the file of the tensor's first block, in bytes. */
   readonly offset: number;
+  /** Size of all the tensor's blocks, in bytes. */
   readonly byteLength: number;
 }
 

@@ -1,7 +1,10 @@
 import type { JsonFields } from "../config/jsonFields.ts";
 import { inverseFrequencies } from "../rope/rope.ts";
 
-/** The settings of an unscaled rotary embedding, and the divisors of its frequencies in `rope_freqs.weight`, if any. */
+/**
+ * The base and head size of a rotary embedding, and the divisors of its frequencies from `rope_freqs.weight`; undefined
+ * if the file lacks that tensor.
+ */
 interface Rope {
   theta: number;
   headDim: number;

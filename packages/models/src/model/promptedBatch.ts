@@ -20,7 +20,10 @@ import type { GivenPositions } from "../rope/rope.ts";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";
 
-/** The inputs of a forward pass, together with the virtual tokens (of prompt or prefix tuning) before each sequence. */
+/**
+ * The inputs of a forward pass, together with the virtual tokens (of prompt tuning or prefix tuning) that come before
+ * each sequence.
+ */
 export class PromptedBatch {
   /** Position of the first token that this pass computes. */
   readonly offset: number;
@@ -31,11 +34,12 @@ export class PromptedBatch {
   readonly prefix: readonly Tensor[];
   readonly #inputs: ModelInputs;
   readonly #causal: boolean;
-  /**
-   * Number of virtual tokens before each sequence, and their embeddings; null if the cache contains them or if they are
-   * keys and values.
-   */
+  /** Number of virtual tokens before each sequence, including those that the cache contains. */
   readonly #count: number;
+  /**
+   * The embeddings of the virtual tokens. Null if there are none, if the cache contains them, or for prefix tuning,
+   * whose virtual tokens are keys and values.
+   */
   readonly #embeddings: Tensor | null;
 
   /**
@@ -72,8 +76,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns the position of every token, i32 [B, T], or [B, P + T] if virtual tokens are included; null if the inputs
-   * have no `positionIds`. These do not count virtual tokens, so their number is added. Each call makes a new tensor.
+   * Returns the position of every token, i32 [B, T], or [B, P + T] if virtual tokens run in this pass; null if the
+   * inputs have no `positionIds`. The number of virtual tokens is added to `positionIds`, which do not count them.
    */
   positionIds(): Tensor | null {
     const { positionIds: given = null } = this.#inputs;
@@ -117,8 +121,9 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns `count` tensors [B, T, W] with the values of earlier tokens at a layer: tensor k (from 1) has for each
-   * token the value of the token k positions before it, or zeros before the start of the sequence.
+   * Returns `count` tensors [B, T, W] with rows of earlier tokens. Tensor k, counted from 1, has for each token the row
+   * of the token k positions before it, or zeros before the start of the sequence. Rows come from `rows` [B, T, W] or,
+   * for tokens of earlier calls, from the cache of layer `layer`.
    */
   earlier(layer: number, rows: Tensor, count: number): Tensor[] {
     const { cache } = this.#inputs;

@@ -9,7 +9,10 @@ export interface ClassifierInputs {
   inputIds: Tensor;
   /** u8 or bool [B, T], 0 on padding. */
   attentionMask?: Tensor | null;
-  /** Segment (sentence) of each token, 0 or 1, i32 [B, T]. Default 0. For models with token type embeddings. */
+  /**
+   * Segment (sentence) of each token, 0 or 1, i32 [B, T]. Ignored by models without token type embeddings. Default: 0
+   * for all tokens.
+   */
   tokenTypeIds?: Tensor | null;
   /** Position of each token, i32 [B, T]. Default: its index. */
   positionIds?: Tensor | null;

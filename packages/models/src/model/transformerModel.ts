@@ -7,8 +7,8 @@ export interface ModelSizes {
   /** The maximum number of tokens in a sequence, including virtual tokens. */
   readonly maxPositions: number;
   /**
-   * Maximum number of tokens in a sequence of a paged cache, or of sequences packed into one row. Less than
-   * `maxPositions` if the rotary embedding depends on the sequence length. Default: `maxPositions`.
+   * Maximum number of tokens in a sequence that shares a paged cache or a packed row with other sequences. Less than
+   * `maxPositions` if the frequencies of the rotary embedding depend on the sequence length. Default: `maxPositions`.
    */
   readonly sharedPositions?: number;
   /**
@@ -29,7 +29,10 @@ export interface DefaultTargets {
   readonly attention?: readonly string[];
 }
 
-/** A base model without a head. Without `maxPositions` it has only shapes, and cannot be run. */
+/**
+ * A base model without a head. If `maxPositions` is undefined, its parameters have shapes but no values, so it cannot
+ * be run.
+ */
 export interface StackModel extends PromptableModel {
   readonly maxPositions?: number;
   defaultTargets: DefaultTargets;

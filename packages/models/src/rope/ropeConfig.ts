@@ -34,7 +34,10 @@ export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
   return ropeFrom(fields, fields.object("rope_parameters") ?? fields.object("rope_scaling"), context);
 }
 
-/** Reads the settings of a rotary embedding from `parameters`, and keys that it lacks from the whole config. */
+/**
+ * Reads the settings of a rotary embedding from `parameters`. Keys that `parameters` lacks are read from the whole
+ * config (`fields`).
+ */
 export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
   const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
   const theta = where("rope_theta").positive("rope_theta", context.theta ?? 10000);

@@ -17,7 +17,10 @@ export interface EncodingParts {
   readonly frame: Frame;
 }
 
-/** Converts a text to ids. Throws `UnknownTextError` for a text that has no ids. */
+/**
+ * Converts a text to ids. Throws `UnknownTextError` if a part of the text matches no token and the model has no unknown
+ * token.
+ */
 export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
 
 /**

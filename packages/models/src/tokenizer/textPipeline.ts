@@ -17,8 +17,8 @@ export class TextPipeline {
   /** The id of each token, including added tokens. */
   readonly #ids: ReadonlyMap<string, number>;
   /**
-   * The token of each id as the decoder receives it: an added token that is matched in normalized text is itself
-   * normalized.
+   * The text of each token that the decoder receives, by id. For an added token that is matched in normalized text,
+   * this is the normalized text.
    */
   readonly #decoded = new Map<number, string>();
   readonly #special: ReadonlySet<string>;

@@ -24,14 +24,13 @@ import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
-/**
- * Position numbering of a BERT-style model. `first` is the row of the position table for the first token. `padding` is
- * the row for padding tokens, which is not trained; null if there is none. `of` returns the positions of a batch
- * without `positionIds`; null means each token's index.
- */
+/** The numbering of positions in a BERT-style model. */
 export interface BertPositions {
+  /** The row of the position table for the first token. */
   first: number;
+  /** The row of the position table for padding tokens, which is not trained; null if there is none. */
   padding: number | null;
+  /** Returns the positions of a batch without `positionIds`; null if each token's position is its index. */
   of(inputs: ClassifierInputs): Tensor | null;
 }
 
@@ -233,7 +232,8 @@ export class BertModel extends TransformerModel {
   }
 
   /**
-   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
+   * default to the ones of this module; a model with a head passes the ones that were set on itself.
    */
   forward(
     inputs: ClassifierInputs,

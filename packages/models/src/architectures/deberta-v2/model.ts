@@ -76,7 +76,10 @@ interface DebertaV2Config extends ArchitectureConfig {
   shareAttKey: boolean;
   /** True to apply LayerNorm to the table of relative positions. */
   normRelEbd: boolean;
-  /** The largest relative position. */
+  /**
+   * The largest distance, in tokens, between a query and a key whose relative position is encoded. Larger distances
+   * count as this one.
+   */
   maxRelativePositions: number;
   /**
    * Number of buckets for distances on either side of a token, wider for larger distances; 0 for one bucket per
@@ -409,8 +412,9 @@ class DebertaV2Model extends TransformerModel {
   }
 
   /**
-   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
-   * Throws for prefix tuning: its keys and values have no relative positions.
+   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
+   * default to the ones of this module; a model with a head passes the ones that were set on itself. Throws for prefix
+   * tuning, because its keys and values have no relative positions.
    */
   forward(
     inputs: ClassifierInputs,

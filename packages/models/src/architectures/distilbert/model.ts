@@ -191,7 +191,8 @@ class DistilBertModel extends TransformerModel {
   }
 
   /**
-   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
+   * default to the ones of this module; a model with a head passes the ones that were set on itself.
    */
   forward(
     inputs: ClassifierInputs,

@@ -4,7 +4,10 @@ import type { RopeConfig } from "../../rope/ropeConfig.ts";
 
 /** Name of the tensor with the divisor of each rotary frequency in full-attention layers. */
 const tensor = "rope_freqs.weight";
-/** llama.cpp's divisor for a frequency that does not rotate, and the smallest divisor that is read as one. */
+/**
+ * The divisor that llama.cpp stores for a frequency that does not rotate (`still`). Every divisor from `leastStill` on
+ * is read as "does not rotate".
+ */
 const [still, leastStill] = [1e30, 1e20];
 
 /**

@@ -35,7 +35,10 @@ import type { Gemma4Experts, Gemma4TextConfig } from "./config.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size, E experts, P width of the per-layer embeddings.
 
-/** Keys and values [B, T, Hkv, d] of the current tokens, and the index of the layer that computed them. */
+/**
+ * The keys and values [B, T, Hkv, d] of the current tokens that later layers reuse, and the index of the layer that
+ * computed them.
+ */
 interface SharedKeys {
   readonly layer: number;
   readonly keys: Tensor;
@@ -55,7 +58,8 @@ export function keySources({ layerTypes, numKvSharedLayers }: Gemma4TextConfig):
 }
 
 /**
- * Attention with norms on queries, keys and values; only on queries if the layer reuses the keys and values of another.
+ * Attention with norms on queries, keys and values. A layer that reuses the keys and values of another layer has a norm
+ * on queries only.
  */
 class Gemma4Attention extends AttentionLayer {
   q_proj: UnaryModule;
@@ -239,7 +243,10 @@ export class Gemma4DecoderLayer extends Module {
     this.#activation = hiddenAct;
   }
 
-  /** Returns the hidden states of the wanted tokens, followed by the keys and values if the layer computes its own. */
+  /**
+   * Returns the hidden states of the tokens that `inputs.wanted` selects. If the layer computes its own keys and
+   * values, they follow in the list.
+   */
   forward(x: Tensor, layer: number, inputs: Gemma4BlockInputs): [rows: Tensor, ...keysAndValues: Tensor[]] {
     const { attend, rotate, perLayer, shared, wanted } = inputs;
     return scope(() => {
@@ -257,7 +264,10 @@ export class Gemma4DecoderLayer extends Module {
     });
   }
 
-  /** Returns the MLP output, plus the output of the experts if the block has experts. */
+  /**
+   * Returns the output of the MLP for `h`, which the caller passes as `fromMLP`. If the block has experts, their output
+   * is added.
+   */
   #feedForward(h: Tensor, fromMLP: Tensor): Tensor {
     if (!this.experts) return fromMLP;
     const { router } = this;

@@ -142,8 +142,8 @@ interface KinTensors {
    */
   readonly interleaves: boolean;
   /**
-   * GGUF name of each norm in a block, by its Hugging Face name. Only norms over the hidden size. Default: Llama's two
-   * norms.
+   * The GGUF name of each norm in a block, by its Hugging Face name. Lists only the norms over all elements of a hidden
+   * state, not norms over single heads. Default: Llama's two norms.
    */
   readonly norms?: Readonly<Record<string, string>>;
   /** The amount by which weights of norms are larger in GGUF files than in Hugging Face folders. Default 0. */

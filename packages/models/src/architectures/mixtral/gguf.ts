@@ -5,7 +5,10 @@ import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf, refuseWindow
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { MixtralConfig } from "./model.ts";
 
-/** Returns the conversion of Mixtral to and from GGUF, where its architecture is "llama" with experts. */
+/**
+ * Returns the conversion of Mixtral to and from GGUF. In GGUF files, its architecture is named "llama", and the number
+ * of experts is set.
+ */
 export function mixtralForm(traits: (config: MixtralConfig) => LlamaTraits): GgufForm<MixtralConfig> {
   return {
     architecture: "llama",

@@ -47,7 +47,7 @@ interface ModernBertConfig extends ArchitectureConfig {
   embeddingDropout: number;
   mlpDropout: number;
   layerTypes: LayerType[];
-  /** Window size. In a layer with a window, a token attends to half as many tokens on either side. */
+  /** Window size in tokens. In a layer with a window, a token attends to half as many tokens on either side. */
   localAttention: number;
   globalRope: RopeConfig;
   localRope: RopeConfig;
@@ -237,7 +237,8 @@ class ModernBertModel extends TransformerModel {
   }
 
   /**
-   * Returns hidden states [B, P + T, D], the P virtual tokens first. A model with a head passes its own virtual tokens.
+   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
+   * default to the ones of this module; a model with a head passes the ones that were set on itself.
    */
   forward(
     inputs: ClassifierInputs,

@@ -9,8 +9,9 @@ export interface QwenWindows {
    */
   slidingWindow: number | null;
   /**
-   * Sets which layers have a window if the config lists no `layer_types`: in Qwen2 and Qwen3 the layers from this index
-   * on, in Qwen2 MoE the even layers below it. Default 28.
+   * The layer index at which sliding windows begin or end, if the config lists no `layer_types`. In Qwen2 and Qwen3,
+   * the layers from this index on have a window. In Qwen2 MoE, the layers with an even index below it have a window.
+   * Default 28.
    */
   maxWindowLayers: number;
   layerTypes: LayerType[];

@@ -85,7 +85,10 @@ class HeadNormedAttention extends LlamaAttention {
   }
 }
 
-/** A block whose MLP reads the input of attention ("parallel") or its output. */
+/**
+ * A decoder block. Its MLP reads the same normed input as attention if `useParallelResidual` is true, otherwise the
+ * output of attention.
+ */
 class StableLmDecoderLayer extends Module implements DecoderLayer {
   self_attn: RotaryAttention;
   mlp: UnaryModule;

@@ -4,7 +4,10 @@ import type { TensorLayout } from "../../gguf/ggufForm.ts";
 import { encodings, type GgufEncoding } from "../../gguf/types/ggmlTypes.ts";
 import { fileShape } from "./tensorLayout.ts";
 
-/** Returns the type to use for a tensor if its rows consist of whole blocks of that type, which is not checked here. */
+/**
+ * Returns the preferred type of a tensor, without checking that the length of its rows is a multiple of that type's
+ * block size.
+ */
 function wantedType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.keepsF32) return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
@@ -17,9 +20,9 @@ const placeOf = (type: GgufEncoding) => {
 };
 
 /**
- * Returns a tensor's type in a file whose matrices are of type `type`, chosen as llama.cpp's converter and quantize
- * command do. If the tensor's rows do not consist of whole blocks of that type, it is llama.cpp's fallback type, else
- * F16.
+ * Returns the type of a tensor in a file whose matrices have type `type`, as llama.cpp's converter and quantize command
+ * select it. If the row length is not a multiple of that type's block size, llama.cpp's fallback type is used. If it is
+ * not a multiple of the fallback's block size either, the type is F16.
  */
 export function chooseType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   const columns = fileShape(layout).at(-1)!;

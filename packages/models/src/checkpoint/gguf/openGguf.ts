@@ -83,7 +83,8 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
 }
 
 /**
- * Throws if the metadata declares more layers than the file has tensors. Checked before any list per layer is built.
+ * Throws if the metadata declares more layers than the file has tensors. Call it before code that builds lists with an
+ * entry per layer, since a damaged file can declare billions.
  */
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
@@ -111,7 +112,10 @@ function withoutOnes(shape: readonly number[]): readonly number[] {
   return shape.slice(first < 0 ? -1 : first);
 }
 
-/** Returns where a tensor is in the file, and its shape there. It may be a part of a tensor that stacks several. */
+/**
+ * Returns the shape of a tensor as stored in the file, and its position in bytes. If GGUF stacks several tensors as
+ * one, it is the position of this tensor's part.
+ */
 function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
   const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
   const { index, count } = layout.stacked ?? { index: 0, count: 1 };

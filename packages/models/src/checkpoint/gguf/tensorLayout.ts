@@ -4,8 +4,7 @@ import { architectureOf } from "../../registry/registry.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 
 /**
- * Returns the layouts of a model's tensors, in the order of llama.cpp's converter. Without the output layer if it is
- * tied.
+ * Returns the layouts of a model's tensors, in the order of llama.cpp's converter. A tied output layer is not listed.
  */
 export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]> {
   const layouts = (await ggufFormOf(config)).tensors(config);

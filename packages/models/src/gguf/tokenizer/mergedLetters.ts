@@ -5,9 +5,9 @@ type Pair = readonly [left: string, right: string];
 const newlines = /^\n+$/;
 
 /**
- * Returns why llama.cpp's `gemma4` tokenizer may split some texts differently from a tokenizer.json; undefined if it
- * never does. The `gemma4` tokenizer replaces spaces by U+2581, and splits off runs of newlines, which it keeps whole
- * if they are tokens.
+ * Returns the reason why llama.cpp's `gemma4` tokenizer may split some texts differently from a tokenizer.json;
+ * undefined if it never does. The `gemma4` tokenizer replaces spaces by U+2581 and splits off each run of newlines. A
+ * run that is a token is not split further.
  */
 export function mergedLettersDifference(
   { normalizer, pre_tokenizer: preTokenizer, model }: TokenizerJson,

@@ -1,6 +1,4 @@
-/**
- * A pre-tokenizer that llama.cpp knows by name, as JSON for tokenizer.json, with the settings that the name implies.
- */
+/** The tokenizer settings for one of llama.cpp's pre-tokenizer names. */
 export interface PreTokenizer {
   readonly json: object;
   /** True if a word that is a token is kept, even if the merges would split it differently. */

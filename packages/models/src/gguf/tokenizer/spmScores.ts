@@ -1,9 +1,9 @@
 type Pair = readonly [left: string, right: string];
 
 /**
- * Returns a score for each token with which llama.cpp's SentencePiece BPE merges in the order of `merges`. It always
- * joins the neighbours whose concatenation has the highest score, leftmost first. Tokens that no merge makes get the
- * lowest score. `exact` is false if some texts may be split differently.
+ * Returns a score for each token. With these scores, llama.cpp's SentencePiece BPE merges tokens in the order of
+ * `merges`, because it always joins the two neighbours whose concatenation has the highest score, leftmost first.
+ * Tokens that no merge makes get the lowest score. `exact` is false if some texts may still be split differently.
  */
 export function spmScores(tokens: readonly string[], merges: readonly Pair[]): { scores: number[]; exact: boolean } {
   const ranks = new Map<string, number>();

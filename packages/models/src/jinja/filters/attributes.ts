@@ -4,7 +4,8 @@ import { textOf } from "../operators/compare.ts";
 import { Markup, Undefined, type Value } from "../values/types.ts";
 
 /**
- * Returns a text in lower case, and other values unchanged. Filters such as `sort` compare by it if they ignore case.
+ * Returns a text in lower case, and other values unchanged. Filters such as `sort` compare these results if they ignore
+ * case.
  */
 export function ignoreCase(value: Value): Value {
   const text = textOf(value);

@@ -8,8 +8,8 @@ export interface FilterEnvironment {
 }
 
 /**
- * A filter. Usually the signature of its parameters after the value (see `bind`), and its function; a filter without a
- * fixed signature is a function that receives all arguments.
+ * A filter. With a fixed signature: the signature of the parameters that follow the value (see `bind`), and the
+ * function. Without one: a function that receives the value, all arguments and the environment.
  */
 type Filter =
   | readonly [signature: string, run: (value: Value, ...args: Bound) => Value]

@@ -8,7 +8,7 @@ export interface KnownNames {
   isTest(name: string): boolean;
 }
 
-/** Place of a node in a template. */
+/** The surroundings of a node that determine which errors Jinja reports for it. */
 interface Place {
   inLoop: boolean;
   /** True inside conditions, where Jinja reports an unknown filter or test only when it runs. */

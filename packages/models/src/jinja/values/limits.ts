@@ -1,8 +1,8 @@
 import { TemplateError } from "./templateError.ts";
 
 /**
- * Maximum number of steps of a template; real templates take some dozens per message. Limits steps instead of time, so
- * that a busy machine gives the same result.
+ * Maximum number of steps of a template; real templates take some dozens per message. Steps are limited instead of
+ * time, so that a template fails or succeeds regardless of how busy the machine is.
  */
 const mostSteps = 1_000_000;
 /** Number of characters that a search passes per step. */

@@ -71,7 +71,10 @@ export function roundFloat(value: number, decimals: number): number {
   return value < 0 || Object.is(value, -0) ? -result : result;
 }
 
-/** More than the maximum number of digits of an int in a template. */
+/**
+ * Maximum power of ten to which `round` rounds an int. Ints in a template have fewer digits, so rounding to a higher
+ * power would give 0 too.
+ */
 const mostZeros = 20_000;
 
 /** Python's `round(value, decimals)` for an int. */

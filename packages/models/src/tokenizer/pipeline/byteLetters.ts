@@ -1,4 +1,7 @@
-/** Byte-level vocabularies write each byte as one character (its letter): a printable byte as itself. */
+/**
+ * The character that stands for each byte (its "letter") in byte-level vocabularies, by byte. A printable byte is its
+ * own letter; other bytes get letters from U+0100 on, in ascending order.
+ */
 const byteLetters: readonly string[] = (() => {
   const isPrintable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);

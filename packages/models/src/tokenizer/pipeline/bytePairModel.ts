@@ -104,7 +104,10 @@ export function bytePairModel(json: ModelJson): TokenModel {
   };
 }
 
-/** The merge list: `ranks` maps a pair of ids, as one number, to its rank; `merged` is the id that results, by rank. */
+/**
+ * The merge list. `ranks` maps a pair of ids (left * idLimit + right) to its rank; `merged[rank]` is the id of the
+ * merged token.
+ */
 interface Merges {
   readonly ranks: ReadonlyMap<number, number>;
   readonly merged: readonly number[];

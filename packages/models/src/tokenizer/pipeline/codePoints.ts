@@ -20,11 +20,17 @@ const laterPunctuation =
 
 const laterDecompositions = "a2n x69-x6c xux 1fpl-1g3e 1if7-1ih4 1jjs-2j21 2muo-2mwd 2q98 2sc0-2sc9";
 
-/** Converts code point ranges written in base 36 to the text between the brackets of a RegExp character class. */
+/**
+ * Returns code point ranges as the text between the brackets of a RegExp character class. `later` lists ranges of
+ * characters of later Unicode versions, such as "1ow-1r6", with code points in base 36.
+ */
 const ranges = (later: string): string =>
   later.replaceAll(/\w+/g, (code) => `\\u{${Number.parseInt(code, 36).toString(16)}}`).replaceAll(" ", "");
 
-/** Returns the source of a RegExp for one character of the class `characters`, except those in the ranges `later`. */
+/**
+ * Returns the source of a RegExp for one character of the class `characters`, without the ranges `later`: characters
+ * that are in the class only since a later Unicode version.
+ */
 const classWithout = (characters: string, later: string): string => `(?![${ranges(later)}])[${characters}]`;
 
 const all = (source: string): RegExp => new RegExp(source, "gu");

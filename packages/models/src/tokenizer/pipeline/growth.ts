@@ -1,6 +1,4 @@
-/**
- * Maximum number of characters that a tokenizer may add to a text: this many per character, and this many in addition.
- */
+/** A tokenizer may add at most `addedPerCharacter` characters per character of the text, plus `addedAlways`. */
 const [addedPerCharacter, addedAlways] = [20, 65_536];
 
 /** Thrown if the parts of a `tokenizer.json` would make a text many times longer. */
@@ -10,9 +8,9 @@ export class TextGrowthError extends Error {
 }
 
 /**
- * Counts the characters that a tokenizer's parts, such as normalizers, add to a text. NFKC turns a character into at
- * most 18, and other parts of real tokenizers into at most 4. A malicious chain of replacements could double a text
- * again and again.
+ * Counts the characters that the parts of a tokenizer, such as normalizers, add to a text, and throws if there are too
+ * many. NFKC turns a character into at most 18, and other parts of real tokenizers into at most 4. A malicious chain of
+ * replacements could double a text again and again.
  */
 export class Growth {
   readonly #length: number;

@@ -120,12 +120,13 @@ function bert({ clean_text, handle_chinese_chars, strip_accents, lowercase: lowe
   return sequence(parts);
 }
 
-/** Number of UTF-16 code units of a text in which `replace` replaces a character at a time. */
+/** Length, in UTF-16 code units, of the pieces in which `replace` processes a long text. */
 const piece = 65_536;
 
 /**
- * Replaces all matches of a pattern. If it is a single character, such as a space, the text is processed in pieces: V8
- * would represent a long replaced text as a tree of parts, which takes 130 MB for 10 MB.
+ * Returns a normalizer that replaces all matches of a pattern. If the pattern is a single character, such as a space, a
+ * long text is processed in pieces. Otherwise V8 would represent the result as a tree of parts, which takes 130 MB for
+ * 10 MB.
  */
 function replace(pattern: PatternJson, content: string): Normalizer {
   const expression = patternOf(pattern);

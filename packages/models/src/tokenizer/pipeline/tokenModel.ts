@@ -2,7 +2,10 @@
 export interface TokenModel {
   /** The id of each token of the vocabulary, without added tokens. */
   readonly ids: ReadonlyMap<string, number>;
-  /** Converts a word to ids. Throws `UnknownTextError` for a word that has no ids. */
+  /**
+   * Converts a word to ids. Throws `UnknownTextError` if a part of the word matches no token and the model has no
+   * unknown token.
+   */
   encode(word: string): number[];
   /** Cuts a long word into parts that can be encoded separately: their ids in order are the ids of the word. */
   cut?(word: string): Iterable<string>;
