@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 
 /**
- * Phrases in error messages of the library that name an option, and the text with the command's flag that replaces
- * each.
+ * Phrases in the library's error messages that name an option. `words` matches the phrase; `instead` is the text that
+ * replaces it, which names the command's flag `flag`.
  */
 const libraryWords: readonly { readonly flag: string; readonly words: RegExp; readonly instead: string }[] = [
   { flag: "--quant-block-size", words: /quantize4bit: blockSize/, instead: "--quant-block-size" },

@@ -13,7 +13,7 @@ export function printsJson(words: readonly string[]): boolean {
   return (end < 0 ? words : words.slice(0, end)).includes("--json");
 }
 
-/** Prints an error as the JSON object, unless the command has printed one before it failed. */
+/** Prints an error as the command's JSON object, unless the command printed one before it failed. */
 export function printJsonError(message: string): void {
   if (!printed) printJson({ error: { message } });
 }

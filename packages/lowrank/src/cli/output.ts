@@ -1,7 +1,10 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-/** Throws if `folder` is a file, or is the folder that the model or adapter is read from. */
+/**
+ * Throws if the output `folder` is a file, or is the folder `read`, from which the model or adapter is read. `what`
+ * names its content in the message.
+ */
 export async function checkOutput(folder: string, read: string, what = "model"): Promise<void> {
   if ((await realPlace(folder)) === (await realPlace(read))) {
     throw new Error(`--output ${folder} is the ${what}'s own folder; give another one`);

@@ -36,7 +36,9 @@ export class TerminalView {
     this.#lines = [];
   }
 
-  /** Returns the text that erases the view. After the terminal has become narrower, an old line takes several rows. */
+  /**
+   * Returns the text that erases the view. If the terminal has become narrower, a line of the view takes several rows.
+   */
   #erase(): string {
     const rows = this.#lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / this.columns)), 0);
     return rows === 0 ? "" : `\x1b[${rows}A\x1b[0J`;
@@ -50,8 +52,8 @@ export class TerminalView {
 type Style = Parameters<typeof styleText>[0];
 
 /**
- * Returns a text in a colour or style. Streams other than terminals get it only with FORCE_COLOR; NO_COLOR turns it off
- * on terminals.
+ * Returns a text in a colour or style if the stream is a terminal and NO_COLOR is not set, or if FORCE_COLOR is set;
+ * otherwise returns the text unchanged.
  */
 export function styled(style: Style, text: string, stream: NodeJS.WriteStream): string {
   return styleText(style, text, { stream });

@@ -17,7 +17,7 @@ export interface Job {
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Most test examples with which loss and answers are measured. */
+  /** Maximum number of test examples on which loss and answers are measured. */
   readonly testExamples: number;
   /** Name of the backend, as in `--backend`. */
   readonly backend: string;
@@ -47,21 +47,22 @@ export interface Measured {
   readonly percent: number;
   readonly bytesSaved: number;
   readonly mergeable: boolean;
-  /** Peak memory in bytes: of the whole process up to the end of training, and of tensors while training. */
+  /** Peak memory of the whole process in bytes, from its start to the end of training. */
   readonly peakProcessBytes: number;
+  /** Peak memory of all tensors in bytes, while training. */
   readonly peakTensorBytes: number;
-  /** Median time of a training step. */
+  /** Median time of a training step in milliseconds. */
   readonly stepMilliseconds: number;
-  /** Mean cross-entropy over the test examples in nats per token, before and after training. */
+  /** Mean cross-entropy over the test examples before training, in nats per token. */
   readonly lossBefore: number;
+  /** Mean cross-entropy over the test examples after training, in nats per token. */
   readonly loss: number;
   /** Share of test prompts with exactly the expected tokens; null for data without prompts. */
   readonly exactMatch: number | null;
   readonly testExamples: number;
-  /**
-   * Median time of one forward pass over `latencyTokens` tokens: as trained, and merged (null if it cannot be merged).
-   */
+  /** Median time of one forward pass over `latencyTokens` tokens with the adapter unmerged, in milliseconds. */
   readonly latencyMilliseconds: number;
+  /** Median time of this pass with the adapter merged; null if it cannot be merged. */
   readonly mergedLatencyMilliseconds: number | null;
   readonly latencyTokens: number;
 }

@@ -4,8 +4,9 @@ import type { Job } from "./job.ts";
 /** Run of a comparison, in the form in which a job on a queue stores it. Its data files are in the store. */
 interface QueuedRun {
   readonly job: Job;
-  /** Ids of stored files that replace the job's data and validation paths. */
+  /** Ids of the stored files that replace the job's training data paths. */
   readonly data: readonly string[];
+  /** Id of the stored file that replaces the job's validation path; null if the job has none. */
   readonly validation: string | null;
 }
 

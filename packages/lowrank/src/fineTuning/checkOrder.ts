@@ -15,7 +15,7 @@ export interface ServedLimits {
   /** Base model's folder or file. */
   readonly model: string;
   readonly maxLoraRank?: number;
-  /** Most bytes that all adapters may use in the server's memory. */
+  /** Maximum number of bytes that all adapters may use in the server's memory. */
   readonly adapterMemory: number;
 }
 

@@ -59,7 +59,10 @@ export interface Order {
 interface Data {
   readonly train: readonly TokenizedExample[] | readonly PreferenceExample[];
   readonly validation: readonly TokenizedExample[] | readonly PreferenceExample[];
-  /** All training texts; for preference pairs, both answers. Some adapters are initialised from them. */
+  /**
+   * All training texts. For preference pairs, these are both answers of each pair. Some adapters are initialised from
+   * the texts.
+   */
   readonly texts: readonly TokenizedExample[];
 }
 
@@ -260,7 +263,10 @@ async function trained(trainer: Pick<Trainer, "train">) {
   }
 }
 
-/** Returns a place for checkpoints. Before it writes a checkpoint, it writes the log up to that checkpoint's step. */
+/**
+ * Returns files to which a trainer writes checkpoints. Before each checkpoint, the log up to the checkpoint's step is
+ * written.
+ */
 function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   return {
     ...files,

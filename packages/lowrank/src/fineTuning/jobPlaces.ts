@@ -2,7 +2,7 @@ import type { AdapterPlace } from "@lowrank/serve";
 import { FileStore, JobStore } from "@lowrank/serve/jobs";
 import { storeObjects, storePlace } from "./storePlace.ts";
 
-/** Places in a server's store for adapters, jobs and files. */
+/** The parts of a server's store: adapters (`place`), jobs and uploaded files. */
 export interface JobPlaces {
   readonly place: AdapterPlace;
   readonly jobs: JobStore;

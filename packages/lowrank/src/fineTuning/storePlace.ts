@@ -8,15 +8,15 @@ import { folderObjects, type ObjectStore, s3Objects } from "@lowrank/serve/jobs"
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Returns the adapter place that `--store` names: a folder, or `s3://bucket/prefix`. For S3, endpoint, region and keys
- * come from the environment variables of AWS's tools.
+ * Returns the adapter storage that `--store` names: a folder, or `s3://bucket/prefix`. For S3, endpoint, region and
+ * keys come from the environment variables of AWS's tools.
  */
 export function storePlace(store: string, env: Environment): AdapterPlace {
   const bucket = bucketOf(store, env);
   return bucket ? s3Place(bucket) : folderPlace(store);
 }
 
-/** Returns the object store of the same place, for files and jobs of fine-tuning. */
+/** Returns the object store in the folder or bucket that `--store` names, for files and jobs of fine-tuning. */
 export function storeObjects(store: string, env: Environment): ObjectStore {
   const bucket = bucketOf(store, env);
   return bucket ? s3Objects(bucket) : folderObjects(store);

@@ -11,8 +11,8 @@ const graceMs = 60_000;
 const script = join(import.meta.dirname, `jobProcess${extname(import.meta.filename)}`);
 
 /**
- * Trains a job in a child process with the lowest priority if `order.yields`. The job has its own memory, and a crash
- * ends only this process. Throws `JobStopped` if `signal` stopped it.
+ * Trains a job in a child process, with the lowest priority if `order.yields` is true. The job has its own memory, and
+ * if the child process crashes, this process continues. Throws `JobStopped` if `signal` stopped it.
  */
 export function trainInProcess(order: Order, plugins: readonly string[], signal: AbortSignal): Promise<TrainedJob> {
   return new Promise((resolve, reject) => {

@@ -65,8 +65,8 @@ const errorColumn: Column<InspectedLayer> = {
 };
 
 /**
- * Share of the energy (sum of squares) of the singular values that is in the first `rank` of them: the mean and the
- * smallest share over the changed layers.
+ * Share of a change's energy (the sum of its squared singular values) in the largest `rank` singular values. `mean` and
+ * `least` are the mean and the smallest share over the changed layers.
  */
 interface EnergyOfRank {
   readonly rank: number;
@@ -74,7 +74,7 @@ interface EnergyOfRank {
   readonly least: number;
 }
 
-/** Returns these shares for ranks 1, 2, 4 and further powers of two, up to the largest rank of a layer. */
+/** Returns the shares of energy for ranks 1, 2, 4 and further powers of two, up to the largest rank of a layer. */
 function energyByRank(layers: readonly InspectedLayer[]): EnergyOfRank[] {
   const changed = layers.filter(({ spectrum }) => spectrum.frobeniusNorm > 0);
   const most = Math.max(1, ...changed.map(({ spectrum }) => spectrum.rank));

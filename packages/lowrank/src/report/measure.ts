@@ -9,8 +9,8 @@ interface Question {
 }
 
 /**
- * Splits an example into a prompt of unlearned tokens and an answer of learned ones, up to the end-of-sequence token.
- * Returns null if learned and unlearned tokens are mixed otherwise.
+ * Splits an example into a prompt of unlearned tokens and an answer of learned ones. The answer ends before a final
+ * end-of-sequence token. Returns null unless all learned tokens come after all unlearned ones.
  */
 export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
   const start = labels.findIndex((label) => label >= 0);
@@ -50,18 +50,18 @@ export async function exactMatch(
   return right / questions.length;
 }
 
-/** Most questions that a batch has. */
+/** Maximum number of questions that a batch has. */
 const batchSize = 64;
 
-/** Questions that are answered together, and the number of tokens that each may have. */
+/** Questions that are answered in one batch, and the number of tokens that each answer may have. */
 interface Batch {
   readonly batch: Question[];
   maxNewTokens: number;
 }
 
 /**
- * Forms batches whose longest prompt and longest answer together fit into `room` positions. The questions are in order
- * of their prompts' lengths.
+ * Forms batches whose longest prompt and longest answer together fit into `room` positions. The questions must be
+ * sorted by the lengths of their prompts.
  */
 function batchesOf(questions: readonly Question[], room: number): Batch[] {
   const batches: Batch[] = [];

@@ -51,8 +51,9 @@ export interface MethodReport {
   /** Name of the model, as given to the command. */
   readonly source: string;
   readonly modelType: string;
-  /** Number of parameters of the base model, and the dtype of its weights. */
+  /** Number of parameters of the base model. */
   readonly base: number;
+  /** Dtype of the base model's weights. */
   readonly dtype: NonNullable<ReportOptions["dtype"]>;
   readonly optimizer: string;
   /** Settings that all methods share; null if each method has its own. */

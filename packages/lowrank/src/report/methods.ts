@@ -23,10 +23,10 @@ export interface AdapterMethod extends Method {
   config(settings: RecipeSettings): PeftConfig;
 }
 
-/** Methods of the library, all of which the commands offer. */
+/** Methods of the library. The commands offer all of them. */
 const libraryMethods = await knownMethods();
 
-/** Returns all registered methods. The library's come first, those from plugins last. */
+/** Returns all registered methods: first the library's, then those of plugins. */
 export function offeredMethods(): readonly AnyMethod[] {
   return Object.values({ ...libraryMethods, ...registeredMethods() });
 }
@@ -126,7 +126,10 @@ export function configFor(method: Method, settings: RecipeSettings, named: Named
   return config.with(changes);
 }
 
-/** Returns the settings whose flags are in `given`, a list such as `--target-modules`. */
+/**
+ * Returns the settings that the user has set, that is, whose flags are in `given`. The flags have their dashes:
+ * "--target-modules".
+ */
 export function namedSettings(settings: RecipeSettings, given: readonly string[]): NamedSettings {
   const names = Object.entries(settingFlags).filter(([, flag]) => given.includes(`--${flag}`));
   return Object.fromEntries(names.map(([name]) => [name, settings[name as keyof NamedSettings]]));

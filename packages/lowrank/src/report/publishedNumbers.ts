@@ -287,8 +287,8 @@ export const publishedNumbers: readonly PublishedNumber[] = [
 ];
 
 /**
- * Result of comparing a published with a computed number: equal, equal after rounding or after cutting off digits, or
- * different.
+ * Result of comparing a published with a computed number. "exact": equal. "rounded": equal after rounding. "cut": equal
+ * after cutting off digits. "differs": different.
  */
 export type Agreement = "exact" | "rounded" | "cut" | "differs";
 

@@ -163,7 +163,7 @@ export class RemoteModel implements AsyncDisposable {
     }
   }
 
-  /** Quantises the model in place, under its adapters. */
+  /** Quantises the base model in place. Its adapters stay in use. */
   async quantize(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     return this.#call("quantize", options, ["onProgress"], (host, wire) => host.quantize(wire));
   }

@@ -46,7 +46,7 @@ export function backendOption(): Option {
 
 /**
  * Starts the backend named `name` and makes it the default for new tensors. Throws if this machine does not support the
- * backend, or if a setting is not for it.
+ * backend, or if the backend does not support one of the given settings.
  */
 export async function startBackend(name: string = defaultBackend, given: BackendSettings = {}): Promise<Backend> {
   const { settings, start } = backends[name];

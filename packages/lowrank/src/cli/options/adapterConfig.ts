@@ -3,7 +3,7 @@ import { type AdapterMethod, type Method, recipeNames } from "../../report/metho
 import { describeProblem, listed, valueParser } from "../optionValue.ts";
 import { adapterFlags, attributeOf, isSetting } from "./adapterFlags.ts";
 
-/** Number of training steps to assume for methods whose schedule depends on it, if it is not known yet. */
+/** Number of training steps to assume for methods whose schedule depends on the number, if it is not known yet. */
 export const plannedSteps = 1000;
 
 /** Default values of the settings that recipes share. */
@@ -26,7 +26,10 @@ function givenFlags(options: object): { flag: string; text: string }[] {
   });
 }
 
-/** Returns the settings of recipes: values of flags, and `defaults` for the others. */
+/**
+ * Returns the settings from which recipes create configurations. Settings whose flags were not given have the values in
+ * `defaults`.
+ */
 export function recipeSettings(options: object, defaults: RecipeSettings): RecipeSettings {
   const settings = { ...defaults } as Record<string, unknown>;
   for (const { flag, takers } of adapterFlags()) {

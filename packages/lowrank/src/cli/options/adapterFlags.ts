@@ -9,7 +9,9 @@ export interface AdapterFlag {
   readonly takers: readonly { readonly method: AnyMethod; readonly option: MethodOption }[];
 }
 
-/** Type of each flag that also sets a setting shared by recipes. */
+/**
+ * Type of each flag that sets not only a field of a method's configuration, but also a setting that all recipes share.
+ */
 const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
   r: "integer",
   "target-modules": "targets",

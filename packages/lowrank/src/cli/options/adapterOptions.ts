@@ -36,8 +36,8 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
 }
 
 /**
- * Returns a parser that accepts a text if it is valid for at least one method with the flag. It returns the text
- * unchanged, since its type depends on the method, which is parsed later.
+ * Returns a parser that accepts a text if it is valid for at least one method with the flag. The parser returns the
+ * text unchanged, since its type depends on the method, which is not known at that time.
  */
 function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
   return (text) => {

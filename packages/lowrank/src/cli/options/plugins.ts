@@ -55,7 +55,10 @@ export async function loadPlugins(files: readonly string[]): Promise<void> {
 
 let shared = false;
 
-/** Resolves imports of Lowrank's packages to this command's copies. Methods register in one copy only. */
+/**
+ * Makes imports of Lowrank's packages resolve to this command's copies. A plugin thus registers its methods in the
+ * copies that the command uses.
+ */
 function shareOwnPackages(): void {
   if (shared) return;
   shared = true;
@@ -89,7 +92,7 @@ function reason(error: unknown): string {
   return `${message}; correct the module`;
 }
 
-/** Throws an error that names the method if its recipe and its options do not match its configuration. */
+/** Throws an error that names the method if the method's recipes or flags do not fit its configuration. */
 function checkMethods(): void {
   adapterFlags();
   for (const { peft, name, config } of adapterMethods()) {

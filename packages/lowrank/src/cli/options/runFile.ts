@@ -127,7 +127,7 @@ function valueTexts(option: Option, { key, value, label }: RunFileEntry): string
 
 /**
  * Makes a command use the options of a file. An option on the command line overrides the same option in the file, and
- * all options that exclude it.
+ * also options in the file that cannot be combined with it.
  */
 export function takeRunFile(command: Command, file: RunFile): void {
   const parse = command.parseOptions.bind(command);

@@ -17,8 +17,9 @@ interface Leftover {
 }
 
 /**
- * Cleans up the temporary files in a run's folder after a process that died. A complete checkpoint gets its final name,
- * as do complete new results that were replacing older ones. Incomplete files and replaced older files are removed.
+ * Cleans up the temporary files in a run's folder after a process that died. Complete checkpoints get their final
+ * names. Complete new results also get their final names if the process was replacing older results with them.
+ * Incomplete files and replaced older files are removed.
  */
 export async function clearLeftovers(folder: string): Promise<void> {
   const found = (await readdir(folder, { withFileTypes: true })).flatMap((entry): Leftover[] => {

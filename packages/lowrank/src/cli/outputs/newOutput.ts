@@ -86,7 +86,10 @@ const advice = "give another name, or --overwrite";
 /** Error codes that mean that a path exists already. */
 const taken: readonly string[] = ["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"];
 
-/** Restores an old output after a process was killed between moving it away and putting the new one in place. */
+/**
+ * Restores an old output if a process was killed after it had moved the old output away and before it had moved the new
+ * one to `path`.
+ */
 async function restoreMoved(path: string): Promise<void> {
   if (await lstat(path).catch(() => null)) return;
   const around = dirname(path);
@@ -160,7 +163,10 @@ async function copyInto(part: string, path: string): Promise<void> {
   }
 }
 
-/** Moves a finished file to its final path, which must be absent. It links, since a rename would overwrite a file. */
+/**
+ * Moves a finished file to its final path, which must be absent. Uses a hard link, since a rename would overwrite an
+ * existing file.
+ */
 async function placeFile(file: string, path: string): Promise<void> {
   try {
     await link(file, path);

@@ -3,7 +3,10 @@ import { constants } from "node:os";
 /** Signals that stop a command gracefully. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Time in milliseconds in which a second SIGINT counts as the same Ctrl-C. npm and pnpm also send one. */
+/**
+ * Time in milliseconds in which a second SIGINT counts as the same Ctrl-C. If npm or pnpm runs the command, it forwards
+ * the signal, which then arrives twice.
+ */
 const sameKeyMs = 500;
 
 /** Error of a command that a signal stopped gracefully. */
@@ -18,9 +21,9 @@ export class Interrupted extends Error {
 }
 
 /**
- * Runs `work` with an abort signal, which the first Ctrl-C, SIGTERM or SIGHUP aborts with an
- * `Interrupted` as its reason. Later signals are ignored until `work` has ended, since a terminal
- * that closes sends several. Only a later Ctrl-C ends the process at once.
+ * Runs `work` with an abort signal. The first Ctrl-C, SIGTERM or SIGHUP aborts it with an `Interrupted` as its reason.
+ * Later signals are ignored until `work` has ended, since a terminal that closes sends several. Only a later Ctrl-C
+ * ends the process at once.
  */
 export async function withInterrupt<T>(onInterrupt: () => void, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

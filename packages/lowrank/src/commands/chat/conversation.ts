@@ -14,9 +14,11 @@ import { warn } from "../../cli/loading/loading.ts";
 /** Answer of the model, with token counts and duration. */
 export interface Turn {
   readonly text: string;
-  /** Tokens of the prompt. `reusedTokens` of them were in the cache; `newTokens` counts the EOS token too. */
+  /** Number of tokens in the prompt. */
   readonly promptTokens: number;
+  /** Number of prompt tokens whose keys and values were already in the cache. */
   readonly reusedTokens: number;
+  /** Number of generated tokens, including the EOS token. */
   readonly newTokens: number;
   readonly seconds: number;
   /** True if the answer was aborted. */

@@ -9,7 +9,7 @@ import { type ChatState, runSlashCommand, slashNames } from "./slashCommands.ts"
 
 /** Options that control what a chat prints. */
 interface ConverseOptions {
-  /** Prints only errors. The caller gets the turns as the result. */
+  /** Prints only errors. The caller gets the turns as the result of `converse`. */
   readonly quiet: boolean;
 }
 

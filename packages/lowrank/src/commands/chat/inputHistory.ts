@@ -2,7 +2,7 @@ import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Most lines that the history file keeps. */
+/** Maximum number of lines that the history file keeps. */
 const most = 1000;
 
 /** Returns the user's folder for program state that is not configuration. */

@@ -163,7 +163,10 @@ function heading(outcomes: readonly Outcome[]): string[] {
   ];
 }
 
-/** Returns a line with the backends of all runs. Outcomes kept from earlier may come from another backend. */
+/**
+ * Returns a line with the backends of all runs. There may be several, since saved outcomes of an earlier command can be
+ * reused.
+ */
 function backends(outcomes: readonly Outcome[]): string[] {
   const found = new Set(outcomes.flatMap((outcome) => ("measured" in outcome ? [outcome.measured.backend] : [])));
   return found.size > 0 ? [`backend: ${[...found].join("; ")}.`] : [];

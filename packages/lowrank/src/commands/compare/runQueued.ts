@@ -26,8 +26,8 @@ export interface QueuePlace {
 }
 
 /**
- * Runs jobs for one model on the workers of a queue, and returns the outcomes in the order of the jobs. A run that a
- * worker has completed does not run again, even for another caller.
+ * Runs jobs for one model on the workers of a queue, and returns the outcomes in the order of the jobs. If an equal run
+ * has already completed, its outcome is used, even if another user ordered the run.
  */
 export async function runQueued(
   jobs: readonly (Job & { model: string })[],

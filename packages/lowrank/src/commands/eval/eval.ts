@@ -41,7 +41,7 @@ interface EvalCommandOptions extends QuantizeCommandOptions, TaskOptions {
 
 const tasks: readonly EvalTask[] = [exactMatchTask, multipleChoiceTask, perplexityTask, gsm8kTask];
 
-/** Options with a default, which are therefore always set. */
+/** Options with a default value. They are always set, so they do not count as given by the user. */
 const always: readonly string[] = ["batchSize"];
 
 const help = `

@@ -44,7 +44,7 @@ export interface EvalTask {
   readonly name: string;
   /** Description in `--help`: the data that the task reads, and the metrics. */
   readonly help: string;
-  /** Options of `TaskOptions` that the task uses. Others throw. */
+  /** Options of `TaskOptions` that the task uses. The command throws if others are given. */
   readonly options: readonly (keyof TaskOptions)[];
   /** Reads the data and returns a function that measures a model on it. */
   read(path: string, options: TaskOptions): Promise<(measured: MeasuredModel) => Promise<TaskResult>>;

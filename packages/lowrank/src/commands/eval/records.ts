@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parseJson } from "../../cli/loading/modelConfig.ts";
 
-/** Record of a data file, and its place in the file for messages. */
+/** Record of a data file. `place` is its position in the file, for messages. */
 export interface PlacedRecord {
   readonly fields: Readonly<Record<string, unknown>>;
   readonly place: string;
@@ -14,7 +14,7 @@ export function readText(path: string): Promise<string> {
   });
 }
 
-/** Reads at most `limit` objects of a JSON or JSONL file. Errors name the place. */
+/** Reads at most `limit` objects of a JSON or JSONL file. Errors contain the object's position in the file. */
 export async function readRecords(path: string, limit: number = Number.POSITIVE_INFINITY): Promise<PlacedRecord[]> {
   const text = await readText(path);
   const values = text.trimStart().startsWith("[")
@@ -36,8 +36,8 @@ export async function readRecords(path: string, limit: number = Number.POSITIVE_
 }
 
 /**
- * Returns the first of the named fields that holds a string. Throws an error with the place and the names if there is
- * none.
+ * Returns the first of the named fields that holds a string. If there is none, throws an error with the record's
+ * position and the names.
  */
 export function textField({ fields, place }: PlacedRecord, names: readonly string[]): string {
   const name = names.find((candidate) => typeof fields[candidate] === "string");

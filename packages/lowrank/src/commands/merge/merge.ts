@@ -34,8 +34,9 @@ Examples:
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**
- * Largest allowed differences of logits, relative to the largest logit. f32 allows PEFT's own difference between a
- * merged and an unmerged LoRA; the others add the error of rounding the weights.
+ * Largest allowed differences between the logits of the adapted and of the merged model, relative to the largest logit.
+ * The value for f32 allows the difference that a LoRA has in PEFT between merged and unmerged. The values for the other
+ * dtypes add the error of rounding the weights.
  */
 const tolerances: Readonly<Record<GgufDType, number>> = {
   ...{ f32: 1e-4, f16: 1e-2, bf16: 1e-1 },

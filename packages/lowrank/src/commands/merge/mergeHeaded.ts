@@ -71,7 +71,10 @@ export async function mergeHeaded(
   return merged;
 }
 
-/** Returns the labels of the head that an adapter trained: from its run, or else from the base model. */
+/**
+ * Returns the labels of the head that an adapter trained. They are read from the config.json of the adapter's training
+ * run or, if it has none, from the base model.
+ */
 async function labelsOf(kind: ModelKind, { model, adapter }: MergeHeadedOptions): Promise<readonly string[]> {
   const files = await openFiles(adapter);
   const run = (await files.has("config.json")) ? Object(await readJson(files, "config.json")) : {};

@@ -9,8 +9,8 @@ export interface LowrankFit {
   readonly training: boolean;
   readonly generation: boolean;
   /**
-   * Flags with which the training would fit into memory, and the bytes of a step with them. Null if it fits without
-   * them, or if no flags help.
+   * Flags with which the training would fit into memory, and the bytes of a training step with these flags. Null if the
+   * training fits without them, or if no flags help.
    */
   readonly instead: { readonly flags: string; readonly training: number } | null;
 }
@@ -68,7 +68,8 @@ function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
 }
 
 /**
- * Returns the quantised recipe of the same method; any quantised recipe for full fine-tuning; null if there is none.
+ * Returns a recipe of the same method that quantises the base model. For full fine-tuning, returns any recipe that
+ * does. Null if there is none.
  */
 function packedTwin({ peft, quantized }: Method): Method | null {
   if (quantized) return null;

@@ -41,7 +41,7 @@ export interface PlanCommandOptions extends QuantizeCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   precision?: MatmulPrecision;
-  /** Bytes with which the memory for training and generation is compared. */
+  /** Memory in bytes with which the needs of training and generation are compared. */
   memory?: number;
   optimizer: PlannedOptimizer;
   json?: boolean;

@@ -48,7 +48,7 @@ export interface BudgetSettings {
   readonly "max-job-rank"?: number;
   readonly "key-requests"?: number;
   readonly "key-tokens-per-minute"?: number;
-  /** Most bytes of adapters that running requests of one key use at once. */
+  /** Maximum number of bytes of adapters that running requests of one key use at once. */
   readonly "key-adapter-memory"?: number;
   readonly "key-stored-bytes"?: number;
   readonly "key-trainer-minutes"?: number;

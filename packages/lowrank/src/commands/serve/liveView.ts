@@ -1,9 +1,9 @@
 import type { ServingStats } from "@lowrank/serve";
 
-/** Most requests that the view lists. Further requests are counted. */
+/** Maximum number of requests that the view lists. Further requests are counted. */
 const listed = 8;
 
-/** Two snapshots of the engine's statistics, and the seconds between them. */
+/** Two snapshots of the engine's statistics: the current one (`stats`) and one from `seconds` seconds before. */
 export interface ViewedStats {
   readonly stats: ServingStats;
   readonly before: ServingStats;

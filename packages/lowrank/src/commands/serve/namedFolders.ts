@@ -3,8 +3,8 @@ import { basename, dirname, resolve } from "node:path";
 import { type AdapterPlace, folderPlace, type ManifestText, ServingError } from "@lowrank/serve";
 
 /**
- * Returns the adapters of the command line as an adapter place, whose paths are the adapters' names. The manifest is
- * kept in memory only. Throws an error that names the adapter if its folder does not exist.
+ * Returns the adapters of the command line as an adapter storage (`AdapterPlace`), whose paths are the adapters' names.
+ * The manifest is kept in memory only. Throws an error that names the adapter if its folder does not exist.
  */
 export async function namedFolders(adapters: Readonly<Record<string, string>>): Promise<AdapterPlace> {
   const folders = new Map<string, { place: AdapterPlace; path: string }>();

@@ -18,8 +18,8 @@ import { watchKeys } from "./watchKeys.ts";
 const interval = 250;
 
 /**
- * Serves until a signal interrupts it. It then refuses new requests, and resolves when the running ones have ended.
- * Rejects if the engine cannot be created, or if its Worker ends.
+ * Runs the server until a signal interrupts it. The server then refuses new requests, and the promise resolves when the
+ * running ones have ended. Rejects if the engine cannot be created, or if its Worker ends.
  */
 export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
   const { stderr } = process;

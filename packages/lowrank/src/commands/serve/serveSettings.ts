@@ -20,7 +20,7 @@ export interface ServeSettings extends BudgetSettings {
   readonly queue?: string;
   /** Largest upload in bytes. */
   readonly "max-upload": number;
-  /** Most bytes of all adapters in memory together. */
+  /** Maximum number of bytes of all adapters in memory together. */
   readonly "adapter-memory": number;
   readonly "max-lora-rank"?: number;
   readonly host: string;

@@ -39,8 +39,8 @@ export function drawTrials(varied: Readonly<Record<string, Choices>>, count: num
 }
 
 /**
- * Returns the value at `place` in a list or range, where 0 is its start and 1 its end. Fractional values are rounded to
- * four significant digits.
+ * Returns a value from a list or range. `place` is the position: 0 is the start of the list or range, 1 its end.
+ * Fractional values are rounded to four significant digits.
  */
 function valueAt(choices: Choices, place: number): OptionValue {
   if ("values" in choices) return choices.values[Math.floor(place * choices.values.length)];

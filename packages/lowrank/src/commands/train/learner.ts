@@ -39,8 +39,8 @@ export interface Learner {
   /** Adapter's configuration; null for full fine-tuning. */
   readonly config: PeftConfig | null;
   /**
-   * Writes the trained model or adapter to a place. With `--verify`, reads the files again and returns a line that
-   * compares the logits on an example.
+   * Writes the trained model or adapter to `place`. With `--verify`, reads the files again and returns a line that
+   * compares the logits on an example; otherwise returns null.
    */
   save(place: WritablePlace): Promise<string | null>;
   /** Note for the user about the saved files; null if there is none. */
@@ -60,7 +60,7 @@ export interface LearnerOptions {
   seed: number;
 }
 
-/** Function that prints a line of output, such as the trained modules. */
+/** Function that prints a line of output, such as the names of the trained modules. */
 type Say = (line: string) => void;
 
 type Loaded = Pick<LoadedBase, "model" | "tokenizer" | "shapes" | "save">;
@@ -193,10 +193,10 @@ async function startByData(
   }
 }
 
-/** Most batches of examples with which an adapter is initialised. */
+/** Maximum number of batches of examples with which an adapter is initialised. */
 const startBatches = 16;
 
-/** Returns the optimiser and learning rate. With `loraplusLrRatio`, it has LoRA+'s parameter groups. */
+/** Returns the optimiser and learning rate. With `loraplusLrRatio`, the optimiser has LoRA+'s parameter groups. */
 async function optimizerOf(
   model: TrainedModel,
   config: PeftConfig | null,
@@ -225,8 +225,8 @@ async function optimizerOf(
 }
 
 /**
- * Returns the usual learning rate of the method of `config`: the recipe `named` if it is for that method, or else the
- * method's first recipe.
+ * Returns the usual learning rate for a configuration: the rate of the recipe `named` if it belongs to the
+ * configuration's method, otherwise the rate of the method's first recipe.
  */
 export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;

@@ -20,7 +20,8 @@ import type { TrainCommandOptions } from "./train.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
 /**
- * Loaded base model, and the options with which its layers were quantised while loading; undefined if they were not.
+ * Loaded base model. `quantize` contains the options with which its layers were quantised while loading; undefined if
+ * loading did not quantise them.
  */
 type PreparedBase = LoadedBase & { readonly quantize: QuantizeOptions | undefined };
 
@@ -34,7 +35,7 @@ export interface PreparedData {
   readonly config: PeftConfig | null;
   readonly steps: number;
   readonly stepsPerEpoch: number;
-  /** Number of tokens in a block, and the most tokens of an example. */
+  /** Number of tokens in a block, and maximum number of tokens of an example. */
   readonly lengths: { readonly blockSize: number; readonly maxLength: number };
   readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
 }
@@ -147,8 +148,8 @@ async function loadBase(
 }
 
 /**
- * Returns the number of tokens in a block, and the most tokens of an example. Throws if one of them and the virtual
- * tokens exceed the model's positions.
+ * Returns the number of tokens in a block, and the maximum number of tokens of an example. Throws if one of them is
+ * larger than the model's maximum length less the virtual tokens.
  */
 function sequenceLengths(
   options: TrainCommandOptions,

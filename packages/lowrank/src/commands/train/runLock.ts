@@ -38,8 +38,9 @@ async function readLock(path: string, milliseconds = 0): Promise<Holder | null> 
 }
 
 /**
- * Writes a lock file if there is none. Returns true if the lock is still there a moment later: if two processes find
- * the lock of a dead one, the second may remove the lock that the first has just written.
+ * Writes a lock file if there is none. Returns true if the file still has this text a moment later. The check is needed
+ * because two processes may find the lock of a dead process at the same time; the second may then remove the lock that
+ * the first has just written.
  */
 async function taken(path: string, text: string): Promise<boolean> {
   try {

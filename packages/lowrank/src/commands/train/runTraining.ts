@@ -268,8 +268,8 @@ function resultOf(
 }
 
 /**
- * Returns a line that compares the base model's loss before and after training, with the adapter off. Throws if it
- * changed.
+ * Returns a line that compares the loss before and after training, both measured without the adapter. Throws if they
+ * differ, since training then changed the base model.
  */
 function baseCheck(before: number, after: number): string {
   const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;

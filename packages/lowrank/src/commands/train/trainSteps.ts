@@ -166,8 +166,8 @@ export function settingOf(
 }
 
 /**
- * Returns the trainer options that determine the loss. For a task with its own loss, they contain it; for the model's
- * loss, they are the padding.
+ * Returns the trainer options that determine the loss. If the task has its own loss, they define it. If the task uses
+ * the model's loss, they contain the padding options.
  */
 export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher | null): object {
   const own = task.own(setting);
@@ -175,7 +175,10 @@ export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher
   return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
 }
 
-/** Returns a stopwatch for work between steps, such as saving. Each measurement begins where the last one ended. */
+/**
+ * Returns a stopwatch for work between steps, such as saving. Each measurement begins at the end of the previous one,
+ * or at the last call of `start`.
+ */
 function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: number): void } {
   let since = performance.now();
   return {

@@ -25,7 +25,7 @@ export async function runWorker(options: WorkerCommandOptions, plugins: readonly
   }
 }
 
-/** Returns the name by which the servers know the base model. */
+/** Returns the name under which the servers offer the base model. */
 function servedName(options: Pick<WorkerCommandOptions, "model" | "servedModelName">): string {
   return options.servedModelName ?? servedNameOf(options.model);
 }

@@ -43,7 +43,10 @@ export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFrac
 /** Total size in bytes above which files are streamed. */
 const largeBytes = 64e6;
 
-/** For large files: the most validation examples, and the most examples that are read into memory before a run. */
+/**
+ * For large files: `mostHeldBack` is the maximum number of validation examples. `mostFirst` is the maximum number of
+ * examples that are read into memory before a run.
+ */
 const [mostHeldBack, mostFirst] = [1000, 256];
 
 /** Reads texts or examples into memory, or opens them for streaming if they are large. */
@@ -226,7 +229,7 @@ async function divide<Tokenized>(
   return [takeExamples(whole, 0, whole.length - held), await tail.read(numbersTo(count))];
 }
 
-/** Returns the number of examples that start within the first `tokens` tokens. */
+/** Returns the number of examples that start within the first `tokens` tokens, given the number of tokens of each. */
 function within(lengths: ArrayLike<number>, tokens: number): number {
   let seen = 0;
   let count = 0;

@@ -8,7 +8,10 @@ import type { MetricsLine } from "./metrics.ts";
 /** Name of the file with a run's measurements, one JSON object per line. */
 export const metricsName = "metrics.jsonl";
 
-/** File name of the measurements if the folder holds an older run, whose metrics.jsonl stays until the new run ends. */
+/**
+ * File name of the measurements while a run replaces an older run in the folder. The older metrics.jsonl stays until
+ * the new run ends.
+ */
 const runningName = "metrics.running.jsonl";
 
 /** Measurements of a run, in memory and in a JSONL file. */
@@ -21,7 +24,8 @@ export class MetricsLog {
   #size = 0;
 
   /**
-   * `history` holds the lines of the run that is resumed, or is "". The file is created when the first line is added.
+   * `history` contains the lines of the run that is resumed; "" for a new run. The file is created when the first line
+   * is added.
    */
   constructor(folder: string, history: string) {
     this.#isOver = ["adapter_config.json", "config.json"].some((name) => existsSync(join(folder, name)));
@@ -50,7 +54,7 @@ export class MetricsLog {
   }
 
   /**
-   * Closes the log after the results were saved, which include its lines. Removes the temporary file, if there is one.
+   * Closes the log. Removes its file if that has a temporary name, since the saved results already include its lines.
    */
   end(): void {
     this.close();

@@ -36,7 +36,7 @@ async function processorFeatures(): Promise<string[]> {
 /** Options that are not recorded, since they do not affect what is trained. */
 const passing: readonly (keyof TrainCommandOptions)[] = ["resume", "allowChanges", "overwrite", "dryRun"];
 
-/** Names of options, each with the option that makes it ineffective if given. */
+/** Options that have no effect if another option is given: the name of the option, and the option that replaces it. */
 const replacedBy: Readonly<Record<string, keyof TrainCommandOptions>> = {
   epochs: "steps",
   validationFraction: "validation",

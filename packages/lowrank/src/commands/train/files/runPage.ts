@@ -81,7 +81,7 @@ function measureFacts(first: ValidationLine, last: ValidationLine): Fact[] {
   });
 }
 
-/** Most points that a line of a chart has. */
+/** Maximum number of points that a line of a chart has. */
 const mostPoints = 500;
 
 /** Returns a chart of named lines over the steps. */

@@ -23,9 +23,9 @@ function runFiles(run: RunRecord, metrics: string, configName: string): [string,
 const besideModel = "run_config.json";
 
 /**
- * Returns a run's folder as a place to write trained weights. All files of the run are written together with the
- * weights, so that the folder holds either the old results or the new ones. If writing fails, the error names the
- * folder that holds the trained weights.
+ * Returns a run's folder as files to write to, for saving the trained weights. All files of the run are written
+ * together with the weights, so that the folder holds either the old results or the new ones. If writing fails, the
+ * error names the folder that holds the trained weights.
  */
 export async function runFolder(folder: string, run: RunRecord, metrics: string): Promise<WritableFiles> {
   return {

@@ -36,7 +36,7 @@ export interface LoadedBase extends Pick<LoadedModel, "quantization"> {
    * Names of parameters with random initial values, such as a new head's; empty if the checkpoint has all parameters.
    */
   readonly fresh: readonly string[];
-  /** Writes the whole model, in `dtype` or as it is in memory. */
+  /** Writes the whole model to `place`, in `dtype`. Default: the dtypes that it has in memory. */
   save(place: WritablePlace, dtype?: LoadedDType): Promise<void>;
 }
 

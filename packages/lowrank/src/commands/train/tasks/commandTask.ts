@@ -62,8 +62,8 @@ export interface CommandTask<Example = unknown> {
   form(labels: readonly string[]): RecordForm<unknown>;
   read(tokenizer: Tokenizer, options: OpenDataOptions, labels: readonly string[]): Promise<TaskData>;
   /**
-   * Returns the texts of an example that go through the model. They are used to measure its loss, and to take prompts
-   * from.
+   * Returns the texts of an example that go through the model. The loss of the base model is measured on them, and
+   * prompts for sample answers are taken from them.
    */
   texts(example: Example): readonly TokenizedExample[];
   /** Returns the texts of an example up to `maxLength` tokens, with the learned tokens marked. */
@@ -73,8 +73,8 @@ export interface CommandTask<Example = unknown> {
   /** Returns the task's loss; null to use the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
   /**
-   * True if a check that training left the base model unchanged can use the task's own loss. Otherwise it uses the
-   * model's.
+   * True if the check that training left the base model unchanged can use the task's own loss. False: the check uses
+   * the model's loss.
    */
   readonly probesOwn: boolean;
   /** Names of the metrics that are better the smaller they are. */

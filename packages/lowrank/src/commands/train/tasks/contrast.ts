@@ -33,7 +33,7 @@ function checkContrast(first: readonly ContrastExample[], batchSize: number): vo
   );
 }
 
-/** Task that trains embeddings: texts that belong together get similar ones. */
+/** Task that trains embeddings: texts that belong together get similar embeddings. */
 export const contrast: CommandTask = commandTask<ContrastExample>({
   name: "contrast",
   title: "embeddings, near for texts that belong together",

@@ -9,7 +9,7 @@ import { tokenClassification } from "./tokenClassification.ts";
 /** All tasks, the default first. */
 export const tasks: readonly CommandTask[] = [sft, dpo, orpo, kto, reward, tokenClassification, contrast, distillation];
 
-/** Returns the task with a name from `tasks`. */
+/** Returns the task that is called `name`. The name must be in `tasks`. */
 export function findTask(name: string): CommandTask {
   return tasks.find((task) => task.name === name) as CommandTask;
 }

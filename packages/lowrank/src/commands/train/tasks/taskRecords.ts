@@ -71,7 +71,7 @@ function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
 const isMessages = (value: unknown): value is ChatMessage[] =>
   Array.isArray(value) && value.length > 0 && value.every((part) => typeof part?.content === "string");
 
-/** Prompt and answer with a label, which is true for a good answer. */
+/** Prompt and answer with a label. The label is true for a good answer. */
 type Judged = ({ prompt: string; completion: string } | { prompt: ChatMessage[]; completion: ChatMessage[] }) & {
   desirable: boolean;
 };

@@ -11,12 +11,15 @@ export interface SamplePrompt {
   readonly reference: string | null;
 }
 
-/** Most tokens of a sample answer, and number of tokens that are taken from the beginning of a text as a prompt. */
+/**
+ * Two limits for sample answers: `answerTokens` is the maximum number of tokens of an answer. `beginningTokens` is the
+ * number of tokens that are taken from the beginning of a text as a prompt.
+ */
 const [answerTokens, beginningTokens] = [48, 24];
 
 /**
  * Takes prompts from examples: the tokens before the first learned ones, or the beginning of a text whose tokens are
- * all learned. Skips examples whose prompt leaves no room for an answer.
+ * all learned. Skips examples whose prompt leaves no space for an answer.
  */
 export function samplePrompts(
   tokenizer: Tokenizer,

@@ -20,7 +20,10 @@ export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
   return stream.isTTY ? viewProgress(stream) : lineProgress(stream);
 }
 
-/** Returns a function that takes each step's report, and returns the average speed and the remaining time so far. */
+/**
+ * Returns a function that is called with each step's report. It returns the average speed so far and the remaining
+ * time.
+ */
 function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (report, secondsLeft) => {
@@ -32,7 +35,7 @@ function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond
   };
 }
 
-/** Least milliseconds between two redraws of the view. */
+/** Minimum number of milliseconds between two redraws of the view. */
 const between = 100;
 
 function viewProgress(stream: NodeJS.WriteStream): TrainProgress {
