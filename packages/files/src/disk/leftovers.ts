@@ -16,7 +16,10 @@ export interface TemporaryName {
   readonly kind: "part" | "old";
 }
 
-/** A temporary name. Its id consists of the host, the process id, the process's start time, and 8 random digits. */
+/**
+ * Matches a temporary name. The id in it consists of the host, the process id, the process's start time, and 8 random
+ * digits.
+ */
 const pattern = /^(.+)\.([0-9a-f]{4}-[0-9a-z]+-[0-9a-z]+-[0-9a-f]{8})\.(part|old)$/;
 
 /** Splits a temporary name into its parts. Returns null for any other name. */

@@ -2,8 +2,8 @@ import { nodeModules, undefinedIfMissing } from "./nodeModules.ts";
 
 /**
  * Creates a folder on disk (Node only), and its missing parents. Returns the outermost created folder; undefined if the
- * folder existed. The error of a failure has the code of its cause (such as EROFS for a read-only disk, for which Node
- * reports ENOENT).
+ * folder existed. If it fails, the error has the code of the actual cause. For example, the code is EROFS on a
+ * read-only disk, although Node reports ENOENT for it.
  */
 export async function makeFolder(path: string): Promise<string | undefined> {
   const { fs, path: paths } = nodeModules(path);

@@ -7,7 +7,7 @@ export interface NodeModules {
 
 /**
  * Returns Node's modules for reading and writing folders. Throws outside Node; `place` names the file or folder in the
- * error. They are loaded at run time, because an import of them would break bundling for browsers.
+ * error. The modules are loaded at run time, because an import of them would break bundling for browsers.
  */
 export function nodeModules(place: string | URL): NodeModules {
   const find = globalThis.process?.getBuiltinModule;

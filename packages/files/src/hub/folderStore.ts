@@ -55,7 +55,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     );
   }
 
-  /** Makes a file of a commit in `snapshots` a link to its blob. */
+  /** Creates a link in `snapshots`, at the file's path in the commit, to the file's blob. */
   async function link(commit: string, file: HubFile): Promise<void> {
     const pointer = join(snapshotOf(commit), file.path);
     await fs.mkdir(dirname(pointer), { recursive: true });

@@ -79,7 +79,10 @@ function checkDepth(text: string, what: string): void {
 }
 
 const [quote, backslash] = [34, 92];
-/** Character codes of { and }. The codes of [ and ] are lower by 32, so `| 32` maps them to these. */
+/**
+ * Character codes of { and }. The code of [ or ] becomes the code of { or } by `| 32`, so one comparison detects both
+ * kinds.
+ */
 const [opening, closing] = [123, 125];
 
 /** Returns the files of a subfolder, with names relative to it, as in `filesIn(files, "run/checkpoint-8")`. */

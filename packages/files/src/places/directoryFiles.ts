@@ -13,7 +13,8 @@ export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFi
 }
 
 /**
- * A function that runs `write`, which writes to the given folders (handles by path), and can act before and after it.
+ * A function that runs `write` and can do work before and after it. `folders` are the folders to which `write` writes:
+ * handles by path.
  */
 export type AroundWriting = (
   folders: ReadonlyMap<string, DirectoryHandle>,
@@ -21,8 +22,8 @@ export type AroundWriting = (
 ) => Promise<void>;
 
 /**
- * Returns the files of `folder`, a path below the handle that `root` returns. Only a write creates missing folders;
- * `around` runs each write.
+ * Returns the files of `folder`, a path below the handle that `root` returns. Missing folders are created only by
+ * writes. `around` runs each write.
  */
 export function handleFiles(
   label: string,

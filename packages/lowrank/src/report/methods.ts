@@ -26,7 +26,7 @@ export interface AdapterMethod extends Method {
 /** Methods of the library. The commands offer all of them. */
 const libraryMethods = await knownMethods();
 
-/** Returns all registered methods: first the library's, then those of plugins. */
+/** Returns all registered methods: first the methods of the library, then the methods from plugins. */
 export function offeredMethods(): readonly AnyMethod[] {
   return Object.values({ ...libraryMethods, ...registeredMethods() });
 }

@@ -26,7 +26,7 @@ import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
-/** Progress of a run: the number of completed steps, and the sampler's position in the data. */
+/** Progress of a run: the number of completed steps (`step`), and the sampler's position in the data. */
 export interface RunState {
   step: number;
   sampler: SamplerState;
@@ -47,9 +47,12 @@ export interface Trained {
 
 interface TrainerState extends RunState {
   generators: GeneratorState[];
-  /** The settings of the optimiser's parameter groups, and how many steps each parameter (by index) has taken. */
+  /**
+   * The optimiser's state except the moments: the settings of its parameter groups, and the number of steps that each
+   * parameter (by index) has taken.
+   */
   optimizer: { groups: OptimizerState<RateSetting>["groups"]; steps: [parameter: number, step: number][] };
-  /** Present only if an option needs the best evaluation. */
+  /** The record of evaluations. Present only if an option needs the best evaluation. */
   best?: BestState;
   /** Describes the run, to detect changes when it is resumed. Missing in checkpoints of older versions. */
   fingerprint?: Fingerprint;
@@ -59,11 +62,11 @@ interface TrainerState extends RunState {
 const fileNames = {
   weights: "trainable.safetensors",
   optimizer: "optimizer.safetensors",
-  /** Written only if the model has buffers. */
+  /** The model's buffers. Written only if the model has any. */
   buffers: "buffers.safetensors",
   /** Weights of the best evaluation. Written only with `loadBestModelAtEnd`. */
   best: "best.safetensors",
-  /** AdaLoRA's importance averages. Written only if the method changes ranks in training. */
+  /** Moving averages of AdaLoRA's parameter importance. Written only if the method changes ranks in training. */
   allocation: "allocation.safetensors",
 };
 
@@ -140,9 +143,10 @@ export interface ResumeOptions {
 const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 
 /**
- * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns how
- * far the run was. Throws and changes nothing if the checkpoint's tensors are not the ones that the run trains. Throws
- * `ResumeError` if the run differs from the checkpoint's.
+ * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns the
+ * progress of the run that wrote it. Throws and changes nothing if the checkpoint's tensors are not the ones that this
+ * run trains. Throws `ResumeError` if this run's options, data, model or arithmetic differ from those in the
+ * checkpoint.
  */
 export async function readCheckpoint(
   place: string | URL | ModelFiles,
@@ -186,7 +190,10 @@ export async function readCheckpoint(
   return { step, sampler };
 }
 
-/** Throws if this run differs from the checkpoint's run. With `allowChanges`, warns instead. */
+/**
+ * Throws if this run's options, data, model or arithmetic differ from the run that wrote the checkpoint. With
+ * `allowChanges`, warns instead.
+ */
 function checkFingerprint(
   label: string,
   now: Fingerprint,

@@ -54,7 +54,7 @@ export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint>
 }
 
 /**
- * Returns the options that affect the results and can be compared. A custom schedule counts only as "own", since
+ * Returns the options that affect the results and can be compared. A custom schedule is recorded only as "own", since
  * functions cannot be compared.
  */
 function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
@@ -168,8 +168,8 @@ async function digestOfModel(model: TrainableModule): Promise<string> {
 }
 
 /**
- * Computes a few results on the model's backend and returns a digest of their bits. It differs for kernels, processors
- * and drivers that round differently.
+ * Computes a few results on the model's backend and returns a digest of their bits. The digest differs if a kernel,
+ * processor or driver rounds differently.
  */
 async function arithmeticOf(model: TrainableModule): Promise<string> {
   const backend = backendOf(model);

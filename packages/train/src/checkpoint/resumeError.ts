@@ -12,7 +12,10 @@ export class ResumeError extends Error {
   }
 }
 
-/** Formats a difference for messages: "seed is 2, and 1 in the checkpoint". `called` replaces its name. */
+/**
+ * Formats a difference for messages: "seed is 2, and 1 in the checkpoint". `called` is the name to print; default: the
+ * difference's name.
+ */
 export function describeDifference({ name, now, saved }: RunDifference, called: string = name): string {
   const show = (value: unknown) => (value === undefined ? "not set" : JSON.stringify(value));
   return `${called} is ${show(now)}, and ${show(saved)} in the checkpoint`;

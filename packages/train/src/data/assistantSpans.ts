@@ -10,9 +10,9 @@ type Render = ExampleTokenizer["applyChatTemplate"];
 const sign = "\uFDD0";
 
 /**
- * Finds the assistant's turns in a rendered conversation that ends with one. Each span starts after the turn's opening,
- * where generation would start, and includes the token that ends the turn. To find a turn, replaces its message and
- * compares the rendered texts, so templates may strip, omit or add text in other turns.
+ * Finds the assistant's turns in a rendered conversation whose last message is the assistant's. Each span starts after
+ * the turn's opening, where generation would start, and includes the token that ends the turn. To find a turn, replaces
+ * its message and compares the rendered texts. The template may therefore strip, omit or add text in other turns.
  */
 export async function assistantSpans(
   tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,
@@ -43,7 +43,8 @@ export async function assistantSpans(
 
 /**
  * Returns the position at which the assistant starts to write, after the turn's opening. If the template has no
- * opening, text that it writes before the content, such as the role's name, also belongs to the assistant.
+ * opening, text between the turns that generation would not include in the prompt, such as the role's name, also
+ * belongs to the assistant.
  */
 async function startOf(
   text: string,
@@ -95,8 +96,8 @@ async function headerOf(render: Render, messages: readonly ChatMessage[]): Promi
 }
 
 /**
- * Returns the text that ends a turn: the leading tokens that the text after this turn and the text after the last turn
- * have in common.
+ * Returns the text that ends a turn: the common beginning, in whole tokens, of the text after this turn (`behind`) and
+ * of the text after the last turn (`tail`).
  */
 function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
@@ -108,7 +109,7 @@ function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, ta
   return mark.trimEnd() || mark;
 }
 
-/** Returns how many leading items two arrays have in common, or UTF-16 code units two strings. */
+/** Returns the length of the common beginning of two arrays (in items) or of two strings (in UTF-16 code units). */
 export function commonLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   const length = Array.prototype.findIndex.call(a, (x: T, i: number) => x !== b[i]);
   return length === -1 ? a.length : length;

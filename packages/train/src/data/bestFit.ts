@@ -1,7 +1,7 @@
 /**
  * Packs items of the given lengths into bins of `size` with best-fit decreasing: longest first, each into the fullest
- * bin that still has room. Returns the item indices of each bin. An item longer than `size` gets its own bin. Equal
- * lengths keep their order, so the result is deterministic.
+ * bin that still has space for it. Returns the item indices of each bin. An item longer than `size` gets its own bin.
+ * Equal lengths keep their order, so the result is deterministic.
  */
 export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[] {
   const order = Uint32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a]);
@@ -35,7 +35,7 @@ class OpenBins {
     for (let node = this.#leaves + room; node; node >>= 1) this.#counts[node]++;
   }
 
-  /** Removes and returns the fullest bin that has at least `room` free. */
+  /** Removes and returns the fullest bin with at least `room` free space; undefined if there is none. */
   take(room: number): { number: number; room: number } | undefined {
     let node = this.#leaves + room;
     // Moves up to the first right subtree with a bin, then down to its leftmost one.

@@ -13,10 +13,9 @@ export interface LabelledSequence extends Row {
 
 /** Labelled sequences padded to the same length. */
 export interface SequenceBatch extends Rows {
-  /**
-   * The labels: one value for each sequence, or row-major one for each sequence and label. `labelShape` is the shape.
-   */
+  /** The labels: one value for each sequence, or, row-major, one value for each sequence and label. */
   labels: Float32Array;
+  /** The shape of `labels`: [batchSize], or [batchSize, number of labels]. */
   labelShape: readonly number[];
   /** The segment of each token, row-major [batchSize, length]. Absent if no example has segments. */
   tokenTypeIds?: Int32Array;

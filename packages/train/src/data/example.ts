@@ -19,7 +19,7 @@ export interface ChatExample {
 /** A training example for a language model, before tokenization. */
 export type Example = TextExample | CompletionExample | ChatExample;
 
-/** A form of records in data files, recognised by a key that no other form has. */
+/** A form of records in data files. A record has the form if it contains `key`, which no other form has. */
 interface Kind {
   readonly key: string;
   /** The form as error messages show it. */

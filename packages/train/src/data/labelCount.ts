@@ -6,8 +6,9 @@ import { baseOf, type TrainableModel } from "./modelBatch.ts";
 export const ignoreIndex = -100;
 
 /**
- * Returns the first position in a row whose label counts. 0 for token classifiers, which predict every token, and after
- * virtual tokens, which predict the first token. 1 for other models, which predict only from the second token on.
+ * Returns the first position in a row whose label counts. It is 0 for token classifiers, which predict every token, and
+ * for models with virtual tokens, which also predict the first token. It is 1 for other models, which predict only from
+ * the second token on.
  */
 export function firstPredicted(model: TrainableModel): 0 | 1 {
   const { classifiesTokens, virtualTokens } = baseOf(model);

@@ -41,8 +41,8 @@ export interface TrainableModel extends TrainableModule {
 }
 
 /**
- * Runs `fn` with the adapters that the batch's rows name, or as it is if they name none. Throws if rows name adapters
- * but the model has none.
+ * Runs `fn` with the adapters that the batch's rows name. If the rows name none, runs `fn` without a change. Throws if
+ * rows name adapters but the model has none.
  */
 export function withRows<T>(model: TrainableModule, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
   if (adapterNames === undefined) return fn();

@@ -45,7 +45,9 @@ function labelled(inputIds: number[], isLearned: (t: number) => boolean): Tokeni
   return { inputIds, labels: inputIds.map((id, t) => (isLearned(t) ? id : ignoreIndex)) };
 }
 
-/** Tokenizes prompt and completion as one text. A token that contains parts of both is a label. */
+/**
+ * Tokenizes prompt and completion as one text. A token that contains parts of both counts as part of the completion.
+ */
 function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }: CompletionExample): TokenizedExample {
   const inputIds = closed(tokenizer, tokenizer.encode(prompt + completion));
   const given = tokenizer.encode(prompt);

@@ -31,7 +31,10 @@ export function parseJsonBytes(bytes: Uint8Array): unknown {
   }
 }
 
-/** Returns a record whose value is the result of `read`, or whose error is the one that `read` throws. */
+/**
+ * Returns a record with the result of `read` as its value. If `read` throws, the record has the error instead, and
+ * `hint` is appended to the error's message.
+ */
 export function recordOf(where: string, span: DataRecord["span"], read: () => unknown, hint: string = ""): DataRecord {
   try {
     return { value: read(), where, span };

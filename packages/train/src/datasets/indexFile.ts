@@ -26,7 +26,7 @@ export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "t
   readonly count: number;
   /** The size of each example: as `measure` returned it or, without `measure`, in bytes. */
   readonly sizes: Uint32Array;
-  /** Reads where example `number` is in the data file, in bytes. */
+  /** Reads the position of example `number` in the data file: offset and length in bytes. */
   place(number: number): Promise<{ offset: number; length: number }>;
 }
 

@@ -4,17 +4,19 @@ import type { DataRecord } from "./dataRecord.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/** Positions of the valid examples in a data file. */
+/** Positions of the valid examples in a data file, with facts about the file. */
 export interface RecordIndex {
-  /** The offset of each example's first byte, and its length in bytes. */
+  /** The offset of each example's first byte. */
   readonly offsets: Float64Array;
+  /** The length of each example in bytes. */
   readonly lengths: Uint32Array;
   /** The size of each example as `measure` returned it. Null without `measure`. */
   readonly sizes: Uint32Array | null;
   /** CRC-32 of the whole data file. */
   readonly checksum: number;
-  /** The number of skipped records, and the error messages for the first few of them. */
+  /** The number of skipped records. */
   readonly skipped: number;
+  /** The error messages for the first few skipped records. */
   readonly told: readonly string[];
 }
 

@@ -38,8 +38,9 @@ class ArrayScan {
   #depth = -1;
   #inString = false;
   #escaped = false;
-  /** The part of the current item in previous chunks, and where the item starts. */
+  /** The part of the current item that was in previous chunks. */
   #before: Uint8Array[] = [];
+  /** The position at which the current item starts; null between items. */
   #start: { line: number; offset: number } | null = null;
   #count = 0;
 
@@ -79,7 +80,7 @@ class ArrayScan {
     if (this.#start) this.#before.push(piece.subarray(from));
   }
 
-  /** Call it at the end of the file. Yields a record with an error if the array is not closed. */
+  /** Must be called at the end of the file. Yields a record with an error if the array is not closed. */
   *end(): Generator<DataRecord> {
     if (this.#depth === 0) return;
     const where = `${this.#name}:${this.#start?.line ?? this.#line}`;

@@ -49,8 +49,9 @@ export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExa
 
 /** Examples that are read on demand from a file, which may be larger than memory. */
 export interface StreamedDataset<Tokenized = TokenizedExample> extends Dataset<Tokenized> {
-  /** The number of skipped records, and the error messages for the first few of them. */
+  /** The number of skipped records. */
   readonly skipped: number;
+  /** The error messages for the first few skipped records. */
   readonly told: readonly string[];
 }
 

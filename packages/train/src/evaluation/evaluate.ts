@@ -17,7 +17,10 @@ export interface Evaluation {
   perplexity: number;
   /** Number of labels over which the loss is averaged. */
   labels: number;
-  /** The fraction of correct predictions: of sequences for classifiers, of labelled tokens if `metrics` requests it. */
+  /**
+   * The fraction of correct predictions. For classifiers of sequences, it is the fraction of sequences; for other
+   * models, the fraction of labelled tokens, which is computed only if `metrics` requests it.
+   */
   accuracy?: number;
   /**
    * For classifiers with two classes, F1 of class 1. For token classifiers with labels such as "B-PER", F1 of whole

@@ -114,8 +114,8 @@ function sequenceMeasure(model: TrainableModel, problemType: string): Measure<Se
 }
 
 /**
- * Measures the loss and the predicted tokens or labels from the logits of all positions. `ahead` is 1 if a position's
- * logits predict the next token, 0 if they predict the label of the position itself.
+ * Measures the loss, and the predicted tokens or labels, from the logits of all positions. `ahead` is 1 if a position's
+ * logits predict the next token, and 0 if they predict the label of the position itself.
  */
 function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
   const first = firstPredicted(model);

@@ -27,7 +27,7 @@ export type OptimizerName = "adamw" | "adamw8bit" | "lion";
 /** The setting that every optimiser has: the learning rate. */
 export type RateSetting = { lr: number };
 
-/** On which examples, how often and with which metrics to evaluate during training. */
+/** Settings of evaluations during training: the examples, the number of steps between evaluations, and the metrics. */
 export interface EvaluationSettings<Example> extends MetricOptions {
   examples: readonly Example[];
   every?: number;
@@ -125,8 +125,8 @@ export interface TrainingSettings<Example> {
   /** Called after each evaluation. The trainer waits for a returned promise. */
   onEvaluation?: (step: number, evaluation: Evaluation) => unknown;
   /**
-   * Receives warnings. Codes: `incomplete-checkpoint` if `resume` skips an incomplete checkpoint, `changed-run` if
-   * `allowChanges` let it resume a run with other options. Default: prints them to the console.
+   * Receives warnings. Code `incomplete-checkpoint`: `resume` skipped an incomplete checkpoint. Code `changed-run`:
+   * `resume` continued a run with other options, since `allowChanges` is true. Default: prints them to the console.
    */
   onWarning?: OnWarning;
   /**
@@ -207,11 +207,9 @@ export interface TrainingResult {
   steps: number;
   /** Mean loss of each step since the run was started or resumed. */
   losses: number[];
-  /**
-   * Number of tokens processed since the run was started or resumed, including padding, and the wall time of these
-   * steps.
-   */
+  /** Number of tokens processed since the run was started or resumed, including padding. */
   tokens: number;
+  /** Wall time, in seconds, of the steps since the run was started or resumed. */
   seconds: number;
   /** Number of examples truncated to `maxLength`. */
   truncatedExamples: number;

@@ -43,8 +43,8 @@ export class ModuleWatch implements Disposable {
   }
 
   /**
-   * Returns the first module with an output that is not finite or, if all outputs are, the first with such a gradient.
-   * Null if all are finite.
+   * Returns the first module with an output that is not finite. If all outputs are finite, returns the first module
+   * with a gradient that is not finite. Null if all outputs and gradients are finite.
    */
   async first(): Promise<Pick<Sighting, "path" | "what"> | null> {
     for (const what of ["output", "gradient"] as const) {

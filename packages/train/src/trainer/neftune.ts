@@ -24,7 +24,7 @@ export class Neftune {
     this.#alpha = alpha;
   }
 
-  /** Makes the embedding add noise to its output in training mode. Disposing the returned object ends that. */
+  /** Makes the embedding add noise to its output in training mode, until the returned object is disposed. */
   attach(): Disposable {
     const module = this.#module;
     const { forward } = module;

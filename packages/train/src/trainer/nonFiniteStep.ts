@@ -4,8 +4,8 @@ import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
 /**
- * Objects required to repeat a step whose loss, gradient or update was not finite. `generators` have the states before
- * the step.
+ * Objects that are needed to repeat a step whose loss, gradient or update was not finite. `generators` have the states
+ * from before the step.
  */
 interface NonFiniteStep {
   readonly model: TrainableModule;
@@ -59,7 +59,7 @@ export function refusedEvaluation(step: number, loss: number, peaks: readonly nu
 
 /**
  * Repeats a step with the same random numbers, observes every module, and describes where values first stop being
- * finite. Free the gradients before; the gradients of the repetition are freed.
+ * finite. Free the step's gradients before the call; the gradients of the repetition are freed by the function.
  */
 async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
   for (const [generator, state] of generators) generator.state = state;

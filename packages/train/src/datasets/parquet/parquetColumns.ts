@@ -23,9 +23,9 @@ function leaves({ children, path }: SchemaTree): string[] {
 }
 
 /**
- * Returns the columns of all row groups. Throws unless each group has exactly the schema's columns and all are inside
- * of the file of `size` bytes. Call it before reading: the library reads all columns at once and, if one is missing,
- * leaves the other columns' rejections unhandled.
+ * Returns the columns of all row groups. Throws unless each group has exactly the schema's columns and all of them are
+ * inside of the file of `size` bytes. Call it before the library reads the columns. The library reads them all at once;
+ * if one is missing, errors of the others would be unhandled rejections.
  */
 export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[] {
   const schema = parquetSchema(metadata);

@@ -109,7 +109,10 @@ function walk(reader: DataReader, width: number, values: number, length: number)
   reader.offset = end;
 }
 
-/** Checks the total length of delta-encoded strings. They share prefixes, so it may far exceed the page's size. */
+/**
+ * Checks the total length of delta-encoded strings. Such strings share prefixes, so their total length may far exceed
+ * the page's size.
+ */
 function checkTexts(reader: DataReader, values: number): void {
   const nextLengths = () => {
     const found = new Int32Array(values);

@@ -8,9 +8,9 @@ import type { RecordFile } from "../streamedFormats.ts";
 import { parquetRecords } from "./parquetRecords.ts";
 
 /**
- * Opens a Parquet file so that single rows can be read. Its columns are compressed in large row groups, so the rows are
- * first converted to lines of JSON in `cacheDir`. This file is renamed when complete, and its name contains size and
- * time of the original.
+ * Opens a Parquet file so that single rows can be read. The rows are first converted to lines of JSON in `cacheDir`,
+ * since the columns are compressed in large row groups. The file of JSON lines gets its name when it is complete. The
+ * name contains the size and the modification time of the Parquet file.
  */
 export async function openParquetRecords(
   path: string,

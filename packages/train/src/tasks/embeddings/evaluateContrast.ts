@@ -7,11 +7,9 @@ import type { ContrastExample } from "./multipleNegativesRanking.ts";
 export interface ContrastEvaluation {
   /** The fraction of anchors for which, among the positives of all examples, their own positive is the nearest. */
   readonly accuracy: number;
-  /**
-   * The mean cosine similarity of anchors with their own positive (`positive`) and with the positives of other examples
-   * (`other`).
-   */
+  /** The mean cosine similarity of anchors with their own positive. */
   readonly positive: number;
+  /** The mean cosine similarity of anchors with the positives of other examples. */
   readonly other: number;
   /**
    * The fraction of anchors that are nearer to their positive than to their negative. Null if examples have no

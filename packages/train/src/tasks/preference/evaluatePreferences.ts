@@ -9,8 +9,9 @@ import { collatePairs, type PreferenceExample } from "./preferenceBatch.ts";
  * model and under the reference model.
  */
 export interface PreferenceEvaluation {
-  /** The mean reward of the chosen answers, and of the rejected ones. */
+  /** The mean reward of the chosen answers. */
   readonly chosen: number;
+  /** The mean reward of the rejected answers. */
   readonly rejected: number;
   /** `chosen` minus `rejected`. */
   readonly margin: number;

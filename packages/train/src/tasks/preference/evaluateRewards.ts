@@ -16,9 +16,11 @@ export interface RewardEvaluation {
   readonly accuracy: number;
   /** The mean of the chosen text's reward minus the rejected text's. */
   readonly margin: number;
-  /** The mean, minimum and maximum reward of all texts, chosen and rejected. */
+  /** The mean reward of all texts, chosen and rejected. */
   readonly mean: number;
+  /** The smallest reward of a text. */
   readonly min: number;
+  /** The largest reward of a text. */
   readonly max: number;
 }
 
