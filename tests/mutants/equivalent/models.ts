@@ -1,6 +1,38 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
+  ["checkpoint/modelWeights.ts", "const partBytes = 1 << 22;", "1", "2", "files are read in parts of any size"],
+  ["checkpoint/modelWeights.ts", "const partBytes = 1 << 22;", "22", "23", "files are read in parts of any size"],
+  ["checkpoint/gguf/ggufWeights.ts", "const roomBytes = 1 << 22;", "1", "2", "a buffer of any size"],
+  ["checkpoint/gguf/ggufWeights.ts", "const roomBytes = 1 << 22;", "22", "23", "a buffer of any size"],
+  [
+    "checkpoint/gguf/readGgufTensor.ts",
+    "const chunk = 1 << 18;",
+    "1",
+    "2",
+    "tensors are converted in parts of any size",
+  ],
+  [
+    "checkpoint/gguf/readGgufTensor.ts",
+    "const chunk = 1 << 18;",
+    "18",
+    "19",
+    "tensors are converted in parts of any size",
+  ],
+  [
+    "checkpoint/gguf/readGgufTensor.ts",
+    "for (let at = 0, to = 0; at < blocks.length; at += step, to += chunk) {",
+    "<",
+    "<=",
+    "a part of no blocks",
+  ],
+  [
+    "rope/rope.ts",
+    "const fits = held && held.length === length && held.cos.shape[0] >= positions;",
+    "0",
+    "1",
+    "the same tables are made again",
+  ],
   [
     "architectures/deberta-v2/positions.ts",
     "if (positionBuckets === 0 || far <= mid) return distance;",

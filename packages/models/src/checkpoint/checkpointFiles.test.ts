@@ -146,6 +146,22 @@ const config = parseModelConfig({
 const saved = async () =>
   memoryFiles(await modelFileContents(createModel(config, randomParameters(new Generator(1))), config));
 
+test("the least shard has one byte, and companions go along if they are known", async () => {
+  const model = createModel(config, randomParameters(new Generator(1)));
+  const own = memoryFiles({ "tokenizer.json": "{}", "other.json": "3" });
+  const contents = await modelFileContents(model, config, { maxShardSize: 1, companions: own });
+  const count = [...model.namedParameters()].length;
+  const shards = Array.from({ length: count }, (_, i) => i + 1).map((i) => String(i).padStart(5, "0"));
+  const last = shards.at(-1);
+  const names = shards.map((i) => `model-${i}-of-${last}.safetensors`);
+  expect([...contents.keys()]).toEqual(["config.json", ...names, "model.safetensors.index.json", "tokenizer.json"]);
+  await expect(modelFileContents(model, config, { maxShardSize: 0.5 })).rejects.toThrow(
+    "saveModel: maxShardSize is 0.5; it is a number of bytes, 1 or more",
+  );
+  const both = { ...Object.fromEntries(await modelFileContents(model, config)), "model.safetensors.index.json": "{" };
+  expect((await loadModel(memoryFiles(both))).config).toEqual(config);
+});
+
 describe("a model that is quantised while it loads", () => {
   const all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
@@ -213,6 +229,19 @@ describe("a classifier with a new head", () => {
     const files = memoryFiles(await modelFileContents(createModel(padded, randomParameters(new Generator(1))), padded));
     const given = { newHead: { labels: 1, padTokenId: 3 } };
     expect((await loadSequenceClassifier(files, given)).config).toMatchObject({ padTokenId: 5 });
+  });
+
+  test("does not draw tensors below the head", async () => {
+    const { "model.safetensors": weights, ...others } = Object.fromEntries(
+      await modelFileContents(createModel(config, randomParameters(new Generator(1))), config),
+    );
+    const file = await openSafetensors(byteSource(weights as Uint8Array), "f");
+    const names = file.names().filter((name) => name !== "model.norm.weight");
+    const left = writeSafetensors(await Promise.all(names.map(async (name) => ({ name, ...(await file.read(name)) }))));
+    const loading = loadSequenceClassifier(memoryFiles({ ...others, "model.safetensors": left }), {
+      newHead: { labels: 2 },
+    });
+    await expect(loading).rejects.toThrow('the tensor "model.norm.weight" is missing');
   });
 
   test("refuses other options and no labels", async () => {

@@ -26,7 +26,7 @@ export async function loadEncoder(
   source: string | URL | ModelFiles,
   options: Omit<LoadClassifierOptions, "newHead"> = {},
 ): Promise<LoadedEncoder> {
-  const newHead = { labels: 1 };
+  const newHead = { labels: ["unused"] };
   const {
     model,
     freshParameters: _,

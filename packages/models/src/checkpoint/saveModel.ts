@@ -114,7 +114,7 @@ function wideDType(parameters: Iterable<Tensor>): keyof typeof torchNames {
 }
 
 function ownerOf(model: Module, name: string): Module {
-  return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
+  return model.getSubmodule(name.slice(0, name.lastIndexOf(".")));
 }
 
 /**

@@ -43,8 +43,8 @@ export class PromptedBatch {
   readonly #embeddings: Tensor | null;
 
   /**
-   * `causal`: true if a token attends to earlier tokens only, default false. If the cache is empty, also writes the keys and values of prefix tuning into it. Call it in the scope of the
-   * forward pass.
+   * `causal` is true if a token attends to earlier tokens only, default false. If the cache is empty, the constructor
+   * also writes the keys and values of prefix tuning into it. Call it in the scope of the forward pass.
    */
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal = false }: { causal?: boolean } = {}) {
     checkInputs(inputs);
@@ -140,7 +140,7 @@ export class PromptedBatch {
     const { attentionMask: mask } = this.#inputs;
     if (!mask) return undefined;
     const [batch] = mask.shape;
-    const seen = this.#count > 0 ? cat([ones([batch, this.#count], { dtype: mask.dtype }), mask], { dim: 1 }) : mask;
+    const seen = this.#count === 0 ? mask : cat([ones([batch, this.#count], { dtype: mask.dtype }), mask], { dim: 1 });
     return reshape(seen, [batch, 1, 1, -1]);
   }
 }

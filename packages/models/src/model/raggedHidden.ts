@@ -28,7 +28,7 @@ export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKV
         return model.hidden({
           inputIds: column(batch.tokens),
           positionIds: column(batch.positions),
-          maxPosition: batch.positions.reduce((most, position) => Math.max(most, position), 0),
+          maxPosition: batch.positions.reduce((most, position) => Math.max(most, position)),
           cache: new PagedBatch(cache, batch),
         });
       }),

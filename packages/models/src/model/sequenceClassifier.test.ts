@@ -200,6 +200,20 @@ describe.each(["bert", "roberta", "llama", "gpt2"] as const)("a %s checkpoint", 
   });
 });
 
+it("a label of -100 is ignored", () => {
+  const model = make("bert");
+  const [both, one] = [
+    ids([
+      [4, 9],
+      [1, 2],
+    ]),
+    ids([[1, 2]]),
+  ];
+  const loss = (inputIds: Tensor, labels: number[]) =>
+    model.loss({ inputIds, labels: tensor(labels, { dtype: "i32" }) }).itemSync();
+  expect(loss(both, [-100, 1])).toBeCloseTo(loss(one, [1]), 6);
+});
+
 it("BERT knows which of two texts a token belongs to", () => {
   const model = make("bert");
   const inputIds = ids([[4, 9, 2]]);

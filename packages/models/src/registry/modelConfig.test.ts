@@ -2,6 +2,7 @@ import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
 import { parseGenerationConfig } from "../config/generationConfig.ts";
 import { readGenerationConfig } from "../config/readGenerationConfig.ts";
+import { classifiesSequences, describeConfig } from "./describeConfig.ts";
 import { parseClassifierConfig, parseModelConfig, parseTokenClassifierConfig, toHfConfig } from "./modelConfig.ts";
 import { readModelConfig } from "./readModelConfig.ts";
 
@@ -195,6 +196,29 @@ test("a token classifier's config has no kind of problem", () => {
   const config = parseTokenClassifierConfig({ model_type: "bert", num_labels: 3, problem_type: "regression" });
   expect(config).toMatchObject({ perToken: true, problemType: null, labels: ["LABEL_0", "LABEL_1", "LABEL_2"] });
 });
+
+test.each<[string, string[] | undefined, boolean | undefined, string]>([
+  ["llama", undefined, undefined, "lm_head"],
+  ["llama", ["LlamaForCausalLM"], false, "lm_head"],
+  ["llama", ["LlamaForSequenceClassification"], undefined, "score"],
+  ["llama", ["LlamaForCausalLM"], true, "score"],
+  ["llama", undefined, true, "score"],
+  ["gemma4_text", undefined, true, "lm_head"],
+  ["bert", undefined, undefined, "classifier"],
+  ["bert", ["BertModel"], undefined, "none"],
+  ["bert", ["BertForTokenClassification"], false, "none"],
+  ["bert", ["BertModel"], true, "classifier"],
+  ["bert", ["BertForSequenceClassification"], undefined, "classifier"],
+])(
+  "a %s with the architectures %j and classifies %j has the head %s",
+  (model_type, architectures, classifies, head) => {
+    const json = { model_type, architectures, num_hidden_layers: 1 };
+    const found = describeConfig(json, { classifies, where: "a" });
+    expect("head" in found ? found.head : "none").toBe(head);
+    if (!classifies) expect(classifiesSequences(json)).toBe(["classifier", "score"].includes(head));
+    expect(() => describeConfig({ ...json, model_type: "x" }, { where: "a" })).toThrow('a: model_type is "x"');
+  },
+);
 
 test("Qwen's windows begin at max_window_layers, and in Qwen2 MoE end there", () => {
   const types = (model_type: string, more: object = {}) => {

@@ -1,7 +1,11 @@
-import { embedding, init, reference, reshape, type Tensor, tensor } from "@lowrank/core";
-import { Embedding } from "@lowrank/nn";
+import { embedding, init, reference, reshape, slice, type Tensor, tensor, zeros } from "@lowrank/core";
+import { memoryFiles } from "@lowrank/files";
+import { Embedding, Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sanitizeBert } from "../architectures/bert/model.ts";
+import { loadTokenClassifier } from "../checkpoint/loadClassifier.ts";
+import { loadEncoder } from "../checkpoint/loadEncoder.ts";
+import { modelFileContents } from "../checkpoint/saveModel.ts";
 import type { ParameterSource } from "../model/parameters.ts";
 import { createModel, describeModel } from "../registry/createModel.ts";
 import { describeConfig } from "../registry/describeConfig.ts";
@@ -65,6 +69,28 @@ describe.each(Object.keys(kinds))("%s", (kind) => {
     expectNear(plain, model.logits({ inputIds: ids([[4, 9, 2]]) }));
   });
 
+  test("a classifier of tokens has the same logits behind one virtual token, and is loaded as it was saved", async () => {
+    const config = parseTokenClassifierConfig(jsonOf(kind));
+    const model = filled((source) => createModel(config, source as ParameterSource)).eval();
+    const whole = model.logits({ inputIds: ids([[4, 9, 2]]) });
+    expect(whole.shape).toEqual([1, 3, 3]);
+    const table = [...model.namedModules()].find(([, module]) => module instanceof Embedding)?.[1] as Embedding;
+    model.virtualTokens = {
+      kind: "embeddings",
+      count: 1,
+      rows: () => reshape(embedding(table.weight, ids([[4]])), [1, 8]),
+    };
+    expectNear(model.logits({ inputIds: ids([[9, 2]]) }), slice(whole, { dim: 1, start: 1 }));
+    model.virtualTokens = null;
+    const files = memoryFiles(await modelFileContents(model, config));
+    const loaded = await loadTokenClassifier(files);
+    expect(loaded.config).toEqual(config);
+    expect(loaded.model.logits({ inputIds: ids([[4, 9, 2]]) }).dataSync()).toEqual(whole.dataSync());
+    const encoder = await loadEncoder(files);
+    const inputs = { inputIds: ids([[4, 9, 2]]) };
+    expect(encoder.model.forward(inputs).dataSync()).toEqual(model.hidden(inputs).dataSync());
+  });
+
   test("positions that count from the first token are the default, in a long text too", () => {
     const model = newModel(kind);
     const text = Array.from({ length: 70 }, (_, i) => 1 + ((5 * i) % 18));
@@ -91,6 +117,29 @@ describe.each(Object.keys(kinds))("%s", (kind) => {
     const made = filled((source) => createModel(parseTokenClassifierConfig(json), source as ParameterSource));
     expect(made.maxPositions).toBe(kind === "roberta" ? 79 : 80);
   });
+});
+
+test("a DeBERTa with the least sizes has a table of positions, segments and a convolution", () => {
+  const least = { type_vocab_size: 1, conv_kernel_size: 1, position_buckets: 1, norm_rel_ebd: "layer_norm" };
+  const starts = new Map<string, unknown>();
+  const config = parseClassifierConfig({ ...jsonOf("deberta-v2"), ...least });
+  const { parameters, build } = describeModel(config);
+  build((name, shape, start) => {
+    starts.set(name, start);
+    return new Parameter(zeros(shape));
+  });
+  const shapes = new Map(parameters.map(({ name, shape }) => [name.replace("deberta.", ""), shape]));
+  expect(shapes.get("encoder.rel_embeddings.weight")).toEqual([2, 8]);
+  expect(shapes.get("embeddings.token_type_embeddings.weight")).toEqual([1, 8]);
+  expect(shapes.get("encoder.conv.conv.weight")).toEqual([8, 8, 1]);
+  expect(starts.get("deberta.encoder.conv.conv.bias")).toEqual({ value: 0 });
+});
+
+test("a language model is no encoder", async () => {
+  const config = parseClassifierConfig({ model_type: "llama", ...sizes, num_key_value_heads: 2 });
+  const model = filled((source) => createModel(config, source as ParameterSource));
+  const loading = loadEncoder(memoryFiles(await modelFileContents(model, config), "a folder"));
+  await expect(loading).rejects.toThrow("a folder is a llama, which is not an encoder; give a BERT or a similar model");
 });
 
 test("TensorFlow's names of norms are read, and a checkpoint's positions are not", () => {

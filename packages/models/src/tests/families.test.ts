@@ -94,6 +94,24 @@ describe.each(writers.map(({ modelType }) => modelType))("%s", (modelType) => {
     }
   });
 
+  test("the loss is the mean over the labels other than -100, with the logits of forward", () => {
+    const { model } = newModel(modelType);
+    const inputIds = ids([text]);
+    const labels = ids([[-100, 3, -100, 5, -100, -100, 9, 6, -100]]);
+    const { logits, loss } = model.forward({ inputIds, labels });
+    const rows = rowsOf(logits);
+    const losses = [
+      [0, 3],
+      [2, 5],
+      [5, 9],
+      [6, 6],
+    ].map(([t, label]) => Math.log(rows[t].reduce((sum, x) => sum + Math.exp(x), 0)) - rows[t][label]);
+    const expected = losses.reduce((sum, x) => sum + x, 0) / 4;
+    expect(loss?.itemSync()).toBeCloseTo(expected, 4);
+    expect(model.loss({ inputIds, labels }).itemSync()).toBeCloseTo(expected, 4);
+    expect(model.shapesLogits).toBe(modelType === "gemma2");
+  });
+
   test("a GGUF file holds the same model, where llama.cpp knows it", async () => {
     // GGUF cannot express the sliding windows of a Mixtral.
     const { config, model } = newModel(modelType, modelType === "mixtral" ? { sliding_window: null } : {});

@@ -19,9 +19,9 @@ import { randomParameters } from "../model/parameters.ts";
 import { createModel } from "../registry/createModel.ts";
 import { parseModelConfig } from "../registry/modelConfig.ts";
 
-const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };
+const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 3, num_attention_heads: 4 };
 const llama = { model_type: "llama", ...sizes, num_key_value_heads: 2, max_position_embeddings: 32 };
-const gpt2 = { model_type: "gpt2", vocab_size: 11, n_positions: 32, n_embd: 16, n_layer: 2, n_head: 4 };
+const gpt2 = { model_type: "gpt2", vocab_size: 11, n_positions: 32, n_embd: 16, n_layer: 3, n_head: 4 };
 const count = 3;
 
 beforeAll(() => init(reference()));
@@ -67,6 +67,24 @@ describe.each([
     expect(out.logits.dataSync()).toEqual(logits.dataSync());
     expect(out.loss?.itemSync()).toBeCloseTo(loss.itemSync(), 6);
     expect(model.loss({ inputIds: tokens, labels: tokens }).itemSync()).toBeCloseTo(loss.itemSync(), 6);
+  });
+
+  it("one virtual token is a token with its embedding, beside padding and for the loss too", () => {
+    const model = make(json);
+    const whole = ids([[4, 9, 2]]);
+    const loss = model.loss({ inputIds: whole, labels: whole });
+    const next = model.nextLogits({ inputIds: whole }).dataSync();
+    const table = [...model.namedModules()].find(([, module]) => "weight" in module)?.[1] as Embedding;
+    model.virtualTokens = {
+      kind: "embeddings",
+      count: 1,
+      rows: () => reshape(embedding(table.weight, ids([[4]])), [1, 16]),
+    };
+    const inputIds = ids([[9, 2]]);
+    expect(model.loss({ inputIds, labels: inputIds }).itemSync()).toBeCloseTo(loss.itemSync(), 6);
+    const padded = { inputIds: ids([[0, 9, 2]]), attentionMask: tensor([[0, 1, 1]], { dtype: "u8" }) };
+    const positionIds = ids([[0, 0, 1]]);
+    expect(largestDifference(model.nextLogits({ ...padded, positionIds }).dataSync(), next)).toBeLessThan(1e-5);
   });
 
   it("a cache of zero keys and values draws attention away, without further positions for logits", () => {

@@ -2,7 +2,6 @@ import {
   add,
   arange,
   conv1d,
-  dropout as dropEntries,
   expand,
   gather,
   matmul,
@@ -19,15 +18,7 @@ import {
   where,
 } from "@lowrank/core";
 import { widen } from "@lowrank/core/internal";
-import {
-  type Dropout,
-  type Embedding,
-  Module,
-  ModuleList,
-  type Parameter,
-  type UnaryModule,
-  type VirtualTokens,
-} from "@lowrank/nn";
+import { type Embedding, Module, ModuleList, type Parameter, type UnaryModule, type VirtualTokens } from "@lowrank/nn";
 import { linearLayer } from "@lowrank/nn/internal";
 import { type Activation, type ArchitectureConfig, readActivation } from "../../config/architectureConfig.ts";
 import type { ClassifierHead } from "../../config/classifierHead.ts";
@@ -169,7 +160,7 @@ class DebertaV2SelfAttention extends Module {
   pos_key_proj?: UnaryModule;
   pos_query_proj?: UnaryModule;
   pos_dropout: UnaryModule;
-  dropout: Dropout;
+  dropout: UnaryModule;
   readonly #config: DebertaV2Config;
 
   constructor(path: ParameterPath, config: DebertaV2Config) {
@@ -208,9 +199,7 @@ class DebertaV2SelfAttention extends Module {
       );
       const seen = shared.mask ? where(to(shared.mask, { dtype: "bool" }), scores, -3.4028234663852886e38) : scores;
       const weights = softmax(seen, { dim: -1 });
-      const { training, p, generator } = this.dropout;
-      const kept = training && p > 0 ? dropEntries(weights, { p, generator }) : weights;
-      return reshape(permute(matmul(kept, v), [0, 2, 1, 3]), [B, T, D]);
+      return reshape(permute(matmul(this.dropout.forward(weights), v), [0, 2, 1, 3]), [B, T, D]);
     });
   }
 

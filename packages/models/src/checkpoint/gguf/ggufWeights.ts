@@ -24,7 +24,7 @@ export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): Mod
   return {
     label: file.label,
     names: () => [...file.tensors.keys()],
-    byteLength: (name) => file.tensors.get(name)?.info.byteLength ?? 0,
+    byteLength: (name) => file.tensors.get(name)!.info.byteLength,
     read: (name) => withRoom((room) => readGgufTensor(file, name, { ...options, room })),
   };
 }

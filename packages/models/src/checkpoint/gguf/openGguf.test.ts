@@ -242,6 +242,17 @@ describe("errors", () => {
     );
   });
 
+  test("more layers than tensors", async () => {
+    const { contents } = await modelAndFile(tied, "F32");
+    const count = contents.tensors.length;
+    const withLayers = (layers: number) =>
+      open({ ...contents, metadata: new Map(contents.metadata).set("llama.block_count", u32(layers)) });
+    await expect(withLayers(count + 1)).rejects.toThrow(
+      `x.gguf: llama.block_count is ${count + 1}, and the file has ${count} tensors`,
+    );
+    await expect(withLayers(count)).rejects.toThrow('x.gguf: the tensor "blk.2.attn_norm.weight" is missing');
+  });
+
   test("one file of a model that was split", async () => {
     const { contents } = await modelAndFile(tied, "F32");
     const split = new Map(contents.metadata).set("split.no", u32(1)).set("split.count", u32(3));

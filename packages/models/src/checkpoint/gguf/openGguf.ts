@@ -88,7 +88,7 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
  */
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
-  const layers = Number(metadata.get(key)?.value ?? 0);
+  const layers = Number(metadata.get(key)?.value);
   if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, and the file has ${tensors.size} tensors`);
 }
 
@@ -106,10 +106,9 @@ function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: bo
   return memoryFiles(texts, label);
 }
 
-/** Removes leading sizes of 1 from a shape, which a GGUF file may omit. */
+/** Removes leading sizes of 1 from a shape, which a GGUF file may omit. The last size stays. */
 function withoutOnes(shape: readonly number[]): readonly number[] {
-  const first = shape.findIndex((size) => size !== 1);
-  return shape.slice(first < 0 ? -1 : first);
+  return shape.slice(shape.findIndex((size) => size !== 1));
 }
 
 /**

@@ -9,9 +9,9 @@ export async function readBlocks(
   source: ByteSource,
   { name, offset, byteLength }: GgufTensorInfo,
   label: string,
-  room: Uint8Array = new Uint8Array(0),
+  room?: Uint8Array,
 ): Promise<Uint8Array> {
-  if (source.readInto && byteLength <= room.length) {
+  if (source.readInto && room && byteLength <= room.length) {
     const blocks = room.subarray(0, byteLength);
     await source.readInto(offset, blocks);
     return blocks;

@@ -1,11 +1,15 @@
-import { bytesSource } from "@lowrank/core";
-import { expect, test } from "vitest";
+import { bytesSource, f32ToF16, init, reference } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { ggmlTypes } from "../../gguf/types/ggmlTypes.ts";
 import { parseModelConfig } from "../../registry/modelConfig.ts";
 import { architectures } from "../../registry/registry.ts";
 import { otherTypes } from "./chooseType.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 import { readBlocks } from "./readBlocks.ts";
+import { readGgufTensor } from "./readGgufTensor.ts";
 import { fileShape } from "./tensorLayout.ts";
+
+beforeAll(() => init(reference()));
 
 const layout = { hf: "a", gguf: "a" };
 
@@ -68,6 +72,27 @@ test("blocks are read into a buffer that has room, and otherwise into a new one"
   await expect(readBlocks(plain, info(4, 3), "f")).rejects.toThrow(
     'f: reading 3 bytes of "t" gave 2; the file changed or is cut off',
   );
+});
+
+test.each(["F32", "Q3_K"])("%s is read in parts as half precision, as in whole as f32", async (name) => {
+  const type = [...ggmlTypes.values()].find((one) => one.name === name)!;
+  const shape = [1026, 256];
+  const byteLength = (1026 * 256 * type.block.bytes) / type.block.elements;
+  // Small values of each field, so that no result is too large for half precision.
+  const bytes = Uint8Array.from({ length: byteLength }, (_, i) => (7 * i + (i >> 8)) % 59);
+  const info = { name: "a", type, shape, offset: 0, byteLength };
+  const file = {
+    label: "f",
+    source: bytesSource(bytes),
+    tensors: new Map([["a", { info, layout: { ...layout, shape } }]]),
+  };
+  const whole = (await readGgufTensor(file as never, "a")).dataSync() as Float32Array;
+  const expected = new Uint16Array(whole.length);
+  f32ToF16(whole, expected);
+  const read = await readGgufTensor(file as never, "a", { dtype: "f16" });
+  expect([read.dtype, read.shape]).toEqual(["f16", shape]);
+  const [found, own] = [await read.bytes(), new Uint8Array(expected.buffer)];
+  expect(found.every((byte, i) => byte === own[i])).toBe(true);
 });
 
 test("a note names one tensor, or counts those of several layers", () => {

@@ -1,5 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { bytesSource, Generator, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
 import { goldenFolder, sharedPath } from "@lowrank/test-support/folders";
@@ -10,6 +12,8 @@ import { createModel } from "../../registry/createModel.ts";
 import { parseModelConfig, toHfConfig } from "../../registry/modelConfig.ts";
 import { readModelConfig } from "../../registry/readModelConfig.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { loadModel } from "../loadModel.ts";
+import { modelFileContents } from "../saveModel.ts";
 import { fromGguf } from "./fromGguf.ts";
 import { openGguf } from "./openGguf.ts";
 import { type GgufDType, toGguf } from "./toGguf.ts";
@@ -257,7 +261,38 @@ describe("what is written", () => {
     expect(file.config.eosTokenIds).toEqual([3]);
   });
 
+  test("weights in half precision are widened, and the file's type is of the matrices", async () => {
+    const config = parseModelConfig({ model_type: "llama", ...small });
+    const model = createModel(config, randomParameters(new Generator(5)));
+    for (const dtype of ["f16", "bf16"] as const) {
+      const files = memoryFiles(await modelFileContents(model, config, { dtype }));
+      expect(await tensorsOf(await throughGguf(files))).toEqual(
+        await tensorsOf(memoryFiles(await modelFileContents((await loadModel(files)).model, config))),
+      );
+    }
+    const files = memoryFiles(await modelFileContents(model, config));
+    for (const [dtype, type] of Object.entries({ f32: 0, f16: 1, q4_0: 2, q8_0: 7, bf16: 32 })) {
+      const { metadata } = await toGguf(files, { dtype: dtype as GgufDType });
+      expect(metadata.get("general.file_type")).toEqual({ type: "u32", value: type });
+    }
+  });
+
+  test("a path or an address that ends in .gguf is such a file, and a folder is none", async () => {
+    const config = parseModelConfig({ model_type: "llama", ...small });
+    const model = createModel(config, randomParameters(new Generator(5)));
+    const files = memoryFiles(await modelFileContents(model, config));
+    const { notes: _, ...contents } = await toGguf(files, { dtype: "f32" });
+    const path = join(await mkdtemp(join(tmpdir(), "gguf-")), "a.GGUF");
+    await writeFile(path, await ggufBytes(contents));
+    for (const source of [path, pathToFileURL(path)]) {
+      expect((await loadModel(source)).config).toMatchObject({ modelType: "llama", vocabSize: 40 });
+    }
+    await rm(dirname(path), { recursive: true });
+  });
+
   test("tokenizer and chat template go along", async () => {
+    const files = await throughGguf(await llamaFiles({ eos_token_id: 2 }, byteTokenizer));
+    expect(await files.readText("tokenizer_config.json")).toMatch(/^{\n {2}"/);
     const back = await Tokenizer.fromFiles(await throughGguf(await llamaFiles({ eos_token_id: 2 }, byteTokenizer)));
     expect(back).toMatchObject({ chatTemplate: "{{ messages }}", bosTokenId: 1, eosTokenId: 2 });
     expect(back.encode("cabba", { addSpecialTokens: false })).toEqual([5, 6, 4, 3]);
@@ -272,6 +307,18 @@ describe("refuses", () => {
     [{ intermediate_size: 8 }, "config.json requires [8,"],
   ])("%j", async (change, message) => {
     await expect(toGguf(await llamaFiles(change))).rejects.toThrow(message);
+  });
+
+  test("one tensor too many", async () => {
+    const files = await llamaFiles();
+    const weights = await openSafetensors(await files.open("model.safetensors"));
+    const { shape, bytes } = await weights.read("model.norm.weight");
+    const all = await Promise.all(weights.names().map(async (name) => ({ name, ...(await weights.read(name)) })));
+    const more = writeSafetensors([...all, { name: "extra", dtype: "f32", shape, bytes }]);
+    const contents = { "config.json": await files.readText("config.json"), "model.safetensors": more };
+    await expect(toGguf(memoryFiles(contents))).rejects.toThrow(
+      ": 1 tensors do not belong to a llama of this config.json: extra",
+    );
   });
 
   test("weights in 4 bits already", async () => {

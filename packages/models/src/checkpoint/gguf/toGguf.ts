@@ -145,7 +145,7 @@ async function encode(weights: SafetensorsFile, layout: TensorLayout, type: Gguf
   const stored = asF32(await weights.read(layout.hf));
   const turned = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
   const blocks = await encodeRows(type, plus(turned, layout.plus), `${weights.label}: "${layout.hf}"`);
-  return inFileOrder(blocks, layout.transposed ? layout.shape[1] : layout.shape[0], layout);
+  return inFileOrder(blocks, layout.shape[0], layout);
 }
 
 /** Adds `more` to each value. */
