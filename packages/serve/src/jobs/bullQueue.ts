@@ -11,7 +11,7 @@ import {
   queueKeys,
   type Working,
 } from "./jobQueue.ts";
-import type { OpenJob } from "./jobStore.ts";
+import { compareIds, type OpenJob } from "./jobStore.ts";
 
 /** Options for `bullQueue`. */
 export interface BullQueueOptions extends QueueLimits {
@@ -49,6 +49,16 @@ const roomMs = 1000;
 /** Creates a job queue with BullMQ on Redis, for any number of servers and workers. */
 export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   checkOptions("bullQueue", options, bullKeys);
+  const bull = await needed(import("bullmq"), "bullmq");
+  return queueOn({ ...bull, ...(await needed(import("ioredis"), "ioredis")) }, options);
+}
+
+/** Libraries for a queue on Redis. */
+type Libraries = Pick<typeof import("bullmq"), "Queue" | "Worker" | "DelayedError"> &
+  Pick<typeof import("ioredis"), "Redis">;
+
+/** Creates a job queue with these libraries. */
+export function queueOn({ Queue, Worker, DelayedError, Redis }: Libraries, options: BullQueueOptions): JobQueue {
   const {
     url,
     model,
@@ -58,8 +68,6 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
     ...own
   } = options;
   const { atOnce, perOwner, attempts, backoffMs } = { ...defaultQueueLimits, ...own };
-  const { Queue, Worker, DelayedError } = await needed(import("bullmq"), "bullmq");
-  const { Redis } = await needed(import("ioredis"), "ioredis");
   const name = `lowrank-${nameKey(model)}`;
   const connect = () => {
     // Commands wait while Redis restarts.
@@ -81,7 +89,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
       client.hgetall(servedKey),
     ]);
     const jobs = waiting.filter((job) => job !== undefined && job !== null);
-    jobs.sort((a, b) => a.timestamp - b.timestamp || (String(a.id) < String(b.id) ? -1 : 1));
+    jobs.sort((a, b) => a.timestamp - b.timestamp || compareIds(String(a.id), String(b.id)));
     const numbered = jobs.map((bull, number) => ({ bull, job: bull.data, number }));
     const times = new Map(Object.entries(served).map(([owner, time]) => [owner, Number(time)]));
     for (const [i, { bull }] of fairOrder(numbered, times).entries()) {
@@ -121,7 +129,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   const placeAmongActive = async (job: Job<OpenJob>): Promise<number> => {
     const active = (await queue.getActive()).filter((other) => other?.data.owner === job.data.owner);
     const when = (other: Job) => other.processedOn ?? Number.POSITIVE_INFINITY;
-    const before = (a: Job, b: Job) => when(a) - when(b) || (String(a.id) < String(b.id) ? -1 : 1);
+    const before = (a: Job, b: Job) => when(a) - when(b) || compareIds(String(a.id), String(b.id));
     return active.sort(before).findIndex(({ id }) => id === job.id);
   };
 
@@ -142,7 +150,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
     },
     remove: async (id) => {
       // A running job is locked, and continues.
-      await queue.remove(id).catch(() => 0);
+      await queue.remove(id).catch(() => undefined);
     },
     work: async (worker): Promise<Working> => {
       const stop = new AbortController();

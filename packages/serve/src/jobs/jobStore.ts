@@ -6,6 +6,9 @@ import type { FineTuneJob, JobEnd, JobEvent, JobProgress, JobState } from "./job
 /** Prefix of job ids. */
 export const jobPrefix = "ftjob";
 
+/** Compares ids of jobs for sorting, equally on all machines. The id of an older job comes first. */
+export const compareIds: (a: string, b: string) => number = new Intl.Collator("en").compare;
+
 /** Reference to a job that has not ended, as queues hold it. */
 export interface OpenJob {
   readonly id: string;
@@ -77,7 +80,7 @@ export class JobStore {
       const state = await this.state(job);
       if (state.end?.status === "failed") states.push(state);
     }
-    return states.sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
+    return states.sort((a, b) => compareIds(a.job.id, b.job.id));
   }
 
   async #open({ id, owner, model, priority }: FineTuneJob): Promise<void> {
