@@ -2,6 +2,7 @@ import { defineOp, Generator, matmul, type Op, reference, scope, slice, type Ten
 import { type Backend, matmulPlan, type Shape } from "@lowrank/core/backend";
 import {
   expectClose,
+  type Input,
   inputValues,
   makeInput,
   prepareStored,
@@ -59,6 +60,15 @@ export interface ProductCase extends ForcedParams {
   readonly w: Shape;
   /** The format of the weight: a key of `storedWeights` or `wideStoredWeights`. Default: f32. */
   readonly stored?: string;
+}
+
+/** Returns a product as a case of the op: its inputs, and the function that runs it. */
+export function productCall({ a, w, stored, ...params }: ProductCase): {
+  readonly inputs: readonly Input[];
+  readonly run: (tensors: Tensor[]) => Tensor;
+} {
+  const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : stores[stored] }];
+  return { inputs, run: ([x, y]) => forced(x, y, params) };
 }
 
 /** Throws unless a backend's product matches the reference. */
