@@ -105,7 +105,10 @@ export function isTemporaryOf(name: string, of?: string): boolean {
   return found !== null && (of === undefined || temporaryName(of, found.id, found.kind) === name);
 }
 
-/** Returns the name; if it has more than `most` bytes, its beginning and a hash instead. */
+/**
+ * Returns the name unchanged if it has at most `most` bytes. Otherwise returns its beginning and a hash of the whole
+ * name.
+ */
 function shortened(name: string, most: number): string {
   const bytes = new TextEncoder().encode(name);
   if (bytes.length <= most) return name;

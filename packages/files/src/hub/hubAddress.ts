@@ -39,7 +39,8 @@ export function pathIn(folder: string, name: string, label: string): string {
 }
 
 /**
- * Throws for a path that leaves its folder. Names may come from files that others wrote, such as an index of shards.
+ * Throws for a path that leads outside of its folder. Names may come from files that others wrote, such as an index of
+ * shards.
  */
 function checkPath(path: string, label: string): void {
   if (!/^\/|\\|\0|(^|\/)\.\.?(\/|$)|\/\//.test(path)) return;

@@ -49,7 +49,7 @@ export interface Order {
   readonly model: string;
   readonly threads: number;
   readonly wideSimd: boolean;
-  /** True if the training has lower priority than other work on its cores. */
+  /** True if the training has lower priority than other processes on the same cores. */
   readonly yields: boolean;
   /** Milliseconds between checks for a cancelled or paused job. */
   readonly pollMs: number;

@@ -16,7 +16,7 @@ export interface InspectedLayer {
   readonly error: number | null;
 }
 
-/** Names of what was inspected, for the output. */
+/** Names of the inspected model or adapter and its base model, for the output. */
 interface Subject {
   readonly model: string;
   readonly change: string;

@@ -1,6 +1,6 @@
 /**
- * PEFT methods that Lowrank does not support, by `peft_type`. The value is the reason or the nearest supported method.
- * docs/methods.md lists them.
+ * PEFT methods that Lowrank does not support, by `peft_type`. The value is the reason, or names the nearest supported
+ * method. docs/methods.md lists these methods.
  */
 export const declinedMethods: Readonly<Record<string, string>> = {
   ADAMSS: "its subspaces come from scikit-learn's k-means over the weights",

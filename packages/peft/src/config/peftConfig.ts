@@ -11,8 +11,8 @@ export interface PeftOptions {
   /** The base model's revision (branch, tag or commit), to be recorded in adapter_config.json. */
   revision?: string | null;
   /**
-   * Modules of the base model of which the adapter trains and saves a full copy: all whose path ends with one of these
-   * names.
+   * Names of modules that are trained and saved in full with the adapter. A module of the base model is selected if its
+   * path ends with one of these names.
    */
   modulesToSave?: readonly string[] | null;
   /**

@@ -175,8 +175,8 @@ export async function readInto(
 }
 
 /**
- * Returns the embedding tables in the file whose values differ from the base model's `tables`, by key. The caller frees
- * them.
+ * Reads the embedding tables of a file, and returns those that differ from the base model's `tables`, by key. The
+ * caller frees them.
  */
 export async function differingTables(
   file: SafetensorsFile,

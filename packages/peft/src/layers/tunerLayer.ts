@@ -38,7 +38,7 @@ export interface LayerAdapter {
   scaling?: number;
   /** Parameter names in the model, as in PEFT, for parameters whose name there differs from the key in the file. */
   readonly paths?: Readonly<Record<string, string>>;
-  /** Tensors that are not trained but are stored in the adapter file, by their names there. */
+  /** Tensors that are not trained but are stored in the adapter file, keyed by their names in the file. */
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** Tensors that are neither trained nor stored in the file. They are freed with the adapter. */
   readonly constants?: readonly Tensor[];
@@ -93,7 +93,7 @@ export class TunerLayer extends Module implements Wrapper {
   #plan: RowPlan | null = null;
   /** The low-rank products of the adapters on this layer, for batches with different adapters by row. */
   readonly #products: ProductTable;
-  /** True if the products were recorded in training mode, in which dropout may exclude them. */
+  /** True if the products were recorded in training mode. With dropout, the two modes have different products. */
   #productsTraining = false;
   /** While true, the base layer contains merged weights and adapters are skipped. */
   merged = false;

@@ -23,7 +23,7 @@ export class WrapperSet {
     return this.#wrappers;
   }
 
-  /** Adds a new adapter's tensors to the wrappers of its modules. */
+  /** Adds a new adapter's tensors to the wrappers of the modules that it adapts. */
   add(name: string, { layers, saved, tokens }: Plan): void {
     const active = this.#active;
     for (const { path, base, layer } of layers) {

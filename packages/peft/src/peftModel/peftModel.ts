@@ -216,7 +216,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
 
-  /** Deletes an adapter and frees its tensors. Throws if it is merged. */
+  /** Deletes an adapter and frees its tensors. Throws if the adapter is merged. */
   deleteAdapter(adapterName: string): void {
     if (this.base_model.mergedNames.includes(adapterName)) {
       throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before it is deleted`);

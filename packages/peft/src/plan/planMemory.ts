@@ -72,15 +72,15 @@ export interface MemoryPlan extends RunSizes {
   /** Peak bytes of temporary tensors and of tensors that are kept for the backward pass. */
   readonly activations: number;
   /**
-   * Peak of a training step: weights with their copies, adapter, optimiser state, and the gradients and activations at
-   * that moment.
+   * Peak memory of a training step: weights with their quantised copies, adapter, optimiser state, and the gradients
+   * and activations at that moment.
    */
   readonly training: Peak;
   /** Bytes of the cached keys and values for `sequenceLength` tokens. 0 if the model does not generate. */
   readonly kvCache: number;
   /**
-   * Peak while a prompt of `sequenceLength` tokens is processed: weights with their copies, adapter, cache and
-   * activations. 0 if the model does not generate.
+   * Peak memory in bytes while a prompt of `sequenceLength` tokens is processed: weights with their quantised copies,
+   * adapter, cache and activations. 0 if the model does not generate.
    */
   readonly generation: number;
   /** Notes about requested settings that the estimate includes but that Lowrank's training does not support. */

@@ -66,7 +66,7 @@ export interface InferenceOverhead {
    * run.
    */
   readonly flopsPerToken: number | null;
-  /** The base model's floating-point operations for each token; null if it cannot be run. */
+  /** The base model's floating-point operations for each token; null if the model has shapes only and cannot be run. */
   readonly baseFlopsPerToken: number | null;
   /** Number of tokens in the forward pass from which operations were counted; 0 if none was run. */
   readonly sequenceLength: number;

@@ -20,7 +20,7 @@ interface LoadSavedOptions
   mayLack?: (key: string) => boolean;
 }
 
-/** Adds a saved adapter to the model without activating it. If it throws, nothing has changed. */
+/** Adds a saved adapter to the model without activating it. If loading fails, the model is unchanged. */
 export async function loadSaved(
   tuner: Tuner<Module>,
   { label, method, config, weights }: SavedAdapter,

@@ -18,8 +18,8 @@ export class AdapterChecks {
   }
 
   /**
-   * Returns the values of an adapter, which share the memory of `content`. Throws ServingError `adapter_refused` for an
-   * adapter that cannot be served. `name` is its name in messages.
+   * Checks an adapter and returns its tensor values, which share the memory of `content`. Throws ServingError
+   * `adapter_refused` for an adapter that cannot be served. `name` is the adapter's name in messages.
    */
   async check(content: AdapterContent, name: string): Promise<AdapterValues> {
     const { config, weights } = content;

@@ -26,7 +26,7 @@ export interface AdapterProvider {
   list(): Promise<readonly ServedAdapter[]>;
   /** Registers an adapter under a name, after reading and checking its files. `path` is its folder in the store. */
   load(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter>;
-  /** Removes a name. Its version leaves memory when the last lease ends. */
+  /** Removes a name. The adapter version that had the name leaves memory when its last lease ends. */
   unload(name: string, options?: UnloadOptions): Promise<void>;
   stats(): ServingStats["adapters"];
   /**

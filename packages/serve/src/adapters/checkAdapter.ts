@@ -9,7 +9,7 @@ import { servingProblem } from "./servingProblem.ts";
 
 /** Rules for the adapters of a store. */
 export interface AdapterRules {
-  /** Largest rank. Default: any. */
+  /** Largest rank that an adapter may have. Default: any rank. */
   readonly maxLoraRank?: number;
   /** Name or path of the base model, to warn about adapters for another model. */
   readonly baseModel?: string;
@@ -17,8 +17,8 @@ export interface AdapterRules {
 
 /**
  * Checks an adapter before it is loaded, and returns its layout. Throws ServingError `adapter_refused` for a broken
- * file, a tensor that is not finite, and a method or option that would apply to all rows of a batch. `name` is its name
- * in messages.
+ * file, a tensor that is not finite, and a method or option that would apply to all rows of a batch. `name` is the
+ * adapter's name in messages.
  */
 export async function checkAdapter(
   { config: text, weights, folder }: AdapterContent,

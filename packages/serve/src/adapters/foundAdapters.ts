@@ -110,7 +110,7 @@ export class FoundAdapters {
     return look;
   }
 
-  /** Accepts a version that was loaded without error. */
+  /** Records a version that was loaded without error as the folder's current version. */
   accept(path: string, content: AdapterContent, method: string): void {
     const { version } = content;
     const before = this.#byPath.get(path);

@@ -19,7 +19,7 @@ interface Held {
 export class HeldMemory {
   readonly #tenants = new Map<string, Map<string, Held>>();
 
-  /** Returns the bytes by tenant. */
+  /** The bytes of adapters that each tenant's running requests use, by tenant. */
   get byTenant(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#tenants.keys()].map((tenant) => [tenant, this.#bytesOf(tenant)]));
   }

@@ -48,7 +48,7 @@ export class KnownLayouts {
   }
 }
 
-/** Returns the bytes of a layout's tensors in a file. */
+/** Returns the number of bytes that the tensors of a layout take in a file. */
 export function dataLengthOf({ tensors }: AdapterLayout): number {
   return tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

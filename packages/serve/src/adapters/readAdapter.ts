@@ -39,7 +39,7 @@ export interface AdapterContent {
 /** Maximum number of bytes of a configuration. */
 const maxConfigBytes = 1 << 20;
 
-/** Attempts at reading files that change while they are read. */
+/** Maximum number of attempts at reading files, in case they change while they are read. */
 const attempts = 3;
 
 /** Finds an adapter's files. Throws ServingError `not_found` or `adapter_refused`. */

@@ -43,7 +43,7 @@ interface Resident {
   /** Decayed number of uses, from `UseCounts`. */
   uses: number;
   state: "loading" | "ready" | "leaving";
-  /** True if it accepts no more leases, so that it can be evicted for a load that has waited long. */
+  /** True if the adapter accepts no more leases, so that it can be evicted for a load that has waited long. */
   draining: boolean;
 }
 
@@ -232,7 +232,7 @@ export class ResidentAdapters {
     if (this.#queue.length === 0 && this.#patience) this.#setPatience(null);
   }
 
-  /** Returns true if there is room for a load. Otherwise starts to evict adapters. */
+  /** Returns true if enough memory is free for a load. Otherwise starts to evict adapters. */
   #makeRoom(head: Waiting): boolean {
     let free = this.#options.maxBytes - this.bytes;
     if (head.bytes <= free) return true;
@@ -310,7 +310,7 @@ export class ResidentAdapters {
     this.#pump();
   }
 
-  /** Gives each request that waits for a load its lease. */
+  /** Gives a lease on a loaded version to each request that waits for it. */
   #hand(waiting: Waiting, resident: Resident): void {
     this.#loads.delete(waiting.version);
     resident.leases += waiting.leases;

@@ -93,7 +93,7 @@ export interface ServingRequest {
   readonly promptLogprobs?: number;
   /** Returns the prompt's token ids in the first event. Default false. */
   readonly returnPromptTokens?: boolean;
-  /** Keeps this many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all. */
+  /** Keeps this many tokens of the prompt; -1: as many as leave space for `maxNewTokens`. Default: all. */
   readonly truncatePromptTokens?: number;
   /** Side of the prompt on which tokens are cut. Default "left": the last tokens are kept. */
   readonly truncationSide?: "left" | "right";
@@ -184,7 +184,7 @@ export interface ServedAdapter {
   readonly name: string;
   /** Hash of the adapter's files, which changes with them. Null before the first use. */
   readonly version: string | null;
-  /** Folder or key of the store from which it was loaded. */
+  /** Folder or storage key from which the adapter was loaded. */
   readonly source: string;
   /** PEFT's `peft_type`; null before the first use. */
   readonly method: string | null;

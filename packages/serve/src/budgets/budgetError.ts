@@ -8,7 +8,7 @@ interface BudgetErrorDetails {
   readonly code?: string;
 }
 
-/** Error of a request that exceeds a budget of its key. */
+/** Error of a request that exceeds a budget of its API key. */
 export class BudgetError extends Error {
   readonly retryAfter: number | null;
   readonly param: string | null;

@@ -12,7 +12,7 @@ export interface Spender {
   readonly shared: boolean;
 }
 
-/** Sequences and tokens that a request may need, computed before it is queued. */
+/** Number of sequences and tokens that a request may need, computed before the request is queued. */
 export interface RequestSize {
   readonly sequences: number;
   /** Tokens of the prompts. Ignored unless the key has a token budget. */

@@ -5,7 +5,7 @@ import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 /** File or job that takes a slot. */
 export interface SlotHolder {
   readonly id: string;
-  /** Time when it took the slot, in seconds since 1970. */
+  /** Time when the holder took the slot, in seconds since 1970. */
   readonly at: number;
   /** True if the holder had a slot before and needs one again, such as a resumed job. */
   readonly reopens?: boolean;
@@ -13,7 +13,7 @@ export interface SlotHolder {
 
 /** Slot that was taken. */
 export interface Slot {
-  /** Key of its object. */
+  /** Key of the slot's object in the store. */
   readonly key: string;
   release(): Promise<void>;
 }

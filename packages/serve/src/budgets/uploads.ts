@@ -21,7 +21,7 @@ export interface Upload {
   readonly id: string;
   /** Key of the object that counts the file in its owner's limit on files. */
   readonly slot: string;
-  /** Passes `content` through. Throws `BudgetError` if it exceeds the reserved bytes. */
+  /** Yields the pieces of `content` unchanged. Throws `BudgetError` if they exceed the reserved bytes. */
   within(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array>;
   /** Frees the reserved bytes, and also the slot if no file was stored. */
   end(stored: boolean): Promise<void>;

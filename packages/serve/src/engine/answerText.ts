@@ -51,7 +51,7 @@ export class AnswerText {
     return this.#pass(this.#decode(passed));
   }
 
-  /** Returns the text still held back. Call it once, at the end. */
+  /** Returns the text that is still held back. Call this method once, at the end of the sequence. */
   flush(): string {
     const text = this.#pass(this.#decode(this.#sequences.flush()) + this.#decoder.flush());
     return text + this.#units.flush().join("");

@@ -27,7 +27,7 @@ export class EventQueue<T> {
     this.#wake?.();
   }
 
-  /** Ends the queue. With an error, the reader gets the error after all events before it. */
+  /** Ends the queue. If an error is given, the reader gets it after the events that are still waiting. */
   end(failure: { readonly error?: unknown } = {}): void {
     this.#end ??= failure;
     this.#wake?.();

@@ -84,7 +84,10 @@ export class FairQueue<T extends Queued> {
     return adapter.waiting.shift()!;
   }
 
-  /** Charges tokens of a request to its shares. Does nothing for a request that has ended. */
+  /**
+   * Subtracts tokens of a request from the credit of its tenant and of its adapter. Does nothing for a request that has
+   * ended.
+   */
   charge(request: T, tokens: number): void {
     const shares = this.#shares.get(request);
     if (!shares) return;

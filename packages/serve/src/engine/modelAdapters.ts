@@ -12,7 +12,7 @@ interface Seat {
   /** Name of the adapter on the model. */
   readonly name: string;
   readonly method: string;
-  /** Bytes of its tensors. Tensors of the base model do not count. */
+  /** Bytes of the adapter's tensors. Tensors that belong to the base model do not count. */
   readonly bytes: number;
   readonly layout: AdapterLayout | undefined;
   /** Tensors to overwrite with another version's values, in the order of the file; null if that is not possible. */

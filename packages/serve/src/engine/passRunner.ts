@@ -24,7 +24,7 @@ interface WantedRow {
   readonly chunk: Chunk<ServedRequest>;
   /** Index of the row in the pass. */
   readonly row: number;
-  /** Prompt position that its logits predict; null for the next token. */
+  /** Prompt position whose token the row's logits predict; null if they predict the next token after the sequence. */
   readonly position: number | null;
 }
 

@@ -22,7 +22,7 @@ export interface RequestSettings {
   readonly stops: Stops;
   /** Number of most probable tokens to return at each prompt position; null: no log-probabilities of the prompt. */
   readonly promptLogprobs: number | null;
-  /** Forbidden tokens. Its `stopTokenIds` also contain the end-of-sequence tokens. */
+  /** Settings that forbid tokens. Their `stopTokenIds` also contain the end-of-sequence tokens. */
   readonly bans: BanSettings;
 }
 

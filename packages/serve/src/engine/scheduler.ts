@@ -250,7 +250,7 @@ export class Scheduler<S extends Sequence> {
     return idle.reduce((sum, { table }) => sum + table.length, 0);
   }
 
-  /** Frees a sequence's pages. Its tokens must be recomputed. */
+  /** Frees a sequence's pages. Its keys and values must then be computed again. */
   #giveBack(sequence: S): void {
     this.#free(sequence);
     sequence.preemptions += 1;

@@ -24,9 +24,9 @@ export interface Sequence {
   readonly table: number[];
   /** Number of prompt tokens whose keys and values were taken from cached pages. */
   cachedTokens: number;
-  /** Number of times that it was preempted. */
+  /** Number of times that the sequence was preempted. */
   preemptions: number;
-  /** Number of tokens that the fair queue has charged to its tenant. */
+  /** Number of tokens of this sequence that the fair queue has charged to its tenant. */
   charged: number;
 }
 

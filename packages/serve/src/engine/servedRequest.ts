@@ -50,7 +50,7 @@ export class ServedRequest implements Sequence {
   /** True if the reader has left or the request has failed. The engine removes the request before the next pass. */
   abandoned = false;
   lease: AdapterLease | null = null;
-  /** Time when its first pass started, in milliseconds; NaN before. */
+  /** Time when the request's first pass started, in milliseconds; NaN before the first pass. */
   admittedAt: number = Number.NaN;
   readonly #arrivedAt: number = performance.now();
   readonly #givesPrompt: boolean;

@@ -105,7 +105,7 @@ export function queueOn({ Queue, Worker, DelayedError, Redis }: Libraries, optio
     await arrange();
   };
 
-  /** Runs a job, or postpones it if its owner has too many running. */
+  /** Runs a job, or postpones it if its owner already has too many running jobs. */
   const run = async (worker: JobWorker, job: Job<OpenJob>, token: string | undefined, signal: AbortSignal) => {
     const later = async (milliseconds: number): Promise<never> => {
       await job.moveToDelayed(Date.now() + milliseconds, token);

@@ -6,7 +6,10 @@ export interface CollateOptions {
   padTokenId: number;
   /** Rounds the padded length up to a multiple of this number. Default: 1. */
   padToMultipleOf?: number;
-  /** Truncates longer examples at the end; the batch counts them. Default: no limit. */
+  /**
+   * Maximum number of tokens of an example. Longer examples are truncated at the end; the batch contains their number.
+   * Default: no limit.
+   */
   maxLength?: number;
 }
 

@@ -78,7 +78,7 @@ function attempt(read: () => string[][]): string[][] | null {
   }
 }
 
-/** Parses rows to their cells. Throws if the parser finds another number of rows. */
+/** Parses rows of a table to cells. Throws if the parser finds more or fewer rows than given. */
 function cellsOf(rows: readonly Uint8Array[], delimiter: string): string[][] {
   const text = rows.map(decodeUtf8).join("\n");
   const found = parse(text, { delimiter }) as string[][];

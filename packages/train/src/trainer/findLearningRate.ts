@@ -42,7 +42,7 @@ export interface RateRange extends StepSettings {
 /** Options of `findLearningRate`. */
 export interface FindLearningRateOptions extends RateRange, PaddingOptions {}
 
-/** Names of all options of `RateRange`, that is, without those that define the task. */
+/** Names of all options of `RateRange`. The options that define the task are not among them. */
 const rangeKeys: OptionKeys<RateRange> = {
   ...({ batchSize: true, gradientAccumulationSteps: true, weightDecay: true, betas: true, eps: true } as const),
   ...({ maxGradNorm: true, seed: true, shuffle: true, groupByLength: true, neftuneNoiseAlpha: true } as const),

@@ -14,7 +14,7 @@ interface NonFiniteStep {
   readonly generators: ReadonlyMap<Generator, GeneratorState>;
 }
 
-/** A step that was not finite, with its measurements for the error message. */
+/** A step whose loss, gradient or update was not finite, with measurements for the error message. */
 interface StepFacts extends NonFiniteStep {
   readonly step: number;
   readonly loss: number;

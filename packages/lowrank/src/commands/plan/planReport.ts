@@ -70,7 +70,7 @@ function worstMoment({ training: { phase, gradients, activations } }: MemoryPlan
   return `at most, in the ${phase} pass, with ${mega(gradients)} of gradients and ${mega(activations)} of activations`;
 }
 
-/** Compares training and generating with the budget of `--memory`. */
+/** Returns lines that compare the memory for training and for generation with the budget of `--memory`. */
 function budgetLines({ training, generation }: MemoryPlan, budget: number): string[] {
   const line = (what: string, bytes: number) => {
     const rest = mega(Math.abs(budget - bytes));

@@ -6,7 +6,7 @@ import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import { servedNameOf } from "../../report/shortName.ts";
 import type { WorkerCommandOptions } from "./worker.ts";
 
-/** Runs `lowrank worker` until it is interrupted. */
+/** Runs `lowrank worker` until a signal interrupts it. */
 export async function runWorker(options: WorkerCommandOptions, plugins: readonly string[]): Promise<void> {
   const model = servedName(options);
   const places = jobPlaces(options.store);

@@ -14,7 +14,10 @@ interface Group {
 
 type Layers = ReadonlyMap<string, MeasuredLayer>;
 
-/** Creates EVA's measurement of these layers' inputs. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
+/**
+ * Creates EVA's measurement of the inputs of an adapter's layers. Paischer et al. 2024,
+ * https://arxiv.org/abs/2410.07170
+ */
 export async function measureEva(
   layers: Layers,
   config: LoraConfig,

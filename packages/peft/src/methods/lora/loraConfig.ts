@@ -60,7 +60,7 @@ const evaDefaults: EvaConfig = {
 
 const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
-/** Options of `LoraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `LoraConfig`. An option that is omitted has PEFT's default. */
 export interface LoraOptions extends LayerPeftOptions {
   /** The rank. Default: 8. */
   r?: number;

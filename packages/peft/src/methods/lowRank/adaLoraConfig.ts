@@ -9,7 +9,7 @@ import { isList, isRecord } from "../../config/sharedOptions.ts";
  */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
-/** Options of `AdaLoraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `AdaLoraConfig`. An option that is omitted has PEFT's default. */
 export interface AdaLoraOptions extends LayerPeftOptions {
   /** The average rank per layer at the end of training. Default: 8. */
   targetR?: number;

@@ -10,7 +10,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `DeloraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `DeloraConfig`. An option that is omitted has PEFT's default. */
 export interface DeloraOptions extends LayerPeftOptions {
   /** The rank. Default: 8. */
   r?: number;

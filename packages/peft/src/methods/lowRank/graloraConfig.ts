@@ -11,7 +11,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `GraloraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `GraloraConfig`. An option that is omitted has PEFT's default. */
 export interface GraloraOptions extends LayerPeftOptions {
   /** The total rank. Each of the k x k blocks of the weight has rank r / k. Default: 32. */
   r?: number;

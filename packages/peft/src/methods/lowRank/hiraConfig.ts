@@ -2,7 +2,7 @@ import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../../conf
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
-/** Options of `HiraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `HiraConfig`. An option that is omitted has PEFT's default. */
 export interface HiraOptions extends LayerPeftOptions {
   /** The rank. Default: 32. */
   r?: number;

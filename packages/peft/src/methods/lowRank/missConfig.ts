@@ -3,7 +3,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `MissConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `MissConfig`. An option that is omitted has PEFT's default. */
 export interface MissOptions extends LayerPeftOptions {
   /** Number of rows in the trained matrix. Inputs whose indices are equal modulo r share a row. Default: 64. */
   r?: number;

@@ -12,7 +12,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `RandLoraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `RandLoraConfig`. An option that is omitted has PEFT's default. */
 export interface RandLoraOptions extends LayerPeftOptions {
   /** Rank of each random basis. A smaller rank means more bases and more trained parameters. Default: 32. */
   r?: number;

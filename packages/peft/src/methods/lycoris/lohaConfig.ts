@@ -2,7 +2,7 @@ import { checkOneOf, checkOptions } from "../../config/checks.ts";
 import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
 
-/** Options of `LoHaConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `LoHaConfig`. An option that is omitted has PEFT's default. */
 export interface LoHaOptions extends LycorisOptions {
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;

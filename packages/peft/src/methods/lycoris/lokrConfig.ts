@@ -3,7 +3,7 @@ import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
 
-/** Options of `LoKrConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `LoKrConfig`. An option that is omitted has PEFT's default. */
 export interface LoKrOptions extends LycorisOptions {
   /** Divides the outputs that rank dropout keeps by the fraction of kept outputs. Default: false. */
   rankDropoutScale?: boolean;

@@ -3,7 +3,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `BOFTConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `BOFTConfig`. An option that is omitted has PEFT's default. */
 export interface BOFTOptions extends LayerPeftOptions {
   /** Number of inputs in a block. 0 if `boftBlockNum` is set instead. Default: 4. */
   boftBlockSize?: number;

@@ -3,7 +3,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `HRAConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `HRAConfig`. An option that is omitted has PEFT's default. */
 export interface HRAOptions extends LayerPeftOptions {
   /** Number of reflections. Must be even if `initWeights` is true. Default: 8. */
   r?: number;

@@ -3,7 +3,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `OFTConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `OFTConfig`. An option that is omitted has PEFT's default. */
 export interface OFTOptions extends LayerPeftOptions {
   /** Number of blocks into which a layer's features are split. 0 if `oftBlockSize` is set instead. Default: 0. */
   r?: number;

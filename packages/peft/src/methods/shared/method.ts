@@ -146,7 +146,7 @@ export interface PromptContext<C extends PromptLearningConfig> {
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
   /** Position of the virtual tokens: before the token embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
-  /** Sets the configuration fields that depend on its sizes, and returns the new configuration. */
+  /** Sets the configuration fields that depend on the configured sizes, and returns the new configuration. */
   resolve?(config: ResolvedPromptConfig<C>): C;
   /** Returns the number of values in one virtual token. */
   width(config: ResolvedPromptConfig<C>): number;

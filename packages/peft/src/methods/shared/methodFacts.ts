@@ -51,7 +51,10 @@ export interface MethodFacts<C extends PeftConfig> {
    * Default: false, they are f32.
    */
   readonly followsBaseDtype?: boolean;
-  /** Returns true if adapters loaded in half precision can stay in it (`LayerContext.dtypeOf`). Default: false. */
+  /**
+   * Returns true if the tensors of an adapter loaded in half precision can stay in half precision
+   * (`LayerContext.dtypeOf`). Default: false.
+   */
   keepsHalfPrecision?(config: C): boolean;
   /**
    * Returns how many elements of each layer PEFT counts as trainable although they are constant, for a base model of

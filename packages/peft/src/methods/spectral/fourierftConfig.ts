@@ -3,7 +3,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `FourierFTConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `FourierFTConfig`. An option that is omitted has PEFT's default. */
 export interface FourierFTOptions extends LayerPeftOptions {
   /** Number of trained spectrum coefficients for each layer. Default: 1000. */
   nFrequency?: number;

@@ -2,7 +2,7 @@ import { checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 import { isNamesOrText } from "../../config/sharedOptions.ts";
 
-/** Options of `IA3Config`. Omitted ones have PEFT's defaults. */
+/** Options of `IA3Config`. An option that is omitted has PEFT's default. */
 export interface IA3Options extends PeftOptions {
   /**
    * The target modules whose input is scaled instead of their output: ends of module paths, or a regular expression.

@@ -3,7 +3,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `VBLoRAConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `VBLoRAConfig`. An option that is omitted has PEFT's default. */
 export interface VBLoRAOptions extends LayerPeftOptions {
   /** The rank. Default: 4. */
   r?: number;

@@ -10,7 +10,7 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `VeraConfig`. Omitted ones have PEFT's defaults. */
+/** Options of `VeraConfig`. An option that is omitted has PEFT's default. */
 export interface VeraOptions extends LayerPeftOptions {
   /** Rank of the frozen random projections. Default: 256. */
   r?: number;

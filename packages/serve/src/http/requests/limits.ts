@@ -12,7 +12,7 @@ export interface ServingLimits {
   readonly pending: number;
   /** Seconds within which a client must take a piece of a stream; otherwise its connection is closed. */
   readonly sendSeconds: number;
-  /** Seconds from a request's body to its last token. */
+  /** Maximum number of seconds from the arrival of a request's body to the last token of its response. */
   readonly requestSeconds: number;
 }
 

@@ -83,7 +83,7 @@ export function listedEvents({ job, ...state }: JobState, log: readonly JobEvent
   }));
 }
 
-/** Returns the checkpoints of these steps in OpenAI's format, newest first. */
+/** Returns the checkpoints of the given steps in OpenAI's format, newest first. */
 export function listedCheckpoints(job: FineTuneJob, steps: readonly number[], log: readonly JobEvent[]): Listed[] {
   return steps.toReversed().map((step) => {
     const at = log.find(({ data }) => data?.step === step)?.at ?? job.createdAt;

@@ -131,7 +131,7 @@ async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promis
   return ids;
 }
 
-/** Yields the items of a file. Rethrows an error of opening it with the file's name. */
+/** Yields the items of a file. If the file cannot be opened, adds its name to the error. */
 async function* itemsOf<Item>(path: string, items: AsyncIterable<Item>): AsyncGenerator<Item> {
   try {
     yield* items;

@@ -22,7 +22,7 @@ export interface RunConfig {
   readonly model: readonly FileDigest[];
 }
 
-/** Names of CPU extensions to record: those to which WebAssembly SIMD and its fused operations compile. */
+/** Names of the CPU extensions to record. WebAssembly SIMD and its fused operations compile to these extensions. */
 const known = ["sse4_1", "ssse3", "avx", "avx2", "fma", "avx512f", "avx_vnni", "asimd", "asimddp", "neon"];
 
 /** Returns the extensions of this CPU by their Linux names; an empty list if /proc/cpuinfo is missing. */

@@ -88,7 +88,9 @@ export interface CommandTask<Example = unknown> {
   ): Promise<Measures>;
 }
 
-/** Returns the task typed without its example type, so that all tasks have one type. */
+/**
+ * Returns the task with a type that does not contain the type of its examples, so that all tasks have the same type.
+ */
 export function commandTask<Example>(task: CommandTask<Example>): CommandTask {
   return task as unknown as CommandTask;
 }
