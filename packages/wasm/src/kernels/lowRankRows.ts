@@ -48,7 +48,7 @@ function tasksOf(rows: Rows, size: number, each: number): Int32Array {
 function pushTasks(words: number[], pair: number, rows: readonly number[], each: number): void {
   for (let i = 0; i < rows.length; ) {
     const start = i++;
-    while (i < rows.length && rows[i] === rows[i - 1] + 1) i++;
+    while (rows[i] === rows[i - 1] + 1) i++;
     const end = (rows[i - 1] + 1) * each;
     for (let first = rows[start] * each; first < end; first += vectorsOfTask) {
       words.push(pair, first, Math.min(vectorsOfTask, end - first));
@@ -69,7 +69,7 @@ function kindOf(k: InvariantKernels, factor: WasmTensor): number {
 /** Computes the words for factors that the caller has not bound in advance. */
 function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGroups {
   const slots = Array.from({ length: factors.length / 2 }, (_, i) => i);
-  const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i, 2 * i + 2)));
+  const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i)));
   return { table: Int32Array.from(table), slots };
 }
 

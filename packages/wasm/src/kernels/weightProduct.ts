@@ -105,7 +105,7 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
  */
 const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   if (from % byteBlock !== 0) return false;
-  if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
+  if (w.dtype === "f32" && mediumWeightBits(k, scratch) === 14) return false;
   const own = scratch(k.int8RowsBytes(rows, from, 1));
   if (k.codesFit(k.quantizeInt8(x, own, rows, from, 1), largestOf(k, scratch, w), from) === 0) return false;
   k.int8Product(own, panelsOf(k, scratch, w, transposed), out, rows, to, from, 0, to, scratch(k.codesScratch()));
