@@ -35,7 +35,10 @@ export interface WasmOptions {
    * a warning and uses one thread if memory cannot be shared.
    */
   threads?: number;
-  /** Least work to give to an additional thread, in elements (one element is 8 multiply-adds). Default 32768. */
+  /**
+   * Minimum work for an additional thread, counted in elements of an elementwise kernel (8 multiply-adds count as one).
+   * Kernels with less work use fewer threads. Default 32768.
+   */
   grain?: number;
   /**
    * Lets V8 fuse pairs of 128-bit operations in this whole process, and uses matrix kernels that are made for that.
@@ -117,7 +120,7 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
  */
 const onDemand: ReadonlySet<DType> = new Set(dtypes.slice(dtypes.indexOf("q8_0") + 1));
 
-/** Formats of the main module for which the on-demand module adds faster integer products. */
+/** Formats of the main module for which the on-demand module, if loaded, makes integer products faster. */
 const helped: ReadonlySet<DType> = new Set<DType>(["q4_0", "q4_1"]);
 
 function unprepared(dtype: DType): Error {

@@ -61,23 +61,31 @@ export type Intent =
 
 /** Arguments of a request: names and values that occur both in its words and in its code. */
 export interface Slots {
-  /** `a`, `b`: a number, or a variable that holds a number. */
+  /** A number, or a variable that holds a number. */
   a: string;
+  /** A second number, or a variable that holds a number. */
   b: string;
-  /** Variables: `x` holds a number, `s` a string, `l` a list. */
+  /** A variable that holds a number. */
   x: string;
+  /** A variable that holds a string. */
   s: string;
+  /** A variable that holds a list. */
   l: string;
   /** Name of the variable that a result is assigned to. */
   t: string;
-  /** `w`, `v`: words in quotes. */
+  /** A word in quotes; in `replace`, the word to be replaced. */
   w: string;
+  /** A second word in quotes; in `replace`, the word that replaces the first one. */
   v: string;
-  /** Integers: a number, a divisor, a repetition count, and the two ends of a range. */
+  /** A number, such as the value to append to a list. */
   n: string;
+  /** A divisor, from 2 to 19. */
   d: string;
+  /** A repetition count, from 2 to 99. */
   k: string;
+  /** The start of a range. */
   i: string;
+  /** The end of a range. */
   j: string;
 }
 

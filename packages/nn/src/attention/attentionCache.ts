@@ -14,7 +14,10 @@ export interface CachedAttendOptions extends Omit<AttendOptions, "reach"> {
  * convolutions read. Layers are counted from 0.
  */
 export interface AttentionCache {
-  /** True for a cache that stores nothing, so that a checkpoint may run its blocks a second time. Default false. */
+  /**
+   * True for a cache that stores nothing. Only then can gradient checkpointing run the model's blocks a second time.
+   * Default false.
+   */
   readonly isStateless?: boolean;
   /** True if the cache holds several sequences, each with its own length. Default false. */
   readonly holdsSeveral?: boolean;

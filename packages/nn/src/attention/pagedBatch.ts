@@ -30,7 +30,7 @@ const noPage = -1;
  * it inside the scope of the forward pass.
  */
 export class PagedBatch implements AttentionCache {
-  /** The largest position of a row. */
+  /** The largest of the rows' positions. */
   readonly length: number;
   readonly holdsSeveral = true;
   readonly #cache: PagedKVCache;

@@ -24,12 +24,12 @@ export interface Linear4bitOptions {
 export const linear4bitKeys: OptionKeys<Linear4bitOptions> = { quantType: true, blockSize: true, doubleQuant: true };
 
 /**
- * y = x Wᵀ + b with a frozen weight W [out, in] in 4 bits, as bitsandbytes' Linear4bit. W is the quantised weight of a
- * Linear, or the transposed one of a Conv1D. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ * y = x Wᵀ + b with a frozen weight W [out, in] in 4 bits, as bitsandbytes' Linear4bit. `quantizeLinear` makes it from
+ * a Linear or from a Conv1D, whose weight is transposed first. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
  */
 export class Linear4bit extends Linear {
   /**
-   * Creates a layer from a weight that is already packed, else throws; `quantizeLinear` quantises a layer. The
+   * Creates a layer from a packed weight. Throws if the weight is not packed; `quantizeLinear` quantises a layer. The
    * quantisation code is not imported here, so that web pages that do not use it need not download it.
    */
   constructor(weight: Parameter, bias: Parameter | null = null) {

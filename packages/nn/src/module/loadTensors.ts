@@ -30,9 +30,9 @@ function misfit(name: string, target: Tensor, source: Tensor): string | undefine
 }
 
 /**
- * Copies tensors by name into `targets`, in place; f16 and bf16 are converted to f32. A tensor with several names needs
- * only one of them in `dict`. Throws one error that lists every mismatch, and then changes nothing. Unless `strict`,
- * different names are not errors.
+ * Copies the tensors of `dict` by name into `targets`, in place; f16 and bf16 are converted to f32. A tensor with
+ * several names needs only one of them in `dict`. Throws one error that lists every mismatch, and then changes nothing.
+ * Missing and unexpected names are mismatches only if `strict` is true; otherwise they are returned.
  */
 export function loadTensors(targets: ReadonlyMap<string, Tensor>, dict: StateDict, strict: boolean): LoadReport {
   const given = dict instanceof Map ? (dict as ReadonlyMap<string, Tensor>) : new Map(Object.entries(dict));

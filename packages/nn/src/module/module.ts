@@ -178,8 +178,8 @@ export abstract class Module {
   /**
    * Copies tensors by path into parameters and buffers, in place, so that optimisers and tied layers see the new
    * values. A tied parameter needs only one of its names. Throws one error that lists all missing and unexpected keys,
-   * wrong shapes and dtypes, and then changes nothing. With `strict: false`, missing and unexpected keys are returned
-   * and not errors.
+   * wrong shapes and dtypes, and then changes nothing. With `strict: false`, missing and unexpected keys are not
+   * errors, but are only returned.
    */
   loadStateDict(dict: StateDict, options: { strict?: boolean } = {}): LoadReport {
     checkOptions("loadStateDict", options, { strict: true });

@@ -1,8 +1,9 @@
 import { nearestName } from "@lowrank/core/internal";
 
 /**
- * Returns a function that tests if a path matches an entry of `skipModules`, by transformers' rule: the entry is the
- * end of the path, or matches its start up to a dot, where it may be a regular expression.
+ * Returns a function that returns true for the paths that an entry of `skipModules` matches, by transformers' rule. A
+ * path matches if it ends with the entry. It also matches if the entry, read as a regular expression, matches the whole
+ * path or the path up to a dot.
  */
 function rule(pattern: string): (path: string) => boolean {
   if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');

@@ -7,8 +7,8 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 export interface LionOptions {
   lr: number;
   /**
-   * Beta 1 is the weight of the running average (against the new gradient) in the step's direction; beta 2 is its decay
-   * rate.
+   * The two decay rates. The step goes in the direction sign(beta1 * average + (1 - beta1) * gradient); the running
+   * average then becomes beta2 * average + (1 - beta2) * gradient.
    */
   betas: readonly [number, number];
   weightDecay: number;

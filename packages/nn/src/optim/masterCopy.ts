@@ -13,8 +13,8 @@ export function isHalf({ dtype }: Tensor): boolean {
 }
 
 /**
- * Refreshes a master copy before a step: elements of the parameter that other code has changed replace the copy's
- * elements.
+ * Updates a master copy before a step: where other code has changed the parameter since the last step, the copy gets
+ * the parameter's values.
  */
 export function readParameter(copy: Tensor, param: Tensor): void {
   const [rounded, held] = [widen(to(copy, { dtype: param.dtype })), widen(param)];

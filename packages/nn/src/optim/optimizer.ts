@@ -43,14 +43,17 @@ export function stateLike({ shape }: Tensor, ...names: readonly string[]): Recor
   return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
 }
 
-/** The guard as an update's ops take it: an extra input tensor and a parameter. See `step`. */
+/**
+ * The guard in the form in which the ops of optimiser steps take it: as an additional input tensor and a parameter. See
+ * `step`.
+ */
 export interface Guard {
   /** The guard tensor, to pass as the op's last input; empty without a guard. */
   readonly tensors: readonly Tensor[];
   readonly params: { readonly guard?: "obey" | "test" };
 }
 
-/** The tensors that one parameter's update reads and writes. */
+/** One parameter, and the tensors that its update reads and writes. */
 export interface Update {
   readonly param: Tensor;
   readonly grad: Tensor;
@@ -163,7 +166,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     return isHalf(param) ? { ...specs, ...stateLike(param, master) } : specs;
   }
 
-  /** Reduces the step counts that the last step increased, for a step that the guard stopped. */
+  /** Subtracts 1 again from the step counts that the last step increased. Call it if the guard stopped that step. */
   takeBackStep(): void {
     for (const memory of this.#counted) memory.step--;
     this.#counted = [];

@@ -10,7 +10,7 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 /** The sizes of a call, as the op's plan computes them. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
 
-/** Tensors that limit which keys a query attends to, in addition to `causal` and `window`. */
+/** Tensors that determine which keys a query attends to, in addition to the parameters `causal` and `window`. */
 interface Seen {
   readonly mask?: WasmTensor;
   readonly starts?: WasmTensor;

@@ -9,7 +9,7 @@ const size = 96;
 /** Bytes of memory that `chooseTile` needs. */
 export const tileTrialBytes: number = 3 * 4 * size * size;
 
-/** Tile sizes by the number that `setTile` takes. The first one suits most machines. */
+/** The numbers by which `setTile` selects a tile size. The first one suits most machines. */
 const tiles = [0, 1, 2];
 
 /** Fastest tile (its index in `tiles`) for each build and engine mode. It is measured once per process. */

@@ -8,20 +8,20 @@ import { fastestOf } from "./trial.ts";
  */
 export interface MediumKernels {
   /**
-   * Bits of the codes into which an f32 weight is rounded under "medium": 7 or, if that is not faster, 14 as under
-   * "high".
+   * Number of bits of the codes into which an f32 weight is rounded under the matmul precision "medium". It is 7, or 14
+   * (as under "high") if 7 bits are not faster. Undefined before the trial.
    */
   readonly weightBits?: 7 | 14;
   /**
-   * Width in which products with 4-bit codes are summed first. With 16, the backward pass uses 4- and 5-bit weights as
-   * they are stored; with 32, it converts them to 7-bit codes.
+   * Number of bits in which products with 4-bit codes are summed first. With 16, the backward pass uses 4- and 5-bit
+   * weights as they are stored; with 32, it converts them to 7-bit codes first. Undefined before the trial.
    */
   readonly nibbleSumBits?: 16 | 32;
 }
 
 /**
- * Number of trials before the default is kept, about 150 ms. Few trials would not do: a busy machine optimises new code
- * late, and the choice can change results.
+ * Number of trials (about 150 ms in all) after which the default is kept. With fewer trials the choice could be wrong,
+ * because a busy machine optimises new code late, and the choice can change results.
  */
 const patience = 25;
 

@@ -12,8 +12,9 @@ interface Wants {
   readonly weight: boolean;
 }
 
-/** Most rows in a chunk, and approximately the most logits in memory at a time. */
+/** Maximum number of rows that are processed at a time. */
 const maxChunkRows = 256;
+/** Approximate maximum number of logits that are in memory at a time. */
 const maxChunkLogits = 8 << 20;
 
 /**
@@ -56,16 +57,18 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
   }
 }
 
-/**
- * Number of parts into which the classes are divided for threads, and the most elements of all parts' sums together.
- */
+/** Number of parts into which the classes are divided, so that threads can share them. */
 const classParts = 8;
+/** Maximum number of elements of the sums of all parts together. */
 const maxSums = 8 << 20;
 
 /** Widest weight that is rounded to integer codes. assembly/reductions/linearCrossEntropy.ts has the same value. */
 const mostWidth = 4096;
 
-/** Most rows by which packing can enlarge X: a panel has at most this many rows. */
+/**
+ * Number of rows by which packing can enlarge X at most: X is padded to whole panels, which have at most this many
+ * rows.
+ */
 const panelSlack = 8;
 
 /**

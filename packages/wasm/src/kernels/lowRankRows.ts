@@ -90,7 +90,10 @@ interface Pairs {
   readonly words: Int32Array;
   /** Largest rank of the pairs; it determines the scratch memory. */
   readonly rank: number;
-  /** Highest kind of the factors (see `factorKind`); it determines the scratch memory. */
+  /**
+   * The highest number returned by `factorKind` for the factors of the pairs. It determines the size of the scratch
+   * memory.
+   */
   readonly kind: number;
 }
 

@@ -2,16 +2,16 @@ import type { OnDemandKernels } from "./onDemandKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**
- * Returns the products that use low-bit weights as stored. `tools` holds functions that would normally be imported: an
- * import would split the bundle of pages that never load this module.
+ * Returns the products that use low-bit weights as they are stored. `tools` holds functions of other modules; importing
+ * them instead would split the bundle of pages that never load this module.
  */
 export function nibbleProductsBy(
   later: OnDemandKernels,
   { sumsInShort, numberOf, bitsOf }: NibbleTools,
 ): NibbleProducts {
   /**
-   * Computes X Wᵀ with 15-bit codes of X. Under "medium" and for 4-bit weights, X has 15-bit codes only in blocks with
-   * outliers, otherwise 8-bit codes.
+   * Computes X Wᵀ with 15-bit codes of X. Under the precision "medium", and for 4-bit weights, only blocks of X with
+   * outliers have 15-bit codes; the others have 8-bit codes.
    */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     // This must come first, since the width of sums determines the layout of the rows' codes.
@@ -25,8 +25,8 @@ export function nibbleProductsBy(
   };
 
   /**
-   * Computes X W with 8-bit codes of X and a weight of 4- or 5-bit codes, if 16-bit sums are faster here. Returns false
-   * otherwise: 7-bit codes of the weight are faster then.
+   * Computes X W with 8-bit codes of X and a weight that is stored as 4- or 5-bit codes. Does nothing and returns false
+   * if 16-bit sums are slower on this machine; the caller then converts the weight to 7-bit codes.
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (bitsOf(w.dtype) > 5 || from % 32 !== 0) return false;

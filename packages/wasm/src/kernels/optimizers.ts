@@ -4,8 +4,9 @@ import { kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import { writeSegments } from "./writeSegments.ts";
 
 /**
- * Returns the last arguments of an optimiser kernel: the address of the guard vector (0 without one), its length, and 1
- * if the step only tests the guard.
+ * Returns the last three arguments of an optimiser kernel. They are the address of the guard vector (0 without a
+ * guard), its length, and a flag: 1 if the step changes no parameter and only marks the guard if a new value is not
+ * finite.
  */
 function guardOf(
   inputs: readonly WasmTensor[],

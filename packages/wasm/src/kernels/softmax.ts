@@ -4,8 +4,8 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /**
- * Runs a kernel that works on rows along any dimension. If that is not the last one, x is transposed first, and the
- * result back.
+ * Runs a kernel that works on rows, along any dimension. If that is not the last dimension, x is transposed before the
+ * call, and the result is transposed back.
  */
 function alongRows(
   k: Kernels,

@@ -8,7 +8,7 @@ const mostLost = 0.1;
 /** Side, in elements, of the weight squares that share one scale in 14-bit codes. */
 const side = 64;
 
-/** The whole weight is multiplied in f32 if more than one in this many squares is wide (see `wideSquares`). */
+/** The weight is multiplied in f32 if more than one in `fewest` of its squares is wide (see `wideSquares`). */
 const fewest = 5;
 
 /**
@@ -28,7 +28,8 @@ export function hasFewWide(k: Kernels, scratch: Scratch, w: WasmTensor): boolean
 const squaresOf = ({ shape: [height, width] }: WasmTensor) => Math.ceil(height / side) * Math.ceil(width / side);
 
 /**
- * Writes one byte per square of the weight (any dtype) to `marks`: 1 if it is wide. Returns the number of wide squares.
+ * Writes one byte per square of the weight (of any dtype) to `marks`: 1 if the square is wide, otherwise 0. Returns the
+ * number of wide squares.
  */
 function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number): number {
   const [height, width] = w.shape;
@@ -45,7 +46,7 @@ function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number)
   return count;
 }
 
-/** Warns if more than a tenth of the elements of x [rows, from] would round to the code 0. */
+/** Prints a warning if more than a tenth of the elements of x [rows, from] would round to the code 0. */
 export function countZeroedRows(k: Kernels, { shape }: WasmTensor, x: number, rows: number, from: number): void {
   const share = k.int16LostShare(x, rows, from);
   if (share <= mostLost) return;

@@ -2,12 +2,15 @@
 const [warmUp, trial] = [6, 3];
 
 /**
- * Number of trials if another run seems faster than the default. More are needed then, because other work on the
- * machine may be the cause.
+ * Number of trials if one of the other functions seems faster than the default. There are more trials in this case,
+ * because other work on the machine may have slowed the default down.
  */
 const roundsInDoubt = 8;
 
-/** The least speed ratio at which another run replaces the default. It is above the error of the clock. */
+/**
+ * Minimum ratio of speeds at which another function replaces the default. It is larger than the measuring error of the
+ * clock.
+ */
 const advantage = 1.05;
 
 /** Returns the smallest step of the clock in milliseconds, which is coarse in web pages. */

@@ -28,11 +28,13 @@ export type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product
 
 /** Products that use the 4- to 6-bit codes of a GGUF weight directly, without converting the weight to f32. */
 export interface NibbleProducts {
-  /** Computes X Wᵀ: the blocks that share a scale are along the summed dimension. */
+  /** Computes X Wᵀ: the elements of W that share a scale are summed together. */
   readonly along: CodedProduct;
-  /** Computes X W: the blocks that share a scale are across the summed dimension. */
+  /** Computes X W: the elements of W that share a scale belong to different sums. */
   readonly across: CodedProduct;
-  /** Faster form of `quantizeInt8` for several rows in one plane. The result is the same. */
+  /**
+   * Faster form of `quantizeInt8` for several rows, if each code is stored as one signed byte. The result is the same.
+   */
   readonly inBytes: OnDemandKernels["quantizeBytes"];
   /**
    * Quantises rows to the codes of `quantizeInt8`, but stores them as 16-bit words, as products with 6-bit codes need.

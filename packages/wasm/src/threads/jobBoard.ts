@@ -35,7 +35,10 @@ const mostArgs = 32;
 const firstArg = header + headerLength;
 const firstStep = firstArg + mostArgs;
 
-/** Low bits of a ticket: the number of parts that no thread has taken yet. The high bits are the number of the job. */
+/**
+ * Number of low bits of a ticket. They count the parts that no thread has taken yet; the other bits are the number of
+ * the job.
+ */
 const partBits = 8;
 const partMask = 2 ** partBits - 1;
 

@@ -10,7 +10,10 @@ export interface Call<P> {
   readonly params: P;
 }
 
-/** Replaces the leading dimensions of `shape`, whose product is `rows`, by `count` rows, and keeps the rank. */
+/**
+ * Returns the shape of `count` rows of a tensor. The leading dimensions of `shape`, whose product is `rows`, become
+ * `count` and ones; the number of dimensions stays the same.
+ */
 function shapeOf(shape: Shape, rows: number, count: number): Shape {
   const first = shape.findIndex((_, d) => shape.slice(0, d + 1).reduce((a, b) => a * b, 1) === rows);
   return shape.map((size, d) => (d === 0 ? count : d <= first ? 1 : size));

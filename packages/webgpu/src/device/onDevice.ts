@@ -29,8 +29,8 @@ import { TileChoice, trialOf } from "./tileChoice.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 
 /**
- * Maximum number of calls whose faults (such as an index out of range) were not read back yet; then the backend reads
- * them.
+ * Number of recorded calls that may report a fault (such as an index out of range) after which the backend reads the
+ * faults back.
  */
 const mostPending = 4096;
 
@@ -155,7 +155,7 @@ export async function onDevice(
     else recorder.dispatch(one);
   };
 
-  /** Runs the product of tile trials once with this tile, and returns the milliseconds that it takes. */
+  /** Runs the trial product (see `trialOf`) once with a tile. Returns how many milliseconds it takes. */
   const timeOf = async (tile: TileName): Promise<number> => {
     recorder.flush();
     await device.queue.onSubmittedWorkDone();

@@ -11,7 +11,10 @@ export interface OpenedDevice {
 export interface AdapterFacts {
   /** Human-readable name, such as "SwiftShader Device (LLVM 16.0.0)". */
   readonly name: string;
-  /** True if the adapter runs on the CPU. Tiles are then fixed, not chosen by timing. */
+  /**
+   * True if the adapter runs on the CPU. The tiles (blocks of results per workgroup) of matrix products are then fixed
+   * instead of chosen by timing.
+   */
   readonly software: boolean;
 }
 

@@ -139,7 +139,10 @@ export class Recorder {
     this.stats.submits++;
   }
 
-  /** Submits commands that use these buffers and drops all cached bind groups, so that the buffers can be destroyed. */
+  /**
+   * Prepares for destroying the buffers of `slabs`: submits the recorded commands if they use one of them, and drops
+   * all cached bind groups.
+   */
   beforeDestroy(slabs: readonly Slab[]): void {
     if (slabs.some(({ lastBatch }) => lastBatch === this.#batch)) this.flush();
     this.#groups.clear();

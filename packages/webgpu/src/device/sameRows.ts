@@ -4,8 +4,8 @@ import { product } from "../kernels/products/product.ts";
 import type { Trial } from "../selfCheck/checkSubgroups.ts";
 
 /**
- * Number of products in each tested sum. Not a multiple of 4 or 256, so that the partial vectors and blocks at its end
- * are tested too.
+ * Number of products in each tested sum. It is not a multiple of 4 or 256, so that incomplete vectors and blocks at the
+ * end are tested too.
  */
 const terms = 301;
 

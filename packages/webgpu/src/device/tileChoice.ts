@@ -34,7 +34,10 @@ export class TileChoice {
   readonly #measured: boolean;
   #tile: TileName;
 
-  /** Measures nothing on a CPU device, or if `fixed` is true (batch-invariant mode); the tile is then a default. */
+  /**
+   * If the adapter runs on the CPU, or if `fixed` is true (batch-invariant mode), `measure` does nothing, and the tile
+   * is a default.
+   */
   constructor(adapter: AdapterFacts, fixed: boolean) {
     this.#adapter = adapter;
     this.#measured = !adapter.software && !fixed;

@@ -22,9 +22,9 @@ export interface WebGpuOptions {
    */
   batchInvariant?: boolean;
   /**
-   * Allows kernels to use subgroup operations for sums and comparisons, if the device has them. Default: only if a
-   * trial on the adapter gives the right results; true skips that trial. In batch-invariant mode all subgroups of the
-   * device must also have the same size.
+   * Allows kernels to use subgroup operations for sums and comparisons, if the device has them. Default: they are used
+   * only if a trial on the adapter gives the right results. If true, there is no trial. In batch-invariant mode all
+   * subgroups of the device must also have the same size.
    */
   subgroups?: boolean;
   /** Kernels for custom ops, made with `kernel`, in addition to the kernels of this package. */

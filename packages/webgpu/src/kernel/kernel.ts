@@ -55,8 +55,8 @@ export interface KernelFacts<P> {
    */
   readonly example?: ExampleOf<P>;
   /**
-   * Returns how to cut a call with a tensor larger than the device can bind. Default: such calls throw, unless the
-   * kernel itself binds only ranges of its tensors.
+   * Returns how to cut a call into smaller ones if one of its tensors is larger than the device can bind. Default: such
+   * a call throws, unless the kernel's code binds only parts of its tensors.
    */
   readonly split?: SplitOf<P>;
 }

@@ -16,7 +16,7 @@ export interface GpuBlock extends Buffer {
   freed: boolean;
 }
 
-/** Sizes of the backend's memory on the device, in bytes, and counts. */
+/** The backend's memory on the device: sizes in bytes, and the number of buffers. */
 export interface PoolStats {
   /** Bytes of the buffers in use. A buffer's size is rounded up to a size class. */
   used: number;

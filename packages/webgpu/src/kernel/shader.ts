@@ -147,8 +147,8 @@ export function spread(count: number, each: number): Groups {
 }
 
 /**
- * WGSL entry point for kernels with numbered work items: in `body`, `index` is the number of the thread's item, as
- * dispatched with `spread`.
+ * Returns the WGSL entry point of a kernel with one thread per work item. In `body`, `index` is the number of the
+ * thread's item. Dispatch it with the workgroup counts of `spread`; indices beyond the last item occur too.
  */
 export function entry(threads: number, body: string): string {
   return `@compute @workgroup_size(${threads})

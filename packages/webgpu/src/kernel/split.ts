@@ -5,7 +5,7 @@ import { alongDim, collapse, sizeOf, type TensorSpec } from "@lowrank/core/backe
  * other.
  */
 export interface Split<P> {
-  /** Number of rows of every tensor that is cut: the product of some of its leading dimensions. */
+  /** Number of rows of each tensor that is cut, where its leading dimensions are flattened into rows. */
   readonly rows: number;
   /** For each tensor, true if it is cut by rows. The other tensors are passed whole to every smaller call. */
   readonly inputs: readonly boolean[];
@@ -48,8 +48,8 @@ export function byRow(inputs: Specs, outputs: Specs): Split<never> {
 }
 
 /**
- * Cuts calls that work along dimension `dim` between the indices before it; the sizes before `dim` are the same in all
- * tensors.
+ * Cuts calls that work along dimension `dim` into ranges of the dimensions before `dim`, flattened. These dimensions
+ * must have the same sizes in all tensors.
  */
 export function byOuter(inputs: Specs, outputs: Specs, { dim = 0 }: { readonly dim?: number }): Split<never> {
   return have(alongDim("split", inputs[0].shape, dim).outer, inputs, outputs);

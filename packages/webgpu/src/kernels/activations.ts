@@ -85,7 +85,7 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-/** Example and split of elementwise kernels, for checks and large calls. */
+/** Facts of elementwise kernels: how to make an example for checks, and how to cut large calls. */
 const facts = { example: numbers, split: byElement };
 
 export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);

@@ -42,7 +42,7 @@ function forward({ g, drop, mask }: Call, [q, k, v]: GpuTensor[], out: GpuTensor
   return made.dispatch(tensors, { ...valuesOf(g), ...drop }, [Math.ceil(g.queries / tile), g.heads, g.batch]);
 }
 
-/** Returns the dispatches that compute dq, dk and dv. `numbers` holds the statistics of `rowStatistics`. */
+/** Returns the dispatches that compute dq, dk and dv. `numbers` is the result of the kernel `rowStatistics`. */
 function backward(
   { g, drop, mask }: Call,
   [dout, q, k, v]: GpuTensor[],
@@ -60,8 +60,8 @@ function backward(
 }
 
 /**
- * Returns the statistics that the gradients need of each row (a query of one head), and the dispatch that computes
- * them.
+ * Returns the dispatch of the kernel `rowStatistics`, and the tensor that it writes: two values that the gradients need
+ * for each row (a query of one head).
  */
 function numbersOf(
   { batch, heads, queries, size }: Geometry,

@@ -7,8 +7,8 @@ import { lanes } from "../selfCheck/shrink.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
 /**
- * Kernel of cumulative sums along one dimension. Each thread sums a contiguous part of a lane, then adds the total of
- * the parts before it.
+ * Kernel of cumulative sums along one dimension. Each run of elements along that dimension is divided into contiguous
+ * parts, one per thread. A thread sums its part and adds the total of the parts before it.
  */
 const made = variants((alone: boolean) =>
   shader({

@@ -8,8 +8,8 @@ import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
 /**
- * Kernel that finds the element of each lane with the highest rank, and its position. If several are equal, it takes
- * the first.
+ * Kernel that finds, for each run of elements along a dimension, the element with the highest rank and its position. If
+ * several elements have the highest rank, it takes the first.
  */
 const made = variants((name: string, rank: string, alone: boolean) =>
   shader({

@@ -6,11 +6,9 @@ import { f32, ids } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { product } from "./products/product.ts";
 
-/**
- * Maximum bytes of logits in memory at a time (32 MiB), and the number of rows by a multiple of which rows are cut into
- * chunks.
- */
+/** Maximum bytes of logits in memory at a time (32 MiB). */
 const mostBytes = 32 << 20;
+/** Rows are divided into chunks of a multiple of this many rows, if possible. */
 const tileRows = 64;
 
 /** Number of threads of a workgroup. They share a row of logits, or all labels. */
@@ -133,8 +131,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 });
 
 /**
- * Returns the number of rows of a chunk, so that its logits fit in `mostBytes`. If there are several chunks, it is a
- * multiple of `tileRows` if possible.
+ * Returns the number of rows whose logits are in memory at a time: as many as fit in `mostBytes`. If that is less than
+ * all rows, it is rounded down to a multiple of `tileRows` where possible.
  */
 function chunkOf(rows: number, classes: number, { maxStorageBufferBindingSize }: GPUSupportedLimits): number {
   const bytes = Math.min(mostBytes, maxStorageBufferBindingSize / 4);

@@ -112,7 +112,10 @@ export const placeKernel: WebGpuKernel = kernel<typeof place>(
   { split: byOuter },
 );
 
-/** Kernel that copies one tensor into its range of the concatenated result, and keeps all other elements. */
+/**
+ * Kernel that copies one tensor into its range of the concatenated result. Elements of the result outside that range
+ * are not changed.
+ */
 const joined = variants((kind: RawKind) =>
   elements({
     name: `cat ${kind}`,

@@ -140,7 +140,7 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
 }
 
 const example = { example: fewRows };
-/** Example and split of row-wise kernels, for checks and large calls. */
+/** Facts of row-wise kernels: how to make an example for checks, and how to cut large calls. */
 const rowFacts = { ...example, split: byRow };
 
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(

@@ -15,8 +15,9 @@ interface Reduction {
   readonly start: string;
   readonly helpers: string;
   readonly join: Omit<Join, "name">;
-  /** WGSL that converts an element to a value to reduce, and the reduced value to a result element. */
+  /** WGSL that converts an element to the value to reduce. */
   readonly from: (x: string) => string;
+  /** WGSL that converts the reduced value to an element of the result. */
   readonly result: (a: string) => string;
 }
 
@@ -73,7 +74,10 @@ ${entry(
     });
   });
 
-  /** Reduces the elements of the traversal `gone` for each result of the traversal `kept`. */
+  /**
+   * For each result, reduces the elements of x that belong to it. `kept` steps through the results, and `gone` through
+   * the elements of one result.
+   */
   const along = (kept: Traversal, gone: Traversal, x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
     const count = gone.sizes.reduce((product, size) => product * size, 1);
     const cut = gpu.batchInvariant || out.size * 8 <= 1024;
@@ -92,8 +96,8 @@ ${entry(
   };
 
   /**
-   * Reduces the partial results in x to one value per result. `sizes` are [results, parts], and `strides` the distances
-   * between results and between parts.
+   * Reduces partial results in x to one value per result. `sizes` are [results, parts]. `strides` are the distances in
+   * elements between neighbouring results and between neighbouring parts.
    */
   const joined = (x: GpuTensor, out: GpuTensor, sizes: Shape, strides: Shape, gpu: Gpu): readonly Dispatch[] => {
     const [kept, gone] = [0, 1].map((d) => ({ sizes: [sizes[d]], strides: [[strides[d]]] }));

@@ -10,8 +10,9 @@ const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let x = logits[at + i]; let key = keyOf(x); ${body} }`;
 
 /**
- * Returns WGSL that sets the variable `name` to the largest key for which the WGSL condition `enough` holds, found bit
- * by bit. `count` is WGSL that adds to `counted` for each token; `reached` is its sum over all tokens.
+ * Returns WGSL that finds the largest key, bit by bit, for which the condition `enough` holds, and stores it in the
+ * variable `name`. To test a key `tried`, the WGSL `count` runs for each token and adds to `counted`; `enough` can read
+ * the total of all tokens as `reached`.
  */
 const largestKey = (name: string, count: string, enough: string): string => `var ${name} = 0u;
   for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
@@ -23,8 +24,9 @@ const largestKey = (name: string, count: string, enough: string): string => `var
   }`;
 
 /**
- * WGSL that computes `odd`, the probability of token i relative to the most likely token; 0 if top-k, top-p or min-p
- * exclude the token. `tie` counts the tokens before i whose key is the last one within top-p.
+ * WGSL that computes `odd`: the probability of token i divided by the highest probability, or 0 if top-k, top-p or
+ * min-p removes the token. Several tokens may have the lowest key that top-p still admits (`edge`); `tie` is the
+ * number of such tokens before token i.
  */
 const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       let key = keyOf(x);
@@ -41,9 +43,9 @@ const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       }`;
 
 /**
- * Kernel that samples a token from each row. A key is an integer that orders like its logit. The k-th largest key
- * (top-k) and the last key within top-p are found bit by bit, so nothing is sorted. If the tokens above the lowest key
- * do not reach top-p, all tokens are kept.
+ * Kernel that samples a token from each row. Each logit is mapped to an integer key, so that higher logits have higher
+ * keys. The lowest key that top-k or top-p still admits is found bit by bit, without sorting. If rounding keeps the
+ * total probability below top-p, top-p removes no token.
  */
 const drawn = variants((limited: boolean, nucleus: boolean) =>
   shader({

@@ -7,13 +7,19 @@ import { lanes as fewLanes } from "../selfCheck/shrink.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** Uniforms for lanes along a dimension: `rows` lanes of `n` elements each, which are `inner` elements apart. */
+/**
+ * Uniforms of softmax along a dimension. There are `rows` runs of `n` elements; neighbouring elements of a run are
+ * `inner` elements apart in memory.
+ */
 const uniforms = { rows: "u32", n: "u32", inner: "u32" } as const;
 const laneCode = "let start = (row / u.inner) * u.n * u.inner + row % u.inner;";
 const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let at = start + i * u.inner; ${body} }`;
 
-/** WGSL that computes for a lane its largest element `top`, and `mass`, the sum of exp(x - top). */
+/**
+ * WGSL that computes, for one run of elements along the dimension, its largest element `top` and the sum of exp(x -
+ * top), `mass`.
+ */
 const massCode = `var order = -2139095041;
   ${each("order = max(order, orderOf(bitcast<u32>(x[at])));")}
   let top = bitcast<f32>(bitsOfOrder(most(part, order)));

@@ -8,8 +8,8 @@ import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
 /**
- * Kernel that selects k times the best element of a lane that ranks after the element selected before. Of equal
- * elements, the first ranks first.
+ * Kernel that selects, for each run of elements along a dimension, the k best ones. It repeats k times: select the best
+ * element that ranks after the one selected before. Of equal elements, the first ranks first.
  */
 const made = variants((alone: boolean) =>
   shader({

@@ -45,7 +45,7 @@ fn main() {
  */
 export class Faults {
   readonly buffer: GPUBuffer;
-  /** A buffer with the contents of `buffer` when there is no fault, for resetting it. */
+  /** A buffer whose contents always mean "no fault". They are copied to `buffer` to reset it. */
   readonly clean: GPUBuffer;
   readonly #calls = new Map<number, Call>();
   #count = 0;

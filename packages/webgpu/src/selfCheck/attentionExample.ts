@@ -8,8 +8,9 @@ interface AttentionCall {
 }
 
 /**
- * Makes an example of an attention call with the same head size. Up to 3 queries are kept; more are reduced to one full
- * tile and part of a second. `before` and `behind` name the inputs before q and after v.
+ * Makes an example of an attention call with the same head size but fewer queries and keys. Up to 3 queries are kept;
+ * more are reduced to at most one full tile and part of a second. `before` and `behind` list the inputs before q and
+ * after v by their shapes: "q" is shaped like q, "lse" like the log-sum-exp.
  */
 export const attentionExample =
   <P extends AttentionCall>(before: readonly "q"[] = [], behind: readonly ("q" | "lse")[] = []): ExampleOf<P> =>

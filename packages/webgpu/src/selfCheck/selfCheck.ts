@@ -74,7 +74,10 @@ export interface CheckedCall {
   readonly params: unknown;
 }
 
-/** Makes a small example call for a call; undefined if the call needs no check. */
+/**
+ * Source of the small example calls on which kernels are checked. `exampleOf` returns undefined if the kernel of that
+ * call needs no check.
+ */
 interface Examples {
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }

@@ -19,7 +19,7 @@ export const ids = (below: number, ...shape: number[]): ExampleInput => ({ shape
 /** Returns the size of the last dimension. */
 export const last = (shape: Shape): number => shape[shape.length - 1];
 
-/** Makes an example in which `to` maps the shape of each input. */
+/** Returns a function that makes an example: `to` maps the shape of each input to the smaller shape. */
 const shaped =
   (to: (shape: Shape) => Shape): Shrink =>
   (inputs, params) => ({ inputs: inputs.map((input) => ({ ...input, shape: to(input.shape) })), params });
@@ -30,7 +30,10 @@ export const numbers: Shrink = shaped(() => [37]);
 /** Reduces each input to three rows of the same length. One-dimensional inputs are kept. */
 export const rows: Shrink = shaped((shape) => (shape.length < 2 ? shape : [3, last(shape)]));
 
-/** Reduces all dimensions but `dim` to at most two, for ops along that dimension. */
+/**
+ * Makes an example for ops along dimension `dim`: that dimension keeps its size, and all others are reduced to at most
+ * 2.
+ */
 export function lanes<P extends { readonly dim: number }>(inputs: readonly TensorSpec[], params: P): Example<P> {
   const to = (shape: Shape) =>
     shape.map((size, d) => (d === (params.dim + shape.length) % shape.length ? size : Math.min(size, 2)));

@@ -1,8 +1,8 @@
 import type { Traversal } from "@lowrank/core/backend";
 
 /**
- * WGSL that converts a position in a traversal (an index over several dimensions) to an offset in each operand, and the
- * uniforms that it reads: sizes and strides.
+ * WGSL that converts the index of an element, counted over several dimensions, to the element's offset in each operand.
+ * It reads `uniforms`: the sizes of the dimensions, and the operands' strides.
  */
 export interface Walk {
   readonly uniforms: Readonly<Record<string, "u32">>;
@@ -10,8 +10,9 @@ export interface Walk {
 }
 
 /**
- * Makes the WGSL for `rank` dimensions. `from` is the variable with the position; each operand is a variable to which
- * its offset is added. `tag` distinguishes the uniforms of two walks in one kernel.
+ * Makes the WGSL for `rank` dimensions. `from` is the WGSL variable with the element's index. Each operand is a WGSL
+ * variable to which the element's offset is added. `tag` distinguishes the uniforms of two such conversions in one
+ * kernel.
  */
 export function walk(rank: number, operands: readonly string[], from: string, tag = ""): Walk {
   const uniforms: Record<string, "u32"> = {};
@@ -29,7 +30,7 @@ export function walk(rank: number, operands: readonly string[], from: string, ta
   return { uniforms, code: lines.join("\n") };
 }
 
-/** Returns the values of the walk's uniforms for a traversal. */
+/** Returns the values of the uniforms that the code of `walk` reads, for a traversal: its sizes and strides. */
 export function walkValues(
   { sizes, strides }: Traversal,
   operands: readonly string[],

@@ -28,7 +28,8 @@ export interface Language {
   /** Converts a request's arguments to the language's notation. Default: they are used unchanged. */
   slots?: (slots: Slots) => Slots;
   /**
-   * Code of whole statements, by family, if the codes of statement and expression cannot be combined. Default: none.
+   * Code of whole statements, by family such as `print.listSum`. It is used instead of combining the codes of statement
+   * and expression, if the language cannot combine them. Default: none.
    */
   whole?: Readonly<Record<string, Render>>;
 }

@@ -19,13 +19,16 @@ interface Cut {
   readonly parts: number;
   readonly each: number;
   /**
-   * True if the same thread computes all parts of its sums and adds them, instead of a separate kernel. `parts` is 1
-   * then.
+   * True if each thread computes all parts of its sums, one after the other, and adds them. `parts` is then 1, because
+   * no second kernel has to add the parts.
    */
   readonly blocks: boolean;
 }
 
-/** Number of workgroups that keep a device busy, and the minimum number of terms in a part of a sum. */
+/**
+ * For each kind of device: the number of workgroups that keep it busy, and the minimum number of terms in a part of a
+ * sum.
+ */
 const enough = { software: { groups: 4, terms: 256 }, hardware: { groups: 256, terms: 128 } } as const;
 
 /** Number of terms in a part of a sum in batch-invariant mode, where the order of additions may depend only on k. */

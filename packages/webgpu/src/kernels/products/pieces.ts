@@ -17,7 +17,7 @@ export interface Product {
   readonly transposeB?: boolean;
   /** The batch dimensions, with the strides of `a` and `w` counted in whole matrices. Default: one pair of matrices. */
   readonly batch?: Traversal;
-  /** Storage of a sum: as it is, added to the old value, or scaled before. Default: "sum". */
+  /** The way a sum is stored: as it is ("sum"), times `scale`, or added to the value in memory. Default: "sum". */
   readonly ending?: Ending;
   readonly scale?: number;
   /** Offsets in elements at which the operands and the result begin in their tensors. Default: 0. */
@@ -41,7 +41,7 @@ export function stridesOf({ m, n, k, transposeA, transposeB, stride = {} }: Prod
 /** The dimension of a product along which it is cut. */
 type Side = "m" | "n" | "k";
 
-/** For each way to store the first part of a sum, how the further parts are stored: they are added to it. */
+/** For each way of storing the first part of a sum, the way of storing the later parts, which are added to it. */
 const addedTo: Record<Ending, Ending> = {
   ...{ sum: "added", added: "added", scaled: "added scaled", "added scaled": "added scaled" },
 };

@@ -24,8 +24,9 @@ function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: numb
 const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
 
 /**
- * WGSL that reads four terms for each of a thread's rows (operand a) or columns (operand w), and `of(i, c)`, the
- * variable for row or column i and term c. `places` are the offsets of the rows or columns.
+ * Returns WGSL (`code`) that reads four terms for each of a thread's rows (operand a) or columns (operand w). `of(i,
+ * c)` is then the WGSL expression for term c of row or column i. `places` are WGSL of the numbers of these rows or
+ * columns.
  */
 function readOwn(
   operand: Operand,
