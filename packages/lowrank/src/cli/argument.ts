@@ -19,7 +19,7 @@ function limits(range: Readonly<Record<string, number | undefined>>): string {
 
 /** Returns the `--threads` option of commands that compute for a long time. Default 1. */
 export function threadsOption(): Option {
-  return new Option("--threads <n>", "processor cores to use; the results are the same")
+  return new Option("--threads <n>", "threads that compute; results do not depend on it")
     .argParser(integer(1))
     .default(1);
 }
@@ -29,7 +29,7 @@ export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
 
 /** Returns the `--weights` option of commands that load a model without quantising it. Default `f32`. */
 export function weightsOption(): Option {
-  return new Option("--weights <how>", "in memory; packed keeps the blocks of a .gguf file where the type allows")
+  return new Option("--weights <how>", "dtype of the weights in memory; packed keeps the quantized blocks of a .gguf file")
     .choices(["f32", "f16", "bf16", "packed"])
     .default("f32");
 }
@@ -38,13 +38,13 @@ export function weightsOption(): Option {
 export function activationsOption(): Option {
   return new Option(
     "--activations <type>",
-    "int8 multiplies --weights packed in integers, as llama.cpp does: faster, less exact",
+    "int8: with --weights packed, round layer inputs to 8-bit integers, as llama.cpp does; faster, less exact",
   ).choices(["int8"]);
 }
 
 /** Returns the `--wide-simd` option of commands that compute for a long time. */
 export function wideSimdOption(): Option {
-  return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");
+  return new Option("--wide-simd", "use 256-bit SIMD instructions; needs Node 26 or later on x64");
 }
 
 /** Parses an option's value as a number: at least `least`, greater than `above`, and at most `most`. */

@@ -15,7 +15,7 @@ import { adapterFlags } from "./adapterFlags.ts";
 export function pluginOption(): Option {
   return new Option(
     "--plugin <file>",
-    "ES module to read first, which registers custom methods or architectures; may be given several times",
+    "ES module that registers custom methods or architectures, imported before the command runs; may be repeated",
   ).argParser((file, files: readonly string[] = []) => [...files, file]);
 }
 

@@ -15,15 +15,15 @@ export function addQuantizeOptions(command: Command, when: string): Command {
     .addOption(
       new Option(
         "--quant-type <type>",
-        `${when}: nf4 for trained weights, which are normally distributed, or fp4`,
+        `${when}: 4-bit data type: nf4, made for normally distributed weights, or fp4`,
       ).choices(["nf4", "fp4"]),
     )
     .option(
       "--quant-block-size <n>",
-      "weights that share a scale, a power of two from 32 to 4096; fewer are more exact and larger (default: 64)",
+      "weights per scale, a power of two from 32 to 4096; smaller blocks are more exact and take more memory (default: 64)",
       integer(32),
     )
-    .option("--double-quant", "quantise the scales too: 4.13 bits a weight instead of 4.5");
+    .option("--double-quant", "double quantization: quantize the scales too, for 4.13 bits per weight instead of 4.5");
 }
 
 /** Returns the flags of the quantisation options that were given. */

@@ -29,7 +29,7 @@ export async function readPeftConfig(path: string): Promise<PeftConfig> {
 export function peftConfigOption(): Option {
   return new Option(
     "--peft-config <file>",
-    `adapter_config.json of PEFT that says the adapter, of any method, instead of options; goes with ${quantizedWords()} too`,
+    `adapter_config.json that describes the adapter, of any PEFT method, instead of options; may be combined with ${quantizedWords()} too`,
   );
 }
 

@@ -26,27 +26,27 @@ export interface TrainerFlags {
 export function precisionOption(): Option {
   return new Option(
     "--precision <name>",
-    "of products with frozen weights: high rounds to 13 bits and is faster, medium gradients and what meets 4-bit codes to 8",
+    "precision of matrix products with frozen weights. high: rounded to 13 bits, faster; medium: also gradients, and inputs of 4-bit layers, rounded to 8 bits",
   ).choices(["highest", "high", "medium"]);
 }
 
 /** Adds options to `lowrank train`: learning rate schedule, NEFTune noise, metrics, and the best checkpoint. */
 export function addTrainerFlags(command: Command): Command {
   return command
-    .option("--min-lr <x>", "the learning rate at the end of linear and cosine (default: 0)", number({ least: 0 }))
-    .option("--min-lr-rate <x>", "the same as a share of the peak", number({ least: 0, most: 1 }))
-    .option("--group-by-length", "put examples of about equal length into a batch, which saves padding")
-    .option("--neftune-noise-alpha <x>", "NEFTune: noise on embeddings while training, 5 say", number({ above: 0 }))
+    .option("--min-lr <x>", "learning rate at the end of a linear or cosine schedule (default: 0)", number({ least: 0 }))
+    .option("--min-lr-rate <x>", "learning rate at the end of the schedule as a fraction of --lr", number({ least: 0, most: 1 }))
+    .option("--group-by-length", "put examples of similar length into a batch, for less padding")
+    .option("--neftune-noise-alpha <x>", "NEFTune: scale of the noise added to embeddings in training, such as 5", number({ above: 0 }))
     .addOption(precisionOption())
-    .option("--metrics <names>", "measure accuracy and exactMatch of tokens too, as accuracy,exactMatch", metricNames)
-    .option("--load-best-model-at-end", "write the weights of the best evaluation (--eval-every), not the last ones")
+    .option("--metrics <names>", "metrics to measure besides the loss, such as accuracy,exactMatch", metricNames)
+    .option("--load-best-model-at-end", "write the weights of the best evaluation (see --eval-every) instead of the last")
     .option(
       "--metric-for-best-model <name>",
-      "by which an evaluation is the best: a number of metrics.jsonl (default: loss)",
+      "metric that chooses the best evaluation, a name from metrics.jsonl (default: loss)",
     )
-    .option("--greater-is-better", "larger values of that are better (default: but for losses and the like)")
-    .option("--early-stopping-patience <n>", "stop after n evaluations that are no better", integer(1))
-    .option("--early-stopping-threshold <x>", "by how much better counts as better", number({ least: 0 }));
+    .option("--greater-is-better", "larger values of --metric-for-best-model are better (default: true, except for losses and other metrics of which less is better)")
+    .option("--early-stopping-patience <n>", "stop after n evaluations without improvement", integer(1))
+    .option("--early-stopping-threshold <x>", "smallest improvement that --early-stopping-patience counts as one", number({ least: 0 }));
 }
 
 const known: readonly MetricName[] = ["accuracy", "f1", "f1Macro", "f1Micro", "exactMatch"];

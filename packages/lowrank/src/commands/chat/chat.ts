@@ -42,23 +42,23 @@ Examples:
   $ printf 'Hello\\n/use none\\nHello\\n' | lowrank chat ./model --adapter ./adapter --greedy`;
 
 const maxNewTokensOption = (): Option =>
-  new Option("--max-new-tokens <n>", "the most tokens of an answer").argParser(integer(1)).default(512);
+  new Option("--max-new-tokens <n>", "most tokens of an answer").argParser(integer(1)).default(512);
 
 /** Returns the `lowrank chat` command. */
 export function chatCommand(): Command {
   const command = addModelOption(new Command("chat"))
-    .summary("talks with a model and its adapters")
+    .summary("chats with a model and its adapters")
     .description(
-      "Talks with a model in its chat template, turn by turn, with or without adapters. Answers come token by token, and " +
-        "only new tokens of the conversation run. How tokens are chosen comes from the model's generation_config.json.",
+      "Chats with a model in its chat template, with or without adapters. Answers are streamed, and the KV cache is kept " +
+        "between turns. The sampling options default to those of the model's generation_config.json.",
     )
     .addOption(
       new Option(
         "--adapter <dir>",
-        "folder of a PEFT adapter to use, or hf://org/name; several may be given, and the last one answers first",
+        "folder of a PEFT adapter, or hf://org/name; may be repeated: the last one is active at the start, /adapter changes it",
       ).argParser((dir: string, dirs: readonly string[] = []) => [...dirs, dir]),
     )
-    .option("--system <text>", "system message before all turns")
+    .option("--system <text>", "system message of the conversation")
     .addOption(maxNewTokensOption());
   for (const option of samplingOptions()) command.addOption(option);
   command
@@ -67,7 +67,7 @@ export function chatCommand(): Command {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--json", "print the conversation as one JSON object at its end");
+    .option("--json", "print the whole conversation as one JSON object at the end");
   return addQuantizeOptions(
     command,
     `quantise linear layers to 4 bits while loading, as for an adapter of ${quantizedWords()}`,

@@ -58,44 +58,44 @@ Examples:
 export function compareCommand(plugins: readonly string[]): Command {
   const common = allMethods().flatMap(({ name, common }) => (common ? [name] : []));
   return new Command("compare")
-    .summary("trains methods side by side and reports memory, time and quality")
+    .summary("trains adapter methods side by side and compares memory, time and quality")
     .description(
-      "Trains methods on one model and data under one budget, each with several seeds, and reports their cost and quality.",
+      "Trains each adapter method on the same model and data, with equal steps and several seeds, and reports memory, time and quality.",
     )
-    .option("--model <path>", "folder of the model, or a .gguf file (default: the embedded model)")
-    .option("--data <file...>", "files to train on, as for train (default: the embedded model's task)")
-    .addOption(new Option("--validation <file>", "measure on this file").conflicts("validationFraction"))
+    .option("--model <path>", "folder of the model, or a .gguf file (default: a tiny model that is part of this program)")
+    .option("--data <file...>", "files to train on, as for lowrank train (default: the task of the embedded model)")
+    .addOption(new Option("--validation <file>", "file of examples to evaluate on").conflicts("validationFraction"))
     .option(
       "--validation-fraction <x>",
-      "without --validation, measure on this last part of the data",
+      "without --validation: fraction of the data, from its end, that is evaluated",
       number({ above: 0, most: 0.9 }),
       0.1,
     )
-    .option("--block-size <n>", "tokens in a block of a text (default: 256, or less where the model ends)", integer(2))
-    .option("--methods <names>", "separated by commas", names, common)
-    .option("--seeds <n>", "runs of each method", integer(1), 3)
-    .option("--steps <n>", "optimiser steps of each run", integer(1), 300)
-    .option("--batch-size <n>", "examples in a step", integer(1), 8)
-    .option("--r <n>", "rank of the methods that have one", integer(1), 16)
+    .option("--block-size <n>", "tokens per block that a text is cut into (default: 256, or the model's maximum length if that is less)", integer(2))
+    .option("--methods <names>", "methods to compare, separated by commas", names, common)
+    .option("--seeds <n>", "runs per method, each with another seed", integer(1), 3)
+    .option("--steps <n>", "optimizer steps per run", integer(1), 300)
+    .option("--batch-size <n>", "examples per optimizer step", integer(1), 8)
+    .option("--r <n>", "rank of all methods that have a rank", integer(1), 16)
     .option(
       "--target-modules <which>",
-      "as for train; if given, every method that has targets uses them",
+      "target modules of all methods that have targets, as for lowrank train",
       targetModules,
       "all-linear",
     )
-    .option("--virtual-tokens <n>", "of the methods that have them", integer(1), 20)
-    .option("--lr <pairs>", "peak learning rates, such as lora=1e-3,ia3=1e-2 (default: what suits small models)", rates)
+    .option("--virtual-tokens <n>", "virtual tokens of the prompt methods", integer(1), 20)
+    .option("--lr <pairs>", "peak learning rate of each method, such as lora=1e-3,ia3=1e-2 (default: rates that suit small models)", rates)
     .addOption(precisionOption())
-    .option("--train-examples <n>", "of the embedded model's task", integer(1), 600)
-    .option("--test-examples <n>", "measure on these many at most", integer(1), 200)
+    .option("--train-examples <n>", "most training examples of the embedded model's task", integer(1), 600)
+    .option("--test-examples <n>", "most examples that a run is evaluated on", integer(1), 200)
     .addOption(backendOption())
     .addOption(threadsOption())
     .option(
       "--queue <url>",
-      "let the workers of a queue run it, as redis://host:port; needs --store, --model and --data",
+      "send the runs to the workers of this Redis queue, as redis://host:port; needs --store, --model and --data",
     )
-    .option("--store <place>", "with --queue, the workers' store: a folder, or s3://bucket/prefix")
-    .option("--output <dir>", "write tables, a page with charts, and each run's results here")
+    .option("--store <place>", "with --queue: store that the workers use, a folder or s3://bucket/prefix")
+    .option("--output <dir>", "folder for the tables, the HTML page with charts, and the results of each run")
     .option("--json", "print one JSON object")
     .addHelpText("after", help())
     .action((options: CompareCommandOptions, command: Command) => {

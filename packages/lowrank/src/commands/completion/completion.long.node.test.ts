@@ -64,11 +64,11 @@ test.runIf(installed("zsh"))(
       );
     expect(complete("ins")[0]).toBe("registered _lowrank lowrank");
     expect(complete("ins")).toContain(
-      "convert:writes a model folder as a GGUF file for llama.cpp, or the other way round",
+      "convert:converts a model folder to a GGUF file for llama.cpp, or back",
     );
     const given = complete("eval", "--task", "g");
-    expect(given).toContain("*--task[what is measured]:value:(exact-match multiple-choice perplexity gsm8k)");
-    expect(given).toContain("*--chat[put each prompt into the model's chat template]");
+    expect(given).toContain("*--task[what to measure]:value:(exact-match multiple-choice perplexity gsm8k)");
+    expect(given).toContain("*--chat[apply the model's chat template to each prompt]");
     expect(given.find((spec) => spec.startsWith("*--data["))).toMatch(/:value:_files$/);
     expect(complete("completion", "z")).toContain("*:word:(bash zsh fish)");
   },

@@ -21,10 +21,10 @@ Examples:
 /** Returns the `lowrank completion` command. */
 export function completionCommand(): Command {
   return new Command("completion")
-    .summary("prints a script by which a shell completes commands, options and values")
-    .description("Prints a script for bash, zsh or fish, which then complete commands, options and values by Tab.")
+    .summary("prints a shell completion script")
+    .description("Prints a completion script for bash, zsh or fish: the Tab key then completes commands, options and values.")
     .addArgument(new Argument("<shell>", "which shell").choices(Object.keys(shells)))
-    .option("--json", "print the commands, options and values as one JSON object instead")
+    .option("--json", "print all commands, options and values as one JSON object instead of a script")
     .addHelpText("after", help)
     .action((shell: keyof typeof shells, { json }: { json?: boolean }, command: Command) => {
       const words = programWords(command.parent as Command);

@@ -42,13 +42,13 @@ Examples:
 /** Returns the `lowrank convert` command. */
 export function convertCommand(): Command {
   return addModelOption(new Command("convert"))
-    .summary("writes a model folder as a GGUF file for llama.cpp, or the other way round")
+    .summary("converts a model folder to a GGUF file for llama.cpp, or back")
     .description(
-      "Writes a Hugging Face folder as a GGUF file, which llama.cpp and similar programs run, or a GGUF file as a Hugging Face " +
-        "folder. Config, tokenizer and chat template go along; docs/gguf.md lists the architectures.",
+      "Converts a Hugging Face folder to a GGUF file, which llama.cpp runs, or a GGUF file to a Hugging Face folder, with " +
+        "config, tokenizer and chat template. docs/gguf.md lists the architectures.",
     )
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
-    .addOption(new Option("--dtype <type>", "of the written weights").choices(ggufDTypes))
+    .addOption(new Option("--dtype <type>", "dtype of the written weights").choices(ggufDTypes))
     .addOption(overwriteOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", help)

@@ -68,28 +68,28 @@ export function evalCommand(): Command {
       ),
     )
     .addOption(
-      new Option("--task <name>", "what is measured").choices(tasks.map(({ name }) => name)).makeOptionMandatory(),
+      new Option("--task <name>", "what to measure").choices(tasks.map(({ name }) => name)).makeOptionMandatory(),
     )
     .requiredOption("--data <file>", "questions or texts: JSONL, JSON, or text for perplexity")
-    .option("--limit <n>", "take the first n records alone", integer(1))
-    .option("--batch-size <n>", "prompts that are answered at once", integer(1), 8)
-    .option("--max-new-tokens <n>", "the most tokens of an answer", integer(1))
+    .option("--limit <n>", "evaluate only the first n records", integer(1))
+    .option("--batch-size <n>", "prompts per batch", integer(1), 8)
+    .option("--max-new-tokens <n>", "most tokens of an answer", integer(1))
     .addOption(
-      new Option("--stop <text>", "end answers before this text; may be repeated").argParser(
+      new Option("--stop <text>", "stop string: answers end before this text; may be repeated").argParser(
         (text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")],
       ),
     )
-    .option("--chat", "put each prompt into the model's chat template")
-    .option("--system <text>", "with --chat: the system message")
-    .option("--num-fewshot <n>", "solved problems before each one of gsm8k (default: 5)", integer(0))
-    .option("--fewshot-data <file>", "take these from here (default: the first of --data, which are then not asked)")
+    .option("--chat", "apply the model's chat template to each prompt")
+    .option("--system <text>", "with --chat: system message")
+    .option("--num-fewshot <n>", "gsm8k: solved problems that precede each problem in the prompt (default: 5)", integer(0))
+    .option("--fewshot-data <file>", "file of the solved problems for --num-fewshot (default: the first records of --data, which are then not evaluated)")
     .option(
       "--max-length <n>",
-      "tokens in a window of perplexity (default: 1024, or the model's positions)",
+      "perplexity: tokens per window (default: 1024, or the model's maximum length)",
       integer(2),
     )
-    .option("--stride <n>", "tokens by which a window moves on (default: half of --max-length)", integer(1))
-    .option("--output <file>", "write all answers and results here, as JSON")
+    .option("--stride <n>", "perplexity: tokens between the starts of two windows (default: half of --max-length)", integer(1))
+    .option("--output <file>", "JSON file to write all answers and results to")
     .addOption(weightsOption())
     .addOption(activationsOption())
     .addOption(backendOption())

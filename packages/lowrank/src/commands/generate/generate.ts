@@ -45,19 +45,19 @@ export function generateCommand(): Command {
   const command = addModelOption(new Command("generate"))
     .summary("continues a prompt, with or without an adapter")
     .description(
-      "Continues a prompt and writes the new text to stdout as it comes. Without --prompt, the prompt is read from stdin. " +
-        "With --chat, the prompt is a user's message. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",
+      "Continues a prompt and streams the new text to stdout. Without --prompt, the prompt is read from stdin. " +
+        "With --chat, the prompt is a user's message. The sampling options default to those of the model's generation_config.json, else to greedy decoding.",
     )
     .option("--adapter <dir>", "folder of a PEFT adapter to use, or hf://org/name")
     .option("--prompt <text>", "text to continue")
-    .option("--chat", "put the prompt into the model's chat template, as a user's message")
-    .option("--system <text>", "with --chat: the system message")
+    .option("--chat", "apply the model's chat template, with the prompt as the user's message")
+    .option("--system <text>", "with --chat: system message")
     .addOption(
-      new Option("--stop <text>", "end before this text; \\n is a line break; may be repeated").argParser(
+      new Option("--stop <text>", "stop string: generation ends before this text; \\n is a line break; may be repeated").argParser(
         (text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")],
       ),
     )
-    .option("--max-new-tokens <n>", "the most tokens to add (default: 64, or less where the model ends)", integer(1));
+    .option("--max-new-tokens <n>", "most tokens to generate (default: 64, or fewer if the model's maximum length is reached)", integer(1));
   for (const option of samplingOptions()) command.addOption(option);
   command
     .addOption(weightsOption())

@@ -52,12 +52,12 @@ interface ModelInfo {
 /** Returns the `lowrank info` command. */
 export function infoCommand(): Command {
   return new Command("info")
-    .summary("describes a model: architecture, size, dtypes, memory, trainable layers")
+    .summary("describes a model: architecture, size, dtypes, memory, layers for adapters")
     .description(
       "Prints a model's architecture, parameters, dtypes, memory, chat template, and the layers that adapters can change. " +
         "It reads no weights, only the headers of their files.",
     )
-    .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
+    .argument("<model>", "a model folder, a config.json, a GGUF file, or the name of a preset")
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExamples:\n  $ lowrank info ./model\n  $ lowrank info gemma-3-270m --json")
     .action(async (source: string, { json }: { json?: boolean }) => {

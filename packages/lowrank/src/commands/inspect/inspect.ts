@@ -49,16 +49,16 @@ Examples:
 /** Returns the `lowrank inspect` command. */
 export function inspectCommand(): Command {
   return addModelOption(new Command("inspect"))
-    .summary("reports the rank of a change of weights, and writes adapters of lower rank")
+    .summary("measures the rank of a weight change, and compresses adapters")
     .description(
       "Measures the rank of what an adapter changes, or of the difference of two models: singular values, effective " +
         "rank and energy by rank, layer by layer. --compress writes the nearest adapter of a lower rank.",
     )
     .addOption(new Option("--adapter <dir>", "folder of the PEFT adapter, or hf://org/name").conflicts("tuned"))
-    .option("--tuned <path>", "instead: another model of the same shapes, such as --model after full fine-tuning")
-    .option("--page <file>", "write a page with plots, .html")
-    .option("--compress <r>", "write the nearest LoRA adapter of this rank to --output", integer(1))
-    .option("--output <dir>", "folder for the adapter of --compress, new or empty")
+    .option("--tuned <path>", "instead of --adapter: a model of the same shapes, such as --model after full fine-tuning")
+    .option("--page <file>", "HTML file to write with plots of the singular values")
+    .option("--compress <r>", "write the LoRA adapter of this rank that is nearest to the change to --output", integer(1))
+    .option("--output <dir>", "folder to write the adapter of --compress to; it must be new or empty")
     .addOption(overwriteOption())
     .option("--json", "print one JSON object, with all singular values")
     .addHelpText("after", help)

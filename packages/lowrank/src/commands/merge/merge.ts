@@ -48,21 +48,21 @@ export function mergeCommand(): Command {
   const command = addModelOption(new Command("merge"))
     .summary("adds an adapter to the weights and writes a model folder or a GGUF file")
     .description(
-      "Adds an adapter to the model's own weights and writes a model folder, or a .gguf file, that needs no PEFT. What was merged and what " +
-        "was written are compared with model and adapter on a prompt; weights that are not finite are refused.",
+      "Adds an adapter to the model's own weights and writes a model folder, or a .gguf file, that needs no PEFT. The merged model, in " +
+        "memory and as written, is compared with model and adapter on a prompt. Weights that are not finite are an error.",
     )
     .requiredOption("--adapter <dir>", "folder of the PEFT adapter, or hf://org/name")
     .requiredOption("--output <dir>", "folder to write, new or empty, or a new .gguf file")
     .addOption(
       new Option(
         "--dtype <type>",
-        "of the written weights, also for a model in 4 bits; q8_0, q6_k and other blocks are for .gguf files (default: f32, and f16 for .gguf)",
+        "dtype of the written weights; q8_0, q6_k and other block formats need a .gguf output (default: f32, or f16 for .gguf)",
       )
         .choices(ggufDTypes)
         .conflicts("requantize"),
     )
-    .option("--requantize", "write a model in 4 bits in 4 bits again, and print the change of weights and logits")
-    .option("--prompt <text>", "what to compare on", "Once upon a time")
+    .option("--requantize", "quantize the merged weights of a 4-bit model to 4 bits again, and print how much weights and logits change")
+    .option("--prompt <text>", "prompt for the comparison of the merged model with model and adapter", "Once upon a time")
     .addOption(overwriteOption())
     .addOption(backendOption())
     .option("--json", "print one JSON object");

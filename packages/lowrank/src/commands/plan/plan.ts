@@ -67,32 +67,32 @@ const dtypes = ["f32", "f16", "bf16"];
 /** Returns the `lowrank plan` command. */
 export function planCommand(): Command {
   const command = new Command("plan")
-    .summary("estimates the memory of fine-tuning and generation, and the devices they fit on")
+    .summary("estimates the memory that fine-tuning and generation need")
     .description(
       "Estimates the memory that fine-tuning a model and generating with it take, part by part, and the devices that they fit on.",
     )
-    .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
+    .argument("<model>", "a model folder, a config.json, a GGUF file, or the name of a preset")
     .addOption(
-      new Option("--method <name>", "what trains: all of the model, an adapter, or an adapter over 4-bit weights")
+      new Option("--method <name>", "what is trained: the whole model, an adapter, or an adapter on 4-bit weights")
         .choices(methodNames())
         .default(defaultMethod().name),
     )
     .addOption(peftConfigOption())
-    .option("--seq <n>", "tokens in a sequence (default: 512, or less where the model ends)", integer(1))
-    .option("--batch <n>", "sequences in a forward pass", integer(1), 1)
-    .option("--accumulate <n>", "forward passes that make one step", integer(1), 1)
-    .addOption(new Option("--dtype <type>", "of the base model's weights").choices(dtypes).default("f32"))
-    .addOption(new Option("--adapter-dtype <type>", "of the adapter (default: f32, Lowrank's own)").choices(dtypes))
+    .option("--seq <n>", "tokens per sequence (default: 512, or the model's maximum length if that is less)", integer(1))
+    .option("--batch <n>", "sequences per batch", integer(1), 1)
+    .option("--accumulate <n>", "gradient accumulation: batches per optimizer step", integer(1), 1)
+    .addOption(new Option("--dtype <type>", "dtype of the base model's weights").choices(dtypes).default("f32"))
+    .addOption(new Option("--adapter-dtype <type>", "dtype of the adapter (default: f32, as Lowrank trains it)").choices(dtypes))
     .addOption(
-      new Option("--gradient-dtype <type>", "of the gradients (default: the dtype of the trained parameters)").choices(
+      new Option("--gradient-dtype <type>", "dtype of the gradients (default: the dtype of the trained parameters)").choices(
         dtypes,
       ),
     )
-    .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
+    .option("--gradient-checkpointing", "estimate with activations that are recomputed in the backward pass")
     .addOption(precisionOption())
-    .option("--memory <size>", "check if it fits in this much memory, such as 8GB or 6GiB", memorySize)
+    .option("--memory <size>", "check that the estimate fits this much memory, such as 8GB or 6GiB", memorySize)
     .addOption(
-      new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
+      new Option("--optimizer <name>", "optimizer whose state is counted").choices(plannedOptimizers).default("adamw"),
     );
   addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`).option("--json", "print one JSON object");
   return addAdapterOptions(command).addHelpText("after", help).action(plan);

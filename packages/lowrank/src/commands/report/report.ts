@@ -87,57 +87,57 @@ Examples:
 /** Returns the `lowrank report` command. */
 export function reportCommand(): Command {
   const command = new Command("report")
-    .summary("reports what adapters train, save and cost, or describes one on disk")
+    .summary("compares the sizes and costs of adapter methods, or describes one adapter")
     .description(
-      "Reports what adapters would train, save and cost on a model, method by method. Or describes one adapter, planned or on disk: its modules and its parameters.",
+      "Compares adapter methods on a model: trained parameters, file size and extra computation of each. Or describes one adapter, planned or saved: its modules and its parameters.",
     )
-    .argument("[model]", "a config.json, the folder or GGUF file of a model, or a preset")
+    .argument("[model]", "a model folder, a config.json, a GGUF file, or the name of a preset")
     .addOption(
-      new Option("--adapter <dir>", "folder of a PEFT adapter, instead of the options that describe one").conflicts([
+      new Option("--adapter <dir>", "folder of a saved PEFT adapter to describe, instead of options").conflicts([
         ...["peftConfig", "method", "methods", "dtype", "optimizer", "seq", "format", "sort", "output"],
       ]),
     )
     .addOption(
       new Option(
         "--peft-config <file...>",
-        "adapter_config.json that says the adapter; several are compared",
+        "adapter_config.json of the adapter to describe; several files are compared",
       ).conflicts(["method", "methods"]),
     )
     .addOption(
-      new Option("--method <name>", `of the one adapter that options describe (default: ${defaultMethod().name})`)
+      new Option("--method <name>", `method of the adapter that is described (default: ${defaultMethod().name})`)
         .choices(adapterMethods().map(({ name }) => name))
         .conflicts(["methods"]),
     )
-    .option("--methods <names>", "compare these, separated by commas (default: all)", names)
+    .option("--methods <names>", "methods to compare, separated by commas (default: all)", names)
     .addOption(
-      new Option("--dtype <type>", "of the base model's weights (default: what its config says, or f32)").choices([
+      new Option("--dtype <type>", "dtype of the base model's weights (default: the dtype in its config, or f32)").choices([
         "f32",
         "f16",
         "bf16",
       ]),
     )
     .addOption(
-      new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
+      new Option("--optimizer <name>", "optimizer whose state is counted").choices(plannedOptimizers).default("adamw"),
     )
     .option(
       "--seq <n>",
-      "tokens in the forward pass that is counted (default: 512, or half of the positions)",
+      "sequence length for which the cost of a forward pass is counted (default: 512, or half of the model's maximum length)",
       integer(1),
     )
     .addOption(
-      new Option("--format <form>", "of a comparison (default: table, or by the ending of --output)").choices([
+      new Option("--format <form>", "format of the comparison (default: table, or the one that the ending of --output names)").choices([
         ...reportFormats,
       ]),
     )
     .addOption(
       new Option(
         "--sort <column>",
-        "smallest first, by a column of the comparison (default: in order of methods)",
+        "sort the comparison by this column, smallest first (default: order of the methods)",
       ).choices(reportColumns),
     )
     .option("--json", "print one JSON object")
-    .option("--output <file>", "write to a file: .md, .json, .csv, .html or text")
-    .option("--published", "instead: values of papers and of PEFT's tables, next to the values computed here");
+    .option("--output <file>", "file to write the report to; its ending chooses the format: .md, .json, .csv, .html, else plain text")
+    .option("--published", "compare trainable parameter counts computed here with those of papers and of PEFT's tables, instead of a report on a model");
   return addAdapterOptions(command).addHelpText("after", help()).action(report);
 }
 

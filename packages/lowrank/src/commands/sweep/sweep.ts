@@ -39,16 +39,16 @@ Examples:
 /** Returns the `lowrank sweep` command. */
 export function sweepCommand(plugins: readonly string[]): Command {
   return new Command("sweep")
-    .argument("<file>", "YAML or JSON with the training and the options to vary", (file) => {
+    .argument("<file>", "YAML or JSON file with the training options and the values to try", (file) => {
       if (/\.(ya?ml|json)$/i.test(file)) return file;
       throw new InvalidArgumentError("Expected a .yaml or .json file.");
     })
-    .summary("trains with several options, and reports the best")
-    .description("Trains adapters over a grid of options, or with options drawn at random, and compares them.")
-    .option("--output <dir>", "folder for the table, the page and the best adapter (default: the file's output)")
-    .option("--queue <url>", "let the workers of a queue train, as redis://host:port; needs --store")
-    .option("--store <place>", "with --queue, the workers' store: a folder, or s3://bucket/prefix")
-    .option("--jobs <n>", "without --queue, trials that train at once", integer(1), 1)
+    .summary("searches for the best training options")
+    .description("Hyperparameter search: trains one adapter for each combination of options, from a grid or at random, and compares them.")
+    .option("--output <dir>", "folder for the results table, the HTML page and the best adapter (default: `output` of the file)")
+    .option("--queue <url>", "send the trials to the workers of this Redis queue, as redis://host:port; needs --store")
+    .option("--store <place>", "with --queue: store that the workers use, a folder or s3://bucket/prefix")
+    .option("--jobs <n>", "without --queue: trials that train at the same time", integer(1), 1)
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--json", "print the results as JSON")

@@ -111,117 +111,117 @@ export function trainCommand(): Command {
     )
     .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl, .json, .csv or .parquet")
     .addOption(
-      new Option("--columns <list>", "keys of the records, as prompt=question,completion=answer").argParser(columns),
+      new Option("--columns <list>", "keys of the data's records that hold the prompt, the completion and so on, such as prompt=question,completion=answer").argParser(columns),
     )
     .addOption(
       new Option(
         "--on-bad-record <how>",
-        "error ends at a record that is broken or empty; skip leaves it out with a warning",
+        "for a broken or empty record: error stops the command, skip leaves the record out with a warning",
       )
         .choices(["error", "skip"])
         .default("error"),
     )
-    .option("--stream", "read examples from disk when they are wanted, by an index (default: for data of over 64 MB)")
-    .option("--data-cache <dir>", "folder for indices (default: lowrank/datasets in the user's cache)")
+    .option("--stream", "read each example from disk when it is needed, instead of keeping all in memory (default: for data of more than 64 MB)")
+    .option("--data-cache <dir>", "folder for the index files of --stream (default: lowrank/datasets in the user's cache folder)")
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(overwriteOption())
     .addOption(
-      new Option("--task <name>", `what is learned: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`)
+      new Option("--task <name>", `training objective: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`)
         .choices(tasks.map(({ name }) => name))
         .default(tasks[0].name),
     )
     .option(
       "--beta <x>",
-      "with dpo, orpo, kto: the weight of the reference or the odds (0.1); with distillation: from the teacher's divergence (0) to the student's (1)",
+      "with --task dpo or kto: strength of the pull towards the reference model (default: 0.1); with orpo: weight of the odds ratio loss (default: 0.1); with distillation: 0 for forward KL divergence, 1 for reverse, between them a mixture",
       number({ least: 0 }),
     )
-    .addOption(new Option("--loss-type <name>", "with dpo (default: sigmoid)").choices(["sigmoid", "hinge", "ipo"]))
-    .option("--teacher <path>", "with distillation: the model to learn from, of the same vocabulary")
-    .option("--temperature <x>", "with distillation: logits are divided by it (default: 1)", number({ above: 0 }))
+    .addOption(new Option("--loss-type <name>", "with --task dpo: form of the loss (default: sigmoid)").choices(["sigmoid", "hinge", "ipo"]))
+    .option("--teacher <path>", "with --task distillation: folder of the teacher model, which must have the same vocabulary")
+    .option("--temperature <x>", "with --task distillation: teacher and student logits are divided by this number (default: 1)", number({ above: 0 }))
     .option(
       "--labels <names>",
-      "with token-classification: the labels in their order, as O,B-PER,I-PER (default: the labels of the data)",
+      "with --task token-classification: labels in the order of their numbers, such as O,B-PER,I-PER (default: the labels found in the data)",
       names,
     )
-    .option("--scale <x>", "with contrast: the factor of cosines (default: 20)", number({ above: 0 }))
+    .option("--scale <x>", "with --task contrast: cosine similarities are multiplied by this number (default: 20)", number({ above: 0 }))
     .option(
       "--center-rewards-coefficient <x>",
-      "with reward: the weight of rewards that add up to 0, 0.01 say",
+      "with --task reward: weight of a penalty that keeps the mean reward near 0, such as 0.01",
       number({ least: 0 }),
     )
-    .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
+    .addOption(new Option("--validation <file>", "file of examples for the validation loss").conflicts("validationFraction"))
     .option(
       "--validation-fraction <x>",
-      "without --validation, hold back this last part of the data; 0 measures nothing",
+      "without --validation: fraction of the data, from its end, that is kept for validation; 0 turns validation off",
       number({ least: 0, most: 0.9 }),
       0.1,
     )
     .addOption(
-      new Option("--method <name>", "what trains: one of those named below")
+      new Option("--method <name>", "adapter method, one of the list below")
         .argParser((name) => findMethods([name])[0].name)
         .default(defaultMethod().name),
     )
     .addOption(peftConfigOption());
   addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`)
     .addOption(
-      new Option("--optimizer <name>", "adamw; adamw8bit: its moments in a quarter of the memory; or lion")
+      new Option("--optimizer <name>", "adamw; adamw8bit, whose state takes a quarter of the memory; or lion")
         .choices(["adamw", "adamw8bit", "lion"])
         .default("adamw"),
     )
     .option(
       "--gradient-checkpointing",
-      "compute activations again instead of keeping them: less memory, a third slower",
+      "recompute activations in the backward pass instead of storing them: less memory, about a third slower",
     )
     .option("--lr <x>", "peak learning rate (default: the method's usual rate, which is printed)", number({ above: 0 }))
-    .option("--find-lr", "try learning rates from small to large, print what they do, suggest one, and write nothing")
-    .option("--loraplus-lr-ratio <x>", "LoRA+: how many times as fast B learns as A, 16 say", number({ least: 1 }))
+    .option("--find-lr", "learning rate finder: try increasing learning rates, print the loss at each, and suggest one; nothing is written")
+    .option("--loraplus-lr-ratio <x>", "LoRA+: learning rate of the matrices B divided by that of A, such as 16", number({ least: 1 }))
     .addOption(
-      new Option("--schedule <name>", "the learning rate over the steps")
+      new Option("--schedule <name>", "learning rate schedule after the warmup")
         .choices(["constant", "linear", "cosine"])
         .default("linear"),
     )
-    .option("--warmup-steps <n>", "steps over which the rate rises from 0", integer(0), 0)
-    .option("--weight-decay <x>", "decoupled weight decay", number({ least: 0 }), 0)
-    .option("--max-grad-norm <x>", "scale larger gradients down to this norm; 0 leaves them", number({ least: 0 }), 1)
-    .option("--batch-size <n>", "examples or blocks in a forward pass", integer(1), 8)
-    .option("--accumulate <n>", "forward passes that make one step", integer(1), 1)
+    .option("--warmup-steps <n>", "steps in which the learning rate rises linearly from 0", integer(0), 0)
+    .option("--weight-decay <x>", "decoupled weight decay, as in AdamW", number({ least: 0 }), 0)
+    .option("--max-grad-norm <x>", "clip the norm of all gradients to this value; 0 turns clipping off", number({ least: 0 }), 1)
+    .option("--batch-size <n>", "examples or blocks per batch", integer(1), 8)
+    .option("--accumulate <n>", "gradient accumulation: batches per optimizer step", integer(1), 1)
     .option(
       "--block-size <n>",
-      "tokens in a block of a text or of packed examples (default: 256, or less where the model ends)",
+      "tokens per block that a text is cut into or examples are packed into (default: 256, or the model's maximum length if that is less)",
       integer(2),
     )
-    .option("--max-length <n>", "cut longer examples to this (default: where the model ends)", integer(2))
+    .option("--max-length <n>", "truncate longer examples to n tokens (default: the model's maximum length)", integer(2))
     .addOption(
-      new Option("--steps <n>", "optimiser steps, instead of --epochs").argParser(integer(1)).conflicts("epochs"),
+      new Option("--steps <n>", "optimizer steps to train, instead of --epochs").argParser(integer(1)).conflicts("epochs"),
     )
     .option("--epochs <n>", "passes over the data", number({ above: 0 }), 3)
-    .option("--seed <n>", "orders the data and draws the adapter's start", integer(0), 0)
+    .option("--seed <n>", "seed of the random order of the data and of the adapter's initial weights", integer(0), 0)
     .addOption(weightsOption())
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
-    .option("--eval-every <n>", "also measure the validation loss every n steps", integer(1))
-    .option("--log-every <n>", "write a line to <output>/metrics.jsonl every n steps", integer(1), 1)
-    .option("--sample-every <n>", "also answer prompts every n steps", integer(1))
+    .option("--pack", "pack several examples into one block instead of padding each; attention does not cross examples")
+    .option("--eval-every <n>", "measure the validation loss every n steps too, not only before and after training", integer(1))
+    .option("--log-every <n>", "write the metrics to <output>/metrics.jsonl every n steps", integer(1), 1)
+    .option("--sample-every <n>", "generate answers to sample prompts every n steps too, not only before and after training", integer(1))
     .addOption(
-      new Option("--samples <n>", "answer the prompts of n examples before and after, for the report")
+      new Option("--samples <n>", "generate answers to the prompts of n examples before and after training, for the report")
         .argParser(integer(0))
         .default(3)
         .conflicts("samplePrompt"),
     )
-    .option("--sample-prompt <text...>", "answer these prompts instead")
-    .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
+    .option("--sample-prompt <text...>", "prompts to answer instead of those of the data")
+    .option("--save-every <n>", "save a checkpoint to <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))
-    .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
+    .option("--resume <dir>", "continue from this checkpoint folder, or from the newest checkpoint in this folder, with the same options")
     .option(
       "--allow-changes",
-      "resume although options, data or model differ from the checkpoint's, and print the differences",
+      "with --resume: continue even if options, data or model differ from those of the checkpoint; the differences are printed",
     )
-    .option("--verify", "read the written adapter again and compare its outputs with the trained adapter's")
-    .option("--dry-run", "print modules, counts, memory, steps and an example, and write nothing")
+    .option("--verify", "load the written adapter again and compare its outputs with those of the adapter in memory")
+    .option("--dry-run", "print the plan only: trained modules, parameter counts, memory, steps and one example; nothing is trained or written")
     .option("--quiet", "print only warnings and errors on stderr")
-    .option("--json", "print the result as one JSON object, and what goes on as lines of JSON on stderr")
+    .option("--json", "print the result as one JSON object on stdout, and progress as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
   return addAdapterOptions(addTrainerFlags(command))

@@ -37,29 +37,29 @@ It needs the packages bullmq and ioredis, and a Redis with its append-only file 
 /** Returns the `lowrank worker` command. The processes of jobs import `plugins` too. */
 export function workerCommand(plugins: readonly string[]): Command {
   return addModelOption(new Command("worker"))
-    .summary("trains the fine-tunes that servers put on a queue")
+    .summary("runs the fine-tuning jobs of a Redis queue")
     .description(
-      "Takes fine-tunes from a queue on Redis, and leaves adapters, checkpoints and logs in the servers' store.",
+      "Takes fine-tuning jobs from a Redis queue, trains them, and writes adapters, checkpoints and logs to the servers' store.",
     )
     .requiredOption("--queue <url>", "the Redis of the queue, as redis://host:port")
     .requiredOption("--store <place>", "the servers' store: a folder, or s3://bucket/prefix")
-    .option("--served-model-name <name>", "the model's name at the servers (default: the name of its folder or file)")
-    .option("--jobs <n>", "jobs that train at once", integer(1), 1)
-    .option("--per-key <n>", "jobs of one API key that train at once, on all workers (default: any number)", integer(1))
-    .option("--attempts <n>", "attempts at a job that fails", integer(1), 3)
+    .option("--served-model-name <name>", "name of the model in API requests (default: the name of its folder or file)")
+    .option("--jobs <n>", "jobs that this worker trains at the same time", integer(1), 1)
+    .option("--per-key <n>", "most jobs of one API key that train at the same time, over all workers (default: no limit)", integer(1))
+    .option("--attempts <n>", "how many times a failing job is tried", integer(1), 3)
     .option(
       "--retry-seconds <x>",
-      "before the second attempt; each further wait is twice as long",
+      "seconds to wait before a failed job's second attempt; each further wait is twice as long",
       number({ above: 0 }),
       5,
     )
-    .option("--lock-seconds <x>", "after which the job of a worker that died is another's", number({ least: 1 }), 30)
-    .option("--deaths <n>", "deaths of workers that a job survives", integer(0), 5)
-    .option("--poll-seconds <x>", "between two looks whether a job was cancelled", number({ above: 0 }), 1)
+    .option("--lock-seconds <x>", "seconds without a sign of life after which another worker takes over the job", number({ least: 1 }), 30)
+    .option("--deaths <n>", "crashed workers that a job survives; one more, and the job has failed", integer(0), 5)
+    .option("--poll-seconds <x>", "seconds between checks for cancelled jobs", number({ above: 0 }), 1)
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--failed", "list the jobs that failed with their errors, and end")
-    .option("--retry <id...>", "let failed jobs run once more, and end")
+    .option("--failed", "list the failed jobs with their errors, then exit")
+    .option("--retry <id...>", "put these failed jobs back on the queue, then exit")
     .addHelpText("after", help)
     .action(async (_, options: WorkerCommandOptions) => {
       const { runWorker } = await import("./runWorker.ts");
