@@ -11,6 +11,7 @@ import { wasm } from "@lowrank/wasm";
 import { build } from "esbuild";
 import { loraStepCases, randomModel } from "../lib/loraStep.ts";
 import { geometricMean, machine, median, printTable, statisticsOf } from "../lib/measure.ts";
+import { adaptersOf } from "../lib/serve/smolEngine.ts";
 import { UsageError } from "../lib/usageError.ts";
 import { type Interval, leastValues, medianInterval } from "./interval.ts";
 import { checkOutRef, compile } from "./refFolder.ts";
@@ -63,13 +64,17 @@ async function writeModel(folder: string, shape: keyof typeof loraStepCases, dty
 
 /** Writes the models that a subject reads and that are not on disk yet. Returns their paths. */
 async function makeModels(folder: string, name: string): Promise<ChildOptions> {
-  const models = { m15: "", m135: "" };
-  if (!["step", "decode", "memory"].includes(name)) return models;
+  const models: ChildOptions = { m15: "", m135: "", adapters: { folder: "", names: [] } };
+  if (!["step", "decode", "memory", "serve"].includes(name)) return models;
   await init(wasm());
-  const file = sharedPath(
-    "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf",
-    "SmolLM2; random weights serve",
-  );
+  const need = name === "serve" ? "the model that is served" : "SmolLM2; random weights serve";
+  const file = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", need);
+  if (name === "serve") {
+    if (file === undefined)
+      throw new UsageError("serve: --against needs SmolLM2-135M-Instruct.Q4_1.gguf and its tokenizer");
+    const path = join(folder, "adapters");
+    return { ...models, m135: file, adapters: { folder: path, names: await adaptersOf(file, path, 8) } };
+  }
   models.m135 = file ?? (await writeModel(folder, "m135", "bf16"));
   if (name === "step") models.m15 = await writeModel(folder, "m15", "f32");
   return models;

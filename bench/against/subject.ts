@@ -9,6 +9,10 @@ export interface ChildOptions {
    * SmolLM2-135M-Instruct as a GGUF file in Q4_1, or a folder with random weights of its shape if that file is missing.
    */
   m135: string;
+  /**
+   * 32 LoRA adapters of rank 8 for `m135`: a folder, and the names of its subfolders. Empty unless `serve` is measured.
+   */
+  adapters: { folder: string; names: readonly string[] };
   /** The part to measure, for a subject that measures each part in a separate process. */
   part?: string;
 }
@@ -20,4 +24,5 @@ export const subjectParts: Readonly<Record<string, readonly (string | undefined)
   decode: [undefined],
   memory: ["lora", "qlora"],
   dispatch: [undefined],
+  serve: [undefined],
 };

@@ -1,16 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { init } from "@lowrank/core";
-import { type CausalLM, loadModel } from "@lowrank/models";
-import { wasm } from "@lowrank/wasm";
 import { engineRacer } from "./engineRacer.ts";
 import { llamaFigures, otherLlamaFigures } from "./llamaFigures.ts";
 import { copies, switching } from "./loneRacers.ts";
 import { poissonLoad } from "./poissonLoad.ts";
 import { promptPass } from "./promptPass.ts";
 import { printSpeeds, race, ratioOf } from "./race.ts";
-import { writeRandomAdapters } from "./randomAdapters.ts";
-import { packed, smolEngine } from "./smolEngine.ts";
+import { adaptersOf, smolEngine } from "./smolEngine.ts";
 import type { BenchEngine } from "./startEngine.ts";
 import type { Part, TimeBudget } from "./timeBudget.ts";
 import { wllamaFigures } from "./wllamaFigures.ts";
@@ -26,15 +22,6 @@ const [shortTokens, shortRounds, shortSeconds] = [6, 40, 20];
 
 /** Returns a list with the base model (null) for each of `count` rows. */
 const base = (count: number): null[] => new Array<null>(count).fill(null);
-
-/** Writes 32 adapters of a rank and returns their names. */
-async function adaptersOf(model: string, folder: string, rank: number): Promise<string[]> {
-  await init(wasm());
-  const loaded = await loadModel(model, packed);
-  const names = await writeRandomAdapters(folder, loaded.model as CausalLM, { count: rows, rank: () => rank });
-  for (const parameter of loaded.model.parameters()) parameter.dispose();
-  return names;
-}
 
 const [distinct, same] = ["32 rows, 32 adapters", "32 rows, one adapter"];
 

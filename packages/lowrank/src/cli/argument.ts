@@ -29,7 +29,10 @@ export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
 
 /** Returns the `--weights` option of commands that load a model without quantising it. Default `f32`. */
 export function weightsOption(): Option {
-  return new Option("--weights <how>", "dtype of the weights in memory; packed keeps the quantized blocks of a .gguf file")
+  return new Option(
+    "--weights <how>",
+    "dtype of the weights in memory; packed keeps the quantized blocks of a .gguf file",
+  )
     .choices(["f32", "f16", "bf16", "packed"])
     .default("f32");
 }

@@ -39,7 +39,10 @@ export const backendNames: readonly string[] = Object.keys(backends);
 
 /** Returns the `--backend` option of commands that compute. Default `wasm`. */
 export function backendOption(): Option {
-  return new Option("--backend <name>", "compute backend; webgpu needs a graphics driver and the package webgpu (npm install webgpu)")
+  return new Option(
+    "--backend <name>",
+    "compute backend; webgpu needs a graphics driver and the package webgpu (npm install webgpu)",
+  )
     .choices(backendNames)
     .default(defaultBackend);
 }

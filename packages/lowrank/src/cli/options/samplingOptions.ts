@@ -14,13 +14,12 @@ export interface SamplingCommandOptions {
 /** Returns the command-line options that control sampling. */
 export function samplingOptions(): Option[] {
   return [
-    new Option("--temperature <t>", "sample with this temperature; 0 means --greedy").argParser(
-      number({ least: 0 }),
-    ),
+    new Option("--temperature <t>", "sample with this temperature; 0 means --greedy").argParser(number({ least: 0 })),
     new Option("--top-k <k>", "sample among the k most probable tokens; 0 means all").argParser(integer(0)),
-    new Option("--top-p <p>", "nucleus sampling: sample among the most probable tokens whose probabilities sum to p").argParser(
-      number({ above: 0, most: 1 }),
-    ),
+    new Option(
+      "--top-p <p>",
+      "nucleus sampling: sample among the most probable tokens whose probabilities sum to p",
+    ).argParser(number({ above: 0, most: 1 })),
     new Option("--seed <n>", "seed of the random generator; the same seed gives the same text")
       .argParser(integer(0))
       .default(0),

@@ -33,20 +33,42 @@ export function precisionOption(): Option {
 /** Adds options to `lowrank train`: learning rate schedule, NEFTune noise, metrics, and the best checkpoint. */
 export function addTrainerFlags(command: Command): Command {
   return command
-    .option("--min-lr <x>", "learning rate at the end of a linear or cosine schedule (default: 0)", number({ least: 0 }))
-    .option("--min-lr-rate <x>", "learning rate at the end of the schedule as a fraction of --lr", number({ least: 0, most: 1 }))
+    .option(
+      "--min-lr <x>",
+      "learning rate at the end of a linear or cosine schedule (default: 0)",
+      number({ least: 0 }),
+    )
+    .option(
+      "--min-lr-rate <x>",
+      "learning rate at the end of the schedule as a fraction of --lr",
+      number({ least: 0, most: 1 }),
+    )
     .option("--group-by-length", "put examples of similar length into a batch, for less padding")
-    .option("--neftune-noise-alpha <x>", "NEFTune: scale of the noise added to embeddings in training, such as 5", number({ above: 0 }))
+    .option(
+      "--neftune-noise-alpha <x>",
+      "NEFTune: scale of the noise added to embeddings in training, such as 5",
+      number({ above: 0 }),
+    )
     .addOption(precisionOption())
     .option("--metrics <names>", "metrics to measure besides the loss, such as accuracy,exactMatch", metricNames)
-    .option("--load-best-model-at-end", "write the weights of the best evaluation (see --eval-every) instead of the last")
+    .option(
+      "--load-best-model-at-end",
+      "write the weights of the best evaluation (see --eval-every) instead of the last",
+    )
     .option(
       "--metric-for-best-model <name>",
       "metric that chooses the best evaluation, a name from metrics.jsonl (default: loss)",
     )
-    .option("--greater-is-better", "larger values of --metric-for-best-model are better (default: true, except for losses and other metrics of which less is better)")
+    .option(
+      "--greater-is-better",
+      "larger values of --metric-for-best-model are better (default: true, except for losses and other metrics of which less is better)",
+    )
     .option("--early-stopping-patience <n>", "stop after n evaluations without improvement", integer(1))
-    .option("--early-stopping-threshold <x>", "smallest improvement that --early-stopping-patience counts as one", number({ least: 0 }));
+    .option(
+      "--early-stopping-threshold <x>",
+      "smallest improvement that --early-stopping-patience counts as one",
+      number({ least: 0 }),
+    );
 }
 
 const known: readonly MetricName[] = ["accuracy", "f1", "f1Macro", "f1Micro", "exactMatch"];

@@ -62,7 +62,10 @@ export function compareCommand(plugins: readonly string[]): Command {
     .description(
       "Trains each adapter method on the same model and data, with equal steps and several seeds, and reports memory, time and quality.",
     )
-    .option("--model <path>", "folder of the model, or a .gguf file (default: a tiny model that is part of this program)")
+    .option(
+      "--model <path>",
+      "folder of the model, or a .gguf file (default: a tiny model that is part of this program)",
+    )
     .option("--data <file...>", "files to train on, as for lowrank train (default: the task of the embedded model)")
     .addOption(new Option("--validation <file>", "file of examples to evaluate on").conflicts("validationFraction"))
     .option(
@@ -71,7 +74,11 @@ export function compareCommand(plugins: readonly string[]): Command {
       number({ above: 0, most: 0.9 }),
       0.1,
     )
-    .option("--block-size <n>", "tokens per block that a text is cut into (default: 256, or the model's maximum length if that is less)", integer(2))
+    .option(
+      "--block-size <n>",
+      "tokens per block that a text is cut into (default: 256, or the model's maximum length if that is less)",
+      integer(2),
+    )
     .option("--methods <names>", "methods to compare, separated by commas", names, common)
     .option("--seeds <n>", "runs per method, each with another seed", integer(1), 3)
     .option("--steps <n>", "optimizer steps per run", integer(1), 300)
@@ -84,7 +91,11 @@ export function compareCommand(plugins: readonly string[]): Command {
       "all-linear",
     )
     .option("--virtual-tokens <n>", "virtual tokens of the prompt methods", integer(1), 20)
-    .option("--lr <pairs>", "peak learning rate of each method, such as lora=1e-3,ia3=1e-2 (default: rates that suit small models)", rates)
+    .option(
+      "--lr <pairs>",
+      "peak learning rate of each method, such as lora=1e-3,ia3=1e-2 (default: rates that suit small models)",
+      rates,
+    )
     .addOption(precisionOption())
     .option("--train-examples <n>", "most training examples of the embedded model's task", integer(1), 600)
     .option("--test-examples <n>", "most examples that a run is evaluated on", integer(1), 200)

@@ -63,9 +63,7 @@ test.runIf(installed("zsh"))(
         `${stubs}; source ${at("zsh")}; words=(lowrank ${words.join(" ")}); CURRENT=${words.length + 1}; _lowrank`,
       );
     expect(complete("ins")[0]).toBe("registered _lowrank lowrank");
-    expect(complete("ins")).toContain(
-      "convert:converts a model folder to a GGUF file for llama.cpp, or back",
-    );
+    expect(complete("ins")).toContain("convert:converts a model folder to a GGUF file for llama.cpp, or back");
     const given = complete("eval", "--task", "g");
     expect(given).toContain("*--task[what to measure]:value:(exact-match multiple-choice perplexity gsm8k)");
     expect(given).toContain("*--chat[apply the model's chat template to each prompt]");

@@ -22,7 +22,9 @@ Examples:
 export function completionCommand(): Command {
   return new Command("completion")
     .summary("prints a shell completion script")
-    .description("Prints a completion script for bash, zsh or fish: the Tab key then completes commands, options and values.")
+    .description(
+      "Prints a completion script for bash, zsh or fish: the Tab key then completes commands, options and values.",
+    )
     .addArgument(new Argument("<shell>", "which shell").choices(Object.keys(shells)))
     .option("--json", "print all commands, options and values as one JSON object instead of a script")
     .addHelpText("after", help)

@@ -81,14 +81,25 @@ export function evalCommand(): Command {
     )
     .option("--chat", "apply the model's chat template to each prompt")
     .option("--system <text>", "with --chat: system message")
-    .option("--num-fewshot <n>", "gsm8k: solved problems that precede each problem in the prompt (default: 5)", integer(0))
-    .option("--fewshot-data <file>", "file of the solved problems for --num-fewshot (default: the first records of --data, which are then not evaluated)")
+    .option(
+      "--num-fewshot <n>",
+      "gsm8k: solved problems that precede each problem in the prompt (default: 5)",
+      integer(0),
+    )
+    .option(
+      "--fewshot-data <file>",
+      "file of the solved problems for --num-fewshot (default: the first records of --data, which are then not evaluated)",
+    )
     .option(
       "--max-length <n>",
       "perplexity: tokens per window (default: 1024, or the model's maximum length)",
       integer(2),
     )
-    .option("--stride <n>", "perplexity: tokens between the starts of two windows (default: half of --max-length)", integer(1))
+    .option(
+      "--stride <n>",
+      "perplexity: tokens between the starts of two windows (default: half of --max-length)",
+      integer(1),
+    )
     .option("--output <file>", "JSON file to write all answers and results to")
     .addOption(weightsOption())
     .addOption(activationsOption())

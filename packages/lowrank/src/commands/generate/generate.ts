@@ -53,11 +53,16 @@ export function generateCommand(): Command {
     .option("--chat", "apply the model's chat template, with the prompt as the user's message")
     .option("--system <text>", "with --chat: system message")
     .addOption(
-      new Option("--stop <text>", "stop string: generation ends before this text; \\n is a line break; may be repeated").argParser(
-        (text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")],
-      ),
+      new Option(
+        "--stop <text>",
+        "stop string: generation ends before this text; \\n is a line break; may be repeated",
+      ).argParser((text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")]),
     )
-    .option("--max-new-tokens <n>", "most tokens to generate (default: 64, or fewer if the model's maximum length is reached)", integer(1));
+    .option(
+      "--max-new-tokens <n>",
+      "most tokens to generate (default: 64, or fewer if the model's maximum length is reached)",
+      integer(1),
+    );
   for (const option of samplingOptions()) command.addOption(option);
   command
     .addOption(weightsOption())

@@ -55,9 +55,16 @@ export function inspectCommand(): Command {
         "rank and energy by rank, layer by layer. --compress writes the nearest adapter of a lower rank.",
     )
     .addOption(new Option("--adapter <dir>", "folder of the PEFT adapter, or hf://org/name").conflicts("tuned"))
-    .option("--tuned <path>", "instead of --adapter: a model of the same shapes, such as --model after full fine-tuning")
+    .option(
+      "--tuned <path>",
+      "instead of --adapter: a model of the same shapes, such as --model after full fine-tuning",
+    )
     .option("--page <file>", "HTML file to write with plots of the singular values")
-    .option("--compress <r>", "write the LoRA adapter of this rank that is nearest to the change to --output", integer(1))
+    .option(
+      "--compress <r>",
+      "write the LoRA adapter of this rank that is nearest to the change to --output",
+      integer(1),
+    )
     .option("--output <dir>", "folder to write the adapter of --compress to; it must be new or empty")
     .addOption(overwriteOption())
     .option("--json", "print one JSON object, with all singular values")

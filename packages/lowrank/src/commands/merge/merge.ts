@@ -61,8 +61,15 @@ export function mergeCommand(): Command {
         .choices(ggufDTypes)
         .conflicts("requantize"),
     )
-    .option("--requantize", "quantize the merged weights of a 4-bit model to 4 bits again, and print how much weights and logits change")
-    .option("--prompt <text>", "prompt for the comparison of the merged model with model and adapter", "Once upon a time")
+    .option(
+      "--requantize",
+      "quantize the merged weights of a 4-bit model to 4 bits again, and print how much weights and logits change",
+    )
+    .option(
+      "--prompt <text>",
+      "prompt for the comparison of the merged model with model and adapter",
+      "Once upon a time",
+    )
     .addOption(overwriteOption())
     .addOption(backendOption())
     .option("--json", "print one JSON object");

@@ -78,15 +78,22 @@ export function planCommand(): Command {
         .default(defaultMethod().name),
     )
     .addOption(peftConfigOption())
-    .option("--seq <n>", "tokens per sequence (default: 512, or the model's maximum length if that is less)", integer(1))
+    .option(
+      "--seq <n>",
+      "tokens per sequence (default: 512, or the model's maximum length if that is less)",
+      integer(1),
+    )
     .option("--batch <n>", "sequences per batch", integer(1), 1)
     .option("--accumulate <n>", "gradient accumulation: batches per optimizer step", integer(1), 1)
     .addOption(new Option("--dtype <type>", "dtype of the base model's weights").choices(dtypes).default("f32"))
-    .addOption(new Option("--adapter-dtype <type>", "dtype of the adapter (default: f32, as Lowrank trains it)").choices(dtypes))
     .addOption(
-      new Option("--gradient-dtype <type>", "dtype of the gradients (default: the dtype of the trained parameters)").choices(
-        dtypes,
-      ),
+      new Option("--adapter-dtype <type>", "dtype of the adapter (default: f32, as Lowrank trains it)").choices(dtypes),
+    )
+    .addOption(
+      new Option(
+        "--gradient-dtype <type>",
+        "dtype of the gradients (default: the dtype of the trained parameters)",
+      ).choices(dtypes),
     )
     .option("--gradient-checkpointing", "estimate with activations that are recomputed in the backward pass")
     .addOption(precisionOption())

@@ -110,11 +110,10 @@ export function reportCommand(): Command {
     )
     .option("--methods <names>", "methods to compare, separated by commas (default: all)", names)
     .addOption(
-      new Option("--dtype <type>", "dtype of the base model's weights (default: the dtype in its config, or f32)").choices([
-        "f32",
-        "f16",
-        "bf16",
-      ]),
+      new Option(
+        "--dtype <type>",
+        "dtype of the base model's weights (default: the dtype in its config, or f32)",
+      ).choices(["f32", "f16", "bf16"]),
     )
     .addOption(
       new Option("--optimizer <name>", "optimizer whose state is counted").choices(plannedOptimizers).default("adamw"),
@@ -125,9 +124,10 @@ export function reportCommand(): Command {
       integer(1),
     )
     .addOption(
-      new Option("--format <form>", "format of the comparison (default: table, or the one that the ending of --output names)").choices([
-        ...reportFormats,
-      ]),
+      new Option(
+        "--format <form>",
+        "format of the comparison (default: table, or the one that the ending of --output names)",
+      ).choices([...reportFormats]),
     )
     .addOption(
       new Option(
@@ -136,8 +136,14 @@ export function reportCommand(): Command {
       ).choices(reportColumns),
     )
     .option("--json", "print one JSON object")
-    .option("--output <file>", "file to write the report to; its ending chooses the format: .md, .json, .csv, .html, else plain text")
-    .option("--published", "compare trainable parameter counts computed here with those of papers and of PEFT's tables, instead of a report on a model");
+    .option(
+      "--output <file>",
+      "file to write the report to; its ending chooses the format: .md, .json, .csv, .html, else plain text",
+    )
+    .option(
+      "--published",
+      "compare trainable parameter counts computed here with those of papers and of PEFT's tables, instead of a report on a model",
+    );
   return addAdapterOptions(command).addHelpText("after", help()).action(report);
 }
 

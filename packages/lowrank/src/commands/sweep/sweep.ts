@@ -44,8 +44,13 @@ export function sweepCommand(plugins: readonly string[]): Command {
       throw new InvalidArgumentError("Expected a .yaml or .json file.");
     })
     .summary("searches for the best training options")
-    .description("Hyperparameter search: trains one adapter for each combination of options, from a grid or at random, and compares them.")
-    .option("--output <dir>", "folder for the results table, the HTML page and the best adapter (default: `output` of the file)")
+    .description(
+      "Hyperparameter search: trains one adapter for each combination of options, from a grid or at random, and compares them.",
+    )
+    .option(
+      "--output <dir>",
+      "folder for the results table, the HTML page and the best adapter (default: `output` of the file)",
+    )
     .option("--queue <url>", "send the trials to the workers of this Redis queue, as redis://host:port; needs --store")
     .option("--store <place>", "with --queue: store that the workers use, a folder or s3://bucket/prefix")
     .option("--jobs <n>", "without --queue: trials that train at the same time", integer(1), 1)

@@ -111,7 +111,10 @@ export function trainCommand(): Command {
     )
     .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl, .json, .csv or .parquet")
     .addOption(
-      new Option("--columns <list>", "keys of the data's records that hold the prompt, the completion and so on, such as prompt=question,completion=answer").argParser(columns),
+      new Option(
+        "--columns <list>",
+        "keys of the data's records that hold the prompt, the completion and so on, such as prompt=question,completion=answer",
+      ).argParser(columns),
     )
     .addOption(
       new Option(
@@ -121,12 +124,21 @@ export function trainCommand(): Command {
         .choices(["error", "skip"])
         .default("error"),
     )
-    .option("--stream", "read each example from disk when it is needed, instead of keeping all in memory (default: for data of more than 64 MB)")
-    .option("--data-cache <dir>", "folder for the index files of --stream (default: lowrank/datasets in the user's cache folder)")
+    .option(
+      "--stream",
+      "read each example from disk when it is needed, instead of keeping all in memory (default: for data of more than 64 MB)",
+    )
+    .option(
+      "--data-cache <dir>",
+      "folder for the index files of --stream (default: lowrank/datasets in the user's cache folder)",
+    )
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(overwriteOption())
     .addOption(
-      new Option("--task <name>", `training objective: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`)
+      new Option(
+        "--task <name>",
+        `training objective: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`,
+      )
         .choices(tasks.map(({ name }) => name))
         .default(tasks[0].name),
     )
@@ -135,21 +147,40 @@ export function trainCommand(): Command {
       "with --task dpo or kto: strength of the pull towards the reference model (default: 0.1); with orpo: weight of the odds ratio loss (default: 0.1); with distillation: 0 for forward KL divergence, 1 for reverse, between them a mixture",
       number({ least: 0 }),
     )
-    .addOption(new Option("--loss-type <name>", "with --task dpo: form of the loss (default: sigmoid)").choices(["sigmoid", "hinge", "ipo"]))
-    .option("--teacher <path>", "with --task distillation: folder of the teacher model, which must have the same vocabulary")
-    .option("--temperature <x>", "with --task distillation: teacher and student logits are divided by this number (default: 1)", number({ above: 0 }))
+    .addOption(
+      new Option("--loss-type <name>", "with --task dpo: form of the loss (default: sigmoid)").choices([
+        "sigmoid",
+        "hinge",
+        "ipo",
+      ]),
+    )
+    .option(
+      "--teacher <path>",
+      "with --task distillation: folder of the teacher model, which must have the same vocabulary",
+    )
+    .option(
+      "--temperature <x>",
+      "with --task distillation: teacher and student logits are divided by this number (default: 1)",
+      number({ above: 0 }),
+    )
     .option(
       "--labels <names>",
       "with --task token-classification: labels in the order of their numbers, such as O,B-PER,I-PER (default: the labels found in the data)",
       names,
     )
-    .option("--scale <x>", "with --task contrast: cosine similarities are multiplied by this number (default: 20)", number({ above: 0 }))
+    .option(
+      "--scale <x>",
+      "with --task contrast: cosine similarities are multiplied by this number (default: 20)",
+      number({ above: 0 }),
+    )
     .option(
       "--center-rewards-coefficient <x>",
       "with --task reward: weight of a penalty that keeps the mean reward near 0, such as 0.01",
       number({ least: 0 }),
     )
-    .addOption(new Option("--validation <file>", "file of examples for the validation loss").conflicts("validationFraction"))
+    .addOption(
+      new Option("--validation <file>", "file of examples for the validation loss").conflicts("validationFraction"),
+    )
     .option(
       "--validation-fraction <x>",
       "without --validation: fraction of the data, from its end, that is kept for validation; 0 turns validation off",
@@ -173,8 +204,15 @@ export function trainCommand(): Command {
       "recompute activations in the backward pass instead of storing them: less memory, about a third slower",
     )
     .option("--lr <x>", "peak learning rate (default: the method's usual rate, which is printed)", number({ above: 0 }))
-    .option("--find-lr", "learning rate finder: try increasing learning rates, print the loss at each, and suggest one; nothing is written")
-    .option("--loraplus-lr-ratio <x>", "LoRA+: learning rate of the matrices B divided by that of A, such as 16", number({ least: 1 }))
+    .option(
+      "--find-lr",
+      "learning rate finder: try increasing learning rates, print the loss at each, and suggest one; nothing is written",
+    )
+    .option(
+      "--loraplus-lr-ratio <x>",
+      "LoRA+: learning rate of the matrices B divided by that of A, such as 16",
+      number({ least: 1 }),
+    )
     .addOption(
       new Option("--schedule <name>", "learning rate schedule after the warmup")
         .choices(["constant", "linear", "cosine"])
@@ -182,7 +220,12 @@ export function trainCommand(): Command {
     )
     .option("--warmup-steps <n>", "steps in which the learning rate rises linearly from 0", integer(0), 0)
     .option("--weight-decay <x>", "decoupled weight decay, as in AdamW", number({ least: 0 }), 0)
-    .option("--max-grad-norm <x>", "clip the norm of all gradients to this value; 0 turns clipping off", number({ least: 0 }), 1)
+    .option(
+      "--max-grad-norm <x>",
+      "clip the norm of all gradients to this value; 0 turns clipping off",
+      number({ least: 0 }),
+      1,
+    )
     .option("--batch-size <n>", "examples or blocks per batch", integer(1), 8)
     .option("--accumulate <n>", "gradient accumulation: batches per optimizer step", integer(1), 1)
     .option(
@@ -190,9 +233,15 @@ export function trainCommand(): Command {
       "tokens per block that a text is cut into or examples are packed into (default: 256, or the model's maximum length if that is less)",
       integer(2),
     )
-    .option("--max-length <n>", "truncate longer examples to n tokens (default: the model's maximum length)", integer(2))
+    .option(
+      "--max-length <n>",
+      "truncate longer examples to n tokens (default: the model's maximum length)",
+      integer(2),
+    )
     .addOption(
-      new Option("--steps <n>", "optimizer steps to train, instead of --epochs").argParser(integer(1)).conflicts("epochs"),
+      new Option("--steps <n>", "optimizer steps to train, instead of --epochs")
+        .argParser(integer(1))
+        .conflicts("epochs"),
     )
     .option("--epochs <n>", "passes over the data", number({ above: 0 }), 3)
     .option("--seed <n>", "seed of the random order of the data and of the adapter's initial weights", integer(0), 0)
@@ -201,11 +250,22 @@ export function trainCommand(): Command {
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--pack", "pack several examples into one block instead of padding each; attention does not cross examples")
-    .option("--eval-every <n>", "measure the validation loss every n steps too, not only before and after training", integer(1))
+    .option(
+      "--eval-every <n>",
+      "measure the validation loss every n steps too, not only before and after training",
+      integer(1),
+    )
     .option("--log-every <n>", "write the metrics to <output>/metrics.jsonl every n steps", integer(1), 1)
-    .option("--sample-every <n>", "generate answers to sample prompts every n steps too, not only before and after training", integer(1))
+    .option(
+      "--sample-every <n>",
+      "generate answers to sample prompts every n steps too, not only before and after training",
+      integer(1),
+    )
     .addOption(
-      new Option("--samples <n>", "generate answers to the prompts of n examples before and after training, for the report")
+      new Option(
+        "--samples <n>",
+        "generate answers to the prompts of n examples before and after training, for the report",
+      )
         .argParser(integer(0))
         .default(3)
         .conflicts("samplePrompt"),
@@ -213,13 +273,19 @@ export function trainCommand(): Command {
     .option("--sample-prompt <text...>", "prompts to answer instead of those of the data")
     .option("--save-every <n>", "save a checkpoint to <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))
-    .option("--resume <dir>", "continue from this checkpoint folder, or from the newest checkpoint in this folder, with the same options")
+    .option(
+      "--resume <dir>",
+      "continue from this checkpoint folder, or from the newest checkpoint in this folder, with the same options",
+    )
     .option(
       "--allow-changes",
       "with --resume: continue even if options, data or model differ from those of the checkpoint; the differences are printed",
     )
     .option("--verify", "load the written adapter again and compare its outputs with those of the adapter in memory")
-    .option("--dry-run", "print the plan only: trained modules, parameter counts, memory, steps and one example; nothing is trained or written")
+    .option(
+      "--dry-run",
+      "print the plan only: trained modules, parameter counts, memory, steps and one example; nothing is trained or written",
+    )
     .option("--quiet", "print only warnings and errors on stderr")
     .option("--json", "print the result as one JSON object on stdout, and progress as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))

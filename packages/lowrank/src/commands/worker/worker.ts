@@ -45,7 +45,11 @@ export function workerCommand(plugins: readonly string[]): Command {
     .requiredOption("--store <place>", "the servers' store: a folder, or s3://bucket/prefix")
     .option("--served-model-name <name>", "name of the model in API requests (default: the name of its folder or file)")
     .option("--jobs <n>", "jobs that this worker trains at the same time", integer(1), 1)
-    .option("--per-key <n>", "most jobs of one API key that train at the same time, over all workers (default: no limit)", integer(1))
+    .option(
+      "--per-key <n>",
+      "most jobs of one API key that train at the same time, over all workers (default: no limit)",
+      integer(1),
+    )
     .option("--attempts <n>", "how many times a failing job is tried", integer(1), 3)
     .option(
       "--retry-seconds <x>",
@@ -53,7 +57,12 @@ export function workerCommand(plugins: readonly string[]): Command {
       number({ above: 0 }),
       5,
     )
-    .option("--lock-seconds <x>", "seconds without a sign of life after which another worker takes over the job", number({ least: 1 }), 30)
+    .option(
+      "--lock-seconds <x>",
+      "seconds without a sign of life after which another worker takes over the job",
+      number({ least: 1 }),
+      30,
+    )
     .option("--deaths <n>", "crashed workers that a job survives; one more, and the job has failed", integer(0), 5)
     .option("--poll-seconds <x>", "seconds between checks for cancelled jobs", number({ above: 0 }), 1)
     .addOption(threadsOption())
