@@ -2,6 +2,36 @@ import type { Equivalents } from "./equivalents.ts";
 
 export const lowrank: Equivalents = [
   [
+    "commands/train/view/trainView.ts",
+    "const room = (most - least || 1) * 0.05;",
+    "1",
+    "2",
+    "equal losses are in the middle of any range",
+  ],
+  [
+    "commands/train/view/renderExample.ts",
+    "while (end < inputIds.length && (labels[end] !== ignoreIndex) === learned) end++;",
+    "<",
+    "<=",
+    "a part may end behind the last token",
+  ],
+  ["commands/train/runLock.ts", "const moment = 100;", "100", "101", "a wait"],
+  ["commands/compare/runQueued.ts", "const pollMs = 250;", "250", "251", "a wait"],
+  [
+    "commands/sweep/runSweep.ts",
+    "if (ended.size < jobs.length) await new Promise((resolve) => setTimeout(resolve, pollMs / 4));",
+    "/",
+    "*",
+    "a wait",
+  ],
+  [
+    "commands/sweep/runSweep.ts",
+    "if (ended.size < jobs.length) await new Promise((resolve) => setTimeout(resolve, pollMs / 4));",
+    "4",
+    "5",
+    "a wait",
+  ],
+  [
     "report/barChart.ts",
     "if (!(value > 0) || positive.length === 0) return 0;",
     ">",

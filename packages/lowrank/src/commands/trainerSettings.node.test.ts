@@ -3,7 +3,7 @@ import { toPeftConfig } from "../cli/options/adapterConfig.ts";
 import { trainerSettings } from "../cli/options/trainerFlags.ts";
 import { findMethods } from "../report/methods.ts";
 import { viewLines } from "./serve/liveView.ts";
-import { rateFor } from "./train/learner.ts";
+import { rateFor, usualRate } from "./train/learner.ts";
 import { lossOf, settingOf } from "./train/trainSteps.ts";
 
 const measure = async () => ({});
@@ -63,6 +63,10 @@ test("the usual rate is that of the recipe, or of the method that a file says", 
   expect(rateFor(config, ia3)).toBe(rate(ia3));
   expect(rateFor(config, lora)).toBe(rate(ia3));
   expect(rate(ia3)).not.toBe(rate(lora));
+  for (const optimizer of ["adamw", "adamw8bit"] as const) {
+    expect(usualRate(config, { method: "lora", optimizer })).toBe(rate(ia3));
+  }
+  expect(usualRate(null, { method: "full", optimizer: "lion" })).toBe(rate(full) / 10);
 });
 
 describe("the view of a server", () => {

@@ -11,7 +11,7 @@ import { toQuantizeOptions } from "../../cli/options/quantizeOptions.ts";
 import { checkOutput } from "../../cli/output.ts";
 import { findMethods } from "../../report/methods.ts";
 import { byteText, whole } from "../../report/table.ts";
-import { rateFor } from "./learner.ts";
+import { usualRate } from "./learner.ts";
 import { prepareData, readRunOptions } from "./prepareRun.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { settingOf } from "./trainSteps.ts";
@@ -49,13 +49,13 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainReporter)
   voice.say(
     `trainable params: ${whole(trainable)} || all params: ${whole(all)} || trainable%: ${((100 * trainable) / all).toFixed(4)}`,
   );
-  const learningRate = options.lr ?? rateFor(adapter, findMethods([options.method])[0]);
+  const learningRate = options.lr ?? usualRate(adapter, options);
   voice.say(`learning rate: ${learningRate} at its peak (--lr)`);
   const examples = options.batchSize * options.accumulate;
   voice.say(`steps: ${whole(stepsPerEpoch)} in an epoch, ${whole(steps)} in all, of ${examples} examples each`);
 
   const sizes = data.first.flatMap((example) => task.texts(example).map(({ inputIds }) => inputIds.length));
-  const sequenceLength = Math.min(Math.max(1, ...sizes), lengths.maxLength);
+  const sequenceLength = Math.min(Math.max(...sizes), lengths.maxLength);
   const batchSize = task.sequences * Math.min(options.batchSize, data.train.length);
   const { quantized } = findMethods([options.method])[0];
   const stored = await storedQuantization(options.model);

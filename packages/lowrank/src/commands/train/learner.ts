@@ -204,9 +204,7 @@ async function optimizerOf(
   say: Say,
 ): Promise<Pick<Learner, "optimizer" | "learningRate">> {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  // Lion changes every parameter by the whole learning rate, so it gets a tenth of it.
-  const usual = rateFor(config, findMethods([options.method])[0]) / (optimizer === "lion" ? 10 : 1);
-  const learningRate = options.lr ?? usual;
+  const learningRate = options.lr ?? usualRate(config, options);
   if (options.lr === undefined) say(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer: { optimizer, learningRate, weightDecay }, learningRate };
   if (config === null || !(await methodOf(config)).loraPlus) {
@@ -222,6 +220,15 @@ async function optimizerOf(
     lion: () => createLoraPlusOptimizer(model, Lion, settings),
   };
   return { optimizer: { optimizer: makers[optimizer]() }, learningRate };
+}
+
+/** Returns the learning rate of a run without `--lr`: the usual one of its method, for its optimiser. */
+export function usualRate(
+  config: PeftConfig | null,
+  { method, optimizer }: Pick<LearnerOptions, "method" | "optimizer">,
+): number {
+  // Lion changes every parameter by the whole learning rate, so it gets a tenth of it.
+  return rateFor(config, findMethods([method])[0]) / (optimizer === "lion" ? 10 : 1);
 }
 
 /**

@@ -88,7 +88,10 @@ describe("a run's summary", () => {
     const width = { q: 32, k: 24, v: 24, o: 32, gate: 40, up: 40, down: 40 };
     const trainable = 2 * 8 * Object.values(width).reduce((sum, n) => sum + n, 0);
     expect(result.parameters.trainable).toBe(trainable);
-    expect(result.parameters.all).toBeGreaterThan(trainable);
+    // Embeddings of 98 tokens, the layers and norms of 2 blocks, and the last norm.
+    expect(result.parameters.all).toBe(98 * 16 + 2 * (16 * (16 + 8 + 8 + 16 + 3 * 24) + 32) + 16 + trainable);
+    // Whole kibibytes.
+    expect(result.peakMemory % 1024).toBe(0);
     expect(result.tokens).toBeGreaterThan(0);
     expect(result.peakMemory).toBeGreaterThan(1e7);
     const lines = await metrics("json");
@@ -101,8 +104,12 @@ describe("a run's summary", () => {
 test("measurements, answers and checkpoints come as often as they are asked for", async () => {
   const every = ["--eval-every", "2", "--sample-every", "2", "--log-every", "3", "--save-every", "2"];
   const words = ["--steps", "5", "--samples", "1", "--save-total-limit", "1", ...every];
-  await train("often", ...words);
+  const first = await train("often", ...words);
+  expect(first.stderr).not.toContain("removed from");
   const lines = await metrics("often");
+  // The two validation examples measure the base model too.
+  const [{ eval_loss }] = lines.filter((line) => "eval_loss" in line);
+  expect(first.stdout).toContain(`base model with the adapter off: loss ${eval_loss.toFixed(6)} before, `);
   const steps = (name: string) => lines.filter((line) => name in line).map(({ step }) => step);
   expect(steps("loss")).toEqual([3, 5]);
   expect(steps("eval_loss")).toEqual([0, 2, 4, 5]);
@@ -132,6 +139,10 @@ test("given prompts are answered before and after, as long as they leave room", 
     [0, 1],
     [1, 1],
   ]);
+  const { prompt: asked, answer, ...others } = lines[0].samples[0];
+  const greedy = ["--greedy", "--max-new-tokens", "1", "--prompt", "a".repeat(62)];
+  const { stdout } = await succeed(["generate", "model", ...greedy]);
+  expect([asked, answer, others]).toEqual(["a".repeat(62), stdout.trim(), {}]);
   expect(await failure(...prompt, "a".repeat(63))).toContain(
     `--sample-prompt "${"a".repeat(63)}" has 64 tokens, which leaves no room in 64; give a shorter one`,
   );

@@ -23,7 +23,7 @@ import type { CommandTask, TaskFlags, TaskSetting } from "./tasks/commandTask.ts
 import type { Teacher } from "./teacher.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { answerSamples, type SamplePrompt } from "./view/sampleAnswers.ts";
-import { type SideWork, TimeLeft } from "./view/timeLeft.ts";
+import { TimeLeft, workPlans } from "./view/timeLeft.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
 /** Result of a training, with the duration of each step in seconds. */
@@ -72,23 +72,19 @@ async function train(
 ): Promise<TrainedSteps> {
   const { data, batching, steps: maxSteps, loaded, task } = prepared;
   const { model, optimizer } = learner;
-  const { output, evalEvery = null, saveEvery = null, sampleEvery = null, logEvery } = options;
+  const { output, sampleEvery, logEvery } = options;
   const stepSeconds: number[] = [];
-  const left = new TimeLeft(maxSteps, {
-    evaluation: { every: data.validation.length > 0 ? evalEvery : null, atEnd: data.validation.length > 0 },
-    save: { every: saveEvery, atEnd: true },
-    samples: { every: prompts.length > 0 ? sampleEvery : null, atEnd: prompts.length > 0 },
-  });
+  const counts = { validation: data.validation.length, prompts: prompts.length };
+  const left = new TimeLeft(maxSteps, workPlans(options, counts));
   let log = new MetricsLog(output, "");
   let resumedFrom: string | null = null;
   const add = (line: Parameters<MetricsLog["add"]>[0]) => {
     log.add(line);
     voice.metrics(line);
   };
-  const side = sideWork(left);
   const sample = async (step: number) => {
     add({ step, samples: await answerSamples(model, loaded.tokenizer, prompts, batching.maxLength) });
-    side.did("samples");
+    left.did("samples");
   };
   const { batchSize } = batching;
   const setting = settingOf(options, prepared, teacher);
@@ -113,24 +109,22 @@ async function train(
         lowerIsBetter: task.lowerIsBetter ?? [],
         measure: () => task.measure(model, data.validation, setting, batchSize),
       }),
-      checkpoints: await checkpointing(options, { metrics: () => log.text, note: voice.note, kept }),
+      checkpoints: await checkpointing(options, { metrics: () => log.text, note: voice.note, kept, left }),
       onStep: async (report) => {
         const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
-        // The time between two steps, without the validation, was used for saving.
-        if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
         stepSeconds.push(seconds);
         left.step(step, seconds);
-        side.start();
+        left.begin();
         const line = { step, loss, learning_rate: learningRate, grad_norm: gradNorm };
         const speed = { tokens_per_second: tokens / seconds, memory: process.memoryUsage.rss() };
         if (step % logEvery === 0 || step === maxSteps) add({ ...line, ...speed });
         voice.step(report, left.seconds);
-        if (prompts.length > 0 && sampleEvery !== null && step % sampleEvery === 0 && step < maxSteps)
+        if (prompts.length > 0 && sampleEvery !== undefined && step % sampleEvery === 0 && step < maxSteps)
           await sample(step);
       },
       onWarning: voice.warn,
       onEvaluation: (step, evaluation) => {
-        side.did("evaluation");
+        left.did("evaluation");
         add(validationLine(step, task.lossOfModel ? evaluation : withoutPerplexity(evaluation)));
       },
     } as TrainerOptions,
@@ -143,7 +137,7 @@ async function train(
     log = new MetricsLog(output, await readHistory(resumedFrom));
   }
   try {
-    side.start();
+    left.begin();
     if (prompts.length > 0 && options.resume === undefined) await sample(0);
     const result = await trainer.train();
     const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
@@ -175,23 +169,6 @@ export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher
   return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
 }
 
-/**
- * Returns a stopwatch for work between steps, such as saving. Each measurement begins at the end of the previous one,
- * or at the last call of `start`.
- */
-function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: number): void } {
-  let since = performance.now();
-  return {
-    start: () => {
-      since = performance.now();
-    },
-    did: (work, less = 0) => {
-      left.side(work, Math.max(0, (performance.now() - since) / 1000 - less));
-      since = performance.now();
-    },
-  };
-}
-
 /** Removes the perplexity, which only a cross-entropy loss has. */
 function withoutPerplexity({ perplexity: _, ...measures }: Evaluation): Omit<Evaluation, "perplexity"> {
   return measures;
@@ -217,7 +194,7 @@ interface KeptCheckpoints {
  */
 async function checkpointing(
   { output, saveEvery, saveTotalLimit }: TrainCommandOptions,
-  { metrics, note, kept }: { metrics: () => string; note: (text: string) => void; kept: KeptCheckpoints },
+  { metrics, note, kept, left }: { metrics(): string; note(text: string): void; kept: KeptCheckpoints; left: TimeLeft },
 ): Promise<TrainerOptions["checkpoints"]> {
   if (saveEvery === undefined) {
     if (saveTotalLimit === undefined) return undefined;
@@ -228,6 +205,7 @@ async function checkpointing(
     const removed = await removeOlderCheckpoints(output, metrics());
     if (removed.length > 0) note(`removed from ${output}, of an older run: ${removed.join(", ")}`);
     await files.replaceFolder?.(name, contents);
+    left.did("save");
     kept.ofThisRun = true;
   };
   const companions = () => new Map([[metricsName, metrics()]]);

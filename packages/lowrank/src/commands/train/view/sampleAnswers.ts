@@ -81,14 +81,13 @@ async function chatOf(
   return turn !== "" && tokenizer.decode(examples[0].inputIds).startsWith(turn) ? chat : null;
 }
 
-/** Generates greedy answers to prompts in one batch. */
+/** Generates greedy answers to prompts, at least one, in one batch. */
 export async function answerSamples(
   model: TrainedModel,
   tokenizer: Tokenizer,
   prompts: readonly SamplePrompt[],
   maxLength: number,
 ): Promise<SampleAnswer[]> {
-  if (prompts.length === 0) return [];
   const longest = Math.max(...prompts.map(({ ids }) => ids.length));
   const maxNewTokens = Math.min(answerTokens, maxLength - longest);
   model.eval();

@@ -8,6 +8,24 @@ export interface WorkPlan {
   readonly atEnd: boolean;
 }
 
+/** Returns the steps at which a training evaluates, saves and answers prompts. */
+export function workPlans(
+  {
+    evalEvery = null,
+    saveEvery = null,
+    sampleEvery = null,
+  }: { [K in `${"eval" | "save" | "sample"}Every`]?: number | null },
+  counts: { readonly validation: number; readonly prompts: number },
+): Record<SideWork, WorkPlan> {
+  const plan = (count: number, every: number | null) =>
+    count > 0 ? { every, atEnd: true } : { every: null, atEnd: false };
+  return {
+    evaluation: plan(counts.validation, evalEvery),
+    save: { every: saveEvery, atEnd: true },
+    samples: plan(counts.prompts, sampleEvery),
+  };
+}
+
 /** Estimates the remaining time of a training, including the work between its steps. */
 export class TimeLeft {
   readonly #maxSteps: number;
@@ -15,6 +33,7 @@ export class TimeLeft {
   #step = 0;
   #steps = { count: 0, seconds: 0 };
   readonly #took = new Map<SideWork, { count: number; seconds: number }>();
+  #since = performance.now();
 
   constructor(maxSteps: number, plans: Readonly<Record<SideWork, WorkPlan>>) {
     this.#maxSteps = maxSteps;
@@ -31,6 +50,17 @@ export class TimeLeft {
   side(work: SideWork, seconds: number): void {
     const before = this.#took.get(work) ?? { count: 0, seconds: 0 };
     this.#took.set(work, { count: before.count + 1, seconds: before.seconds + seconds });
+  }
+
+  /** Starts the stopwatch for work between steps. */
+  begin(): void {
+    this.#since = performance.now();
+  }
+
+  /** Records the wall time since the last call of `begin` or `did` for a kind of work. */
+  did(work: SideWork): void {
+    this.side(work, (performance.now() - this.#since) / 1000);
+    this.begin();
   }
 
   /**
