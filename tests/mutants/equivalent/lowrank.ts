@@ -19,14 +19,14 @@ export const lowrank: Equivalents = [
   ["commands/compare/runQueued.ts", "const pollMs = 250;", "250", "251", "a wait"],
   [
     "commands/sweep/runSweep.ts",
-    "if (ended.size < jobs.length) await new Promise((resolve) => setTimeout(resolve, pollMs / 4));",
+    "await new Promise((resolve) => setTimeout(resolve, pollMs / 4));",
     "/",
     "*",
     "a wait",
   ],
   [
     "commands/sweep/runSweep.ts",
-    "if (ended.size < jobs.length) await new Promise((resolve) => setTimeout(resolve, pollMs / 4));",
+    "await new Promise((resolve) => setTimeout(resolve, pollMs / 4));",
     "4",
     "5",
     "a wait",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
+import type { ServingLogger } from "@lowrank/serve/http";
 import { adapterFolder, type JobEnd, JobRefused, JobStopped, type JobWorker, type OpenJob } from "@lowrank/serve/jobs";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Interrupted } from "../cli/process/interrupt.ts";
@@ -14,6 +15,8 @@ import type { Order } from "../fineTuning/fineTune.ts";
 import { jobPlaces } from "../fineTuning/jobPlaces.ts";
 import { compareCommand } from "./compare/compare.ts";
 import { runQueued } from "./compare/runQueued.ts";
+import type { ServeSettings } from "./serve/serveSettings.ts";
+import { startFineTuning } from "./serve/startFineTuning.ts";
 import { runSweep } from "./sweep/runSweep.ts";
 import type { SweepCommandOptions } from "./sweep/sweep.ts";
 import { runWorker } from "./worker/runWorker.ts";
@@ -604,5 +607,85 @@ describe("lowrank worker", () => {
       "--retry ftjob-9: no such job of other has failed; --failed lists the failed jobs",
     );
     expect(kinds().at(-1)).toBe("close");
+  });
+});
+
+describe("fine-tuning of a server", () => {
+  const model = fileURLToPath(nanoModelFolder);
+  const store = at("served");
+  const settings = { model, "served-model-name": "nano", threads: 2, "wide-simd": false };
+  const logged: unknown[][] = [];
+  const log = (level: string) => (fields: object, message: string) => void logged.push([level, fields, message]);
+  const logger = { info: log("info"), warn: log("warn"), error: log("error") } as unknown as ServingLogger;
+  const start = (more: object) =>
+    startFineTuning({ ...settings, ...more } as unknown as ServeSettings, ["plugin"], logger);
+  beforeEach(() => void logged.splice(0));
+
+  test("is off without a store, and without a place to train", async () => {
+    expect(await start({ "fine-tuning": true })).toBe(null);
+    expect(await start({ store, "fine-tuning": false })).toBe(null);
+    expect(kinds()).toEqual([]);
+  });
+
+  test("trains on this machine, and logs what its jobs do", async () => {
+    const served = (await start({ store, "fine-tuning": true, "max-upload": 7 }))!;
+    const { jobs, queue, limits } = served.fineTuning;
+    expect(limits).toEqual({ uploadBytes: 7 });
+    expect(fakes.calls).toEqual([["fill", "nano", undefined]]);
+    const order = async (id: string, train: typeof fakes.train) => {
+      const job = {
+        ...{ id: `ftjob-${id}`, owner: "ann", model: "nano", name: `ann/${id}`, served: false, createdAt: 1 },
+        ...{ trainingFile: "file-1", validationFile: null, method: "supervised" as const, hyperparameters: {} },
+        ...{ seed: 0, suffix: null, metadata: null, options: {}, priority: 0, limits: null },
+      };
+      await jobs.order(job);
+      fakes.train = train;
+      await queue.add(job);
+      return job;
+    };
+    let given: unknown[] = [];
+    const job = await order("1", async (order, plugins) => {
+      given = [order, plugins];
+    });
+    const trained = ["info", { job: "ftjob-1", tenant: "ann", model: "ann/1" }, "trained"];
+    await vi.waitFor(() => expect(logged.at(-1)).toEqual(trained), { interval: 5 });
+    expect(logged[0]).toEqual(["info", { job: "ftjob-1", tenant: "ann", attempt: 1 }, "training"]);
+    const machine = { store, model, threads: 2, wideSimd: false, yields: true, pollMs: 1000 };
+    expect(given).toEqual([{ job, attempt: 1, ...machine }, ["plugin"]]);
+    const refused = new JobRefused({ code: "invalid", message: "bad data", param: null });
+    await order("2", () => Promise.reject(refused));
+    await vi.waitFor(async () => expect(await jobs.failed("nano")).toHaveLength(1), { interval: 5 });
+    const broken = new Error("no memory");
+    await order("3", () => Promise.reject(broken));
+    const failed = ["error", { job: "ftjob-3", tenant: "ann", attempt: 1, err: broken }, "training failed"];
+    await vi.waitFor(() => expect(logged.at(-1)).toEqual(failed), { interval: 5 });
+    expect(logged.filter(([level]) => level === "error")).toHaveLength(1);
+    await served.close();
+    expect(kinds()).toEqual(["fill", "stop filling"]);
+  });
+
+  test("on a queue is left to its workers", async () => {
+    const served = (await start({ store, queue: "redis://host" }))!;
+    const [[, { url, model: name, onError }]] = fakes.calls as [string, Record<string, never>][];
+    expect([url, name, kinds()]).toEqual(["redis://host", "nano", ["open", "fill"]]);
+    (onError as (error: Error) => void)(new Error("gone"));
+    expect(logged).toEqual([["warn", { reason: "gone" }, "queue"]]);
+    await served.close();
+    expect(kinds()).toEqual(["open", "fill", "stop filling", "close"]);
+  });
+
+  test("is refused for an encoder", async () => {
+    const encoder = at("encoder");
+    await mkdir(encoder);
+    const config = { model_type: "bert", hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2 };
+    await writeFile(join(encoder, "config.json"), JSON.stringify({ ...config, architectures: ["BertModel"] }));
+    for (const [more, option] of [
+      [{ "fine-tuning": true }, "--fine-tuning"],
+      [{ queue: "redis://host" }, "--queue"],
+    ] as const) {
+      await expect(start({ model: encoder, store, ...more })).rejects.toThrow(
+        `${encoder}: fine-tunes are of models that write text, and this is an encoder; leave ${option} out`,
+      );
+    }
   });
 });

@@ -1,8 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { toPeftConfig } from "../cli/options/adapterConfig.ts";
 import { trainerSettings } from "../cli/options/trainerFlags.ts";
 import { findMethods } from "../report/methods.ts";
-import { viewLines } from "./serve/liveView.ts";
+import { viewLines, watchEngine } from "./serve/liveView.ts";
 import { rateFor, usualRate } from "./train/learner.ts";
 import { lossOf, settingOf } from "./train/trainSteps.ts";
 
@@ -86,6 +86,63 @@ describe("the view of a server", () => {
     };
     expect([lines(8).length, lines(9).length]).toEqual([11, 12]);
     expect(lines(9).at(-1)).toBe("  and 1 more");
+  });
+
+  test("is shown four times a second, one question at a time", async () => {
+    vi.useFakeTimers();
+    const shown: (readonly string[])[] = [];
+    let answers: ((value: ReturnType<typeof stats>) => void)[] = [];
+    const ask = vi.fn(
+      () =>
+        new Promise((resolve, reject) => {
+          answers.push((value) => (value.passes === 9 ? reject(new Error("ended")) : resolve(value)));
+        }),
+    );
+    const view = { show: (lines: readonly string[]) => void shown.push(lines), columns: 30 };
+    const timer = watchEngine(view, "t", { stats: ask } as never);
+    const answer = async (newTokens: number, passes = 1) => {
+      for (const one of answers) one({ ...stats(0), newTokens, passes });
+      answers = [];
+      await vi.advanceTimersByTimeAsync(0);
+    };
+    try {
+      await vi.advanceTimersByTimeAsync(249);
+      expect(ask).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(1);
+      expect(ask).toHaveBeenCalledTimes(1);
+      // A slow answer is waited for.
+      await vi.advanceTimersByTimeAsync(250);
+      expect(ask).toHaveBeenCalledTimes(1);
+      await answer(4);
+      await vi.advanceTimersByTimeAsync(250);
+      await answer(9, 9);
+      await vi.advanceTimersByTimeAsync(250);
+      await answer(14);
+      expect(ask).toHaveBeenCalledTimes(3);
+      expect(shown.map(([title]) => title)).toEqual(["t", "t"]);
+      expect(shown.flat().every((line) => line.length <= 30)).toBe(true);
+    } finally {
+      clearInterval(timer);
+      vi.useRealTimers();
+    }
+  });
+
+  test("has the rate between two answers", async () => {
+    vi.useFakeTimers();
+    const shown: string[] = [];
+    let newTokens = 0;
+    const view = { show: (lines: readonly string[]) => void shown.push(lines.join()), columns: 200 };
+    const ask = async () => {
+      newTokens += 10;
+      return { ...stats(0), newTokens };
+    };
+    const timer = watchEngine(view, "t", { stats: ask } as never);
+    await vi.advanceTimersByTimeAsync(750);
+    clearInterval(timer);
+    vi.useRealTimers();
+    expect(shown.map((text) => /[\d.]+ tokens\/s/.exec(text)?.[0])).toEqual([
+      ...["0.0 tokens/s", "40.0 tokens/s", "40.0 tokens/s"],
+    ]);
   });
 
   test("has a rate where time has passed, and hits where there were uses", () => {

@@ -48,7 +48,7 @@ export async function runQueued(
     for (const order of orders.values()) if (!(await places.jobs.state(order)).settled) await queue.add(order);
     const note = () => console.error("stopping: the workers go on, and the same command takes what they have done");
     await withInterrupt(note, async (signal) => {
-      while (orders.size > 0) {
+      for (;;) {
         for (const [i, order] of orders) {
           const state = await places.jobs.state(order);
           if (!state.settled) continue;
@@ -59,7 +59,8 @@ export async function runQueued(
           done(outcome, ++count, false);
         }
         if (signal.aborted) throw signal.reason;
-        if (orders.size > 0) await pause(pollMs);
+        if (orders.size === 0) return;
+        await pause(pollMs);
       }
     });
   } finally {

@@ -1,4 +1,8 @@
-import type { ServingStats } from "@lowrank/serve";
+import type { ServingEngine, ServingStats } from "@lowrank/serve";
+import type { TerminalView } from "../../cli/terminalView.ts";
+
+/** Milliseconds between updates of the live view. */
+const interval = 250;
 
 /** Maximum number of requests that the view lists. Further requests are counted. */
 const listed = 8;
@@ -33,4 +37,29 @@ export function viewLines(title: string, { stats, before, seconds }: ViewedStats
 /** Replaces control characters by "?", so that a name cannot send commands to the terminal. */
 function plain(text: string): string {
   return text.replace(/\p{Cc}/gu, "?");
+}
+
+/** Shows the statistics of an engine in a view, until the interval that it returns is cleared. */
+export function watchEngine(
+  view: Pick<TerminalView, "show" | "columns">,
+  title: string,
+  engine: Pick<ServingEngine, "stats">,
+): NodeJS.Timeout {
+  let before: { stats: ServingStats; at: number } | null = null;
+  let asking = false;
+  return setInterval(async () => {
+    if (asking) return;
+    asking = true;
+    try {
+      const stats = await engine.stats();
+      const at = performance.now();
+      const seconds = before ? (at - before.at) / 1000 : 0;
+      view.show(viewLines(title, { stats, before: before?.stats ?? stats, seconds }, view.columns));
+      before = { stats, at };
+    } catch {
+      // The Worker has ended, and so does the command.
+    } finally {
+      asking = false;
+    }
+  }, interval);
 }

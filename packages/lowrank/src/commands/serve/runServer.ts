@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type ServingEngine, ServingError, type ServingStats } from "@lowrank/serve";
+import { type ServingEngine, ServingError } from "@lowrank/serve";
 import { createApp, LiveKeys, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
@@ -8,14 +8,12 @@ import { withInterrupt } from "../../cli/process/interrupt.ts";
 import { TerminalView } from "../../cli/terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
 import { lengthNote } from "./lengthNote.ts";
-import { viewLines } from "./liveView.ts";
+import { watchEngine } from "./liveView.ts";
 import { prettyLine } from "./prettyLine.ts";
+import { adaptersText, hostsOf, isLoopback } from "./servedPlace.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 import { startFineTuning } from "./startFineTuning.ts";
 import { watchKeys } from "./watchKeys.ts";
-
-/** Milliseconds between updates of the live view. */
-const interval = 250;
 
 /**
  * Runs the server until a signal interrupts it. The server then refuses new requests, and the promise resolves when the
@@ -80,7 +78,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
               "browsers and proxies that use a host name need --allowed-hosts; see also --api-key-file",
           );
         }
-        const viewing = view ? watch(view, title, engine) : undefined;
+        const viewing = view ? watchEngine(view, title, engine) : undefined;
         await Promise.race([aborted(signal), ended]).finally(() => {
           clearInterval(viewing);
           view?.show([]);
@@ -115,27 +113,6 @@ async function countAdapters(engine: ServingEngine): Promise<number | null> {
   }
 }
 
-function adaptersText(count: number | null): string {
-  if (count === null) return "no adapters yet";
-  return `${count} adapter${count === 1 ? "" : "s"}`;
-}
-
-/**
- * Returns the host names that requests may use; undefined (no check) if the server has keys and the settings list no
- * names.
- */
-function hostsOf(settings: ServeSettings): readonly string[] | undefined {
-  const { "allowed-hosts": listed, "api-keys": keys, host } = settings;
-  const isName = /[a-z]/i.test(host) && !host.includes(":");
-  if (listed === undefined && keys) return undefined;
-  return [...(listed ?? []), ...(isName ? [host] : [])];
-}
-
-/** Returns true for a loopback address. */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
-}
-
 function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);
@@ -149,24 +126,4 @@ function lineWriter(settings: ServeSettings, view: TerminalView | null): (line: 
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
   return (line) => write(prettyLine(line, { colors: view !== null }));
-}
-
-function watch(view: TerminalView, title: string, engine: ServingEngine): NodeJS.Timeout {
-  let before: { stats: ServingStats; at: number } | null = null;
-  let asking = false;
-  return setInterval(async () => {
-    if (asking) return;
-    asking = true;
-    try {
-      const stats = await engine.stats();
-      const at = performance.now();
-      const seconds = before ? (at - before.at) / 1000 : 0;
-      view.show(viewLines(title, { stats, before: before?.stats ?? stats, seconds }, view.columns));
-      before = { stats, at };
-    } catch {
-      // The Worker has ended, and so does the command.
-    } finally {
-      asking = false;
-    }
-  }, interval);
 }

@@ -20,11 +20,12 @@ const sha256 = "ab".repeat(32);
 
 test("settings left out have their defaults, and the model's name is that of its folder or file", async () => {
   const settings = await readServeSettings({ model: "./models/tiny.gguf" }, undefined);
-  expect(settings).toMatchObject({
-    port: 8000,
-    host: "127.0.0.1",
-    "adapter-memory": 256e6,
-    "served-model-name": "tiny",
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  expect(Object.fromEntries(given)).toEqual({
+    ...{ model: "./models/tiny.gguf", "served-model-name": "tiny", adapters: {}, weights: "f32", threads: 1 },
+    ...{ port: 8000, host: "127.0.0.1", "fine-tuning": false, "wide-simd": false, "log-level": "info" },
+    ...{ "max-upload": 512e6, "adapter-memory": 256e6, "max-body": 2 ** 20, "max-files": 1000, "max-jobs": 10 },
+    ...{ "max-pending": 256, "request-timeout": 600, "send-timeout": 60 },
   });
   expect((await readServeSettings({ model: "hf://org/name" }, undefined))["served-model-name"]).toBe("name");
 });
@@ -37,6 +38,43 @@ test("a config file of YAML or JSON has the names of the flags, which go before 
   expect(settings.adapters).toEqual({ poet: "./other", judge: "./judge" });
   const json = await file("serve.json", JSON.stringify({ model: "./m", "api-keys": [{ id: "a", sha256 }] }));
   expect((await readServeSettings({}, json))["api-keys"]).toEqual([{ id: "a", sha256 }]);
+});
+
+test.each<[string, unknown, unknown]>([
+  ["port", [0, 65535], [-1, 65536, 0.5]],
+  ["threads", [1], [0, 1.5]],
+  ["max-body", [1, "1kB"], [0]],
+  ["request-timeout", [0.5], [0]],
+  ["send-timeout", [0.5], [0]],
+  ["key-trainer-minutes", [0.5], [0]],
+  ["served-model-name", ["a"], [""]],
+  ["store", ["a"], [""]],
+  ["api-keys", [[{ id: "a", sha256 }]], [[], [{ id: "", sha256 }]]],
+  ["adapters", [{ a: "b" }], [{ "": "b" }, { a: "" }]],
+])("%s has its limits", async (name, taken, refused) => {
+  for (const value of taken as unknown[]) {
+    const settings = await readServeSettings({ model: "m", [name]: value }, undefined);
+    expect(settings).toHaveProperty([name]);
+  }
+  for (const value of refused as unknown[]) {
+    await expect(readServeSettings({ model: "m", [name]: value }, undefined)).rejects.toThrow("; correct it");
+  }
+});
+
+test("fine-tuning needs a store, and one place to train", async () => {
+  const place = { model: "m", store: "s" };
+  for (const more of [{ "fine-tuning": true }, { queue: "redis://x" }]) {
+    expect(await readServeSettings({ ...place, ...more }, undefined)).toMatchObject(more);
+    const option = Object.keys(more)[0];
+    await expect(readServeSettings({ model: "m", ...more }, undefined)).rejects.toThrow(
+      `lowrank serve: --${option} keeps files, jobs and adapters in --store; give a folder or s3://bucket/prefix`,
+    );
+  }
+  expect((await readServeSettings(place, undefined)).store).toBe("s");
+  const both = { ...place, "fine-tuning": true, queue: "redis://x" };
+  await expect(readServeSettings(both, undefined)).rejects.toThrow(
+    "lowrank serve: --fine-tuning trains here, and --queue at workers; give one of them",
+  );
 });
 
 test("host names are a list in a file, and separated by commas on the command line", async () => {
@@ -90,6 +128,7 @@ test.each([
   ["model: m\nadapters: {poet: 3}\n", "adapters.poet: invalid input: expected string"],
   ["model: x/m\nadapters: {m: ./poet}\n", "an adapter has the base model's name, m; rename it"],
   ["[1]\n", "expected settings by name"],
+  ["# nothing\n", 'expected settings by name, as in "port: 8000"'],
   ["a: [\n", "correct the YAML"],
 ])("a config file %# that is wrong is told by its path and setting", async (text, message) => {
   const path = await file("wrong.yaml", text);

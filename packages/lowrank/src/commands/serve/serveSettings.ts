@@ -120,11 +120,7 @@ export async function readServeSettings(
     ...check(adaptersSchema, { adapters: ofConfig ?? {} }, label).adapters,
     ...(flags.adapters as object),
   };
-  const { "api-key-file": keyFile, ...settings } = check(
-    settingsSchema,
-    { ...others, ...flags, ...(Object.keys(adapters).length > 0 && { adapters }) },
-    label,
-  );
+  const { "api-key-file": keyFile, ...settings } = check(settingsSchema, { ...others, ...flags, adapters }, label);
   if (keyFile !== undefined && settings["api-keys"]) {
     throw new Error(`${label}: there are both api-keys and api-key-file; give one of them`);
   }

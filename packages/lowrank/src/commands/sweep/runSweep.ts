@@ -154,7 +154,7 @@ async function allEnded(
   signal: AbortSignal,
 ): Promise<JobState[]> {
   const ended = new Map<string, JobState>();
-  while (ended.size < jobs.length) {
+  for (;;) {
     for (const [i, job] of jobs.entries()) {
       if (ended.has(job.id)) continue;
       const state = await places.jobs.state(job);
@@ -166,9 +166,9 @@ async function allEnded(
       console.error(`trial ${i + 1}: ${describeTrial(plan.trials[i])}: ${what} (${ended.size} of ${jobs.length})`);
     }
     if (signal.aborted) throw signal.reason;
-    if (ended.size < jobs.length) await new Promise((resolve) => setTimeout(resolve, pollMs / 4));
+    if (ended.size === jobs.length) return jobs.map(({ id }) => ended.get(id) as JobState);
+    await new Promise((resolve) => setTimeout(resolve, pollMs / 4));
   }
-  return jobs.map(({ id }) => ended.get(id) as JobState);
 }
 
 /** Writes the results to the output folder, and prints them. */
