@@ -10,8 +10,8 @@ export interface HubOptions {
   /** Reads files only from the cache, as HF_HUB_OFFLINE=1 does. Default: HF_HUB_OFFLINE, else false. */
   localFilesOnly?: boolean;
   /**
-   * Stores downloaded files: whole files in Node, the byte ranges that are read in a page. Default: true. If false,
-   * byte ranges are downloaded as they are read, and not stored; with `localFilesOnly`, the cache is read anyway.
+   * Stores downloaded files: whole files in Node, the byte ranges that are read in a page. Default: true. False: byte
+   * ranges are downloaded as they are read, and not stored. With `localFilesOnly`, the cache is read in both cases.
    */
   cache?: boolean;
   /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */

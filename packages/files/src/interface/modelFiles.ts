@@ -24,8 +24,8 @@ export type FileContent = Uint8Array | string | AsyncIterable<Uint8Array>;
 export interface WritableFiles extends ModelFiles {
   list(folder?: string): Promise<string[]>;
   /**
-   * Writes files by name; a name may include folders ("run/a.json"). All are first written completely, then they appear
-   * one after the other in the order of the map. Each file has its old or its new content, never a part.
+   * Writes files by name; a name may include folders ("run/a.json"). All files are first written completely, and then
+   * appear one after the other, in the order of the map. Each file has its old or its new content, never a part.
    */
   write(contents: ReadonlyMap<string, FileContent>): Promise<void>;
   /**

@@ -17,8 +17,9 @@ export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<str
 }
 
 /**
- * Replaces a folder of a place, so that it contains exactly these files. On disk, the folder changes as a whole or
- * keeps its old content. In other places, this is true only of each file; files appear in the order of the map.
+ * Replaces a folder of a place, so that it contains exactly these files. On disk, the folder either changes as a whole
+ * or keeps its old content. In other places, this holds only for each single file; files appear in the order of the
+ * map.
  */
 export async function writeFolderOf(
   place: WritablePlace,

@@ -5,10 +5,10 @@ import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
  * Writes files into a folder on disk (Node only), and creates a missing folder. Each file is written under a temporary
- * name and flushed to the disk; when all are complete, they are renamed, so a failure before keeps the old files. The
- * first file of each folder (such as a config) marks the folder as complete: if several files are replaced, it is
- * removed first and renamed last. So if the process dies between them, loaders reject the folder, and do not read a
- * mixture of old and new files.
+ * name and flushed to the disk. When all are complete, they are renamed, so a failure before this keeps the old files.
+ * The first file of each folder (such as a config) marks the folder as complete. If several files are replaced, this
+ * file is removed first and renamed last. If the process dies in between, loaders therefore reject the folder, instead
+ * of reading a mixture of old and new files.
  */
 export async function writeFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);

@@ -29,8 +29,8 @@ export interface OrderToCheck {
 }
 
 /**
- * Checks a fine-tuning order with a model without weights. Throws `JobRefused` if the job cannot be trained, exceeds a
- * limit of its key, or would create an adapter that the server refuses.
+ * Checks a fine-tuning order on a model that has shapes but no weights. Throws `JobRefused` if the job cannot be
+ * trained, exceeds a limit of its key, or would create an adapter that the server refuses.
  */
 export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
   const options = optionsOf(job);

@@ -21,10 +21,10 @@ async function startBackend(): Promise<void> {
 }
 
 /**
- * Loads a model from a Hugging Face folder (a path or file: URL in Node, an http(s) address), from the Hugging Face hub
- * (`hf://org/name@revision`), from `ModelFiles`, or from a GGUF file (its path or address, which ends in .gguf, or a
- * Blob or File), on the backend given to `init`, or else on WebAssembly. Throws if a tensor is missing, is unexpected
- * or has another shape.
+ * Loads a model from a Hugging Face folder (a path or file: URL in Node, or an http(s) address), from the Hugging Face
+ * hub (`hf://org/name@revision`), from `ModelFiles`, or from a GGUF file. A GGUF file is given by a path or address
+ * that ends in .gguf, or as a Blob or File. Uses the backend given to `init`; default: WebAssembly. Throws if a tensor
+ * is missing, is unexpected or has another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   await startBackend();
@@ -32,8 +32,8 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
 }
 
 /**
- * Loads a sequence classifier from a Hugging Face folder (a path or file: URL in Node, an http(s) address), from the
- * Hugging Face hub (`hf://org/name`) or from `ModelFiles`, on the backend given to `init`, or else on WebAssembly. With
+ * Loads a sequence classifier from a Hugging Face folder (a path or file: URL in Node, or an http(s) address), from the
+ * Hugging Face hub (`hf://org/name`) or from `ModelFiles`. Uses the backend given to `init`; default: WebAssembly. With
  * `newHead`, the checkpoint may be of a model for another task. Throws if a tensor is missing, is unexpected or has
  * another shape.
  */
@@ -46,8 +46,8 @@ export async function loadSequenceClassifier(
 }
 
 /**
- * Loads a token classifier from the sources of `loadSequenceClassifier`, on the backend given to `init`, or else on
- * WebAssembly. With `newHead`, the checkpoint may be of a model for another task.
+ * Loads a token classifier from the sources that `loadSequenceClassifier` accepts. Uses the backend given to `init`;
+ * default: WebAssembly. With `newHead`, the checkpoint may be of a model for another task.
  */
 export async function loadTokenClassifier(
   source: string | URL | ModelFiles,
@@ -59,7 +59,7 @@ export async function loadTokenClassifier(
 
 /**
  * Loads an encoder without a head, as transformers' AutoModel does, so that adapters for feature extraction fit it.
- * Accepts the sources of `loadSequenceClassifier`, and uses the backend given to `init`, or else WebAssembly.
+ * Accepts the sources that `loadSequenceClassifier` accepts. Uses the backend given to `init`; default: WebAssembly.
  */
 export async function loadEncoder(
   source: string | URL | ModelFiles,

@@ -10,7 +10,7 @@ import {
 
 /**
  * Folder for files, in the form that is sent to the Worker: a folder in the browser's storage (OPFS), the handle of a
- * folder that the user picked, or in Node a path.
+ * folder that the user picked, or a path (Node only).
  */
 export type StoragePlace = { readonly opfs: string } | DirectoryHandle | string;
 

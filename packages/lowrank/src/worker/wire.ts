@@ -89,9 +89,9 @@ export function checkCrosses(where: string, value: unknown): void {
 }
 
 /**
- * Runs a call in the Worker with the options that were sent. Callbacks call the page's functions, and `signal` follows
- * the page's signal. Resolves after the page has handled all callbacks. If a callback throws, the call is aborted and
- * rejects with its error.
+ * Runs a call in the Worker with the options that were sent. Callbacks call the page's functions, and `signal` is
+ * aborted when the page's signal is. Resolves after the page has handled all callbacks. If a callback throws, the call
+ * is aborted and rejects with the callback's error.
  */
 export async function withOptions<O extends object, T>(
   { plain, callbacks, signal, aborted }: Wire,

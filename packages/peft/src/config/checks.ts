@@ -10,8 +10,8 @@ export function refuse(config: PeftConfig, key: string, value: unknown, must: st
 }
 
 /**
- * Checks a configuration's options. Throws for an unknown option, for an option that is not supported unless it has the
- * one accepted value, and for a wrong type of an option that several methods share.
+ * Checks a configuration's options. Throws for an unknown option, and for an unsupported option unless its value is the
+ * one that is accepted. Also throws if an option that several methods share has a value of the wrong type.
  */
 export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   const { name } = config.constructor;

@@ -16,8 +16,9 @@ export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<stri
 }
 
 /**
- * Returns `stored`, the dtypes from `halfPrecisionOf`, if all current values can be stored in them without rounding,
- * otherwise an empty map. After training, values are therefore saved in f32 unless the user requests another dtype.
+ * Returns `stored`, which contains dtypes from `halfPrecisionOf`, if all current values can be stored in these dtypes
+ * without rounding; otherwise returns an empty map. After training, values are therefore saved in f32 unless the user
+ * requests another dtype.
  */
 export async function unchangedHalfPrecision(
   stored: ReadonlyMap<string, HalfDType>,

@@ -27,10 +27,10 @@ const endings = [
 ] as const;
 
 /**
- * Converts LoRA weights without a configuration to the files of a PEFT adapter for `model`. Reads safetensors of
- * kohya's sd-scripts (lora_down, lora_up, alpha; paths with underscores), and loralib's `lora_state_dict` saved by
- * `torch.save`. Ranks are derived from the shapes. Throws, with the keys, if keys match no layer of the model, and if
- * alpha is unknown.
+ * Converts LoRA weights without a configuration to the files of a PEFT adapter for `model`. Reads two formats:
+ * safetensors of kohya's sd-scripts (lora_down, lora_up, alpha; paths with underscores), and loralib's
+ * `lora_state_dict` saved by `torch.save`. Ranks are derived from the shapes. Throws if keys match no layer of the
+ * model (the error lists them), and if alpha is unknown.
  */
 export async function fromLoraWeights(
   weights: ArrayBuffer | ArrayBufferView | Blob | ByteSource,

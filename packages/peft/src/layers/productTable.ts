@@ -14,9 +14,9 @@ type AddRows = (y: Tensor, x: Tensor) => Tensor;
 const [unknown, product, other] = [0, 1, 2];
 
 /**
- * The low-rank products that adapters add to one layer, indexed by the adapters' integers in `AdapterIndices`. With
- * dozens of adapters in a batch, this avoids a look-up for each adapter and layer, which can take longer than the
- * products.
+ * The low-rank products that adapters add to one layer, indexed by the adapters' integers in `AdapterIndices`. Without
+ * this table, each layer would look up each adapter of a batch by name. With dozens of adapters, that can take longer
+ * than the products.
  */
 export class ProductTable {
   readonly #slots: AdapterIndices;

@@ -44,8 +44,8 @@ interface CheckedMerge {
 
 /**
  * Checks the merge of every layer, one at a time, before any value is written. Returns the merged values if `keep` is
- * set. Throws, with the parameter or layer, if a value is not finite or a layer's output would change. Also throws if
- * the signal is aborted.
+ * set. Throws if a value is not finite or a layer's output would change; the error names the parameter or layer. Also
+ * throws if the signal is aborted.
  */
 export async function checkMerge(
   steps: Iterable<MergeStep>,

@@ -9,9 +9,10 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
   /** Names of the adapters to merge. Default: the active one. */
   adapterNames?: readonly string[];
   /**
-   * Compares each merged layer's output with the unmerged one on a few random inputs. `mergeReport` contains the
-   * differences; the merge throws if rounding does not explain one. If you give `inputs`, the whole model also runs on
-   * them before and after. False: layers are not compared. Default: layers are compared, without `inputs`.
+   * Compares the outputs of each layer before and after its merge, on a few random inputs. `mergeReport` contains the
+   * differences; the merge throws if rounding cannot explain a difference. If you give `inputs`, the whole model also
+   * runs on them before and after the merge. False: layers are not compared. Default: layers are compared, without
+   * `inputs`.
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
   /**

@@ -8,9 +8,10 @@ import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
 /**
- * Writes merged values into the base model permanently. Parameters that several modules share are replaced in all of
- * them, or separated if the merge changes only one. Yields to the event loop between layers. A layer that is already
- * written skips its adapters, so that the model's outputs stay the same during the merge.
+ * Writes merged values into the base model permanently. A parameter that several modules share is replaced in all of
+ * them. If the merge changes only one of these modules, this module gets its own parameter instead. Yields to the event
+ * loop between layers. A layer that is already written skips its adapters, so that the model's outputs stay the same
+ * during the merge.
  */
 export async function writeMerged(
   { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,

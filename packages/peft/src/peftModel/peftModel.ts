@@ -236,8 +236,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Runs `fn`, which may be async, on batches whose row i uses adapter `adapterNames[i]`, or the base model for
    * "__base__". Works for `forward`, `loss` and `generate`. During the call, `trainableParameters` yields the
-   * parameters of these adapters; call `backward` inside too. Throws if a batch has another number of rows, and for
-   * adapters that cannot differ by row: prompt methods, trained biases, adapters around attention.
+   * parameters of these adapters; also call `backward` within `fn`. Throws if a batch does not have one row for each
+   * name. Throws for adapters that cannot differ by row: prompt methods, trained biases, adapters around attention.
    */
   withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
     const rows = adapterNames.map((name) => (name === baseName ? null : name));

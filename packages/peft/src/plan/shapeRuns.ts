@@ -15,8 +15,8 @@ export interface RunSizes {
 }
 
 /**
- * Runs the forward and backward passes of one optimiser step with shapes only. The loss is the model's, or that which
- * `lossOf` computes. Each gradient element counts as `gradientBytes` bytes.
+ * Runs the forward and backward passes of one optimiser step with shapes only. The loss is computed by `lossOf`;
+ * default: the model's own loss. Each gradient element counts as `gradientBytes` bytes.
  */
 export function trainStep(
   backend: MetaBackend,

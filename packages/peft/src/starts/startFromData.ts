@@ -8,9 +8,9 @@ import { filePrefix } from "../model/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 
 /**
- * Initialises an adapter from its layers' inputs on `batches`, for methods that support it (LoRA with EVA). Uses all
+ * Initialises an adapter from its layers' inputs on `batches`, for methods that support this (LoRA with EVA). Uses all
  * batches. Replaces the adapter's tensors, so create the optimiser afterwards. Throws if the adapter's method does not
- * support it, if it was already trained, and if there are no batches.
+ * support this, if the adapter was already trained, and if there are no batches.
  */
 export async function startFromData<M extends AdaptableModel>(
   peft: PeftModel<M>,

@@ -14,9 +14,9 @@ import { type Matrix, transposed } from "../weighted/productFactors.ts";
 import type { MatrixUpdate } from "./matrixUpdate.ts";
 
 /**
- * Yields the change of each weight matrix by an adapter, layer by layer, in host memory. If the method adds products B
- * A, yields B and A; otherwise yields the matrix that a merge would add. Calls `leaveOut` with the paths of other
- * parameters that the adapter changes, such as biases and norms. Throws, with the method, if it changes no weight
+ * Yields the change that an adapter makes to each weight matrix, layer by layer, in host memory. If the method adds
+ * products B A, yields B and A; otherwise yields the matrix that a merge would add. Calls `leaveOut` with the paths of
+ * other parameters that the adapter changes, such as biases and norms. Throws if the adapter's method changes no weight
  * matrix.
  */
 export async function* adapterUpdates<M extends AdaptableModel>(

@@ -6,9 +6,9 @@ import { asOutputsFirst, normOf } from "./adapterUpdates.ts";
 import type { MatrixUpdate } from "./matrixUpdate.ts";
 
 /**
- * Yields the differences between the weight matrices of a model and a tuned version of it, for example after full
- * fine-tuning. Yields layer by layer, in host memory. Calls `leaveOut` with the paths of other parameters that differ.
- * Throws, with the parameter's name, if the models have different parameters.
+ * Yields the differences between the weight matrices of a model and of a tuned version of this model, for example after
+ * full fine-tuning. Yields layer by layer, in host memory. Calls `leaveOut` with the paths of other parameters that
+ * differ. Throws, with the parameter's name, if the models have different parameters.
  */
 export async function* modelUpdates(
   model: Module,

@@ -56,7 +56,7 @@ export function stacked(parts: readonly WeightedFactors[]): HostFactors {
 
 /**
  * Merges all A to one A, and all B to one B. As in PEFT, both are first multiplied by the square root of |weight ·
- * scaling|, and A also by its sign.
+ * scaling|. A is also multiplied by the sign of weight · scaling.
  */
 function separately(kind: MergeKind, parts: readonly WeightedFactors[], options: PruneOptions): HostFactors {
   const merge = (side: "a" | "b"): Matrix => {

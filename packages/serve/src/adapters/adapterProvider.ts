@@ -19,8 +19,8 @@ export interface AdapterUser extends MemoryUser {
 export interface AdapterProvider {
   /**
    * Resolves a name to its current version, and returns a lease when the version is on the model. Concurrent calls
-   * share one load. Throws ServingError: `not_found`, also for an adapter that the tenant may not use,
-   * `adapter_refused`, `unavailable`.
+   * share one load. Throws ServingError `not_found` if the tenant may use no adapter with this name, `adapter_refused`
+   * if the adapter cannot be served, and `unavailable` if the store does not answer.
    */
   acquire(name: string, user: AdapterUser): Promise<AdapterLease>;
   list(): Promise<readonly ServedAdapter[]>;

@@ -60,9 +60,10 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
 }
 
 /**
- * Reads an adapter's files and computes their version. `found` is an earlier result of `findAdapter`; the folder is
- * listed again if it has changed. A known configuration is not read again, since both files are unchanged. Throws
- * ServingError `adapter_refused` for weights of more than `maxBytes`, and `unavailable` for files that keep changing.
+ * Reads an adapter's files and computes their version. `found` is an earlier result of `findAdapter`. If the folder has
+ * changed since then, it is listed again. A configuration in `found` is not read again while both files are unchanged.
+ * Throws ServingError `adapter_refused` for weights of more than `maxBytes`, and `unavailable` for files that keep
+ * changing.
  */
 export async function readAdapter(
   place: AdapterPlace,
@@ -91,8 +92,8 @@ export async function readAdapter(
 }
 
 /**
- * Frees the memory of an adapter's weights at once. A garbage collector would do it late, and would then stop the
- * process for long. Does nothing for bytes that are part of a larger buffer.
+ * Frees the memory of an adapter's weights at once. The garbage collector would free it later, and would then pause the
+ * process for a long time. Does nothing for bytes that are part of a larger buffer.
  */
 export function freeWeights({ weights }: AdapterContent): void {
   if (weights.byteLength === weights.buffer.byteLength) weights.buffer.transfer(0);

@@ -131,8 +131,8 @@ export class ResidentAdapters {
 
   /**
    * Returns a lease on a version, and loads it with `load` unless it is on the model. `bytes` is its expected size in
-   * memory. Throws ServingError `adapter_refused` if the budget is too small, ServingError if the user would hold too
-   * much memory, and the errors of `load`.
+   * memory. Throws ServingError `adapter_refused` if the version does not fit the budget, ServingError if the user
+   * would hold too much memory, and the errors of `load`.
    */
   acquire(version: string, bytes: number, load: LoadAdapter, user: MemoryUser = server): Promise<AdapterLease> {
     const joined = this.join(version, user);

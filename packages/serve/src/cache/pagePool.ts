@@ -27,10 +27,10 @@ interface PagePoolOptions {
 }
 
 /**
- * Allocates the pages of a KV cache and counts the sequences that hold each page. Full pages are shared between
- * sequences that begin with the same tokens, and stay cached without holders until their space is needed; the least
- * recently used is evicted first. Lookups compare every token up to the end of a page, so that different prefixes never
- * match.
+ * Allocates the pages of a KV cache and counts the sequences that hold each page. Sequences that begin with the same
+ * tokens share full pages. A full page that no sequence holds stays cached until its space is needed; the least
+ * recently used page is evicted first. Lookups compare every token up to the end of a page, so that different prefixes
+ * never match.
  */
 export class PagePool {
   readonly pages: number;
@@ -100,8 +100,9 @@ export class PagePool {
   }
 
   /**
-   * Appends cached pages to `table`, as long as they hold the next of `tokens` and end at or before position `end`, and
-   * counts the sequence as a holder of each. All pages already in `table` must be full and shared.
+   * Appends cached pages to `table`, and counts the sequence as a holder of each. Every appended page holds the tokens
+   * that come next in `tokens`, and ends at or before position `end`. All pages already in `table` must be full and
+   * shared.
    */
   extend(table: number[], owner: PrefixOwner, tokens: readonly number[], end: number): void {
     while ((table.length + 1) * this.pageSize <= end) {

@@ -33,10 +33,10 @@ interface TenantShare<T> extends Share {
 const [tenantTurn, adapterTurn] = [256, 1024];
 
 /**
- * Queue of waiting requests, served by deficit round robin (Shreedhar and Varghese 1996). Tenants take turns by tokens
- * served, and so do a tenant's adapters. Requests of one adapter are served in order of arrival. Every share gets its
- * turn, so none starves. A tenant's requests with lower `priority` are taken first, without taking turns from other
- * tenants.
+ * Queue of waiting requests, served by deficit round robin (Shreedhar and Varghese 1996). Tenants take turns, whose
+ * length is measured in served tokens, and so do a tenant's adapters. Requests of one adapter are served in order of
+ * arrival. Every tenant and adapter gets its turn, so no request waits forever. A tenant's requests with lower
+ * `priority` are taken first, without taking turns from other tenants.
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();

@@ -78,9 +78,9 @@ export interface KeepFilledOptions {
 }
 
 /**
- * Adds the open jobs of a model to a queue, now and periodically. So a queue that lost its data is filled again, and
- * jobs are not lost if a process is killed between writing to the store and to the queue. Returns a function that stops
- * it.
+ * Adds the open jobs of a model to a queue, now and periodically. This fills a queue that has lost its data. It also
+ * adds jobs whose server was killed after it wrote the job to the store and before it added the job to the queue.
+ * Returns a function that stops the periodic scans.
  */
 export function keepFilled(
   queue: JobQueue,

@@ -10,9 +10,9 @@ export interface OriginProblem {
 const safeMethods: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * Returns the reason to refuse a request that a page of another site may have caused; null if there is none. It checks
- * `Host`, since DNS can point another site's name at this server. It also checks `Origin`, and `Sec-Fetch-Site` for
- * methods that change something. Clients other than browsers do not send the last two.
+ * Returns the reason to refuse a request that a page of another site may have caused; null if there is none. Checks
+ * `Host`, since DNS can point another site's name at this server. Also checks `Origin` and, for methods that change
+ * something, `Sec-Fetch-Site`. Clients other than browsers do not send `Origin` and `Sec-Fetch-Site`.
  */
 export function crossSiteProblem(request: Request, allowed: AllowedHosts): OriginProblem | null {
   const { headers } = request;

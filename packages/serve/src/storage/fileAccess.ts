@@ -28,10 +28,10 @@ const slowMs = 4;
 const pauseMs = 5000;
 
 /**
- * Returns a function that selects how to read recently listed files. Their names and sizes are in the system's cache,
- * so synchronous calls are faster than asynchronous ones, which take four times the work and a turn of the event loop.
- * Contents are always read asynchronously, since they may come from the disk. After one slow operation, all operations
- * are asynchronous for some seconds.
+ * Returns a function that selects synchronous or asynchronous file operations for recently listed files. Their names
+ * and sizes are in the system's cache, so synchronous operations are faster. Asynchronous ones take four times the work
+ * and a turn of the event loop. Contents are always read asynchronously, since they may come from the disk. After one
+ * slow operation, all operations are asynchronous for some seconds.
  */
 export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileAccess {
   let slowUntil = Number.NEGATIVE_INFINITY;

@@ -73,9 +73,9 @@ export function baseOf(model: TrainableModel): BaseModel {
 }
 
 /**
- * Copies a batch to tensors on the model's backend. The mask is omitted if there is no padding. Class labels become
- * i32, other labels of sequences f32. The current scope frees the tensors. Throws for labels of another kind than the
- * model predicts.
+ * Copies a batch to tensors on the model's backend. The attention mask is omitted if there is no padding. Class labels
+ * become i32; other labels of sequences become f32. The current scope frees the tensors. Throws if the labels are not
+ * of the kind that the model predicts.
  */
 export function toInputs(
   batch: Batch | SequenceBatch,

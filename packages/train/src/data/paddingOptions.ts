@@ -5,7 +5,7 @@ import type { CollateOptions } from "./padRows.ts";
 export interface PaddingOptions extends Omit<CollateOptions, "padTokenId"> {
   /**
    * Id of the token that pads rows on the right. Padding is never a label. Default: `padTokenId` in the model's config,
-   * by which classifiers find a row's last token; 0 if the config has none.
+   * or 0 if the config has none. Classifiers find a row's last token by this id.
    */
   padTokenId?: number;
 }

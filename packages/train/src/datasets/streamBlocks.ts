@@ -24,9 +24,9 @@ export interface StreamBlocksOptions {
 
 /**
  * Opens text files on disk (Node only) as blocks of tokens that are read on demand, like `blocks` for a text in memory.
- * Tokenises each text once, a megabyte at a time, into a file in `cacheDir`, which is renamed when complete and reused
- * while the text's size and time are unchanged. The megabytes end at line breaks, where a tokenizer that merges or adds
- * white space may give other tokens than for the whole text.
+ * Each text is tokenised once, a megabyte at a time, into a file in `cacheDir`. The file gets its final name when it is
+ * complete, and is reused while the text's size and time are unchanged. Each megabyte ends at a line break. There, a
+ * tokenizer that merges or adds white space may give other tokens than for the whole text.
  */
 export async function streamBlocks(
   paths: readonly string[],

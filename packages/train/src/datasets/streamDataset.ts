@@ -64,8 +64,8 @@ const streamKeys: OptionKeys<StreamDatasetOptions> = { ...fileKeys, reader: true
 /**
  * Opens a data file on disk (Node only) whose examples are read and tokenised on demand. First reads the whole file
  * once to build an index of the examples' positions; invalid records cause the same errors as in `loadDataset`. The
- * index is stored in `cacheDir` and renamed when complete. It is rebuilt if the file's size changes, or if both its
- * time and its checksum change.
+ * index is stored in `cacheDir`. It is built again if the file's size changes, or if both its time and its checksum
+ * change.
  */
 export function streamDataset(
   path: string,

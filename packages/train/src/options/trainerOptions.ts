@@ -62,8 +62,8 @@ export interface TrainingSettings<Example> {
   /** Peak learning rate. Required unless `optimizer` is an object. */
   learningRate?: number;
   /**
-   * Change of the learning rate during the run. A function gets the step (counted from 0) and returns the factor of the
-   * peak rate. Default: "linear", which falls from the peak to `minLr`.
+   * Schedule of the learning rate. A function gets the step (counted from 0) and returns the factor by which the peak
+   * rate is multiplied. Default: "linear", which falls from the peak to `minLr`.
    */
   schedule?: "constant" | "linear" | "cosine" | Schedule;
   /** The final learning rate of "linear" and "cosine". Default: 0. */

@@ -35,8 +35,8 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
 }
 
 /**
- * Returns the task that the options define for a model. Throws, with its name, if a required method of the model or an
- * option is missing, and if the examples require a custom collator.
+ * Returns the task that the options define for a model. Throws if the model lacks a required method or an option is
+ * missing; the error names it. Also throws if the examples require a custom collator.
  */
 export function taskOf(
   caller: string,

@@ -3,9 +3,9 @@ import type { AnyExample } from "../data/collateAny.ts";
 import { type TrainableModule, withRows } from "../data/modelBatch.ts";
 
 /**
- * Returns the parameters that a training changes, by name: if examples name adapters, the parameters of these adapters,
- * otherwise all that require gradients. Throws for an adapter without trainable parameters, and for one that cannot
- * train together with others.
+ * Returns the parameters that a training changes, by name. If examples name adapters, these are the parameters of the
+ * named adapters, otherwise all parameters that require gradients. Throws for an adapter without trainable parameters,
+ * and for an adapter that cannot train together with others.
  */
 export function trainedParameters(
   model: TrainableModule,

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 /**
  * Adds `--model` to a command. The model can also be given as an argument without a flag. The command fails if both are
- * given, or if neither is and the option `otherSource` does not name a model instead.
+ * given. It also fails if both are missing, unless the option named `otherSource` is given instead.
  */
 export function addModelOption(command: Command, otherSource?: string): Command {
   return command

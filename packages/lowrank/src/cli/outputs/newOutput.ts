@@ -31,9 +31,9 @@ export interface NewOutput {
 
 /**
  * Runs `work`, which fills a temporary folder and moves it to `--output` when it is complete. Until then the output is
- * unchanged. Throws before `work` if the output is not empty and `--overwrite` is missing, if another process is
- * writing it, or if the disk cannot be written to. If `work` throws, or a signal ends the process, the temporary folder
- * is removed.
+ * unchanged. Throws before `work` in three cases: the output is not empty and `--overwrite` is missing, another process
+ * is writing to the output, or the disk cannot be written to. If `work` throws, or a signal ends the process, the
+ * temporary folder is removed.
  */
 export async function withNewOutput<T>(options: NewOutputOptions, work: (output: NewOutput) => Promise<T>): Promise<T> {
   const { output, overwrite = false } = options;

@@ -21,7 +21,8 @@ const pipeClosed = 141;
 
 /**
  * Returns the exit code of a command that succeeded. It is 0 if the result has been written. If the result was for
- * stdout and a write failed, it is 141 without a message for a closed pipe, and otherwise 1 with an error on stderr.
+ * stdout and a write failed, the code is 141 for a closed pipe; for other failures it is 1, and an error is printed on
+ * stderr.
  */
 export async function codeOfOutput(command: Command | null): Promise<number> {
   // A pipe reports a failed write after the write has returned.

@@ -169,7 +169,8 @@ function comparison(what: string, adapted: Answer, other: Answer, tolerance: num
 }
 
 /**
- * Writes the merged model to a temporary folder, loads it from there to check its answer, and moves it to the output.
+ * Writes the merged model to a temporary folder, loads it from there to check its answer, and then moves the folder to
+ * the output.
  */
 async function write(
   { model, config, files }: LoadedModel,

@@ -43,8 +43,8 @@ export interface HeadedMerge {
 }
 
 /**
- * Merges an adapter into a model that classifies or embeds, and writes its folder. Throws if the output of the merged
- * model, or of the model in the folder, differs from the adapted model's.
+ * Merges an adapter into a model that classifies or embeds, and writes the merged model to a folder. Throws if the
+ * outputs of the merged model, or of the model loaded from the folder, differ from the outputs with the adapter.
  */
 export async function mergeHeaded(
   kind: ModelKind,

@@ -55,8 +55,8 @@ async function taken(path: string, text: string): Promise<boolean> {
 
 /**
  * Creates a run's folder and locks it for this process, before a model is loaded. Throws if the folder cannot be
- * written to, or if another running process holds the lock; the error names it. The lock of a dead process is replaced.
- * Returns a function that unlocks the folder and removes it if it is new and empty.
+ * written to, or if another running process holds the lock; the error names this process. The lock of a dead process is
+ * replaced. Returns a function that unlocks the folder, and removes the folder if it is new and empty.
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);

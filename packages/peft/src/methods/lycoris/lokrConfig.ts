@@ -13,8 +13,9 @@ export interface LoKrOptions extends LycorisOptions {
    */
   decomposeBoth?: boolean;
   /**
-   * Wanted factor when input and output sizes are split into two factors. If it does not divide a size, the factors
-   * nearest to the square root are used, the smaller at most this value. -1: no limit. Default: -1.
+   * Input and output sizes are split into two factors, of which this is the wanted one. A size that it does not divide
+   * is split into the factors nearest to its square root; the smaller factor is then at most this value. -1: no limit
+   * for the smaller factor. Default: -1.
    */
   decomposeFactor?: number;
   /**

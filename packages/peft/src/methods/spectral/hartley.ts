@@ -56,9 +56,9 @@ export class Hartley {
   }
 
   /**
-   * Transforms x [rows, n] to Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k, [rows, n] (Hartley 1942). The
-   * transform is symmetric and, up to a factor n, its own inverse. It is computed as matrix products, in two steps of
-   * shorter Fourier transforms.
+   * Returns the Hartley transform of x [rows, n]: Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k, [rows, n]
+   * (Hartley 1942). The transform is symmetric and, up to a factor n, its own inverse. It is computed as matrix
+   * products, in two steps of shorter Fourier transforms.
    */
   transform(x: Tensor): Tensor {
     const { n1, n2, first, second, between } = this.#plan;

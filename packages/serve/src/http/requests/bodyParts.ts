@@ -13,7 +13,7 @@ const numberParts = 0.1;
 
 /**
  * Throws an HttpError with status 400 for a body with so many fields and items that checking it would block the server.
- * Also refuses a field named `__proto__` at any depth, since schemas would ignore it without an error.
+ * Also throws for a field named `__proto__` at any depth, since schemas would ignore such a field without an error.
  */
 export function checkParts(body: object): void {
   let parts = 0;

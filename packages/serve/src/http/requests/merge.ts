@@ -5,7 +5,7 @@ export interface Merged<T> {
 }
 
 /**
- * Yields the items of several streams as they arrive. Throws the signal's reason as soon as it is aborted, even while a
+ * Yields the items of several streams as they arrive. If the signal is aborted, throws its reason at once, even while a
  * stream is waiting. Ends all streams when one fails, or when the loop is left.
  */
 export async function* merge<T>(

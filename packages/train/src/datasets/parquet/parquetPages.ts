@@ -3,8 +3,9 @@ import type { ColumnChunk } from "./parquetColumns.ts";
 import { checkRuns, mostValues } from "./parquetRuns.ts";
 
 /**
- * Checks a column's pages, which start at `at` in `bytes`. Throws unless they end inside of the column and contain as
- * many values as the metadata gives. Otherwise the library would allocate memory for any number that a page claims.
+ * Checks a column's pages, which start at offset `at` in `bytes`. Throws unless they end inside of the column and
+ * contain as many values as the metadata gives. Without this check, the library would allocate memory for any number of
+ * values that a page claims.
  */
 export function checkPages(bytes: ArrayBuffer, at: number, column: ColumnChunk): void {
   const { path, length, values } = column;

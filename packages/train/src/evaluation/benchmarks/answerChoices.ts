@@ -37,8 +37,8 @@ export async function answerChoices(
 }
 
 /**
- * Tokenizes a prompt and its continuation as one text. Also returns how many of the tokens belong to the continuation,
- * which includes spaces at the end of the prompt.
+ * Tokenizes a prompt and its continuation as one text. Also returns the number of tokens that belong to the
+ * continuation. Spaces at the end of the prompt count as part of the continuation.
  */
 function pair(tokenizer: Tokenizer, prompt: string, next: string): { tokens: number[]; count: number } {
   const tokens = tokenizer.encode(prompt + next);

@@ -2,8 +2,8 @@ import type { EvalPrediction } from "./metricOptions.ts";
 
 /**
  * Returns the fraction of labelled tokens to which the model gives the highest probability (`accuracy`), and the
- * fraction of examples in which it does so for all of them (`exactMatch`). For such an example, greedy decoding would
- * reproduce the labelled tokens.
+ * fraction of examples in which this is true for all labelled tokens (`exactMatch`). For such an example, greedy
+ * decoding would reproduce the labelled tokens.
  */
 export function tokenMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   let [right, all, exact] = [0, 0, 0];

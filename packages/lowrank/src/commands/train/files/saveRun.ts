@@ -45,8 +45,8 @@ export async function runFolder(folder: string, run: RunRecord, metrics: string)
 }
 
 /**
- * Returns a sentence that names the folder with the trained weights after a failed write: the last checkpoint, or else
- * a temporary folder, to which this function writes them.
+ * Returns a sentence that names the folder with the trained weights after a failed write. This is the last checkpoint.
+ * If there is none, this function writes the weights to a temporary folder.
  */
 async function rescued(
   folder: string,
