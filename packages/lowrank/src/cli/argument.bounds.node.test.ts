@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { integer, number } from "./argument.ts";
+import { integer, number, threadsOption } from "./argument.ts";
 import { parseBytes } from "./byteCount.ts";
 import { describeTargets } from "./loading/describeTargets.ts";
 import {
@@ -12,6 +12,7 @@ import {
   toQuantizeOptions,
 } from "./options/quantizeOptions.ts";
 import { samplingOptions, samplingSettings } from "./options/samplingOptions.ts";
+import { addTrainerFlags } from "./options/trainerFlags.ts";
 import { describeProblem, listed, placeholders, valueParser } from "./optionValue.ts";
 
 describe("numbers of the command line", () => {
@@ -167,4 +168,27 @@ test("targets without a rest are one line, and an adapter may have none", () => 
     ...["adapter on 1 modules: 1 q", "targeted but excluded: v"],
   ]);
   expect(describeTargets({ ...none, matched: ["q"], unusedPatterns: ["x"] })).toHaveLength(2);
+});
+
+test("threads, rates and patience have their least values", () => {
+  const parse = (...words: string[]) => {
+    const command = addTrainerFlags(new Command("x").addOption(threadsOption()).exitOverride());
+    return command
+      .configureOutput({ writeErr: () => undefined })
+      .parse(words, { from: "user" })
+      .opts();
+  };
+  expect(parse()).toEqual({ threads: 1 });
+  expect(parse("--threads", "1", "--min-lr", "0", "--min-lr-rate", "1", "--early-stopping-patience", "1")).toEqual({
+    ...{ threads: 1, minLr: 0, minLrRate: 1, earlyStoppingPatience: 1 },
+  });
+  expect(parse("--min-lr-rate", "0", "--early-stopping-threshold", "0", "--neftune-noise-alpha", "0.1")).toEqual({
+    ...{ threads: 1, minLrRate: 0, earlyStoppingThreshold: 0, neftuneNoiseAlpha: 0.1 },
+  });
+  for (const [flag, value] of [
+    ...[["--threads", "0"] as const, ["--min-lr", "-1"], ["--min-lr-rate", "1.1"], ["--early-stopping-patience", "0"]],
+    ...[["--min-lr-rate", "-0.1"] as const, ["--early-stopping-threshold", "-0.1"], ["--neftune-noise-alpha", "0"]],
+  ]) {
+    expect(() => parse(`${flag}=${value}`), flag).toThrow();
+  }
 });

@@ -1,7 +1,9 @@
+import { ResumeError } from "@lowrank/train";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import { runCommand } from "../testing/runCommand.ts";
 import { inFlags } from "./inFlags.ts";
+import { resumeFailure, withFlags } from "./options/trainFlags.ts";
 
 const command = (words: readonly string[]) =>
   new Command("c")
@@ -32,4 +34,28 @@ test("fields of a file keep their names", () => {
 test("commands do so", async () => {
   const { stderr } = await runCommand(["plan", "gpt2", "--target-modules", "q_porj"]);
   expect(stderr).toContain('error: --target-modules ["q_porj"] matches no module of this model');
+});
+
+test("options of the trainer, and settings of a checkpoint, have the flags of training", () => {
+  expect(withFlags("Trainer: batchSize is 0, and maxSteps is 3")).toBe("--batch-size is 0, and maxSteps is 3");
+  expect(withFlags("gradientAccumulationSteps and learningRate")).toBe("--accumulate and --lr");
+  const names = ["seed", "adapter_config.json: lora_alpha", "adapter_config.json: use_dora", "maxSteps", "arithmetic"];
+  const error = new ResumeError(
+    "run",
+    names.map((name) => ({ name, now: 2, saved: 1 })),
+  );
+  const failure = resumeFailure("out", error) as Error;
+  const words = [
+    "--seed",
+    "--alpha",
+    "--use-dora",
+    "--steps (or --epochs)",
+    "the backend's arithmetic (--backend, --wide-simd, processor)",
+  ];
+  expect(failure.message).toBe(
+    `--resume out is of another run: ${words.map((word) => `${word} is 2, and 1 in the checkpoint`).join("; ")}; give the same, or --allow-changes`,
+  );
+  expect(failure.cause).toBe(error);
+  const other = new Error("other");
+  expect(resumeFailure("out", other)).toBe(other);
 });

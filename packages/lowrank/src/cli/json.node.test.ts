@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createProgram } from "../program/program.ts";
 import { runCommand } from "../testing/runCommand.ts";
+import { beginJson, printJson, printJsonError, printsJson } from "./json.ts";
 
 const nano = fileURLToPath(nanoModelFolder);
 
@@ -33,4 +34,25 @@ test.each([
 
 test("without --json nothing of it is on stdout", async () => {
   expect(await runCommand(["plan", "nothing-known"])).toMatchObject({ code: 1, stdout: "" });
+});
+
+test("an error is printed as the object, unless the run has printed one", () => {
+  const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
+  try {
+    beginJson();
+    printJsonError("a");
+    printJsonError("b");
+    beginJson();
+    printJson({ c: [1] });
+    printJsonError("d");
+    expect(log.mock.calls).toEqual([['{\n  "error": {\n    "message": "a"\n  }\n}'], ['{\n  "c": [\n    1\n  ]\n}']]);
+  } finally {
+    log.mockRestore();
+  }
+});
+
+test("--json counts before -- alone", () => {
+  expect([["x", "--json"], ["x", "--json", "--"], ["--", "--json"], ["--json", "--"], ["x"]].map(printsJson)).toEqual([
+    ...[true, true, false, true, false],
+  ]);
 });

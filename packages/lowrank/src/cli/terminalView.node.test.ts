@@ -30,3 +30,9 @@ test("a view that is left stays", () => {
   view.write("b\n");
   expect(text()).toBe("a\nb\n");
 });
+
+test("a terminal that does not report its size has 80 columns and 24 rows", () => {
+  const sizes = ({ columns, rows }: TerminalView) => [columns, rows];
+  expect(sizes(new TerminalView({ columns: 0, rows: undefined } as never))).toEqual([80, 24]);
+  expect(sizes(new TerminalView({ columns: 100, rows: 50 } as never))).toEqual([100, 50]);
+});

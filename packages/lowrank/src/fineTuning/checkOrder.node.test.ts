@@ -73,6 +73,23 @@ test.each<[string, FineTuneJob["options"]]>([
   );
 });
 
+test("an order may have as many steps, bytes and rank as its limits", async () => {
+  const check = (options: FineTuneJob["options"], budgets: Partial<KeyBudgets>, lines = 100) => {
+    const order = { job: orderOf(options), budgets: { ...defaultBudgets, ...budgets }, file: { ...file, lines } };
+    return checkOrder(order, usual).then(
+      () => "",
+      (error) => error.detail.message as string,
+    );
+  };
+  expect(await check({ steps: 10 }, { steps: 10 })).toBe("");
+  for (const lines of [0, 1]) expect(await check({ epochs: 10, "batch-size": 1 }, { steps: 10 }, lines)).toBe("");
+  expect(await check({ epochs: 10, "batch-size": 1 }, { steps: 10 }, 2)).toContain("10 epochs of 2 examples are 20");
+  expect(await check({ r: 4 }, { rank: 4 })).toBe("");
+  const bytes = Number(/would take (\d+) bytes/.exec(await check({ r: 4 }, { adapterMemory: 1 }))?.[1]);
+  expect(await check({ r: 4 }, { adapterMemory: bytes })).toBe("");
+  expect(await check({ r: 4 }, { adapterMemory: bytes - 1 })).toContain(`the server has ${bytes - 1} for it`);
+});
+
 test("an order of any method is accepted if and only if the server loads its adapter", async () => {
   await init(wasm({ batchInvariant: true }));
   const folder = await mkdtemp(join(tmpdir(), "lowrank-orders-"));

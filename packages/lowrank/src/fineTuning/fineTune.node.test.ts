@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { newId, now } from "@lowrank/serve/internal";
-import type { FineTuneJob } from "@lowrank/serve/jobs";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { type FineTuneJob, JobStore } from "@lowrank/serve/jobs";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { loadWithTokenizer } from "../cli/loading/loading.ts";
 import { commandFolder } from "../testing/commandFolder.ts";
 import { fineTune } from "./fineTune.ts";
 import { jobPlaces } from "./jobPlaces.ts";
@@ -22,7 +23,7 @@ async function upload(records: readonly object[]): Promise<string> {
 const pairs = Array.from({ length: 8 }, (_, i) => ({ prompt: `say ${i % 2}: `, completion: "ab"[i % 2] }));
 
 /** Orders a job and trains it; returns the outcome, its log and its state. */
-async function run(more: Partial<FineTuneJob> = {}, signal = new AbortController().signal) {
+async function run(more: Partial<FineTuneJob> = {}, signal = new AbortController().signal, pollMs = 10_000) {
   const id = newId("ftjob");
   const job: FineTuneJob = {
     ...{ id, owner: "acme", createdAt: now(), model: "model", name: `ft:model:acme::${id.slice(6)}` },
@@ -31,10 +32,11 @@ async function run(more: Partial<FineTuneJob> = {}, signal = new AbortController
     ...{ options: { r: 2, steps: 3, "batch-size": 4, lr: 1e-2 }, ...more },
   };
   await places.jobs.order(job);
-  const order = { job, attempt: 1, store: at("store"), model: at("model"), threads: 1, wideSimd: false };
-  const outcome = await fineTune({ ...order, yields: false, pollMs: 10_000 }, signal).catch((error) => error);
+  const place = { store: at("store"), model: at("model"), threads: 1, wideSimd: false };
+  const order = { job, attempt: 1, ...place, yields: false, pollMs };
+  const outcome = await fineTune(order, signal).catch((error) => error);
   const file = (path: string) => readFile(at(`store/.fine-tuning/runs/${id}/${path}`), "utf8");
-  return { job, outcome, log: await places.jobs.log(job), state: await places.jobs.state(job), file };
+  return { job, order, outcome, log: await places.jobs.log(job), state: await places.jobs.state(job), file };
 }
 
 const messages = ({ log }: Awaited<ReturnType<typeof run>>) => log.map(({ message }) => message);
@@ -105,8 +107,9 @@ test("a comparison of answers trains by DPO, and validations are in the log", as
 });
 
 test("texts that are longer than the model are cut, and the log has their number", async () => {
-  const long = { prompt: "a".repeat(70), completion: "b" };
-  const found = await run({ trainingFile: await upload([...pairs, long]) });
+  // With BOS and EOS, the first of these has 64 tokens.
+  const long = [61, 70].map((length) => ({ prompt: "a".repeat(length), completion: "b" }));
+  const found = await run({ trainingFile: await upload([...pairs, ...long]) });
   expect(found.log.find(({ key }) => key === "cut")).toMatchObject({
     ...{ level: "warn", message: "1 texts are longer than 64 tokens; what goes beyond is not learned" },
   });
@@ -137,4 +140,50 @@ test("a file that was deleted and data without an example refuse the job", async
 test("a run that is stopped ends as such", async () => {
   const { outcome } = await run({}, AbortSignal.abort());
   expect(outcome).toMatchObject({ name: "JobStopped" });
+});
+
+test("a job that is paused in the store stops", async () => {
+  const paused = vi.spyOn(JobStore.prototype, "isStopped").mockResolvedValue(true);
+  const { outcome } = await run({ options: { r: 2, steps: 100_000, "batch-size": 4 } }, undefined, 1);
+  paused.mockRestore();
+  expect(outcome).toMatchObject({ name: "JobStopped" });
+});
+
+test("gradients are checkpointed only if the order asks for it", async () => {
+  const { model } = await loadWithTokenizer(at("model"));
+  const enable = vi.spyOn(Object.getPrototypeOf(model), "gradientCheckpointingEnable");
+  const calls: number[] = [];
+  for (const on of [false, true]) {
+    await run({ options: { r: 2, steps: 1, "gradient-checkpointing": on } });
+    calls.push(enable.mock.calls.length);
+  }
+  enable.mockRestore();
+  expect(calls).toEqual([0, 1]);
+});
+
+test.each(["supervised", "dpo"] as const)("one example is a validation, and none is none: %s", async (method) => {
+  const records = method === "dpo" ? pairs.map(({ prompt }) => ({ prompt, chosen: "a", rejected: "b" })) : pairs;
+  const trainingFile = await upload(records);
+  for (const validationFile of [null, await upload(records.slice(0, 1))]) {
+    const { outcome, log } = await run({ method, trainingFile, validationFile, options: { r: 2, steps: 1 } });
+    expect(outcome).toMatchObject({ writesAdapter: true });
+    expect(log.some(({ key }) => key.startsWith("validation-"))).toBe(validationFile !== null);
+  }
+});
+
+test("progress is stored at the first step and with each checkpoint, of which three are kept", async () => {
+  const progress = vi.spyOn(JobStore.prototype, "progress");
+  const { job, order } = await run({ options: { r: 2, steps: 12, "batch-size": 2 } });
+  const steps = progress.mock.calls.flatMap(([, { step }]) => step ?? []);
+  progress.mockRestore();
+  expect(steps).toEqual([1, 2, 4, 6, 8, 10, 12]);
+  const files = await readdir(at(`store/.fine-tuning/runs/${job.id}`), { recursive: true });
+  const kept = files.flatMap((name) => /^checkpoint-(\d+).trainer_state.json$/.exec(name)?.[1] ?? []);
+  expect(kept.map(Number).sort((a, b) => a - b)).toEqual([8, 10, 12]);
+  // A second attempt goes on after the last checkpoint, and keeps the log before it.
+  await fineTune({ ...order, attempt: 2 }, new AbortController().signal);
+  const log = await places.jobs.log(job);
+  expect(log.filter(({ key }) => /^step-/.test(key))).toHaveLength(12);
+  expect(log.map(({ message }) => message)).toContain("Resumed from the checkpoint of step 12");
+  expect(log[0].message).toBe("Fine-tuning job started: 8 examples, 12 steps");
 });

@@ -33,7 +33,7 @@ import { withFlags } from "../cli/options/trainFlags.ts";
 import { decoderBase } from "../commands/train/kinds/decoder.ts";
 import { type Learner, makeLearner } from "../commands/train/learner.ts";
 import type { TrainCommandOptions } from "../commands/train/train.ts";
-import { JobLog } from "./jobLog.ts";
+import { checkpointEvery, JobLog, secondsLeft } from "./jobLog.ts";
 import { optionsOf } from "./jobOptions.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { readExamples, readPreference, readSupervised } from "./readExamples.ts";
@@ -86,7 +86,7 @@ export async function fineTune(order: Order, signal: AbortSignal): Promise<Train
     return await trainJob(order, places, scratch, AbortSignal.any([signal, stop.signal]));
   } finally {
     clearInterval(watch);
-    await rm(scratch, { recursive: true, force: true });
+    await rm(scratch, { recursive: true });
   }
 }
 
@@ -121,19 +121,18 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   const own = storeFiles(places.jobs.objects, runFolder(job.id));
   const last = await getLastCheckpoint(own, warn);
   const log = new JobLog(places.jobs, job, last === null ? 0 : Number(last.slice(last.lastIndexOf("-") + 1)));
-  const every = options.saveEvery ?? Math.min(100, Math.ceil(steps / 10));
+  const every = options.saveEvery ?? checkpointEvery(steps);
   const hyperparameters = usedHyperparameters(job, options);
   const started = performance.now();
-  let first = 0;
+  let first: number | undefined;
   const onStep = async (report: StepReport) => {
     const { step, maxSteps, loss } = report;
-    first ||= step;
+    first ??= step;
     const data = { step, total_steps: maxSteps, train_loss: loss, learning_rate: report.learningRate };
     log.add(`step-${step}`, { message: `Step ${step}/${maxSteps}: training loss=${loss.toFixed(4)}`, data });
     await log.tick();
-    const each = (performance.now() - started) / 1000 / (step - first + 1);
     if (step === first || step % every === 0) {
-      const finishAt = now() + Math.ceil(each * (maxSteps - step));
+      const finishAt = now() + secondsLeft(performance.now() - started, [first, step, maxSteps]);
       await places.jobs.progress(job, { status: "running", attempt, step, steps: maxSteps, hyperparameters, finishAt });
     }
   };

@@ -1,6 +1,6 @@
 import type { FineTuneJob, JobEvent, JobStore } from "@lowrank/serve/jobs";
 import { expect, test, vi } from "vitest";
-import { JobLog } from "./jobLog.ts";
+import { checkpointEvery, JobLog, secondsLeft } from "./jobLog.ts";
 import type { JobPlaces } from "./jobPlaces.ts";
 import { resultFile } from "./resultFile.ts";
 
@@ -89,4 +89,15 @@ test("metrics are a line per step, in order, of all its events", async () => {
   expect(facts).toEqual({
     ...{ owner: "red", filename: "step_metrics.csv", purpose: "fine-tune-results", slot: null, id: "file-abc-1" },
   });
+});
+
+test("checkpoints are a tenth of a run apart, at most 100 steps", () => {
+  expect([1, 10, 11, 990, 1000, 1001, 5000].map(checkpointEvery)).toEqual([1, 1, 2, 99, 100, 100, 100]);
+});
+
+test("the rest of a run takes as long per step as the steps so far", () => {
+  expect(secondsLeft(6000, [1, 3, 8])).toBe(10);
+  expect(secondsLeft(6000, [3, 3, 4])).toBe(6);
+  expect(secondsLeft(1001, [5, 5, 6])).toBe(2);
+  expect(secondsLeft(6000, [1, 3, 3])).toBe(0);
 });

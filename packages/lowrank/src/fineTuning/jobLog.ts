@@ -50,3 +50,13 @@ export class JobLog {
     this.#written = 0;
   }
 }
+
+/** Returns the steps between two checkpoints of a run, unless its order names them: a tenth of the run, at most 100. */
+export function checkpointEvery(steps: number): number {
+  return Math.min(100, Math.ceil(steps / 10));
+}
+
+/** Returns the seconds that a run still takes if each step takes as long as those from `first` to `step` did. */
+export function secondsLeft(milliseconds: number, [first, step, last]: readonly [number, number, number]): number {
+  return Math.ceil((milliseconds / 1000 / (step - first + 1)) * (last - step));
+}

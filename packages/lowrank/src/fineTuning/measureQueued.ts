@@ -16,17 +16,17 @@ import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
  * run that cannot be executed, and `JobStopped` if `signal` stops it. A stopped run starts over later.
  */
 export async function measureQueued(order: Order, signal: AbortSignal): Promise<TrainedJob> {
+  if (signal.aborted) throw new JobStopped();
   const places = jobPlaces(order.store);
   const scratch = await mkdtemp(join(tmpdir(), "lowrank-run-"));
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const stop = () => reject(new JobStopped());
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
+  signal.addEventListener("abort", stop);
   try {
     return await Promise.race([stopped, measure(order, places, scratch)]);
   } finally {
     signal.removeEventListener("abort", stop);
-    await rm(scratch, { recursive: true, force: true });
+    await rm(scratch, { recursive: true });
   }
 }
 

@@ -38,7 +38,7 @@ export function trainInProcess(order: Order, plugins: readonly string[], signal:
       else reject("refused" in outcome ? new JobRefused(outcome.refused) : new Error(outcome.failed));
     });
     if (signal.aborted) return void running.kill("SIGKILL");
-    signal.addEventListener("abort", stop, { once: true });
+    signal.addEventListener("abort", stop);
     tell({ order });
   });
 }

@@ -35,8 +35,8 @@ export function pluginFiles(args: readonly string[]): string[] {
  * cannot offer.
  */
 export async function loadPlugins(files: readonly string[]): Promise<void> {
-  if (files.length > 0) shareOwnPackages();
   for (const file of files) {
+    shareOwnPackages();
     const found = await stat(file).catch(() => undefined);
     if (!found) throw new Error(`--plugin ${file}: there is no such file; give the path of an ES module`);
     if (!found.isFile()) throw new Error(`--plugin ${file} is a folder; give the module in it`);
@@ -53,15 +53,12 @@ export async function loadPlugins(files: readonly string[]): Promise<void> {
   }
 }
 
-let shared = false;
-
 /**
  * Makes imports of Lowrank's packages resolve to this command's copies. A plugin thus registers its methods in the
- * copies that the command uses.
+ * copies that the command uses. Later calls do nothing.
  */
-function shareOwnPackages(): void {
-  if (shared) return;
-  shared = true;
+let shareOwnPackages = (): void => {
+  shareOwnPackages = () => undefined;
   if (module.registerHooks === undefined) {
     throw new Error(`--plugin needs Node 22.15 or later, and this is ${process.version}`);
   }
@@ -80,7 +77,7 @@ function shareOwnPackages(): void {
       }
     },
   });
-}
+};
 
 /** Returns the message of an error that a module threw, with the fix. */
 function reason(error: unknown): string {

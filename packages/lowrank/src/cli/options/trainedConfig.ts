@@ -81,5 +81,5 @@ function forTask({ taskless }: MethodFacts<PeftConfig>, taskType: TaskType): (co
  */
 export async function virtualTokens(config: PeftConfig | null): Promise<number> {
   if (config === null || !isPromptMethod(await methodOf(config))) return 0;
-  return (config as PromptLearningConfig).numVirtualTokens ?? 0;
+  return Number((config as PromptLearningConfig).numVirtualTokens);
 }

@@ -1,4 +1,5 @@
-import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { lstat, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -20,9 +21,18 @@ test("makes the folder, replaces a file, and keeps a link", async () => {
   await expect(writeText(folder, "x")).rejects.toThrow(`${folder} is a folder; give a file`);
 });
 
-test.skipIf(process.platform !== "linux")("writes to devices, and names one that is full", async () => {
-  await writeText("/dev/null", "x");
-  expect((await lstat("/dev/null")).isCharacterDevice()).toBe(true);
+test.skipIf(process.platform === "win32")("writes to a pipe, which stays a pipe", async () => {
+  execFileSync("mkfifo", [at("pipe")]);
+  // Opened for both, the pipe has a reader before it is written to.
+  const pipe = await open(at("pipe"), "r+");
+  await writeText(at("pipe"), "x");
+  expect((await pipe.read(Buffer.alloc(4), 0, 4)).buffer.toString("utf8", 0, 1)).toBe("x");
+  await pipe.close();
+  expect((await lstat(at("pipe"))).isFIFO()).toBe(true);
+});
+
+// Not as root, for whom a fault in this function could replace the device by a file.
+test.skipIf(process.platform !== "linux" || process.getuid?.() === 0)("names a device that is full", async () => {
   const error = "/dev/full: no space is left on the disk for its 1 bytes; make room, or give another folder";
   await expect(writeText("/dev/full", "x")).rejects.toThrow(error);
 });
