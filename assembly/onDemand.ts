@@ -25,8 +25,8 @@ export function unpackLater(format: i32, base: usize, start: i32, count: i32, ds
 const ROOM: i32 = 32768;
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of a weight in blocks, of k elements each, from element `start` on. Returns
- * 0, and computes nothing, if the format has no such kernel.
+ * Computes c[n] = alpha * W x (or += if `add` is 1) for n rows of a weight in blocks, of k elements each, from element
+ * `start` on. Returns 0, and computes nothing, if the format has no such kernel.
  */
 export function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,

@@ -17,7 +17,10 @@ import { tanh } from "../elementwise/unary";
 const TILE_ROWS: i32 = 60;
 const TILE_KEYS: i32 = 256;
 
-/** With up to this many queries, a tile holds one query of each of the heads that share a key head. */
+/**
+ * Maximum number of queries for which a tile holds one query of every head that shares a key head, instead of many
+ * queries of one head.
+ */
 const FEW_QUERIES: i32 = 8;
 
 /** Score of a masked pair. It is finite, so that differences between scores are not NaN. */
@@ -32,8 +35,8 @@ export function attentionScratch(): i32 {
 }
 
 /**
- * Computes which keys the query at position `at` attends to: from..to-1. `start` is the address of the index of its
- * document's first key, or 0 without documents.
+ * Returns the first key that the query at position `at` attends to: the start of its sliding window or of its document,
+ * if they limit it. `start` is the address of the index of the document's first key, or 0 if there are no documents.
  */
 // @ts-ignore: decorator
 @inline
@@ -57,7 +60,10 @@ function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize)
   return first;
 }
 
-/** Returns the address of the index of the first key of a row's document. Rows at the same position share it. */
+/**
+ * Returns the address of the index of the first key of a row's document. With `atStep` 0, all rows have the same
+ * position and share one index.
+ */
 // @ts-ignore: decorator
 @inline
 function startOf(starts: usize, row: i32, atStep: i32): usize {
@@ -97,8 +103,8 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
 const STEP: i32 = 12;
 
 /**
- * Returns how many of a tile's n keys all rows attend to, rounded down to a multiple of 8. Row r attends to the first
- * `base + r * rise` keys.
+ * Returns how many of a tile's n keys all of its rows attend to, rounded down to a multiple of 8. Row r attends to the
+ * first `base + r * rise` keys.
  */
 // @ts-ignore: decorator
 @inline
@@ -256,8 +262,8 @@ export function attention(
 }
 
 /**
- * Backward step for one row of a tile: turns the n scores at s into weights p, and the n products dout . v at d into ds
- * = p * (product - delta) * scale.
+ * Backward step for one row of a tile. Overwrites the n scores at s with the attention weights p, and the n products
+ * dout · v at d with the gradients of the scores, p * (product - delta) * scale.
  */
 function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, softcap: f32): void {
   const zero = f32x4.splat(0);

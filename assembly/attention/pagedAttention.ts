@@ -19,7 +19,9 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 import { expOf } from "../simd/math";
 import { readLines } from "../simd/readAhead";
 
-/** Most queries that use a loaded block of keys together. A query is one head of one row. */
+/**
+ * Maximum number of queries that are processed together with a loaded block of keys. A query is one head of one row.
+ */
 const QUERIES: i32 = 48;
 
 /** Number of positions in a block of keys. */
@@ -31,17 +33,18 @@ const SCORES: usize = 4 * KEYS;
 // The parts of the scratch memory after the scores: one word for each query, or for each key.
 const TOPS: usize = QUERIES * SCORES;
 const TOTALS: usize = TOPS + 4 * QUERIES;
-/** Offset of a list in scratch: for each query, its offset in q and in out, in bytes. */
+/** Offset in scratch memory of a list with one entry per query: its offset in q, and in out, in bytes. */
 const OFFSETS: usize = TOTALS + 4 * QUERIES;
 /**
- * Offsets of four lists in scratch: the first position that each query attends to and the position after the last one,
- * in the sequence and within the current block.
+ * Offset in scratch memory of the first of four lists, each with one entry per query. They hold the first position that
+ * the query attends to and the position after the last one: first as positions of the sequence, then as positions
+ * within the current block.
  */
 const FROMS: usize = OFFSETS + 4 * QUERIES;
 const ENDS: usize = FROMS + 4 * QUERIES;
 const BLOCK_FROMS: usize = ENDS + 4 * QUERIES;
 const BLOCK_ENDS: usize = BLOCK_FROMS + 4 * QUERIES;
-/** Offset of a list in scratch: the address of each key in the block. */
+/** Offset in scratch memory of a list with the address of each key in the block. */
 const ADDRESSES: usize = BLOCK_ENDS + 4 * QUERIES;
 
 /** Bytes of scratch that `pagedAttention` needs. */
@@ -326,8 +329,8 @@ function scoreQueries(q: usize, scratch: usize, i: i32, count: i32, size: i32, s
 }
 
 /**
- * Turns the scores of query i in this block into unnormalised weights. If the block has a new maximum score, it
- * rescales the query's earlier sums to it.
+ * Overwrites the scores of query i in this block with unnormalised weights exp(score - maximum). If the block has a new
+ * maximum score, the query's earlier sums are rescaled to it.
  */
 function weighQuery(out: usize, scratch: usize, i: i32, size: i32, softcap: f32): void {
   const from = word(scratch + BLOCK_FROMS, i);
@@ -458,8 +461,8 @@ function attendRows(
 }
 
 /**
- * Computes paged attention for the units first..last-1, where a unit is a row and a key head (all key heads of row 0
- * come first). q and out are [rows, heads, size]; the pools k and v are [pages, pageSize, heads / group, size];
+ * Computes paged attention for the units first..last-1. A unit is one key head of one row; units are ordered by row,
+ * then by key head. q and out are [rows, heads, size]; the pools k and v are [pages, pageSize, heads / group, size];
  * `places` holds each row's sequence and position.
  */
 export function pagedAttention(

@@ -10,8 +10,8 @@ const MAXIMUM: i32 = 4;
 const MINIMUM: i32 = 5;
 
 /**
- * Applies the binary function number `f` to four pairs. `f` is a constant in each call, so the compiler keeps only one
- * branch.
+ * Applies the binary function with the number `f` to four pairs of floats. `f` is a constant in each call, so the
+ * compiler keeps only one branch.
  */
 // @ts-ignore: decorator
 @inline

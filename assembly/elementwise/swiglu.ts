@@ -3,7 +3,10 @@ import { storePair } from "../simd/lanes";
 import { BLOCK } from "../simd/logSumExp";
 import { expAll } from "../simd/math";
 
-/** Bytes of scratch for the exponentials of a block. The last few elements are copied after them. */
+/**
+ * Offset in scratch memory after the exponentials of a block, in bytes. If a block ends with an incomplete vector, its
+ * last elements are copied there.
+ */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
 
 /** Returns 1 / (1 + e). */

@@ -44,8 +44,8 @@ function softplus4(x: v128): v128 {
 }
 
 /**
- * Applies the function number `f` to four floats. `f` is a constant in each call, so the compiler keeps only one
- * branch.
+ * Applies the unary function with the number `f` to four floats. `f` is a constant in each call, so the compiler keeps
+ * only one branch.
  */
 // @ts-ignore: decorator
 @inline

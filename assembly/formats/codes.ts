@@ -2,7 +2,7 @@
 import { madd } from "../simd/madd";
 import { sumOf } from "../simd/lanes";
 
-/** Adds the products of 16 signed bytes and 16 floats at x to four partial sums. */
+/** Returns `sums`, four partial sums, plus the products of 16 signed bytes `q` and 16 floats at x. */
 // @ts-ignore: decorator
 @inline
 export function addCodes(q: v128, x: usize, sums: v128): v128 {

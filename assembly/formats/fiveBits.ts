@@ -97,8 +97,8 @@ export function storeConstants(at: usize): void {
 }
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of a q5_0 or q5_1 weight, of k elements each. `room` is scratch for
- * constants and the sums of groups of x.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a q5_0 or q5_1 weight, of k elements each. `room`
+ * is scratch for constants and the sums of groups of x.
  */
 // @ts-ignore: decorator
 @inline

@@ -26,8 +26,8 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
 }
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of a weight in blocks, of k elements each, from element `start` on. Returns
- * false, and computes nothing, if the format has no such kernel.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a weight in blocks, of k elements each, from
+ * element `start` on. Returns false, and computes nothing, if the format has no such kernel.
  */
 export function blockRows(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,

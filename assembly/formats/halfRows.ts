@@ -7,8 +7,8 @@ import { rowInTurn } from "../simd/rowOrder";
 import { put } from "../simd/rowsPut";
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of a bf16 weight, from the address `first` on. A row has k elements, a
- * multiple of 8.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a bf16 weight, from the address `first` on. A row
+ * has k elements, a multiple of 8.
  */
 export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const rowBytes = <usize>k << 1;
@@ -29,8 +29,8 @@ export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
 }
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of an f16 weight, from the address `first` on. A row has k elements, a
- * multiple of 8.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of an f16 weight, from the address `first` on. A row
+ * has k elements, a multiple of 8.
  */
 export function f16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);

@@ -16,7 +16,9 @@ export function bytesOf(five: bool): usize {
   return five ? Q5_K_BYTES : Q4_K_BYTES;
 }
 
-/** Returns the 6-bit scales of the groups 0 to 3 (or 4 to 7), one per byte. */
+/**
+ * Returns four 6-bit scales, one per byte: the scales of groups 4 to 7 if `upper` is true, otherwise of groups 0 to 3.
+ */
 // @ts-ignore: decorator
 @inline
 export function scaleBytes(block: usize, upper: bool): u32 {
@@ -24,7 +26,9 @@ export function scaleBytes(block: usize, upper: bool): u32 {
   return upper ? (load<u32>(block, 12) & 0x0f0f0f0f) | ((own >> 2) & 0x30303030) : own & 0x3f3f3f3f;
 }
 
-/** Returns the 6-bit minima of the groups 0 to 3 (or 4 to 7), one per byte. */
+/**
+ * Returns four 6-bit minima, one per byte: the minima of groups 4 to 7 if `upper` is true, otherwise of groups 0 to 3.
+ */
 // @ts-ignore: decorator
 @inline
 export function minimumBytes(block: usize, upper: bool): u32 {
@@ -77,7 +81,7 @@ export function unpackGroups(five: bool, base: usize, start: i32, count: i32, ds
   }
 }
 
-/** Adds the products of a group of 32 elements and x, times the group's scale, to `total`. */
+/** Returns `total` plus the dot product of a group's 32 elements and x, times the group's scale. */
 // @ts-ignore: decorator
 @inline
 function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, total: v128): v128 {
@@ -87,8 +91,8 @@ function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, 
 }
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of a q4_k or q5_k weight, of k elements each. A group's minimum is
- * multiplied by the sum of 32 elements of x; `room` is scratch for these sums.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a q4_k or q5_k weight, of k elements each. A
+ * group's minimum is multiplied by the sum of 32 elements of x; `room` is scratch for these sums.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,12 +1,14 @@
 // Imports of the formats whose kernels are a separate module, assembly/onDemand.ts, which is loaded with the first
 // weight in such a format.
 
-/** `unpackRow` for the formats of the on-demand module. */
+/** Does the same as `unpackRow`, for the formats of the on-demand module. */
 // @ts-ignore: decorator
 @external("env", "unpackLater")
 export declare function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void;
 
-/** `blockRows` for the formats of the on-demand module. Returns 0 if the format has no such kernel. */
+/**
+ * Does the same as `blockRows`, for the formats of the on-demand module. Returns 0 if the format has no such kernel.
+ */
 // @ts-ignore: decorator
 @external("env", "rowsLater")
 export declare function rowsLater(
@@ -14,8 +16,8 @@ export declare function rowsLater(
 ): i32;
 
 /**
- * `linearInt8` for the formats of the on-demand module, and for several rows with q4_0 and q4_1. `inShort` is the value
- * set by `setShortSums`.
+ * Does the same as `linearInt8`, for the formats of the on-demand module, and for q4_0 and q4_1 if there are several
+ * rows. `inShort` is the value set by `setShortSums`.
  */
 // @ts-ignore: decorator
 @external("env", "linearLater")
@@ -24,14 +26,14 @@ export declare function linearLater(
   scratch: usize,
 ): void;
 
-/** `nibbleProduct`, which only the on-demand module implements. */
+/** Does the same as `nibbleProduct`, which only calls this function of the on-demand module. */
 // @ts-ignore: decorator
 @external("env", "nibblesLater")
 export declare function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void;
 
-/** Address and size of the on-demand module's bytes, so that threads can load it too. */
+/** Address and size of the bytes of the on-demand module. Other threads read the bytes to load the module too. */
 const MODULE: usize = memory.data<u32>([0, 0]);
 
 /** Returns the address of two words: the address and the number of the on-demand module's bytes. */

@@ -52,7 +52,10 @@ export function unpackNibbles(minimum: bool, blockBytes: usize, base: usize, sta
   }
 }
 
-/** Tables of the two high bytes of the floats 0 to 15, whose two low bytes are 0. Looking a code up gives the float. */
+/**
+ * Tables of the two high bytes of the floats 0 to 15: a code is the index of its float. The two low bytes are 0 for all
+ * of them.
+ */
 const COUNTS_2: usize = memory.data<u8>([0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0, 0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70], 16);
 const COUNTS_3: usize = memory.data<u8>([0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41], 16);
 
@@ -95,8 +98,9 @@ function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
 }
 
 /**
- * Computes c[n] (+)= alpha * W x for n rows of a q4_0 or q4_1 weight, of k elements each, from the address `first` on.
- * A block's minimum is multiplied by the sum of 32 elements of x. `room` is scratch for a copy of x and these sums.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a q4_0 or q4_1 weight, of k elements each, from
+ * the address `first` on. A block's minimum is multiplied by the sum of 32 elements of x. `room` is scratch for a copy
+ * of x and these sums.
  */
 // @ts-ignore: decorator
 @inline
@@ -151,7 +155,7 @@ export function nibbleRows(
   }
 }
 
-/** Returns the dot product of a block (16 bytes of nibbles at w) and 32 codes at x, as four partial sums. */
+/** Returns the dot product of 32 4-bit weights (16 bytes at w) and 32 int8 codes at x, as four partial sums. */
 // @ts-ignore: decorator
 @inline
 function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
@@ -161,8 +165,9 @@ function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of blocks, from the address `first` on, of k elements each, and the row x
- * of `quantizeInt8` with one plane. Four rows at a time are summed in the order of `int8Tile`.
+ * Computes c[n]: the dot products of n rows of a weight, of k elements each, from the address `first` on, and one row x
+ * of `quantizeInt8`, whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the
+ * same bits.
  */
 // @ts-ignore: decorator
 @inline

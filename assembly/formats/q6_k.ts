@@ -56,7 +56,7 @@ export function unpackQ6_K(base: usize, start: i32, count: i32, dst: usize): voi
   }
 }
 
-/** Adds the products of two groups of 16 elements and x, each times its group's scale, to `total`. */
+/** Returns `total` plus the products of two groups of 16 elements and x, each times its group's scale. */
 // @ts-ignore: decorator
 @inline
 function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128, total: v128): v128 {
@@ -65,7 +65,7 @@ function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128
 }
 
 /**
- * Adds the products of the groups `group` to `group + 3` and x to `total`. The lanes of `scales` hold the groups'
+ * Returns `total` plus the products of the groups `group` to `group + 3` and x. The lanes of `scales` hold the groups'
  * scales.
  */
 // @ts-ignore: decorator
@@ -80,7 +80,10 @@ function withFour(block: usize, group: i32, x: usize, bytes: v128, d: v128, tota
   return withGroups(block, group + 2, at + 128, s2, s3, withGroups(block, group, at, s0, s1, total));
 }
 
-/** Computes c[n] (+)= alpha * W x for n rows of a q6_k weight, of k elements each, from element `start` on. */
+/**
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a q6_k weight, of k elements each, from element
+ * `start` on.
+ */
 export function q6_kRows(x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const first = w + <usize>(start >> 8) * Q6_K_BYTES;
   const rowBytes = <usize>(k >> 8) * Q6_K_BYTES;

@@ -39,7 +39,10 @@ function addProducts(q: v128, x: usize, sums: v128): v128 {
   return madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(q)), v128.load(x, 16), low);
 }
 
-/** Computes c[n] (+)= alpha * W x for n rows of a q8_0 weight, of k elements each, from the address `first` on. */
+/**
+ * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a q8_0 weight, of k elements each, from the
+ * address `first` on.
+ */
 export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
@@ -66,7 +69,8 @@ export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
 }
 
 /**
- * Returns the dot product of a block (32 bytes at w) and 32 codes at x in two planes, whose sign bits are at `signs`.
+ * Returns the dot product of a block (32 signed bytes at w) and 32 int8 codes at x. A code is stored in two planes: its
+ * low seven bits at x, and its sign bit at `signs`.
  */
 // @ts-ignore: decorator
 @inline
@@ -79,8 +83,9 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of q8_0 blocks, from the address `first` on, of k elements each, and the
- * row x of `quantizeInt8` with two planes. Four rows at a time are summed in the order of `q8Tile`.
+ * Computes c[n]: the dot products of n rows of a q8_0 weight, of k elements each, from the address `first` on, and one
+ * row x of `quantizeInt8`, whose codes are stored in two planes. Terms are added in the order of `q8Tile`, so the
+ * result has the same bits.
  */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);

@@ -92,8 +92,8 @@ export function lookup(table: v128, at: v128): v128 {
 }
 
 /**
- * Writes the values of sixteen codes, times the scale, as f32. p0 to p3 are tables of the four bytes of the codes'
- * values.
+ * Writes the values of sixteen codes, times the scale, as f32. p0 to p3 are lookup tables: each has one of the four
+ * bytes of every value.
  */
 // @ts-ignore: decorator
 @inline

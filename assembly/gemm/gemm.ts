@@ -11,10 +11,9 @@ import { gemvPacked } from "./gemvPacked";
 
 export { isBatchInvariant, setScratch, setTile } from "../simd/gemmState";
 
-/**
- * Most columns of B that are copied to contiguous rows for dot products, and the most floats of scratch for that copy.
- */
+/** Maximum number of columns of B that are copied to contiguous rows for dot products. */
 const GATHER_COLUMNS: i32 = 4;
+/** Maximum number of floats of that copy, which is in scratch memory. */
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
 /** Returns the bytes of scratch memory that the matrix products need. It is the same for all sizes. */
@@ -105,8 +104,8 @@ export function gemmPart(
 }
 
 /**
- * Returns into how many rows of pieces to divide C if it has `parts` pieces. Nearly square pieces need the least
- * packing.
+ * Returns the number of rows of pieces into which C is divided if it has `parts` pieces in all. Nearly square pieces
+ * need the least packing.
  */
 function piecesDown(m: i32, n: i32, parts: i32): i32 {
   let best = 1;
@@ -173,9 +172,9 @@ function invariant(
 }
 
 /**
- * Computes C[m,n] (+)= alpha * A[m,k] * op(W) for a weight W in any dtype (`format`; see unpackRow). W is [k,n], or
- * [n,k] if `transposed` is 1, and starts at element `start`, at the beginning of a row. It is converted to f32 block by
- * block.
+ * Computes C[m,n] = alpha * A[m,k] * op(W), or C += ... if `accumulate` is 1, for a weight W in any dtype (`format`;
+ * see unpackRow). W is [k,n], or [n,k] if `transposed` is 1, and starts at element `start`, at the beginning of a row.
+ * It is converted to f32 block by block.
  */
 export function gemmWeight(
   a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,

@@ -9,13 +9,19 @@ import { LINE, readLines } from "../simd/readAhead";
 export const KC: i32 = 384;
 export const NC: i32 = 384;
 
-/** With up to this many rows of A, B is read in place: packing it would cost more than it saves. */
+/**
+ * Maximum number of rows of A for which B is read without packing. For so few rows, packing B would take longer than it
+ * saves.
+ */
 const DIRECT_B_ROWS: i32 = 2 * MR;
 /**
  * Depth of blocks if B is not packed. It is small, so that half-used cache lines stay cached during a column of tiles.
  */
 const DIRECT_B_KC: i32 = 64;
-/** With up to this many columns of B, A is not packed, and blocks are deeper. NARROW_COLUMNS * NARROW_KC <= KC * NC. */
+/**
+ * Maximum number of columns of B for which A is read without packing. Blocks are then deeper. NARROW_COLUMNS *
+ * NARROW_KC must be at most KC * NC.
+ */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
 /** Least k for which contiguous rows of A are not packed if B has more than FEW_COLUMNS columns. */
@@ -23,10 +29,11 @@ const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
 /**
- * Most bytes of A that are loaded into the cache before a tile. A core would stall on more, and the hardware itself
- * prefetches longer rows well. AHEAD_LEAST_K is the least k for which this is done.
+ * Maximum number of bytes of A that are loaded into the cache before each tile. A core would stall on more, and the
+ * hardware itself prefetches longer rows well.
  */
 const AHEAD_BYTES: usize = 12 * LINE;
+/** Minimum k for which A is loaded into the cache before each tile. */
 const AHEAD_LEAST_K: i32 = 32;
 
 const TILE_BYTES: i32 = MR * NR * 4;
@@ -42,8 +49,8 @@ const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
 /**
- * Returns the number of rows in the next tile if `left` rows remain. A remainder of one or two rows is shared between
- * two tiles, which is faster.
+ * Returns the number of rows of the next tile if `left` rows remain. If one or two rows would remain for the last tile,
+ * the last two tiles share their rows, which is faster.
  */
 function rowsOfTile(left: i32): i32 {
   return left > MR && left < MR + 3 ? (left + 1) >> 1 : min(MR, left);
@@ -83,13 +90,14 @@ function wholeTile(
   else tileDirect(rows, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** Flags that can be combined: the operands that are read without packing. See `operandsInPlace`. */
+/** Flag of `operandsInPlace`: A is read without packing. */
 const A_IN_PLACE: i32 = 1;
+/** Flag of `operandsInPlace`: B is read without packing. */
 export const B_IN_PLACE: i32 = 2;
 
 /**
- * Returns flags for the operands that the product reads without packing. They affect the depth of blocks and so the
- * order of sums; all parts of a product must therefore use the flags of the whole product.
+ * Returns flags for the operands that the product reads without packing. The flags affect the depth of blocks, and so
+ * the order of sums. All parts of a product must therefore use the flags that are computed for the whole product.
  */
 export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: bool, transB: bool, alpha: f32): i32 {
   if (format != F32) return 0;
@@ -109,10 +117,10 @@ export function blockDepth(inPlace: i32, k: i32): i32 {
 }
 
 /**
- * Computes C (+)= alpha * op(A) * op(B), for sizes above zero. Strides are in bytes; `scratch` has BLOCK_SCRATCH bytes.
- * B has the dtype `format` and starts at element `start` (0 for f32). If `panels` is true, A is already packed by
- * packA. `inPlace` is the result of `operandsInPlace` for the whole product. The packed block of B is written to
- * `block`, or to scratch memory if `block` is 0; if `packed` is true, it is there already.
+ * Computes C = alpha * op(A) * op(B), or C += ... if `accumulate` is true, for sizes above zero. Strides are in bytes;
+ * `scratch` has BLOCK_SCRATCH bytes. B has the dtype `format` and starts at element `start` (0 for f32). If `panels` is
+ * true, A is already packed by packA. `inPlace` is the result of `operandsInPlace` for the whole product. The packed
+ * block of B is written to `block`, or to scratch memory if `block` is 0; if `packed` is true, it is there already.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,

@@ -2,8 +2,8 @@
 import { madd } from "../simd/madd";
 
 /**
- * If W has at least this many bytes, it comes from main memory, where reading row by row is twice as fast as four rows
- * at once.
+ * Minimum number of bytes of W from which it is assumed not to be in the cache. Reading it row by row is then twice as
+ * fast as reading four rows at once.
  */
 const COLD_BYTES: i64 = 2 << 20;
 
@@ -157,8 +157,8 @@ function dot4x2(
 }
 
 /**
- * Computes the columns first..last-1 of C[m,n] (+)= alpha * X * Wᵀ by dot products. Rows of X and W are contiguous; C
- * can have any strides. All strides are in bytes.
+ * Computes the columns first..last-1 of C[m,n] = alpha * X * Wᵀ, or C += ... if `accumulate` is true, by dot products.
+ * Rows of X and W are contiguous; C can have any strides. All strides are in bytes.
  */
 export function gemmDot(
   x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, ccs: usize,

@@ -16,8 +16,9 @@ export const FEW_ROWS: i32 = 4;
 /** Number of columns of C that are summed in scratch memory at a time. */
 const STRIP: i32 = 1024;
 
-/** Bytes of the three parts of scratch memory: a tile of C, the rows of A, and a strip of the weight or of C. */
+/** Bytes of the first part of scratch memory, a tile of C. */
 const TILE_BYTES: usize = FEW_ROWS * NR * 4;
+/** Bytes of the second part of scratch memory, the rows of A. The third part is a strip of the weight or of C. */
 const A_BYTES: usize = FEW_ROWS * KC * 4;
 export const FEW_SCRATCH: i32 = <i32>(TILE_BYTES + A_BYTES) + 4 * max(NR * KC, FEW_ROWS * STRIP);
 
@@ -216,10 +217,10 @@ function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows
 }
 
 /**
- * Computes the columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. Element (i, p)
- * of A is at a + i * ars + p * aks. W has the dtype `format`, starts at element `start`, and its rows are `ld` elements
- * apart. The eight rows of W in a tile are far apart (an eighth of all rows), since memory is faster for eight long
- * streams than for short ones. `scratch` has FEW_SCRATCH bytes.
+ * Computes the columns first..last-1 of C[m,n] = alpha * op(A)[m,k] * W[n,k]ᵀ, or C += ... if `add` is true, for m up
+ * to FEW_ROWS. Element (i, p) of A is at a + i * ars + p * aks. W has the dtype `format`, starts at element `start`,
+ * and its rows are `ld` elements apart. The eight rows of W in a tile are far apart (an eighth of all rows), since
+ * memory is faster for eight long streams than for short ones. `scratch` has FEW_SCRATCH bytes.
  */
 export function gemmFewT(
   a: usize, ars: usize, aks: usize, w: usize, format: i32, start: i32, ld: i32, c: usize, crs: usize,
@@ -267,8 +268,8 @@ export function gemmFewT(
 }
 
 /**
- * Computes C[m,n] (+)= op(A)[m,k] * B[k,n] for m up to FEW_ROWS, reading each row of B once and in order. `scratch` has
- * FEW_SCRATCH bytes.
+ * Computes C[m,n] = op(A)[m,k] * B[k,n], or C += ... if `add` is true, for m up to FEW_ROWS, reading each row of B once
+ * and in order. `scratch` has FEW_SCRATCH bytes.
  */
 export function gemmFew(
   a: usize, ars: usize, aks: usize, b: usize, brs: usize, c: usize, crs: usize, m: i32, n: i32, k: i32, add: bool, scratch: usize,

@@ -13,9 +13,10 @@ import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask 
 const CHUNK: i32 = 1024;
 
 /**
- * Computes the columns first..last-1 of C for a weight in the dtype `format`, whose row 0 starts at element `start`.
- * Rows of X are contiguous; rows of C are `crs` bytes apart. `scratch` has `scratchBytes()` bytes. Parts that start at
- * multiples of DOT_ROWS give the same bits as the whole product.
+ * Computes the columns first..last-1 of C = alpha * X Wᵀ, or C += ... if `accumulate` is 1. The weight has the dtype
+ * `format`, and its row 0 starts at element `start`. Rows of X are contiguous; rows of C are `crs` bytes apart.
+ * `scratch` has `scratchBytes()` bytes. Computing C in parts that start at multiples of DOT_ROWS gives the same bits as
+ * computing it at once.
  */
 export function gemvPacked(
   x: usize, w: usize, format: i32, start: i32, c: usize, crs: usize, m: i32, k: i32, alpha: f32, accumulate: i32,

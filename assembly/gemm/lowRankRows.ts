@@ -69,8 +69,9 @@ function pairOf(pairs: usize, task: usize): usize {
   return pairs + <usize>max(0, load<i32>(task)) * PAIR;
 }
 
-/** Least and most tasks whose factors are loaded into the cache at a time. */
+/** Minimum number of tasks whose factors are loaded into the cache at a time. */
 const LEAST_AHEAD: i32 = 4;
+/** Maximum number of tasks whose factors are loaded into the cache at a time. */
 const MOST_AHEAD: i32 = 16;
 
 /**
@@ -96,8 +97,9 @@ function readAhead(
 }
 
 /**
- * Loads A of each task into the cache, together with B if B directly follows A in memory, as usual: few long streams
- * are faster than many short ones. If `rest` is true, loads each B that is stored elsewhere.
+ * Loads the factor A of each task into the cache. If B directly follows A in memory, as usual, both are loaded as one
+ * piece, because few long streams are faster than many short ones. If `rest` is true, loads only the factors B that are
+ * stored elsewhere.
  */
 function readFactors(
   pairs: usize, task: usize, last: usize, inFeatures: i32, outFeatures: i32, rest: bool, rooms: usize, room: usize,
@@ -127,7 +129,7 @@ function bytesOf(pair: usize, word: usize, features: i32): usize {
   return count << shift;
 }
 
-/** Kinds of factors: they select how a factor is multiplied. FLOATS (f32) need no conversion. */
+/** The kind of factor that selects how it is multiplied. FLOATS is f32, which needs no conversion. */
 const FLOATS: i32 = 0;
 /** f16 without infinities and NaN, converted in registers. */
 const HALVES: i32 = 1;
@@ -142,7 +144,7 @@ function needsPanel(kind: i32): bool {
   return kind >= ANY_HALVES;
 }
 
-/** Returns the kind of a factor [n,k]. It is valid until the factor's values change. */
+/** Returns the kind of a factor [n,k], such as FLOATS or HALVES. Call it again if the factor's values change. */
 export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
   if (dtype == F32) return FLOATS;
   if (dtype != F16) return BRAINS;
@@ -190,7 +192,10 @@ function products(
   else widened(kind, x, w, c, d, count, n, k, alpha, panel);
 }
 
-/** Does the same as `products` for a W with 16-bit elements, which are converted in `panel`. */
+/**
+ * Does the same as `products` for a W with 16-bit elements, which are first converted to f32 in the scratch memory
+ * `panel`.
+ */
 function widened(
   kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {

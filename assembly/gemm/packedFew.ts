@@ -10,14 +10,12 @@ import { madd } from "../simd/madd";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask } from "../formats/unpackFourBit";
 import { lowHalves, widenHalves } from "../simd/widenHalf";
 
-/**
- * Number of elements of a row that are processed at a time, and the bytes of their codes in four rows (one byte per
- * code).
- */
+/** Number of elements of a row that are processed at a time. */
 const SPAN: i32 = 32;
+/** Bytes of the codes of SPAN elements of each of four rows, one byte per code. */
 const SPAN_BYTES: usize = 128;
 
-/** Bytes of scratch: the codes of eight rows, four floats of each row, scales and minima. */
+/** Bytes of scratch memory. It holds the codes of eight rows, then four floats of each row, then scales and minima. */
 export const PACKED_SCRATCH: usize = 2 * SPAN_BYTES + 128 + 64;
 
 /**
@@ -129,7 +127,7 @@ function along(x: usize, w: usize, sum: v128): v128 {
 
 /**
  * Computes C[m,8] += X[m,k] * W[8,k]ᵀ for an nf4 or fp4 weight, whose rows are `ld` elements apart. `rows`, a constant
- * in each call, is m, or 4 if m is 3: the last row is then computed twice.
+ * in each call, is the number of rows that are computed: m, or 4 if m is 3 (the last row is then computed twice).
  */
 // @ts-ignore: decorator
 @inline

@@ -4,7 +4,10 @@ import { laneSums } from "./tiles/byteProducts";
 import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "../simd/lanes";
 import { INT8_ROWS, int8RowBytes, rounded, TOO_LARGE } from "./rowCodes";
 
-/** Kinds of codes: 8-bit codes stored as bytes or as 16-bit words, 15-bit codes in words, and 11-bit codes in words. */
+/**
+ * Kinds of codes, from here on: 8-bit codes stored as bytes, 8-bit codes stored as 16-bit words, 15-bit codes in words,
+ * and 11-bit codes in words.
+ */
 export const BYTES: i32 = 0;
 export const BYTES_IN_WORDS: i32 = 1;
 export const WORDS: i32 = 2;
@@ -39,8 +42,9 @@ function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Returns the factors that turn the values of four rows into codes. A factor that would be infinite becomes 0, except
- * for the kind BYTES, as in `quantizeInt8`.
+ * Returns the factors by which the values of four rows are multiplied before they are rounded to codes. A factor that
+ * would be infinite becomes 0. The exception is the kind BYTES, as in `quantizeInt8`: only the factor of a row of zeros
+ * becomes 0.
  */
 // @ts-ignore: decorator
 @inline
@@ -59,7 +63,10 @@ function eight(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
-/** Rounds sixteen floats to byte codes, or eight floats to word codes. */
+/**
+ * Returns the codes of the next floats at x, rounded after multiplication by `factor`: of sixteen floats as bytes, or
+ * of eight floats as words.
+ */
 // @ts-ignore: decorator
 @inline
 function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
@@ -67,7 +74,7 @@ function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
   return kind == BYTES ? i8x16.narrow_i16x8_s(low, eight(x + 32, factor, rounder)) : low;
 }
 
-/** Adds the codes in a vector to four partial sums. */
+/** Returns `sums`, four partial sums, plus the codes in a vector. */
 // @ts-ignore: decorator
 @inline
 function withCodes(kind: i32, sums: v128, codes: v128): v128 {
@@ -144,7 +151,7 @@ export function putEncoding(at: usize): void {
   store<i32>(at, 0x4b400000, 4);
 }
 
-/** Returns a mask of the four lanes whose row exists if `rows` rows are left. */
+/** Returns a mask of four rows: all bits of a lane are set if its row is one of the `rows` rows that are left. */
 // @ts-ignore: decorator
 @inline
 export function rowsThere(rows: i32): v128 {

@@ -19,7 +19,7 @@ function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): v
   storeLanes(dst + plane, step, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)));
 }
 
-/** Adds up 32 codes, given in four vectors, to four partial sums. */
+/** Returns four partial sums of 32 codes, which are given in four vectors. */
 // @ts-ignore: decorator
 @inline
 function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {

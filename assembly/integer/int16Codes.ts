@@ -8,8 +8,9 @@ import { rounded } from "./rowCodes";
 /** Elements per scale: X has a scale for 64 elements of a row, W for a square of 64 x 64. */
 export const BLOCK: i32 = 64;
 
-/** The largest codes of X and of W. The sum of 64 of their products is below 2^31. */
+/** The largest code of X. With it and LARGEST_W, the sum of 64 products is below 2^31. */
 const LARGEST_X: f32 = 4095;
+/** The largest code of W. */
 export const LARGEST_W: f32 = 8191;
 
 /** Number of rows of X in a group, whose codes are interleaved. */
@@ -106,8 +107,8 @@ function factorsOf(scales: v128): v128 {
 }
 
 /**
- * 1.5 * 2^23. Adding it rounds a small float to the nearest integer, ties to even; subtracting its bits gives that
- * integer.
+ * 1.5 * 2^23. Adding it to a small float rounds the float to the nearest integer, ties to even. The integer is then the
+ * bits of the sum minus the bits of this constant.
  */
 const ROUNDER: f32 = 12582912;
 
@@ -256,7 +257,10 @@ export function int16RowScales(x: usize, m: i32, k: i32): usize {
   return x + rowCodes(m, k);
 }
 
-/** Returns the address of the codes of X or of a weight from `row` on. The row must be the first one of a group. */
+/**
+ * Returns the address of the codes of X, or of a weight, from `row` on. `row` must be the first row of a group of
+ * interleaved rows.
+ */
 export function int16CodesFrom(codes: usize, row: i32, columns: i32): usize {
   return codes + (<usize>(row * pitch(columns)) << 1);
 }

@@ -16,7 +16,7 @@ export function int16Scratch(): i32 {
   return <i32>SUMS + (PANEL << 1) * DEPTH;
 }
 
-/** Adds the products of one row of a tile, times their scale, to the row's eight sums. */
+/** Adds the products of one row of a tile, times their scale, to the row's eight sums in memory. */
 // @ts-ignore: decorator
 @inline
 function addRow(to: usize, low: v128, high: v128, scale: f32): void {

@@ -6,13 +6,13 @@ import { INT8_ROWS } from "./rowCodes";
 /** An element is an outlier if its square is more than this many times the mean square of its row. */
 const OUTLIER: f32 = 16;
 
-/**
- * Bytes of one block of 32 elements in a tile of four rows: its 8-bit codes, 15-bit codes, scales with scaled sums, and
- * flag.
- */
+/** Bytes of the 8-bit codes of a block of 32 elements in a tile of four rows. */
 const NARROW: usize = 128;
+/** Bytes of the 15-bit codes of such a block. */
 const WIDE: usize = 256;
+/** Bytes of the scales and scaled sums of such a block. */
 const PAIRS: usize = 32;
+/** Bytes of the flag of such a block. */
 const FLAG: usize = 4;
 
 /** Returns the size in bytes of one tile of four rows, where each row has `blocks` blocks. */
@@ -23,7 +23,8 @@ export function mixedTile(blocks: i32): usize {
 }
 
 /**
- * Returns the address of a tile's 15-bit codes. A block holds 16-bit words, or two planes of bytes one after the other.
+ * Returns the address of a tile's 15-bit codes. Each block holds them as 16-bit words, or as two planes of bytes, one
+ * after the other.
  */
 // @ts-ignore: decorator
 @inline
@@ -46,7 +47,8 @@ export function mixedFlags(tile: usize, blocks: i32): usize {
 }
 
 /**
- * Returns the bytes that `quantizeMixed` writes: the tiles, and room for the words of a block on their way to planes.
+ * Returns the bytes that `quantizeMixed` writes. They include room for the words of one block before they are split
+ * into planes.
  */
 export function mixedRowsBytes(rows: i32, k: i32): i32 {
   return <i32>tilesOf(rows, k >> 5) + <i32>WIDE;

@@ -1,9 +1,11 @@
 // A mean with the same bits as PyTorch's on one thread of an x64 CPU. The method is described in
 // packages/core/src/packed/blockwise/cascadeMean.ts.
 
-/** Bytes of a row of 32 floats, bytes of its first eight floats, and the number of levels of partial sums. */
+/** Bytes of a row of 32 floats. */
 const ROW: usize = 128;
+/** Bytes of the first eight floats of a row. */
 const LANES: usize = 32;
+/** Number of levels of partial sums. */
 const LEVELS: i32 = 4;
 
 /** Adds the floats at `source` to the floats at `target`; `bytes` is their length in bytes. */

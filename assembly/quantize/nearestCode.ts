@@ -2,7 +2,8 @@
 import { loadPart, maxOf } from "../simd/lanes";
 
 /**
- * Does one step of a binary search: returns the offset of the last table entry at most x that was found so far, or 0.
+ * One step of a binary search in an ascending table. Returns the offset `at + step` if the entry there is at most x,
+ * otherwise `at`.
  */
 // @ts-ignore: decorator
 @inline
@@ -12,8 +13,8 @@ function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
 }
 
 /**
- * Returns the index of the entry at offset `at` or of the next entry: the one nearer to x, or the first one if both are
- * equally near.
+ * Returns the index of the entry nearest to x, of the entry at offset `at` and the next one. If both are equally near,
+ * it is the first one.
  */
 // @ts-ignore: decorator
 @inline

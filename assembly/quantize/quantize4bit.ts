@@ -62,8 +62,8 @@ function storePairs(codes: v128, dst: usize): void {
 }
 
 /**
- * Scales the `count` floats of a block: multiplies by 1 / `divisor` if the block is whole, else divides by `divisor`,
- * as bitsandbytes does. Pads with zeros to a multiple of 16.
+ * Scales the `count` floats of a block. A whole block is multiplied by 1 / `divisor`, an incomplete one is divided by
+ * `divisor`, as in bitsandbytes. Pads the result with zeros to a multiple of 16.
  */
 function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usize): void {
   const zero = f32x4.splat(0);

@@ -30,7 +30,10 @@ export function extremumPlane(x: usize, out: usize, rows: i32, n: i32, rowStride
   else plane(false, x, out, rows, n, rowStride, step);
 }
 
-/** Returns a mask of the lanes that do not beat `top`. NaN beats every number. */
+/**
+ * Returns a mask of the lanes that do not beat `top`: all bits are set if the lane is not smaller (`smallest`) or not
+ * larger than `top`. NaN beats every number.
+ */
 // @ts-ignore: decorator
 @inline
 function within(smallest: bool, lanes: v128, top: v128): v128 {

@@ -26,7 +26,10 @@ const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
  * logits.
  */
 const MOST_WIDTH: i32 = 4096;
-/** Bytes of the integer codes of a block of the weight, with one extra scale for each row of squares. */
+/**
+ * Bytes of the integer codes of a block of the weight. One more scale is stored for each row of squares than
+ * `int16WeightBytes` counts.
+ */
 const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**

@@ -1,7 +1,7 @@
 // Vector helpers: the ends of rows whose length is not a multiple of four, sums over lanes, and transposes of four
 // vectors.
 
-/** Loads the first `count` (1 to 4) floats at `p`, and the lanes of `rest` for the others. */
+/** Returns the first `count` (1 to 4) floats at `p`, and in the other lanes the lanes of `rest`. */
 // @ts-ignore: decorator
 @inline
 export function loadPart(p: usize, count: i32, rest: v128): v128 {

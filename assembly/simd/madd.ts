@@ -1,4 +1,7 @@
-/** Returns sum + x y. It is rounded once (fused) in builds with relaxed SIMD, otherwise twice. */
+/**
+ * Returns x * y + sum. The result is rounded once (fused) in builds with relaxed SIMD, otherwise after the product and
+ * after the sum.
+ */
 // @ts-ignore: decorator
 @inline
 export function madd(x: v128, y: v128, sum: v128): v128 {

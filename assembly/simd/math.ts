@@ -60,8 +60,8 @@ export function constant(address: usize): v128 {
 }
 
 /**
- * Evaluates a polynomial. Its `degree`, from 4 to 7, is a constant in each call; its coefficients are at `c`, highest
- * first.
+ * Returns the value of a polynomial. Its `degree`, from 4 to 7, is a constant in each call; its coefficients are at
+ * `c`, highest first.
  */
 // @ts-ignore: decorator
 @inline
@@ -127,8 +127,8 @@ export function expOf(x: f32): f32 {
 }
 
 /**
- * Returns true if exp of each float is a normal float, far from Infinity. Checks n floats, rounded down to a multiple
- * of 8.
+ * Returns true if exp of each float is a normal float, far from Infinity. Checks the first n floats, with n rounded
+ * down to a multiple of 8.
  */
 // @ts-ignore: decorator
 @inline

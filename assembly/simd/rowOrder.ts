@@ -1,11 +1,12 @@
 // The order in which the rows of a large weight are read, each once.
 
 /**
- * Number of distant rows that are read in turn. Memory is two to three times as fast for parallel streams as for one.
+ * Number of rows, far apart in memory, that are read in turn. Memory is two to three times as fast for parallel streams
+ * as for one.
  */
 const STREAMS: i32 = 8;
 
-/** Returns the index of the row, of n, to read as the i-th. */
+/** Returns the index of the row to read as number i, if n rows are read in turn from STREAMS streams. */
 // @ts-ignore: decorator
 @inline
 export function rowInTurn(i: i32, n: i32): i32 {
@@ -31,7 +32,7 @@ export function rowOfGroup(g: i32, lane: i32, n: i32): usize {
   return <usize>(g < apart ? g + lane * apart : min(4 * apart + lane, n - 1));
 }
 
-/** Writes the results of the four rows of a group to their places in c. */
+/** Writes the results of the four rows of group g to the entries of c for these rows. */
 // @ts-ignore: decorator
 @inline
 export function storeGroup(c: usize, g: i32, n: i32, sums: v128): void {

@@ -53,7 +53,10 @@ export function startOf(row: usize, block: i32): usize {
   return <usize>(block - first) * (BLOCK << 2);
 }
 
-/** Returns the number of elements of a row's array from a block on, up to the start of block `last`. */
+/**
+ * Returns the number of elements of a row's array from block `block` on. If block `last` begins within the array, only
+ * the elements before it are counted.
+ */
 // @ts-ignore: decorator
 @inline
 export function countOf(row: usize, block: i32, last: i32): i32 {

@@ -15,8 +15,8 @@ let sumL2: v128;
 let sumXL: v128;
 
 /**
- * Computes the codes for given inverse scales and minima of four groups, and writes them as f32. Sums weight * code
- * (sumL), weight * code² (sumL2) and weight * code * x (sumXL).
+ * Computes the codes of four groups for the given inverse scales and minima, and writes them as f32. Sets the variables
+ * sumL, sumL2 and sumXL to sums over each group: weight * code, weight * code² and weight * code * x.
  */
 function round(room: usize, inverse: v128, low: v128, most: i32): void {
   let l = f32x4.splat(0);

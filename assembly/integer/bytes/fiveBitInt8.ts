@@ -7,7 +7,7 @@ import { heads, storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
-/** Converts the f16 scales of four blocks to f32, given the first 32-bit word of each block. */
+/** Returns the f16 scales of four blocks as f32. The arguments are the first 32-bit words of the blocks. */
 // @ts-ignore: decorator
 @inline
 function scalesOf(firsts: v128): v128 {
@@ -69,7 +69,7 @@ export function packFiveBits(minimum: bool, w: usize, wrs: usize, columns: i32, 
   }
 }
 
-/** Returns the dot product of a block and 32 codes at x, as four partial sums. */
+/** Returns the dot product of a block of 32 weights and 32 int8 codes at x, as four partial sums. */
 // @ts-ignore: decorator
 @inline
 function product(x: usize, fifths: usize, places: v128, bit: v128, nibble: v128, sixteen: v128): v128 {
@@ -82,8 +82,9 @@ function product(x: usize, fifths: usize, places: v128, bit: v128, nibble: v128,
 }
 
 /**
- * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and the row x of `quantizeInt8` with
- * one plane. Four rows at a time are summed in the order of `int8Tile`. `room` is scratch for `storeConstants`.
+ * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`,
+ * whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the same bits. `room` is
+ * scratch for `storeConstants`.
  */
 // @ts-ignore: decorator
 @inline

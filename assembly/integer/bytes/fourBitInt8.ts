@@ -10,9 +10,11 @@ import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask } from "../.
 const NF4_BYTES: usize = memory.data<u8>([0, 19, 30, 38, 45, 51, 57, 63, 68, 73, 79, 84, 91, 99, 109, 126], 16);
 const FP4_BYTES: usize = memory.data<u8>([63, 63, 95, 111, 79, 87, 71, 75, 63, 63, 31, 15, 47, 39, 55, 51], 16);
 
-/** Number of integer steps from value 0 to 1 in each table, and the integer that represents the value 0. */
+/** Number of integer steps from the value 0 to the value 1 in nf4's table of integers. */
 const NF4_STEPS: f32 = 63.35;
+/** Number of integer steps from the value 0 to the value 1 in fp4's table of integers. */
 const FP4_STEPS: f32 = 48;
+/** The integer that stands for the value 0 in both tables. */
 const ZERO: f32 = 63;
 
 /** Returns the 7-bit integers that stand for the values of the sixteen codes. */
@@ -28,7 +30,7 @@ function stepOf(isFp4: bool): v128 {
   return f32x4.splat(1 / (isFp4 ? FP4_STEPS : NF4_STEPS));
 }
 
-/** Looks up the even-numbered elements of 32, whose codes are the high nibbles. */
+/** Returns the values of the even-numbered ones of 32 elements, whose codes are the high nibbles. */
 // @ts-ignore: decorator
 @inline
 function evenOf(table: v128, bytes: v128, nibble: v128): v128 {
@@ -140,9 +142,9 @@ function fourAt(p: usize, apart: usize): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of the weight, from row `first` on, of k elements each, and the row x of
- * `quantizeInt8` with one plane. Four rows at a time are summed in the order of `int8Tile`. `room` is 3 k / 2 bytes of
- * scratch.
+ * Computes c[n]: the dot products of n rows of the weight, from row `first` on, of k elements each, and one row x of
+ * `quantizeInt8`, whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the same
+ * bits. `room` is 3 k / 2 bytes of scratch.
  */
 export function fourBitInt8Rows(
   x: usize, base: usize, isFp4: bool, first: i32, c: usize, n: i32, k: i32, room: usize,

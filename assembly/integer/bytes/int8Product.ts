@@ -5,8 +5,8 @@ import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putSums } from "../tiles/tileSums";
 
 /**
- * Computes the columns first..last-1 of C for m > 1 rows of X from `quantizeInt8` in one plane, and a weight from
- * `packInt8`. `first` is a multiple of eight.
+ * Computes the columns first..last-1 of C for m > 1 rows of X from `quantizeInt8`, whose codes are one byte each, and a
+ * weight from `packInt8`. `first` is a multiple of eight.
  */
 export function int8Product(
   x: usize, panels: usize, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

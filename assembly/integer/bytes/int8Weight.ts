@@ -5,11 +5,12 @@ import { unpackRow } from "../../formats/formats";
 import { isNotFinite, largestBits } from "../int16Codes";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
 
-/** Number of elements along the sum, and of columns, that are converted to f32 at a time. */
+/** Number of elements along the sum that are converted to f32 at a time. */
 const DEPTH: i32 = 256;
+/** Number of columns that are converted to f32 at a time. */
 const WIDTH: i32 = 64;
 
-/** Bytes of 32 elements of eight columns in f32. */
+/** Bytes of 32 elements of eight columns, as f32. */
 const FLOATS: usize = 1024;
 
 /** Number of elements that `findLargest` converts at a time. */
@@ -31,7 +32,7 @@ export function int8WeightBytes(n: i32, k: i32): i32 {
  */
 const CONSTANTS: usize = memory.data<u32>([127, 0x4b400000]);
 
-/** Returns the 7-bit codes of four floats, one in each lane: (x - least) * factor, rounded. */
+/** Returns the 7-bit codes of the four floats at x, one in each lane: (x - least) * factor, rounded. */
 // @ts-ignore: decorator
 @inline
 function codesOf(x: usize, least: v128, factor: v128, rounder: v128, seven: v128): v128 {
@@ -39,8 +40,8 @@ function codesOf(x: usize, least: v128, factor: v128, rounder: v128, seven: v128
 }
 
 /**
- * Writes the codes of 32 elements of four columns, whose scales and minima it computes and writes too. Rows of x are 32
- * bytes apart.
+ * Rounds 32 elements of four columns to codes. Computes the scale and the minimum of each column, and writes them after
+ * the codes. Rows of x are 32 bytes apart.
  */
 // @ts-ignore: decorator
 @inline

@@ -107,8 +107,8 @@ function storeConstants(at: usize): void {
 }
 
 /**
- * Returns the dot product of 32 codes at x and one group of a block, as four partial sums. The group is 2 * pair, or
- * the next one if `odd`.
+ * Returns the dot product of 32 codes at x and one group of a block, as four partial sums. The group is number 2 * pair
+ * or, if `odd`, number 2 * pair + 1.
  */
 // @ts-ignore: decorator
 @inline
@@ -120,8 +120,8 @@ function product(
 }
 
 /**
- * Returns 16 codes of the group that `product` describes, from byte `part` on. `bit` has 1 in each byte for an even
- * group, 2 for an odd one.
+ * Returns 16 codes of a group, from byte `part` on. The group is number 2 * pair or, if `odd`, number 2 * pair + 1.
+ * Each byte of `bit` is 1 for an even group and 2 for an odd one.
  */
 // @ts-ignore: decorator
 @inline
@@ -141,8 +141,9 @@ function lowBytesTimes(words: v128, six: v128, factors: v128): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and the row x of `quantizeInt8` with
- * one plane. Four rows at a time are summed in the order of `int8Tile`. `room` is 16 bytes of scratch.
+ * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`,
+ * whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the same bits. `room` is
+ * 16 bytes of scratch.
  */
 // @ts-ignore: decorator
 @inline

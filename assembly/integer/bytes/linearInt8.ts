@@ -28,10 +28,11 @@ export function linearScratch(): i32 {
 }
 
 /**
- * Computes the columns first..last-1 of C = X Wᵀ for m rows of X from `quantizeInt8` (with two planes for 8-bit
- * weights). For 4-bit weights, several rows may instead be from `quantizeInt15` (`planes` 2) or `quantizeMixed`
- * (`planes` 3). These, and 16-bit sums (`setShortSums`), require the on-demand module. Parts that start at multiples of
- * eight give the same bits as the whole product.
+ * Computes the columns first..last-1 of C = X Wᵀ for m rows of integer codes X. The rows are from `quantizeInt8`; for
+ * 8-bit weights, their codes must be stored in two planes. For 4-bit weights, several rows may instead be from
+ * `quantizeInt15` (`planes` 2) or `quantizeMixed` (`planes` 3). These two, and 16-bit sums (`setShortSums`), need the
+ * on-demand module. Computing C in parts that start at multiples of eight columns gives the same bits as computing it
+ * at once.
  */
 export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

@@ -36,10 +36,13 @@ function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room:
   else q6_kInt8Rows(x, w, c, n, k, room);
 }
 
-/** Bytes that `putConstants` writes. */
+/** Bytes of the constants that `putConstants` writes. */
 const CONSTANTS: usize = 32;
 
-/** Writes `HALF_CONSTANTS`, and a word with 15 in every byte. This module cannot have static data, as others have. */
+/**
+ * Writes constants to memory: `HALF_CONSTANTS`, and a word with 15 in every byte. Other modules have them as static
+ * data, which this module cannot have.
+ */
 function putConstants(at: usize): void {
   store<u32>(at, 0x8fffe000);
   store<u32>(at, 0x77800000, 4);
@@ -64,8 +67,9 @@ function packPanel(format: i32, constants: usize, w: usize, wrs: usize, columns:
 }
 
 /**
- * Multiplies m rows of `quantizeInt8` in one plane by a panel. With each tile, it loads a part of the memory from
- * `next` to `end` into the cache. Store the result, as for `readLines`, so that the compiler keeps these loads.
+ * Multiplies a panel by m rows of `quantizeInt8`, whose codes are one byte each. With each tile, it loads a part of the
+ * memory from `next` to `end` into the cache. Store the result of this function somewhere, or the compiler may remove
+ * these loads.
  */
 function byteRows(
   inShort: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, sums: usize,
@@ -90,7 +94,10 @@ function byteRows(
   return any;
 }
 
-/** Implements `linearLater` of later.ts. For q6_k and several rows, rows are in words and `planes` is 2. */
+/**
+ * The implementation of `linearLater` (see later.ts). For q6_k and several rows, the codes of X must be 16-bit words,
+ * and `planes` is 2.
+ */
 export function linearLater(
   inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,
   scratch: usize,

@@ -7,8 +7,9 @@ import { clearSums, putSums, TILE, takeSums } from "../tiles/tileSums";
 import { planesTile, widenPanel, wordsTile } from "./wideRows";
 
 /**
- * Multiplies m rows of `quantizeMixed` by `blocks` blocks, from block `from` on, of a panel of `columns` columns. If
- * `inWords` is true, the 15-bit codes are in words, and 8-bit codes use 16-bit first sums.
+ * Multiplies m rows of `quantizeMixed` by a part of a panel of `columns` columns: the `blocks` blocks from block `from`
+ * on. If `inWords` is true, 15-bit codes are stored as 16-bit words, and products with 8-bit codes are first summed in
+ * 16 bits.
  */
 export function mixedRows(
   inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

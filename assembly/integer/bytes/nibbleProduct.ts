@@ -18,7 +18,9 @@ import { lowHalves, widenHalves } from "../../simd/widenHalf";
 /** True if this build adds byte products in 16-bit lanes first (relaxed SIMD). Results are bit-identical either way. */
 const SHORT: bool = ASC_FEATURE_RELAXED_SIMD;
 
-/** Number of columns whose weights share scales, and of elements of X along the sum that share one scale. */
+/**
+ * Number of columns whose weights share a scale. Also the number of elements of X, along the sum, that share a scale.
+ */
 const BLOCK: i32 = 32;
 
 /** Number of blocks along the sum that are processed at a time: the codes of 32 columns then stay in the L1 cache. */
@@ -28,15 +30,15 @@ const DEPTH: i32 = 24;
 const PANEL: usize = 256;
 
 /**
- * Bytes of the factors of a block: 32 scales and 32 offsets as 16-bit codes, and the two floats by which to multiply
- * them.
+ * Bytes of the factors of a block: 32 scales and 32 offsets as 16-bit codes, then two floats that convert these codes
+ * to values.
  */
 const FACTORS: usize = 144;
 
 /** Bytes of a block of four rows: their codes, scales, and initial values of their sums. */
 const ROWS: usize = 160;
 
-/** The largest code of an offset. The sum of 32 of its products with LARGEST is below 2^31. */
+/** The largest code of an offset. Products of it and LARGEST can be added 32 times without exceeding 2^31. */
 const LARGEST_OFFSET: f32 = 32767;
 
 /** Returns the middle of the code range. A weight is scale * (code - middle) + offset. */
@@ -65,7 +67,7 @@ function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : Q4_1_BYTES;
 }
 
-/** Offsets of the parts of scratch memory that follow the sums of a tile. */
+/** Offset in scratch memory of the floats, after the sums of a tile. The offsets of the other parts follow. */
 const FLOATS: usize = TILE;
 const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
@@ -111,7 +113,7 @@ function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usiz
   storeNibbles(v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + apart + 16, apart);
 }
 
-/** Stores the low nibbles at `to`, and the high nibbles, which belong to the columns 16 further on, after them. */
+/** Stores the low nibbles at `to`. Stores the high nibbles, which belong to the columns 16 further on, after them. */
 // @ts-ignore: decorator
 @inline
 function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void {
@@ -119,7 +121,7 @@ function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void 
   v128.store(to + 2 * apart, v128.and(i16x8.shr_u(bytes, 4), nibble));
 }
 
-/** Does the same as `packFour` for 16 columns whose codes are bytes. */
+/** Does the same as `packFour`, for 16 columns whose codes are one byte each. */
 // @ts-ignore: decorator
 @inline
 function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: usize): void {
@@ -222,14 +224,14 @@ function scaled(a: v128, b: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? i16x8.relaxed_q15mulr_s(a, b) : i16x8.q15mulr_sat_s(a, b);
 }
 
-/** Adds pairs of lanes, given in two vectors. */
+/** Returns the sums of neighbouring lanes: two from a, then two from b. */
 // @ts-ignore: decorator
 @inline
 function pairSums(a: v128, b: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
 }
 
-/** Returns the even 16-bit parts and the parts after them as the eight 16-bit lanes of one vector. */
+/** Returns the low 16 bits of each 32-bit lane: four from a, then four from b. */
 // @ts-ignore: decorator
 @inline
 function lowWords(a: v128, b: v128): v128 {
@@ -237,9 +239,9 @@ function lowWords(a: v128, b: v128): v128 {
 }
 
 /**
- * Multiplies `blocks` blocks of four rows by the scales of 32 columns, and rounds them to bytes. Returns the part of
- * each row's sums that is the same for all these columns (from the offsets). If `five` is true, it also writes the
- * initial value of each sum, which subtracts the middle of 5-bit codes.
+ * Multiplies each of four rows by the scales of 32 columns, and rounds the products to bytes, for `blocks` blocks.
+ * Returns the part of each row's sums that comes from the weight's offsets, which is the same for all these columns. If
+ * `five` is true, it also writes the initial value of each sum, which subtracts the middle of the range of 5-bit codes.
  */
 // @ts-ignore: decorator
 @inline
@@ -292,7 +294,10 @@ function addRow(to: usize, low: v128, high: v128, step: v128): void {
   addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), step), f32x4.mul(f32x4.convert_i32x4_s(high), step));
 }
 
-/** Returns the first products of a row's sums. For 5-bit codes it adds the initial values at `at`. */
+/**
+ * Returns a row's sums after the first products. With 5-bit codes, the sums start from the initial values at `at`,
+ * otherwise from 0.
+ */
 // @ts-ignore: decorator
 @inline
 function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
@@ -381,7 +386,7 @@ function fiveTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
   nibbleTile(true, x, panel, blocks, sums);
 }
 
-/** Implements `nibbleProduct` of later.ts. */
+/** The implementation of `nibbleProduct` (see later.ts). */
 export function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {

@@ -9,8 +9,9 @@ import { storeTransposed } from "../../simd/lanes";
 import { sixBits } from "../../formats/q6_k";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 
-/** Offsets in a block, in bytes: of its 16 scales, and of d. */
+/** Offset of the 16 scales in a block, in bytes. */
 const SCALES: usize = 192;
+/** Offset of d in a block, in bytes. */
 const D: usize = 208;
 
 /** Loads four scales (groups `group` to `group + 3`) of each of four blocks: one 32-bit word per block. */
@@ -77,7 +78,9 @@ function codesAt(low: usize, high: usize, quarter: i32, part: usize, nibble: v12
   return v128.or(nibbles, v128.and(shifted, upper));
 }
 
-/** Returns the dot products of 16 codes at x and one group of each of four blocks, times the group's scale. */
+/**
+ * Returns the dot products of 16 codes at x and one group from each of four blocks, times the scales of these groups.
+ */
 // @ts-ignore: decorator
 @inline
 function groupSums(
@@ -97,7 +100,7 @@ function groupSums(
   return i32x4.mul(sums, signedByte(scales, ((quarter & 1) << 1) + (part ? 1 : 0)));
 }
 
-/** Adds the products of 32 codes at x and a quarter of half a block, for each of four blocks. */
+/** Returns `sums` plus the products of 32 codes at x and a quarter of half a block, for each of four blocks. */
 // @ts-ignore: decorator
 @inline
 function withQuarter(
@@ -111,9 +114,9 @@ function withQuarter(
 }
 
 /**
- * Computes c[n]: the dot products of n rows of a q6_k weight at `w`, of k elements each, and the row x of
- * `quantizeInt8` with one plane. Four rows at a time are summed in the order of the tile of words. `room` is 12 bytes
- * of scratch for constants.
+ * Computes c[n]: the dot products of n rows of a q6_k weight at `w`, of k elements each, and one row x of
+ * `quantizeInt8`, whose codes are one byte each. Terms are added in the order of `wordsTile`, so the result has the
+ * same bits. `room` is 12 bytes of scratch for constants.
  */
 export function q6_kInt8Rows(x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
   store<u32>(room, 0x0f0f0f0f);

@@ -6,8 +6,8 @@ import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putSums, TILE, takeSums } from "../tiles/tileSums";
 
 /**
- * Computes a tile for rows of `quantizeInt15` in two planes and codes below 32, four columns at a time. The upper bits
- * of x are `plane` bytes after the lower ones.
+ * Computes a tile of a product, for rows of `quantizeInt15` in two planes and a panel of codes below 32, four columns
+ * at a time. The upper bits of the codes at x are stored `plane` bytes after the lower ones.
  */
 export function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
@@ -50,7 +50,7 @@ export function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, b
   }
 }
 
-/** Returns low + 128 high: joins the sums of the two planes of 15-bit codes. */
+/** Returns low + 128 high, where `low` and `high` are the sums computed from the two planes of 15-bit codes. */
 // @ts-ignore: decorator
 @inline
 function joinPlanes15(low: v128, high: v128): v128 {
@@ -110,8 +110,8 @@ function widenSixBits(panel: usize, blocks: i32, to: usize): void {
 }
 
 /**
- * Computes a tile for rows of `quantizeInt15` in words and a panel of `widenPanel`. The result is the same as with
- * planes.
+ * Computes a tile of a product, for rows of `quantizeInt15` in 16-bit words and a panel of `widenPanel`. The result is
+ * the same as with `planesTile`.
  */
 export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
@@ -164,9 +164,9 @@ export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sum
 }
 
 /**
- * Multiplies m rows of `quantizeInt15` by `blocks` blocks, from block `from` on, of a panel of `columns` columns. The
- * rows are in words if `inWords` is true, else in planes. If `sixBits` is true, the panel is from `packQ6_K` and rows
- * must be in words.
+ * Multiplies m rows of `quantizeInt15` by a part of a panel of `columns` columns: the `blocks` blocks from block `from`
+ * on. The codes are 16-bit words if `inWords` is true, otherwise two planes of bytes. If `sixBits` is true, the panel
+ * is from `packQ6_K`, and the codes must be words.
  */
 export function wideRows(
   sixBits: bool, inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

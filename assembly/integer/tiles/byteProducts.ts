@@ -13,8 +13,8 @@ export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
 }
 
 /**
- * Returns four 32-bit sums, one per column. If `inShort` is true, `sums` holds eight 16-bit sums, which are added in
- * pairs; `ones` is a vector of 16-bit ones.
+ * Returns `sums` as four 32-bit sums, one per column. If `inShort` is true, `sums` holds eight 16-bit sums, and
+ * neighbouring ones are added; `ones` is a vector of 16-bit ones.
  */
 // @ts-ignore: decorator
 @inline
@@ -22,7 +22,7 @@ export function widened(inShort: bool, sums: v128, ones: v128): v128 {
   return inShort ? i32x4.dot_i16x8_s(sums, ones) : sums;
 }
 
-/** Returns the first products of a sum: `addBytes` without the addition. */
+/** Returns the same as `addBytes` for sums of 0, without an addition. */
 // @ts-ignore: decorator
 @inline
 export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
@@ -31,8 +31,8 @@ export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
 }
 
 /**
- * Adds the products of 16 signed bytes and 16 bytes below 128 to `sums`. If `inShort` is true, `sums` are 16-bit and
- * the bytes must be below 16.
+ * Returns `sums` plus the products of 16 bytes in `signed` and 16 bytes below 128 in `seven`. If `inShort` is true, the
+ * sums have 16 bits, and the bytes in `seven` must be below 16.
  */
 // @ts-ignore: decorator
 @inline
@@ -52,8 +52,9 @@ export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Adds a block's products for four columns: before + minima * sum + products * scales * scale, where `scale` and `sum`
- * belong to the block of x. Products and sums are rounded separately, so that all builds give the same bits.
+ * Returns the sums of four columns after a block: before + minima * sum + products * scales * scale. `scale` and `sum`
+ * are the scale and scaled sum of the block of x. Products and sums are rounded separately, so that all builds give the
+ * same bits.
  */
 // @ts-ignore: decorator
 @inline
@@ -64,7 +65,8 @@ export function withQ4(before: v128, products: v128, scales: v128, minima: v128,
 
 /**
  * Adds a block's products with one row of x to the row's eight sums. `low` and `high` hold the products of the first
- * and the last four columns; the columns' scales and minima are loaded once for all rows.
+ * four and the last four columns. The columns' scales and minima are arguments, so that they are loaded only once for
+ * all rows.
  */
 // @ts-ignore: decorator
 @inline

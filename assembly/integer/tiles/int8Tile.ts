@@ -5,8 +5,8 @@ import { Q4_PANEL } from "./int8Panel";
 import { onesOf } from "./tileSums";
 
 /**
- * Computes a tile in builds with relaxed SIMD. `inShort`, a constant in each call, selects 16-bit instead of 32-bit
- * first sums.
+ * Computes a tile of a product in builds with relaxed SIMD. `inShort`, a constant in each call, is true to sum products
+ * in 16 bits first, false to sum them in 32 bits.
  */
 // @ts-ignore: decorator
 @inline
@@ -70,7 +70,8 @@ function shortTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
 }
 
 /**
- * Joins half sums, two per column, to the sums of four columns. `low` holds the first two columns, `high` the others.
+ * Returns the sums of four columns, each the sum of two lanes. `low` holds the lanes of the first two columns, `high`
+ * the lanes of the others.
  */
 // @ts-ignore: decorator
 @inline
@@ -78,7 +79,7 @@ function joinHalves(low: v128, high: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(low, high, 0, 2, 4, 6), v128.shuffle<i32>(low, high, 1, 3, 5, 7));
 }
 
-/** Computes a tile in builds without relaxed SIMD: widens bytes to 16 bits, for four columns at a time. */
+/** Computes a tile of a product in builds without relaxed SIMD: widens bytes to 16 bits, for four columns at a time. */
 function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     for (let half: usize = 0; half < 32; half += 16) {
@@ -130,9 +131,9 @@ export function hasByteProducts(): i32 {
 }
 
 /**
- * Computes sums[4][8] += X Wᵀ for `blocks` blocks of 32 elements: a tile of four rows of signed bytes at x, and a panel
- * of eight columns of codes below 128. The scales and scaled sums of x are at `pairs`. `inShort` selects 16-bit first
- * sums: it requires codes below 16, and `putOnes`.
+ * Computes sums[4][8] += X Wᵀ for `blocks` blocks of 32 elements. X is a tile of four rows of signed bytes at x, and W
+ * a panel of eight columns of codes below 128. The scales and scaled sums of x are at `pairs`. `inShort` selects 16-bit
+ * first sums: it requires codes below 16, and `putOnes`.
  */
 export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);
@@ -140,14 +141,17 @@ export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, bl
   else dotTile(x, pairs, panel, blocks, sums);
 }
 
-/** Returns before + products * scales * scale, for the products of a block. */
+/**
+ * Returns the sums of columns after a block, before + products * scales * scale, where `products` are the block's
+ * integer products.
+ */
 // @ts-ignore: decorator
 @inline
 export function withQ8(before: v128, products: v128, scales: v128, scale: v128): v128 {
   return f32x4.add(before, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
 }
 
-/** Returns low - 128 sign: joins the sums of the two planes of 8-bit codes. */
+/** Returns low - 128 sign, where `low` and `sign` are the sums computed from the two planes of 8-bit codes. */
 // @ts-ignore: decorator
 @inline
 function joinPlanes(low: v128, sign: v128): v128 {

@@ -4,12 +4,12 @@ import { loadPart, storePart } from "../../simd/lanes";
 /** Bytes of the 4 x 8 sums of a tile. */
 export const SUMS: usize = 128;
 
-/** Bytes of scratch memory of a tile: its sums, followed by two 16-bit ones. */
+/** Bytes of scratch memory of a tile: its sums, followed by two 16-bit integers 1. */
 export const TILE: usize = SUMS + 16;
 
 /**
- * Stores two 16-bit ones after the sums of a tile. They are loaded once before a loop; V8 would build a constant again
- * at each use.
+ * Stores two 16-bit integers 1 after the sums of a tile. They are loaded once before a loop; V8 would build a constant
+ * again at each use.
  */
 // @ts-ignore: decorator
 @inline
@@ -17,7 +17,7 @@ export function putOnes(sums: usize): void {
   store<i32>(sums, 0x10001, SUMS);
 }
 
-/** Loads the ones of `putOnes` as a vector of eight 16-bit ones. */
+/** Loads the integers that `putOnes` stored, as a vector of eight 16-bit ones. */
 // @ts-ignore: decorator
 @inline
 export function onesOf(sums: usize): v128 {
