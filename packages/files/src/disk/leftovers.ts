@@ -99,7 +99,10 @@ export async function removeLeftovers(folder: string | URL, options: RemoveLefto
   return removed;
 }
 
-/** Returns true if `name` is a temporary name; with `of`, only if it is one of the file or folder named `of`. */
+/**
+ * Returns true if `name` is a temporary name. If `of` is given, it must also be the temporary name of the file or
+ * folder that is named `of`.
+ */
 export function isTemporaryOf(name: string, of?: string): boolean {
   const found = parseTemporaryName(name);
   return found !== null && (of === undefined || temporaryName(of, found.id, found.kind) === name);

@@ -2,7 +2,7 @@ import { expose, type Remote, transfer, wrap } from "comlink";
 
 /** Options of a call, split into the parts that are sent to the Worker. */
 export interface Wire {
-  /** Options without functions, which are copied. */
+  /** Options that are not functions. They are copied to the Worker. */
   readonly plain: Readonly<Record<string, unknown>>;
   /** Callbacks, each with the port that calls it. */
   readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];

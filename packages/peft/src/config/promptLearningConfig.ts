@@ -15,7 +15,7 @@ export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules"
 
 /** The configuration of a prompt method, like PEFT's PromptLearningConfig. `taskType` defaults to "CAUSAL_LM". */
 export abstract class PromptLearningConfig extends PeftConfig {
-  /** Number of virtual tokens. Null only in a configuration made to look up default values. */
+  /** Number of virtual tokens. Null only in a configuration that the library creates to look up default values. */
   readonly numVirtualTokens: number | null;
   readonly tokenDim: number | null;
   readonly numTransformerSubmodules: number | null;

@@ -13,7 +13,10 @@ export function isNamesOrText(value: unknown): boolean {
   return isText(value) || isNames(value);
 }
 
-/** Options that several methods have. For each: the accepted values in words, and a function that checks a value. */
+/**
+ * Options that several methods have. Each entry contains the accepted values in words, and a function that returns true
+ * for an accepted value.
+ */
 export const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (value: unknown) => boolean]>> = {
   taskType: [`null or one of ${taskTypes.join(", ")}`, (value) => taskTypes.includes(value as string)],
   baseModelNameOrPath: ["null or a text", isText],

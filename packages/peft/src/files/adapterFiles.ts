@@ -147,7 +147,10 @@ function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
   return tensorOf(numbers, { shape, backend: storage.backend });
 }
 
-/** Reads values from a file into tensors, converted to their dtypes. Tensors that the file lacks are unchanged. */
+/**
+ * Reads values from a file into tensors, and converts them to the tensors' dtypes. Tensors that the file lacks are
+ * unchanged.
+ */
 export async function readInto(
   file: SafetensorsFile,
   tensors: ReadonlyMap<string, Tensor>,

@@ -22,8 +22,8 @@ function grouped(names: readonly (string | null)[]): RowGroups {
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
 /**
- * Returns each adapter's row indices, in the order of the map. Returns the same frozen arrays at every call for one
- * map.
+ * Returns each adapter's row indices, in the order of the map. Repeated calls with the same map return the same frozen
+ * arrays.
  */
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
   let rows = lists.get(groups);

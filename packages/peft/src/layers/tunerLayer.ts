@@ -36,7 +36,10 @@ export interface LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** The factor by which the update is multiplied. Absent if the method does not support changing it. */
   scaling?: number;
-  /** Parameter names in the model, as in PEFT, for parameters whose name there differs from the key in the file. */
+  /**
+   * Names of parameters in the model, as in PEFT, for parameters whose name in the model differs from their key in the
+   * file.
+   */
   readonly paths?: Readonly<Record<string, string>>;
   /** Tensors that are not trained but are stored in the adapter file, keyed by their names in the file. */
   readonly buffers?: Readonly<Record<string, Tensor>>;

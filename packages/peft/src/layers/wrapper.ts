@@ -9,8 +9,8 @@ export interface Wrapper extends Module {
   /** Removes an adapter and frees its tensors. */
   remove(adapter: string): void;
   /**
-   * Returns the tensors that an adapter trains here. Keys are names in the adapter file, without this module's path in
-   * front.
+   * Returns the tensors that an adapter trains in this module. Keys are names in the adapter file, without this
+   * module's path in front.
    */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;
   /** Returns the steps that merge adapters into the base module at `path`. */

@@ -39,8 +39,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   readonly #onWarning: OnWarning;
 
   /**
-   * Wraps a model that has no adapters yet. `addAdapter` and `loadAdapter` add them; the first one freezes the model's
-   * parameters.
+   * Wraps a model that has no adapters yet. `addAdapter` and `loadAdapter` add adapters; the first adapter freezes the
+   * model's parameters.
    */
   constructor(model: M, onWarning: OnWarning = printWarning) {
     super();

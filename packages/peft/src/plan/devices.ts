@@ -11,7 +11,7 @@ export const webAssemblyMemory: Device = { name: "WebAssembly memory 4 GiB", byt
 
 /**
  * Common devices by nominal memory, smallest first. A gigabyte counts as 10^9 bytes. Cards really have 2^30 bytes for
- * each, but drivers and frameworks use about the difference.
+ * each gigabyte, but drivers and frameworks use about the difference.
  */
 export const devices: readonly Device[] = [
   webAssemblyMemory,

@@ -21,7 +21,7 @@ export interface PlanOptions {
    * @lowrank/nn. Default: none.
    */
   quantization?: QuantizeOptions | null;
-  /** The dtype of the base model's other weights. Default: "f32". */
+  /** The dtype of the base model's weights that are not quantised. Default: "f32". */
   dtype?: FloatDType;
   /** The dtype of the adapter. Default: "f32", which Lowrank and PEFT use. */
   adapterDtype?: FloatDType;

@@ -18,7 +18,8 @@ const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void 
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 
 /**
- * Runs one optimiser step with shapes only. Returns the memory that it needs in addition to parameters and gradients.
+ * Runs one optimiser step with shapes only. Returns the memory that the step needs in addition to parameters and
+ * gradients.
  */
 export function traceOptimizer(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): Traced {
   const backend = meta({ like });

@@ -4,7 +4,7 @@ import type { MemoryUser } from "./heldMemory.ts";
 
 /** Lease that keeps one adapter version in memory for one request. */
 export interface AdapterLease {
-  /** Hash of the adapter's files, which identifies the version on the host. */
+  /** Hash of the adapter's files. It identifies the version. */
   readonly version: string;
   /** Ends the lease. Further calls do nothing. */
   release(): void;

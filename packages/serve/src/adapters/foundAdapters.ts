@@ -62,12 +62,12 @@ export class FoundAdapters {
     return this.#byPath.get(path);
   }
 
-  /** Number of known folders, from the last listing and from use. */
+  /** Number of known folders: folders in the last listing, and folders that requests have used. */
   get count(): number {
     return (this.#listed?.paths.size ?? 0) + this.#unlisted.size;
   }
 
-  /** Returns true for a known folder, from the last listing or from use. */
+  /** Returns true if the folder was in the last listing, or if requests have used it. */
   has(path: string): boolean {
     return this.#listed?.paths.has(path) || this.#unlisted.has(path);
   }

@@ -2,7 +2,7 @@ import type { OptionKeys } from "@lowrank/core/internal";
 
 /**
  * Limits of one API key. `requests`, `tokensPerMinute` and `adapterMemory` are counted by each server separately. The
- * others are counted in the store, for all its servers together.
+ * other limits are counted in the store, for all servers that use it.
  */
 export interface KeyBudgets {
   /**
@@ -58,7 +58,10 @@ export function budgetsOf(own: Partial<KeyBudgets> | undefined, server: Partial<
   return { ...defaultBudgets, ...Object.fromEntries(given) };
 }
 
-/** Throws for a value that is not a number above 0. The error names the budget and its holder `what`. */
+/**
+ * Throws for a value that is not a number above 0. The error names the budget. `what` describes the owner of the
+ * budgets in the error.
+ */
 export function checkBudgets(what: string, budgets: Partial<KeyBudgets>): void {
   for (const [name, value] of Object.entries(budgets)) {
     if (value === undefined || value === null) continue;

@@ -28,7 +28,10 @@ interface Entry {
   readonly generation: number;
 }
 
-/** Seconds after taking a slot within which the file or job must be in the store. Allows for differences of clocks. */
+/**
+ * Seconds for which a newly taken slot counts as held even if its file or job is not in the store yet. Long enough for
+ * differences between the servers' clocks.
+ */
 export const graceSeconds = 120;
 
 /** Maximum number of attempts to take a slot. An attempt fails if another server takes the same slot first. */

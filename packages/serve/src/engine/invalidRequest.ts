@@ -5,7 +5,10 @@ export function invalid(message: string, param: string): ServingError {
   return new ServingError("invalid_request", message, param);
 }
 
-/** Returns the error of a request with too many tokens for the model. `message` is appended to the limit. */
+/**
+ * Returns the error of a request with too many tokens for the model. The error's message states the limit, followed by
+ * `message`.
+ */
 export function tooLong(maxModelLen: number, message: string, param: string): ServingError {
   const limit = `this model's maximum context length is ${maxModelLen} tokens`;
   return new ServingError("context_length_exceeded", `${limit}${message}`, param);

@@ -103,7 +103,7 @@ function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { max
   );
 }
 
-/** Returns the penalties of a request. A penalty that is not set gets the value without effect. */
+/** Returns the penalties of a request. A penalty that is not set gets the value that has no effect. */
 export function penaltiesOf({
   repetitionPenalty = 1,
   frequencyPenalty = 0,

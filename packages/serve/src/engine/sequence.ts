@@ -6,7 +6,9 @@ export interface Sequence {
   readonly priority?: number;
   /** Version of the adapter; null for the base model. Fixed once the sequence runs. */
   readonly version: string | null;
-  /** True while its reader is slow: it is in no pass, and its pages may be reclaimed. */
+  /**
+   * True while the sequence's reader is slow. The sequence is then in no pass, and its pages may be freed for others.
+   */
   readonly isPaused: boolean;
   /** Number of the request in order of arrival: earlier requests have lower numbers. */
   readonly arrival: number;

@@ -2,7 +2,10 @@ import type { Tokenizer } from "@lowrank/models";
 import type { ServingPrompt } from "../api/api.ts";
 import { tooLong } from "./invalidRequest.ts";
 
-/** Refuses texts that must exceed the token limit before they are tokenized, since tokenizing blocks other requests. */
+/**
+ * Refuses texts whose length alone shows that they exceed the token limit. They are not tokenized, since tokenizing
+ * blocks other requests.
+ */
 export class TextLength {
   readonly #tokenizer: Tokenizer;
   readonly #mostTokens: number;

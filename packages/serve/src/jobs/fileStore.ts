@@ -13,7 +13,7 @@ export interface StoredFile {
   readonly createdAt: number;
   readonly filename: string;
   readonly purpose: "fine-tune" | "fine-tune-results";
-  /** Number of non-empty lines, which is the most examples that the file can hold. */
+  /** Number of non-empty lines. The file cannot contain more examples than this. */
   readonly lines: number;
   /** Key of the object that counts this file in its owner's limit on files; null for a file that a job wrote. */
   readonly slot: string | null;

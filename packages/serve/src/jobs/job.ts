@@ -42,7 +42,10 @@ export interface JobLimits {
 /** Kinds of training. */
 export type JobMethod = "supervised" | "dpo";
 
-/** Kinds of jobs: a training method, or "comparison", one run of `lowrank compare`, which writes no adapter. */
+/**
+ * Kinds of jobs: a training method, or "comparison". A comparison job is one run of `lowrank compare`, and writes no
+ * adapter.
+ */
 export type JobKind = JobMethod | "comparison";
 
 /** Progress of a job, as written by its worker. */

@@ -87,7 +87,7 @@ export class JobStore {
     await this.objects.put(openFolder(model) + id, JSON.stringify({ id, owner, priority } satisfies OpenJob));
   }
 
-  /** Ends a job once. Returns the recorded end, which is the first one. */
+  /** Ends a job. If the job has already ended, changes nothing. Returns the end that was recorded first. */
   async finish(job: FineTuneJob, end: JobEnd): Promise<JobEnd> {
     if (await this.objects.create(keyOf(job, "end.json"), JSON.stringify(end))) return end;
     return (await this.end(job)) ?? end;

@@ -6,7 +6,7 @@ import type { StoreClock } from "./storeClock.ts";
 interface OpenedFile {
   stat(): Promise<BigIntStats>;
   /**
-   * Reads at most `length` bytes of the file at offset `at` into `bytes` at the same offset. Returns the number of
+   * Reads at most `length` bytes, from offset `at` of the file, into `bytes` at the same offset. Returns the number of
    * bytes read.
    */
   read(bytes: Uint8Array, at: number, length: number): Promise<number>;

@@ -96,8 +96,8 @@ export class BatchSampler {
   }
 
   /**
-   * Sorts examples by length within runs of several batches, cuts the runs into batches, and shuffles the batches. A
-   * smaller batch stays last.
+   * Takes the examples of several consecutive batches at a time, and sorts them by length. Then cuts all examples into
+   * batches, and shuffles the batches. A smaller batch stays last.
    */
   #groupByLength(order: Int32Array, lengths: ArrayLike<number>, random: EpochRandom): Int32Array {
     const stretch = batchesSortedTogether * this.batchSize;

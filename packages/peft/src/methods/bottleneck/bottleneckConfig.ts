@@ -39,8 +39,8 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    */
   scaling?: number | "learned" | "channel";
   /**
-   * Multiplies the adapter's output by a trained gate for each sequence, computed from the mean over its positions.
-   * Default: false.
+   * Multiplies the adapter's output by one factor for each sequence: the mean of a trained gate over the sequence's
+   * positions. Default: false.
    */
   useGating?: boolean;
   /**

@@ -46,7 +46,7 @@ export class Magnitude {
   readonly parameter: Parameter;
   /** The magnitudes, keyed by their name in adapter files. */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** The name in the model, as in PEFT, keyed by the name in files, which lacks `.weight`. */
+  /** Maps the name in adapter files, which lacks `.weight`, to the name in the model, as in PEFT. */
   readonly paths: Readonly<Record<string, string>> = { [key]: `${key}.weight` };
   readonly #squares = new CachedTensor();
   readonly #lengths = new CachedTensor();

@@ -93,8 +93,8 @@ class BoftLinear implements LayerAdapter {
   readonly modules: Record<string, Module>;
   readonly constants: readonly Tensor[];
   /**
-   * For each rotation, index tensors that bring its features together and that restore their order. Null for a rotation
-   * that needs no permutation.
+   * For each rotation, two index tensors. `gather` moves the features of each block next to each other; `back` restores
+   * their order. Null for a rotation that needs no permutation.
    */
   readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
   readonly #dropout: MultiplicativeDropout;

@@ -36,7 +36,7 @@ function unitRows(rows: Tensor): Tensor {
   return div(rows, sqrt(sum(square(rows), { dim: -1, keepdim: true })));
 }
 
-/** Returns orthonormal rows that span the same space, computed with the Gram-Schmidt method. */
+/** Returns orthonormal rows that span the same space as the given rows, computed with the Gram-Schmidt method. */
 function orthonormalRows(rows: Tensor): Tensor {
   const basis: Tensor[] = [];
   for (const row of rows.split(1, { dim: 0 })) {

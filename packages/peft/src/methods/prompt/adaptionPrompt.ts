@@ -25,7 +25,10 @@ const adaptionPromptFormat: ConfigFormat = {
 
 /** Configuration of LLaMA-Adapter (Zhang et al. 2023, https://arxiv.org/abs/2303.16199). */
 export class AdaptionPromptConfig extends PeftConfig {
-  /** Number of prompt vectors. Like `adapterLayers`, null only in a configuration made to look up default values. */
+  /**
+   * Number of prompt vectors. Like `adapterLayers`, null only in a configuration that the library creates to look up
+   * default values.
+   */
   readonly adapterLen: number | null;
   readonly adapterLayers: number | null;
 

@@ -42,13 +42,13 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly trainsHeads?: boolean;
   /**
-   * True if `fanInFanOut` is set from how the model stores its weights. Default: false, the field keeps the user's
-   * value.
+   * True if `fanInFanOut` is set from how the model stores its weights. False: the field keeps the user's value.
+   * Default: false.
    */
   readonly setsFanInFanOut?: boolean;
   /**
-   * True if PEFT stores the trained tensors in the base model's dtype. Only size estimates of adapter files use this.
-   * Default: false, they are f32.
+   * True if PEFT stores the trained tensors in the base model's dtype, false if it stores them in f32. Only size
+   * estimates of adapter files use this property. Default: false.
    */
   readonly followsBaseDtype?: boolean;
   /**
@@ -132,7 +132,7 @@ export interface WeightStart<C extends PeftConfig> {
 /** The parts of a batch that a data-driven initialisation reads, each [B, T]. */
 export interface DataBatch {
   inputIds: Tensor;
-  /** 0 at padding tokens, whose inputs are ignored. Default: no padding. */
+  /** Attention mask: 1 at tokens, 0 at padding, whose inputs are ignored. Default: no padding. */
   attentionMask?: Tensor | null;
   /** Training labels. An initialisation may ignore tokens with a masked label, such as -100. */
   labels?: Tensor | null;
@@ -149,7 +149,10 @@ export interface MeasuredLayer {
 export interface DataStart<C extends PeftConfig> {
   /** The initialisation's name in messages: "eva". */
   readonly name: string;
-  /** Creates a measurement of these layers' inputs, keyed by path. Throws if the layers were already trained. */
+  /**
+   * Creates a measurement of the inputs of `layers`, which are keyed by path. Throws if the layers were already
+   * trained.
+   */
   measure(layers: ReadonlyMap<string, MeasuredLayer>): Promise<DataMeasurement<C>>;
 }
 

@@ -18,7 +18,10 @@ interface ListedModel {
   /** Base model of an adapter; null for the base model itself. */
   parent: string | null;
   max_model_len: number;
-  /** Fields that neither OpenAI's nor vLLM's API has: the kind of output, and true if the model accepts chats. */
+  /**
+   * Fields that neither OpenAI's nor vLLM's API has. `task` is the kind of output; `chat_template` is true if the model
+   * accepts chats.
+   */
   lowrank: { task: ServingModel["task"]; chat_template: boolean };
 }
 
