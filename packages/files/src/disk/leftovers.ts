@@ -48,7 +48,9 @@ export function temporaryName(name: string, id: string, kind: "part" | "old"): s
   return `${shortened(name, mostBytes - ending.length)}${ending}`;
 }
 
-/** Returns the process id of the process that writes the file or folder at the temporary path; null if it has ended. */
+/**
+ * Returns the id of the process that writes the file or folder at the temporary path; null if this process has ended.
+ */
 export async function writerOf(path: string): Promise<number | null> {
   const { fs, path: paths } = nodeModules(path);
   const found = parseTemporaryName(paths.basename(path));

@@ -75,8 +75,8 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
 }
 
 /**
- * Measures a pass with the adapter merged into the weights, which stay in 4 bits if they were. Returns null if the
- * adapter cannot be merged.
+ * Measures a forward pass with the adapter merged into the weights. Weights that were in 4 bits stay in 4 bits. Returns
+ * null if the adapter cannot be merged.
  */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,

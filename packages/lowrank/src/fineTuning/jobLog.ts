@@ -16,7 +16,7 @@ export class JobLog {
   #written = 0;
   #last = 0;
 
-  /** Starts the log after the checkpoint of this step; 0 for a new run. */
+  /** Starts the log after the checkpoint of step `step`. For a new run, `step` is 0. */
   constructor(store: JobStore, job: FineTuneJob, step: number) {
     this.#store = store;
     this.#job = job;

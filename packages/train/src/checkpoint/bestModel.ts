@@ -7,7 +7,7 @@ import type { BestEvaluation } from "../options/trainerOptions.ts";
 /** Record of a run's evaluations. Checkpoints store it. */
 export interface BestState {
   best: BestEvaluation | null;
-  /** Number of successive evaluations, up to the last, without an improvement above the threshold. */
+  /** Number of evaluations since the last one that improved the metric by more than `earlyStoppingThreshold`. */
   failures: number;
   /** The step of the last recorded evaluation; 0 before the first. */
   seen: number;

@@ -146,8 +146,8 @@ function textOf(example: unknown): string {
 }
 
 /**
- * Maximum size in bytes of the frozen tensors whose contents are in the digest. Norms and biases suffice to distinguish
- * models.
+ * Frozen tensors of at most this size in bytes contribute their contents to the digest. These are norms and biases,
+ * which suffice to distinguish models.
  */
 const readBytes = 1 << 16;
 

@@ -5,7 +5,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * Returns the CRC-32 checksum, as in zip and PNG. To continue a checksum, pass the one of the preceding bytes as
+ * Returns the CRC-32 checksum, as in zip and PNG. To continue a checksum, pass the checksum of the preceding bytes as
  * `before`.
  */
 export function crc32(bytes: Uint8Array, before = 0): number {

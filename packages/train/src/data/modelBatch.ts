@@ -11,7 +11,8 @@ export interface TrainableModule {
   /** Yields tensors that a forward pass changes, such as running means, by name. */
   namedBuffers?(): Iterable<[string, Tensor]>;
   /**
-   * Called after each optimiser step (counted from 0), while gradients still exist. AdaLoRA changes its ranks in it.
+   * Called after each optimiser step (counted from 0), while gradients still exist. AdaLoRA changes its ranks in this
+   * method.
    */
   updateAndAllocate?(step: number): Promise<void>;
   /**

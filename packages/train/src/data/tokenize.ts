@@ -11,7 +11,9 @@ export interface ExampleTokenizer {
     messages: readonly ChatMessage[],
     options?: { addGenerationPrompt?: boolean },
   ): string | Promise<string>;
-  /** Returns the parts of the rendered conversation to learn, if the chat template marks them, otherwise null. */
+  /**
+   * Returns the spans of the rendered conversation that are learned, if the chat template marks them; otherwise null.
+   */
   generationSpans?(messages: readonly ChatMessage[]): Promise<readonly Span[] | null>;
 }
 

@@ -88,7 +88,10 @@ class ArrayScan {
     yield { value: undefined, where, error };
   }
 
-  /** Processes a byte outside of the array that is not white space. Only a byte order mark before it is allowed. */
+  /**
+   * Processes a byte outside of the array that is not white space. Throws unless the byte belongs to a byte order mark
+   * before the array.
+   */
   #outside(byte: number, offset: number): void {
     if (this.#depth < 0 && byte === open) this.#depth = 1;
     else if (this.#depth === 0) throw new Error(`${this.#name}:${this.#line}: there is more behind the JSON array`);

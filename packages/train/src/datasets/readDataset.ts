@@ -172,7 +172,10 @@ function guess(start: string): DatasetFormat {
   return start.startsWith("{") ? "jsonl" : "text";
 }
 
-/** Reads chunks until one contains more than white space. Returns that text, and all chunks including these. */
+/**
+ * Reads chunks until they contain more than white space. Returns the text of these chunks without leading white space,
+ * and an iterable over all chunks of the file.
+ */
 async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, AsyncIterable<Uint8Array>]> {
   const held: Uint8Array[] = [];
   let head = "";

@@ -50,8 +50,8 @@ export interface TrainingSettings<Example> {
   /** Number of examples in a forward pass. Default: 8. */
   batchSize?: number;
   /**
-   * Number of forward passes whose gradients are added up for one optimiser step. Each is weighted by its number of
-   * labels. Default: 1.
+   * Number of forward passes whose gradients are added up for one optimiser step. Each pass is weighted by its number
+   * of labels. Default: 1.
    */
   gradientAccumulationSteps?: number;
   /**

@@ -49,7 +49,9 @@ export class Neftune {
   }
 }
 
-/** Returns the model's first embedding, which embeds the token ids. If it has adapters, returns the wrapper. */
+/**
+ * Returns the model's first embedding, which embeds the token ids. If this embedding has adapters, returns its wrapper.
+ */
 function inputEmbedding(model: TrainableModule): EmbeddingModule {
   const find = () => [...model.namedModules()].find(([, module]) => isEmbedding(module))?.[0];
   // Searches without adapters; with them, the embedding's path leads to its wrapper.

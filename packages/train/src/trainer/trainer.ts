@@ -186,7 +186,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { ...result, best: best?.state.best ?? null, stoppedEarly };
   }
 
-  /** Creates the optimiser, and the objects that some options need, at the first call. */
+  /** At the first call, creates the optimiser and the objects that some options need. Later calls do nothing. */
   async #prepare(): Promise<void> {
     const { neftuneNoiseAlpha = 0, seed = 0 } = this.#options;
     if (recordsBest(this.#options))

@@ -56,7 +56,8 @@ export async function trainingStep(
 }
 
 /**
- * Computes a batch's gradients, weights them by its share and adds them up. Returns the batch's own loss, unweighted.
+ * Computes a batch's gradients, multiplies them by the batch's share, and adds them to the gradients of the step.
+ * Returns the batch's own loss, unweighted.
  */
 export function lossAndGradients({ batch, share }: MicroBatch, throughForward?: boolean): Tensor {
   return batch.withLoss((loss) => {

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { openFiles, writeFolder } from "@lowrank/files";
 import { type GgufDType, toGguf, writeGguf } from "@lowrank/models";
 
-/** Tensor types of a GGUF file that was written, and notes on facts that the format cannot hold. */
+/** Tensor types of a GGUF file that was written, and notes on properties of the model that the format cannot store. */
 interface WrittenGguf {
   /** Tensor counts by type, as in "61 F32, 210 Q8_0 tensors". */
   readonly types: string;

@@ -52,8 +52,8 @@ export async function loadWithTokenizer(
 }
 
 /**
- * Loads an encoder from a folder on disk or on the hub, without the head that its checkpoint may have. Throws if it has
- * no tokenizer.
+ * Loads an encoder from a folder on disk or on the hub, without the head that its checkpoint may have. Throws if the
+ * folder has no tokenizer.
  */
 export async function loadEncoderWithTokenizer(
   path: string,

@@ -23,8 +23,8 @@ export interface RunFile {
 const ending = /\.(ya?ml|json)$/i;
 
 /**
- * Returns the path of an options file and the other words if the first argument of one of `commands` is such a file;
- * otherwise null.
+ * If the first argument of one of `commands` is an options file, returns the file's path and the other words of the
+ * command line. Otherwise returns null.
  */
 export function runFileIn(
   words: readonly string[],

@@ -33,7 +33,10 @@ export function withFlags(message: string): string {
     .replace(names, flagOf);
 }
 
-/** Describes a setting that differs from the checkpoint's, with its flag: "--seed is 2, and 1 in the checkpoint". */
+/**
+ * Describes a setting whose value differs in the checkpoint, with the setting's flag: "--seed is 2, and 1 in the
+ * checkpoint".
+ */
 const inFlags = (difference: RunDifference): string => describeDifference(difference, flagOf(difference.name));
 
 /** Rewrites a `ResumeError` with the command's flags. Returns other errors unchanged. */

@@ -3,7 +3,8 @@ import { styled } from "../terminalView.ts";
 import { type LostWrites, lostWrites } from "./guardOutput.ts";
 
 /**
- * Commands that can write their result to files, each with a function that returns true if its options make it do so.
+ * Commands that can write their result to files. The function returns true if the given options make the command do
+ * this.
  */
 const savingCommands = new WeakMap<Command, (options: OptionValues) => boolean>();
 

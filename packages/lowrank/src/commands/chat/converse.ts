@@ -108,7 +108,9 @@ interface Interrupts {
   readonly left: boolean;
   /** Called after other input, so that the next Ctrl-C counts as the first again. */
   idle(): void;
-  /** Runs `work`, which generates one answer. The first Ctrl-C during it aborts the signal that `work` gets. */
+  /**
+   * Runs `work`, which generates one answer. The first Ctrl-C while `work` runs aborts the signal that is passed to it.
+   */
   during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Stops handling Ctrl-C. */
   end(): void;

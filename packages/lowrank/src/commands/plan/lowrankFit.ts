@@ -69,7 +69,7 @@ function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
 
 /**
  * Returns a recipe of the same method that quantises the base model. For full fine-tuning, returns any recipe that
- * does. Null if there is none.
+ * quantises the base model. Null if there is none.
  */
 function packedTwin({ peft, quantized }: Method): Method | null {
   if (quantized) return null;

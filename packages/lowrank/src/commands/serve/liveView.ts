@@ -39,7 +39,10 @@ function plain(text: string): string {
   return text.replace(/\p{Cc}/gu, "?");
 }
 
-/** Shows the statistics of an engine in a view, until the interval that it returns is cleared. */
+/**
+ * Shows the statistics of an engine in a view, and updates them at intervals. Returns the timer; clear it to end the
+ * updates.
+ */
 export function watchEngine(
   view: Pick<TerminalView, "show" | "columns">,
   title: string,

@@ -103,7 +103,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   }
 }
 
-/** Returns the number of adapters; null if their store is unavailable, which is then tried again later. */
+/** Returns the number of adapters; null if their store is unavailable. The engine tries the store again later. */
 async function countAdapters(engine: ServingEngine): Promise<number | null> {
   try {
     return (await engine.adapters()).length;

@@ -222,7 +222,10 @@ async function optimizerOf(
   return { optimizer: { optimizer: makers[optimizer]() }, learningRate };
 }
 
-/** Returns the learning rate of a run without `--lr`: the usual one of its method, for its optimiser. */
+/**
+ * Returns the learning rate of a run that does not set `--lr`: the usual rate of its method, or a tenth of this rate
+ * with the optimiser Lion.
+ */
 export function usualRate(
   config: PeftConfig | null,
   { method, optimizer }: Pick<LearnerOptions, "method" | "optimizer">,

@@ -54,7 +54,8 @@ export class MetricsLog {
   }
 
   /**
-   * Closes the log. Removes its file if that has a temporary name, since the saved results already include its lines.
+   * Closes the log. If the log's file has a temporary name, removes the file, since the saved results already include
+   * its lines.
    */
   end(): void {
     this.close();

@@ -11,7 +11,7 @@ import { decoder } from "../kinds/decoder.ts";
 import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 
-/** Fields that the tasks that train on texts, SFT and distillation, have in common. */
+/** Fields that SFT and distillation, the two tasks that train on texts, have in common. */
 const ofTexts = {
   kind: decoder,
   sequences: 1,

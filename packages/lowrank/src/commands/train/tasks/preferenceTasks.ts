@@ -15,7 +15,7 @@ import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 import { ktoForm, ktoReader, pairForm, pairReader } from "./taskRecords.ts";
 
-/** Fields that the tasks DPO and ORPO, which train on preference pairs, have in common. */
+/** Fields that DPO and ORPO, the two tasks that train on preference pairs, have in common. */
 const ofPairs = {
   kind: decoder,
   sequences: 2,

@@ -31,8 +31,8 @@ export function shownText(
 }
 
 /**
- * Splits an example's text where learned tokens begin and end. A character with bytes in both parts goes to the later
- * one.
+ * Splits an example's text where learned tokens begin and end. A character whose bytes are in two parts belongs to the
+ * later part.
  */
 export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: TokenizedExample): MaskedText[] {
   const parts: MaskedText[] = [];

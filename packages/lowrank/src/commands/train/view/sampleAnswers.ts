@@ -50,7 +50,8 @@ export function samplePrompts(
 }
 
 /**
- * Converts a text to a prompt. It becomes a user's turn if the examples are chats; otherwise it is the prompt itself.
+ * Converts a text to a prompt. If the examples are chats, the text becomes a user's turn. Otherwise the text itself is
+ * the prompt.
  */
 export async function promptOf(
   tokenizer: Tokenizer,
@@ -81,7 +82,7 @@ async function chatOf(
   return turn !== "" && tokenizer.decode(examples[0].inputIds).startsWith(turn) ? chat : null;
 }
 
-/** Generates greedy answers to prompts, at least one, in one batch. */
+/** Generates greedy answers to one or more prompts, in one batch. */
 export async function answerSamples(
   model: TrainedModel,
   tokenizer: Tokenizer,

@@ -57,7 +57,7 @@ export class TimeLeft {
     this.#since = performance.now();
   }
 
-  /** Records the wall time since the last call of `begin` or `did` for a kind of work. */
+  /** Records the wall time since the last call of `begin` or `did` as time that `work` took. */
   did(work: SideWork): void {
     this.side(work, (performance.now() - this.#since) / 1000);
     this.begin();

@@ -6,7 +6,7 @@ import { trainViewLines } from "./trainView.ts";
 
 /** Progress output of a training run: a live view on a terminal, otherwise about twenty lines in all. */
 export interface TrainProgress {
-  /** Shows a step. `secondsLeft` defaults to the remaining steps at the average pace so far. */
+  /** Shows a step. Default of `secondsLeft`: the time for the remaining steps at the average pace so far. */
   step(report: StepReport, secondsLeft?: number): void;
   /** Shows a line of metrics.jsonl. */
   metrics(line: MetricsLine): void;

@@ -12,7 +12,7 @@ export interface TrainReporter {
   warn(warning: Warning): void;
   /** Messages of the warnings so far. */
   readonly warnings: readonly string[];
-  /** Reports a step. `secondsLeft` defaults to the remaining steps at the average pace so far. */
+  /** Reports a step. Default of `secondsLeft`: the time for the remaining steps at the average pace so far. */
   step(report: StepReport, secondsLeft?: number): void;
   /** Reports a line of metrics.jsonl. */
   metrics(line: MetricsLine): void;
