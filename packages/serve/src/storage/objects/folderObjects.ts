@@ -2,7 +2,7 @@ import { writeFolder } from "@lowrank/files";
 import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { diskModules } from "../diskModules.ts";
 import { diskFailure, storeFailure } from "../storeFailure.ts";
-import type { ObjectStore, StoredObject } from "./objectStore.ts";
+import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.ts";
 
 /** Number of bytes that are read from a file at a time. */
 const pieceBytes = 1 << 20;
@@ -95,7 +95,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
     list: async (start) => {
       const found: StoredObject[] = [];
       await walk(start.replace(/\/$/, ""), found);
-      return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+      return sortedByKey(found);
     },
     remove: async (key) => {
       await tried(fs.rm(fileOf(key)));

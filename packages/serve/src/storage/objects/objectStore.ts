@@ -39,6 +39,12 @@ export async function getJson<T>(store: ObjectStore, key: string): Promise<T | n
   return text === null ? null : (JSON.parse(text) as T);
 }
 
+/** Returns objects in the order of their keys, which differ. */
+export function sortedByKey(objects: readonly StoredObject[]): StoredObject[] {
+  const byKey = new Map(objects.map((object) => [object.key, object]));
+  return [...byKey.keys()].sort().map((key) => byKey.get(key)!);
+}
+
 /** Removes all objects whose keys begin with `start`. */
 export async function removeAll(store: ObjectStore, start: string): Promise<void> {
   for (const { key } of await store.list(start)) await store.remove(key);

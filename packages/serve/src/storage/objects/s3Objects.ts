@@ -2,7 +2,7 @@ import { jobsFolder } from "../adapterPlace.ts";
 import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "../s3Bucket.ts";
 import { uploadId } from "../s3Xml.ts";
 import { storeFailure } from "../storeFailure.ts";
-import type { ObjectStore, StoredObject } from "./objectStore.ts";
+import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.ts";
 
 /** Bytes per part for reads and writes. S3 requires parts of at least 5 MiB. */
 const pieceBytes = 8 << 20;
@@ -89,7 +89,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
       for await (const page of bucket.pages({ prefix: prefix + start })) {
         for (const { key, size } of page) found.push({ key: key.slice(prefix.length), size });
       }
-      return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+      return sortedByKey(found);
     },
     remove: async (key) => {
       await client.send({ method: "DELETE", key: prefix + key, expected: [204, 404] });
