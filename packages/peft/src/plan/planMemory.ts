@@ -48,8 +48,8 @@ export interface PlanOptions {
    */
   precision?: MatmulPrecision;
   /**
-   * The backend whose kernels to assume. An op without a kernel counts as the ops that it is composed of. Default: the
-   * default of `meta`.
+   * The backend whose kernels to assume. An op without a kernel counts as the ops that it is composed of. Default: a
+   * backend with a kernel for every op.
    */
   backend?: Backend;
 }

@@ -61,7 +61,7 @@ export interface ServingRequest {
   readonly operator?: boolean;
   /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
   readonly adapterMemory?: number;
-  /** Maximum number of new tokens. Default: up to the model's last position. */
+  /** Maximum number of new tokens. Default: as many as the model's maximum length allows. */
   readonly maxNewTokens?: number;
   readonly sampling: SamplingSettings;
   /** Texts or token sequences that end the output. They are not included in it. */

@@ -5,7 +5,7 @@ import type { SamplingSettings, ServingRequest } from "../api/api.ts";
 import { asInvalid, checkTokens, checkWhole, invalid, tooLong } from "./invalidRequest.ts";
 import { type BanSettings, badWordIds } from "./tokenBans.ts";
 
-/** Limits that requests to an engine must keep to. */
+/** Limits on requests to an engine. */
 export interface RequestLimits {
   readonly vocabSize: number;
   /** Maximum number of tokens of a sequence: prompt and new tokens together. */

@@ -89,8 +89,8 @@ class ArrayScan {
   }
 
   /**
-   * Processes a byte outside of the array that is not white space. Throws unless the byte belongs to a byte order mark
-   * before the array.
+   * Processes a byte outside of the array that is not white space. Throws unless the byte opens the array or belongs to
+   * a byte order mark before it.
    */
   #outside(byte: number, offset: number): void {
     if (this.#depth < 0 && byte === open) this.#depth = 1;

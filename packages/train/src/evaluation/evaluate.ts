@@ -24,10 +24,12 @@ export interface Evaluation {
   accuracy?: number;
   /**
    * For classifiers with two classes, F1 of class 1. For token classifiers with labels such as "B-PER", F1 of whole
-   * entities (`precision` and `recall` too).
+   * entities.
    */
   f1?: number;
+  /** For token classifiers with labels such as "B-PER", precision of whole entities. */
   precision?: number;
+  /** For token classifiers with labels such as "B-PER", recall of whole entities. */
   recall?: number;
   /** The mean of the F1 scores of all classes or labels. */
   f1Macro?: number;

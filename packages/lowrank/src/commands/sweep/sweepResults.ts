@@ -15,6 +15,7 @@ export interface TrialResult {
   readonly error: string | null;
   /** Training losses, as pairs of step and loss. */
   readonly training: readonly (readonly [step: number, loss: number])[];
+  /** Validation losses, as pairs of step and loss. */
   readonly validation: readonly (readonly [step: number, loss: number])[];
 }
 

@@ -23,7 +23,7 @@ interface HttpErrorDetails {
   cause?: unknown;
 }
 
-/** Error that is answered with an HTTP status and a JSON body. */
+/** Error that the server sends as an HTTP status and a JSON body. */
 export class HttpError extends Error {
   readonly status: number;
   readonly type: string;
