@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -157,6 +157,39 @@ test("GSM8K shows solved problems, and reads the numbers of the answers", async 
   expect(Object.keys(results.base)).toEqual(["exact_match,strict-match", "exact_match,flexible-extract"]);
   const { stderr } = await runCommand(["eval", nano, "--task", "gsm8k", "--data", at("gsm.jsonl")]);
   expect(stderr).toContain("has 3 problems, and --num-fewshot takes 5 of them; give --fewshot-data");
+});
+
+test("adapters of folders with one name are told apart, and the table has a title", async () => {
+  await cp(at("adapter"), at("other/adapter"), { recursive: true });
+  const words = ["--data", at("pairs.jsonl"), "--limit", "1", "--output", at("two.json"), "--max-new-tokens", "1"];
+  const adapters = ["--adapter", at("adapter"), "--adapter", at("other/adapter")];
+  const { stdout, stderr } = await runCommand(["eval", nano, "--task", "exact-match", ...words, ...adapters]);
+  expect(stderr).toBe(`wrote ${at("two.json")}\n`);
+  expect(stdout).toMatch(/^exact-match of \S+ on pairs\.jsonl, 1 questions\n\n +base +adapter +\S*other\/adapter\n/);
+  expect(stdout).toMatch(/^exact_match +0\.0000 +0\.0000 +0\.0000$/m);
+  const text = await readFile(at("two.json"), "utf8");
+  expect(text).toMatch(/^\{\n {2}"task": "exact-match",\n.*\n\}\n$/s);
+  const { results, samples, settings, questions } = JSON.parse(text);
+  expect(Object.keys(results)).toEqual(["base", "adapter", at("other/adapter")]);
+  expect(Object.keys(samples)).toEqual(Object.keys(results));
+  expect([settings, questions]).toEqual([{ limit: 1, batchSize: 8, maxNewTokens: 1 }, 1]);
+  const perplexity = await runCommand(["eval", nano, "--task", "perplexity", "--data", at("text.txt")]);
+  expect(perplexity.stdout).toMatch(/^perplexity of \S+ on text\.txt\n\n/);
+});
+
+test("lengths leave room for a prompt", async () => {
+  const most = model.maxPositions;
+  const failing = async (...words: string[]) => (await runCommand(["eval", nano, ...words], { cwd: folder })).stderr;
+  const match = ["--task", "exact-match", "--data", "pairs.jsonl"];
+  expect(await failing(...match, "--max-new-tokens", `${most}`)).toBe(
+    `error: --max-new-tokens ${most} leaves no room for a prompt in the model's ${most} positions; ask for fewer\n`,
+  );
+  expect(await failing(...match, "--system", "x")).toBe("error: --system is for chats; add --chat\n");
+  const perplexity = ["--task", "perplexity", "--data", "text.txt", "--max-length"];
+  expect(await failing(...perplexity, `${most + 1}`)).toBe(
+    `error: --max-length ${most + 1} exceeds the model's ${most} positions\n`,
+  );
+  expect(await failing(...perplexity, `${most}`)).toBe("");
 });
 
 test.each([

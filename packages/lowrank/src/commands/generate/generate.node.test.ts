@@ -1,8 +1,8 @@
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nanoModelFolder } from "@lowrank/nano";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runCommand } from "../../testing/runCommand.ts";
 
 let folder: string;
@@ -43,6 +43,41 @@ test("--stop ends the text before a word, and --json tells why it ended", async 
   expect(await run("--max-new-tokens", "2")).toMatchObject({ newTokens: 2, finishReason: "length" });
   const { code, stderr } = await runCommand([...common, "--system", "be brief"]);
   expect([code, stderr]).toEqual([1, "error: --system is for chats; add --chat\n"]);
+});
+
+test("an answer is as long as the makers advise, or as there is room, and has its time", async () => {
+  const short = join(folder, "short");
+  await mkdir(short);
+  await cp(nanoModelFolder, short, { recursive: true });
+  await writeFile(join(short, "generation_config.json"), JSON.stringify({ max_new_tokens: 3 }));
+  const run = async (...more: string[]) => {
+    const { code, stdout, stderr } = await runCommand(["generate", "--model", short, "--greedy", "--json", ...more]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    return JSON.parse(stdout);
+  };
+  const prompt = "print the sum of cost and 7\n";
+  expect(await run("--prompt", prompt)).toMatchObject({ newTokens: 3, finishReason: "length" });
+  expect(await run("--prompt", prompt, "--max-new-tokens", "4")).toMatchObject({ newTokens: 4 });
+  const clock = vi.spyOn(performance, "now").mockReturnValue(5000);
+  expect((await run("--prompt", "print")).seconds).toBe(0);
+  let now = 0;
+  clock.mockImplementation(() => {
+    now += 1000;
+    return now;
+  });
+  const { seconds } = await run("--prompt", "print");
+  clock.mockRestore();
+  expect([Number.isInteger(seconds), seconds > 0]).toEqual([true, true]);
+});
+
+test("the prompt may come from stdin, without its last line break", async () => {
+  const words = ["generate", "--model", folder, "--greedy", "--json", "--max-new-tokens", "1"];
+  const read = async (stdin: string) => JSON.parse((await runCommand(words, { stdin })).stdout).prompt;
+  expect([await read("print\n"), await read("print\r\n"), await read("print\n\n")]).toEqual([
+    "print",
+    "print",
+    "print\n",
+  ]);
 });
 
 test("a missing adapter fails before the model is read", async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { goldenFolder } from "@lowrank/test-support/folders";
@@ -40,6 +40,39 @@ test("a chat template is found in the tokenizer's config", async () => {
   expect((await info(temporary)).stdout).toContain("chat template  yes\n");
   await writeFile(join(temporary, "tokenizer_config.json"), "{}");
   expect((await info(temporary)).stdout).toContain("chat template  none\n");
+});
+
+test("the tensors of the files are counted by dtype, the largest first", async () => {
+  const folder = join(temporary, "types");
+  await mkdir(folder);
+  const sizes = { vocab_size: 4, n_positions: 2, n_layer: 1, n_embd: 4, n_head: 1 };
+  await writeFile(join(folder, "config.json"), JSON.stringify({ model_type: "gpt2", ...sizes }));
+  const header = Object.entries({ a: ["F16", 2], b: ["F32", 8], c: ["F16", 4], d: ["BF16", 4] });
+  let at = 0;
+  const entries = header.map(([name, [dtype, bytes]]) => {
+    const begin = at;
+    at += bytes as number;
+    const shape = [(bytes as number) / (dtype === "F32" ? 4 : 2)];
+    return [name, { dtype, shape, data_offsets: [begin, at] }];
+  });
+  const json = JSON.stringify(Object.fromEntries(entries));
+  const length = new BigUint64Array([BigInt(json.length)]);
+  const file = Buffer.concat([Buffer.from(length.buffer), Buffer.from(json), Buffer.alloc(at)]);
+  await writeFile(join(folder, "model.safetensors"), file);
+  expect(JSON.parse((await info(folder, "--json")).stdout).stored).toEqual([
+    { dtype: "f32", tensors: 1, bytes: 8 },
+    { dtype: "f16", tensors: 2, bytes: 6 },
+    { dtype: "bf16", tensors: 1, bytes: 4 },
+  ]);
+  await writeFile(join(folder, "tokenizer_config.json"), '{"chat_template": null}');
+  expect((await info(folder)).stdout).toContain("chat template  none\n");
+  await writeFile(join(folder, "chat_template.jinja"), "");
+  const { stdout } = await info(folder);
+  expect(stdout).toContain("chat template  yes\n");
+  // Two embeddings of 4 and 2 rows, a block of 12 x 4 x 4 weights and 13 x 4 other values, and the last norm.
+  const parameters = 4 * 4 + 2 * 4 + 12 * 16 + 13 * 4 + 2 * 4;
+  expect(stdout).toContain(`: gpt2, ${parameters} parameters\n`);
+  expect(stdout).toContain("in memory      f32 0.0 MB, f16 or bf16 0.0 MB\nin the files   f32 0.0 MB, 1 tensors\n");
 });
 
 test("a name that is none is an error with the nearest one", async () => {
