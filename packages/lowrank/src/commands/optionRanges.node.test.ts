@@ -186,6 +186,20 @@ describe("other values", () => {
     }
   });
 
+  test("of --adapter of serve are names with paths, each name once", () => {
+    const { parseArg } = optionOf("serve", "adapter");
+    const one = parseArg?.("a=b=c", undefined);
+    expect(one).toEqual({ a: "b=c" });
+    expect(parseArg?.("d=e", one)).toEqual({ a: "b=c", d: "e" });
+    expect(() => parseArg?.("a=x", one)).toThrow("There are two adapters named a.");
+    for (const wrong of ["a", "=b", "a="]) expect(() => parseArg?.(wrong, undefined)).toThrow("Expected name=path.");
+  });
+
+  test("of --max-body of serve are sizes", () => {
+    expect([parse("serve", "max-body", "1MiB"), parse("serve", "max-body", "7")]).toEqual([2 ** 20, 7]);
+    expect(() => parse("serve", "max-body", "lots")).toThrow("Expected a number of bytes, such as 256MB or 1GiB.");
+  });
+
   test("of --memory are sizes above 0", () => {
     expect(parse("plan", "memory", "8GB")).toBe(8e9);
     expect(() => parse("plan", "memory", "0")).toThrow("Expected a size above 0, such as 8GB or 6GiB.");

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { getPeftModel, LoraConfig } from "@lowrank/peft";
+import { getPeftModel, LoraConfig, PromptTuningConfig } from "@lowrank/peft";
 import { afterAll, expect, test, vi } from "vitest";
 import { loadModel } from "../../load/loadModel.ts";
 import { commandFolder } from "../../testing/commandFolder.ts";
@@ -59,7 +59,13 @@ test("a turn counts its tokens and its time, and fits the positions that are lef
     { role: "user", content: "hi" },
     { role: "assistant", content: turn.text },
   ]);
+  const template = vi.spyOn(tokenizer, "applyChatTemplate");
   conversation.system = "be brief";
+  await conversation.answer("ho", { ...settings, signal: never });
+  expect(template).toHaveBeenCalledExactlyOnceWith([...conversation.transcript.slice(0, -1)], {
+    addGenerationPrompt: true,
+  });
+  template.mockRestore();
   expect(conversation.transcript[0]).toEqual({ role: "system", content: "be brief" });
   conversation.system = null;
   conversation.reset();
@@ -71,6 +77,13 @@ test("a turn counts its tokens and its time, and fits the positions that are lef
     "the conversation has 64 tokens, and the model 64 positions; /reset starts again",
   );
   expect(conversation.messages).toEqual([]);
+  // Virtual tokens take positions too.
+  const config = new PromptTuningConfig({ numVirtualTokens: 1, taskType: "CAUSAL_LM" });
+  await (await getPeftModel((await load()).model, config)).savePretrained(at("prompt"));
+  await conversation.use(at("prompt"));
+  await expect(conversation.answer(longest, { ...settings, signal: never })).rejects.toThrow(
+    "the conversation has 63 tokens, and the model 64 positions; /reset starts again",
+  );
 });
 
 test("an answer that is stopped is kept, and one that fails is not", async () => {

@@ -1,5 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
+import { getPeftModel, LNTuningConfig } from "@lowrank/peft";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadModel } from "../../load/loadModel.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
 
 let command: CommandFolder;
@@ -50,6 +52,51 @@ test("--compress writes an adapter of lower rank that loads, whose error is told
   const config = JSON.parse(await readFile(command.at("lower/adapter_config.json"), "utf8"));
   expect(config).toMatchObject({ r: 1, lora_alpha: 1 });
   await command.succeed(["generate", "--model", "model", "--adapter", "lower", "--prompt", "say", "--greedy"]);
+});
+
+test("vectors that change are counted, and the adapter that was written is used next", async () => {
+  const full = await command.succeed([
+    "inspect",
+    "model",
+    "--tuned",
+    "tuned",
+    "--compress",
+    "2",
+    "--output",
+    "of full",
+  ]);
+  expect(full.stderr).toMatch(
+    /^warning: 5 vectors change too, which have no rank: [^,]+\.weight, [^,]+\.weight, [^,]+\.weight, \.\.\.$/m,
+  );
+  expect(full.stdout).toMatch(
+    /\nwrote of full; next:\n {2}lowrank generate --model model --adapter 'of full' --prompt "\.\.\."\n$/,
+  );
+  expect(JSON.parse(await readFile(command.at("of full/adapter_config.json"), "utf8"))).toMatchObject({ r: 2 });
+  const { stdout, stderr } = await command.succeed(["inspect", "model", "--adapter", "adapter"]);
+  expect(stdout).not.toContain("wrote");
+  expect(stderr).not.toContain("vectors");
+});
+
+test("a change without a matrix has no spectrum, and no change no adapter", async () => {
+  const { model } = await loadModel(command.at("model"));
+  await (await getPeftModel(model, new LNTuningConfig())).savePretrained(command.at("norms"));
+  const failure = async (...words: string[]) => {
+    const { code, stderr } = await command.lowrank(["inspect", "model", ...words]);
+    expect(code).toBe(1);
+    return stderr.trim().split("\n").at(-1);
+  };
+  expect(await failure("--adapter", "norms")).toBe(
+    "error: norms (LN_TUNING) changes no weight matrix, but 5 vectors: it has no spectrum",
+  );
+  expect(await failure("--tuned", "model", "--compress", "1", "--output", "none")).toBe(
+    "error: --compress: the weights are the same; there is nothing to write",
+  );
+  expect(await failure("--adapter", "adapter", "--compress", "1", "--output", "adapter")).toContain(
+    "--output adapter is the adapter's own folder",
+  );
+  expect(await failure("--adapter", "adapter", "--output", "none")).toContain(
+    "--compress and --output belong together",
+  );
 });
 
 test("a page needs nothing from elsewhere", async () => {

@@ -80,6 +80,14 @@ describe("--requantize", () => {
     // Rounding to 4 bits is no reason for a warning, and there is no other type.
     expect(stderr).not.toContain("warning");
     expect(stderr).not.toContain("written as");
+    // What was written is quantized on disk, and trains so.
+    const train = ["train", "again", "--data", "pairs.jsonl", "--steps", "1", "--samples", "0", "--method", "qlora"];
+    const trained = await succeed([...train, "--output", "on-disk", "--validation-fraction", "0"]);
+    expect(trained.stdout).toContain("base model: in nf4 on disk already\n");
+    expect(trained.stdout).not.toContain("instead of");
+    expect(await failure(...train, "--output", "no", "--double-quant")).toContain(
+      "error: again is quantised already, to nf4; leave --double-quant out",
+    );
     const { stdout: plain } = await succeed(merge("plain", "--quant-type", "nf4"));
     expect(plain).not.toContain("requantized");
   });

@@ -12,6 +12,15 @@ afterAll(() => rm(command.folder, { recursive: true, force: true }));
 
 const sized = (...sizes: number[]) => sizes.map((size) => ({ inputIds: Array(size).fill(1), labels: [] }));
 
+/** Returns a task whose data are given examples. Its reading is recorded in `asked`. */
+const stub = (train: readonly object[], asked: object[] = []) => ({
+  texts: (example: object) => [example],
+  read: async (_: object, options: object) => {
+    asked.push(options);
+    return { train, first: train, validation: [], description: "some tokens" };
+  },
+});
+
 /** Prepares data of examples with one text each, and records what is printed. */
 async function prepare(
   more: Partial<TrainCommandOptions> = {},
@@ -22,13 +31,7 @@ async function prepare(
   const said: string[] = [];
   const asked: object[] = [];
   const say = (text: string) => void said.push(text);
-  const task = {
-    texts: (example: object) => [example],
-    read: async (_: object, options: object) => {
-      asked.push(options);
-      return { train, first: train, validation: [], description: "some tokens" };
-    },
-  };
+  const task = stub(train, asked);
   const options = { model: "m", data: ["a", "b"], accumulate: 2, batchSize: 1, epochs: 3, ...more };
   const prepared = await prepareData(
     { tokenizer: {} as never, maxPositions: positions, padTokenId: 7 },
@@ -51,7 +54,15 @@ test("data give steps, lengths and batches, with the model's limits as defaults"
   expect(await prepare({ steps: 9 }, {}, sized(1), 255)).toMatchObject({
     ...{ steps: 9, stepsPerEpoch: 1, lengths: { blockSize: 255, maxLength: 255 } },
   });
-  const labels = ["O", "B"];
+  for (const [labels, line] of [
+    [["O", "B"], ["labels: O, B"]],
+    [["O"], ["labels: O"]],
+    [[], []],
+  ]) {
+    const { said } = await prepare({}, { labels, task: { ...stub(sized(1)), labels: async () => labels } });
+    expect(said.slice(1, -1)).toEqual(line);
+  }
+  const labels = ["LABEL_0"];
   expect((await prepare({}, { labels })).said).toEqual(["reading and tokenizing a, b", "data: some tokens"]);
 });
 

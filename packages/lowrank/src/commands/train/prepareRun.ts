@@ -8,6 +8,7 @@ import { describeBackend } from "../../cli/loading/backends.ts";
 import { checkFilesExist } from "../../cli/loading/checkInputs.ts";
 import { storedQuantization } from "../../cli/loading/loading.ts";
 import { isEncoder } from "../../cli/loading/modelConfig.ts";
+import { plannedSteps } from "../../cli/options/adapterConfig.ts";
 import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../../cli/options/quantizeOptions.ts";
 import { trainedConfig, virtualTokens } from "../../cli/options/trainedConfig.ts";
 import { listed } from "../../cli/optionValue.ts";
@@ -75,8 +76,8 @@ export async function readRunOptions(options: TrainCommandOptions): Promise<Aske
     );
   }
   const configFor = await trainedConfig(options, kind.taskType);
-  const task = taskOfFlags(options, configFor(1) === null);
-  const config = configFor(1);
+  const config = configFor(plannedSteps);
+  const task = taskOfFlags(options, config === null);
   const start = config && ((await methodOf(config)) as MethodFacts<PeftConfig>).startsFromData?.(config);
   if (start && !kind.startsFromData) {
     throw new Error(
@@ -102,7 +103,7 @@ export async function prepareData(
   { task, labels, configFor }: Asked,
   voice: TrainReporter,
 ): Promise<PreparedData> {
-  const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
+  const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(plannedSteps)));
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await task.read(tokenizer, { ...options, ...lengths }, labels);
   if (labels.length > 0 && task.labels) voice.say(`labels: ${labels.join(", ")}`);

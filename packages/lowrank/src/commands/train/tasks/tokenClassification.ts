@@ -19,7 +19,7 @@ async function labelsOf({
       for (const tag of example.tags) found.add(tag);
     }
   }
-  return [...found].sort((a, b) => Number(b === "O") - Number(a === "O") || (a < b ? -1 : 1));
+  return [...found].sort().sort((a, b) => Number(b === "O") - Number(a === "O"));
 }
 
 /** Task that trains a label for each word. */
