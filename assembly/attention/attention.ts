@@ -70,7 +70,10 @@ function startOf(starts: usize, row: i32, atStep: i32): usize {
   return starts ? starts + (<usize>(row * atStep) << 2) : 0;
 }
 
-/** Applies the soft cap to n scores, and hides those whose mask byte is 0. `mask` is 0 if there is no mask. */
+/**
+ * Applies the soft cap to n scores, and replaces scores whose mask byte is 0 by the score of masked pairs. `mask` is 0
+ * if there is no mask.
+ */
 export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   const cap = f32x4.splat(softcap);
   const hidden = f32x4.splat(HIDDEN);

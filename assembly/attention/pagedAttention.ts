@@ -77,8 +77,8 @@ function setNumber(list: usize, i: i32, value: f32): void {
 }
 
 /**
- * Returns the index of the first invalid entry in [rows, 2 + tablePages], or -1. A row's entries are its sequence, its
- * position, and those pages of its table that it attends to.
+ * Returns the index of the first invalid entry in a table [rows, 2 + tablePages], or -1. The entries of a row are its
+ * sequence, its position, and the pages that it attends to.
  */
 export function findBadPage(
   table: usize, places: usize, rows: i32, tables: i32, tablePages: i32, pages: i32, pageSize: i32, window: i32,

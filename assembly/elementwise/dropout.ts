@@ -12,7 +12,10 @@ const W1: u32 = 0xbb67ae85;
  */
 const TABLE: usize = memory.data<u32>([0xd2511f53, 0xcd9e8d57, 0x9e3779b9, 0xbb67ae85, 0, 1, 2, 3], 16);
 
-/** Applies dropout to elements one by one: to those before a multiple of four, and to the last ones. */
+/**
+ * Applies dropout to elements one by one. It is used for the first elements, up to a multiple of four of the random
+ * stream, and for the last ones.
+ */
 function dropoutSome(
   x: usize, out: usize, n: i32, position: u64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
 ): void {

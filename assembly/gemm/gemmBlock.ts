@@ -24,7 +24,7 @@ const DIRECT_B_KC: i32 = 64;
  */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
-/** Least k for which contiguous rows of A are not packed if B has more than FEW_COLUMNS columns. */
+/** Minimum k for which contiguous rows of A are not packed if B has more than FEW_COLUMNS columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 

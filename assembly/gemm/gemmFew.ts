@@ -10,7 +10,7 @@ import { madd } from "../simd/madd";
 import { isWholeSpans, packedFew } from "./packedFew";
 import { scaleInPlace } from "../simd/scaleInPlace";
 
-/** Most rows of A for which the products in this file are used. */
+/** Maximum number of rows of A for which the products in this file are used. */
 export const FEW_ROWS: i32 = 4;
 
 /** Number of columns of C that are summed in scratch memory at a time. */

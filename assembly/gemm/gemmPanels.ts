@@ -4,7 +4,7 @@ import { B_IN_PLACE, gemmBlocked, KC, NC, operandsInPlace } from "./gemmBlock";
 import { gemmLarge, largeRows, packLargeRows } from "./gemmLarge";
 import { scratch, TILE_MR_8, tileKind } from "../simd/gemmState";
 
-/** Most rows of A that a panel can hold. */
+/** Maximum number of rows of A that a panel can hold. */
 export const MOST_PANEL_ROWS: i32 = 8;
 
 /** Returns the number of rows of A in a panel; it depends on the selected tile. */

@@ -17,7 +17,7 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 
 /** Number of classes in a block: as many as one block of the matrix product holds. */
 const CLASSES: i32 = 384;
-/** Most rows in a block of logits. It is a multiple of the rows of every kind of panel. */
+/** Maximum number of rows in a block of logits. It is a multiple of the rows of every kind of panel. */
 const ROWS: i32 = 600;
 /** Bytes of a block of logits, plus one panel of its rows. */
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
@@ -119,17 +119,17 @@ function fillNaN(x: usize, n: i32): void {
 }
 
 /**
- * Computes the parts first..last-1 of `parts`; each part is a range of the classes of W [classes, width], which has the
- * dtype number `format`. `panels` holds the rows packed by `linearCrossEntropyPack`. If `coded` is 1, it holds their
- * codes from `quantizeInt16` instead, and W, at most MOST_WIDTH wide, is rounded to codes by `packInt16` block by
- * block.
+ * Computes the parts first..last-1 of a loss that is divided into `parts` parts. Each part is a range of the classes,
+ * which are the rows of W [classes, width]. W has the dtype number `format`. `panels` holds the rows of x, packed by
+ * `linearCrossEntropyPack`. If `coded` is 1, `panels` holds their integer codes from `quantizeInt16` instead, and W, at
+ * most MOST_WIDTH wide, is rounded to codes by `packInt16`, block by block.
  *
  * If `wide` is not 0, it marks the squares of W that cannot have codes (`markWideSquares`): a block with a marked
  * square is multiplied in f32, by the rows at `xf`.
  *
- * A part writes for each row the largest logit (tops, f32) and the sum of exp(logit - top) (masses, f64). If `sums` is
- * not 0, it also writes the sum of the rows of W, weighted by exp(logit - top) (f32 [width]). All are [parts, rows].
- * targets [rows] receives the logits of the labels.
+ * For each row of x, a part writes the largest of its logits to `tops` (f32 [parts, rows]), and the sum of exp(logit -
+ * top) to `masses` (f64 [parts, rows]). If `sums` is not 0, it also writes the sum of W's rows weighted by exp(logit -
+ * top) there (f32 [parts, rows, width]). `targets` (f32 [rows]) receives the logits of the labels.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,

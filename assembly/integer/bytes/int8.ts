@@ -8,8 +8,8 @@ export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
 
 /**
  * Constants that are loaded before a loop, since V8 would build them again at each use: a mask that clears the sign
- * bit, and 1.5 * 2^23. A value below 2^22 that is added to the latter is rounded to an integer, ties to even, in the
- * low bits.
+ * bit, and 1.5 * 2^23. Adding 1.5 * 2^23 to a value below 2^22 rounds the value to an integer, ties to even; the
+ * integer is in the low bits of the sum.
  */
 const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
@@ -50,10 +50,10 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
 /**
  * Quantises x [rows, k], where k is a multiple of 32, to 8 bits, and returns the bit pattern of its largest magnitude.
  * A block of 32 elements has a scale, its largest magnitude / 127, and a scaled sum: the scale times the sum of its
- * codes. With `planes` 2, a code is stored as low - 128 sign in two planes, so that both parts fit the 7-bit operand of
- * relaxed dot products. One row is written in order. Several rows are written in tiles of INT8_ROWS rows, padded with
- * zeros: four codes of each row alternate, and so do the rows' scales and sums. A tile has the size of INT8_ROWS rows
- * of `int8RowBytes`.
+ * codes. With `planes` 1, a code is one signed byte. With `planes` 2, its low seven bits and its sign bit are stored in
+ * separate planes (code = low - 128 sign), so that both parts fit the 7-bit operand of relaxed dot products. A single
+ * row is written in order. Several rows are written in tiles of INT8_ROWS rows, padded with zeros: four codes of each
+ * row alternate, and so do the rows' scales and sums. A tile has the size of INT8_ROWS rows of `int8RowBytes`.
  */
 export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): i32 {
   const height = rows == 1 ? 1 : INT8_ROWS;

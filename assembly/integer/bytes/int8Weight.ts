@@ -27,8 +27,8 @@ export function int8WeightBytes(n: i32, k: i32): i32 {
 }
 
 /**
- * 127, and 1.5 * 2^23, which rounds a value from 0 to 127 to an integer in the low bits when it is added. They are
- * loaded before a loop, since V8 would build constants again at each use.
+ * 127, and 1.5 * 2^23. Adding 1.5 * 2^23 to a value from 0 to 127 rounds the value to an integer, which is in the low
+ * bits of the sum. They are loaded before a loop, since V8 would build constants again at each use.
  */
 const CONSTANTS: usize = memory.data<u32>([127, 0x4b400000]);
 

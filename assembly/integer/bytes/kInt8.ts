@@ -22,14 +22,20 @@ export function fourWords(a: u32, b: u32, c: u32, d: u32): v128 {
   return i32x4.replace_lane(i32x4.replace_lane(first, 2, <i32>c), 3, <i32>d);
 }
 
-/** Loads the 6-bit scales of the groups 0 to 3 (or 4 to 7 if `upper`) of four blocks: one 32-bit word per block. */
+/**
+ * Loads four 6-bit scales of each of four blocks, as one 32-bit word per block: the scales of groups 4 to 7 if `upper`
+ * is true, otherwise of groups 0 to 3.
+ */
 // @ts-ignore: decorator
 @inline
 function fourScales(a: usize, b: usize, c: usize, d: usize, upper: bool): v128 {
   return fourWords(scaleBytes(a, upper), scaleBytes(b, upper), scaleBytes(c, upper), scaleBytes(d, upper));
 }
 
-/** Loads the 6-bit minima of the groups 0 to 3 (or 4 to 7 if `upper`) of four blocks: one 32-bit word per block. */
+/**
+ * Loads four 6-bit minima of each of four blocks, as one 32-bit word per block: the minima of groups 4 to 7 if `upper`
+ * is true, otherwise of groups 0 to 3.
+ */
 // @ts-ignore: decorator
 @inline
 function fourMinima(a: usize, b: usize, c: usize, d: usize, upper: bool): v128 {

@@ -148,8 +148,8 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
 }
 
 /**
- * Propagates gradients from `roots` through the graph, from each node to the nodes of its inputs. Frees each gradient
- * as soon as it is used.
+ * Propagates gradients from `roots` backward through the graph, from each node to the nodes that made its inputs. Frees
+ * each gradient as soon as it is used.
  */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0, toAllLeaves = false } = options;

@@ -60,7 +60,9 @@ export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBuffe
 
 /** A value in an op's input that is not allowed, such as an index out of range. Kernels return it. */
 export interface DataFault {
-  /** Index of the value. Each op documents at `fault` what it counts. */
+  /**
+   * Index of the value, in the form that the op's `fault` function expects: usually the index in the flattened input.
+   */
   readonly at: number;
   /** The invalid value. */
   readonly value: number;
@@ -185,8 +187,8 @@ export function withBackend<T>(backend: Backend, fn: () => T): T {
 }
 
 /**
- * Waits until a backend has finished all work. Throws the first error in it that depends on data, such as an index out
- * of range.
+ * Waits until a backend has finished all work. Throws the first error that depends on data, such as an index out of
+ * range in a tensor of indices.
  */
 export async function sync(backend: Backend = currentBackend()): Promise<void> {
   await backend.sync?.();

@@ -4,7 +4,10 @@ import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../layout/shape.ts";
 import type { Storage } from "./storage.ts";
 
-/** Tensors with more elements than this are printed with only the first and last `edge` entries of each dimension. */
+/**
+ * Tensors with more elements than this are shortened in print: only the first three and the last three entries of each
+ * dimension are shown.
+ */
 const threshold = 1000;
 const edge = 3;
 const lineWidth = 80;

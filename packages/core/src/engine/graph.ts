@@ -27,8 +27,8 @@ export interface Recorded {
    */
   readonly savedAt: number;
   /**
-   * The placeholder from which later nodes get the op's result, if they recompute the result instead of saving it.
-   * Undefined if no node does.
+   * The placeholder for the op's result. Later nodes save it instead of the result, which is then recomputed when one
+   * of them needs it. Undefined if no node uses a placeholder.
    */
   recomputed?: Recomputed;
 }
@@ -57,7 +57,7 @@ export class GraphNode {
   /** True once a backward pass has freed the saved values of this node. */
   freed = false;
   #references = 0;
-  /** True once the node has released its references to the nodes before it. */
+  /** True once the node has released its references to the nodes that made its inputs. */
   #letGo = false;
 
   constructor(leaf: Tensor | null, op: Recorded | null) {

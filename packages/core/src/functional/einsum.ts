@@ -35,8 +35,8 @@ export function einsum(equation: string, ...operands: Tensor[]): Tensor {
 }
 
 /**
- * Replaces repeated labels of an operand by the diagonal, and drops dimensions of size 1 that broadcast to a larger
- * size.
+ * If a label occurs twice in an operand, replaces these two dimensions by their diagonal. Drops dimensions of size 1
+ * that broadcast to a larger size.
  */
 function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, number>): Labelled {
   const own = labels.flatMap((label, d) => (x.shape[d] === sizes.get(label) ? [d] : []));
@@ -63,7 +63,7 @@ function diagonal({ x, labels }: Labelled, label: Label): Labelled {
   return { x: ops.slice(square, { dim: -1, step: n + 1 }), labels: [...rest.map((d) => labels[d]), label] };
 }
 
-/** Sums an operand over its labels that are not in `others`. */
+/** Sums an operand over the dimensions whose labels are not in `others`. */
 function sumLonely({ x, labels }: Labelled, others: ReadonlySet<Label>): Labelled {
   const lonely = labels.flatMap((label, d) => (others.has(label) ? [] : [d]));
   if (lonely.length === 0) return { x, labels };

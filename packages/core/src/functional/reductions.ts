@@ -139,7 +139,10 @@ export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
   return extrema(x, ops.amin, options);
 }
 
-/** Throws if the dimension is given as a number: PyTorch's max(dim) returns two tensors, this function only one. */
+/**
+ * Throws if `options` is a number. Callers who know PyTorch would expect max(dim) to return values and positions, but
+ * this function returns only the values.
+ */
 function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLike<unknown>): void {
   if (typeof options === "number") {
     throw new Error(

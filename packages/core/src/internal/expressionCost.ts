@@ -1,8 +1,11 @@
-/** Most open-ended repeats (such as `*`) on one path through a regular expression. */
+/** Maximum number of open-ended repeats (such as `*`) on one path through a regular expression. */
 const mostRepeats = 4;
-/** Most open-ended repeats before a part that may fail to match, in an expression for long texts. */
+/**
+ * Maximum number of open-ended repeats before a part that may fail to match. This limit applies to expressions for long
+ * texts.
+ */
 const mostRepeatsBefore = 1;
-/** Most ways in which consecutive optional parts, short repeats and choices may match. */
+/** Maximum number of ways in which consecutive optional parts, short repeats and choices may match the same text. */
 const mostWays = 10_000;
 /** A repeat with a higher maximum than this counts as open-ended. */
 const fewRounds = 8;
@@ -18,7 +21,8 @@ interface Part {
   /** Number of open-ended repeats on the most expensive path through the part. */
   readonly repeats: number;
   /**
-   * Most open-ended repeats before an element of the part that may fail to match; -Infinity if the part always matches.
+   * Highest number of open-ended repeats that come before an element of the part that may fail to match; -Infinity if
+   * the part always matches.
    */
   readonly before: number;
   /** Number of ways in which the part can match, not counting its open-ended repeats. */

@@ -5,8 +5,8 @@ let last = 0;
 const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
 
 /**
- * Milliseconds of work between two yields to the event loop. In browsers they are short, so that a page can paint. In
- * Node a yield may take a quarter of a millisecond and nothing is painted, so they are longer.
+ * Milliseconds of work between two yields to the event loop. Browsers get short intervals, so that a page can paint.
+ * Node gets longer ones, because nothing is painted there and a yield may take a quarter of a millisecond.
  */
 const interval = setImmediate ? 32 : 16;
 

@@ -49,8 +49,8 @@ export function getFloat32MatmulPrecision(): MatmulPrecision {
 }
 
 /**
- * Returns the precision that a product may use now, for a weight with this precision. "medium" counts as "high" outside
- * a backward pass.
+ * Returns the precision that a matrix product may use at this moment, for a weight that allows `precision`. "medium"
+ * counts as "high" outside a backward pass.
  */
 export function productPrecision(precision: MatmulPrecision): MatmulPrecision {
   return precision === "medium" && !isInGradient() ? "high" : precision;

@@ -55,7 +55,7 @@ interface Binding {
   readonly kernel: TableKernel;
   /** The key of the first inputs (see `GroupedShape.key`) for which the bound groups were checked. */
   readonly key: readonly number[];
-  /** True for each slot whose group is bound to the kernel. `count` is the number of these slots. */
+  /** For each slot, true if its group is bound to the kernel. `count` is the number of slots for which it is true. */
   readonly known: boolean[];
   count: number;
 }

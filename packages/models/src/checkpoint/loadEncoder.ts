@@ -9,7 +9,7 @@ import { type LoadClassifierOptions, type LoadedClassifier, loadClassifier } fro
 /** An encoder without a head, with the module names of transformers' AutoModel. */
 export interface Encoder extends TransformerModel {
   readonly config: Pick<ClassifierConfig, "modelType">;
-  /** Returns the final hidden states f32 [B, P + T, D], the P virtual tokens first. */
+  /** Returns the final hidden states f32 [B, P + T, D], of which the first P belong to virtual tokens. */
   forward(inputs: ClassifierInputs): Tensor;
 }
 

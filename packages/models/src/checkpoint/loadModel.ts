@@ -154,8 +154,8 @@ async function readParameters(
 }
 
 /**
- * Returns the names of weights that the model stores as [in, out]. Returns an empty set if no parameter is packed,
- * since only packed weights are [out, in] instead.
+ * Returns the names of weights that are stored as [in, out] unless they are packed; packed ones are [out, in]. Returns
+ * an empty set, without loading the code that finds them, if no parameter is packed.
  */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,

@@ -16,7 +16,7 @@ export interface ModelWeights {
   names(): string[];
   /** Returns a tensor's size in bytes in the file. */
   byteLength(name: string): number;
-  /** Reads one tensor, and converts it to the dtype that the user chose for weights in memory. */
+  /** Reads one tensor. Converts it to the dtype of weights in memory (the option `dtype` of `loadModel`). */
   read(name: string): Promise<Tensor>;
 }
 

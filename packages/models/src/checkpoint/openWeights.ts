@@ -9,9 +9,9 @@ import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import { checkTies } from "./checkTies.ts";
 
 /**
- * Opens the weights of a Hugging Face folder, under the model's parameter names: model.safetensors, else the shards
- * that its index lists. Omits tensors that the model does not use, that follow from the config, or that repeat a tied
- * tensor.
+ * Opens the weights of a Hugging Face folder, under the model's parameter names: model.safetensors, or else the shards
+ * that its index lists. Leaves out tensors that the model does not use, tensors that can be computed from the config,
+ * and repetitions of a tied tensor.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const architecture = await loadArchitecture(config);

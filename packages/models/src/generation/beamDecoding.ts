@@ -74,7 +74,10 @@ export class BeamDecoding implements Decoding {
     }
   }
 
-  /** Runs the last token of each beam, after reordering the cache by the beams' parents. Returns logits [rows, V]. */
+  /**
+   * Runs the last token of each beam through the model. Before that, each beam gets the cached keys and values of the
+   * beam that it continues. Returns logits [rows, V].
+   */
   #next(beams: readonly (readonly Beam[])[]): Tensor {
     this.#rows.select(this.#searches.flatMap(({ parents, rows }, prompt) => parents.map((p) => prompt * rows + p)));
     return this.#rows.next(beams.flat().map(({ tokens }) => tokens[tokens.length - 1]));

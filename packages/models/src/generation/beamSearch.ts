@@ -47,8 +47,8 @@ export class BeamSearch {
   }
 
   /**
-   * Takes a step: continues the beams with `candidates`, which must be sorted by score, best first. Throws if all
-   * scores are -Infinity.
+   * Replaces the running beams by the best of `candidates`, and moves finished ones to the results. `candidates` must
+   * be sorted by score, best first. Throws if all scores are -Infinity.
    */
   advance(candidates: readonly Candidate[]): void {
     const { numBeams, maxNewTokens } = this.#settings;

@@ -15,7 +15,10 @@ export interface Decoding extends Disposable {
   step(): Promise<void>;
 }
 
-/** Returns true if a row's sequence ends with its newest token. Called once for each new token. */
+/**
+ * Returns true if the sequence in row `row` ends with its newest token, the last of `tokens`. It is called once for
+ * each new token.
+ */
 export type EndTest = (row: number, tokens: readonly number[], prompt: readonly number[]) => boolean;
 
 /** Decoding with one sequence per row. Takes the most likely token, or samples a token with `draw` if it is given. */

@@ -103,7 +103,7 @@ export class Penalties implements Disposable {
     );
   }
 
-  /** Replaces the counts of row i by a copy of those in row `from[i]`; `from` is i32. */
+  /** Replaces the counts of each row i by a copy of the counts of row `from[i]`; `from` is i32. */
   select(from: Tensor): void {
     this.#seen = selected(this.#seen, from);
     this.#generated = selected(this.#generated, from);

@@ -35,8 +35,8 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   /** Settings to use instead of the model's generation config; null for no defaults from a config. */
   generationConfig?: GenerationConfig | null;
   /**
-   * Maximum number of new tokens. Default: `maxNewTokens` or `maxLength` of the generation config, else as many as fit
-   * in the model's positions.
+   * Maximum number of new tokens. Default: `maxNewTokens` or `maxLength` of the generation config. If neither is set:
+   * as many as fit in the model's positions.
    */
   maxNewTokens?: number;
   /** Samples tokens by their probability instead of taking the most likely one. Default false. */
@@ -47,8 +47,8 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
    */
   logitsProcessors?: readonly LogitsProcessor[];
   /**
-   * Tokens that end a sequence, and are included in the result. Default: the EOS tokens of the generation config, else
-   * none.
+   * Tokens that end a sequence, and are included in the result. Default: the EOS tokens of the generation config, or
+   * none if it has none.
    */
   eosTokenIds?: readonly number[];
   /** Seed of the random generator for `doSample`. Default 0. */

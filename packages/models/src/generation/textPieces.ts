@@ -72,7 +72,7 @@ async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokeniz
   return { filter: () => stopFilter(stops), isStop: stopTest(stops, textAfter(tokenizer)) };
 }
 
-/** Returns the default EOS tokens: the generation config's, else the tokenizer's. */
+/** Returns the default EOS tokens: those in the generation config or, if it has none, the tokenizer's. */
 export function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
   if (config && config.eosTokenIds.length > 0) return config.eosTokenIds;
   return eosTokenId === null ? [] : [eosTokenId];

@@ -26,8 +26,8 @@ export interface ModelInputs {
 }
 
 /**
- * The output of a language model: logits f32 [B, P + T, V], the P virtual tokens first, and the loss if labels were
- * given.
+ * The output of a language model: logits f32 [B, P + T, V], of which the first P belong to virtual tokens, and the loss
+ * if labels were given.
  */
 export interface ModelOutput {
   logits: Tensor;
@@ -45,8 +45,8 @@ export type LabelledInputs = ModelInputs & { labels: Tensor };
  */
 export abstract class CausalLM extends TransformerModel {
   /**
-   * Returns the final hidden states f32 [B, P + T, D], the P virtual tokens first; if `wanted` is "last", only the last
-   * token of each sequence, [B, 1, D].
+   * Returns the final hidden states f32 [B, P + T, D], of which the first P belong to virtual tokens. If `wanted` is
+   * "last", returns only the last token of each sequence, [B, 1, D].
    */
   abstract hidden(inputs: ModelInputs, wanted?: WantedRows): Tensor;
 

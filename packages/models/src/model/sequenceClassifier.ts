@@ -40,7 +40,9 @@ export type LabelledSequences = ClassifierInputs & { labels: Tensor };
 export abstract class SequenceClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
-  /** Returns the final hidden states, before the head, f32 [B, P + T, D], the P virtual tokens first. */
+  /**
+   * Returns the final hidden states, before the head, f32 [B, P + T, D], of which the first P belong to virtual tokens.
+   */
   abstract hidden(inputs: ClassifierInputs): Tensor;
 
   /** Returns the logits, f32 [B, labels]. */

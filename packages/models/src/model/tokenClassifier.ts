@@ -14,7 +14,9 @@ export abstract class TokenClassifier extends TransformerModel {
   /** Marks token classifiers: each token has its own label, and does not predict the label of the next token. */
   readonly classifiesTokens = true;
 
-  /** Returns the final hidden states, before the head, f32 [B, P + T, D], the P virtual tokens first. */
+  /**
+   * Returns the final hidden states, before the head, f32 [B, P + T, D], of which the first P belong to virtual tokens.
+   */
   abstract hidden(inputs: ClassifierInputs): Tensor;
 
   /** Applies the head: returns logits f32 [B, P + T, labels] for hidden states [B, P + T, D]. */

@@ -9,8 +9,8 @@ const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a view of a checkpoint under the model's parameter names, without tensors that the model does not use.
- * Supports checkpoints that were saved without a head, or with older names.
+ * Returns a checkpoint with its tensors under the model's parameter names, without tensors that the model does not use.
+ * The data is not copied. Supports checkpoints that were saved without a head, or with older names.
  */
 export function renameToModelNames<C extends ArchitectureConfig>(
   file: SafetensorsFile,
@@ -28,8 +28,8 @@ export function renameToModelNames<C extends ArchitectureConfig>(
 }
 
 /**
- * Returns a view of a file under other tensor names. `stored` maps each new name to its name in the file; other tensors
- * are omitted.
+ * Returns a file with its tensors under other names. The data is not copied. `stored` maps each new name to its name in
+ * the file; other tensors are omitted.
  */
 export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, string>): SafetensorsFile {
   const of = (name: string) => stored.get(name) ?? name;

@@ -63,8 +63,8 @@ export class RotaryEmbedding {
 
   /**
    * Returns a function that rotates x [B, T, H, d] by the position of each token: `offset` + index, or the `given`
-   * position. If the frequencies depend on the sequence length, throws if long sequences share a row or a paged batch
-   * (`several`), or if the largest given position is unknown.
+   * position. `several` is true if sequences share a row or a paged batch. If the frequencies depend on the sequence
+   * length, throws if such sequences are long, or if the largest given position is unknown.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);

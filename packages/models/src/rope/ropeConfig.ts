@@ -15,7 +15,7 @@ export interface RopeDefaults {
   readonly theta?: number;
   /** Default 1. */
   readonly partialRotaryFactor?: number;
-  /** Default of `original_max_position_embeddings`. */
+  /** Default of `original_max_position_embeddings`. If it is undefined, the default is `max_position_embeddings`. */
   readonly originalMaxPositionEmbeddings?: number;
   /** Other names that this architecture uses for `rope_type` values. */
   readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;

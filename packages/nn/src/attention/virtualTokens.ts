@@ -5,8 +5,8 @@ import type { CacheSizes } from "./layerCache.ts";
 /** Trained vectors that a prompt method (such as prompt tuning) puts before every sequence. */
 export interface VirtualTokens {
   /**
-   * "embeddings": vectors before the token embeddings. "cache": keys and values that each layer attends to, before
-   * those that it computes.
+   * "embeddings": vectors that are put before the token embeddings. "cache": keys and values that each layer attends to
+   * in addition to the keys and values of the tokens; their positions come first.
    */
   readonly kind: "embeddings" | "cache";
   /** Number of virtual tokens. */

@@ -37,7 +37,7 @@ export interface QuantizedLayer {
   bytesAfter: number;
 }
 
-/** The result of `quantize`: the linear layers that were quantised, those that were not, and total sizes. */
+/** The result of `quantize`: lists of the linear layers that were quantised and that were not, and total sizes. */
 export interface QuantizationReport {
   quantized: QuantizedLayer[];
   /** Linear layers that were not quantised, and why. */

@@ -3,7 +3,7 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
-/** Most vectors (rows of x) in one task. Smaller tasks let several threads work for the same adapter. */
+/** Maximum number of vectors (rows of x) in one task. Smaller tasks let several threads work for the same adapter. */
 const vectorsOfTask = 8;
 
 /** Number of 32-bit words that describe a pair (A, B), and a task; see assembly/gemm/lowRankRows.ts. */

@@ -6,7 +6,10 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 import type { OnDemandKernels } from "./onDemandKernels.ts";
 import { countZeroedRows, hasFewWide, wideSquares } from "./spread.ts";
 
-/** The least number of rows of X, and the least side of the weight, for which integer codes are faster than f32. */
+/**
+ * The minimum number of rows of X, and the minimum number of rows and columns of the weight, for which integer codes
+ * are faster than f32.
+ */
 const [leastRows, leastSide] = [8, 128];
 
 /** Number of consecutive elements that share one scale in 8-bit codes. */

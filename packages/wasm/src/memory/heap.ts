@@ -20,8 +20,8 @@ const maxPages = 65536;
 const granuleBytes = 64;
 
 /**
- * Most bytes by which the memory grows beyond the current need. V8 collects all garbage at each growth, so growths
- * should be rare, but gaps between blocks would use up a larger reserve.
+ * Maximum number of bytes by which the memory grows beyond the current need. V8 collects all garbage at each growth, so
+ * growths should be rare, but gaps between blocks would use up a larger reserve.
  */
 const spareBytes = 32 * 2 ** 20;
 

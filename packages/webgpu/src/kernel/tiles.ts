@@ -24,7 +24,7 @@ export type TileName =
   | `${"along" | "down" | "alone"} ${1 | 2 | 4}`;
 
 const square = { down: 16, across: 16, lanes: 1 } as const;
-/** One row of pieces, for products with at most four rows. */
+/** Settings that all tiles for products with at most four rows share: a workgroup computes one row of pieces. */
 const flat = { columns: 4, down: 1, depth: 0 } as const;
 
 /** The tiles by name. */

@@ -60,7 +60,10 @@ export class LateErrors {
     return error;
   }
 
-  /** Returns the error to throw for a failed read: the lost device, else an earlier error, else the read's own. */
+  /**
+   * Returns the error to throw for a failed read: the loss of the device if it was lost, otherwise an earlier error if
+   * there is one, otherwise `cause`.
+   */
   async ofFailedRead(cause: unknown): Promise<Error> {
     const earlier = await this.take();
     // WebGPU reports a lost device shortly after the reads that fail because of it.

@@ -2,8 +2,8 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import type { CacheWriteParams } from "./cacheWrite.ts";
 
 /**
- * Calls `run` for each sequence of the batch with the offset of its part of the cache, the offset of its new rows, and
- * their length, all in elements.
+ * Calls `run` for each sequence of the batch. Passes, in elements, the offset in the cache at which the sequence's new
+ * rows are written, the offset of these rows in `rows`, and their total length.
  */
 export function forEachSequence(
   cache: TensorSpec,

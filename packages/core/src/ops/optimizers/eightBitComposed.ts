@@ -17,7 +17,10 @@ import { affine } from "../unary/affine.ts";
 import { reciprocal } from "../unary/reciprocal.ts";
 import { to } from "../unary/to.ts";
 
-/** Number of values to encode at a time, because each one is compared with all 256 codes. */
+/**
+ * Number of values to encode at a time. It is limited because each value is compared with all 256 codes, which takes
+ * 256 times the memory.
+ */
 const chunk = 1 << 14;
 
 /**

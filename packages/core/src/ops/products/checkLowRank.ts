@@ -6,8 +6,8 @@ import { formatShape, sameShape } from "../../layout/shape.ts";
 /** Parameters of `lowRankRows`. Each list has one entry for each pair of factors A and B. */
 export interface LowRankRowsParams {
   /**
-   * For each pair, the indices along y's first dimension to which its product is added. If all lists and the outer list
-   * are frozen, repeated calls skip the checks.
+   * For each pair (A, B), the entries along y's first dimension to which the product of that pair is added. If this
+   * list and the lists in it are frozen (`Object.freeze`), they are checked only once.
    */
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];

@@ -6,13 +6,16 @@ import { expectWeight } from "./weight.ts";
 /** Parameters of the op behind `loraLinear`. */
 export interface LoraParams {
   readonly scaling: number;
-  /** Computes the gradient of x instead: x W + s (x B) A, where x is the gradient of the output. */
+  /**
+   * True to compute the gradient of the op's input: dy W + scaling * (dy B) A, where dy, the gradient of the output, is
+   * passed instead of x. Default false.
+   */
   readonly transposed?: boolean;
 }
 
 /**
- * The sizes of one call: W maps vectors of `from` elements to vectors of `to`. `down` is the input position of the
- * factor that is multiplied first, `up` of the second.
+ * The sizes of one call. W maps vectors of `from` elements to vectors of `to` elements. `down` and `up` are the input
+ * positions of the factors that are multiplied first and second.
  */
 export interface LoraPlan {
   readonly rows: number;

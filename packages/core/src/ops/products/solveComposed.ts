@@ -20,7 +20,10 @@ import { to } from "../unary/to.ts";
 
 const at = (t: Tensor, dim: number, k: number): Tensor => slice(t, { dim, start: k, end: k + 1 });
 
-/** Swaps row k of [A | B] with the row from k on that has the largest magnitude in column k. */
+/**
+ * Swaps row k of the matrices [A | B] with the pivot row: of the rows from k on, the one with the largest magnitude in
+ * column k. `places` holds the row numbers.
+ */
 function exchange(rows: Tensor, k: number, places: Tensor): Tensor {
   const scalar = tensor(k, { dtype: "i32", backend: rows.storage.backend });
   const open = where(compare(places, scalar, { relation: "ge" }), abs(at(rows, 2, k)), scalarLike(rows, -1));

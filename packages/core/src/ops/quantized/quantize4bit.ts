@@ -22,8 +22,8 @@ const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams):
 };
 
 /**
- * Returns the error for a block that holds a NaN or an infinity. Block -1 stands for the mean of the scales, which
- * overflows if the weight's largest magnitudes are near the maximum of f32.
+ * Returns the error for a block that holds a NaN or an infinity. If `block` is -1, the error is for the mean of the
+ * scales, which overflows if the weight's largest magnitudes are near the maximum of f32.
  */
 function fault(block: number, offset: number, { blockSize }: Packing): Error {
   if (block < 0) {

@@ -27,7 +27,7 @@ function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Ten
 
 /**
  * Returns, along `dim`, the smallest of `positions` at which x equals `best`, or at which x is NaN if it contains NaN.
- * `none` must be larger than all positions; it replaces those that do not match.
+ * `none` must be larger than all positions; it stands for positions that do not match.
  */
 function firstAt(x: Tensor, best: Tensor, positions: Tensor, none: Tensor): Tensor {
   const atBest = where(compare(x, best, { relation: "eq" }), positions, none);

@@ -21,7 +21,7 @@ export interface AvgPoolParams extends WindowParams {
   readonly countIncludePad: boolean;
 }
 
-/** Returns the number by which the sum of window `window` is divided. */
+/** Returns the number of elements by which the sum of the window with the index `window` is divided. */
 function divisorOf(plan: WindowPlan, window: number, countIncludePad: boolean): number {
   const { height, width, kernel, stride, padding, columns } = plan;
   const along = (at: number, size: number, axis: 0 | 1) => {

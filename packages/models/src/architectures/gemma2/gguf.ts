@@ -15,7 +15,7 @@ const norms = {
 
 const windowKey = "attention.sliding_window";
 
-/** Keys of the soft caps in config.json, which have the same names in GGUF. */
+/** Keys of the soft caps. Their names are the same in config.json and in GGUF. */
 const caps = ["attn_logit_softcapping", "final_logit_softcapping"];
 
 /** The differences between Gemma 2 and 3 in GGUF files. */

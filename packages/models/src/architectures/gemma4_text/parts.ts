@@ -265,8 +265,8 @@ export class Gemma4DecoderLayer extends Module {
   }
 
   /**
-   * Returns the output of the MLP for `h`, which the caller passes as `fromMLP`. If the block has experts, their output
-   * is added.
+   * Returns the feed-forward output for hidden states `h`. It is `fromMLP`, the MLP's output for `h`, plus the experts'
+   * output if the block has experts.
    */
   #feedForward(h: Tensor, fromMLP: Tensor): Tensor {
     if (!this.experts) return fromMLP;

@@ -301,8 +301,8 @@ export class LlamaForSequenceClassification extends LlamaKinForSequenceClassific
 }
 
 /**
- * Returns null for rotary frequencies, which old checkpoints store but which follow from the config. Returns every
- * other name unchanged.
+ * Returns null for rotary frequencies. Old checkpoints store them, but the model computes them from the config. Returns
+ * every other name unchanged.
  */
 export function withoutFrequencies(name: string): string | null {
   return name.endsWith(".rotary_emb.inv_freq") ? null : name;

@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { SmolLM3Config } from "./model.ts";
 
-/** Every fourth layer has no rotary embedding, as llama.cpp assumes. */
+/** llama.cpp assumes that every `interval`-th layer has no rotary embedding. */
 const interval = 4;
 
 /** Returns the conversion of SmolLM3 to and from GGUF. */

@@ -9,7 +9,10 @@ export class Loop {
   readonly #depth: number;
   readonly #iterator: Iterator<Value>;
   #length: number | undefined;
-  /** Elements that were read early, for `loop.last` or `loop.length`, and how many of them `next` has returned. */
+  /**
+   * Elements that were read early, because the template used `loop.last` or `loop.length`. `#passed` is the number of
+   * them that `next` has returned.
+   */
   #ahead: Value[] = [];
   #passed = 0;
   #at = -1;
