@@ -9,8 +9,8 @@ const promptRows = 128;
 const rounds = 3;
 
 /**
- * Times the serving engine with SmolLM2-135M: a decoding step of 32 sequences with 32 adapters, of 32 sequences of the
- * base model beside them, and a forward pass of a prompt. In milliseconds.
+ * Times the serving engine with SmolLM2-135M: a decoding step of 32 sequences with 32 adapters, a decoding step
+ * of 32 sequences with the base model, and a forward pass of a prompt. In milliseconds.
  */
 export async function serve({ m135, adapters }: ChildOptions): Promise<Parts> {
   await using engine = await smolEngine(m135, { folder: adapters.folder, bytes: 1e9 });

@@ -1,20 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-
-/** The packages that each package may import; `docs/design/imports.md` gives the reasons. */
-export const mayImport: Record<string, readonly string[]> = {
-  core: [],
-  files: ["core"],
-  wasm: ["core"],
-  webgpu: ["core"],
-  nn: ["core"],
-  models: ["core", "files", "nn"],
-  peft: ["core", "files", "nn"],
-  train: ["core", "files", "nn", "models", "peft"],
-  serve: ["core", "files", "nn", "models", "peft"],
-  nano: ["core", "files", "wasm", "nn", "models", "peft", "train"],
-  lowrank: ["core", "files", "wasm", "webgpu", "nn", "models", "peft", "train", "serve", "nano"],
-};
+import { packages } from "./packages.ts";
 
 /** The entry for backends, whose kernels must not bring ops into a bundle. */
 const backendEntry = "packages/core/src/forBackends.ts";
@@ -82,7 +68,7 @@ function breach(path: string, target: string): string | undefined {
   if (/^(@lowrank\/[^/]+|lowrank)\/(src|dist)\b/.test(target))
     return `imports "${target}"; only public exports may be used`;
   if (own === undefined || isTest(path)) return undefined;
-  const allowed = mayImport[own];
+  const allowed = packages[own]?.imports;
   if (allowed === undefined) return `packages/${own} has no row in the table of tools/check/checkImports.ts`;
   const other = target === "lowrank" ? "lowrank" : /^@lowrank\/([^/]+)/.exec(target)?.[1];
   if (other === undefined) return own === "core" ? `core may import nothing, but imports "${target}"` : undefined;
@@ -160,7 +146,7 @@ function trail(end: string, start: string, cameFrom: ReadonlyMap<string, string>
 }
 
 function checkDependencies(root: string): string[] {
-  return Object.entries(mayImport).flatMap(([name, allowed]) => {
+  return Object.entries(packages).flatMap(([name, { imports: allowed }]) => {
     const manifest = join(root, "packages", name, "package.json");
     if (!existsSync(manifest))
       return [`packages/${name}: is in the table of tools/check/checkImports.ts but does not exist`];

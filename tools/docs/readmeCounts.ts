@@ -1,6 +1,7 @@
 // pnpm docs:counts [--check]: runs the checks whose counts are in README.md and writes the counts between markers such
-// as <!-- count golden -->16,110<!-- -->. With --check it writes nothing, leaves out the real model, and fails if README
-// has other counts. A count whose data or model is absent stays as it is. The last line has the sum of all checks.
+// as <!-- count golden -->16,110<!-- -->. With --check it writes nothing, leaves out the real model, and fails if
+// README has other counts. A count whose data or model is absent stays as it is. The last line has the sum of all
+// checks.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
