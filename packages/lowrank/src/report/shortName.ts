@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
 
-/** Returns the name of a file, folder or preset for pages, without its parent folders. */
+/** Returns the name of a file, folder or preset without its parent folders, for display in pages. */
 export function shortName(source: string): string {
   const path = resolve(source);
   const name = basename(path);

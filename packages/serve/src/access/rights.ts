@@ -26,9 +26,9 @@ interface Stored {
 export interface Rights {
   /** Tenant that owns the version. */
   readonly owner?: string;
-  /** Tenants in at least one of the version's lists of tenants. Default: all. */
+  /** Tenants in `tenants` of at least one of the version's manifest entries. Default: all. */
   readonly tenants?: readonly string[];
-  /** Tenants in every one of the version's lists of tenants. Default: all. */
+  /** Tenants in `tenants` of all those manifest entries that have the field. Default: all. */
   readonly common?: readonly string[];
 }
 

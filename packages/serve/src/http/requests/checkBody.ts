@@ -3,7 +3,7 @@ import { checkParts } from "./bodyParts.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { issueText } from "./issueText.ts";
 
-/** Schema of a request's `model`. Names are shorter; a longer one would fill the log. */
+/** Schema of a request's `model`. Its limit is longer than real names. It keeps huge texts out of the log. */
 export const modelName: z.ZodType<string> = z.string().max(1024);
 
 /** Returns the reason why a field's value is not supported; null if it is accepted. */
