@@ -97,7 +97,7 @@ export function findBadPage(
   return -1;
 }
 
-/** Returns the sum of the lanes of each of four vectors. */
+/** Returns one vector: lane i is the sum of the four lanes of the i-th argument. */
 // @ts-ignore: decorator
 @inline
 function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -204,8 +204,8 @@ function dot1(q: usize, addresses: usize, scores: usize, n: i32, size: i32, scal
 }
 
 /**
- * Computes out += p v for `rows` queries and 16 columns of n values. `rows` is a constant in each call. A value is
- * `ahead` bytes after its key's address.
+ * Adds weighted values to 16 columns of the outputs of `rows` queries: p holds the weights of n values. `rows` is a
+ * constant in each call. Each value is stored `ahead` bytes after its key, whose address is listed.
  */
 // @ts-ignore: decorator
 @inline
@@ -265,7 +265,10 @@ function mixTile(rows: i32, p: usize, addresses: usize, ahead: usize, n: i32, o0
   }
 }
 
-/** Computes out += p v for one query, for any number of columns. */
+/**
+ * Adds weighted values to the output of one query, for any number of columns: p holds the weights of n values. Each
+ * value is stored `ahead` bytes after its key, whose address is listed.
+ */
 function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size: i32): void {
   if (n <= 0) return;
   for (; size >= 16; size -= 16) {

@@ -24,7 +24,10 @@ function apply(f: i32, a: v128, b: v128): v128 {
     : f32x4.min(a, b);
 }
 
-/** Computes one row. An operand with stride 0 is loaded only once. */
+/**
+ * Computes one row of a binary function. If an operand has stride 0, a single element is used for the whole row and
+ * loaded only once.
+ */
 // @ts-ignore: decorator
 @inline
 function row(f: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {

@@ -24,7 +24,10 @@ export function gelu4(x: v128): v128 {
   return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
 }
 
-/** Returns x / (1 + exp(-2 u)), which equals GELU's tanh form but needs one exp fewer. */
+/**
+ * Returns GELU by its tanh approximation. It is computed as x / (1 + exp(-2 u)), which needs one exp fewer, where u =
+ * sqrt(2 / pi) (x + 0.044715 x³).
+ */
 // @ts-ignore: decorator
 @inline
 export function geluTanh4(x: v128): v128 {
@@ -39,7 +42,10 @@ export function geluGate(x: v128): v128 {
   return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
 }
 
-/** Returns the derivative of exact GELU: gate + x times the normal density. */
+/**
+ * Returns the derivative of exact GELU, gate + x * density. `gate` is the standard normal distribution function of x,
+ * and density is its derivative.
+ */
 // @ts-ignore: decorator
 @inline
 export function geluSlope(x: v128, gate: v128): v128 {
@@ -47,7 +53,10 @@ export function geluSlope(x: v128, gate: v128): v128 {
   return madd(x, density, gate);
 }
 
-/** Returns 1 / (1 + exp(-2 u)), the gate of GELU's tanh form. */
+/**
+ * Returns 1 / (1 + exp(-2 u)), by which GELU's tanh approximation multiplies x, where u = sqrt(2 / pi) (x + 0.044715
+ * x³).
+ */
 // @ts-ignore: decorator
 @inline
 export function geluTanhGate(x: v128): v128 {
@@ -55,7 +64,10 @@ export function geluTanhGate(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, expf4(minus2u(x))));
 }
 
-/** Returns the derivative of GELU's tanh form from s = gate: s + x s (1 - s) 2 u', where u' is the derivative of u. */
+/**
+ * Returns the derivative of GELU's tanh approximation: s + x s (1 - s) 2 u'. Here s is `gate`, the factor by which the
+ * approximation multiplies x, and u' is the derivative of u = sqrt(2 / pi) (x + 0.044715 x³).
+ */
 // @ts-ignore: decorator
 @inline
 export function geluTanhSlope(x: v128, gate: v128): v128 {

@@ -28,7 +28,10 @@ function mask(relation: i32, a: v128, b: v128): v128 {
   return f32x4.ge(a, b);
 }
 
-/** Compares one row. An operand with stride 0 is loaded only once. */
+/**
+ * Compares the elements of one row. If an operand has stride 0, a single element is used for the whole row and loaded
+ * only once.
+ */
 // @ts-ignore: decorator
 @inline
 function compareRow(relation: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
@@ -96,7 +99,10 @@ export function compareInt(
   }
 }
 
-/** Selects the elements of one row. A value with stride 0 is loaded only once. */
+/**
+ * Selects the elements of one row. If a value has stride 0, a single element is used for the whole row and loaded only
+ * once.
+ */
 // @ts-ignore: decorator
 @inline
 function whereRow(c: usize, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {

@@ -9,7 +9,7 @@ import { expAll } from "../simd/math";
  */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
 
-/** Returns 1 / (1 + e). */
+/** Returns 1 / (1 + e), which is the logistic function of x if e = exp(-x). */
 // @ts-ignore: decorator
 @inline
 function share(e: v128): v128 {

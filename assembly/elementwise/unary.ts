@@ -65,7 +65,10 @@ function apply(f: i32, x: v128): v128 {
     : softplus4(x);
 }
 
-/** Applies a function of few instructions to n floats. */
+/**
+ * Applies the function with the number `f` to n floats. Use it for functions of few instructions, since their code is
+ * emitted twice: for whole vectors and for the last part.
+ */
 // @ts-ignore: decorator
 @inline
 function map(f: i32, x: usize, out: usize, n: i32): void {
@@ -78,8 +81,8 @@ function map(f: i32, x: usize, out: usize, n: i32): void {
 }
 
 /**
- * Applies a function of many instructions to n floats. Its code is emitted only once, for whole vectors and for the
- * last part.
+ * Applies the function with the number `f` to n floats. Use it for functions of many instructions, since their code is
+ * emitted only once, for whole vectors and for the last part.
  */
 // @ts-ignore: decorator
 @inline

@@ -30,7 +30,7 @@ function read(p: usize, i: i32, from: i32): f64 {
   return <f64>load<u8>(p + i);
 }
 
-/** Limits v to low..high. NaN becomes 0 in the conversion that follows. */
+/** Returns v limited to low..high. NaN is not changed by it; the conversion to an integer that follows makes it 0. */
 // @ts-ignore: decorator
 @inline
 function clampTo(v: f64, low: f64, high: f64): f64 {

@@ -26,7 +26,8 @@ export function clearBits(bits: v128, places: v128, bit: v128): v128 {
 }
 
 /**
- * Joins nibbles and fifth bits to 16 codes. In the format without a minimum (q5_0), 16 is subtracted from the codes.
+ * Returns 16 5-bit codes, made of nibbles and fifth bits. `clear` marks the codes whose fifth bit is 0. For q5_0, the
+ * format without a minimum, 16 is subtracted from the codes.
  */
 // @ts-ignore: decorator
 @inline
@@ -36,7 +37,7 @@ export function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v1
   return i8x16.sub(nibbles, v128.and(clear, sixteen));
 }
 
-/** Joins 16 nibbles and the low 16 bits of `bits`, which are their fifth bits, to 16 codes. */
+/** Returns 16 5-bit codes, made of 16 nibbles and their fifth bits, which are the low 16 bits of `bits`. */
 // @ts-ignore: decorator
 @inline
 export function codesOf(minimum: bool, nibbles: v128, bits: u32): v128 {

@@ -87,8 +87,8 @@ function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
 }
 
 /**
- * Adds the products of eight floats, given by their high 16 bits, and eight floats at x, in the order of `splitPairs`,
- * to four partial sums.
+ * Returns `sums`, four partial sums, plus the products of eight floats, given by their high 16 bits, and the eight
+ * floats at x. Those at x are in the order of `splitPairs`.
  */
 // @ts-ignore: decorator
 @inline

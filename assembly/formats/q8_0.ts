@@ -31,7 +31,7 @@ export function unpackQ8_0(base: usize, start: i32, count: i32, dst: usize): voi
   }
 }
 
-/** Adds the products of eight 16-bit integers and eight floats at x to four partial sums. */
+/** Returns `sums`, four partial sums, plus the products of eight 16-bit integers and the eight floats at x. */
 // @ts-ignore: decorator
 @inline
 function addProducts(q: v128, x: usize, sums: v128): v128 {

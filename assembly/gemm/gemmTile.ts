@@ -13,7 +13,7 @@ export const NR: i32 = 8;
 /** Address of zeros that serve as the initial values of a tile's row. */
 export const ZEROS: usize = memory.data(64, 16);
 
-/** Adds a row of sums to the starting values and stores it. */
+/** Stores a row of eight floats: the sums in `low` and `high`, plus the starting values at `from`. */
 // @ts-ignore: decorator
 @inline
 export function putRow(c: usize, from: usize, low: v128, high: v128): void {

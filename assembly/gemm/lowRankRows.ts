@@ -230,7 +230,7 @@ function allVectors(
   vectors(1, kind, x, w + 4 * at, c + at, crs, d ? d + at : 0, columns - done, k, alpha);
 }
 
-/** Returns the sum of the lanes of each of four vectors. */
+/** Returns one vector: lane i is the sum of the four lanes of the i-th argument. */
 // @ts-ignore: decorator
 @inline
 function sums(a: v128, b: v128, c: v128, d: v128): v128 {

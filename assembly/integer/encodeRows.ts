@@ -21,8 +21,8 @@ export function largestCode(kind: i32): f32 {
 }
 
 /**
- * Returns the largest magnitudes of 32 floats in four lanes, as bit patterns without the sign. Compared as integers
- * these have the order of the magnitudes, with NaN above all.
+ * Returns four partial maxima of the magnitudes of 32 floats, as bit patterns without the sign. As integers, bit
+ * patterns have the order of the magnitudes, with NaN above all.
  */
 // @ts-ignore: decorator
 @inline
@@ -32,7 +32,7 @@ function partsOf(x: usize, magnitude: v128): v128 {
   return most;
 }
 
-/** Returns the largest lane of each of four vectors, as one vector. */
+/** Returns one vector: lane i is the largest lane of the i-th argument. */
 // @ts-ignore: decorator
 @inline
 function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {

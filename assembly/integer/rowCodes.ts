@@ -27,8 +27,8 @@ export function rounded(x: usize, factor: v128, rounder: v128): v128 {
 }
 
 /**
- * Returns the largest magnitudes of 16 floats in four lanes, as bit patterns without the sign. Compared as integers
- * these have the order of the magnitudes, with NaN above all.
+ * Returns four partial maxima of the magnitudes of 16 floats, as bit patterns without the sign. As integers, bit
+ * patterns have the order of the magnitudes, with NaN above all.
  */
 // @ts-ignore: decorator
 @inline

@@ -63,8 +63,9 @@ function firstBeyond(smallest: bool, x: usize, j: i32, n: i32, top: f32): i32 {
 }
 
 /**
- * Returns the index of the first NaN or, without NaN, of the first of the n floats that equals the extremum. It reads
- * the row once: few values of a row beat all values before them.
+ * Returns the index of the extremum of n floats: of the first NaN if there is one, otherwise of the first of equal
+ * extrema. It searches for the next better value from each best one, which is fast because few values of a row beat all
+ * values before them.
  */
 // @ts-ignore: decorator
 @inline
@@ -79,7 +80,7 @@ function positionIn(smallest: bool, x: usize, n: i32): i32 {
   return at;
 }
 
-/** Reduces [outer, n, inner] along n, for inner > 1: four columns at a time, row after row. */
+/** Reduces [outer, n, inner] along n, for inner > 1. It processes four columns at a time, row after row. */
 // @ts-ignore: decorator
 @inline
 function lanes(smallest: bool, x: usize, values: usize, positions: usize, n: i32, inner: i32): void {

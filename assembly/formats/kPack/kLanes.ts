@@ -46,7 +46,10 @@ export function toLanes(x: usize, size: usize, to: usize): void {
   }
 }
 
-/** Stores a code from each lane as element `i` of its group. The groups have `size` bytes and are consecutive. */
+/**
+ * Stores four codes, one per lane: lane j becomes element `i` of group j. The groups have `size` bytes each and follow
+ * one another.
+ */
 // @ts-ignore: decorator
 @inline
 export function putCodes(codes: usize, size: usize, i: usize, lanes: v128): void {

@@ -30,7 +30,9 @@ function stepOf(isFp4: bool): v128 {
   return f32x4.splat(1 / (isFp4 ? FP4_STEPS : NF4_STEPS));
 }
 
-/** Returns the values of the even-numbered ones of 32 elements, whose codes are the high nibbles. */
+/**
+ * Returns the values of 16 of 32 elements: the even-numbered elements, whose codes are the high nibbles of 16 bytes.
+ */
 // @ts-ignore: decorator
 @inline
 function evenOf(table: v128, bytes: v128, nibble: v128): v128 {

@@ -67,7 +67,7 @@ function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : Q4_1_BYTES;
 }
 
-/** Offset in scratch memory of the floats, after the sums of a tile. The offsets of the other parts follow. */
+/** Offset in scratch memory, after the sums of a tile, of a block's scales and offsets as floats. */
 const FLOATS: usize = TILE;
 const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
@@ -113,7 +113,7 @@ function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usiz
   storeNibbles(v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + apart + 16, apart);
 }
 
-/** Stores the low nibbles at `to`. Stores the high nibbles, which belong to the columns 16 further on, after them. */
+/** Stores the low nibbles at `to`, and the high nibbles, which belong to the columns 16 further on, after them. */
 // @ts-ignore: decorator
 @inline
 function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void {
@@ -287,7 +287,7 @@ function scaleRows(five: bool, codes: usize, steps: usize, factors: usize, block
   return same;
 }
 
-/** Adds a block's products with one row to the row's eight sums. `step` is their scale. */
+/** Adds a block's products with one row, times their scale `step`, to the row's eight sums. */
 // @ts-ignore: decorator
 @inline
 function addRow(to: usize, low: v128, high: v128, step: v128): void {

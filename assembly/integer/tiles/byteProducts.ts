@@ -1,7 +1,10 @@
 // Products of signed bytes and bytes below 128, and sums of blocks of them.
 import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "../../simd/lanes";
 
-/** Adds the products of 16 signed bytes and 16 bytes below 128 to four 32-bit sums, four products to each. */
+/**
+ * Returns `sums`, four 32-bit sums, plus the products of 16 signed bytes and 16 bytes below 128. Four products are
+ * added to each sum.
+ */
 // @ts-ignore: decorator
 @inline
 export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
@@ -42,7 +45,7 @@ export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): 
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
 }
 
-/** Returns the sum of the lanes of each of four integer vectors. */
+/** Returns one vector of integers: lane i is the sum of the four lanes of the i-th argument. */
 // @ts-ignore: decorator
 @inline
 export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -80,7 +83,7 @@ export function addBlock(
   storePair(to, first, last);
 }
 
-/** Adds a block's products with one row of x to four of the row's sums. */
+/** Adds a block's products with one row of x, times their scales, to four of the row's sums. */
 // @ts-ignore: decorator
 @inline
 export function addFour(to: usize, products: v128, factors: usize, pair: usize): void {
