@@ -20,6 +20,9 @@ const root = process.cwd();
 /** Long tests that run too, after all others of their package: they alone run most kernels of WebGPU. */
 const longTests = ["packages/webgpu/src/backend.long.test.ts", "packages/webgpu/src/fused.long.node.test.ts"];
 
+/** Tests that run first if they import the changed file. They detect most changes of kernels within seconds. */
+const firstTests = ["packages/webgpu/src/kernels/record.node.test.ts"];
+
 function send(answer: Answer): void {
   process.send?.(answer);
 }
@@ -58,12 +61,15 @@ async function answerTo({ changed, without, tests }: Order): Promise<Answer> {
     const again = all.filter((one) => isAmong(one, tests));
     return { failed: await failuresOf(again), beside: false };
   }
-  const beside = all.filter((one) => dirname(one.moduleId) === dirname(path) && !isLong(one));
-  const failed = await failuresOf(beside);
-  if (failed.length > 0) return { failed, beside: true };
   vitest.config.related = [path];
   const importing = new Set((await vitest.getRelevantTestSpecifications([`${own}/src/`])).map((one) => one.moduleId));
-  const others = all.filter((one) => importing.has(one.moduleId) && !beside.includes(one));
+  const first = all.filter((one) => importing.has(one.moduleId) && isAmong(one, firstTests));
+  const early = await failuresOf(first);
+  if (early.length > 0) return { failed: early, beside: false };
+  const beside = all.filter((one) => dirname(one.moduleId) === dirname(path) && !isLong(one) && !first.includes(one));
+  const failed = await failuresOf(beside);
+  if (failed.length > 0) return { failed, beside: true };
+  const others = all.filter((one) => importing.has(one.moduleId) && !beside.includes(one) && !first.includes(one));
   const soon = await failuresOf(others.filter((one) => !isLong(one)));
   return { failed: soon.length > 0 ? soon : await failuresOf(others.filter(isLong)), beside: false };
 }

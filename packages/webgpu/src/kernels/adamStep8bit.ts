@@ -102,6 +102,7 @@ export const adamStep8bitKernel: WebGpuKernel = kernel<typeof adamStep8bit>(
     const { lr, beta1, beta2, eps, weightDecay, step: count } = params;
     const { tensors, guard, runs } = guardOf(inputs, params, gpu);
     const [mTable, vTable] = tensors.slice(names.length);
+    const [p, , , , scales] = tensors;
     const numbers = {
       ...{ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, shrink: 1 - lr * weightDecay },
       stepSize: lr / (1 - beta1 ** count),
@@ -110,12 +111,12 @@ export const adamStep8bitKernel: WebGpuKernel = kernel<typeof adamStep8bit>(
     };
     const most = gpu.limits.maxStorageBufferBindingSize;
     // Cut only between blocks; if the parameter does not consist of whole blocks, it is not cut.
-    const rows = tensors[0].size % adam8bitBlockSize === 0 ? tensors[4].size : 1;
+    const rows = p.size % adam8bitBlockSize === 0 ? scales.size : 1;
     const parts = inParts(tensors.slice(0, names.length), most, rows);
     const steps = parts.map(({ tensors: part }) => {
       const named = Object.fromEntries(names.map((name, i) => [name, part[i]]));
       const given = { ...named, mTable, vTable, ...(guard.tensor && { guard: guard.tensor }) };
-      const [{ size }, blocks] = [part[0], part[4].size];
+      const [{ size }, , , , { size: blocks }] = part;
       return stepped(guard.mode).dispatch(given, { ...numbers, size, blocks }, spread(blocks, 1));
     });
     return [...runs, ...steps];

@@ -79,18 +79,16 @@ function numbersOf(
   };
 }
 
-/**
- * Returns a function that checks that a head has at most `mostNumbers` elements. `q` is the index of q among the
- * inputs.
- */
-const takesHeads =
-  (q: number) =>
-  (inputs: readonly TensorSpec[]): boolean =>
-    inputs[q].shape[3] <= mostNumbers;
+/** Checks that a head has at most `mostNumbers` elements. The first input is q, or has the same shape. */
+const takesHeads = ([q]: readonly TensorSpec[]): boolean => q.shape[3] <= mostNumbers;
 
 /** Cuts a call between the sequences of the batch. A mask that all sequences share is not cut. */
 const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Split<never> => {
-  const [rows] = inputs[0].shape;
+  const [
+    {
+      shape: [rows],
+    },
+  ] = inputs;
   const cut = ({ shape }: TensorSpec) => shape[0] === rows;
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
@@ -141,7 +139,7 @@ export const attentionKernel: WebGpuKernel = kernel<typeof attentionOp>(
     const tensors: Record<string, GpuTensor> = { q, k, v, out, lse, ...(mask && { mask }) };
     return [made.dispatch(tensors, { ...valuesOf(g), rows: lse.size }, rowGroups(lse.size, false))];
   },
-  { supports: takesHeads(0), example: attentionExample(), split: byBatch },
+  { supports: takesHeads, example: attentionExample(), split: byBatch },
 );
 
 export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBackward>(
@@ -151,7 +149,7 @@ export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBack
     const numbers = numbersOf(g, dout, out, lse, gpu);
     return [...numbers.runs, ...backward({ g, mask }, [dout, q, k, v], numbers.tensor, gradients)];
   },
-  { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]), split: byBatch },
+  { supports: takesHeads, example: attentionExample(["q"], ["q", "lse"]), split: byBatch },
 );
 
 /**
@@ -168,7 +166,7 @@ const dropOf = ({ p, state }: { readonly p: number; readonly state: Parameters<t
 const countsWeights = (q: number) => (inputs: readonly TensorSpec[], params: { readonly keyLength?: number }) => {
   const [batch, queries, heads] = inputs[q].shape;
   const { keyLength = inputs[q + 1].shape[1] } = params;
-  return takesHeads(q)(inputs) && batch * queries * heads * keyLength < 2 ** 32 - 4;
+  return takesHeads(inputs) && batch * queries * heads * keyLength < 2 ** 32 - 4;
 };
 
 export const attentionDropoutKernel: WebGpuKernel = kernel<typeof attentionDropout>(

@@ -115,7 +115,7 @@ const compared = variants((dtype: string, relation: keyof typeof comparisons) =>
 
 export const compareKernel: WebGpuKernel = kernel<typeof compare>(
   "compare",
-  (inputs, [out], { relation }) => compared(inputs[0].dtype, relation)(inputs, out),
+  ([a, b], [out], { relation }) => compared(a.dtype, relation)([a, b], out),
   facts,
 );
 

@@ -21,7 +21,7 @@ export const cacheWriteKernel: WebGpuKernel = kernel<typeof cacheWrite>(
   "cacheWrite",
   ([cache, rows], _outputs, params) => {
     const runs: Dispatch[] = [];
-    const step = cache.shape[0] === 0 ? 0 : cache.size / cache.shape[0];
+    const step = cache.size / cache.shape[0];
     forEachSequence(cache, rows, params, (start, first, run) => {
       const all = typeof params.position === "number";
       if (run === 0 || (all && first > 0)) return;

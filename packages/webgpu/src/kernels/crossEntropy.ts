@@ -121,7 +121,7 @@ export const crossEntropyKernel: WebGpuKernel = kernel<typeof crossEntropyWithRo
     });
     if (reduction === "none") return made;
     const all = { rows: 1, n: rows, ignore };
-    const join = joined(reduction === "mean").dispatch({ losses, labels, out: loss }, all, rowGroups(1, false));
+    const join = joined(reduction === "mean").dispatch({ losses, labels, out: loss }, all, [1, 1, 1]);
     return rows === 0 ? [join] : [...made, join];
   },
   {
@@ -142,7 +142,7 @@ export const crossEntropyBackwardKernel: WebGpuKernel = kernel<typeof crossEntro
     if (reduction === "mean") {
       whole.count = gpu.scratch({ shape: [], dtype: "f32" });
       const all = { rows: 1, n: labels.size, ignore };
-      runs.push(counted.dispatch({ labels, out: whole.count }, all, rowGroups(1, false)));
+      runs.push(counted.dispatch({ labels, out: whole.count }, all, [1, 1, 1]));
     }
     const cut = [logits, out, labels, sums, ...(reduction === "none" ? [dloss] : [])];
     const most = gpu.limits.maxStorageBufferBindingSize;

@@ -104,7 +104,8 @@ function addRows(x: GpuTensor, indices: GpuTensor, out: GpuTensor, n: number, in
   const parts = out.size === n * inner ? inParts([out], most, n) : [{ from: 0, rows: n, tensors: [out] }];
   const zeros = fillWords(out.buffer, 0, most);
   if (x.size === 0) return zeros;
-  const [next, later] = [0, 1].map(() => gpu.scratch({ shape: [count], dtype: "i32" }));
+  const places = () => gpu.scratch({ shape: [count], dtype: "i32" });
+  const [next, later] = [places(), places()];
   return [
     ...zeros,
     ...fillWords(later.buffer, 0, most),

@@ -88,7 +88,7 @@ export const gradNormKernel: WebGpuKernel = kernel<typeof gradNorm>(
       first += rows;
       return run;
     });
-    return [...runs, joined.dispatch({ sums, out }, { rows: 1, n: count }, rowGroups(1, false))];
+    return [...runs, joined.dispatch({ sums, out }, { rows: 1, n: count }, [1, 1, 1])];
   },
   { example: (_inputs, params) => ({ inputs: [f32(37), f32(3, 5)], params }) },
 );

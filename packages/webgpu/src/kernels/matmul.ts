@@ -27,11 +27,10 @@ export const matmulKernel: WebGpuKernel = kernel<typeof matmul>(
     // Only products with packed weights are checked, since other products have no composition to fall back to.
     example: ([a, w], params) => {
       if (!isPacked(w.dtype)) return undefined;
-      const { transposeA, transposeB } = params;
-      const m = a.shape[a.shape.length - (transposeA ? 1 : 2)] > 1 ? 3 : 1;
+      // The left operand of a packed weight is not transposed.
+      const m = a.shape[a.shape.length - 2] > 1 ? 3 : 1;
       const [n, k] = [64, 128];
-      const left = transposeA ? f32(k, m) : f32(m, k);
-      return { inputs: [left, { ...w, shape: transposeB ? [n, k] : [k, n] }], params };
+      return { inputs: [f32(m, k), { ...w, shape: params.transposeB ? [n, k] : [k, n] }], params };
     },
   },
 );

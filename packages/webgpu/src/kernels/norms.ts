@@ -114,7 +114,7 @@ const joinParts = shader({
 });
 
 const rowsOf = (x: GpuTensor, n: number, eps: number) => ({
-  values: { rows: n === 0 ? 0 : x.size / n, n, eps },
+  values: { rows: x.size / n, n, eps },
   alone: isShort(n),
 });
 

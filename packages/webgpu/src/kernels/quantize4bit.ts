@@ -176,7 +176,7 @@ export const quantize4bitKernel: WebGpuKernel = kernel<typeof quantize4bit>(
   ([x], [out], params, gpu, op) => {
     const { absmax, blocks, nested, nestedBlocks } = op.plan([x], [out], params);
     const { blockSize = 64 } = params;
-    const codes = packed(x.dtype, out.dtype, nested > 0);
+    const codes = packed(x.dtype, out.dtype, nested !== 0);
     const values = { size: x.size, blockSize, blocks, absmax };
     const groups = spread(blocks, 64);
     const head: Dispatch[] = [
@@ -185,7 +185,7 @@ export const quantize4bitKernel: WebGpuKernel = kernel<typeof quantize4bit>(
     ];
     if (nested === 0) return [...head, codes.dispatch({ x, out }, values, groups, x)];
     const scales = gpu.scratch({ shape: [blocks], dtype: "f32" });
-    const power = Math.max(4, Math.floor(Math.ceil(Math.log2(Math.max(Math.floor(blocks / 32), 2))) / 4));
+    const power = Math.max(4, Math.floor(Math.ceil(Math.log2(Math.floor(blocks / 32))) / 4));
     const places = { blocks, absmax, nested, groups: nestedBlocks };
     return [
       ...head,

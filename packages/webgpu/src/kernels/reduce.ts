@@ -81,7 +81,7 @@ ${entry(
   const along = (kept: Traversal, gone: Traversal, x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
     const count = gone.sizes.reduce((product, size) => product * size, 1);
     const cut = gpu.batchInvariant || out.size * 8 <= 1024;
-    const parts = cut && count > partSize ? Math.ceil(count / partSize) : 1;
+    const parts = cut ? Math.max(Math.ceil(count / partSize), 1) : 1;
     const part = Math.ceil(count / parts);
     const target = parts === 1 ? out : gpu.scratch({ shape: [out.size, parts], dtype: "f32" });
     const alone = part <= few;

@@ -39,6 +39,8 @@ it("a product of few columns has a tall tile", () => {
     // At most as many rows as columns.
     expect(tileOf(facts, 10, 8)).toBe(`${reading} tall`);
     expect(tileOf(facts, 12, 9)).toBe(`${reading} tall`);
+    expect(tileOf(facts, 8, 8)).toBe(`${reading} tall`);
+    expect(tileOf(facts, 9, 9)).toBe(`${reading} wide`);
     expect(tileOf(facts, 10, 10)).toBe(`${reading} wide`);
     expect(tileOf(facts, 16, 16)).toBe(`${reading} wide`);
     expect(tileOf(facts, 17, 16)).toBe(`${reading} tall`);

@@ -53,7 +53,8 @@ function part(given: Product, side: Side, from: number, count: number): Product 
   const { a = 0, w = 0, out = 0 } = start;
   const moved = {
     m: { a: a + from * (transposeA ? 1 : stride.a), w, out: out + from * stride.out },
-    n: { a, w: w + from * (transposeB ? stride.w : 1), out: out + from },
+    // Columns are cut only if they are rows of w in memory.
+    n: { a, w: w + from * stride.w, out: out + from },
     k: { a: a + from * (transposeA ? stride.a : 1), w: w + from * (transposeB ? 1 : stride.w), out },
   }[side];
   const end = side === "k" && from > 0 ? addedTo[ending] : ending;
@@ -86,7 +87,7 @@ export function piecesOf(given: Product, most: number): readonly Product[] {
   const { a, w, out, batch, m, n, k, transposeA, transposeB, start = {} } = given;
   if ([a, w, out].every((tensor) => bytesSeen(tensor) <= most)) return [given];
   if (![a, w, out].every(isContiguous)) return [given];
-  if (batch && batch.sizes.length > 0) {
+  if (batch) {
     const pieces: Product[] = [];
     forEachOuter({ sizes: [...batch.sizes, 1], strides: batch.strides.map((s) => [...s, 0]) }, 1, (at, [i, j]) => {
       const starts = {

@@ -3,7 +3,7 @@ import type { Dispatch } from "../../kernel/shader.ts";
 
 /** The limits of the device of a record. */
 export const limits: Readonly<Record<`max${string}`, number>> = {
-  maxBufferSize: 2 ** 28,
+  maxBufferSize: 2 ** 33,
   maxStorageBufferBindingSize: 2 ** 27,
   maxStorageBuffersPerShaderStage: 10,
   maxComputeWorkgroupsPerDimension: 65535,

@@ -1,4 +1,4 @@
-import type { Backend, BackendOp, TensorRef, TensorSpec } from "@lowrank/core/backend";
+import type { Backend, BackendOp, OpDefinition, TensorRef, TensorSpec } from "@lowrank/core/backend";
 import { byteLength, sizeOf } from "@lowrank/core/backend";
 import { cutCall } from "../../device/cutCall.ts";
 import { kernelTable } from "../../device/kernelTable.ts";
@@ -11,7 +11,7 @@ import { registerBlockFormats } from "../../wgsl/packed.ts";
 import { exampleText, paramsText, runsText, specText, textOf } from "./callText.ts";
 import { expectAllowed, limits } from "./limits.ts";
 
-/** A device of a record: the properties by which kernels choose, as far as they differ from those of `usual`. */
+/** Properties of a recorded device by which kernels choose. Default: a software device without optional features. */
 export interface RecordedDevice {
   readonly software?: boolean;
   readonly batchInvariant?: boolean;
@@ -25,11 +25,16 @@ export type Calls = Map<string, Map<string, string>>;
 /** The most calls of the same kernels in a record. */
 const mostAlike = 2;
 
+/** A backend that computes nothing, and the calls that it has noted. */
+interface Recording {
+  readonly backend: Backend;
+  readonly calls: Calls;
+  /** Notes a call of an op on tensors without data. */
+  runSpecs(op: OpDefinition<never>, inputs: readonly TensorSpec[], params: unknown): void;
+}
+
 /** Makes a backend that computes nothing, and notes the dispatches of each different call of a kernel. */
-export function recordingBackend(
-  given: RecordedDevice,
-  more: readonly WebGpuKernel[] = [],
-): { readonly backend: Backend; readonly calls: Calls } {
+export function recordingBackend(given: RecordedDevice, more: readonly WebGpuKernel[] = []): Recording {
   const { software = true, batchInvariant = false, features = [], maxStorageBufferBindingSize } = given;
   const most = maxStorageBufferBindingSize ?? limits.maxStorageBufferBindingSize;
   const facts: GpuFacts = {
@@ -111,5 +116,11 @@ export function recordingBackend(
       note(op.name, text, [...from, ...to], runsOf, () => table.exampleOf(op, inputs, params));
     },
   };
-  return { backend, calls };
+  const runSpecs: Recording["runSpecs"] = (op, inputs, params) => {
+    const refOf = (spec: TensorSpec): TensorRef => ({ ...spec, buffer: pool.alloc(byteLength(spec)) });
+    const outputs = [op.shape(inputs, params as never)].flat();
+    alike.clear();
+    backend.run(op as BackendOp<unknown>, inputs.map(refOf), outputs.map(refOf), params);
+  };
+  return { backend, calls, runSpecs };
 }

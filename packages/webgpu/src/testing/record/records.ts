@@ -1,12 +1,13 @@
 import { type Backend, gradients, scope, type Tensor } from "@lowrank/core";
 import { sizeOf } from "@lowrank/core/backend";
-import { makeInput, opCases } from "@lowrank/core/testing";
+import { definedOps, makeInput, opCases } from "@lowrank/core/testing";
 import { edgeCases } from "../edgeCases.ts";
 import { type FusedCase, fusedCases } from "../fusedCases.ts";
 import { largeCases, most } from "../largeCases.ts";
 import { edgeProducts, invariantProducts, storedCases, tileCases } from "../productCases.ts";
 import { forcedProduct, productCall } from "../productTests.ts";
 import { type Calls, type RecordedDevice, recordingBackend } from "./recordingBackend.ts";
+import { blockCalls, cutCalls, type SpecCall, sizedCalls, specsOf } from "./specCalls.ts";
 
 /** A call of a function, whose kernels a record lists. */
 interface RecordedCase extends Pick<FusedCase, "inputs" | "gradients"> {
@@ -18,6 +19,8 @@ export interface DeviceRecord {
   readonly name: string;
   readonly device: RecordedDevice;
   readonly cases: readonly RecordedCase[];
+  /** Calls of ops without data. Default: none. */
+  readonly calls?: readonly SpecCall[];
 }
 
 const withoutGradients = (cases: readonly FusedCase[]): RecordedCase[] =>
@@ -41,7 +44,14 @@ export const records: readonly DeviceRecord[] = [
     cases: [...ofOps, ...fused, ...withoutGradients(some(edgeCases, 12))],
   },
   { name: "batchInvariant", device: { software: false, batchInvariant: true }, cases: ofOps },
-  { name: "smallBindings", device: { maxStorageBufferBindingSize: most }, cases: withoutGradients(largeCases) },
+  {
+    name: "smallBindings",
+    device: { maxStorageBufferBindingSize: most },
+    cases: withoutGradients(largeCases),
+    calls: cutCalls,
+  },
+  { name: "blocks", device: { maxStorageBufferBindingSize: 2 ** 18 }, cases: [], calls: blockCalls },
+  { name: "sizes", device: { software: false, maxStorageBufferBindingSize: 2 ** 33 }, cases: [], calls: sizedCalls },
 ];
 
 /** Runs a case and its gradients on a backend that computes nothing. */
@@ -60,9 +70,14 @@ function runCase(backend: Backend, { inputs, run, gradients: wanted }: RecordedC
 }
 
 /** Returns the calls of kernels that the cases make on the device. */
-export function callsOf({ device, cases }: DeviceRecord): Calls {
-  const { backend, calls } = recordingBackend(device, [forcedProduct]);
+export function callsOf({ device, cases, calls: more = [] }: DeviceRecord): Calls {
+  const { backend, calls, runSpecs } = recordingBackend(device, [forcedProduct]);
   for (const one of cases) runCase(backend, one);
+  for (const [name, inputs, params] of more) {
+    const op = definedOps().get(name);
+    if (!op) throw new Error(`there is no op ${name}`);
+    runSpecs(op, specsOf(inputs), params);
+  }
   return calls;
 }
 
