@@ -76,12 +76,9 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
   async function openPart(blob: string): Promise<PartialFile> {
     const part = `${blob}.incomplete`;
     let length = (await sizeOf(part)) ?? 0;
-    const handle: FileHandle = await fs.open(part, length > 0 ? "r+" : "a").then(async (opened) => {
-      if (length > 0) return opened;
-      // "a" creates the file without emptying it; "w" would empty the file of another process.
-      await opened.close();
-      return fs.open(part, "r+");
-    });
+    // "a" creates the file without emptying it; "w" would empty the file of another process.
+    await (await fs.open(part, "a")).close();
+    const handle: FileHandle = await fs.open(part, "r+");
     return {
       get length() {
         return length;

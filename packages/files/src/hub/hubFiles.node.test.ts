@@ -55,6 +55,16 @@ it("the cache is laid out as Python's huggingface_hub lays it out", async () => 
   expect(await readlink(join(root, commit, "adapter", "adapter_config.json"))).toMatch(/^\.\.\/\.\.\/\.\.\/blobs\//);
 });
 
+it("files of inner folders are listed offline, and a commit is no revision of the cache", async () => {
+  const pinned = await hubFiles(`hf://org/name@${fakeCommit}`);
+  for (const name of ["config.json", "adapter/adapter_config.json"]) await pinned.open(name);
+  const root = join(home, "hub", "models--org--name");
+  expect((await readdir(root)).sort()).toEqual(["blobs", "snapshots"]);
+  const files = await hubFiles(`hf://org/name@${fakeCommit}`, { localFilesOnly: true });
+  expect((await files.list?.())?.sort()).toEqual(["adapter/", "config.json"]);
+  expect(await files.list?.("adapter")).toEqual(["adapter_config.json"]);
+});
+
 it("an interrupted download leaves an .incomplete blob alone, which the next one fills", async () => {
   await hub.fail({ path, times: 1, cutAfter: 1000 });
   await hub.fail({ path, times: 3, cutAfter: 0 });

@@ -118,3 +118,26 @@ describe("a file of a server", () => {
     await expect(files.open("data")).rejects.toThrow(/127\.0\.0\.1:\d+\/data broke off \(.*\); load it again/);
   });
 });
+
+describe("the first response to a file", () => {
+  /** Opens a file of a server that sends `sent` of `size` bytes at first. Returns the bytes, and the ranges. */
+  async function opened(sent: number, size: number) {
+    const ranges: (string | null)[] = [];
+    const bytes = Uint8Array.from({ length: size }, (_, i) => i);
+    const fetch = async (_: unknown, init?: RequestInit) => {
+      const range = new Headers(init?.headers).get("Range");
+      const [from, to] = (/(\d+)-(\d+)/.exec(range ?? "") ?? []).slice(1).map(Number);
+      const end = ranges.push(range) === 1 ? sent : to + 1;
+      const headers = { "Content-Range": `bytes ${from}-${end - 1}/${size}` };
+      return new Response(bytes.slice(from, end), { status: 206, headers });
+    };
+    const source = await urlFiles("http://host/", { fetch: fetch as typeof globalThis.fetch }).open("a");
+    return { bytes: [...(await source.read(0, Math.min(size, 3)))], ranges };
+  }
+
+  it("is used if it has the whole file, of more than the two bytes that were asked for", async () => {
+    expect(await opened(3, 3)).toEqual({ bytes: [0, 1, 2], ranges: ["bytes=0-1"] });
+    expect(await opened(2, 2)).toEqual({ bytes: [0, 1], ranges: ["bytes=0-1", "bytes=0-1"] });
+    expect(await opened(4, 100)).toEqual({ bytes: [0, 1, 2], ranges: ["bytes=0-1", "bytes=0-2"] });
+  });
+});

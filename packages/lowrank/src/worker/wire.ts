@@ -58,7 +58,7 @@ export function sendOptions(call: string, options: object, callbacks: readonly s
 /** Sends the reason of an abort through a port. Returns a function that removes the listener. */
 function forward(signal: AbortSignal, port: MessagePort): () => void {
   const send = () => port.postMessage(signal.reason);
-  signal.addEventListener("abort", send, { once: true });
+  signal.addEventListener("abort", send);
   return () => signal.removeEventListener("abort", send);
 }
 

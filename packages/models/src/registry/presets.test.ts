@@ -166,3 +166,20 @@ test("presets of encoders are apart from those of language models", () => {
   for (const name of stacks) expect(presetJson(name)).toMatchObject({ model_type: expect.any(String) });
   expect(presetJson("gpt9")).toBeUndefined();
 });
+
+test("layers are described with their kind, sizes and bias", () => {
+  const layerOf = (preset: string, path: string) =>
+    describeModel(presetConfig(preset)).layers.find((layer) => layer.path === path);
+  const attention = "transformer.h.0.attn.c_attn";
+  expect(layerOf("gpt2", attention)).toEqual({
+    ...{ path: attention, kind: "conv1d", inFeatures: 768, outFeatures: 2304, bias: true },
+  });
+  const query = "model.layers.0.self_attn.q_proj";
+  expect(layerOf("llama-7b", query)).toEqual({
+    ...{ path: query, kind: "linear", inFeatures: 4096, outFeatures: 4096, bias: false },
+  });
+  expect(layerOf("llama-7b", "model.norm")).toEqual({ path: "model.norm", kind: "norm", dim: 4096, bias: false });
+  expect(layerOf("gpt2", "transformer.wte")).toEqual({
+    ...{ path: "transformer.wte", kind: "embedding", rows: 50257, dim: 768 },
+  });
+});

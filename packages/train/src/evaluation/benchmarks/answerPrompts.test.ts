@@ -7,7 +7,7 @@ import {
   randomParameters,
   type Tokenizer,
 } from "@lowrank/models";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { answerPrompts } from "./answerPrompts.ts";
 
 const config = parseModelConfig({
@@ -115,4 +115,13 @@ test("a conversation is written by the chat template, which begins the answer", 
   const turns = ["low", "rank"].map((content) => ({ role: "user", content }));
   expect(await answerPrompts(model, chat, [turns as never], settings)).toEqual([await continued("lowrank")]);
   expect(asked).toEqual([{ addGenerationPrompt: true }, { addSpecialTokens: false }]);
+});
+
+test("long prompts are in a batch with long ones", async () => {
+  const caches = vi.spyOn(model, "createCache");
+  await answerPrompts(model, tokenizer, ["a", "lowrank", "bc", "zyx"], settings);
+  const capacities = caches.mock.calls.map(([, capacity]) => capacity);
+  caches.mockRestore();
+  // The longest prompts of the two batches have 7 and 2 tokens.
+  expect([capacities.length, Number(capacities[0]) - Number(capacities[1])]).toEqual([2, 5]);
 });
