@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { smallerGram } from "./smallerGram.ts";
 import { type Svd, singularValues, truncatedSvd } from "./truncatedSvd.ts";
 
 const matrices = fc
@@ -89,4 +90,23 @@ describe("truncatedSvd", () => {
     expect(() => truncatedSvd([1, 2], 1, 2, 2)).toThrow("rank 2 of a matrix [1,2] must be from 1 to 1");
     expect(() => truncatedSvd([1, Number.NaN, 2, 3], 2, 2, 1)).toThrow(/does the matrix hold a NaN/);
   });
+});
+
+it.each([
+  [1, 1],
+  [3, 4],
+  [5, 9],
+  [8, 8],
+  [9, 6],
+])("the smaller Gram matrix of [%i, %i] holds the products of rows or of columns", (rows, columns) => {
+  const at = (i: number, j: number) => ((i * 7 + j * 5) % 11) - 4;
+  const a = Float64Array.from({ length: rows * columns }, (_, k) => at(Math.floor(k / columns), k % columns));
+  const n = Math.min(rows, columns);
+  const entry = (i: number, p: number) => (rows < columns ? at(i, p) : at(p, i));
+  const expected = Array.from({ length: n * n }, (_, k) => {
+    let sum = 0;
+    for (let p = 0; p < Math.max(rows, columns); p++) sum += entry(Math.floor(k / n), p) * entry(k % n, p);
+    return sum;
+  });
+  expect([...smallerGram(a, rows, columns)]).toEqual(expected);
 });

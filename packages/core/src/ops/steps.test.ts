@@ -185,3 +185,33 @@ describe.each<[string, () => Backend]>([
     expect(kept && [...kept.dataSync()]).toEqual(expected);
   });
 });
+
+const written = [
+  [internal.adagradStep, [true, false, true]],
+  [internal.adamStep, [true, false, true, true, true, false, true, true]],
+  [internal.adamStep8bit, [true, false, true, true, true, true, false, false]],
+  [internal.lionStep, [true, false, true]],
+  [internal.rmspropStep, [true, false, true, true]],
+  [internal.sgdStep, [true, false, true]],
+  [internal.clipToNorm, [true, true, true, false]],
+] as const;
+
+it.each(written.map(([{ definition }, inputs]) => [definition.name, definition.writes, inputs] as const))(
+  "%s writes into its parameters and states only",
+  (_name, writes, inputs) => {
+    expect(inputs.map((_, i) => writes?.(i, inputs.length))).toEqual(inputs);
+  },
+);
+
+it("the dtypes of all inputs of a step are checked, and the norm must be a scalar", () => {
+  const [x, whole] = [tensor([1]), tensor([1], { dtype: "i32" })];
+  const settings = { ...adam, decoupled: true };
+  const cases: [fn: () => unknown, message: RegExp][] = [
+    [() => internal.adamStep(whole, x, x, x, settings), /^adamStep: input 0 .* i32, expected f32/],
+    [() => internal.adamStep(x, x, x, whole, settings), /^adamStep: input 3 .* i32, expected f32/],
+    [() => internal.gradNorm(whole, x), /^gradNorm: input 0 .* i32, expected f32/],
+    [() => internal.clipToNorm(whole, tensor(1), { maxNorm: 1 }), /^clipToNorm: input 0 .* i32, expected f32/],
+    [() => internal.clipToNorm(x, x, { maxNorm: 1 }), /^clipToNorm: the norm \[1\] must be a scalar$/],
+  ];
+  for (const [fn, message] of cases) expect(() => noGrad(fn)).toThrow(message);
+});
