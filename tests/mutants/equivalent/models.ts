@@ -1,6 +1,15 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
+  ["generation/beamSearch.ts", "const hopeless = -1e9;", "1e9", "1000000001", "any score below the real ones"],
+  ["generation/promptCache.ts", "const leastRoom = 2048;", "2048", "2049", "the room of a cache changes no result"],
+  [
+    "generation/steps.ts",
+    "if (processed.every((name) => settings[name] === undefined)) return null;",
+    "===",
+    "!==",
+    "processing without settings changes no logits",
+  ],
   ["checkpoint/modelWeights.ts", "const partBytes = 1 << 22;", "1", "2", "files are read in parts of any size"],
   ["checkpoint/modelWeights.ts", "const partBytes = 1 << 22;", "22", "23", "files are read in parts of any size"],
   ["checkpoint/gguf/ggufWeights.ts", "const roomBytes = 1 << 22;", "1", "2", "a buffer of any size"],

@@ -56,3 +56,14 @@ test("what is kept is freed with the adapter, and does not grow", async () => {
   peft.deleteAdapter("default");
   expect(memory().buffers).toBeLessThanOrEqual(held - adapter);
 });
+
+test("dropout applies in training alone", async () => {
+  const config = new LoraConfig({ r: 2, useDora: true, loraDropout: 0.5, targetModules: ["up", "down"] });
+  const peft = await getPeftModel(new TinyModel(), config);
+  train(peft);
+  const [one, other] = [logits(peft), logits(peft)];
+  expect(one).not.toEqual(other);
+  peft.eval();
+  expect(logits(peft)).toEqual(logits(peft));
+  expect(logits(peft)).not.toEqual(one);
+});

@@ -11,7 +11,7 @@ import {
   to,
   truncatedSvd,
 } from "@lowrank/core";
-import { Conv1D, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
+import { Conv1D, Embedding, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
 import { OneLayer } from "@lowrank/test-support/oneLayer";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -192,4 +192,16 @@ test("orthogonal: neither matrix is zero, their product is, and the base weight 
     }),
     { numRuns: 40 },
   );
+});
+
+test("on an embedding A is zero or normal, and B normal, with a standard deviation of 1", async () => {
+  const spread = async (initLoraWeights: boolean) => {
+    const model = new OneLayer(new Embedding(600, 500));
+    const config = new LoraConfig({ r: 4, initLoraWeights, targetModules: ["layer"] });
+    const peft = await getPeftModel(model, config, { generator: new Generator(1), onWarning: () => {} });
+    return [...peft.adapterTensors().values()].map((t) => Math.hypot(...numbers(t)) / Math.sqrt(t.size));
+  };
+  const [zero, b] = await spread(true);
+  expect(zero).toBe(0);
+  for (const value of [b, ...(await spread(false))]) expect(Math.abs(value - 1)).toBeLessThan(0.1);
 });

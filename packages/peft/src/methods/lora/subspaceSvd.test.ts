@@ -1,5 +1,6 @@
-import { init, reference, tensor, truncatedSvd } from "@lowrank/core";
+import { init, matmul, reference, tensor, truncatedSvd } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
+import { subspaceFactors } from "./factors.ts";
 import { subspaceSvd } from "./subspaceSvd.ts";
 
 beforeAll(() => init(reference()));
@@ -54,4 +55,20 @@ test.each([
       expect(Math.abs(product)).toBeCloseTo(1, 4);
     }
   }
+});
+
+test("factors of a small matrix of rank 1, and of zeros, are those of its singular values", async () => {
+  const rows = [
+    [0.3, 0.4],
+    [0.06, 0.08],
+  ];
+  const { a, b } = await subspaceFactors(matrixOf(rows), 2, 2, 4);
+  const product = matmul(b, a).dataSync() as Float32Array;
+  // The product is the matrix divided by the divisor.
+  expectNear(
+    product,
+    rows.flat().map((x) => x / 2),
+  );
+  const none = await subspaceFactors(matrixOf([[0, 0, 0]]), 1, 2, 1);
+  expect([...none.a.dataSync(), ...none.b.dataSync()]).toEqual([0, 0, 0, 0]);
 });

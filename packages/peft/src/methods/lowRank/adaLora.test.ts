@@ -1,4 +1,17 @@
-import { copyInto, init, mean, noGrad, reference, scope, square, sub, type Tensor, tanh, tensor } from "@lowrank/core";
+import {
+  copyInto,
+  full,
+  init,
+  mean,
+  noGrad,
+  reference,
+  scope,
+  square,
+  sub,
+  type Tensor,
+  tanh,
+  tensor,
+} from "@lowrank/core";
 import { Linear, Module, Parameter, SGD, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, it, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
@@ -160,6 +173,7 @@ test("the last cut comes at the end of the cuts, between two others or not", asy
   expect(await cut({ deltaT: 4 })).toEqual([null, null, null, null, left(4, 0), 4, 4]);
   expect(await cut({ deltaT: 1, tinit: 2 })).toEqual([null, null, null, left(3, 2), left(4, 2), 4, 4]);
   expect(await cut({ deltaT: 2, tfinal: 3 })).toEqual([null, null, 5, 5, 4, 4, 4]);
+  expect(await cut({ deltaT: 9 })).toEqual([null, null, null, null, null, 4, 4]);
 });
 
 test("the state of the allocation is taken back whole", async () => {
@@ -193,6 +207,20 @@ test("the state of the allocation is taken back whole", async () => {
   const halves = new Map([...copies].filter(([key]) => key.endsWith("lora_A.sensitivity")));
   await peft.setAllocationState(halves);
   expect(peft.allocationState().size).toBe(0);
+});
+
+test("the state of a single layer is taken back too", async () => {
+  const plan = { totalStep: 9, tfinal: 3, targetModules: ["layers.0.up"] };
+  const peft = await getPeftModel(new TinyModel(), config(plan));
+  await stays(peft, 6);
+  const ranks = ranksOf(peft as never);
+  expect(Object.keys(ranks ?? {})).toEqual(["layers.0.up.lora_E"]);
+  const copies = new Map(
+    Array.from(peft.allocationState(), ([key, t]) => [key, tensor(t.dataSync() as Float32Array, { shape: t.shape })]),
+  );
+  await peft.setAllocationState(new Map());
+  await peft.setAllocationState(copies);
+  expect(ranksOf(peft as never)).toEqual(ranks);
 });
 
 test("the divisor of the scaling is a constant of one number, and stands in for an alpha that is not above 0", async () => {
@@ -230,6 +258,23 @@ test("the first averages are of the products of numbers and gradients", async ()
       expect(uncertainty[i]).toBeCloseTo(0.5 * 0.75 * value, 7);
     }
   }
+});
+
+test("no rank is cut if the target is the start", async () => {
+  const plan = { initR: 3, targetR: 3, totalStep: 6, targetModules: ["layers.0.up"] };
+  expect(await stays(await getPeftModel(new TinyModel(), config(plan)), 4)).toEqual([null, null, null, null]);
+});
+
+test("a layer without ranks adds nothing, and one of a single rank does", async () => {
+  const rankPattern = { "layers.0.up.lora_E": [false, false, false], "layers.1.up.lora_E": [true, false, false] };
+  const made = await getPeftModel(new TinyModel(), config({ rankPattern, targetModules: ["up"] }));
+  const peft = await PeftModel.fromPretrained(new TinyModel(), await made.adapterFiles(), { isTrainable: true });
+  for (const t of peft.adapterTensors().values()) noGrad(() => copyInto(t, full(t.shape, 0.5)));
+  const weight = (model: Module, i: number) =>
+    (model.getSubmodule(`layers.${i}.up`) as Linear).weight.dataSync() as Float32Array;
+  const merged = await peft.mergeAndUnload();
+  const changes = [0, 1].map((i) => weight(merged, i).some((x, at) => x !== weight(new TinyModel(), i)[at]));
+  expect(changes).toEqual([false, true]);
 });
 
 test("a single rank is cut where the plan takes one", async () => {

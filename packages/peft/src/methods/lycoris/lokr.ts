@@ -22,17 +22,16 @@ import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
  * is -1.
  */
 export function factorization(size: number, wanted: number): [small: number, large: number] {
-  if (wanted > 0 && size % wanted === 0) return [wanted, size / wanted];
+  if (wanted !== -1 && size % wanted === 0) return [wanted, size / wanted];
   const most = wanted === -1 ? size : wanted;
   let [small, large] = [1, size];
-  const length = small + large;
   while (small < large) {
     let next = small + 1;
     while (size % next !== 0) next++;
-    if (next + size / next > length || next > most) break;
+    if (next > most) break;
     [small, large] = [next, size / next];
   }
-  return small <= large ? [small, large] : [large, small];
+  return [Math.min(small, large), Math.max(small, large)];
 }
 
 /**

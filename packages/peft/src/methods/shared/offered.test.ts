@@ -66,6 +66,12 @@ test("facts that recipes and options state", () => {
   const types = (test: (method: AnyMethod) => unknown) => methods.filter(test).map(({ peftType }) => peftType);
   expect(types(({ taskless }) => taskless)).toEqual(["BOTTLENECK"]);
   expect(types(({ loraPlus }) => loraPlus)).toEqual(["LORA"]);
+  expect(types((method) => "mergesAlone" in method && method.mergesAlone)).toEqual(["BITFIT", "LN_TUNING"]);
+  for (const option of methods.flatMap(optionsOf)) {
+    const values: readonly unknown[] = "values" in option ? (option.values ?? []) : [];
+    const booleans = values.filter((value) => typeof value === "boolean");
+    if (booleans.length > 0) expect(booleans, option.field).toEqual([true, false]);
+  }
   expect(types(({ trainsHeads }) => trainsHeads === false)).toEqual(["ADAPTION_PROMPT"]);
   expect(types(({ followsBaseDtype }) => followsBaseDtype)).toEqual(["ADAPTION_PROMPT"]);
   expect(types(({ countedConstants }) => countedConstants?.("f32"))).toEqual([]);

@@ -20,6 +20,9 @@ test("feed-forward modules follow from the architecture, said so that the file c
   const { feedforwardModules } = await resolved({ targetModules: ["up", "down"] });
   expect(feedforwardModules).toBe(".*(dense_4h_to_h)");
   expect((await resolved({ targetModules: ["up"], feedforwardModules: [] })).feedforwardModules).toEqual([]);
+  for (const targetModules of [["up", "dense_4h_to_h"], ".*up"]) {
+    expect((await resolved({ targetModules })).feedforwardModules).toEqual(["dense_4h_to_h"]);
+  }
 });
 
 test("a model without a default must be told", async () => {
