@@ -1,5 +1,5 @@
 /**
- * Thrown if a backend does not work on this machine or in this browser, and not because of a wrong call.
+ * Thrown if a backend cannot run on this machine or in this browser. It is not thrown for wrong arguments.
  * `firstAvailable` catches it and tries the next backend.
  */
 export class UnavailableError extends Error {

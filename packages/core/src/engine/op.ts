@@ -59,7 +59,7 @@ export interface GroupedShape<P> {
  * gradient.
  */
 export interface OpDefinition<P> extends BackendOp<P> {
-  /** The names of all parameters, for ops that users call directly. Other names throw. */
+  /** The names of all parameters, for ops that users call directly. A call with any other name throws. */
   readonly options?: OptionKeys<P>;
   /** Checks the inputs and parameters, and returns the specs of the outputs. Wrong use of the op throws here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
@@ -76,7 +76,8 @@ export interface OpDefinition<P> extends BackendOp<P> {
    */
   readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
   /**
-   * Returns the gradient of each input, computed with ops, so that it can be differentiated again. Null: no gradient.
+   * Returns the gradient of each input, computed with ops, so that it can be differentiated again. Null stands for an
+   * input without a gradient.
    */
   readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
   /**
@@ -155,7 +156,9 @@ export function defineOp<N extends number, P = void, M extends number = 1, D = u
   return Object.assign(call, { definition }) as unknown as Op<N, P, M, D>;
 }
 
-/** Throws unless the arguments are as many tensors as `arity` requires, with at most one other argument after them. */
+/**
+ * Throws unless the arguments start with as many tensors as `arity` requires, followed by at most one other argument.
+ */
 function checkTensors(name: string, args: readonly unknown[], arity: Arity<number> | number): void {
   const given = countTensors(args);
   expectCount(name, given, arity);

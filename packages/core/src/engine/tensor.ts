@@ -147,8 +147,8 @@ export class Tensor implements Disposable {
 
   /**
    * Reads the elements: a Float32Array for the float dtypes (f16 and bf16 widened), an Int32Array for i32, else a
-   * Uint8Array. With the dtype as an argument, `data("i32")` has the matching TypeScript type, and throws if the tensor
-   * has another dtype.
+   * Uint8Array. If you pass the dtype, as in `data("i32")`, TypeScript infers the array type. The call then throws if
+   * the tensor has another dtype.
    */
   async data<D extends DType = DType>(dtype?: D): Promise<DataOf<D>> {
     this.#expect("data", dtype);

@@ -4,7 +4,8 @@ import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetens
 import { SafetensorsError } from "./safetensorsError.ts";
 
 /**
- * Name, dtype and shape of a tensor in a file. The dtype may be one that the format has but tensors here cannot have.
+ * Name, dtype and shape of a tensor in a file. The dtype may be any of the format's dtypes, including those that this
+ * library's tensors do not support.
  */
 export interface SafetensorsSpec {
   name: string;

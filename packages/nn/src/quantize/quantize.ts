@@ -21,7 +21,8 @@ export interface QuantizeOptions extends Linear4bitOptions {
 /** Options of `quantize`, for a model that is already in memory. */
 export interface QuantizeInPlaceOptions extends QuantizeOptions {
   /**
-   * Called after each layer, with the bytes of the original weights that were quantised so far and of all that will be.
+   * Called after each layer. `loaded` counts the bytes, before quantisation, of the weights that were quantised so far,
+   * and `total` the bytes of all weights to quantise.
    */
   onProgress?: OnProgress;
 }

@@ -3,12 +3,15 @@
  */
 export interface Tile {
   /**
-   * Size of a piece. Its rows are adjacent; its columns may be `across` apart, so that adjacent threads read adjacent
-   * data.
+   * Number of rows and columns of a piece. Its rows are adjacent. Its columns may be apart from each other (by
+   * `across`, the number of pieces next to each other), so that adjacent threads read adjacent data.
    */
   readonly rows: number;
   readonly columns: number;
-  /** Size of a workgroup's grid of pieces: pieces down and pieces across. */
+  /**
+   * Size of a workgroup's grid of pieces: the number of pieces below each other (`down`) and next to each other
+   * (`across`).
+   */
   readonly down: number;
   readonly across: number;
   /** Number of threads that compute one piece together; each adds every `lanes`-th group of four terms of the sums. */

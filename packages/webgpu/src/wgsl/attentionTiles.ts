@@ -79,20 +79,22 @@ fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) 
 ${body}
 }`;
 
-/** WGSL: the offset of the first element of head `h` in the queries, and in the keys or values. */
+/** WGSL of the offset of head `h`'s first element in the queries. */
 export const queryPlace = "(b * u.queries * u.heads + h) * u.size";
+/** WGSL of the offset, in the keys or the values, of the first element of the key head that serves head `h`. */
 export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
 
 interface Load {
   readonly to: "left" | "right";
-  /**
-   * WGSL names: the binding, the offset of the matrix in it, the tile's first row, the number of rows, and the row
-   * stride.
-   */
+  /** WGSL name of the binding that holds the matrix. */
   readonly binding: string;
+  /** WGSL of the offset at which the matrix starts in the binding. */
   readonly base: string;
+  /** WGSL of the tile's first row. */
   readonly row0: string;
+  /** WGSL of the number of rows of the matrix. */
   readonly rows: string;
+  /** WGSL of the distance between rows, in elements. */
   readonly step: string;
   readonly chunk: number;
   /**

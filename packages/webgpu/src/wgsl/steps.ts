@@ -28,8 +28,8 @@ type RunStep = (
 ) => Dispatch[];
 
 /**
- * Dependence of a step on a guard (a tensor that shows non-finite values): "obey" skips the step, "test" only checks
- * it.
+ * The use of a guard (a tensor that shows non-finite values) in an optimiser step. With "obey", the step is skipped if
+ * the guard shows one. With "test", no parameter changes; the guard is marked if a new value would not be finite.
  */
 export interface Guard {
   readonly mode: "none" | "obey" | "test";
@@ -99,8 +99,8 @@ ${rowsCode(
 });
 
 /**
- * Separates the inputs of a step into its tensors and its guard. Also returns the dispatches that must run before the
- * step.
+ * Separates the inputs of a step into its tensors and its guard. Also returns the dispatches that prepare the guard,
+ * which must run before the step.
  */
 export function guardOf(
   inputs: readonly GpuTensor[],

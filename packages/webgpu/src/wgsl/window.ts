@@ -18,8 +18,9 @@ export const bytesOf = ({ dtype }: GpuTensor, elements: number): number => byteL
 export const isContiguous = ({ dtype }: GpuTensor): boolean => codebookOf(dtype) === undefined;
 
 /**
- * Returns a tensor of `shape` over the elements from `from` on, which binds no more of the buffer than needed. `start`
- * is the index of the first element in it: 0 if `from` is at a multiple of 256 bytes, which packed weights require.
+ * Returns a tensor of `shape` that starts at or shortly before element `from`, so that a kernel binds only the part of
+ * the buffer that it needs. `start` is the index of element `from` in the returned tensor. It is 0 if the element's
+ * offset is a multiple of 256 bytes, as is required for packed weights.
  */
 export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tensor: GpuTensor; start: number } {
   const { buffer, window } = tensor;
