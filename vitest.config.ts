@@ -9,6 +9,15 @@ const include = ["packages/*/src/**/*.test.ts", "tests/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
 const longInPages = "packages/*/src/**/*.long.test.ts";
+/** Files about what a page does in its own way: threads, memory, GPUs, files, workers, and its event loop. */
+const inPage = [
+  "packages/{wasm,files,webgpu,nano}/src/**/*.test.ts",
+  "packages/core/src/{engine,internal}/**/*.test.ts",
+  "packages/lowrank/src/{load,worker}/**/*.test.ts",
+  "packages/serve/src/{worker,storage}/**/*.test.ts",
+  "packages/train/src/checkpoint/**/*.test.ts",
+  "packages/train/src/trainer/staysAlive.test.ts",
+];
 const executablePath = findChromium();
 // Tests start the `lowrank` command dozens of times; from here Node has its sources compiled.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
@@ -64,6 +73,7 @@ export default defineConfig({
       ...(executablePath === undefined
         ? []
         : [
+            chromiumProject({ name: "page", root, include: inPage, exclude: [long], executablePath }),
             chromiumProject({ name: "browser", root, include, exclude: [long], executablePath }),
             chromiumProject({ name: "worker", inWorker: true, root, include, exclude: [long], executablePath }),
             chromiumProject({ name: "longWorker", inWorker: true, root, include: [longInPages], executablePath }),

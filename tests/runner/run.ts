@@ -1,6 +1,6 @@
-// pnpm test [files and Vitest options]: runs the tests in Node, Chromium and a Web Worker. Without arguments it runs
-// the golden data, and all tests in Node and in a page. Long tests and the Worker's tests run only in `.ci/run`, which
-// names their projects.
+// pnpm test [files and Vitest options]: runs the tests of these files in Node, in a page of Chromium and in a Web
+// Worker. Without arguments it runs the golden data, all tests in Node except the long ones, and in a page the tests
+// about what pages do in their own way (the project "page" in vitest.config.ts). `.ci/run` names the other projects.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { formatTally, parseTally, type Tally } from "@lowrank/test-support/tally";
@@ -25,8 +25,12 @@ function countGolden({ stdout, stderr }: { stdout: string; stderr: string }): Ta
 
 const args = process.argv.slice(2);
 const running = args.length === 0 ? runGolden() : undefined;
-const everyDay = ["!long", "!worker", "!longWorker"].flatMap((name) => ["--project", name]);
-const { tally, skipped, endedEarly } = await runVitest(args.length === 0 ? everyDay : args);
+/** Returns Vitest's options for all projects except these. */
+const except = (...names: readonly string[]): string[] => names.flatMap((name) => ["--project", `!${name}`]);
+const everyDay = except("long", "browser", "worker", "longWorker");
+// The project "browser" has the files of "page" too.
+const chosen = args.some((arg) => arg.startsWith("--project")) ? args : [...args, ...except("page")];
+const { tally, skipped, endedEarly } = await runVitest(args.length === 0 ? everyDay : chosen);
 const golden = running === undefined ? { passed: 0, failed: 0 } : countGolden(await running);
 for (const name of skipped) console.log(`skipped: ${name}`);
 for (const sentence of endedEarly) console.log(sentence);
