@@ -16,6 +16,13 @@ export const lowrank: Equivalents = [
     "a part may end behind the last token",
   ],
   ["commands/train/runLock.ts", "const moment = 100;", "100", "101", "a wait"],
+  [
+    "commands/compare/runJobs.ts",
+    'for (const i of jobs.keys()) await queue.add({ id: String(i), owner: "", priority: 0 });',
+    "0",
+    "1",
+    "all jobs have the same priority",
+  ],
   ["commands/compare/runQueued.ts", "const pollMs = 250;", "250", "251", "a wait"],
   [
     "commands/sweep/runSweep.ts",

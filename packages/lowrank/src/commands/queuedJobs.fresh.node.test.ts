@@ -14,6 +14,7 @@ import { measuredKey, runOf } from "../compare/queuedJob.ts";
 import type { Order } from "../fineTuning/fineTune.ts";
 import { jobPlaces } from "../fineTuning/jobPlaces.ts";
 import { compareCommand } from "./compare/compare.ts";
+import { runJobs } from "./compare/runJobs.ts";
 import { runQueued } from "./compare/runQueued.ts";
 import type { ServeSettings } from "./serve/serveSettings.ts";
 import { startFineTuning } from "./serve/startFineTuning.ts";
@@ -394,6 +395,9 @@ describe("lowrank compare", () => {
     await compare(...words, "lora,dora");
     fakes.child = async (child) => void child.emit("error", new Error("no processes left"));
     await expect(compare(...words, "lora")).rejects.toThrow("no processes left");
+    // No run is tried again.
+    expect(kinds().filter((kind) => kind === "fork")).toHaveLength(3 + 2 + 1);
+    expect(await runJobs([], { folder: null, plugins: [], step: () => {}, done: () => {} })).toEqual([]);
   });
 
   test("gives the settings that were named, and the files, to each run", async () => {

@@ -6,7 +6,7 @@ import { Tokenizer } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { indexTrainData, openTrainData } from "./openTrainData.ts";
-import { readTrainData } from "./trainData.ts";
+import { readTrainData, warnOfSkipped } from "./trainData.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -32,6 +32,37 @@ test("bad records are errors, or are left out, counted and told", async () => {
     ),
   );
   told.mockRestore();
+});
+
+test("skipped records are counted, with the reasons of the first ones", () => {
+  const told = vi.spyOn(console, "error").mockImplementation(() => {});
+  const said = (first: readonly string[], count: number) => {
+    told.mockClear();
+    warnOfSkipped(first, count);
+    return told.mock.calls.flat();
+  };
+  expect(said([], 0)).toEqual([]);
+  expect(said(["a"], 1)).toEqual(["warning: 1 record was skipped: a"]);
+  expect(said(["a", "b"], 2)).toEqual(["warning: 2 records were skipped: a; b"]);
+  expect(said(["a"], 3)).toEqual(["warning: 3 records were skipped: a; and 2 more"]);
+  told.mockRestore();
+});
+
+test("the description counts the tokens of examples and of blocks", async () => {
+  const one = tokenizer.encode("a = 1").length + 1;
+  const path = join(folder, "four.jsonl");
+  await writeFile(path, '{"text": "a = 1"}\n'.repeat(4));
+  const described = async (more: object) =>
+    (await readTrainData(tokenizer, { ...common, data: [path], validationFraction: 0.25, ...more })).description;
+  expect(await described({})).toBe(`${3 * one} tokens in 3 examples to train on, ${one} in 1 to validate`);
+  expect(await described({ pack: true, blockSize: 64 })).toBe(
+    `${3 * one} tokens in 1 blocks of 64 to train on, ${one} in 1 to validate`,
+  );
+  const text = join(folder, "four.txt");
+  await writeFile(text, "a = 1\n".repeat(4));
+  const { train, description } = await readTrainData(tokenizer, { ...common, data: [text], blockSize: 8 });
+  const tokens = train.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+  expect(description).toBe(`${tokens} tokens in ${train.length} blocks of 8 to train on, 0 in 0 to validate`);
 });
 
 /** Writes a file of twelve pairs and returns its path. */

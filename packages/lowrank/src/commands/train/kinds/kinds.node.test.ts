@@ -62,6 +62,7 @@ describe("a model that scores", () => {
       return [...(await weight.data())];
     };
     expect(await head(1)).toEqual(await head(1));
+    expect(await head(1)).toHaveLength(16);
     expect(await head(1)).not.toEqual(await head(2));
   });
 });
