@@ -119,7 +119,7 @@ export class Engine implements ServingEngine {
       served.events.cancel(signal?.reason);
       this.#abandon(served);
     };
-    signal?.addEventListener("abort", abort, { once: true });
+    signal?.addEventListener("abort", abort);
     try {
       if (signal?.aborted) abort();
       yield* served.events;

@@ -147,3 +147,39 @@ test("the model and its time are told in seconds", async () => {
   expect(await engine.adapters()).toEqual([]);
   await engine.close();
 });
+
+test("an echoed prompt has each of its tokens once, and whole characters", async () => {
+  const engine = await make();
+  // "é" has two tokens, 95 and 96. The prompt ends within one.
+  const tokens = [1, 95, 96, 2, 95];
+  for (const logprobs of [undefined, 0]) {
+    const { events } = await collect(engine, plain(tokens, { echo: true, logprobs }));
+    const prompt = events.flatMap((event) => (event.type === "token" && event.prompt ? [event] : []));
+    expect(prompt.map(({ token, text }) => [token, text])).toEqual([
+      ...[
+        [1, "!"],
+        [95, ""],
+        [96, "é"],
+        [2, '"'],
+        [95, "\ufffd"],
+      ],
+    ]);
+  }
+  const short = await collect(engine, plain([1, 2], { echo: true, logprobs: 1, maxNewTokens: 0 }));
+  const found = short.events.flatMap((event) => (event.type === "token" ? [event.logprob?.logprob] : []));
+  expect(found).toEqual([null, expect.any(Number)]);
+  await engine.close();
+});
+
+test("token 0 is a token like others, and the counts of passes are those of the last one", async () => {
+  const engine = await make();
+  const only = { sampling: { temperature: 0, allowedTokenIds: [0] } };
+  const { tokens, events } = await collect(engine, plain([1, 2, 3], { ...only, maxNewTokens: 2 }));
+  expect(tokens).toEqual([0, 0]);
+  const [started] = events as unknown as { queueSeconds: number }[];
+  expect(started.queueSeconds).toBeGreaterThanOrEqual(0);
+  expect(await engine.stats()).toMatchObject({ passes: 2, batchRows: 1, decodeRows: 1 });
+  await collect(engine, plain([4, 5, 6, 7], { ...only, maxNewTokens: 1 }));
+  expect(await engine.stats()).toMatchObject({ passes: 3, batchRows: 4, decodeRows: 0 });
+  await engine.close();
+});

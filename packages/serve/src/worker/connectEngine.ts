@@ -79,7 +79,7 @@ class RemoteServingEngine implements ServingEngine {
     const stream = new RemoteStream();
     const id = this.#listen(stream);
     const abort = () => stream.fail(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
+    signal?.addEventListener("abort", abort);
     this.#send({ type: "generate", id, request });
     let taken = 0;
     try {
