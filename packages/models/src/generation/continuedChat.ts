@@ -2,15 +2,15 @@ import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /**
- * Text that is added to the last message to find its end in the rendered chat. The same as in transformers, because
- * some templates check for it.
+ * Text that is added to the last message to find its end in the rendered chat. It is the same text as in transformers,
+ * because some templates check for it.
  */
 const mark = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**
  * Renders a chat as text that ends with the last message's text, so that the model continues this message. If the
  * template trims messages, the end of the last message is trimmed too. Throws if the template omits the last message.
- * Like `continue_final_message` in transformers.
+ * The option `continue_final_message` of transformers does the same.
  */
 export async function continuedChat(
   messages: readonly ChatMessage[],

@@ -100,8 +100,9 @@ export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "
 const dependent = ["temperature", "topK", "topP", "minP", "lengthPenalty", "earlyStopping"] as const;
 
 /**
- * Returns the options, with missing ones from the generation config and then the defaults. Throws for unknown options,
- * options without effect in combination with others, and beam options with invalid values.
+ * Returns the options. Missing ones are taken from the generation config or, if it lacks them, from the defaults.
+ * Throws for unknown options, for options that have no effect in combination with others, and for beam options with
+ * invalid values.
  */
 export async function generationSettings(options: GenerateOptions, model: CausalLM): Promise<GenerationSettings> {
   checkOptions("generate", options, generateKeys);

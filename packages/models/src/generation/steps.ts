@@ -88,8 +88,9 @@ function checkPrompts(prompts: readonly (readonly number[])[]): number {
 }
 
 /**
- * Returns the maximum number of new tokens: `maxNewTokens`, else the limit of the generation config, else as many as
- * fit. Throws if `maxNewTokens` does not fit in the model's positions.
+ * Returns the maximum number of new tokens: `maxNewTokens` if it is set, otherwise the limit of the generation config
+ * if it has one, otherwise as many as fit in the model's positions. Throws if `maxNewTokens` does not fit in the
+ * model's positions.
  */
 function newTokens(model: CausalLM, longest: number, { maxNewTokens, generationConfig }: GenerationSettings): number {
   const virtual = model.virtualTokens?.count ?? 0;

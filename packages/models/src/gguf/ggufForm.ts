@@ -54,8 +54,8 @@ export interface GgufForm<C> {
    */
   readonly lettersTokenizer?: "llama" | "gemma4";
   /**
-   * If several architectures use the same GGUF name, returns true if the file is of this one. The architecture without
-   * `claims` gets the files that no other claims.
+   * Returns true if the file belongs to this architecture. It is needed if several architectures use the same GGUF
+   * name: files for which no `claims` returns true belong to the one without `claims`.
    */
   claims?(parts: GgufParts): boolean;
   /** Returns the keys of a `config.json`, except vocabulary size, ties, token ids, `model_type` and `architectures`. */

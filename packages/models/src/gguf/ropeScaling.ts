@@ -15,8 +15,9 @@ interface Rope {
 const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 /**
- * Returns transformers' `rope_scaling` for a GGUF file; null if there is no scaling. For Llama 3 the file has only a
- * divisor for each frequency, so these must match the settings of the published models. Throws for any other scaling.
+ * Returns transformers' `rope_scaling` for a GGUF file; null if there is no scaling. For Llama 3, the file has only a
+ * divisor for each frequency. The divisors must match the settings of the published models. Throws for any other
+ * scaling.
  */
 export function ropeScaling(
   metadata: JsonFields,

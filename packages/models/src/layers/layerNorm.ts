@@ -5,7 +5,7 @@ import type { ParameterPath } from "../model/parameters.ts";
 
 /**
  * Makes layer normalisation over `dim` elements, with parameters at the child path `name`, or at `path` itself if
- * `name` is "". In its own file, so that models with RMSNorm do not load it.
+ * `name` is "". This function has its own file, so that models with RMSNorm do not load it.
  */
 export function layerNorm(path: ParameterPath, name: string, dim: number, eps: number): LayerNorm {
   const at = name === "" ? path : path.at(name);

@@ -50,8 +50,8 @@ export interface Architecture<C extends ArchitectureConfig = ArchitectureConfig>
    */
   readonly stack: string;
   /**
-   * Returns the model's parameter name for a name in a checkpoint; null for a tensor that the model does not use or
-   * that follows from the config. Default: the same name.
+   * Returns the model's parameter name for a name in a checkpoint; null for a tensor that the model does not use or can
+   * compute from the config. Default: the same name.
    */
   sanitize?(name: string, config: C): string | null;
   /**

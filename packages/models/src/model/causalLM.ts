@@ -35,8 +35,8 @@ export interface ModelOutput {
 }
 
 /**
- * A batch with labels i32 [B, T], of which -100 is ignored. Token t predicts label t + 1, and the last virtual token
- * predicts label 0.
+ * A batch with labels i32 [B, T]; labels of -100 are ignored. Token t predicts label t + 1. If there are virtual
+ * tokens, the last of them predicts label 0.
  */
 export type LabelledInputs = ModelInputs & { labels: Tensor };
 

@@ -146,8 +146,8 @@ export class PromptedBatch {
 }
 
 /**
- * Returns the mask bool [B, 1, T, S] of keys that each query may attend to: keys that `mask` allows, at most `reach`
- * positions away. The T queries are the last of the S positions.
+ * Returns a mask, bool [B, 1, T, S]. It is true for keys that `mask` allows and that are at most `reach` positions away
+ * from the query. The T queries are the last of the S positions.
  */
 function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
   const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);

@@ -233,7 +233,8 @@ export class BertModel extends TransformerModel {
 
   /**
    * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
-   * default to the ones of this module; a model with a head passes the ones that were set on itself.
+   * defaults to the virtual tokens that are set on this module. A model with a head passes the virtual tokens that are
+   * set on the whole model.
    */
   forward(
     inputs: ClassifierInputs,

@@ -94,8 +94,8 @@ class Gemma4Attention extends AttentionLayer {
   }
 
   /**
-   * Returns [B, T, D]. With `shared`, attends to the keys and values of layer `shared.layer`. That layer's cache is
-   * written again, with the same values.
+   * Returns the attention output [B, T, D]. If `shared` is given, attends to its keys and values, which layer
+   * `shared.layer` computed. They are written to that layer's cache a second time, which changes nothing.
    */
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, shared: SharedKeys | null): Tensor {
     const [B, T] = x.shape;

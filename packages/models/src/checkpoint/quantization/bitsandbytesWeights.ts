@@ -6,8 +6,8 @@ import type { QuantizationConfig } from "./quantizationConfig.ts";
 
 /**
  * Returns the tensors of safetensors files. Weights that bitsandbytes quantised to 4 bits become packed tensors, which
- * include their additional entries (such as `weight.absmax`). Throws if only one of config.json and the file's entries
- * marks weights as quantised.
+ * include their additional entries (such as `weight.absmax`). Throws if config.json marks weights as quantised and the
+ * file does not, or the other way round.
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,

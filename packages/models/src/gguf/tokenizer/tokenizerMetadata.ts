@@ -218,8 +218,8 @@ function comparable(preTokenizer: unknown): string {
 }
 
 /**
- * Reads the post-processor. `bos` and `eos` are true if it adds these tokens before and after a text. `differs` is why
- * llama.cpp may add other tokens; undefined if it adds the same.
+ * Reads the post-processor. `bos` and `eos` are true if it adds these tokens before and after a text. `differs` is the
+ * reason why llama.cpp may add other tokens; undefined if it adds the same ones.
  */
 function readTemplate(
   { post_processor: post }: TokenizerJson,

@@ -36,7 +36,7 @@ export function encodedLength(type: GgufEncoding, count: number): number {
 }
 
 /**
- * Encodes whole rows to blocks, little-endian. The bytes equal the results of gguf-py's `quantize`, and for K-blocks of
+ * Encodes whole rows to blocks, little-endian. The bytes equal the results of gguf-py's `quantize` or, for K-blocks, of
  * ggml's reference quantiser. Throws if values are not whole blocks, not finite, or beyond the range of f16. `what` is
  * the tensor's name in error messages.
  */

@@ -24,8 +24,8 @@ function readFactors(fields: JsonFields, key: string, length: number): number[] 
 }
 
 /**
- * Returns the default of `attentionFactor`. `original` is the number of positions in the original training, and
- * `factor` the ratio of the new number to it.
+ * Returns the default of `attentionFactor`. `original` is the number of positions in the original training. `factor` is
+ * the extended number of positions divided by `original`.
  */
 export function defaultAttentionFactor(factor: number, original: number): number {
   return factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));

@@ -2,8 +2,8 @@ import { plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
 /**
- * Gemma 4's scaling: in each head, only the pairs with the highest frequencies rotate, and `factor` divides them. The
- * other frequencies are 0.
+ * Gemma 4's scaling: in each head, only the pairs with the highest frequencies rotate. Their frequencies are divided by
+ * `factor`; the other frequencies are 0.
  */
 export interface ProportionalRopeScaling {
   type: "proportional";
