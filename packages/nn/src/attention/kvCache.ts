@@ -79,8 +79,8 @@ export class KVCache implements AttentionCache, Disposable {
   }
 
   /**
-   * Removes all but the first `length` tokens. Returns the number of tokens left. That is 0 if layers have
-   * convolutions, because the rows that these need are no longer stored.
+   * Removes all but the first `length` tokens. Returns the number of tokens left. It is 0 if the model has layers with
+   * convolutions, because the earlier rows that the convolutions need are no longer stored.
    */
   truncate(length: number): number {
     const isShorter = length < this.#length;

@@ -10,8 +10,8 @@ const attendKeys: OptionKeys<CachedAttendOptions> = {
 /**
  * The cache argument for training on several documents packed into one row: tokens attend only within their document.
  * Pass it to a decoder's forward pass, with the tokens' positions in their documents as `positionIds`. `starts`, i32
- * [B, T], holds for each token the index in its row of the first token of its document. Padding counts as a document.
- * `starts` must live until the backward pass.
+ * [B, T], holds for each token the index, within its row, of the first token of the token's document. Padding counts as
+ * a document. `starts` must live until the backward pass.
  */
 export class PackedDocuments implements AttentionCache {
   readonly length = 0;

@@ -16,8 +16,8 @@ export interface LionOptions {
 
 /**
  * Lion: each step changes every element by the learning rate, with the sign of a running average of its gradients.
- * Weight decay is decoupled. The state takes half the memory of AdamW's state, and the learning rate should be three to
- * ten times lower. Chen et al. 2023, https://arxiv.org/abs/2302.06675
+ * Weight decay is decoupled. The state takes half the memory of AdamW's state. The learning rate should be three to ten
+ * times lower than for AdamW. Chen et al. 2023, https://arxiv.org/abs/2302.06675
  */
 export class Lion extends Optimizer<LionOptions> {
   /** Defaults: lr 1e-4, betas 0.9 and 0.99, weight decay 0. */

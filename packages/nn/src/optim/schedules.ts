@@ -76,8 +76,8 @@ export function cosine(options: CycleOptions): Schedule {
 }
 
 /**
- * Linear warm-up, then `cycles` (default 1) falls from 1 to 0, each along half a cosine. Loshchilov and Hutter 2017,
- * https://arxiv.org/abs/1608.03983
+ * Linear warm-up. After it, the factor falls from 1 to 0 along half a cosine, `cycles` times (default 1), starting
+ * again at 1 each time. Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983
  */
 export function cosineWithRestarts(options: CycleOptions): Schedule {
   checkOptions<object>("cosineWithRestarts", options, scheduleKeys);
@@ -88,8 +88,8 @@ export function cosineWithRestarts(options: CycleOptions): Schedule {
 }
 
 /**
- * Linear warm-up, then a fall of the learning rate from `lr` to `lrEnd` (default 1e-7) along (1 - progress) ** `power`
- * (default 1). Pass the optimiser's learning rate as `lr`.
+ * Linear warm-up. After it, the learning rate falls from `lr` to `lrEnd` (default 1e-7) in proportion to (1 - progress)
+ * ** `power` (default 1), where progress goes from 0 to 1. Pass the optimiser's learning rate as `lr`.
  */
 export function polynomial(options: PolynomialOptions): Schedule {
   checkOptions<object>("polynomial", options, scheduleKeys);
@@ -100,8 +100,8 @@ export function polynomial(options: PolynomialOptions): Schedule {
 }
 
 /**
- * Linear warm-up, then sqrt(timescale / (timescale + n)), where n is the number of steps since the warm-up. `timescale`
- * defaults to `warmupSteps`, or to 10,000 if that is 0.
+ * Linear warm-up. After it, the factor is sqrt(timescale / (timescale + n)), where n is the number of steps since the
+ * warm-up. `timescale` defaults to `warmupSteps`, or to 10,000 if that is 0.
  */
 export function inverseSqrt(options: TimescaleOptions): Schedule {
   checkOptions<object>("inverseSqrt", options, scheduleKeys);

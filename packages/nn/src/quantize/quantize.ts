@@ -11,9 +11,9 @@ import { skippedBy } from "../module/skipModules.ts";
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {
   /**
-   * Layers not to quantise: names that match the start of a layer's path up to a dot, or its end
-   * (`llm_int8_skip_modules`). Default: the output layer. Layers that share their weight with another module are never
-   * quantised.
+   * Layers not to quantise, as in `llm_int8_skip_modules` of transformers. A layer is skipped if its path ends with an
+   * entry, or if an entry matches its whole path or its path up to a dot. Default: the output layer. Layers that share
+   * their weight with another module are never quantised.
    */
   skipModules?: readonly string[];
 }
@@ -116,10 +116,10 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 
 /**
  * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit, and frees
- * the original weights one by one. Embeddings, norms and biases are not quantised, nor are layers for whose path
- * `leave` returns a reason. The call yields to the event loop between layers, and the model can run in the meantime.
- * For a model with adapters, call its `quantizeBase`. Throws, before anything is changed, for entries of `skipModules`
- * that match nothing and for layers that are already quantised.
+ * the original weights one by one. Embeddings, norms and biases are not quantised. A layer is also left as it is if
+ * `leave` returns a reason for its path. The call yields to the event loop between layers; the model can run while it
+ * waits. For a model with adapters, call its `quantizeBase`. Throws, before anything is changed, for entries of
+ * `skipModules` that match nothing and for layers that are already quantised.
  */
 export async function quantize(
   model: Module,

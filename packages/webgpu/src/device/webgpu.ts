@@ -17,8 +17,8 @@ export interface WebGpuOptions {
   powerPreference?: "low-power" | "high-performance";
   /**
    * Makes each row of a result independent of the other rows in its batch, to the bit: a sequence gets the same tokens
-   * alone and in any batch. Default: false. The adapter is tested first; `webgpu` throws an `UnavailableError` if it
-   * does not compute this way. See docs/design/batchInvariance.md.
+   * alone and in any batch. Default: false. The adapter is tested first: `webgpu` throws an `UnavailableError` if the
+   * bits of a row depend on other rows. See docs/design/batchInvariance.md.
    */
   batchInvariant?: boolean;
   /**
