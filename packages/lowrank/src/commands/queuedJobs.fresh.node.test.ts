@@ -205,11 +205,17 @@ describe("lowrank sweep", () => {
   });
 
   test("without a loss prints the status, and without a validation file has no validation loss", async () => {
-    fakes.train = trains(() => []);
+    const seeds: number[] = [];
+    const train = trains(() => []);
+    fakes.train = async (order) => {
+      seeds.push(order.job.seed);
+      await train(order);
+    };
     await sweep("bare", {}, { json: true, output: at("elsewhere"), wideSimd: true });
     expect(said().err.slice(1)).toEqual(["trial 1: lr 0.1: succeeded (1 of 2)", "trial 2: lr 0.2: succeeded (2 of 2)"]);
     expect(JSON.parse(said().out[0])[0]).toMatchObject({ trainingLoss: null, validationLoss: null });
     expect(await readdir(folder)).not.toContain("bare");
+    expect(seeds).toEqual([0, 0]);
     expect(await readdir(at("elsewhere"))).toContain("best");
   });
 

@@ -161,7 +161,7 @@ async function allEnded(
       if (!state.settled) continue;
       ended.set(job.id, state);
       const { status, error } = state.end as NonNullable<JobState["end"]>;
-      const loss = lossOf(resultOf(i + 1, {}, state, await places.jobs.log(job)));
+      const loss = lossOf(resultOf(i, {}, state, await places.jobs.log(job)));
       const what = error?.message ?? (loss === null ? status : `loss ${loss.toFixed(4)}`);
       console.error(`trial ${i + 1}: ${describeTrial(plan.trials[i])}: ${what} (${ended.size} of ${jobs.length})`);
     }
