@@ -2,6 +2,13 @@ import type { Equivalents } from "./equivalents.ts";
 
 export const peft: Equivalents = [
   [
+    "foreign/mlx.ts",
+    "for (let i = 0; i < inputs; i++) lowA[i * rank + k] = a.values[k * inputs + i];",
+    "<",
+    "<=",
+    "writes past the end of a typed array",
+  ],
+  [
     "methods/orthogonal/rotation.ts",
     "for (let row = 0; row < size; row++) {",
     "<",

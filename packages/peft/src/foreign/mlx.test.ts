@@ -105,6 +105,14 @@ test("ranks and scalings that differ are brought to one", async () => {
   for (const [i, value] of logits(peft).entries()) expect(logits(again)[i]).toBeCloseTo(value, 5);
 });
 
+test("an adapter of one layer is written, with four spaces in its config", async () => {
+  const config = new LoraConfig({ r: 2, targetModules: ["layers.0.up"] });
+  const files = await toMlx(await (await getPeftModel(new TinyModel(), config)).adapterFiles());
+  expect(files.get("adapter_config.json")).toMatch(/^{\n {4}"fine_tune_type": "lora",\n/);
+  const file = await openSafetensors(bytesSource(files.get("adapters.safetensors") as Uint8Array));
+  expect([...file.names()].sort()).toEqual(["layers.0.up.lora_a", "layers.0.up.lora_b"]);
+});
+
 test("half precision comes over too", async () => {
   const peft = await getPeftModel(
     new TinyModel().eval(),

@@ -34,6 +34,9 @@ test("f32 explains 16 random walks of its roundings over the products of a sum",
   const before = memory().buffers;
   expect(await compare({})).toEqual({ path: "up", maxAbsDiff: 0, bound: 16 * (8 + 8) * u * 2 });
   expect(await compare({ terms: 4 })).toMatchObject({ bound: 16 * (2 + 8) * u * 2 });
+  const half = [0.5];
+  const low = await compare({ base: half, beside: [half], alone: [half], sum: half, stored: half });
+  expect(low).toMatchObject({ bound: 16 * 16 * u * 0.5 });
   expect(await compare({ base: [8] })).toMatchObject({ bound: 16 * 16 * u * 8 });
   expect(await compare({ beside: [[4], [-16]], alone: [[4], [-16]] })).toMatchObject({ bound: 16 * 16 * u * 16 });
   const step = 2 ** -16;

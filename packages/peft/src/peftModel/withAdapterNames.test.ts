@@ -114,3 +114,12 @@ test("inputs that all rows share cannot be split", async () => {
     "2 names for an input [2] of an adapted module",
   );
 });
+
+test("one merged adapter stands in the way of rows and of another merge", async () => {
+  const peft = await two();
+  await peft.mergeAdapter({ adapterNames: ["a"] });
+  await expect(peft.mergeAdapter({ adapterNames: ["b"] })).rejects.toThrow("a is merged; call unmergeAdapter first");
+  expect(() => peft.withAdapterNames(["a", "b"], () => 0)).toThrow(
+    "a is merged; call unmergeAdapter before rows have adapters",
+  );
+});

@@ -91,6 +91,7 @@ test("targets that are excluded are reported, and counted where none is left", (
   expect(() => match({ targetModules: ["up"], excludeModules: ["1.up"], modulesToSave: ["layers.0.up"] })).toThrow(
     "(2 were excluded)",
   );
+  expect(() => match({ targetModules: ["layers.0.up"], excludeModules: ["up"] })).toThrow("(1 were excluded)");
   expect(() => match({ targetModules: ["layers.2.up", "x.dwon"] })).toThrow(
     "of this model; did you mean down for x.dwon? layers that can be targeted",
   );

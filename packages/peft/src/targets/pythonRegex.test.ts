@@ -12,6 +12,8 @@ test.each([
   ["(?#a note)up", "up", true],
   ["[]x]", "]", true],
   ["[^]x]", "]", false],
+  ["[ab]c", "bc", true],
+  ["[ab]c", "b", false],
   [String.raw`layers\.[01]\.(?!up).*`, "layers.0.down", true],
   [String.raw`layers\.[01]\.(?!up).*`, "layers.0.up", false],
   ["(?<=a)b|ab", "ab", true],
@@ -30,5 +32,8 @@ test.each(["(?>a)b", "a++", String.raw`\Qa`, "(?x) a", "(a)(?(1)b)"])("%s is ref
 });
 
 test("an expression that is none is an error that quotes it", () => {
-  expect(() => pythonRegex("(up", "match")).toThrow('"(up" is not a regular expression');
+  for (const source of ["(up", "[up", "[]", "[u\\"]) {
+    const words = `${JSON.stringify(source)} is not a regular expression`;
+    expect(() => pythonRegex(source, "match")).toThrow(words);
+  }
 });

@@ -28,11 +28,12 @@ function translateClass(source: string, start: number): { text: string; length: 
     text += "\\]";
     at++;
   }
-  while (at < source.length && source[at] !== "]") {
+  while (source[at] !== undefined && source[at] !== "]") {
     if (source[at] === "\\") text += source[at++];
     text += source[at++];
   }
-  return { text: `${text}]`, length: at + 1 - start };
+  // Without a closing bracket, the result is invalid too.
+  return { text: text + (source[at] ?? ""), length: at + 1 - start };
 }
 
 /**

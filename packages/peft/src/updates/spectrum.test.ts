@@ -18,6 +18,12 @@ test("norms, ranks and energy by hand", () => {
   expect(describe([7, 0, 0])).toMatchObject({ rank: 1, effectiveRank: 1, stableRank: 1, frobeniusNorm: 7 });
 });
 
+test("small values have the shares of large ones", () => {
+  const found = describe([0.5, 0.25]);
+  expect(found.stableRank).toBe(1.25);
+  expect([...found.energy]).toEqual([0.8, 1]);
+});
+
 test("values up to the rounding of f32 are no rank", () => {
   const noise = 5 * 2 ** -23;
   expect(describe([1, noise]).rank).toBe(1);
