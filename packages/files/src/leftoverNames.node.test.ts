@@ -164,14 +164,3 @@ test("leftovers are removed with all that is in them, of inner folders only wher
   expect(await removeLeftovers(top, { recursive: true })).toHaveLength(2);
   expect([await names(top), await names(inner)]).toEqual([["inner", "own"], ["own"]]);
 });
-
-test("on systems without /proc, a process that lives is the writer", async () => {
-  vi.spyOn(process.getBuiltinModule("node:fs"), "readFileSync").mockImplementation(() => {
-    throw new Error("ENOENT");
-  });
-  vi.resetModules();
-  const leftovers = await import("./disk/leftovers.ts");
-  const id = leftovers.writingId();
-  expect(id.split("-")[2]).toBe("0");
-  expect(await leftovers.writerOf(join(folder, `a.${id}.part`))).toBe(process.pid);
-});

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type FakeHub, fakeCommit, startFakeHub } from "@lowrank/test-support/hub";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { nodeModules } from "../disk/nodeModules.ts";
 import { hubFiles } from "./hubFiles.ts";
+import { hubSettings } from "./hubSettings.ts";
 
 const weights = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);
 const path = "model.safetensors";
@@ -127,4 +129,48 @@ it.skipIf(process.platform !== "linux")("a full disk: the error names the file o
   await rm(join(blobs, blob));
   await symlink("/dev/full", join(blobs, `${blob}.incomplete`));
   await expect(load()).rejects.toThrow(`${blob}.incomplete: no space is left on the disk for its`);
+});
+
+it("a disk that takes only a part of each write gets the rest after it", async () => {
+  const { fs } = nodeModules(home);
+  const real = fs.open;
+  const opened = vi.spyOn(fs, "open").mockImplementation(async (...args) => {
+    const handle = await real(...args);
+    const write = handle.write.bind(handle) as (...args: unknown[]) => Promise<never>;
+    handle.write = ((bytes: Uint8Array, from: number, length: number, position: number) =>
+      write(bytes, from, Math.min(length, 700), position)) as never;
+    return handle;
+  });
+  expect(await load()).toEqual(weights);
+  opened.mockRestore();
+});
+
+it.each([
+  [403, "", "hf_x", "hf://org/name is closed to the token's account (403); ask for access at "],
+  [401, "GatedRepo", "hf_x", "hf://org/name is closed to the token's account (401, GatedRepo); ask for access at "],
+  [401, "GatedRepo", "", "hf://org/name is gated (401, GatedRepo); accept its terms at "],
+  [404, "", "hf_x", "shows no model org/name (404); check the name; the token may be wrong"],
+  [500, "", "", ": 500"],
+])("the status %d with code %j and token %j is explained", async (status, code, token, message) => {
+  vi.stubGlobal("fetch", async () => new Response("", { status, headers: { "X-Error-Code": code } }));
+  try {
+    await expect(hubFiles("hf://org/name", { token })).rejects.toThrow(message);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});
+
+it("a page has no folder for its cache, and takes its token from the options alone", async () => {
+  const inPage = async (options: Parameters<typeof hubSettings>[0]) => {
+    vi.stubGlobal("process", {});
+    return hubSettings(options)
+      .catch((error) => error.message)
+      .finally(() => vi.unstubAllGlobals());
+  };
+  expect(await inPage({ token: "hf_a" })).toEqual({
+    ...{ token: "hf_a", endpoint: "https://huggingface.co", offline: false, cacheDir: undefined },
+  });
+  expect(await inPage({ cacheDir: "x" })).toBe(
+    'cacheDir "x" is a folder, and pages keep files in Cache Storage; leave it out',
+  );
 });

@@ -4,7 +4,7 @@ import { inspectedLayer, inspection } from "./inspection.ts";
 const layer = (path: string, values: readonly number[], weightNorm: number, error: number | null) =>
   inspectedLayer({ path, shape: [2, 4], weightNorm } as never, Float64Array.from(values), error);
 const subject = { model: "base", change: "tuned", compressedTo: null, leftOut: ["norm"] };
-const layers = [layer("a.0.q_proj", [4, 3], 10, 0.5), layer("a.1.k_proj", [2, 0], 4, 0.25)];
+const layers = [layer("a.0.q_proj", [4, 3], 10, 0.5), layer("a.1.k_proj", [2, 1e-9], 4, 0.25)];
 
 test("the text has a row per layer, medians and the mean energy by rank", () => {
   // Shares 4/7 and 3/7 have an entropy of 0.6829; exp of it is 1.98.
@@ -49,6 +49,18 @@ test("the object has all values, and the energy up to the first power of two tha
   });
 });
 
+test("the energy of one layer is its mean, also of a small change, and that of none is whole", () => {
+  const energyOf = (values: readonly number[]) => inspection(subject, [layer("a", values, 1, null)]).json;
+  expect(energyOf([0.4, 0.3])).toMatchObject({
+    energyByRank: [
+      { rank: 1, mean: expect.closeTo(0.64, 12), least: expect.closeTo(0.64, 12) },
+      { rank: 2, mean: 1, least: 1 },
+    ],
+  });
+  expect(energyOf([0, 0])).toMatchObject({ energyByRank: [{ rank: 1, mean: 0, least: 1 }] });
+  expect(inspection(subject, [layer("a.q", [0.4, 0.3], 1, null)]).html).toContain("<title>a.q</title>");
+});
+
 test("the page has lines of the layers that change, and bars of all", () => {
   const { html } = inspection(subject, [...layers, layer("plain", [0, 0], 1, null)]);
   expect(html.match(/<title>[^<]*<\/title><\/path>/g)).toHaveLength(4);
@@ -58,6 +70,7 @@ test("the page has lines of the layers that change, and bars of all", () => {
   // The energy from 0 to 1: 16/25 and 1.
   expect(html).toContain(`d="M56.0 ${(280 - 246 * 0.64).toFixed(1)}L630.0 34.0"><title>a.0.q_proj</title>`);
   expect(html).toContain(">100 %</text>");
+  expect(html.match(/<text class="middle" x="56.0" y="297">1<\/text>/g)).toHaveLength(2);
   for (const name of ["0 q_proj", "1 k_proj", "plain"]) {
     expect(html.split(`<text class="label" x="142"`).filter((part) => part.includes(`>${name}</text>`))).toHaveLength(
       2,

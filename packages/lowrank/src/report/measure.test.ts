@@ -109,6 +109,17 @@ test("exactMatch gives a long answer its positions beside a long prompt", async 
   for (const given of [examples, examples.toReversed()]) expect(await exactMatch(model, given, null)).toBe(1);
 });
 
+test("exactMatch fills the positions of a batch to the last one, and counts virtual tokens", async () => {
+  await init(wasm());
+  const model = smallModel();
+  const caches = vi.spyOn(model, "createCache");
+  const examples = [27, 28].map((length) => exampleOf(Array(length).fill(3), [1, 2, 3]));
+  expect(await exactMatch(model, examples, null)).toBeLessThanOrEqual(1);
+  expect(caches.mock.calls.map(([rows]) => rows)).toEqual([2]);
+  const prompted = { maxPositions: 10, virtualTokens: { count: 4 } } as never;
+  expect(await exactMatch(prompted, [exampleOf([3, 4, 5, 6, 7], [1])], null)).toBeNull();
+});
+
 test("exactMatch ends each answer of a batch at its end", async () => {
   await init(wasm());
   const model = smallModel();
