@@ -141,8 +141,7 @@ const mostGroups = 65535;
  */
 export function spread(count: number, each: number): Groups {
   const groups = Math.ceil(count / each);
-  if (groups <= mostGroups) return [groups, 1, 1];
-  const rows = Math.ceil(groups / mostGroups);
+  const rows = Math.max(Math.ceil(groups / mostGroups), 1);
   return [Math.ceil(groups / rows), rows, 1];
 }
 

@@ -89,6 +89,8 @@ export const cutCalls: readonly SpecCall[] = [
   ["cumsum", "f32[2,3008]", { dim: 1 }],
   ["slice", "f32[64,64]", { dim: 0, start: 3, end: 60 }],
   ["place", "f32[3,64]", { dim: 0, size: 64, start: 3 }],
+  ["slice", "f32[600,16]", { dim: 0, start: 3, end: 590 }],
+  ["place", "f32[3,16]", { dim: 0, size: 600, start: 3 }],
   ["place", "f32[4,7]", { dim: 0, size: 1300, start: 5 }],
   ["place", "f32[300,1,7]", { dim: 0, size: 1300, start: 5, step: 2 }],
   ["place", "f32[1,7]", { dim: 0, size: 1300, start: 700 }],

@@ -1,0 +1,40 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { findGpu } from "./findGpu.ts";
+import { describeAdapter, openDevice } from "./openDevice.ts";
+
+afterEach(() => void vi.unstubAllGlobals());
+
+const info = { vendor: "acme", architecture: "", device: "one", description: "" };
+const adapterOf = (requestDevice: () => Promise<unknown>) =>
+  ({ info, limits: {}, features: new Set(), requestDevice }) as unknown as GPUAdapter;
+const refusing = () => adapterOf(() => Promise.reject(new Error("one device only")));
+
+it.each([undefined, { versions: {} }])(
+  "a page without WebGPU gets an error that names the fix: process %o",
+  async (one) => {
+    vi.stubGlobal("navigator", {});
+    vi.stubGlobal("process", one);
+    const found = findGpu();
+    vi.unstubAllGlobals();
+    await expect(found).rejects.toThrow(
+      "webgpu: this browser has no WebGPU here (navigator.gpu is missing); serve the page by https or from localhost, to a browser that has it",
+    );
+  },
+);
+
+it("an adapter of the caller gives its own error, and another adapter an UnavailableError", async () => {
+  vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => refusing() } });
+  await expect(openDevice({}, refusing())).rejects.toThrow(/^one device only$/);
+  await expect(openDevice({})).rejects.toThrow(
+    "webgpu: the adapter acme one gives no device (one device only); try again",
+  );
+  vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
+  await expect(openDevice({})).rejects.toThrow("webgpu: no adapter was found");
+});
+
+it("an adapter runs on the processor if it is a fallback or has such a name", () => {
+  expect(describeAdapter()).toEqual({ name: "unknown", software: false });
+  expect(describeAdapter(info)).toEqual({ name: "acme one", software: false });
+  expect(describeAdapter({ ...info, isFallbackAdapter: true })).toEqual({ name: "acme one", software: true });
+  expect(describeAdapter({ ...info, architecture: "swiftshader" }).software).toBe(true);
+});
