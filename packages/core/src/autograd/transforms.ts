@@ -91,7 +91,8 @@ export function vjp<A extends Tensor[]>(
 /**
  * Returns the value of `fn` at `primals` and its directional derivative: the Jacobian times `tangents`, which have the
  * shapes of the primals. It can be nested with `grad`: `jvp(grad(f), [x], [v]).tangent` is the Hessian of f times v.
- * The result is exact. It is computed by two reverse passes (Townsend 2017), and costs about three evaluations of `fn`.
+ * The result is exact. It is computed by two backward passes (Townsend 2017), and costs about three evaluations of
+ * `fn`.
  */
 export function jvp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,

@@ -94,8 +94,8 @@ export interface BackendOp<P> {
  * A device or library that stores tensors and runs ops.
  *
  * A backend may be deferred: `run`, `write`, `fill` and `free` are then only recorded, and take effect later, in the
- * order of the calls. Errors that depend on data are thrown by the next read or by `sync`, with the message of the op's
- * `fault`.
+ * order of the calls. Errors that depend on data, such as an index out of range, are thrown by the next read or by
+ * `sync`, with the message that the op's `fault` returns.
  */
 export interface Backend {
   readonly name: string;

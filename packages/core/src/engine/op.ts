@@ -34,7 +34,7 @@ export interface VjpContext<P> {
 /**
  * The shape rule of an op whose inputs are a fixed number of first inputs, followed by any number of equal groups of
  * constants, such as pairs (A, B). The rule is split so that a group can be checked once and used in many calls.
- * `OpDefinition.shape` performs the same checks at once.
+ * `OpDefinition.shape` performs the same checks in one call.
  */
 export interface GroupedShape<P> {
   /**
@@ -92,8 +92,9 @@ export interface OpDefinition<P> extends BackendOp<P> {
   /** Splits a call into smaller calls of at most `most` tensors, for backends that limit the tensors of a call. */
   readonly inGroups?: (inputs: readonly Tensor[], params: P, most: number) => Tensor | Tensor[];
   /**
-   * Returns true if the op writes into its input number `input`, of `count`. Such an op has no outputs and is never
-   * recorded. Outside `noGrad` it throws if it would write into an input that requires gradients.
+   * Returns true if the op writes into the input with the index `input`, when it is called with `count` inputs. Such an
+   * op has no outputs and is never recorded. Outside `noGrad` it throws if it would write into an input that requires
+   * gradients.
    */
   readonly writes?: (input: number, count: number) => boolean;
 }

@@ -20,9 +20,9 @@ export class Recomputed {
   }
 
   /**
-   * Returns a placeholder for a tensor that is about to be saved, and adds a user to it. Returns null if the tensor
-   * cannot be recomputed: its op is not cheap, did not save all its inputs, or an input or the result was overwritten
-   * since.
+   * Returns a placeholder for a tensor that is about to be saved, and adds 1 to its reference count. Returns null if
+   * the tensor cannot be recomputed: its op is not cheap, did not save all its inputs, or an input or the result was
+   * overwritten since.
    */
   static of({ node, storage }: Tensor): Recomputed | null {
     const op = node?.op;

@@ -64,8 +64,8 @@ export function forEachOuter(
 }
 
 /**
- * Calls `row` for every run of the last dimension, with the element offsets of its start in the output and in each
- * operand, its length, and each operand's stride within it.
+ * Calls `row` for every run of elements along the last dimension. Passes the element offsets at which the run starts in
+ * the output and in each operand, its length, and the stride of each operand along it.
  */
 export function forEachRow(
   traversal: Traversal,
@@ -85,7 +85,8 @@ export interface Plane {
 }
 
 /**
- * Calls `visit` for every position in all but the last two dimensions, so that one kernel call covers many short rows.
+ * Calls `visit` for every index of all dimensions but the last two. A kernel then processes a whole plane of the last
+ * two dimensions in one call, which is faster for many short rows.
  */
 export function forEachPlane(
   traversal: Traversal,
