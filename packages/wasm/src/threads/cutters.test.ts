@@ -225,13 +225,18 @@ const table: readonly Row[] = [
   ],
   [
     "expand",
+    { rows: 1, n: 100, rowStride: 9, step: 0 },
+    { units: 100, work: 25, align: 16, count: "n", steps: { x: 0, out: 4 } },
+  ],
+  [
+    "expand",
     { rows: 3, n: 100, rowStride: 9, step: 1 },
     { units: 3, work: 75, align: 1, count: "rows", steps: { x: 36, out: 400 } },
   ],
   [
     "sumPlane",
-    { rows: 3, n: 100, stride: 120, rowStride: 1, step: 0 },
-    { units: 3, work: 150, align: 1, count: "rows", steps: { x: 480, sums: 8 } },
+    { rows: 3, n: 100, stride: 120, rowStride: 2, step: 0 },
+    { units: 3, work: 150, align: 1, count: "rows", steps: { x: 480, sums: 16 } },
   ],
   // Rows are added to each other: to as many sums as a row has columns, or to one.
   ...[0, 1].map(
