@@ -1,4 +1,4 @@
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFolder } from "@lowrank/files";
 import { expect, test } from "vitest";
@@ -337,4 +337,125 @@ test("names have 1 to 256 characters, and lists are sorted by them", async () =>
   const names = ["x".repeat(256), "b", "é", "B", "a"];
   for (const name of names) await store.load(name, "v1");
   expect((await store.list()).map(({ name }) => name)).toEqual(["B", "a", "b", "x".repeat(256), "é", "v1"]);
+});
+
+test("a folder that failed is read again after 30 seconds, if it has not changed before", async () => {
+  await writeFolder(
+    join(root, "bad"),
+    new Map([
+      ["adapter_config.json", "{"],
+      ["adapter_model.safetensors", "x"],
+    ]),
+  );
+  const { store, clock, use } = await server();
+  const failures: number[] = [];
+  for (const ms of [0, 29_999, 1]) {
+    clock.turn(ms);
+    await expect(use("bad")).rejects.toMatchObject({ code: "adapter_refused" });
+    failures.push(store.stats().failures);
+  }
+  expect(failures[1]).toBe(failures[0]);
+  expect(failures[2]).toBeGreaterThan(failures[1]);
+});
+
+test("without discover, the path of a folder is no name to unload, and counts as none", async () => {
+  await put("v1", 1);
+  await writeFile(join(root, "manifest.json"), '{"adapters": {}}');
+  const { store } = await server();
+  await expect(store.unload("v1")).rejects.toThrow("The lora adapter 'v1' cannot be found.");
+  expect(store.stats().registered).toBe(0);
+  expect(await manifest()).toEqual({ adapters: {} });
+});
+
+test("an unload whose answer is lost counts once it is found written", async () => {
+  await put("v1", 1);
+  const given = folderPlace(root);
+  let lost = 0;
+  const place = {
+    ...given,
+    writeManifest: async (text: string, replaces: string | null) => {
+      const tag = await given.writeManifest(text, replaces);
+      return text.includes('"sql"') || lost++ > 0 ? tag : null;
+    },
+  };
+  const { store, clock } = await server({ place });
+  await store.load("sql", "v1");
+  await clock.until(store.unload("sql"));
+  expect([lost, (await manifest()).adapters]).toEqual([2, {}]);
+});
+
+test("a pinned adapter that is not loaded is a warning, once for each reason", async () => {
+  await put("v1", 1);
+  const entry = { path: "v1", version: "0".repeat(64), method: "LORA", pinned: true };
+  await writeFile(join(root, "manifest.json"), JSON.stringify({ adapters: { sql: entry } }));
+  const { store, warnings, poll } = await server();
+  await expect.poll(() => warnings.length).toBe(1);
+  expect(warnings[0].code).toBe("pinned-adapter");
+  expect(warnings[0].message).toMatch(/^pinned adapter 'sql' is not loaded: v1 changed since it was loaded/);
+  await poll();
+  await poll();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(warnings).toHaveLength(1);
+  await rm(join(root, "v1"), { recursive: true });
+  await poll();
+  await expect.poll(() => warnings.length).toBe(2);
+  expect(warnings[1].message).toMatch(/^pinned adapter 'sql' is not loaded: No adapter found in v1/);
+  await store.close();
+});
+
+test("an adapter for which a tenant has no memory left is no failure of its folder", async () => {
+  await put("a", 1);
+  await put("b", 2);
+  const { size } = await stat(join(root, "a/adapter_model.safetensors"));
+  const { store, clock, use } = await server();
+  const user = { tenant: "t", adapterMemory: size };
+  const lease = await store.acquire("b", user);
+  let code: string | null = null;
+  store.acquire("a", user).catch((error) => {
+    code = error.code;
+  });
+  // It waits for memory for a time.
+  const turned = async () => {
+    clock.turn(500);
+    return code;
+  };
+  await expect.poll(turned, { timeout: 10_000 }).toBe("queue_full");
+  await use("a");
+  lease.release();
+});
+
+test("a folder that changes between its check and its load is checked again", async () => {
+  await put("a", 1);
+  await put("b", 2);
+  const given = folderPlace(root);
+  let change: (() => Promise<void>) | null = null;
+  const place = {
+    ...given,
+    holds: async (...args: Parameters<typeof given.holds>) => {
+      const same = await given.holds(...args);
+      await change?.();
+      change = null;
+      return same;
+    },
+  };
+  const { size } = await stat(join(root, "a/adapter_model.safetensors"));
+  const { use, host, clock } = await server({ place, maxAdapterBytes: size });
+  const first = await use("a");
+  await use("b");
+  expect(host.versions).not.toContain(first);
+  change = () => put("a", 3);
+  clock.turn(5000);
+  const next = await use("a");
+  expect(next).not.toBe(first);
+  expect(host.versions).toEqual([next]);
+});
+
+test("a name that another server removed, and whose files have changed, is refused", async () => {
+  await put("v1", 1);
+  const [one, two] = [await server(), await server()];
+  await one.store.load("sql", "v1");
+  await two.poll();
+  await put("v1", 2);
+  await writeFile(join(root, "manifest.json"), '{"adapters": {}}');
+  await expect(two.use("sql")).rejects.toMatchObject({ code: "adapter_refused" });
 });
