@@ -2,6 +2,7 @@ import { full, Generator, init, reference } from "@lowrank/core";
 import { addInto } from "@lowrank/core/internal";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel } from "../testing/tinyModel.ts";
@@ -67,4 +68,20 @@ test("biases that the active adapter trained leave with it when another is merge
   raiseBiases(peft);
   const merged = await peft.mergeAndUnload({ adapterNames: ["b"] });
   expect(apart(await now(merged), other)).toBeLessThan(1e-4);
+});
+
+test("two adapters that replace their layers are not merged together, nor one bias of an inactive adapter", async () => {
+  const bits = new BitFitConfig({ targetModules: ["layers.0.up"] });
+  const both = await getPeftModel(new TinyModel(), bits, { adapterName: "a", onWarning: () => {} });
+  await both.addAdapter("b", bits);
+  await expect(both.mergeAdapter({ adapterNames: ["a", "b"] })).rejects.toThrow(
+    'adapter "a" takes the place of its layers: merge it alone, not with 1 others',
+  );
+  const one = new LoraConfig({ r: 2, bias: "lora_only", targetModules: ["layers.0.up"] });
+  const peft = await getPeftModel(new TinyModel(), one, { adapterName: "a", onWarning: () => {} });
+  await peft.addAdapter("b", new LoraConfig({ r: 2, targetModules: ["down"] }));
+  peft.setAdapter("b");
+  await expect(peft.mergeAdapter({ adapterNames: ["a"] })).rejects.toThrow(
+    'adapter "a" has its own biases or tables; make it active with setAdapter before merging',
+  );
 });
