@@ -45,4 +45,19 @@ export const webgpu: Equivalents = [
     ">",
     "both ways give four rows of four",
   ],
+  [
+    "kernels/indexing.ts",
+    "const traversal = { sizes: [1, ...others(indices.shape)], strides: [from, to].map((list) => [0, ...others(list)]) };",
+    "1",
+    "2",
+    "the stride of this dimension is 0",
+  ],
+  [
+    "kernels/products/pieces.ts",
+    "return rows >= 4 ? rows - (rows % 4) : rows;",
+    "4",
+    "5",
+    "both ways give four rows of four",
+    { of: 2, listed: [1] },
+  ],
 ];

@@ -45,7 +45,7 @@ function runsOf(given: Product, gpu: Gpu): Dispatch[] {
   const batches = batch.sizes.reduce((all, size) => all * size, 1);
   const { tile, parts, each, blocks } = cutOf({ m, n, k, batches, transposeB }, gpu);
   const { height, width } = spanOf(tile);
-  const fours = (...sizes: number[]) => sizes.every((size) => size > 0 && size % 4 === 0);
+  const fours = (...sizes: number[]) => sizes.every((size) => size !== 0 && size % 4 === 0);
   const [foursA, foursW] = [fours(transposeA ? m : k, strideA), fours(transposeB ? k : n, strideW)];
   const strides = [batch.strides[0].map((s) => s * m * k), batch.strides[1].map((s) => s * k * n)];
   const walked = walkValues({ sizes: batch.sizes, strides }, ["atA", "atW"]);
