@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { startOfProcess, writerOf, writingId } from "./leftovers.ts";
 
-// A file of its own process, since the id of a process is computed once.
+// This file runs in a separate process, since a process computes its id once.
 const read = vi.spyOn(process.getBuiltinModule("node:fs"), "readFileSync").mockImplementation(() => {
   throw Object.assign(new Error("no such file"), { code: "ENOENT" });
 });

@@ -1,5 +1,4 @@
-import { readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { describeModel } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
 import { LoraConfig, type PeftConfig, PromptTuningConfig, reportAdapter } from "@lowrank/peft";
@@ -158,8 +157,8 @@ describe("a run on a queue", () => {
   }
 
   test("is measured with the files of the store, and leaves its measurements there", async () => {
-    const scratch = async () => (await readdir(tmpdir())).filter((name) => name.startsWith("lowrank-run-"));
-    const earlier = await scratch();
+    await mkdir(at("scratch"));
+    vi.stubEnv("TMPDIR", at("scratch"));
     for (const [data, validation, count] of [
       [ids.slice(0, 2), null, 12],
       [ids.slice(0, 1), ids[2], 24],
@@ -174,7 +173,8 @@ describe("a run on a queue", () => {
       expect((await places.jobs.state(order)).progress).toEqual({ status: "running", attempt: 2 });
       expect(runOf(order)).toMatchObject({ data, validation });
     }
-    expect((await scratch()).filter((name) => !earlier.includes(name))).toEqual([]);
+    vi.unstubAllEnvs();
+    expect(await readdir(at("scratch"))).toEqual([]);
   });
 
   test("fails with the reason, and ends when it is stopped", async () => {
