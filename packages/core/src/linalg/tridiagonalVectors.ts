@@ -4,6 +4,9 @@
  */
 const clusterGap = 1e-3;
 
+/** The maximum number of inverse-iteration steps for one vector; 2 are usual. */
+const mostSteps = 12;
+
 /**
  * Returns the unit eigenvectors, as rows, of the symmetric tridiagonal matrix with `diagonal` [n] and off-diagonal
  * `beside` [n], whose last entry is 0. `values` are its eigenvalues in descending order. It uses inverse iteration, and
@@ -15,6 +18,7 @@ export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array,
   const vectors = new Float64Array(values.length * n);
   const norm = diagonal.reduce((most, x, i) => Math.max(most, Math.abs(x) + Math.abs(beside[i])), 0);
   const scale = norm || 1;
+  const limit = 4 * n * Number.EPSILON * scale;
   const random = randomNumbers();
   let cluster = 0;
   for (let i = 0; i < values.length; i++) {
@@ -22,18 +26,16 @@ export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array,
     const x = vectors.subarray(i * n, (i + 1) * n);
     const lu = factor(diagonal, beside, values[i], Number.EPSILON * scale);
     const others = (): void => orthogonalise(x, vectors, cluster, i, n);
-    const iterate = (): void => {
+    for (let step = 0; step < mostSteps; step++) {
+      if (step % 4 === 0) for (let j = 0; j < n; j++) x[j] = random();
       others();
       solve(lu, x);
       normalise(x);
       others();
       others();
       normalise(x);
-    };
-    for (let j = 0; j < n; j++) x[j] = random();
-    // A step shrinks all other components by a factor of about 1e13, so two steps suffice for any random start.
-    iterate();
-    iterate();
+      if (step % 4 > 0 && residual(diagonal, beside, values[i], x) <= limit) break;
+    }
   }
   return vectors;
 }
@@ -118,4 +120,15 @@ function normalise(x: Float64Array): void {
   }
   const length = Math.sqrt(squares);
   for (let j = 0; j < x.length; j++) x[j] /= length;
+}
+
+/** Returns the largest magnitude among the entries of (T - λ) x. */
+function residual(diagonal: Float64Array, beside: Float64Array, value: number, x: Float64Array): number {
+  let most = 0;
+  for (let i = 0; i < x.length; i++) {
+    const above = i > 0 ? beside[i - 1] * x[i - 1] : 0;
+    const below = i + 1 < x.length ? beside[i] * x[i + 1] : 0;
+    most = Math.max(most, Math.abs((diagonal[i] - value) * x[i] + above + below));
+  }
+  return most;
 }
