@@ -148,4 +148,13 @@ export const serve: Equivalents = [
     "2",
     "any negative number means that there is none",
   ],
+  [
+    "adapters/adapterStore.ts",
+    "const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };",
+    "false",
+    "true",
+    "no folder is known before the manifest was read",
+    { of: 3 },
+  ],
+  ["access/load.ts", "if (count > 0) this.#byTenant.set(tenant, count);", ">", ">=", "a count of 0 is as good as none"],
 ];
