@@ -152,7 +152,10 @@ export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
   return areSmall(codes, n * k) ? SMALL_HALVES : HALVES;
 }
 
-/** Number of values that are searched for subnormal ones. The values of a factor are usually similar. */
+/**
+ * Number of values of a factor that are checked for subnormal ones. A sample is enough, since the values of a factor
+ * usually have similar magnitudes.
+ */
 const SAMPLE: i32 = 256;
 
 /** Returns true if `count` f16 values have no infinity and no NaN. */

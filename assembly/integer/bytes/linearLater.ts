@@ -14,7 +14,10 @@ import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putOnes, putSums, TILE, takeSums } from "../tiles/tileSums";
 import { wideRows } from "./wideRows";
 
-/** Returns the bytes of `blocks` times 32 elements of a weight. They must be whole blocks of its format. */
+/**
+ * Returns the size in bytes of `blocks` * 32 elements of a weight in `format`. The elements must fill whole blocks of
+ * the format.
+ */
 function bytesOf(format: i32, blocks: i32): usize {
   const count = <usize>blocks;
   if (format == Q4_0) return count * Q4_0_BYTES;

@@ -27,7 +27,7 @@ export class BeamSearch {
   running: readonly Beam[] = [{ tokens: [], score: 0 }];
   /** For each running beam, the index of the beam that it continues, among the beams before the last step. */
   parents: readonly number[] = [0];
-  /** Number of running beams before the last step. */
+  /** Number of running beams before the most recent step. */
   rows = 1;
   /** True once no running beam can improve the result. */
   done = false;

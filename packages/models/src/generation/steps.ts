@@ -60,7 +60,7 @@ async function decodingOf(
   return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
 }
 
-/** The settings for which logits are processed before tokens are chosen. */
+/** Settings that change logits. If any of them is given, logits are processed before tokens are chosen. */
 const processed = [
   ...(["repetitionPenalty", "frequencyPenalty", "presencePenalty", "logitsProcessors"] as const),
   ...(["noRepeatNgramSize", "badWordsIds", "suppressTokens", "minNewTokens"] as const),

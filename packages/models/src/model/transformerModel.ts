@@ -30,8 +30,8 @@ export interface DefaultTargets {
 }
 
 /**
- * A base model without a head. If `maxPositions` is undefined, its parameters have shapes but no values, so it cannot
- * be run.
+ * A base model without a head. `maxPositions` is undefined for a model of shapes alone, which has no values and cannot
+ * run.
  */
 export interface StackModel extends PromptableModel {
   readonly maxPositions?: number;

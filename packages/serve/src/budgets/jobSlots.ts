@@ -3,7 +3,9 @@ import { jobsFolder } from "../storage/adapterPlace.ts";
 import { now, ownerKey } from "../storage/jobKeys.ts";
 import { graceSeconds, Slots } from "./slots.ts";
 
-/** Returns the slots of an owner's waiting and running jobs, for all models in the store. */
+/**
+ * Returns which of an owner's job slots are taken by waiting or running jobs. Jobs for all models in the store count.
+ */
 export async function jobSlots(jobs: JobStore, owner: string): Promise<Slots> {
   return new Slots(jobs.objects, `${jobsFolder}/slots/${await ownerKey(owner)}/jobs/`, async ({ id, at, reopens }) => {
     const isYoung = now() - at < graceSeconds;

@@ -83,7 +83,10 @@ export class Slots {
     if ((await getJson<SlotHolder>(this.#objects, key))?.id === id) await this.#objects.remove(key);
   }
 
-  /** Releases all slots of a reopened holder except the slot at `key`, since it may still have a slot from before. */
+  /**
+   * Releases all slots of a holder except the slot at `key`. Called when a holder is opened again, since it may still
+   * have a slot that it took before.
+   */
   async #releaseOthers(key: string, id: string): Promise<void> {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
   }

@@ -15,7 +15,10 @@ export interface StoredFile {
   readonly purpose: "fine-tune" | "fine-tune-results";
   /** Number of non-empty lines. The file cannot contain more examples than this. */
   readonly lines: number;
-  /** Key of the object that counts this file in its owner's limit on files; null for a file that a job wrote. */
+  /**
+   * Key of the stored object that holds this file's place in its owner's file limit. Null for a file that a job wrote,
+   * which does not count towards the limit.
+   */
   readonly slot: string | null;
 }
 

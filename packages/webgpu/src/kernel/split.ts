@@ -48,8 +48,8 @@ export function byRow(inputs: Specs, outputs: Specs): Split<never> {
 }
 
 /**
- * Cuts calls that work along dimension `dim` into ranges of the dimensions before `dim`, flattened. These dimensions
- * must have the same sizes in all tensors.
+ * Splits a kernel call that works along dimension `dim` into several calls. The dimensions before `dim` are flattened
+ * into one, and each call computes a range of it. These dimensions must have the same sizes in all tensors.
  */
 export function byOuter(inputs: Specs, outputs: Specs, { dim = 0 }: { readonly dim?: number }): Split<never> {
   return have(alongDim("split", inputs[0].shape, dim).outer, inputs, outputs);

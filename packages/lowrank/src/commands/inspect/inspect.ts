@@ -87,7 +87,10 @@ async function inspect(options: InspectCommandOptions): Promise<void> {
   await withNewOutput({ ...options, output }, (target) => inspectInto(target, options));
 }
 
-/** Measures the change of weights. Writes the adapter of lower rank to `target` unless it is null. */
+/**
+ * Measures the change of weights. Unless `target` is null, also compresses the change to an adapter of lower rank and
+ * writes it to `target`.
+ */
 async function inspectInto(target: NewOutput | null, options: InspectCommandOptions): Promise<void> {
   const { model: source, adapter, tuned, compress, output } = options;
   await startBackend();

@@ -1,7 +1,10 @@
 import type { ConditionStatement, ExpressionStatement, PlainStatement } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** Phrases for statements that contain an expression; `{thing}` is its noun phrase and `{order}` its order. */
+/**
+ * Phrases for statements that contain an expression. `{thing}` is the expression as a noun phrase ("the sum of a and
+ * b"), `{order}` as an imperative ("add a and b").
+ */
 export const expressionStatements: Record<ExpressionStatement, Phrasings> = {
   print: {
     train: [
