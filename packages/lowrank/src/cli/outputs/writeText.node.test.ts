@@ -32,7 +32,7 @@ test.skipIf(process.platform === "win32")("writes to a pipe, which stays a pipe"
 });
 
 /**
- * Returns a device that is full. For root it is a copy, since a fault in the function could replace /dev/full by a file.
+ * Returns a device that is full. For root it is a copy, since a fault in the code could replace /dev/full by a file.
  */
 async function fullDevice(): Promise<string> {
   if (process.getuid?.() !== 0) return "/dev/full";
