@@ -17,6 +17,14 @@ export const wasm: Equivalents = [
   ],
   [
     "kernels/integerTrial.ts",
+    "const [x, out] = [zeros(k, scratch, 4 * rows * inner), scratch(4 * rows * columns)];",
+    "4",
+    "5",
+    "more scratch memory changes nothing",
+    { of: 2 },
+  ],
+  [
+    "kernels/integerTrial.ts",
     "const [out, work] = [scratch(4 * rows * columns), scratch(k.codesScratch())];",
     "4",
     "5",

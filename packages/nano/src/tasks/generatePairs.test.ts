@@ -143,3 +143,12 @@ test("refuses what it cannot generate", () => {
     'no language "cobol"',
   );
 });
+
+test("SQL has texts in single quotes, and variables as parameters", () => {
+  const pairs = generatePairs({ language: "sql", split: "train", count: 2000, seed: 1 });
+  const first = (family: string) => pairs.find((pair) => pair.family === family);
+  expect(first("print.replace")?.completion).toMatch(/^SELECT REPLACE\(:[a-z_]+, '[a-z]{2,}', '[a-z]{2,}'\);$/);
+  const { prompt, completion } = first("print.concat") as TaskPair;
+  const [, word] = /"([^"]+)"/.exec(prompt) as RegExpExecArray;
+  expect(completion).toMatch(new RegExp(`^SELECT :[a-z_]+ \\|\\| '${word}';$`));
+});

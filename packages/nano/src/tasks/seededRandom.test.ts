@@ -21,3 +21,9 @@ test("draws are even over their range", () => {
   for (let at = 0; at < 20_000; at++) if (random.chance(0.25)) hits++;
   expect(Math.abs(hits - 5000)).toBeLessThan(250);
 });
+
+test("a chance is true for values below it, not for the same value", () => {
+  const value = seededRandom(1, "chances").below(2 ** 32) / 2 ** 32;
+  expect(seededRandom(1, "chances").chance(value)).toBe(false);
+  expect(seededRandom(1, "chances").chance(value + 2 ** -32)).toBe(true);
+});

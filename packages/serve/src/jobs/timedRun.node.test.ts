@@ -92,3 +92,11 @@ test("a worker ends a job at its limit with an error that names it, and other fa
   });
   await expect(failing).rejects.toThrow("the disk is full");
 });
+
+test("a run that ends before the limit ends as it did", async () => {
+  const time = new TrainerTime(folderObjects(folder));
+  const job = jobOf("ftjob-7", { jobMinutes: 1 });
+  const stopped = new JobStopped();
+  await expect(timedRun(time, job, never, () => Promise.reject(stopped))).rejects.toBe(stopped);
+  await expect(timedRun(time, job, never, () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+});
