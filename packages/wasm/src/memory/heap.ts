@@ -1,17 +1,6 @@
 import type { MatmulPrecision } from "@lowrank/core/functions";
 import { type Block, FreeLists } from "./freeLists.ts";
-
-/** Sizes of a heap, in bytes. */
-export interface HeapStats {
-  /** Bytes of blocks in use, in whole cache lines. */
-  used: number;
-  /** Free bytes between and after the blocks in use. */
-  free: number;
-  /** The largest contiguous free range. */
-  largestFree: number;
-  /** The whole memory, including the kernels' static data. */
-  length: number;
-}
+import type { HeapStats } from "./heapStats.ts";
 
 const pageBytes = 65536;
 const maxPages = 65536;
