@@ -20,8 +20,8 @@ export function setScratch(ptr: usize): void {
 }
 
 /**
- * Numbers of the register tiles, from here on: MR x 8 for CPUs with 16 vector registers, 8 x 8 for CPUs with 32, and MR
- * x 16 for engines that fuse pairs of 128-bit operations.
+ * Identifiers of the register tiles. MR x 8 is for CPUs with 16 vector registers, 8 x 8 for CPUs with 32, and MR x 16
+ * for engines that fuse pairs of 128-bit operations.
  */
 export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;

@@ -30,7 +30,7 @@ export function dimOptions<O extends { dim?: unknown }>(
   return given as O;
 }
 
-/** Returns the numbers that a caller passed, either as one list or as separate arguments. */
+/** Returns the sizes that a caller passed, either as one list or as separate arguments. */
 export function listArgument(name: string, first: Shape | number, rest: readonly number[], example: string): Shape {
   const isList = Array.isArray(first);
   const list = isList ? (first as Shape) : [first as number, ...rest];

@@ -345,7 +345,7 @@ describe("lowrank compare", () => {
     expect(await text("csv")).toMatch(/^method,trainable,.*[^\n]\n$/s);
     expect(await text("html")).toMatch(/^<!doctype html>.*<\/html>\n$/s);
     expect(JSON.parse(await text("json")).runs).toHaveLength(4);
-    // What was measured is kept, and does not count for the time that is left.
+    // Measured runs are kept, and do not count for the time that is left.
     await rm(at("table/runs/lora-1.json"));
     for (const spy of [out, err]) spy.mockClear();
     await compare(...words, "--json");

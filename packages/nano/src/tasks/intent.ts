@@ -52,7 +52,7 @@ export type PlainStatement =
 
 type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
 
-/** The task that a request asks for, independent of the programming language and the wording. */
+/** The task of a request, independent of the programming language and the wording. */
 export type Intent =
   | Around<ExpressionStatement, ExpressionName>
   | Around<ConditionStatement, ConditionName>

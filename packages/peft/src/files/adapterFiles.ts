@@ -178,7 +178,7 @@ export async function readInto(
 }
 
 /**
- * Reads the embedding tables of a file, and returns those that differ from the base model's `tables`, by key. The
+ * Reads the embedding tables of a file. Returns the tables that differ from the base model's `tables`, by key. The
  * caller frees them.
  */
 export async function differingTables(

@@ -34,7 +34,7 @@ export interface AppOptions {
    * Host names of the server besides `localhost` and IP addresses, such as the name of a proxy. `.example.com` includes
    * all subdomains, and `*` allows every name. Requests to other names and from pages of other origins get 403. Default
    * on a server without keys: no other names. On a server with keys, requests are checked only if this option is set,
-   * since browsers do not add a key by themselves.
+   * since browsers never add a key.
    */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServingLimits>;

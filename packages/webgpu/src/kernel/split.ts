@@ -5,7 +5,7 @@ import { alongDim, collapse, sizeOf, type TensorSpec } from "@lowrank/core/backe
  * other.
  */
 export interface Split<P> {
-  /** Number of rows of each tensor that is cut, where its leading dimensions are flattened into rows. */
+  /** Number of rows of each tensor that is cut. Its leading dimensions count as one dimension, the rows. */
   readonly rows: number;
   /** For each tensor, true if it is cut by rows. The other tensors are passed whole to every smaller call. */
   readonly inputs: readonly boolean[];

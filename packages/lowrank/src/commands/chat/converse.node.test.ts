@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Talks with a stub of a conversation, which repeats each message. Input and output are streams of the test. */
+/** Chats with a conversation that repeats each message. Input and output are streams of the test. */
 function talk({ isTTY = false, quiet = false }, answer?: (text: string, options: Answer) => Promise<void>) {
   const stream = () => Object.assign(new PassThrough(), { isTTY, columns: 80, rows: 24, hasColors: () => false });
   const [stdin, stdout, stderr] = [stream(), stream(), stream()];

@@ -80,7 +80,7 @@ describe("--requantize", () => {
     // Rounding to 4 bits is no reason for a warning, and there is no other type.
     expect(stderr).not.toContain("warning");
     expect(stderr).not.toContain("written as");
-    // What was written is quantized on disk, and trains so.
+    // The written model is quantized on disk, and an adapter trains on it.
     const train = ["train", "again", "--data", "pairs.jsonl", "--steps", "1", "--samples", "0", "--method", "qlora"];
     const trained = await succeed([...train, "--output", "on-disk", "--validation-fraction", "0"]);
     expect(trained.stdout).toContain("base model: in nf4 on disk already\n");

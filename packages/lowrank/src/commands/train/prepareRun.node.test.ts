@@ -12,8 +12,8 @@ afterAll(() => rm(command.folder, { recursive: true, force: true }));
 
 const sized = (...sizes: number[]) => sizes.map((size) => ({ inputIds: Array(size).fill(1), labels: [] }));
 
-/** Returns a task whose data are given examples. Its reading is recorded in `asked`. */
-const stub = (train: readonly object[], asked: object[] = []) => ({
+/** Returns a task whose training data are `train`. The options of each read are added to `asked`. */
+const taskOver = (train: readonly object[], asked: object[] = []) => ({
   texts: (example: object) => [example],
   read: async (_: object, options: object) => {
     asked.push(options);
@@ -31,7 +31,7 @@ async function prepare(
   const said: string[] = [];
   const asked: object[] = [];
   const say = (text: string) => void said.push(text);
-  const task = stub(train, asked);
+  const task = taskOver(train, asked);
   const options = { model: "m", data: ["a", "b"], accumulate: 2, batchSize: 1, epochs: 3, ...more };
   const prepared = await prepareData(
     { tokenizer: {} as never, maxPositions: positions, padTokenId: 7 },
@@ -59,7 +59,7 @@ test("data give steps, lengths and batches, with the model's limits as defaults"
     [["O"], ["labels: O"]],
     [[], []],
   ]) {
-    const { said } = await prepare({}, { labels, task: { ...stub(sized(1)), labels: async () => labels } });
+    const { said } = await prepare({}, { labels, task: { ...taskOver(sized(1)), labels: async () => labels } });
     expect(said.slice(1, -1)).toEqual(line);
   }
   const labels = ["LABEL_0"];

@@ -96,7 +96,7 @@ describe("examples", () => {
     ]);
     expect(shown("kto", { ...one, desirable: true })[0][0]).toBe("good");
     expect(shown("kto", { ...one, desirable: false })[0][0]).toBe("bad");
-    // A reward model and an encoder learn no token.
+    // A reward model and an encoder have no token with a label.
     expect(shown("reward", { chosen: one, rejected: two })).toEqual([
       ["chosen", 2, 0, "one two"],
       ["rejected", 2, 0, "four five"],
