@@ -15,7 +15,7 @@ export function addQuantizeOptions(command: Command, when: string): Command {
     .addOption(
       new Option(
         "--quant-type <type>",
-        `${when}: 4-bit data type: nf4, made for normally distributed weights, or fp4`,
+        `${when}: nf4, made for normally distributed weights, or fp4`,
       ).choices(["nf4", "fp4"]),
     )
     .option(

@@ -55,7 +55,7 @@ export function chatCommand(): Command {
     .addOption(
       new Option(
         "--adapter <dir>",
-        "folder of a PEFT adapter, or hf://org/name; may be repeated: the last one is active at the start, /adapter changes it",
+        "folder of a PEFT adapter, or hf://org/name; may be repeated: the last one is active at the start, /use changes it",
       ).argParser((dir: string, dirs: readonly string[] = []) => [...dirs, dir]),
     )
     .option("--system <text>", "system message of the conversation")

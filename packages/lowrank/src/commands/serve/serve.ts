@@ -79,7 +79,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     )
     .option(
       "--adapter-memory <bytes>",
-      "memory for loaded adapters; the least recently used are unloaded beyond it (default: 256MB)",
+      "memory for loaded adapters; if more is needed, adapters with few and old uses are unloaded (default: 256MB)",
       byteCount,
     )
     .option("--max-lora-rank <n>", "largest rank of an adapter that is loaded (default: no limit)", integer(1))
