@@ -13,10 +13,10 @@ export interface QuantizeCommandOptions {
 export function addQuantizeOptions(command: Command, when: string): Command {
   return command
     .addOption(
-      new Option(
-        "--quant-type <type>",
-        `${when}: nf4, made for normally distributed weights, or fp4`,
-      ).choices(["nf4", "fp4"]),
+      new Option("--quant-type <type>", `${when}: nf4, made for normally distributed weights, or fp4`).choices([
+        "nf4",
+        "fp4",
+      ]),
     )
     .option(
       "--quant-block-size <n>",
