@@ -9,7 +9,7 @@ export type { AnyExample } from "./data/collateAny.ts";
 export { collateSequences, type LabelledSequence, type SequenceBatch } from "./data/collateSequences.ts";
 export type { Dataset, Examples } from "./data/dataset.ts";
 export { type ChatExample, type CompletionExample, type Example, type TextExample, toExample } from "./data/example.ts";
-export { ignoreIndex } from "./data/labelCount.ts";
+export { ignoreIndex } from "./data/ignoreIndex.ts";
 export type { TrainableModel, TrainableModule } from "./data/modelBatch.ts";
 export { type PackedExample, type PackOptions, packExamples } from "./data/packExamples.ts";
 export type { PaddingOptions } from "./data/paddingOptions.ts";

@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { ignoreIndex } from "./labelCount.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
 import { type CollateOptions, collateKeys, padRows, type Rows } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 

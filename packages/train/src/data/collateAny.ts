@@ -1,6 +1,6 @@
 import { type Batch, collate } from "./collate.ts";
 import type { LabelledSequence, SequenceBatch } from "./collateSequences.ts";
-import { ignoreIndex } from "./labelCount.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
 import type { PackedExample } from "./packExamples.ts";
 import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";

@@ -1,9 +1,7 @@
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
-
-/** The label of a token that does not count in the loss, as in PyTorch's cross-entropy. */
-export const ignoreIndex = -100;
 
 /**
  * Returns the first position in a row whose label counts. It is 0 for token classifiers, which predict every token, and

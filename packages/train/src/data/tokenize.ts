@@ -1,6 +1,6 @@
 import type { ChatMessage } from "@lowrank/models";
 import type { CompletionExample, Example } from "./example.ts";
-import { ignoreIndex } from "./labelCount.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
 import type { Row } from "./padRows.ts";
 
 /** The methods of a tokenizer that `tokenizeExample` uses. */

@@ -1,4 +1,4 @@
-import { ignoreIndex } from "./labelCount.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
 /** The words of a text and the label index of each word, for token classification. */

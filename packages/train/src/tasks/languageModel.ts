@@ -1,6 +1,6 @@
 import { crossEntropy, neg, noGrad, slice, sum, type Tensor } from "@lowrank/core";
 import type { Batch } from "../data/collate.ts";
-import { ignoreIndex } from "../data/labelCount.ts";
+import { ignoreIndex } from "../data/ignoreIndex.ts";
 import { type TrainableModel, toInputs } from "../data/modelBatch.ts";
 
 /** A model that returns logits [B, T, V]: a `CausalLM`, or a `PeftModel` of one. */

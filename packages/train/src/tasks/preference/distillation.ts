@@ -14,7 +14,7 @@ import {
 } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/labelCount.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import type { TokenizedExample } from "../../data/tokenize.ts";
 import { type LanguageModel, predictions } from "../languageModel.ts";

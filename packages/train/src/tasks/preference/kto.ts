@@ -1,7 +1,7 @@
 import { affine, mean, mul, noGrad, relu, sigmoid, sub, type Tensor, tensor } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/labelCount.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import type { TokenizedExample } from "../../data/tokenize.ts";
 import { type LanguageModel, sequenceLogps, withReference } from "../languageModel.ts";

@@ -18,7 +18,7 @@ import {
 } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Batch } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/labelCount.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type LanguageModel, labelledTokens, predictions } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";

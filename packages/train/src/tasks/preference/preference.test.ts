@@ -3,7 +3,7 @@ import { createModel, parseClassifierConfig, parseModelConfig, randomParameters 
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { beforeEach, describe, expect, it } from "vitest";
 import { collate } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/labelCount.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import type { ExampleTokenizer, TokenizedExample } from "../../data/tokenize.ts";
 import { evaluate } from "../../evaluation/evaluate.ts";
 import data from "../../testing/preference.json" with { type: "json" };

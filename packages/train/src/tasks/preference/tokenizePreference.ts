@@ -1,6 +1,6 @@
 import type { ChatMessage } from "@lowrank/models";
 import { commonLength } from "../../data/assistantSpans.ts";
-import { ignoreIndex } from "../../data/labelCount.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../../data/tokenize.ts";
 import type { PreferenceExample } from "./preferenceBatch.ts";
 
