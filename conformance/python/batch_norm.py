@@ -1,5 +1,5 @@
 """Writes PyTorch's batch normalisation, two steps of training and one evaluation:
-python batch_norm.py > packages/nn/src/layers/batchNorm.gen.json"""
+python batch_norm.py > packages/nn/src/layers/norms/batchNorm.gen.json"""
 
 import json
 

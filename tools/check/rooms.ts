@@ -49,7 +49,9 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     module: "modules, parameters, state dicts",
     attention: "key-value caches, packed documents, what attention layers need",
     optim: "optimizers and schedules of learning rates",
-    layers: "layers",
+    layers: "embeddings, convolutions, pooling, activations, dropout; sizes and starting values of layers",
+    "layers/linear": "linear layers, of GPT-2 and in 4 bits too",
+    "layers/norms": "normalisation: by layer, by batch, by root mean square",
     quantize: "a module's layers in 4 bits or with int8 activations",
   },
   models: {

@@ -6,6 +6,6 @@ export { type CacheSizes, layerCaches } from "./attention/layerCache.ts";
 export { PackedDocuments } from "./attention/packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
 export { stopAtPadding } from "./layers/embedding.ts";
-export { linearLayer } from "./layers/linear4bit.ts";
-export { packWeight } from "./layers/quantizeLinear.ts";
+export { linearLayer } from "./layers/linear/linear4bit.ts";
+export { packWeight } from "./layers/linear/quantizeLinear.ts";
 export { layersToSkip } from "./quantize/quantize.ts";

@@ -1,6 +1,6 @@
 import { Generator, init, memory, randn, reference, resetPeak, type Tensor } from "@lowrank/core";
 import { expect, it } from "vitest";
-import { Linear } from "./layers/linear.ts";
+import { Linear } from "./layers/linear/linear.ts";
 import { AdamW } from "./optim/adamW.ts";
 
 // Each step makes at least 128 KiB of garbage: in all, 1.5 times the ceiling.

@@ -1,6 +1,6 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { Linear } from "./layers/linear.ts";
+import { Linear } from "./layers/linear/linear.ts";
 import { Module } from "./module/module.ts";
 import { quantize } from "./quantize/quantize.ts";
 

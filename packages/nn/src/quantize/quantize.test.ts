@@ -15,11 +15,11 @@ import {
 } from "@lowrank/core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Conv1D } from "../layers/conv1d.ts";
 import { Embedding } from "../layers/embedding.ts";
-import { Linear } from "../layers/linear.ts";
-import { Linear4bit } from "../layers/linear4bit.ts";
-import { quantizeLinear } from "../layers/quantizeLinear.ts";
+import { Conv1D } from "../layers/linear/conv1d.ts";
+import { Linear } from "../layers/linear/linear.ts";
+import { Linear4bit } from "../layers/linear/linear4bit.ts";
+import { quantizeLinear } from "../layers/linear/quantizeLinear.ts";
 import { ModuleList } from "../module/containers.ts";
 import { Module, type UnaryModule } from "../module/module.ts";
 import { Parameter } from "../module/parameter.ts";

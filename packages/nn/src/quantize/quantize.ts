@@ -1,9 +1,9 @@
 import { byteLength, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { Conv1D } from "../layers/conv1d.ts";
-import { Linear } from "../layers/linear.ts";
-import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "../layers/linear4bit.ts";
-import { quantizeLinear } from "../layers/quantizeLinear.ts";
+import { Conv1D } from "../layers/linear/conv1d.ts";
+import { Linear } from "../layers/linear/linear.ts";
+import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "../layers/linear/linear4bit.ts";
+import { quantizeLinear } from "../layers/linear/quantizeLinear.ts";
 import type { Module } from "../module/module.ts";
 import type { Parameter } from "../module/parameter.ts";
 import { skippedBy } from "../module/skipModules.ts";

@@ -1,6 +1,6 @@
 import { Generator, init, noGrad, packedTensor, rand, reference, type Tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { Linear } from "../layers/linear.ts";
+import { Linear } from "../layers/linear/linear.ts";
 import { Module } from "../module/module.ts";
 import { Parameter } from "../module/parameter.ts";
 import { useInt8Activations } from "./useInt8Activations.ts";

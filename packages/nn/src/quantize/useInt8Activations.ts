@@ -1,6 +1,6 @@
 import { dtypes, isPacked } from "@lowrank/core";
 import { enableInt8Activations, supportsInt8Activations } from "@lowrank/core/internal";
-import { Linear } from "../layers/linear.ts";
+import { Linear } from "../layers/linear/linear.ts";
 import type { Module } from "../module/module.ts";
 
 /**

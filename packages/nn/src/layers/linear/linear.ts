@@ -1,9 +1,9 @@
 import { add, linear, scope, type Tensor } from "@lowrank/core";
 import { checkOptions, linearWithInt8Activations, supportsInt8Activations, widen } from "@lowrank/core/internal";
-import { Module } from "../module/module.ts";
-import { expectParameter, type Parameter } from "../module/parameter.ts";
-import { expectSizes } from "./expectSizes.ts";
-import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
+import { Module } from "../../module/module.ts";
+import { expectParameter, type Parameter } from "../../module/parameter.ts";
+import { expectSizes } from "../expectSizes.ts";
+import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "../uniformParameter.ts";
 
 function drawn(inFeatures: number, outFeatures: number, options: CreateLayerOptions) {
   expectSizes("Linear", [inFeatures, outFeatures], "new Linear(4, 2)");

@@ -17,9 +17,9 @@ import {
   zeros,
 } from "@lowrank/core";
 import { checkOptions, onRecompute } from "@lowrank/core/internal";
-import { Module } from "../module/module.ts";
-import { ModuleBuffer, Parameter } from "../module/parameter.ts";
-import { expectSizes } from "./expectSizes.ts";
+import { Module } from "../../module/module.ts";
+import { ModuleBuffer, Parameter } from "../../module/parameter.ts";
+import { expectSizes } from "../expectSizes.ts";
 
 /** Options of batch normalisation. */
 export interface BatchNormOptions {

@@ -1,6 +1,6 @@
 import { formatShape, type Packing, type QuantType, to } from "@lowrank/core";
 import { canQuantizeAs, type OptionKeys } from "@lowrank/core/internal";
-import { Parameter } from "../module/parameter.ts";
+import { Parameter } from "../../module/parameter.ts";
 import { Linear } from "./linear.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { linear, randn, type Tensor, zeros } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-import { Module } from "../module/module.ts";
-import { expectParameter, Parameter } from "../module/parameter.ts";
-import { expectSizes } from "./expectSizes.ts";
-import type { CreateLayerOptions } from "./uniformParameter.ts";
+import { Module } from "../../module/module.ts";
+import { expectParameter, Parameter } from "../../module/parameter.ts";
+import { expectSizes } from "../expectSizes.ts";
+import type { CreateLayerOptions } from "../uniformParameter.ts";
 
 /** GPT-2's linear layer: y = x W + b, with `weight` stored [in, out]. */
 export class Conv1D extends Module {

@@ -1,8 +1,8 @@
 import { ones, rmsNorm, type Tensor } from "@lowrank/core";
 import { checkOptions, widen } from "@lowrank/core/internal";
-import { Module } from "../module/module.ts";
-import { expectParameter, Parameter } from "../module/parameter.ts";
-import { normalizedSize } from "./expectSizes.ts";
+import { Module } from "../../module/module.ts";
+import { expectParameter, Parameter } from "../../module/parameter.ts";
+import { normalizedSize } from "../expectSizes.ts";
 
 /** Options of a fresh `RMSNorm`. */
 export interface RMSNormOptions {

@@ -1,5 +1,5 @@
 import { quantize4bit, scope, type Tensor } from "@lowrank/core";
-import { Parameter } from "../module/parameter.ts";
+import { Parameter } from "../../module/parameter.ts";
 import { Conv1D } from "./conv1d.ts";
 import type { Linear } from "./linear.ts";
 import { Linear4bit, type Linear4bitOptions } from "./linear4bit.ts";
