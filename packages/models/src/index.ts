@@ -59,7 +59,10 @@ export {
 } from "./model/sequenceClassifier.ts";
 export { TokenClassifier } from "./model/tokenClassifier.ts";
 export type { DefaultTargets, StackModel } from "./model/transformerModel.ts";
-export type { ModelOf } from "./registry/buildModel.ts";
+export type { ModelOf } from "./registry/build/buildModel.ts";
+export { createModel, describeModel } from "./registry/build/createModel.ts";
+export type { LayerDescription, ModelDescription, StackDescription } from "./registry/build/describeBuilt.ts";
+export { type DescribeConfigOptions, describeConfig } from "./registry/build/describeConfig.ts";
 export {
   type Activation,
   type ArchitectureConfig,
@@ -85,10 +88,7 @@ export {
   readModelConfig,
   type TokenClassifierConfig,
   toHfConfig,
-} from "./registry/configs.ts";
-export { createModel, describeModel } from "./registry/createModel.ts";
-export type { LayerDescription, ModelDescription, StackDescription } from "./registry/describeBuilt.ts";
-export { type DescribeConfigOptions, describeConfig } from "./registry/describeConfig.ts";
+} from "./registry/configs/configs.ts";
 export { registerArchitecture } from "./registry/registerArchitecture.ts";
 export { architectures } from "./registry/registry.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";

@@ -8,5 +8,5 @@ export { checkPenalties, Penalties, type PenaltySettings } from "./generation/pe
 export { readStops, type Stops } from "./generation/stops.ts";
 export { defaultEos } from "./generation/textPieces.ts";
 export { type RaggedBatch, raggedHidden } from "./model/raggedHidden.ts";
-export { presetJson, stackPresetNames } from "./registry/configs.ts";
-export { classifiesSequences } from "./registry/describeConfig.ts";
+export { classifiesSequences } from "./registry/build/describeConfig.ts";
+export { presetJson, stackPresetNames } from "./registry/configs/configs.ts";

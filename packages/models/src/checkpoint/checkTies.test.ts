@@ -13,8 +13,8 @@ import { memoryFiles } from "@lowrank/files";
 import { type Linear, Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { loadModel } from "./loadModel.ts";
 import { modelFileContents } from "./saveModel.ts";
 

@@ -2,8 +2,8 @@ import { Generator, init, memory, type Progress, reference } from "@lowrank/core
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, expect, test } from "vitest";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { loadModel } from "./loadModel.ts";
 import { modelFileContents } from "./saveModel.ts";
 

@@ -6,9 +6,9 @@ import type { ClassifierConfig, TokenClassifierConfig } from "../config/architec
 import type { ClassifierHead, ProblemType } from "../config/classifierHead.ts";
 import type { Architecture } from "../model/architecture.ts";
 import { type ParameterSource, randomParameters } from "../model/parameters.ts";
-import type { ModelOf } from "../registry/buildModel.ts";
-import { isHead } from "../registry/checkpointNames.ts";
-import { describeBuilt } from "../registry/describeBuilt.ts";
+import type { ModelOf } from "../registry/build/buildModel.ts";
+import { isHead } from "../registry/build/checkpointNames.ts";
+import { describeBuilt } from "../registry/build/describeBuilt.ts";
 import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readModel, readTokenizer } from "./loadModel.ts";

@@ -7,7 +7,7 @@ import type { GenerationConfig } from "../config/generationConfig.ts";
 import { readGenerationConfig } from "../config/readGenerationConfig.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import type { ParameterSource } from "../model/parameters.ts";
-import { buildModel, type ModelOf } from "../registry/buildModel.ts";
+import { buildModel, type ModelOf } from "../registry/build/buildModel.ts";
 import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import type { Tokenizer, TokenizerParts } from "../tokenizer/tokenizer.ts";
 import type { ModelWeights } from "./modelWeights.ts";
@@ -162,7 +162,7 @@ async function packedConv1D(
   parameters: ReadonlyMap<string, Parameter>,
 ): Promise<ReadonlySet<string>> {
   if (![...parameters.values()].some(({ dtype }) => isPacked(dtype))) return new Set();
-  const { conv1dWeights } = await import("../registry/describeBuilt.ts");
+  const { conv1dWeights } = await import("../registry/build/describeBuilt.ts");
   return conv1dWeights(config);
 }
 

@@ -4,8 +4,8 @@ import { generate } from "../generation/generate.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
 import type { SequenceClassifier } from "../model/sequenceClassifier.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseClassifierConfig, parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseClassifierConfig, parseModelConfig } from "../registry/configs/modelConfig.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };
 const encoder = { ...sizes, max_position_embeddings: 34, type_vocab_size: 2, pad_token_id: 1, num_labels: 3 };

@@ -3,7 +3,7 @@ import { type ModelFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import type { ClassifierHead } from "../config/classifierHead.ts";
-import { readClassifierConfig, readModelConfig } from "../registry/readModelConfig.ts";
+import { readClassifierConfig, readModelConfig } from "../registry/configs/readModelConfig.ts";
 import type { TokenizerParts } from "../tokenizer/tokenizer.ts";
 import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";

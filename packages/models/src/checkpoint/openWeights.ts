@@ -3,8 +3,8 @@ import type { ModelFiles } from "@lowrank/files";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { onShapes, tiesOf } from "../model/onShapes.ts";
 import type { ParameterSource } from "../model/parameters.ts";
-import { buildModel } from "../registry/buildModel.ts";
-import { renamed, renameToModelNames } from "../registry/checkpointNames.ts";
+import { buildModel } from "../registry/build/buildModel.ts";
+import { renamed, renameToModelNames } from "../registry/build/checkpointNames.ts";
 import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import { checkTies } from "./checkTies.ts";
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { goldenFolder, sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
-import { readModelConfig } from "../registry/readModelConfig.ts";
+import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/configs/modelConfig.ts";
+import { readModelConfig } from "../registry/configs/readModelConfig.ts";
 
 const models = sharedPath("models", "configs of real models");
 const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));

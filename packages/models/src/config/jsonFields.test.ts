@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
-import { configText } from "../registry/hfConfig.ts";
-import { parseClassifierConfig, parseModelConfig, parseStackConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { configText } from "../registry/configs/hfConfig.ts";
+import {
+  parseClassifierConfig,
+  parseModelConfig,
+  parseStackConfig,
+  toHfConfig,
+} from "../registry/configs/modelConfig.ts";
 import { parseGenerationConfig } from "./generationConfig.ts";
 import { JsonFields } from "./jsonFields.ts";
 import { windowOf } from "./layerTypes.ts";

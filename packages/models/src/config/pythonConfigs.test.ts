@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseModelConfig, parseStackConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { parseModelConfig, parseStackConfig, toHfConfig } from "../registry/configs/modelConfig.ts";
 import { architectures, findArchitecture } from "../registry/registry.ts";
 import cases from "./pythonConfigs.gen.json" with { type: "json" };
 

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, test } from "vitest";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { parseGenerationConfig } from "../config/generationConfig.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { generate } from "./generate.ts";
 import type { GenerateOptions } from "./settings.ts";
 import { eos, ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";

@@ -8,8 +8,8 @@ import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { generate } from "../generation/generate.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
 import type { GgufContents, GgufValue } from "./writeGguf.ts";
 

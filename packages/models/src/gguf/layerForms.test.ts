@@ -6,8 +6,8 @@ import { toGguf } from "../checkpoint/gguf/toGguf.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { expertTensors } from "./expertTensors.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
 

@@ -7,7 +7,7 @@ import { sharedPath } from "@lowrank/test-support/folders";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type GgufFile, openGguf } from "../checkpoint/gguf/openGguf.ts";
 import { readGgufTensor } from "../checkpoint/gguf/readGgufTensor.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { ggufTokenizer } from "./tokenizer/ggufTokenizer.ts";
 

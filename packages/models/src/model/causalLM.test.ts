@@ -3,8 +3,8 @@ import { Module } from "@lowrank/nn";
 import { beforeAll, expect, it } from "vitest";
 import type { GPT2LMHeadModel } from "../architectures/gpt2/model.ts";
 import type { LlamaForCausalLM } from "../architectures/llama/model.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { randomParameters } from "./parameters.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };

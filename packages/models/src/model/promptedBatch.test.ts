@@ -1,8 +1,8 @@
 import { crossEntropy, Generator, init, randn, reference, type Tensor, tensor } from "@lowrank/core";
 import type { VirtualTokens } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig, parseTokenClassifierConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig, parseTokenClassifierConfig } from "../registry/configs/modelConfig.ts";
 import { onShapes } from "./onShapes.ts";
 import { type Init, ParameterPath, randomParameters } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";

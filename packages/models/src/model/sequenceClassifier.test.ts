@@ -17,8 +17,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadSequenceClassifier } from "../checkpoint/loadClassifier.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseClassifierConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseClassifierConfig } from "../registry/configs/modelConfig.ts";
 import { randomParameters } from "./parameters.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 

@@ -21,8 +21,8 @@ import { modelFileContents } from "../checkpoint/saveModel.ts";
 import type { ModelConfig } from "../config/architectureConfig.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 
 beforeAll(() => init(reference()));
 

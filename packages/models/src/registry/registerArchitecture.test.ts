@@ -10,9 +10,9 @@ import { ggufBytes } from "../gguf/testing/ggufBytes.ts";
 import { type Architecture, defineArchitecture } from "../model/architecture.ts";
 import { CausalLM, type ModelInputs } from "../model/causalLM.ts";
 import { outputLayer, ParameterPath, type ParameterSource, randomParameters } from "../model/parameters.ts";
-import { createModel, describeModel } from "./createModel.ts";
-import { parseModelConfig } from "./modelConfig.ts";
-import { presetConfig } from "./presets.ts";
+import { createModel, describeModel } from "./build/createModel.ts";
+import { parseModelConfig } from "./configs/modelConfig.ts";
+import { presetConfig } from "./configs/presets.ts";
 import { registerArchitecture } from "./registerArchitecture.ts";
 
 interface BigramConfig extends ModelConfig {

@@ -2,8 +2,8 @@ import { Generator, reference, type Tensor, tensor, withBackend } from "@lowrank
 import { Dropout } from "@lowrank/nn";
 import { describe, expect, it } from "vitest";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseClassifierConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseClassifierConfig, toHfConfig } from "../registry/configs/modelConfig.ts";
 
 const sizes = { vocab_size: 13, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };
 const ofLlama = { ...sizes, num_key_value_heads: 2, pad_token_id: 0 };

@@ -7,9 +7,9 @@ import { loadTokenClassifier } from "../checkpoint/loadClassifier.ts";
 import { loadEncoder } from "../checkpoint/loadEncoder.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import type { ParameterSource } from "../model/parameters.ts";
-import { createModel, describeModel } from "../registry/createModel.ts";
-import { describeConfig } from "../registry/describeConfig.ts";
-import { parseClassifierConfig, parseTokenClassifierConfig } from "../registry/modelConfig.ts";
+import { createModel, describeModel } from "../registry/build/createModel.ts";
+import { describeConfig } from "../registry/build/describeConfig.ts";
+import { parseClassifierConfig, parseTokenClassifierConfig } from "../registry/configs/modelConfig.ts";
 import { filled } from "../testing/waveWeights.ts";
 
 beforeAll(() => init(reference()));

@@ -10,8 +10,8 @@ import { generate } from "../generation/generate.ts";
 import { ggufBytes } from "../gguf/testing/ggufBytes.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { raggedHidden } from "../model/raggedHidden.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig, toHfConfig } from "../registry/configs/modelConfig.ts";
 import { architectures } from "../registry/registry.ts";
 
 /** Config fields with the names that transformers uses for every architecture. */

@@ -1,8 +1,8 @@
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import { describe, expect, test } from "vitest";
 import type { ParameterSource } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { filled } from "../testing/waveWeights.ts";
 
 await init(reference());

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { ModelInputs } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { forgets } from "../model/runBlocks.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 48, num_hidden_layers: 5, num_attention_heads: 2 };
 const llama = { model_type: "llama", ...sizes, num_key_value_heads: 1, max_position_embeddings: 16 };

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1, num_attention_heads: 2 };
 const llama = { model_type: "llama", ...sizes, num_key_value_heads: 1, max_position_embeddings: 16 };

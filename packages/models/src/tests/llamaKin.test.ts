@@ -8,9 +8,9 @@ import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { ggufBytes } from "../gguf/testing/ggufBytes.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel, describeModel } from "../registry/createModel.ts";
-import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
-import { presetConfig } from "../registry/presets.ts";
+import { createModel, describeModel } from "../registry/build/createModel.ts";
+import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/configs/modelConfig.ts";
+import { presetConfig } from "../registry/configs/presets.ts";
 
 const sizes = {
   ...{ vocab_size: 13, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 },

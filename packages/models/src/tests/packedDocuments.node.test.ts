@@ -18,8 +18,8 @@ import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { CausalLM, ModelInputs } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { findArchitecture } from "../registry/registry.ts";
 
 const folder = join(goldenFolder, "models");

@@ -1,8 +1,8 @@
 import { Generator, init, reference, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type ParameterSource, randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseClassifierConfig, parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseClassifierConfig, parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { findArchitecture } from "../registry/registry.ts";
 import { filled } from "../testing/waveWeights.ts";
 import tables from "./pythonLogits.gen.json" with { type: "json" };

@@ -1,8 +1,8 @@
 import { Generator, init, reference, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseClassifierConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseClassifierConfig } from "../registry/configs/modelConfig.ts";
 
 beforeAll(() => init(reference()));
 

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { debertaV2 } from "../architectures/deberta-v2/model.ts";
 import { JsonFields } from "../config/jsonFields.ts";
 import type { ParameterSource } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 import { filled } from "../testing/waveWeights.ts";
 
 await init(reference());

@@ -16,8 +16,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../generation/generate.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
-import { createModel } from "../registry/createModel.ts";
-import { parseModelConfig } from "../registry/modelConfig.ts";
+import { createModel } from "../registry/build/createModel.ts";
+import { parseModelConfig } from "../registry/configs/modelConfig.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 3, num_attention_heads: 4 };
 const llama = { model_type: "llama", ...sizes, num_key_value_heads: 2, max_position_embeddings: 32 };

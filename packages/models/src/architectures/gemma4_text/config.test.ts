@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseModelConfig, toHfConfig } from "../../registry/modelConfig.ts";
+import { parseModelConfig, toHfConfig } from "../../registry/configs/modelConfig.ts";
 
 const [full, sliding] = ["full_attention", "sliding_attention"];
 const read = (more: object = {}) => parseModelConfig({ model_type: "gemma4_text", num_hidden_layers: 4, ...more });

@@ -17,8 +17,8 @@ import { modelFileContents } from "../../checkpoint/saveModel.ts";
 import { generate } from "../../generation/generate.ts";
 import { randomParameters } from "../../model/parameters.ts";
 import { raggedHidden } from "../../model/raggedHidden.ts";
-import { createModel } from "../../registry/createModel.ts";
-import { parseModelConfig, toHfConfig } from "../../registry/modelConfig.ts";
+import { createModel } from "../../registry/build/createModel.ts";
+import { parseModelConfig, toHfConfig } from "../../registry/configs/modelConfig.ts";
 
 beforeAll(() => init(reference()));
 

@@ -3,8 +3,8 @@ import { beforeAll, expect, test } from "vitest";
 import { generate } from "../../generation/generate.ts";
 import { PromptCache } from "../../generation/promptCache.ts";
 import { randomParameters } from "../../model/parameters.ts";
-import { createModel } from "../../registry/createModel.ts";
-import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { createModel } from "../../registry/build/createModel.ts";
+import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 
 beforeAll(() => init(reference()));
 

@@ -2,8 +2,8 @@ import { embedding, Generator, init, reference, tensor } from "@lowrank/core";
 import type { Embedding } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { randomParameters } from "../../model/parameters.ts";
-import { createModel } from "../../registry/createModel.ts";
-import { parseClassifierConfig } from "../../registry/modelConfig.ts";
+import { createModel } from "../../registry/build/createModel.ts";
+import { parseClassifierConfig } from "../../registry/configs/modelConfig.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,8 +1,8 @@
 import { streamSafetensors } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { encodeBlocks } from "../../gguf/types/ggmlTypes.ts";
-import { configText } from "../../registry/hfConfig.ts";
-import { toHfConfig } from "../../registry/modelConfig.ts";
+import { configText } from "../../registry/configs/hfConfig.ts";
+import { toHfConfig } from "../../registry/configs/modelConfig.ts";
 import { type SaveModelOptions, torchNames } from "../saveModel.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { GgufHeader, GgufTensorInfo } from "../../gguf/readGguf.ts";
 import { ggmlTypes } from "../../gguf/types/ggmlTypes.ts";
-import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { ggufConfig } from "./ggufConfig.ts";
 
 const f32 = ggmlTypes.get(0)!;

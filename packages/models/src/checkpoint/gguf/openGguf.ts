@@ -5,7 +5,7 @@ import type { TensorLayout } from "../../gguf/ggufForm.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "../../gguf/readGguf.ts";
 import { type GgufTokenizer, ggufTokenizer } from "../../gguf/tokenizer/ggufTokenizer.ts";
 import { decodeBlocks } from "../../gguf/types/ggmlTypes.ts";
-import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { ggufConfig } from "./ggufConfig.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 import { readBlocks } from "./readBlocks.ts";

@@ -1,7 +1,7 @@
 import { bytesSource, f32ToF16, init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { ggmlTypes } from "../../gguf/types/ggmlTypes.ts";
-import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { architectures } from "../../registry/registry.ts";
 import { otherTypes } from "./chooseType.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";

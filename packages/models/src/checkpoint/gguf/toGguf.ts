@@ -17,7 +17,7 @@ import { type TokenizerJson, tokenizerMetadata } from "../../gguf/tokenizer/toke
 import { encodeRows } from "../../gguf/types/encodeRows.ts";
 import { encodeBlocks, encodedLength, type GgufEncoding } from "../../gguf/types/ggmlTypes.ts";
 import type { GgufContents, GgufTensor, GgufValue } from "../../gguf/writeGguf.ts";
-import { readModelConfig } from "../../registry/readModelConfig.ts";
+import { readModelConfig } from "../../registry/configs/readModelConfig.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { openWeights } from "../openWeights.ts";
 import { readQuantizationConfig } from "../quantization/readQuantizationConfig.ts";

@@ -1,7 +1,7 @@
 import type { QuantType } from "@lowrank/core";
 import { Linear4bit, type Module } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
-import { describeBuilt } from "../../registry/describeBuilt.ts";
+import { describeBuilt } from "../../registry/build/describeBuilt.ts";
 import { loadArchitecture } from "../../registry/loadArchitecture.ts";
 
 /** The 4-bit quantisation of a checkpoint, as described by transformers' BitsAndBytesConfig. */

@@ -3,7 +3,7 @@ import { canQuantizeAs } from "@lowrank/core/internal";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import { layersToSkip, packWeight } from "@lowrank/nn/internal";
 import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
-import { describeBuilt } from "../../registry/describeBuilt.ts";
+import { describeBuilt } from "../../registry/build/describeBuilt.ts";
 import { loadArchitecture } from "../../registry/loadArchitecture.ts";
 import type { ModelWeights } from "../modelWeights.ts";
 

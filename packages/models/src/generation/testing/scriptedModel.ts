@@ -1,8 +1,8 @@
 import { Generator } from "@lowrank/core";
 import type { CausalLM } from "../../model/causalLM.ts";
 import { randomParameters } from "../../model/parameters.ts";
-import { createModel } from "../../registry/createModel.ts";
-import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { createModel } from "../../registry/build/createModel.ts";
+import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { LogitsProcessor } from "../processing.ts";

@@ -3,9 +3,9 @@ import {
   isClassifierConfig,
   isTokenClassifierConfig,
   type ModelConfig,
-} from "../config/architectureConfig.ts";
-import { classifierHeadToHf } from "../config/classifierHead.ts";
-import type { Architecture } from "../model/architecture.ts";
+} from "../../config/architectureConfig.ts";
+import { classifierHeadToHf } from "../../config/classifierHead.ts";
+import type { Architecture } from "../../model/architecture.ts";
 
 /** Converts a config of `architecture` to a `config.json` object; see `toHfConfig`. */
 export function hfConfig(

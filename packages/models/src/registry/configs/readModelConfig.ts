@@ -1,10 +1,10 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
-import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
-import { readClassifierHead } from "../config/classifierHead.ts";
-import { JsonFields } from "../config/jsonFields.ts";
-import type { Architecture } from "../model/architecture.ts";
+import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
+import { readClassifierHead } from "../../config/classifierHead.ts";
+import { JsonFields } from "../../config/jsonFields.ts";
+import type { Architecture } from "../../model/architecture.ts";
+import { architectureNames, loadArchitecture, loadKnown } from "../loadArchitecture.ts";
 import { classifies, languageFields, writes } from "./headFits.ts";
-import { architectureNames, loadArchitecture, loadKnown } from "./loadArchitecture.ts";
 
 /** Reads a language model's `config.json`, in the format of transformers 4 or 5. */
 export async function readModelConfig(files: ModelFiles): Promise<ModelConfig> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { describeModel } from "./createModel.ts";
-import { describeConfig } from "./describeConfig.ts";
+import { describeModel } from "../build/createModel.ts";
+import { describeConfig } from "../build/describeConfig.ts";
 import { parseStackConfig, toHfConfig } from "./modelConfig.ts";
 import { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
 

@@ -1,9 +1,9 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { JsonFields } from "../config/jsonFields.ts";
+import { JsonFields } from "../../config/jsonFields.ts";
+import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "../configs/modelConfig.ts";
+import { architectureOf, findArchitecture } from "../registry.ts";
 import { describeModel } from "./createModel.ts";
 import { describeStack, type StackDescription } from "./describeBuilt.ts";
-import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./modelConfig.ts";
-import { architectureOf, findArchitecture } from "./registry.ts";
 
 /**
  * Returns the kind of head that `architectures` in a config.json names: a sequence classifier, another one, or none

@@ -1,13 +1,13 @@
 import type { Shape } from "@lowrank/core";
 import { Conv1D, Embedding, Linear, type Module, Parameter } from "@lowrank/nn";
-import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
-import type { Architecture } from "../model/architecture.ts";
-import type { CausalLM } from "../model/causalLM.ts";
-import { onShapes, type Tie, tiesOf } from "../model/onShapes.ts";
-import type { ParameterSource } from "../model/parameters.ts";
-import type { StackModel } from "../model/transformerModel.ts";
+import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
+import type { Architecture } from "../../model/architecture.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import { onShapes, type Tie, tiesOf } from "../../model/onShapes.ts";
+import type { ParameterSource } from "../../model/parameters.ts";
+import type { StackModel } from "../../model/transformerModel.ts";
+import { loadArchitecture } from "../loadArchitecture.ts";
 import { buildModel, buildStack, type ModelOf } from "./buildModel.ts";
-import { loadArchitecture } from "./loadArchitecture.ts";
 
 /** A layer that holds parameters. */
 export type LayerDescription = {

@@ -1,8 +1,8 @@
 import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
-import { parseGenerationConfig } from "../config/generationConfig.ts";
-import { readGenerationConfig } from "../config/readGenerationConfig.ts";
-import { classifiesSequences, describeConfig } from "./describeConfig.ts";
+import { parseGenerationConfig } from "../../config/generationConfig.ts";
+import { readGenerationConfig } from "../../config/readGenerationConfig.ts";
+import { classifiesSequences, describeConfig } from "../build/describeConfig.ts";
 import { parseClassifierConfig, parseModelConfig, parseTokenClassifierConfig, toHfConfig } from "./modelConfig.ts";
 import { readModelConfig } from "./readModelConfig.ts";
 

@@ -5,13 +5,13 @@ import {
   isTokenClassifierConfig,
   type ModelConfig,
   type TokenClassifierConfig,
-} from "../config/architectureConfig.ts";
-import type { Architecture } from "../model/architecture.ts";
-import type { CausalLM } from "../model/causalLM.ts";
-import type { ParameterSource } from "../model/parameters.ts";
-import type { SequenceClassifier } from "../model/sequenceClassifier.ts";
-import type { TokenClassifier } from "../model/tokenClassifier.ts";
-import type { StackModel } from "../model/transformerModel.ts";
+} from "../../config/architectureConfig.ts";
+import type { Architecture } from "../../model/architecture.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { ParameterSource } from "../../model/parameters.ts";
+import type { SequenceClassifier } from "../../model/sequenceClassifier.ts";
+import type { TokenClassifier } from "../../model/tokenClassifier.ts";
+import type { StackModel } from "../../model/transformerModel.ts";
 
 /** The class of the model that a config of type C describes. */
 export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends TokenClassifierConfig

@@ -1,8 +1,8 @@
 import { nearestName } from "@lowrank/core/internal";
-import type { ModelConfig } from "../config/architectureConfig.ts";
-import type { Architecture } from "../model/architecture.ts";
+import type { ModelConfig } from "../../config/architectureConfig.ts";
+import type { Architecture } from "../../model/architecture.ts";
+import { architectures } from "../registry.ts";
 import { parseModelConfig } from "./modelConfig.ts";
-import { architectures } from "./registry.ts";
 
 /** Returns the `config.json` objects of published models by name, for architectures for which `chosen` returns true. */
 function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap<string, object> {

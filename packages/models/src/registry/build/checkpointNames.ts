@@ -1,6 +1,6 @@
 import type { SafetensorsFile } from "@lowrank/core";
-import type { ArchitectureConfig } from "../config/architectureConfig.ts";
-import type { Architecture } from "../model/architecture.ts";
+import type { ArchitectureConfig } from "../../config/architectureConfig.ts";
+import type { Architecture } from "../../model/architecture.ts";
 
 /** Names of head modules in transformers' models. */
 const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];

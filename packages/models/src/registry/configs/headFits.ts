@@ -1,5 +1,5 @@
-import { JsonFields } from "../config/jsonFields.ts";
-import type { Architecture } from "../model/architecture.ts";
+import { JsonFields } from "../../config/jsonFields.ts";
+import type { Architecture } from "../../model/architecture.ts";
 
 /** Returns true if the architecture supports a language-model head. */
 export function writes({ heads }: Architecture): boolean {
