@@ -58,6 +58,8 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     jinja: "the template language of chat templates",
     config: "fields of config.json that architectures share",
     rope: "rotary positions and their scaling",
+    "tokenizer/pipeline": "steps of `tokenizer.json`: normalizers, pre-tokenizers, added tokens, decoders",
+    "tokenizer/pipeline/tokenModels": "words to ids: BPE, Unigram, WordPiece, WordLevel",
     tokenizer: "text to ids and back, chat templates",
     gguf: "the GGUF format: types, metadata, tokenizers, forms that architectures fill in",
     model: "what a model is: batches, heads, sources of parameters, hidden states",

@@ -1,8 +1,8 @@
 import { expressionCost } from "@lowrank/core/internal";
 import { JsonFields } from "../config/jsonFields.ts";
-import { modelType } from "./pipeline/models.ts";
 import { splitBehaviors } from "./pipeline/splits.ts";
-import type { ModelJson } from "./pipeline/tokenModel.ts";
+import { modelType } from "./pipeline/tokenModels/models.ts";
+import type { ModelJson } from "./pipeline/tokenModels/tokenModel.ts";
 import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
 
 /** Upper limit of token ids. No vocabulary is this large, and tables have an entry for each id up to the highest. */

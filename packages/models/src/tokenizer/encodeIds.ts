@@ -3,7 +3,7 @@ import type { AddedTokenSplitter, Section } from "./pipeline/addedTokens.ts";
 import type { Normalizer } from "./pipeline/normalizers.ts";
 import type { Frame } from "./pipeline/postProcessors.ts";
 import type { PreTokenizer } from "./pipeline/preTokenizers.ts";
-import type { TokenModel } from "./pipeline/tokenModel.ts";
+import type { TokenModel } from "./pipeline/tokenModels/tokenModel.ts";
 
 /** The steps that convert a text to ids, in the order in which they run. */
 export interface EncodingParts {

@@ -1,8 +1,8 @@
 import { type EncodeIds, encoderOf } from "./encodeIds.ts";
 import { byteOfToken, lettersToBytes } from "./pipeline/byteLetters.ts";
 import { cleanUpSpaces, type Decoder, type DecoderJson, decoderOf } from "./pipeline/decoders.ts";
-import { modelType } from "./pipeline/models.ts";
-import { UnknownTextError } from "./pipeline/tokenModel.ts";
+import { modelType } from "./pipeline/tokenModels/models.ts";
+import { UnknownTextError } from "./pipeline/tokenModels/tokenModel.ts";
 import { encodingParts, matchedText, type TokenizerJson } from "./tokenizerJson.ts";
 
 /** The fields of a `tokenizer_config.json` that affect decoding. */

@@ -1,11 +1,11 @@
 import type { EncodingParts } from "./encodeIds.ts";
 import { type AddedToken, AddedTokenSplitter } from "./pipeline/addedTokens.ts";
 import type { DecoderJson } from "./pipeline/decoders.ts";
-import { modelOf } from "./pipeline/models.ts";
 import { type Normalizer, type NormalizerJson, normalizerOf } from "./pipeline/normalizers.ts";
 import { frameOf, type PostProcessorJson } from "./pipeline/postProcessors.ts";
 import { type PreTokenizerJson, preTokenizerOf } from "./pipeline/preTokenizers.ts";
-import type { ModelJson } from "./pipeline/tokenModel.ts";
+import { modelOf } from "./pipeline/tokenModels/models.ts";
+import type { ModelJson } from "./pipeline/tokenModels/tokenModel.ts";
 
 /** The contents of a `tokenizer.json`. */
 export interface TokenizerJson {

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { bytesToLetters, byteTokenIds, lettersToBytes } from "./byteLetters.ts";
-import { bytePairModel } from "./bytePairModel.ts";
 import { type DecoderJson, decoderOf } from "./decoders.ts";
-import { modelType } from "./models.ts";
 import { type NormalizerJson, normalizerOf } from "./normalizers.ts";
 import { frameOf } from "./postProcessors.ts";
 import { type PreTokenizerJson, preTokenizerOf } from "./preTokenizers.ts";
 import { type SplitBehavior, splitBehaviors, splitBy } from "./splits.ts";
-import type { ModelJson } from "./tokenModel.ts";
-import { unigramModel } from "./unigramModel.ts";
-import { wordLevelModel, wordPieceModel } from "./wordModels.ts";
+import { bytePairModel } from "./tokenModels/bytePairModel.ts";
+import { modelType } from "./tokenModels/models.ts";
+import type { ModelJson } from "./tokenModels/tokenModel.ts";
+import { unigramModel } from "./tokenModels/unigramModel.ts";
+import { wordLevelModel, wordPieceModel } from "./tokenModels/wordModels.ts";
 
 const decode = (json: DecoderJson, tokens: string[]) => decoderOf(json)(tokens).join("");
 const words = (json: PreTokenizerJson, text: string, atStart = true) => [...preTokenizerOf(json).split(text, atStart)];

@@ -1,4 +1,4 @@
-import { byteTokenIds } from "./byteLetters.ts";
+import { byteTokenIds } from "../byteLetters.ts";
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
 /** An unknown character gets the lowest score of all tokens minus this value. */

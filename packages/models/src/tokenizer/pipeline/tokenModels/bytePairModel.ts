@@ -1,4 +1,4 @@
-import { byteTokenIds } from "./byteLetters.ts";
+import { byteTokenIds } from "../byteLetters.ts";
 import { MergeQueue } from "./mergeQueue.ts";
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
