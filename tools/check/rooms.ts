@@ -68,7 +68,9 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     registry: "the list of architectures by `model_type`",
     "registry/configs": "configs by `model_type`: reading, writing, presets",
     "registry/build": "models by `model_type`, and descriptions of them",
-    generation: "decoding, sampling, beams, stops, text as it comes",
+    "generation/settings": "options of generation: penalties, banned tokens, processors, stops, prefix cache",
+    "generation/decoding": "`generate`: the rows of a batch, one token at a time, sampled or with beams",
+    "generation/text": "`generateText` and `streamText`: prompts and chats, text as it comes, its end",
     checkpoint: "loading and saving: Hugging Face folders, GGUF files, quantised checkpoints",
   },
   peft: {

@@ -1,10 +1,16 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const models: Equivalents = [
-  ["generation/beamSearch.ts", "const hopeless = -1e9;", "1e9", "1000000001", "any score below the real ones"],
-  ["generation/promptCache.ts", "const leastRoom = 2048;", "2048", "2049", "the room of a cache changes no result"],
+  ["generation/decoding/beamSearch.ts", "const hopeless = -1e9;", "1e9", "1000000001", "any score below the real ones"],
   [
-    "generation/steps.ts",
+    "generation/settings/promptCache.ts",
+    "const leastRoom = 2048;",
+    "2048",
+    "2049",
+    "the room of a cache changes no result",
+  ],
+  [
+    "generation/decoding/steps.ts",
     "if (processed.every((name) => settings[name] === undefined)) return null;",
     "===",
     "!==",
@@ -116,14 +122,14 @@ export const models: Equivalents = [
     "new tables have the same rows",
   ],
   [
-    "generation/holdback.ts",
+    "generation/text/holdback.ts",
     "for (const stop of complete) if (stop.length > (this.found?.length ?? 0)) this.found = stop;",
     ">",
     ">=",
     "complete stops of one length are the same items",
   ],
   [
-    "generation/holdback.ts",
+    "generation/text/holdback.ts",
     "for (let n = stop.length - 1; n > most; n--) if (this.#endsWith(stop, n)) most = n;",
     ">",
     ">=",
@@ -225,35 +231,35 @@ export const models: Equivalents = [
   ],
   ["tokenizer/pipeline/pattern.ts", "let last = -1;", "1", "2", "no match starts below 0"],
   [
-    "generation/beamSearch.ts",
+    "generation/decoding/beamSearch.ts",
     "while (further.length < numBeams) further.push({ ...further[0], score: hopeless });",
     "<",
     "<=",
     "the added beam is cut off",
   ],
   [
-    "generation/beamSearch.ts",
+    "generation/decoding/beamSearch.ts",
     'const length = earlyStopping === "never" && lengthPenalty > 0 ? maxNewTokens : tokens.length;',
     ">",
     ">=",
     "any length to the power 0 is 1",
   ],
   [
-    "generation/penalties.ts",
+    "generation/settings/penalties.ts",
     "if (this.#generated && this.#frequency !== 0) x = x.sub(this.#generated.mul(this.#frequency));",
     "&&",
     "||",
     "without counts the penalty is 0, and a penalty of 0 changes nothing",
   ],
   [
-    "generation/penalties.ts",
+    "generation/settings/penalties.ts",
     "if (this.#generated && this.#presence !== 0) x = where(this.#generated.gt(0), x.sub(this.#presence), x);",
     "&&",
     "||",
     "without counts the penalty is 0, and a penalty of 0 changes nothing",
   ],
   [
-    "generation/settings.ts",
+    "generation/settings/settings.ts",
     "const named = Object.entries({ ...settings, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : null });",
     ">",
     ">=",
@@ -479,7 +485,7 @@ export const models: Equivalents = [
     "3",
     "the growth of the buffer changes no result",
   ],
-  ["generation/processing.ts", "filled(() => 1),", "1", "2", "every count above 0 bans a token"],
+  ["generation/settings/processing.ts", "filled(() => 1),", "1", "2", "every count above 0 bans a token"],
   [
     "tokenizer/idList.ts",
     "const ids = new Array<number>(this.#pieces.length * idsInPiece + this.#last.length);",

@@ -1,6 +1,6 @@
 import { type Backend, backward, Generator, init, reference, scope, tensor } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
-import { generate } from "../generation/generate.ts";
+import { generate } from "../generation/decoding/generate.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
 import type { SequenceClassifier } from "../model/sequenceClassifier.ts";

@@ -6,7 +6,7 @@ import { openGguf } from "../checkpoint/gguf/openGguf.ts";
 import { type GgufDType, toGguf } from "../checkpoint/gguf/toGguf.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
-import { generate } from "../generation/generate.ts";
+import { generate } from "../generation/decoding/generate.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { createModel } from "../registry/build/createModel.ts";
 import { parseModelConfig } from "../registry/configs/modelConfig.ts";

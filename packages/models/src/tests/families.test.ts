@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { toGguf } from "../checkpoint/gguf/toGguf.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
-import { generate } from "../generation/generate.ts";
+import { generate } from "../generation/decoding/generate.ts";
 import { ggufBytes } from "../gguf/testing/ggufBytes.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { raggedHidden } from "../model/raggedHidden.ts";

@@ -5,7 +5,7 @@ import { sharedPath } from "@lowrank/test-support/folders";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type LoadedModel, loadModel } from "../checkpoint/loadModel.ts";
-import { generate } from "../generation/generate.ts";
+import { generate } from "../generation/decoding/generate.ts";
 
 const models = sharedPath("models", "real pretrained models");
 const expected = (name: string) => JSON.parse(readFileSync(join(models as string, "expected", `${name}.json`), "utf8"));

@@ -13,7 +13,7 @@ import {
 } from "@lowrank/core";
 import { type Embedding, Parameter, type VirtualTokens } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { generate } from "../generation/generate.ts";
+import { generate } from "../generation/decoding/generate.ts";
 import type { CausalLM } from "../model/causalLM.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { createModel } from "../registry/build/createModel.ts";

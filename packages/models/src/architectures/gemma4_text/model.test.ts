@@ -14,7 +14,7 @@ import { layerCaches } from "@lowrank/nn/internal";
 import { beforeAll, expect, test } from "vitest";
 import { loadModel } from "../../checkpoint/loadModel.ts";
 import { modelFileContents } from "../../checkpoint/saveModel.ts";
-import { generate } from "../../generation/generate.ts";
+import { generate } from "../../generation/decoding/generate.ts";
 import { randomParameters } from "../../model/parameters.ts";
 import { raggedHidden } from "../../model/raggedHidden.ts";
 import { createModel } from "../../registry/build/createModel.ts";

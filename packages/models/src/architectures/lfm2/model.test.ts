@@ -1,7 +1,7 @@
 import { Generator, init, memory, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { generate } from "../../generation/generate.ts";
-import { PromptCache } from "../../generation/promptCache.ts";
+import { generate } from "../../generation/decoding/generate.ts";
+import { PromptCache } from "../../generation/settings/promptCache.ts";
 import { randomParameters } from "../../model/parameters.ts";
 import { createModel } from "../../registry/build/createModel.ts";
 import { parseModelConfig } from "../../registry/configs/modelConfig.ts";

@@ -5,7 +5,7 @@ import { createModel } from "../../registry/build/createModel.ts";
 import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import type { LogitsProcessor } from "../processing.ts";
+import type { LogitsProcessor } from "../settings/processing.ts";
 
 /** Tokens of one or two letters, the four bytes of the emoji U+1F600 as byte-level letters, and EOS. */
 const vocab: readonly string[] = ["a", "b", "c", "d", "ab", "cd", "ð", "Ł", "ĺ", "Ģ", "Ġ", ":", "<eos>"];

@@ -1,9 +1,9 @@
 import { init, reference } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
-import { parseGenerationConfig } from "../config/generationConfig.ts";
-import { generate } from "./generate.ts";
+import { parseGenerationConfig } from "../../config/generationConfig.ts";
+import { generate } from "../decoding/generate.ts";
+import { eos, ids, prefixingTokenizer, scripted, tinyModel, tokenizer } from "../testing/scriptedModel.ts";
 import { type GenerateTextOptions, generateText } from "./generateText.ts";
-import { eos, ids, prefixingTokenizer, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
 
 beforeEach(() => init(reference()));
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type GenerationConfig, parseGenerationConfig } from "../config/generationConfig.ts";
-import type { CausalLM } from "../model/causalLM.ts";
+import { type GenerationConfig, parseGenerationConfig } from "../../config/generationConfig.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
 import type { PromptCache } from "./promptCache.ts";
 import { type GenerateOptions, generationSettings } from "./settings.ts";
 

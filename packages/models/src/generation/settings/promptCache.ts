@@ -1,5 +1,5 @@
 import type { KVCache } from "@lowrank/nn";
-import type { CausalLM } from "../model/causalLM.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
 
 /**
  * Prefix cache for one sequence, for the option `promptCache` of `generate` and `streamText`. If a prompt begins like

@@ -1,6 +1,6 @@
+import type { Stops } from "../settings/stops.ts";
 import { Holdback } from "./holdback.ts";
 import type { StopFilter } from "./rowText.ts";
-import type { Stops } from "./stops.ts";
 
 /** Returns a filter that finds these stop sequences in one generated sequence. */
 export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {

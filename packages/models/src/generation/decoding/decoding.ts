@@ -1,10 +1,10 @@
 import { Generator, type Tensor } from "@lowrank/core";
 import { argmaxTokens, checkLogits } from "@lowrank/core/internal";
-import type { CausalLM } from "../model/causalLM.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Processing } from "../settings/processing.ts";
+import type { GenerationSettings } from "../settings/settings.ts";
 import type { drawTokens } from "./drawTokens.ts";
 import { ModelRows } from "./modelRows.ts";
-import type { Processing } from "./processing.ts";
-import type { GenerationSettings } from "./settings.ts";
 
 /** Sequences that are being generated. Each step adds one token to each of them. */
 export interface Decoding extends Disposable {

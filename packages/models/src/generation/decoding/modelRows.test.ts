@@ -1,10 +1,10 @@
 import { init, reference, type Tensor, tensor, zeros } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import type { CausalLM } from "../model/causalLM.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Penalties } from "../settings/penalties.ts";
+import { Processing } from "../settings/processing.ts";
+import type { PromptCache } from "../settings/promptCache.ts";
 import { ModelRows } from "./modelRows.ts";
-import type { Penalties } from "./penalties.ts";
-import { Processing } from "./processing.ts";
-import type { PromptCache } from "./promptCache.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,8 +1,8 @@
 import { yieldIfDue } from "@lowrank/core";
-import type { CausalLM } from "../model/causalLM.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Processing, ProcessingOptions } from "../settings/processing.ts";
+import type { GenerationSettings } from "../settings/settings.ts";
 import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
-import type { Processing, ProcessingOptions } from "./processing.ts";
-import type { GenerationSettings } from "./settings.ts";
 
 /** A language model, or a model with adapters on it, such as a `PeftModel`. */
 export type GenerativeModel = CausalLM | { readonly baseModel: CausalLM };
@@ -69,7 +69,7 @@ const processed = [
 /** Makes the object that processes logits before tokens are chosen; null if no setting requires it. */
 async function processingOf(settings: GenerationSettings, model: CausalLM, rows: number): Promise<Processing | null> {
   if (processed.every((name) => settings[name] === undefined)) return null;
-  const { Processing } = await import("./processing.ts");
+  const { Processing } = await import("../settings/processing.ts");
   return new Processing(settings, model, rows);
 }
 

@@ -1,6 +1,6 @@
-import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
-import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { DecodeOptions } from "../../tokenizer/decodeOptions.ts";
+import { StreamDecoder } from "../../tokenizer/streamDecoder.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 
 /** The EOS tokens that end a sequence, and options for decoding. */
 export interface RowTextSettings extends Required<DecodeOptions> {

@@ -1,12 +1,12 @@
-import type { GenerationConfig } from "../config/generationConfig.ts";
-import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
-import { textAfter } from "../tokenizer/streamDecoder.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Decoding, EndTest } from "./decoding.ts";
+import type { GenerationConfig } from "../../config/generationConfig.ts";
+import type { DecodeOptions } from "../../tokenizer/decodeOptions.ts";
+import { textAfter } from "../../tokenizer/streamDecoder.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { Decoding, EndTest } from "../decoding/decoding.ts";
+import { type GenerativeModel, generationSteps, languageModel, repeated } from "../decoding/steps.ts";
+import { type GenerateOptions, generationSettings } from "../settings/settings.ts";
+import type { StopOptions } from "../settings/stops.ts";
 import { RowText } from "./rowText.ts";
-import { type GenerateOptions, generationSettings } from "./settings.ts";
-import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
-import type { StopOptions } from "./stops.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
 /** Options of `streamText`: the options of `generate`, and options for text. */
@@ -65,7 +65,7 @@ export async function* textPieces(
  */
 async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokenizer) {
   const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([
-    import("./stops.ts"),
+    import("../settings/stops.ts"),
     import("./stopFilter.ts"),
   ]);
   const stops = readStops(stop, stopStrings);

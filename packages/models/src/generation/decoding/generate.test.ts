@@ -2,13 +2,13 @@ import { full, init, reference } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { memoryFiles } from "@lowrank/files";
 import { beforeEach, describe, expect, it, test } from "vitest";
-import { loadModel } from "../checkpoint/loadModel.ts";
-import { modelFileContents } from "../checkpoint/saveModel.ts";
-import { parseGenerationConfig } from "../config/generationConfig.ts";
-import { parseModelConfig } from "../registry/configs/modelConfig.ts";
+import { loadModel } from "../../checkpoint/loadModel.ts";
+import { modelFileContents } from "../../checkpoint/saveModel.ts";
+import { parseGenerationConfig } from "../../config/generationConfig.ts";
+import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
+import type { GenerateOptions } from "../settings/settings.ts";
+import { eos, ids, scripted, tinyModel, tokenizer } from "../testing/scriptedModel.ts";
 import { generate } from "./generate.ts";
-import type { GenerateOptions } from "./settings.ts";
-import { eos, ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
 
 beforeEach(() => init(reference()));
 

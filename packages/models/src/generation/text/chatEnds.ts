@@ -1,5 +1,5 @@
-import type { CausalLM } from "../model/causalLM.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { defaultEos } from "./textPieces.ts";
 
 /**

@@ -1,8 +1,8 @@
-import { textAfter } from "../tokenizer/streamDecoder.ts";
+import { textAfter } from "../../tokenizer/streamDecoder.ts";
+import { type GenerateOptions, generationSettings } from "../settings/settings.ts";
+import { readStops, stopTest } from "../settings/stops.ts";
 import type { Decoding } from "./decoding.ts";
-import { type GenerateOptions, generationSettings } from "./settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
-import { readStops, stopTest } from "./stops.ts";
 
 /**
  * Continues each prompt (a non-empty list of token ids) and returns the new tokens of each. All prompts run as one

@@ -1,8 +1,8 @@
 import type { SamplingOptions } from "@lowrank/core";
 import { checkOptions, type OptionKeys, samplingKeys } from "@lowrank/core/internal";
-import type { GenerationConfig } from "../config/generationConfig.ts";
-import type { CausalLM } from "../model/causalLM.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { GenerationConfig } from "../../config/generationConfig.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { BanOptions } from "./bans.ts";
 import type { PenaltyOptions } from "./penalties.ts";
 import type { LogitsProcessor } from "./processing.ts";

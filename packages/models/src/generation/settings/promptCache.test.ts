@@ -1,8 +1,8 @@
 import { init, reference } from "@lowrank/core";
 import { beforeEach, expect, it, vi } from "vitest";
-import { generate } from "./generate.ts";
+import { generate } from "../decoding/generate.ts";
+import { ids, tinyModel } from "../testing/scriptedModel.ts";
 import { PromptCache } from "./promptCache.ts";
-import { ids, tinyModel } from "./testing/scriptedModel.ts";
 
 beforeEach(() => init(reference()));
 

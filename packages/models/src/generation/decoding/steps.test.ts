@@ -1,14 +1,14 @@
 import { init, reference } from "@lowrank/core";
 import type { KVCache } from "@lowrank/nn";
 import { beforeEach, describe, expect, test } from "vitest";
-import { parseGenerationConfig } from "../config/generationConfig.ts";
-import type { CausalLM } from "../model/causalLM.ts";
+import { parseGenerationConfig } from "../../config/generationConfig.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import { PromptCache } from "../settings/promptCache.ts";
+import type { GenerateOptions } from "../settings/settings.ts";
+import { eos, ids, scripted, tinyModel, tokenizer } from "../testing/scriptedModel.ts";
+import { defaultEos } from "../text/textPieces.ts";
 import { generate } from "./generate.ts";
-import { PromptCache } from "./promptCache.ts";
-import type { GenerateOptions } from "./settings.ts";
 import { repeated } from "./steps.ts";
-import { eos, ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
-import { defaultEos } from "./textPieces.ts";
 
 beforeEach(() => init(reference()));
 

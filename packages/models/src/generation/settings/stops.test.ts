@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { stopFilter } from "./stopFilter.ts";
+import { stopFilter } from "../text/stopFilter.ts";
 import { readStops, stopTest } from "./stops.ts";
 
 test("sorts stops by their kind", () => {

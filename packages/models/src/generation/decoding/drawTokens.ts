@@ -1,6 +1,6 @@
 import type { Generator, Tensor } from "@lowrank/core";
 import { sampleTokens } from "@lowrank/core/internal";
-import type { GenerationSettings } from "./settings.ts";
+import type { GenerationSettings } from "../settings/settings.ts";
 
 /**
  * Samples the next token of each row from its logits. This function has its own file, so that it is loaded only for

@@ -1,5 +1,5 @@
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { GenerativeModel } from "./steps.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { GenerativeModel } from "../decoding/steps.ts";
 import { type StreamTextOptions, textPieces } from "./textPieces.ts";
 import type { TextPrompt } from "./textPrompt.ts";
 

@@ -1,10 +1,10 @@
 import { init, reference } from "@lowrank/core";
 import { expect, it } from "vitest";
-import { byteLevelJson } from "../tokenizer/testing/byteLevelJson.ts";
-import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
+import { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { eos, tinyModel } from "../testing/scriptedModel.ts";
 import { chatEnds } from "./chatEnds.ts";
 import { continuedChat } from "./continuedChat.ts";
-import { eos, tinyModel } from "./testing/scriptedModel.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyz0:"];
 

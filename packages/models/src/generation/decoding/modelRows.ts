@@ -1,8 +1,8 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import type { KVCache } from "@lowrank/nn";
-import type { CausalLM } from "../model/causalLM.ts";
-import type { Penalties } from "./penalties.ts";
-import type { PromptCache } from "./promptCache.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Penalties } from "../settings/penalties.ts";
+import type { PromptCache } from "../settings/promptCache.ts";
 
 /** A batch of sequences with their KV cache. Shorter prompts are padded on the left. */
 export class ModelRows implements Disposable {

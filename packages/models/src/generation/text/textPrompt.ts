@@ -1,5 +1,5 @@
-import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ChatMessage } from "../../tokenizer/chatTemplate.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { continuedChat } from "./continuedChat.ts";
 
 /** A text, a list of token ids, or a chat for the model to answer. */

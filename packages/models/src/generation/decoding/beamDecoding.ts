@@ -1,12 +1,12 @@
 import { Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
 import { checkLogits } from "@lowrank/core/internal";
-import type { CausalLM } from "../model/causalLM.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
+import type { Processing } from "../settings/processing.ts";
+import type { GenerationSettings } from "../settings/settings.ts";
 import { drawn, filterLogProbabilities, likeliest } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { ModelRows } from "./modelRows.ts";
-import type { Processing } from "./processing.ts";
-import type { GenerationSettings } from "./settings.ts";
 
 /**
  * Decoding with several beams per prompt; each beam is a row of the batch. Continuations are chosen or sampled on the

@@ -1,5 +1,5 @@
-import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ChatMessage } from "../../tokenizer/chatTemplate.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 
 /**
  * Text that is added to the last message to find its end in the rendered chat. It is the same text as in transformers,
