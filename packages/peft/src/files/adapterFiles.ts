@@ -23,7 +23,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/shared/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/shared/method.ts";
 import type { AdapterLayout, MethodFacts } from "../methods/shared/methodFacts.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 

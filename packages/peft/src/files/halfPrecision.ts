@@ -1,5 +1,5 @@
 import { type SafetensorsFile, type Tensor, to } from "@lowrank/core";
-import type { HalfDType } from "../model/adapter.ts";
+import type { HalfDType } from "../model/adapter/adapter.ts";
 
 /** The half-precision dtypes, by safetensors name. */
 export const halfDTypes: Readonly<Partial<Record<string, HalfDType>>> = { F16: "f16", BF16: "bf16" };

@@ -4,7 +4,7 @@ import { type AdapterSource, adapterFileNames, openSource, openWeights } from ".
 import { parseConfig } from "../files/configFile.ts";
 import { lora } from "../methods/lora/lora.ts";
 import { rankAndScaling } from "../methods/lora/loraScaling.ts";
-import { filePrefix } from "../model/adapter.ts";
+import { filePrefix } from "../model/adapter/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { transposedStored, valuesOf } from "./storedTensor.ts";
 

@@ -3,7 +3,7 @@ import { adapterFileNames, safetensorsMetadata } from "../files/adapterFiles.ts"
 import { configJson } from "../files/configFile.ts";
 import { lora } from "../methods/lora/lora.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
-import { filePrefix } from "../model/adapter.ts";
+import { filePrefix } from "../model/adapter/adapter.ts";
 import type { StoredTensor } from "./storedTensor.ts";
 
 /** LoRA tensors of one layer from a file in another format, converted to PEFT's names and shapes. */

@@ -2,7 +2,7 @@ import type { Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Allocator } from "../methods/shared/method.ts";
-import type { Adapter } from "./adapter.ts";
+import type { Adapter } from "./adapter/adapter.ts";
 import type { Tuner } from "./tuner.ts";
 
 /** Returns the active adapter if it trains and its method changes ranks in training (AdaLoRA), otherwise null. */

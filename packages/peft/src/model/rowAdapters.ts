@@ -1,5 +1,5 @@
 import { AttentionLayer, type Module } from "@lowrank/nn";
-import type { Adapter } from "./adapter.ts";
+import type { Adapter } from "./adapter/adapter.ts";
 import { runBetween } from "./evaluating.ts";
 import type { Tuner } from "./tuner.ts";
 

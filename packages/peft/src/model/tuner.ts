@@ -8,7 +8,7 @@ import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { methodOf } from "../methods/registry.ts";
 import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
-import type { Adapter } from "./adapter.ts";
+import type { Adapter } from "./adapter/adapter.ts";
 import {
   bufferTensors,
   constantTensors,
@@ -16,10 +16,10 @@ import {
   repeatedBiases,
   tableTensors,
   trainedTensors,
-} from "./adapterTensors.ts";
-import { checkBare, checkPlan } from "./checkFits.ts";
+} from "./adapter/adapterTensors.ts";
+import { checkBare, checkPlan } from "./adapter/checkFits.ts";
+import { type NewAdapter, type Plan, planAdapter } from "./adapter/planAdapter.ts";
 import { runBetween } from "./evaluating.ts";
-import { type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
 /**
@@ -144,7 +144,7 @@ export class Tuner<M extends Module> extends Module {
     const method = await methodOf(config);
     const bare = <T>(fn: () => T): T => this.#runBare(fn, until);
     if (isPromptMethod(method)) {
-      const { planPrompt } = await import("./planPrompt.ts");
+      const { planPrompt } = await import("./adapter/planPrompt.ts");
       return { name, method, plan: await bare(() => planPrompt(this.model, { ...options, method })) };
     }
     const layers = { ...options, method };

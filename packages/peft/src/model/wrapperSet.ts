@@ -2,7 +2,7 @@ import { Module } from "@lowrank/nn";
 import type { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
-import type { Plan } from "./planAdapter.ts";
+import type { Plan } from "./adapter/planAdapter.ts";
 
 /**
  * Inserts and removes the adapters' wrappers in a base model. A module gets its wrapper with its first adapter and

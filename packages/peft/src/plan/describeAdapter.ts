@@ -9,7 +9,7 @@ import { fileSpecs } from "../methods/shared/fileForm.ts";
 import { LayerCopy } from "../methods/shared/layerCopy.ts";
 import { fileFormOf, isPromptMethod } from "../methods/shared/method.ts";
 import type { FloatDType } from "../methods/shared/methodFacts.ts";
-import { filePrefix, sharedPrefix } from "../model/adapter.ts";
+import { filePrefix, sharedPrefix } from "../model/adapter/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 import { onShapes } from "./onShapes.ts";

@@ -5,7 +5,7 @@ import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
 import type { AnyRank, MethodFacts } from "../methods/shared/methodFacts.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";

@@ -4,7 +4,7 @@ import { type Module, Parameter } from "@lowrank/nn";
 import { adapterContents } from "../files/adapterFiles.ts";
 import { unchangedHalfPrecision } from "../files/halfPrecision.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
-import type { Adapter, HalfDType } from "../model/adapter.ts";
+import type { Adapter, HalfDType } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 import { subtractMutatedInit } from "./subtractMutatedInit.ts";

@@ -4,7 +4,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { type AdapterSource, adapterFileNames, openSource, openWeights, readTensor } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
 import type { MethodFacts, StartSubtraction } from "../methods/shared/methodFacts.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 
 /**
  * Converts an adapter whose initialisation changed the base weights to an adapter of a larger rank for the original

@@ -4,7 +4,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { DataBatch, MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
-import { filePrefix } from "../model/adapter.ts";
+import { filePrefix } from "../model/adapter/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 
 /**

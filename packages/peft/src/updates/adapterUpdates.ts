@@ -6,7 +6,7 @@ import type { Wrapper } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { MethodFacts, ProductForm } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { factorOf, inHost } from "../weighted/layerFactors.ts";

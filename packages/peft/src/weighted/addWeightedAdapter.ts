@@ -3,7 +3,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { knownMethods } from "../methods/registry.ts";
 import type { FactorForm, ProductForm } from "../methods/shared/methodFacts.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { addWeightedFactors } from "./addWeightedFactors.ts";
 import { addWeightedProducts } from "./addWeightedProducts.ts";

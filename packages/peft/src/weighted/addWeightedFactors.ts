@@ -2,7 +2,7 @@ import { copyInto, noGrad, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import type { FactorForm } from "../methods/shared/methodFacts.ts";
-import { type Adapter, filePrefix } from "../model/adapter.ts";
+import { type Adapter, filePrefix } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";

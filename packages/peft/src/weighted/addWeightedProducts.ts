@@ -4,7 +4,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import type { TunerLayer } from "../layers/tunerLayer.ts";
 import type { ProductForm } from "../methods/shared/methodFacts.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
 import { factorOf, inHost } from "./layerFactors.ts";

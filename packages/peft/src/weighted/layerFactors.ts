@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { ProductForm } from "../methods/shared/methodFacts.ts";
-import { filePrefix } from "../model/adapter.ts";
+import { filePrefix } from "../model/adapter/adapter.ts";
 import type { Matrix } from "./productFactors.ts";
 
 /** Returns the matrix A or B, named `name`, of an adapter on the layer at `path`. Undefined if the layer lacks it. */

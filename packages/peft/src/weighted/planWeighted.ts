@@ -1,7 +1,7 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { MethodFacts, ProductForm } from "../methods/shared/methodFacts.ts";
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { Combination, CombinationType } from "./combineLayer.ts";
 import { unitedTargets } from "./unitedTargets.ts";

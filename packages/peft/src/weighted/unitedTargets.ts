@@ -1,4 +1,4 @@
-import type { Adapter } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter/adapter.ts";
 
 /** Throws if no adapters are given, or if there is not one finite weight for each. */
 export function checkWeights(adapters: readonly Adapter[], weights: readonly number[]): void {

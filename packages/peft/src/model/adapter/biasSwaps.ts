@@ -1,6 +1,6 @@
 import { to } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
-import { Swap } from "../layers/swap.ts";
+import { Swap } from "../../layers/swap.ts";
 import { filePrefix } from "./adapter.ts";
 import type { Plan } from "./planAdapter.ts";
 

@@ -1,4 +1,4 @@
-import type { Warning } from "../config/warning.ts";
+import type { Warning } from "../../config/warning.ts";
 
 /** Returns the warning that an initialisation permanently overwrote the weights of `layers` base layers. */
 export function changedBase(layers: number): Warning {

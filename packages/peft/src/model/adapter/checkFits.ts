@@ -1,6 +1,6 @@
 import type { Module, PromptableModel } from "@lowrank/nn";
-import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
+import { TunerLayer } from "../../layers/tunerLayer.ts";
+import type { Wrapper, Wrappers } from "../../layers/wrapper.ts";
 import { checkDisjoint, type Plan } from "./planAdapter.ts";
 
 /** Throws if the model already contains adapters, that is, belongs to another `PeftModel`. */

@@ -1,9 +1,9 @@
 import type { Embedding, Linear } from "@lowrank/nn";
-import type { PeftConfig } from "../config/peftConfig.ts";
-import type { Swap } from "../layers/swap.ts";
-import type { Allocator, AnyMethod, SharedTensors } from "../methods/shared/method.ts";
-import type { PromptTokens } from "../prompt/promptTokens.ts";
-import type { TargetReport } from "../targets/matchTargets.ts";
+import type { PeftConfig } from "../../config/peftConfig.ts";
+import type { Swap } from "../../layers/swap.ts";
+import type { Allocator, AnyMethod, SharedTensors } from "../../methods/shared/method.ts";
+import type { PromptTokens } from "../../prompt/promptTokens.ts";
+import type { TargetReport } from "../../targets/matchTargets.ts";
 
 /** Prefix of the keys in adapter files for tensors of one layer. */
 export const filePrefix = "base_model.model.";

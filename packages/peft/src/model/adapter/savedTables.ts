@@ -1,7 +1,7 @@
 import { isPacked } from "@lowrank/core";
 import type { Embedding, Linear, Module } from "@lowrank/nn";
-import type { PeftConfig } from "../config/peftConfig.ts";
-import { inputEmbedding, outputLayer } from "../targets/embeddings.ts";
+import type { PeftConfig } from "../../config/peftConfig.ts";
+import { inputEmbedding, outputLayer } from "../../targets/embeddings.ts";
 import { filePrefix } from "./adapter.ts";
 import type { Plan } from "./planAdapter.ts";
 

@@ -1,7 +1,7 @@
 import type { Module } from "@lowrank/nn";
-import type { PeftConfig } from "../config/peftConfig.ts";
-import type { Warning } from "../config/warning.ts";
-import { SavedModule } from "../layers/savedModule.ts";
+import type { PeftConfig } from "../../config/peftConfig.ts";
+import type { Warning } from "../../config/warning.ts";
+import { SavedModule } from "../../layers/savedModule.ts";
 import type { Bare, Plan } from "./planAdapter.ts";
 
 /** Returns the modules to train in full: those whose path ends with one of the names in `modulesToSave`, as in PEFT. */

@@ -1,9 +1,9 @@
 import { noGrad, scope, type Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
-import type { SavedModule } from "../layers/savedModule.ts";
-import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { Wrappers } from "../layers/wrapper.ts";
-import { isPromptMethod } from "../methods/shared/method.ts";
+import type { SavedModule } from "../../layers/savedModule.ts";
+import { TunerLayer } from "../../layers/tunerLayer.ts";
+import type { Wrappers } from "../../layers/wrapper.ts";
+import { isPromptMethod } from "../../methods/shared/method.ts";
 import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
 
 /**

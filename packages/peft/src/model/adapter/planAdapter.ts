@@ -1,16 +1,16 @@
 import { currentBackend, type Generator, yieldIfDue } from "@lowrank/core";
 import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
-import type { PeftConfig } from "../config/peftConfig.ts";
-import type { Warning } from "../config/warning.ts";
-import type { ActiveAdapter } from "../layers/activeAdapter.ts";
-import type { SavedModule } from "../layers/savedModule.ts";
-import { type Place, placesOf, type Swap } from "../layers/swap.ts";
-import type { LayerAdapter } from "../layers/tunerLayer.ts";
-import type { AnyMethod, PeftMethod, PromptTokenizer, SharedTensors } from "../methods/shared/method.ts";
-import type { FloatDType } from "../methods/shared/methodFacts.ts";
-import type { PromptTokens } from "../prompt/promptTokens.ts";
-import { savesTables } from "../targets/embeddings.ts";
-import { matchTargets, modelType, resolveTargets, type TargetReport } from "../targets/matchTargets.ts";
+import type { PeftConfig } from "../../config/peftConfig.ts";
+import type { Warning } from "../../config/warning.ts";
+import type { ActiveAdapter } from "../../layers/activeAdapter.ts";
+import type { SavedModule } from "../../layers/savedModule.ts";
+import { type Place, placesOf, type Swap } from "../../layers/swap.ts";
+import type { LayerAdapter } from "../../layers/tunerLayer.ts";
+import type { AnyMethod, PeftMethod, PromptTokenizer, SharedTensors } from "../../methods/shared/method.ts";
+import type { FloatDType } from "../../methods/shared/methodFacts.ts";
+import type { PromptTokens } from "../../prompt/promptTokens.ts";
+import { savesTables } from "../../targets/embeddings.ts";
+import { matchTargets, modelType, resolveTargets, type TargetReport } from "../../targets/matchTargets.ts";
 import { filePrefix } from "./adapter.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
@@ -140,12 +140,12 @@ async function namedWarnings(
   const warnings: Warning[] = [];
   for (const [name, keys] of Object.entries(method.patterns?.(config) ?? {})) {
     if (Object.keys(keys).length === 0) continue;
-    const { orderWarnings, unusedKeys } = await import("../targets/patternWarnings.ts");
+    const { orderWarnings, unusedKeys } = await import("../../targets/patternWarnings.ts");
     report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
     warnings.push(...orderWarnings(name, keys, report.matched));
   }
   if ([...report.unmatchedTargets, ...report.unusedPatterns].length === 0) return warnings;
-  const { targetWarnings } = await import("../targets/targetWarnings.ts");
+  const { targetWarnings } = await import("../../targets/targetWarnings.ts");
   return [...bare(() => targetWarnings(model, report, method.kinds)), ...warnings];
 }
 

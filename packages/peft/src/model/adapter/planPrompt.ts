@@ -1,12 +1,12 @@
 import { type Generator, scope, withBackend } from "@lowrank/core";
 import type { Module, PromptableModel } from "@lowrank/nn";
 import { layerCaches } from "@lowrank/nn/internal";
-import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
-import type { Warning } from "../config/warning.ts";
-import type { PromptMethod } from "../methods/shared/method.ts";
-import { emptyTable } from "../prompt/promptEncoder.ts";
-import { PromptTokens } from "../prompt/promptTokens.ts";
-import { inputEmbedding } from "../targets/embeddings.ts";
+import type { PromptLearningConfig, ResolvedPromptConfig } from "../../config/promptLearningConfig.ts";
+import type { Warning } from "../../config/warning.ts";
+import type { PromptMethod } from "../../methods/shared/method.ts";
+import { emptyTable } from "../../prompt/promptEncoder.ts";
+import { PromptTokens } from "../../prompt/promptTokens.ts";
+import { inputEmbedding } from "../../targets/embeddings.ts";
 import { isPromptable } from "./checkFits.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 

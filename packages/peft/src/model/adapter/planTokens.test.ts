@@ -1,10 +1,10 @@
 import { init, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import type { Warning } from "../config/warning.ts";
-import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
-import { getPeftModel } from "../peftModel/getPeftModel.ts";
-import { PeftModel } from "../peftModel/peftModel.ts";
-import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
+import type { Warning } from "../../config/warning.ts";
+import { LoraConfig, type LoraOptions } from "../../methods/lora/loraConfig.ts";
+import { getPeftModel } from "../../peftModel/getPeftModel.ts";
+import { PeftModel } from "../../peftModel/peftModel.ts";
+import { logitBits, TinyModel, tinyBatch, train } from "../../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));
 
