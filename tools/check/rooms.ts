@@ -103,7 +103,10 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     plan: "what an adapter will cost",
   },
   train: {
-    data: "tokens, labels, padding and batches",
+    data: "datasets, their order, rows of equal length, checksums",
+    "data/tokens": "examples, their tokens and labels",
+    "data/packing": "several examples in a row",
+    "data/batches": "batches of examples, and as inputs of a model",
     tasks: "losses: language models, preferences, embeddings, custom tasks",
     evaluation: "losses and metrics of data, benchmarks",
     datasets: "files of records: JSON lines, CSV, Parquet, streams",

@@ -2,20 +2,26 @@ export type { ResumeOptions } from "./checkpoint/checkpoint.ts";
 export type { RunDifference } from "./checkpoint/fingerprint.ts";
 export { ResumeError } from "./checkpoint/resumeError.ts";
 export { getLastCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
+export { type Batch, collate } from "./data/batches/collate.ts";
+export type { AnyExample } from "./data/batches/collateAny.ts";
+export { collateSequences, type LabelledSequence, type SequenceBatch } from "./data/batches/collateSequences.ts";
+export type { TrainableModel, TrainableModule } from "./data/batches/modelBatch.ts";
+export type { PaddingOptions } from "./data/batches/paddingOptions.ts";
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./data/batchSampler.ts";
-export { type BlocksOptions, blocks } from "./data/blocks.ts";
-export { type Batch, collate } from "./data/collate.ts";
-export type { AnyExample } from "./data/collateAny.ts";
-export { collateSequences, type LabelledSequence, type SequenceBatch } from "./data/collateSequences.ts";
 export type { Dataset, Examples } from "./data/dataset.ts";
-export { type ChatExample, type CompletionExample, type Example, type TextExample, toExample } from "./data/example.ts";
-export { ignoreIndex } from "./data/ignoreIndex.ts";
-export type { TrainableModel, TrainableModule } from "./data/modelBatch.ts";
-export { type PackedExample, type PackOptions, packExamples } from "./data/packExamples.ts";
-export type { PaddingOptions } from "./data/paddingOptions.ts";
+export { type BlocksOptions, blocks } from "./data/packing/blocks.ts";
+export { type PackedExample, type PackOptions, packExamples } from "./data/packing/packExamples.ts";
 export type { CollateOptions, Rows } from "./data/padRows.ts";
-export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./data/tokenize.ts";
-export { type TaggedWords, type TagTokenizer, tokenizeTags } from "./data/tokenizeTags.ts";
+export {
+  type ChatExample,
+  type CompletionExample,
+  type Example,
+  type TextExample,
+  toExample,
+} from "./data/tokens/example.ts";
+export { ignoreIndex } from "./data/tokens/ignoreIndex.ts";
+export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./data/tokens/tokenize.ts";
+export { type TaggedWords, type TagTokenizer, tokenizeTags } from "./data/tokens/tokenizeTags.ts";
 export { concatenateDatasets, packDataset, takeExamples } from "./datasets/datasetViews.ts";
 export { type LoadDatasetOptions, loadDataset, readRecords } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ParsedRecord, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";

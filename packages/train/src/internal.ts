@@ -3,6 +3,6 @@
 
 export { describeDifference } from "./checkpoint/resumeError.ts";
 export { isWholeCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
-export { collateAny } from "./data/collateAny.ts";
-export { toInputs } from "./data/modelBatch.ts";
+export { collateAny } from "./data/batches/collateAny.ts";
+export { toInputs } from "./data/batches/modelBatch.ts";
 export { exampleForm, exampleReader, type RecordForm, type RecordReader } from "./datasets/recordReader.ts";

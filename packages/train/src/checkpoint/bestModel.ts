@@ -1,5 +1,5 @@
 import { copyInto, fromBytes, noGrad, type SafetensorsTensor, type Tensor } from "@lowrank/core";
-import type { TrainableModule } from "../data/modelBatch.ts";
+import type { TrainableModule } from "../data/batches/modelBatch.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { BestOptions } from "../options/recordsBest.ts";
 import type { BestEvaluation } from "../options/trainerOptions.ts";

@@ -11,9 +11,9 @@ import {
   yieldIfDue,
 } from "@lowrank/core";
 import type { Optimizer } from "@lowrank/nn";
+import { backendOf, type TrainableModule } from "../data/batches/modelBatch.ts";
 import { crc32, hexOf } from "../data/crc32.ts";
 import { areListed, type Examples } from "../data/dataset.ts";
-import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import { recordsBest } from "../options/recordsBest.ts";
 import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
 import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";

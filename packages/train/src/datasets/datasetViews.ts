@@ -1,7 +1,7 @@
-import { bestFit } from "../data/bestFit.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { joined, type PackedExample } from "../data/packExamples.ts";
-import type { TokenizedExample } from "../data/tokenize.ts";
+import { bestFit } from "../data/packing/bestFit.ts";
+import { joined, type PackedExample } from "../data/packing/packExamples.ts";
+import type { TokenizedExample } from "../data/tokens/tokenize.ts";
 
 /** Returns a dataset of the examples from index `start` up to but excluding `end`, without reading them. */
 export function takeExamples<Example>(dataset: Dataset<Example>, start: number, end: number): Dataset<Example> {

@@ -1,6 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 import { crc32, hexOf } from "../data/crc32.ts";
-import type { ExampleTokenizer } from "../data/tokenize.ts";
+import type { ExampleTokenizer } from "../data/tokens/tokenize.ts";
 import type { RecordIndex } from "./indexRecords.ts";
 
 /** The file and the settings that an index was built for. The index is valid only if all of them are unchanged. */

@@ -1,7 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type ModelFiles, openFile } from "@lowrank/files";
-import type { Example } from "../data/example.ts";
+import type { Example } from "../data/tokens/example.ts";
 import { piecesOf } from "./byteLines.ts";
 import type { DataRecord } from "./dataRecord.ts";
 import {

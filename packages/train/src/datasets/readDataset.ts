@@ -1,5 +1,5 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { type Example, toExample } from "../data/example.ts";
+import { type Example, toExample } from "../data/tokens/example.ts";
 import { joinBytes } from "./byteLines.ts";
 import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";

@@ -1,5 +1,5 @@
-import { type Example, toExample } from "../data/example.ts";
-import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../data/tokenize.ts";
+import { type Example, toExample } from "../data/tokens/example.ts";
+import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../data/tokens/tokenize.ts";
 
 /** A form of records (such as examples for a language model), and how to validate them. */
 export interface RecordForm<Parsed> {

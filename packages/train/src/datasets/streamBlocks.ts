@@ -1,10 +1,10 @@
 import type { ByteSource } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { openFile } from "@lowrank/files";
-import { checkBlockSize } from "../data/blocks.ts";
 import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { ExampleTokenizer, TokenizedExample } from "../data/tokenize.ts";
+import { checkBlockSize } from "../data/packing/blocks.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../data/tokens/tokenize.ts";
 import { joinBytes, piecesOf } from "./byteLines.ts";
 import { decodeUtf8 } from "./dataRecord.ts";
 import { digestOfTokenizer, hexDigest } from "./indexFile.ts";

@@ -4,8 +4,8 @@ import { openFile } from "@lowrank/files";
 import { writeFile } from "@lowrank/files/internal";
 import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Example } from "../data/example.ts";
-import type { ExampleTokenizer, TokenizedExample } from "../data/tokenize.ts";
+import type { Example } from "../data/tokens/example.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../data/tokens/tokenize.ts";
 import { piecesOf } from "./byteLines.ts";
 import {
   digestOfTokenizer,

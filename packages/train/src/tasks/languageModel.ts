@@ -1,7 +1,7 @@
 import { crossEntropy, neg, noGrad, slice, sum, type Tensor } from "@lowrank/core";
-import type { Batch } from "../data/collate.ts";
-import { ignoreIndex } from "../data/ignoreIndex.ts";
-import { type TrainableModel, toInputs } from "../data/modelBatch.ts";
+import type { Batch } from "../data/batches/collate.ts";
+import { type TrainableModel, toInputs } from "../data/batches/modelBatch.ts";
+import { ignoreIndex } from "../data/tokens/ignoreIndex.ts";
 
 /** A model that returns logits [B, T, V]: a `CausalLM`, or a `PeftModel` of one. */
 export interface LanguageModel extends TrainableModel {

@@ -1,7 +1,7 @@
 import { init, reference, sum, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { collate } from "../data/collate.ts";
-import { ignoreIndex } from "../data/ignoreIndex.ts";
+import { collate } from "../data/batches/collate.ts";
+import { ignoreIndex } from "../data/tokens/ignoreIndex.ts";
 import { evaluate } from "../evaluation/evaluate.ts";
 import { meanPooling } from "./embeddings/meanPooling.ts";
 import { multipleNegativesRanking } from "./embeddings/multipleNegativesRanking.ts";

@@ -1,6 +1,6 @@
 import { Generator } from "@lowrank/core";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
-import type { AnyExample } from "../data/collateAny.ts";
+import type { AnyExample } from "../data/batches/collateAny.ts";
 
 const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },

@@ -7,8 +7,8 @@ import {
   tinySizes,
 } from "@lowrank/test-support/tinyClassifier";
 import { beforeAll, describe, expect, it } from "vitest";
-import { collateSequences, type LabelledSequence } from "../data/collateSequences.ts";
-import type { TokenizedExample } from "../data/tokenize.ts";
+import { collateSequences, type LabelledSequence } from "../data/batches/collateSequences.ts";
+import type { TokenizedExample } from "../data/tokens/tokenize.ts";
 import { evaluate } from "../evaluation/evaluate.ts";
 import { Trainer } from "./trainer.ts";
 

@@ -1,4 +1,4 @@
-import type { TrainableModule } from "../data/modelBatch.ts";
+import type { TrainableModule } from "../data/batches/modelBatch.ts";
 import { type EvaluateOptions, type Evaluation, evaluate } from "../evaluation/evaluate.ts";
 import type { TrainingSettings } from "../options/trainerOptions.ts";
 import { type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";

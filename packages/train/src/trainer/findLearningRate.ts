@@ -1,7 +1,7 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import type { AnyExample } from "../data/collateAny.ts";
-import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
-import type { PaddingOptions } from "../data/paddingOptions.ts";
+import type { AnyExample } from "../data/batches/collateAny.ts";
+import type { TrainableModel, TrainableModule } from "../data/batches/modelBatch.ts";
+import type { PaddingOptions } from "../data/batches/paddingOptions.ts";
 import type { StepReport, TrainingSettings } from "../options/trainerOptions.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
 import { ownTaskOf, type TaskOptions, taskKeys } from "../tasks/taskOf.ts";

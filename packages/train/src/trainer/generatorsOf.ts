@@ -1,5 +1,5 @@
 import { defaultGenerator, Generator } from "@lowrank/core";
-import type { TrainableModule } from "../data/modelBatch.ts";
+import type { TrainableModule } from "../data/batches/modelBatch.ts";
 
 /**
  * Returns the random generators that a model uses, for example for dropout, in the order of its modules. With `own` (a

@@ -1,5 +1,5 @@
 import { add, Generator, rand, type Tensor } from "@lowrank/core";
-import type { TrainableModule } from "../data/modelBatch.ts";
+import type { TrainableModule } from "../data/batches/modelBatch.ts";
 
 interface EmbeddingModule {
   readonly training: boolean;

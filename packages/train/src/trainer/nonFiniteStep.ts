@@ -1,5 +1,5 @@
 import { type Generator, type GeneratorState, scope, type Tensor, withBackend } from "@lowrank/core";
-import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
+import { backendOf, type TrainableModule } from "../data/batches/modelBatch.ts";
 import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 

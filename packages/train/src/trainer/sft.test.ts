@@ -1,8 +1,8 @@
 import { copyInto, Generator, init, noGrad, reference, tensor } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { beforeEach, expect, it } from "vitest";
-import type { Example } from "../data/example.ts";
-import { type ExampleTokenizer, tokenizeExample } from "../data/tokenize.ts";
+import type { Example } from "../data/tokens/example.ts";
+import { type ExampleTokenizer, tokenizeExample } from "../data/tokens/tokenize.ts";
 import data from "../testing/sft.json" with { type: "json" };
 import { Trainer } from "./trainer.ts";
 

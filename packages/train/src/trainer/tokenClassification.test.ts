@@ -10,9 +10,9 @@ import {
 } from "@lowrank/models";
 import { getPeftModel, LoraConfig, PromptTuningConfig } from "@lowrank/peft";
 import { beforeEach, describe, expect, it } from "vitest";
-import { collate } from "../data/collate.ts";
-import { toInputs } from "../data/modelBatch.ts";
-import { tokenizeTags } from "../data/tokenizeTags.ts";
+import { collate } from "../data/batches/collate.ts";
+import { toInputs } from "../data/batches/modelBatch.ts";
+import { tokenizeTags } from "../data/tokens/tokenizeTags.ts";
 import { evaluate } from "../evaluation/evaluate.ts";
 import { entitiesOf, entityMetrics } from "../evaluation/metrics/entities.ts";
 import data from "../testing/tokenClassification.json" with { type: "json" };

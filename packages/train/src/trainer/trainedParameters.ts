@@ -1,6 +1,6 @@
 import type { Tensor } from "@lowrank/core";
-import type { AnyExample } from "../data/collateAny.ts";
-import { type TrainableModule, withRows } from "../data/modelBatch.ts";
+import type { AnyExample } from "../data/batches/collateAny.ts";
+import { type TrainableModule, withRows } from "../data/batches/modelBatch.ts";
 
 /**
  * Returns the parameters that a training changes, by name. If examples name adapters, these are the parameters of the

@@ -2,7 +2,7 @@ import { Generator, init, memory, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { TokenizedExample } from "../data/tokenize.ts";
+import type { TokenizedExample } from "../data/tokens/tokenize.ts";
 import { evaluate } from "../evaluation/evaluate.ts";
 import type { TrainerOptions } from "../options/trainerOptions.ts";
 import { Trainer } from "./trainer.ts";

@@ -5,10 +5,10 @@ import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { BestModel } from "../checkpoint/bestModel.ts";
 import type { ResumeOptions, Trained } from "../checkpoint/checkpoint.ts";
 import type { Fingerprint } from "../checkpoint/fingerprint.ts";
+import type { AnyExample } from "../data/batches/collateAny.ts";
+import type { TrainableModel, TrainableModule } from "../data/batches/modelBatch.ts";
 import { BatchSampler } from "../data/batchSampler.ts";
-import type { AnyExample } from "../data/collateAny.ts";
 import { areListed, type Examples, readExamples } from "../data/dataset.ts";
-import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
 import { recordsBest } from "../options/recordsBest.ts";
 import {
   checkpointKeys,

@@ -1,7 +1,7 @@
 import { backward, cat, full, reshape, scope, type Tensor, withBackend, yieldIfDue, zeros } from "@lowrank/core";
 import { addInto } from "@lowrank/core/internal";
 import { clipGradNorm, type Optimizer } from "@lowrank/nn";
-import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
+import { backendOf, type TrainableModule } from "../data/batches/modelBatch.ts";
 import type { RateSetting } from "../options/trainerOptions.ts";
 import type { TaskBatch } from "../tasks/trainingTask.ts";
 

@@ -1,6 +1,6 @@
 import { noGrad, scope, tensor } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
 
 /**
  * Returns the log-probability, in nats, that a model assigns to the last `count` tokens, each given the tokens before

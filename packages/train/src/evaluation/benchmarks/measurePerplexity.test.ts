@@ -1,7 +1,7 @@
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { beforeAll, describe, expect, test } from "vitest";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
 import { answerChoices } from "./answerChoices.ts";
 import { logLikelihood } from "./logLikelihood.ts";
 import { measurePerplexity, type PerplexitySettings } from "./measurePerplexity.ts";

@@ -1,6 +1,6 @@
 import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { backendOf } from "../../data/modelBatch.ts";
+import { backendOf } from "../../data/batches/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row } from "../../data/padRows.ts";
 import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
 

@@ -1,5 +1,5 @@
 import { clamp, div, mul, reshape, scope, slice, sqrt, square, sum, type Tensor, tensor, to } from "@lowrank/core";
-import { backendOf, type TrainableModule } from "../../data/modelBatch.ts";
+import { backendOf, type TrainableModule } from "../../data/batches/modelBatch.ts";
 import type { Rows } from "../../data/padRows.ts";
 
 type Inputs = { inputIds: Tensor; attentionMask: Tensor | null };

@@ -1,6 +1,6 @@
 import { affine, div, mean, relu, square, sub, type Tensor, tensor } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import type { Batch } from "../../data/collate.ts";
+import type { Batch } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type LanguageModel, labelledTokens, sequenceLogps, withReference } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";

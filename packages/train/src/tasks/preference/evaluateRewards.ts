@@ -1,6 +1,6 @@
 import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { backendOf } from "../../data/modelBatch.ts";
+import { backendOf } from "../../data/batches/modelBatch.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./rewardModel.ts";
 

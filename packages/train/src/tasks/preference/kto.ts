@@ -1,9 +1,9 @@
 import { affine, mean, mul, noGrad, relu, sigmoid, sub, type Tensor, tensor } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { type Batch, collate } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { type Batch, collate } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
-import type { TokenizedExample } from "../../data/tokenize.ts";
+import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
+import type { TokenizedExample } from "../../data/tokens/tokenize.ts";
 import { type LanguageModel, sequenceLogps, withReference } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "./preferenceBatch.ts";

@@ -17,9 +17,9 @@ import {
   where,
 } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import type { Batch } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import type { Batch } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
+import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
 import { type LanguageModel, labelledTokens, predictions } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { collatePairs, logSigmoid, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";

@@ -2,9 +2,9 @@ import { copyInto, Generator, init, noGrad, reference, type Tensor, tensor } fro
 import { createModel, parseClassifierConfig, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { beforeEach, describe, expect, it } from "vitest";
-import { collate } from "../../data/collate.ts";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
-import type { ExampleTokenizer, TokenizedExample } from "../../data/tokenize.ts";
+import { collate } from "../../data/batches/collate.ts";
+import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../../data/tokens/tokenize.ts";
 import { evaluate } from "../../evaluation/evaluate.ts";
 import data from "../../testing/preference.json" with { type: "json" };
 import { Trainer } from "../../trainer/trainer.ts";

@@ -1,7 +1,7 @@
 import { chunk, neg, softplus, type Tensor } from "@lowrank/core";
-import { type Batch, collate } from "../../data/collate.ts";
+import { type Batch, collate } from "../../data/batches/collate.ts";
 import type { CollateOptions } from "../../data/padRows.ts";
-import type { TokenizedExample } from "../../data/tokenize.ts";
+import type { TokenizedExample } from "../../data/tokens/tokenize.ts";
 
 /** A prompt with a chosen and a rejected answer. In both, the prompt's labels are -100. */
 export interface PreferenceExample {

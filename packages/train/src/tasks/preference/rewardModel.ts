@@ -1,6 +1,6 @@
 import { add, affine, mean, neg, reshape, square, sub, type Tensor, tensor } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { backendOf, type TrainableModule } from "../../data/modelBatch.ts";
+import { backendOf, type TrainableModule } from "../../data/batches/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { logSigmoid, pairsOf, tokensOf } from "./preferenceBatch.ts";

@@ -1,7 +1,7 @@
 import type { ChatMessage } from "@lowrank/models";
-import { commonLength } from "../../data/assistantSpans.ts";
-import { ignoreIndex } from "../../data/ignoreIndex.ts";
-import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../../data/tokenize.ts";
+import { commonLength } from "../../data/tokens/assistantSpans.ts";
+import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
+import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../../data/tokens/tokenize.ts";
 import type { PreferenceExample } from "./preferenceBatch.ts";
 
 /** A prompt with a better (chosen) and a worse (rejected) answer: as texts, or as messages of a conversation. */

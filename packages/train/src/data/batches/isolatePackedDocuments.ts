@@ -1,7 +1,7 @@
 import { tensor } from "@lowrank/core";
 import { PackedDocuments } from "@lowrank/nn/internal";
+import type { PackedExample } from "../packing/packExamples.ts";
 import type { Batch } from "./collate.ts";
-import type { PackedExample } from "./packExamples.ts";
 
 /**
  * Prevents attention between the documents that share a row. Positions restart in each document. A document's first

@@ -1,5 +1,5 @@
+import type { CollateOptions } from "../padRows.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
-import type { CollateOptions } from "./padRows.ts";
 
 /** Padding options for a given model, whose padding token is the default. */
 export interface PaddingOptions extends Omit<CollateOptions, "padTokenId"> {

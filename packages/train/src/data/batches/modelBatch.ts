@@ -1,8 +1,8 @@
 import { type Backend, type MatmulPrecision, type Tensor, tensor, withBackend } from "@lowrank/core";
 import type { LabelledInputs, ProblemType } from "@lowrank/models";
+import type { Rows } from "../padRows.ts";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
-import type { Rows } from "./padRows.ts";
 
 /** Members that a `Trainer` with a custom loss requires of a model. Every `Module` has them, including `PeftModel`. */
 export interface TrainableModule {

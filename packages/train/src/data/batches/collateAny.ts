@@ -1,9 +1,9 @@
+import type { PackedExample } from "../packing/packExamples.ts";
+import type { CollateOptions } from "../padRows.ts";
+import { ignoreIndex } from "../tokens/ignoreIndex.ts";
+import type { TokenizedExample } from "../tokens/tokenize.ts";
 import { type Batch, collate } from "./collate.ts";
 import type { LabelledSequence, SequenceBatch } from "./collateSequences.ts";
-import { ignoreIndex } from "./ignoreIndex.ts";
-import type { PackedExample } from "./packExamples.ts";
-import type { CollateOptions } from "./padRows.ts";
-import type { TokenizedExample } from "./tokenize.ts";
 
 /** A training example: with a label for each token, or with one label for the whole sequence. */
 export type AnyExample = TokenizedExample | PackedExample | LabelledSequence;

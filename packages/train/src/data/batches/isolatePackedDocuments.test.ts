@@ -1,11 +1,11 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { tinyLlama } from "../testing/tinyRun.ts";
+import { tinyLlama } from "../../testing/tinyRun.ts";
+import type { PackedExample } from "../packing/packExamples.ts";
 import type { Batch } from "./collate.ts";
 import { collateAny } from "./collateAny.ts";
 import { firstPredicted, labelCount } from "./labelCount.ts";
 import { toInputs, withRows } from "./modelBatch.ts";
-import type { PackedExample } from "./packExamples.ts";
 import { paddingOf } from "./paddingOptions.ts";
 
 beforeAll(() => init(reference()));

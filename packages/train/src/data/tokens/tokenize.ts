@@ -1,7 +1,7 @@
 import type { ChatMessage } from "@lowrank/models";
+import type { Row } from "../padRows.ts";
 import type { CompletionExample, Example } from "./example.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
-import type { Row } from "./padRows.ts";
 
 /** The methods of a tokenizer that `tokenizeExample` uses. */
 export interface ExampleTokenizer {

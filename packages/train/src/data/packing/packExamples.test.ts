@@ -1,13 +1,13 @@
 import { init, reference } from "@lowrank/core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { evaluate } from "../evaluation/evaluate.ts";
-import { tinyLlama } from "../testing/tinyRun.ts";
-import { Trainer } from "../trainer/trainer.ts";
+import { evaluate } from "../../evaluation/evaluate.ts";
+import { tinyLlama } from "../../testing/tinyRun.ts";
+import { Trainer } from "../../trainer/trainer.ts";
+import { collateAny } from "../batches/collateAny.ts";
+import type { TokenizedExample } from "../tokens/tokenize.ts";
 import { bestFit } from "./bestFit.ts";
-import { collateAny } from "./collateAny.ts";
 import { packExamples } from "./packExamples.ts";
-import type { TokenizedExample } from "./tokenize.ts";
 
 /** An example of `length` tokens, whose first `given` tokens have no loss. */
 function example(length: number, given = 0, first = 1): TokenizedExample {

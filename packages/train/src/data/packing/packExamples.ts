@@ -1,7 +1,7 @@
 import { checkOptions } from "@lowrank/core/internal";
+import type { TokenizedExample } from "../tokens/tokenize.ts";
 import { bestFit } from "./bestFit.ts";
 import { checkBlockSize } from "./blocks.ts";
-import type { TokenizedExample } from "./tokenize.ts";
 
 /** Options of `packExamples`. */
 export interface PackOptions {

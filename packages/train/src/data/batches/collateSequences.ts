@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "./padRows.ts";
+import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../padRows.ts";
 
 /** A sequence to classify. */
 export interface LabelledSequence extends Row {

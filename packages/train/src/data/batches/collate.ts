@@ -1,7 +1,7 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { ignoreIndex } from "./ignoreIndex.ts";
-import { type CollateOptions, collateKeys, padRows, type Rows } from "./padRows.ts";
-import type { TokenizedExample } from "./tokenize.ts";
+import { type CollateOptions, collateKeys, padRows, type Rows } from "../padRows.ts";
+import { ignoreIndex } from "../tokens/ignoreIndex.ts";
+import type { TokenizedExample } from "../tokens/tokenize.ts";
 
 /** Tokenized examples padded to the same length. Arrays are row-major [batchSize, length]. */
 export interface Batch extends Rows {

@@ -1,8 +1,8 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { beforeAll, expect, test } from "vitest";
-import type { TrainerOptions } from "../options/trainerOptions.ts";
-import { Trainer } from "../trainer/trainer.ts";
+import type { TrainerOptions } from "../../options/trainerOptions.ts";
+import { Trainer } from "../../trainer/trainer.ts";
 
 const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },

@@ -1,6 +1,6 @@
+import { ignoreIndex } from "../tokens/ignoreIndex.ts";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
-import { ignoreIndex } from "./ignoreIndex.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
 
 /**

@@ -4,7 +4,7 @@ import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { collate } from "./collate.ts";
+import { collate } from "../batches/collate.ts";
 import { tokenizeExample } from "./tokenize.ts";
 
 const folder = sharedPath("models/smollm2-135m-instruct", "SmolLM2's training examples");

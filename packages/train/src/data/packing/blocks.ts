@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core/internal";
-import type { TokenizedExample } from "./tokenize.ts";
+import type { TokenizedExample } from "../tokens/tokenize.ts";
 
 /** Options of `blocks`. */
 export interface BlocksOptions {
