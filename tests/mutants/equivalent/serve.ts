@@ -1,30 +1,30 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const serve: Equivalents = [
-  ["engine/chooseTokens.ts", "const isToken = at.ge(0);", "0", "1", "token 0 is 0 either way"],
+  ["engine/answers/chooseTokens.ts", "const isToken = at.ge(0);", "0", "1", "token 0 is 0 either way"],
   [
-    "engine/chooseTokens.ts",
+    "engine/answers/chooseTokens.ts",
     "const column = gather(all, where(isToken, at, 0), { dim: 1 });",
     "0",
     "1",
     "the value of a row without a token is not used",
   ],
   [
-    "engine/chooseTokens.ts",
+    "engine/answers/chooseTokens.ts",
     "const parts = plain.length > 0 ? [argmaxTokens(rowsOf(logits, plain))] : [];",
     ">",
     ">=",
     "the tokens of no rows are none",
   ],
   [
-    "engine/readSettings.ts",
+    "engine/requests/readSettings.ts",
     "tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });",
     "0",
     "1",
     "the only token has probability 1, whatever its logit is",
   ],
   [
-    "engine/readSettings.ts",
+    "engine/requests/readSettings.ts",
     "tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });",
     "1",
     "2",

@@ -14,10 +14,10 @@ import {
   type ServingStats,
   type UnloadOptions,
 } from "../api/api.ts";
-import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers.ts";
+import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers/answers.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
 import { Mutex } from "../engine/mutex.ts";
-import { readPrompt } from "../engine/readPrompt.ts";
+import { readPrompt } from "../engine/requests/readPrompt.ts";
 import type { EmbeddingEngineOptions, EmbeddingSettings } from "./embeddingOptions.ts";
 import { embedTexts, paddedLength } from "./embedTexts.ts";
 import { readText, type TextReader } from "./readText.ts";

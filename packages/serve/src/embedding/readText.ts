@@ -1,7 +1,7 @@
 import type { Tokenizer } from "@lowrank/models";
 import { type EmbedOptions, ServingError } from "../api/api.ts";
-import { tooLong } from "../engine/invalidRequest.ts";
-import { readPrompt } from "../engine/readPrompt.ts";
+import { tooLong } from "../engine/requests/invalidRequest.ts";
+import { readPrompt } from "../engine/requests/readPrompt.ts";
 import type { EmbeddingSettings } from "./embeddingOptions.ts";
 
 /** Tokenizer and limits with which an engine reads a text. */

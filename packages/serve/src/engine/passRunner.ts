@@ -4,10 +4,10 @@ import type { CausalLM } from "@lowrank/models";
 import { raggedHidden } from "@lowrank/models/internal";
 import type { PagedKVCache } from "@lowrank/nn";
 import { ServingError } from "../api/api.ts";
-import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";
+import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./answers/chooseTokens.ts";
+import type { RowLogprobs, ServedRequest } from "./answers/servedRequest.ts";
 import type { ModelAdapters } from "./modelAdapters.ts";
-import type { Chunk } from "./sequence.ts";
-import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
+import type { Chunk } from "./scheduling/sequence.ts";
 
 /** Results of a pass for the tokens of one request. */
 export interface ChunkResult {

@@ -1,11 +1,11 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
-import type { AdapterLease } from "../adapters/adapterProvider.ts";
-import type { ServingEvent, ServingRequest, TokenLogprob } from "../api/api.ts";
+import type { AdapterLease } from "../../adapters/adapterProvider.ts";
+import type { ServingEvent, ServingRequest, TokenLogprob } from "../../api/api.ts";
+import type { RequestSettings } from "../requests/readSettings.ts";
+import type { Sequence } from "../scheduling/sequence.ts";
 import { AnswerText } from "./answerText.ts";
 import { EventQueue } from "./eventQueue.ts";
 import { LogitEdits } from "./logitEdits.ts";
-import type { RequestSettings } from "./readSettings.ts";
-import type { Sequence } from "./sequence.ts";
 import type { TokenTexts } from "./tokenTexts.ts";
 
 /** Log-probability of a token, and the most probable tokens with their log-probabilities. */

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import type { ServingPrompt } from "../api/api.ts";
+import type { ServingPrompt } from "../../api/api.ts";
 import { tooLong } from "./invalidRequest.ts";
 
 /**

@@ -14,7 +14,7 @@ import {
   where,
 } from "@lowrank/core";
 import { argmaxTokens, sampleTokens } from "@lowrank/core/internal";
-import type { SamplingSettings } from "../api/api.ts";
+import type { SamplingSettings } from "../../api/api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
 
 /** Settings for choosing the next token of one sequence, from one row of logits. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ServingPrompt } from "../api/api.ts";
-import { requestOf } from "../testing/collect.ts";
-import { tinyTokenizer } from "../testing/tinyModel.ts";
-import { wordTokenizer } from "../testing/wordTokenizer.ts";
+import type { ServingPrompt } from "../../api/api.ts";
+import { requestOf } from "../../testing/collect.ts";
+import { tinyTokenizer } from "../../testing/tinyModel.ts";
+import { wordTokenizer } from "../../testing/wordTokenizer.ts";
 import { checkWhole } from "./invalidRequest.ts";
 import { readPrompt, truncated } from "./readPrompt.ts";
 

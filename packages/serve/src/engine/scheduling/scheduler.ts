@@ -1,4 +1,4 @@
-import type { PagePool } from "../cache/pagePool.ts";
+import type { PagePool } from "../../cache/pagePool.ts";
 import { FairQueue } from "./fairQueue.ts";
 import type { Chunk, Sequence } from "./sequence.ts";
 

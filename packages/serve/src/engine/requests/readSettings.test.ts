@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { ServingRequest } from "../api/api.ts";
-import { requestOf } from "../testing/collect.ts";
-import { wordTokenizer } from "../testing/wordTokenizer.ts";
+import type { ServingRequest } from "../../api/api.ts";
+import { requestOf } from "../../testing/collect.ts";
+import { wordTokenizer } from "../../testing/wordTokenizer.ts";
 import { penaltiesOf, type RequestLimits, readSettings } from "./readSettings.ts";
 
 const tokenizer = wordTokenizer();

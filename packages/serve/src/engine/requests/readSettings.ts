@@ -1,7 +1,7 @@
 import { tokenProbabilities } from "@lowrank/core/internal";
 import type { Tokenizer } from "@lowrank/models";
 import { checkPenalties, type PenaltySettings, readStops, type Stops } from "@lowrank/models/internal";
-import type { SamplingSettings, ServingRequest } from "../api/api.ts";
+import type { SamplingSettings, ServingRequest } from "../../api/api.ts";
 import { asInvalid, checkTokens, checkWhole, invalid, tooLong } from "./invalidRequest.ts";
 import { type BanSettings, badWordIds } from "./tokenBans.ts";
 

@@ -1,7 +1,7 @@
 import { Generator } from "@lowrank/core";
 import type { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
-import { wordTokenizer } from "../testing/wordTokenizer.ts";
+import { wordTokenizer } from "../../testing/wordTokenizer.ts";
 import { anyBans, badWordIds, bannedAfter } from "./tokenBans.ts";
 
 const tokenizer = wordTokenizer();

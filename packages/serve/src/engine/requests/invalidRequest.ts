@@ -1,4 +1,4 @@
-import { ServingError } from "../api/api.ts";
+import { ServingError } from "../../api/api.ts";
 
 /** Returns the error of a request with an invalid field `param`. */
 export function invalid(message: string, param: string): ServingError {

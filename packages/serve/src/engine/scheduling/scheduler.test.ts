@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { PagePool } from "../cache/pagePool.ts";
+import { PagePool } from "../../cache/pagePool.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Chunk, Sequence } from "./sequence.ts";
 

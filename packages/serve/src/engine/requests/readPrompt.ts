@@ -1,6 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 import { continuedChat } from "@lowrank/models/internal";
-import type { ChatPrompt, ServingPrompt, ServingRequest } from "../api/api.ts";
+import type { ChatPrompt, ServingPrompt, ServingRequest } from "../../api/api.ts";
 import { asInvalid, checkTokens, invalid, tooLong } from "./invalidRequest.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import { ServingError, type ServingStats } from "../api/api.ts";
+import { ServingError, type ServingStats } from "../../api/api.ts";
 
 /** Statistics of an engine without an adapter store. */
 export const noAdapters: ServingStats["adapters"] = {

@@ -1,8 +1,8 @@
 import { add, type Backend, keep, ones, scatterAdd, type Tensor, tensor, where, zeros } from "@lowrank/core";
 import { Penalties } from "@lowrank/models/internal";
-import type { SamplingSettings } from "../api/api.ts";
-import { penaltiesOf, type RequestSettings } from "./readSettings.ts";
-import { anyBans, type BanSettings, bannedAfter } from "./tokenBans.ts";
+import type { SamplingSettings } from "../../api/api.ts";
+import { penaltiesOf, type RequestSettings } from "../requests/readSettings.ts";
+import { anyBans, type BanSettings, bannedAfter } from "../requests/tokenBans.ts";
 
 /**
  * Edits the logits of one request before a token is chosen: adds biases, masks disallowed tokens, applies penalties,

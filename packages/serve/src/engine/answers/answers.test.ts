@@ -1,7 +1,7 @@
 import type { Tokenizer } from "@lowrank/models";
 import { describe, expect, test } from "vitest";
-import { ServingError } from "../api/api.ts";
-import { tinyTokenizer } from "../testing/tinyModel.ts";
+import { ServingError } from "../../api/api.ts";
+import { tinyTokenizer } from "../../testing/tinyModel.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers.ts";
 import { AnswerText, type AnswerTextSettings } from "./answerText.ts";
 import { TokenTexts } from "./tokenTexts.ts";

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import { ServingError } from "../api/api.ts";
+import { ServingError } from "../../api/api.ts";
 
 /** Settings that forbid some tokens, depending on the tokens generated before. */
 export interface BanSettings {
