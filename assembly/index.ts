@@ -1,6 +1,6 @@
 // Exports every kernel except the ones in batchInvariant.ts. Arguments are scalars; results are written to memory.
 export * from "./elementwise/activationBackward";
-export * from "./formats/cast";
+export * from "./formats/dispatch/cast";
 export { codesScratch } from "./integer/bytes/codesScratch";
 export * from "./indexing/copy";
 export { attention, attentionBackward, attentionScratch } from "./attention/attention";
@@ -18,7 +18,7 @@ export { int16Product } from "./integer/int16Product";
 export { markWideSquares } from "./integer/int16Spread";
 export * from "./integer/bytes/int8Product";
 export { codesFit, findLargest, int8WeightBytes, packInt8 } from "./integer/bytes/int8Weight";
-export { moduleOnDemand, nibbleProduct } from "./formats/later";
+export { moduleOnDemand, nibbleProduct } from "./formats/dispatch/later";
 export * from "./reductions/linearCrossEntropy";
 export { hasByteProducts, int8RowsBytes, linearInt8, quantizeInt8, setShortSums } from "./integer/bytes/linearInt8";
 export * from "./reductions/norm";
@@ -37,7 +37,7 @@ export * from "./reductions/softmax";
 export * from "./elementwise/swiglu";
 export * from "./elementwise/unary";
 export * from "./indexing/windows";
-export { unpackRow } from "./formats/formats";
+export { unpackRow } from "./formats/dispatch/formats";
 
 /** First byte after the static data: the heap starts here. */
 export const heapBase: usize = __heap_base;

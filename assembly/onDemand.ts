@@ -2,9 +2,9 @@
 // in 15 bits or gradients in 8. It must not have static data, which would overwrite the static data of the other
 // module.
 import { Q4_K, Q5_0, Q5_1, Q5_K } from "./formats/dtypes.gen";
-import { CONSTANTS, q5Rows, unpackQ5 } from "./formats/fiveBits";
-import { groupRows, unpackGroups } from "./formats/kGroups";
-import { q6_kRows, unpackQ6_K } from "./formats/q6_k";
+import { CONSTANTS, q5Rows, unpackQ5 } from "./formats/gguf/fiveBits";
+import { groupRows, unpackGroups } from "./formats/gguf/kGroups";
+import { q6_kRows, unpackQ6_K } from "./formats/gguf/q6_k";
 
 export { int11RowsBytes, quantizeInt11 } from "./integer/int11";
 export { quantizeBytes, quantizeBytesInWords, quantizeInt15 } from "./integer/int15";

@@ -1,7 +1,7 @@
 // Few rows times a weight, summed in the order of the register tiles: along k one by one, in blocks of KC, with each
 // block's sum added to the previous value. So a row has the same bits alone as among many.
 import { F32 } from "../formats/dtypes.gen";
-import { unpackRow } from "../formats/formats";
+import { unpackRow } from "../formats/dispatch/formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
 import { NR, ZEROS } from "./gemmTile";

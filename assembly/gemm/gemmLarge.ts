@@ -7,7 +7,7 @@ import { TILE_8_8 } from "../simd/gemmState";
 import { MR, ZEROS } from "./gemmTile";
 import { loadPart, storePart } from "../simd/lanes";
 import { readLines } from "../simd/readAhead";
-import { unpackRow } from "../formats/formats";
+import { unpackRow } from "../formats/dispatch/formats";
 
 /** Returns the number of rows in a tile of the given kind. */
 export function largeRows(kind: i32): i32 {

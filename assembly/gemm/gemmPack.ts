@@ -1,6 +1,6 @@
 // Packing: blocks of A and B as k-major panels, which tiles read in order and which make transposes free.
 import { MR, NR } from "./gemmTile";
-import { unpackRow } from "../formats/formats";
+import { unpackRow } from "../formats/dispatch/formats";
 import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "../simd/lanes";
 
 /**

@@ -1,11 +1,11 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: most of the time of decoding.
 import { BF16, F16, FP4, NF4 } from "../formats/dtypes.gen";
-import { blockRows, unpackRow } from "../formats/formats";
+import { blockRows, unpackRow } from "../formats/dispatch/formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { madd } from "../simd/madd";
 import { bf16Rows, f16Rows } from "../formats/halfRows";
 import { sumOf, zipHigh, zipLow } from "../simd/lanes";
-import { SPLIT_MOST } from "../formats/nibbles";
+import { SPLIT_MOST } from "../formats/gguf/nibbles";
 import { rowInTurn } from "../simd/rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask } from "../formats/unpackFourBit";
 

@@ -1,7 +1,7 @@
 // Few rows times eight of a packed weight, in the order of sums of `gemmFew`. Codes of four rows are interleaved before
 // they are widened, which avoids a transposition of floats. Two times four rows give two chains of sums for each row of
 // X, which hide the latency of additions.
-import { BLOCK, ggufBlock } from "../formats/blocks";
+import { BLOCK, ggufBlock } from "../formats/gguf/blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "../formats/dtypes.gen";
 import { ZEROS } from "./gemmTile";
 import { HALF_CONSTANTS } from "../formats/half";

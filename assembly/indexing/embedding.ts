@@ -1,5 +1,5 @@
 import { loadPart, storePart } from "../simd/lanes";
-import { unpackRow } from "../formats/formats";
+import { unpackRow } from "../formats/dispatch/formats";
 
 /** Returns the index of the first id outside 0..vocab-1, or -1. */
 export function findBadId(ids: usize, count: i32, vocab: i32): i32 {

@@ -6,7 +6,7 @@ import { loadPart } from "../simd/lanes";
 import { largestOf } from "./nearestCode";
 import { quantizeBlockwise } from "./quantizeBlockwise";
 import { codesFrom, fourBitValues, lookup } from "../formats/unpackFourBit";
-import { unpackRow } from "../formats/formats";
+import { unpackRow } from "../formats/dispatch/formats";
 
 /** Number of scales that share one second-level scale. */
 const NESTED_BLOCK: i32 = 256;

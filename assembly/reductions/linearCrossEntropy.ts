@@ -1,7 +1,7 @@
 // Cross-entropy of hidden Wᵀ and the gradient of the hidden rows. Classes are processed block by block with a running
 // maximum, so that a full row of logits is never in memory. After Dao et al. 2022, https://arxiv.org/abs/2205.14135,
 // and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
-import { unpackRow } from "../formats/formats";
+import { unpackRow } from "../formats/dispatch/formats";
 import {
   BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, isNotFinite,
   packInt16Rows, pitch, quantizeInt16,

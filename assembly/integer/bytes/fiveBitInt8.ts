@@ -1,7 +1,7 @@
 // Integer products with q5_0 and q5_1: codes below 32, and a scale and a minimum for each 32
 // elements; the minimum of q5_0 is -16 times its scale.
 import { dotBytes, laneSums, withQ4 } from "../tiles/byteProducts";
-import { bytesOf, clearBits, codesOf, storeConstants, withFifth } from "../../formats/fiveBits";
+import { bytesOf, clearBits, codesOf, storeConstants, withFifth } from "../../formats/gguf/fiveBits";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
 import { heads, storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";

@@ -1,7 +1,7 @@
 // Weights of any format as codes of 7 bits, with a scale and a minimum for each 32 elements along the contraction, in
 // panels of eight columns for `int8Tile`.
 import { packWeight, WEIGHT_ROWS } from "../../gemm/gemmPack";
-import { unpackRow } from "../../formats/formats";
+import { unpackRow } from "../../formats/dispatch/formats";
 import { isNotFinite, largestBits } from "../int16Codes";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
 

@@ -1,9 +1,9 @@
 // Integer products with q4_k and q5_k: codes below 16 and 32, and a scale and a minimum for each 32
 // elements, as in q4_1. `five`, a constant at each call, is true for q5_k.
-import { halfAt } from "../../formats/blocks";
+import { halfAt } from "../../formats/gguf/blocks";
 import { dotBytes, laneSums, withQ4 } from "../tiles/byteProducts";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
-import { bytesOf, codesOf, minimumBytes, scaleBytes } from "../../formats/kGroups";
+import { bytesOf, codesOf, minimumBytes, scaleBytes } from "../../formats/gguf/kGroups";
 import { storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 

@@ -1,11 +1,11 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 elements, W in GGUF blocks or in
 // the 4-bit formats of bitsandbytes.
 import { FP4, NF4, Q4_0, Q4_1, Q8_0 } from "../../formats/dtypes.gen";
-import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "../../formats/formats";
+import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "../../formats/dispatch/formats";
 import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "../tiles/int8Panel";
 import { int8Tile, q8Tile } from "../tiles/int8Tile";
-import { linearLater } from "../../formats/later";
+import { linearLater } from "../../formats/dispatch/later";
 import { readLines } from "../../simd/readAhead";
 import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { sumsInShort } from "./shortSums";

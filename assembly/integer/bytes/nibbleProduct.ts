@@ -8,7 +8,7 @@ import {
 import { halfOfFive } from "./fiveBitInt8";
 import { int11Codes, int11Tile, LARGEST } from "../int11";
 import { Q4_COLUMNS } from "../tiles/int8Panel";
-import { codesOf } from "../../formats/kGroups";
+import { codesOf } from "../../formats/gguf/kGroups";
 import { groupMinima, groupScales } from "./kInt8";
 import { addPair, heads, zipHigh, zipLow } from "../../simd/lanes";
 import { INT8_ROWS } from "../rowCodes";

@@ -6,7 +6,7 @@ import { Q6_K_BYTES } from "../../formats/dtypes.gen";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
 import { fourHalves, fourWords } from "./kInt8";
 import { storeTransposed } from "../../simd/lanes";
-import { sixBits } from "../../formats/q6_k";
+import { sixBits } from "../../formats/gguf/q6_k";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 
 /** Offset of the 16 scales in a block, in bytes. */

@@ -1,6 +1,6 @@
 // Casts between dtypes.
-import { BF16, F16, F32, I32, U8 } from "./dtypes.gen";
-import { widenHalf } from "../simd/widenHalf";
+import { BF16, F16, F32, I32, U8 } from "../dtypes.gen";
+import { widenHalf } from "../../simd/widenHalf";
 import { unpackRow } from "./formats";
 
 /** Returns the bits of the f16 nearest to the f32 with the bits x. */

@@ -1,9 +1,9 @@
 // GGUF's q4_0: an f16 scale, then 32 nibbles.
-import { Q4_0_BYTES } from "./dtypes.gen";
-import { HALF_CONSTANTS } from "./half";
-import { packNibbles } from "../integer/tiles/nibblePanel";
+import { Q4_0_BYTES } from "../dtypes.gen";
+import { HALF_CONSTANTS } from "../half";
+import { packNibbles } from "../../integer/tiles/nibblePanel";
 import { nibbleInt8Rows, nibbleRows, unpackNibbles } from "./nibbles";
-import { nibbleMask } from "./unpackFourBit";
+import { nibbleMask } from "../unpackFourBit";
 
 export function unpackQ4_0(base: usize, start: i32, count: i32, dst: usize): void {
   unpackNibbles(false, Q4_0_BYTES, base, start, count, dst);

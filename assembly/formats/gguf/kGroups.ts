@@ -2,11 +2,11 @@
 // hold the 6-bit s and m of all groups; q5_k also has 32 bytes of fifth bits. Two groups share 32 bytes of nibbles.
 import { halfAt, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
-import { Q4_K_BYTES, Q5_K_BYTES } from "./dtypes.gen";
-import { madd } from "../simd/madd";
-import { sumOf } from "../simd/lanes";
-import { rowInTurn } from "../simd/rowOrder";
-import { put } from "../simd/rowsPut";
+import { Q4_K_BYTES, Q5_K_BYTES } from "../dtypes.gen";
+import { madd } from "../../simd/madd";
+import { sumOf } from "../../simd/lanes";
+import { rowInTurn } from "../../simd/rowOrder";
+import { put } from "../../simd/rowsPut";
 
 const GROUP: i32 = 32;
 

@@ -3,11 +3,11 @@
 // the f16 d.
 import { halfAt, widenSigned } from "./blocks";
 import { addCodes } from "./codes";
-import { Q6_K_BYTES } from "./dtypes.gen";
-import { madd } from "../simd/madd";
-import { sumOf } from "../simd/lanes";
-import { rowInTurn } from "../simd/rowOrder";
-import { put } from "../simd/rowsPut";
+import { Q6_K_BYTES } from "../dtypes.gen";
+import { madd } from "../../simd/madd";
+import { sumOf } from "../../simd/lanes";
+import { rowInTurn } from "../../simd/rowOrder";
+import { put } from "../../simd/rowsPut";
 
 const GROUP: i32 = 16;
 

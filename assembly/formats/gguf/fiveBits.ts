@@ -2,12 +2,12 @@
 // nibbles, the low ones first.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
-import { Q5_0_BYTES, Q5_1_BYTES } from "./dtypes.gen";
-import { widenHalves } from "../simd/widenHalf";
-import { madd } from "../simd/madd";
-import { sumOf } from "../simd/lanes";
-import { rowInTurn } from "../simd/rowOrder";
-import { put } from "../simd/rowsPut";
+import { Q5_0_BYTES, Q5_1_BYTES } from "../dtypes.gen";
+import { widenHalves } from "../../simd/widenHalf";
+import { madd } from "../../simd/madd";
+import { sumOf } from "../../simd/lanes";
+import { rowInTurn } from "../../simd/rowOrder";
+import { put } from "../../simd/rowsPut";
 
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,5 @@
 // Helpers shared by GGUF's formats with blocks of 32 elements that begin with an f16 scale.
-import { widenHalf } from "../simd/widenHalf";
+import { widenHalf } from "../../simd/widenHalf";
 
 export const BLOCK: i32 = 32;
 

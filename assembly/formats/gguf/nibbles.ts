@@ -2,14 +2,14 @@
 // passes two constants, a flag for the minimum and the bytes of a block. They are compile-time constants, since these
 // functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
-import { dotBytes, laneSums, withQ4 } from "../integer/tiles/byteProducts";
-import { madd } from "../simd/madd";
-import { HALF_CONSTANTS } from "./half";
-import { heads, sumOf, zipHigh, zipLow } from "../simd/lanes";
-import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../simd/rowOrder";
-import { put } from "../simd/rowsPut";
-import { lookup, nibbleMask } from "./unpackFourBit";
-import { lowHalves, widenHalves } from "../simd/widenHalf";
+import { dotBytes, laneSums, withQ4 } from "../../integer/tiles/byteProducts";
+import { madd } from "../../simd/madd";
+import { HALF_CONSTANTS } from "../half";
+import { heads, sumOf, zipHigh, zipLow } from "../../simd/lanes";
+import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../../simd/rowOrder";
+import { put } from "../../simd/rowsPut";
+import { lookup, nibbleMask } from "../unpackFourBit";
+import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
 /**
  * The longest row of X, in floats, that is copied with its elements in another order. Scratch memory has room for two

@@ -1,15 +1,15 @@
 // GGUF's q8_0: an f16 scale, then 32 signed bytes.
 import { BLOCK, ggufBlock, halfAt, widenSigned } from "./blocks";
-import { dotBytes, laneSums } from "../integer/tiles/byteProducts";
-import { Q8_0_BYTES } from "./dtypes.gen";
-import { HALF_CONSTANTS } from "./half";
-import { Q8_PANEL } from "../integer/tiles/int8Panel";
-import { withQ8 } from "../integer/tiles/int8Tile";
-import { heads, storeTransposed, sumOf } from "../simd/lanes";
-import { madd } from "../simd/madd";
-import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../simd/rowOrder";
-import { put } from "../simd/rowsPut";
-import { lowHalves, widenHalves } from "../simd/widenHalf";
+import { dotBytes, laneSums } from "../../integer/tiles/byteProducts";
+import { Q8_0_BYTES } from "../dtypes.gen";
+import { HALF_CONSTANTS } from "../half";
+import { Q8_PANEL } from "../../integer/tiles/int8Panel";
+import { withQ8 } from "../../integer/tiles/int8Tile";
+import { heads, storeTransposed, sumOf } from "../../simd/lanes";
+import { madd } from "../../simd/madd";
+import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../../simd/rowOrder";
+import { put } from "../../simd/rowsPut";
+import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
 /** Converts `count` elements of a q8_0 weight to f32, from element `start` on. */
 export function unpackQ8_0(base: usize, start: i32, count: i32, dst: usize): void {

@@ -1,6 +1,6 @@
 // Products of vectors of small integer codes, shared by the kernels that are loaded on demand.
-import { madd } from "../simd/madd";
-import { sumOf } from "../simd/lanes";
+import { madd } from "../../simd/madd";
+import { sumOf } from "../../simd/lanes";
 
 /** Returns `sums`, four partial sums, plus the products of 16 signed bytes `q` and 16 floats at x. */
 // @ts-ignore: decorator
