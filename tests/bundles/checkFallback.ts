@@ -31,7 +31,7 @@ const cases: readonly { readonly before: string; readonly sentence: string }[] =
   },
   {
     before: "Object.defineProperty(navigator, 'gpu', { value: undefined });",
-    sentence: "webgpu: this browser has no WebGPU here (navigator.gpu is missing); wasm is used instead",
+    sentence: "webgpu: WebGPU is not available on this page (navigator.gpu is missing); wasm is used instead",
   },
 ];
 

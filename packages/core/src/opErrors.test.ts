@@ -100,8 +100,8 @@ describe("ops", () => {
     // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
     const pair = defineOp<2>(definition) as any;
     const x = ones(2);
-    expect(() => pair(3, x, x)).toThrow("test/pair: argument 0 is 3, and a tensor follows it");
-    expect(() => pair(x, 3, x)).toThrow("test/pair: argument 1 is 3, and a tensor follows it");
+    expect(() => pair(3, x, x)).toThrow("test/pair: argument 0 is 3; expected a tensor");
+    expect(() => pair(x, 3, x)).toThrow("test/pair: argument 1 is 3; expected a tensor");
     expect(pair(x, x, undefined, undefined).shape).toEqual([2]);
     expect(() => defineOp(definition)).toThrow(
       'defineOp: an op named "test/pair" exists already; give yours a prefix, as in "acme/test/pair"',
@@ -140,7 +140,7 @@ describe("ops", () => {
     const leaf = ones([2], { requiresGrad: true });
     const frozen = () => ones([2]);
     expect(() => copyInto(leaf, frozen())).toThrow(
-      "copyInto: input 0 [2] is a leaf that requires gradients, and no gradient flows through a write in place",
+      "copyInto: input 0 [2] is a leaf that requires gradients, and an in-place write has no gradient; write inside noGrad(() => ...)",
     );
     expect(() => copyInto(neg(leaf), frozen())).toThrow("copyInto: input 0 [2] depends on what requires gradients");
     expect(() => copyInto(frozen(), leaf)).toThrow("copyInto: input 1 [2] depends on what requires gradients");
@@ -166,7 +166,7 @@ describe("ops", () => {
     const out = mul(leaf, factor).sum();
     copyInto(factor, ones([2]));
     expect(() => backward(out)).toThrow(
-      /^backward: mul saved its input 1 \[2\] for the gradient, and copyInto has written into it since/,
+      /^backward: mul saved its input 1 \[2\] for the gradient, and copyInto has written to it since/,
     );
   });
 });

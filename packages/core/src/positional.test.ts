@@ -107,7 +107,11 @@ describe("other positional forms say the right call", () => {
       "options are an object, { dtype, requiresGrad, backend, shape }",
     ],
     ["clamp(0, 1)", () => looseMatrix().clamp(0, 1), "clamp: options are an object, { min, max }, and 0 was given"],
-    ["clamp()", () => looseMatrix().clamp(), "clamp: it takes { min, max } behind its tensors"],
+    [
+      "clamp()",
+      () => looseMatrix().clamp(),
+      "clamp: it takes { min, max } after its tensors, but no options were given",
+    ],
     ["slice(0, 2)", () => looseMatrix().slice(0, 2), "0 is no range; write [start, end]"],
     ["at()", () => matrix().at(), "at: [2,3] takes 1 to 2 positions, and 0 were given"],
     ["at(2)", () => matrix().at(2), "position 2 is not in dim 0 of [2,3]; use -2..1"],

@@ -218,10 +218,14 @@ describe("init", () => {
     const before = await init(reference());
     const start = async () => reference();
     await expect(init(start as never)).rejects.toThrow(
-      "init: the function start is no backend; give what such a function returns, as in init(wasm())",
+      "init: the function start is not a backend; give a started backend, as in init(wasm())",
     );
-    await expect(init(undefined as never)).rejects.toThrow("init: undefined is no backend");
-    await expect(init({} as never)).rejects.toThrow("init: [object Object] is no backend");
+    await expect(init(undefined as never)).rejects.toThrow(
+      "init: undefined is not a backend; give a started backend, as in init(wasm())",
+    );
+    await expect(init({} as never)).rejects.toThrow(
+      "init: [object Object] is not a backend; give a started backend, as in init(wasm())",
+    );
     expect(currentBackend()).toBe(before);
   });
 });

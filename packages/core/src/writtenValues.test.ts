@@ -33,7 +33,7 @@ describe("a value that was saved and then written into", () => {
     const y = sum(mul(a, b));
     scale(b);
     expect(() => backward(y)).toThrow(
-      /backward: mul saved its input 1 \[2\] for the gradient, and scaleInPlace has written into it since/,
+      /backward: mul saved its input 1 \[2\] for the gradient, and scaleInPlace has written to it since/,
     );
   });
 
@@ -94,7 +94,7 @@ describe("a value that was saved and then written into", () => {
     for (const wrap of [checkpoint, (f: (x: Tensor) => Tensor) => checkpoint(checkpoint(f))]) {
       const z = sum(wrap((x: Tensor) => mul(exp(x), b))(a));
       scale(b);
-      expect(() => backward(z)).toThrow(/checkpoint computes its function again, and scaleInPlace has written/);
+      expect(() => backward(z)).toThrow(/checkpoint recomputes its function, but scaleInPlace has overwritten/);
     }
   });
 });

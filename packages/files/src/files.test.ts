@@ -70,7 +70,9 @@ describe("urlFiles", () => {
     expect(await files.has("generation_config.json")).toBe(false);
     expect(await files.has("index.html")).toBe(true);
     for (const read of [files.readText("config.json"), files.open("config.json")]) {
-      await expect(read).rejects.toThrow("https://host/model/config.json: the server answered with a page");
+      await expect(read).rejects.toThrow(
+        "https://host/model/config.json: the server answered with an HTML page, as servers do for a missing file; check the address",
+      );
     }
   });
 
@@ -81,7 +83,7 @@ describe("urlFiles", () => {
     expect(Array.from(await source.read(50, 2))).toEqual([50, 51]);
     expect((await source.read(50, 0)).length).toBe(0);
     expect(asked).toEqual(["GET https://host/model/data bytes=0-1", "GET https://host/model/data bytes=50-51"]);
-    await expect(source.read(99, 2)).rejects.toThrow("data: the server sent 1 bytes from 99; 2 were asked for");
+    await expect(source.read(99, 2)).rejects.toThrow("data: the server sent 1 bytes from position 99; expected 2");
   });
 
   /** Opens a file of 100 bytes; after the first request, `answer` returns its parts. */
@@ -109,8 +111,12 @@ describe("urlFiles", () => {
   };
 
   test.each([
-    ["another part", { "Content-Range": "bytes 0-9/100" }, 'sent "bytes 0-9/100" where bytes 50-59/100 were asked for'],
-    ["a file of another size", { "Content-Range": "bytes 50-59/90" }, 'sent "bytes 50-59/90" where bytes 50-59/100'],
+    ["another part", { "Content-Range": "bytes 0-9/100" }, 'sent "bytes 0-9/100"; expected bytes 50-59/100'],
+    [
+      "a file of another size",
+      { "Content-Range": "bytes 50-59/90" },
+      'sent "bytes 50-59/90"; expected bytes 50-59/100',
+    ],
   ])("refuses %s", async (_, headers, message) => {
     const source = await faulty((from, to) => [content.slice(from, to + 1), { headers }]);
     await expect(source.read(50, 10)).rejects.toThrow(`https://host/model/data: the server ${message}`);

@@ -14,7 +14,7 @@ export async function complete(
   checkOptions("complete", options, { batchSize: true, maxNewTokens: true });
   const { batchSize = 64, maxNewTokens = 64 } = options;
   const { eosTokenId } = tokenizer;
-  if (eosTokenId === null) throw new Error("complete: the tokenizer names no eos_token, at which an answer would end");
+  if (eosTokenId === null) throw new Error("complete: the tokenizer has no eos_token, which has to end each answer");
   const ids = prompts.map((prompt) => tokenizer.encode(prompt));
   const order = [...ids.keys()].sort((a, b) => ids[a].length - ids[b].length);
   const answers = new Array<string>(prompts.length);

@@ -67,7 +67,7 @@ it("says what to await before the first weight of a format whose kernels are not
   const backend = await wasm();
   const w = packedTensor(new Uint8Array(144), { shape: [1, 256], dtype: "q4_k", backend });
   expect(() => to(w, { dtype: "f32" })).toThrow(
-    'wasm: the kernels of q4_k are not loaded; call `await backend.prepare("q4_k")` before',
+    'wasm: the kernels of q4_k are not loaded; call `await backend.prepare("q4_k")` first',
   );
   await backend.prepare?.("q4_k");
   expect(to(w, { dtype: "f32" }).dataSync()).toEqual(new Float32Array(256));

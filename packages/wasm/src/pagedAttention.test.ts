@@ -180,7 +180,7 @@ describe("pagedAttention", () => {
     const run = (tables: number[], rows: number[], window = 0) =>
       pagedAttention(q, pool, pool, make(tables, [2, 2]), make(rows, [2, 2]), { window });
     const tables = [0, 1, 2, -1];
-    expect(() => run(tables, [0, 7, 2, 0])).toThrow("row 1 names sequence 2, and there are 2 tables");
+    expect(() => run(tables, [0, 7, 2, 0])).toThrow("row 1 names sequence 2, but there are only 2 page tables");
     expect(() => run(tables, [0, 8, 1, 0])).toThrow("row 0 is at position 8, and a table of 2 pages of 4 reaches 0..7");
     expect(() => run(tables, [0, -1, 1, 0])).toThrow("row 0 is at position -1");
     expect(() => run(tables, [1, 3, 1, 4])).toThrow(

@@ -125,7 +125,7 @@ const onDemand: ReadonlySet<DType> = new Set(dtypes.slice(dtypes.indexOf("q8_0")
 const helped: ReadonlySet<DType> = new Set<DType>(["q4_0", "q4_1"]);
 
 function unprepared(dtype: DType): Error {
-  return new Error(`wasm: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` before`);
+  return new Error(`wasm: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` first`);
 }
 
 /**

@@ -84,7 +84,7 @@ describe.skipIf(noWebGpu)("an adapter that does not keep the order of sums", () 
     const changed = Object.assign(watchedDevice(device, { change }), {});
     Object.defineProperty(changed, "adapterInfo", { value: { description: "SwiftShader, changed" } });
     await expect(webgpu({ device: changed, batchInvariant: true })).rejects.toThrow(
-      "webgpu: rows of products depend on others on SwiftShader, changed; leave batchInvariant out",
+      "webgpu: on SwiftShader, changed, a row of a matrix product depends on the other rows, so batchInvariant is not possible; leave batchInvariant out",
     );
     device.destroy();
   });

@@ -184,7 +184,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
         const needs = op.edges.map((edge) => edge !== null && leads.has(edge.node));
         if (node.freed) {
           const fix = "pass retainGraph: true to the first backward";
-          throw new Error(`backward: what ${op.definition.name} saved is gone after an earlier backward; ${fix}`);
+          throw new Error(`backward: an earlier backward freed the tensors that ${op.definition.name} saved; ${fix}`);
         }
         const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
         if (!retainGraph) {
@@ -290,7 +290,9 @@ function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Te
   for (let i = 0; i < grads.length; i++) {
     const grad = grads[i];
     if (!grad || (sameShape(grad.shape, inputs[i].shape) && grad.dtype === inputs[i].dtype)) continue;
-    throw new Error(`${name}: its vjp returned the gradient ${describe(grad)} for input ${i} ${describe(inputs[i])}`);
+    throw new Error(
+      `${name}: its vjp returned the gradient ${describe(grad)} for input ${i}; expected ${describe(inputs[i])}`,
+    );
   }
   return grads;
 }

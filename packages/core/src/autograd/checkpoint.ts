@@ -65,6 +65,6 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
 function expectUnwritten({ version, writer }: Storage, since: number): void {
   if (version <= since) return;
   throw new Error(
-    `backward: checkpoint computes its function again, and ${writer} has written into a tensor that it reads since; run backward before that`,
+    `backward: checkpoint recomputes its function, but ${writer} has overwritten a tensor that it reads; run backward before that`,
   );
 }

@@ -169,7 +169,7 @@ export async function init(backend: Backend | Promise<Backend>): Promise<Backend
   const given = await backend;
   if (typeof given?.run !== "function") {
     const what = typeof given === "function" ? `the function ${(given as { name: string }).name}` : String(given);
-    throw new Error(`init: ${what} is no backend; give what such a function returns, as in init(wasm())`);
+    throw new Error(`init: ${what} is not a backend; give a started backend, as in init(wasm())`);
   }
   current = given;
   return current;

@@ -43,13 +43,13 @@ it("takes rows that are typed arrays, and Float64Array", async () => {
 
 describe("dtypes of PyTorch say what they are called here", () => {
   it.each([
-    ["float32", 'dtype "float32" is called "f32" here'],
-    ["torch.float32", 'dtype "torch.float32" is called "f32" here'],
-    ["float16", 'is called "f16" here'],
-    ["bfloat16", 'is called "bf16" here'],
-    ["int32", 'is called "i32" here'],
-    ["uint8", 'is called "u8" here'],
-    ["torch.bool", 'is called "bool" here'],
+    ["float32", 'dtype "float32" is named "f32" in Lowrank'],
+    ["torch.float32", 'dtype "torch.float32" is named "f32" in Lowrank'],
+    ["float16", 'is named "f16" in Lowrank'],
+    ["bfloat16", 'is named "bf16" in Lowrank'],
+    ["int32", 'is named "i32" in Lowrank'],
+    ["uint8", 'is named "u8" in Lowrank'],
+    ["torch.bool", 'is named "bool" in Lowrank'],
     ["int64", 'there is no dtype "int64"; token ids, labels and positions are "i32"'],
     ["float64", "numbers are f32"],
     ["nf44", 'did you mean "nf4"?'],

@@ -164,13 +164,13 @@ function checkTensors(name: string, args: readonly unknown[], arity: Arity<numbe
   const given = countTensors(args);
   expectCount(name, given, arity);
   const other = args.slice(0, given).findIndex((t) => !(t instanceof Tensor));
-  if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor follows it`);
+  if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}; expected a tensor`);
 }
 
 function checkParams<P>({ name, options }: OpDefinition<P>, params: P): void {
   if (params === undefined) {
     throw new Error(
-      `${name}: it takes { ${Object.keys(options ?? {}).join(", ")} } behind its tensors, and nothing was given`,
+      `${name}: it takes { ${Object.keys(options ?? {}).join(", ")} } after its tensors, but no options were given`,
     );
   }
   checkOptions(name, params as object, options as OptionKeys<object>);
@@ -275,7 +275,7 @@ function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly T
   if (!input.requiresGrad) return;
   const leaf = input.isLeaf && writes?.(i, inputs.length);
   throw new Error(
-    `${name}: input ${i} ${formatShape(input.shape)} ${leaf ? "is a leaf that requires gradients" : "depends on what requires gradients"}, and no gradient flows through a write in place; write inside noGrad(() => ...)`,
+    `${name}: input ${i} ${formatShape(input.shape)} ${leaf ? "is a leaf that requires gradients" : "depends on what requires gradients"}, and an in-place write has no gradient; write inside noGrad(() => ...)`,
   );
 }
 

@@ -50,7 +50,7 @@ describe("a plain loop", () => {
     const gone = kept.filter(({ isDisposed }) => isDisposed);
     expect(gone.length).toBeGreaterThan(10);
     await expect(gone[0].data()).rejects.toThrow(
-      /^this tensor \[262144\] of relu was taken back after its backward pass.*keep\(\) it$/,
+      /^this tensor \[262144\] of relu was freed automatically after its backward pass.*keep\(\) it$/,
     );
     expect(kept.filter((_, i) => i % 2).every(({ isDisposed }) => !isDisposed)).toBe(true);
     expect((await cut.data())[0]).toBe(0.75);

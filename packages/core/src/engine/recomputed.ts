@@ -102,7 +102,7 @@ function checked({ definition, savedAt }: Recorded, what: string, i: number, sav
   if (saved && saved.storage.version > savedAt) {
     const value = `${what} ${i} ${formatShape(saved.shape)}`;
     throw new Error(
-      `backward: ${definition.name} saved its ${value} for the gradient, and ${saved.storage.writer} has written into it since; run backward before that, or write into a copy`,
+      `backward: ${definition.name} saved its ${value} for the gradient, and ${saved.storage.writer} has written to it since; run backward before that, or write to a copy`,
     );
   }
   return saved as Tensor;

@@ -88,7 +88,9 @@ export function composeOp<P>(
     const output = outputs[i];
     if (output?.dtype === dtype && sameShape(output.shape, shape)) continue;
     const found = output ? `${output.dtype} ${formatShape(output.shape)}` : "nothing";
-    throw new Error(`${name}: its composition gives ${found} for output ${i}, not ${dtype} ${formatShape(shape)}`);
+    throw new Error(
+      `${name}: its composition returned ${found} for output ${i}; expected ${dtype} ${formatShape(shape)}`,
+    );
   }
   return outputs;
 }

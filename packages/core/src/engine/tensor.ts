@@ -69,7 +69,7 @@ export class Tensor implements Disposable {
     if (storage) return storage;
     throw new Error(
       takenBack
-        ? `this tensor ${formatShape(this.shape)} of ${this.node?.op?.definition.name} was taken back after its backward pass, when memory grew: read it before the next steps, or keep() it`
+        ? `this tensor ${formatShape(this.shape)} of ${this.node?.op?.definition.name} was freed automatically after its backward pass, since memory grew: read it before the next step, or keep() it`
         : `this tensor ${formatShape(this.shape)} was freed (by dispose, using, or the end of its scope): return it from the scope or keep() it`,
     );
   }
@@ -103,7 +103,7 @@ export class Tensor implements Disposable {
   set requiresGrad(value: boolean) {
     if (value === this.requiresGrad) return;
     if (!this.isLeaf) {
-      throw new Error("requiresGrad can be changed on leaves only; use detach() to cut a result from its history");
+      throw new Error("requiresGrad can only be changed on leaf tensors; use detach() to get one from a result");
     }
     if (value && !isFloating(this.dtype)) {
       throw new Error(`a ${this.dtype} tensor ${formatShape(this.shape)} cannot require gradients; use a float dtype`);

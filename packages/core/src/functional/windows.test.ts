@@ -67,7 +67,7 @@ describe("misuse", () => {
 
   it("names the function, the sizes and the fix", () => {
     expect(() => f.conv2d(image, filters(3, 2, 3, 3))).toThrow(
-      "conv2d: the weight [3,2,3,3] reads 2 channels, and the input [2,4,5,5] in 1 group has 4",
+      "conv2d: the weight [3,2,3,3] needs 2 channels per group, but the input [2,4,5,5] in 1 group has 4",
     );
     expect(() => f.conv2d(image, filters(3, 2, 3, 3), null, { groups: 2 })).toThrow(
       "conv2d: groups is 2; expected a whole number that divides 4 channels and 3 filters",

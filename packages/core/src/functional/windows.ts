@@ -115,7 +115,7 @@ function checkFilters(op: string, x: Tensor, weight: Tensor, bias: Tensor | null
   }
   if (depth !== channels / groups) {
     throw new Error(
-      `${op}: the weight ${formatShape(weight.shape)} reads ${depth} channels, and the input ${formatShape(x.shape)} in ${groups} group${groups === 1 ? "" : "s"} has ${channels / groups}`,
+      `${op}: the weight ${formatShape(weight.shape)} needs ${depth} channels per group, but the input ${formatShape(x.shape)} in ${groups} group${groups === 1 ? "" : "s"} has ${channels / groups}`,
     );
   }
   if (bias && (bias.ndim !== 1 || bias.shape[0] !== filters)) {
@@ -269,7 +269,9 @@ export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options:
   const elements = windows.kernelSize[0] * windows.kernelSize[1];
   const [columns, count] = x.shape.slice(-2);
   if (columns % elements !== 0) {
-    throw new Error(`fold: ${columns} rows of ${formatShape(x.shape)} are not windows of ${elements} elements each`);
+    throw new Error(
+      `fold: the ${columns} rows of ${formatShape(x.shape)} must be a multiple of the ${elements} elements of a window`,
+    );
   }
   const shape: Shape = [...x.shape.slice(0, -2), columns / elements, elements, count];
   return scope(() => ops.fold(ops.reshape(x, { shape }), { ...windows, outputSize: pair(outputSize) }));

@@ -70,7 +70,7 @@ it("leaves what is no tensor behind the others as it is, and counts those of a s
   expect(() => [x].map(loose.relu as never)).not.toThrow();
   expect(() => f.mul(x, undefined as never)).toThrow("mul: it takes 2 tensors, and 1 was given");
   expect(() => loose.cacheWrite(x, undefined, x, x)).toThrow("cacheWrite: ");
-  expect(() => loose.silu(null, x)).toThrow("silu: argument 0 is null, and a tensor follows it");
+  expect(() => loose.silu(null, x)).toThrow("silu: argument 0 is null; expected a tensor");
   expect(() => loose.silu(x, x)).toThrow("silu: it takes 1 tensor, and 2 were given");
   expect(() => loose.sum(x, x)).toThrow("sum: it takes at most 1 tensor, and 2 were given");
   expect(() => loose.add(x)).toThrow();

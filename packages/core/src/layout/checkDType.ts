@@ -22,7 +22,7 @@ export function checkDType(what: string, dtype: DType): void {
   if (dtypes.includes(dtype)) return;
   const name = String(dtype).replace(/^(torch|np|numpy|jnp)\./, "");
   const own = dtypes.includes(name as DType) ? name : otherNames[name];
-  if (own) throw new Error(`${what}: dtype "${dtype}" is called "${own}" here`);
+  if (own) throw new Error(`${what}: dtype "${dtype}" is named "${own}" in Lowrank`);
   const near = missing[name] ?? nearest(name);
   throw new Error(`${what}: there is no dtype "${dtype}"; ${near}`);
 }

@@ -210,7 +210,7 @@ describe("a fault of the data has the same error in loops, in the composition an
       {},
       0,
       1,
-      "pagedAttention: row 0 names sequence 1, and there are 1 tables",
+      "pagedAttention: row 0 names sequence 1, but there are only 1 page tables",
     ],
     [
       "pagedAttention",

@@ -15,5 +15,7 @@ test("a tensor is packed as another weight is, in formats that say that they are
     }
   }
   expect(dtypes.filter(canQuantizeAs)).toEqual(["nf4", "fp4"]);
-  expect(() => quantizeAs(x, { dtype: "q8_0" })).toThrow("no tensor is packed as q8_0 here; use nf4 or fp4");
+  expect(() => quantizeAs(x, { dtype: "q8_0" })).toThrow(
+    "quantizeAs: tensors cannot be quantised to q8_0; use nf4 or fp4",
+  );
 });

@@ -171,7 +171,7 @@ describe("reading", () => {
       expect(await failure(() => gather("b"))).toContain('there is no tensor "b"');
     }
     const odd = (await openSafetensors(filling)).readParts("w", new Uint8Array(6)).parts[Symbol.asyncIterator]();
-    expect(await failure(() => odd.next())).toContain("the room is 6 bytes; give a multiple of 8");
+    expect(await failure(() => odd.next())).toContain("readParts: the buffer has 6 bytes; give a multiple of 8");
   });
 
   it("opens a file with a dtype that tensors lack, copies it, and refuses only to read it", async () => {

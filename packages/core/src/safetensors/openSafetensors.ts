@@ -124,7 +124,7 @@ class SingleFile implements SafetensorsFile {
   async *#partsInRoom(name: string, room: Uint8Array): AsyncGenerator<Uint8Array> {
     const { begin, end } = this.#entry(name);
     if (room.length === 0 || room.length % 8 !== 0) {
-      throw new SafetensorsError(`readParts: the room is ${room.length} bytes; give a multiple of 8`);
+      throw new SafetensorsError(`readParts: the buffer has ${room.length} bytes; give a multiple of 8`);
     }
     for (let at = begin; at < end; at += room.length) {
       const part = room.subarray(0, Math.min(room.length, end - at));

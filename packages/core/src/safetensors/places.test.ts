@@ -59,7 +59,7 @@ test("rooms are of some bytes, a multiple of 8", async () => {
   for (const size of [0, 1, 4, 12]) {
     const { parts } = file.readParts("t2", new Uint8Array(size));
     await expect(parts[Symbol.asyncIterator]().next()).rejects.toThrow(
-      `readParts: the room is ${size} bytes; give a multiple of 8`,
+      `readParts: the buffer has ${size} bytes; give a multiple of 8`,
     );
   }
 });

@@ -62,7 +62,7 @@ describe("sharded models", () => {
     null,
   ])("refuses the file name %j", (file) => {
     expect(() => indexOf({ a: file })).toThrow(SafetensorsError);
-    expect(() => indexOf({ a: file })).toThrow('index: tensor "a" lies in');
+    expect(() => indexOf({ a: file })).toThrow('index: tensor "a" is in');
   });
 
   it.each(["", "[]", "null", "7", "{}", '{"weight_map":[]}', '{"weight_map":null}'])("refuses the index %j", (json) => {
@@ -71,6 +71,6 @@ describe("sharded models", () => {
 
   it("refuses an index that names a tensor twice", () => {
     const json = '{"weight_map":{"a":"m-1.safetensors","a":"m-2.safetensors"}}';
-    expect(() => parseSafetensorsIndex(json)).toThrow('names "a" twice');
+    expect(() => parseSafetensorsIndex(json)).toThrow('names the tensor "a" twice');
   });
 });

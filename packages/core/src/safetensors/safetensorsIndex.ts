@@ -28,13 +28,13 @@ export function parseSafetensorsIndex(json: string, label = "safetensors index")
     throw new SafetensorsError(`${label}: it needs an object "weight_map" from tensor names to file names`);
   }
   if (duplicate !== undefined) {
-    throw new SafetensorsError(`${label}: it names "${duplicate}" twice; which one counts is not defined`);
+    throw new SafetensorsError(`${label}: it names the tensor "${duplicate}" twice; remove one entry`);
   }
   for (const [name, file] of Object.entries(map)) {
     // The name must not be a path, have a drive or scheme, or be "..", since it is joined to a folder or an address.
     if (typeof file !== "string" || !/^[^/\\:\0]+\.safetensors$/.test(file)) {
       throw new SafetensorsError(
-        `${label}: tensor "${name}" lies in ${quoteJson(file)}, which is not the plain name of a .safetensors file next to the index`,
+        `${label}: tensor "${name}" is in ${quoteJson(file)}, which is not the plain name of a .safetensors file next to the index`,
       );
     }
   }

@@ -227,6 +227,6 @@ describe("InputTable", () => {
 
   it("refuses an op that has no shape in groups", () => {
     const op = defineOp<number, object>({ name: "test/plain", arity: [1, 2], shape: ([x]) => x });
-    expect(() => new InputTable(op)).toThrow("test/plain has no shape in groups");
+    expect(() => new InputTable(op)).toThrow("the op test/plain does not take grouped inputs");
   });
 });

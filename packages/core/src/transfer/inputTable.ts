@@ -75,7 +75,8 @@ export class InputTable<P> {
 
   constructor(op: Op<number, P>) {
     const { name, grouped } = op.definition;
-    if (!grouped) throw new Error(`InputTable: ${name} has no shape in groups; give its definition \`grouped\``);
+    if (!grouped)
+      throw new Error(`InputTable: the op ${name} does not take grouped inputs; add \`grouped\` to its definition`);
     this.#op = op;
     this.#grouped = grouped;
   }

@@ -49,5 +49,7 @@ it("moveTensors keeps what shares memory shared, and refuses results of recorded
   expect(view.storage).toBe(x.storage);
   expect(noted).toEqual(["alloc 16"]);
   const made = tensor([1], { requiresGrad: true }).mul(2);
-  await expect(moveTensors([made], backend)).rejects.toThrow("to: [1] is the result of a recorded op; move leaves");
+  await expect(moveTensors([made], backend)).rejects.toThrow(
+    "to: [1] is the result of a recorded op; move only leaf tensors, or detach() it first",
+  );
 });

@@ -13,7 +13,9 @@ export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): 
   const all = [...new Set(tensors)];
   for (const { isLeaf, shape } of all) {
     if (isLeaf) continue;
-    throw new Error(`to: ${formatShape(shape)} is the result of a recorded op; move leaves, or detach() it first`);
+    throw new Error(
+      `to: ${formatShape(shape)} is the result of a recorded op; move only leaf tensors, or detach() it first`,
+    );
   }
   const moved = new Map<Storage, Storage>();
   try {

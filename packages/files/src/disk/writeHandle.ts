@@ -26,7 +26,9 @@ export async function writeHandle(handle: FileHandle, content: FileContent): Pro
     return writable.close();
   }
   if (!handle.createSyncAccessHandle) {
-    throw new Error("this browser writes files in Web Workers alone; run the engine in one, as lowrank/worker does");
+    throw new Error(
+      "this browser can write files only in Web Workers; run the engine in a Worker, as lowrank/worker does",
+    );
   }
   const access = await handle.createSyncAccessHandle();
   try {
@@ -53,7 +55,7 @@ export async function replaceFile({ directory, name }: PendingFile): Promise<voi
   const handle = await directory.getFileHandle(name, { create: true });
   try {
     if (!handle.createWritable) {
-      throw new Error("this browser can neither move files here nor replace them whole");
+      throw new Error("this browser can neither move files in this folder nor replace them atomically");
     }
     await writeHandle(handle, pieces(await part.getFile()));
   } catch (error) {

@@ -19,7 +19,7 @@ interface Block {
 export async function cacheStore(endpoint: string, repo: string): Promise<HubStore> {
   if (!globalThis.caches) {
     throw new Error(
-      `hf://${repo}: this page has no Cache Storage to keep files in; serve it by https or from localhost, or keep nothing, by hub: { cache: false }`,
+      `hf://${repo}: this page has no Cache Storage to keep files in; serve it by https or from localhost, or disable the cache with hub: { cache: false }`,
     );
   }
   const cache = await caches.open(cacheName);
@@ -93,7 +93,7 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
     if (kept?.byteLength === length) return { bytes: new Uint8Array(kept), isNew: false };
     if (!ask) {
       const where = `bytes ${start} to ${start + length} of ${path}`;
-      throw new Error(`hf://${repo}: ${where} were never read; load it once with the hub in reach`);
+      throw new Error(`hf://${repo}: ${where} are not in the cache; load the file once while online`);
     }
     const bytes = await ask(start, length);
     await put(key, bytes as Uint8Array<ArrayBuffer>);
@@ -107,7 +107,7 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
       if ((error as Error).name !== "QuotaExceededError") throw error;
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
       throw new Error(
-        `hf://${repo}: the browser gives this site ${quota} bytes, of which ${usage} are used; free some, caches.delete("${cacheName}") say, or keep nothing, by hub: { cache: false }`,
+        `hf://${repo}: the browser gives this site ${quota} bytes, of which ${usage} are used; free some, for example with caches.delete("${cacheName}"), or disable the cache with hub: { cache: false }`,
         { cause: error },
       );
     }

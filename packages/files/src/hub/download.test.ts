@@ -78,7 +78,7 @@ describe("a download", () => {
     const fruitless = await run([cut(), cut(), cut([0, 2]), cut(), cut(), cut(), of([2, 8])]);
     expect(fruitless).toMatchObject({ log: ["keep"], asked: [0, 0, 0, 2, 2, 2] });
     expect(fruitless.message).toBe(
-      `hf://a/b: model.bin broke off after 2 of 10 bytes (${broken.message}); they are kept: load again to go on`,
+      `hf://a/b: model.bin broke off after 2 of 10 bytes (${broken.message}); the bytes are kept: load again to resume`,
     );
     // Bytes that were stored before are not new ones.
     expect(await run([cut([0, 2]), cut([0, 2]), cut([0, 1]), cut()], 2)).toMatchObject({

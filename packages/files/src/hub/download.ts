@@ -68,7 +68,9 @@ async function fill(
       fruitless = part.length > before ? 0 : fruitless + 1;
       if (fruitless < mostFruitless) continue;
       const have = `${name} broke off after ${part.length} of ${total} bytes`;
-      throw new Error(`${label}: ${have} (${error.message}); they are kept: load again to go on`, { cause: error });
+      throw new Error(`${label}: ${have} (${error.message}); the bytes are kept: load again to resume`, {
+        cause: error,
+      });
     }
     if (part.length !== total) refuse(part.length);
   }

@@ -24,7 +24,7 @@ export function parseHubAddress(address: string | URL): HubPlace | undefined {
   if (!found) throw new Error(`${text} is no address of a model on the Hugging Face hub; give ${hubAddressForms}`);
   const [, repo, revision = "main", path = ""] = found;
   if (/^(datasets|spaces|buckets|kernels|models)\//.test(repo)) {
-    throw new Error(`${text} names no model; give ${hubAddressForms} of a repository of models`);
+    throw new Error(`${text} is not a model repository; give ${hubAddressForms}`);
   }
   const place = { repo, revision: decodeURIComponent(revision), path: path.replace(/\/+$/, "") };
   checkPath(place.revision, text);

@@ -65,7 +65,8 @@ export async function hubClient(
           for await (const { type, path, size, oid, lfs } of entries) {
             const etag = lfs?.oid ?? oid ?? "";
             if (type !== "file") continue;
-            if (!/^\w+$/.test(etag)) throw new Error(`hf://${repo}: ${path} has the id "${etag}", which is no hash`);
+            if (!/^\w+$/.test(etag))
+              throw new Error(`hf://${repo}: the hub sent the id "${etag}" for ${path}; expected a hash`);
             files.set(path, { path, size, etag });
           }
         })(),

@@ -131,7 +131,9 @@ describe("a model of the hub", () => {
     const url = new URL(`hf://${repo}@v1/model.safetensors`);
     const source = await openFile(url, { hub: { endpoint: hub.endpoint, cacheDir } });
     expect(source.size).toBe(5000);
-    await expect(openFile(`hf://${repo}`)).rejects.toThrow("is a repository; name a file of it");
+    await expect(openFile(`hf://${repo}`)).rejects.toThrow(
+      "is a repository; give the address of a file, such as hf://",
+    );
   });
 
   it("is downloaded once for two readers", async () => {
@@ -164,7 +166,7 @@ describe.runIf(inNode)("an interrupted download", () => {
     await hub.fail({ path, times: 3, cutAfter: 0 });
     await expect(readAll(await open())).rejects.toThrow(
       new RegExp(
-        `hf://${repo}: ${path} broke off after 1000 of 5000 bytes \\(.+\\); they are kept: load again to go on`,
+        `hf://${repo}: ${path} broke off after 1000 of 5000 bytes \\(.+\\); the bytes are kept: load again to resume`,
       ),
     );
     expect(await (await open({ localFilesOnly: true }, `@${fakeCommit}`)).has(path)).toBe(false);
@@ -221,7 +223,7 @@ describe.runIf(!inNode)("in a page", () => {
     const offline = await (await open({ localFilesOnly: true })).open(path);
     expect(await offline.read(block, 5)).toEqual(large.slice(block, block + 5));
     await expect(offline.read(block - 1, 5)).rejects.toThrow(
-      `hf://${repo}: bytes 0 to ${block} of ${path} were never read; load it once with the hub in reach`,
+      `hf://${repo}: bytes 0 to ${block} of ${path} are not in the cache; load the file once while online`,
     );
     expect(isLarge(await readAll(await open()))).toBe(true);
     expect(await ranges()).toEqual([`bytes=0-${block - 1}`, `bytes=${2 * block}-${2.5 * block - 1}`]);
@@ -251,7 +253,7 @@ describe.runIf(!inNode)("in a page", () => {
 
   it.each([4000, 6000])("a file of %i bytes is refused, and nothing of it kept", async (length) => {
     await hub.fail({ path, times: 1, length });
-    await expect(readAll(await open())).rejects.toThrow(`/${length}" where bytes 0-4999/5000 were asked for`);
+    await expect(readAll(await open())).rejects.toThrow(`/${length}"; expected bytes 0-4999/5000`);
     expect(await readAll(await open())).toEqual(weights);
   });
 
@@ -343,7 +345,7 @@ describe("misuse", () => {
   it.each([
     ["hf://org", "is no address of a model on the Hugging Face hub"],
     ["hf:org/name", 'give "hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"'],
-    ["hf://datasets/org/name", "names no model"],
+    ["hf://datasets/org/name", "is not a model repository; give"],
     ["hf://org/name@../x", '".." is outside the repository'],
     ["hf://org/name@%2E%2E%2Fx", '"../x" is outside the repository'],
     ["hf://org/name/../x", '"../x" is outside the repository'],
@@ -359,6 +361,9 @@ describe("misuse", () => {
     const files = await open();
     await expect(files.open("../config.json")).rejects.toThrow('"../config.json" is outside the repository');
     await expect(open({ local_files_only: true } as never)).rejects.toThrow("did you mean localFilesOnly?");
-    if (!inNode) await expect(open({ cacheDir: "x" })).rejects.toThrow("pages keep files in Cache Storage");
+    if (!inNode)
+      await expect(open({ cacheDir: "x" })).rejects.toThrow(
+        "is a folder, but browsers cache files in Cache Storage; leave it out",
+      );
   });
 });

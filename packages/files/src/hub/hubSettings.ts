@@ -52,7 +52,7 @@ export async function hubSettings(options: HubOptions): Promise<HubSettings> {
   if (!getBuiltinModule) {
     if (options.cacheDir !== undefined) {
       throw new Error(
-        `cacheDir "${options.cacheDir}" is a folder, and pages keep files in Cache Storage; leave it out`,
+        `cacheDir "${options.cacheDir}" is a folder, but browsers cache files in Cache Storage; leave it out`,
       );
     }
     return { token: checkToken(options.token, "token"), endpoint, offline, cacheDir: undefined };

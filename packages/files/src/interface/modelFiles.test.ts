@@ -116,7 +116,9 @@ describe("a file of a browser's folder", () => {
 
   test("that cannot be replaced stays as it was, and a new one is not there", async () => {
     for (const writes of [false, "fails"] as const) {
-      const message = writes ? "no room" : "this browser can neither move files here nor replace them whole";
+      const message = writes
+        ? "no room"
+        : "this browser can neither move files in this folder nor replace them atomically";
       const kept = folderOf({ a: "old", [part]: "new" }, { writes });
       await expect(kept.replace("a")).rejects.toThrow(message);
       expect(kept.files()).toEqual({ a: "old", [part]: "new" });
@@ -176,6 +178,8 @@ describe("a file of a browser's folder", () => {
       [1, 2, 3, 4, 5],
       ["flush", "close"],
     ]);
-    await expect(writeHandle({} as never, "x")).rejects.toThrow("this browser writes files in Web Workers alone");
+    await expect(writeHandle({} as never, "x")).rejects.toThrow(
+      "this browser can write files only in Web Workers; run the engine in a Worker, as lowrank/worker does",
+    );
   });
 });

@@ -36,7 +36,8 @@ export function memoryFiles(
     removeFolder: async (folder) => {
       const start = `${folder}/`;
       const own = [...given.keys()].find((name) => name.startsWith(start));
-      if (own !== undefined) throw new Error(`${label}: ${own} was given, and only what was written can be removed`);
+      if (own !== undefined)
+        throw new Error(`${label}: ${own} was passed to memoryFiles, and only files written later can be removed`);
       for (const name of [...written.keys()]) if (name.startsWith(start)) written.delete(name);
     },
     write: async (contents) => {

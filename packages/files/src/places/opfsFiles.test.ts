@@ -17,7 +17,7 @@ test("says what is no place to write to", async () => {
   const contents = new Map([["a", "x"]]);
   for (const address of ["https://host/run", new URL("http://host/run"), "hf://org/name"]) {
     await expect(writeFiles(address, contents)).rejects.toThrow(
-      `${address} is an address, which nothing is written to`,
+      `${address} is an address, which cannot be written to;`,
     );
   }
   await expect(writeFiles({ label: "these" } as never, contents)).rejects.toThrow("these cannot be written to; give a");
@@ -146,8 +146,8 @@ describe.skipIf(!inBrowser)("(browsers alone) OPFS", () => {
   test("says so where the browser cannot keep files whole", async () => {
     restore = without("move", "createWritable");
     const message = inWorker
-      ? "a could not be written: this browser can neither move files here nor replace them whole"
-      : "a could not be written: this browser writes files in Web Workers alone";
+      ? "a could not be written: this browser can neither move files in this folder nor replace them atomically"
+      : "a could not be written: this browser can write files only in Web Workers; run the engine in a Worker, as lowrank/worker does";
     const files = opfsFiles(fresh());
     await expect(files.write(new Map([["a", "x"]]))).rejects.toThrow(message);
     expect(await files.list()).toEqual([]);

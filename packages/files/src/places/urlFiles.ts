@@ -95,7 +95,7 @@ function checkStatus(response: Response, root: URL, name: string): void {
   if (!response.ok) throw new Error(`${new URL(name, root)}: ${response.status} ${response.statusText}`.trimEnd());
   if (!isPage(response, name)) return;
   throw new Error(
-    `${new URL(name, root)}: the server answered with a page, as servers do for a missing file; check the address`,
+    `${new URL(name, root)}: the server answered with an HTML page, as servers do for a missing file; check the address`,
   );
 }
 

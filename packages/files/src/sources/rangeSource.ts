@@ -40,7 +40,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
       const sent = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
       // The header is missing if a server of another origin does not expose it.
       if (sent && (Number(sent[1]) !== from || (sent[3] !== "*" && Number(sent[3]) !== size))) {
-        throw new Error(`${label}: the server sent "${sent[0]}" where bytes ${from}-${to - 1}/${size} were asked for`);
+        throw new Error(`${label}: the server sent "${sent[0]}"; expected bytes ${from}-${to - 1}/${size}`);
       }
       checkUnchanged(response.headers.get("ETag"));
     } catch (error) {
@@ -69,7 +69,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
         throw new Error(`${label} broke off ${where} (${error.message}); load it again`, { cause: error });
       }
       if (done !== room.length) {
-        throw new Error(`${label}: the server sent ${done} bytes from ${offset}; ${room.length} were asked for`);
+        throw new Error(`${label}: the server sent ${done} bytes from position ${offset}; expected ${room.length}`);
       }
     }
   }

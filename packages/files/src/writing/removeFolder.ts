@@ -15,6 +15,7 @@ export async function removeFolder(place: WritablePlace, folder: string): Promis
     await node.fs.rename(path, old).catch(undefinedIfMissing);
     return node.fs.rm(old, { recursive: true, force: true });
   }
-  if (!place.removeFolder) throw new Error(`${place.label}: ${folder} cannot be removed, since it has no removeFolder`);
+  if (!place.removeFolder)
+    throw new Error(`${place.label} has no method removeFolder, so ${folder} in it cannot be removed`);
   return place.removeFolder(folder);
 }

@@ -39,7 +39,7 @@ export async function writeFolderOf(
 export function isDiskPlace(place: WritablePlace): place is string | URL {
   if (typeof place !== "string" && !(place instanceof URL)) return false;
   if (!/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) return true;
-  throw new Error(`${place} is an address, which nothing is written to; ${writable}`);
+  throw new Error(`${place} is an address, which cannot be written to; ${writable}`);
 }
 
 function expectWritable(place: WritableFiles): void {

@@ -37,7 +37,8 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
       // Not needed for a single file, which is replaced atomically.
       for (const file of contents.size > 1 ? [seal, ...others] : []) {
         const found = await fs.lstat(file).catch(undefinedIfMissing);
-        if (found?.isDirectory()) throw new Error(`${file} is a folder, and a file is to be written there`);
+        if (found?.isDirectory())
+          throw new Error(`${file} is a folder, but a file must be written there; remove the folder`);
         if (!found) continue;
         await fs.rename(file, old(file));
         moved.push(file);

@@ -61,7 +61,9 @@ it("nothing is counted or kept", () => {
   const packed = documents();
   packed.advance();
   expect([packed.length, packed.isStateless, packed.holdsSeveral]).toEqual([0, true, true]);
-  expect(() => packed.update()).toThrow("PackedDocuments: documents in one row share no prefix");
+  expect(() => packed.update()).toThrow(
+    "PackedDocuments: virtual tokens cannot precede each packed document; train a prompt method without packing",
+  );
 });
 
 it("starts of another shape or dtype are refused", () => {
@@ -73,8 +75,12 @@ it("masks, encoders and other lengths are refused", () => {
   const packed = documents();
   const [q, k, v] = inputs();
   const mask = ones([1, 5], { dtype: "bool" });
-  expect(() => packed.attend(0, q, k, v, { scale: 1, causal: false })).toThrow("the model is no decoder");
+  expect(() => packed.attend(0, q, k, v, { scale: 1, causal: false })).toThrow(
+    "PackedDocuments: packing needs causal attention, and this model is not a decoder; train it without packing",
+  );
   expect(() => packed.attend(0, q, k, v, { ...options, mask })).toThrow("leave attentionMask out");
   const [shortQ, shortK, shortV] = [q, k, v].map((t) => part(t, 0, 4));
-  expect(() => packed.attend(0, shortQ, shortK, shortV, options)).toThrow("4 rows for the starts of 5 tokens");
+  expect(() => packed.attend(0, shortQ, shortK, shortV, options)).toThrow(
+    "the queries have 4 positions, but starts has 5",
+  );
 });

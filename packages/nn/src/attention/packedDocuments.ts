@@ -28,19 +28,27 @@ export class PackedDocuments implements AttentionCache {
 
   /** Throws, because packed rows cannot have virtual tokens: each document would need a copy of them. */
   update(): void {
-    throw new Error("PackedDocuments: documents in one row share no prefix; train a prompt method without packing");
+    throw new Error(
+      "PackedDocuments: virtual tokens cannot precede each packed document; train a prompt method without packing",
+    );
   }
 
   attend(_layer: number, q: Tensor, k: Tensor, v: Tensor, options: CachedAttendOptions): Tensor {
     checkOptions("PackedDocuments", options, attendKeys);
     const { causal, mask, dropoutP = 0, generator, ...params } = options;
-    if (!causal) throw new Error("PackedDocuments: the model is no decoder, whose tokens see those before them alone");
-    if (mask) throw new Error("PackedDocuments: padding is a separate document; leave attentionMask out");
+    if (!causal)
+      throw new Error(
+        "PackedDocuments: packing needs causal attention, and this model is not a decoder; train it without packing",
+      );
+    if (mask)
+      throw new Error(
+        "PackedDocuments: attentionMask is not supported, since padding counts as a document; leave attentionMask out",
+      );
     const rows = q.shape[1];
     const [, tokens] = this.#starts.shape;
     if (rows !== tokens) {
       throw new Error(
-        `PackedDocuments: ${rows} rows for the starts of ${tokens} tokens; virtual tokens cannot be packed`,
+        `PackedDocuments: the queries have ${rows} positions, but starts has ${tokens}; train prompt methods without packing`,
       );
     }
     if (dropoutP === 0) return documentAttention(q, k, v, this.#starts, params);

@@ -75,19 +75,23 @@ it("pools are shared by rows and layers, and counted", () => {
 describe("rows are refused", () => {
   const cases: [string, Partial<PagedRows>, string][] = [
     ["of other lengths", { positions: Int32Array.of(0, 1) }, "2 positions and 1 sequences"],
-    ["of sequences without a table", { sequences: Int32Array.of(2) }, "row 0 names sequence 2, and there are 2 tables"],
+    [
+      "of sequences without a table",
+      { sequences: Int32Array.of(2) },
+      "row 0 names sequence 2, but there are only 2 page tables",
+    ],
     ["before the start", { positions: Int32Array.of(-1) }, "row 0 is at position -1"],
     [
       "after the last page",
       { positions: Int32Array.of(4) },
-      "row 0 is at position 4, and the table of sequence 0 has 2 pages of 2, for positions below 4; give it 3 pages",
+      "row 0 is at position 4, but the page table of sequence 0 has 2 pages of 2 tokens, for positions below 4; give it 3 pages",
     ],
     [
       "on a page that there is not",
       { positions: Int32Array.of(2), tables: [Int32Array.of(0, 4)] },
-      "sequence 0 names page 4 for position 2, and the cache has pages 0..3",
+      "the page table of sequence 0 has page 4 for position 2, but the cache has pages 0..3",
     ],
-    ["on a page below 0", { tables: [Int32Array.of(-1)] }, "sequence 0 names page -1 for position 0"],
+    ["on a page below 0", { tables: [Int32Array.of(-1)] }, "the page table of sequence 0 has page -1 for position 0"],
     [
       "in one place",
       { positions: Int32Array.of(3, 1), sequences: Int32Array.of(0, 1), tables: [tables[0], Int32Array.of(0)] },

@@ -66,9 +66,7 @@ export class PagedBatch implements AttentionCache {
     checkOptions("PagedBatch", options, attendKeys);
     const { scale, window, softcap, causal, mask, dropoutP = 0 } = options;
     if (!causal || mask || dropoutP > 0) {
-      throw new Error(
-        "PagedBatch: rows see all positions up to their own: there is no mask, and no dropout; call model.eval() first",
-      );
+      throw new Error("PagedBatch: attention is always causal, without mask and dropout; call model.eval() first");
     }
     this.update(layer, keys, values);
     const pools = this.#cache.layers[layer];
@@ -114,7 +112,7 @@ function asRows(x: Tensor): Tensor {
 function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tables }: PagedRows): Int32Array {
   if (positions.length !== sequences.length) {
     throw new Error(
-      `PagedBatch: ${positions.length} positions and ${sequences.length} sequences; give one of each a row`,
+      `PagedBatch: ${positions.length} positions and ${sequences.length} sequences; give one position and one sequence for each row`,
     );
   }
   const rowOf = new Map<number, number>();
@@ -122,18 +120,20 @@ function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tabl
     const sequence = sequences[row];
     const table = tables[sequence];
     if (!table) {
-      throw new Error(`PagedBatch: row ${row} names sequence ${sequence}, and there are ${tables.length} tables`);
+      throw new Error(
+        `PagedBatch: row ${row} names sequence ${sequence}, but there are only ${tables.length} page tables`,
+      );
     }
     const reach = table.length * pageSize;
     if (!(position >= 0 && position < reach)) {
       throw new Error(
-        `PagedBatch: row ${row} is at position ${position}, and the table of sequence ${sequence} has ${table.length} pages of ${pageSize}, for positions below ${reach}; give it ${Math.ceil((position + 1) / pageSize)} pages`,
+        `PagedBatch: row ${row} is at position ${position}, but the page table of sequence ${sequence} has ${table.length} pages of ${pageSize} tokens, for positions below ${reach}; give it ${Math.ceil((position + 1) / pageSize)} pages`,
       );
     }
     const page = table[Math.floor(position / pageSize)];
     if (!(page >= 0 && page < pages)) {
       throw new Error(
-        `PagedBatch: sequence ${sequence} names page ${page} for position ${position}, and the cache has pages 0..${pages - 1}`,
+        `PagedBatch: the page table of sequence ${sequence} has page ${page} for position ${position}, but the cache has pages 0..${pages - 1}`,
       );
     }
     const slot = page * pageSize + (position % pageSize);

@@ -49,7 +49,9 @@ it("is refused where a layer asks for a mask or for dropout", () => {
   const batch = new PagedBatch(cache, rows);
   const [q, kv] = [ones(1, 1, 4, 5), ones(1, 1, 2, 5)];
   const attend = (more: object) => () => batch.attend(0, q, kv, kv, { scale: 1, causal: true, ...more });
-  expect(attend({ mask: tensor([1], { dtype: "u8" }) })).toThrow("PagedBatch: rows see all positions");
+  expect(attend({ mask: tensor([1], { dtype: "u8" }) })).toThrow(
+    "PagedBatch: attention is always causal, without mask and dropout; call model.eval() first",
+  );
   expect(attend({ dropoutP: 0.1 })).toThrow("call model.eval() first");
   expect(attend({ causal: false })).toThrow("PagedBatch");
   expect(attend({})().dataSync()).toEqual(q.dataSync());

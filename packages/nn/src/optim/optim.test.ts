@@ -52,7 +52,7 @@ describe("optimizers", () => {
     const { groups, state } = resumed.stateDict();
     const moved = new Map([...state].map(([i, memory]) => [i + 32, memory]));
     expect(() => resumed.loadStateDict({ groups, state: moved })).toThrow(
-      "optimizer: the state is of a parameter 32; there are 1, counted from 0",
+      "optimizer: the state has a parameter 32; this optimizer has parameters 0 to",
     );
   });
 

@@ -221,11 +221,15 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     const counts = this.groups.map(({ params: { length } }) => length);
     if (groups.length !== counts.length || groups.some(({ count }, i) => count !== counts[i])) {
       const theirs = groups.map(({ count }) => count);
-      throw new Error(`optimizer: the state is of groups of ${theirs} parameters, not of ${counts}`);
+      throw new Error(
+        `optimizer: the state has parameter groups of ${theirs} parameters; this optimizer has groups of ${counts}`,
+      );
     }
     for (const [i, { tensors }] of state) {
       if (!params[i]) {
-        throw new Error(`optimizer: the state is of a parameter ${i}; there are ${params.length}, counted from 0`);
+        throw new Error(
+          `optimizer: the state has a parameter ${i}; this optimizer has parameters 0 to ${params.length - 1}`,
+        );
       }
       const { shape } = params[i];
       const specs = this.#specsOf(params[i], groups[this.#groupOf(i)]);

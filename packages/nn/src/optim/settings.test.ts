@@ -183,9 +183,13 @@ describe("a saved state", () => {
     const state = stepped(new nn.Adam(groups()));
     const [a, b] = groups();
     const make = (...given: { params: Tensor[] }[]) => new nn.Adam(given);
-    expect(() => make(a).loadStateDict(state)).toThrow("the state is of groups of 2,1 parameters, not of 2");
+    expect(() => make(a).loadStateDict(state)).toThrow(
+      "the state has parameter groups of 2,1 parameters; this optimizer has groups of 2",
+    );
     const swapped = make({ params: [...b.params] }, { params: [...a.params] });
-    expect(() => swapped.loadStateDict(state)).toThrow("the state is of groups of 2,1 parameters, not of 1,2");
+    expect(() => swapped.loadStateDict(state)).toThrow(
+      "the state has parameter groups of 2,1 parameters; this optimizer has groups of 1,2",
+    );
   });
 
   it("takes the state of each group's own settings", () => {

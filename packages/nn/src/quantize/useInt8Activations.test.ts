@@ -49,12 +49,14 @@ test("there is no gradient through bytes", () => {
   const two = model();
   useInt8Activations(two);
   const x = new Parameter(uniform([4, 64]));
-  expect(() => two.packed.forward(x).sum().backward()).toThrow("linearInt8: rounding to bytes has no gradient");
+  expect(() => two.packed.forward(x).sum().backward()).toThrow(
+    'linearInt8: int8 activations have no gradient; train with activations: "f32"',
+  );
   expect(() => noGrad(() => two.packed.forward(x))).not.toThrow();
 });
 
 test("a model without packed weights is refused", () => {
-  expect(() => useInt8Activations(model().plain)).toThrow("no linear layer has a weight in nf4 or fp4 or q4_");
+  expect(() => useInt8Activations(model().plain)).toThrow("no linear layer has a packed weight (nf4 or fp4 or q4_");
 });
 
 test("a layer says whether it rounds: not while its weight is full, nor inside of exactly", async () => {

@@ -14,7 +14,7 @@ export function useInt8Activations(model: Module): number {
   if (packed.length === 0) {
     const coded = dtypes.filter(isPacked);
     throw new Error(
-      `useInt8Activations: no linear layer has a weight in ${coded.join(" or ")} for bytes to be multiplied with`,
+      `useInt8Activations: no linear layer has a packed weight (${coded.join(" or ")}) that supports int8 activations`,
     );
   }
   enableInt8Activations();

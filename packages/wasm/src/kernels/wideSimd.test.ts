@@ -34,14 +34,16 @@ describe("the process that wide SIMD is asked for in", () => {
     ["26.0.0", "arm64", true, "Node 26.0.0 on arm64"],
     ["26.0.0", "x64", false, "a browser"],
   ])("else is refused: Node %s on %s, with V8's flags: %s", (node, arch, hasV8, words) => {
-    const message = `wasm: wide SIMD needs Node 26 or later on x64, and this is ${words}; leave it out or change over`;
+    const message = `wasm: wideSimd needs Node 26 or later on x64, and this is ${words}; leave wideSimd out`;
     expect(() => here(node, arch, () => enableWideSimd(false), hasV8)).toThrow(message);
     expect(flags).not.toHaveBeenCalled();
   });
 
   it("is refused after another backend", () => {
     const ask = () => here("26.0.0", "x64", () => enableWideSimd(true));
-    expect(ask).toThrow("wasm: wide SIMD must be asked for by the first backend of a process");
+    expect(ask).toThrow(
+      "wasm: this process has already created a backend without wideSimd; set wideSimd in the first call of wasm()",
+    );
     expect(flags).not.toHaveBeenCalled();
   });
 });
@@ -108,7 +110,7 @@ describe("the check of wide SIMD", () => {
   });
 
   it("refuses a wrong number in any place of a product of any kind", () => {
-    const message = /^wasm: wide SIMD gives -?[\d.e-]+ in place of -?[\d.e-]+ on this machine; leave it out$/;
+    const message = /^wasm: wideSimd computes -?[\d.e-]+ instead of -?[\d.e-]+ on this machine; leave it out$/;
     for (const transA of [0, 1]) {
       for (const transB of [0, 1]) {
         const transposed = [transA, transB] as const;
@@ -118,6 +120,6 @@ describe("the check of wide SIMD", () => {
       }
     }
     expect(() => check({ error: -2e-3 })).toThrow(message);
-    expect(() => check({ error: Number.NaN })).toThrow("wasm: wide SIMD gives NaN in place of");
+    expect(() => check({ error: Number.NaN })).toThrow("wasm: wideSimd computes NaN instead of");
   });
 });

@@ -12,12 +12,12 @@ export function enableWideSimd(late: boolean): void {
   const v8 = globalThis.process?.getBuiltinModule?.("node:v8");
   if (!v8 || Number.parseInt(versions.node, 10) < leastNode || arch !== "x64") {
     const here = v8 ? `Node ${versions.node} on ${arch}` : "a browser";
-    throw new Error(
-      `wasm: wide SIMD needs Node ${leastNode} or later on x64, and this is ${here}; leave it out or change over`,
-    );
+    throw new Error(`wasm: wideSimd needs Node ${leastNode} or later on x64, and this is ${here}; leave wideSimd out`);
   }
   if (late) {
-    throw new Error("wasm: wide SIMD must be asked for by the first backend of a process; move that call to the front");
+    throw new Error(
+      "wasm: this process has already created a backend without wideSimd; set wideSimd in the first call of wasm()",
+    );
   }
   v8.setFlagsFromString("--experimental-wasm-revectorize");
 }
@@ -55,7 +55,7 @@ export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: 
         }
         const got = floats[cAt + i * n + j];
         if (!(Math.abs(got - sum) < 1e-3)) {
-          throw new Error(`wasm: wide SIMD gives ${got} in place of ${sum} on this machine; leave it out`);
+          throw new Error(`wasm: wideSimd computes ${got} instead of ${sum} on this machine; leave it out`);
         }
       }
     }

@@ -90,7 +90,8 @@ export class Heap {
 
   /** Frees a block. Throws if it is free already. */
   free(block: HeapBlock): void {
-    if (block.free) throw new Error(`heap: the block of ${block.bytes} bytes at ${block.ptr} was given back before`);
+    if (block.free)
+      throw new Error(`heap: the block of ${block.bytes} bytes at address ${block.ptr} was already freed`);
     for (const kept of block.kept?.values() ?? []) this.free(kept.block);
     block.kept = null;
     this.#used -= block.size;

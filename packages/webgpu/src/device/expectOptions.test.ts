@@ -10,8 +10,11 @@ describe("options of webgpu()", () => {
     [{ adapter: 1 }, "webgpu: the option adapter is 1;"],
     [{ subgroups: "yes" }, "webgpu: subgroups is yes; give true or false, or leave it out"],
     [{ batchInvariant: 1 }, "webgpu: batchInvariant is 1; give true or false"],
-    [{ kernels: [1] }, 'webgpu: kernels has 1; give what kernel("name of an op", ...) returns'],
-    [{ kernels: [undefined] }, "webgpu: kernels has undefined; give what kernel("],
+    [{ kernels: [1] }, 'webgpu: the option kernels contains 1; expected results of kernel("name of an op", ...)'],
+    [
+      { kernels: [undefined] },
+      'webgpu: the option kernels contains undefined; expected results of kernel("name of an op", ...)',
+    ],
     [{ kernels: "matmul" }, "webgpu: kernels is matmul; give a list of kernels"],
     [{ powerPreference: "fast" }, "webgpu: powerPreference is fast; give low-power or high-performance"],
   ])("that are wrong are errors: %o", async (options, message) => {

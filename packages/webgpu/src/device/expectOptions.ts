@@ -35,7 +35,9 @@ function expectKernels(kernels: unknown): void {
   if (!Array.isArray(kernels)) throw refused("kernels", kernels, "a list of kernels");
   for (const one of kernels) {
     if (typeof one?.op === "string" && typeof one.run === "function") continue;
-    throw new Error(`webgpu: kernels has ${shown(one)}; give what kernel("name of an op", ...) returns`);
+    throw new Error(
+      `webgpu: the option kernels contains ${shown(one)}; expected results of kernel("name of an op", ...)`,
+    );
   }
 }
 

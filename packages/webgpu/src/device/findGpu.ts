@@ -25,8 +25,8 @@ export async function findGpu(): Promise<GPU> {
 async function importDawn(): Promise<Dawn> {
   if (typeof process === "undefined" || !process.versions?.node) {
     throw new UnavailableError(
-      "webgpu: this browser has no WebGPU here (navigator.gpu is missing)",
-      "serve the page by https or from localhost, to a browser that has it",
+      "webgpu: WebGPU is not available on this page (navigator.gpu is missing)",
+      "serve the page by https or from localhost, to a browser with WebGPU",
     );
   }
   try {

@@ -178,7 +178,7 @@ describe("an op on a device", () => {
     const out = place(backend, new Array<number>(256).fill(0));
     backend.run(op("test/double"), [fits], [out], undefined);
     expect(() => backend.run(op("test/double"), [large], [out], undefined)).toThrow(
-      "webgpu: test/double: i32 [257] of 1028 bytes is larger than a kernel's binding on this device (1024 bytes), and this op cannot cut it; give it smaller tensors, or a device with a higher maxStorageBufferBindingSize",
+      "webgpu: test/double: i32 [257] of 1028 bytes exceeds maxStorageBufferBindingSize of this device (1024 bytes), and this op cannot process it in parts; give it smaller tensors, or use a device with a higher limit",
     );
     expect(backend.stats().dispatches).toBe(1);
   });

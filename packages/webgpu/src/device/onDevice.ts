@@ -103,7 +103,7 @@ export async function onDevice(
     const large = tensors.find((tensor) => bytesSeen(tensor) > maxBinding);
     if (!large) return;
     throw new Error(
-      `webgpu: ${what}: ${large.dtype} [${large.shape}] of ${bytesSeen(large)} bytes is larger than a kernel's binding on this device (${maxBinding} bytes), and this op cannot cut it; give it smaller tensors, or a device with a higher maxStorageBufferBindingSize`,
+      `webgpu: ${what}: ${large.dtype} [${large.shape}] of ${bytesSeen(large)} bytes exceeds maxStorageBufferBindingSize of this device (${maxBinding} bytes), and this op cannot process it in parts; give it smaller tensors, or use a device with a higher limit`,
     );
   };
 

@@ -56,9 +56,13 @@ export async function openDevice(options: GPURequestAdapterOptions, given?: GPUA
     // An adapter that the caller passed in may have created its device before.
     if (given) throw error;
     const { message } = error as Error;
-    throw new UnavailableError(`webgpu: the adapter ${facts.name} gives no device (${message})`, "try again", {
-      cause: error,
-    });
+    throw new UnavailableError(
+      `webgpu: requestDevice failed on the GPU adapter ${facts.name} (${message})`,
+      "try again",
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -92,7 +92,7 @@ describe("a run of a kernel", () => {
 
   it("may read a buffer twice, but not write to one that it was given twice", () => {
     const { recorder, tensor, run } = made();
-    const twice = 'webgpu: the kernel "mixed" writes to a buffer that it was given twice';
+    const twice = 'webgpu: the kernel "mixed" writes to a buffer that is bound twice; write to a separate tensor';
     expect(() => run(tensor(1), tensor(1))).toThrow(twice);
     expect(() => run(tensor(1, { offset: 0, bytes: 256 }), tensor(1, { offset: 256, bytes: 256 }))).toThrow(twice);
     const reads = shader({ name: "reads", bindings: { x: "read u32", y: "read u32" }, uniforms: {}, code: "" });

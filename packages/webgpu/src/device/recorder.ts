@@ -51,7 +51,9 @@ export class Recorder {
     const slabs = tensors.map(({ buffer }) => buffer.slab);
     for (const [i, write] of shader.writes.entries()) {
       if (!write || slabs.indexOf(slabs[i]) === slabs.lastIndexOf(slabs[i])) continue;
-      throw new Error(`webgpu: the kernel "${shader.name}" writes to a buffer that it was given twice`);
+      throw new Error(
+        `webgpu: the kernel "${shader.name}" writes to a buffer that is bound twice; write to a separate tensor`,
+      );
     }
     const size = Math.ceil(words.byteLength / 16) * 16;
     if (this.#recorded === mostDispatches || this.#room + size > hostRoom) this.flush();

@@ -38,7 +38,7 @@ export async function checkSameRows(adapter: string, gpu: Gpu, { place, run, rea
       alone ??= found;
       if (found !== alone) {
         throw new UnavailableError(
-          `webgpu: rows of products depend on others on ${adapter}`,
+          `webgpu: on ${adapter}, a row of a matrix product depends on the other rows, so batchInvariant is not possible`,
           "leave batchInvariant out",
         );
       }

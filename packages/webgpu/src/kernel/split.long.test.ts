@@ -49,7 +49,7 @@ describe.skipIf(noWebGpu)("tensors that are larger than a kernel can see", () =>
   it("are refused by ops that cannot be cut, with sizes and the fix, and nothing is done", async () => {
     const w = full([600, 64], 0.5, { backend: narrow });
     expect(() => quantize4bit(w, {})).toThrow(
-      /^webgpu: quantize4bit: nf4 \[600,64\] of \d+ bytes is larger than a kernel's binding on this device \(16384 bytes\), and this op cannot cut it; give it smaller tensors, or a device with a higher maxStorageBufferBindingSize$/,
+      /^webgpu: quantize4bit: nf4 \[600,64\] of \d+ bytes exceeds maxStorageBufferBindingSize of this device \(16384 bytes\), and this op cannot process it in parts; give it smaller tensors, or use a device with a higher limit$/,
     );
     const cache = full([2, 3000, 1, 1], 1, { backend: narrow });
     expect(() => noGrad(() => cacheWrite(cache, full([2, 1, 1, 1], 5, { backend: narrow }), { position: 0 }))).toThrow(

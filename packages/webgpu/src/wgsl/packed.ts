@@ -117,7 +117,8 @@ export function codebookOf(dtype: DType): FourBitFormat["codebook"] | undefined 
 function packedCode(dtype: DType, x: string, facts: PackedFacts): PackedCode {
   const format = formatOf(dtype as Parameters<typeof formatOf>[0]);
   if (!("block" in format)) return fourBitCode(format as FourBitFormat, x, facts);
-  if (!blockCode) throw new Error(`webgpu: call \`await backend.prepare("${dtype}")\` before`);
+  if (!blockCode)
+    throw new Error(`webgpu: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` first`);
   return blockCode(format as BlockFormat, x);
 }
 

@@ -99,7 +99,7 @@ describe.each(Object.entries({ reference, primitives }))("on %s", (_name, make) 
   });
 
   it.each([
-    [[3, 0], "row 3 names sequence 3, and there are 2 tables"],
+    [[3, 0], "row 3 names sequence 3, but there are only 2 page tables"],
     [[0, 4], "row 3 is at position 4, and a table of 2 pages of 2 reaches 0..3; make the table longer"],
     [[1, 2], "row 3 reads page 5, entry 1 of its table, and the pool has pages 0..4"],
   ])("pagedAttention names the row of %j", async (place, message) => {

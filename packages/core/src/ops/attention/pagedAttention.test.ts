@@ -36,7 +36,7 @@ describe.each(Object.entries(backends))("on %s", (_name, make) => {
   });
 
   it.each([
-    [[2, 1], [0, 1], "row 0 names sequence 2, and there are 1 tables"],
+    [[2, 1], [0, 1], "row 0 names sequence 2, but there are only 1 page tables"],
     [[-1, 1], [0, 1], "row 0 names sequence -1"],
     [[0, 8], [0, 1], "row 0 is at position 8, and a table of 2 pages of 4 reaches 0..7"],
     [[0, -1], [0, 1], "row 0 is at position -1"],

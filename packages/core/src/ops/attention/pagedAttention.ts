@@ -79,7 +79,8 @@ function geometry(inputs: readonly TensorSpec[], params: PagedAttentionParams): 
 function badEntry(at: number, value: number, { pages, pageSize, tables, tablePages }: PagedGeometry): Error {
   const row = Math.floor(at / (2 + tablePages));
   const entry = at % (2 + tablePages);
-  if (entry === 0) return new Error(`${name}: row ${row} names sequence ${value}, and there are ${tables} tables`);
+  if (entry === 0)
+    return new Error(`${name}: row ${row} names sequence ${value}, but there are only ${tables} page tables`);
   if (entry === 1) {
     return new Error(
       `${name}: row ${row} is at position ${value}, and a table of ${tablePages} pages of ${pageSize} reaches 0..${tablePages * pageSize - 1}; make the table longer`,

@@ -28,10 +28,10 @@ function check(inputs: readonly TensorSpec[], { offset = 0 }: RopeParams): void 
     throw new Error(`rope: ${tables()} must both be [positions, R/2] or [batch, tokens, R/2]`);
   }
   if (2 * cos[cos.length - 1] > x[3]) {
-    throw new Error(`rope: ${tables()} rotate ${2 * cos[cos.length - 1]} of only ${x[3]} numbers per head`);
+    throw new Error(`rope: ${tables()} rotate ${2 * cos[cos.length - 1]} values per head, but x has only ${x[3]}`);
   }
   if (cos.length === 3 && (cos[0] !== x[0] || cos[1] !== x[1] || offset !== 0)) {
-    throw new Error(`rope: ${tables()} per token must begin with [${x[0]},${x[1]}] as x does, without an offset`);
+    throw new Error(`rope: ${tables()} per token must begin with [${x[0]},${x[1]}] as x does, and need offset 0`);
   }
   if (cos.length === 2 && offset + x[1] > cos[0]) {
     throw new Error(

@@ -100,8 +100,6 @@ export const linearInt8: Op<2> = defineOp({
     return reshape(matmul(left, w, { transposeB: true }), { shape: [...x.shape.slice(0, -1), outFeatures] });
   },
   vjp: () => {
-    throw new Error(
-      'linearInt8: rounding to bytes has no gradient; train with weights that are multiplied in f32 (activations: "f32")',
-    );
+    throw new Error('linearInt8: int8 activations have no gradient; train with activations: "f32"');
   },
 });

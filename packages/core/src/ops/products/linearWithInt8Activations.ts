@@ -19,7 +19,7 @@ export function setInt8Matmul(op: Product): void {
 export function linearWithInt8Activations(x: Tensor, weight: Tensor): Tensor {
   if (!product)
     throw new Error(
-      `linearWithInt8Activations: the weight is ${weight.dtype}; make layers round their inputs by useInt8Activations`,
+      `linearWithInt8Activations: int8 activations are not enabled for the ${weight.dtype} weight; call useInt8Activations`,
     );
   return product(x, weight);
 }

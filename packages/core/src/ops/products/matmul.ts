@@ -28,7 +28,7 @@ export const matmul: Op<2, MatmulParams> = defineOp({
     const [a, b] = inputs;
     if (b.dtype !== "f32" && (b.shape.length !== 2 || params.transposeA)) {
       throw new Error(
-        `matmul: ${b.dtype} is for a weight of two dimensions under an operand that is not transposed, not for ${formatShape(b.shape)}${params.transposeA ? " with transposeA" : ""}; cast it with t.to("f32") first`,
+        `matmul: a ${b.dtype} weight must have two dimensions, without transposeA; it is ${formatShape(b.shape)}${params.transposeA ? " with transposeA" : ""}: cast it with t.to("f32") first`,
       );
     }
     const { batch, m, n } = matmulPlan(a.shape, b.shape, params);

@@ -20,7 +20,9 @@ function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockS
     throw new Error(`${op}: blockSize is ${blockSize}; use a whole number of at least 1`);
   }
   if (!sameShape(table.shape, [256])) {
-    throw new Error(`${op}: the code ${formatShape(table.shape)} must be [256], what each 8-bit code means, ascending`);
+    throw new Error(
+      `${op}: the code ${formatShape(table.shape)} must be [256]: the value of each 8-bit code, ascending`,
+    );
   }
   return Math.ceil(sizeOf(shape) / blockSize);
 }

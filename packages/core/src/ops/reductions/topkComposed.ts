@@ -16,7 +16,9 @@ const mostPositions = 2 ** 24;
 /** Returns the positions 0..n-1 along `dim` as an f32 tensor of `rank` dimensions, all of size 1 except `dim`. */
 function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Tensor {
   if (n > mostPositions) {
-    throw new Error(`topk: ${n} elements in a lane are more than the ${mostPositions} whose positions f32 can hold`);
+    throw new Error(
+      `topk: ${n} elements along the dimension are more than ${mostPositions}, the most that f32 can index`,
+    );
   }
   const shape = Array.from({ length: rank }, (_, d) => (d === dim ? n : 1));
   return tensor(

@@ -18,7 +18,7 @@ export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitForm
     check: (what, { packing }) => checkBlockSize(what, packing?.blockSize),
     checkBytes: checkHeader,
     byteLength: ({ shape, packing }) => {
-      if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing, its block size`);
+      if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing (its block size)`);
       return fourBitLayout(sizeOf(shape), packing).byteLength;
     },
     unpack: (bytes, out, packing) => unpack(codebook, bytes, packing as Packing, out),

@@ -27,7 +27,7 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
   return {
     ...facts,
     check: (what, { shape, packing }) => {
-      if (packing) throw new Error(`${what}: ${dtype} has its own blocks; leave the packing out`);
+      if (packing) throw new Error(`${what}: ${dtype} has a fixed block size; leave the packing out`);
       if (shape[shape.length - 1] % block.elements === 0) return;
       throw new Error(
         `${what}: rows of ${dtype} ${formatShape(shape)} must be whole blocks of ${block.elements} elements`,

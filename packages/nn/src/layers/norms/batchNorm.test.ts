@@ -37,12 +37,16 @@ it.each(golden.map((one, i) => [`${one.name} #${i}`, one] as const))("%s is PyTo
 it("refuses to count a batch twice in a checkpoint", () => {
   const layer = new BatchNorm1d(2);
   const out = checkpoint((x: Tensor) => layer.forward(x))(ones([3, 2], { requiresGrad: true }));
-  expect(() => out.sum().backward()).toThrow("BatchNorm1d: a checkpoint would count the batch twice");
+  expect(() => out.sum().backward()).toThrow(
+    "BatchNorm1d: gradient checkpointing would count the batch twice in the running statistics; keep the layer out of the checkpoint",
+  );
 });
 
 it("names an input that does not fit, and a batch too small to train on", () => {
   const layer = new BatchNorm2d(2);
   expect(() => layer.forward(ones([3, 2]))).toThrow("BatchNorm2d: the input [3,2] is not of 4 dimensions with 2");
-  expect(() => layer.forward(ones([1, 2, 1, 1]))).toThrow("[1,2,1,1] has 1 number for each channel");
+  expect(() => layer.forward(ones([1, 2, 1, 1]))).toThrow(
+    "[1,2,1,1] has 1 value per channel, but training needs at least 2; give a larger batch",
+  );
   expect(layer.eval().forward(ones([1, 2, 1, 1])).shape).toEqual([1, 2, 1, 1]);
 });

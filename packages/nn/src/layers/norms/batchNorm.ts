@@ -82,7 +82,7 @@ abstract class BatchNorm extends Module {
     const count = x.size / this.weight.size;
     if (count < 2) {
       throw new Error(
-        `${this.constructor.name}: ${formatShape(x.shape)} has ${count} number for each channel, and training takes at least 2; give a larger batch`,
+        `${this.constructor.name}: ${formatShape(x.shape)} has ${count} value per channel, but training needs at least 2; give a larger batch`,
       );
     }
     const dim = x.shape.flatMap((_, d) => (d === 1 ? [] : [d]));
@@ -90,7 +90,7 @@ abstract class BatchNorm extends Module {
     const spread = variance(x, { dim, keepdim: true, correction: 0 });
     onRecompute(() => {
       throw new Error(
-        `${this.constructor.name}: a checkpoint would count the batch twice in the running statistics; keep the layer out of it`,
+        `${this.constructor.name}: gradient checkpointing would count the batch twice in the running statistics; keep the layer out of the checkpoint`,
       );
     });
     noGrad(() => {
