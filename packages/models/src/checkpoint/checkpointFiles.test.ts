@@ -122,7 +122,9 @@ describe("a quantization_config", () => {
     expect(parse({ load_in_4bit: true })).toEqual({ quantType: "fp4", doubleQuant: false, skipModules: [] });
     expect(parse({ load_in_4bit: true, llm_int8_skip_modules: ["a"] })).toMatchObject({ skipModules: ["a"] });
     for (const json of [{}, { load_in_4bit: false, load_in_8bit: true }]) {
-      expect(() => parse(json)).toThrow("c is not of 4 bits (load_in_4bit); load the weights in full");
+      expect(() => parse(json)).toThrow(
+        "c: load_in_4bit is not true, and only 4-bit weights can be loaded; load weights that are not quantised, and quantise them with loadModel(..., { quantize: {} })",
+      );
     }
     for (const wrong of ["a", [3], ["a", 3]]) {
       expect(() => parse({ load_in_4bit: true, llm_int8_skip_modules: wrong })).toThrow("expected a list of names");
@@ -246,7 +248,8 @@ describe("a classifier with a new head", () => {
 
   test("refuses other options and no labels", async () => {
     await expect(load({ lables: 2 })).rejects.toThrow("newHead: there is no option lables; did you mean labels?");
-    for (const labels of [0, []]) await expect(load({ labels })).rejects.toThrow("newHead: labels are none");
+    for (const labels of [0, []])
+      await expect(load({ labels })).rejects.toThrow("newHead: labels is empty; give at least one label");
     expect((await load({ labels: ["a"], problemType: "regression" })).config).toMatchObject({
       ...{ labels: ["a"], problemType: "regression" },
     });

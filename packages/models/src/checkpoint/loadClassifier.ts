@@ -108,7 +108,7 @@ function withPadding<C extends ClassifierConfig>(config: C, padTokenId: number |
 
 function headOf({ labels, problemType }: NewHead): ClassifierHead {
   const names = typeof labels === "number" ? Array.from({ length: labels }, (_, i) => `LABEL_${i}`) : [...labels];
-  if (names.length === 0) throw new Error("newHead: labels are none; give at least one");
+  if (names.length === 0) throw new Error("newHead: labels is empty; give at least one label");
   return { labels: names, problemType: problemType ?? null };
 }
 

@@ -121,7 +121,7 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
   const unexpected = [...parameters.keys()];
   if (unexpected.length === 0) return model;
   throw new Error(
-    `${weights.label}: ${unexpected.length} tensors do not belong to a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+    `${weights.label}: ${unexpected.length} tensors are not part of the ${config.modelType} model that config.json describes: ${unexpected.slice(0, 5).join(", ")}; use the config.json of these weights`,
   );
 }
 
@@ -174,7 +174,7 @@ function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: Rea
   return (name: string, asked: Shape) => {
     const parameter = parameters.get(name);
     if (!parameter) {
-      throw new Error(`${label}: the tensor "${name}" is missing; config.json and weights do not belong together`);
+      throw new Error(`${label}: the tensor "${name}" is missing; use the config.json of these weights`);
     }
     const shape = isPacked(parameter.dtype) && conv1d.has(name) ? [...asked].reverse() : asked;
     if (parameter.shape.join() !== shape.join()) {

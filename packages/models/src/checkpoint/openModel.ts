@@ -107,7 +107,7 @@ async function openPlain(
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
   const files = await openFiles(source, opening);
-  if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
+  if (packed) throw new Error(`${files.label}: weights "packed" needs a GGUF file, and this is not one; leave it out`);
   const config = await readModelConfig(files);
   return { config, files, weights: await folderWeights(files, config, dtype) };
 }

@@ -25,5 +25,7 @@ test.each(types)("$name: blocks at any address", (type) => {
 
 test("part of a block is an error", () => {
   const q4_1 = types.find(({ name }) => name === "Q4_1")!;
-  expect(() => decodeBlocks(q4_1, new Uint8Array(30))).toThrow("Q4_1: 30 bytes are no whole blocks of 20");
+  expect(() => decodeBlocks(q4_1, new Uint8Array(30))).toThrow(
+    "Q4_1: 30 bytes are not a multiple of the block size, 20 bytes",
+  );
 });

@@ -83,8 +83,8 @@ describe("refuses", () => {
   });
 
   test("numbers that fill no whole block", () => {
-    expect(() => encodeBlocks("Q4_1", new Float32Array(33), "w")).toThrow("w: 33 numbers are no whole blocks of 32");
-    expect(() => encodeBlocks("Q6_K", new Float32Array(32), "w")).toThrow("w: 32 numbers are no whole blocks of 256");
+    expect(() => encodeBlocks("Q4_1", new Float32Array(33), "w")).toThrow("w: 33 values are not a multiple of 32");
+    expect(() => encodeBlocks("Q6_K", new Float32Array(32), "w")).toThrow("w: 32 values are not a multiple of 256");
   });
 });
 

@@ -201,7 +201,7 @@ test("keys of layers that take others' are left out, which files may hold", asyn
   const inputs = { inputIds: tensor([[3, 7, 11]], { dtype: "i32" }) };
   expect(model.forward(inputs).logits.dataSync()).toEqual(without.forward(inputs).logits.dataSync());
   const more = [...tensors, { ...tensors[0], name: "blk.4.attn_k.weight" }];
-  await expect(openGguf(bytesSource(await ggufBytes({ metadata, tensors: more })))).rejects.toThrow("do not belong to");
+  await expect(openGguf(bytesSource(await ggufBytes({ metadata, tensors: more })))).rejects.toThrow("are not part of");
 });
 
 test("a file without divisors of frequencies, or with others than Gemma 4's, is refused", async () => {
@@ -218,6 +218,6 @@ test("a file without divisors of frequencies, or with others than Gemma 4's, is 
     [1e30, 1, 1e30, 1e30, 1e30, 1e30, 1e30, 1e30],
     [1],
   ]) {
-    await expect(open(factors)).rejects.toThrow("is no rotary embedding of the first part of 8 frequencies");
+    await expect(open(factors)).rejects.toThrow("must rotate only the first of 8 frequencies");
   }
 });

@@ -56,11 +56,11 @@ test("lists may be in lists, 4 deep at most", () => {
   const read = (depth: number) => new HeaderReader(joined(bytes([9, 4]), nested(depth)), 0).typedValue();
   expect(read(0)).toEqual({ type: "ARRAY/UINT8", value: [5] });
   expect(read(4)).toEqual({ type: "ARRAY/ARRAY", value: [[[[[5]]]]] });
-  expect(() => read(5)).toThrow("it holds lists within lists, more than 4 deep");
+  expect(() => read(5)).toThrow("its lists are nested more than 4 deep");
 });
 
 test("an unknown type is named, and a list of nothing is empty", () => {
-  expect(() => new HeaderReader(bytes([13, 4]), 0).typedValue()).toThrow("it holds a value of type 13, which is none");
+  expect(() => new HeaderReader(bytes([13, 4]), 0).typedValue()).toThrow("a value has the unknown type 13");
   expect(new HeaderReader(bytes([9, 4], [8, 4], [0, 8]), 0).typedValue()).toEqual({ type: "ARRAY/STRING", value: [] });
 });
 

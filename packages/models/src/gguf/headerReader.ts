@@ -46,7 +46,7 @@ export class HeaderReader {
   #type(): string {
     const id = this.u32();
     const type = ggufValueTypes[id];
-    if (type === undefined) throw new Error(`it holds a value of type ${id}, which is none`);
+    if (type === undefined) throw new Error(`a value has the unknown type ${id}`);
     return type;
   }
 
@@ -83,7 +83,7 @@ export class HeaderReader {
   }
 
   #list(item: string, depth: number): unknown[] {
-    if (depth > maxDepth) throw new Error(`it holds lists within lists, more than ${maxDepth} deep`);
+    if (depth > maxDepth) throw new Error(`its lists are nested more than ${maxDepth} deep`);
     const items: unknown[] = [];
     for (let left = this.size(); left > 0; left--) items.push(this.#value(item, depth));
     return items;

@@ -133,9 +133,9 @@ describe("errors", () => {
 
   test("metadata of no known type, and lists within lists within lists", async () => {
     const list = [9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
-    await expect(read(handMade(3, [["odd", 13, []]]))).rejects.toThrow("odd: it holds a value of type 13");
+    await expect(read(handMade(3, [["odd", 13, []]]))).rejects.toThrow("odd: a value has the unknown type 13");
     const deep = handMade(3, [["deep", 9, Array.from({ length: 9 }, () => list).flat()]]);
-    await expect(read(deep)).rejects.toThrow("deep: it holds lists within lists, more than 4 deep");
+    await expect(read(deep)).rejects.toThrow("deep: its lists are nested more than 4 deep");
     const aligned = file({ "general.alignment": { type: "u32", value: 0 } });
     await expect(read(await aligned)).rejects.toThrow("general.alignment is 0; expected a positive whole number");
     const tight = await file({ "general.alignment": { type: "u32", value: 1 } });

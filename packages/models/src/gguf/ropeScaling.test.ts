@@ -48,7 +48,9 @@ test("factors are those of Llama 3.1 up to a relative difference of 1e-5", () =>
   expect(scaling({}, changed(last, 1 - 8e-6))).toEqual(expected);
   expect(scaling({}, changed(0, 1 - 8e-6))).toEqual(expected);
   for (const wrong of [changed(last, 1 - 2e-5), changed(0, 1 - 2e-5), factors.slice(1), [...factors, 8]]) {
-    expect(() => scaling({}, wrong)).toThrow("x.gguf: rope_freqs.weight is not the scaling of Llama 3.1 to 3.3");
+    expect(() => scaling({}, wrong)).toThrow(
+      "x.gguf: rope_freqs.weight is not the RoPE scaling of Llama 3.1 to 3.3, and no other scaling factors are supported",
+    );
   }
 });
 

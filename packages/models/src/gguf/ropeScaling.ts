@@ -54,6 +54,6 @@ function llama3Scaling(
   const same = plain.every((f, i) => Math.abs(f / scaled[i] - factors[i]) <= 1e-5 * factors[i]);
   if (same && factors.length === plain.length) return { ...llama3, factor };
   throw new Error(
-    `${where}: rope_freqs.weight is not the scaling of Llama 3.1 to 3.3, the only one supported as factors`,
+    `${where}: rope_freqs.weight is not the RoPE scaling of Llama 3.1 to 3.3, and no other scaling factors are supported`,
   );
 }

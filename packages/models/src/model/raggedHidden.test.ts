@@ -219,18 +219,20 @@ describe("raggedHidden", () => {
     expect(run({ tokens: Int32Array.of(1) })).toThrow("1 tokens and 3 positions");
     expect(run({ tokens: new Int32Array(0), positions: new Int32Array(0) })).toThrow("0 tokens");
     expect(run({ sequences: Int32Array.of(0) })).toThrow("3 positions and 1 sequences");
-    expect(run({ sequences: Int32Array.of(0, 0, 1) })).toThrow("row 2 names sequence 1, and there are 1 tables");
+    expect(run({ sequences: Int32Array.of(0, 0, 1) })).toThrow(
+      "row 2 names sequence 1, but there are only 1 page tables",
+    );
     expect(run({ positions: Int32Array.of(0, 64, 2) })).toThrow(
-      "row 1 is at position 64, and in pages the model has positions",
+      "row 1 is at position 64, but with a paged KV cache the model has positions 0..",
     );
     expect(run({ positions: Int32Array.of(0, -1, 2) })).toThrow("row 1 is at position -1");
     expect(run({ positions: Int32Array.of(0, 1, 4) })).toThrow("give it 2 pages");
     expect(run({ positions: Int32Array.of(0, 1, 1) })).toThrow("rows 1 and 2 both go to offset 1 of page 3");
-    expect(run({ tables: [Int32Array.of(40)] })).toThrow("names page 40 for position 0, and the cache has pages 0..39");
+    expect(run({ tables: [Int32Array.of(40)] })).toThrow("has page 40 for position 0, but the cache has pages 0..39");
     expect(run({ tokens: Int32Array.of(1, 2, 11) })).toThrow("id 11");
     const other = new PagedKVCache({ layers: 2, keyValueHeads: 4, headDim: 4, pages });
     expect(() => raggedHidden(model, batch(), other)).toThrow(
-      "layers of 2 x 4 heads of 4, and the model of 2 x 2 heads of 4",
+      "the cache's layers are 2 x 4 heads of 4, but the model's are 2 x 2 heads of 4",
     );
   });
 

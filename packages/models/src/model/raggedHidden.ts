@@ -40,16 +40,18 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
   const { virtualTokens, sharedPositions } = model;
   if (virtualTokens) {
     throw new Error(
-      `raggedHidden: the model has ${virtualTokens.count} virtual tokens before each sequence, and pages cannot hold them; disable the prompt adapter`,
+      `raggedHidden: the model has ${virtualTokens.count} virtual tokens before each sequence, which a paged KV cache does not support; disable the prompt adapter`,
     );
   }
   if (tokens.length === 0 || tokens.length !== positions.length) {
-    throw new Error(`raggedHidden: ${tokens.length} tokens and ${positions.length} positions; give one of each a row`);
+    throw new Error(
+      `raggedHidden: ${tokens.length} tokens and ${positions.length} positions; give one token and one position for each row`,
+    );
   }
   const beyond = positions.findIndex((position) => position >= sharedPositions);
   if (beyond !== -1) {
     throw new Error(
-      `raggedHidden: row ${beyond} is at position ${positions[beyond]}, and in pages the model has positions 0..${sharedPositions - 1}`,
+      `raggedHidden: row ${beyond} is at position ${positions[beyond]}, but with a paged KV cache the model has positions 0..${sharedPositions - 1}`,
     );
   }
   const found = summary(cache.layers.map(({ keys }) => keys.shape.slice(2)));
@@ -57,7 +59,7 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
     layerCaches(model.attentionSizes).map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]),
   );
   if (found === wanted) return;
-  throw new Error(`raggedHidden: the cache has layers of ${found}, and the model of ${wanted}`);
+  throw new Error(`raggedHidden: the cache's layers are ${found}, but the model's are ${wanted}`);
 }
 
 /** Describes the [heads, size] of all layers in words, for error messages: "2 x 4 heads of 8" for two equal layers. */

@@ -176,7 +176,9 @@ describe("loading", () => {
     );
     const say = (changes: object) => load({ ...bare, quantization_config: { ...quantization, ...changes } });
     await expect(say({ quant_method: "gptq" })).rejects.toThrow(/quant_method is "gptq"; expected "bitsandbytes"/);
-    await expect(say({ load_in_4bit: false, load_in_8bit: true })).rejects.toThrow(/not of 4 bits.*quantize: \{\}/);
+    await expect(say({ load_in_4bit: false, load_in_8bit: true })).rejects.toThrow(
+      /only 4-bit weights can be loaded.*quantize: \{\}/,
+    );
     await expect(say({ bnb_4bit_quant_storage: "int8" })).rejects.toThrow(/bnb_4bit_quant_storage is "int8"/);
     await expect(say({ llm_int8_skip_modules: "lm_head" })).rejects.toThrow(/expected a list of names/);
     const full = new Map([...(await modelFileContents(fresh(llama), llama)), ["config.json", JSON.stringify(json)]]);

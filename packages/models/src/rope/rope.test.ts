@@ -143,7 +143,9 @@ it("texts among others are those for which no length turns anything", () => {
   expect(ropePositions(read({}, 64), 64)).toEqual({ sharedPositions: 64, cachedPositions: 64 });
   const rotary = new RotaryEmbedding(dynamic, 64, 8);
   expect(rotary.at(8, 0, null, true)(ones([1, 8, 1, 64])).shape).toEqual([1, 8, 1, 64]);
-  expect(() => rotary.at(9, 0, null, true)).toThrow('type "dynamic" depends on a text\'s length beyond 8 tokens');
+  expect(() => rotary.at(9, 0, null, true)).toThrow(
+    'type "dynamic" depends on the length of a text of more than 8 tokens',
+  );
 });
 
 it("a list of factors has one for each pair that turns", () => {
@@ -212,7 +214,7 @@ describe("a rotary embedding", () => {
       rotated(x, positions, read({ rope_type: "dynamic", factor: 16 }, 8), 65),
     );
     expect(() => dynamic.at(2, 0, { ids, largest: null })).toThrow(
-      'forward: rotary embedding of type "dynamic" depends on the largest position; give maxPosition, the largest of',
+      'forward: RoPE scaling of type "dynamic" depends on the largest position; give maxPosition, the largest value of positionIds',
     );
   });
 
@@ -220,7 +222,7 @@ describe("a rotary embedding", () => {
     const dynamic = new RotaryEmbedding(read({ rope_type: "dynamic", factor: 2 }, 8), 64, 8);
     for (const several of [false, undefined]) expect(() => dynamic.at(9, 0, null, several)).not.toThrow();
     expect(() => dynamic.at(8, 0, null, true)).not.toThrow();
-    expect(() => dynamic.at(8, 1, null, true)).toThrow("depends on a text's length beyond 8 tokens");
+    expect(() => dynamic.at(8, 1, null, true)).toThrow("depends on the length of a text of more than 8 tokens");
   });
 
   it("follows a change of the backend", async () => {

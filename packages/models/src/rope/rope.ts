@@ -82,7 +82,7 @@ export class RotaryEmbedding {
     const { scaling } = this.#config;
     if (lengthFor(scaling, this.#maxPositions) === lengthFor(scaling, oneToken)) return this.#maxPositions;
     throw new Error(
-      `forward: rotary embedding of type "${scaling?.type}" depends on the largest position; give maxPosition, the largest of positionIds`,
+      `forward: RoPE scaling of type "${scaling?.type}" depends on the largest position; give maxPosition, the largest value of positionIds`,
     );
   }
 
@@ -91,7 +91,7 @@ export class RotaryEmbedding {
     const length = lengthFor(scaling, positions);
     if (several && length !== lengthFor(scaling, oneToken)) {
       throw new Error(
-        `rotary embedding of type "${scaling?.type}" depends on a text's length beyond ${lengthFor(scaling, oneToken)} tokens, and several texts share these ${positions}; give shorter texts, or one text a batch`,
+        `RoPE scaling of type "${scaling?.type}" depends on the length of a text of more than ${lengthFor(scaling, oneToken)} tokens, but this batch has several texts and ${positions} positions; give shorter texts, or one text per batch`,
       );
     }
     const held = this.#tables;

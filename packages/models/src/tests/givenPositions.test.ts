@@ -66,7 +66,9 @@ describe("given positions", () => {
 
   test.each(["dynamic", "longrope"] as const)("%s needs the largest one", (type) => {
     const inputs = { inputIds: ids([1, 2]), positionIds: ids([3, 4]) };
-    expect(() => modelOf(type).nextLogits(inputs)).toThrow("give maxPosition, the largest of positionIds");
+    expect(() => modelOf(type).nextLogits(inputs)).toThrow(
+      "depends on the largest position; give maxPosition, the largest value of positionIds",
+    );
   });
 
   test("an invalid maxPosition, or one without positionIds, throws", () => {

@@ -170,7 +170,7 @@ const values: Readonly<Record<ValueKind, { good: unknown[]; bad: [unknown, strin
       [null, "expected a list"],
       [[{}], "[0]: expected a SpecialToken or a Sequence"],
       [[{ Sequence: { id: 1 } }], "[0]: Sequence: id is 1; expected a text"],
-      [[{ Sequence: { id: "B" } }], 'the template of one text names a second, "B"'],
+      [[{ Sequence: { id: "B" } }], 'the template "single" names a second text, "B"'],
       [Array(1001).fill({ Sequence: { id: "A" } }), "has 1001 pieces, more than 1000"],
     ],
   },
@@ -208,14 +208,14 @@ test("sequences have at most 100 parts, and are at most 20 deep", () => {
   expect(decoder(sequence(Array(101).fill({ type: "Fuse" })))).toThrow("decoders has 101 parts");
   const nested = (depth: number): object => (depth === 0 ? { type: "Fuse" } : sequence([nested(depth - 1)]));
   expect(decoder(nested(20))).not.toThrow();
-  expect(decoder(nested(21))).toThrow("its sequences are more than 20 deep");
+  expect(decoder(nested(21))).toThrow("its Sequence parts are nested more than 20 deep");
   expect(decoder(sequence([{ type: "Fuse" }, { type: "NFC" }]))).toThrow('decoders: 1: type is "NFC"');
   expect(decoder(sequence([{ type: "Fuse" }, null]))).toThrow("decoders: 1 is null; expected a part");
 });
 
 test("a section is null or a part, and is not left out", () => {
   for (const section of Object.keys(tokenizerParts)) {
-    expect(check({ [section]: undefined })).toThrow(`${section} is missing; a tokenizer without one has null`);
+    expect(check({ [section]: undefined })).toThrow(`${section} is missing; set it to null if the tokenizer has none`);
     expect(check({ [section]: 3 })).toThrow(`${section}: expected a JSON object, found 3`);
     expect(check({ [section]: {} })).toThrow("type is missing");
   }

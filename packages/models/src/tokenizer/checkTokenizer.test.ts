@@ -50,9 +50,9 @@ test.each<[string, unknown, string]>([
   [
     "a sequence without end",
     { ...good, decoder: { type: "Sequence", decoders: Array(101).fill({ type: "Fuse" }) } },
-    "decoder: decoders has 101 parts; a sequence has at most 100",
+    "decoder: decoders has 101 parts; at most 100 are supported",
   ],
-  ["a missing part", undecoded, "decoder is missing; a tokenizer without one has null"],
+  ["a missing part", undecoded, "decoder is missing; set it to null if the tokenizer has none"],
   [
     "a slow expression",
     { ...good, pre_tokenizer: split("(a+)+$") },

@@ -40,7 +40,7 @@ export function checkTokenizer(json: unknown, where: string): void {
   checkModel(fields.raw("model"), new JsonFields(fields.raw("model"), `${where}: model`));
   for (const [section, known] of Object.entries(tokenizerParts)) {
     if (fields.raw(section) === undefined && !fields.isNull(section)) {
-      throw new Error(`${where}: ${section} is missing; a tokenizer without one has null`);
+      throw new Error(`${where}: ${section} is missing; set it to null if the tokenizer has none`);
     }
     checkPart(fields, section, known, 0);
   }
@@ -160,14 +160,14 @@ const [deepest, mostParts] = [20, 100];
 function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: number): void {
   const part = fields.object(key);
   if (!part) return;
-  if (depth > deepest) throw new Error(`${fields.where}: its sequences are more than ${deepest} deep`);
+  if (depth > deepest) throw new Error(`${fields.where}: its Sequence parts are nested more than ${deepest} deep`);
   for (const [name, kind] of Object.entries(known[part.oneOf("type", Object.keys(known))])) {
     if (kind !== "parts") {
       fieldChecks[kind](part, name);
     } else {
       const items = listIn(part, name);
       if (items.length > mostParts) {
-        throw new Error(`${part.where}: ${name} has ${items.length} parts; a sequence has at most ${mostParts}`);
+        throw new Error(`${part.where}: ${name} has ${items.length} parts; at most ${mostParts} are supported`);
       }
       const inner = new JsonFields({ ...items }, `${part.where}: ${name}`);
       for (const i of items.keys()) {
@@ -199,7 +199,7 @@ function checkTemplate(fields: JsonFields, key: string): void {
     const named = piece.object("SpecialToken") ?? piece.object("Sequence");
     if (!named) throw new Error(`${piece.where}: expected a SpecialToken or a Sequence`);
     if (key === "single" && piece.object("Sequence")?.raw("id") === "B") {
-      throw new Error(`${piece.where}: the template of one text names a second, "B"`);
+      throw new Error(`${piece.where}: the template "single" names a second text, "B"`);
     }
     checkText(named, "id");
   }

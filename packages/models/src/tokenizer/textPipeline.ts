@@ -71,7 +71,7 @@ export class TextPipeline {
     } catch (error) {
       if (!(error instanceof UnknownTextError)) throw error;
       throw new Error(
-        `tokenizer.json of ${this.#label}: ${error.message}; set ${this.#unknownKey} to one of its vocabulary`,
+        `tokenizer.json of ${this.#label}: ${error.message}; set ${this.#unknownKey} to a token of the vocabulary`,
       );
     }
   }

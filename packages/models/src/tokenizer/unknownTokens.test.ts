@@ -18,7 +18,7 @@ const wordPiece = { type: "WordPiece", vocab, unk_token: "[UNK]", continuing_sub
 const added = { added_tokens: [{ id: 2, content: "<s>", special: true }] };
 
 describe("an unknown letter is an error that names it, where there is no unknown token", () => {
-  const fix = (key: string) => `set ${key} to one of its vocabulary`;
+  const fix = (key: string) => `set ${key} to a token of the vocabulary`;
   test.each<[string, object, string, string]>([
     ["Unigram, null", { type: "Unigram", vocab: pieces, unk_id: null }, '"é"', "unk_id"],
     ["Unigram, absent", { type: "Unigram", vocab: pieces }, '"é"', "unk_id"],

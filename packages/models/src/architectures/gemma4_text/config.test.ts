@@ -51,9 +51,11 @@ test("heads of the layers that see all positions", () => {
   const shared = { attention_k_eq_v: true };
   expect(read({ ...shared, num_global_key_value_heads: 2 })).toMatchObject({ globalHeads: { numKeyValueHeads: 2 } });
   expect(read(shared)).toMatchObject({ globalHeads: { numKeyValueHeads: 4 } });
-  expect(() => read({ global_head_dim: 511 })).toThrow("layers of full_attention have 4 heads of 511 for keys");
+  expect(() => read({ global_head_dim: 511 })).toThrow("layers of type full_attention have 4 key heads of size 511");
   const three = { ...shared, num_global_key_value_heads: 3 };
-  expect(() => read(three)).toThrow("layers of full_attention have 3 heads of 512 for keys; expected a divisor");
+  expect(() => read(three)).toThrow(
+    "layers of type full_attention have 3 key heads of size 512; their number must divide num_attention_heads",
+  );
   // Heads of windowed layers are not checked if there are no such layers.
   expect(() => read({ head_dim: 254, layer_types: [full, full, full, full] })).not.toThrow();
 });

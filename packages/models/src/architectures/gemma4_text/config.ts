@@ -140,7 +140,7 @@ function readHeads(
   for (const [i, { headDim, numKeyValueHeads }] of heads.entries()) {
     if (!layerTypes.includes(every[i]) || (headDim % 2 === 0 && numAttentionHeads % numKeyValueHeads === 0)) continue;
     throw new Error(
-      `${fields.where}: layers of ${every[i]} have ${numKeyValueHeads} heads of ${headDim} for keys; expected a divisor of num_attention_heads ${numAttentionHeads}, and an even size`,
+      `${fields.where}: layers of type ${every[i]} have ${numKeyValueHeads} key heads of size ${headDim}; their number must divide num_attention_heads ${numAttentionHeads}, and their size must be even`,
     );
   }
   return heads;

@@ -174,7 +174,7 @@ test.each<[object, string]>([
   [{ num_kv_shared_layers: 5 }, "num_kv_shared_layers is 5; expected a number that leaves a layer of type full_att"],
   [{ vocab_size_per_layer_input: 18 }, "vocab_size_per_layer_input is 18; expected at least vocab_size 19"],
   [{ top_k_experts: 4 }, "top_k_experts is 4; expected at most num_experts 3"],
-  [{ global_head_dim: 5 }, "layers of full_attention have 1 heads of 5 for keys"],
+  [{ global_head_dim: 5 }, "layers of type full_attention have 1 key heads of size 5"],
   [{ per_layer_config: { 1: { head_dim: 8 } } }, "expected the sizes of layer 1, of the same type"],
   [{ per_layer_config: { 1: { intermediate_size: 8 } } }, "head_dim and num_key_value_heads alone"],
   [

@@ -105,7 +105,8 @@ describe("llama", () => {
         original_max_position_embeddings: 8192,
       },
     });
-    const message = "x.gguf: rope_freqs.weight is not the scaling of Llama 3.1 to 3.3";
+    const message =
+      "x.gguf: rope_freqs.weight is not the RoPE scaling of Llama 3.1 to 3.3, and no other scaling factors are supported";
     await expect(
       config(
         dims,

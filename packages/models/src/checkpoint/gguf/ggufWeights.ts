@@ -17,7 +17,7 @@ export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): Mod
     const packedNames = Object.keys(blockFormats).map((dtype) => dtype.toUpperCase());
     const found = Array.from(types, ({ name }) => name);
     throw new Error(
-      `${file.label}: weights "packed" keeps ${packedNames.join(" and ")}, and the file has ${found.join(", ")}; leave weights out, or quantise as it is loaded`,
+      `${file.label}: weights "packed" supports ${packedNames.join(" and ")}, but the file has only ${found.join(", ")}; leave weights out, or load it with quantize`,
     );
   }
   const withRoom = reusableBuffer(roomBytes);

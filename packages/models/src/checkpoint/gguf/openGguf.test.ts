@@ -234,7 +234,7 @@ describe("errors", () => {
     );
     const more = { ...contents.tensors[0], name: "blk.0.attn_q_norm.weight" };
     await expect(open({ ...contents, tensors: [...contents.tensors, more] })).rejects.toThrow(
-      "x.gguf: 1 tensors do not belong to a llama of its metadata: blk.0.attn_q_norm.weight",
+      "x.gguf: 1 tensors are not part of the llama model that its metadata describe: blk.0.attn_q_norm.weight",
     );
     const other = new Map(contents.metadata).set("llama.feed_forward_length", u32(64));
     await expect(open({ ...contents, metadata: other })).rejects.toThrow(
@@ -277,13 +277,13 @@ describe("errors", () => {
   test("packed weights of a file that has no such blocks", async () => {
     const { bytes } = await modelAndFile(tied, "F16");
     await expect(load(bytes, { weights: "packed" })).rejects.toThrow(
-      `tiny.gguf: weights "packed" keeps ${packedTypes.join(" and ")}, and the file has F16, F32; leave weights out`,
+      `tiny.gguf: weights "packed" supports ${packedTypes.join(" and ")}, but the file has only F16, F32; leave weights out, or load it with quantize`,
     );
   });
 
   test("packed weights of a folder", async () => {
     await expect(loadModel(memoryFiles({}, "mine"), { weights: "packed" })).rejects.toThrow(
-      'mine: weights "packed" is for GGUF files',
+      'mine: weights "packed" needs a GGUF file, and this is not one; leave it out',
     );
   });
 });

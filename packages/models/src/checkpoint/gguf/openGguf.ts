@@ -144,7 +144,7 @@ async function placeTensors(
   const unexpected = [...left].filter((name) => !known.has(name));
   if (unexpected.length > 0) {
     throw new Error(
-      `${label}: ${unexpected.length} tensors do not belong to a ${config.modelType} of its metadata: ${unexpected.slice(0, 5).join(", ")}`,
+      `${label}: ${unexpected.length} tensors are not part of the ${config.modelType} model that its metadata describe: ${unexpected.slice(0, 5).join(", ")}`,
     );
   }
   return places;

@@ -302,7 +302,7 @@ describe("what is written", () => {
 describe("refuses", () => {
   test.each([
     [{ hidden_act: "gelu" }, 'config.json: hidden_act is "gelu"; a GGUF file can only mean silu'],
-    [{ num_hidden_layers: 1 }, "tensors do not belong to a llama of this config.json"],
+    [{ num_hidden_layers: 1 }, "tensors are not part of the llama model that config.json describes"],
     [{ num_hidden_layers: 3 }, '"model.layers.2.input_layernorm.weight" is missing'],
     [{ intermediate_size: 8 }, "config.json requires [8,"],
   ])("%j", async (change, message) => {
@@ -317,13 +317,13 @@ describe("refuses", () => {
     const more = writeSafetensors([...all, { name: "extra", dtype: "f32", shape, bytes }]);
     const contents = { "config.json": await files.readText("config.json"), "model.safetensors": more };
     await expect(toGguf(memoryFiles(contents))).rejects.toThrow(
-      ": 1 tensors do not belong to a llama of this config.json: extra",
+      ": 1 tensors are not part of the llama model that config.json describes: extra",
     );
   });
 
   test("weights in 4 bits already", async () => {
     const files = await folderFiles(join(goldenFolder, "nf4/qlora"));
-    await expect(toGguf(files)).rejects.toThrow("holds weights in bitsandbytes' 4 bits; convert the model in full");
+    await expect(toGguf(files)).rejects.toThrow("has 4-bit weights of bitsandbytes, which cannot be converted");
   });
 
   test("a GPT-2 that GGUF cannot express", async () => {

@@ -68,7 +68,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
   const config = await readModelConfig(files);
   if (await readQuantizationConfig(files)) {
     throw new Error(
-      `${files.label} holds weights in bitsandbytes' 4 bits; convert the model in full: loadModel, dequantize and saveModel write it`,
+      `${files.label} has 4-bit weights of bitsandbytes, which cannot be converted; save a dequantised copy first, with loadModel, dequantize and saveModel`,
     );
   }
   const settings = await configMetadata(config);
@@ -107,14 +107,12 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   const unexpected = weights.names().filter((name) => !expected.has(name));
   if (unexpected.length > 0) {
     throw new Error(
-      `${weights.label}: ${unexpected.length} tensors do not belong to a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+      `${weights.label}: ${unexpected.length} tensors are not part of the ${config.modelType} model that config.json describes: ${unexpected.slice(0, 5).join(", ")}; use the config.json of these weights`,
     );
   }
   for (const [name, shape] of expected) {
     if (!weights.has(name)) {
-      throw new Error(
-        `${weights.label}: the tensor "${name}" is missing; config.json and weights do not belong together`,
-      );
+      throw new Error(`${weights.label}: the tensor "${name}" is missing; use the config.json of these weights`);
     }
     const found = weights.info(name);
     if (found.shape.join() !== shape.join()) {

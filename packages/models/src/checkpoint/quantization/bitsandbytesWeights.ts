@@ -18,7 +18,7 @@ export function bitsandbytesWeights(
   if (packed.size > 0 !== (quantization !== null)) {
     throw new Error(
       quantization
-        ? `${file.label}: config.json has a quantization_config, but no weight has a quant_state; the weights are of another model, or were dequantised: take quantization_config out`
+        ? `${file.label}: config.json has a quantization_config, but no weight has a quant_state; the weights are of another model, or were dequantised: remove quantization_config`
         : `${file.label}: ${[...packed][0]} is quantised by bitsandbytes, but config.json has no quantization_config; copy it from the original folder`,
     );
   }

@@ -6,7 +6,7 @@ export function parseQuantizationConfig(fields: JsonFields): QuantizationConfig 
   fields.oneOf("quant_method", ["bitsandbytes"], "bitsandbytes");
   if (!fields.boolean("load_in_4bit", false)) {
     throw new Error(
-      `${fields.where} is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
+      `${fields.where}: load_in_4bit is not true, and only 4-bit weights can be loaded; load weights that are not quantised, and quantise them with loadModel(..., { quantize: {} })`,
     );
   }
   // The storage dtype does not change the bytes of the codes, so all four are accepted.

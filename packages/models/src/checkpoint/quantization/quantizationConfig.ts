@@ -28,7 +28,7 @@ export async function quantizationOf(
   const [[first, { quantType, doubleQuant }]] = quantized;
   const other = quantized.find(([, l]) => l.quantType !== quantType || l.doubleQuant !== doubleQuant);
   if (other) {
-    throw new Error(`${first} and ${other[0]} are quantised in different ways, which config.json cannot say`);
+    throw new Error(`${first} and ${other[0]} are quantised in different ways, which config.json cannot express`);
   }
   const skipModules = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [] : [path]));
   return { quantType, doubleQuant, skipModules };

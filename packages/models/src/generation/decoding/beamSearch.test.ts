@@ -66,7 +66,9 @@ test("a search begins with one beam, and fills up with hopeless ones", () => {
   expect([search.parents, search.rows]).toEqual([[0, 0, 0], 1]);
   search.advance([{ parent: 1, token: 3, score: -2 }]);
   expect([search.rows, search.parents]).toEqual([3, [1, 1, 1]]);
-  expect(() => search.advance([{ parent: 0, token: 1, score: -Infinity }])).toThrow("no beam can go on");
+  expect(() => search.advance([{ parent: 0, token: 1, score: -Infinity }])).toThrow(
+    "generate: all tokens have probability 0, so no beam can continue; forbid fewer tokens",
+  );
 });
 
 test("a sequence of as many tokens as may come has ended", () => {

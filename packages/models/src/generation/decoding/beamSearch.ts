@@ -53,7 +53,8 @@ export class BeamSearch {
   advance(candidates: readonly Candidate[]): void {
     const { numBeams, maxNewTokens } = this.#settings;
     const possible = candidates.filter(({ score }) => score > -Infinity);
-    if (possible.length === 0) throw new Error("generate: every token is forbidden; no beam can go on");
+    if (possible.length === 0)
+      throw new Error("generate: all tokens have probability 0, so no beam can continue; forbid fewer tokens");
     const extended = possible.map(({ parent, token, score }) => {
       const tokens = [...this.running[parent].tokens, token];
       return { parent, tokens, score, ended: tokens.length === maxNewTokens || this.#isEnd(tokens) };

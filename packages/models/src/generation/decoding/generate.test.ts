@@ -30,7 +30,9 @@ describe("stops", () => {
     expect(await run({ stop: [ids("ab", "c"), ids("a", "b")] })).toEqual([ids("a", "ab", "c"), rows[1]]);
     expect(await run({ stop: "bc", tokenizer })).toEqual([ids("a", "ab", "c"), ids("b", "cd")]);
     expect(await run({ stopStrings: ["bc"], tokenizer })).toEqual([ids("a", "ab", "c"), ids("b", "cd")]);
-    await expect(run({ stop: "bc" })).rejects.toThrow('to find the text "bc", give the model\'s tokenizer');
+    await expect(run({ stop: "bc" })).rejects.toThrow(
+      `generate: to stop at the text "bc", give the model's tokenizer as the option \`tokenizer\``,
+    );
     await expect(run({ stop: [""] })).rejects.toThrow(
       'stop holds ""; expected texts and lists of token ids, none empty',
     );
@@ -92,12 +94,12 @@ describe("beams", () => {
     const stopped = await generate(model, [prompts[0]], { maxNewTokens: 6, numBeams: 2, lengthPenalty: -5, stop });
     expect(stopped[0].slice(-2)).toEqual(stop[0]);
     const run = (options: GenerateOptions) => generate(model, prompts, { maxNewTokens: 2, ...options });
-    await expect(run({ numBeams: 2, numReturnSequences: 3 })).rejects.toThrow("numReturnSequences is 3, of 2 beams");
-    await expect(run({ lengthPenalty: 2 })).rejects.toThrow("lengthPenalty acts on beams");
-    await expect(run({ earlyStopping: true })).rejects.toThrow("earlyStopping acts on beams");
+    await expect(run({ numBeams: 2, numReturnSequences: 3 })).rejects.toThrow("numReturnSequences is 3, more than numBeams 2");
+    await expect(run({ lengthPenalty: 2 })).rejects.toThrow("lengthPenalty only affects beam search");
+    await expect(run({ earlyStopping: true })).rejects.toThrow("earlyStopping only affects beam search");
     await expect(run({ numBeams: 0 })).rejects.toThrow("numBeams is 0");
     await expect(run({ numBeams: 2, suppressTokens: [...Array(13).keys()] })).rejects.toThrow(
-      "every token is forbidden",
+      "generate: all tokens have probability 0, so no beam can continue; forbid fewer tokens",
     );
   });
 });
@@ -207,7 +209,7 @@ describe("beams that are drawn", () => {
 
   it("refuse settings out of their range", async () => {
     await expect(drawn(1, { temperature: -1 })).rejects.toThrow("temperature is -1");
-    await expect(drawn(1, { numReturnSequences: 4 })).rejects.toThrow("numReturnSequences is 4, of 3 beams");
+    await expect(drawn(1, { numReturnSequences: 4 })).rejects.toThrow("numReturnSequences is 4, more than numBeams 3");
   });
 });
 
@@ -215,11 +217,13 @@ describe("settings", () => {
   it("that sampling alone reads are an error without it", async () => {
     const run = (options: GenerateOptions) => generate(tinyModel(), prompts, { maxNewTokens: 2, ...options });
     await expect(run({ temperature: 0.5 })).rejects.toThrow(
-      "temperature is 0.5, which acts where tokens are drawn; give doSample: true",
+      "temperature is 0.5, which only affects sampling; give doSample: true, or leave it out",
     );
     for (const options of [{ topK: 4 }, { topP: 0.5 }, { minP: 0.1 }])
       await expect(run(options)).rejects.toThrow("doSample");
-    await expect(run({ numReturnSequences: 2 })).rejects.toThrow("the likeliest tokens are one sequence");
+    await expect(run({ numReturnSequences: 2 })).rejects.toThrow(
+      "but greedy decoding gives one sequence; give doSample: true, or numBeams above 1",
+    );
     await expect(run({ temperature: 1, topK: 0, topP: 1 })).resolves.toHaveLength(2);
   });
 

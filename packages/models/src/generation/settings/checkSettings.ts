@@ -18,9 +18,7 @@ function checkUnused(options: GenerateOptions): void {
   for (const [name, neutral] of Object.entries(unused)) {
     const { [name as keyof typeof unused]: value = neutral } = options;
     if (value === neutral) continue;
-    throw new Error(
-      `generate: ${name} is ${value}, which acts where tokens are drawn; give doSample: true, or leave it out`,
-    );
+    throw new Error(`generate: ${name} is ${value}, which only affects sampling; give doSample: true, or leave it out`);
   }
 }
 
@@ -29,17 +27,17 @@ function checkBeams(options: GenerateOptions, settings: GenerationSettings): voi
   if (numBeams === 1) {
     const lone = [options.lengthPenalty !== undefined && "lengthPenalty", options.earlyStopping && "earlyStopping"];
     const name = lone.find(Boolean);
-    if (name) throw new Error(`generate: ${name} acts on beams; give numBeams above 1, or leave it out`);
+    if (name) throw new Error(`generate: ${name} only affects beam search; give numBeams above 1, or leave it out`);
     if (numReturnSequences > 1 && !doSample) {
       throw new Error(
-        `generate: numReturnSequences is ${numReturnSequences}, but the likeliest tokens are one sequence; give doSample: true or numBeams`,
+        `generate: numReturnSequences is ${numReturnSequences}, but greedy decoding gives one sequence; give doSample: true, or numBeams above 1`,
       );
     }
     return;
   }
   if (numReturnSequences > numBeams) {
     throw new Error(
-      `generate: numReturnSequences is ${numReturnSequences}, of ${numBeams} beams; give numBeams as many`,
+      `generate: numReturnSequences is ${numReturnSequences}, more than numBeams ${numBeams}; give numBeams of at least ${numReturnSequences}`,
     );
   }
   if (!Number.isFinite(lengthPenalty))
@@ -47,7 +45,9 @@ function checkBeams(options: GenerateOptions, settings: GenerationSettings): voi
   if (![true, false, "never"].includes(earlyStopping)) {
     throw new Error(`generate: earlyStopping is ${earlyStopping}; expected true, false or "never"`);
   }
-  if (settings.promptCache) throw new Error("generate: promptCache is for one sequence; give numBeams: 1");
+  if (settings.promptCache) throw new Error("generate: promptCache does not support beam search; give numBeams: 1");
   if (settings.onToken)
-    throw new Error("generate: onToken cannot follow beams, whose tokens are known at the end; give numBeams: 1");
+    throw new Error(
+      "generate: onToken does not support beam search, whose tokens are known only at the end; give numBeams: 1",
+    );
 }

@@ -50,7 +50,7 @@ it("counts all of a prompt for penalties, and refuses more than one sequence", a
     expect(await generate(model, [prompt], { ...options, promptCache })).toEqual(expected);
   }
   await expect(generate(model, [prompt, prompt], { maxNewTokens: 1, promptCache })).rejects.toThrow(
-    "promptCache is for one sequence, and there are 2",
+    "promptCache supports one prompt, but 2 were given",
   );
   await expect(generate(model, [prompt], { maxNewTokens: 1, numBeams: 2, promptCache })).rejects.toThrow("numBeams: 1");
 });

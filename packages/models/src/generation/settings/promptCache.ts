@@ -27,7 +27,7 @@ export class PromptCache implements Disposable {
    * have in common at their start (at most all but the prompt's last token). Called by `generate`.
    */
   open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number): KVCache {
-    if (prompts.length !== 1) throw new Error(`promptCache is for one sequence, and there are ${prompts.length}`);
+    if (prompts.length !== 1) throw new Error(`promptCache supports one prompt, but ${prompts.length} were given`);
     const virtual = model.virtualTokens?.count ?? 0;
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
       this.clear();

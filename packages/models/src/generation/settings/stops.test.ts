@@ -94,7 +94,7 @@ test("a filter stops after token ids, a text that is cut off, or a text that is 
 });
 
 test("texts need a tokenizer", () => {
-  expect(() => stopTest(readStops("a"), undefined)).toThrow('to find the text "a"');
-  expect(() => stopTest(readStops([], "b"), undefined)).toThrow('to find the text "b"');
+  expect(() => stopTest(readStops("a"), undefined)).toThrow('to stop at the text "a"');
+  expect(() => stopTest(readStops([], "b"), undefined)).toThrow('to stop at the text "b"');
   expect(stopTest(readStops(), () => "a")([], [1])).toBe(false);
 });

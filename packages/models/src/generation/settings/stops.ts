@@ -59,7 +59,7 @@ export function stopTest(
   const all = [...texts, ...kept];
   if (all.length > 0 && !textAfter) {
     throw new Error(
-      `generate: to find the text ${JSON.stringify(all[0])}, give the model's tokenizer as \`tokenizer\``,
+      `generate: to stop at the text ${JSON.stringify(all[0])}, give the model's tokenizer as the option \`tokenizer\``,
     );
   }
   const endsWith = (tokens: readonly number[], ids: readonly number[]) => {

@@ -54,6 +54,6 @@ it.each([
 it("cannot continue a message that the template leaves out", async () => {
   const tokenizer = new Tokenizer({ tokenizerJson: byteLevelJson(letters), chatTemplate: "a" });
   await expect(continuedChat([{ role: "assistant", content: "b" }], tokenizer)).rejects.toThrow(
-    "the tokenizer: its chat template leaves out the assistant's last message, so that it cannot go on",
+    "the tokenizer: its chat template does not render the last message, of role assistant, so that the message cannot be continued",
   );
 });

@@ -23,7 +23,7 @@ export async function continuedChat(
   const at = text.lastIndexOf(mark.trim());
   if (at < 0) {
     throw new Error(
-      `${tokenizer.label}: its chat template leaves out the ${last.role}'s last message, so that it cannot go on`,
+      `${tokenizer.label}: its chat template does not render the last message, of role ${last.role}, so that the message cannot be continued`,
     );
   }
   return text.startsWith(mark, at) ? text.slice(0, at) : text.slice(0, at).trimEnd();

@@ -16,7 +16,9 @@ export function readMerges(metadata: JsonFields): [string, string][] {
     // A token may begin with a space, so the separator is the first space after the first character.
     const space = merge.indexOf(" ", 1);
     if (space === -1) {
-      throw new Error(`${metadata.where}: tokenizer.ggml.merges holds ${JSON.stringify(merge)}, which is no pair`);
+      throw new Error(
+        `${metadata.where}: tokenizer.ggml.merges has ${JSON.stringify(merge)}; expected two tokens with a space between`,
+      );
     }
     return [merge.slice(0, space), merge.slice(space + 1)];
   });

@@ -142,7 +142,9 @@ describe("byte-level BPE", () => {
       [" ", "a"],
       ["a", "b"],
     ]);
-    expect(() => partsOf({ model: "gpt2", tokens, merges: ["ab"] })).toThrow('merges holds "ab", which is no pair');
+    expect(() => partsOf({ model: "gpt2", tokens, merges: ["ab"] })).toThrow(
+      'tokenizer.ggml.merges has "ab"; expected two tokens with a space between',
+    );
   });
 });
 

@@ -22,7 +22,7 @@ export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
 /** Decodes whole blocks of a ggml type to f32. The result equals gguf-py's `dequantize` bit for bit. */
 export function decodeBlocks({ name, block, decode }: GgmlType, blocks: Uint8Array): Float32Array {
   if (blocks.length % block.bytes !== 0) {
-    throw new Error(`${name}: ${blocks.length} bytes are no whole blocks of ${block.bytes}`);
+    throw new Error(`${name}: ${blocks.length} bytes are not a multiple of the block size, ${block.bytes} bytes`);
   }
   const out = new Float32Array((blocks.length / block.bytes) * block.elements);
   decode(blocks, out);
@@ -43,7 +43,9 @@ export function encodedLength(type: GgufEncoding, count: number): number {
 export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
   const { block, encode } = encodings[type];
   if (values.length % block.elements !== 0) {
-    throw new Error(`${what}: ${values.length} numbers are no whole blocks of ${block.elements}, which ${type} needs`);
+    throw new Error(
+      `${what}: ${values.length} values are not a multiple of ${block.elements}, the block size of ${type}`,
+    );
   }
   return encode(values, what);
 }

@@ -31,7 +31,7 @@ export function buildModel<C extends ModelConfig | ClassifierConfig>(
     : isClassifierConfig(config)
       ? [heads.sequenceClassification?.create(config, source), "classifies sequences"]
       : [heads.causalLM?.create(config as ModelConfig, source), "predicts tokens"];
-  if (!model) throw new Error(`a ${config.modelType} has no head that ${task} here`);
+  if (!model) throw new Error(`Lowrank has no ${config.modelType} model that ${task}`);
   model.defaultTargets = defaultTargets;
   return model as unknown as ModelOf<C>;
 }
@@ -46,7 +46,7 @@ export function buildStack(
   source: ParameterSource,
 ): StackModel {
   const model = architecture.create?.(config, source);
-  if (!model) throw new Error(`a ${config.modelType} is not made without a head here`);
+  if (!model) throw new Error(`Lowrank has no ${config.modelType} model without a head`);
   model.defaultTargets = architecture.defaultTargets;
   return model;
 }

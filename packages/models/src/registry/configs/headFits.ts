@@ -16,7 +16,7 @@ export function languageFields(json: unknown, where: string): JsonFields {
   const fields = new JsonFields(json, where);
   const [head] = [fields.raw("architectures") ?? []].flat();
   if (typeof head === "string" && head.endsWith("ForSequenceClassification")) {
-    throw new Error(`${where}: ${head} classifies sequences and writes none; load it with loadSequenceClassifier`);
+    throw new Error(`${where}: ${head} classifies texts and cannot generate them; load it with loadSequenceClassifier`);
   }
   return fields;
 }

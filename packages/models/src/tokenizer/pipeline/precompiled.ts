@@ -16,7 +16,7 @@ export function precompiled(charsmap: string | null | undefined): (text: string)
   const size = bytes.length < 4 ? -1 : view.getUint32(0, true);
   if (size < 4 || size % 4 !== 0 || 4 + size > bytes.length) {
     throw new Error(
-      `normalizer Precompiled: precompiled_charsmap does not hold the tree of ${size} bytes it begins with`,
+      `normalizer Precompiled: precompiled_charsmap is damaged: its header states a table of ${size} bytes, but it has ${bytes.length} bytes`,
     );
   }
   const units = Uint32Array.from({ length: size / 4 }, (_, i) => view.getUint32(4 + 4 * i, true));
