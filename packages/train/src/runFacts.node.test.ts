@@ -195,13 +195,13 @@ describe("the schedule", () => {
       expect(scheduleFactor(options, 10, 2)(0)).toBe(1);
     }
     const refused: [object, string][] = [
-      [{ minLr: 2.1 }, "minLr is 2.1; it is from 0 to the peak learning rate, 2"],
-      [{ minLr: -0.1 }, "minLr is -0.1; it is from 0"],
+      [{ minLr: 2.1 }, "minLr is 2.1; minLr must be from 0 to the peak learning rate 2"],
+      [{ minLr: -0.1 }, "minLr is -0.1; minLr must be from 0"],
       [{ minLrRate: 1.01 }, "minLrRate is 1.01"],
       [{ minLrRate: Number.NaN }, "minLrRate is NaN"],
-      [{ minLr: 1, minLrRate: 0.5 }, "minLr is 1, and minLrRate too; give one"],
-      [{ minLr: 0, schedule: "constant" }, 'minLr is 0, to which only the schedules "linear" and "cosine" fall'],
-      [{ minLrRate: 0.1, schedule: () => 1 }, "minLrRate is 0.1, to which only the schedules"],
+      [{ minLr: 1, minLrRate: 0.5 }, "minLr is 1, and minLrRate is given too; give only one of them"],
+      [{ minLr: 0, schedule: "constant" }, 'minLr is 0, but only the schedules "linear" and "cosine" have a minimum'],
+      [{ minLrRate: 0.1, schedule: () => 1 }, "minLrRate is 0.1, but only the schedules"],
     ];
     for (const [options, message] of refused) expect(() => scheduleFactor(options, 10, 2)).toThrow(message);
   });

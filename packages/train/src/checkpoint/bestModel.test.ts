@@ -91,7 +91,7 @@ describe("loadBestModelAtEnd", () => {
     // Must throw before the first step.
     const onStep = () => expect.unreachable();
     await expect(run({ loadBestModelAtEnd: true, metricForBestModel: "acuracy", onStep })).rejects.toThrow(
-      'metricForBestModel "acuracy" is no number of the evaluations; it is one of loss, perplexity',
+      'metricForBestModel "acuracy" is not a metric of the evaluations; available: loss, perplexity',
     );
     await expect(run({ earlyStoppingPatience: 0.5 })).rejects.toThrow("earlyStoppingPatience is 0.5; give a number");
     await expect(run({ earlyStoppingPatience: 1, earlyStoppingThreshold: -1 })).rejects.toThrow("Threshold is -1");

@@ -36,7 +36,7 @@ export class BestModel {
     const lower = ["loss", "perplexity"].includes(metricForBestModel);
     if (!evaluation?.every) {
       const name = loadBestModelAtEnd ? "loadBestModelAtEnd" : "earlyStoppingPatience";
-      throw new Error(`Trainer: ${name} needs evaluations while the run goes on; give evaluation: { examples, every }`);
+      throw new Error(`Trainer: ${name} needs evaluations during training; give evaluation: { examples, every }`);
     }
     const isCount = earlyStoppingPatience === Number.POSITIVE_INFINITY || Number.isSafeInteger(earlyStoppingPatience);
     if (!isCount || earlyStoppingPatience < 1) {
@@ -120,7 +120,7 @@ export class BestModel {
     const value = all[this.#metric];
     if (value !== undefined && !Number.isNaN(value)) return value;
     const names = Object.keys(all).filter((name) => name !== "labels");
-    const found = value === undefined ? "is no number of the evaluations" : "of an evaluation is NaN";
-    throw new Error(`Trainer: metricForBestModel "${this.#metric}" ${found}; it is one of ${names.join(", ")}`);
+    const found = value === undefined ? "is not a metric of the evaluations" : "is NaN in an evaluation";
+    throw new Error(`Trainer: metricForBestModel "${this.#metric}" ${found}; available: ${names.join(", ")}`);
   }
 }

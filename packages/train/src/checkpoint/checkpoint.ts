@@ -168,7 +168,9 @@ export async function readCheckpoint(
   if (kept) checkNames(kept, buffers);
   checkFingerprint(source.label, fingerprint, state.fingerprint, allowChanges, onWarning);
   if (states.length !== generators.length) {
-    throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
+    throw new Error(
+      `${weights.label}: the checkpoint has ${states.length} random generators, this run ${generators.length}; resume with the same model and adapter`,
+    );
   }
   inCheckpoint(where, () => {
     samples.state = sampler;
@@ -204,7 +206,7 @@ function checkFingerprint(
   const differences = saved ? differencesOf(now, saved) : [];
   if (!saved && !allowChanges) {
     throw new Error(
-      `${label} does not name its run, since an older version wrote it; resume with allowChanges if options and data are the same`,
+      `${label} lacks the settings of its run, since an older version wrote it; resume with allowChanges if options and data are the same`,
     );
   }
   if (differences.length > 0 && !allowChanges) throw new ResumeError(label, differences);
@@ -224,7 +226,9 @@ function checkNames(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>)
     }
   }
   if (file.names().length !== tensors.size) {
-    throw new Error(`${file.label}: the checkpoint is of a run that trains other tensors`);
+    throw new Error(
+      `${file.label}: the checkpoint has ${file.names().length} tensors, this run ${tensors.size}; resume with the same model and adapter`,
+    );
   }
 }
 

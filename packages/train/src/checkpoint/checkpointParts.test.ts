@@ -270,10 +270,10 @@ describe("the best evaluation", () => {
       bestOf({ metricForBestModel }).observe(1, { loss: 1, perplexity: 2, labels: 1, metrics }, new Map());
     await observed("mine", { mine: 0 });
     await expect(observed("mine", { other: 1 })).rejects.toThrow(
-      'Trainer: metricForBestModel "mine" is no number of the evaluations; it is one of loss, perplexity, other',
+      'Trainer: metricForBestModel "mine" is not a metric of the evaluations; available: loss, perplexity, other',
     );
     await expect(observed("mine", { mine: Number.NaN })).rejects.toThrow(
-      'Trainer: metricForBestModel "mine" of an evaluation is NaN; it is one of loss, perplexity, mine',
+      'Trainer: metricForBestModel "mine" is NaN in an evaluation; available: loss, perplexity, mine',
     );
   });
 

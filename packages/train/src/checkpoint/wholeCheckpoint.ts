@@ -88,7 +88,10 @@ export async function getLastCheckpoint(
   onWarning: OnWarning = printWarning,
 ): Promise<string | null> {
   const files = await openFiles(place);
-  if (!files.list) throw new Error(`${files.label} cannot list its folders; name the checkpoint: .../checkpoint-8`);
+  if (!files.list)
+    throw new Error(
+      `${files.label}: the folders in it cannot be listed; give the address of one checkpoint: .../checkpoint-8`,
+    );
   for (const name of checkpointNames(await files.list())) {
     const damage = await damageOf(filesIn(files, name));
     if (damage === null) return name;

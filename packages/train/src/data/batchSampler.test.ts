@@ -49,7 +49,7 @@ test("every example comes once in an epoch, and a stopped sampler goes on as if 
 test("misuse is named", () => {
   expect(() => new BatchSampler(0, { batchSize: 1 })).toThrow("count is 0");
   expect(() => new BatchSampler(3, { batchSize: 0 })).toThrow("batchSize is 0");
-  expect(() => new BatchSampler(3, { batchSize: 4, dropLast: true })).toThrow("3 examples make no batch of 4");
+  expect(() => new BatchSampler(3, { batchSize: 4, dropLast: true })).toThrow("3 examples are fewer than batchSize 4");
   const sampler = new BatchSampler(3, { batchSize: 2 });
   expect(() => {
     sampler.state = { epoch: 0, position: 4 };

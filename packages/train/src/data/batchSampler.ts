@@ -52,10 +52,14 @@ export class BatchSampler {
     this.#shuffle = shuffle;
     this.#lengths = lengths;
     if (lengths && lengths.length !== count) {
-      throw new Error(`BatchSampler: ${lengths.length} lengths for ${count} examples`);
+      throw new Error(
+        `BatchSampler: there are ${lengths.length} lengths for ${count} examples; give one length for each example`,
+      );
     }
     if (this.batchesPerEpoch === 0) {
-      throw new Error(`BatchSampler: ${count} examples make no batch of ${batchSize}; set dropLast: false`);
+      throw new Error(
+        `BatchSampler: ${count} examples are fewer than batchSize ${batchSize}, and dropLast drops an incomplete batch; set dropLast: false`,
+      );
     }
   }
 

@@ -43,8 +43,12 @@ test("names the adapters of all rows or of none", () => {
   const named = rows.map((row, i) => ({ ...row, adapterName: "ab"[i] }));
   expect(padRows(named, { padTokenId: 0 }).adapterNames).toEqual(["a", "b"]);
   expect("adapterNames" in padRows(rows, { padTokenId: 0 })).toBe(false);
-  expect(() => padRows([named[0], rows[1]], { padTokenId: 0 })).toThrow("example 1 names no adapter");
-  expect(() => padRows([rows[0], named[1]], { padTokenId: 0 })).toThrow("example 0 names no adapter");
+  expect(() => padRows([named[0], rows[1]], { padTokenId: 0 })).toThrow(
+    "collate: only some examples have an adapterName, example 1 has none; give all examples an adapterName, or none",
+  );
+  expect(() => padRows([rows[0], named[1]], { padTokenId: 0 })).toThrow(
+    "collate: only some examples have an adapterName, example 0 has none; give all examples an adapterName, or none",
+  );
 });
 
 test("refuses no examples, and limits below 1", () => {

@@ -71,5 +71,7 @@ function namesOf(examples: readonly Row[]): Pick<Rows, "adapterNames"> {
   if (adapterNames.length === 0) return {};
   if (adapterNames.length === examples.length) return { adapterNames };
   const other = examples.findIndex(({ adapterName }) => adapterName === undefined);
-  throw new Error(`collate: example ${other} names no adapter, and others do; give each an adapterName, or none`);
+  throw new Error(
+    `collate: only some examples have an adapterName, example ${other} has none; give all examples an adapterName, or none`,
+  );
 }

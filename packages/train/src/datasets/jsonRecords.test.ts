@@ -141,7 +141,9 @@ describe("an array of JSON", () => {
 
   test.each(["[1]\n2", "[1]\n[2]", "[]\n]", "[1]\n\uFEFF"])("%j has more behind the array", async (text) => {
     for (const size of sizes) {
-      await expect(records(jsonArray, text, size)).rejects.toThrow("d:2: there is more behind the JSON array");
+      await expect(records(jsonArray, text, size)).rejects.toThrow(
+        "d:2: unexpected text after the end of the JSON array",
+      );
     }
   });
 });

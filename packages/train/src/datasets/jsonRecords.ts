@@ -94,7 +94,8 @@ class ArrayScan {
    */
   #outside(byte: number, offset: number): void {
     if (this.#depth < 0 && byte === open) this.#depth = 1;
-    else if (this.#depth === 0) throw new Error(`${this.#name}:${this.#line}: there is more behind the JSON array`);
+    else if (this.#depth === 0)
+      throw new Error(`${this.#name}:${this.#line}: unexpected text after the end of the JSON array`);
     else if (offset > 2 || byte < 0x80) throw new Error(`${this.#name}: expected a JSON array of examples`);
   }
 

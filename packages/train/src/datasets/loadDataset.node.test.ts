@@ -35,7 +35,7 @@ test.each(["snappy", "zstd"])("a Parquet file, of pyarrow, in %s", async (codec)
 });
 
 test.each<[string, string, string]>([
-  ["\x02id", "\x02it", "its group 0 of rows has the columns id, messages.list.element.content"],
+  ["\x02id", "\x02it", "its row group 0 has the columns id, messages.list.element.content"],
   ["\x02id", "\x02\xffd", "has the columns id, messages.list"],
 ])(
   "a Parquet file whose schema lies (%j, now %j): one error, and none that nobody handles",

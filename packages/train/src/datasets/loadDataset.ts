@@ -65,6 +65,6 @@ async function sourceOf(path: string, files: ModelFiles | undefined): Promise<By
   // Uses `getBuiltinModule`, since bundlers for browsers cannot resolve an import of "node:fs".
   if (/^https?:/i.test(path) || globalThis.process?.getBuiltinModule?.("node:fs")) return openFile(path);
   throw new Error(
-    `loadDataset("${path}") reads from disk, which only Node can; give an http(s) address, or the files that hold it: { files: opfsFiles("data") }`,
+    `loadDataset("${path}") reads from disk, which needs Node; in a browser give an http(s) address, or the option files, such as { files: opfsFiles("data") }`,
   );
 }

@@ -241,7 +241,7 @@ describe("bad records", () => {
 
   test("a file of bad records alone is an error, however it is read", async () => {
     const message = await errorOf('{"text": 1}\n{"text": ""}', { name: "x.jsonl", onBadRecord: "skip" });
-    expect(message).toBe("x.jsonl: all of its 2 records are bad; leave onBadRecord out");
+    expect(message).toBe("x.jsonl: all 2 records are invalid; leave onBadRecord out to see the first error");
   });
 });
 

@@ -78,7 +78,7 @@ export async function recordsIn(
   const { name = "data" } = options;
   const [format, pieces] = await formatOf(source[Symbol.asyncIterator](), options);
   if (format !== "text") return recordsOf(format, pieces, name);
-  throw new Error(`${name} is a text, and holds no records; give a file of .jsonl, .json, .csv, .tsv or .parquet`);
+  throw new Error(`${name} is plain text without records; give a .jsonl, .json, .csv, .tsv or .parquet file`);
 }
 
 /** Determines a file's format. Returns it with the file's chunks, including those already read. */
@@ -133,7 +133,8 @@ export async function* parsedRecords<Parsed>(
     } else yield { ...found, where: record.where };
   }
   if (count === 0) throw new Error(`${name} holds no example`);
-  if (count === skipped) throw new Error(`${name}: all of its ${count} records are bad; leave onBadRecord out`);
+  if (count === skipped)
+    throw new Error(`${name}: all ${count} records are invalid; leave onBadRecord out to see the first error`);
 }
 
 /**
@@ -161,7 +162,7 @@ function pick(value: unknown, columns: Readonly<Record<string, string>>, where: 
   const entries = Object.entries(columns).map(([key, column]) => {
     if (Object.hasOwn(record, column)) return [key, record[column]];
     throw new Error(
-      `${where}: there is no ${column} for ${key}; it has ${Object.keys(record).join(", ") || "no keys"}`,
+      `${where}: the record has no key ${column}, which columns gives for ${key}; it has ${Object.keys(record).join(", ") || "no keys"}`,
     );
   });
   return Object.fromEntries(entries);

@@ -87,7 +87,7 @@ const numbersIn = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slic
  */
 async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: StreamBlocksOptions): Promise<TokenFile> {
   const find = globalThis.process?.getBuiltinModule;
-  if (!find) throw new Error("streamBlocks reads from disk, which only Node can; in a page, loadDataset and blocks");
+  if (!find) throw new Error("streamBlocks reads from disk, which needs Node; in a browser use loadDataset and blocks");
   const [fs, { basename, join, resolve }] = [find("node:fs/promises"), find("node:path")];
   const { size, mtimeMs } = await fs.stat(path);
   const key = hexDigest(JSON.stringify([resolve(path), size, mtimeMs, digestOfTokenizer(tokenizer)]));

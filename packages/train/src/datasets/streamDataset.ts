@@ -157,13 +157,13 @@ async function openIndexed(
     const wanted = { columns, onBadRecord, form, ...(measure && { measure }) };
     const built = await indexRecords(records, counted(piecesOf(source), size, onProgress), wanted);
     if (built.offsets.length === 0) {
-      throw new Error(`${name} holds no example${built.skipped > 0 ? "; all of its records are bad" : ""}`);
+      throw new Error(`${name} holds no example${built.skipped > 0 ? "; all records are invalid" : ""}`);
     }
     await writeFile(place, encodeIndex(key, built));
     index = await openIndex(place, key, source);
   }
   if (index) return { file, index, settings };
-  throw new Error(`${place} is not what was written there a moment ago; name another cacheDir`);
+  throw new Error(`${place} changed right after it was written, perhaps by another process; give another cacheDir`);
 }
 
 /** Opens an index. Returns null if it is missing, or was built for another file or other settings. */
@@ -194,6 +194,6 @@ async function* counted(
 
 function node(): [typeof import("node:path"), typeof import("node:fs/promises")] {
   const find = globalThis.process?.getBuiltinModule;
-  if (!find) throw new Error("streamDataset reads from disk, which only Node can; in a page, loadDataset");
+  if (!find) throw new Error("streamDataset reads from disk, which needs Node; in a browser use loadDataset");
   return [find("node:path"), find("node:fs/promises")];
 }

@@ -31,7 +31,7 @@ export async function openRecords(
   const format = options.format ?? byEnding[path.split(".").at(-1)?.toLowerCase() ?? ""];
   if (format === undefined) {
     throw new Error(
-      `${path}: the ending says no format; give { format }, one of ${Object.values(byEnding).join(", ")}`,
+      `${path}: the file extension names no supported format; give the option format, one of ${Object.values(byEnding).join(", ")}`,
     );
   }
   if (format === "parquet") {

@@ -82,7 +82,8 @@ function attempt(read: () => string[][]): string[][] | null {
 function cellsOf(rows: readonly Uint8Array[], delimiter: string): string[][] {
   const text = rows.map(decodeUtf8).join("\n");
   const found = parse(text, { delimiter }) as string[][];
-  if (found.length !== rows.length) throw new Error(`${rows.length} rows were read as ${found.length}`);
+  if (found.length !== rows.length)
+    throw new Error(`${rows.length} rows were parsed as ${found.length}; check their quotes`);
   return found;
 }
 

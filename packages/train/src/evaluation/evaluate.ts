@@ -86,9 +86,7 @@ export async function evaluate(
   }
   const [metric] = Object.keys(metricKeys).filter((key) => options[key as never] !== undefined);
   if (metric === undefined) return evaluateTask(model, task, examples, options);
-  throw new Error(
-    `evaluate: ${metric} is for models that compute their own loss; leave it out with a custom collate and loss`,
-  );
+  throw new Error(`evaluate: ${metric} is not supported with a custom collate and loss; leave it out`);
 }
 
 async function evaluateTask(

@@ -74,7 +74,7 @@ function named(found: Record<string, number>, names: readonly string[]): Record<
   const other = names.find((name) => !Object.hasOwn(found, name));
   if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
   const known = Object.keys(found).join(", ") || "none";
-  throw new Error(`evaluate: metrics has "${other}", which this model does not have; it has ${known}`);
+  throw new Error(`evaluate: metrics lists "${other}", which is not available for this model; available: ${known}`);
 }
 
 function measureOf(model: TrainableModel, options: MetricOptions): Measure<never> {

@@ -154,12 +154,16 @@ describe("a missing part is named", () => {
     fail(net(), images, { collate }).toThrow("Trainer: the options have no loss");
     const withLoss = Object.assign(net(), { loss: () => tensor(0) });
     fail(withLoss, images, { padTokenId: 0 }).toThrow("Trainer: example 0 has no inputIds; tokenise it, or give");
-    fail(net(), images, { collate, loss, groupByLength: true }).toThrow("Trainer: groupByLength reads inputIds");
+    fail(net(), images, { collate, loss, groupByLength: true }).toThrow(
+      "Trainer: groupByLength needs inputIds, which the examples of a custom collate may lack; leave groupByLength out",
+    );
   });
 
   it("of what the loss returns", async () => {
     const given = (own: unknown) => new Trainer(net(), images, { ...options, loss: own as typeof loss }).train();
-    await expect(given(() => undefined)).rejects.toThrow("Trainer: loss returned undefined; return one f32 number");
+    await expect(given(() => undefined)).rejects.toThrow(
+      "Trainer: loss returned undefined; expected an f32 tensor of one element, such as the mean over the batch",
+    );
     await expect(given((_: unknown, { x }: ImageBatch) => x)).rejects.toThrow("loss returned a f32 tensor [8,1,6,6]");
     const far = { collate: () => tensor([1]), loss: (_: unknown, x: Tensor) => mseLoss(x, x), batchSize: 4 };
     expect((await evaluate(net(), [1, 2, 3], far)).loss).toBe(0);

@@ -30,5 +30,7 @@ export function ownTask<Model, Example, Batch>(
 function checked(caller: string, value: unknown): Tensor {
   if (value instanceof Tensor && value.size === 1 && value.dtype === "f32") return value.reshape([]);
   const found = value instanceof Tensor ? `a ${value.dtype} tensor ${formatShape(value.shape)}` : String(value);
-  throw new Error(`${caller}: loss returned ${found}; return one f32 number, such as the mean over the batch`);
+  throw new Error(
+    `${caller}: loss returned ${found}; expected an f32 tensor of one element, such as the mean over the batch`,
+  );
 }

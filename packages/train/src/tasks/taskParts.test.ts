@@ -107,7 +107,7 @@ describe("a custom task", () => {
     expect(await run(tensor([1]))).toEqual([]);
     expect(await run(tensor([1], { shape: [1, 1] }))).toEqual([]);
     await expect(run(tensor([1, 2]))).rejects.toThrow(
-      "Trainer: loss returned a f32 tensor [2]; return one f32 number, such as the mean over the batch",
+      "Trainer: loss returned a f32 tensor [2]; expected an f32 tensor of one element, such as the mean over the batch",
     );
     await expect(run(tensor([1], { dtype: "i32" }))).rejects.toThrow("Trainer: loss returned a i32 tensor [1]");
     await expect(run({ size: 1, dtype: "f32" })).rejects.toThrow("Trainer: loss returned [object Object]");
@@ -232,7 +232,7 @@ describe("evaluate", () => {
     );
     const other = { padTokenId, batchSize: 1, metrics: ["f1"] } as const;
     await expect(evaluate(counting(), texts, other)).rejects.toThrow(
-      'evaluate: metrics has "f1", which this model does not have; it has accuracy, exactMatch',
+      'evaluate: metrics lists "f1", which is not available for this model; available: accuracy, exactMatch',
     );
   });
 

@@ -104,6 +104,6 @@ describe("a sequence classifier", () => {
         ],
         { padTokenId: 0 },
       ),
-    ).toThrow("example 1 has 1 labels and the first 2");
+    ).toThrow("example 1 has 1 labels and example 0 has 2");
   });
 });

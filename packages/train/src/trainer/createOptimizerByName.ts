@@ -22,6 +22,6 @@ export function createOptimizerByName(
   throw new Error(
     `Trainer: optimizer is "${name}"; give "adamw", ${Object.keys(makers)
       .map((own) => `"${own}"`)
-      .join(", ")}, or one that you made`,
+      .join(", ")}, or an optimizer object`,
   );
 }

@@ -50,7 +50,9 @@ it("takes a step that is not finite for the end, and passes other errors and sig
   await expect(findLearningRate(tinyLlama(), examples, { ...options, from: 1, to: 0.1 })).rejects.toThrow("from is 1");
   await expect(findLearningRate(tinyLlama(), examples, { ...options, steps: 3 })).rejects.toThrow("steps is 3");
   const unlabelled = examples.map(({ inputIds }) => ({ inputIds, labels: inputIds.map(() => -100) }));
-  await expect(findLearningRate(tinyLlama(), unlabelled, options)).rejects.toThrow("no labelled token");
+  await expect(findLearningRate(tinyLlama(), unlabelled, options)).rejects.toThrow(
+    "has a label; raise maxLength, or check the data",
+  );
   const signal = AbortSignal.abort(new Error("enough"));
   await expect(findLearningRate(tinyLlama(), examples, { ...options, signal })).rejects.toThrow("enough");
 });

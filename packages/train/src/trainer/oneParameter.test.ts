@@ -121,12 +121,14 @@ it("a rate falls to minLr, or to a share of the peak", async () => {
   expect(await last({ minLr: 0 })).toBeCloseTo(0.5 / 3, 12);
   const make = (options: object) => () => new Trainer(new Scalar(), ones(2), { ...product(), ...options } as never);
   const peak = { learningRate: 0.5 };
-  expect(make({ ...peak, minLr: 0.1, minLrRate: 0.2 })).toThrow("Trainer: minLr is 0.1, and minLrRate too; give one");
-  const range = "it is from 0 to the peak learning rate, 0.5, and its share from 0 to 1";
+  expect(make({ ...peak, minLr: 0.1, minLrRate: 0.2 })).toThrow(
+    "Trainer: minLr is 0.1, and minLrRate is given too; give only one of them",
+  );
+  const range = "minLr must be from 0 to the peak learning rate 0.5, and minLrRate from 0 to 1";
   expect(make({ ...peak, minLr: 0.6 })).toThrow(`Trainer: minLr is 0.6; ${range}`);
   expect(make({ ...peak, minLrRate: -0.1 })).toThrow(`Trainer: minLrRate is -0.1; ${range}`);
   expect(make({ ...peak, minLrRate: 0.1, schedule: "constant" })).toThrow(
-    'Trainer: minLrRate is 0.1, to which only the schedules "linear" and "cosine" fall; leave it out',
+    'Trainer: minLrRate is 0.1, but only the schedules "linear" and "cosine" have a minimum; leave it out',
   );
 });
 
@@ -139,7 +141,7 @@ it("lion is an optimiser by name, without eps", async () => {
     'Trainer: eps is 0.000001, which the optimizer "lion" does not have; leave it out',
   );
   await expect(new Trainer(model, [3, 3], { ...task, optimizer: "sgd" as never }).train()).rejects.toThrow(
-    'Trainer: optimizer is "sgd"; give "adamw", "adamw8bit", "lion", or one that you made',
+    'Trainer: optimizer is "sgd"; give "adamw", "adamw8bit", "lion", or an optimizer object',
   );
 });
 
@@ -148,7 +150,7 @@ it("examples of a custom task may have any fields, and groupByLength needs token
   const task = { collate: () => 1, loss: (model: Scalar) => model.w.mul(1), learningRate: 0.1, maxSteps: 1 };
   expect((await new Trainer(new Scalar(), examples, task).train()).losses).toEqual([1]);
   expect(() => new Trainer(new Scalar(), examples, { ...task, groupByLength: true })).toThrow(
-    "Trainer: groupByLength reads inputIds; leave it out with a custom collate",
+    "Trainer: groupByLength needs inputIds, which the examples of a custom collate may lack; leave groupByLength out",
   );
   const grouped = { padTokenId: 0, learningRate: 0.1, batchSize: 4, groupByLength: true, epochs: 1 };
   const { tokens } = await new Trainer(tinyLlama(), sequences, grouped).train();
@@ -354,10 +356,10 @@ describe("an allocation of ranks", () => {
     });
     const make = (name: string) => () => new Trainer(model, named(name), { padTokenId: 0, learningRate: 1e-2 });
     expect(make("ada")).toThrow(
-      'Trainer: adapter "ada" uses a method that allocates ranks only as the single active adapter; train it alone',
+      'Trainer: adapter "ada" uses a method that reallocates ranks, which examples with an adapterName cannot train; leave adapterName out and make the adapter active with setAdapter',
     );
     expect(make("frozen")).toThrow(
-      'Trainer: examples name adapter "frozen", of which nothing trains; leave them out, or make it trainable',
+      'Trainer: examples name adapter "frozen", which has no trainable parameters; leave these examples out, or make the adapter trainable',
     );
     expect(make("free")).not.toThrow();
   });

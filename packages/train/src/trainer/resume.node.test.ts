@@ -136,6 +136,8 @@ describe("saveTotalLimit", () => {
 
   it("keeps what memory was given", async () => {
     const files = memoryFiles({ "a/b": "given" });
-    await expect(removeFolder(files, "a")).rejects.toThrow("a/b was given, and only what was written can be removed");
+    await expect(removeFolder(files, "a")).rejects.toThrow(
+      "a/b was passed to memoryFiles, and only files written later can be removed",
+    );
   });
 });

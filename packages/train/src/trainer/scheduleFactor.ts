@@ -15,13 +15,16 @@ export function scheduleFactor(
 ): Schedule {
   const floor = minLr === undefined ? minLrRate : minLr / peak;
   const named = minLr === undefined ? `minLrRate is ${minLrRate}` : `minLr is ${minLr}`;
-  if (minLr !== undefined && minLrRate !== undefined) throw new Error(`Trainer: ${named}, and minLrRate too; give one`);
+  if (minLr !== undefined && minLrRate !== undefined)
+    throw new Error(`Trainer: ${named}, and minLrRate is given too; give only one of them`);
   if (floor !== undefined) {
     if (schedule !== "linear" && schedule !== "cosine") {
-      throw new Error(`Trainer: ${named}, to which only the schedules "linear" and "cosine" fall; leave it out`);
+      throw new Error(`Trainer: ${named}, but only the schedules "linear" and "cosine" have a minimum; leave it out`);
     }
     if (!(floor >= 0 && floor <= 1)) {
-      throw new Error(`Trainer: ${named}; it is from 0 to the peak learning rate, ${peak}, and its share from 0 to 1`);
+      throw new Error(
+        `Trainer: ${named}; minLr must be from 0 to the peak learning rate ${peak}, and minLrRate from 0 to 1`,
+      );
     }
   }
   if (typeof schedule === "function") return schedule;

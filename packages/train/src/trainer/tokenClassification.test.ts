@@ -143,5 +143,5 @@ it("words have their label on their first token, special tokens none", () => {
     inputIds: [1, 97, 98, 99, 100, 101, 102, 2],
     labels: [-100, 4, -100, 0, 5, -100, -100, -100],
   });
-  expect(() => tokenizeTags(tokenizer, { words: ["a"], tags: [] })).toThrow("1 words and 0 tags");
+  expect(() => tokenizeTags(tokenizer, { words: ["a"], tags: [] })).toThrow("1 words but 0 tags");
 });

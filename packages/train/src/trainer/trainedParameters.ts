@@ -17,12 +17,12 @@ export function trainedParameters(
   for (const name of names) {
     if (model.trainsAlone?.(name)) {
       throw new Error(
-        `Trainer: adapter "${name}" uses a method that allocates ranks only as the single active adapter; train it alone`,
+        `Trainer: adapter "${name}" uses a method that reallocates ranks, which examples with an adapterName cannot train; leave adapterName out and make the adapter active with setAdapter`,
       );
     }
     if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;
     throw new Error(
-      `Trainer: examples name adapter "${name}", of which nothing trains; leave them out, or make it trainable`,
+      `Trainer: examples name adapter "${name}", which has no trainable parameters; leave these examples out, or make the adapter trainable`,
     );
   }
   return all;

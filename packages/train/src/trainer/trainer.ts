@@ -91,7 +91,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const own = ownTaskOf(options) !== undefined;
     const rows = own || !areListed(examples) ? [] : (examples as readonly AnyExample[]);
     if (own && options.groupByLength) {
-      throw new Error("Trainer: groupByLength reads inputIds; leave it out with a custom collate");
+      throw new Error(
+        "Trainer: groupByLength needs inputIds, which the examples of a custom collate may lack; leave groupByLength out",
+      );
     }
     this.#byRows = rows.some(({ adapterName }) => adapterName !== undefined);
     this.#parameters = trainedParameters(model, rows);
@@ -210,7 +212,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     while (batches.length < gradientAccumulationSteps) batches.push(await this.#nextBatch());
     const parts = microBatches(batches);
     if (parts.length === 0)
-      throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
+      throw new Error(
+        `Trainer: no token in the batches of step ${this.#step + 1} has a label; raise maxLength, or check the data`,
+      );
     const generators = new Map(this.#generators().map((generator) => [generator, generator.state]));
     const factor = this.#factor(this.#step);
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;

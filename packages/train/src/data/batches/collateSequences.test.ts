@@ -26,7 +26,7 @@ test("a list of labels for each sequence", () => {
   for (const label of [[1, 0], 1]) {
     const size = [label].flat().length;
     expect(() => collateSequences([first, { inputIds: [2], label }], options)).toThrow(
-      `collate: example 1 has ${size} labels and the first 3; give each as many`,
+      `collate: example 1 has ${size} labels and example 0 has 3; give all examples the same number`,
     );
   }
 });

@@ -30,7 +30,7 @@ export function collateSequences(examples: readonly LabelledSequence[], options:
   const other = each.findIndex((labels) => labels.length !== width);
   if (other !== -1) {
     throw new Error(
-      `collate: example ${other} has ${each[other].length} labels and the first ${width}; give each as many`,
+      `collate: example ${other} has ${each[other].length} labels and example 0 has ${width}; give all examples the same number`,
     );
   }
   const labelShape = typeof examples[0].label === "number" ? [rows.batchSize] : [rows.batchSize, width];
@@ -48,7 +48,7 @@ function padTypes(
   for (const [row, { inputIds, tokenTypeIds = [] }] of examples.entries()) {
     if (tokenTypeIds.length > 0 && tokenTypeIds.length !== inputIds.length) {
       const found = `${inputIds.length} tokens and ${tokenTypeIds.length} tokenTypeIds`;
-      throw new Error(`collate: example ${row} has ${found}; expected as many`);
+      throw new Error(`collate: example ${row} has ${found}; expected equal numbers`);
     }
     padded.set(tokenTypeIds.slice(0, maxLength), row * length);
   }

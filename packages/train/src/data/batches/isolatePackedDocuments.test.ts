@@ -50,7 +50,7 @@ test.each([
 
 test.each([[[3, 0]], [[4]], [[2]], [[4, -1]]])("lengths %j of three tokens are refused", async (seqLengths) => {
   await expect(pack([row(3), { ...row(3), seqLengths }])).rejects.toThrow(
-    `collate: example 1 has 3 tokens and seqLengths ${seqLengths.join(", ")}; expected lengths of at least 1 that make up all tokens`,
+    `collate: example 1 has 3 tokens and seqLengths ${seqLengths.join(", ")}; expected lengths of at least 1 that add up to the number of tokens`,
   );
 });
 

@@ -15,7 +15,7 @@ export function isolatePackedDocuments(batch: Batch, examples: readonly PackedEx
     const total = seqLengths.reduce((sum, n) => sum + n, 0);
     if (total !== inputIds.length || seqLengths.some((n) => n < 1)) {
       throw new Error(
-        `collate: example ${row} has ${inputIds.length} tokens and seqLengths ${seqLengths.join(", ")}; expected lengths of at least 1 that make up all tokens`,
+        `collate: example ${row} has ${inputIds.length} tokens and seqLengths ${seqLengths.join(", ")}; expected lengths of at least 1 that add up to the number of tokens`,
       );
     }
     let start = 0;

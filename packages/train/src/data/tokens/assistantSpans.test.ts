@@ -131,6 +131,6 @@ it("one learned token is enough, and none is an error", async () => {
   expect(await learnedBy(tokenizer(template), [assistant("b"), user("a")])).toBe("b");
   const silent: Template = (messages) => messages.flatMap((one) => (one.role === "user" ? one.content : [])).join("");
   await expect(tokenizeExample(tokenizer(silent), { messages: turns })).rejects.toThrow(
-    "the chat template renders nothing that the assistant writes",
+    "the chat template renders none of the assistant's messages",
   );
 });

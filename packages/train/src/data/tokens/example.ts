@@ -81,7 +81,7 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
   if (meant.length !== 1) {
     const keys = Object.keys(value).join(", ") || "(none)";
     throw new Error(
-      `${where}: found keys ${keys}; an example is one of ${accepted}; other keys can be named by columns`,
+      `${where}: found keys ${keys}; an example is one of ${accepted}; map other keys with the option columns`,
     );
   }
   return meant[0].read(record, where);

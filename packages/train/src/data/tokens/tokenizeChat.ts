@@ -28,7 +28,7 @@ export async function tokenizeChat(
     length = marked ? end : endOfTurn(inputIds, start, end, tokenizer.eosTokenId);
     for (let t = start; t < length; t++) learned.add(t);
   }
-  if (learned.size === 0) throw new Error("the chat template renders nothing that the assistant writes");
+  if (learned.size === 0) throw new Error("the chat template renders none of the assistant's messages");
   return { inputIds: inputIds.slice(0, length), learned };
 }
 

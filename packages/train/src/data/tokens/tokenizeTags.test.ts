@@ -20,6 +20,6 @@ test("the first token of each word has its label", () => {
 
 test("each word needs one tag", () => {
   expect(() => tokenizeTags({ encode }, { words: ["x", "y"], tags: [1] })).toThrow(
-    "tokenizeTags: 2 words and 1 tags; give each word one",
+    "tokenizeTags: 2 words but 1 tags; give one tag for each word",
   );
 });

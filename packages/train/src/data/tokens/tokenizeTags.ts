@@ -18,7 +18,7 @@ export interface TagTokenizer {
  */
 export function tokenizeTags(tokenizer: TagTokenizer, { words, tags }: TaggedWords): TokenizedExample {
   if (words.length !== tags.length) {
-    throw new Error(`tokenizeTags: ${words.length} words and ${tags.length} tags; give each word one`);
+    throw new Error(`tokenizeTags: ${words.length} words but ${tags.length} tags; give one tag for each word`);
   }
   const inputIds: number[] = [];
   const labels: number[] = [];

@@ -41,7 +41,7 @@ test.each<[string, Column, object]>([
   expect(columnChunks(metadata(["a"], [column]), 100)).toEqual([expected]);
 });
 
-const beyond = "its column a begins, by the footer, after its 100 bytes";
+const beyond = "the footer places column a outside the file's 100 bytes";
 
 test.each<[string, string[], (Column | undefined)[], string]>([
   ["a place before the file", ["a"], [{ start: -1 }], beyond],
@@ -49,11 +49,11 @@ test.each<[string, string[], (Column | undefined)[], string]>([
   ["a negative length", ["a"], [{ length: -1 }], beyond],
   ["one byte beyond the file", ["a"], [{ length: 91 }], beyond],
   ["a start beyond the file", ["a"], [{ start: 101, length: 0 }], beyond],
-  ["fewer values than rows", ["a"], [{ values: 2 }], "its group 0 has 3 rows, and 2 values of a"],
-  ["a name twice", ["c", "a", "b", "a"], [], "its schema has the column a twice"],
-  ["a column too few", ["a", "b"], [{}], "its group 0 of rows has the columns a; the schema has a, b"],
-  ["another column", ["a"], [{ path: ["b"] }], "its group 0 of rows has the columns b; the schema has a"],
-  ["a column without metadata", ["a"], [undefined], "its group 0 of rows has the columns ; the schema has a"],
+  ["fewer values than rows", ["a"], [{ values: 2 }], "its row group 0 has 3 rows, but only 2 values of column a"],
+  ["a name twice", ["c", "a", "b", "a"], [], "its schema has two columns a"],
+  ["a column too few", ["a", "b"], [{}], "its row group 0 has the columns a; the schema has a, b"],
+  ["another column", ["a"], [{ path: ["b"] }], "its row group 0 has the columns b; the schema has a"],
+  ["a column without metadata", ["a"], [undefined], "its row group 0 has the columns ; the schema has a"],
 ])("%s is refused", (_, names, columns, message) => {
   expect(() => columnChunks(metadata(names, columns), 100)).toThrow(message);
 });

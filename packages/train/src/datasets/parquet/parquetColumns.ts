@@ -31,20 +31,21 @@ export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[
   const schema = parquetSchema(metadata);
   const paths = leaves(schema).sort();
   const twice = paths.find((path, i) => paths.indexOf(path) !== i);
-  if (twice !== undefined) throw new Error(`its schema has the column ${twice} twice`);
+  if (twice !== undefined) throw new Error(`its schema has two columns ${twice}`);
   const known = paths.join(", ");
   return metadata.row_groups.flatMap(({ columns, num_rows: rows }, i) => {
     const found = columns.map(({ meta_data: column }) => column?.path_in_schema?.join(".") ?? "");
     const sorted = [...found].sort().join(", ");
-    if (sorted !== known) throw new Error(`its group ${i} of rows has the columns ${sorted}; the schema has ${known}`);
+    if (sorted !== known) throw new Error(`its row group ${i} has the columns ${sorted}; the schema has ${known}`);
     return columns.map(({ meta_data: column }, c) => {
       const [path, data, length] = [found[c], Number(column?.data_page_offset), Number(column?.total_compressed_size)];
       const start = Math.min(Number(column?.dictionary_page_offset) || data, data);
       if (!(column && start >= 0 && length >= 0 && start + length <= size)) {
-        throw new Error(`its column ${path} begins, by the footer, after its ${size} bytes`);
+        throw new Error(`the footer places column ${path} outside the file's ${size} bytes`);
       }
       const [values, least] = [Number(column?.num_values), Number(rows)];
-      if (!(values >= least)) throw new Error(`its group ${i} has ${least} rows, and ${values} values of ${path}`);
+      if (!(values >= least))
+        throw new Error(`its row group ${i} has ${least} rows, but only ${values} values of column ${path}`);
       const inSchema = getTreePath(schema, column.path_in_schema);
       const maxLevels = [getMaxRepetitionLevel(inSchema), getMaxDefinitionLevel(inSchema)] as const;
       return { path, start, length, values, codec: column.codec, type: column.type, maxLevels };

@@ -11,7 +11,8 @@ export const compressors: Compressors = Object.fromEntries(
     (packed: Uint8Array, length: number) => {
       // The library's LZ4 fails for empty blocks, which occur in columns whose values are all empty.
       if (length === 0) return new Uint8Array(0);
-      if (length > mostPageBytes) throw new Error(`a page says that it has ${length} bytes`);
+      if (length > mostPageBytes)
+        throw new Error(`a page header states ${length} bytes; at most ${mostPageBytes} are supported`);
       return decompress(packed, length);
     },
   ]),

@@ -55,28 +55,18 @@ test("pages that have what the metadata says", () => {
 });
 
 test.each<[string, number[], number, string]>([
-  ["values by the million", page(2 ** 24), 2 ** 24, "column a.b says that it has 16777216 values; at most 8388608"],
-  ["fewer values", [...page(3), ...page(1)], 5, "its column a.b has pages of 4 values, and is said to have 5"],
-  ["more values", [...page(3), ...page(3)], 5, "pages of 6 values, and is said to have 5"],
-  ["a page beyond the column", page(3, 100), 3, "goes beyond the column's"],
-  ["a structure for a count", countless(0x1c, 0x15, 2, 0), 3, "values whose count is no number; at most 8388608"],
-  ["a large integer for a count", countless(0x16, 6), 3, "values whose count is no number; at most 8388608"],
-  ["a byte that is no page", [...page(3), 0], 5, "has pages of 3 values, and is said to have 5"],
-  ["two bytes that are no page", [...page(3), 0, 0], 5, "a page of its column a.b goes beyond the column's"],
-  [
-    "a page without a count",
-    [...page(3).slice(0, 6), 0x2c, 0x25, 0, 0x15, 6, 0x15, 6, 0, 0, 7],
-    1,
-    "pages of 0 values",
-  ],
-  [
-    "a count below 0",
-    [...page(3).slice(0, 8), 1, ...page(3).slice(9)],
-    3,
-    "says that it has -1 values; at most 8388608",
-  ],
-  ["bytes below 0", [...page(3).slice(0, 5), 1, ...page(3).slice(6)], 3, "goes beyond the column's"],
-  ["a list for the bytes of a page", [0x15, 0, 0x15, 2, 0x19, 0x15, 2, ...page(3).slice(6)], 3, "goes beyond"],
+  ["values by the million", page(2 ** 24), 2 ** 24, "column a.b states 16777216 values; at most 8388608"],
+  ["fewer values", [...page(3), ...page(1)], 5, "the pages of column a.b have 4 values, but the footer states 5"],
+  ["more values", [...page(3), ...page(3)], 5, "have 6 values, but the footer states 5"],
+  ["a page beyond the column", page(3, 100), 3, "ends after the column's"],
+  ["a structure for a count", countless(0x1c, 0x15, 2, 0), 3, "an invalid number of values; at most 8388608"],
+  ["a large integer for a count", countless(0x16, 6), 3, "an invalid number of values; at most 8388608"],
+  ["a byte that is no page", [...page(3), 0], 5, "have 3 values, but the footer states 5"],
+  ["two bytes that are no page", [...page(3), 0, 0], 5, "a page of column a.b ends after the column's"],
+  ["a page without a count", [...page(3).slice(0, 6), 0x2c, 0x25, 0, 0x15, 6, 0x15, 6, 0, 0, 7], 1, "have 0 values"],
+  ["a count below 0", [...page(3).slice(0, 8), 1, ...page(3).slice(9)], 3, "states -1 values; at most 8388608"],
+  ["bytes below 0", [...page(3).slice(0, 5), 1, ...page(3).slice(6)], 3, "ends after the column's"],
+  ["a list for the bytes of a page", [0x15, 0, 0x15, 2, 0x19, 0x15, 2, ...page(3).slice(6)], 3, "ends after"],
 ])("%s", (_what, pages, values, message) => {
   expect(() => check(pages, values)).toThrow(message);
 });

@@ -17,18 +17,18 @@ export function checkPages(bytes: ArrayBuffer, at: number, column: ColumnChunk):
     // The count has type `unknown`, since fields of a damaged header may be lists, structures or bigints.
     const count: unknown = (data ?? page.dictionary_page_header)?.num_values ?? 0;
     if (typeof count !== "number" || !(count >= 0 && count <= mostValues)) {
-      const said = typeof count === "number" ? `${count} values` : "values whose count is no number";
-      throw new Error(`a page of its column ${path} says that it has ${said}; at most ${mostValues} are read`);
+      const said = typeof count === "number" ? `${count} values` : "an invalid number of values";
+      throw new Error(`a page header of column ${path} states ${said}; at most ${mostValues} are supported`);
     }
     if (data) found += count;
     const size: unknown = page.compressed_page_size;
     const end = reader.offset + (typeof size === "number" && size >= 0 ? size : Number.NaN);
     if (!(end <= length)) {
-      throw new Error(`a page of its column ${path} goes beyond the column's ${length} bytes`);
+      throw new Error(`a page of column ${path} ends after the column's ${length} bytes`);
     }
     checkRuns(new Uint8Array(bytes, at + reader.offset, end - reader.offset), page, column);
     reader.offset = end;
   }
   if (found !== values)
-    throw new Error(`its column ${path} has pages of ${found} values, and is said to have ${values}`);
+    throw new Error(`the pages of column ${path} have ${found} values, but the footer states ${values}`);
 }

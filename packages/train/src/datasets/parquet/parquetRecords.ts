@@ -10,7 +10,7 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
   let chunks: readonly ColumnChunk[] = [];
   const bytesOf = async (start: number, end: number) => {
     if (!(start >= 0 && start <= end && end <= source.size)) {
-      throw new Error(`it names bytes ${start} to ${end} of ${source.size}`);
+      throw new Error(`it refers to bytes ${start} to ${end}, but the file has ${source.size} bytes`);
     }
     const { buffer, byteOffset, byteLength } = await source.read(start, end - start);
     const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;

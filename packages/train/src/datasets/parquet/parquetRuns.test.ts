@@ -70,7 +70,7 @@ test.each<[string, () => void, string]>([
   [
     "levels of repetition",
     () => first(levels(...repeated(most, 0)), { values: 3, maxLevels: [1, 1] }),
-    "a page has a run of 1073741824 values where 3 are left",
+    "a page has a run of 1073741824 values, but only 3 values are left",
   ],
   [
     "levels of definition",
@@ -79,29 +79,33 @@ test.each<[string, () => void, string]>([
         values: 3,
         maxLevels: [1, 1],
       }),
-    "a page has a run of 2 values where 1 are left",
+    "a page has a run of 2 values, but only 1 values are left",
   ],
-  ["numbers", () => first([8, ...repeated(most, 0)], { values: 3 }), "a run of 1073741824 values where 3 are left"],
+  ["numbers", () => first([8, ...repeated(most, 0)], { values: 3 }), "a run of 1073741824 values, but only 3 values are left"],
   [
     "numbers of no bits in packed runs",
     () => second([], [], [0, ...varint(2 ** 28 + 1)], { values: 3 }),
-    "a run of 1073741824 values where 3 are left",
+    "a run of 1073741824 values, but only 3 values are left",
   ],
   [
     "levels of a page of the second kind",
     () => second(repeated(most, 0), repeated(3, 1), [0], { values: 3, maxLevels: [1, 1] }),
-    "a run of 1073741824 values where 3 are left",
+    "a run of 1073741824 values, but only 3 values are left",
   ],
   [
     "more empty values than values",
     () => second([], repeated(3, 0), [], { values: 3, nulls: 4, maxLevels: [0, 1] }),
-    "a page of 3 values says that it has 4 empty ones and 2 bytes of levels",
+    "the header of a page of 3 values states 4 nulls and 2 bytes of levels, which is impossible",
   ],
-  ["wide numbers", () => first([77, ...repeated(3, 0)], { values: 3 }), "numbers of 77 bits; at most 32 are read"],
+  [
+    "wide numbers",
+    () => first([77, ...repeated(3, 0)], { values: 3 }),
+    "a page has dictionary indices of 77 bits; at most 32 are supported",
+  ],
   [
     "runs of what has no such numbers",
     () => first(levels(...repeated(3, 1)), { values: 3, encoding: "RLE" }),
-    "values of type INT32 encoded as RLE",
+    "values of type INT32 with the encoding RLE",
   ],
 ])("%s beyond what the page has", (_what, check, message) => {
   expect(check).toThrow(message);
@@ -114,7 +118,9 @@ test("texts that share their beginnings and are longer than can be", () => {
   const full = (shared: number, own: number) => [...lengths(128, shared), ...lengths(128, own)];
   const page = { values: 100, encoding: "DELTA_BYTE_ARRAY", type: "BYTE_ARRAY" } as const;
   first(texts(2), page);
-  expect(() => first(texts(2 ** 24), page)).toThrow("a page has texts of 1677721700 bytes; at most 134217728 are read");
+  expect(() => first(texts(2 ** 24), page)).toThrow(
+    "a page has strings of 1677721700 bytes; at most 134217728 are supported",
+  );
   const even = { ...page, values: 128 };
   for (const [shared, own] of [
     [2 ** 20, 0],
@@ -122,7 +128,7 @@ test("texts that share their beginnings and are longer than can be", () => {
     [2 ** 19, 2 ** 19],
   ]) {
     first(full(shared, own), even);
-    expect(() => first(full(shared, own + 1), even)).toThrow("a page has texts of 134217856 bytes");
+    expect(() => first(full(shared, own + 1), even)).toThrow("a page has strings of 134217856 bytes; at most");
   }
 });
 
@@ -133,7 +139,7 @@ describe("a page of the second kind", () => {
     second([], repeated(3, 0), [], { values: 3, nulls: 3, maxLevels: [0, 1] });
     second([], [3, 0b101], numbers(2), { values: 3, nulls: 1, maxLevels: [0, 1] });
     expect(() => second([], [3, 0b101], numbers(3), { values: 3, nulls: 1, maxLevels: [0, 1] })).toThrow(
-      "a run of 3 values where 2 are left",
+      "a run of 3 values, but only 2 values are left",
     );
   });
 
@@ -160,7 +166,7 @@ describe("a page of the second kind", () => {
     const size = 2 + numbers(3).length;
     second([], repeated(3, 1), snappy(...numbers(3)), { ...page, isCompressed: true, size });
     expect(() => second([], repeated(3, 1), snappy(...numbers(4)), { ...page, isCompressed: true, size })).toThrow(
-      "a run of 4 values where 3 are left",
+      "a run of 4 values, but only 3 values are left",
     );
     second([], repeated(3, 1), numbers(3), page);
     second([], repeated(3, 0), [], { ...page, nulls: 3, isCompressed: true });
@@ -179,7 +185,7 @@ describe("packed levels", () => {
     first([...levels(...bits(0)), ...levels(...bits(1)), ...numbers(8)], page);
     first([...levels(...bits(0)), ...levels(...bits(0)), ...numbers(5)], page);
     expect(() => first([...levels(...bits(0)), ...levels(...bits(0)), ...numbers(6)], page)).toThrow(
-      "a run of 6 values where 5 are left",
+      "a run of 6 values, but only 5 values are left",
     );
     first(levels(...bits(1)), { values: 11, encoding: "RLE", type: "BOOLEAN" });
   });
@@ -188,7 +194,7 @@ describe("packed levels", () => {
     const page = { values: 4, maxLevels: [0, 2] } as const;
     const definition = levels(...repeated(1, 2), ...repeated(2, 1), ...repeated(1, 2));
     first([...definition, 8, ...repeated(2, 9)], page);
-    expect(() => first([...definition, 8, ...repeated(3, 9)], page)).toThrow("a run of 3 values where 2 are left");
+    expect(() => first([...definition, 8, ...repeated(3, 9)], page)).toThrow("a run of 3 values, but only 2 values are left");
   });
 });
 
@@ -208,21 +214,21 @@ test.each<[number, number, number]>([
     const header = { uncompressed_page_size: 2, data_page_header_v2: data } as unknown as PageHeader;
     const column = { path: "a", start: 0, length: 2, values: 3, codec: "UNCOMPRESSED", type: "INT32" } as const;
     expect(() => checkRuns(Uint8Array.of(0, 0), header, { ...column, maxLevels: [0, 0] })).toThrow(
-      `a page of 3 values says that it has ${nulls} empty ones and ${repetition + definition} bytes of levels`,
+      `the header of a page of 3 values states ${nulls} nulls and ${repetition + definition} bytes of levels, which is impossible`,
     );
   },
 );
 
 test("indices of nine bits have two bytes", () => {
   first([9, ...varint(4), 1, 1, ...varint(2), 0, 1], { values: 3 });
-  expect(() => first([9, ...varint(4), 1, 1, ...varint(4), 0, 1], { values: 3 })).toThrow("a run of 2 values where 1");
+  expect(() => first([9, ...varint(4), 1, 1, ...varint(4), 0, 1], { values: 3 })).toThrow("a run of 2 values, but only 1");
 });
 
 test("places in a dictionary have up to 32 bits, and no value has none", () => {
   first([32, ...varint(6), 0, 0, 0, 0], { values: 3 });
-  expect(() => first([33, ...varint(6), 0, 0, 0, 0, 0], { values: 3 })).toThrow("numbers of 33 bits");
+  expect(() => first([33, ...varint(6), 0, 0, 0, 0, 0], { values: 3 })).toThrow("dictionary indices of 33 bits");
   first([], { values: 0 });
-  expect(() => first([77, 2, 0], { values: 1 })).toThrow("numbers of 77 bits");
+  expect(() => first([77, 2, 0], { values: 1 })).toThrow("dictionary indices of 77 bits");
   first([0, 6], { values: 3 });
-  expect(() => first([0, 8], { values: 3 })).toThrow("a run of 4 values where 3 are left");
+  expect(() => first([0, 8], { values: 3 })).toThrow("a run of 4 values, but only 3 values are left");
 });

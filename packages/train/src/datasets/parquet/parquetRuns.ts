@@ -30,7 +30,9 @@ export function checkRuns(packed: Uint8Array, header: PageHeader, column: Column
     const [repetition = 0, definition = 0] = lengths;
     const levels = repetition + definition;
     if (!(repetition >= 0 && definition >= 0 && levels <= packed.length && nulls >= 0 && nulls <= values)) {
-      throw new Error(`a page of ${values} values says that it has ${nulls} empty ones and ${levels} bytes of levels`);
+      throw new Error(
+        `the header of a page of ${values} values states ${nulls} nulls and ${levels} bytes of levels, which is impossible`,
+      );
     }
     const reader = readerOf(packed);
     for (const [i, level] of maxLevels.entries()) {
@@ -77,7 +79,7 @@ function checkValues(reader: DataReader, encoding: string, values: number, { typ
   else if (isNumbered && type !== "BOOLEAN") checkNumbers(reader, values);
   else if (encoding === "RLE" && type === "BOOLEAN") walk(reader, 1, values, lengthOf(reader));
   else if (isNumbered || encoding === "RLE") {
-    throw new Error(`a page has values of type ${type} encoded as ${encoding}`);
+    throw new Error(`a page has values of type ${type} with the encoding ${encoding}, which is not supported`);
   }
 }
 
@@ -87,7 +89,7 @@ function checkValues(reader: DataReader, encoding: string, values: number, { typ
 function checkNumbers(reader: DataReader, values: number): void {
   if (values === 0) return;
   const width = reader.view.getUint8(reader.offset++);
-  if (width > 32) throw new Error(`a page has numbers of ${width} bits; at most 32 are read`);
+  if (width > 32) throw new Error(`a page has dictionary indices of ${width} bits; at most 32 are supported`);
   const length = reader.view.byteLength - reader.offset;
   if (length > 0) walk(reader, width, values, length);
 }
@@ -101,7 +103,7 @@ function walk(reader: DataReader, width: number, values: number, length: number)
     // A bit-packed run contains groups of eight values, of which the last may be partly unused.
     const count = (run >>> 1) * (isPacked ? 8 : 1);
     if (count > (isPacked ? mostValues : left)) {
-      throw new Error(`a page has a run of ${count} values where ${left} are left`);
+      throw new Error(`a page has a run of ${count} values, but only ${left} values are left`);
     }
     left -= count;
     reader.offset += isPacked ? Math.max(1, (width * count) / 8) : Math.ceil(width / 8);
@@ -122,5 +124,6 @@ function checkTexts(reader: DataReader, values: number): void {
   const shared = nextLengths();
   const own = nextLengths();
   const most = mostPageBytes;
-  if (shared + own > most) throw new Error(`a page has texts of ${shared + own} bytes; at most ${most} are read`);
+  if (shared + own > most)
+    throw new Error(`a page has strings of ${shared + own} bytes; at most ${most} are supported`);
 }

@@ -33,7 +33,7 @@ export async function answerPrompts(
   const room = model.maxPositions - (model.virtualTokens?.count ?? 0) - maxNewTokens;
   if (room < 1) {
     throw new Error(
-      `answers of ${maxNewTokens} tokens leave no space for a prompt in the model's ${model.maxPositions} positions; ask for fewer`,
+      `answers of ${maxNewTokens} tokens leave no space for a prompt in the model's ${model.maxPositions} positions; lower maxNewTokens`,
     );
   }
   const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));

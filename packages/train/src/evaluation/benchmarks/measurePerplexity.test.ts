@@ -148,7 +148,9 @@ describe("measurePerplexity", () => {
     await measured("abc", { maxLength: 8, stride: 8 });
     await expect(measured("abc", { maxLength: 9 })).rejects.toThrow("a window of 9 tokens exceeds the model's 8 pos");
     await expect(measured("abc", { maxLength: 7 }, 8, 2)).rejects.toThrow("exceeds the model's 6 positions");
-    await expect(measured("abc", { maxLength: 4, stride: 5 })).rejects.toThrow("a stride of 5 leaves tokens out");
+    await expect(measured("abc", { maxLength: 4, stride: 5 })).rejects.toThrow(
+      "a stride of 5 skips tokens between windows of",
+    );
     await expect(measured(["a", ""])).rejects.toThrow("there is nothing to predict: texts need two tokens at least");
     expect((await measured("ab")).tokens).toBe(1);
   });

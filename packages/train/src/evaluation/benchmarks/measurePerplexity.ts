@@ -49,7 +49,10 @@ export async function measurePerplexity(
   const { stride = Math.ceil(maxLength / 2) } = settings;
   if (maxLength > positions)
     throw new Error(`a window of ${maxLength} tokens exceeds the model's ${positions} positions`);
-  if (stride > maxLength) throw new Error(`a stride of ${stride} leaves tokens out of windows of ${maxLength}`);
+  if (stride > maxLength)
+    throw new Error(
+      `a stride of ${stride} skips tokens between windows of ${maxLength} tokens; give a stride of at most ${maxLength}`,
+    );
   let [sum, tokens, words, bytes] = [0, 0, 0, 0];
   const all = texts.map((text) => tokenizer.encode(text));
   const total = all.reduce((count, ids) => count + ids.length, 0);

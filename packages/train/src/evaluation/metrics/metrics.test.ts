@@ -47,7 +47,7 @@ describe("evaluate", () => {
     expect(Object.keys(some)).toEqual(["loss", "perplexity", "labels", "f1"]);
     expect(some.f1).toBe(all.f1);
     await expect(evaluate(model, tokenSeven, { batchSize: 24, metrics: ["exactMatch"] })).rejects.toThrow(
-      'metrics has "exactMatch", which this model does not have; it has accuracy, f1, f1Macro, f1Micro',
+      'metrics lists "exactMatch", which is not available for this model; available: accuracy, f1, f1Macro, f1Micro',
     );
   });
 
@@ -105,7 +105,7 @@ describe("evaluate", () => {
   it("of a loss of one's own has the loss alone", async () => {
     const own = { collate: () => null, loss: () => null as never, batchSize: 1, metrics: ["f1"] };
     await expect(evaluate(tinyLlama(), examples, own as never)).rejects.toThrow(
-      "metrics is for models that compute their own loss",
+      "metrics is not supported with a custom collate and loss",
     );
   });
 });

@@ -77,7 +77,7 @@ it("says what is wrong", async () => {
   const mixed = [triplets[0], pairs[1]];
   const task = multipleNegativesRanking({ padTokenId });
   await expect(new Trainer(encoder(), mixed, { ...training, ...task }).train()).rejects.toThrow(
-    "give all one, or none",
+    "multipleNegativesRanking: only some examples have a negative; give all examples a negative, or none",
   );
   expect(() => multipleNegativesRanking({ padTokenId, scale: 0 })).toThrow("scale is 0");
 });

@@ -47,7 +47,9 @@ export function multipleNegativesRanking(
     collate: (examples) => {
       const negatives = examples.flatMap(({ negative }) => negative ?? []);
       if (negatives.length > 0 && negatives.length < examples.length) {
-        throw new Error("multipleNegativesRanking: some examples have a negative, others none; give all one, or none");
+        throw new Error(
+          "multipleNegativesRanking: only some examples have a negative; give all examples a negative, or none",
+        );
       }
       const texts = [
         ...examples.map(({ anchor }) => anchor),

@@ -76,7 +76,7 @@ export function distillation(options: DistillationOptions): OwnTask<LanguageMode
       const own = logps(predictions(model, batch).logits);
       if (own.shape.join() !== theirs.shape.join()) {
         throw new Error(
-          `distillation: the student gives logits [${own.shape}], the teacher [${theirs.shape}]; they need one vocabulary`,
+          `distillation: the student's logits are [${own.shape}], the teacher's [${theirs.shape}]; both models must have the same vocabulary`,
         );
       }
       const { batchSize, length } = batch;

@@ -207,13 +207,15 @@ describe("bad input", () => {
   it("a teacher of another vocabulary", async () => {
     const teacher = createModel(parseModelConfig({ ...config, vocab_size: 30 }), random());
     const run = evaluate(causal(), [pairs[0].chosen], { ...distillation({ padTokenId, teacher }), batchSize });
-    await expect(run).rejects.toThrow("distillation: the student gives logits [1,");
+    await expect(run).rejects.toThrow("distillation: the student's logits are [1,");
   });
 
   it("a classifier of two labels is no reward model", async () => {
     const model = createModel(parseClassifierConfig({ ...config, num_labels: 2 }), random());
     const run = evaluate(model, pairs.slice(0, 2), { ...reward({ padTokenId }), batchSize });
-    await expect(run).rejects.toThrow("reward: the model gives 2 numbers for a text; load it with numLabels 1");
+    await expect(run).rejects.toThrow(
+      "reward: the model gives 2 logits for a text, expected 1; load it with numLabels 1",
+    );
   });
 });
 
@@ -254,6 +256,8 @@ describe("tokenizePreference", () => {
     const odd = { ...tokenizer, applyChatTemplate: (messages: readonly unknown[]) => `${messages.length}` };
     const say = (content: string) => [{ role: "user", content }];
     const run = tokenizePreference(odd, { prompt: say("a"), chosen: say("b"), rejected: say("c") });
-    await expect(run).rejects.toThrow("chosen: the chat template changes the prompt when the answer is added");
+    await expect(run).rejects.toThrow(
+      "chosen: the chat template renders the prompt differently when an answer follows; give prompt and answers as texts instead of messages",
+    );
   });
 });

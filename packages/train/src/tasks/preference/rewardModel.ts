@@ -46,7 +46,9 @@ export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSi
     attentionMask: attentionMask.includes(0) ? tensor(attentionMask, { shape, backend }) : null,
   });
   if (logits.size !== batchSize) {
-    throw new Error(`reward: the model gives ${logits.size / batchSize} numbers for a text; load it with numLabels 1`);
+    throw new Error(
+      `reward: the model gives ${logits.size / batchSize} logits for a text, expected 1; load it with numLabels 1`,
+    );
   }
   return reshape(logits, [batchSize]);
 }

@@ -36,7 +36,7 @@ async function tokenizeAnswer(
   const whole = await tokenizer.applyChatTemplate([...prompt, ...answer]);
   if (!whole.startsWith(before)) {
     throw new Error(
-      `${name}: the chat template changes the prompt when the answer is added; give prompt and answers as texts`,
+      `${name}: the chat template renders the prompt differently when an answer follows; give prompt and answers as texts instead of messages`,
     );
   }
   const encode = (given: string) => tokenizer.encode(given, { addSpecialTokens: false });
