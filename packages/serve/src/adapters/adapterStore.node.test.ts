@@ -239,7 +239,7 @@ test("a broken manifest is a warning, and the last good one goes on", async () =
       '{"adapters": {"a": {"path": "v1", "version": "1", "method": "LORA"}}}',
       'adapters["a"].version is "1"; expected 64',
     ],
-    ['{"adapters": {}, "adaptors": {}}', "the manifest has a field adaptors"],
+    ['{"adapters": {}, "adaptors": {}}', "the manifest has the unknown field adaptors"],
   ]) {
     await writeFile(join(root, "manifest.json"), text);
     await poll();

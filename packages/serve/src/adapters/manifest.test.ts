@@ -46,10 +46,16 @@ describe("a manifest", () => {
     [[], "the manifest is []; expected an object"],
     [{}, "adapters is undefined; expected an object"],
     [{ adapters: null }, "adapters is null; expected an object"],
-    [{ adapters: {}, other: 1 }, "the manifest has a field other; there are discover, adapters, unnamed"],
+    [
+      { adapters: {}, other: 1 },
+      "the manifest has the unknown field other; known fields are discover, adapters, unnamed",
+    ],
     [{ adapters: {}, discover: 1 }, "discover is 1; expected true or false"],
     [{ adapters: { a: 1 } }, 'adapters["a"] is 1; expected an object'],
-    [{ adapters: { a: { ...entry, more: 1 } } }, 'adapters["a"] has a field more; there are path, version, method'],
+    [
+      { adapters: { a: { ...entry, more: 1 } } },
+      'adapters["a"] has the unknown field more; known fields are path, version, method',
+    ],
     [{ adapters: { a: { ...entry, path: "" } } }, 'adapters["a"].path is ""; expected a text'],
     [{ adapters: { a: { ...entry, method: 1 } } }, 'adapters["a"].method is 1; expected a text'],
     [{ adapters: { a: { ...entry, version: "a".repeat(63) } } }, "expected 64 hexadecimal digits"],
@@ -66,7 +72,7 @@ describe("a manifest", () => {
     [{ adapters: {}, unnamed: [null] }, "unnamed[0] is null; expected an object"],
     [
       { adapters: {}, unnamed: [{ path: "p", version, method: "LORA" }] },
-      "unnamed[0] has a field method; there are path",
+      "unnamed[0] has the unknown field method; known fields are path",
     ],
   ])("%j is refused by its field", (json, message) => {
     expect(() => parse(json)).toThrow(message);

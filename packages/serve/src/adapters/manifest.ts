@@ -107,7 +107,8 @@ function readGrant({ path, version, owner, tenants }: Record<string, unknown>, w
 
 function checkKeys(object: object, known: readonly string[], where: string): void {
   const other = Object.keys(object).find((key) => !known.includes(key));
-  if (other !== undefined) throw new Error(`${where} has a field ${other}; there are ${known.join(", ")}`);
+  if (other !== undefined)
+    throw new Error(`${where} has the unknown field ${other}; known fields are ${known.join(", ")}`);
 }
 
 function asObject(value: unknown, where: string): Record<string, unknown> {

@@ -15,14 +15,18 @@ describe("tokens a minute", () => {
     const ask = (newTokens: number) => budgets.admit(key, { sequences: 1, promptTokens: 100, newTokens, param: "n" });
     const first = ask(400);
     expect(left()).toBe(100);
-    expect(() => ask(100)).toThrow("This key has 100 of its 600 tokens a minute left, and the request may use 200.");
+    expect(() => ask(100)).toThrow(
+      "This key has 100 of its 600 tokens per minute left, but the request may use 200. Try again later.",
+    );
     first.end(120);
     first.end(120);
     expect(left()).toBe(480);
     expect(budgets.headers(key)["x-ratelimit-reset-tokens"]).toBe("12s");
     now = 6000;
     expect(left()).toBe(540);
-    expect(() => ask(501)).toThrow("The request may use 601 tokens, and this key has 600 a minute");
+    expect(() => ask(501)).toThrow(
+      "The request may use 601 tokens, but this key has only 600 per minute; shorten the prompt, or lower max_tokens.",
+    );
     now = 60_000;
     expect(left()).toBe(600);
   });
@@ -46,7 +50,7 @@ describe("tokens a minute", () => {
     const check = () => budgets.check(key, { sequences: 1, param: "n" });
     check();
     budgets.admit(key, { sequences: 1, promptTokens: 60, param: "n" });
-    expect(check).toThrow("This key has used all of its 60 tokens a minute left.");
+    expect(check).toThrow("This key has used all of its 60 tokens per minute. Try again later.");
     expect(check).toThrow(expect.objectContaining({ retryAfter: 1, code: "rate_limit_exceeded" }));
     now = 1000;
     check();

@@ -87,7 +87,7 @@ export class Budgets {
     const bucket = this.#bucket(spender);
     if (bucket === null || bucket.remaining > 0) return;
     throw new BudgetError(
-      `This key has used all of its ${plural(bucket.limit, "token")} a minute left. Try again later.`,
+      `This key has used all of its ${plural(bucket.limit, "token")} per minute. Try again later.`,
       {
         retryAfter: bucket.secondsUntil(1),
       },
@@ -118,7 +118,7 @@ export class Budgets {
     const limit = this.#shares.limitOf(limits);
     if (sequences > limit) {
       throw new BudgetError(
-        `The request needs ${plural(sequences, "sequence")}, and this key may have ${limit} at once; send fewer.`,
+        `The request needs ${plural(sequences, "sequence")}, but this key may run only ${limit} at once; send fewer.`,
         { retryAfter: null, param },
       );
     }
@@ -150,13 +150,13 @@ export class Budgets {
       : promptTokens + newTokens;
     if (wanted > limit) {
       throw new BudgetError(
-        `The request may use ${plural(wanted, "token")}, and this key has ${limit} a minute; shorten the prompt, or lower max_tokens.`,
+        `The request may use ${plural(wanted, "token")}, but this key has only ${limit} per minute; shorten the prompt, or lower max_tokens.`,
         { retryAfter: null, param: "max_tokens" },
       );
     }
     if (wanted <= remaining) return wanted;
     throw new BudgetError(
-      `This key has ${remaining} of its ${limit} tokens a minute left, and the request may use ${wanted}. Try again later.`,
+      `This key has ${remaining} of its ${limit} tokens per minute left, but the request may use ${wanted}. Try again later.`,
       { retryAfter: bucket.secondsUntil(wanted) },
     );
   }

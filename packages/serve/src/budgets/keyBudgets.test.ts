@@ -101,7 +101,9 @@ describe("headers", () => {
     expect(left()).toBe("40");
     ask(39, 500);
     expect(left()).toBe("0");
-    expect(() => ask(100, 1)).toThrow("The request may use 101 tokens, and this key has 100 a minute");
+    expect(() => ask(100, 1)).toThrow(
+      "The request may use 101 tokens, but this key has only 100 per minute; shorten the prompt, or lower max_tokens.",
+    );
   });
 });
 
@@ -156,9 +158,12 @@ describe("the caller of a key", () => {
   test.each([
     [
       { operator: true, adapters: ["a"] },
-      "key red: operator: true uses every adapter and the base model, and the key has adapters",
+      "key red: operator: true allows every adapter and the base model, but the key also has adapters",
     ],
-    [{ operator: true, base: false }, "the key has base: false; leave base: false out"],
+    [
+      { operator: true, base: false },
+      "operator: true allows every adapter and the base model, but the key also has base: false; leave base: false out, or write admin: true instead of operator",
+    ],
     [{ budgets: { jobs: 0 } }, "key red: the budget jobs is 0; give a number above 0"],
     [{ sha256: "a".repeat(63) }, "key red: sha256 is no SHA-256 in hexadecimal"],
   ])("%j is refused", async (more, message) => {

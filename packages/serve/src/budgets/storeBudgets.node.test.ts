@@ -113,7 +113,7 @@ describe("an upload", () => {
     const [first] = [await begin(1, true, 100, 2), await begin(1, true, 100, 2)];
     await expect(begin(1, true, 100, 2)).rejects.toMatchObject({
       ...{ code: "too_many_files", retryAfter: null },
-      message: "This key has 2 files, as many as it may; delete some.",
+      message: "This key already has 2 files, which is its limit; delete some.",
     });
     await first.end(true);
     await expect(begin(1, true, 100, 2)).rejects.toMatchObject({ code: "too_many_files" });

@@ -62,7 +62,7 @@ export class Uploads {
     const id = newId("file");
     const slot = await (await this.slots(owner)).take(files, id);
     if (slot === null) {
-      throw new BudgetError(`This key has ${plural(files, "file")}, as many as it may; delete some.`, {
+      throw new BudgetError(`This key already has ${plural(files, "file")}, which is its limit; delete some.`, {
         ...{ retryAfter: null, code: "too_many_files" },
       });
     }

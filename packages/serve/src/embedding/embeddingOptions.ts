@@ -65,6 +65,6 @@ export async function embeddingSettings(options: EmbeddingEngineOptions): Promis
   }
   if (maxModelLen <= maxPositions) return { ...sentence, ...sizes };
   throw new Error(
-    `createEmbeddingEngine: maxModelLen is ${maxModelLen}, and the model has ${maxPositions} positions; give no more`,
+    `createEmbeddingEngine: maxModelLen is ${maxModelLen}, but the model supports at most ${maxPositions} positions; give ${maxPositions} or less`,
   );
 }

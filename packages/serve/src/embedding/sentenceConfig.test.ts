@@ -22,7 +22,7 @@ test("the files say normalisation, the most tokens and lower case", async () => 
 
 test.each([
   [{ "1_Pooling/config.json": { ...pooling, pooling_mode_cls_token: true } }, "pooling_mode_cls_token"],
-  [{ "1_Pooling/config.json": { pooling_mode_lasttoken: true } }, "it pools by pooling_mode_lasttoken"],
+  [{ "1_Pooling/config.json": { pooling_mode_lasttoken: true } }, "it sets pooling_mode_lasttoken"],
   [{ "1_Pooling/config.json": { pooling_mode: "max" } }, "pooling_mode is max"],
   [{ "1_Pooling/config.json": { ...pooling, word_embedding_dimension: 16 } }, "word_embedding_dimension is 16"],
   [{ "modules.json": [...modules, module("Dense", "3_Dense")] }, "Transformer, Pooling, Normalize, Dense"],

@@ -34,7 +34,7 @@ export async function readSentenceConfig(files: ModelFiles, hiddenSize: number):
   const order = names.join(", ");
   if (order !== "Transformer, Pooling" && order !== "Transformer, Pooling, Normalize") {
     throw new Error(
-      `modules.json of ${files.label}: its modules are ${order}; served are Transformer, Pooling and Normalize, in this order`,
+      `modules.json of ${files.label}: its modules are ${order}; supported are Transformer, Pooling and optionally Normalize, in this order`,
     );
   }
   await checkPooling(files, `${modules[1].path}/config.json`, hiddenSize);
@@ -53,11 +53,11 @@ async function checkPooling(files: ModelFiles, path: string, hiddenSize: number)
   // The library uses the mean if a file names no mode.
   if (modes.some((mode) => mode !== "pooling_mode_mean_tokens")) {
     throw new Error(
-      `${path} of ${files.label}: it pools by ${modes.join(", ")}; served is pooling_mode_mean_tokens alone`,
+      `${path} of ${files.label}: it sets ${modes.join(", ")}; only pooling_mode_mean_tokens is supported`,
     );
   }
   const { word_embedding_dimension: size = hiddenSize, pooling_mode: mode = "mean" } = pooling;
-  if (mode !== "mean") throw new Error(`${path} of ${files.label}: pooling_mode is ${mode}; served is mean alone`);
+  if (mode !== "mean") throw new Error(`${path} of ${files.label}: pooling_mode is ${mode}; only mean is supported`);
   if (size === hiddenSize) return;
   throw new Error(
     `${path} of ${files.label}: word_embedding_dimension is ${size}, and the model's hidden size is ${hiddenSize} numbers; the files belong to different models`,
@@ -69,7 +69,7 @@ async function checkPrompts(files: ModelFiles): Promise<void> {
   const name = (await readIfThere(files, path, promptsSchema))?.default_prompt_name ?? null;
   if (name === null) return;
   throw new Error(
-    `${path} of ${files.label}: default_prompt_name is ${name}; no prompt is put before texts here: set it to null, and let clients send it`,
+    `${path} of ${files.label}: default_prompt_name is ${name}, but default prompts are not supported; set it to null, and let clients send the prompt with each text`,
   );
 }
 

@@ -320,8 +320,8 @@ test.each([
 test("sizes that cannot be are refused by name, and so is a backend that is not batch-invariant", async () => {
   await expect(make({ maxNumSeqs: 0 })).rejects.toThrow("maxNumSeqs is 0");
   await expect(make({ maxNumBatchedTokens: 8 })).rejects.toThrow("maxNumBatchedTokens is 8");
-  await expect(make({ maxModelLen: 65 })).rejects.toThrow("the model has 64 positions");
-  await expect(make({ numBlocks: 2, maxModelLen: 64 })).rejects.toThrow("the cache holds 32 tokens");
+  await expect(make({ maxModelLen: 65 })).rejects.toThrow("the model supports at most 64 positions");
+  await expect(make({ numBlocks: 2, maxModelLen: 64 })).rejects.toThrow("the KV cache has room for only 32 tokens");
   await expect(make({ kvCacheMemoryBytes: 10 })).rejects.toThrow("a block takes 2048 bytes");
   const { batchInvariant: _, ...usual } = reference();
   await init(usual);

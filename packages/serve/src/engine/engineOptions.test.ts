@@ -26,7 +26,7 @@ test("a pass has a row for each sequence, and 128 at least", () => {
   expect([1, 127, 128, 129, 200].map(rows)).toEqual([128, 128, 128, 129, 200]);
   expect(sizes({ maxNumSeqs: 9, maxNumBatchedTokens: 9 }).maxNumBatchedTokens).toBe(9);
   expect(() => sizes({ maxNumSeqs: 9, maxNumBatchedTokens: 8 })).toThrow(
-    "maxNumBatchedTokens is 8, but each of maxNumSeqs 9 sequences needs a row",
+    "maxNumBatchedTokens is 8, less than maxNumSeqs 9, and each running sequence needs a token per batch; give at least 9",
   );
 });
 
@@ -46,7 +46,7 @@ test("a sequence is as long as the model and the cache allow", () => {
   expect(sizes({ numBlocks: 5 }).maxModelLen).toBe(64);
   expect(sizes({ numBlocks: 3, maxModelLen: 48 }).maxModelLen).toBe(48);
   expect(() => sizes({ numBlocks: 3, maxModelLen: 49 })).toThrow(
-    "maxModelLen is 49, and the cache holds 48 tokens: 3 blocks of 16",
+    "maxModelLen is 49, but the KV cache has room for only 48 tokens (3 blocks of 16)",
   );
   expect(sizes({ maxModelLen: 64 }).maxModelLen).toBe(64);
   expect(() => sizes({ maxModelLen: 65 })).toThrow("maxModelLen is 65, and the model has 64 positions");

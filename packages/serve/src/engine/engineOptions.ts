@@ -77,17 +77,17 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   }
   if (maxNumBatchedTokens < maxNumSeqs) {
     throw new Error(
-      `createEngine: maxNumBatchedTokens is ${maxNumBatchedTokens}, but each of maxNumSeqs ${maxNumSeqs} sequences needs a row of a pass; give at least as many`,
+      `createEngine: maxNumBatchedTokens is ${maxNumBatchedTokens}, less than maxNumSeqs ${maxNumSeqs}, and each running sequence needs a token per batch; give at least ${maxNumSeqs}`,
     );
   }
   if (maxModelLen > model.sharedPositions) {
     throw new Error(
-      `createEngine: maxModelLen is ${maxModelLen}, and the model has ${model.sharedPositions} positions for it; give no more`,
+      `createEngine: maxModelLen is ${maxModelLen}, but the model supports at most ${model.sharedPositions} positions; give ${model.sharedPositions} or less`,
     );
   }
   if (maxModelLen > numBlocks * blockSize) {
     throw new Error(
-      `createEngine: maxModelLen is ${maxModelLen}, and the cache holds ${numBlocks * blockSize} tokens: ${numBlocks} blocks of ${blockSize}; give more blocks, or less maxModelLen`,
+      `createEngine: maxModelLen is ${maxModelLen}, but the KV cache has room for only ${numBlocks * blockSize} tokens (${numBlocks} blocks of ${blockSize}); raise numBlocks, or lower maxModelLen`,
     );
   }
   return sizes;

@@ -84,7 +84,7 @@ test.each([
   const refused = await ask();
   const { code, message } = (await refused.json()).error;
   expect([refused.status, code, read]).toEqual([429, "rate_limit_exceeded", before]);
-  expect(message).toBe("This key has used all of its 5 tokens a minute left. Try again later.");
+  expect(message).toBe("This key has used all of its 5 tokens per minute. Try again later.");
 });
 
 test("embeddings count against the same budgets", async () => {

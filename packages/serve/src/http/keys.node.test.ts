@@ -142,7 +142,7 @@ test.each<[string, object, string | null]>([
   if (field === null) expect(make).not.toThrow();
   else {
     expect(make).toThrow(
-      `key op: operator: true uses every adapter and the base model, and the key has ${field}; leave ${field} out, or write admin: true in place of operator`,
+      `key op: operator: true allows every adapter and the base model, but the key also has ${field}; leave ${field} out, or write admin: true instead of operator`,
     );
   }
 });

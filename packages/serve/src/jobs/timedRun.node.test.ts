@@ -49,7 +49,7 @@ test("a job is stopped at its limit, which all its attempts share", async () => 
   const third = timedRun(time, job, never, async () => {
     begun = true;
   });
-  await expect(third).rejects.toThrow("The job has trained for the");
+  await expect(third).rejects.toThrow("The job has trained for");
   expect(begun).toBe(false);
 });
 

@@ -84,7 +84,7 @@ export async function timedRun<T>(
 function jobLimit(minutes: number): JobRefused {
   return new JobRefused({
     code: "job_minutes_exceeded",
-    message: `The job has trained for the ${plural(minutes, "minute")} that one fine-tune may take; order fewer steps, or let the server's operator raise the budget job-minutes.`,
+    message: `The job has trained for ${plural(minutes, "minute")}, which is the limit of one fine-tune; request fewer steps, or ask the server's operator to raise the budget job-minutes.`,
     param: null,
   });
 }
@@ -92,7 +92,7 @@ function jobLimit(minutes: number): JobRefused {
 function dayLimit(minutes: number): JobRefused {
   return new JobRefused({
     code: "trainer_minutes_exceeded",
-    message: `The jobs of this key have trained for the ${plural(minutes, "minute")} that it has in a day; resume the job tomorrow, and it goes on from its last checkpoint.`,
+    message: `The jobs of this key have used all of its ${plural(minutes, "minute")} of training per day; resume the job tomorrow, and it continues from its last checkpoint.`,
     param: null,
   });
 }

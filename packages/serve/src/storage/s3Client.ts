@@ -120,7 +120,7 @@ export class S3Client {
         `${label} refuses ${message}; check its address, region and keys`,
       );
     } catch (error) {
-      if (late) throw new Passing(`no byte in ${timeoutMs} ms`);
+      if (late) throw new Passing(`no data received for ${timeoutMs} ms`);
       if (error instanceof TypeError) throw new Passing(reasonOf(error));
       throw error;
     } finally {

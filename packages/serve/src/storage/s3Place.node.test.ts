@@ -233,7 +233,7 @@ test("an answer that stops coming is given up, a slow one is not", async () => {
   const stuck = s3Place({ ...server.place, clock, timeoutMs: 1000 });
   await expect(clock.until(stuck.read("v1", [file]))).rejects.toMatchObject({
     code: "unavailable",
-    cause: expect.objectContaining({ message: expect.stringContaining("no byte in 1000 ms") }),
+    cause: expect.objectContaining({ message: expect.stringContaining("no data received for 1000 ms") }),
   });
 });
 

@@ -86,5 +86,5 @@ function ownPort(): WorkerPort {
   const isWeb = !node || "WorkerGlobalScope" in globalThis;
   const port = (node?.parentPort ?? (isWeb ? globalThis : undefined)) as WorkerPort | undefined;
   if (port && !("document" in globalThis)) return port;
-  throw new Error("serveEngine: this is no Worker; call it in the script that new Worker(...) starts");
+  throw new Error("serveEngine: this code does not run in a Worker; call it in the script that new Worker(...) starts");
 }

@@ -39,7 +39,9 @@ export async function readSettings(
   await asInvalid("sampling", () => {
     const { temperature, topK, topP, minP } = sampling;
     if (!(temperature >= 0 && temperature < Infinity)) {
-      throw new Error(`temperature is ${temperature}; expected a number of at least 0, where 0 takes the likeliest`);
+      throw new Error(
+        `temperature is ${temperature}; expected a number of at least 0; 0 always takes the most likely token`,
+      );
     }
     // Samples from a single token to validate the settings with the code that passes use.
     tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });

@@ -81,7 +81,7 @@ function checkRole({ id, adapters, base, operator }: ApiKey): void {
   if (!operator || (adapters === undefined && base !== false)) return;
   const field = adapters === undefined ? "base: false" : "adapters";
   throw new Error(
-    `key ${id}: operator: true uses every adapter and the base model, and the key has ${field}; leave ${field} out, or write admin: true in place of operator`,
+    `key ${id}: operator: true allows every adapter and the base model, but the key also has ${field}; leave ${field} out, or write admin: true instead of operator`,
   );
 }
 

@@ -238,8 +238,10 @@ describe("failures", () => {
       const error = await start(setting).generation.catch((error) => error);
       return `${error.message} ${error.cause?.message}`;
     };
-    expect(await messageOf({ scripts: [[token()]] })).toContain("r-0: the engine began with token, not started");
-    expect(await messageOf({ scripts: [[]] })).toContain("r-0: the engine began with nothing, not started");
+    expect(await messageOf({ scripts: [[token()]] })).toContain(
+      "r-0: the engine's first event is token, expected started",
+    );
+    expect(await messageOf({ scripts: [[]] })).toContain("r-0: the engine's first event is missing, expected started");
   });
 
   test("a request that takes too long ends, at its start and later", async () => {

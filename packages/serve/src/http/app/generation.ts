@@ -118,7 +118,9 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   try {
     const first = await next();
     if (first === null || first.event.type !== "started") {
-      throw new Error(`${requests[0].id}: the engine began with ${first?.event.type ?? "nothing"}, not started`);
+      throw new Error(
+        `${requests[0].id}: the engine's first event is ${first?.event.type ?? "missing"}, expected started`,
+      );
     }
     const { version } = first.event;
     const { name } = await engine.model();

@@ -60,15 +60,18 @@ export function addFineTuningJobs(
   const takeSlot = async ({ tenant, budgets }: HttpCaller, id: string, reopens = false): Promise<Slot> => {
     const slot = await (await jobSlots(jobs, tenant)).take(budgets.jobs, id, { reopens });
     if (slot) return slot;
-    throw new BudgetError(`This key has ${plural(budgets.jobs, "fine-tune")} waiting or running, as many as it may.`, {
-      retryAfter: 60,
-    });
+    throw new BudgetError(
+      `This key already has ${plural(budgets.jobs, "fine-tune")} waiting or running, which is its limit.`,
+      {
+        retryAfter: 60,
+      },
+    );
   };
   /** Throws 429 if the key's jobs have used up today's training time. */
   const checkTime = async ({ tenant, budgets: { trainerMinutes } }: HttpCaller): Promise<void> => {
     if (!Number.isFinite(trainerMinutes) || (await time.today(tenant)) < 60 * trainerMinutes) return;
     throw new BudgetError(
-      `The jobs of this key have trained for the ${plural(trainerMinutes, "minute")} that it has in a day.`,
+      `The jobs of this key have used all of its ${plural(trainerMinutes, "minute")} of training per day.`,
       {
         ...{ retryAfter: time.secondsOfDayLeft, code: "trainer_minutes_exceeded" },
       },

@@ -253,7 +253,7 @@ describe("an order", () => {
     expect([answer.status, answer.body.error?.message]).toEqual([
       ...[
         status,
-        status === 200 ? undefined : "The jobs of this key have trained for the 2 minutes that it has in a day.",
+        status === 200 ? undefined : "The jobs of this key have used all of its 2 minutes of training per day.",
       ],
     ]);
   });
