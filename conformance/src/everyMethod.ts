@@ -26,6 +26,6 @@ async function isRefused(type: string): Promise<boolean> {
     await parsePeftConfig({ peft_type: type });
     return false;
   } catch (error) {
-    return (error as Error).message.includes(`${type} is a method of PEFT that is not here`);
+    return (error as Error).message.includes(`the PEFT method ${type} is not supported`);
   }
 }

@@ -115,7 +115,7 @@ test.each([
   const trained = new Map([["w", tensor(numbers)]]);
   const adapter = { method: await methodOf(config), config };
   await expect(adapterContents(adapter, trained, new Map(), () => "f16")).rejects.toThrow(
-    `saving as f16: w holds ${lost}, which f16 does not reach; save as bf16 or f32`,
+    `saving as f16: w holds ${lost}, which is outside the range of f16; save as bf16 or f32`,
   );
   const contents = await adapterContents(adapter, new Map([["w", tensor([65504])]]), new Map(), () => "f16");
   expect([...contents.keys()]).toEqual(["adapter_config.json", "adapter_model.safetensors", "README.md"]);

@@ -208,7 +208,7 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
   if (lost < 0) return saved;
   saved.dispose();
   throw new Error(
-    `saving as ${dtype}: ${name} holds ${before[lost]}, which ${dtype} does not reach; save as bf16 or f32`,
+    `saving as ${dtype}: ${name} holds ${before[lost]}, which is outside the range of ${dtype}; save as bf16 or f32`,
   );
 }
 

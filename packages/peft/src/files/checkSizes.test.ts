@@ -13,9 +13,11 @@ test("a size is at most the numbers that a file holds", async () => {
   const check = (config: LoraConfig | AdaLoraConfig, sizes?: string[]) =>
     checkSizes(config, { sizes } as never, file, "f");
   check(new LoraConfig({ r: 15, rankPattern: { x: 15 } }));
-  expect(() => check(new LoraConfig({ r: 16 }))).toThrow(new Error("f: r is 16, and w holds 15 numbers in all"));
+  expect(() => check(new LoraConfig({ r: 16 }))).toThrow(
+    new Error("f: r is 16, more than the 15 values in w; the files belong to different adapters"),
+  );
   expect(() => check(new LoraConfig({ r: 1, rankPattern: { x: 2, y: 16 } }))).toThrow(
-    new Error('f: rank_pattern["y"] is 16, and w holds 15 numbers in all'),
+    new Error('f: rank_pattern["y"] is 16, more than the 15 values in w; the files belong to different adapters'),
   );
   check(new AdaLoraConfig({ initR: 16 }));
   expect(() => check(new AdaLoraConfig({ initR: 16 }), ["initR"])).toThrow("f: init_r is 16");

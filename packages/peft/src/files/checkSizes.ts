@@ -30,7 +30,9 @@ export function checkSizes(
   const most = counts.reduce((sum, count) => sum + count, 0);
   for (const [field, size] of sizesIn(config, method)) {
     if (typeof size === "number" && size > most) {
-      throw new Error(`${label}: ${field} is ${size}, and ${weights.label} holds ${most} numbers in all`);
+      throw new Error(
+        `${label}: ${field} is ${size}, more than the ${most} values in ${weights.label}; the files belong to different adapters`,
+      );
     }
   }
 }

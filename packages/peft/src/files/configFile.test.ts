@@ -93,7 +93,7 @@ test("PEFT's defaults of what is not supported pass; other values are an error t
     /use_qalora is true, which LORA here does not support/,
   );
   expect(() => read({ peft_type: "XYZ" })).toThrow('peft_type is "XYZ"; supported are LORA');
-  expect(() => read({ peft_type: "XLORA" })).toThrow("XLORA is a method of PEFT that is not here: it runs the model");
+  expect(() => read({ peft_type: "XLORA" })).toThrow("the PEFT method XLORA is not supported: it runs the model");
 });
 
 test.each([

@@ -35,9 +35,9 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
   if (!method) {
     const { peft_type: type } = fields;
     if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
-      throw new Error(`${label}: ${type} is a method of PEFT that is not here: ${declinedMethods[type]}`);
+      throw new Error(`${label}: the PEFT method ${type} is not supported: ${declinedMethods[type]}`);
     }
-    const known = `supported are ${Object.keys(methods).join(", ")}, and what registerPeftMethod makes known`;
+    const known = `supported are ${Object.keys(methods).join(", ")}, and methods registered with registerPeftMethod`;
     throw new UnknownMethodError(`${label}: peft_type is ${JSON.stringify(type)}; ${known}`);
   }
   const { refused, ignored, nested = [], verbatim = [] } = method.format;

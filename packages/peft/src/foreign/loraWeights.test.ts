@@ -79,7 +79,7 @@ test("what does not fit the model is named", async () => {
     "x: mid is no linear layer of this model",
   );
   await expect(read(tensor(up, [2, 6]), tensor("layers.0.up.lora_B", [10, 2]), tensor("y", [1]))).rejects.toThrow(
-    "x: y belongs to no LoRA of a layer",
+    "x: y does not belong to the LoRA of any layer",
   );
   await expect(read()).rejects.toThrow("x holds no LoRA");
 });

@@ -64,7 +64,7 @@ export async function fromLoraWeights(
     layers.push({ path, alpha, tensors: { "lora_A.weight": a, "lora_B.weight": b } });
   }
   const rest = file.names().filter((name) => !used.has(name));
-  if (rest.length > 0) throw new Error(`${label}: ${rest.join(", ")} belongs to no LoRA of a layer`);
+  if (rest.length > 0) throw new Error(`${label}: ${rest.join(", ")} does not belong to the LoRA of any layer`);
   if (layers.length === 0) throw new Error(`${label} holds no LoRA`);
   return peftFiles(layers);
 }
@@ -99,7 +99,7 @@ function placeOf(module: string, model: Module, label: string): { path: string; 
   }
   if (fits.length !== 1) {
     const found = fits.length === 0 ? "no linear layer" : fits.map(([path]) => path).join(" and ");
-    throw new Error(`${label}: ${module} is ${found} of this model`);
+    throw new Error(`${label}: ${module} matches ${found} of this model`);
   }
   const [[path, layer]] = fits;
   const { inFeatures, outFeatures } = layer as Module & { inFeatures: number; outFeatures: number };

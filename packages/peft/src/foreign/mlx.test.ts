@@ -137,7 +137,7 @@ test("what has no place is refused", async () => {
     "layers.0.up has lora_a [6,2] and lora_b [2,10]; with rank 3 they must be [in,3] and [3,out]",
   );
   await expect(load(mlx(parameters, {}, blocks(ramp(10, 1))))).rejects.toThrow(
-    "holds layers.0.up.m; of lora it must hold",
+    "has layers.0.up.m; for fine_tune_type lora all names must end in",
   );
   await expect(load(mlx(parameters, {}, []))).rejects.toThrow("holds no lora_a");
   await expect(fromMlx(new Map([["adapter_config.json", "{}"]]))).rejects.toThrow("is not of mlx-lm");

@@ -26,7 +26,9 @@ function mlxConfig(json: unknown, label: string): MlxConfig | null {
   const { rank, scale, dropout = 0 } = fields.lora_parameters as Record<string, unknown>;
   const type = fields.fine_tune_type ?? "lora";
   if (type !== "lora" && type !== "dora") {
-    throw new Error(`${label}: fine_tune_type is ${JSON.stringify(type)}; "lora" and "dora" are adapters`);
+    throw new Error(
+      `${label}: fine_tune_type is ${JSON.stringify(type)}; only "lora" and "dora" can be loaded as adapters`,
+    );
   }
   for (const [key, value] of Object.entries({ rank, scale, dropout })) {
     if (!Number.isFinite(value)) {
@@ -57,7 +59,7 @@ export async function fromMlxFiles(files: ModelFiles, json: unknown): Promise<Ma
   const wrong = weights.names().filter((name) => !ends.some((end) => name.endsWith(`.${end}`)));
   if (wrong.length > 0) {
     throw new Error(
-      `${weights.label} holds ${wrong.join(", ")}; of ${config.fine_tune_type} it must hold ${ends.join(", ")} alone`,
+      `${weights.label} has ${wrong.join(", ")}; for fine_tune_type ${config.fine_tune_type} all names must end in ${ends.join(", ")}`,
     );
   }
   const layers: ForeignLayer[] = [];

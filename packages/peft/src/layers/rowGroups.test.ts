@@ -103,7 +103,9 @@ test("adapters run on their rows, and the results are in the batch's order", () 
   expect(values(onRows(batch("a", "a", "b").all, [rows(3)], run))).toEqual([97, 98, 107, 108, 118, 119]);
   const whole = rows(2);
   expect(onRows(batch("a", "a").all, [whole], (_name, [x]) => x as Tensor)).toBe(whole);
-  expect(() => onRows(batch("a", "b").all, [rows(2), 3], run)).toThrow("a module that takes more than tensors");
+  expect(() => onRows(batch("a", "b").all, [rows(2), 3], run)).toThrow(
+    "withAdapterNames: an adapted module has an input that is not a tensor, which cannot be split into rows",
+  );
 });
 
 test("what is added goes to the rows of its adapter", () => {

@@ -146,7 +146,9 @@ export function onRows(groups: RowGroups, inputs: readonly unknown[], run: Run):
 function rowsOf(input: unknown, index: Tensor): unknown {
   if (input instanceof Tensor) return indexSelect(input, index, { dim: 0 });
   if (input === undefined || input instanceof Module) return input;
-  throw new Error("withAdapterNames: a module that takes more than tensors cannot be run row by row");
+  throw new Error(
+    "withAdapterNames: an adapted module has an input that is not a tensor, which cannot be split into rows",
+  );
 }
 
 /**

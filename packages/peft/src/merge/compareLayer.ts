@@ -49,7 +49,7 @@ export async function compareLayer(
   );
   for (const tensor of [answers.base, answers.sum, answers.stored, ...answers.beside, ...answers.alone])
     tensor.dispose();
-  const refusal = `merging ${adapters.join(", ")}: merged, ${path} would give other outputs than the unmerged adapter`;
+  const refusal = `merging ${adapters.join(", ")} would change the outputs of ${path}`;
   const advice = "Nothing was merged. Keep the adapter unmerged, or pass verify: false to merge it anyway";
 
   const computed = { difference: 0, bound: 0 };
@@ -57,7 +57,9 @@ export async function compareLayer(
     const difference = apart(live, alone[i]);
     const bound = inFloat32(terms) * Math.max(largest(live), largest(base));
     if (!(difference <= bound)) {
-      throw new Error(`${refusal}, by ${short(difference)}, where float32 explains ${short(bound)}. ${advice}`);
+      throw new Error(
+        `${refusal} by ${short(difference)}, and rounding to float32 explains only ${short(bound)}. ${advice}`,
+      );
     }
     computed.difference = Math.max(computed.difference, difference);
     computed.bound = Math.max(computed.bound, bound);
@@ -67,7 +69,7 @@ export async function compareLayer(
   const rounding = { difference: apart(sum, stored), bound: Math.max(0, ...shares) };
   if (!(rounding.difference <= rounding.bound)) {
     throw new Error(
-      `${refusal}, by ${short(rounding.difference)}, since its weights are rounded to ${[...new Set(dtypes)].join(" and ")}, which should cost ${short(rounding.bound)} at most. Merge into weights of a wider dtype. ${advice}`,
+      `${refusal} by ${short(rounding.difference)}, and rounding to ${[...new Set(dtypes)].join(" and ")} explains only ${short(rounding.bound)}. Merge into weights of a wider dtype. ${advice}`,
     );
   }
   return {

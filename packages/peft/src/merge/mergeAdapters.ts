@@ -79,7 +79,7 @@ function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly stri
     }
     if (names.length > 1 && method.mergesAlone) {
       throw new Error(
-        `adapter "${name}" takes the place of its layers: merge it alone, not with ${names.length - 1} others`,
+        `adapter "${name}" replaces parameters of its layers instead of adding to them: merge it alone, not with ${names.length - 1} others`,
       );
     }
     if (swaps.size > 0 && name !== active) {

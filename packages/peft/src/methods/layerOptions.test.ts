@@ -228,7 +228,7 @@ describe("sizes of layers of 6 inputs and 10 outputs", () => {
     ["VB-LoRA, outputs", new VBLoRAConfig({ ...up, vectorLength: 3 }), "vectorLength 3 must divide both"],
     ["VB-LoRA, inputs", new VBLoRAConfig({ ...up, vectorLength: 5 }), "vectorLength 5 must divide both"],
     ["FourierFT", new FourierFTConfig({ ...up, nFrequency: 60 }), null],
-    ["FourierFT, one more", new FourierFTConfig({ ...up, nFrequency: 61 }), "nFrequency 61 must be at most the 60"],
+    ["FourierFT, one more", new FourierFTConfig({ ...up, nFrequency: 61 }), "nFrequency 61 must be at most 60"],
     ["BOFT, odd blocks", new BOFTConfig({ ...up, boftBlockSize: 3 }), null],
     ["BOFT, one block", new BOFTConfig({ ...up, boftBlockSize: 6 }), null],
     ["BOFT, count", new BOFTConfig({ ...up, boftBlockSize: 0, boftBlockNum: 2 }), null],
@@ -236,7 +236,7 @@ describe("sizes of layers of 6 inputs and 10 outputs", () => {
     [
       "BOFT, odd blocks that would be halved",
       new BOFTConfig({ ...up, boftBlockSize: 3, boftNButterflyFactor: 2 }),
-      "boftBlockSize 3 must divide its 6 features, in blocks of an even size whose number 2 divides",
+      "boftBlockSize 3 must divide its 6 features, and boftNButterflyFactor",
     ],
   ])("%s", async (_name, config, message) => {
     if (message === null) expect((await put(config)).activeAdapter).toBe("default");

@@ -26,7 +26,7 @@ const nothing = definePeftMethod({
 test("a method of one's own is known once it is registered, under a name that is free", async () => {
   await init(reference());
   const put = () => getPeftModel(new TinyModel(), new NothingConfig({ targetModules: ["up"] }));
-  await expect(put()).rejects.toThrow("there is no method NOTHING; registerPeftMethod makes one of your own known");
+  await expect(put()).rejects.toThrow("there is no method NOTHING; register a custom method with registerPeftMethod");
   registerPeftMethod(nothing);
   registerPeftMethod(nothing);
   expect((await put()).activeAdapter).toBe("default");

@@ -55,5 +55,5 @@ export async function methodsFor(peftType: unknown): Promise<Readonly<Record<str
 export async function methodOf({ peftType }: PeftConfig): Promise<AnyMethod> {
   const method = await findMethod(peftType);
   if (method) return method;
-  throw new UnknownMethodError(`there is no method ${peftType}; registerPeftMethod makes one of your own known`);
+  throw new UnknownMethodError(`there is no method ${peftType}; register a custom method with registerPeftMethod`);
 }

@@ -14,7 +14,7 @@ const actsByRow = new WeakSet<Adapter>();
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
   tuner.checkWhole("name adapters for rows", { adding: true });
   if (tuner.mergedNames.length > 0) {
-    throw new Error(`${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter before rows have adapters`);
+    throw new Error(`${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter before you name adapters for rows`);
   }
   if (rows.length === 0) throw new Error("withAdapterNames: no name is given; name an adapter for each row");
   const batch = tuner.batchOf(rows, (name) => checkActsByRow(tuner, name));

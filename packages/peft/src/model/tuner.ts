@@ -225,7 +225,7 @@ export class Tuner<M extends Module> extends Module {
     const adapter = this.adapter(name);
     if (trainable && adapter.prompt?.final) {
       throw new Error(
-        `adapter "${name}" (${adapter.method.peftType}) cannot be trained further: its file holds the rows that its encoder made, and not the encoder`,
+        `adapter "${name}" (${adapter.method.peftType}) cannot be trained further: its file contains the virtual tokens, but not the prompt encoder that computed them`,
       );
     }
     adapter.trainable = trainable;

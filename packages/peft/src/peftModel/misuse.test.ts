@@ -40,7 +40,7 @@ it("the model's methods refuse unknown options", async () => {
   );
   await expect(model.adapterFiles(["default"], { dytpe: "f16" })).rejects.toThrow("did you mean dtype?");
   await expect(model.adapterFiles(["default"], { dtype: "float32" })).rejects.toThrow(
-    'adapterFiles: dtype "float32" is called "f32" here',
+    'adapterFiles: dtype "float32" is named "f32" in Lowrank',
   );
   await expect(model.loadAdapter(new Map(), "b", { is_trainable: true })).rejects.toThrow("did you mean isTrainable?");
   await expect(model.addWeightedAdapter(["default"], [1], "w", { combination_type: "svd" })).rejects.toThrow(

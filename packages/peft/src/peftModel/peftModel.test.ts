@@ -315,7 +315,7 @@ test("what was trained is saved in half precision when asked, and is f32 again w
   const [[name, weight]] = peft.adapterTensors();
   noGrad(() => copyInto(weight, full(weight.shape, 1e6)));
   await expect(peft.adapterFiles(undefined, { dtype: "f16" })).rejects.toThrow(
-    `saving as f16: ${name} holds 1000000, which f16 does not reach; save as bf16 or f32`,
+    `saving as f16: ${name} holds 1000000, which is outside the range of f16; save as bf16 or f32`,
   );
   expect((await peft.adapterFiles(undefined, { dtype: "bf16" })).size).toBe(3);
 });

@@ -126,8 +126,8 @@ describe("what prompts start as", () => {
 
   it.each([
     [{}, "give getPeftModel or addAdapter the model's tokenizer"],
-    [{ tokenizer: { encode: () => [] } }, 'promptTuningInitText "to do" gives no tokens'],
-    [{ tokenizer: { encode: () => [3, 11] } }, "gives token 11, but the model has 11"],
+    [{ tokenizer: { encode: () => [] } }, 'promptTuningInitText "to do" has no tokens; give a longer text'],
+    [{ tokenizer: { encode: () => [3, 11] } }, "has the token id 11, but the model has 11 tokens"],
   ])("%#: a text that cannot be used is an error", async (options, message) => {
     await expect(getPeftModel(base(), config(text), options)).rejects.toThrow(message);
   });

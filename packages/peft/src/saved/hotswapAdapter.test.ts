@@ -185,7 +185,7 @@ test("what does not fit is said, and nothing has changed", async () => {
   await expect(dora.hotswapAdapter(fewer)).rejects.toThrow("layers.0.down.lora_A.weight is missing");
   await expect(peft.hotswapAdapter(await files(lora()), "c")).rejects.toThrow('there is no adapter "c"');
   await expect(peft.hotswapAdapter(await files(lora({ initLoraWeights: "olora" })))).rejects.toThrow(
-    "started from olora, and belongs to its own base weights",
+    "was initialised by olora, which changes the base weights, so it cannot be swapped; delete the old adapter, and use loadAdapter on the original base weights",
   );
   expect(await logitBits(peft)).toEqual(before);
   expect([...peft.peftConfig.keys()]).toEqual(["default"]);

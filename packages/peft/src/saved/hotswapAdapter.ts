@@ -92,7 +92,7 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return;
   throw new Error(
-    `hotswapAdapter: ${which} started from ${start.name}, and belongs to its own base weights; delete the old adapter and use loadAdapter on the base weights as they were`,
+    `hotswapAdapter: ${which} was initialised by ${start.name}, which changes the base weights, so it cannot be swapped; delete the old adapter, and use loadAdapter on the original base weights`,
   );
 }
 

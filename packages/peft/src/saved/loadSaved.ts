@@ -37,7 +37,7 @@ export async function loadSaved(
     const form = fileFormOf(method, config);
     if (form && isTrainable) {
       throw new Error(
-        `${label}: the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable`,
+        `${label}: the file contains only what inference needs, so the adapter cannot be trained; load it without isTrainable`,
       );
     }
     const mismatch = compareKeys(

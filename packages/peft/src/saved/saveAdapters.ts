@@ -24,7 +24,7 @@ export async function filesOfAdapters(
   if (names.length === 0) throw new Error("there is no adapter to save");
   if (initial !== undefined && names.length > 1) {
     throw new Error(
-      `pathInitialModelForWeightConversion is of one adapter, and ${names.join(", ")} are to be saved; name one in selectedAdapters`,
+      `pathInitialModelForWeightConversion converts a single adapter, but ${names.join(", ")} would be saved; name one in selectedAdapters`,
     );
   }
   const files = new Map<string, Uint8Array | string>();

@@ -55,6 +55,8 @@ test("what cannot be converted is an error that says why", async () => {
     gaussian.peft.adapterFiles(undefined, { pathInitialModelForWeightConversion: gaussian.initial }),
   ).rejects.toThrow('"default" started from "gaussian"');
   await peft.addAdapter("second", new LoraConfig({ r: 2, targetModules: ["up"] }));
-  await expect(convert(initial)).rejects.toThrow("is of one adapter, and default, second are to be saved");
+  await expect(convert(initial)).rejects.toThrow(
+    "pathInitialModelForWeightConversion converts a single adapter, but default, second would be saved; name one in selectedAdapters",
+  );
   await expect(convert(initial, ["default"])).resolves.toBeDefined();
 });

@@ -18,9 +18,12 @@ export async function subtractMutatedInit(
 ): Promise<{ config: PeftConfig; trained: Map<string, Tensor> }> {
   const what = `pathInitialModelForWeightConversion: adapter "${name}"`;
   const { subtractsStart: subtraction }: MethodFacts<PeftConfig> = method;
-  if (!subtraction) throw new Error(`${what} is ${method.peftType}, whose start cannot be subtracted; save it without`);
+  if (!subtraction)
+    throw new Error(
+      `${what} is ${method.peftType}, whose initial values cannot be subtracted; save it without this option`,
+    );
   const refusal = subtraction.refusal(config);
-  if (refusal !== null) throw new Error(`${what} ${refusal}; save it without`);
+  if (refusal !== null) throw new Error(`${what} ${refusal}; save it without this option`);
   const files = await openSource(initial);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const known = { [method.peftType]: method };

@@ -151,7 +151,7 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
     const [found, wanted] = [await there.bytes(), await rounded.bytes()];
     if (found.some((byte, i) => byte !== wanted[i])) {
       throw new Error(
-        `savePretrained: adapter "${name}": ${key}, read again, is not what ${dtype} makes of it in memory; save it again`,
+        `savePretrained: adapter "${name}": ${key} in the written file differs from the tensor in memory rounded to ${dtype}; save it again`,
       );
     }
   }

@@ -157,7 +157,7 @@ test("what is in the way is an error that says so, and leaves the adapter", asyn
   expect(warnings).toEqual([{ code: "needs-data", message }]);
   await expect(initializeLoraEvaWeights(peft, [])).rejects.toThrow("there are no batches");
   await expect(initializeLoraEvaWeights(peft, [{ inputIds: ids(1, 1, 3) }])).rejects.toThrow(
-    "a batch has 3 tokens that count, and first may get rank 4",
+    "a batch has only 3 tokens that are not masked, but first may get rank 4",
   );
   expect(a(peft, "first")?.shape).toEqual([2, dim]);
   const plain = await getPeftModel(new Reader(), new LoraConfig({ targetModules: ["first"] }));
@@ -177,7 +177,7 @@ test("a batch needs as many tokens as a layer may get ranks, and no more", async
   // The rank is at most the number of inputs: 5 for the embedding's layers, 7 for the last layer.
   const wide = await fresh({ r: 4, targetModules: ["first", "out"] });
   await expect(initializeLoraEvaWeights(wide, [{ inputIds: ids(1, 1, 6) }])).rejects.toThrow(
-    "a batch has 6 tokens that count, and out may get rank 7",
+    "a batch has only 6 tokens that are not masked, but out may get rank 7",
   );
   const alone = await fresh({ r: 4, targetModules: ["first"] });
   await initializeLoraEvaWeights(alone, [{ inputIds: ids(1, 1, 5) }]);

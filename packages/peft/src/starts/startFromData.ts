@@ -21,7 +21,8 @@ export async function startFromData<M extends AdaptableModel>(
   const { adapterName = "default" } = options;
   const { config, method, report } = peft.base_model.adapter(adapterName);
   const start = (method as MethodFacts<PeftConfig>).startsFromData?.(config) ?? null;
-  if (!start) throw new Error(`startFromData: adapter "${adapterName}" does not start from data; train it as it is`);
+  if (!start)
+    throw new Error(`startFromData: adapter "${adapterName}" is not initialised from data; train it without this call`);
   const layers = layersOf(peft, adapterName);
   const seen = new Map(
     [...layers].map(([path, layer]) => [path, { base: layer.base_layer, tensors: layer.tensors(adapterName) }]),

@@ -62,16 +62,22 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
     [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is no tensor"],
     [dictionary(small(1)), "m.bin: x is no tensor"],
     [dictionary(vector(small(5))), "storage of an unknown type"],
-    [dictionary(vector(storage("FloatStorage", 4), { rest: negated })), "x is marked neg, to be changed as it is read"],
+    [
+      dictionary(vector(storage("FloatStorage", 4), { rest: negated })),
+      "x is a lazy view (neg) of other values; save a clone of the tensor",
+    ],
     [
       dictionary(vector(storage("FloatStorage", 4), { size: 4, offset: 1 })),
-      "reaches to number 4 of a storage that has 4",
+      "refers to element 4 of a storage with 4 elements",
     ],
-    [dictionary(vector(storage("FloatStorage", 4), { stride: 2 })), "reaches to number 4 of a storage that has 4"],
-    [dictionary(vector(storage("FloatStorage", 4), { stride: 0, size: 200 })), "has 200 numbers, and its storage 4"],
+    [dictionary(vector(storage("FloatStorage", 4), { stride: 2 })), "refers to element 4 of a storage with 4 elements"],
+    [
+      dictionary(vector(storage("FloatStorage", 4), { stride: 0, size: 200 })),
+      "has 200 elements, but its storage only 4",
+    ],
     [dictionary(vector(storage("ComplexFloatStorage", 4))), "it asks for torch.ComplexFloatStorage"],
     [join(op(0x80, 2), small(1), stop), "m.bin holds no dictionary of tensors"],
-    [join(op(0x80, 2), op(0x7d), small(1), small(2), op(0x73), stop), "a key is 1; it must be a text"],
+    [join(op(0x80, 2), op(0x7d), small(1), small(2), op(0x73), stop), "the key 1 must be a string"],
     [op(0x80, 2), "the pickle ends within a value"],
     [join(op(0x80, 2), stop), "a value is missing"],
     [join(op(0x68, 3), stop), "value 3 is recalled before it is there"],
@@ -143,10 +149,10 @@ test("tensors that are described otherwise are refused", async () => {
   ] as Parameters<typeof shaped>[]) {
     await expect(read(shaped(...args))).rejects.toThrow(counts);
   }
-  const far = (last: number) => `m.bin: x reaches to number ${last} of a storage that has 4`;
+  const far = (last: number) => `m.bin: x refers to element ${last} of a storage with 4 elements; the file is damaged`;
   await expect(read(shaped([2, 2], [3, 1]))).rejects.toThrow(far(4));
   await expect(read(shaped([1], [1], { offset: 4 }))).rejects.toThrow(far(4));
-  await expect(read(shaped([2, 3], [0, 1]))).rejects.toThrow("m.bin: x has 6 numbers, and its storage 4");
+  await expect(read(shaped([2, 3], [0, 1]))).rejects.toThrow("m.bin: x has 6 elements, but its storage only 4");
 });
 
 test("archives of another kind are refused", async () => {
@@ -172,7 +178,9 @@ test("streams that are broken, and sizes that lie, are refused", async () => {
   const lying = whole.slice();
   const directory = whole.findIndex((_, i) => new DataView(whole.buffer, i).getUint32(0, true) === 0x02014b50);
   new DataView(lying.buffer).setUint32(directory + 24, 2 ** 31, true);
-  await expect(readTorch(bytesSource(lying), "m.bin")).rejects.toThrow("cannot have 2147483648 bytes, being packed");
+  await expect(readTorch(bytesSource(lying), "m.bin")).rejects.toThrow(
+    "cannot have 2147483648 bytes, since its compressed data",
+  );
 });
 
 test("an adapter of adapter_model.bin is the one of adapter_model.safetensors, in half precision too", async () => {

@@ -36,7 +36,7 @@ export async function readTorch(source: ByteSource, label: string): Promise<Safe
   const tensors: SafetensorsTensor[] = [];
   const read = new Map<string, Promise<Uint8Array>>();
   for (const [name, value] of saved) {
-    if (typeof name !== "string") throw new Error(`${label}: a key is ${JSON.stringify(name)}; it must be a text`);
+    if (typeof name !== "string") throw new Error(`${label}: the key ${JSON.stringify(name)} must be a string`);
     const place = `${label}: ${name}`;
     const { key, dtype, ...layout } = describe(value, place);
     if (!read.has(key)) read.set(key, zip.read(`${folder}data/${key}`));
@@ -64,12 +64,12 @@ interface Layout {
 function describe(value: Pickled, what: string): Layout & { key: string; dtype: SafetensorsDType } {
   if (value instanceof Call && value.name === rebuildParameter) return describe(value.args[0], what);
   if (!(value instanceof Call) || value.name !== rebuildTensor) {
-    throw new Error(`${what} is no tensor; the file must be a dictionary of tensors alone`);
+    throw new Error(`${what} is not a tensor; the file must contain a dictionary of tensors only`);
   }
   const [storage, offset, shape, strides, _grad, _hooks, marks] = value.args;
   if (marks instanceof Map && marks.size > 0) {
     throw new Error(
-      `${what} is marked ${[...marks.keys()].join(", ")}, to be changed as it is read; save a clone of it`,
+      `${what} is a lazy view (${[...marks.keys()].join(", ")}) of other values; save a clone of the tensor`,
     );
   }
   const [kind, type, key] = storage instanceof Storage ? storage.id : [];
@@ -94,9 +94,12 @@ function gather(data: Uint8Array, { offset, shape, strides, width }: Layout, wha
   const size = sizeOf(shape);
   const last = shape.reduce((at, n, dim) => at + (n - 1) * strides[dim], offset);
   const stored = Math.floor(data.length / width);
-  if (size > 0 && last >= stored) throw new Error(`${what} reaches to number ${last} of a storage that has ${stored}`);
+  if (size > 0 && last >= stored)
+    throw new Error(`${what} refers to element ${last} of a storage with ${stored} elements; the file is damaged`);
   if (size > stored)
-    throw new Error(`${what} has ${size} numbers, and its storage ${stored}; save a contiguous copy of it`);
+    throw new Error(
+      `${what} has ${size} elements, but its storage only ${stored}; save a contiguous copy of the tensor`,
+    );
   if (isRowMajor(shape, strides)) return data.subarray(offset * width, (offset + size) * width);
   const out = new Uint8Array(size * width);
   const index = shape.map(() => 0);

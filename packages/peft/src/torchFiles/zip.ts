@@ -42,7 +42,10 @@ export class ZipFile {
     if (!entry) throw new Error(`${this.label} holds no ${name}`);
     const { method, packedSize, size, offset } = entry;
     const header = view(await exactly(this.#source, offset, 30, this.label));
-    if (header.getUint32(0, true) !== 0x04034b50) throw new Error(`${this.label}: ${name} is not where it should be`);
+    if (header.getUint32(0, true) !== 0x04034b50)
+      throw new Error(
+        `${this.label}: there is no entry ${name} at byte ${offset}, where the ZIP directory places it; download the file again`,
+      );
     const start = offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
     const packed = await exactly(this.#source, start, packedSize, this.label);
     if (method !== 0 && method !== 8) {
@@ -75,7 +78,9 @@ const mostInflation = 1032;
  */
 async function inflated(packed: Uint8Array, size: number, what: string): Promise<Uint8Array> {
   if (size > packed.length * mostInflation) {
-    throw new Error(`${what} cannot have ${size} bytes, being packed into ${packed.length}; download it again`);
+    throw new Error(
+      `${what} cannot have ${size} bytes, since its compressed data have ${packed.length}; download it again`,
+    );
   }
   const inflating = new DecompressionStream("deflate-raw");
   const reader = new Blob([packed.slice()]).stream().pipeThrough(inflating).getReader();
@@ -122,7 +127,8 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
   const entries = new Map<string, ZipEntry>();
   const data = view(directory);
   const check = (isWhole: boolean): void => {
-    if (!isWhole) throw new Error(`${label}: the list of its files is broken`);
+    if (!isWhole)
+      throw new Error(`${label}: the central directory of the ZIP archive is damaged; download or save the file again`);
   };
   for (let at = 0; at < directory.length; ) {
     check(at + 46 <= directory.length && data.getUint32(at, true) === 0x02014b50);

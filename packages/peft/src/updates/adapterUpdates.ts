@@ -53,11 +53,11 @@ function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, W
   const start = startsFromWeights?.(config) ?? null;
   if (start) {
     refuse(
-      `started from ${start.name}, which took a part out of the base weights; save it with pathInitialModelForWeightConversion, and look at that`,
+      `initialised by ${start.name}, which changed the base weights; save it with pathInitialModelForWeightConversion, and inspect the saved adapter`,
     );
   }
   const stuck = wrappers.find(([, wrapper]) => wrapper instanceof TunerLayer && !wrapper.get(name)?.merge);
-  if (stuck) refuse(`whose part on ${stuck[0]} is not an additive update of the weight: it has no spectrum`);
+  if (stuck) refuse(`whose change of ${stuck[0]} is not an additive update of the weight: it has no spectrum`);
 }
 
 /** Returns the description of the products B A if that is all that the adapter adds to its layers, otherwise null. */

@@ -32,13 +32,16 @@ export async function* modelUpdates(
 function checkSame(model: ReadonlyMap<string, Parameter>, tuned: ReadonlyMap<string, Parameter>): void {
   const foreign = [...tuned.keys()].find((name) => !model.has(name));
   if (foreign !== undefined)
-    throw new Error(`${foreign} is in the second model alone; give models of one architecture`);
+    throw new Error(
+      `the parameter ${foreign} exists only in the second model; give two models of the same architecture`,
+    );
   for (const [name, { shape }] of model) {
     const other = tuned.get(name);
-    if (!other) throw new Error(`${name} is in the first model alone; give models of one architecture`);
+    if (!other)
+      throw new Error(`the parameter ${name} exists only in the first model; give two models of the same architecture`);
     if (shape.join() !== other.shape.join()) {
       throw new Error(
-        `${name} is [${shape}] in the first model and [${other.shape}] in the second; give models of one shape`,
+        `${name} is [${shape}] in the first model and [${other.shape}] in the second; give two models of the same sizes`,
       );
     }
   }

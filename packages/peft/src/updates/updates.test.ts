@@ -115,7 +115,9 @@ test("adapters without a change of matrices are refused by their method's name",
 test("models of other shapes are refused by the parameter's name", async () => {
   const other = new TinyModel();
   other.setSubmodule("lm_head", other.getSubmodule("layers.0.up"));
-  await expect(all(modelUpdates(new TinyModel(), other))).rejects.toThrow("lm_head.weight is in the first model alone");
+  await expect(all(modelUpdates(new TinyModel(), other))).rejects.toThrow(
+    "the parameter lm_head.weight exists only in the first model; give two models of the same architecture",
+  );
   const wide = new TinyModel();
   wide.setSubmodule("lm_head", new Linear(new Parameter(zeros([12, 6]))));
   await expect(all(modelUpdates(new TinyModel(), wide))).rejects.toThrow(
@@ -175,7 +177,7 @@ test("a part that cannot be merged is refused by its layer's path", async () => 
   const peft = new PeftModel(new TinyModel({ attention: true }), () => {});
   await peft.addAdapter("a", new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 1 }));
   await expect(all(adapterUpdates(peft, "a"))).rejects.toThrow(
-    'adapter "a" is ADAPTION_PROMPT, whose part on layers.1.self_attn is not an additive update of the weight',
+    'adapter "a" is ADAPTION_PROMPT, whose change of layers.1.self_attn is not an additive update of the weight: it has no spectrum',
   );
 });
 

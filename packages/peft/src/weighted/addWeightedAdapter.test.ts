@@ -225,19 +225,16 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [() => add(plain, { density: 1.5 }), "density is 1.5; it must be above 0 and up to 1"],
     [() => add(plain, { majoritySignMethod: "mode" }), '"total" or "frequency"'],
     [() => add(plain, { svdClamp: 1.1 }), "svdClamp is 1.1; it must be above 0 and up to 1"],
-    [
-      () => add(plain, { svdClamp: 0.2 }),
-      "svdClamp is 0.2, and that quantile of the factors, which have both signs, is -",
-    ],
+    [() => add(plain, { svdClamp: 0.2 }), "svdClamp is 0.2, but that quantile of the factors is -"],
     [() => add(plain, { svdRank: 0 }), "svdRank is 0"],
     [() => plain.addWeightedAdapter(["a", "b"], [1, 1], "b"), 'there is an adapter "b" already'],
     [
       async () => add(await pair(lora({ r: 3 })), { combinationType: "linear" }),
-      "linear needs adapters of one rank, and these have a 2, b 3",
+      'combinationType "linear" needs equal ranks, but they are a 2, b 3',
     ],
     [
       async () => add(await pair(lora({ r: 1, rankPattern: { down: 2 } })), { combinationType: "ties", density: 1 }),
-      "on layers.0.up these have 2, 1 (rankPattern)",
+      "on layers.0.up they are 2, 1 (rankPattern)",
     ],
     [async () => add(await pair(lora({ targetModules: ".*up" }))), 'they are a ["up","down"], b ".*up"'],
     [async () => add(await pair(lora({ useDora: true }))), 'adapter "b" has useDora'],
@@ -247,15 +244,13 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [async () => add(await pair(lora({ trainableTokenIndices: [1] }))), 'adapter "b" trains rows of embeddings'],
     [
       async () => add(await pair(lora({ initLoraWeights: "olora" }))),
-      "started from olora, and belongs to its own base weights",
+      "was initialised by olora, which changed the base weights",
     ],
   ];
   for (const [run, message] of refused) await expect(run(), message).rejects.toThrow(message);
   expect([...plain.peftConfig.keys()]).toEqual(["a", "b"]);
   const layered = await withAdapters(lora({ excludeModules: ["layers.1.up", "layers.1.down"] }), lora());
-  await expect(add(layered)).rejects.toThrow(
-    'adapter "b" is on layers.1.up, layers.1.down, which the choice of the first',
-  );
+  await expect(add(layered)).rejects.toThrow('adapter "b" adapts layers.1.up, layers.1.down, which layersToTransform');
   expect([...layered.peftConfig.keys()]).toEqual(["a", "b"]);
   await expect(
     (await getPeftModel(new TinyModel().eval(), new VeraConfig({ targetModules: ["up"] }))).addWeightedAdapter(
@@ -285,16 +280,19 @@ test("factors of (IA)³ are summed, where all are on the same inputs and outputs
     for (const [j, value] of z.entries()) expect(value).toBeCloseTo(0.7 * x[j] - 0.4 * y[j], 6);
   }
   await expect(peft.addWeightedAdapter(["a", "b"], [1, 1], "x", { combinationType: "cat" })).rejects.toThrow(
-    'combinationType is "cat"; of IA3 adapters it must be "linear"',
+    'combinationType is "cat"; for IA3 adapters it must be "linear"',
   );
   for (const [second, message] of [
     [
       ia3({ targetModules: ["up"], feedforwardModules: [] }),
-      'on layers.0.down adapter "b" has no factors, and others [1,10]',
+      'the factors of adapter "b" on layers.0.down are missing, expected [1,10]',
     ],
-    [ia3({ feedforwardModules: ["up", "down"] }), 'on layers.0.up adapter "a" has [10,1] factors, and others [1,6]'],
+    [
+      ia3({ feedforwardModules: ["up", "down"] }),
+      'the factors of adapter "a" on layers.0.up are [10,1], expected [1,6]',
+    ],
     [ia3({ modulesToSave: ["lm_head"] }), 'adapter "b" trains lm_head whole'],
-    [lora(), 'adapter "b" is LORA, and "a" IA3; all must be of one method'],
+    [lora(), 'adapter "b" is LORA, and "a" is IA3; all adapters must have the same method'],
   ] as const) {
     const other = await made(second);
     await expect(other.addWeightedAdapter(["a", "b"], [1, 1], "sum"), message).rejects.toThrow(message);

@@ -37,13 +37,13 @@ async function commonForm(sources: readonly Adapter[]): Promise<ProductForm<Peft
     const able = Object.values(await knownMethods()).filter(({ combines }) => combines);
     const names = able.map(({ peftType }) => peftType).join(" and ");
     throw new Error(
-      `addWeightedAdapter: adapter "${name}" is ${method.peftType}; only ${names} adapters can be combined, each with its kind`,
+      `addWeightedAdapter: adapter "${name}" is ${method.peftType}; only ${names} adapters can be combined, and only with adapters of the same method`,
     );
   }
   const [first] = sources;
   const other = sources.find(({ method }) => method !== first.method);
   if (!other) return first.method.combines as ProductForm<PeftConfig> | FactorForm;
   throw new Error(
-    `addWeightedAdapter: adapter "${other.name}" is ${other.method.peftType}, and "${first.name}" ${first.method.peftType}; all must be of one method`,
+    `addWeightedAdapter: adapter "${other.name}" is ${other.method.peftType}, and "${first.name}" is ${first.method.peftType}; all adapters must have the same method`,
   );
 }

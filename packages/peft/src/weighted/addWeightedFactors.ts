@@ -23,7 +23,7 @@ export async function addWeightedFactors(
   const [{ method, config: first }] = sources;
   if (combinationType !== "linear") {
     throw new Error(
-      `addWeightedAdapter: combinationType is "${combinationType}"; of ${method.peftType} adapters it must be "linear"`,
+      `addWeightedAdapter: combinationType is "${combinationType}"; for ${method.peftType} adapters it must be "linear"`,
     );
   }
   for (const source of sources) checkCombinable(source);
@@ -41,7 +41,7 @@ export async function addWeightedFactors(
         const factors = tuner.trained(name).get(key);
         if (`${factors?.shape}` !== `${own.shape}`) {
           throw new Error(
-            `addWeightedAdapter: on ${path} adapter "${name}" has ${factors ? `[${factors.shape}]` : "no"} factors, and others [${own.shape}]; all must be on the same inputs and outputs`,
+            `addWeightedAdapter: the factors of adapter "${name}" on ${path} are ${factors ? `[${factors.shape}]` : "missing"}, expected [${own.shape}]; all adapters must adapt the same layers with the same sizes`,
           );
         }
         for (const [j, value] of ((await factors!.data()) as Float32Array).entries()) sum[j] += weights[i] * value;
@@ -62,6 +62,6 @@ export async function addWeightedFactors(
 function checkCombinable({ name, config }: Adapter): void {
   if (!config.modulesToSave?.length) return;
   throw new Error(
-    `addWeightedAdapter: adapter "${name}" trains ${config.modulesToSave.join(", ")} whole, which cannot be combined`,
+    `addWeightedAdapter: adapter "${name}" trains all weights of ${config.modulesToSave.join(", ")} (modulesToSave), which cannot be combined`,
   );
 }

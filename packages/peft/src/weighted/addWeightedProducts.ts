@@ -59,7 +59,7 @@ function checkRanks(path: string, parts: readonly WeightedFactors[], { type }: C
   const ranks = parts.map(({ a }) => a.rows);
   if (type === "cat" || type.endsWith("svd") || new Set(ranks).size === 1) return;
   throw new Error(
-    `addWeightedAdapter: ${type} needs adapters of one rank, and on ${path} these have ${ranks.join(", ")} (rankPattern); use cat, or a type that ends in svd`,
+    `addWeightedAdapter: combinationType "${type}" needs equal ranks, but on ${path} they are ${ranks.join(", ")} (rankPattern); use "cat", or a type that ends in "svd"`,
   );
 }
 

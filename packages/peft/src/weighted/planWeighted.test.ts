@@ -67,7 +67,7 @@ test("ranks are the sum for cat, the largest for svd, and one for the others", a
   expect((await add(peft, { combinationType: "magnitude_prune_svd", density: 0.5 })).rank).toBe(4);
   await expect(add(peft, { combinationType: "linear" })).rejects.toThrow(
     new Error(
-      "addWeightedAdapter: linear needs adapters of one rank, and these have a 3, b 4; use cat, or a type that ends in svd",
+      'addWeightedAdapter: combinationType "linear" needs equal ranks, but they are a 3, b 4; use "cat", or a type that ends in "svd"',
     ),
   );
   const alike = await two(lora({ r: 3 }), lora({ r: 3 }));
@@ -92,13 +92,13 @@ test("the defaults are svd, the seed 0 and signs by their total", async () => {
 
 test("the advice for adapters that started from weights depends on the start", async () => {
   for (const [initLoraWeights, advice] of [
-    ["pissa", "save it with pathInitialModelForWeightConversion and combine what that gives"],
+    ["pissa", "save it with pathInitialModelForWeightConversion and combine the saved adapter"],
     ["loftq", "merge it instead"],
   ] as const) {
     const peft = await two(lora(), lora({ initLoraWeights }));
     await expect(add(peft, {}), initLoraWeights).rejects.toThrow(
       new Error(
-        `addWeightedAdapter: adapter "b" started from ${initLoraWeights}, and belongs to its own base weights; ${advice}`,
+        `addWeightedAdapter: adapter "b" was initialised by ${initLoraWeights}, which changed the base weights; ${advice}`,
       ),
     );
   }

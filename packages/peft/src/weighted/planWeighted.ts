@@ -42,16 +42,17 @@ function checkCombinable({ name, method, config, swaps }: Adapter, form: Product
     ? {}
     : { bias: method.bias?.(config), tokens: method.trainableTokens?.(config) };
   if (bias !== "none" || swaps.size > 0) refuse("has its own biases or tables, which cannot be combined");
-  if (config.modulesToSave?.length) refuse(`trains ${config.modulesToSave.join(", ")} whole, which cannot be combined`);
+  if (config.modulesToSave?.length)
+    refuse(`trains all weights of ${config.modulesToSave.join(", ")} (modulesToSave), which cannot be combined`);
   if (tokens) refuse("trains rows of embeddings (trainableTokenIndices), which cannot be combined");
   const { startsFromWeights, subtractsStart }: MethodFacts<PeftConfig> = method;
   const start = startsFromWeights?.(config) ?? null;
   if (!start) return;
   const advice =
     subtractsStart?.refusal(config) === null
-      ? "save it with pathInitialModelForWeightConversion and combine what that gives"
+      ? "save it with pathInitialModelForWeightConversion and combine the saved adapter"
       : "merge it instead";
-  refuse(`started from ${start.name}, and belongs to its own base weights; ${advice}`);
+  refuse(`was initialised by ${start.name}, which changed the base weights; ${advice}`);
 }
 
 function checked(options: WeightedAdapterOptions, type: CombinationType): Omit<Combination, "type" | "rank"> {
@@ -85,7 +86,7 @@ function combinedRank(
   if (new Set(ranks).size > 1) {
     const listed = adapters.map(({ name }, i) => `${name} ${ranks[i]}`).join(", ");
     throw new Error(
-      `addWeightedAdapter: ${type} needs adapters of one rank, and these have ${listed}; use cat, or a type that ends in svd`,
+      `addWeightedAdapter: combinationType "${type}" needs equal ranks, but they are ${listed}; use "cat", or a type that ends in "svd"`,
     );
   }
   return ranks[0];

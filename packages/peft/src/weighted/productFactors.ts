@@ -104,7 +104,7 @@ export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const limit = all[below] + (place - below) * (all[Math.min(below + 1, all.length - 1)] - all[below]);
   if (limit <= 0 && all.some((value) => value !== 0)) {
     throw new Error(
-      `addWeightedAdapter: svdClamp is ${clamp}, and that quantile of the factors, which have both signs, is ${limit}: nothing would be left; give a larger one`,
+      `addWeightedAdapter: svdClamp is ${clamp}, but that quantile of the factors is ${limit}, and factors can only be clamped to a limit above 0; give a larger svdClamp`,
     );
   }
   const cut = (matrix: Matrix): Matrix => ({

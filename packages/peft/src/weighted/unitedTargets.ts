@@ -4,7 +4,9 @@ import type { Adapter } from "../model/adapter/adapter.ts";
 export function checkWeights(adapters: readonly Adapter[], weights: readonly number[]): void {
   if (adapters.length === 0) throw new Error("addWeightedAdapter: no adapters are given; name at least one");
   if (weights.length !== adapters.length) {
-    throw new Error(`addWeightedAdapter: ${weights.length} weights for ${adapters.length} adapters; give each one`);
+    throw new Error(
+      `addWeightedAdapter: ${weights.length} weights for ${adapters.length} adapters; give one weight for each adapter`,
+    );
   }
   const wrong = weights.findIndex((weight) => !Number.isFinite(weight));
   if (wrong < 0) return;
@@ -25,7 +27,7 @@ export function unitedTargets(adapters: readonly Adapter[], key: string): readon
   if (expressions.length === targets.length) return [...new Set(expressions)].map((target) => `(${target})`).join("|");
   const listed = adapters.map(({ name }, i) => `${name} ${JSON.stringify(targets[i])}`).join(", ");
   throw new Error(
-    `addWeightedAdapter: ${key} must be lists for all adapters or expressions for all; they are ${listed}`,
+    `addWeightedAdapter: ${key} must be a list in all adapters, or a regular expression in all; they are ${listed}`,
   );
 }
 
@@ -35,7 +37,7 @@ export function checkCovered({ report }: Adapter, sources: readonly Adapter[]): 
     const missing = own.matched.filter((path) => !report.matched.includes(path));
     if (missing.length === 0) continue;
     throw new Error(
-      `addWeightedAdapter: adapter "${name}" is on ${missing.join(", ")}, which the choice of the first adapter leaves out; give all the same layersToTransform, layersPattern and excludeModules`,
+      `addWeightedAdapter: adapter "${name}" adapts ${missing.join(", ")}, which layersToTransform, layersPattern or excludeModules of the first adapter leave out; give all adapters the same values of these options`,
     );
   }
 }

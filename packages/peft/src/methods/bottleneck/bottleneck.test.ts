@@ -21,14 +21,14 @@ describe("a model without modules for bottleneck adapters", () => {
   it.each([DoubleSeqBnConfig, SeqBnConfig, ParBnConfig])("gets an error that names what %o needs", async (Config) => {
     const call = getPeftModel(plain(), new Config());
     await expect(call).rejects.toThrow(
-      `${Config.name}: this Sequential has no blocks. Bottleneck adapters are put on Residual modules of blocks, at paths that end in attention_residual, mlp_residual`,
+      `${Config.name}: this Sequential has no transformer blocks. Bottleneck adapters need Residual modules at paths that end in attention_residual, mlp_residual`,
     );
     await expect(call).rejects.toThrow("such as new LoraConfig({ targetModules })");
   });
 
   it("throws an error that names the options that exclude every module", async () => {
     await expect(getPeftModel(base(), new SeqBnConfig({ leaveOut: [0, 1] }))).rejects.toThrow(
-      "SeqBnConfig: mhAdapter false, outputAdapter true and leaveOut [0,1] leave none of the 4 places of this TinyModel",
+      "SeqBnConfig: mhAdapter false, outputAdapter true and leaveOut [0,1] exclude all 4 Residual modules of this TinyModel; change one of these options",
     );
   });
 
@@ -135,7 +135,9 @@ describe("bottleneck adapters", () => {
         new Map([...files, ["adapter_config.json", JSON.stringify({ ...json, config })]]),
       );
     await expect(load({ ...json.config, inv_adapter: "nice" })).rejects.toThrow('inv_adapter is "nice"');
-    await expect(load({ architecture: "lora", r: 8 })).rejects.toThrow('"lora" of AdapterHub is not supported');
+    await expect(load({ architecture: "lora", r: 8 })).rejects.toThrow(
+      `the AdapterHub architecture "lora" is not supported; save the adapter with PEFT, since only AdapterHub's bottleneck adapters can be read`,
+    );
     const pickled = new Map([...files, ["pytorch_adapter.bin", new Uint8Array(1)] as const]);
     pickled.delete("adapter.safetensors");
     await expect(PeftModel.fromPretrained(base(), pickled)).rejects.toThrow("pytorch_adapter.bin");
@@ -168,7 +170,10 @@ describe("adaption prompts", () => {
       () => getPeftModel(base(), config({ adapterLayers: 3 })),
       "adapterLayers is 3, but the model has 2 layers self_attn",
     ],
-    [() => getPeftModel(new TinyModel(), config({})), "there is a default for llama, mistral, gpt2 only"],
+    [
+      () => getPeftModel(new TinyModel(), config({})),
+      "targetModules is not set, and only llama, mistral, gpt2 models have a default; name the attention modules",
+    ],
     [() => getPeftModel(base(), config({ targetModules: "up" })), "ADAPTION_PROMPT adapts attention layers only"],
   ])("%#: what does not fit is refused", async (make, message) => {
     await expect(async () => make()).rejects.toThrow(message);
@@ -183,7 +188,9 @@ it("a model with a single place has none if its layer is left out", async () => 
     }
   }
   const call = getPeftModel(new Sequential(new Block()), new SeqBnConfig({ leaveOut: [0], hiddenSize: 6 }));
-  await expect(call).rejects.toThrow("leaveOut [0] leave none of the 1 places of this Sequential");
+  await expect(call).rejects.toThrow(
+    "leaveOut [0] exclude all 1 Residual modules of this Sequential; change one of these options",
+  );
 });
 
 it("SeqBnConfig has the options of AdapterHub, and its own ones come first", () => {

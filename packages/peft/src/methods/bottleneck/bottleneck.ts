@@ -77,11 +77,11 @@ function residuals(config: BnConfig, model: Module): string[] {
   const [name, kind] = [config.constructor.name, model.constructor.name];
   if (found.length > 0) {
     throw new Error(
-      `${name}: mhAdapter ${mhAdapter}, outputAdapter ${outputAdapter} and leaveOut [${leaveOut}] leave none of the ${found.length} places of this ${kind}`,
+      `${name}: mhAdapter ${mhAdapter}, outputAdapter ${outputAdapter} and leaveOut [${leaveOut}] exclude all ${found.length} Residual modules of this ${kind}; change one of these options`,
     );
   }
   throw new Error(
-    `${name}: this ${kind} has no blocks. Bottleneck adapters are put on Residual modules of blocks, at paths that end in ${places.map(({ end }) => end.slice(1)).join(", ")}; give a transformer of loadModel, name the residuals of your blocks so, or take a method for single layers, such as new LoraConfig({ targetModules })`,
+    `${name}: this ${kind} has no transformer blocks. Bottleneck adapters need Residual modules at paths that end in ${places.map(({ end }) => end.slice(1)).join(", ")}; use a model of loadModel, give your Residual modules such paths, or use a method for single layers, such as new LoraConfig({ targetModules })`,
   );
 }
 

@@ -28,7 +28,7 @@ function readConfig(json: unknown, label: string): Record<string, unknown> | nul
   const { architecture, ...options } = config as Record<string, unknown>;
   if (architecture !== undefined && architecture !== null) {
     throw new Error(
-      `${label}: ${JSON.stringify(architecture)} of AdapterHub is not supported; bottleneck adapters are, and others as PEFT saves them`,
+      `${label}: the AdapterHub architecture ${JSON.stringify(architecture)} is not supported; save the adapter with PEFT, since only AdapterHub's bottleneck adapters can be read`,
     );
   }
   const fields: Record<string, unknown> = { peft_type: "BOTTLENECK", ...options };

@@ -72,7 +72,7 @@ class Eva implements DataMeasurement<LoraConfig> {
     for (const { paths, pca } of this.#groups) {
       if (rows.length < pca.count) {
         throw new Error(
-          `initializeLoraEvaWeights: a batch has ${rows.length} tokens that count, and ${paths[0]} may get rank ${pca.count}; use larger batches, or a smaller rho`,
+          `initializeLoraEvaWeights: a batch has only ${rows.length} tokens that are not masked, but ${paths[0]} may get rank ${pca.count}; use larger batches, or a smaller rho`,
         );
       }
       using chosen = scope(() => chosenRows(inputs.get(paths[0])!, rows));

@@ -37,7 +37,7 @@ export async function factorStart(
   if (!factor) return undefined;
   if (isPacked(weight.dtype)) {
     throw new Error(
-      `initLoraWeights "${init}" takes its start out of the base weights, and ${path} is ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
+      `initLoraWeights "${init}" needs base weights that are not quantised, but ${path} is ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
     );
   }
   using w = fullWeight(weight, transposed);

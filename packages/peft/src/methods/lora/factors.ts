@@ -12,7 +12,7 @@ export function checkRank(init: string, rank: number, [rows, columns]: readonly 
   const most = Math.min(rows, columns);
   if (rank > most) {
     throw new Error(
-      `initLoraWeights "${init}": the rank is ${rank}; a weight [${rows},${columns}] has at most ${most}`,
+      `initLoraWeights "${init}": the rank is ${rank}; a weight [${rows},${columns}] allows at most ${most}`,
     );
   }
 }

@@ -105,7 +105,7 @@ describe("initLoraWeights: loftq", () => {
 
   it("needs full weights, untied, of that rank, and 4 bits", async () => {
     await expect(getPeftModel(new TinyModel({ quantize: {} }), config())).rejects.toThrow(
-      /needs weights in full, and these are nf4 already: load the model without quantize/,
+      /needs weights that are not quantised, but these are nf4: load the model without quantize/,
     );
     await expect(getPeftModel(new TinyModel(), config().with({ r: 7 }))).rejects.toThrow(
       /the rank is 7; a weight \[10,6\] has/,

@@ -23,7 +23,7 @@ export async function loftq(
   const [rows, columns] = transposed ? [...weight.shape].reverse() : weight.shape;
   if (isPacked(weight.dtype)) {
     throw new Error(
-      `initLoraWeights "loftq" needs weights in full, and these are ${weight.dtype} already: load the model without quantize, and call quantizeBase after getPeftModel`,
+      `initLoraWeights "loftq" needs weights that are not quantised, but these are ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
     );
   }
   checkRank("loftq", rank, [rows, columns]);

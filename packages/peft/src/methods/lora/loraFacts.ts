@@ -51,7 +51,7 @@ export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   refusal: ({ initLoraWeights: start }) =>
     start === true || /^(pissa|olora)/.test(`${start}`)
       ? null
-      : `started from ${JSON.stringify(start)}, which left the base weights as they were, or rounded them`,
+      : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`,
   sameFields: ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern", "useDora"],
   joins: (key) => {
     if (/\.lora_A\.weight$|\.lora_embedding_A$/.test(key)) return { dim: 0, sign: 1 };

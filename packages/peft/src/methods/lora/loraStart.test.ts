@@ -109,7 +109,7 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
   test("a rank above the weight's is an error", async () => {
     const model = new OneLayer(new Linear(new Parameter(randn([3, 8], { generator: new Generator(1) }))));
     const config = new LoraConfig({ r: 4, initLoraWeights: start, targetModules: ["layer"] });
-    await expect(getPeftModel(model, config)).rejects.toThrow("the rank is 4; a weight [3,8] has at most 3");
+    await expect(getPeftModel(model, config)).rejects.toThrow("the rank is 4; a weight [3,8] allows at most 3");
   });
 
   test("an adapter loaded on the original base sets its weights anew, so that it answers as before", async () => {

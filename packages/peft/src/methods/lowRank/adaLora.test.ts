@@ -146,7 +146,7 @@ test("what is missing is an error that says so", async () => {
   expect(() => config({ useDora: true } as AdaLoraOptions)).toThrow("useDora is true, which is not supported");
   const peft = await getPeftModel(new TinyModel(), config());
   await expect(peft.updateAndAllocate(0)).rejects.toThrow(/lora_A has no gradient; call it after the optimiser's step/);
-  await expect(peft.updateAndAllocate(6)).rejects.toThrow(/nothing was measured yet/);
+  await expect(peft.updateAndAllocate(6)).rejects.toThrow(/no gradients of earlier steps were recorded/);
 });
 
 /** Trains from step `from` up to `steps`. Returns the number of remaining ranks after each step. */

@@ -146,7 +146,10 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
   #score({ lora_A, lora_B, lora_E }: LayerAdapter["parameters"]): Tensor {
     const of = (parameter: Parameter): Tensor => {
       const found = this.#importance.get(parameter);
-      if (!found) throw new Error("updateAndAllocate: nothing was measured yet; call it after every step, from 0 on");
+      if (!found)
+        throw new Error(
+          "updateAndAllocate: no gradients of earlier steps were recorded; call updateAndAllocate after every training step, from step 0 on",
+        );
       return mul(found.sensitivity, found.uncertainty);
     };
     const vectors = add(mean(of(lora_A), { dim: 1 }), mean(of(lora_B), { dim: 0 }));

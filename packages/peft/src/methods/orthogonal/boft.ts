@@ -29,9 +29,9 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
   const more =
     factor === 1
       ? ""
-      : `, in blocks of an even size whose number ${halvings} divides, for boftNButterflyFactor ${factor}`;
+      : `, and boftNButterflyFactor ${factor} needs blocks of an even size and a number of blocks that ${halvings} divides`;
   throw new Error(
-    `${path}: ${key} ${given} must divide its ${features} features${more}; choose another or leave it out`,
+    `${path}: ${key} ${given} must divide its ${features} features${more}; choose another ${key}, or leave the layer out`,
   );
 }
 

@@ -143,7 +143,7 @@ test.each([
   ],
   [
     new BOFTConfig({ boftBlockSize: 2, boftNButterflyFactor: 2, targetModules: ["up"] }),
-    "in blocks of an even size whose number 2 divides, for boftNButterflyFactor 2",
+    "and boftNButterflyFactor 2 needs blocks of an even size and a number of blocks that 2 divides",
   ],
   [new HRAConfig({ r: 2, applyGS: true, targetModules: ["up"] }), "set initWeights to false"],
 ])("what does not fit is refused", async (config, message) => {

@@ -60,9 +60,13 @@ const attentionNames: Readonly<Record<string, readonly string[]>> = {
 function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
   const [name, count] = [targetModules as string, adapterLayers];
   if (adapterLen === null)
-    throw new Error("AdaptionPromptConfig: adapterLen is not set; give the number of rows to train");
+    throw new Error(
+      "AdaptionPromptConfig: adapterLen is not set; give the number of prompt tokens to train in each layer",
+    );
   if (count === null)
-    throw new Error("AdaptionPromptConfig: adapterLayers is not set; give the number of layers with rows");
+    throw new Error(
+      "AdaptionPromptConfig: adapterLayers is not set; give the number of layers, counted from the last, that get prompt tokens",
+    );
   const paths = [...model.namedModules()].map(([path]) => path).filter((path) => path.endsWith(`.${name}`));
   if (paths.length < count) {
     throw new Error(
@@ -108,7 +112,8 @@ class AdaptionPrompt implements LayerAdapter {
         },
         ...rest,
       );
-      if (!attended) throw new Error(`${base.constructor.name} did not attend by the function that it was handed`);
+      if (!attended)
+        throw new Error(`${base.constructor.name}.forward did not call the attention function that it was given`);
       const gated = mul(attended, this.parameters.adaption_gate);
       // For GPT-2, PEFT adds the attention to the prompt after the output projection.
       return y.add((base as Projections).o_proj?.forward(gated) ?? gated);
@@ -172,7 +177,7 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
     if (name !== undefined) return config.with({ targetModules: name });
     const known = Object.keys(attentionNames).join(", ");
     throw new Error(
-      `AdaptionPromptConfig: targetModules is not set, and there is a default for ${known} only; name the attention`,
+      `AdaptionPromptConfig: targetModules is not set, and only ${known} models have a default; name the attention modules`,
     );
   },
   // In PEFT, this method does not train heads, and its tensors have the dtype of the projections.

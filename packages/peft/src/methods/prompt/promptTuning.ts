@@ -69,11 +69,12 @@ function startTokens(context: PromptContext<PromptTuningConfig>): readonly numbe
     );
   }
   const ids = tokenizer.encode(text as string);
-  if (ids.length === 0) throw new Error(`promptTuningInitText ${JSON.stringify(text)} gives no tokens; say more`);
+  if (ids.length === 0)
+    throw new Error(`promptTuningInitText ${JSON.stringify(text)} has no tokens; give a longer text`);
   const outside = ids.find((id) => id >= vocabulary);
   if (outside !== undefined) {
     throw new Error(
-      `promptTuningInitText gives token ${outside}, but the model has ${vocabulary}; give the tokenizer that belongs to it`,
+      `promptTuningInitText has the token id ${outside}, but the model has ${vocabulary} tokens; give the model's own tokenizer`,
     );
   }
   return Array.from({ length: count }, (_, i) => ids[i % ids.length]);

@@ -168,7 +168,9 @@ test("a start that changes base weights is a warning, and is verified on them", 
   expect(warnings.map(({ code }) => code)).toEqual(["changed-base", "changed-base"]);
   expect(warnings[1].message).toContain('"default" started from doubled');
   const convert = { pathInitialModelForWeightConversion: await peft.adapterFiles() };
-  await expect(peft.adapterFiles(undefined, convert)).rejects.toThrow("test/FACTS, whose start cannot be subtracted");
+  await expect(peft.adapterFiles(undefined, convert)).rejects.toThrow(
+    "test/FACTS, whose initial values cannot be subtracted",
+  );
 });
 
 test("adapters of a method that combines add up; others are refused", async () => {

@@ -26,7 +26,7 @@ test.each([1, 2, 7, 12, 30, 64, 97])("a Hartley transform of %i numbers is the s
 
 test("a length with a large prime in it is refused by the layer's name", () => {
   expect(() => new Hartley(2 * 4099, currentBackend(), "lm_head")).toThrow(
-    "lm_head: a Fourier transform of 8198 numbers needs a table of 4099²; leave the layer out",
+    "lm_head: a Fourier transform of size 8198 would need a table of 4099 x 4099 values, which is too large; leave the layer out",
   );
 });
 
@@ -56,7 +56,7 @@ test("the weight gets the real part of the spectrum's inverse Fourier transform"
 test("more frequencies than a weight has are refused", async () => {
   const config = new FourierFTConfig({ nFrequency: 61, targetModules: ["up"] });
   await expect(getPeftModel(new TinyModel(), config)).rejects.toThrow(
-    "layers.0.up is [10,6]: nFrequency 61 must be at most the 60 of its weight",
+    "layers.0.up is [10,6]: nFrequency 61 must be at most 60, the number of its weights",
   );
 });
 

@@ -69,7 +69,7 @@ class FourierFTLinear implements LayerAdapter {
     const n = patternValue(config.nFrequencyPattern, path, config.nFrequency);
     if (n > size) {
       throw new Error(
-        `${path} is [${outFeatures},${inFeatures}]: nFrequency ${n} must be at most the ${size} of its weight`,
+        `${path} is [${outFeatures},${inFeatures}]: nFrequency ${n} must be at most ${size}, the number of its weights`,
       );
     }
     const { zero, normal } = draws(context);

@@ -34,7 +34,9 @@ export class Hartley {
     const n1 = nearestFactor(n);
     const n2 = n / n1;
     if (n2 > mostTable) {
-      throw new Error(`${whose}: a Fourier transform of ${n} numbers needs a table of ${n2}²; leave the layer out`);
+      throw new Error(
+        `${whose}: a Fourier transform of size ${n} would need a table of ${n2} x ${n2} values, which is too large; leave the layer out`,
+      );
     }
     const turns = (rows: number, columns: number, period: number): Turns => {
       const angles = Float64Array.from({ length: rows * columns }, (_, i) => {

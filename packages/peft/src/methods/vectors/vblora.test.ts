@@ -52,18 +52,18 @@ test("a rank beyond the numbers of the file is refused", async () => {
   const files = await (await trained({ numVectors: 8 })).adapterFiles();
   const config = JSON.parse(files.get("adapter_config.json") as string);
   files.set("adapter_config.json", JSON.stringify({ ...config, r: 20_000_000 }));
-  await expect(PeftModel.fromPretrained(base(), files)).rejects.toThrow(/: r is 20000000, and .* holds \d+ numbers/);
+  await expect(PeftModel.fromPretrained(base(), files)).rejects.toThrow(/: r is 20000000, more than the \d+ values in/);
 });
 
 test("what was saved for inference cannot be trained", async () => {
   const files = await (await trained({ numVectors: 8, saveOnlyTopkWeights: true })).adapterFiles();
   await expect(PeftModel.fromPretrained(base(), files, { isTrainable: true })).rejects.toThrow(
-    "the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable",
+    "the file contains only what inference needs, so the adapter cannot be trained; load it without isTrainable",
   );
 });
 
 test.each([
-  ["an index beyond the bank", "U8", 8, `${firstA}_topk_indices holds 8; vectors go from 0 to 7`],
+  ["an index beyond the bank", "U8", 8, `${firstA}_topk_indices has the vector index 8; expected 0 to 7`],
   ["another kind of integer", "I8", 1, `${firstA}_topk_indices is I8; it must be U8`],
 ] as const)("%s is refused", async (_name, dtype, value, message) => {
   const files = await (await trained({ numVectors: 8, saveOnlyTopkWeights: true })).adapterFiles();
@@ -133,6 +133,6 @@ test.each([[-1], [300]])("the index %i into 300 vectors is refused", (index) => 
   const indices = new Uint8Array(Int16Array.of(index, 5).buffer);
   const logits = { size: 300 } as Tensor;
   expect(() => topkForm(300, 2).decode([indices, new Uint8Array(4)], logits, "f")).toThrow(
-    `f holds ${index}; vectors go from 0 to 299`,
+    `f has the vector index ${index}; expected 0 to 299`,
   );
 });

@@ -44,7 +44,7 @@ export function topkForm(numVectors: number, k: number): FileForm {
       const indices = new array(indexBytes.slice().buffer);
       for (const index of indices) {
         if (index < 0 || index >= numVectors) {
-          throw new Error(`${label} holds ${index}; vectors go from 0 to ${numVectors - 1}`);
+          throw new Error(`${label} has the vector index ${index}; expected 0 to ${numVectors - 1}`);
         }
       }
       const weights = new Float32Array(weightBytes.slice().buffer);

@@ -70,7 +70,10 @@ test.each([
   [["a.b", "a"], "a.b is inside a,"],
   [["ab", "ab.c.d.e"], "ab.c.d.e is inside ab,"],
   [["x.y.z", "x.y"], "x.y.z is inside x.y,"],
-  [["a", "b", "a"], "a is asked for twice"],
+  [
+    ["a", "b", "a"],
+    "a is named more than once by targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules",
+  ],
 ])("%j are not apart", (paths, message) => {
   expect(() => checkDisjoint(paths)).toThrow(message);
 });

@@ -205,7 +205,7 @@ export function checkDisjoint(paths: readonly string[]): void {
   for (const path of paths) {
     if (met.has(path)) {
       throw new Error(
-        `${path} is asked for twice, among targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`,
+        `${path} is named more than once by targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`,
       );
     }
     met.add(path);

@@ -63,6 +63,6 @@ test("rows of the output layer alone leave what goes in as it was, and that is t
 
 test("one table under two names wants the same rows", async () => {
   await expect(trained({ embed_tokens: [1], tokens: [2] })).rejects.toThrow(
-    "trainableTokenIndices: embed_tokens is to train [1], and as tokens [2]; name it once",
+    "trainableTokenIndices: embed_tokens is named twice, with the tokens [1] and, as tokens, with [2]; name it once",
   );
 });

@@ -68,7 +68,7 @@ function askedModules(model: Module, wanted: Indices | Readonly<Record<string, I
       const before = asked.get(module);
       if (before && `${before}` !== `${indices}`) {
         throw new Error(
-          `trainableTokenIndices: ${path} is to train [${before}], and as ${name} [${indices}]; name it once`,
+          `trainableTokenIndices: ${path} is named twice, with the tokens [${before}] and, as ${name}, with [${indices}]; name it once`,
         );
       }
       asked.set(module, indices);
