@@ -81,7 +81,9 @@ describe("examples that name adapters", () => {
       return new Trainer(model ?? (await newPeft()), named, { ...options, batchSize: 8 });
     };
     await expect(make(["up", "left"])).rejects.toThrow('there is no adapter "left"; there are up, down');
-    await expect(make(["up", "__base__"])).rejects.toThrow('examples name adapter "__base__", of which nothing trains');
+    await expect(make(["up", "__base__"])).rejects.toThrow(
+      'Trainer: examples name adapter "__base__", which has no trainable parameters; leave these examples out, or make the adapter trainable',
+    );
     const plain = createModel(config, randomParameters(new Generator(5))).setRequiresGrad(true);
     await expect(make(["up"], plain)).rejects.toThrow(
       "the examples name adapters (up), and the model has none; give a PeftModel",
@@ -89,10 +91,10 @@ describe("examples that name adapters", () => {
     const adaLora = await newPeft();
     await adaLora.addAdapter("ranks", new AdaLoraConfig({ totalStep: 9, targetModules: "all-linear" }));
     await expect(make(["ranks"], adaLora)).rejects.toThrow(
-      'adapter "ranks" uses a method that allocates ranks only as the single active adapter',
+      'adapter "ranks" uses a method that reallocates ranks, which examples with an adapterName cannot train; leave adapterName out and make the adapter active with setAdapter',
     );
     expect(() => collate([examples[0], { inputIds: [1], labels: [1] }], { padTokenId: 0 })).toThrow(
-      "collate: example 1 names no adapter, and others do; give each an adapterName, or none",
+      "collate: only some examples have an adapterName, example 1 has none; give all examples an adapterName, or none",
     );
   });
 });

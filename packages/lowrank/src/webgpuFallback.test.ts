@@ -32,12 +32,12 @@ const cases: [string, object | undefined, string][] = [
   [
     "an adapter without a device",
     { requestAdapter: async () => noDevice },
-    "webgpu: the adapter a card gives no device (the card is asleep)",
+    "webgpu: requestDevice failed on the GPU adapter a card (the card is asleep)",
   ],
 ];
 // Node would look for the npm package, which webgpuFallback.fresh.node.test.ts covers.
 if (typeof process === "undefined") {
-  cases.push(["no WebGPU", undefined, "webgpu: this browser has no WebGPU here (navigator.gpu is missing)"]);
+  cases.push(["no WebGPU", undefined, "webgpu: WebGPU is not available on this page (navigator.gpu is missing)"]);
 }
 
 it.each(cases)("with %s, wasm works after one sentence on the console", async (_, gpu, sentence) => {

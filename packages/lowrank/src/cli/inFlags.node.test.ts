@@ -17,7 +17,7 @@ test.each([
   ['targetModules ["q"] matches no module', '--target-modules ["q"] matches no module'],
   ["LoraConfig: targetModules is empty", "--target-modules is empty"],
   ["wasm: threads is 99; give fewer", "--threads is 99; give fewer"],
-  ["other keys can be named by columns", "other keys can be named by --columns prompt=KEY,completion=KEY"],
+  ["map other keys with the option columns", "map other keys with --columns prompt=KEY,completion=KEY"],
   // Options that the command lacks, names in quotes, and parts of other words stay unchanged.
   ["loraAlpha is 0", "loraAlpha is 0"],
   ['the file has "targetModules"', 'the file has "targetModules"'],

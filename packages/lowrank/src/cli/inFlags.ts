@@ -17,8 +17,8 @@ const libraryWords: readonly { readonly flag: string; readonly words: RegExp; re
   { flag: "--temperature", words: /^\w+: temperature is/, instead: "--temperature is" },
   {
     flag: "--columns",
-    words: /other keys can be named by columns/,
-    instead: "other keys can be named by --columns prompt=KEY,completion=KEY",
+    words: /map other keys with the option columns/,
+    instead: "map other keys with --columns prompt=KEY,completion=KEY",
   },
   { flag: "--stop", words: /^stop holds/, instead: "--stop holds" },
 ];

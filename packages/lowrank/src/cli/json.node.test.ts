@@ -18,7 +18,7 @@ test("every command that ends takes --json", () => {
 });
 
 test.each([
-  [["generate", nano, "--system", "be brief", "--prompt", "x"], "--system is for chats; add --chat"],
+  [["generate", nano, "--system", "be brief", "--prompt", "x"], "--system needs --chat; add it"],
   [
     ["generate", nano, "--prompt", "x", "--top-k", "many"],
     "option '--top-k <k>' argument 'many' is invalid. Expected a whole number of at least 0.",

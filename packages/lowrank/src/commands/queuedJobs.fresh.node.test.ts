@@ -227,7 +227,7 @@ describe("lowrank sweep", () => {
       await train(order);
       if (attempts.length <= 2) throw new JobRefused({ code: "invalid", message: "bad data", param: null });
     };
-    await expect(sweep("failed")).rejects.toThrow("no trial has succeeded; the table says why");
+    await expect(sweep("failed")).rejects.toThrow("no trial succeeded; the table above shows the errors");
     expect(said().err.slice(1)).toEqual(["trial 1: lr 0.1: bad data (1 of 2)", "trial 2: lr 0.2: bad data (2 of 2)"]);
     expect(said().out.at(-1)).toBe(`wrote ${at("failed")}: sweep.html, sweep.csv, sweep.json`);
     expect(await readdir(at("failed"))).not.toContain("best");
@@ -271,8 +271,13 @@ describe("lowrank sweep", () => {
   test.each<[string, object, Partial<SweepCommandOptions>, string]>([
     ["a queue without a store", {}, { queue: "redis://x" }, "--queue needs --store too; give both, or neither"],
     ["a store without a queue", {}, { store: "x" }, "--store needs --queue too; give both, or neither"],
-    ["no output", { output: undefined }, {}, ": it has no output; give one there, or --output"],
-    ["texts", { data: at("a.txt") }, {}, `${at("a.txt")}: jobs train on JSONL, one example a line; write it so, and`],
+    ["no output", { output: undefined }, {}, ": output is missing; add it to the file, or give --output"],
+    [
+      "texts",
+      { data: at("a.txt") },
+      {},
+      `${at("a.txt")}: a sweep needs data as JSONL, one example per line; convert the file to .jsonl`,
+    ],
     ["a missing file", { data: at("none.jsonl") }, {}, `there is no file ${at("none.jsonl")}`],
     ["a folder", { data: at("folder.jsonl") }, {}, `there is no file ${at("folder.jsonl")}`],
   ])("refuses %s", async (_, more, options, message) => {
@@ -392,7 +397,7 @@ describe("lowrank compare", () => {
     };
     fakes.child = async (child, job) => ends[job.method](child, job);
     const words = ["--seeds", "1", "--methods"];
-    await expect(compare(...words, "lora,ia3,vera")).rejects.toThrow("no run came to its end; see above");
+    await expect(compare(...words, "lora,ia3,vera")).rejects.toThrow("no run succeeded; see the errors above");
     expect(said().err.map((line) => line.replace(/ \|.*/, ""))).toEqual([
       "[1/3] lora, seed 0: failed: its process ended with exit code 3 before it was done",
       "[2/3] ia3, seed 0: failed: its process ended with SIGKILL before it was done",
@@ -427,7 +432,7 @@ describe("lowrank compare", () => {
     fakes.calls = [];
     fakes.added = async (job) => void (await settle(at("by workers"), job, { status: "failed", reason: "asked" }));
     const place = ["--queue", "redis://host", "--store", at("by workers")];
-    await expect(compare(...files, ...place)).rejects.toThrow("no run came to its end");
+    await expect(compare(...files, ...place)).rejects.toThrow("no run succeeded; see the errors above");
     expect(kinds()).toEqual(["open", "fill", "add", "stop filling", "close"]);
     expect(said().err.at(-1)).toBe("[1/1] lora, seed 0: failed: asked");
   });
@@ -529,7 +534,7 @@ describe("lowrank compare on a queue", () => {
 
   test("refuses the embedded task", async () => {
     const task = job("lora", { data: { kind: "task", trainExamples: 5 } });
-    await expect(run(null, [task])).rejects.toThrow("--queue needs --data: the workers have no embedded task");
+    await expect(run(null, [task])).rejects.toThrow("--queue needs --data: workers cannot run the built-in task");
   });
 });
 
@@ -694,7 +699,7 @@ describe("fine-tuning of a server", () => {
       [{ queue: "redis://host" }, "--queue"],
     ] as const) {
       await expect(start({ model: encoder, store, ...more })).rejects.toThrow(
-        `${encoder}: fine-tunes are of models that write text, and this is an encoder; leave ${option} out`,
+        `${encoder}: this model is an encoder, and only models that generate text can be fine-tuned; leave ${option} out`,
       );
     }
   });

@@ -22,6 +22,8 @@ test("outcomes that were measured are kept by method and seed, and read again", 
 });
 
 test("an outcome of other settings is an error, and one that cannot be read", async () => {
-  await expect(keptOutcomes(folder, [job("lora", 0, 4)])).rejects.toThrow("lora-0.json is of other settings; give ano");
+  await expect(keptOutcomes(folder, [job("lora", 0, 4)])).rejects.toThrow(
+    "lora-0.json is the result of a run with other settings; give another --output, or delete the file",
+  );
   await expect(keptOutcomes(join(folder, "runs/lora-0.json"), [job("lora", 0)])).rejects.toThrow("ENOTDIR");
 });

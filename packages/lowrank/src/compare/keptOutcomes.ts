@@ -25,7 +25,7 @@ async function readOutcome(folder: string, job: Job): Promise<Outcome | null> {
   if (text === null) return null;
   const outcome = JSON.parse(text) as Outcome;
   if (JSON.stringify(outcome.job) === JSON.stringify(job)) return outcome;
-  throw new Error(`${file} is of other settings; give another --output, or remove it`);
+  throw new Error(`${file} is the result of a run with other settings; give another --output, or delete the file`);
 }
 
 /** Saves the outcome of a successful run in a folder. Does nothing if `folder` is null. */

@@ -185,7 +185,7 @@ describe("a run on a queue", () => {
       ...{ code: "run_failed", message: expect.stringContaining('there is no method "none"'), param: null },
     });
     const task = { data: { kind: "task", trainExamples: 3 } } as const;
-    expect((await queued([ids[0]], null, task)).end.message).toBe("the run of a comparison has no files");
+    expect((await queued([ids[0]], null, task)).end.message).toBe("the queued run of a comparison has no data files");
     expect((await queued([ids[0]], null, {}, AbortSignal.abort())).end.name).toBe("JobStopped");
   });
 });

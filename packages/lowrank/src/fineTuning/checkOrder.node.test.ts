@@ -51,7 +51,7 @@ test.each<[string, FineTuneJob["options"], string, Partial<ServedLimits>?, Parti
   ["targets that are not there", { "target-modules": "query_key_value" }, "query_key_value"],
   ["a method without adapters", { method: "full" }, "trains no adapter"],
   ["a method of prompts", { method: "prompt" }, "puts virtual tokens before all rows"],
-  ["a batch", { "batch-size": 1e6 }, "batch-size is 1000000, and jobs may have 256; give less"],
+  ["a batch", { "batch-size": 1e6 }, "batch-size is 1000000, but jobs allow at most 256; give less"],
   ["passes of a step", { accumulate: 1e6 }, "accumulate is 1000000"],
   ["checkpoints", { "save-total-limit": 1000 }, "save-total-limit is 1000"],
 ])("an order is refused for %s", async (_, options, message, served = {}, budgets = {}) => {

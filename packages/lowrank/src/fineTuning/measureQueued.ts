@@ -44,7 +44,7 @@ async function measure(order: Order, places: JobPlaces, scratch: string): Promis
 /** Downloads the files of a queued run to the folder `scratch`, and returns the run with their paths. */
 async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string): Promise<Job> {
   const { job: run, data: ids, validation } = runOf(job);
-  if (run.data.kind !== "files") throw new Error("the run of a comparison has no files");
+  if (run.data.kind !== "files") throw new Error("the queued run of a comparison has no data files");
   const fetched = async (id: string, name: string, folder: string): Promise<string> => {
     const found = await files.find(job.owner, id);
     if (!found)

@@ -75,7 +75,7 @@ test("options of jobs have limits by memory and disk", () => {
     ["save-total-limit", 20],
   ] as const) {
     expect(() => parseTrainOptions({ [name]: most + 1 })).toThrow(
-      `${name} is ${most + 1}, and jobs may have ${most}; give less`,
+      `${name} is ${most + 1}, but jobs allow at most ${most}; give less`,
     );
     expect(() => parseTrainOptions({ [name]: `${most + 1}` })).toThrow("give less");
   }

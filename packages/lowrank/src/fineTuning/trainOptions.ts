@@ -32,7 +32,7 @@ export function parseTrainOptions(named: NamedOptions): TrainCommandOptions {
   }
   for (const [name, most] of Object.entries(largest)) {
     if (Number(named[name] ?? 0) > Number(most))
-      throw new Error(`${name} is ${named[name]}, and jobs may have ${most}; give less`);
+      throw new Error(`${name} is ${named[name]}, but jobs allow at most ${most}; give less`);
   }
   const words = Object.entries(named).flatMap(([name, value]) => {
     if (value === false) return [];

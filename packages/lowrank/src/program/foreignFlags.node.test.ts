@@ -4,11 +4,11 @@ import { runCommand } from "../testing/runCommand.ts";
 const train = ["train", "model", "--data", "x.jsonl", "--output", "out"];
 
 test.each([
-  [[...train, "--rank", "8"], "--rank is --r in lowrank train"],
-  [[...train, "--lora_alpha=16"], "--lora_alpha is --alpha in lowrank train"],
-  [[...train, "--target_modules", "q_proj"], "--target_modules is --target-modules in lowrank train"],
-  [[...train, "--learning-rate", "1e-3"], "--learning-rate is --lr in lowrank train"],
-  [["generate", "model", "--max-tokens", "4"], "--max-tokens is --max-new-tokens in lowrank generate"],
+  [[...train, "--rank", "8"], "lowrank train has no option --rank; use --r"],
+  [[...train, "--lora_alpha=16"], "lowrank train has no option --lora_alpha; use --alpha"],
+  [[...train, "--target_modules", "q_proj"], "lowrank train has no option --target_modules; use --target-modules"],
+  [[...train, "--learning-rate", "1e-3"], "lowrank train has no option --learning-rate; use --lr"],
+  [["generate", "model", "--max-tokens", "4"], "lowrank generate has no option --max-tokens; use --max-new-tokens"],
 ])("an option of another tool is named as it is here: %j", async (words, message) => {
   const { code, stderr } = await runCommand(words);
   expect([code, stderr]).toEqual([1, `error: ${message}\n`]);

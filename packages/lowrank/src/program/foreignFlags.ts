@@ -50,6 +50,6 @@ export function checkForeignFlags(words: readonly string[], program: Command): v
     if (isValue || !/^--[a-z]/i.test(flag) || options.has(flag)) continue;
     const name = flag.slice(2).toLowerCase().replaceAll("_", "-");
     const own = [name, ...(otherNames[name] ?? [])].find((other) => options.has(`--${other}`));
-    if (own !== undefined) throw new Error(`${flag} is --${own} in lowrank ${command.name()}`);
+    if (own !== undefined) throw new Error(`lowrank ${command.name()} has no option ${flag}; use --${own}`);
   }
 }

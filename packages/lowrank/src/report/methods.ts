@@ -54,7 +54,7 @@ export function adapterMethods(): readonly AdapterMethod[] {
     const other = name === full.name ? full : found.slice(0, i).find((method) => method.name === name);
     if (!other) continue;
     const whose = other.peft?.peftType ?? "training the whole model";
-    throw new Error(`${peft.peftType}: its recipe is called ${name}, as one of ${whose}; give it another name`);
+    throw new Error(`${peft.peftType}: its recipe name ${name} is already used by ${whose}; give it another name`);
   }
   return commonFirst(found);
 }

@@ -182,7 +182,9 @@ export class ModelHost {
   #checkBare(call: string): void {
     if (!this.#peft) return;
     const names = [...this.#peft.peftConfig.keys()].join(", ");
-    throw new Error(`${call}: the model carries adapters (${names}); call mergeAndUnload first, or adapterFiles`);
+    throw new Error(
+      `${call}: the model has adapters (${names}); call mergeAndUnload first, or save the adapter with adapterFiles`,
+    );
   }
 
   #adapted(call: string): PeftModel<CausalLM> {

@@ -83,7 +83,9 @@ describe("folders of the engine in a Worker", () => {
 
   it("keep adapters and models", async () => {
     await using model = await adapted();
-    await expect(model.saveModel(storage("model"))).rejects.toThrow("saveModel: the model carries adapters (default)");
+    await expect(model.saveModel(storage("model"))).rejects.toThrow(
+      "saveModel: the model has adapters (default); call mergeAndUnload first, or save the adapter with adapterFiles",
+    );
     await model.savePretrained(storage("half"), { dtype: "bf16" });
     await model.mergeAndUnload();
     await model.saveModel(storage("model"));

@@ -21,7 +21,7 @@ export function serve(startBackend?: StartBackend): void {
   const isWeb = !node || "WorkerGlobalScope" in globalThis;
   const port = (node?.parentPort ?? (isWeb ? globalThis : undefined)) as Endpoint | undefined;
   if (!port || "document" in globalThis) {
-    throw new Error("serve: this is no Worker; call it in the script that new Worker(...) starts");
+    throw new Error("serve: this code does not run in a Worker; call it in the script that new Worker(...) starts");
   }
   const served: Served = {
     open: async () => {

@@ -92,7 +92,9 @@ describe("the engine in a Worker", () => {
     const pieces: string[] = [];
     for await (const piece of model.stream("one two", { maxNewTokens: 12 })) pieces.push(piece);
     const adapter = await model.adapterFiles();
-    await expect(model.modelFiles()).rejects.toThrow("the model carries adapters (default); call mergeAndUnload first");
+    await expect(model.modelFiles()).rejects.toThrow(
+      "the model has adapters (default); call mergeAndUnload first, or save the adapter with adapterFiles",
+    );
     const report = await model.mergeAndUnload();
     const merged = await model.modelFiles();
     const before = await engine.memory();

@@ -20,7 +20,7 @@ export async function answer(model: CausalLM, ids: readonly number[], what: stri
   using output = noGrad(() => scope(() => model.forward({ inputIds }).logits));
   const logits = (await output.data()) as Float32Array;
   const bad = logits.find((logit) => !Number.isFinite(logit));
-  if (bad !== undefined) throw new Error(`${what} answers with ${bad}; nothing was written`);
+  if (bad !== undefined) throw new Error(`the logits of ${what} contain ${bad}; nothing was written`);
   const maxNewTokens = Math.min(16, model.maxPositions - ids.length);
   const [tokens] = await generate(model, [ids], { maxNewTokens, generationConfig: null });
   return { logits, tokens };

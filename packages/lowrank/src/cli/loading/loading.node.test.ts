@@ -72,7 +72,7 @@ describe("an answer", () => {
     }
     const broken = { eval: () => undefined, forward: () => ({ logits: tensor([1, Number.NaN]) }) };
     await expect(answer(broken as never, [1], "the merged model")).rejects.toThrow(
-      "the merged model answers with NaN; nothing was written",
+      "the logits of the merged model contain NaN; nothing was written",
     );
   });
 

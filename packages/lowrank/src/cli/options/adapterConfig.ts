@@ -76,5 +76,5 @@ function refusal(flag: string, name: string, own: readonly MethodOption[]): stri
 function fieldValue(option: MethodOption, text: string, name: string): unknown {
   const problem = describeProblem(option, text);
   if (problem === null) return valueParser(option)(text);
-  throw new Error(`--${option.flag} is ${JSON.stringify(text)}, which ${name} does not take. ${problem}`);
+  throw new Error(`--${option.flag} is ${JSON.stringify(text)}, which ${name} does not accept. ${problem}`);
 }

@@ -32,7 +32,7 @@ export function adapterFlags(): readonly AdapterFlag[] {
       if (type !== wanted) {
         const owner = before ? ` in ${before.takers[0].method.peftType}` : "";
         throw new Error(
-          `${method.peftType}: its option --${flag} has the type ${type}, and --${flag}${owner} has ${wanted}; give it another flag`,
+          `${method.peftType}: its option --${flag} has the type ${type}, but --${flag}${owner} has the type ${wanted}; give it another flag`,
         );
       }
       if (!/^(?!no-)[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(flag)) {

@@ -107,14 +107,14 @@ describe("options of adapters", () => {
     for (const method of ["lora", "qlora"]) {
       expect((await trainedConfig({ method, peftConfig }))(10)).toMatchObject({ r: 3, taskType: "CAUSAL_LM" });
     }
-    const says = "--peft-config says the adapter whole; leave ";
+    const says = "--peft-config already describes the adapter; leave";
     await expect(trainedConfig({ method: "dora", peftConfig })).rejects.toThrow(`${says}--method dora out`);
     await expect(trainedConfig({ method: "lora", peftConfig, r: "4" } as never)).rejects.toThrow(`${says}--r out`);
     await expect(trainedConfig({ method: "ia3", peftConfig, r: "4" } as never)).rejects.toThrow(
       `${says}--method ia3, --r out`,
     );
     await expect(trainedConfig({ method: "lora", peftConfig }, "SEQ_CLS")).rejects.toThrow(
-      `${peftConfig}: task_type is CAUSAL_LM; here it must be SEQ_CLS, or left out`,
+      `${peftConfig}: task_type is CAUSAL_LM; for this command it must be SEQ_CLS or absent`,
     );
     const open = await file("open.json", { peft_type: "LORA" });
     expect((await trainedConfig({ method: "lora", peftConfig: open }, "SEQ_CLS"))(10)).toMatchObject({

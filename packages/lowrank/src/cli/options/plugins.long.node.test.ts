@@ -194,11 +194,15 @@ describe("errors name the file and the fix", () => {
     ["syntax.mjs", "const = 3;", /syntax\.mjs cannot be read: .*; correct the module/],
     ["lacks.mjs", 'import "nowhere-to-be-found";', /'nowhere-to-be-found'.*; install it next to the plugin/],
     ["enum.ts", "enum A { B }", /enum\.ts cannot be read: .*; correct the module/],
-    ["taken.mjs", renamed('name: "scale"', 'name: "dora"'), /test\/SCALE: its recipe is called dora, as one of LORA;/],
+    [
+      "taken.mjs",
+      renamed('name: "scale"', 'name: "dora"'),
+      /test\/SCALE: its recipe name dora is already used by LORA;/,
+    ],
     [
       "full.mjs",
       renamed('name: "scale"', 'name: "full"'),
-      /is called full, as one of training the whole model; give it/,
+      /recipe name full is already used by training the whole model; give it/,
     ],
     [
       "field.mjs",

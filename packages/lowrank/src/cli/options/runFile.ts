@@ -119,7 +119,7 @@ function valueTexts(option: Option, { key, value, label }: RunFileEntry): string
     ? value
     : Object.entries(value ?? {}).map(([name, part]) => (isPlain(part) ? `${name}=${part}` : part));
   if (parts.length === 0 || !parts.every(isPlain)) {
-    throw new Error(`${label}: ${key} is ${JSON.stringify(value)}; give what --${option.name()} takes`);
+    throw new Error(`${label}: ${key} is ${JSON.stringify(value)}; give a value that --${option.name()} accepts`);
   }
   const texts = parts.map(String);
   return option.variadic ? texts : [texts.join(",")];

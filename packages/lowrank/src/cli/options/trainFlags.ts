@@ -29,7 +29,7 @@ export function withFlags(message: string): string {
     /\b(learningRate|maxGradNorm|maxLength|batchSize|gradientAccumulationSteps|warmupSteps|minLr|minLrRate|metricForBestModel|loadBestModelAtEnd)\b/g;
   return message
     .replace(/^Trainer: /, "")
-    .replace(/^evaluate: metrics has/, "--metrics has")
+    .replace(/^evaluate: metrics lists/, "--metrics lists")
     .replace(names, flagOf);
 }
 

@@ -60,10 +60,10 @@ export async function trainedConfig(
   }
   const given = givenAdapterOptions(options);
   if (method.name !== defaultMethod().name && !method.quantized) given.unshift(`--method ${method.name}`);
-  if (given.length > 0) throw new Error(`--peft-config says the adapter whole; leave ${given.join(", ")} out`);
+  if (given.length > 0) throw new Error(`--peft-config already describes the adapter; leave ${given.join(", ")} out`);
   const config = await readPeftConfig(path);
   if (config.taskType !== null && config.taskType !== taskType) {
-    throw new Error(`${path}: task_type is ${config.taskType}; here it must be ${taskType}, or left out`);
+    throw new Error(`${path}: task_type is ${config.taskType}; for this command it must be ${taskType} or absent`);
   }
   const peft: MethodFacts<PeftConfig> = await methodOf(config);
   const finish = forTask(peft, taskType);

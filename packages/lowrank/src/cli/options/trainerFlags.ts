@@ -78,7 +78,7 @@ function metricNames(list: string): MetricName[] {
   const names = list.split(",");
   const other = names.find((name) => !(known as readonly string[]).includes(name));
   if (other === undefined) return names as MetricName[];
-  throw new InvalidArgumentError(`"${other}" is none of ${known.join(", ")}`);
+  throw new InvalidArgumentError(`"${other}" is not a metric; expected ${known.join(", ")}`);
 }
 
 /** Metrics that a task has in addition to its loss. */

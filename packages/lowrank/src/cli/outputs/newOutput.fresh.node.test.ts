@@ -95,7 +95,7 @@ test("--overwrite replaces only models and adapters, and never the command's own
   await writeFile(at("photos/1.jpg"), "");
   const merge = (output: string) =>
     lowrank(["merge", "--model", "model", "--adapter", "adapter", "--overwrite", "--output", output]);
-  expect((await merge("photos")).stderr).toContain("--output photos holds no model and no adapter (it holds 1.jpg)");
+  expect((await merge("photos")).stderr).toContain("and --output photos has neither (it holds 1.jpg)");
   expect((await merge("model")).stderr).toContain("--output model is the model's own folder");
   expect((await merge("adapter")).stderr).toContain("--output adapter is the adapter's own folder");
   expect((await merge("text.txt")).stderr).toContain("--output text.txt is a file");

@@ -119,7 +119,7 @@ async function checkNew(output: string, path: string, overwrite: boolean): Promi
   if (!overwrite) throw new Error(`--output ${output} is not empty ${held}; give another folder, or --overwrite`);
   if (names.includes("config.json") || names.includes("adapter_config.json")) return;
   throw new Error(
-    `--output ${output} holds no model and no adapter ${held}, which --overwrite replaces; empty it first`,
+    `--overwrite replaces only folders with a model or an adapter, and --output ${output} has neither ${held}; empty it first`,
   );
 }
 

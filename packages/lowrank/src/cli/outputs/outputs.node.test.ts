@@ -54,7 +54,7 @@ describe("a new output", () => {
       `--output ${at("full")} is not empty ${held}; give another folder, or --overwrite`,
     );
     expect(await write("full", true)).toBe(
-      `--output ${at("full")} holds no model and no adapter ${held}, which --overwrite replaces; empty it first`,
+      `--overwrite replaces only folders with a model or an adapter, and --output ${at("full")} has neither ${held}; empty it first`,
     );
     for (const name of ["config.json", "adapter_config.json"]) {
       await files({ [`model/${name}`]: "", "model/b": "" });

@@ -96,7 +96,7 @@ test("a line that fails is told and skipped; the exit code says so", async () =>
     "error: there is no command /resett; did you mean /reset? /help lists the commands",
     "error: /set: there is no heat; there are max-new-tokens, temperature, top-k, top-p, seed, greedy",
     "error: /set top-k: Expected a whole number of at least 0.",
-    "error: 4 of the lines could not be answered; see above",
+    "error: 4 of the lines got no answer; see the errors above",
   ]) {
     expect(stderr).toContain(`${line}\n`);
   }
@@ -106,7 +106,9 @@ test("a line that fails is told and skipped; the exit code says so", async () =>
 test("a conversation that fills the model is an error, and stays", async () => {
   const { code, stderr, stdout } = await chat([`${"long ".repeat(15)}`, "hi"]);
   expect([code, stdout]).toEqual([1, `${await generated("hi")}\n`]);
-  expect(stderr).toMatch(/the conversation has \d+ tokens, and the model 64 positions; \/reset starts again/);
+  expect(stderr).toMatch(
+    /the conversation has \d+ tokens, but the model has only 64 positions; start again with \/reset/,
+  );
 });
 
 test("after training on chats the suggested command has --chat, after other data it has not", async () => {

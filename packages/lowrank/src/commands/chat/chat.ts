@@ -99,6 +99,6 @@ async function chat(options: ChatCommandOptions): Promise<void> {
     printJson({ model: options.model, adapter, settings, messages, turns });
   }
   if (failures > 0 && !process.stdin.isTTY) {
-    throw new Error(`${failures} of the lines could not be answered; see above`);
+    throw new Error(`${failures} of the lines got no answer; see the errors above`);
   }
 }

@@ -74,7 +74,7 @@ test("a turn counts its tokens and its time, and fits the positions that are lef
   expect((await conversation.answer(longest, { ...settings, signal: never })).newTokens).toBe(1);
   conversation.reset();
   await expect(conversation.answer(`${longest}a`, { ...settings, signal: never })).rejects.toThrow(
-    "the conversation has 64 tokens, and the model 64 positions; /reset starts again",
+    "the conversation has 64 tokens, but the model has only 64 positions; start again with /reset",
   );
   expect(conversation.messages).toEqual([]);
   // Virtual tokens take positions too.
@@ -82,7 +82,7 @@ test("a turn counts its tokens and its time, and fits the positions that are lef
   await (await getPeftModel((await load()).model, config)).savePretrained(at("prompt"));
   await conversation.use(at("prompt"));
   await expect(conversation.answer(longest, { ...settings, signal: never })).rejects.toThrow(
-    "the conversation has 63 tokens, and the model 64 positions; /reset starts again",
+    "the conversation has 63 tokens, but the model has only 64 positions; start again with /reset",
   );
 });
 

@@ -126,7 +126,7 @@ export class Conversation implements Disposable {
     const room = this.#model.maxPositions - (this.#model.virtualTokens?.count ?? 0) - ids.length;
     if (room < 1) {
       throw new Error(
-        `the conversation has ${ids.length} tokens, and the model ${this.#model.maxPositions} positions; /reset starts again`,
+        `the conversation has ${ids.length} tokens, but the model has only ${this.#model.maxPositions} positions; start again with /reset`,
       );
     }
     const begin = performance.now();

@@ -118,7 +118,7 @@ function set(words: string, { settings, options }: ChatState): string {
   const all = [...options, ...samplingOptions()];
   const option = all.find(({ long }) => long === `--${flag}`);
   if (!option) {
-    throw new Error(`/set: there is no ${flag}; there are ${all.map(({ long }) => long?.slice(2)).join(", ")}`);
+    throw new Error(`/set: there is no setting ${flag}; there are ${all.map(({ long }) => long?.slice(2)).join(", ")}`);
   }
   const target = settings as unknown as Record<string, unknown>;
   target[option.attributeName()] = settingOf(option, flag, values);

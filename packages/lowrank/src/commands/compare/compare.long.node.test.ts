@@ -76,7 +76,7 @@ describe("methods on the embedded model's task", () => {
     const losses = (json: string) => JSON.parse(json).methods.map(({ loss }: { loss: number }) => loss.toFixed(3));
     expect(losses(again.stdout)).toEqual(losses(before));
     const { code, stderr } = await compare(words.replace("--steps 2", "--steps 3"), "--output", at("out"));
-    expect(stderr).toMatch(/^error: .*qlora-0.json is of other settings; give another --output, or remove it/);
+    expect(stderr).toMatch(/^error: .*qlora-0.json is the result of a run with other settings; give another --output/);
     expect(code).toBe(1);
   });
 });
@@ -104,7 +104,7 @@ test.each([
   ["--model somewhere", "error: --model needs --data"],
   ["--model ./somewhere --data text.txt", "error: there is no file or folder ./somewhere"],
   [`--model ${fileURLToPath(nanoModelFolder)} --data nowhere.txt`, "error: there is no file nowhere.txt"],
-  ["--lr dora=1e-3 --methods lora", "error: --lr names dora, which --methods does not; add it there"],
+  ["--lr dora=1e-3 --methods lora", "error: --lr names dora, which --methods lacks; add it to --methods"],
   ["--lr lora=fast", "Expected pairs of a method and a number above 0"],
   ["--seeds 0", "Expected a whole number of at least 1"],
 ])("misuse: %s", async (words, message) => {

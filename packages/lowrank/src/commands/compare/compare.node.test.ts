@@ -18,9 +18,11 @@ test("options that belong together are asked for, before anything runs", async (
   expect(await failure("--store", "store")).toContain(`--store needs --queue ${leave}`);
   expect(await failure(...place)).toContain(`--queue needs --model ${leave}`);
   expect(await failure(...place, "--model", "model")).toContain(`--queue needs --data ${leave}`);
-  expect(await failure("--model", "model")).toContain("--model needs --data: the embedded task is for the embedded");
+  expect(await failure("--model", "model")).toContain(
+    "--model needs --data: the built-in task works only with the built-in model",
+  );
   expect(await failure("--methods", "lora", "--lr", "dora=1,lora=1,ia3=1")).toContain(
-    "--lr names dora, ia3, which --methods does not; add it there",
+    "--lr names dora, ia3, which --methods lacks; add it to --methods",
   );
   expect(await failure("--output", "text.txt")).toContain("--output text.txt is a file; give a folder");
   expect(await failure("--methods", "nothing")).toContain('there is no method "nothing"');

@@ -138,7 +138,7 @@ async function compare(
   const place = queuePlace(options);
   const chosen = findMethods(options.methods);
   const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
-  if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods does not; add it there`);
+  if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods lacks; add it to --methods`);
   if (output !== undefined) await checkFolder(output);
   const data = dataOf(options);
   if (options.model !== undefined) await findModelConfig(options.model);
@@ -181,7 +181,7 @@ async function compare(
   }
   if (options.json) printJson(JSON.parse(found.json));
   else console.log(found.text);
-  if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run came to its end; see above");
+  if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run succeeded; see the errors above");
 }
 
 /** Returns the queue and store that options name; null if the runs are child processes. */
@@ -208,7 +208,7 @@ function dataOf({
 }: CompareCommandOptions): JobData {
   if (data !== undefined) return { kind: "files", data, validation, validationFraction, blockSize };
   if (model === undefined) return { kind: "task", trainExamples };
-  throw new Error("--model needs --data: the embedded task is for the embedded model");
+  throw new Error("--model needs --data: the built-in task works only with the built-in model");
 }
 
 async function checkFolder(folder: string): Promise<void> {

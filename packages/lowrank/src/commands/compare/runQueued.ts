@@ -72,7 +72,7 @@ export async function runQueued(
 
 /** Adds a run to the store. Equal runs have the same job id, and are added once unless the job has failed. */
 async function orderRun(places: JobPlaces, job: Job, model: string): Promise<FineTuneJob> {
-  if (job.data.kind !== "files") throw new Error("--queue needs --data: the workers have no embedded task");
+  if (job.data.kind !== "files") throw new Error("--queue needs --data: workers cannot run the built-in task");
   const { data: paths, validation: file } = job.data;
   const data: string[] = [];
   for (const path of paths) data.push(await upload(places, path));

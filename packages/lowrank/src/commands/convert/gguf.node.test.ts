@@ -48,7 +48,9 @@ test("train, generate, merge and report take the file as --model", async () => {
     "tokenizer_config.json",
   ]);
   expect(await lowrank(`${generate} --model merged`)).toBe(adapted);
-  await expect(lowrank(`${generate} --model merged --weights packed`)).rejects.toThrow("--weights packed is for GGUF");
+  await expect(lowrank(`${generate} --model merged --weights packed`)).rejects.toThrow(
+    "--weights packed needs a GGUF file",
+  );
   expect(JSON.parse(await lowrank("report nano.gguf --r 2 --target-modules q_proj --json"))).toMatchObject({
     trainable: 3 * 2 * (128 + 128),
   });

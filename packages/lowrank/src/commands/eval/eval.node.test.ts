@@ -156,7 +156,7 @@ test("GSM8K shows solved problems, and reads the numbers of the answers", async 
   expect(questions).toBe(2);
   expect(Object.keys(results.base)).toEqual(["exact_match,strict-match", "exact_match,flexible-extract"]);
   const { stderr } = await runCommand(["eval", nano, "--task", "gsm8k", "--data", at("gsm.jsonl")]);
-  expect(stderr).toContain("has 3 problems, and --num-fewshot takes 5 of them; give --fewshot-data");
+  expect(stderr).toContain("has 3 problems, but --num-fewshot needs 5 of them as examples; give --fewshot-data");
 });
 
 test("adapters of folders with one name are told apart, and the table has a title", async () => {
@@ -182,9 +182,9 @@ test("lengths leave room for a prompt", async () => {
   const failing = async (...words: string[]) => (await runCommand(["eval", nano, ...words], { cwd: folder })).stderr;
   const match = ["--task", "exact-match", "--data", "pairs.jsonl"];
   expect(await failing(...match, "--max-new-tokens", `${most}`)).toBe(
-    `error: --max-new-tokens ${most} leaves no room for a prompt in the model's ${most} positions; ask for fewer\n`,
+    `error: --max-new-tokens ${most} leaves no room for a prompt in the model's ${most} positions; lower it\n`,
   );
-  expect(await failing(...match, "--system", "x")).toBe("error: --system is for chats; add --chat\n");
+  expect(await failing(...match, "--system", "x")).toBe("error: --system needs --chat; add it\n");
   const perplexity = ["--task", "perplexity", "--data", "text.txt", "--max-length"];
   expect(await failing(...perplexity, `${most + 1}`)).toBe(
     `error: --max-length ${most + 1} exceeds the model's ${most} positions\n`,

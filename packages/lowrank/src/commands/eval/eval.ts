@@ -141,7 +141,7 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
   };
   if (options.maxNewTokens !== undefined && options.maxNewTokens >= model.maxPositions) {
     throw new Error(
-      `--max-new-tokens ${options.maxNewTokens} leaves no room for a prompt in the model's ${model.maxPositions} positions; ask for fewer`,
+      `--max-new-tokens ${options.maxNewTokens} leaves no room for a prompt in the model's ${model.maxPositions} positions; lower it`,
     );
   }
   if (options.maxLength !== undefined && options.maxLength > model.maxPositions) {
@@ -167,7 +167,7 @@ function checkTaskOptions({ name, options: own }: EvalTask, options: EvalCommand
     const takers = tasks.filter((task) => task.options.includes(foreign)).map((task) => task.name);
     throw new Error(`${flagOf(foreign)} is for --task ${takers.join(" and ")}; leave it out with ${name}`);
   }
-  if (options.system !== undefined && !options.chat) throw new Error("--system is for chats; add --chat");
+  if (options.system !== undefined && !options.chat) throw new Error("--system needs --chat; add it");
 }
 
 /** Shows the progress of a task on a terminal. */

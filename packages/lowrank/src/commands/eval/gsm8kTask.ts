@@ -52,7 +52,7 @@ async function problems(
   const all = await read(path, numFewshot + limit);
   if (all.length <= numFewshot) {
     throw new Error(
-      `${path} has ${all.length} problems, and --num-fewshot takes ${numFewshot} of them; give --fewshot-data`,
+      `${path} has ${all.length} problems, but --num-fewshot needs ${numFewshot} of them as examples; give --fewshot-data`,
     );
   }
   return { solved: all.slice(0, numFewshot), asked: all.slice(numFewshot) };

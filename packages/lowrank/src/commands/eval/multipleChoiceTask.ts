@@ -39,7 +39,7 @@ function toQuestion(record: PlacedRecord): ChoiceQuestion {
   const answer = placeOf(right, text as string[], Array.isArray(labels) ? labels : null);
   if (answer < 0) {
     throw new Error(
-      `${place}: its answer is ${JSON.stringify(right)}; expected the number of a choice from 0 to ${text.length - 1}, a letter, or the choice itself`,
+      `${place}: its answer is ${JSON.stringify(right)}; expected the index of a choice from 0 to ${text.length - 1}, a letter, or the text of a choice`,
     );
   }
   return { prompt, choices: text as string[], answer };

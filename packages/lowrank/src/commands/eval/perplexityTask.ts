@@ -9,7 +9,9 @@ export const perplexityTask: EvalTask = {
   options: ["limit", "maxLength", "stride"],
   read: async (path, { limit, maxLength, stride }) => {
     if (stride !== undefined && stride > (maxLength ?? 1024)) {
-      throw new Error(`--stride ${stride} leaves tokens out of windows of ${maxLength ?? 1024} (--max-length)`);
+      throw new Error(
+        `--stride ${stride} skips tokens between windows of ${maxLength ?? 1024} tokens (--max-length); give at most ${maxLength ?? 1024}`,
+      );
     }
     const texts = /\.(jsonl?|ndjson)$/i.test(path)
       ? (await readRecords(path, limit)).map((record) => textField(record, ["text", "content"]))

@@ -104,7 +104,7 @@ describe("multiple choice", () => {
 
   test.each([3, -1, "3", "D", "d", "", 0.5])("an answer that names no choice is refused: %j", async (answer) => {
     await expect(found({ ...question, answer })).rejects.toThrow(
-      `line 1: its answer is ${JSON.stringify(answer)}; expected the number of a choice from 0 to 2, a letter, or the choice itself`,
+      `line 1: its answer is ${JSON.stringify(answer)}; expected the index of a choice from 0 to 2, a letter, or the text of a choice`,
     );
   });
 
@@ -172,9 +172,11 @@ describe("GSM8K", () => {
     expect(await asked(3, { numFewshot: 0 })).toEqual(["print 0", "print 1", "print 2"]);
     expect(await asked(4, { numFewshot: 1, limit: 2 })).toEqual(["print 1", "print 2"]);
     await expect(asked(3, { numFewshot: 3 })).rejects.toThrow(
-      "has 3 problems, and --num-fewshot takes 3 of them; give --fewshot-data",
+      "has 3 problems, but --num-fewshot needs 3 of them as examples; give --fewshot-data",
     );
-    await expect(asked(5, {})).rejects.toThrow("has 5 problems, and --num-fewshot takes 5 of them");
+    await expect(asked(5, {})).rejects.toThrow(
+      "has 5 problems, but --num-fewshot needs 5 of them as examples; give --fewshot-data",
+    );
   });
 
   test("problems of another file are shown alone", async () => {
@@ -194,8 +196,8 @@ describe("GSM8K", () => {
 test("the stride of perplexity is no longer than its windows, of 1024 tokens unless another length is given", async () => {
   const path = await file("print", "a.txt");
   const read = (options: object) => perplexityTask.read(path, { batchSize: 1, ...options });
-  await expect(read({ stride: 1025 })).rejects.toThrow("--stride 1025 leaves tokens out of windows of 1024");
-  await expect(read({ stride: 9, maxLength: 8 })).rejects.toThrow("--stride 9 leaves tokens out of windows of 8");
+  await expect(read({ stride: 1025 })).rejects.toThrow("--stride 1025 skips tokens between windows of 1024");
+  await expect(read({ stride: 9, maxLength: 8 })).rejects.toThrow("--stride 9 skips tokens between windows of 8");
   await read({ stride: 1024 });
   await read({ stride: 8, maxLength: 8 });
 });

@@ -42,7 +42,7 @@ test("--stop ends the text before a word, and --json tells why it ended", async 
   expect(cut.newTokens).toBeLessThan(whole.newTokens);
   expect(await run("--max-new-tokens", "2")).toMatchObject({ newTokens: 2, finishReason: "length" });
   const { code, stderr } = await runCommand([...common, "--system", "be brief"]);
-  expect([code, stderr]).toEqual([1, "error: --system is for chats; add --chat\n"]);
+  expect([code, stderr]).toEqual([1, "error: --system needs --chat; add it\n"]);
 });
 
 test("an answer is as long as the makers advise, or as there is room, and has its time", async () => {

@@ -80,7 +80,7 @@ export function generateCommand(): Command {
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
-  if (options.system !== undefined && !options.chat) throw new Error("--system is for chats; add --chat");
+  if (options.system !== undefined && !options.chat) throw new Error("--system needs --chat; add it");
   if (options.adapter !== undefined) await checkAdaptersExist([options.adapter]);
   const prompt = options.prompt ?? (await readPrompt());
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });

@@ -86,7 +86,7 @@ test("a change without a matrix has no spectrum, and no change no adapter", asyn
     return stderr.trim().split("\n").at(-1);
   };
   expect(await failure("--adapter", "norms")).toBe(
-    "error: norms (LN_TUNING) changes no weight matrix, but 5 vectors: it has no spectrum",
+    "error: norms (LN_TUNING) changes only 5 vectors and no weight matrix: it has no spectrum",
   );
   expect(await failure("--tuned", "model", "--compress", "1", "--output", "none")).toBe(
     "error: --compress: the weights are the same; there is nothing to write",
@@ -95,7 +95,7 @@ test("a change without a matrix has no spectrum, and no change no adapter", asyn
     "--output adapter is the adapter's own folder",
   );
   expect(await failure("--adapter", "adapter", "--output", "none")).toContain(
-    "--compress and --output belong together",
+    "--compress, the rank of the adapter to write, and --output, its folder, must be given together",
   );
 });
 
@@ -109,8 +109,11 @@ test("a page needs nothing from elsewhere", async () => {
 
 test.each([
   [["--adapter", "prefix"], "is PREFIX_TUNING, which adds virtual tokens"],
-  [[], "Give --adapter, or another model as --tuned"],
-  [["--adapter", "adapter", "--compress", "2"], "--compress and --output belong together"],
+  [[], "nothing to inspect: give --adapter, or a fine-tuned model as --tuned"],
+  [
+    ["--adapter", "adapter", "--compress", "2"],
+    "--compress, the rank of the adapter to write, and --output, its folder, must be given together",
+  ],
   [["--adapter", "adapter", "--compress", "2", "--output", "model"], "--output model is the model's own folder"],
 ])("inspect %j is refused", async (words, message) => {
   const { code, stderr } = await command.lowrank(["inspect", "--model", "model", ...words]);

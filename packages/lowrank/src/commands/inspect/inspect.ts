@@ -75,10 +75,10 @@ export function inspectCommand(): Command {
 async function inspect(options: InspectCommandOptions): Promise<void> {
   const { model: source, adapter, tuned, compress, output } = options;
   if (adapter === undefined && tuned === undefined) {
-    throw new Error("the change of what? Give --adapter, or another model as --tuned");
+    throw new Error("nothing to inspect: give --adapter, or a fine-tuned model as --tuned");
   }
   if ((compress === undefined) !== (output === undefined)) {
-    throw new Error("--compress and --output belong together: the rank of the adapter to write, and its folder");
+    throw new Error("--compress, the rank of the adapter to write, and --output, its folder, must be given together");
   }
   if (adapter !== undefined) await checkAdaptersExist([adapter]);
   if (output === undefined) return inspectInto(null, options);
@@ -114,7 +114,7 @@ async function inspectInto(target: NewOutput | null, options: InspectCommandOpti
   const what = adapter ?? tuned!;
   if (layers.length === 0) {
     const method = peft ? ` (${[...peft.peftConfig.values()][0].peftType})` : "";
-    throw new Error(`${what}${method} changes no weight matrix, but ${leftOut.length} vectors: it has no spectrum`);
+    throw new Error(`${what}${method} changes only ${leftOut.length} vectors and no weight matrix: it has no spectrum`);
   }
   if (leftOut.length > 0) {
     const names = `${leftOut.slice(0, 3).join(", ")}${leftOut.length > 3 ? ", ..." : ""}`;

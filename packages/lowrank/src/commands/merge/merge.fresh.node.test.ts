@@ -55,7 +55,7 @@ test("a file whose model computes other results than the merged model is not kep
   damage = 1 / 64;
   const { code, stdout, stderr } = await merge("damaged");
   expect(code).toBe(1);
-  expect(stderr).toBe("error: the written model computes other results than the merged model; nothing was kept\n");
+  expect(stderr).toBe("error: the written model's logits differ from the merged model's; the output was deleted\n");
   expect(stdout).not.toContain("wrote");
   expect(await readdir(folder)).toEqual(["adapter"]);
 });

@@ -93,7 +93,7 @@ async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeComm
     if (isGguf(output) || requantize || !isFolderDType(dtype)) {
       const flag = isGguf(output) ? `--output ${output}` : "--requantize";
       throw new Error(
-        `${flag} is for models that write text, and ${options.adapter} is for one that does not; give a folder`,
+        `${flag} is only for models that generate text, and the model of ${options.adapter} does not; merge into a folder`,
       );
     }
     const { maxDifference, scale } = await mergeHeaded(headed, options, dtype, target);
@@ -188,7 +188,7 @@ async function write(
   const notes = asFile ? (await writeGgufFile(folder, file, { dtype, name })).notes : [];
   const written = await answer((await loadModel(asFile ? file : folder)).model, ids, "the model that was written");
   if ((dtype === "f32" || requantize) && compareAnswers(merged, written).maxDifference > 0) {
-    throw new Error("the written model computes other results than the merged model; nothing was kept");
+    throw new Error("the written model's logits differ from the merged model's; the output was deleted");
   }
   await place(asFile ? "merged.gguf" : undefined);
   return { answer: written, notes };

@@ -108,6 +108,6 @@ function compare(a: Float32Array, b: Float32Array): HeadedMerge {
 function checkNear(what: string, { maxDifference, scale }: HeadedMerge, tolerance: number): void {
   if (maxDifference <= tolerance * Math.max(1, scale)) return;
   throw new Error(
-    `the ${what} model differs by ${maxDifference.toExponential(1)} from model and adapter (largest ${scale.toFixed(1)}); nothing was kept`,
+    `the outputs of the ${what} model differ by up to ${maxDifference.toExponential(1)} from those of the model with its adapter (largest output ${scale.toFixed(1)}); nothing was written`,
   );
 }

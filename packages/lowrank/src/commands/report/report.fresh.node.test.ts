@@ -240,8 +240,11 @@ describe("misuse", () => {
     ],
     [["gpt2", "--adapter", "a", "--format", "csv"], "cannot be used with option"],
     [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv name two formats; give one of them"],
-    [["gpt2", "--peft-config", "a.json", "--r", "4"], "error: --peft-config says the adapter whole; leave --r out"],
-    [["gpt2", "--adapter", "a", "--use-dora"], "error: --adapter says the adapter whole; leave --use-dora out"],
+    [
+      ["gpt2", "--peft-config", "a.json", "--r", "4"],
+      "error: --peft-config already describes the adapter; leave --r out",
+    ],
+    [["gpt2", "--adapter", "a", "--use-dora"], "error: --adapter already describes the adapter; leave --use-dora out"],
   ])("%j", async (args, message) => {
     const { code, stderr } = await report(...args);
     expect(stderr).toContain(message);

@@ -162,7 +162,7 @@ async function report(
     const given = givenAdapterOptions(options);
     if (options[key] === undefined || given.length === 0) continue;
     throw new Error(
-      `${key === "adapter" ? "--adapter" : "--peft-config"} says the adapter whole; leave ${given.join(", ")} out`,
+      `${key === "adapter" ? "--adapter" : "--peft-config"} already describes the adapter; leave ${given.join(", ")} out`,
     );
   }
   if (options.adapter !== undefined) return reportOnDisk(source, options.adapter, options);

@@ -210,7 +210,7 @@ test("an encoder's folder gives embeddings, and refuses what means nothing to it
     ["--kv-cache-tokens 64", "error: encoder: an encoder has no cache; leave --kv-cache-tokens out"],
     [
       "--store adapters --fine-tuning",
-      "error: encoder: fine-tunes are of models that write text, and this is an encoder; leave --fine-tuning out",
+      "error: encoder: this model is an encoder, and only models that generate text can be fine-tuned; leave --fine-tuning out",
     ],
   ]) {
     const { code, stderr } = await folder.lowrank(`serve encoder --port 0 ${args}`.split(" "));
@@ -292,10 +292,14 @@ describe("ends with 1 and one line, where", () => {
 
   test("a setting is wrong", async () => {
     expect(await failing("--config nowhere.yaml")).toContain("--config nowhere.yaml: there is no such file");
-    expect(await failing("model --fine-tuning")).toContain("--fine-tuning keeps files, jobs and adapters in --store");
+    expect(await failing("model --fine-tuning")).toContain(
+      "--fine-tuning needs --store for its files, jobs and adapters; give a folder or s3://bucket/prefix",
+    );
     expect(await failing("model --store adapters --queue localhost")).toContain("expected the address of a Redis");
     const both = "model --store adapters --fine-tuning --queue redis://localhost";
-    expect(await failing(both)).toContain("--fine-tuning trains here, and --queue at workers; give one of them");
+    expect(await failing(both)).toContain(
+      "--fine-tuning trains in this process, but --queue in workers; give only one of them",
+    );
     expect((await folder.lowrank(["serve"])).stderr).toContain("required option '--model <path>' not specified");
     expect((await folder.lowrank(["serve", "model", "--adapter", "x"])).stderr).toContain("Expected name=path");
     expect((await folder.lowrank(["serve", "model", "--adapter-memory", "lots"])).stderr).toContain("such as 256MB");

@@ -67,13 +67,13 @@ test("fine-tuning needs a store, and one place to train", async () => {
     expect(await readServeSettings({ ...place, ...more }, undefined)).toMatchObject(more);
     const option = Object.keys(more)[0];
     await expect(readServeSettings({ model: "m", ...more }, undefined)).rejects.toThrow(
-      `lowrank serve: --${option} keeps files, jobs and adapters in --store; give a folder or s3://bucket/prefix`,
+      `lowrank serve: --${option} needs --store for its files, jobs and adapters; give a folder or s3://bucket/prefix`,
     );
   }
   expect((await readServeSettings(place, undefined)).store).toBe("s");
   const both = { ...place, "fine-tuning": true, queue: "redis://x" };
   await expect(readServeSettings(both, undefined)).rejects.toThrow(
-    "lowrank serve: --fine-tuning trains here, and --queue at workers; give one of them",
+    "lowrank serve: --fine-tuning trains in this process, but --queue in workers; give only one of them",
   );
 });
 

@@ -136,12 +136,12 @@ export async function readServeSettings(
 /** Throws if fine-tuning is on without a store, or if both `fine-tuning` and `queue` are set. */
 function checkFineTuning({ queue, store, "fine-tuning": here }: z.infer<typeof settingsSchema>, label: string): void {
   if (here && queue !== undefined) {
-    throw new Error(`${label}: --fine-tuning trains here, and --queue at workers; give one of them`);
+    throw new Error(`${label}: --fine-tuning trains in this process, but --queue in workers; give only one of them`);
   }
   if ((here || queue !== undefined) && store === undefined) {
     const option = here ? "--fine-tuning" : "--queue";
     throw new Error(
-      `${label}: ${option} keeps files, jobs and adapters in --store; give a folder or s3://bucket/prefix`,
+      `${label}: ${option} needs --store for its files, jobs and adapters; give a folder or s3://bucket/prefix`,
     );
   }
 }

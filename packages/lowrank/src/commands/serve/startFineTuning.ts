@@ -41,7 +41,7 @@ export async function startFineTuning(
   if (await isEncoder(settings.model)) {
     const option = here ? "--fine-tuning" : "--queue";
     throw new Error(
-      `${settings.model}: fine-tunes are of models that write text, and this is an encoder; leave ${option} out`,
+      `${settings.model}: this model is an encoder, and only models that generate text can be fine-tuned; leave ${option} out`,
     );
   }
   const { jobs, files, place } = jobPlaces(store);

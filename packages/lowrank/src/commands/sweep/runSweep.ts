@@ -42,7 +42,7 @@ export async function runSweep(file: string, options: SweepCommandOptions, plugi
   }
   const plan = await readSweep(file);
   const output = options.output ?? plan.output;
-  if (output === null) throw new Error(`${file}: it has no output; give one there, or --output`);
+  if (output === null) throw new Error(`${file}: output is missing; add it to the file, or give --output`);
   await makeFolder(output);
   const store = options.store ?? join(output, "store");
   await clearStore(store);
@@ -90,7 +90,7 @@ async function upload({ files }: JobPlaces, paths: readonly string[]): Promise<s
   };
   for (const path of paths) {
     if (![".jsonl", ".ndjson"].includes(extname(path).toLowerCase())) {
-      throw new Error(`${path}: jobs train on JSONL, one example a line; write it so, and name it .jsonl`);
+      throw new Error(`${path}: a sweep needs data as JSONL, one example per line; convert the file to .jsonl`);
     }
     if (!(await stat(path).catch(() => null))?.isFile()) throw new Error(`there is no file ${path}`);
   }
@@ -197,7 +197,7 @@ async function tell(
     );
   for (const line of textTable(columns, results)) console.log(line);
   console.log(`wrote ${output}: sweep.html, sweep.csv, sweep.json`);
-  if (best.status !== "succeeded") throw new Error("no trial has succeeded; the table says why");
+  if (best.status !== "succeeded") throw new Error("no trial succeeded; the table above shows the errors");
   const adapter = shellWord(join(output, "best"));
   console.log(
     `best: trial ${best.number}; lowrank generate --model ${shellWord(plan.model)} --adapter ${adapter} --prompt "..."`,

@@ -143,7 +143,9 @@ test("what no trial could train with is said before any starts", async () => {
   expect(await failing("sweep:\n  r: [0]")).toContain("--r");
   expect(await failing("sweep:\n  lr: { min: 2, max: 1 }")).toContain("sweep.lr goes from 2 to 1; expected min < max");
   expect(await failing("sweep:\n  lr: { min: 1, max: 2 }")).toContain("lr is a range");
-  expect(await failing("sweep:\n  steps: [1, 2]")).toContain("steps is inside and outside of sweep");
+  expect(await failing("sweep:\n  steps: [1, 2]")).toContain(
+    'steps is set both inside and outside of "sweep"; remove one of them',
+  );
   expect(await failing("trials: 0\nsweep:\n  r: [1]")).toContain("bad.yaml: trials:");
   expect(await failing("")).toContain("bad.yaml: sweep:");
 });

@@ -75,7 +75,7 @@ test.each([
   [{ ...base, sweep: { lr: [0.1] }, sweepSeed: -1 }, "sweepSeed: "],
   [{ ...base, model: "", sweep: {} }, "model: "],
   [{ ...base, data: [], sweep: {} }, "data: "],
-  [{ ...base, r: 4, sweep: { r: [4] } }, "r is inside and outside of sweep; leave one out"],
+  [{ ...base, r: 4, sweep: { r: [4] } }, 'r is set both inside and outside of "sweep"; remove one of them'],
   [{ ...base, r: { a: 1 }, sweep: {} }, 'r is {"a":1}; give a text or a number'],
   [{ ...base, sweep: { nonsense: [4] } }, 'trial {"nonsense":4}: there is no option "nonsense" for jobs'],
 ])("%j is refused", async (options, message) => {

@@ -54,7 +54,8 @@ export async function readSweep(path: string): Promise<SweepPlan> {
     Object.entries(sweep).map(([name, choices]) => [flagOf(name), choicesOf(path, name, choices)]),
   );
   const both = Object.keys(varied).find((name) => name in shared);
-  if (both !== undefined) throw new Error(`${path}: ${both} is inside and outside of sweep; leave one out`);
+  if (both !== undefined)
+    throw new Error(`${path}: ${both} is set both inside and outside of "sweep"; remove one of them`);
   const trials = count === undefined ? gridOf(varied) : drawTrials(varied, count, sweepSeed);
   for (const trial of trials) {
     try {

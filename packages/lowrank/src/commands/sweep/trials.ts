@@ -14,7 +14,9 @@ export function gridOf(varied: Readonly<Record<string, Choices>>): Trial[] {
   let trials: Trial[] = [{}];
   for (const [name, choices] of Object.entries(varied)) {
     if (!("values" in choices)) {
-      throw new Error(`sweep: ${name} is a range, and a grid over it would not end; give values, or "trials: 20"`);
+      throw new Error(
+        `sweep: ${name} is a range, which has no finite grid; list values, or set the number of trials, such as "trials: 20"`,
+      );
     }
     trials = trials.flatMap((trial) => choices.values.map((value) => ({ ...trial, [name]: value })));
   }

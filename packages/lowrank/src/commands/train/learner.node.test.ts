@@ -115,8 +115,7 @@ describe("LoRA+", () => {
 
   test("is for methods with A and B", async () => {
     const ia3 = new IA3Config({ targetModules: ["k_proj"], feedforwardModules: [] });
-    const message =
-      "--loraplus-lr-ratio is for --method lora, qlora, dora or rslora, whose B it makes learn faster than A; leave it out";
+    const message = "--loraplus-lr-ratio is for --method lora, qlora, dora or rslora; leave it out with this method";
     for (const config of [ia3, null]) {
       await expect(learner(config, { loraplusLrRatio: 4 })).rejects.toThrow(message);
     }

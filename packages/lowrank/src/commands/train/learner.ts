@@ -84,7 +84,7 @@ async function wholeModel({ model, save }: Loaded, options: LearnerOptions, say:
   const parameters = [...model.parameters()];
   const foreign = parameters.find(({ dtype }) => dtype !== "f32");
   if (foreign)
-    throw new Error(`--method full trains weights in f32, and some are ${foreign.dtype}; leave --weights out`);
+    throw new Error(`--method full needs weights in f32, but some are ${foreign.dtype}; leave --weights out`);
   const count = parameters.reduce((sum, { size }) => sum + size, 0);
   say(`all ${count.toLocaleString("en-US")} parameters train`);
   return {
@@ -117,7 +117,7 @@ async function adapter(
   const start = method.startsFromWeights?.(config) ?? null;
   if (start && method.subtractsStart?.refusal(config) !== null) {
     throw new Error(
-      `${start.name} trains beside another base model, which this command does not write; use getPeftModel, or another start`,
+      `${start.name} changes the base model, which this command does not save; use another --init-lora-weights, or train with getPeftModel in code`,
     );
   }
   if (start && options.verify) {
@@ -209,9 +209,7 @@ async function optimizerOf(
   if (loraplusLrRatio === undefined) return { optimizer: { optimizer, learningRate, weightDecay }, learningRate };
   if (config === null || !(await methodOf(config)).loraPlus) {
     const names = adapterMethods().flatMap(({ name, peft }) => (peft.loraPlus ? [name] : []));
-    throw new Error(
-      `--loraplus-lr-ratio is for --method ${listed(names)}, whose B it makes learn faster than A; leave it out`,
-    );
+    throw new Error(`--loraplus-lr-ratio is for --method ${listed(names)}; leave it out with this method`);
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
   const makers = {

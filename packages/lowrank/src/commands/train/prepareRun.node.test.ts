@@ -79,7 +79,7 @@ test("lengths fit the positions of the model, with virtual tokens before them", 
   const prefix = { configFor: () => new PrefixTuningConfig({ numVirtualTokens: 4 }) };
   expect((await prepare({}, prefix, sized(1), 6)).lengths).toEqual({ blockSize: 2, maxLength: 2 });
   await expect(prepare({}, prefix, sized(1), 5)).rejects.toThrow(
-    "the model has 5 positions, which leaves no room beside 4 virtual tokens; take fewer",
+    "the model has 5 positions, which leaves no room for texts in addition to 4 virtual tokens; use fewer virtual tokens, or another model",
   );
   await expect(prepare({}, {}, sized(1), 1)).rejects.toThrow("the model has 1 positions, which leaves no room; take");
   expect((await prepare({ blockSize: 8, maxLength: 8 }, {}, sized(1), 8)).lengths).toEqual({
@@ -90,7 +90,7 @@ test("lengths fit the positions of the model, with virtual tokens before them", 
     "--block-size is 9, but the model has 8 positions; give 8 or less",
   );
   await expect(prepare({ maxLength: 5 }, prefix, sized(1), 8)).rejects.toThrow(
-    "--max-length is 5, but the model has 4 positions beside 4 virtual tokens; give 4 or less",
+    "--max-length is 5, but the model has 4 positions in addition to 4 virtual tokens; give 4 or less",
   );
 });
 
@@ -119,7 +119,7 @@ describe("options are read before the model", () => {
     await writeTinyBert(command, "bert");
     const bert = command.at("bert");
     await expect(read({ model: bert })).rejects.toThrow(
-      `--model ${bert} is an encoder, which writes no text as --task sft needs it; give --task reward, token-classification or contrast`,
+      `--model ${bert} is an encoder and cannot generate text, which --task sft needs; give --task reward, token-classification or contrast`,
     );
     expect((await read({ model: bert, task: "contrast" })).labels).toEqual([]);
     expect((await read({ model: bert, task: "reward" })).labels).toEqual(["LABEL_0"]);
@@ -129,7 +129,7 @@ describe("options are read before the model", () => {
     const eva = { initLoraWeights: "eva" };
     expect((await read(eva)).configFor(3)?.taskType).toBe("CAUSAL_LM");
     await expect(read({ ...eva, task: "reward" })).rejects.toThrow(
-      "--task reward cannot start an adapter from data; leave --init-lora-weights out, or take another method",
+      "--task reward does not support adapters that are initialised from data; leave --init-lora-weights out, or use another method",
     );
   });
 

@@ -72,7 +72,7 @@ export async function readRunOptions(options: TrainCommandOptions): Promise<Aske
   if (kind.writes && (await isEncoder(options.model))) {
     const others = tasks.filter((task) => !task.kind.writes).map(({ name }) => name);
     throw new Error(
-      `--model ${options.model} is an encoder, which writes no text as --task ${options.task} needs it; give --task ${listed(others)}`,
+      `--model ${options.model} is an encoder and cannot generate text, which --task ${options.task} needs; give --task ${listed(others)}`,
     );
   }
   const configFor = await trainedConfig(options, kind.taskType);
@@ -81,7 +81,7 @@ export async function readRunOptions(options: TrainCommandOptions): Promise<Aske
   const start = config && ((await methodOf(config)) as MethodFacts<PeftConfig>).startsFromData?.(config);
   if (start && !kind.startsFromData) {
     throw new Error(
-      `--task ${task.name} cannot start an adapter from data; leave --init-lora-weights out, or take another method`,
+      `--task ${task.name} does not support adapters that are initialised from data; leave --init-lora-weights out, or use another method`,
     );
   }
   await checkFilesExist([...options.data, options.validation ?? [], options.peftConfig ?? []].flat());
@@ -158,8 +158,11 @@ function sequenceLengths(
   virtual: number,
 ): { blockSize: number; maxLength: number } {
   const most = positions - virtual;
-  const beside = virtual === 0 ? "" : ` beside ${virtual} virtual tokens`;
-  if (most < 2) throw new Error(`the model has ${positions} positions, which leaves no room${beside}; take fewer`);
+  const beside = virtual === 0 ? "" : ` in addition to ${virtual} virtual tokens`;
+  if (most < 2)
+    throw new Error(
+      `the model has ${positions} positions, which leaves no room for texts${beside}; use fewer virtual tokens, or another model`,
+    );
   const { blockSize = Math.min(256, most), maxLength = most } = options;
   for (const [name, value] of Object.entries({ "--block-size": blockSize, "--max-length": maxLength })) {
     if (value > most)

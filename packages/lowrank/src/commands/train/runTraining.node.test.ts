@@ -144,7 +144,7 @@ test("given prompts are answered before and after, as long as they leave room", 
   const { stdout } = await succeed(["generate", "model", ...greedy]);
   expect([asked, answer, others]).toEqual(["a".repeat(62), stdout.trim(), {}]);
   expect(await failure(...prompt, "a".repeat(63))).toContain(
-    `--sample-prompt "${"a".repeat(63)}" has 64 tokens, which leaves no room in 64; give a shorter one`,
+    `--sample-prompt "${"a".repeat(63)}" has 64 tokens, which leaves no room for an answer within 64 tokens; give a shorter one`,
   );
 });
 

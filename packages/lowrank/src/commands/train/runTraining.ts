@@ -157,7 +157,7 @@ async function promptsOf(
   const long = prompts.find(({ ids }) => ids.length >= maxLength);
   if (!long) return prompts;
   throw new Error(
-    `--sample-prompt ${JSON.stringify(long.text)} has ${long.ids.length} tokens, which leaves no room in ${maxLength}; give a shorter one`,
+    `--sample-prompt ${JSON.stringify(long.text)} has ${long.ids.length} tokens, which leaves no room for an answer within ${maxLength} tokens; give a shorter one`,
   );
 }
 

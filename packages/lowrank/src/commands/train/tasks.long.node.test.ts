@@ -97,7 +97,9 @@ describe.each([
     if (task === "orpo" || onBert.includes(task)) return;
     const otherTask = await lowrank([...otherWords, "--resume", `${task}-whole/checkpoint-4`]);
     // A model with a head has other tensors than a decoder.
-    expect(otherTask.stderr).toContain(task === "reward" ? "trains other tensors" : `"${task}" in the checkpoint`);
+    expect(otherTask.stderr).toContain(
+      task === "reward" ? "resume with the same model and adapter" : `"${task}" in the checkpoint`,
+    );
   });
 });
 
@@ -132,7 +134,7 @@ describe("the best evaluation by a task's own measurement", () => {
     const { code, stderr: said } = await lowrank(
       words("dpo", "typo", "--data", "preferences.jsonl", ...best("margin")),
     );
-    expect(said).toContain('--metric-for-best-model "margin" is no number of the evaluations; it is one of loss');
+    expect(said).toContain('--metric-for-best-model "margin" is not a metric of the evaluations; available: loss');
     expect(said).toContain("rewards/margins");
     expect(code).toBe(1);
   });
@@ -179,7 +181,7 @@ test("options of other tasks, missing ones and wrong records are errors that say
   );
   expect(await said(...words("distillation", "x", "--data", "pairs.jsonl"))).toContain("give its folder as --teacher");
   expect(await said(...words("dpo", "x", "--data", "preferences.jsonl", "--method", "full"))).toContain(
-    "compares with the model without its adapter; give a --method that has one",
+    "compares the model with and without its adapter; give a --method other than full",
   );
   expect(await said(...words("dpo", "x", "--data", "pairs.jsonl"))).toMatch(
     /pairs.jsonl:1: .*; expected \{"prompt", "chosen", "rejected"\}, found keys prompt, completion/,

@@ -95,7 +95,7 @@ test("one example is enough to train on, and none are too few", async () => {
       return [found.train.length, found.validation.length, found.first.length];
     };
     expect(await open(one)).toEqual([1, 0, 1]);
-    await expect(open(bad)).rejects.toThrow(/all of its (1 )?records are bad/);
+    await expect(open(bad)).rejects.toThrow(/all (1 )?records are invalid/);
   }
   told.mockRestore();
 });
@@ -148,7 +148,7 @@ test("data that cannot be read so are refused by name", async () => {
   const text = join(folder, "a.txt");
   await writeFile(text, "a = 1\n");
   await expect(openRecordData(tokenizer, reader, options(text), "pairs")).rejects.toThrow(
-    `--data ${text} holds no records; this --task reads .jsonl, .json, .csv, .tsv, .parquet`,
+    `--data ${text} is plain text; this --task needs records: .jsonl, .json, .csv, .tsv or .parquet`,
   );
   for (const stream of [true, false]) {
     await expect(openTrainData(tokenizer, options(text, { stream, columns: { text: "t" } }))).rejects.toThrow(

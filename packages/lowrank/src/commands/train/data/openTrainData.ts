@@ -69,7 +69,7 @@ export async function openRecordData<Parsed, Tokenized>(
   const texts = options.data.filter((path) => !holdsRecords(path));
   if (texts.length > 0) {
     throw new Error(
-      `--data ${texts.join(", ")} holds no records; this --task reads .jsonl, .json, .csv, .tsv, .parquet`,
+      `--data ${texts.join(", ")} is plain text; this --task needs records: .jsonl, .json, .csv, .tsv or .parquet`,
     );
   }
   if (await isStreamed(options)) {
@@ -111,7 +111,8 @@ export async function indexTrainData(options: IndexedOptions, task: string, labe
 /** Returns true if data are streamed from disk. */
 export async function isStreamed({ stream, data }: IndexedOptions): Promise<boolean> {
   const remote = data.filter((path) => /^\w+:\/\//.test(path));
-  if (stream && remote.length > 0) throw new Error(`--stream is for files on disk, and not ${remote.join(", ")}`);
+  if (stream && remote.length > 0)
+    throw new Error(`--stream needs files on disk; leave it out with ${remote.join(", ")}`);
   return stream ?? (remote.length === 0 && (await bytesOf(data)) > largeBytes);
 }
 

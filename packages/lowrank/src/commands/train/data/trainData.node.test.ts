@@ -97,7 +97,7 @@ test("data that are streamed are those in memory: divided, limited, packed", asy
   }
   const remote = ["https://example.org/x.jsonl"];
   await expect(openTrainData(tokenizer, { ...common, data: remote, stream: true })).rejects.toThrow(
-    "--stream is for files on disk",
+    "--stream needs files on disk; leave it out with",
   );
 });
 

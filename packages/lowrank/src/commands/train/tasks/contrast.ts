@@ -24,12 +24,12 @@ function checkContrast(first: readonly ContrastExample[], batchSize: number): vo
   if (count > 0 && count < first.length) {
     const at = first.findIndex(({ negative }) => (negative === undefined) !== (first[0].negative === undefined));
     throw new Error(
-      `example ${at + 1} of --data ${first[at].negative ? "has" : "lacks"} a negative; give all one, or none`,
+      `example ${at + 1} of --data ${first[at].negative ? "has" : "lacks"} a negative, unlike example 1; give all examples a negative, or none`,
     );
   }
   if (batchSize > 1 || count > 0) return;
   throw new Error(
-    "a batch of one pair has nothing to compare with; give more data, a larger --batch-size, or negatives",
+    "a batch of one pair without a negative has nothing to compare with; give more data, a larger --batch-size, or negatives",
   );
 }
 

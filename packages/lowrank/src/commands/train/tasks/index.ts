@@ -50,13 +50,15 @@ export function taskOfFlags(flags: SharedFlags, wholeModel: boolean): CommandTas
   for (const name of ownFlags) refuse(name, (other) => other.flags.includes(name));
   for (const [name, takes] of Object.entries(uses)) refuse(name as keyof typeof uses, takes);
   if (task.flags.includes("teacher") && flags.teacher === undefined) {
-    throw new Error(`--task ${task.name} learns from a model: give its folder as --teacher`);
+    throw new Error(`--task ${task.name} needs a teacher model; give its folder as --teacher`);
   }
   if (wholeModel && task.comparesWithBase) {
-    throw new Error(`--task ${task.name} compares with the model without its adapter; give a --method that has one`);
+    throw new Error(
+      `--task ${task.name} compares the model with and without its adapter; give a --method other than full`,
+    );
   }
   if (wholeModel && !task.kind.trainsWhole) {
-    throw new Error(`--task ${task.name} trains an adapter, and no whole model; give a --method that has one`);
+    throw new Error(`--task ${task.name} can only train an adapter; give a --method other than full`);
   }
   return task;
 }

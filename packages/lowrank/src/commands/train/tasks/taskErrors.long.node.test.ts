@@ -28,21 +28,23 @@ test("wrong models, labels and options are told by the flags", async () => {
   );
   await writeFile(at("numbers.jsonl"), lines([{ words: ["ann"], tags: [1] }]));
   const numbers = words("token-classification", "bert", "numbers.jsonl", "x");
-  expect(await said(numbers)).toContain("numbers.jsonl:1: a tag is the number 1; name them by --labels O,B-PER,...");
+  expect(await said(numbers)).toContain(
+    "numbers.jsonl:1: a tag is the number 1; give the names of the tags with --labels O,B-PER,...",
+  );
   expect(await said(words("token-classification", "model", "tagged.jsonl", "x"))).toContain(
     "a llama has no head that classifies tokens here",
   );
   const near = words("contrast", "model", "related.jsonl", "x");
   expect(await said(near)).toContain("--model model is a llama, which is not an encoder");
   expect(await said([...words("contrast", "bert", "related.jsonl", "x"), "--method", "full"])).toContain(
-    "--task contrast trains an adapter, and no whole model",
+    "--task contrast can only train an adapter; give a --method other than full",
   );
   expect(await said([...words("reward", "model", "texts.jsonl", "x"), "--group-by-length"])).toContain(
     "--group-by-length is for --task sft or token-classification",
   );
   await writeFile(at("one.jsonl"), lines([{ anchor: "a", positive: "b" }]));
   expect(await said(words("contrast", "bert", "one.jsonl", "x"))).toContain(
-    "a batch of one pair has nothing to compare with",
+    "a batch of one pair without a negative has nothing to compare with; give",
   );
   const uneven = [
     { anchor: "a", positive: "b" },
@@ -51,16 +53,16 @@ test("wrong models, labels and options are told by the flags", async () => {
   ];
   await writeFile(at("uneven.jsonl"), lines([...uneven, ...uneven]));
   expect(await said(words("contrast", "bert", "uneven.jsonl", "x"))).toContain(
-    "example 2 of --data has a negative; give all one",
+    "example 2 of --data has a negative, unlike example 1; give all examples a negative, or none",
   );
   expect(await said(words("dpo", "bert", "texts.jsonl", "x"))).toContain(
-    "--model bert is an encoder, which writes no text as --task dpo needs it; give --task reward, token-classification or contrast",
+    "--model bert is an encoder and cannot generate text, which --task dpo needs; give --task reward, token-classification or contrast",
   );
   expect(await said([...words("dpo", "model", "texts.jsonl", "x"), "--beta", "0"])).toContain(
     "error: --beta is 0; give",
   );
   expect(await said([...words("sft", "model", "pairs.jsonl", "x"), "--metrics", "f1"])).toContain(
-    'error: --metrics has "f1"',
+    'error: --metrics lists "f1"',
   );
   expect(await said(words("reward", "model", "text.txt", "x"))).toContain("--data text.txt holds no records");
 });

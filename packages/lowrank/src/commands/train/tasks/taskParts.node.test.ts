@@ -68,16 +68,16 @@ test("options of other tasks are refused with the tasks that take them", () => {
     );
   }
   expect(refused({ task: "distillation" })).toBe(
-    "--task distillation learns from a model: give its folder as --teacher",
+    "--task distillation needs a teacher model; give its folder as --teacher",
   );
   expect([refused({ task: "distillation", teacher: "t" }), refused({ task: "dpo" })]).toEqual(["distillation", "dpo"]);
   for (const task of ["dpo", "kto"]) {
     expect(refused({ task }, true)).toBe(
-      `--task ${task} compares with the model without its adapter; give a --method that has one`,
+      `--task ${task} compares the model with and without its adapter; give a --method other than full`,
     );
   }
   expect(refused({ task: "contrast" }, true)).toBe(
-    "--task contrast trains an adapter, and no whole model; give a --method that has one",
+    "--task contrast can only train an adapter; give a --method other than full",
   );
 });
 
@@ -192,14 +192,14 @@ describe("data", () => {
   test("to contrast have a negative each, or none", async () => {
     expect((await read("contrast", [pair, pair])).found.description).toMatch(/ tokens in 2 pairs to train on, /);
     expect((await read("contrast", [three, three])).found.train).toHaveLength(2);
-    const end = " a negative; give all one, or none";
+    const end = " a negative, unlike example 1; give all examples a negative, or none";
     await expect(read("contrast", [pair, pair, three])).rejects.toThrow(`example 3 of --data has${end}`);
     await expect(read("contrast", [three, pair, three])).rejects.toThrow(`example 2 of --data lacks${end}`);
   });
 
   test("to contrast compare two pairs, or have negatives", async () => {
     const message =
-      "a batch of one pair has nothing to compare with; give more data, a larger --batch-size, or negatives";
+      "a batch of one pair without a negative has nothing to compare with; give more data, a larger --batch-size, or negatives";
     await expect(read("contrast", [pair])).rejects.toThrow(message);
     await expect(read("contrast", [pair, pair], 1)).rejects.toThrow(message);
     expect((await read("contrast", [three])).found.train).toHaveLength(1);

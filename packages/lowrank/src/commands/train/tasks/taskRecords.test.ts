@@ -66,25 +66,41 @@ describe("a pair", () => {
     [{ prompt: "p", chosen: "c", rejected: "c" }, "chosen and rejected are the same", "prompt, chosen, rejected"],
     [{ chosen: [user("a")], rejected: [user("a")] }, "chosen and rejected are the same", "chosen, rejected"],
     [{ prompt: "p", chosen: "", rejected: "c" }, "chosen is empty", "prompt, chosen, rejected"],
-    [{ prompt: "p", chosen: "c" }, "chosen or rejected is no text, and no messages", "prompt, chosen"],
-    [{ chosen: "c", rejected: "r" }, "chosen or rejected is no text, and no messages", "chosen, rejected"],
-    [{ prompt: "p", chosen: 1, rejected: "r" }, "chosen or rejected is no text", "prompt, chosen, rejected"],
-    [{ chosen: [], rejected: [user("a")] }, "chosen or rejected is no text, and no messages", "chosen, rejected"],
-    [{ chosen: [user("a")], rejected: [{ role: "user" }] }, "chosen or rejected is no text", "chosen, rejected"],
-    [{ chosen: [user("a")], rejected: [null] }, "chosen or rejected is no text", "chosen, rejected"],
+    [{ prompt: "p", chosen: "c" }, "chosen or rejected is neither a text nor a list of messages", "prompt, chosen"],
+    [{ chosen: "c", rejected: "r" }, "chosen or rejected is neither a text nor a list of messages", "chosen, rejected"],
+    [
+      { prompt: "p", chosen: 1, rejected: "r" },
+      "chosen or rejected is neither a text nor a list of messages",
+      "prompt, chosen, rejected",
+    ],
+    [
+      { chosen: [], rejected: [user("a")] },
+      "chosen or rejected is neither a text nor a list of messages",
+      "chosen, rejected",
+    ],
+    [
+      { chosen: [user("a")], rejected: [{ role: "user" }] },
+      "chosen or rejected is neither a text nor a list of messages",
+      "chosen, rejected",
+    ],
+    [
+      { chosen: [user("a")], rejected: [null] },
+      "chosen or rejected is neither a text nor a list of messages",
+      "chosen, rejected",
+    ],
     [
       { prompt: "p", chosen: [user("a")], rejected: [user("b")] },
-      "prompt is no messages, as chosen and rejected are",
+      "prompt is not a list of messages, although chosen and rejected are",
       "prompt, chosen, rejected",
     ],
     [
       { chosen: [user("a"), assistant("x")], rejected: [user("b"), assistant("x")] },
-      "chosen and rejected begin with other messages, and there is no prompt",
+      "prompt is missing, and chosen and rejected do not begin with the same message",
       "chosen, rejected",
     ],
     [
       { chosen: [user("a")], rejected: [user("b")] },
-      "chosen and rejected begin with other messages, and there is no prompt",
+      "prompt is missing, and chosen and rejected do not begin with the same message",
       "chosen, rejected",
     ],
     [null, "chosen and rejected are the same", "none"],
@@ -113,7 +129,7 @@ test("a judged answer is texts or messages with a label, which a table writes as
   expect(read({ ...text, completion: "", label: 1 })).toContain("completion is empty");
   expect(read({ ...text, prompt: "", label: 1 })).toEqual({ ...text, prompt: "", desirable: true });
   for (const wrong of [{ prompt: 1 }, { completion: 1 }, { prompt: [user("a")] }, { completion: [user("a")] }]) {
-    expect(read({ ...text, ...wrong, label: 1 })).toContain("prompt or completion is no text");
+    expect(read({ ...text, ...wrong, label: 1 })).toContain("prompt or completion is not a text");
   }
 });
 
@@ -137,7 +153,7 @@ test("a rewarded pair has a prompt or none, and a margin or none", () => {
   expect(read({ chosen, rejected })).toEqual({
     pair: { prompt: [user("a")], chosen: [assistant("b")], rejected: [assistant("c")] },
   });
-  expect(read({ chosen: "c", rejected })).toContain("chosen or rejected is no text");
+  expect(read({ chosen: "c", rejected })).toContain("chosen or rejected is neither a text nor a list of messages");
 });
 
 describe("tagged words", () => {
@@ -161,8 +177,10 @@ describe("tagged words", () => {
     expect(named({ words: "a", tags: [-1] })).toContain("a tag is -1, and labels are");
     expect(named({ words: "a", tags: ["I"] })).toContain('a tag is "I", and labels are O, B, 7');
     expect(named({ words: "a", tags: [null] })).toContain("a tag is null, and labels are O, B, 7");
-    expect(any({ words: "a", tags: [1] })).toContain("a tag is the number 1; name them by --labels O,B-PER,...");
-    expect(any({ words: "a", tags: "1" })).toContain("a tag is the number 1; name them");
+    expect(any({ words: "a", tags: [1] })).toContain(
+      "a tag is the number 1; give the names of the tags with --labels O,B-PER,...",
+    );
+    expect(any({ words: "a", tags: "1" })).toContain("a tag is the number 1; give the names of the tags");
     expect(any({ words: "a", tags: "1B" })).toMatchObject({ tags: ["1B"] });
     expect(any({ words: "a", tags: [""] })).toMatch(/: a tag is ""; expected/);
     expect(any({ words: "a", tags: [true] })).toMatch(/: a tag is true; expected/);
@@ -170,9 +188,9 @@ describe("tagged words", () => {
 
   test("are as many as tags, and at least one", () => {
     const end = '; expected {"words": [...], "tags": [...]}, found keys words, tags';
-    expect(any({ words: "a b", tags: "X" })).toBe(`a.jsonl:3: there are 2 words and 1 tags${end}`);
-    expect(any({ words: [], tags: [] })).toBe(`a.jsonl:3: words are none${end}`);
-    expect(any({ words: "", tags: "" })).toBe(`a.jsonl:3: words are none${end}`);
+    expect(any({ words: "a b", tags: "X" })).toBe(`a.jsonl:3: there are 2 words but 1 tags${end}`);
+    expect(any({ words: [], tags: [] })).toBe(`a.jsonl:3: the list of words is empty${end}`);
+    expect(any({ words: "", tags: "" })).toBe(`a.jsonl:3: the list of words is empty${end}`);
     expect(any({ words: ["a", " "], tags: "X Y" })).toBe(`a.jsonl:3: a word is " "${end}`);
     expect(any({ words: ["a", 4], tags: "X Y" })).toBe(`a.jsonl:3: a word is 4${end}`);
     expect(any({ words: 3, tags: "X" })).toBe(`a.jsonl:3: words are 3${end}`);

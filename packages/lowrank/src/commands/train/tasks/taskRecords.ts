@@ -58,13 +58,14 @@ function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
     if (chosen === "") throw new Error("chosen is empty");
     return { prompt, chosen, rejected };
   }
-  if (!isMessages(chosen) || !isMessages(rejected)) throw new Error("chosen or rejected is no text, and no messages");
+  if (!isMessages(chosen) || !isMessages(rejected))
+    throw new Error("chosen or rejected is neither a text nor a list of messages");
   if (isMessages(prompt)) return { prompt, chosen, rejected };
-  if (prompt !== undefined) throw new Error("prompt is no messages, as chosen and rejected are");
+  if (prompt !== undefined) throw new Error("prompt is not a list of messages, although chosen and rejected are");
   const same = (i: number) => JSON.stringify(chosen[i]) === JSON.stringify(rejected[i]);
   let common = 0;
   while (common < Math.min(chosen.length, rejected.length) - 1 && same(common)) common++;
-  if (common === 0) throw new Error("chosen and rejected begin with other messages, and there is no prompt");
+  if (common === 0) throw new Error("prompt is missing, and chosen and rejected do not begin with the same message");
   return { prompt: chosen.slice(0, common), chosen: chosen.slice(common), rejected: rejected.slice(common) };
 }
 
@@ -84,7 +85,7 @@ export const ktoForm: RecordForm<Judged> = formOf(
     const desirable = labelOf(label);
     if (isMessages(prompt) && isMessages(completion)) return { prompt, completion, desirable };
     if (typeof prompt !== "string" || typeof completion !== "string")
-      throw new Error("prompt or completion is no text");
+      throw new Error("prompt or completion is not a text");
     if (completion === "") throw new Error("completion is empty");
     return { prompt, completion, desirable };
   },
@@ -165,9 +166,9 @@ export function taggedForm(labels: readonly string[] | null): RecordForm<Tagged>
       throw new Error(`a word is ${JSON.stringify(word)}`);
     });
     const named = partsOf(tags ?? ner_tags, "tags").map((tag) => nameOf(tag, labels));
-    if (given.length === 0) throw new Error("words are none");
+    if (given.length === 0) throw new Error("the list of words is empty");
     if (given.length === named.length) return { words: given, tags: named };
-    throw new Error(`there are ${given.length} words and ${named.length} tags`);
+    throw new Error(`there are ${given.length} words but ${named.length} tags`);
   });
 }
 
@@ -179,7 +180,8 @@ function partsOf(value: unknown, name: string): readonly unknown[] {
 
 function nameOf(tag: unknown, labels: readonly string[] | null): string {
   const isNumber = typeof tag === "number" || (typeof tag === "string" && /^\d+$/.test(tag) && !labels?.includes(tag));
-  if (isNumber && labels === null) throw new Error(`a tag is the number ${tag}; name them by --labels O,B-PER,...`);
+  if (isNumber && labels === null)
+    throw new Error(`a tag is the number ${tag}; give the names of the tags with --labels O,B-PER,...`);
   const name = isNumber ? labels?.[Number(tag)] : tag;
   if (typeof name === "string" && name !== "" && (labels === null || labels.includes(name))) return name;
   throw new Error(`a tag is ${JSON.stringify(tag)}${labels === null ? "" : `, and labels are ${labels.join(", ")}`}`);

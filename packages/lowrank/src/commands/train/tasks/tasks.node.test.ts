@@ -109,7 +109,7 @@ describe("merged models that write no text", () => {
     const { code, stderr } = await lowrank("merge --model model --adapter rewards --output r.gguf".split(" "));
     expect([code, stderr.trim()]).toEqual([
       1,
-      "error: --output r.gguf is for models that write text, and rewards is for one that does not; give a folder",
+      "error: --output r.gguf is only for models that generate text, and the model of rewards does not; merge into a folder",
     ]);
   });
 

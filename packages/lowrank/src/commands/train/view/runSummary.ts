@@ -92,7 +92,7 @@ export function baseCheck(before: number, after: number): string {
   const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;
   if (Object.is(before, after)) return `base model with the adapter off: ${losses}, bit-identical`;
   throw new Error(
-    `the base model with the adapter off has changed: ${losses}; the adapter was saved, but is not to be trusted`,
+    `training changed the base model: with the adapter disabled, ${losses}; the adapter was saved, but may be wrong`,
   );
 }
 
