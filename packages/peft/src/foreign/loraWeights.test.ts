@@ -76,7 +76,7 @@ test("what does not fit the model is named", async () => {
     "x: layers.0.up has A [4,6] and B [10,2]; on layers.0.up they must be [r,6] and [10,r] (loralib's MergedLinear",
   );
   await expect(read(tensor("mid.lora_A", [2, 6]), tensor("mid.lora_B", [10, 2]))).rejects.toThrow(
-    "x: mid is no linear layer of this model",
+    "x: mid matches no linear layer of this model",
   );
   await expect(read(tensor(up, [2, 6]), tensor("layers.0.up.lora_B", [10, 2]), tensor("y", [1]))).rejects.toThrow(
     "x: y does not belong to the LoRA of any layer",

@@ -53,7 +53,7 @@ test("what cannot be converted is an error that says why", async () => {
   const gaussian = await trained({ initLoraWeights: "gaussian", targetModules: ["up"] });
   await expect(
     gaussian.peft.adapterFiles(undefined, { pathInitialModelForWeightConversion: gaussian.initial }),
-  ).rejects.toThrow('"default" started from "gaussian"');
+  ).rejects.toThrow('"default" was initialised by "gaussian"');
   await peft.addAdapter("second", new LoraConfig({ r: 2, targetModules: ["up"] }));
   await expect(convert(initial)).rejects.toThrow(
     "pathInitialModelForWeightConversion converts a single adapter, but default, second would be saved; name one in selectedAdapters",

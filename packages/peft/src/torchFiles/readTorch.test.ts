@@ -59,8 +59,8 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
     [dictionary(join(op(0x8c, 1, 0x61), op(0x81))), "instruction 0x81"],
     [dictionary(op(0x69)), "instruction 0x69"],
     [dictionary(join(unicode("f"), op(0x29), reduce)), "is not one of a function"],
-    [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is no tensor"],
-    [dictionary(small(1)), "m.bin: x is no tensor"],
+    [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is not a tensor"],
+    [dictionary(small(1)), "m.bin: x is not a tensor"],
     [dictionary(vector(small(5))), "storage of an unknown type"],
     [
       dictionary(vector(storage("FloatStorage", 4), { rest: negated })),

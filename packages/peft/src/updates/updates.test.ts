@@ -109,7 +109,7 @@ test("adapters without a change of matrices are refused by their method's name",
   expect(await all(adapterUpdates(bitFit, "default", (path) => biases.push(path)))).toEqual([]);
   expect(biases.length).toBeGreaterThan(2);
   const pissa = await trained(new LoraConfig({ r: 1, initLoraWeights: "pissa", targetModules: ["up"] }));
-  await expect(all(adapterUpdates(pissa, "default"))).rejects.toThrow("is LORA, started from pissa");
+  await expect(all(adapterUpdates(pissa, "default"))).rejects.toThrow("is LORA, initialised by pissa");
 });
 
 test("models of other shapes are refused by the parameter's name", async () => {

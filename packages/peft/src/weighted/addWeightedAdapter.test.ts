@@ -240,7 +240,7 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [async () => add(await pair(lora({ useDora: true }))), 'adapter "b" has useDora'],
     [async () => add(await pair(lora({ loraBias: true }))), 'adapter "b" has loraBias'],
     [async () => add(await pair(lora({ bias: "all" }))), 'adapter "b" has its own biases or tables'],
-    [async () => add(await pair(lora({ modulesToSave: ["lm_head"] }))), 'adapter "b" trains lm_head whole'],
+    [async () => add(await pair(lora({ modulesToSave: ["lm_head"] }))), 'adapter "b" trains all weights of lm_head (modulesToSave)'],
     [async () => add(await pair(lora({ trainableTokenIndices: [1] }))), 'adapter "b" trains rows of embeddings'],
     [
       async () => add(await pair(lora({ initLoraWeights: "olora" }))),
@@ -291,7 +291,7 @@ test("factors of (IA)³ are summed, where all are on the same inputs and outputs
       ia3({ feedforwardModules: ["up", "down"] }),
       'the factors of adapter "a" on layers.0.up are [10,1], expected [1,6]',
     ],
-    [ia3({ modulesToSave: ["lm_head"] }), 'adapter "b" trains lm_head whole'],
+    [ia3({ modulesToSave: ["lm_head"] }), 'adapter "b" trains all weights of lm_head (modulesToSave)'],
     [lora(), 'adapter "b" is LORA, and "a" is IA3; all adapters must have the same method'],
   ] as const) {
     const other = await made(second);

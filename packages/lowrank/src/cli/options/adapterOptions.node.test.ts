@@ -97,7 +97,7 @@ describe("options of adapters", () => {
     ["ia3", { useDora: "true" }, /; leave it out, or take --method lora, qlora, dora or rslora$/],
     ["ia3", { initLoraWeights: "true" }, /; leave it out$/],
     ["ia3", { sparse: "true" }, /; leave it out, or take --method randlora$/],
-    ["lora", { r: "x" }, /^--r is "x", which lora does not take. Expected a whole number of at least 1.$/],
+    ["lora", { r: "x" }, /^--r is "x", which lora does not accept. Expected a whole number of at least 1.$/],
   ])("that %s does not take are refused: %j", (name, options, message) => {
     expect(() => toPeftConfig(findMethods([name])[0], options, 10)).toThrow(message);
   });

@@ -55,7 +55,7 @@ describe("a run's file", () => {
     );
     expect(await failure(`${base}output: x\nschedule: steep\n`)).toContain("Allowed choices are constant, linear");
     expect(await failure(`${base}output: x\nverify: 3\n`)).toContain("verify is 3; give true or false");
-    expect(await failure(`${base}output: x\nseed:\n`)).toContain("seed is null; give what --seed takes");
+    expect(await failure(`${base}output: x\nseed:\n`)).toContain("seed is null; give a value that --seed accepts");
     expect(await failure(`${base}output: x\nepochs: 3\n`)).toContain("cannot be used with option");
     expect(await failure("model: [a\n")).toMatch(/^error: wrong.yaml:2:1: /);
     expect(await failure("- a\n")).toContain("expected options by name");

@@ -187,7 +187,7 @@ describe("misuse", () => {
     ["--method loar", 'there is no method "loar"; there are full, lora, qlora,'],
     ["--method prefix --target-modules q_proj", "--target-modules is no option of prefix, which has --virtual-tokens,"],
     ["--init-weights bat", "--init-weights is no option of lora"],
-    ["--method vera --init-weights bat", '--init-weights is "bat", which vera does not take. Expected true or false.'],
+    ["--method vera --init-weights bat", '--init-weights is "bat", which vera does not accept. Expected true or false.'],
     [
       "--method miss --init-weights cat",
       "Expected true, false, lycoris, gaussian, bat, mini, zero, bert, mam_adapter or houlsby.",

@@ -151,7 +151,7 @@ test("a hot swap may change the fields that it names, and no others", async () =
   const other = await (await made(new ScaleConfig({ ...targets, parts: 2 }))).adapterFiles();
   await expect(peft.hotswapAdapter(other)).rejects.toThrow('parts is 2, and 1 in adapter "default"');
   const doubled = await (await made(new ScaleConfig({ ...targets, start: "doubled" }))).adapterFiles();
-  await expect(peft.hotswapAdapter(doubled)).rejects.toThrow("the new adapter started from doubled");
+  await expect(peft.hotswapAdapter(doubled)).rejects.toThrow("the new adapter was initialised by doubled");
   const quiet = await made(new QuietConfig(targets));
   const louder = await (await made(new QuietConfig({ ...targets, strength: 2 }))).adapterFiles();
   await expect(quiet.hotswapAdapter(louder)).rejects.toThrow('strength is 2, and 1 in adapter "default"');

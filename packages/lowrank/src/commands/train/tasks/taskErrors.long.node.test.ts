@@ -32,7 +32,7 @@ test("wrong models, labels and options are told by the flags", async () => {
     "numbers.jsonl:1: a tag is the number 1; give the names of the tags with --labels O,B-PER,...",
   );
   expect(await said(words("token-classification", "model", "tagged.jsonl", "x"))).toContain(
-    "a llama has no head that classifies tokens here",
+    "Lowrank has no llama model that classifies tokens",
   );
   const near = words("contrast", "model", "related.jsonl", "x");
   expect(await said(near)).toContain("--model model is a llama, which is not an encoder");
