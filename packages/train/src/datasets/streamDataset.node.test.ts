@@ -121,7 +121,7 @@ describe("the index", () => {
     expect(stream.told[2]).toBe(`${path}:5: a conversation without an assistant turn has nothing to learn`);
     await written("x.jsonl", '{"text": ""}\n');
     await expect(streamDataset(path, tokenizer, { cacheDir, onBadRecord: "skip" })).rejects.toThrow(
-      "all of its records",
+      "all records are invalid",
     );
   });
 });
