@@ -75,7 +75,7 @@ test("two adapters that replace their layers are not merged together, nor one bi
   const both = await getPeftModel(new TinyModel(), bits, { adapterName: "a", onWarning: () => {} });
   await both.addAdapter("b", bits);
   await expect(both.mergeAdapter({ adapterNames: ["a", "b"] })).rejects.toThrow(
-    'adapter "a" takes the place of its layers: merge it alone, not with 1 others',
+    'adapter "a" replaces parameters of its layers instead of adding to them: merge it alone, not with 1 others',
   );
   const one = new LoraConfig({ r: 2, bias: "lora_only", targetModules: ["layers.0.up"] });
   const peft = await getPeftModel(new TinyModel(), one, { adapterName: "a", onWarning: () => {} });
