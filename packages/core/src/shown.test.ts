@@ -122,7 +122,9 @@ describe("values out of a tensor", () => {
     await expect(tensor([1]).data("i32")).rejects.toThrow(
       'data: the tensor [1] is f32, not i32; convert it first, with to("i32")',
     );
-    expect(() => tensor([1]).dataSync("float32" as never)).toThrow('dataSync: dtype "float32" is named "f32" in Lowrank');
+    expect(() => tensor([1]).dataSync("float32" as never)).toThrow(
+      'dataSync: dtype "float32" is named "f32" in Lowrank',
+    );
   });
 });
 

@@ -114,7 +114,9 @@ describe("places of files", () => {
 test("a page is no Worker", () => {
   vi.stubGlobal("document", {});
   try {
-    expect(() => serve()).toThrow("serve: this code does not run in a Worker; call it in the script that new Worker(...) starts");
+    expect(() => serve()).toThrow(
+      "serve: this code does not run in a Worker; call it in the script that new Worker(...) starts",
+    );
   } finally {
     vi.unstubAllGlobals();
   }

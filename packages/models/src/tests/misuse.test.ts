@@ -99,8 +99,12 @@ describe("loadModel", () => {
     await expect(loose.loadModel(source, { torch_dtype: "f16" })).rejects.toThrow(
       "loadModel: there is no option torch_dtype",
     );
-    await expect(loose.loadModel(source, { dtype: "float32" })).rejects.toThrow('dtype "float32" is named "f32" in Lowrank');
-    await expect(loose.loadModel(source, { dtype: "float16" })).rejects.toThrow('dtype "float16" is named "f16" in Lowrank');
+    await expect(loose.loadModel(source, { dtype: "float32" })).rejects.toThrow(
+      'dtype "float32" is named "f32" in Lowrank',
+    );
+    await expect(loose.loadModel(source, { dtype: "float16" })).rejects.toThrow(
+      'dtype "float16" is named "f16" in Lowrank',
+    );
     await expect(loose.loadModel(source, { dtype: "i32" })).rejects.toThrow(
       'weights are "f32", "f16", "bf16" or "auto"',
     );

@@ -179,7 +179,9 @@ test("what does not fit is said, and nothing has changed", async () => {
   part.set("adapter_model.safetensors", await without(part, "layers.1.up.lora_B"));
   await expect(peft.hotswapAdapter(part)).rejects.toThrow("base_model.model.layers.1.up.lora_B.weight is missing");
   const fromOlora = await made(lora({ initLoraWeights: "olora" }), 1);
-  await expect(fromOlora.hotswapAdapter(await files(lora()))).rejects.toThrow('adapter "default" was initialised by olora');
+  await expect(fromOlora.hotswapAdapter(await files(lora()))).rejects.toThrow(
+    'adapter "default" was initialised by olora',
+  );
   const dora = await made(lora({ useDora: true }), 1);
   const fewer = await files(lora({ useDora: true, targetModules: ["up"] }));
   await expect(dora.hotswapAdapter(fewer)).rejects.toThrow("layers.0.down.lora_A.weight is missing");

@@ -240,7 +240,10 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [async () => add(await pair(lora({ useDora: true }))), 'adapter "b" has useDora'],
     [async () => add(await pair(lora({ loraBias: true }))), 'adapter "b" has loraBias'],
     [async () => add(await pair(lora({ bias: "all" }))), 'adapter "b" has its own biases or tables'],
-    [async () => add(await pair(lora({ modulesToSave: ["lm_head"] }))), 'adapter "b" trains all weights of lm_head (modulesToSave)'],
+    [
+      async () => add(await pair(lora({ modulesToSave: ["lm_head"] }))),
+      'adapter "b" trains all weights of lm_head (modulesToSave)',
+    ],
     [async () => add(await pair(lora({ trainableTokenIndices: [1] }))), 'adapter "b" trains rows of embeddings'],
     [
       async () => add(await pair(lora({ initLoraWeights: "olora" }))),

@@ -187,14 +187,23 @@ describe("misuse", () => {
     ["--method loar", 'there is no method "loar"; there are full, lora, qlora,'],
     ["--method prefix --target-modules q_proj", "--target-modules is no option of prefix, which has --virtual-tokens,"],
     ["--init-weights bat", "--init-weights is no option of lora"],
-    ["--method vera --init-weights bat", '--init-weights is "bat", which vera does not accept. Expected true or false.'],
+    [
+      "--method vera --init-weights bat",
+      '--init-weights is "bat", which vera does not accept. Expected true or false.',
+    ],
     [
       "--method miss --init-weights cat",
       "Expected true, false, lycoris, gaussian, bat, mini, zero, bert, mam_adapter or houlsby.",
     ],
     ["--method oft --mini-r 2", "leave it out, or take --method miss"],
-    ["--method prefix --virtual-tokens 9999", "positions, which leaves no room for texts in addition to 9999 virtual tokens; use fewer virtual tokens"],
-    ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for --method lora, qlora, dora or rslora; leave it out"],
+    [
+      "--method prefix --virtual-tokens 9999",
+      "positions, which leaves no room for texts in addition to 9999 virtual tokens; use fewer virtual tokens",
+    ],
+    [
+      "--method ia3 --loraplus-lr-ratio 4",
+      "--loraplus-lr-ratio is for --method lora, qlora, dora or rslora; leave it out",
+    ],
     ["--method full --verify", "--verify is for an adapter; leave it out with --method full"],
     ["--init-lora-weights olora --verify", "--verify cannot be used with olora"],
     [

@@ -94,7 +94,9 @@ describe("beams", () => {
     const stopped = await generate(model, [prompts[0]], { maxNewTokens: 6, numBeams: 2, lengthPenalty: -5, stop });
     expect(stopped[0].slice(-2)).toEqual(stop[0]);
     const run = (options: GenerateOptions) => generate(model, prompts, { maxNewTokens: 2, ...options });
-    await expect(run({ numBeams: 2, numReturnSequences: 3 })).rejects.toThrow("numReturnSequences is 3, more than numBeams 2");
+    await expect(run({ numBeams: 2, numReturnSequences: 3 })).rejects.toThrow(
+      "numReturnSequences is 3, more than numBeams 2",
+    );
     await expect(run({ lengthPenalty: 2 })).rejects.toThrow("lengthPenalty only affects beam search");
     await expect(run({ earlyStopping: true })).rejects.toThrow("earlyStopping only affects beam search");
     await expect(run({ numBeams: 0 })).rejects.toThrow("numBeams is 0");

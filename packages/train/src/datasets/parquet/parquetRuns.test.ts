@@ -81,7 +81,11 @@ test.each<[string, () => void, string]>([
       }),
     "a page has a run of 2 values, but only 1 values are left",
   ],
-  ["numbers", () => first([8, ...repeated(most, 0)], { values: 3 }), "a run of 1073741824 values, but only 3 values are left"],
+  [
+    "numbers",
+    () => first([8, ...repeated(most, 0)], { values: 3 }),
+    "a run of 1073741824 values, but only 3 values are left",
+  ],
   [
     "numbers of no bits in packed runs",
     () => second([], [], [0, ...varint(2 ** 28 + 1)], { values: 3 }),
@@ -194,7 +198,9 @@ describe("packed levels", () => {
     const page = { values: 4, maxLevels: [0, 2] } as const;
     const definition = levels(...repeated(1, 2), ...repeated(2, 1), ...repeated(1, 2));
     first([...definition, 8, ...repeated(2, 9)], page);
-    expect(() => first([...definition, 8, ...repeated(3, 9)], page)).toThrow("a run of 3 values, but only 2 values are left");
+    expect(() => first([...definition, 8, ...repeated(3, 9)], page)).toThrow(
+      "a run of 3 values, but only 2 values are left",
+    );
   });
 });
 
@@ -221,7 +227,9 @@ test.each<[number, number, number]>([
 
 test("indices of nine bits have two bytes", () => {
   first([9, ...varint(4), 1, 1, ...varint(2), 0, 1], { values: 3 });
-  expect(() => first([9, ...varint(4), 1, 1, ...varint(4), 0, 1], { values: 3 })).toThrow("a run of 2 values, but only 1");
+  expect(() => first([9, ...varint(4), 1, 1, ...varint(4), 0, 1], { values: 3 })).toThrow(
+    "a run of 2 values, but only 1",
+  );
 });
 
 test("places in a dictionary have up to 32 bits, and no value has none", () => {
