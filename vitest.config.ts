@@ -9,9 +9,16 @@ const include = ["packages/*/src/**/*.test.ts", "tests/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
 const longInPages = "packages/*/src/**/*.long.test.ts";
-/** Files about what a page does in its own way: threads, memory, GPUs, files, workers, and its event loop. */
+/**
+ * Files about what a page does in its own way: threads, memory, GPUs, files, workers, and its event loop. WebAssembly
+ * kernels compute the same bytes in a page as in Node, so tests of their results are left to the project "browser".
+ */
 const inPage = [
-  "packages/{wasm,files,webgpu,nano}/src/**/*.test.ts",
+  "packages/{files,webgpu}/src/**/*.test.ts",
+  "packages/wasm/src/{memory,threads}/**/*.test.ts",
+  "packages/wasm/src/{customOps,gemm,inputTable,memory,threads}.test.ts",
+  "packages/wasm/src/kernels/wideSimd.test.ts",
+  "packages/nano/src/*.test.ts",
   "packages/core/src/{engine,internal}/**/*.test.ts",
   "packages/lowrank/src/{load,worker}/**/*.test.ts",
   "packages/serve/src/{worker,storage}/**/*.test.ts",
