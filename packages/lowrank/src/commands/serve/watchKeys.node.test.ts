@@ -16,12 +16,15 @@ test("a changed key file is read again, and a broken one leaves the keys as they
   const keys = new LiveKeys(await readKeys(file));
   const lines: object[] = [];
   const take = (fields: object, message: string) => void lines.push({ ...fields, message });
-  const end = watchKeys(file, keys, { info: take, warn: take, error: take });
+  const end = watchKeys(file, keys, { info: take, warn: take, error: take }, 50);
   const ids = () => keys.keys.map(({ id }) => id);
 
-  // Replaces the file by a rename, as editors and Kubernetes do.
-  await writeFile(join(folder, "next"), JSON.stringify([entry("b"), entry("c")]));
-  await rename(join(folder, "next"), file);
+  // Replaces the file by a rename, as editors and Kubernetes do, so that no half-written file is read.
+  const replace = async (text: string) => {
+    await writeFile(join(folder, "next"), text);
+    await rename(join(folder, "next"), file);
+  };
+  await replace(JSON.stringify([entry("b"), entry("c")]));
   await expect.poll(ids, patience).toEqual(["b", "c"]);
   expect(lines.splice(0)).toEqual([{ keys: 2, added: ["c"], removed: ["a"], message: "the keys were read again" }]);
 
@@ -32,7 +35,7 @@ test("a changed key file is read again, and a broken one leaves the keys as they
     ["[]", "too small"],
     [JSON.stringify([entry("a"), entry("a")]), "is the same as another key's"],
   ]) {
-    await writeFile(file, broken);
+    await replace(broken);
     await expect.poll(() => lines.length, patience).toBe(1);
     expect(lines.splice(0)).toEqual([{ ...kept, reason: expect.stringContaining(reason) }]);
     expect(ids()).toEqual(["b", "c"]);
@@ -40,7 +43,7 @@ test("a changed key file is read again, and a broken one leaves the keys as they
   await rm(file);
   await expect.poll(() => lines.length, patience).toBe(1);
   expect(lines.splice(0)).toEqual([{ ...kept, reason: expect.stringContaining("there is no such file") }]);
-  await writeFile(file, JSON.stringify([entry("d")]));
+  await replace(JSON.stringify([entry("d")]));
   await expect.poll(ids, patience).toEqual(["d"]);
   end();
   await rm(folder, { recursive: true });

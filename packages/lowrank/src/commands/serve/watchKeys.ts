@@ -2,14 +2,13 @@ import { unwatchFile, watchFile } from "node:fs";
 import type { LiveKeys, ServingLogger } from "@lowrank/serve/http";
 import { readKeys } from "./serveSettings.ts";
 
-/** Milliseconds between checks of the key file for changes. */
-const interval = 1000;
-
 /**
  * Reads the key file again when it changes. If the file is invalid or missing, the old keys stay in use and the log
  * gets an error. Returns a function that stops watching.
+ *
+ * @param intervalMs Milliseconds between checks of the file for changes.
  */
-export function watchKeys(file: string, keys: LiveKeys, logger: ServingLogger): () => void {
+export function watchKeys(file: string, keys: LiveKeys, logger: ServingLogger, intervalMs = 1000): () => void {
   const reload = async () => {
     try {
       const next = await readKeys(file);
@@ -25,6 +24,6 @@ export function watchKeys(file: string, keys: LiveKeys, logger: ServingLogger): 
   };
   // Polling the file's times also works for renames, symbolic links and network disks.
   const listener = () => void reload();
-  watchFile(file, { interval, persistent: false }, listener);
+  watchFile(file, { interval: intervalMs, persistent: false }, listener);
   return () => unwatchFile(file, listener);
 }
