@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { test } from "vitest";
 
 const file = join(import.meta.dirname, "interrupt.ts");
 
@@ -37,7 +37,8 @@ function endOf(signals: readonly [NodeJS.Signals, number][]): Promise<{ ended: s
 
 const whole = "working\nstopping\nsaved\n";
 
-test.each<[string, readonly [NodeJS.Signals, number][], string | number, string]>([
+// The processes mostly wait, so they run at the same time.
+test.concurrent.for<[string, readonly [NodeJS.Signals, number][], string | number, string]>([
   [
     "SIGHUP three times",
     [
@@ -93,6 +94,6 @@ test.each<[string, readonly [NodeJS.Signals, number][], string | number, string]
     "SIGINT",
     "working\nstopping\n",
   ],
-])("%s", async (_, signals, ended, text) => {
+])("%s", async ([, signals, ended, text], { expect }) => {
   expect(await endOf(signals)).toEqual({ ended, text });
 });
