@@ -1,13 +1,41 @@
 import type { Backend } from "../backends/backend.ts";
 import { tensor } from "../creation/makeTensor.ts";
-import { randn } from "../creation/randomTensors.ts";
 import { scope } from "../engine/scope.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
+import type { BlockDType } from "../layout/dtype.ts";
 import { blockFormats } from "../packed/index.ts";
+import { packedTensor } from "../quantize/packedTensor.ts";
 import { Generator } from "../random/random.ts";
 import type { BackendTest } from "./testBackend.ts";
 import { prepareStored, storedWeights, wideStoredWeights } from "./weightCases.ts";
+
+/** Number of values of the largest tensor that a check draws, in `longRows`. */
+const mostNormals = 150 * 20_000;
+
+/** Returns the number of blocks of the largest weight: 97 columns, and 131 blocks of 32 or 5 of 256. */
+const mostBlocks = (elements: number): number => 97 * (elements === 32 ? 131 : 5);
+
+let normals: Float32Array | undefined;
+const packed = new Map<BlockDType, Uint8Array>();
+
+/** Returns normally distributed values. They are computed once, since that takes longer than most checks. */
+function normalValues(): Float32Array {
+  if (normals === undefined) {
+    normals = new Float32Array(mostNormals);
+    new Generator(1).fillNormal(normals, 0, 1);
+  }
+  return normals;
+}
+
+/** Returns blocks of a format. They are packed once, since that takes longer than the products. */
+function packedBlocks(dtype: BlockDType): Uint8Array {
+  const { block, pack } = blockFormats[dtype];
+  const size = block.elements * mostBlocks(block.elements);
+  const bytes = packed.get(dtype) ?? pack(normalValues().subarray(0, size), "a weight");
+  packed.set(dtype, bytes);
+  return bytes;
+}
 
 /** A part of the m rows of x: `count` rows from row `first` on. */
 interface Part {
@@ -59,16 +87,30 @@ class Draws {
     return 32 * this.of([1, 3, 12, 18, 30, 131]);
   }
 
+  /** Draws a position at which `size` of `length` elements begin. */
+  begin(length: number, size: number): number {
+    return this.int(0, length - size);
+  }
+
   normal(...shape: number[]): Tensor {
-    return randn(shape, { generator: this.#generator, backend: this.#backend });
+    const size = shape.reduce((a, n) => a * n, 1);
+    const at = this.begin(mostNormals, size);
+    return tensor(normalValues().slice(at, at + size), { shape, backend: this.#backend });
   }
 
   /** Draws a weight [n, k] and stores it in a format of `storedWeights`. */
   async weight(format: string, n: number, k: number): Promise<Tensor> {
+    if (format in blockFormats) return this.#inBlocks(format as BlockDType, n, k);
     const w = this.normal(n, k);
-    return format === "f32"
-      ? w
-      : { ...storedWeights, ...wideStoredWeights }[format](w, (await w.data()) as Float32Array);
+    return format === "f32" ? w : storedWeights[format](w, (await w.data()) as Float32Array);
+  }
+
+  #inBlocks(dtype: BlockDType, n: number, k: number): Tensor {
+    const { elements, bytes } = blockFormats[dtype].block;
+    const count = (n * k) / elements;
+    const at = this.begin(mostBlocks(elements), count);
+    const blocks = packedBlocks(dtype).slice(at * bytes, (at + count) * bytes);
+    return packedTensor(blocks, { shape: [n, k], dtype, backend: this.#backend });
   }
 }
 
