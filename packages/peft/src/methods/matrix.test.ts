@@ -24,7 +24,8 @@ import { AdaptionPromptConfig } from "./prompt/adaptionPrompt.ts";
 
 const quiet = { onWarning: () => {} };
 
-// The reference backend's loops are the same JavaScript in a page as in Node, so they run only in Node.
+// The reference backend's loops are the same JavaScript in a page as in Node, so they run only in Node. Files, names,
+// switches and memory do not depend on the loops, so their tests run on WebAssembly only.
 const inNode = globalThis.process?.getBuiltinModule !== undefined;
 const backends = { ...(inNode && { reference: reference() }), wasm: await wasm() };
 
@@ -40,6 +41,9 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
     `${method}: $name, on ${name}`,
     ({ config, model: options, startsElsewhere, savesResult, unmergeable }) => {
       beforeAll(() => init(backend));
+      const onWasm = (title: string, run: () => unknown) => {
+        if (name === "wasm") test(title, run);
+      };
       const base = () => new TinyModel(options).eval();
       const half = options?.dtype !== undefined;
       // Merging into 4-bit weights requires an option. Its rounding error is tested elsewhere.
@@ -78,7 +82,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
       });
 
       if (unmergeable) {
-        test("merging is refused", async () => {
+        onWasm("merging is refused", async () => {
           const peft = await shared();
           const live = await logitBits(peft);
           await expect(peft.mergeAdapter()).rejects.toThrow(unmergeable);
@@ -99,7 +103,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
           expect(await bits(peft.unload().stateDict())).toEqual(await bits(base().stateDict()));
         });
 
-        test("merging for good leaves a plain model that answers the same", async () => {
+        onWasm("merging for good leaves a plain model that answers the same", async () => {
           const peft = await trained();
           const names = [...new TinyModel(options).stateDict().keys()];
           const adapted = peft.targetReport?.matched ?? [];
@@ -119,7 +123,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
         });
       }
 
-      test("saved and loaded, all is equal to the last bit", async () => {
+      onWasm("saved and loaded, all is equal to the last bit", async () => {
         const peft = await shared();
         const files = await peft.adapterFiles();
         const again = await PeftModel.fromPretrained(base(), files, quiet);
@@ -132,7 +136,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
         else expect([...(await further).trainableParameters()].length).toBeGreaterThan(0);
       });
 
-      test("two adapters switch and do not touch each other", async () => {
+      onWasm("two adapters switch and do not touch each other", async () => {
         const peft = await trained();
         const first = await logitBits(peft);
         const before = await bits(peft.adapterTensors("default"));
@@ -210,7 +214,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
         expect(peft.activeAdapter).toBe("default");
       });
 
-      test("disabled, it is the base model to the last bit, nested and async too", async () => {
+      onWasm("disabled, it is the base model to the last bit, nested and async too", async () => {
         const [logits, loss] = [await logitBits(base()), await lossBits(base())];
         const peft = await trained();
         const live = await logitBits(peft);
@@ -230,7 +234,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
         expect(await logitBits(peft)).toEqual(merged);
       });
 
-      test("a file with wrong keys is refused with all of them, and the model stays as it was", async () => {
+      onWasm("a file with wrong keys is refused with all of them, and the model stays as it was", async () => {
         const peft = await shared();
         const [first, second, ...rest] = await Promise.all(
           [...peft.base_model.filed("default"), ...peft.base_model.buffers("default")].map(
@@ -261,7 +265,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
         );
       });
 
-      test("a deleted adapter gives its memory back", async () => {
+      onWasm("a deleted adapter gives its memory back", async () => {
         const peft = await getPeftModel(base(), config, quiet);
         const before = memory().buffers;
         await peft.addAdapter("second", config);
