@@ -61,7 +61,7 @@ describe.skipIf(noWebGpu)("memory on the device", () => {
     };
     await steps(200);
     const before = backend.stats();
-    expect(await steps(2000)).toBe(3 * (1 + ((1999 * 37) % 64)) * (1 + (1999 % 7)));
+    expect(await steps(600)).toBe(3 * (1 + ((599 * 37) % 64)) * (1 + (599 % 7)));
     expect(backend.stats()).toMatchObject({ used: before.used, buffers: before.buffers, length: before.length });
   });
 
