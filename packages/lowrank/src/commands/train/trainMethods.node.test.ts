@@ -24,6 +24,9 @@ function train(output: string, ...words: string[]): Promise<Outcome> {
   return runCommand(["train", "--model", nano, "--output", at(output), ...common, ...words]);
 }
 
+/** Trains one step. */
+const trainOnce = (output: string, ...words: string[]) => train(output, ...words, "--steps", "1");
+
 /** Trains one step on a saved model. */
 function trainOn(model: string, ...words: string[]): Promise<Outcome> {
   const common = ["--data", at("pairs.jsonl"), "--steps", "1"];
@@ -65,7 +68,7 @@ describe("methods", () => {
   });
 
   test("houlsby writes AdapterHub's files", async () => {
-    const { stdout } = await train("houlsby", "--method", "houlsby");
+    const { stdout } = await trainOnce("houlsby", "--method", "houlsby");
     expect(stdout).toContain("houlsby: adapter_config.json, adapter.safetensors, config.json");
     expect(stdout).not.toContain("lowrank merge");
   });
@@ -83,7 +86,7 @@ describe("methods", () => {
 describe("LoRA's options", () => {
   test("DoRA, rank stabilisation, start and modules are what the file says", async () => {
     const words = "--use-dora --use-rslora --init-lora-weights gaussian --r 4 --alpha 6 --modules-to-save model.norm";
-    const { code } = await train("options", ...words.split(" "), "--target-modules", "q_proj,v_proj");
+    const { code } = await trainOnce("options", ...words.split(" "), "--target-modules", "q_proj,v_proj");
     expect(code).toBe(0);
     expect(await readConfig("options")).toMatchObject({
       ...{ use_dora: true, use_rslora: true, init_lora_weights: "gaussian", r: 4, lora_alpha: 6 },
@@ -115,7 +118,7 @@ describe("LoRA's options", () => {
   );
 
   test("EVA starts from the data, and LoRA+ makes B learn faster", async () => {
-    const eva = await train("eva", "--init-lora-weights", "eva", "--r", "2", "--target-modules", "q_proj,v_proj");
+    const eva = await trainOnce("eva", "--init-lora-weights", "eva", "--r", "2", "--target-modules", "q_proj,v_proj");
     expect(eva.stderr).not.toContain("warning");
     expect(await readConfig("eva")).toMatchObject({ init_lora_weights: "eva", eva_config: expect.anything() });
     const [plain, plus] = [await train("plain"), await train("plus", "--loraplus-lr-ratio", "16")];
@@ -130,7 +133,7 @@ test.each([
   ["prompt", "--virtual-tokens 3 --prompt-tuning-init SAMPLE_VOCAB", { prompt_tuning_init: "SAMPLE_VOCAB" }],
   ["ia3", "--target-modules k_proj,down_proj --feedforward-modules down_proj", { feedforward_modules: ["down_proj"] }],
 ])("%s takes %s", async (method, words, fields) => {
-  const { code, stderr } = await train(`own-${method}`, "--method", method, ...words.split(" "));
+  const { code, stderr } = await trainOnce(`own-${method}`, "--method", method, ...words.split(" "));
   expect(code, stderr).toBe(0);
   expect(await readConfig(`own-${method}`)).toMatchObject(fields);
 });
@@ -140,7 +143,7 @@ test.each([
   ["full", "0.0002"],
   ["miss", "0.003"],
 ])("the learning rate of %s is %s where none is given", async (method, rate) => {
-  const { stdout } = await train(`rate-${method}`, "--method", method);
+  const { stdout } = await trainOnce(`rate-${method}`, "--method", method);
   expect(stdout).toContain(`learning rate: ${rate} at its peak (--lr)`);
 });
 
@@ -150,7 +153,7 @@ describe("--peft-config", () => {
       at("miss.json"),
       JSON.stringify({ peft_type: "MISS", r: 4, target_modules: ["o_proj"], miss_dropout: 0.1 }),
     );
-    const { stdout, stderr } = await train("miss", "--peft-config", at("miss.json"));
+    const { stdout, stderr } = await trainOnce("miss", "--peft-config", at("miss.json"));
     expect(stdout, stderr).toMatch(/^adapter on \d+ modules: \d+ o_proj$/m);
     expect(stdout).toContain("learning rate: 0.003 at its peak (--lr)");
     expect(await readConfig("miss")).toMatchObject({
@@ -169,9 +172,9 @@ describe("--peft-config", () => {
 });
 
 test("--verify reads again what was written", async () => {
-  const { stdout } = await train("verified", "--verify", "--use-dora", "--r", "2");
+  const { stdout } = await trainOnce("verified", "--verify", "--use-dora", "--r", "2");
   expect(stdout).toMatch(/^read again, on an example of \d+ tokens: logits differ by 0 at most$/m);
-  const prompt = await train("verified-prompt", "--verify", "--method", "p-tuning");
+  const prompt = await trainOnce("verified-prompt", "--verify", "--method", "p-tuning");
   expect(prompt.stdout, prompt.stderr).toContain("logits differ by 0 at most");
 });
 
