@@ -42,17 +42,26 @@ const post = (url: string, body: object, key?: string): Promise<Response> => {
 };
 const asked = { prompt: "the cat", max_tokens: 8, temperature: 0 };
 
+/** Copies an adapter, and changes the name of its model. */
+async function copyOfOtherModel(from: string, to: string): Promise<void> {
+  await cp(folder.at(from), folder.at(to), { recursive: true });
+  const path = folder.at(`${to}/adapter_config.json`);
+  const config = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...config, base_model_name_or_path: "org/other" }));
+}
+
 test("adapters of the command line answer as generate does, and the first signal lets requests end", async () => {
+  await copyOfOtherModel("adapters/cat", "others/cat");
   const texts: Record<string, string> = {};
   const { code, stdout, stderr } = await serving(
-    "model --adapter cat=adapters/cat --adapter mat=adapters/mat --kv-cache-tokens 512",
+    "model --adapter cat=adapters/cat --adapter mat=adapters/mat --adapter theirs=others/cat --kv-cache-tokens 512",
     async (url, stop) => {
       expect((await fetch(`${url}/ready`)).status).toBe(200);
       const evil = { method: "POST", headers: { origin: "http://evil.example" } };
       expect((await fetch(`${url}/v1/unload_lora_adapter`, evil)).status).toBe(403);
       const models = await (await fetch(`${url}/v1/models`)).json();
-      expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["model", "cat", "mat"]);
-      const answers = ["model", "cat", "mat"].map(async (model) => {
+      expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["model", "cat", "mat", "theirs"]);
+      const answers = ["model", "cat", "mat", "theirs"].map(async (model) => {
         const response = await post(`${url}/v1/completions`, { ...asked, model });
         texts[model] = (await response.json()).choices[0].text;
       });
@@ -69,33 +78,22 @@ test("adapters of the command line answer as generate does, and the first signal
     },
   );
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^serving model on http:\/\/127\.0\.0\.1:\d+, with 2 adapters\n$/);
-  const lines = stderr
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
+  expect(stdout).toMatch(/^serving model on http:\/\/127\.0\.0\.1:\d+, with 3 adapters\n$/);
+  const written = stderr.trim().split("\n");
+  // An adapter that names another model is served with a warning.
+  const warning = /^warning: .*LoRA adapter 'theirs' was made for org\/other, and model is served/;
+  expect(written.some((line) => warning.test(line))).toBe(true);
+  const lines = written.filter((line) => !warning.test(line)).map((line) => JSON.parse(line));
   expect(lines).toContainEqual(
     expect.objectContaining({ route: "/v1/completions", adapter: "cat", status: 200, newTokens: 8 }),
   );
-  for (const [model, text] of Object.entries(texts)) {
+  const { theirs, ...others } = texts;
+  expect(theirs).toBe(others.cat);
+  for (const [model, text] of Object.entries(others)) {
     const adapter = model === "model" ? [] : ["--adapter", `adapters/${model}`];
     const generate = ["generate", "model", "--prompt", "the cat", "--greedy", "--max-new-tokens", "8", ...adapter];
     expect(`${text}\n`).toBe((await folder.succeed(generate)).stdout);
   }
-});
-
-test("an adapter that names another model is served with a warning", async () => {
-  await cp(folder.at("adapters/cat"), folder.at("others/cat"), { recursive: true });
-  const path = folder.at("others/cat/adapter_config.json");
-  const config = JSON.parse(await readFile(path, "utf8"));
-  await writeFile(path, JSON.stringify({ ...config, base_model_name_or_path: "org/other" }));
-  const adapters = "--adapter mine=adapters/cat --adapter theirs=others/cat";
-  const { code, stderr } = await serving(`model ${adapters}`, async (url) => {
-    expect((await post(`${url}/v1/completions`, { ...asked, model: "theirs" })).status).toBe(200);
-  });
-  expect(code).toBe(0);
-  expect(stderr).toContain("LoRA adapter 'theirs' was made for org/other, and model is served");
-  expect(stderr).not.toContain("LoRA adapter 'mine' was made for");
 });
 
 test("a store, a config file and keys: what a key may, and adapters at run time", async () => {
@@ -191,21 +189,8 @@ async function saveEncoder(): Promise<(text: string) => Promise<number[]>> {
   };
 }
 
-test("an encoder's folder gives embeddings, and refuses what means nothing to it", async () => {
-  const embedding = await saveEncoder();
-  const { code, stdout } = await serving("encoder --max-model-len 30", async (url) => {
-    const texts = ["the cat", "the mat and the cat sat"];
-    const answer = await (await post(`${url}/v1/embeddings`, { model: "encoder", input: texts })).json();
-    for (const [i, text] of texts.entries()) {
-      const expected = await embedding(text);
-      const given: number[] = answer.data[i].embedding;
-      for (const [d, x] of expected.entries()) expect(Math.abs(given[d] - x)).toBeLessThan(1e-5);
-    }
-    expect((await post(`${url}/v1/embeddings`, { model: "encoder", input: "x".repeat(30) })).status).toBe(400);
-    expect((await post(`${url}/v1/completions`, { ...asked, model: "encoder" })).status).toBe(400);
-  });
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/^serving encoder on/);
+test("an encoder refuses options that have no meaning for it", async () => {
+  await saveEncoder();
   for (const [args, line] of [
     ["--kv-cache-tokens 64", "error: encoder: an encoder has no cache; leave --kv-cache-tokens out"],
     [
@@ -218,8 +203,8 @@ test("an encoder's folder gives embeddings, and refuses what means nothing to it
   }
 });
 
-test("an encoder's adapters give embeddings of their own, beside its own, by their names", async () => {
-  await saveEncoder();
+test("an encoder and its adapters each give their own embeddings, and refuse other requests", async () => {
+  const embedding = await saveEncoder();
   const pairs = Array.from({ length: 8 }, (_, i) => ({ anchor: `text ${i}`, positive: `words ${i}` }));
   await writeFile(folder.at("related.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
   const train = "train --task contrast --model encoder --data related.jsonl --batch-size 4 --steps 3 --lr 0.05";
@@ -238,7 +223,8 @@ test("an encoder's adapters give embeddings of their own, beside its own, by the
       ? peft.disableAdapter(() => embed(peft, rows, { padTokenId: 0 }))
       : embed(peft, rows, { padTokenId: 0 });
   };
-  const { code } = await serving("encoder --adapter near=encoders/near --adapter far=encoders/far", async (url) => {
+  const adapters = "--adapter near=encoders/near --adapter far=encoders/far";
+  const { code, stdout } = await serving(`encoder --max-model-len 30 ${adapters}`, async (url) => {
     const models = await (await fetch(`${url}/v1/models`)).json();
     expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["encoder", "far", "near"]);
     const names = ["near", "encoder", "far", "near"];
@@ -254,11 +240,19 @@ test("an encoder's adapters give embeddings of their own, beside its own, by the
         for (const [d, x] of row.entries()) expect(Math.abs(given[d] / length - x)).toBeLessThan(1e-5);
       }
     }
+    const ofEncoder = answers[names.indexOf("encoder")].data;
+    for (const [i, text] of texts.entries()) {
+      const given: number[] = ofEncoder[i].embedding;
+      for (const [d, x] of (await embedding(text)).entries()) expect(Math.abs(given[d] - x)).toBeLessThan(1e-5);
+    }
     expect(answers[0].data).toEqual(answers[3].data);
     expect(answers[0].data[0].embedding).not.toEqual(answers[1].data[0].embedding);
     expect((await post(`${url}/v1/embeddings`, { model: "other", input: "x" })).status).toBe(404);
+    expect((await post(`${url}/v1/embeddings`, { model: "encoder", input: "x".repeat(30) })).status).toBe(400);
+    expect((await post(`${url}/v1/completions`, { ...asked, model: "encoder" })).status).toBe(400);
   });
   expect(code).toBe(0);
+  expect(stdout).toMatch(/^serving encoder on/);
   const { stderr } = await folder.lowrank("serve encoder --port 0 --adapter cat=adapters/cat".split(" "));
   expect(stderr.trim().split("\n").at(-1)).toMatch(/^error: .*cat/);
 });
