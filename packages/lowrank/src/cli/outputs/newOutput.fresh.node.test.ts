@@ -35,6 +35,9 @@ function killed(words: readonly string[], moment: string): Promise<NodeJS.Signal
 /** The temporary names in the folder. */
 const temporary = async () => (await readdir(folder)).filter((name) => parseTemporaryName(name));
 
+/** Commands that are also killed before their first rename. The others write folders and files in the same way. */
+const killedTwice: readonly string[] = ["out-merge", "out-merge.gguf"];
+
 describe.each(commands)("%s %s", (start, output, seal) => {
   const words = [...start.split(" "), output];
   const holds = () => (seal === null ? readFile(at(output), "hex") : readFile(join(at(output), seal), "hex"));
@@ -55,7 +58,7 @@ describe.each(commands)("%s %s", (start, output, seal) => {
   });
 
   test("killed before the rename: the output is absent, and the same command succeeds", async () => {
-    for (const moment of ["1 before", "2 before"]) {
+    for (const moment of [...(killedTwice.includes(output) ? ["1 before"] : []), "2 before"]) {
       expect(await killed(words, moment)).toBe("SIGKILL");
       expect(await readdir(folder)).not.toContain(output);
     }
