@@ -10,11 +10,15 @@ const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
 const longInPages = "packages/*/src/**/*.long.test.ts";
 /**
- * Files about what a page does in its own way: threads, memory, GPUs, files, workers, and its event loop. WebAssembly
- * kernels compute the same bytes in a page as in Node, so tests of their results are left to the project "browser".
+ * Files about what a page does in its own way: threads, memory, GPUs, files, workers, and its event loop. Kernels
+ * of WebAssembly and plans of WebGPU calls are the same in a page as in Node, so their tests are left to the project
+ * "browser".
  */
 const inPage = [
-  "packages/{files,webgpu}/src/**/*.test.ts",
+  "packages/files/src/**/*.test.ts",
+  "packages/webgpu/src/{device,memory,kernel}/**/*.test.ts",
+  "packages/webgpu/src/*.test.ts",
+  "packages/webgpu/src/selfCheck/{selfCheck,checkSubgroups}.test.ts",
   "packages/wasm/src/{memory,threads}/**/*.test.ts",
   "packages/wasm/src/{customOps,gemm,inputTable,memory,threads}.test.ts",
   "packages/wasm/src/kernels/wideSimd.test.ts",
