@@ -1,21 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { expect, it } from "vitest";
+import { hasNode26, runInNode26 } from "../testing/node26.ts";
 import { wasm } from "../wasm.ts";
-
-const node26 = join(import.meta.dirname, "../../../../bench/node_modules/node-26/bin/node");
-
-/** Runs a program under Node 26 and returns what it printed. */
-function run(program: string, ...flags: string[]): string {
-  const { stdout, stderr, status } = spawnSync(node26, [...flags, "--input-type=module", "--eval", program], {
-    cwd: import.meta.dirname,
-    encoding: "utf8",
-    timeout: 60_000,
-  });
-  expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
-  return stdout;
-}
 
 const product = `
   import { matmul, tensor } from "@lowrank/core";
@@ -28,7 +13,7 @@ const product = `
     return matmul(a, b).data();
   }`;
 
-it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with two threads, on Node 26", () => {
+it.skipIf(!hasNode26)("multiplies right, and the same to the bit with two threads, on Node 26", () => {
   const program = `${product}
     const one = await multiply(await wasm({ wideSimd: true }));
     const two = await multiply(await wasm({ wideSimd: true, threads: 2, grain: 1 }));
@@ -41,7 +26,7 @@ it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with t
       }
     }
     console.log(one.length, worst < 1e-4, one.every((x, i) => x === two[i]));`;
-  expect(run(program)).toBe("26390 true true\n");
+  expect(runInNode26(program)).toBe("26390 true true\n");
 });
 
 /** Prints sums over the bits of products in codes of 16 bits and of 4 to 6 bits, from optimised code. */
@@ -113,37 +98,24 @@ const floats = (wideSimd: boolean) => `
   while (performance.now() < end) found();
   console.log(found().join(" "));`;
 
-it.skipIf(!existsSync(node26))("gives the same bits of a step's functions in f32, on Node 26", () => {
-  const fused = run(floats(true));
+it.skipIf(!hasNode26)("gives the same bits of a step's functions in f32, on Node 26", () => {
+  const fused = runInNode26(floats(true));
   expect(fused).toMatch(/^\d+(\+\d+)+( \d+(\+\d+)+){7}\n$/);
-  expect(fused).toBe(run(floats(false)));
+  expect(fused).toBe(runInNode26(floats(false)));
 });
 
-it.skipIf(!existsSync(node26))("gives the same bits of products in integers, on Node 26", () => {
-  const fused = run(codes(true));
+it.skipIf(!hasNode26)("gives the same bits of products in integers, on Node 26", () => {
+  const fused = runInNode26(codes(true));
   expect(fused).toMatch(/^\d+( \d+){17}\n$/);
-  expect(fused).toBe(run(codes(false)));
+  expect(fused).toBe(runInNode26(codes(false)));
 });
 
-// The flag is experimental in V8, and some shuffles crash it. So every function is compiled here.
-it.skipIf(!existsSync(node26)).each(["relaxed", "simd"] as const)("compiles all kernels of %s, on Node 26", (build) => {
-  const program = `
-    import { loadBuild } from "../builds/loadBuild.ts";
-    import { loadOnDemand } from "../builds/loadOnDemand.ts";
-    const options = (batchInvariant) => ({ batchInvariant, shared: false });
-    const builds = [false, true].map((batchInvariant) => loadBuild("${build}", options(batchInvariant)));
-    const all = [...(await Promise.all(builds)).map(({ bytes }) => bytes), await loadOnDemand("${build}", false)];
-    console.log(all.map((bytes) => WebAssembly.Module.exports(new WebAssembly.Module(bytes)).length > 5).join(" "));`;
-  const eager = ["--no-liftoff", "--no-wasm-lazy-compilation"];
-  expect(run(program, "--experimental-wasm-revectorize", ...eager)).toBe("true true true\n");
-});
-
-it.skipIf(!existsSync(node26))("must come before other backends, on Node 26", () => {
+it.skipIf(!hasNode26)("must come before other backends, on Node 26", () => {
   const program = `
     import { wasm } from "@lowrank/wasm";
     await wasm();
     await wasm({ wideSimd: true }).catch((error) => console.log(error.message));`;
-  expect(run(program)).toMatch(/^wasm: this process has already created a backend without wideSimd; .*\n$/);
+  expect(runInNode26(program)).toMatch(/^wasm: this process has already created a backend without wideSimd; .*\n$/);
 });
 
 it.skipIf(Number.parseInt(process.versions.node, 10) >= 26)("is an error of one line on an older Node", async () => {
