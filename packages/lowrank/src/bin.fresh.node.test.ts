@@ -43,10 +43,9 @@ describe("train, generate, merge, report", () => {
     expect(config.base_model_name_or_path).toBe("model");
   });
 
-  test("the same seed gives the same adapter, another one another", async () => {
+  // The test with two threads shows that the same seed gives the same adapter.
+  test("another seed gives another adapter", async () => {
     const bytes = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
-    await succeed([...trainText, "--output", "again", "--r", "4", "--alpha", "8"]);
-    expect(await bytes("again")).toEqual(await bytes("adapter"));
     await succeed([...trainText, "--output", "other", "--r", "4", "--alpha", "8", "--seed", "5"]);
     expect(await bytes("other")).not.toEqual(await bytes("adapter"));
   });
