@@ -52,8 +52,17 @@ export function testBackend(backend: Backend, options: TestBackendOptions = {}):
   return [...functions, ...memoryTests(backend)];
 }
 
+const expectedOutcomes = new WeakMap<OpCase, Promise<Outcome>>();
+
+/** Returns the results of the reference backend, which are computed once for all tested backends. */
+function expectedOutcome(opCase: OpCase): Promise<Outcome> {
+  const outcome = expectedOutcomes.get(opCase) ?? runCase(reference(), opCase);
+  expectedOutcomes.set(opCase, outcome);
+  return outcome;
+}
+
 async function checkCase(backend: Backend, opCase: OpCase): Promise<void> {
-  const expected = await runCase(reference(), opCase);
+  const expected = await expectedOutcome(opCase);
   await prepareStored(backend);
   const before = memory().buffers;
   const actual = await runCase(backend, opCase);
