@@ -14,13 +14,31 @@ export interface BareKernels {
   heapBase: number;
 }
 
+/** The modules of a build, compiled once for all tests of a process. */
+interface Compiled {
+  readonly main: WebAssembly.Module;
+  readonly onDemand: WebAssembly.Module;
+  readonly heapBase: number;
+}
+
+const compiled = new Map<string, Promise<Compiled>>();
+
+async function compile(build: BuildName, batchInvariant: boolean): Promise<Compiled> {
+  const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
+  const main = await WebAssembly.compile(bytes);
+  return { main, onDemand: await WebAssembly.compile(await loadOnDemand(build, false)), heapBase };
+}
+
 /** Instantiates a build with a memory of `pages` pages of 64 KiB, which is not shared. */
 export async function bareKernels(build: BuildName, pages: number, batchInvariant = false): Promise<BareKernels> {
-  const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
+  const key = `${build} ${batchInvariant}`;
+  const modules = compiled.get(key) ?? compile(build, batchInvariant);
+  compiled.set(key, modules);
+  const { main, onDemand, heapBase } = await modules;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const onDemand = await WebAssembly.instantiate(await loadOnDemand(build, false), { env: { memory } });
-  const later = onDemand.instance.exports as unknown as OnDemandKernels;
+  const laterInstance = await WebAssembly.instantiate(onDemand, { env: { memory } });
+  const later = laterInstance.exports as unknown as OnDemandKernels;
   const imports = kernelImports(memory, () => later);
-  const { instance } = await WebAssembly.instantiate(bytes, imports);
+  const instance = await WebAssembly.instantiate(main, imports);
   return { kernels: instance.exports as unknown as Kernels, later, memory, heapBase };
 }
