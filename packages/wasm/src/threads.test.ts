@@ -65,7 +65,7 @@ import {
   scaleInPlace,
   sgdStep,
 } from "@lowrank/core/internal";
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type WasmBackend, wasm } from "./index.ts";
 
 /** A grain this small divides every divisible kernel call. */
@@ -74,18 +74,16 @@ const grain = 1;
 /** Counts of threads. Each build has one of the others, since both builds cut calls in the same way. */
 const counts = { simd: [1, 3], relaxed: [1, 2] } as const;
 
-/** Runs `work` on a fresh backend for each count of threads; all must give the same bytes. */
-async function expectSameBits(build: "simd" | "relaxed", work: (backend: WasmBackend) => Promise<Uint8Array[]>) {
+/** Runs `work` on backends with several counts of threads; all must give the same bytes. */
+async function expectSameBits(backends: readonly WasmBackend[], work: () => Promise<Uint8Array[]>) {
   let expected: Uint8Array[] | undefined;
-  for (const threads of counts[build]) {
-    const backend = await wasm({ build, threads, grain });
-    expect(backend.threads).toBe(threads);
-    const results = await work(backend);
-    backend.dispose();
+  for (const backend of backends) {
+    await init(backend);
+    const results = await work();
     expected ??= results;
     for (const [i, bytes] of results.entries()) {
       const at = bytes.findIndex((byte, j) => byte !== expected![i]![j]);
-      if (at >= 0) throw new Error(`${threads} threads: result ${i} differs at byte ${at}`);
+      if (at >= 0) throw new Error(`${backend.threads} threads: result ${i} differs at byte ${at}`);
     }
   }
 }
@@ -287,15 +285,20 @@ async function optimisers(): Promise<Uint8Array[]> {
 
 for (const build of ["simd", "relaxed"] as const) {
   describe(`any count of threads gives the same bits, ${build}`, () => {
+    const backends: WasmBackend[] = [];
+    beforeAll(async () => {
+      for (const threads of counts[build]) {
+        const backend = await wasm({ build, threads, grain });
+        expect(backend.threads).toBe(threads);
+        backends.push(backend);
+      }
+    });
+    afterAll(() => {
+      for (const backend of backends) backend.dispose();
+    });
+
     const work = { products, attentions, trainingStep, elementwise, moved, optimisers };
-    for (const [name, run] of Object.entries(work)) {
-      it(name, () =>
-        expectSameBits(build, async (backend) => {
-          await init(backend);
-          return run();
-        }),
-      );
-    }
+    for (const [name, run] of Object.entries(work)) it(name, () => expectSameBits(backends, run));
   });
 }
 
