@@ -2,9 +2,11 @@ import { memoryFiles } from "@lowrank/files";
 import type { OnWarning } from "@lowrank/peft";
 import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, isUnavailable } from "../storage/adapterPlace.ts";
-import { closing, OtherFiles } from "../storage/storeErrors.ts";
+import type { StoreClock } from "../storage/storeClock.ts";
+import { OtherFiles } from "../storage/storeErrors.ts";
+import type { AdapterCache, LoadAdapter } from "./adapterCache.ts";
 import { AdapterChecks } from "./adapterChecks.ts";
-import type { AdapterHost, AdapterLease } from "./adapterProvider.ts";
+import type { AdapterLease } from "./adapterProvider.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { Failures } from "./failures.ts";
 import type { MemoryUser } from "./heldMemory.ts";
@@ -19,12 +21,14 @@ import {
   readAdapter,
   refused,
 } from "./readAdapter.ts";
-import { ResidentAdapters, type ResidentOptions } from "./residentAdapters.ts";
 
 /** Options for `AdapterLoads`. */
-interface LoadOptions extends Omit<ResidentOptions, "unload"> {
-  readonly host: AdapterHost;
+interface LoadOptions {
+  readonly cache: AdapterCache;
   readonly place: AdapterPlace;
+  readonly clock: StoreClock;
+  /** Maximum number of bytes of an adapter's files. */
+  readonly maxBytes: number;
   readonly rules: AdapterRules;
   /** Milliseconds between checks of a failed folder for changes. */
   readonly pollMs: number;
@@ -55,20 +59,16 @@ const readsAtOnce = 16;
 const mostWaiting = 16 << 20;
 
 /**
- * Loads adapter versions from their folders onto the model: reads and checks their files, and waits for memory. Refuses
- * a folder for some time after a failure.
+ * Loads adapter versions from their folders through the cache: reads and checks their files when the cache has memory
+ * for them. Refuses a folder for some time after a failure.
  */
 export class AdapterLoads {
   /** Number of reads, checks and loads that have failed. */
   failed = 0;
-  closed = false;
-  /** Adapter versions that are on the model, or are being loaded or unloaded. */
-  readonly residents: ResidentAdapters;
   readonly #options: LoadOptions;
   readonly #checks: AdapterChecks;
   readonly #failures: Failures;
   readonly #reading = limiter(readsAtOnce);
-  readonly #onHost = limiter(1);
   /** Bytes of adapter files in memory that wait to be loaded onto the model. */
   #waiting = 0;
 
@@ -77,21 +77,6 @@ export class AdapterLoads {
     this.#options = options;
     this.#checks = new AdapterChecks(rules, onWarning);
     this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
-    this.residents = new ResidentAdapters({
-      ...options,
-      unload: (version, how) => this.#onHost(() => this.#takeOff(version, how)),
-    });
-  }
-
-  /** Throws after `close`. */
-  checkOpen(): void {
-    if (this.closed) throw closing();
-  }
-
-  /** Rejects waiting and future loads. */
-  close(): void {
-    this.closed = true;
-    this.residents.close(closing());
   }
 
   /** Reads an adapter's files, even after a remembered failure. */
@@ -113,25 +98,25 @@ export class AdapterLoads {
   /** Returns a lease on a version. Reads, checks and loads the version if it is not on the model. */
   async onModel(name: string, target: Target): Promise<AdapterLease> {
     const { path, version, content, folder = content?.folder, user } = target;
-    const { place, maxBytes, host } = this.#options;
+    const { place, maxBytes, cache } = this.#options;
     const key = failureKey(path, version, name);
     await this.#checkFailures(key, path);
     const found = folder ?? (await this.#remembering(key, path, () => findAdapter(place, path)));
-    this.checkOpen();
+    cache.checkOpen();
     let held = content;
-    const joins = this.residents.isLoading(version);
-    const load = () =>
+    const joins = cache.isLoading(version);
+    const load: LoadAdapter = (put) =>
       this.#remembering(key, path, async () => {
         const waited = held && !isFreed(held) ? held : undefined;
         const read = waited ?? (await this.#reading(() => readAdapter(place, path, maxBytes, found)));
         if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
         const values = await this.#checks.check(read, name);
         const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
-        const loaded = await this.#onHost(() => host.load(version, files, values));
+        const loaded = await put(files, values);
         if (loaded.copied) freeWeights(read);
         return loaded;
       });
-    const lease = this.residents.acquire(version, found.weights.size, load, user).catch((error: unknown) => {
+    const lease = cache.acquire(version, found.weights.size, load, user).catch((error: unknown) => {
       if (!joins || !(error instanceof ServingError) || error.code !== "adapter_refused") throw error;
       // An error from another request's load contains the name in that request.
       return this.onModel(name, { ...target, content: undefined });
@@ -145,14 +130,6 @@ export class AdapterLoads {
     this.#waiting += size;
     return lease.finally(() => {
       this.#waiting -= size;
-    });
-  }
-
-  async #takeOff(version: string, options: { readonly givesWay: boolean }): Promise<void> {
-    const { host, onWarning } = this.#options;
-    await host.unload(version, options).catch((error) => {
-      const message = `adapter version ${version} could not be taken off the model: ${(error as Error).message}`;
-      onWarning({ code: "stuck-adapter", message });
     });
   }
 

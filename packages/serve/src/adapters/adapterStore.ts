@@ -16,6 +16,7 @@ import { type AdapterPlace, isInternal, isUnavailable } from "../storage/adapter
 import { type StoreClock, systemClock } from "../storage/storeClock.ts";
 import { adapterNotFound, noAdapterIn, OtherFiles, outOfScope, reservedName } from "../storage/storeErrors.ts";
 import { operatorText } from "../storage/storeFailure.ts";
+import { AdapterCache } from "./adapterCache.ts";
 import { AdapterLoads } from "./adapterLoads.ts";
 import type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapterProvider.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
@@ -24,7 +25,6 @@ import { entryOf, type Manifest, type ManifestEntry, manifestText } from "./mani
 import { checkFree, isAmong, mayName, resolveEntry, withLoaded, withoutName } from "./manifestNames.ts";
 import { ManifestWatch } from "./manifestWatch.ts";
 import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
-import type { ResidentAdapters } from "./residentAdapters.ts";
 
 /** Options for `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {
@@ -76,14 +76,12 @@ export class AdapterStore implements AdapterProvider {
   readonly #watch: ManifestWatch;
   readonly #found: FoundAdapters;
   readonly #loads: AdapterLoads;
-  readonly #residents: ResidentAdapters;
+  readonly #cache: AdapterCache;
   /** Last running load or unload of each name, by name. */
   readonly #changes = new Map<string, Promise<unknown>>();
   /** Text of the last warning about each pinned adapter, by name, so that it is not repeated. */
   readonly #warned = new Map<string, string>();
-  /** Versions that a name or a served folder refers to. */
-  #wanted = new Set<string>();
-  /** The versions in `#wanted` that are pinned. */
+  /** Versions of pinned names, which are never evicted. */
   #pinned: ReadonlySet<string> = new Set();
 
   constructor(host: AdapterHost, options: AdapterStoreOptions) {
@@ -99,12 +97,9 @@ export class AdapterStore implements AdapterProvider {
       ...{ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() },
       onAdded: (path, version) => this.#named(path, version),
     });
-    this.#loads = new AdapterLoads({
-      ...{ host, place, clock, rules: options, maxBytes, pollMs, failureMs, patienceMs, onWarning },
-      pinned: () => this.#pinned,
-      isWanted: (version) => this.#wanted.has(version),
-    });
-    this.#residents = this.#loads.residents;
+    this.#cache = new AdapterCache({ host, maxBytes, patienceMs, clock, onWarning });
+    const reading = { place, clock, rules: options, maxBytes, pollMs, failureMs, onWarning };
+    this.#loads = new AdapterLoads({ ...reading, cache: this.#cache });
   }
 
   /**
@@ -115,7 +110,7 @@ export class AdapterStore implements AdapterProvider {
   }
 
   async acquire(name: string, user: AdapterUser): Promise<AdapterLease> {
-    this.#loads.checkOpen();
+    this.#cache.checkOpen();
     if (!mayName(name, user)) throw adapterNotFound(name);
     const known = await this.#watch.current();
     // A name that is not a path may just have been added to the manifest.
@@ -165,7 +160,7 @@ export class AdapterStore implements AdapterProvider {
       this.#loads.forgetFailure(folder, version, name);
       const lease = await this.#loads.onModel(name, { path: folder, version, content });
       try {
-        const { method } = this.#residents.get(version)!;
+        const { method } = this.#cache.get(version)!;
         await this.#watch.edit((manifest) => withLoaded(manifest, { ...loaded, version, method }));
         return this.#served(name, folder, { version, method });
       } finally {
@@ -191,25 +186,25 @@ export class AdapterStore implements AdapterProvider {
   }
 
   stats(): ServingStats["adapters"] {
-    const { bytes, hits, loads, evictions, count: resident } = this.#residents;
+    const { bytes, hits, loads, evictions, count: resident } = this.#cache;
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     const named = Object.values(adapters).filter((entry) => entry !== null).length;
     // Only the folders that the manifest names are iterated, not the thousands of others.
     const others = () => this.#found.count - Object.keys(adapters).filter((path) => this.#found.has(path)).length;
     const found = discover ? others() : 0;
     const [registered, failures] = [named + found, this.#loads.failed];
-    const { byTenant } = this.#residents.held;
-    const loadTimes = structuredClone(this.#residents.loadTimes);
+    const { byTenant } = this.#cache.held;
+    const loadTimes = structuredClone(this.#cache.loadTimes);
     return { registered, resident, bytes, hits, loads, evictions, failures, byTenant, loadTimes };
   }
 
   async close(): Promise<void> {
     this.#watch.close();
-    this.#loads.close();
+    this.#cache.close();
   }
 
   async #acquireNamed(name: string, entry: ManifestEntry, user: AdapterUser): Promise<AdapterLease> {
-    const joined = this.#residents.join(entry.version, user);
+    const joined = this.#cache.join(entry.version, user);
     if (joined) return joined;
     try {
       return await this.#loads.onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version, user });
@@ -227,7 +222,7 @@ export class AdapterStore implements AdapterProvider {
     const path = this.#pathOfName(name);
     const found = this.#found.get(path);
     this.#checkRights(name, { path, version: found?.version }, user);
-    const joined = found && this.#residents.join(found.version, user);
+    const joined = found && this.#cache.join(found.version, user);
     if (!joined) return this.#lookAgain(name, path, user);
     // A version on the model is served at once, even if the place does not answer.
     if (this.#found.isDue(path))
@@ -259,13 +254,13 @@ export class AdapterStore implements AdapterProvider {
   async #acceptNew(name: string, path: string, content: AdapterContent, user: AdapterUser): Promise<AdapterLease> {
     try {
       const lease = await this.#loads.onModel(name, { path, version: content.version, content, user });
-      this.#found.accept(path, content, this.#residents.get(content.version)!.method);
+      this.#found.accept(path, content, this.#cache.get(content.version)!.method);
       return lease;
     } catch (error) {
       // The files are valid if only the tenant's budget is exceeded.
       if (error instanceof OtherFiles || (error as ServingError).code === "queue_full") throw error;
       const before = this.#found.get(path);
-      const joined = before && !isUnavailable(error) && this.#residents.join(before.version, user);
+      const joined = before && !isUnavailable(error) && this.#cache.join(before.version, user);
       if (!joined) {
         // Otherwise the next request would read the files again, only to find their version.
         await this.#loads.remember(path, error as ServingError);
@@ -283,12 +278,12 @@ export class AdapterStore implements AdapterProvider {
     this.#renamed();
     const { adapters } = this.#watch.known as Manifest;
     for (const [name, entry] of Object.entries(adapters)) {
-      if (!entry?.pinned || this.#residents.get(entry.version)) continue;
+      if (!entry?.pinned || this.#cache.get(entry.version)) continue;
       this.#acquireNamed(name, entry, { tenant: "", operator: true }).then(
         ({ release }) => release(),
         (error: Error) => {
           const reason = operatorText(error);
-          if (this.#loads.closed || this.#warned.get(name) === reason) return;
+          if (this.#cache.closed || this.#warned.get(name) === reason) return;
           this.#warned.set(name, reason);
           this.#onWarning({
             code: "pinned-adapter",
@@ -300,21 +295,21 @@ export class AdapterStore implements AdapterProvider {
   }
 
   /**
-   * Marks the first version of a folder as wanted, if the folder is served without a name. Unlike `#renamed`, does not
-   * compute the other wanted versions again.
+   * Gives the cache the first version of a folder that is served without a name. Unlike `#renamed`, does not compute
+   * the other versions with a name again.
    */
   #named(path: string, version: string): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
-    if (discover && !Object.hasOwn(adapters, path)) this.#wanted.add(version);
+    if (discover && !Object.hasOwn(adapters, path)) this.#cache.addNamed(version);
   }
 
   #renamed(): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     const entries = Object.values(adapters).filter((entry) => entry !== null);
     const found = discover ? this.#found.versions.filter(([path]) => !Object.hasOwn(adapters, path)) : [];
-    this.#wanted = new Set([...entries.map(({ version }) => version), ...found.map(([, version]) => version)]);
+    const named = new Set([...entries.map(({ version }) => version), ...found.map(([, version]) => version)]);
     this.#pinned = new Set(entries.filter(({ pinned }) => pinned).map(({ version }) => version));
-    this.#residents.trim();
+    this.#cache.rename(named, this.#pinned);
   }
 
   #served(
@@ -322,7 +317,7 @@ export class AdapterStore implements AdapterProvider {
     source: string,
     { version, method, owner, tenants }: Partial<Pick<ManifestEntry, "version" | "method" | "owner" | "tenants">>,
   ): ServedAdapter {
-    const resident = version === undefined ? undefined : this.#residents.ready(version);
+    const resident = version === undefined ? undefined : this.#cache.ready(version);
     return {
       ...{ name, source, version: version ?? null, method: method ?? null },
       ...{ resident: resident !== undefined, bytes: resident?.bytes ?? 0, inUse: resident?.leases ?? 0 },
@@ -387,7 +382,7 @@ export class AdapterStore implements AdapterProvider {
 
   /** Runs loads and unloads of the same name one after the other. */
   async #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
-    this.#loads.checkOpen();
+    this.#cache.checkOpen();
     const before = this.#changes.get(name);
     const running = (before ?? Promise.resolve()).catch(() => undefined).then(change);
     this.#changes.set(name, running);

@@ -1,39 +1,61 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ServingError } from "../api/api.ts";
+import { AdapterCache } from "./adapterCache.ts";
 import type { AdapterLease } from "./adapterProvider.ts";
-import { ResidentAdapters } from "./residentAdapters.ts";
 import { HandClock } from "./testing/handClock.ts";
 
 /** Host whose loads and unloads end when the test resolves them. */
 class Model {
   readonly clock = new HandClock();
-  readonly pinned = new Set<string>();
-  readonly unwanted = new Set<string>();
+  readonly #pinned = new Set<string>();
+  readonly #named = new Set<string>();
+  readonly #unnamed = new Set<string>();
   /** Versions on the model, with their actual bytes. */
   readonly on = new Map<string, number>();
   readonly log: string[] = [];
   /** Versions that were evicted for a load. */
   readonly gaveWay: string[] = [];
   readonly steps: (() => void)[] = [];
-  readonly residents: ResidentAdapters;
+  readonly cache: AdapterCache;
 
   constructor(maxBytes: number) {
-    this.residents = new ResidentAdapters({
-      ...{ maxBytes, patienceMs: 100, clock: this.clock },
-      unload: (version, { givesWay }) =>
-        this.#step(() => {
-          this.log.push(`- ${version}`);
-          if (givesWay) this.gaveWay.push(version);
-          this.on.delete(version);
-        }),
-      pinned: () => this.pinned,
-      isWanted: (version) => !this.unwanted.has(version),
+    const unload = (version: string, givesWay = false) =>
+      this.#step(() => {
+        this.log.push(`- ${version}`);
+        if (givesWay) this.gaveWay.push(version);
+        this.on.delete(version);
+      });
+    this.cache = new AdapterCache({
+      ...{ maxBytes, patienceMs: 100, clock: this.clock, onWarning: () => undefined },
+      host: {
+        load: () => Promise.reject(new Error("the loads below put nothing on the host")),
+        unload: (version, options) => unload(version, options?.givesWay),
+      },
     });
   }
 
+  /** Pins a version, or takes the pin away. */
+  pin(version: string): void {
+    toggle(this.#pinned, version);
+    this.#rename();
+  }
+
+  /** Removes the name of a version, or gives it back. */
+  unname(version: string): void {
+    toggle(this.#unnamed, version);
+    this.#rename();
+  }
+
+  #rename(): void {
+    const named = [...this.#named].filter((version) => !this.#unnamed.has(version));
+    this.cache.rename(new Set(named), this.#pinned);
+  }
+
   acquire(version: string, bytes: number, real = bytes, fails = false): Promise<AdapterLease> {
-    return this.residents.acquire(version, bytes, () =>
+    this.#named.add(version);
+    if (!this.#unnamed.has(version)) this.cache.addNamed(version);
+    return this.cache.acquire(version, bytes, () =>
       this.#step(() => {
         if (fails) throw new ServingError("adapter_refused", `${version} is broken`);
         this.log.push(`+ ${version}`);
@@ -81,7 +103,7 @@ async function lease(model: Model, ...request: Parameters<Model["acquire"]>): Pr
 
 test("those used least of late give way, those leased and pinned do not", async () => {
   const model = new Model(30);
-  model.pinned.add("p");
+  model.pin("p");
   for (const version of ["p", "a", "b"]) (await lease(model, version, 10)).release();
   const a = await lease(model, "a", 10);
   (await lease(model, "c", 10)).release();
@@ -90,7 +112,7 @@ test("those used least of late give way, those leased and pinned do not", async 
   (await lease(model, "c", 10)).release();
   (await lease(model, "d", 10)).release();
   expect([...model.on.keys()]).toEqual(["p", "c", "d"]);
-  const { hits, loads, evictions, bytes } = model.residents;
+  const { hits, loads, evictions, bytes } = model.cache;
   expect({ hits, loads, evictions, bytes }).toEqual({ hits: 2, loads: 5, evictions: 2, bytes: 30 });
 });
 
@@ -103,8 +125,7 @@ test("one that is used often stays while others come and go", async () => {
 test("only those that leave for a load give way", async () => {
   const model = new Model(20);
   for (const version of ["a", "b", "c"]) (await lease(model, version, 10)).release();
-  model.unwanted.add("b");
-  model.residents.trim();
+  model.unname("b");
   await model.run();
   await expect(lease(model, "large", 5, 30)).rejects.toThrow("takes 30 bytes");
   expect([model.gaveWay, model.log]).toEqual([["a"], ["+ a", "+ b", "- a", "+ c", "- b", "+ large", "- large"]]);
@@ -115,10 +136,10 @@ test("many that ask for one version share its load, and each has a lease", async
   const promises = Array.from({ length: 5 }, () => model.acquire("a", 10));
   await model.run();
   const leases = await Promise.all(promises);
-  expect([model.log, model.residents.get("a")?.leases]).toEqual([["+ a"], 5]);
+  expect([model.log, model.cache.get("a")?.leases]).toEqual([["+ a"], 5]);
   leases[0].release();
   leases[0].release();
-  expect(model.residents.get("a")?.leases).toBe(4);
+  expect(model.cache.get("a")?.leases).toBe(4);
 });
 
 test("where all is leased, loads wait in turn", async () => {
@@ -173,7 +194,7 @@ test("a load that fails while others wait for its place gives the place back to 
   a.release();
   await Promise.all([expect(large).rejects.toThrow("large is broken"), model.run()]);
   (await again).release();
-  expect(model.residents.bytes).toBe(10);
+  expect(model.cache.bytes).toBe(10);
 });
 
 test("one that stays because the load in front needs it no more is handed on without another load", async () => {
@@ -193,7 +214,7 @@ test("one that stays because the load in front needs it no more is handed on wit
 
 test("what takes more than the budget is refused with sizes", async () => {
   const model = new Model(30);
-  model.pinned.add("p");
+  model.pin("p");
   await expect(model.acquire("a", 31)).rejects.toThrow("takes 31 bytes, and maxAdapterBytes is 30; give it more");
   (await lease(model, "p", 10)).release();
   await expect(model.acquire("a", 21)).rejects.toThrow("maxAdapterBytes is 30, of which pinned adapters take 10");
@@ -210,27 +231,27 @@ test("one that takes more than its file waits for what it takes", async () => {
   const wide = model.acquire("wide", 10, 25);
   await model.run();
   expect(model.log).toEqual(["+ a", "+ wide", "- wide"]);
-  expect(model.residents.bytes).toBe(20);
+  expect(model.cache.bytes).toBe(20);
   a.release();
   await model.run();
   await wide;
   expect(model.log.slice(3)).toEqual(["- a", "+ wide"]);
-  expect(model.residents.bytes).toBe(25);
+  expect(model.cache.bytes).toBe(25);
 });
 
 test("a version that no name means leaves with its last lease", async () => {
   const model = new Model(30);
   const [a, more] = [await lease(model, "a", 10), await lease(model, "a", 10)];
   (await lease(model, "b", 10)).release();
-  model.unwanted.add("a").add("b");
-  model.residents.trim();
+  model.unname("a");
+  model.unname("b");
   await model.run();
   expect([...model.on.keys()]).toEqual(["a"]);
   a.release();
   expect(model.steps).toEqual([]);
   more.release();
   await model.run();
-  expect([[...model.on.keys()], model.residents.bytes, model.residents.evictions]).toEqual([[], 0, 0]);
+  expect([[...model.on.keys()], model.cache.bytes, model.cache.evictions]).toEqual([[], 0, 0]);
 });
 
 function toggle(set: Set<string>, member: string): void {
@@ -262,9 +283,9 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
       const failures: Error[] = [];
       const check = () => {
         for (const { version } of held) expect(model.on.has(version), `${version} is leased`).toBe(true);
-        expect(model.residents.bytes).toBeLessThanOrEqual(100);
-        const loaded = versions.flatMap((version) => model.residents.ready(version) ?? []);
-        expect(model.residents.count).toBe(loaded.length);
+        expect(model.cache.bytes).toBeLessThanOrEqual(100);
+        const loaded = versions.flatMap((version) => model.cache.ready(version) ?? []);
+        expect(model.cache.count).toBe(loaded.length);
         for (const { version, leases } of loaded) {
           // A lease is counted before its requests receive it.
           expect(leases).toBeGreaterThanOrEqual(held.filter((one) => one.version === version).length);
@@ -291,11 +312,8 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
           await settled();
         } else if (what === "step") await model.step(at);
         else if (what === "turn") model.clock.turn(at);
-        else if (what === "pin") toggle(model.pinned, versions[at]);
-        else {
-          toggle(model.unwanted, versions[at]);
-          model.residents.trim();
-        }
+        else if (what === "pin") model.pin(versions[at]);
+        else model.unname(versions[at]);
         check();
       }
       // Every request ends eventually.
@@ -307,7 +325,7 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
       }
       for (const { message } of failures) expect(message).toMatch(/is broken|takes \d+ bytes/);
       const real = [...model.on.values()].reduce((sum, bytes) => sum + bytes, 0);
-      expect(model.residents.bytes).toBe(real);
+      expect(model.cache.bytes).toBe(real);
       expect(model.clock.timers).toBe(0);
     }),
     { numRuns: 300 },
@@ -318,17 +336,17 @@ test("adapters of a tenant's requests stay within its memory budget, and other t
   const model = new Model(1000);
   const load = async () => ({ bytes: 100, method: "LORA" });
   const acquire = (version: string, tenant: string) =>
-    model.residents.acquire(version, 100, load, { tenant, adapterMemory: 250 });
+    model.cache.acquire(version, 100, load, { tenant, adapterMemory: 250 });
   const leases = [await acquire("a", "red"), await acquire("b", "red"), await acquire("b", "red")];
   expect(() => acquire("c", "red")).toThrow(expect.objectContaining({ code: "queue_full" }));
-  expect(model.residents.get("c")).toBeUndefined();
+  expect(model.cache.get("c")).toBeUndefined();
   await acquire("c", "blue");
-  expect(() => model.residents.join("c", { tenant: "red", adapterMemory: 250 })).toThrow("Try again later");
+  expect(() => model.cache.join("c", { tenant: "red", adapterMemory: 250 })).toThrow("Try again later");
   leases[1].release();
   expect(() => acquire("c", "red")).toThrow("Try again later");
   leases[2].release();
   await acquire("c", "red");
-  expect(model.residents.held.byTenant).toEqual({ red: 200, blue: 100 });
+  expect(model.cache.held.byTenant).toEqual({ red: 200, blue: 100 });
 });
 
 test("a load that fails gives its memory back to the tenant", async () => {
@@ -336,8 +354,8 @@ test("a load that fails gives its memory back to the tenant", async () => {
   const broken = async () => {
     throw new ServingError("adapter_refused", "broken");
   };
-  await expect(model.residents.acquire("a", 100, broken, { tenant: "red" })).rejects.toThrow("broken");
-  expect(model.residents.held.byTenant).toEqual({});
+  await expect(model.cache.acquire("a", 100, broken, { tenant: "red" })).rejects.toThrow("broken");
+  expect(model.cache.held.byTenant).toEqual({});
 });
 
 test("no adapter is evicted for a load that then does not fit, and the last byte counts", async () => {
@@ -352,8 +370,8 @@ test("no adapter is evicted for a load that then does not fit, and the last byte
   (await acquire("idle", 400)).release();
   const waits = model.acquire("wide", 401);
   await model.run();
-  expect([model.residents.evictions, [...model.on.keys()]]).toEqual([0, ["used", "idle"]]);
-  model.residents.close?.(new ServingError("unavailable", "closed"));
+  expect([model.cache.evictions, [...model.on.keys()]]).toEqual([0, ["used", "idle"]]);
+  model.cache.close();
   await waits.catch(() => undefined);
   const other = new Model(1000);
   const used = other.acquire("used", 600);
@@ -363,7 +381,7 @@ test("no adapter is evicted for a load that then does not fit, and the last byte
   const exact = other.acquire("exact", 400);
   await other.run();
   await exact;
-  expect([other.residents.evictions, [...other.on.keys()]]).toEqual([1, ["used", "exact"]]);
+  expect([other.cache.evictions, [...other.on.keys()]]).toEqual([1, ["used", "exact"]]);
   (await used).release();
 });
 
@@ -375,5 +393,5 @@ test("times of loads are counted in seconds", async () => {
   model.clock.turn(2500);
   await model.run();
   await lease;
-  expect(model.residents.loadTimes.sum).toBe(2.5);
+  expect(model.cache.loadTimes.sum).toBe(2.5);
 });
