@@ -20,7 +20,7 @@ import { AdapterCache } from "./adapterCache.ts";
 import { AdapterLoads } from "./adapterLoads.ts";
 import type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapterProvider.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
-import { FoundAdapters } from "./foundAdapters.ts";
+import { FoundAdapters, type Look } from "./foundAdapters.ts";
 import { entryOf, type Manifest, type ManifestEntry, manifestText } from "./manifest.ts";
 import { checkFree, isAmong, mayName, resolveEntry, withLoaded, withoutName } from "./manifestNames.ts";
 import { ManifestWatch } from "./manifestWatch.ts";
@@ -93,10 +93,7 @@ export class AdapterStore implements AdapterProvider {
     this.#place = place;
     this.#onWarning = onWarning;
     this.#watch = new ManifestWatch({ place, clock, pollMs, onWarning, onLook: () => this.#looked() });
-    this.#found = new FoundAdapters({
-      ...{ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() },
-      onAdded: (path, version) => this.#named(path, version),
-    });
+    this.#found = new FoundAdapters({ place, clock, pollMs, maxBytes });
     this.#cache = new AdapterCache({ host, maxBytes, patienceMs, clock, onWarning });
     const reading = { place, clock, rules: options, maxBytes, pollMs, failureMs, onWarning };
     this.#loads = new AdapterLoads({ ...reading, cache: this.#cache });
@@ -238,7 +235,7 @@ export class AdapterStore implements AdapterProvider {
    * lease on the version from before the change.
    */
   async #lookAgain(name: string, path: string, user: AdapterUser, attempts = 2): Promise<AdapterLease> {
-    const look = await this.#loads.look(path, () => this.#found.look(path));
+    const look = await this.#loads.look(path, () => this.#look(path));
     this.#checkRights(name, { path, version: "version" in look ? look.version : look.content.version }, user);
     try {
       if ("version" in look) return await this.#loads.onModel(name, { path, ...look, user });
@@ -251,10 +248,20 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
+  /** Checks a folder. Throws `not_found` if the folder does not exist; its version has no name any more. */
+  async #look(path: string): Promise<Look> {
+    const look = await this.#found.look(path);
+    if (!("missing" in look)) return look;
+    if (look.wasKnown) this.#renamed();
+    throw look.missing;
+  }
+
   async #acceptNew(name: string, path: string, content: AdapterContent, user: AdapterUser): Promise<AdapterLease> {
     try {
       const lease = await this.#loads.onModel(name, { path, version: content.version, content, user });
-      this.#found.accept(path, content, this.#cache.get(content.version)!.method);
+      const replaces = this.#found.accept(path, content, this.#cache.get(content.version)!.method);
+      if (replaces) this.#renamed();
+      else this.#named(path, content.version);
       return lease;
     } catch (error) {
       // The files are valid if only the tenant's budget is exceeded.

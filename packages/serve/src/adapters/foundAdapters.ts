@@ -11,10 +11,6 @@ interface FoundOptions {
   readonly pollMs: number;
   /** Maximum number of bytes of an adapter's files. */
   readonly maxBytes: number;
-  /** Called with the version when a folder's first version is accepted. */
-  readonly onAdded: (path: string, version: string) => void;
-  /** Called when the version of a folder changes, or the folder is gone. */
-  readonly onChange: () => void;
 }
 
 /** Adapter in a folder that a request has named, but that the manifest does not contain. */
@@ -34,6 +30,14 @@ export type Look =
   | { readonly version: string; readonly folder: AdapterFolder | null }
   | { readonly content: AdapterContent };
 
+/** Result of checking a folder that does not exist. */
+interface MissingFolder {
+  /** The error `not_found`. */
+  readonly missing: ServingError;
+  /** True if the folder had a version, which is forgotten now. */
+  readonly wasKnown: boolean;
+}
+
 /** Longest configuration text, in characters, that is kept. */
 const longestKept = 4096;
 
@@ -47,7 +51,7 @@ const mostShared = 32;
 export class FoundAdapters {
   readonly #options: FoundOptions;
   readonly #byPath = new Map<string, FoundAdapter>();
-  readonly #looks = new Map<string, Promise<Look>>();
+  readonly #looks = new Map<string, Promise<Look | MissingFolder>>();
   /** Recently read configurations by hash. Adapters with equal configurations share them. */
   readonly #configs = new Map<string, KnownConfig>();
   #listed: { readonly paths: ReadonlySet<string>; readonly at: number } | null = null;
@@ -102,7 +106,7 @@ export class FoundAdapters {
   }
 
   /** Checks a folder. Concurrent calls share the check. */
-  look(path: string): Promise<Look> {
+  look(path: string): Promise<Look | MissingFolder> {
     const running = this.#looks.get(path);
     if (running) return running;
     const look = this.#look(path).finally(() => this.#looks.delete(path));
@@ -110,15 +114,17 @@ export class FoundAdapters {
     return look;
   }
 
-  /** Records a version that was loaded without error as the folder's current version. */
-  accept(path: string, content: AdapterContent, method: string): void {
+  /**
+   * Records a version that was loaded without error as the folder's current version. Returns true if it replaces
+   * another version.
+   */
+  accept(path: string, content: AdapterContent, method: string): boolean {
     const { version } = content;
     const before = this.#byPath.get(path);
     const folder = { ...content.folder, known: this.#knownConfig(content) };
     this.#byPath.set(path, { version, method, folder, looked: this.#options.clock.now() });
     this.#noteUse(path);
-    if (before) this.#options.onChange();
-    else this.#options.onAdded(path, version);
+    return before !== undefined;
   }
 
   /** Returns the configuration to keep with a folder; undefined if the text is too long. */
@@ -148,12 +154,13 @@ export class FoundAdapters {
     if (found) this.#byPath.set(path, { ...found, folder: null });
   }
 
-  forget(path: string): void {
+  /** Forgets a folder that does not exist. Returns true if it had a version. */
+  #forget(path: string): boolean {
     this.#unlisted.delete(path);
-    if (this.#byPath.delete(path)) this.#options.onChange();
+    return this.#byPath.delete(path);
   }
 
-  async #look(path: string): Promise<Look> {
+  async #look(path: string): Promise<Look | MissingFolder> {
     const { place, clock, maxBytes } = this.#options;
     const found = this.#byPath.get(path);
     let folder: AdapterFolder | null = null;
@@ -164,7 +171,9 @@ export class FoundAdapters {
       if (!found || before?.state !== folder.state)
         return { content: await readAdapter(place, path, maxBytes, folder) };
     } catch (error) {
-      if (error instanceof ServingError && error.code === "not_found") this.forget(path);
+      if (error instanceof ServingError && error.code === "not_found") {
+        return { missing: error, wasKnown: this.#forget(path) };
+      }
       if (!found || !isUnavailable(error)) throw error;
     }
     found.looked = clock.now();

@@ -368,15 +368,11 @@ describe("folders without a name", () => {
     const clock = new HandClock();
     clock.turn(9000);
     const events: string[] = [];
-    const found = new FoundAdapters({
-      ...{ place: { ...store.place, ...more }, clock, pollMs: 100, maxBytes: 1e6 },
-      onAdded: (path) => void events.push(`added ${path}`),
-      onChange: () => void events.push("changed"),
-    });
+    const found = new FoundAdapters({ place: { ...store.place, ...more }, clock, pollMs: 100, maxBytes: 1e6 });
     /** Uses a folder as a request does. */
     const use = async (path: string) => {
       const look = await found.look(path);
-      if ("content" in look) found.accept(path, look.content, "LORA");
+      if ("content" in look) events.push(found.accept(path, look.content, "LORA") ? "changed" : `added ${path}`);
       return look;
     };
     return { clock, found, events, use };
@@ -485,9 +481,8 @@ describe("folders without a name", () => {
     expect([found.get("a")?.version, found.has("a"), events]).toEqual([version, true, ["added a"]]);
     failure = null;
     for (const name of ["adapter_config.json", "adapter_model.safetensors"]) store.remove(`a/${name}`);
-    await expect(found.look("a")).rejects.toMatchObject({ code: "not_found" });
-    expect([found.get("a"), found.has("a"), found.count, events]).toEqual([
-      ...[undefined, false, 0, ["added a", "changed"]],
-    ]);
+    expect(await found.look("a")).toMatchObject({ missing: { code: "not_found" }, wasKnown: true });
+    expect([found.get("a"), found.has("a"), found.count, events]).toEqual([undefined, false, 0, ["added a"]]);
+    expect(await found.look("a")).toMatchObject({ missing: { code: "not_found" }, wasKnown: false });
   });
 });
