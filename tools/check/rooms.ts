@@ -115,7 +115,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     trainer: "`Trainer`, its steps, learning rates, non-finite steps",
   },
   serve: {
-    api: "requests, answers and errors of an engine; who makes a request",
+    api: "requests, answers, errors and adapters of an engine; who makes a request",
     worker: "an engine in a Worker",
     page: "the status page",
     origins: "checks of a request's Origin and Host",
@@ -123,7 +123,8 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     storage: "folders and S3 buckets of adapters and jobs",
     cache: "pages of keys and values",
     access: "who may use what",
-    adapters: "the adapter store: manifest, loads, adapters in memory",
+    "adapters/cache": "adapters in memory: their states, their memory by tenant, their uses",
+    adapters: "the adapter store: manifest, files of adapters, loads",
     jobs: "fine-tuning jobs: their store, queues, worker",
     "engine/requests": "prompts and settings of requests, and their checks",
     "engine/scheduling": "which requests run in the next pass",

@@ -1,6 +1,6 @@
-export type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapters/adapterProvider.ts";
 export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";
 export type { AdapterRules } from "./adapters/checkAdapter.ts";
+export type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./api/adapterProvider.ts";
 export {
   type EmbedOptions,
   type LoadOptions,

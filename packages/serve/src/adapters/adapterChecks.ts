@@ -1,5 +1,5 @@
 import type { OnWarning } from "@lowrank/peft";
-import type { AdapterValues } from "./adapterProvider.ts";
+import type { AdapterValues } from "../api/adapterProvider.ts";
 import { type AdapterRules, checkAdapter, isFiniteAtOnce } from "./checkAdapter.ts";
 import { dataLengthOf, KnownLayouts } from "./knownLayouts.ts";
 import type { AdapterContent } from "./readAdapter.ts";

@@ -1,16 +1,15 @@
 import { memoryFiles } from "@lowrank/files";
 import type { OnWarning } from "@lowrank/peft";
+import type { AdapterLease, MemoryUser } from "../api/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, isUnavailable } from "../storage/adapterPlace.ts";
 import type { StoreClock } from "../storage/storeClock.ts";
-import { OtherFiles } from "../storage/storeErrors.ts";
-import type { AdapterCache, LoadAdapter } from "./adapterCache.ts";
+import { adapterRefused, OtherFiles } from "../storage/storeErrors.ts";
 import { AdapterChecks } from "./adapterChecks.ts";
-import type { AdapterLease } from "./adapterProvider.ts";
+import type { AdapterCache, LoadAdapter } from "./cache/adapterCache.ts";
+import { limiter } from "./cache/limiter.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { Failures } from "./failures.ts";
-import type { MemoryUser } from "./heldMemory.ts";
-import { limiter } from "./limiter.ts";
 import {
   type AdapterContent,
   type AdapterFolder,
@@ -19,7 +18,6 @@ import {
   freeWeights,
   isFreed,
   readAdapter,
-  refused,
 } from "./readAdapter.ts";
 
 /** Options for `AdapterLoads`. */
@@ -143,7 +141,7 @@ export class AdapterLoads {
     try {
       return await work();
     } catch (cause) {
-      const error = cause instanceof ServingError ? cause : refused((cause as Error).message);
+      const error = cause instanceof ServingError ? cause : adapterRefused((cause as Error).message);
       this.failed++;
       await this.#remember(key, path, error);
       throw error;

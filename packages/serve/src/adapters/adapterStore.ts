@@ -4,6 +4,7 @@ import { printWarning } from "@lowrank/peft/internal";
 import { mayUse } from "../access/mayUse.ts";
 import { isReserved, modelPrefix } from "../access/names.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";
+import type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "../api/adapterProvider.ts";
 import {
   type LoadOptions,
   type ServedAdapter,
@@ -16,9 +17,8 @@ import { type AdapterPlace, isInternal, isUnavailable } from "../storage/adapter
 import { type StoreClock, systemClock } from "../storage/storeClock.ts";
 import { adapterNotFound, noAdapterIn, OtherFiles, outOfScope, reservedName } from "../storage/storeErrors.ts";
 import { operatorText } from "../storage/storeFailure.ts";
-import { AdapterCache } from "./adapterCache.ts";
 import { AdapterLoads } from "./adapterLoads.ts";
-import type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapterProvider.ts";
+import { AdapterCache } from "./cache/adapterCache.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { FoundAdapters, type Look } from "./foundAdapters.ts";
 import { entryOf, type Manifest, type ManifestEntry, manifestText } from "./manifest.ts";

@@ -1,10 +1,11 @@
 import { bytesSource, openSafetensors, yieldIfDue } from "@lowrank/core";
 import { firstNonFinite } from "@lowrank/core/internal";
 import { type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
+import type { AdapterLayout } from "../api/adapterProvider.ts";
 import { configName } from "../storage/adapterPlace.ts";
-import type { AdapterLayout } from "./adapterProvider.ts";
+import { adapterRefused } from "../storage/storeErrors.ts";
 import { dataLengthOf } from "./knownLayouts.ts";
-import { type AdapterContent, refused } from "./readAdapter.ts";
+import type { AdapterContent } from "./readAdapter.ts";
 import { servingProblem } from "./servingProblem.ts";
 
 /** Rules for the adapters of a store. */
@@ -29,7 +30,7 @@ export async function checkAdapter(
   const what = `LoRA adapter '${name}'`;
   const config = await readConfig(text, what, onWarning);
   const problem = await servingProblem(config, what, maxLoraRank);
-  if (problem !== null) throw refused(problem);
+  if (problem !== null) throw adapterRefused(problem);
   const base = config.baseModelNameOrPath;
   if (baseModel && base && !areAlike(base, baseModel)) {
     onWarning({ code: "other-base-model", message: `${what} was made for ${base}, and ${baseModel} is served` });
@@ -43,10 +44,10 @@ async function readConfig(text: string, what: string, onWarning: OnWarning): Pro
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw refused(`${label} is not valid JSON: ${(error as Error).message}`);
+    throw adapterRefused(`${label} is not valid JSON: ${(error as Error).message}`);
   }
   return parsePeftConfig(json, { label, onWarning }).catch((error) => {
-    throw refused((error as Error).message);
+    throw adapterRefused((error as Error).message);
   });
 }
 
@@ -57,17 +58,17 @@ async function checkFinite(
   what: string,
 ): Promise<AdapterLayout["tensors"]> {
   const opened = await openSafetensors(bytesSource(weights), `${what}: ${file}`).catch((error) => {
-    throw refused((error as Error).message);
+    throw adapterRefused((error as Error).message);
   });
   const tensors = opened.names().map((key) => ({ key, ...opened.info(key) }));
   if (isFiniteAtOnce({ tensors }, weights)) return tensors;
   for (const key of opened.names()) {
     const { bytes, dtype } = await opened.read(key).catch((error) => {
-      throw refused((error as Error).message);
+      throw adapterRefused((error as Error).message);
     });
     const at = firstNonFinite(bytes, dtype);
     if (at >= 0)
-      throw refused(
+      throw adapterRefused(
         `${what}: ${key} is NaN or infinite at its element ${at}; train it again, or go back to weights that are finite`,
       );
     await yieldIfDue();

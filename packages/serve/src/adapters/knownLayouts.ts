@@ -1,4 +1,4 @@
-import type { AdapterLayout } from "./adapterProvider.ts";
+import type { AdapterLayout } from "../api/adapterProvider.ts";
 
 /**
  * Cached layout of a checked adapter. The layout is found by `config`, the configuration text, and `head`, the bytes of

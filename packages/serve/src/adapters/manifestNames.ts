@@ -1,9 +1,9 @@
 import { mayUse } from "../access/mayUse.ts";
 import { privateName, privatePrefix } from "../access/names.ts";
 import { common, rightsTo, tenantsOf } from "../access/rights.ts";
+import type { AdapterUser } from "../api/adapterProvider.ts";
 import type { Caller } from "../api/caller.ts";
 import { adapterNotFound, alreadyLoaded } from "../storage/storeErrors.ts";
-import type { AdapterUser } from "./adapterProvider.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 
 /** Version of an adapter that was read and checked, and the name to give it. */

@@ -3,7 +3,7 @@ import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, manifestName, unavailable } from "../storage/adapterPlace.ts";
 import { pause, type StoreClock } from "../storage/storeClock.ts";
 import { operatorText } from "../storage/storeFailure.ts";
-import { limiter } from "./limiter.ts";
+import { limiter } from "./cache/limiter.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
 
 /** Options for `ManifestWatch`. */

@@ -1,7 +1,6 @@
-import { ServingError } from "../api/api.ts";
 import { type AdapterFile, type AdapterPlace, configName, unavailable } from "../storage/adapterPlace.ts";
 import { sha256 } from "../storage/sha256.ts";
-import { noAdapterIn } from "../storage/storeErrors.ts";
+import { adapterRefused, noAdapterIn } from "../storage/storeErrors.ts";
 
 /** File name of the weights that PEFT writes. */
 const weightsName = "adapter_model.safetensors";
@@ -54,7 +53,7 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
   const weights = safetensors.find(({ name }) => name === weightsName) ?? safetensors[0];
   if (!weights || (weights.name !== weightsName && safetensors.length > 1)) {
     const fix = `expected ${weightsName}; weights of torch.save are not read: load them with PEFT and save them again`;
-    throw refused(`${path} of the store holds ${namesOf(files)}; ${fix}`);
+    throw adapterRefused(`${path} of the store holds ${namesOf(files)}; ${fix}`);
   }
   return { path, config, weights, state: `${config.tag} ${weights.name} ${weights.tag}` };
 }
@@ -122,11 +121,13 @@ export async function folderState(place: AdapterPlace, path: string): Promise<st
 function checkSize({ path, config, weights }: AdapterFolder, maxBytes: number): void {
   const where = `${path} of the store`;
   if (config.size > maxConfigBytes) {
-    throw refused(`${where}: ${configName} has ${config.size} bytes; at most ${maxConfigBytes} are read`);
+    throw adapterRefused(`${where}: ${configName} has ${config.size} bytes; at most ${maxConfigBytes} are read`);
   }
   if (weights.size > maxBytes) {
     const fix = "give maxAdapterBytes more, or train a lower rank";
-    throw refused(`${where}: ${weights.name} has ${weights.size} bytes, and maxAdapterBytes is ${maxBytes}; ${fix}`);
+    throw adapterRefused(
+      `${where}: ${weights.name} has ${weights.size} bytes, and maxAdapterBytes is ${maxBytes}; ${fix}`,
+    );
   }
 }
 
@@ -140,11 +141,6 @@ async function versionOf(configHash: string, name: string, weights: Uint8Array<A
 
 async function readConfig(bytes: Uint8Array<ArrayBuffer>): Promise<KnownConfig> {
   return { text: new TextDecoder().decode(bytes), hash: await sha256(bytes) };
-}
-
-/** Returns the error of an adapter that cannot be served. */
-export function refused(message: string): ServingError {
-  return new ServingError("adapter_refused", message, "lora_path");
 }
 
 function namesOf(files: readonly AdapterFile[]): string {

@@ -1,7 +1,7 @@
 import { yieldIfDue } from "@lowrank/core";
 import { yieldToEventLoop } from "@lowrank/core/internal";
 import { PeftModel } from "@lowrank/peft";
-import type { AdapterLease, AdapterProvider } from "../adapters/adapterProvider.ts";
+import type { AdapterLease, AdapterProvider } from "../api/adapterProvider.ts";
 import {
   type EmbedOptions,
   type LoadOptions,

@@ -1,7 +1,7 @@
 import type { OptionKeys } from "@lowrank/core/internal";
 import type { ModelFiles } from "@lowrank/files";
 import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
-import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
+import type { AdapterHost, AdapterProvider } from "../api/adapterProvider.ts";
 import { plainConfig, readSentenceConfig, type SentenceConfig } from "./sentenceConfig.ts";
 
 /** Options for `createEmbeddingEngine`, named as in vLLM. */

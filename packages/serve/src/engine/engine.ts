@@ -4,7 +4,7 @@ import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { defaultEos } from "@lowrank/models/internal";
 import { PagedKVCache } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
-import type { AdapterProvider } from "../adapters/adapterProvider.ts";
+import type { AdapterProvider } from "../api/adapterProvider.ts";
 import {
   type LoadOptions,
   type ServedAdapter,

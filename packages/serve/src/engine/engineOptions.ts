@@ -3,7 +3,7 @@ import type { OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { type CacheSizes, layerCaches } from "@lowrank/nn/internal";
 import type { PeftModel } from "@lowrank/peft";
-import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
+import type { AdapterHost, AdapterProvider } from "../api/adapterProvider.ts";
 
 /** Options for `createEngine`, named as in vLLM. */
 export interface EngineOptions {

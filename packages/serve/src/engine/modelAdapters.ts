@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import { overwriteBytes } from "@lowrank/core/internal";
 import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
-import type { AdapterHost, AdapterLayout, AdapterValues } from "../adapters/adapterProvider.ts";
+import type { AdapterHost, AdapterLayout, AdapterValues } from "../api/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
 import type { Mutex } from "./mutex.ts";

@@ -11,7 +11,7 @@ import {
 } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, expect, test } from "vitest";
-import type { AdapterHost, AdapterLease } from "../adapters/adapterProvider.ts";
+import type { AdapterHost, AdapterLease } from "../api/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";
 import { collect, requestOf } from "../testing/collect.ts";
 import { HeldAdapters } from "../testing/heldAdapters.ts";

@@ -1,6 +1,6 @@
 import { byteLength as bytesOf, type Tensor } from "@lowrank/core";
 import type { MethodFacts, PeftConfig, PeftModel } from "@lowrank/peft";
-import type { AdapterLayout } from "../adapters/adapterProvider.ts";
+import type { AdapterLayout } from "../api/adapterProvider.ts";
 
 /**
  * Returns the tensors of an adapter on a model in the order of its file, if another adapter's values can be written

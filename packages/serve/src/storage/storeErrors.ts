@@ -20,6 +20,11 @@ export function adapterNotFound(name: string): ServingError {
   return new ServingError("not_found", `The lora adapter '${name}' cannot be found.`, "lora_name");
 }
 
+/** Returns the error of an adapter that cannot be served. */
+export function adapterRefused(message: string): ServingError {
+  return new ServingError("adapter_refused", message, "lora_path");
+}
+
 /** Returns the error for a folder without an adapter, and for a folder that the caller may not use. */
 export function noAdapterIn(path: string, holds = ""): ServingError {
   return new ServingError("not_found", `No adapter found in ${path} of the store${holds}`, "lora_path");

@@ -1,4 +1,4 @@
-import type { AdapterHost, AdapterLease, AdapterProvider } from "../adapters/adapterProvider.ts";
+import type { AdapterHost, AdapterLease, AdapterProvider } from "../api/adapterProvider.ts";
 import { type ServedAdapter, ServingError, type ServingStats } from "../api/api.ts";
 import type { FilesInMemory } from "./tinyAdapters.ts";
 

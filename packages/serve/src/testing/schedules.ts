@@ -1,6 +1,6 @@
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import fc from "fast-check";
-import type { AdapterHost } from "../adapters/adapterProvider.ts";
+import type { AdapterHost } from "../api/adapterProvider.ts";
 import type { ServingEngine, ServingEvent, ServingRequest } from "../api/api.ts";
 import { createEngine } from "../engine/createEngine.ts";
 import type { EngineOptions } from "../engine/engineOptions.ts";

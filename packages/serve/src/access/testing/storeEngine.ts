@@ -1,5 +1,5 @@
-import type { AdapterHost } from "../../adapters/adapterProvider.ts";
 import { AdapterStore } from "../../adapters/adapterStore.ts";
+import type { AdapterHost } from "../../api/adapterProvider.ts";
 import type {
   EmbedOptions,
   LoadOptions,

@@ -1,8 +1,8 @@
 import { Generator, type Tensor } from "@lowrank/core";
 import { Linear, Module } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type LoraOptions, type PeftConfig, PeftModel } from "@lowrank/peft";
+import type { AdapterHost } from "../../api/adapterProvider.ts";
 import { ServingError } from "../../api/api.ts";
-import type { AdapterHost } from "../adapterProvider.ts";
 
 /** Base model with two layers. All instances are equal. */
 class TinyBase extends Module {

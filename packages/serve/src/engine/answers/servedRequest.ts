@@ -1,5 +1,5 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
-import type { AdapterLease } from "../../adapters/adapterProvider.ts";
+import type { AdapterLease } from "../../api/adapterProvider.ts";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../../api/api.ts";
 import type { RequestSettings } from "../requests/readSettings.ts";
 import type { Sequence } from "../scheduling/sequence.ts";

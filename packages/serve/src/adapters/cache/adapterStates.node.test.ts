@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ServingError } from "../api/api.ts";
+import { ServingError } from "../../api/api.ts";
 import { type AdapterState, AdapterStates, type CacheEvent, type Transition, transitions } from "./adapterStates.ts";
 
 /** Returns every transition of the table, as "state event next". */

@@ -38,8 +38,8 @@
  * - unloaded: removed from the model; waiting if requests wait for it.
  */
 
-import type { ServingError } from "../api/api.ts";
-import { refused } from "./readAdapter.ts";
+import type { ServingError } from "../../api/api.ts";
+import { adapterRefused } from "../../storage/storeErrors.ts";
 import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 
 /** State of a version. */
@@ -415,7 +415,7 @@ export class AdapterStates {
   #tooLarge(bytes: number, most: number): ServingError {
     const maxBytes = this.#maxBytes;
     const pinned = most < maxBytes ? `, of which pinned adapters take ${maxBytes - most}` : "";
-    return refused(
+    return adapterRefused(
       `the adapter takes ${bytes} bytes, and maxAdapterBytes is ${maxBytes}${pinned}; give it more, or train a lower rank`,
     );
   }

@@ -1,10 +1,10 @@
 import type { AdapterSource as AdapterFiles, OnWarning } from "@lowrank/peft";
-import { countValue, type HistogramCounts, loadBounds, noCounts } from "../metrics/families.ts";
-import type { StoreClock } from "../storage/storeClock.ts";
-import { closing } from "../storage/storeErrors.ts";
-import type { AdapterHost, AdapterLease, AdapterValues } from "./adapterProvider.ts";
+import type { AdapterHost, AdapterLease, AdapterValues, MemoryUser } from "../../api/adapterProvider.ts";
+import { countValue, type HistogramCounts, loadBounds, noCounts } from "../../metrics/families.ts";
+import type { StoreClock } from "../../storage/storeClock.ts";
+import { closing } from "../../storage/storeErrors.ts";
 import { AdapterStates, type CachedAdapter, type CacheEffect, type CacheEvent } from "./adapterStates.ts";
-import { HeldMemory, type MemoryUser } from "./heldMemory.ts";
+import { HeldMemory } from "./heldMemory.ts";
 import { limiter } from "./limiter.ts";
 
 /** Options for `AdapterCache`. */

@@ -1,11 +1,5 @@
-import { ServingError } from "../api/api.ts";
-
-/** Tenant, with the limit on memory for adapters that its running requests use. */
-export interface MemoryUser {
-  readonly tenant: string;
-  /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
-  readonly adapterMemory?: number;
-}
+import type { MemoryUser } from "../../api/adapterProvider.ts";
+import { ServingError } from "../../api/api.ts";
 
 interface Held {
   readonly bytes: number;

@@ -1,6 +1,5 @@
 import type { AdapterSource as AdapterFiles } from "@lowrank/peft";
-import type { LoadOptions, ServedAdapter, ServingStats, UnloadOptions } from "../api/api.ts";
-import type { MemoryUser } from "./heldMemory.ts";
+import type { LoadOptions, ServedAdapter, ServingStats, UnloadOptions } from "./api.ts";
 
 /** Lease that keeps one adapter version in memory for one request. */
 export interface AdapterLease {
@@ -8,6 +7,13 @@ export interface AdapterLease {
   readonly version: string;
   /** Ends the lease. Further calls do nothing. */
   release(): void;
+}
+
+/** Tenant, with the limit on memory for adapters that its running requests use. */
+export interface MemoryUser {
+  readonly tenant: string;
+  /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
+  readonly adapterMemory?: number;
 }
 
 /** User of an adapter. An operator may use the adapters of all tenants. */

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ServingError } from "../api/api.ts";
+import type { AdapterLease } from "../../api/adapterProvider.ts";
+import { ServingError } from "../../api/api.ts";
+import { HandClock } from "../testing/handClock.ts";
 import { AdapterCache } from "./adapterCache.ts";
-import type { AdapterLease } from "./adapterProvider.ts";
-import { HandClock } from "./testing/handClock.ts";
 
 /** Host whose loads and unloads end when the test resolves them. */
 class Model {
