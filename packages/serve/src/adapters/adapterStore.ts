@@ -248,7 +248,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Checks a folder. Throws `not_found` if the folder does not exist; its version has no name any more. */
+  /** Checks a folder. Throws `not_found` if the folder does not exist, and unloads its version. */
   async #look(path: string): Promise<Look> {
     const look = await this.#found.look(path);
     if (!("missing" in look)) return look;

@@ -34,7 +34,7 @@
  * - rename: the names or the pins have changed. A version without a lease and without a name is unloaded.
  * - drain: the first version in the queue has waited too long, and needs the memory of leased versions.
  * - keep: the version for which it drained waits no longer. Its waiting requests get leases.
- * - evict: it has no lease, and the first version in the queue needs its memory.
+ * - evict: no request uses the version, and the first version in the queue needs its memory.
  * - unloaded: removed from the model; waiting if requests wait for it.
  */
 
@@ -137,7 +137,7 @@ export class AdapterStates {
   bytes = 0;
   readonly #maxBytes: number;
   readonly #entries = new Map<string, Entry>();
-  /** Versions for which requests wait, except those that are read, in order. */
+  /** Versions for which requests wait, in order. Versions that are being read are not in it. */
   readonly #queue: Entry[] = [];
   readonly #uses = new UseCounts();
   /** Bytes in memory, by version, for adapters that proved larger in memory than in their files. */
