@@ -12,7 +12,7 @@ const floatsOf = ({ inputs, gradients }: OpCase) =>
 
 /**
  * Number of elements that are checked in each input. `compositions.test.ts` compares all gradients that loops compute
- * with those of other ops. A page runs the same JavaScript as Node, so it checks fewer.
+ * with the gradients of other ops. A page runs the same JavaScript as Node, so it checks fewer.
  */
 const elements = globalThis.process?.getBuiltinModule !== undefined ? 40 : 12;
 

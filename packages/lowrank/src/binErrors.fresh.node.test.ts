@@ -85,7 +85,7 @@ test.skipIf(Number.parseInt(process.versions.node, 10) >= 26)(
   async () => {
     const { code, stderr } = await lowrank(["generate", "--model", "model", "--prompt", "the", "--wide-simd"]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: wasm: wideSimd needs Node 26 or later on x64, and this is Node .*\n$/);
+    expect(stderr).toMatch(/^error: wasm: --wide-simd needs Node 26 or later on x64, and this is Node .*\n$/);
   },
 );
 

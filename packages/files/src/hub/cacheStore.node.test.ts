@@ -98,11 +98,11 @@ describe("the cache of a page", () => {
     const offline = (await store.find("c", file.path))!;
     expect([...(await offline.read(5, 1))]).toEqual([1]);
     await expect(offline.read(2 * blockBytes, 1)).rejects.toThrow(
-      `hf://org/name: bytes ${2 * blockBytes} to ${total} of ${file.path} were never read; load it once with the hub`,
+      `hf://org/name: bytes ${2 * blockBytes} to ${total} of ${file.path} are not in the cache; load the file once while online`,
     );
     // A block of another length is not used.
     stored.set("https://hub/org/name/blobs/abc?block=2", new Uint8Array(9));
-    await expect(offline.read(2 * blockBytes, 1)).rejects.toThrow("were never read");
+    await expect(offline.read(2 * blockBytes, 1)).rejects.toThrow("are not in the cache");
   });
 
   test("that is full names the bytes that the site has", async () => {

@@ -171,6 +171,6 @@ it("a page has no folder for its cache, and takes its token from the options alo
     ...{ token: "hf_a", endpoint: "https://huggingface.co", offline: false, cacheDir: undefined },
   });
   expect(await inPage({ cacheDir: "x" })).toBe(
-    'cacheDir "x" is a folder, and pages keep files in Cache Storage; leave it out',
+    'cacheDir "x" is a folder, but browsers cache files in Cache Storage; leave it out',
   );
 });

@@ -41,7 +41,7 @@ test("a folder of another place is removed if the place can do so", async () => 
   expect(await place.list()).toEqual(["b"]);
   const fixed = { ...place, label: "these", removeFolder: undefined };
   await expect(removeFolder(fixed, "run")).rejects.toThrow(
-    "these: run cannot be removed, since it has no removeFolder",
+    "these has no method removeFolder, so run in it cannot be removed",
   );
 });
 

@@ -120,6 +120,6 @@ test("one merged adapter stands in the way of rows and of another merge", async 
   await peft.mergeAdapter({ adapterNames: ["a"] });
   await expect(peft.mergeAdapter({ adapterNames: ["b"] })).rejects.toThrow("a is merged; call unmergeAdapter first");
   expect(() => peft.withAdapterNames(["a", "b"], () => 0)).toThrow(
-    "a is merged; call unmergeAdapter before rows have adapters",
+    "a is merged; call unmergeAdapter before you name adapters for rows",
   );
 });

@@ -122,7 +122,9 @@ test("an encoder generates nothing, has no adapters, and refuses what it cannot 
   await expect(engine.embed([[98]])).rejects.toThrow("the prompt holds 98; the model's token ids are 0 to 97");
   const causal = createEngine({ model: encoder() as never, tokenizer, servedModelName: "encoder" });
   await expect(causal).rejects.toThrow("createEmbeddingEngine serves it");
-  await expect(engineOf({ maxModelLen: 43 })).rejects.toThrow("maxModelLen is 43, and the model has 42 positions");
+  await expect(engineOf({ maxModelLen: 43 })).rejects.toThrow(
+    "maxModelLen is 43, but the model supports at most 42 positions",
+  );
   await expect(engineOf({ maxNumSeqs: 0 })).rejects.toThrow("maxNumSeqs is 0; expected a whole number");
 });
 

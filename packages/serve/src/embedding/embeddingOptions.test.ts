@@ -56,7 +56,9 @@ describe("the settings of an embedding engine", () => {
 
   test("have no more tokens than the model's positions", async () => {
     expect((await settings({ maxModelLen: 42 })).maxModelLen).toBe(42);
-    await expect(settings({ maxModelLen: 43 })).rejects.toThrow("maxModelLen is 43, and the model has 42 positions");
+    await expect(settings({ maxModelLen: 43 })).rejects.toThrow(
+      "maxModelLen is 43, but the model supports at most 42 positions",
+    );
   });
 });
 

@@ -49,7 +49,7 @@ test("a sequence is as long as the model and the cache allow", () => {
     "maxModelLen is 49, but the KV cache has room for only 48 tokens (3 blocks of 16)",
   );
   expect(sizes({ maxModelLen: 64 }).maxModelLen).toBe(64);
-  expect(() => sizes({ maxModelLen: 65 })).toThrow("maxModelLen is 65, and the model has 64 positions");
+  expect(() => sizes({ maxModelLen: 65 })).toThrow("maxModelLen is 65, but the model supports at most 64 positions");
 });
 
 test.each(["maxNumSeqs", "maxNumBatchedTokens", "blockSize", "numBlocks", "maxModelLen", "maxQueue"] as const)(

@@ -87,7 +87,9 @@ describe("loadBestModelAtEnd", () => {
 
   it("says what is missing", async () => {
     const started = (more: object) => new Trainer(tinyLlama(), examples, { ...base, ...more }).train();
-    await expect(started({ loadBestModelAtEnd: true })).rejects.toThrow("loadBestModelAtEnd needs evaluations while");
+    await expect(started({ loadBestModelAtEnd: true })).rejects.toThrow(
+      "loadBestModelAtEnd needs evaluations during training",
+    );
     // Must throw before the first step.
     const onStep = () => expect.unreachable();
     await expect(run({ loadBestModelAtEnd: true, metricForBestModel: "acuracy", onStep })).rejects.toThrow(

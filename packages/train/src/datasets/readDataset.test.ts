@@ -136,7 +136,9 @@ describe("records of other data sets", () => {
     const record = { question: "q", answer: "a", text: "t" };
     expect(await read(JSON.stringify([record]), { columns })).toEqual([{ prompt: "q", completion: "a" }]);
     const message = await errorOf('{"question": "q", "reply": "a"}', { columns });
-    expect(message).toBe("data:1: there is no answer for completion; it has question, reply");
+    expect(message).toBe(
+      "data:1: the record has no key answer, which columns gives for completion; it has question, reply",
+    );
   });
 
   test("tables, by their name, with quotes, lines in fields and blank lines", async () => {

@@ -17,7 +17,7 @@ it.each([undefined, { versions: {} }])(
     const found = findGpu();
     vi.unstubAllGlobals();
     await expect(found).rejects.toThrow(
-      "webgpu: this browser has no WebGPU here (navigator.gpu is missing); serve the page by https or from localhost, to a browser that has it",
+      "webgpu: WebGPU is not available on this page (navigator.gpu is missing); serve the page by https or from localhost, to a browser with WebGPU, or use another backend",
     );
   },
 );
@@ -26,7 +26,7 @@ it("an adapter of the caller gives its own error, and another adapter an Unavail
   vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => refusing() } });
   await expect(openDevice({}, refusing())).rejects.toThrow(/^one device only$/);
   await expect(openDevice({})).rejects.toThrow(
-    "webgpu: the adapter acme one gives no device (one device only); try again",
+    "webgpu: requestDevice failed on the GPU adapter acme one (one device only); try again, or use another backend",
   );
   vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
   await expect(openDevice({})).rejects.toThrow("webgpu: no adapter was found");

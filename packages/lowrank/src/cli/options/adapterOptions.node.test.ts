@@ -107,7 +107,7 @@ describe("options of adapters", () => {
     for (const method of ["lora", "qlora"]) {
       expect((await trainedConfig({ method, peftConfig }))(10)).toMatchObject({ r: 3, taskType: "CAUSAL_LM" });
     }
-    const says = "--peft-config already describes the adapter; leave";
+    const says = "--peft-config already describes the adapter; leave ";
     await expect(trainedConfig({ method: "dora", peftConfig })).rejects.toThrow(`${says}--method dora out`);
     await expect(trainedConfig({ method: "lora", peftConfig, r: "4" } as never)).rejects.toThrow(`${says}--r out`);
     await expect(trainedConfig({ method: "ia3", peftConfig, r: "4" } as never)).rejects.toThrow(

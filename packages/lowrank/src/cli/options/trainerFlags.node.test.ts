@@ -69,6 +69,6 @@ test("errors name the options", async () => {
   expect(await failure("--load-best-model-at-end")).toContain("--load-best-model-at-end needs evaluations while it");
   const none = ["--early-stopping-patience", "2", "--eval-every", "1", "--validation-fraction", "0"];
   expect(await failure(...none)).toContain("--early-stopping-patience needs data to validate with");
-  expect(await failure("--metrics", "acuracy")).toContain('"acuracy" is none of accuracy');
+  expect(await failure("--metrics", "acuracy")).toContain('"acuracy" is not a metric; expected accuracy');
   expect(await failure("--schedule", "constant", "--min-lr", "1e-5")).toContain("--min-lr is 0.00001, but only");
 });

@@ -94,7 +94,7 @@ test("a line that fails is told and skipped; the exit code says so", async () =>
   expect(stdout).toBe(`${await generated("hi")}\n`);
   for (const line of [
     "error: there is no command /resett; did you mean /reset? /help lists the commands",
-    "error: /set: there is no heat; there are max-new-tokens, temperature, top-k, top-p, seed, greedy",
+    "error: /set: there is no setting heat; there are max-new-tokens, temperature, top-k, top-p, seed, greedy",
     "error: /set top-k: Expected a whole number of at least 0.",
     "error: 4 of the lines got no answer; see the errors above",
   ]) {

@@ -62,7 +62,10 @@ describe("/set", () => {
     ["/set top-k", "/set top-k takes one value, such as /set top-k 1"],
     ["/set top-k 1 2", "/set top-k takes one value"],
     ["/set top-k -1", "/set top-k: "],
-    ["/set nothing 1", "/set: there is no nothing; there are max-new-tokens, temperature, top-k, top-p, seed, greedy"],
+    [
+      "/set nothing 1",
+      "/set: there is no setting nothing; there are max-new-tokens, temperature, top-k, top-p, seed, greedy",
+    ],
   ])("%s is refused", async (line, message) => {
     await expect(chat().run(line)).rejects.toThrow(message);
   });

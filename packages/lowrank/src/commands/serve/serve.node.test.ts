@@ -205,6 +205,8 @@ test("an encoder refuses options that have no meaning for it", async () => {
 
 test("an encoder and its adapters each give their own embeddings, and refuse other requests", async () => {
   const embedding = await saveEncoder();
+  const texts = ["the cat", "the mat and the cat sat"];
+  const ofEncoder = await Promise.all(texts.map(embedding));
   const pairs = Array.from({ length: 8 }, (_, i) => ({ anchor: `text ${i}`, positive: `words ${i}` }));
   await writeFile(folder.at("related.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
   const train = "train --task contrast --model encoder --data related.jsonl --batch-size 4 --steps 3 --lr 0.05";
@@ -215,7 +217,6 @@ test("an encoder and its adapters each give their own embeddings, and refuse oth
   const { model, tokenizer } = await loadEncoder(folder.at("encoder"));
   const peft = await PeftModel.fromPretrained(model, folder.at("encoders/near"), { adapterName: "near" });
   await peft.loadAdapter(folder.at("encoders/far"), "far");
-  const texts = ["the cat", "the mat and the cat sat"];
   const expected = async (name: string | null) => {
     const rows = texts.map((text) => ({ inputIds: tokenizer!.encode(text) }));
     if (name !== null) peft.setAdapter(name);
@@ -240,10 +241,8 @@ test("an encoder and its adapters each give their own embeddings, and refuse oth
         for (const [d, x] of row.entries()) expect(Math.abs(given[d] / length - x)).toBeLessThan(1e-5);
       }
     }
-    const ofEncoder = answers[names.indexOf("encoder")].data;
-    for (const [i, text] of texts.entries()) {
-      const given: number[] = ofEncoder[i].embedding;
-      for (const [d, x] of (await embedding(text)).entries()) expect(Math.abs(given[d] - x)).toBeLessThan(1e-5);
+    for (const [i, { embedding: given }] of answers[names.indexOf("encoder")].data.entries()) {
+      for (const [d, x] of ofEncoder[i].entries()) expect(Math.abs(given[d] - x)).toBeLessThan(1e-5);
     }
     expect(answers[0].data).toEqual(answers[3].data);
     expect(answers[0].data[0].embedding).not.toEqual(answers[1].data[0].embedding);

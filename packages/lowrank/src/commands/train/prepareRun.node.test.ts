@@ -81,7 +81,9 @@ test("lengths fit the positions of the model, with virtual tokens before them", 
   await expect(prepare({}, prefix, sized(1), 5)).rejects.toThrow(
     "the model has 5 positions, which leaves no room for texts in addition to 4 virtual tokens; use fewer virtual tokens, or another model",
   );
-  await expect(prepare({}, {}, sized(1), 1)).rejects.toThrow("the model has 1 positions, which leaves no room; take");
+  await expect(prepare({}, {}, sized(1), 1)).rejects.toThrow(
+    "the model has 1 positions, which leaves no room for texts; use",
+  );
   expect((await prepare({ blockSize: 8, maxLength: 8 }, {}, sized(1), 8)).lengths).toEqual({
     blockSize: 8,
     maxLength: 8,

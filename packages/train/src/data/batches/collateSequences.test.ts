@@ -43,7 +43,7 @@ test("segments are padded with 0 and truncated with their tokens", () => {
   expect(cut.tokenTypeIds).toEqual(Int32Array.of(0, 1, 1, 1, 0, 0, 0, 0));
   for (const tokenTypeIds of [[1], [1, 1, 1]]) {
     expect(() => collateSequences([examples[0], { ...examples[1], tokenTypeIds }], options)).toThrow(
-      `collate: example 1 has 2 tokens and ${tokenTypeIds.length} tokenTypeIds; expected as many`,
+      `collate: example 1 has 2 tokens and ${tokenTypeIds.length} tokenTypeIds; expected equal numbers`,
     );
   }
 });
