@@ -1,7 +1,7 @@
 import { Generator, init, memory, randn, reference, resetPeak, type Tensor } from "@lowrank/core";
 import { expect, it } from "vitest";
 import { Linear } from "./layers/linear/linear.ts";
-import { AdamW } from "./optim/adamW.ts";
+import { AdamW } from "./optim/adam.ts";
 
 // Each step makes at least 128 KiB of garbage: in all, 1.5 times the ceiling.
 const ceiling = 200 * 2 ** 20;

@@ -1,5 +1,5 @@
-import type { Tensor } from "@lowrank/core";
-import type { AttendOptions } from "./attentionLayer.ts";
+import { type AttentionDropout, slice, type Tensor } from "@lowrank/core";
+import { Module } from "../module/module.ts";
 
 /** Options of one call of `AttentionCache.attend`. */
 export interface CachedAttendOptions extends Omit<AttendOptions, "reach"> {
@@ -35,4 +35,66 @@ export interface AttentionCache {
   earlier(layer: number, rows: Tensor, count: number): Tensor[];
   /** Adds `tokens` new tokens to the length of each sequence, after every layer has stored them. */
   advance(tokens: number): void;
+}
+
+/** Options of one call of `Attend`. The dropout options are set only if the layer trains with attention dropout. */
+export interface AttendOptions extends AttentionDropout {
+  /** Factor by which the products of queries and keys are multiplied. */
+  readonly scale: number;
+  /**
+   * Sliding window: each token attends to this many positions, including its own. Default: all positions up to its own.
+   */
+  readonly window?: number;
+  /** Encoders only: each token attends to this many positions on both sides. Default: all. */
+  readonly reach?: number;
+  /** Soft cap: scores s become softcap * tanh(s / softcap). Default: no cap. */
+  readonly softcap?: number;
+}
+
+/**
+ * Computes attention from q [B, T, H, d] to k and v [B, T, Hkv, d] and to the cached keys and values of `layer`,
+ * counted from 0.
+ */
+export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
+
+/** An attention sub-layer. It takes the attention function as an argument, so that a wrapper can see the queries. */
+export abstract class AttentionLayer extends Module {
+  override get layerKind(): "attention" {
+    return "attention";
+  }
+
+  /** Maps normalised hidden states [B, T, D] to the output [B, T, D], which the caller adds to the residual. */
+  abstract forward(x: Tensor, layer: number, attend: Attend, ...rest: never[]): Tensor;
+}
+
+/** Sizes of what one layer stores in a cache for each token. */
+export interface LayerCache {
+  /** Number of heads of the layer's keys and values; 0 if the layer has no attention. */
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  /** Width of the rows that the layer's convolution reads again later. Default 0: the layer has no convolution. */
+  readonly rowWidth?: number;
+}
+
+/** Sizes of a cache for all layers of a model. */
+export interface CacheSizes {
+  readonly layers: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  /** The sizes of each layer, if they differ. Default: every layer has `keyValueHeads` heads of size `headDim`. */
+  readonly perLayer?: readonly LayerCache[];
+}
+
+/** Returns the cache sizes of each layer. */
+export function layerCaches({ layers, keyValueHeads, headDim, perLayer }: CacheSizes): readonly LayerCache[] {
+  return perLayer ?? Array.from({ length: layers }, () => ({ keyValueHeads, headDim }));
+}
+
+/**
+ * Returns what a causal convolution reads: `count` tensors [B, T, W] from `rows` [B, count + T, W], whose last T rows
+ * are the current ones. Tensor i (counted from 1) holds, for each current row, the row i positions before it.
+ */
+export function earlierRows(rows: Tensor, count: number): Tensor[] {
+  const T = rows.shape[1] - count;
+  return Array.from({ length: count }, (_, i) => slice(rows, { dim: 1, start: count - 1 - i, end: count - 1 - i + T }));
 }

@@ -1,8 +1,13 @@
 import { attention, type Backend, cat, indexSelect, keep, noGrad, slice, type Tensor, zeros } from "@lowrank/core";
 import { cacheWrite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
-import { earlierRows } from "./earlierRows.ts";
-import { type CacheSizes, type LayerCache, layerCaches } from "./layerCache.ts";
+import {
+  type AttentionCache,
+  type CachedAttendOptions,
+  type CacheSizes,
+  earlierRows,
+  type LayerCache,
+  layerCaches,
+} from "./attentionCache.ts";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions extends CacheSizes {

@@ -1,6 +1,6 @@
 import { type Backend, keep, reshape, scope, slice, type Tensor, zeros } from "@lowrank/core";
 import { cacheWrite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { type CacheSizes, layerCaches } from "./layerCache.ts";
+import { type CacheSizes, layerCaches } from "./attentionCache.ts";
 
 /** Sizes of a paged key-value cache. */
 export interface PagedKVCacheOptions extends CacheSizes {

@@ -1,6 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import type { Module } from "../module/module.ts";
-import type { CacheSizes } from "./layerCache.ts";
+import type { CacheSizes } from "./attentionCache.ts";
 
 /** Trained vectors that a prompt method (such as prompt tuning) puts before every sequence. */
 export interface VirtualTokens {

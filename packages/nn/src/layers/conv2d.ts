@@ -2,8 +2,7 @@ import { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d, type Size2d, ty
 import { checkOptions, convKeys } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, type Parameter } from "../module/parameter.ts";
-import { expectSizes } from "./expectSizes.ts";
-import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
+import { type CreateLayerOptions, createLayerKeys, expectSizes, uniformParameter } from "./layerSizes.ts";
 
 /** Arguments of a convolution layer: existing filters, or the sizes of filters with random initial values. */
 type Filters<Size> =

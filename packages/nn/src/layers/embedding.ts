@@ -2,7 +2,7 @@ import { embedding, eq, type Generator, isGradEnabled, randn, type Tensor, tenso
 import { checkOptions, widen } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 import { expectParameter, Parameter } from "../module/parameter.ts";
-import { expectSizes } from "./expectSizes.ts";
+import { expectSizes } from "./layerSizes.ts";
 
 /** Options of a fresh `Embedding`. */
 export interface EmbeddingOptions {

@@ -3,6 +3,7 @@ import {
   type AvgPool2dOptions,
   avgPool1d,
   avgPool2d,
+  flatten,
   type MaxPool1dOptions,
   type MaxPool2dOptions,
   maxPool1d,
@@ -67,5 +68,22 @@ export class AvgPool2d extends Pooling<Size2d, AvgPool2dOptions> {
 
   forward(x: Tensor): Tensor {
     return avgPool2d(x, this.kernelSize, this.options);
+  }
+}
+
+/** Merges the dimensions from `startDim` (default 1) to `endDim` (default: the last one) into one. */
+export class Flatten extends Module {
+  readonly startDim: number;
+  readonly endDim: number;
+
+  constructor(options: { startDim?: number; endDim?: number } = {}) {
+    super();
+    checkOptions("Flatten", options, { startDim: true, endDim: true });
+    this.startDim = options.startDim ?? 1;
+    this.endDim = options.endDim ?? -1;
+  }
+
+  forward(x: Tensor): Tensor {
+    return flatten(x, { startDim: this.startDim, endDim: this.endDim });
   }
 }

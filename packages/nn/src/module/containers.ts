@@ -1,4 +1,4 @@
-import { scope, type Tensor } from "@lowrank/core";
+import { add, scope, type Tensor } from "@lowrank/core";
 import { Module, type UnaryModule } from "./module.ts";
 
 /** A list of modules, whose children are named "0", "1", ... */
@@ -83,5 +83,18 @@ export class ModuleDict<T extends Module = Module> extends Module {
 
   protected override setChild(name: string, module: Module): void {
     this.#items.set(name, module as T);
+  }
+}
+
+/** Adds a sub-layer's output to the sub-layer's input. It is a module, so that adapters can wrap it. */
+export class Residual extends Module {
+  override get layerKind(): "residual" {
+    return "residual";
+  }
+
+  /** Returns `before` (the sub-layer's input) + `made` (its output). If `norm` is given, it is applied to the sum. */
+  forward(made: Tensor, before: Tensor, norm?: UnaryModule): Tensor {
+    const sum = add(before, made);
+    return norm ? norm.forward(sum) : sum;
   }
 }

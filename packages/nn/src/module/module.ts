@@ -1,7 +1,6 @@
 import { type Backend, Tensor } from "@lowrank/core";
 import { checkOptions, inspectAsText, moveTensors } from "@lowrank/core/internal";
 import { describeModule } from "./describeModule.ts";
-import type { LayerKind } from "./layerKind.ts";
 import { type LoadReport, loadTensors, type StateDict } from "./loadTensors.ts";
 import { ModuleBuffer, Parameter } from "./parameter.ts";
 
@@ -240,3 +239,9 @@ function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): u
   }
   return undefined;
 }
+
+/**
+ * Kinds of layers that adapters can wrap. "linear", "conv1d", "embedding" and "norm" have a weight, each in its own
+ * layout; "attention" and "residual" have none.
+ */
+export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual";

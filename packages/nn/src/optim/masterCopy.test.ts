@@ -14,9 +14,7 @@ import {
 import { deferred, primitives } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { Adagrad } from "./adagrad.ts";
-import { Adam } from "./adam.ts";
-import { AdamW } from "./adamW.ts";
-import { AdamW8bit } from "./adamW8bit.ts";
+import { Adam, AdamW, AdamW8bit } from "./adam.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
 import { RMSprop } from "./rmsprop.ts";
 import { SGD } from "./sgd.ts";

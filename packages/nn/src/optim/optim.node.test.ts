@@ -4,8 +4,7 @@ import { bytesSource, init, openSafetensors, reference, type Tensor, tensor } fr
 import { goldenFolder } from "@lowrank/test-support/folders";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Adagrad } from "./adagrad.ts";
-import { Adam } from "./adam.ts";
-import { AdamW } from "./adamW.ts";
+import { Adam, AdamW } from "./adam.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { RMSprop } from "./rmsprop.ts";

@@ -1,6 +1,6 @@
 import { add, backward, init, keep, memory, reference, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { AdamW } from "./adamW.ts";
+import { AdamW } from "./adam.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
 import * as schedules from "./schedules.ts";
 import { SGD } from "./sgd.ts";

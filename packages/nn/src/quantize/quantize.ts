@@ -1,12 +1,15 @@
-import { byteLength, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
-import { Conv1D } from "../layers/linear/conv1d.ts";
-import { Linear } from "../layers/linear/linear.ts";
-import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "../layers/linear/linear4bit.ts";
-import { quantizeLinear } from "../layers/linear/quantizeLinear.ts";
+import { byteLength, dtypes, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
+import {
+  checkOptions,
+  enableInt8Activations,
+  nearestName,
+  type OptionKeys,
+  supportsInt8Activations,
+} from "@lowrank/core/internal";
+import { Conv1D, Linear } from "../layers/linear/linear.ts";
+import { Linear4bit, type Linear4bitOptions, linear4bitKeys, quantizeLinear } from "../layers/linear/linear4bit.ts";
 import type { Module } from "../module/module.ts";
 import type { Parameter } from "../module/parameter.ts";
-import { skippedBy } from "../module/skipModules.ts";
 
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {
@@ -169,4 +172,62 @@ export async function dequantize(model: Module, options: { dtype?: "f32" | "f16"
     layer.weight.dispose();
     await yieldIfDue();
   }
+}
+
+/**
+ * Returns a function that returns true for the paths that an entry of `skipModules` matches, by transformers' rule. A
+ * path matches if it ends with the entry. It also matches if the entry, read as a regular expression, matches the whole
+ * path or the path up to a dot.
+ */
+function rule(pattern: string): (path: string) => boolean {
+  if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
+  const start = expression(pattern);
+  return (path) => path.endsWith(pattern) || start.test(path);
+}
+
+function expression(pattern: string): RegExp {
+  try {
+    return new RegExp(String.raw`^(?:${pattern})(?:(?<=\.)|(?=\.|$))`);
+  } catch (cause) {
+    throw new Error(`skipModules: "${pattern}" is no regular expression, nor the name of a module`, { cause });
+  }
+}
+
+/**
+ * Returns each path that an entry of `skipModules` matches, with that entry. Throws for an entry that matches no path.
+ */
+function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
+  const skipped = new Map<string, string>();
+  for (const pattern of skipModules) {
+    const found = paths.filter(rule(pattern));
+    if (found.length === 0) throw new Error(unmatched(pattern, paths));
+    for (const path of found) skipped.set(path, pattern);
+  }
+  return skipped;
+}
+
+function unmatched(pattern: string, paths: readonly string[]): string {
+  const names = new Set(paths.map((path) => path.slice(path.lastIndexOf(".") + 1)));
+  const near = nearestName(pattern, [...names, ...paths]);
+  const advice = near === null ? `there are ${[...names].join(", ")}` : `did you mean ${near}?`;
+  return `skipModules: no linear layer's path starts or ends with "${pattern}"; ${advice}`;
+}
+
+/**
+ * Sets `activations` to "int8" in all linear layers whose weight supports that: GGUF formats with integer codes, nf4
+ * and fp4. Their inputs are then rounded to 8-bit integers. Returns the number of these layers; throws if the model has
+ * none.
+ */
+export function useInt8Activations(model: Module): number {
+  const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
+  const packed = layers.filter(({ weight }) => supportsInt8Activations(weight));
+  if (packed.length === 0) {
+    const coded = dtypes.filter(isPacked);
+    throw new Error(
+      `useInt8Activations: no linear layer has a packed weight (${coded.join(" or ")}) that supports int8 activations`,
+    );
+  }
+  enableInt8Activations();
+  for (const layer of packed) layer.activations = "int8";
+  return packed.length;
 }

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { Linear } from "../layers/linear/linear.ts";
 import { Module } from "../module/module.ts";
 import { Parameter } from "../module/parameter.ts";
-import { useInt8Activations } from "./useInt8Activations.ts";
+import { useInt8Activations } from "./quantize.ts";
 
 class Two extends Module {
   plain: Linear;

@@ -19,7 +19,7 @@ import {
 import { checkOptions, onRecompute } from "@lowrank/core/internal";
 import { Module } from "../../module/module.ts";
 import { ModuleBuffer, Parameter } from "../../module/parameter.ts";
-import { expectSizes } from "../expectSizes.ts";
+import { expectSizes } from "../layerSizes.ts";
 
 /** Options of batch normalisation. */
 export interface BatchNormOptions {

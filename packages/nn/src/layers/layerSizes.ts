@@ -2,6 +2,26 @@ import { type Generator, rand } from "@lowrank/core";
 import type { OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../module/parameter.ts";
 
+/**
+ * Throws unless all sizes of a new layer are whole numbers above 0. `example` is code that creates such a layer, for
+ * the error message.
+ */
+export function expectSizes(layer: string, sizes: readonly unknown[], example: string): void {
+  if (sizes.every((size) => Number.isInteger(size) && (size as number) > 0)) return;
+  throw new Error(`${layer}: sizes are ${sizes.join(" and ")}; all must be whole numbers above 0, as in ${example}`);
+}
+
+/**
+ * Returns the size of the last dimension, over which a norm layer normalises. `shape` is this size, or an array that
+ * holds only this size. Throws for other arrays.
+ */
+export function normalizedSize(layer: string, shape: number | readonly number[]): number {
+  const sizes = typeof shape === "number" ? [shape] : shape;
+  expectSizes(layer, sizes, `new ${layer}(64)`);
+  if (sizes.length === 1) return sizes[0];
+  throw new Error(`${layer}: the shape is [${sizes}]; it normalises the last dimension alone, as in new ${layer}(64)`);
+}
+
 /** Options of layers that initialise their weights with random values. */
 export interface CreateLayerOptions {
   /** True for a layer with a bias. Default true. */
