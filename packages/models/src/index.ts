@@ -12,14 +12,16 @@ export {
   toGguf,
 } from "./checkpoint/gguf/toGguf.ts";
 export {
+  type Encoder,
   type LoadClassifierOptions,
   type LoadedClassifier,
+  type LoadedEncoder,
   type LoadedTokenClassifier,
+  loadEncoder,
   loadSequenceClassifier,
   loadTokenClassifier,
   type NewHead,
-} from "./checkpoint/loadClassifier.ts";
-export { type Encoder, type LoadedEncoder, loadEncoder } from "./checkpoint/loadEncoder.ts";
+} from "./checkpoint/loadEncoder.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./checkpoint/loadModel.ts";
 export type { ModelSource, WeightOptions } from "./checkpoint/openModel.ts";
 export { openSafetensorsFolder } from "./checkpoint/openWeights.ts";
@@ -35,10 +37,8 @@ export type { LogitsProcessor } from "./generation/settings/processing.ts";
 export { PromptCache } from "./generation/settings/promptCache.ts";
 export type { BeamOptions, GenerateOptions } from "./generation/settings/settings.ts";
 export type { StopOptions } from "./generation/settings/stops.ts";
-export { chatEnds } from "./generation/text/chatEnds.ts";
-export { type GenerateTextOptions, generateText } from "./generation/text/generateText.ts";
-export { streamText } from "./generation/text/streamText.ts";
-export type { StreamTextOptions } from "./generation/text/textPieces.ts";
+export { type GenerateTextOptions, generateText, streamText } from "./generation/text/generateText.ts";
+export { chatEnds, type StreamTextOptions } from "./generation/text/textPieces.ts";
 export type { TextPrompt } from "./generation/text/textPrompt.ts";
 export type { GgufForm, GgufParts, TensorLayout } from "./gguf/ggufForm.ts";
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
@@ -60,9 +60,13 @@ export {
 export { TokenClassifier } from "./model/tokenClassifier.ts";
 export type { DefaultTargets, StackModel } from "./model/transformerModel.ts";
 export type { ModelOf } from "./registry/build/buildModel.ts";
-export { createModel, describeModel } from "./registry/build/createModel.ts";
+export {
+  createModel,
+  type DescribeConfigOptions,
+  describeConfig,
+  describeModel,
+} from "./registry/build/createModel.ts";
 export type { LayerDescription, ModelDescription, StackDescription } from "./registry/build/describeBuilt.ts";
-export { type DescribeConfigOptions, describeConfig } from "./registry/build/describeConfig.ts";
 export {
   type Activation,
   type ArchitectureConfig,

@@ -14,15 +14,13 @@ import { JsonFields } from "../config/jsonFields.ts";
 import { randomParameters } from "../model/parameters.ts";
 import { createModel, describeModel } from "../registry/build/createModel.ts";
 import { parseModelConfig } from "../registry/configs/modelConfig.ts";
-import { checkTies } from "./checkTies.ts";
-import { loadSequenceClassifier } from "./loadClassifier.ts";
+import { loadSequenceClassifier } from "./loadEncoder.ts";
 import { loadModel } from "./loadModel.ts";
-import { openWeights } from "./openWeights.ts";
+import { checkTies, openWeights } from "./openWeights.ts";
 import { parseQuantizationConfig } from "./quantization/parseQuantizationConfig.ts";
 import { quantizationConfigToHf } from "./quantization/quantizationConfig.ts";
 import { sameTensors } from "./sameTensors.ts";
-import { modelFileContents } from "./saveModel.ts";
-import { weightFiles } from "./weightFiles.ts";
+import { modelFileContents, weightFiles } from "./saveModel.ts";
 
 beforeEach(() => init(reference()));
 

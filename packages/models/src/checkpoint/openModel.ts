@@ -7,8 +7,7 @@ import { readClassifierConfig, readModelConfig } from "../registry/configs/readM
 import type { TokenizerParts } from "../tokenizer/tokenizer.ts";
 import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";
-import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
-import { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
+import { isPartOfQuantized, readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
 
 /**
  * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s) address) or its

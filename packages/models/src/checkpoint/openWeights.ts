@@ -1,12 +1,11 @@
 import { openSafetensors, type SafetensorsFile } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
-import { onShapes, tiesOf } from "../model/onShapes.ts";
+import { onShapes, type Tie, tiesOf } from "../model/onShapes.ts";
 import type { ParameterSource } from "../model/parameters.ts";
 import { buildModel } from "../registry/build/buildModel.ts";
 import { renamed, renameToModelNames } from "../registry/build/checkpointNames.ts";
 import { loadArchitecture } from "../registry/loadArchitecture.ts";
-import { checkTies } from "./checkTies.ts";
 
 /**
  * Opens the weights of a Hugging Face folder, under the model's parameter names: model.safetensors, or else the shards
@@ -49,4 +48,21 @@ export async function openSafetensorsFolder(files: ModelFiles): Promise<Safetens
   }
   const { openShards } = await import("./openShards.ts");
   return openShards(files, index);
+}
+
+/**
+ * Throws if a checkpoint has different values under two names of a tied tensor, since the model keeps only one tensor.
+ * `advice` returns the error message for the two names.
+ */
+export async function checkTies(
+  file: SafetensorsFile,
+  ties: readonly Tie[],
+  advice: (tie: Tie) => string,
+): Promise<void> {
+  for (const { name, of } of ties) {
+    if (!file.has(name) || !file.has(of)) continue;
+    const { sameTensors } = await import("./sameTensors.ts");
+    if (await sameTensors(file, name, of)) continue;
+    throw new Error(`${file.label}: ${advice({ name, of })}`);
+  }
 }

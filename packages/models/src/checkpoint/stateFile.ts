@@ -12,8 +12,7 @@ import {
 import { type ModelFiles, openFile, openFiles } from "@lowrank/files";
 import { writeFile } from "@lowrank/files/internal";
 import type { LoadReport, Module } from "@lowrank/nn";
-import { checkTies } from "./checkTies.ts";
-import { openSafetensorsFolder } from "./openWeights.ts";
+import { checkTies, openSafetensorsFolder } from "./openWeights.ts";
 
 /**
  * The source of a safetensors file: a path or file: URL (Node only), an http(s) address, its content, or files that

@@ -1,5 +1,3 @@
-import { ggufValueTypes } from "./valueTypes.ts";
-
 /** Thrown by `HeaderReader` if the bytes end before the header does. */
 export class HeaderCutOff extends Error {}
 
@@ -102,3 +100,20 @@ export class HeaderReader {
 function exact(value: bigint): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
+
+/** GGUF metadata types, named as in gguf-py. The index is the type's id in a file. */
+const ggufValueTypes = [
+  "UINT8",
+  "INT8",
+  "UINT16",
+  "INT16",
+  "UINT32",
+  "INT32",
+  "FLOAT32",
+  "BOOL",
+  "STRING",
+  "ARRAY",
+  "UINT64",
+  "INT64",
+  "FLOAT64",
+] as const;

@@ -1,7 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 import { HeaderCutOff, HeaderReader } from "./headerReader.ts";
-import type { GgmlType } from "./types/ggmlType.ts";
-import { ggmlTypeNames } from "./types/ggmlTypeNames.ts";
+import { type GgmlType, ggmlTypeNames } from "./types/ggmlType.ts";
 import { ggmlTypes } from "./types/ggmlTypes.ts";
 
 /** A metadata value of a GGUF file. */

@@ -1,8 +1,8 @@
 import { Generator, init, randn, reference, type Tensor, tensor } from "@lowrank/core";
 import { Conv1D, LayerNorm, Parameter, RMSNorm } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
+import { conv1D } from "../architectures/gpt2/model.ts";
 import { type Init, ParameterPath } from "../model/parameters.ts";
-import { conv1D } from "./conv1D.ts";
 import { lastTokenRows } from "./lastToken.ts";
 import { layerNorm, ScaledLayerNorm } from "./layerNorm.ts";
 import { rmsNorms } from "./rmsNorms.ts";

@@ -1,6 +1,6 @@
 import { init, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { checkInputs } from "./checkInputs.ts";
+import { checkInputs } from "./promptedBatch.ts";
 
 beforeAll(() => init(reference()));
 

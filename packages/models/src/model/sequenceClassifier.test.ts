@@ -14,7 +14,7 @@ import {
 import { memoryFiles } from "@lowrank/files";
 import { Dropout, Parameter, quantize, type VirtualTokens } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadSequenceClassifier } from "../checkpoint/loadClassifier.ts";
+import { loadSequenceClassifier } from "../checkpoint/loadEncoder.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { createModel } from "../registry/build/createModel.ts";

@@ -1,5 +1,5 @@
 import { currentBackend, embedding, keep, rope, ropeTables, type Tensor } from "@lowrank/core";
-import { plainFrequencies } from "./rope/plainFrequencies.ts";
+import { plainFrequencies } from "./rope/ropeKind.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 

@@ -3,12 +3,10 @@ import { memoryFiles } from "@lowrank/files";
 import { Embedding, Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sanitizeBert } from "../architectures/bert/model.ts";
-import { loadTokenClassifier } from "../checkpoint/loadClassifier.ts";
-import { loadEncoder } from "../checkpoint/loadEncoder.ts";
+import { loadEncoder, loadTokenClassifier } from "../checkpoint/loadEncoder.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import type { ParameterSource } from "../model/parameters.ts";
-import { createModel, describeModel } from "../registry/build/createModel.ts";
-import { describeConfig } from "../registry/build/describeConfig.ts";
+import { createModel, describeConfig, describeModel } from "../registry/build/createModel.ts";
 import { parseClassifierConfig, parseTokenClassifierConfig } from "../registry/configs/modelConfig.ts";
 import { filled } from "../testing/waveWeights.ts";
 

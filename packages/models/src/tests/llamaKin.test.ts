@@ -3,7 +3,7 @@ import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openGguf } from "../checkpoint/gguf/openGguf.ts";
 import { toGguf } from "../checkpoint/gguf/toGguf.ts";
-import { loadSequenceClassifier } from "../checkpoint/loadClassifier.ts";
+import { loadSequenceClassifier } from "../checkpoint/loadEncoder.ts";
 import { loadModel } from "../checkpoint/loadModel.ts";
 import { modelFileContents } from "../checkpoint/saveModel.ts";
 import { ggufBytes } from "../gguf/testing/ggufBytes.ts";

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encoderOf } from "./encodeIds.ts";
-import { IdList } from "./idList.ts";
+import { encoderOf, IdList } from "./encodeIds.ts";
 import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { encodingParts, type TokenizerJson } from "./tokenizerJson.ts";
 

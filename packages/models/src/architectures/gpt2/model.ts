@@ -1,8 +1,10 @@
-import { add, arange, reshape, scope, split, type Tensor } from "@lowrank/core";
+import { add, arange, isPacked, reshape, scope, split, type Tensor } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
+  Conv1D,
   type Dropout,
+  type Linear,
   Module,
   ModuleList,
   Residual,
@@ -12,7 +14,6 @@ import {
 import { linearLayer } from "@lowrank/nn/internal";
 import type { ClassifierHead } from "../../config/classifierHead.ts";
 import { activate } from "../../layers/activation.ts";
-import { conv1D } from "../../layers/conv1D.ts";
 import { lastTokenRows } from "../../layers/lastToken.ts";
 import { layerNorm } from "../../layers/layerNorm.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
@@ -239,3 +240,11 @@ export const gpt2: Architecture<GPT2Config> = defineArchitecture({
     "gpt3-175b": preset(12288, 96, 96, { n_positions: 2048 }),
   },
 });
+
+/** Makes the linear layer of GPT-2. Its weight is stored as [in, out], or as [out, in] if it is packed. */
+export function conv1D(path: ParameterPath, name: string, inFeatures: number, outFeatures: number): Conv1D | Linear {
+  const at = path.at(name);
+  const weight = at.parameter("weight", [inFeatures, outFeatures]);
+  const bias = at.parameter("bias", [outFeatures], { value: 0 });
+  return isPacked(weight.dtype) ? linearLayer(weight, bias) : new Conv1D(weight, bias);
+}

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { GgufHeader, GgufTensorInfo } from "../../gguf/readGguf.ts";
 import { ggmlTypes } from "../../gguf/types/ggmlTypes.ts";
 import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
-import { ggufConfig } from "./ggufConfig.ts";
+import { ggufConfig } from "./openGguf.ts";
 
 const f32 = ggmlTypes.get(0)!;
 

@@ -3,11 +3,9 @@ import { beforeAll, expect, test } from "vitest";
 import { ggmlTypes } from "../../gguf/types/ggmlTypes.ts";
 import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { architectures } from "../../registry/registry.ts";
-import { otherTypes } from "./chooseType.ts";
-import { ggufFormOf } from "./ggufFormOf.ts";
-import { readBlocks } from "./readBlocks.ts";
-import { readGgufTensor } from "./readGgufTensor.ts";
-import { fileShape } from "./tensorLayout.ts";
+import { readBlocks, readGgufTensor } from "./readGgufTensor.ts";
+import { fileShape, ggufFormOf } from "./tensorLayout.ts";
+import { otherTypes } from "./toGguf.ts";
 
 beforeAll(() => init(reference()));
 

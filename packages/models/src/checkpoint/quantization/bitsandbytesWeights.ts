@@ -1,8 +1,8 @@
 import { fromBitsandbytes, type SafetensorsFile } from "@lowrank/core";
 import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
 import type { WeightOptions } from "../openModel.ts";
-import { partKey } from "./partOfQuantized.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
+import { partKey } from "./readQuantizationConfig.ts";
 
 /**
  * Returns the tensors of safetensors files. Weights that bitsandbytes quantised to 4 bits become packed tensors, which

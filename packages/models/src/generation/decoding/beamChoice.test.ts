@@ -1,6 +1,6 @@
 import { Generator, init, log, reference, type SamplingOptions, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { drawn, filterLogProbabilities } from "./beamChoice.ts";
+import { drawn, filterLogProbabilities } from "./beamSearch.ts";
 
 beforeAll(async () => {
   await init(reference());

@@ -3,8 +3,7 @@ import { checkLogits } from "@lowrank/core/internal";
 import type { CausalLM } from "../../model/causalLM.ts";
 import type { Processing } from "../settings/processing.ts";
 import type { GenerationSettings } from "../settings/settings.ts";
-import { drawn, filterLogProbabilities, likeliest } from "./beamChoice.ts";
-import { type Beam, BeamSearch } from "./beamSearch.ts";
+import { type Beam, BeamSearch, drawn, filterLogProbabilities, likeliest } from "./beamSearch.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { ModelRows } from "./modelRows.ts";
 

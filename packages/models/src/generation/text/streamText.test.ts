@@ -2,8 +2,8 @@ import { type Backend, init, reference } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { generate } from "../decoding/generate.ts";
 import { eos, ids, scripted, tinyModel, tokenizer } from "../testing/scriptedModel.ts";
+import { streamText } from "./generateText.ts";
 import { RowText } from "./rowText.ts";
-import { streamText } from "./streamText.ts";
 import type { StreamTextOptions } from "./textPieces.ts";
 
 beforeEach(() => init(reference()));

@@ -1,4 +1,5 @@
 import type { GenerationConfig } from "../../config/generationConfig.ts";
+import type { CausalLM } from "../../model/causalLM.ts";
 import type { DecodeOptions } from "../../tokenizer/decodeOptions.ts";
 import { textAfter } from "../../tokenizer/streamDecoder.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
@@ -81,4 +82,25 @@ export function defaultEos(config: GenerationConfig | null, { eosTokenId }: Toke
 /** Returns the tokens of a word in both forms: without and with a space before it. */
 function encodings(word: string, tokenizer: Tokenizer): number[][] {
   return [word.trimStart(), ` ${word.trimStart()}`].map((text) => tokenizer.encode(text, { addSpecialTokens: false }));
+}
+
+/**
+ * Text used as an assistant's message to find what the template puts after it; unlikely to occur in a template itself.
+ */
+const marker = "lowrank0answer";
+
+/**
+ * Returns the tokens that end an answer in a chat: EOS, and the special token that the chat template puts after an
+ * assistant's message. Throws if the tokenizer has no chat template.
+ */
+export async function chatEnds(model: CausalLM, tokenizer: Tokenizer): Promise<readonly number[]> {
+  const eos = defaultEos(model.generationConfig, tokenizer);
+  const text = await tokenizer.applyChatTemplate([
+    { role: "user", content: "question" },
+    { role: "assistant", content: marker },
+  ]);
+  const rest = text.slice(text.lastIndexOf(marker) + marker.length);
+  const [end] = rest === "" ? [] : tokenizer.encode(rest, { addSpecialTokens: false });
+  const isSpecial = end !== undefined && tokenizer.decode([end], { skipSpecialTokens: true }) === "";
+  return isSpecial && !eos.includes(end) ? [...eos, end] : eos;
 }

@@ -6,8 +6,7 @@ import { Undefined, type Value, valueOr } from "../values/types.ts";
 import type { Filters } from "./environment.ts";
 import { jsonFilters } from "./json.ts";
 import { numberFilters } from "./numbers.ts";
-import { selectionFilters } from "./selection.ts";
-import { sequenceFilters } from "./sequences.ts";
+import { selectionFilters, sequenceFilters } from "./sequences.ts";
 import { textFilters } from "./texts.ts";
 
 function fallback(value: Value, other: Value = "", boolean: Value = false): Value {

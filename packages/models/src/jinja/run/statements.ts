@@ -2,14 +2,32 @@ import { call } from "../operators/access.ts";
 import { isTrue, iterate, listOf } from "../operators/iterate.ts";
 import type { Expression, Statement, Target } from "../syntax/nodes.ts";
 import { escapeHtml, str } from "../text/repr.ts";
-import { spend } from "../values/limits.ts";
+import { checkLength, spend } from "../values/limits.ts";
 import { TemplateError, valueError } from "../values/templateError.ts";
 import { type Arguments, RuntimeObject, Stream, type Value } from "../values/types.ts";
 import { argumentsOf, callFilter, evaluate } from "./expressions.ts";
 import { Loop } from "./loop.ts";
 import { makeMacro } from "./macro.ts";
-import { Output } from "./output.ts";
 import { Scope } from "./scope.ts";
+
+/** Collects the text that a template writes. */
+class Output {
+  #text = "";
+
+  write(text: string): void {
+    if (text === "") return;
+    this.#text += text;
+    checkLength(this.#text.length);
+  }
+
+  get length(): number {
+    return this.#text.length;
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+}
 
 /** End of a loop body: by `break`, by `continue`, or normally (undefined). */
 type Ending = "break" | "continue" | undefined;

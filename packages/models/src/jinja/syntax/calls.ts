@@ -1,6 +1,6 @@
+import { syntaxError } from "./lexer.ts";
 import type { Applied, CallParts, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
-import { syntaxError } from "./tokens.ts";
 
 /** Functions that parse expressions, as used by the parser of calls. */
 export interface ExpressionParsers {

@@ -1,8 +1,8 @@
 import type { Operator } from "../operators/arithmetic.ts";
 import { type ExpressionParsers, parseCallParts, parseFilters, parseTest } from "./calls.ts";
+import { syntaxError } from "./lexer.ts";
 import type { Comparison, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
-import { syntaxError } from "./tokens.ts";
 
 /** Functions that parse expressions, for the parsers of calls, filters and tests. */
 export const expressionParsers: ExpressionParsers = {

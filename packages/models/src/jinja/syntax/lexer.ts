@@ -1,6 +1,6 @@
 import { space, strip } from "../text/codePoints.ts";
-import { stringLiteral } from "./stringLiteral.ts";
-import { syntaxError, type Token, type TokenType } from "./tokens.ts";
+import { codeEscape } from "../text/repr.ts";
+import { TemplateError } from "../values/templateError.ts";
 
 const digits = String.raw`(?:\d+_)*\d+`;
 const anySpace = `[${space}]*`;
@@ -153,4 +153,63 @@ class Lexer {
       }
     }
   }
+}
+
+/** The kinds of tokens. The value of an operator token is its text. */
+export type TokenType =
+  | "data"
+  | "variable"
+  | "block"
+  | "end"
+  | "name"
+  | "string"
+  | "integer"
+  | "float"
+  | "operator"
+  | "eof";
+
+/**
+ * A token of a template. `variable` and `block` are `{{` and `{%`, and `end` is the closing bracket of either. `value`
+ * is a name, an operator, plain text, or the value of a literal.
+ */
+export interface Token {
+  type: TokenType;
+  value: string | bigint | number;
+  line: number;
+}
+
+/** Returns the error for invalid syntax on a line. */
+export function syntaxError(message: string, line: number): TemplateError {
+  return new TemplateError("TEMPLATE_SYNTAX", `${message} (line ${line})`);
+}
+
+const escapes: Record<string, string> = {
+  "\n": "",
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+};
+const sequence = /\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]?))/g;
+
+/** Returns the text of a string literal, given without its quotes, with Python's escape sequences replaced. */
+function stringLiteral(body: string, line: number): string {
+  if (!body.includes("\\")) return body;
+  // Like Python, escape non-ASCII characters first, so that a backslash before one is kept.
+  const ascii = body.replace(/[^\0-\x7f]/gu, (one) => codeEscape(one.codePointAt(0)!));
+  return ascii.replace(sequence, (whole, octal, byte, short, long, other) => {
+    if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
+    const hex = byte ?? short ?? long;
+    if (hex !== undefined) return codePoint(Number.parseInt(hex, 16), line);
+    if ("xuUN".includes(other)) throw syntaxError(`the escape ${whole} in a string cannot be read`, line);
+    return escapes[other] ?? (`\\'"`.includes(other) ? other : whole);
+  });
+}
+
+function codePoint(code: number, line: number): string {
+  if (code > 0x10ffff) throw syntaxError("illegal Unicode character in a string", line);
+  return String.fromCodePoint(code);
 }

@@ -1,4 +1,4 @@
-import { syntaxError, type Token, type TokenType } from "./tokens.ts";
+import { syntaxError, type Token, type TokenType } from "./lexer.ts";
 
 /** The tokens of a template, read in order. */
 export class TokenStream {

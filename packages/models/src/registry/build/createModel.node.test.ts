@@ -4,7 +4,7 @@ import { init, reference } from "@lowrank/core";
 import { folderFiles, readJson } from "@lowrank/files";
 import { goldenFolder } from "@lowrank/test-support/folders";
 import { beforeAll, describe, expect, test } from "vitest";
-import { loadSequenceClassifier } from "../../checkpoint/loadClassifier.ts";
+import { loadSequenceClassifier } from "../../checkpoint/loadEncoder.ts";
 import { loadModel } from "../../checkpoint/loadModel.ts";
 import { readClassifierConfig, readModelConfig } from "../configs/readModelConfig.ts";
 import { describeModel } from "./createModel.ts";

@@ -1,8 +1,11 @@
+import { checkOptions } from "@lowrank/core/internal";
 import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
+import { JsonFields } from "../../config/jsonFields.ts";
 import type { ParameterSource } from "../../model/parameters.ts";
-import { architectureOf } from "../registry.ts";
+import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "../configs/modelConfig.ts";
+import { architectureOf, findArchitecture } from "../registry.ts";
 import { buildModel, type ModelOf } from "./buildModel.ts";
-import { describeBuilt, type ModelDescription } from "./describeBuilt.ts";
+import { describeBuilt, describeStack, type ModelDescription, type StackDescription } from "./describeBuilt.ts";
 
 /** Builds the model of a config, with parameters from `source`, for example `randomParameters(generator)`. */
 export function createModel<C extends ModelConfig | ClassifierConfig>(config: C, source: ParameterSource): ModelOf<C> {
@@ -15,4 +18,54 @@ export function createModel<C extends ModelConfig | ClassifierConfig>(config: C,
  */
 export function describeModel<C extends ModelConfig | ClassifierConfig>(config: C): ModelDescription<ModelOf<C>> {
   return describeBuilt(architectureOf(config), config);
+}
+
+/**
+ * Returns the kind of head that `architectures` in a config.json names: a sequence classifier, another one, or none
+ * ("unsaid").
+ */
+function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
+  const [name] = [fields.raw("architectures") ?? []].flat();
+  if (name === undefined) return "unsaid";
+  return String(name).endsWith("ForSequenceClassification") ? "classifies" : "other";
+}
+
+/**
+ * Returns true if `architectures` in a config.json names a sequence classifier. If it names no model: true if the
+ * architecture supports sequence classification but no language-model head.
+ */
+export function classifiesSequences(json: unknown, where = "config.json"): boolean {
+  const fields = new JsonFields(json, where);
+  const head = headOf(fields);
+  if (head !== "unsaid") return head === "classifies";
+  const { causalLM, sequenceClassification } = findArchitecture(String(fields.raw("model_type")))?.heads ?? {};
+  return causalLM === undefined && sequenceClassification !== undefined;
+}
+
+/** Options of `describeConfig`. */
+export interface DescribeConfigOptions {
+  /** The config's name in error messages. Default "config.json". */
+  where?: string;
+  /**
+   * True to describe a sequence classifier if the architecture supports it. Default: the kind of model that the config
+   * names.
+   */
+  classifies?: boolean;
+}
+
+/**
+ * Returns the structure of the model that a `config.json` describes: a sequence classifier if the config names one,
+ * else a language model if the architecture supports it, else the base model without a head, as transformers' AutoModel
+ * builds it.
+ */
+export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
+  checkOptions("describeConfig", options, { where: true, classifies: true });
+  const { where = "config.json", classifies = false } = options;
+  const fields = new JsonFields(json, where);
+  const heads = findArchitecture(String(fields.raw("model_type")))?.heads ?? {};
+  const wanted = classifies && heads.sequenceClassification !== undefined;
+  if (wanted || classifiesSequences(json, where)) return describeModel(parseClassifierConfig(json, where));
+  if (heads.causalLM) return describeModel(parseModelConfig(json, where));
+  const config = parseStackConfig(json, where);
+  return describeStack(architectureOf(config), config);
 }

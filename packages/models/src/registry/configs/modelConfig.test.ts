@@ -2,7 +2,7 @@ import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
 import { parseGenerationConfig } from "../../config/generationConfig.ts";
 import { readGenerationConfig } from "../../config/readGenerationConfig.ts";
-import { classifiesSequences, describeConfig } from "../build/describeConfig.ts";
+import { classifiesSequences, describeConfig } from "../build/createModel.ts";
 import { parseClassifierConfig, parseModelConfig, parseTokenClassifierConfig, toHfConfig } from "./modelConfig.ts";
 import { readModelConfig } from "./readModelConfig.ts";
 

@@ -9,8 +9,8 @@ import { readClassifierHead } from "../../config/classifierHead.ts";
 import { JsonFields } from "../../config/jsonFields.ts";
 import type { Architecture } from "../../model/architecture.ts";
 import { architectureOf, architectures } from "../registry.ts";
-import { classifies, languageFields, writes } from "./headFits.ts";
 import { hfConfig } from "./hfConfig.ts";
+import { classifies, languageFields, writes } from "./readModelConfig.ts";
 
 /** Reads the JSON value of a language model's `config.json`. `where` is its name in error messages. */
 export function parseModelConfig(json: unknown, where = "config.json"): ModelConfig {

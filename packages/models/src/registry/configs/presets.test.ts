@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { describeModel } from "../build/createModel.ts";
-import { describeConfig } from "../build/describeConfig.ts";
+import { describeConfig, describeModel } from "../build/createModel.ts";
 import { parseStackConfig, toHfConfig } from "./modelConfig.ts";
 import { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
 

@@ -4,7 +4,6 @@ import { readClassifierHead } from "../../config/classifierHead.ts";
 import { JsonFields } from "../../config/jsonFields.ts";
 import type { Architecture } from "../../model/architecture.ts";
 import { architectureNames, loadArchitecture, loadKnown } from "../loadArchitecture.ts";
-import { classifies, languageFields, writes } from "./headFits.ts";
 
 /** Reads a language model's `config.json`, in the format of transformers 4 or 5. */
 export async function readModelConfig(files: ModelFiles): Promise<ModelConfig> {
@@ -29,4 +28,24 @@ async function loadIn(fields: JsonFields, fit: (architecture: Architecture) => b
   const all = await Promise.all((await architectureNames()).map((modelType) => loadArchitecture({ modelType })));
   const names = all.flatMap((one) => (fit(one) ? [one.modelType] : []));
   return loadArchitecture({ modelType: fields.oneOf("model_type", names) });
+}
+
+/** Returns true if the architecture supports a language-model head. */
+export function writes({ heads }: Architecture): boolean {
+  return heads.causalLM !== undefined;
+}
+
+/** Returns true if the architecture supports a sequence classification head. */
+export function classifies({ heads }: Architecture): boolean {
+  return heads.sequenceClassification !== undefined;
+}
+
+/** Returns the fields of a language model's `config.json`. Throws if the config is for a sequence classifier. */
+export function languageFields(json: unknown, where: string): JsonFields {
+  const fields = new JsonFields(json, where);
+  const [head] = [fields.raw("architectures") ?? []].flat();
+  if (typeof head === "string" && head.endsWith("ForSequenceClassification")) {
+    throw new Error(`${where}: ${head} classifies texts and cannot generate them; load it with loadSequenceClassifier`);
+  }
+  return fields;
 }

@@ -1,5 +1,4 @@
-import { f32, plainFrequencies } from "./plainFrequencies.ts";
-import { type RopeKind, readFactor } from "./ropeKind.ts";
+import { f32, plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
 /** Dynamic NTK scaling: theta grows with the length of sequences that are longer than in training. */
 export interface DynamicRopeScaling {

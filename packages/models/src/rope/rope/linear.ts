@@ -1,5 +1,4 @@
-import { plainFrequencies } from "./plainFrequencies.ts";
-import { type RopeKind, readFactor } from "./ropeKind.ts";
+import { plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
 /** Linear scaling: positions are divided by `factor`. */
 export interface LinearRopeScaling {

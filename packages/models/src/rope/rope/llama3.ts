@@ -1,5 +1,4 @@
-import { f32, plainFrequencies } from "./plainFrequencies.ts";
-import { type RopeKind, readFactor } from "./ropeKind.ts";
+import { f32, plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
 /** Llama 3.1's scaling: low frequencies are divided by `factor`, high ones are kept, with a smooth transition. */
 export interface Llama3RopeScaling {

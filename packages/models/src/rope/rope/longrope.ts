@@ -1,6 +1,5 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
-import { f32, wavelengths } from "./plainFrequencies.ts";
-import { type RopeKind, readFactor } from "./ropeKind.ts";
+import { f32, type RopeKind, readFactor, wavelengths } from "./ropeKind.ts";
 
 /**
  * LongRoPE: each frequency is divided by its own factor, in `shortFactor` for short sequences and `longFactor` for long

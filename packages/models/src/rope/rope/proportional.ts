@@ -1,5 +1,4 @@
-import { plainFrequencies } from "./plainFrequencies.ts";
-import { type RopeKind, readFactor } from "./ropeKind.ts";
+import { plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
 /**
  * Gemma 4's scaling: in each head, only the pairs with the highest frequencies rotate. Their frequencies are divided by

@@ -1,6 +1,5 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
-import { f32, wavelengths } from "./plainFrequencies.ts";
-import { type RopeKind, readFactor } from "./ropeKind.ts";
+import { f32, type RopeKind, readFactor, wavelengths } from "./ropeKind.ts";
 
 /** YaRN: low frequencies are divided by `factor`, high ones are kept, with a linear ramp between. */
 export interface YarnRopeScaling {

@@ -6,10 +6,9 @@ import { frameOf } from "./postProcessors.ts";
 import { type PreTokenizerJson, preTokenizerOf } from "./preTokenizers.ts";
 import { type SplitBehavior, splitBehaviors, splitBy } from "./splits.ts";
 import { bytePairModel } from "./tokenModels/bytePairModel.ts";
-import { modelType } from "./tokenModels/models.ts";
+import { modelType, wordLevelModel, wordPieceModel } from "./tokenModels/models.ts";
 import type { ModelJson } from "./tokenModels/tokenModel.ts";
 import { unigramModel } from "./tokenModels/unigramModel.ts";
-import { wordLevelModel, wordPieceModel } from "./tokenModels/wordModels.ts";
 
 const decode = (json: DecoderJson, tokens: string[]) => decoderOf(json)(tokens).join("");
 const words = (json: PreTokenizerJson, text: string, atStart = true) => [...preTokenizerOf(json).split(text, atStart)];

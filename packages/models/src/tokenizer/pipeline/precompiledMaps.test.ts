@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { precompiled } from "./precompiled.ts";
+import { precompiled } from "./normalizers.ts";
 
 /** Returns a charsmap: the size of the trie, its units, and its texts. */
 function charsmap(units: readonly number[], texts: string, size = 4 * units.length): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bf16, f16, f32 } from "./floats.ts";
+import { bf16, f16, f32 } from "./ggmlTypes.ts";
 
 const values = Float32Array.of(1, -2.5, 0, 0.125);
 

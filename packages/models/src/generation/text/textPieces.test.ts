@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { eos, tinyModel } from "../testing/scriptedModel.ts";
-import { chatEnds } from "./chatEnds.ts";
-import { continuedChat } from "./continuedChat.ts";
+import { chatEnds } from "./textPieces.ts";
+import { continuedChat } from "./textPrompt.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyz0:"];
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { precompiled } from "./precompiled.ts";
+import { precompiled } from "./normalizers.ts";
 
 /** Makes a charsmap with one entry: a trie (double array) that leads to the entry's text. */
 function charsmap(from: string, to: string): string {

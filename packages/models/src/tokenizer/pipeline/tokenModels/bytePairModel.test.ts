@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MergeQueue, type WaitingMerge } from "./mergeQueue.ts";
+import { MergeQueue, type WaitingMerge } from "./bytePairModel.ts";
 
 /** Yields pseudo-random integers below `most`. */
 function* integers(most: number): Generator<number> {

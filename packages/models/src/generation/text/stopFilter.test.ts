@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Holdback } from "./holdback.ts";
+import { Holdback } from "./stopFilter.ts";
 
 /** Returns the items that pass after each letter, then the items that `flush` returns. */
 function passed(text: string, stops: readonly string[], includeStop?: boolean): string[] {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { GgufParts } from "../../gguf/ggufForm.ts";
 import type { RopeConfig } from "../../rope/ropeConfig.ts";
-import { proportionalFactors, readProportional } from "./ggufRope.ts";
+import { proportionalFactors, readProportional } from "./gguf.ts";
 
 const rope = (factor: number, partialRotaryFactor: number): RopeConfig => ({
   ...{ theta: 1e6, partialRotaryFactor: 1 },
