@@ -8,6 +8,8 @@ const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "tests/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
+/** Loops of thousands of steps in pages are left to the project "browser". */
+const garbage = "**/*.garbage.test.ts";
 const longInPages = "packages/*/src/**/*.long.test.ts";
 /**
  * Files about what a page does in its own way: threads, memory, GPUs, files, workers, and its event loop. Kernels
@@ -84,7 +86,7 @@ export default defineConfig({
       ...(executablePath === undefined
         ? []
         : [
-            chromiumProject({ name: "page", root, include: inPage, exclude: [long], executablePath }),
+            chromiumProject({ name: "page", root, include: inPage, exclude: [long, garbage], executablePath }),
             chromiumProject({ name: "browser", root, include, exclude: [long], executablePath }),
             chromiumProject({ name: "worker", inWorker: true, root, include, exclude: [long], executablePath }),
             chromiumProject({ name: "longWorker", inWorker: true, root, include: [longInPages], executablePath }),

@@ -25,7 +25,7 @@ export function holdGarbage(): HeldGarbage {
   };
   shared[place] = {
     free: (testFile) => {
-      atOnce = testFile.includes(".garbage.test.");
+      atOnce = testFile.includes(".garbage.");
       const due = pending;
       pending = [];
       for (const cleanUp of due) cleanUp();

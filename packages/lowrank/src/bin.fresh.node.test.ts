@@ -241,11 +241,11 @@ test("train learns from prompts and completions, padded or packed, with modules 
 });
 
 test("a run that is interrupted saves, says so by its code, and its checkpoint is gone on from", async () => {
-  const whole = [...trainText.slice(0, -1), "120", "--save-every", "1000"];
+  const whole = [...trainText.slice(0, -1), "40", "--save-every", "1000"];
   let interrupted = false;
   const stopped = await process.lowrank([...whole, "--output", "stopped"], {
     onStderr: (text, stop) => {
-      if (interrupted || !text.includes("step 6 of 120")) return;
+      if (interrupted || !text.includes("step 6 of 40")) return;
       interrupted = true;
       stop();
     },
@@ -253,24 +253,24 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   expect(stopped.code).toBe(130);
   expect(stopped.stderr).toContain("stopping after the last whole step");
   expect(await readdir(at("stopped"))).not.toContain("run.lock");
-  expect(stopped.stdout).toMatch(/stopped after step \d+ of 120; the adapter is as it was then/);
+  expect(stopped.stdout).toMatch(/stopped after step \d+ of 40; the adapter is as it was then/);
   const checkpoint = (await readdir(at("stopped"))).find((name) => name.startsWith("checkpoint-"));
-  expect(Number(checkpoint?.slice("checkpoint-".length))).toBeLessThan(120);
+  expect(Number(checkpoint?.slice("checkpoint-".length))).toBeLessThan(40);
   await succeed([...whole, "--output", "resumed", "--resume", `stopped/${checkpoint}`]);
   await succeed([...whole, "--output", "unstopped"]);
   const bytes = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
   expect(await bytes("resumed")).toEqual(await bytes("unstopped"));
   // A checkpoint is an adapter folder. For a run's folder, the newest complete checkpoint is used.
-  expect(await bytes("resumed/checkpoint-120")).toEqual(await bytes("unstopped"));
+  expect(await bytes("resumed/checkpoint-40")).toEqual(await bytes("unstopped"));
   const asked = ["generate", "--model", "model", "--prompt", "a", "--greedy", "--max-new-tokens", "5"];
-  const texts = ["resumed/checkpoint-120", "resumed"].map((adapter) => succeed([...asked, "--adapter", adapter]));
+  const texts = ["resumed/checkpoint-40", "resumed"].map((adapter) => succeed([...asked, "--adapter", adapter]));
   const [ofCheckpoint, ofEnd] = await Promise.all(texts);
   expect(ofCheckpoint.stdout).toBe(ofEnd.stdout);
-  await rm(at("resumed/checkpoint-120/optimizer.safetensors"));
+  await rm(at("resumed/checkpoint-40/optimizer.safetensors"));
   await cp(at(`stopped/${checkpoint}`), at(`resumed/${checkpoint}`), { recursive: true });
   const again = await succeed([...whole, "--output", "newest", "--resume", "resumed"]);
-  expect(again.stdout).toMatch(/resumed from resumed\/checkpoint-\d+, after step \d+ of 120\n/);
-  expect(again.stderr).toContain("checkpoint-120 is skipped, since it is not whole: optimizer.safetensors is missing");
+  expect(again.stdout).toMatch(/resumed from resumed\/checkpoint-\d+, after step \d+ of 40\n/);
+  expect(again.stderr).toContain("checkpoint-40 is skipped, since it is not whole: optimizer.safetensors is missing");
   expect(await bytes("newest")).toEqual(await bytes("unstopped"));
   // A checkpoint of another run is refused with the options that differ, or accepted with a warning.
   const other = [...whole, "--output", "otherSeed", "--resume", `stopped/${checkpoint}`, "--seed", "3", "--alpha", "5"];

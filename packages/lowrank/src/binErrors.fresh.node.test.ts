@@ -71,7 +71,6 @@ describe("errors are one line that says what to do, and leave nothing behind", (
 
 // The other tests here run the command in this process.
 test.each([
-  [["train", "--help"], 0],
   [[], 1],
   [["generate", "--model", "nowhere", "--prompt", "a"], 1],
 ])("%j as a process ends with the same code and prints the same", async (args, code) => {

@@ -1,35 +1,19 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { init } from "@lowrank/core";
 import { loadModel } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel } from "@lowrank/peft";
 import { adapterStore, createEngine, folderPlace } from "@lowrank/serve";
 import { defaultBudgets, type KeyBudgets } from "@lowrank/serve/http";
-import type { FineTuneJob, StoredFile } from "@lowrank/serve/jobs";
+import type { FineTuneJob } from "@lowrank/serve/jobs";
 import { wasm } from "@lowrank/wasm";
 import { expect, test } from "vitest";
 import { trainedConfig } from "../cli/options/trainedConfig.ts";
 import { methodNames } from "../report/methods.ts";
 import { checkOrder, type ServedLimits } from "./checkOrder.ts";
-import { OrderChecks } from "./orderChecks.ts";
-
-const file: StoredFile = {
-  ...{ id: "file-1", bytes: 2000, createdAt: 0, filename: "a.jsonl", purpose: "fine-tune", lines: 100, slot: null },
-};
-
-const orderOf = (options: FineTuneJob["options"], hyperparameters: FineTuneJob["hyperparameters"] = {}) => {
-  const job: FineTuneJob = {
-    ...{ id: "ftjob-1", owner: "red", createdAt: 0, model: "nano", name: "ft:nano:red::1", served: true },
-    ...{ trainingFile: "file-1", validationFile: null, method: "supervised", seed: 1, suffix: null },
-    ...{ metadata: null, priority: 0, limits: null, options, hyperparameters },
-  };
-  return job;
-};
-
-const usual: ServedLimits = { model: fileURLToPath(nanoModelFolder), adapterMemory: 256e6 };
+import { file, orderOf, usual } from "./testing/orders.ts";
 
 test.each<[string, FineTuneJob["options"], string, Partial<ServedLimits>?, Partial<KeyBudgets>?]>([
   ["steps", { steps: 1e12 }, "steps_exceeded: steps: the order asks for 1000000000000, and one"],
@@ -126,30 +110,3 @@ test("an order of any method is accepted if and only if the server loads its ada
   await engine.close();
   await rm(folder, { recursive: true });
 }, 60_000);
-
-test("a pattern that takes for ever is refused, and delays other orders only briefly", async () => {
-  const checks = new OrderChecks(usual, [], { patienceMs: 4000 });
-  const check = (options: FineTuneJob["options"]) =>
-    checks.check({ job: orderOf(options), budgets: defaultBudgets, file });
-  await check({});
-  const endless = check({ "target-modules": "((([a-z0-9._]+)+)+)+!" });
-  const next = check({ r: 4 });
-  await expect(endless).rejects.toThrow("could not be checked in 4 seconds; give target-modules by name");
-  await next;
-  await expect(check({ r: 1000 })).rejects.toThrow("the rank is 1000");
-  await checks.close();
-});
-
-test("owners take turns, so that one key's slow patterns delay another's order by one check", async () => {
-  const checks = new OrderChecks(usual, [], { patienceMs: 1000 });
-  const settled: string[] = [];
-  const check = (owner: string, options: FineTuneJob["options"]) => {
-    const job = { ...orderOf(options), owner };
-    const note = () => void settled.push(owner);
-    return checks.check({ job, budgets: defaultBudgets, file }).then(note, note);
-  };
-  const endless = { "target-modules": "((([a-z0-9._]+)+)+)+!" };
-  await Promise.all([...[1, 2, 3].map(() => check("red", endless)), check("blue", {})]);
-  expect(settled).toEqual(["red", "blue", "red", "red"]);
-  await checks.close();
-});

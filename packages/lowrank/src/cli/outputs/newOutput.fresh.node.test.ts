@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseTemporaryName, temporaryName, writingId } from "@lowrank/files/internal/disk";
@@ -19,24 +18,8 @@ const commands = [
   ["convert --model model --output", "out-convert.gguf", null],
   ["inspect --model model --adapter adapter --compress 2 --output", "out-inspect", "adapter_config.json"],
 ] as const;
-const kill = ["--import", join(import.meta.dirname, "../../testing/killAtRename.ts")];
-
-/** Runs the command in a process that is killed before or after its nth rename or link. */
-function killed(words: readonly string[], moment: string): Promise<NodeJS.Signals | null> {
-  const bin = join(import.meta.dirname, "../../bin.ts");
-  const child = spawn(process.execPath, [...kill, bin, ...words], {
-    cwd: folder,
-    env: { ...process.env, KILL_AT_RENAME: moment },
-    stdio: "ignore",
-  });
-  return new Promise((resolve) => child.on("close", (_, signal) => resolve(signal)));
-}
-
 /** The temporary names in the folder. */
 const temporary = async () => (await readdir(folder)).filter((name) => parseTemporaryName(name));
-
-/** Commands that are also killed before their first rename. The others write folders and files in the same way. */
-const killedTwice: readonly string[] = ["out-merge", "out-merge.gguf"];
 
 describe.each(commands)("%s %s", (start, output, seal) => {
   const words = [...start.split(" "), output];
@@ -53,17 +36,6 @@ describe.each(commands)("%s %s", (start, output, seal) => {
     expect(again.stderr).toContain("--overwrite\n");
     await succeed([...words, "--overwrite"]);
     expect(await holds()).toBe(first);
-    expect(await temporary()).toEqual([]);
-    await rm(at(output), { recursive: true });
-  });
-
-  test("killed before the rename: the output is absent, and the same command succeeds", async () => {
-    for (const moment of [...(killedTwice.includes(output) ? ["1 before"] : []), "2 before"]) {
-      expect(await killed(words, moment)).toBe("SIGKILL");
-      expect(await readdir(folder)).not.toContain(output);
-    }
-    expect(await temporary()).toHaveLength(1);
-    await succeed([...words, "--overwrite"]);
     expect(await temporary()).toEqual([]);
     await rm(at(output), { recursive: true });
   });
