@@ -6,6 +6,7 @@
 // - DIR may contain models/stories260K-hf and data/. Then NF4's losses are compared.
 // - --backend primitives, deferred, reference, wasm or webgpu runs everything on that backend only, and counts op calls
 //   by their runner. --in page or worker does so in headless Chromium.
+// - --brief uses three backends instead of five: the reference, and each build once, one of them with threads.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { folderFiles } from "@lowrank/files";
@@ -15,7 +16,7 @@ import type { GoldenPart } from "./check/part.ts";
 import { GoldenCount } from "./goldenCount.ts";
 import { checksInChromium, placeOf } from "./inChromium/checksInChromium.ts";
 import { holdsStories, quality } from "./models/quality.ts";
-import { type GoldenBackend, namedBackend, usualBackends } from "./parts/backends.ts";
+import { briefBackends, type GoldenBackend, namedBackend, usualBackends } from "./parts/backends.ts";
 import { checksOn } from "./parts/checksOn.ts";
 import { goldenParts } from "./parts/parts.ts";
 import { isRealModel, realModel } from "./realModel/realModel.ts";
@@ -27,6 +28,7 @@ const {
   allowPositionals: true,
   options: {
     backend: { type: "string" },
+    brief: { type: "boolean" },
     gguf: { type: "string" },
     in: { type: "string" },
     long: { type: "boolean" },
@@ -59,7 +61,8 @@ function* runs(): Generator<[backend: string, checks: AsyncIterable<Check>]> {
   }
   // A real model is too large for the reference loops.
   const large = isRealModel(dir) || holdsStories(dir);
-  const usual: readonly GoldenBackend[] = large ? [namedBackend("wasm", threads)] : usualBackends;
+  const small = options.brief ? briefBackends : usualBackends;
+  const usual: readonly GoldenBackend[] = large ? [namedBackend("wasm", threads)] : small;
   const counted = named !== undefined;
   for (const backend of named ? [named] : usual) yield [backend.name, checksOn(backend, parts(), { only, counted })];
 }

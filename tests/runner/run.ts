@@ -1,6 +1,7 @@
 // pnpm test [files and Vitest options]: runs the tests of these files in Node, in a page of Chromium and in a Web
-// Worker. Without arguments it runs the golden data, all tests in Node except the long ones, and in a page the tests
-// about what pages do in their own way (the project "page" in vitest.config.ts). `.ci/run` names the other projects.
+// Worker. Without arguments it runs the golden data on three backends, all tests in Node except the long ones, and in a
+// page the tests about what pages do in their own way (the project "page" in vitest.config.ts). `.ci/run` names the
+// other projects.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { formatTally, parseTally, type Tally } from "@lowrank/test-support/tally";
@@ -8,7 +9,7 @@ import { runVitest } from "./runVitest.ts";
 
 /** Checks the golden data in a separate process, since that keeps one core busy. */
 function runGolden(): Promise<{ stdout: string; stderr: string }> {
-  const args = [resolve(import.meta.dirname, "../golden/run.ts")];
+  const args = [resolve(import.meta.dirname, "../golden/run.ts"), "--brief"];
   return new Promise((ended) => {
     // An exit code other than 0 also shows in the count, or the count is missing.
     execFile(process.execPath, args, { maxBuffer: 2 ** 28 }, (_error, stdout, stderr) => ended({ stdout, stderr }));

@@ -16,14 +16,19 @@ export interface GoldenBackend {
 /** Two threads with a grain so small that every divisible kernel call is divided. */
 const two = { threads: 2, grain: 1 };
 
+const [relaxed, simd]: readonly GoldenBackend[] = (["relaxed", "simd"] as const).map((build) => {
+  return { name: `wasm ${build}`, start: () => wasm({ build }) };
+});
+const [relaxedThreads, simdThreads]: readonly GoldenBackend[] = (["relaxed", "simd"] as const).map((build) => {
+  return { name: `wasm ${build}, two threads`, start: () => wasm({ build, ...two }) };
+});
+const loops: GoldenBackend = { name: "reference", start: reference };
+
 /** The backends of a run without --backend; small models exercise the differences between the builds. */
-export const usualBackends: readonly GoldenBackend[] = [
-  { name: "reference", start: reference },
-  { name: "wasm relaxed", start: () => wasm({ build: "relaxed" }) },
-  { name: "wasm relaxed, two threads", start: () => wasm({ build: "relaxed", ...two }) },
-  { name: "wasm simd", start: () => wasm({ build: "simd" }) },
-  { name: "wasm simd, two threads", start: () => wasm({ build: "simd", ...two }) },
-];
+export const usualBackends: readonly GoldenBackend[] = [loops, relaxed, relaxedThreads, simd, simdThreads];
+
+/** The backends of a run with --brief: the reference and each build, one of them with threads. */
+export const briefBackends: readonly GoldenBackend[] = [loops, relaxedThreads, simd];
 
 /** Returns the backend that --backend names. Throws for another name. */
 export function namedBackend(name: string, threads: number): GoldenBackend {
