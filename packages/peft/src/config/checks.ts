@@ -1,5 +1,5 @@
 import { unknownOption } from "@lowrank/core/internal";
-import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
+import { type ConfigFormat, fillFields, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
 /**
@@ -10,10 +10,12 @@ export function refuse(config: PeftConfig, key: string, value: unknown, must: st
 }
 
 /**
- * Checks a configuration's options. Throws for an unknown option, and for an unsupported option unless its value is the
- * one that is accepted. Also throws if an option that several methods share has a value of the wrong type.
+ * Sets a configuration's fields to the given options; other fields keep their defaults. Throws for an unknown option,
+ * and for an unsupported option unless its value is the one that is accepted. Also throws if an option that several
+ * methods share has a value of the wrong type.
  */
-export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
+export function setOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
+  fillFields(config, options);
   const { name } = config.constructor;
   for (const [key, value] of Object.entries(options)) {
     if (Object.hasOwn(config, key)) continue;

@@ -26,27 +26,33 @@ export interface PeftOptions {
 /** The configuration of a method, with Hugging Face PEFT's names and defaults. */
 export abstract class PeftConfig {
   readonly peftType: string;
-  readonly taskType: TaskType | null;
-  readonly baseModelNameOrPath: string | null;
-  readonly revision: string | null;
-  readonly modulesToSave: readonly string[] | null;
-  readonly targetModules: readonly string[] | string | null;
-  readonly excludeModules: readonly string[] | string | null;
+  readonly taskType: TaskType | null = null;
+  readonly baseModelNameOrPath: string | null = null;
+  readonly revision: string | null = null;
+  readonly modulesToSave: readonly string[] | null = null;
+  readonly targetModules: readonly string[] | string | null = null;
+  readonly excludeModules: readonly string[] | string | null = null;
 
   constructor(peftType: string, options: PeftOptions) {
     this.peftType = peftType;
-    this.taskType = options.taskType ?? null;
-    this.baseModelNameOrPath = options.baseModelNameOrPath ?? null;
-    this.revision = options.revision ?? null;
-    this.modulesToSave = options.modulesToSave ?? null;
-    this.targetModules = options.targetModules ?? null;
-    this.excludeModules = options.excludeModules ?? null;
+    fillFields(this, options);
   }
 
   /** Returns a copy with some fields changed. */
   with(changes: object): this {
     const { peftType: _, ...fields } = this;
     return new (this.constructor as new (options: object) => this)({ ...fields, ...changes });
+  }
+}
+
+/** Fields that only the base classes set. */
+const ofBase = ["peftType", "layersPattern"];
+
+/** Sets each field of a configuration to the option of the same name, unless that is undefined or null. */
+export function fillFields(config: PeftConfig, options: object): void {
+  for (const key of Object.keys(config)) {
+    const value: unknown = Reflect.get(options, key) ?? null;
+    if (value !== null && !ofBase.includes(key)) Reflect.set(config, key, value);
   }
 }
 

@@ -1,5 +1,5 @@
 import { checkInteger, refuse } from "./checks.ts";
-import { PeftConfig, type PeftOptions } from "./peftConfig.ts";
+import { fillFields, PeftConfig, type PeftOptions } from "./peftConfig.ts";
 
 /** Options of all prompt methods. Omitted sizes are taken from the model; given sizes must agree with it. */
 export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules" | "excludeModules"> {
@@ -16,19 +16,15 @@ export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules"
 /** The configuration of a prompt method, like PEFT's PromptLearningConfig. `taskType` defaults to "CAUSAL_LM". */
 export abstract class PromptLearningConfig extends PeftConfig {
   /** Number of virtual tokens. Null only in a configuration that the library creates to look up default values. */
-  readonly numVirtualTokens: number | null;
-  readonly tokenDim: number | null;
-  readonly numTransformerSubmodules: number | null;
-  readonly numAttentionHeads: number | null;
-  readonly numLayers: number | null;
+  readonly numVirtualTokens: number | null = null;
+  readonly tokenDim: number | null = null;
+  readonly numTransformerSubmodules: number | null = null;
+  readonly numAttentionHeads: number | null = null;
+  readonly numLayers: number | null = null;
 
   constructor(peftType: string, options: PromptLearningOptions) {
     super(peftType, { ...options, taskType: options.taskType ?? "CAUSAL_LM" });
-    this.numVirtualTokens = options.numVirtualTokens ?? null;
-    this.tokenDim = options.tokenDim ?? null;
-    this.numTransformerSubmodules = options.numTransformerSubmodules ?? null;
-    this.numAttentionHeads = options.numAttentionHeads ?? null;
-    this.numLayers = options.numLayers ?? null;
+    fillFields(this, options);
     for (const key of ["numVirtualTokens", "tokenDim", "numAttentionHeads", "numLayers"] as const) {
       if (this[key] !== null) checkInteger(this, key, this[key]);
     }

@@ -1,4 +1,4 @@
-import { checkDropout, checkFlags, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkDropout, checkFlags, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
 import { isRecord } from "../../config/sharedOptions.ts";
 
@@ -101,48 +101,29 @@ export const bottleneckFormat: ConfigFormat = {
  * options.
  */
 export class BnConfig extends PeftConfig {
-  readonly mhAdapter: boolean;
-  readonly outputAdapter: boolean;
-  readonly reductionFactor: number | Readonly<Record<string, number>>;
-  readonly nonLinearity: (typeof nonLinearities)[number];
-  readonly originalLnBefore: boolean;
-  readonly originalLnAfter: boolean;
-  readonly lnAfter: boolean;
-  readonly initWeights: "bert" | "mam_adapter" | "houlsby";
-  readonly isParallel: boolean;
-  readonly scaling: number | "learned" | "channel";
-  readonly useGating: boolean;
-  readonly residualBeforeLn: boolean | "post_add";
-  readonly adapterResidualBeforeLn: boolean;
-  readonly leaveOut: readonly number[];
-  readonly dropout: number;
-  readonly name: string;
-  readonly modelType: string | null;
-  readonly modelClass: string | null;
-  readonly hiddenSize: number | null;
+  readonly mhAdapter: boolean = false;
+  readonly outputAdapter: boolean = true;
+  readonly reductionFactor: number | Readonly<Record<string, number>> = 16;
+  readonly nonLinearity: (typeof nonLinearities)[number] = "relu";
+  readonly originalLnBefore: boolean = false;
+  readonly originalLnAfter: boolean = true;
+  readonly lnAfter: boolean = false;
+  readonly initWeights: "bert" | "mam_adapter" | "houlsby" = "bert";
+  readonly isParallel: boolean = false;
+  readonly scaling: number | "learned" | "channel" = 1;
+  readonly useGating: boolean = false;
+  readonly residualBeforeLn: boolean | "post_add" = true;
+  readonly adapterResidualBeforeLn: boolean = false;
+  readonly leaveOut: readonly number[] = [];
+  readonly dropout: number = 0;
+  readonly name: string = "default";
+  readonly modelType: string | null = null;
+  readonly modelClass: string | null = null;
+  readonly hiddenSize: number | null = null;
 
   constructor(options: BnOptions) {
     super("BOTTLENECK", options);
-    this.mhAdapter = options.mhAdapter ?? false;
-    this.outputAdapter = options.outputAdapter ?? true;
-    this.reductionFactor = options.reductionFactor ?? 16;
-    this.nonLinearity = options.nonLinearity ?? "relu";
-    this.originalLnBefore = options.originalLnBefore ?? false;
-    this.originalLnAfter = options.originalLnAfter ?? true;
-    this.lnAfter = options.lnAfter ?? false;
-    this.initWeights = options.initWeights ?? "bert";
-    this.isParallel = options.isParallel ?? false;
-    this.scaling = options.scaling ?? 1;
-    this.useGating = options.useGating ?? false;
-    this.residualBeforeLn = options.residualBeforeLn ?? true;
-    this.adapterResidualBeforeLn = options.adapterResidualBeforeLn ?? false;
-    this.leaveOut = options.leaveOut ?? [];
-    this.dropout = options.dropout ?? 0;
-    this.name = options.name ?? "default";
-    this.modelType = options.modelType ?? null;
-    this.modelClass = options.modelClass ?? null;
-    this.hiddenSize = options.hiddenSize ?? null;
-    checkOptions(this, options, bottleneckFormat);
+    setOptions(this, options, bottleneckFormat);
     check(this);
   }
 }

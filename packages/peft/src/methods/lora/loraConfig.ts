@@ -5,9 +5,9 @@ import {
   checkFlags,
   checkInteger,
   checkOneOf,
-  checkOptions,
   checkPattern,
   refuse,
+  setOptions,
 } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
@@ -110,33 +110,26 @@ export interface LoraOptions extends LayerPeftOptions {
 
 /** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
 export class LoraConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly loraAlpha: number;
-  readonly loraDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly bias: "none" | "all" | "lora_only";
-  readonly useRslora: boolean;
-  readonly initLoraWeights: InitLoraWeights;
-  readonly useDora: boolean;
+  readonly r: number = 8;
+  readonly loraAlpha: number = 8;
+  readonly loraDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly bias: "none" | "all" | "lora_only" = "none";
+  readonly useRslora: boolean = false;
+  readonly initLoraWeights: InitLoraWeights = true;
+  readonly useDora: boolean = false;
   /** Empty unless `initLoraWeights` is "loftq". */
   readonly loftqConfig: Partial<LoftQConfig>;
   /** Null unless `initLoraWeights` is "eva". */
   readonly evaConfig: EvaConfig | null;
-  readonly rankPattern: Readonly<Record<string, number>>;
-  readonly alphaPattern: Readonly<Record<string, number>>;
-  readonly loraBias: boolean;
-  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+  readonly rankPattern: Readonly<Record<string, number>> = {};
+  readonly alphaPattern: Readonly<Record<string, number>> = {};
+  readonly loraBias: boolean = false;
+  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
 
   constructor(options: LoraOptions = {}) {
     super("LORA", options);
-    this.r = options.r ?? 8;
-    this.loraAlpha = options.loraAlpha ?? 8;
-    this.loraDropout = options.loraDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.bias = options.bias ?? "none";
-    this.useRslora = options.useRslora ?? false;
-    this.initLoraWeights = options.initLoraWeights ?? true;
-    this.useDora = options.useDora ?? false;
+    setOptions(this, options, loraFormat);
     // PEFT users can prepare a file for loading by changing its initialisation; `loftqConfig` then remains and is
     // ignored.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
@@ -147,11 +140,6 @@ export class LoraConfig extends LayerPeftConfig {
     if (options.evaConfig && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: evaConfig is given without initLoraWeights: "eva"; add that, or leave it out');
     }
-    this.rankPattern = options.rankPattern ?? {};
-    this.alphaPattern = options.alphaPattern ?? {};
-    this.loraBias = options.loraBias ?? false;
-    this.trainableTokenIndices = options.trainableTokenIndices ?? null;
-    checkOptions(this, options, loraFormat);
     check(this);
   }
 }

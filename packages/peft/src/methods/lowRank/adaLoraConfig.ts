@@ -1,4 +1,4 @@
-import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkDropout, checkFinite, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { isList, isRecord } from "../../config/sharedOptions.ts";
@@ -62,42 +62,26 @@ export interface AdaLoraOptions extends LayerPeftOptions {
 
 /** Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws for values out of range. */
 export class AdaLoraConfig extends LayerPeftConfig {
-  readonly targetR: number;
-  readonly initR: number;
-  readonly tinit: number;
-  readonly tfinal: number;
-  readonly deltaT: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly orthRegWeight: number;
-  readonly totalStep: number | null;
-  readonly rankPattern: AdaLoraRanks | null;
-  readonly loraAlpha: number;
-  readonly loraDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly bias: "none" | "all" | "lora_only";
-  readonly initLoraWeights: boolean;
-  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+  readonly targetR: number = 8;
+  readonly initR: number = 12;
+  readonly tinit: number = 0;
+  readonly tfinal: number = 0;
+  readonly deltaT: number = 1;
+  readonly beta1: number = 0.85;
+  readonly beta2: number = 0.85;
+  readonly orthRegWeight: number = 0.5;
+  readonly totalStep: number | null = null;
+  readonly rankPattern: AdaLoraRanks | null = null;
+  readonly loraAlpha: number = 8;
+  readonly loraDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly bias: "none" | "all" | "lora_only" = "none";
+  readonly initLoraWeights: boolean = true;
+  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
 
   constructor(options: AdaLoraOptions = {}) {
     super("ADALORA", options);
-    this.targetR = options.targetR ?? 8;
-    this.initR = options.initR ?? 12;
-    this.tinit = options.tinit ?? 0;
-    this.tfinal = options.tfinal ?? 0;
-    this.deltaT = options.deltaT ?? 1;
-    this.beta1 = options.beta1 ?? 0.85;
-    this.beta2 = options.beta2 ?? 0.85;
-    this.orthRegWeight = options.orthRegWeight ?? 0.5;
-    this.totalStep = options.totalStep ?? null;
-    this.rankPattern = options.rankPattern ?? null;
-    this.loraAlpha = options.loraAlpha ?? 8;
-    this.loraDropout = options.loraDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.bias = options.bias ?? "none";
-    this.initLoraWeights = options.initLoraWeights ?? true;
-    this.trainableTokenIndices = options.trainableTokenIndices ?? null;
-    checkOptions(this, options, adaLoraFormat);
+    setOptions(this, options, adaLoraFormat);
     check(this);
   }
 }

@@ -1,11 +1,4 @@
-import {
-  checkDropout,
-  checkFinite,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkPattern,
-} from "../../config/checks.ts";
+import { checkDropout, checkFinite, checkInteger, checkOneOf, checkPattern, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -36,24 +29,17 @@ export interface DeloraOptions extends LayerPeftOptions {
 
 /** Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws for values out of range. */
 export class DeloraConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly deloraLambda: number;
-  readonly moduleDropout: number;
-  readonly initWeights: boolean;
-  readonly rankPattern: Readonly<Record<string, number>>;
-  readonly lambdaPattern: Readonly<Record<string, number>>;
-  readonly bias: TrainedBiases;
+  readonly r: number = 8;
+  readonly deloraLambda: number = 15;
+  readonly moduleDropout: number = 0;
+  readonly initWeights: boolean = true;
+  readonly rankPattern: Readonly<Record<string, number>> = {};
+  readonly lambdaPattern: Readonly<Record<string, number>> = {};
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: DeloraOptions = {}) {
     super("DELORA", options);
-    this.r = options.r ?? 8;
-    this.deloraLambda = options.deloraLambda ?? 15;
-    this.moduleDropout = options.moduleDropout ?? 0;
-    this.initWeights = options.initWeights ?? true;
-    this.rankPattern = options.rankPattern ?? {};
-    this.lambdaPattern = options.lambdaPattern ?? {};
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, deloraFormat);
+    setOptions(this, options, deloraFormat);
     checkInteger(this, "r", this.r);
     checkFinite(this, "deloraLambda", this.deloraLambda);
     checkDropout(this, "moduleDropout", this.moduleDropout);

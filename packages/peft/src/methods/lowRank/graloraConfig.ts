@@ -3,9 +3,9 @@ import {
   checkFinite,
   checkInteger,
   checkOneOf,
-  checkOptions,
   refuse,
   refuseExclusion,
+  setOptions,
 } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
@@ -39,26 +39,18 @@ export interface GraloraOptions extends LayerPeftOptions {
 
 /** Configuration of GraLoRA (Jung et al. 2025, https://arxiv.org/abs/2505.20355). Throws for values out of range. */
 export class GraloraConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly hybridR: number;
-  readonly alpha: number;
-  readonly graloraDropout: number;
-  readonly graloraK: number;
-  readonly fanInFanOut: boolean;
-  readonly initWeights: boolean;
-  readonly bias: TrainedBiases;
+  readonly r: number = 32;
+  readonly hybridR: number = 0;
+  readonly alpha: number = 64;
+  readonly graloraDropout: number = 0;
+  readonly graloraK: number = 2;
+  readonly fanInFanOut: boolean = false;
+  readonly initWeights: boolean = true;
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: GraloraOptions = {}) {
     super("GRALORA", options);
-    this.r = options.r ?? 32;
-    this.hybridR = options.hybridR ?? 0;
-    this.alpha = options.alpha ?? 64;
-    this.graloraDropout = options.graloraDropout ?? 0;
-    this.graloraK = options.graloraK ?? 2;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.initWeights = options.initWeights ?? true;
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, graloraFormat);
+    setOptions(this, options, graloraFormat);
     refuseExclusion(this);
     checkInteger(this, "r", this.r);
     checkInteger(this, "hybridR", this.hybridR, 0);

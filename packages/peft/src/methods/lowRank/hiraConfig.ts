@@ -1,4 +1,4 @@
-import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkDropout, checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
@@ -25,18 +25,15 @@ export interface HiraOptions extends LayerPeftOptions {
  * range.
  */
 export class HiraConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly hiraDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly initWeights: boolean | "gaussian" | null;
+  readonly r: number = 32;
+  readonly hiraDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly initWeights: boolean | "gaussian" | null = true;
 
   constructor(options: HiraOptions = {}) {
     super("HIRA", options);
-    this.r = options.r ?? 32;
-    this.hiraDropout = options.hiraDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.initWeights = options.initWeights === undefined ? true : options.initWeights;
-    checkOptions(this, options, hiraFormat);
+    setOptions(this, options, hiraFormat);
+    if (options.initWeights === null) this.initWeights = null;
     checkInteger(this, "r", this.r);
     checkDropout(this, "hiraDropout", this.hiraDropout);
     checkOneOf(this, "initWeights", this.initWeights, [true, false, "gaussian", null]);

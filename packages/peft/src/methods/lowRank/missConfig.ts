@@ -1,4 +1,4 @@
-import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkDropout, checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -28,20 +28,15 @@ export interface MissOptions extends LayerPeftOptions {
 
 /** Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws for values out of range. */
 export class MissConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly missDropout: number;
-  readonly miniR: number;
-  readonly initWeights: boolean | "bat" | "mini";
-  readonly bias: TrainedBiases;
+  readonly r: number = 64;
+  readonly missDropout: number = 0;
+  readonly miniR: number = 1;
+  readonly initWeights: boolean | "bat" | "mini" = true;
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: MissOptions = {}) {
     super("MISS", options);
-    this.r = options.r ?? 64;
-    this.missDropout = options.missDropout ?? 0;
-    this.miniR = options.miniR ?? 1;
-    this.initWeights = options.initWeights ?? true;
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, missFormat);
+    setOptions(this, options, missFormat);
     checkInteger(this, "r", this.r);
     checkDropout(this, "missDropout", this.missDropout);
     checkInteger(this, "miniR", this.miniR);

@@ -4,9 +4,9 @@ import {
   checkFlags,
   checkInteger,
   checkOneOf,
-  checkOptions,
   refuse,
   refuseExclusion,
+  setOptions,
 } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
@@ -53,30 +53,20 @@ export interface RandLoraOptions extends LayerPeftOptions {
 
 /** Configuration of RandLoRA (Albert et al. 2025, https://arxiv.org/abs/2502.00987). Throws for values out of range. */
 export class RandLoraConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly projectionPrngKey: number;
-  readonly saveProjection: boolean;
-  readonly sparse: boolean;
-  readonly verySparse: boolean;
-  readonly randloraDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly randloraAlpha: number;
-  readonly initWeights: boolean;
-  readonly bias: TrainedBiases;
+  readonly r: number = 32;
+  readonly projectionPrngKey: number = 0;
+  readonly saveProjection: boolean = true;
+  readonly sparse: boolean = false;
+  readonly verySparse: boolean = false;
+  readonly randloraDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly randloraAlpha: number = 640;
+  readonly initWeights: boolean = true;
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: RandLoraOptions = {}) {
     super("RANDLORA", options);
-    this.r = options.r ?? 32;
-    this.projectionPrngKey = options.projectionPrngKey ?? 0;
-    this.saveProjection = options.saveProjection ?? true;
-    this.sparse = options.sparse ?? false;
-    this.verySparse = options.verySparse ?? false;
-    this.randloraDropout = options.randloraDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.randloraAlpha = options.randloraAlpha ?? 640;
-    this.initWeights = options.initWeights ?? true;
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, randloraFormat);
+    setOptions(this, options, randloraFormat);
     refuseExclusion(this);
     checkInteger(this, "r", this.r);
     checkInteger(this, "projectionPrngKey", this.projectionPrngKey, Number.MIN_SAFE_INTEGER);

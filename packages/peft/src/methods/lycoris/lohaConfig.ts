@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkOneOf, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
 
@@ -10,24 +10,17 @@ export interface LoHaOptions extends LycorisOptions {
 
 /** Configuration of LoHa (Hyeon-Woo et al. 2021, https://arxiv.org/abs/2108.06098). Throws for values out of range. */
 export class LoHaConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly alpha: number;
-  readonly rankDropout: number;
-  readonly moduleDropout: number;
-  readonly initWeights: boolean;
-  readonly rankPattern: Readonly<Record<string, number>>;
-  readonly alphaPattern: Readonly<Record<string, number>>;
+  readonly r: number = 8;
+  readonly alpha: number = 8;
+  readonly rankDropout: number = 0;
+  readonly moduleDropout: number = 0;
+  readonly initWeights: boolean = true;
+  readonly rankPattern: Readonly<Record<string, number>> = {};
+  readonly alphaPattern: Readonly<Record<string, number>> = {};
 
   constructor(options: LoHaOptions = {}) {
     super("LOHA", options);
-    this.r = options.r ?? 8;
-    this.alpha = options.alpha ?? 8;
-    this.rankDropout = options.rankDropout ?? 0;
-    this.moduleDropout = options.moduleDropout ?? 0;
-    this.initWeights = options.initWeights ?? true;
-    this.rankPattern = options.rankPattern ?? {};
-    this.alphaPattern = options.alphaPattern ?? {};
-    checkOptions(this, options, lycorisFormat);
+    setOptions(this, options, lycorisFormat);
     checkLycoris(this);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
   }

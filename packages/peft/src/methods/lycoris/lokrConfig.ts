@@ -1,4 +1,4 @@
-import { checkFlags, checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkFlags, checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
@@ -27,30 +27,20 @@ export interface LoKrOptions extends LycorisOptions {
 
 /** Configuration of LoKr (Yeh et al. 2023, https://arxiv.org/abs/2309.14859). Throws for values out of range. */
 export class LoKrConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly alpha: number;
-  readonly rankDropout: number;
-  readonly moduleDropout: number;
-  readonly rankDropoutScale: boolean;
-  readonly decomposeBoth: boolean;
-  readonly decomposeFactor: number;
-  readonly initWeights: boolean | "lycoris";
-  readonly rankPattern: Readonly<Record<string, number>>;
-  readonly alphaPattern: Readonly<Record<string, number>>;
+  readonly r: number = 8;
+  readonly alpha: number = 8;
+  readonly rankDropout: number = 0;
+  readonly moduleDropout: number = 0;
+  readonly rankDropoutScale: boolean = false;
+  readonly decomposeBoth: boolean = false;
+  readonly decomposeFactor: number = -1;
+  readonly initWeights: boolean | "lycoris" = true;
+  readonly rankPattern: Readonly<Record<string, number>> = {};
+  readonly alphaPattern: Readonly<Record<string, number>> = {};
 
   constructor(options: LoKrOptions = {}) {
     super("LOKR", options);
-    this.r = options.r ?? 8;
-    this.alpha = options.alpha ?? 8;
-    this.rankDropout = options.rankDropout ?? 0;
-    this.moduleDropout = options.moduleDropout ?? 0;
-    this.rankDropoutScale = options.rankDropoutScale ?? false;
-    this.decomposeBoth = options.decomposeBoth ?? false;
-    this.decomposeFactor = options.decomposeFactor ?? -1;
-    this.initWeights = options.initWeights ?? true;
-    this.rankPattern = options.rankPattern ?? {};
-    this.alphaPattern = options.alphaPattern ?? {};
-    checkOptions(this, options, lokrFormat);
+    setOptions(this, options, lokrFormat);
     checkLycoris(this);
     if (this.decomposeFactor !== -1) checkInteger(this, "decomposeFactor", this.decomposeFactor);
     checkFlags(this, { decomposeBoth: this.decomposeBoth, rankDropoutScale: this.rankDropoutScale });

@@ -1,4 +1,4 @@
-import { checkDropout, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkDropout, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -32,24 +32,17 @@ export interface BOFTOptions extends LayerPeftOptions {
 
 /** Configuration of BOFT (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Throws for values out of range. */
 export class BOFTConfig extends LayerPeftConfig {
-  readonly boftBlockSize: number;
-  readonly boftBlockNum: number;
-  readonly boftNButterflyFactor: number;
-  readonly boftDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases;
-  readonly initWeights: boolean;
+  readonly boftBlockSize: number = 4;
+  readonly boftBlockNum: number = 0;
+  readonly boftNButterflyFactor: number = 1;
+  readonly boftDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly bias: TrainedBiases = "none";
+  readonly initWeights: boolean = true;
 
   constructor(options: BOFTOptions = {}) {
     super("BOFT", options);
-    this.boftBlockSize = options.boftBlockSize ?? 4;
-    this.boftBlockNum = options.boftBlockNum ?? 0;
-    this.boftNButterflyFactor = options.boftNButterflyFactor ?? 1;
-    this.boftDropout = options.boftDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.bias = options.bias ?? "none";
-    this.initWeights = options.initWeights ?? true;
-    checkOptions(this, options, boftFormat);
+    setOptions(this, options, boftFormat);
     for (const key of ["boftBlockSize", "boftBlockNum"] as const) checkInteger(this, key, this[key], 0);
     checkInteger(this, "boftNButterflyFactor", this.boftNButterflyFactor);
     if ((this.boftBlockSize === 0) === (this.boftBlockNum === 0)) {

@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -25,18 +25,14 @@ export interface HRAOptions extends LayerPeftOptions {
 
 /** Configuration of HRA (Yuan et al. 2024, https://arxiv.org/abs/2405.17484). Throws for values out of range. */
 export class HRAConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly applyGS: boolean;
-  readonly initWeights: boolean;
-  readonly bias: TrainedBiases;
+  readonly r: number = 8;
+  readonly applyGS: boolean = false;
+  readonly initWeights: boolean = true;
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: HRAOptions = {}) {
     super("HRA", options);
-    this.r = options.r ?? 8;
-    this.applyGS = options.applyGS ?? false;
-    this.initWeights = options.initWeights ?? true;
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, hraFormat);
+    setOptions(this, options, hraFormat);
     checkInteger(this, "r", this.r);
     for (const key of ["applyGS", "initWeights"] as const) checkOneOf(this, key, this[key], [true, false]);
     checkBias(this);

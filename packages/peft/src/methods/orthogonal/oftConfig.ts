@@ -1,4 +1,4 @@
-import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkDropout, checkFinite, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -49,32 +49,21 @@ const mostTerms = 1000;
 
 /** Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws for values out of range. */
 export class OFTConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly oftBlockSize: number;
-  readonly moduleDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases;
-  readonly initWeights: boolean;
-  readonly coft: boolean;
-  readonly eps: number;
-  readonly blockShare: boolean;
-  readonly useCayleyNeumann: boolean;
-  readonly numCayleyNeumannTerms: number;
+  readonly r: number = 0;
+  readonly oftBlockSize: number = 32;
+  readonly moduleDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly bias: TrainedBiases = "none";
+  readonly initWeights: boolean = true;
+  readonly coft: boolean = false;
+  readonly eps: number = 6e-5;
+  readonly blockShare: boolean = false;
+  readonly useCayleyNeumann: boolean = true;
+  readonly numCayleyNeumannTerms: number = 5;
 
   constructor(options: OFTOptions = {}) {
     super("OFT", options);
-    this.r = options.r ?? 0;
-    this.oftBlockSize = options.oftBlockSize ?? 32;
-    this.moduleDropout = options.moduleDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.bias = options.bias ?? "none";
-    this.initWeights = options.initWeights ?? true;
-    this.coft = options.coft ?? false;
-    this.eps = options.eps ?? 6e-5;
-    this.blockShare = options.blockShare ?? false;
-    this.useCayleyNeumann = options.useCayleyNeumann ?? true;
-    this.numCayleyNeumannTerms = options.numCayleyNeumannTerms ?? 5;
-    checkOptions(this, options, oftFormat);
+    setOptions(this, options, oftFormat);
     for (const key of ["r", "oftBlockSize", "numCayleyNeumannTerms"] as const) checkInteger(this, key, this[key], 0);
     if (this.numCayleyNeumannTerms > mostTerms) {
       refuse(this, "numCayleyNeumannTerms", this.numCayleyNeumannTerms, `at most ${mostTerms}`);

@@ -1,6 +1,6 @@
 import { attention, expand, mul, randn, reshape, scope, split, type Tensor, zeros } from "@lowrank/core";
 import { type Attend, Conv1D, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
-import { checkInteger, checkOptions, refuse } from "../../config/checks.ts";
+import { checkInteger, refuse, setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
 import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import { defaultsOn } from "../../targets/matchTargets.ts";
@@ -29,14 +29,12 @@ export class AdaptionPromptConfig extends PeftConfig {
    * Number of prompt vectors. Like `adapterLayers`, null only in a configuration that the library creates to look up
    * default values.
    */
-  readonly adapterLen: number | null;
-  readonly adapterLayers: number | null;
+  readonly adapterLen: number | null = null;
+  readonly adapterLayers: number | null = null;
 
   constructor(options: AdaptionPromptOptions) {
     super("ADAPTION_PROMPT", options);
-    this.adapterLen = options.adapterLen ?? null;
-    this.adapterLayers = options.adapterLayers ?? null;
-    checkOptions(this, options, adaptionPromptFormat);
+    setOptions(this, options, adaptionPromptFormat);
     for (const key of ["adapterLen", "adapterLayers"] as const) {
       if (this[key] !== null) checkInteger(this, key, this[key]);
     }

@@ -1,6 +1,6 @@
 import type { Generator, Tensor } from "@lowrank/core";
 import { type Embedding, Linear } from "@lowrank/nn";
-import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkDropout, checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import {
   PromptLearningConfig,
@@ -39,18 +39,14 @@ const pTuningFormat: ConfigFormat = {
 
 /** Configuration of P-tuning (Liu et al. 2021, https://arxiv.org/abs/2103.10385). */
 export class PromptEncoderConfig extends PromptLearningConfig {
-  readonly encoderReparameterizationType: "MLP" | "LSTM";
-  readonly encoderHiddenSize: number | null;
-  readonly encoderNumLayers: number;
-  readonly encoderDropout: number;
+  readonly encoderReparameterizationType: "MLP" | "LSTM" = "MLP";
+  readonly encoderHiddenSize: number | null = null;
+  readonly encoderNumLayers: number = 2;
+  readonly encoderDropout: number = 0;
 
   constructor(options: PromptEncoderOptions) {
     super("P_TUNING", options);
-    this.encoderReparameterizationType = options.encoderReparameterizationType ?? "MLP";
-    this.encoderHiddenSize = options.encoderHiddenSize ?? null;
-    this.encoderNumLayers = options.encoderNumLayers ?? 2;
-    this.encoderDropout = options.encoderDropout ?? 0;
-    checkOptions(this, options, pTuningFormat);
+    setOptions(this, options, pTuningFormat);
     checkOneOf(this, "encoderReparameterizationType", this.encoderReparameterizationType, ["MLP", "LSTM"]);
     checkInteger(this, "encoderNumLayers", this.encoderNumLayers);
     checkDropout(this, "encoderDropout", this.encoderDropout);

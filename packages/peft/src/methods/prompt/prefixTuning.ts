@@ -1,6 +1,6 @@
 import { type Tensor, zeros } from "@lowrank/core";
 import { type Embedding, Linear, Parameter } from "@lowrank/nn";
-import { checkFlags, checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { checkFlags, checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import {
   PromptLearningConfig,
@@ -39,16 +39,13 @@ const prefixTuningFormat: ConfigFormat = {
 
 /** Configuration of prefix tuning (Li and Liang 2021, https://arxiv.org/abs/2101.00190). */
 export class PrefixTuningConfig extends PromptLearningConfig {
-  readonly initWeights: "zero" | null;
-  readonly encoderHiddenSize: number | null;
-  readonly prefixProjection: boolean;
+  readonly initWeights: "zero" | null = null;
+  readonly encoderHiddenSize: number | null = null;
+  readonly prefixProjection: boolean = false;
 
   constructor(options: PrefixTuningOptions) {
     super("PREFIX_TUNING", options);
-    this.initWeights = options.initWeights ?? null;
-    this.encoderHiddenSize = options.encoderHiddenSize ?? null;
-    this.prefixProjection = options.prefixProjection ?? false;
-    checkOptions(this, options, prefixTuningFormat);
+    setOptions(this, options, prefixTuningFormat);
     checkOneOf(this, "initWeights", this.initWeights, ["zero", null]);
     checkFlags(this, { prefixProjection: this.prefixProjection });
     if (this.encoderHiddenSize !== null) checkInteger(this, "encoderHiddenSize", this.encoderHiddenSize);

@@ -1,6 +1,6 @@
 import { embedding, noGrad, scope, tensor, to } from "@lowrank/core";
 import { Embedding, Parameter } from "@lowrank/nn";
-import { checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../../config/promptLearningConfig.ts";
 import { freshEmbedding, type PromptEncoder, PromptTable } from "../../prompt/promptEncoder.ts";
@@ -32,16 +32,13 @@ const promptTuningFormat: ConfigFormat = {
 
 /** Configuration of prompt tuning (Lester et al. 2021, https://arxiv.org/abs/2104.08691). */
 export class PromptTuningConfig extends PromptLearningConfig {
-  readonly promptTuningInit: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
-  readonly promptTuningInitText: string | null;
-  readonly tokenizerNameOrPath: string | null;
+  readonly promptTuningInit: "RANDOM" | "SAMPLE_VOCAB" | "TEXT" = "RANDOM";
+  readonly promptTuningInitText: string | null = null;
+  readonly tokenizerNameOrPath: string | null = null;
 
   constructor(options: PromptTuningOptions) {
     super("PROMPT_TUNING", options);
-    this.promptTuningInit = options.promptTuningInit ?? "RANDOM";
-    this.promptTuningInitText = options.promptTuningInitText ?? null;
-    this.tokenizerNameOrPath = options.tokenizerNameOrPath ?? null;
-    checkOptions(this, options, promptTuningFormat);
+    setOptions(this, options, promptTuningFormat);
     checkOneOf(this, "promptTuningInit", this.promptTuningInit, ["RANDOM", "SAMPLE_VOCAB", "TEXT"]);
     if (this.promptTuningInit !== "TEXT") return;
     for (const key of ["promptTuningInitText", "tokenizerNameOrPath"] as const) {

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkOneOf, checkOptions, checkPattern } from "../../config/checks.ts";
+import { checkFinite, checkInteger, checkOneOf, checkPattern, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -37,24 +37,17 @@ export interface FourierFTOptions extends LayerPeftOptions {
 
 /** Configuration of FourierFT (Gao et al. 2024, https://arxiv.org/abs/2405.03003). Throws for values out of range. */
 export class FourierFTConfig extends LayerPeftConfig {
-  readonly nFrequency: number;
-  readonly scaling: number;
-  readonly randomLocSeed: number;
-  readonly fanInFanOut: boolean;
-  readonly nFrequencyPattern: Readonly<Record<string, number>>;
-  readonly initWeights: boolean;
-  readonly bias: TrainedBiases;
+  readonly nFrequency: number = 1000;
+  readonly scaling: number = 150;
+  readonly randomLocSeed: number = 777;
+  readonly fanInFanOut: boolean = false;
+  readonly nFrequencyPattern: Readonly<Record<string, number>> = {};
+  readonly initWeights: boolean = false;
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: FourierFTOptions = {}) {
     super("FOURIERFT", options);
-    this.nFrequency = options.nFrequency ?? 1000;
-    this.scaling = options.scaling ?? 150;
-    this.randomLocSeed = options.randomLocSeed ?? 777;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.nFrequencyPattern = options.nFrequencyPattern ?? {};
-    this.initWeights = options.initWeights ?? false;
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, fourierftFormat);
+    setOptions(this, options, fourierftFormat);
     checkInteger(this, "nFrequency", this.nFrequency);
     checkFinite(this, "scaling", this.scaling);
     checkInteger(this, "randomLocSeed", this.randomLocSeed, Number.MIN_SAFE_INTEGER);

@@ -1,4 +1,4 @@
-import { checkOptions } from "../../config/checks.ts";
+import { setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 
 /**
@@ -8,7 +8,7 @@ import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../
 export class BitFitConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {
     super("BITFIT", options);
-    checkOptions(this, options, bitFitFormat);
+    setOptions(this, options, bitFitFormat);
   }
 }
 

@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 import { isNamesOrText } from "../../config/sharedOptions.ts";
 
@@ -20,16 +20,13 @@ export interface IA3Options extends PeftOptions {
 
 /** Configuration of (IA)³ (Liu et al. 2022, https://arxiv.org/abs/2205.05638). Throws for values out of range. */
 export class IA3Config extends PeftConfig {
-  readonly feedforwardModules: readonly string[] | string | null;
-  readonly fanInFanOut: boolean;
-  readonly initIa3Weights: boolean;
+  readonly feedforwardModules: readonly string[] | string | null = null;
+  readonly fanInFanOut: boolean = false;
+  readonly initIa3Weights: boolean = true;
 
   constructor(options: IA3Options = {}) {
     super("IA3", options);
-    this.feedforwardModules = options.feedforwardModules ?? null;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.initIa3Weights = options.initIa3Weights ?? true;
-    checkOptions(this, options, ia3Format);
+    setOptions(this, options, ia3Format);
     checkOneOf(this, "initIa3Weights", this.initIa3Weights, [true, false]);
     const { feedforwardModules, targetModules } = this;
     if (feedforwardModules !== null && !isNamesOrText(feedforwardModules)) {

@@ -1,4 +1,4 @@
-import { checkOptions } from "../../config/checks.ts";
+import { setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 
 /**
@@ -8,7 +8,7 @@ import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../
 export class LNTuningConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {
     super("LN_TUNING", options);
-    checkOptions(this, options, lnTuningFormat);
+    setOptions(this, options, lnTuningFormat);
   }
 }
 

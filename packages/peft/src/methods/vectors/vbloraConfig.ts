@@ -1,4 +1,4 @@
-import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { checkDropout, checkFinite, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
@@ -38,30 +38,20 @@ export interface VBLoRAOptions extends LayerPeftOptions {
 
 /** Configuration of VB-LoRA (Li et al. 2024, https://arxiv.org/abs/2405.15179). Throws for values out of range. */
 export class VBLoRAConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly numVectors: number;
-  readonly vectorLength: number;
-  readonly topk: number;
-  readonly saveOnlyTopkWeights: boolean;
-  readonly vbloraDropout: number;
-  readonly fanInFanOut: boolean;
-  readonly initVectorBankBound: number;
-  readonly initLogitsStd: number;
-  readonly bias: TrainedBiases;
+  readonly r: number = 4;
+  readonly numVectors: number = 256;
+  readonly vectorLength: number = 256;
+  readonly topk: number = 2;
+  readonly saveOnlyTopkWeights: boolean = false;
+  readonly vbloraDropout: number = 0;
+  readonly fanInFanOut: boolean = false;
+  readonly initVectorBankBound: number = 0.02;
+  readonly initLogitsStd: number = 0.1;
+  readonly bias: TrainedBiases = "none";
 
   constructor(options: VBLoRAOptions = {}) {
     super("VBLORA", options);
-    this.r = options.r ?? 4;
-    this.numVectors = options.numVectors ?? 256;
-    this.vectorLength = options.vectorLength ?? 256;
-    this.topk = options.topk ?? 2;
-    this.saveOnlyTopkWeights = options.saveOnlyTopkWeights ?? false;
-    this.vbloraDropout = options.vbloraDropout ?? 0;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.initVectorBankBound = options.initVectorBankBound ?? 0.02;
-    this.initLogitsStd = options.initLogitsStd ?? 0.1;
-    this.bias = options.bias ?? "none";
-    checkOptions(this, options, vbloraFormat);
+    setOptions(this, options, vbloraFormat);
     checkInteger(this, "r", this.r);
     checkInteger(this, "numVectors", this.numVectors);
     checkInteger(this, "vectorLength", this.vectorLength);

@@ -3,8 +3,8 @@ import {
   checkFinite,
   checkInteger,
   checkOneOf,
-  checkOptions,
   refuseExclusion,
+  setOptions,
 } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
@@ -41,26 +41,18 @@ export interface VeraOptions extends LayerPeftOptions {
 
 /** Configuration of VeRA (Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454). Throws for values out of range. */
 export class VeraConfig extends LayerPeftConfig {
-  readonly r: number;
-  readonly projectionPrngKey: number;
-  readonly saveProjection: boolean;
-  readonly veraDropout: number;
-  readonly dInitial: number;
-  readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases;
-  readonly initWeights: boolean;
+  readonly r: number = 256;
+  readonly projectionPrngKey: number = 0;
+  readonly saveProjection: boolean = true;
+  readonly veraDropout: number = 0;
+  readonly dInitial: number = 0.1;
+  readonly fanInFanOut: boolean = false;
+  readonly bias: TrainedBiases = "none";
+  readonly initWeights: boolean = true;
 
   constructor(options: VeraOptions = {}) {
     super("VERA", options);
-    this.r = options.r ?? 256;
-    this.projectionPrngKey = options.projectionPrngKey ?? 0;
-    this.saveProjection = options.saveProjection ?? true;
-    this.veraDropout = options.veraDropout ?? 0;
-    this.dInitial = options.dInitial ?? 0.1;
-    this.fanInFanOut = options.fanInFanOut ?? false;
-    this.bias = options.bias ?? "none";
-    this.initWeights = options.initWeights ?? true;
-    checkOptions(this, options, veraFormat);
+    setOptions(this, options, veraFormat);
     refuseExclusion(this);
     checkInteger(this, "r", this.r);
     checkInteger(this, "projectionPrngKey", this.projectionPrngKey, Number.MIN_SAFE_INTEGER);
