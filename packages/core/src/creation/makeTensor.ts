@@ -1,5 +1,5 @@
 import { Tensor } from "../engine/tensor.ts";
-import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
+import { checkOptions } from "../internal/checkOptions.ts";
 import { checkDType } from "../layout/checkDType.ts";
 import type { DType, TypedArray } from "../layout/dtype.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../layout/shape.ts";
@@ -14,14 +14,12 @@ export interface TensorOptions extends CreateOptions {
 /** Numbers in nested arrays of equal lengths. The innermost arrays may be typed arrays. */
 export type NestedNumbers = number | boolean | ArrayLike<number> | readonly NestedNumbers[];
 
-const tensorKeys: OptionKeys<TensorOptions> = { ...createKeys, shape: true };
-
 /**
  * Creates a tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The dtype
  * defaults to f32, to i32 for an Int32Array, and to u8 for a Uint8Array.
  */
 export function tensor(data: NestedNumbers, options: TensorOptions = {}): Tensor {
-  checkOptions("tensor", options, tensorKeys);
+  checkOptions("tensor", options, { ...createKeys, shape: true });
   if (options.dtype) checkDType("tensor", options.dtype);
   const flat: number[] = [];
   let values: ArrayLike<number> = flat;

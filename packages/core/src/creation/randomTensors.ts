@@ -32,8 +32,6 @@ export interface RandnOptions extends RandomOptions {
 }
 
 const randomKeys: OptionKeys<RandomOptions> = { ...createKeys, generator: true };
-const randKeys: OptionKeys<RandOptions> = { ...randomKeys, low: true, high: true };
-const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: true };
 
 /**
  * Creates a tensor whose values `fill` draws. If the backend stores no data, no values are drawn and the generator does
@@ -59,14 +57,14 @@ function drawn(
 
 /** Returns uniform random values in [low, high), f32 by default: `rand([2, 3], { generator })` or `rand(2, 3)`. */
 export function rand(...args: ShapeArguments<RandOptions>): Tensor {
-  const { shape, options = {} } = shapeArguments("rand", args, randKeys);
+  const { shape, options = {} } = shapeArguments("rand", args, { ...randomKeys, low: true, high: true });
   const { low = 0, high = 1, ...others } = options;
   return drawn("rand", shape, others, (generator, values) => generator.fillUniform(values, low, high));
 }
 
 /** Returns normally distributed random values, f32 by default: `randn([2, 3], { generator })` or `randn(2, 3)`. */
 export function randn(...args: ShapeArguments<RandnOptions>): Tensor {
-  const { shape, options = {} } = shapeArguments("randn", args, randnKeys);
+  const { shape, options = {} } = shapeArguments("randn", args, { ...randomKeys, mean: true, std: true });
   const { mean = 0, std = 1, ...others } = options;
   return drawn("randn", shape, others, (generator, values) => generator.fillNormal(values, mean, std));
 }

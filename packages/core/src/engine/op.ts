@@ -207,6 +207,18 @@ export function refuseSurplus(name: string, most: number, args: ArrayLike<unknow
   throw new Error(`${name}: it takes at most ${most} tensor${most === 1 ? "" : "s"}, and ${given} were given`);
 }
 
+/** Throws for more than `most` tensors among a function's arguments, and for unknown options. */
+export function checkCall<T extends object>(
+  name: string,
+  most: number,
+  args: ArrayLike<unknown>,
+  options: T,
+  keys: OptionKeys<T>,
+): void {
+  refuseSurplus(name, most, args);
+  checkOptions(name, options, keys);
+}
+
 /** Throws if a function without options was called with an options object. */
 export function refuseOptions(name: string, behind: unknown): void {
   if (typeof behind !== "object" || behind === null || Array.isArray(behind) || behind instanceof Tensor) return;

@@ -1,4 +1,3 @@
-import { refuseSurplus } from "../engine/op.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
@@ -8,18 +7,15 @@ import { type DimArgument, dimOptions } from "./dimArgument.ts";
  * -1)`.
  */
 export function softmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
-  refuseSurplus("softmax", 1, arguments);
   return ops.softmax(x, dimOptions("softmax", dim, { dim: true }, arguments));
 }
 
 /** Returns log(softmax(x)) along `dim`, without overflow for large x. */
 export function logSoftmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
-  refuseSurplus("logSoftmax", 1, arguments);
   return ops.logSoftmax(x, dimOptions("logSoftmax", dim, { dim: true }, arguments));
 }
 
 /** Returns cumulative sums along `dim`, accumulated in f64. */
 export function cumsum(x: Tensor, dim: DimArgument<{ dim: number }>): Tensor {
-  refuseSurplus("cumsum", 1, arguments);
   return ops.cumsum(x, dimOptions("cumsum", dim, { dim: true }, arguments));
 }

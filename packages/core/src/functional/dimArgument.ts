@@ -1,3 +1,5 @@
+import { refuseSurplus } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import type { Shape } from "../layout/shape.ts";
 
@@ -8,7 +10,7 @@ export type DimArgument<O extends { dim?: unknown }> = O | Exclude<O["dim"], und
 
 /**
  * Returns the options that the caller passed as argument number `position`. If the argument is a dimension, returns {
- * dim }. Throws for unknown options, and for arguments after the options.
+ * dim }. Throws for unknown options, for arguments after the options, and for more than `most` tensors.
  */
 export function dimOptions<O extends { dim?: unknown }>(
   name: string,
@@ -16,7 +18,9 @@ export function dimOptions<O extends { dim?: unknown }>(
   keys: OptionKeys<O>,
   args: ArrayLike<unknown>,
   position = 1,
+  most = 1,
 ): O {
+  refuseSurplus(name, most, args);
   const isDim = typeof given === "number" || Array.isArray(given);
   if (args.length > position + 1) {
     const dim = isDim ? JSON.stringify(given) : "0";
@@ -30,8 +34,15 @@ export function dimOptions<O extends { dim?: unknown }>(
   return given as O;
 }
 
-/** Returns the sizes that a caller passed, either as one list or as separate arguments. */
-export function listArgument(name: string, first: Shape | number, rest: readonly number[], example: string): Shape {
+/** Returns the sizes that a caller passed after the tensor x, either as one list or as separate arguments. */
+export function listArgument(
+  name: string,
+  x: Tensor,
+  first: Shape | number,
+  rest: readonly number[],
+  example: string,
+): Shape {
+  refuseSurplus(name, 1, [x, first, ...rest]);
   const isList = Array.isArray(first);
   const list = isList ? (first as Shape) : [first as number, ...rest];
   if ((isList && rest.length > 0) || !list.every((item) => typeof item === "number")) {

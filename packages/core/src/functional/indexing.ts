@@ -10,8 +10,7 @@ import { type DimArgument, dimOptions } from "./dimArgument.ts";
  * for it.
  */
 export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
-  refuseSurplus("scatterAdd", 3, arguments);
-  const { dim } = dimOptions("scatterAdd", given, { dim: true }, arguments, 3);
+  const { dim } = dimOptions("scatterAdd", given, { dim: true }, arguments, 3, 3);
   return scope(() => ops.add(x, ops.scatterAdd(source, index, { dim, shape: x.shape })));
 }
 
@@ -20,8 +19,7 @@ export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, given: DimA
  * 1-D i32.
  */
 export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
-  refuseSurplus("indexAdd", 3, arguments);
-  const { dim } = dimOptions("indexAdd", given, { dim: true }, arguments, 3);
+  const { dim } = dimOptions("indexAdd", given, { dim: true }, arguments, 3, 3);
   const size = x.shape[normalizeDim("indexAdd", dim, x.ndim)];
   return scope(() => ops.add(x, ops.indexAdd(source, index, { dim, size })));
 }
@@ -34,8 +32,7 @@ type IndexArguments = [index: Tensor, options: DimArgument<{ dim: number }>] | [
  * `index` is i32 and has the shape of the result. `gather(x, index, { dim: 1 })` or `gather(x, 1, index)`.
  */
 export function gather(x: Tensor, ...args: IndexArguments): Tensor {
-  refuseSurplus("gather", 2, arguments);
-  const { index, dim } = indexArguments("gather", args);
+  const { index, dim } = indexArguments("gather", x, args);
   return ops.gather(x, index, { dim });
 }
 
@@ -44,12 +41,12 @@ export function gather(x: Tensor, ...args: IndexArguments): Tensor {
  * `indexSelect(x, index, { dim: 1 })` or `indexSelect(x, 1, index)`.
  */
 export function indexSelect(x: Tensor, ...args: IndexArguments): Tensor {
-  refuseSurplus("indexSelect", 2, arguments);
-  const { index, dim } = indexArguments("indexSelect", args);
+  const { index, dim } = indexArguments("indexSelect", x, args);
   return ops.indexSelect(x, index, { dim });
 }
 
-function indexArguments(name: string, args: IndexArguments): { index: Tensor; dim: number } {
+function indexArguments(name: string, x: Tensor, args: IndexArguments): { index: Tensor; dim: number } {
+  refuseSurplus(name, 2, [x, ...args]);
   if (typeof args[0] === "number") return { index: args[1] as Tensor, dim: args[0] };
   const { dim } = dimOptions(name, args[1] as DimArgument<{ dim: number }>, { dim: true }, args);
   return { index: args[0], dim };

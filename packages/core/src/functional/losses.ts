@@ -17,8 +17,9 @@ function reduce(losses: Tensor, { reduction = "mean" }: LossOptions): Tensor {
   return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
 }
 
-/** Throws for an unknown option (such as PyTorch's deprecated ones) and for an unknown reduction. */
-function checkReduction(name: string, options: LossOptions): void {
+/** Throws for a third tensor, different shapes, an unknown option (as PyTorch has deprecated ones) or reduction. */
+function checkLoss(name: string, args: ArrayLike<unknown>, options: LossOptions): void {
+  checkPair(name, args);
   checkOptions(name, options, { reduction: true });
   const { reduction = "mean" } = options;
   if (!["mean", "sum", "none"].includes(reduction)) {
@@ -26,7 +27,9 @@ function checkReduction(name: string, options: LossOptions): void {
   }
 }
 
-function checkShapes(name: string, input: Tensor, target: Tensor): void {
+function checkPair(name: string, args: ArrayLike<unknown>): void {
+  refuseSurplus(name, 2, args);
+  const [input, target] = Array.from(args) as Tensor[];
   if (!sameShape(input.shape, target.shape)) {
     throw new Error(
       `${name}: input ${formatShape(input.shape)} and target ${formatShape(target.shape)} differ in shape`,
@@ -36,25 +39,19 @@ function checkShapes(name: string, input: Tensor, target: Tensor): void {
 
 /** Returns the squared error (input - target)². */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  refuseSurplus("mseLoss", 2, arguments);
-  checkShapes("mseLoss", input, target);
-  checkReduction("mseLoss", options);
+  checkLoss("mseLoss", arguments, options);
   return scope(() => reduce(ops.square(sub(input, target)), options));
 }
 
 /** Returns the absolute error |input - target|. */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  refuseSurplus("l1Loss", 2, arguments);
-  checkShapes("l1Loss", input, target);
-  checkReduction("l1Loss", options);
+  checkLoss("l1Loss", arguments, options);
   return scope(() => reduce(ops.abs(sub(input, target)), options));
 }
 
 /** Returns the binary cross-entropy of logits against targets in 0..1, without overflow for large logits. */
 export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  refuseSurplus("binaryCrossEntropyWithLogits", 2, arguments);
-  checkShapes("binaryCrossEntropyWithLogits", input, target);
-  checkReduction("binaryCrossEntropyWithLogits", options);
+  checkLoss("binaryCrossEntropyWithLogits", arguments, options);
   return scope(() => {
     // (1 - target) * input + log(1 + exp(-input)) stays finite for an infinite logit of the right sign.
     const wrong = mul(ops.affine(target, { scale: -1, shift: 1 }), input);
@@ -74,8 +71,7 @@ export interface KlDivOptions {
  * Elements whose target is 0 give 0.
  */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
-  refuseSurplus("klDiv", 2, arguments);
-  checkShapes("klDiv", input, target);
+  checkPair("klDiv", arguments);
   checkOptions("klDiv", options, { reduction: true, logTarget: true });
   const { reduction = "mean", logTarget = false } = options;
   return scope(() => {

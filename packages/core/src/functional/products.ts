@@ -1,7 +1,6 @@
-import { refuseSurplus } from "../engine/op.ts";
+import { checkCall, refuseSurplus } from "../engine/op.ts";
 import { scope } from "../engine/scope.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { checkOptions } from "../internal/checkOptions.ts";
 import * as ops from "../ops/index.ts";
 
 /**
@@ -10,8 +9,7 @@ import * as ops from "../ops/index.ts";
  * or b.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
-  refuseSurplus("matmul", 2, arguments);
-  checkOptions("matmul", options, { transposeA: true, transposeB: true });
+  checkCall("matmul", 2, arguments, options, { transposeA: true, transposeB: true });
   if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
   return scope(() => {
     const left = a.ndim === 1 ? ops.reshape(a, { shape: [1, -1] }) : a;
@@ -36,8 +34,7 @@ export interface LinearOptions {
  * Returns x Wᵀ + bias for x [..., in], weight [out, in] and bias [out]. The weight may be packed or in half precision.
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
-  refuseSurplus("linear", 3, arguments);
-  checkOptions("linear", options, { fanInFanOut: true });
+  checkCall("linear", 3, arguments, options, { fanInFanOut: true });
   return scope(() => {
     const y = matmul(x, weight, { transposeB: !options.fanInFanOut });
     return bias ? ops.add(y, ops.widen(bias)) : y;

@@ -55,7 +55,6 @@ function sumOver(name: string, x: Tensor, { dim, keepdim }: ReduceOptions): Tens
 
 /** Returns the sum over `dim` (default: all). */
 export function sum(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
-  refuseSurplus("sum", 1, arguments);
   const options = dimOptions("sum", given, reduceKeys, arguments);
   return sumOver("sum", x, options);
 }
@@ -65,7 +64,6 @@ export function sum(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
 
 /** Returns the mean over `dim` (default: all); NaN for an empty tensor. */
 export function mean(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
-  refuseSurplus("mean", 1, arguments);
   const options = dimOptions("mean", given, reduceKeys, arguments);
   const total = sumOver("mean", x, options);
   return x.size === 0 ? add(total, Number.NaN) : div(total, x.size / total.size);
@@ -76,7 +74,6 @@ export function mean(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
  * an empty tensor. It computes the mean first, so that small deviations from a large mean keep their precision.
  */
 export function variance(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
-  refuseSurplus("variance", 1, arguments);
   const options = dimOptions("variance", given, varianceKeys, arguments);
   const { dim, correction = 1 } = options;
   return scope(() => {
@@ -92,7 +89,6 @@ export function variance(x: Tensor, given: DimArgument<VarianceOptions> = {}): T
  * gradient at 0 is 0.
  */
 export function std(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
-  refuseSurplus("std", 1, arguments);
   const options = dimOptions("std", given, varianceKeys, arguments);
   return scope(() => {
     const squared = variance(x, options);
@@ -124,7 +120,6 @@ function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions
  * gradient.
  */
 export function amax(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
-  refuseSurplus("amax", 1, arguments);
   const options = dimOptions("amax", given, reduceKeys, arguments);
   return extrema(x, ops.amax, options);
 }
@@ -134,7 +129,6 @@ export function amax(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
  * gradient.
  */
 export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
-  refuseSurplus("amin", 1, arguments);
   const options = dimOptions("amin", given, reduceKeys, arguments);
   return extrema(x, ops.amin, options);
 }
@@ -144,6 +138,7 @@ export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
  * this function returns only the values.
  */
 function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLike<unknown>): void {
+  refuseSurplus(name, 1, args);
   if (typeof options === "number") {
     throw new Error(
       `${name}: PyTorch's ${name}(${options}) gives values and positions; write a${name}(${options}) for the values, arg${name}(${options}) for the positions`,
@@ -157,7 +152,6 @@ function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLi
  * flows to the first of equal elements (or the first NaN). Without `dim`, equal elements share it.
  */
 export function max(x: Tensor, options: AlongOptions = {}): Tensor {
-  refuseSurplus("max", 1, arguments);
   checkExtremum("max", options, arguments);
   return options.dim === undefined ? extrema(x, ops.amax, options, true) : pick(x, ops.max, 0, options);
 }
@@ -167,7 +161,6 @@ export function max(x: Tensor, options: AlongOptions = {}): Tensor {
  * flows to the first of equal elements (or the first NaN). Without `dim`, equal elements share it.
  */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
-  refuseSurplus("min", 1, arguments);
   checkExtremum("min", options, arguments);
   return options.dim === undefined ? extrema(x, ops.amin, options, true) : pick(x, ops.min, 0, options);
 }
@@ -176,7 +169,6 @@ export function min(x: Tensor, options: AlongOptions = {}): Tensor {
  * Returns the i32 position of the first largest element (or first NaN) along `dim` (default: in the flattened tensor).
  */
 export function argmax(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
-  refuseSurplus("argmax", 1, arguments);
   const options = dimOptions("argmax", given, alongKeys, arguments);
   return pick(x, ops.max, 1, options);
 }
@@ -185,7 +177,6 @@ export function argmax(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor
  * Returns the i32 position of the first smallest element (or first NaN) along `dim` (default: in the flattened tensor).
  */
 export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
-  refuseSurplus("argmin", 1, arguments);
   const options = dimOptions("argmin", given, alongKeys, arguments);
   return pick(x, ops.min, 1, options);
 }
@@ -195,7 +186,6 @@ export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor
  * the product is computed in pairs and the gradient without a division.
  */
 export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
-  refuseSurplus("prod", 1, arguments);
   const { dim, keepdim } = dimOptions("prod", given, alongKeys, arguments);
   return scope(() => {
     let rest = dim === undefined ? ops.reshape(x, { shape: [-1] }) : x;
@@ -216,7 +206,6 @@ export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
 
 /** Returns log(sum(exp(x))) over `dim` (default: all), without overflow for large x; -Infinity for an empty tensor. */
 export function logsumexp(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
-  refuseSurplus("logsumexp", 1, arguments);
   const options = dimOptions("logsumexp", given, reduceKeys, arguments);
   const { dim, keepdim } = options;
   if (x.size === 0) return add(sumOver("logsumexp", x, options), Number.NEGATIVE_INFINITY);
@@ -237,7 +226,6 @@ export function topk(
   k: number,
   given: DimArgument<{ dim?: number }> = {},
 ): [values: Tensor, indices: Tensor] {
-  refuseSurplus("topk", 1, arguments);
   const { dim = -1 } = dimOptions("topk", given, { dim: true }, arguments, 2);
   return ops.topk(x, { k, dim });
 }

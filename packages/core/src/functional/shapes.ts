@@ -1,4 +1,4 @@
-import { refuseSurplus } from "../engine/op.ts";
+import { checkCall, refuseSurplus } from "../engine/op.ts";
 import { scope } from "../engine/scope.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
@@ -10,22 +10,19 @@ const dimKeys: OptionKeys<{ dim?: number }> = { dim: true };
 
 /** Returns the same elements with another shape; one size may be -1. Shares the memory. */
 export function reshape(x: Tensor, shape: Shape | number, ...sizes: number[]): Tensor {
-  refuseSurplus("reshape", 1, arguments);
-  return ops.reshape(x, { shape: listArgument("reshape", shape, sizes, "reshape([2, -1]) or reshape(2, -1)") });
+  return ops.reshape(x, { shape: listArgument("reshape", x, shape, sizes, "reshape([2, -1]) or reshape(2, -1)") });
 }
 
 /** Returns x repeated to the shape `sizes` by the broadcasting rule; -1 keeps the size of a dimension. */
 export function expand(x: Tensor, sizes: Shape | number, ...more: number[]): Tensor {
-  refuseSurplus("expand", 1, arguments);
-  const shape = listArgument("expand", sizes, more, "expand([2, -1]) or expand(2, -1)");
+  const shape = listArgument("expand", x, sizes, more, "expand([2, -1]) or expand(2, -1)");
   const lead = shape.length - x.ndim;
   return ops.expand(x, { shape: shape.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s)) });
 }
 
 /** Returns a copy of x with its dimensions in the order `dims`. */
 export function permute(x: Tensor, dims: Shape | number, ...more: number[]): Tensor {
-  refuseSurplus("permute", 1, arguments);
-  return ops.permute(x, { dims: listArgument("permute", dims, more, "permute([1, 0]) or permute(1, 0)") });
+  return ops.permute(x, { dims: listArgument("permute", x, dims, more, "permute([1, 0]) or permute(1, 0)") });
 }
 
 /** Returns a copy of x with two dimensions swapped. */
@@ -48,7 +45,6 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
 
 /** Returns x without dimension `dim`, which must have size 1 (default: without all dimensions of size 1). */
 export function squeeze(x: Tensor, given: DimArgument<{ dim?: number }> = {}): Tensor {
-  refuseSurplus("squeeze", 1, arguments);
   const options = dimOptions("squeeze", given, dimKeys, arguments);
   if (options.dim === undefined)
     return reshape(
@@ -89,16 +85,14 @@ export function flatten(x: Tensor, given: FlattenOptions | number = {}, endDim?:
 
 /** Concatenates tensors along `dim` (default 0). */
 export function cat(tensors: readonly Tensor[], given: DimArgument<{ dim?: number }> = {}): Tensor {
-  refuseSurplus("cat", 0, arguments);
-  const { dim = 0 } = dimOptions("cat", given, dimKeys, arguments);
+  const { dim = 0 } = dimOptions("cat", given, dimKeys, arguments, 1, 0);
   if (!(tensors?.length > 0)) throw new Error("cat: it takes a list of at least one tensor, as in cat([a, b])");
   return ops.cat(...tensors, { dim });
 }
 
 /** Stacks tensors of equal shapes along a new dimension `dim` (default 0). */
 export function stack(tensors: readonly Tensor[], given: DimArgument<{ dim?: number }> = {}): Tensor {
-  refuseSurplus("stack", 0, arguments);
-  const options = dimOptions("stack", given, dimKeys, arguments);
+  const options = dimOptions("stack", given, dimKeys, arguments, 1, 0);
   if (!(tensors?.length > 0)) throw new Error("stack: it takes a list of at least one tensor, as in stack([a, b])");
   const dim = normalizeDim("stack", options.dim ?? 0, tensors[0].ndim + 1);
   return scope(() =>
@@ -118,7 +112,6 @@ export function split(
   size: number | readonly number[],
   given: DimArgument<{ dim?: number }> = {},
 ): Tensor[] {
-  refuseSurplus("split", 1, arguments);
   const options = dimOptions("split", given, dimKeys, arguments, 2);
   const dim = normalizeDim("split", options.dim ?? 0, x.ndim);
   let sizes = size;
@@ -137,7 +130,6 @@ export function split(
  * are fewer pieces if the dimension is too short; an empty dimension gives `count` empty pieces.
  */
 export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: number }> = {}): Tensor[] {
-  refuseSurplus("chunk", 1, arguments);
   const options = dimOptions("chunk", given, dimKeys, arguments, 2);
   const n = x.shape[normalizeDim("chunk", options.dim ?? 0, x.ndim)];
   if (!Number.isInteger(count) || count < 1) throw new Error(`chunk: count ${count} must be an integer of at least 1`);
@@ -150,8 +142,7 @@ export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: numbe
  * the one before it. Negative amounts remove elements.
  */
 export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
-  refuseSurplus("pad", 1, arguments);
-  checkOptions("pad", options, { value: true });
+  checkCall("pad", 1, arguments, options, { value: true });
   if (pad.length % 2 || pad.length > 2 * x.ndim) {
     throw new Error(`pad: ${formatShape(pad)} must hold two numbers for each of at most ${x.ndim} dimensions`);
   }
@@ -184,8 +175,7 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
  * kept; positive ones are above the main diagonal.
  */
 export function tril(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
-  refuseSurplus("tril", 1, arguments);
-  return ops.triangle(x, { part: "lower", diagonal: diagonalOf("tril", options) });
+  return ops.triangle(x, { part: "lower", diagonal: diagonalOf("tril", options, arguments) });
 }
 
 /**
@@ -193,11 +183,11 @@ export function tril(x: Tensor, options: { diagonal?: number } | number = {}): T
  * kept; positive ones are above the main diagonal.
  */
 export function triu(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
-  refuseSurplus("triu", 1, arguments);
-  return ops.triangle(x, { part: "upper", diagonal: diagonalOf("triu", options) });
+  return ops.triangle(x, { part: "upper", diagonal: diagonalOf("triu", options, arguments) });
 }
 
-function diagonalOf(name: string, options: { diagonal?: number } | number): number {
+function diagonalOf(name: string, options: { diagonal?: number } | number, args: ArrayLike<unknown>): number {
+  refuseSurplus(name, 1, args);
   if (typeof options === "number") return options;
   checkOptions(name, options, { diagonal: true });
   return options.diagonal ?? 0;
@@ -205,13 +195,11 @@ function diagonalOf(name: string, options: { diagonal?: number } | number): numb
 
 /** Returns x with the order of elements reversed along each of `dims`. */
 export function flip(x: Tensor, dims: Shape | number, ...more: number[]): Tensor {
-  refuseSurplus("flip", 1, arguments);
-  return ops.flip(x, { dims: listArgument("flip", dims, more, "flip([0, 1]) or flip(0, 1)") });
+  return ops.flip(x, { dims: listArgument("flip", x, dims, more, "flip([0, 1]) or flip(0, 1)") });
 }
 
 /** Returns x with each element repeated `repeats` times along `dim` (default: in the flattened tensor). */
 export function repeatInterleave(x: Tensor, repeats: number, given: DimArgument<{ dim?: number }> = {}): Tensor {
-  refuseSurplus("repeatInterleave", 1, arguments);
   const options = dimOptions("repeatInterleave", given, dimKeys, arguments, 2);
   return scope(() => {
     const from = options.dim === undefined ? reshape(x, [-1]) : x;

@@ -1,7 +1,7 @@
-import { refuseSurplus } from "../engine/op.ts";
+import { checkCall } from "../engine/op.ts";
 import { scope } from "../engine/scope.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
+import type { OptionKeys } from "../internal/checkOptions.ts";
 import { formatShape, type Shape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 import { type Pair, type WindowParams, windowPlan } from "../ops/windows/windowPlan.ts";
@@ -157,8 +157,7 @@ function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
  * groups, height, width], `bias` is [filters].
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv2dOptions = {}): Tensor {
-  refuseSurplus("conv2d", 3, arguments);
-  checkOptions("conv2d", options, convKeys);
+  checkCall("conv2d", 3, arguments, options, convKeys);
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
   expectRank("conv2d", x, ["N", "C", "H", "W"]);
   if (weight.ndim !== 4) {
@@ -175,8 +174,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
  * Returns the convolution of x [N, C, L], or [C, L]. `weight` is [filters, C / groups, length], `bias` is [filters].
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv1dOptions = {}): Tensor {
-  refuseSurplus("conv1d", 3, arguments);
-  checkOptions("conv1d", options, convKeys);
+  checkCall("conv1d", 3, arguments, options, convKeys);
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
   expectRank("conv1d", x, ["N", "C", "L"]);
   if (weight.ndim !== 3) {
@@ -195,8 +193,7 @@ export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
 
 /** Max pooling: returns the largest element of each window of x [N, C, H, W], or [C, H, W]. */
 export function maxPool2d(x: Tensor, kernelSize: Size2d, options: MaxPool2dOptions = {}): Tensor {
-  refuseSurplus("maxPool2d", 1, arguments);
-  checkOptions("maxPool2d", options, maxPoolKeys);
+  checkCall("maxPool2d", 1, arguments, options, maxPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false } = options;
   expectRank("maxPool2d", x, ["N", "C", "H", "W"]);
   return poolMaxima(x, { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), ceilMode });
@@ -210,8 +207,7 @@ function poolMaxima(x: Tensor, windows: WindowParams): Tensor {
 
 /** Max pooling: returns the largest element of each window of x [N, C, L], or [C, L]. */
 export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptions = {}): Tensor {
-  refuseSurplus("maxPool1d", 1, arguments);
-  checkOptions("maxPool1d", options, maxPoolKeys);
+  checkCall("maxPool1d", 1, arguments, options, maxPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false } = options;
   expectRank("maxPool1d", x, ["N", "C", "L"]);
   const windows = { kernelSize: flat(kernelSize, 1), stride: flat(stride, 1), padding: flat(padding, 0), ceilMode };
@@ -220,8 +216,7 @@ export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptio
 
 /** Average pooling: returns the mean of each window of x [N, C, H, W], or [C, H, W]. */
 export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptions = {}): Tensor {
-  refuseSurplus("avgPool2d", 1, arguments);
-  checkOptions("avgPool2d", options, avgPoolKeys);
+  checkCall("avgPool2d", 1, arguments, options, avgPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true } = options;
   expectRank("avgPool2d", x, ["N", "C", "H", "W"]);
   const windows = { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), ceilMode };
@@ -230,8 +225,7 @@ export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptio
 
 /** Average pooling: returns the mean of each window of x [N, C, L], or [C, L]. */
 export function avgPool1d(x: Tensor, kernelSize: number, options: AvgPool1dOptions = {}): Tensor {
-  refuseSurplus("avgPool1d", 1, arguments);
-  checkOptions("avgPool1d", options, avgPoolKeys);
+  checkCall("avgPool1d", 1, arguments, options, avgPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true } = options;
   expectRank("avgPool1d", x, ["N", "C", "L"]);
   const windows = { kernelSize: flat(kernelSize, 1), stride: flat(stride, 1), padding: flat(padding, 0), ceilMode };
@@ -247,8 +241,7 @@ const windowsOf = (kernelSize: Size2d, { stride = 1, padding = 0, dilation = 1 }
  * filled with zeros.
  */
 export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
-  refuseSurplus("unfold", 1, arguments);
-  checkOptions("unfold", options, unfoldKeys);
+  checkCall("unfold", 1, arguments, options, unfoldKeys);
   expectRank("unfold", x, ["N", "C", "H", "W"]);
   return scope(() => {
     const y = ops.unfold(x, windowsOf(kernelSize, options));
@@ -262,8 +255,7 @@ export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {
  * in zeros [N, C, ...outputSize].
  */
 export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
-  refuseSurplus("fold", 1, arguments);
-  checkOptions("fold", options, unfoldKeys);
+  checkCall("fold", 1, arguments, options, unfoldKeys);
   expectRank("fold", x, ["N", "C * elements", "windows"]);
   const windows = windowsOf(kernelSize, options);
   const elements = windows.kernelSize[0] * windows.kernelSize[1];

@@ -1,7 +1,7 @@
 import type { TensorSpec, View } from "../../backends/backend.ts";
-import { defineOp, expectDType, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, expectDType, type Op, type Planned } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions, type OptionKeys } from "../../internal/checkOptions.ts";
+import type { OptionKeys } from "../../internal/checkOptions.ts";
 import { sameShape } from "../../layout/shape.ts";
 import { defaultGenerator } from "../../random/manualSeed.ts";
 import type { Generator } from "../../random/random.ts";
@@ -156,8 +156,7 @@ const optionKeys: OptionKeys<AttentionOptions> = {
  * 2022, https://arxiv.org/abs/2205.14135
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  refuseSurplus("attention", 3, arguments);
-  checkOptions("attention", options, optionKeys);
+  checkCall("attention", 3, arguments, options, optionKeys);
   const { mask, dropoutP = 0, generator, ...params } = options;
   const inputs = mask ? [q, k, v, mask] : [q, k, v];
   if (dropoutP !== 0) return withDropout(inputs, params, { dropoutP, generator });

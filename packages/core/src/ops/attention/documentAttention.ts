@@ -1,8 +1,7 @@
 import type { TensorSpec } from "../../backends/backend.ts";
 import { arange } from "../../creation/create.ts";
-import { defineOp, expectDType, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, expectDType, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions, type OptionKeys } from "../../internal/checkOptions.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
 import { compare } from "../binary/compare.ts";
 import { reshape } from "../shapes/reshape.ts";
@@ -88,16 +87,13 @@ export const documentAttentionBackward: Op<7, Params, 3, Planned<Params, Geometr
   plan: ([, q, k, v, , , starts], _outputs, params) => geometryOf([q, k, v, starts], params),
 });
 
-const optionKeys: OptionKeys<Params> = { scale: true, window: true, softcap: true };
-
 /**
  * Causal attention for several documents packed into one row. Each query of q [B, T, H, D] attends to keys and values
  * of k and v [B, T, Hkv, D], from the start of its document up to its own position. `starts`, i32 [B, T], holds the
  * position of the first token of each token's document. The result is [B, T, H, D]. No T x T mask is made.
  */
 export function documentAttention(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, options: Params = {}): Tensor {
-  refuseSurplus(name, 4, arguments);
-  checkOptions(name, options, optionKeys);
+  checkCall(name, 4, arguments, options, { scale: true, window: true, softcap: true });
   const [out, lse] = documentAttentionOp(q, k, v, starts, options);
   lse.dispose();
   return out;

@@ -1,8 +1,8 @@
 import { tensorFilledBy } from "../../creation/create.ts";
-import { refuseSurplus } from "../../engine/op.ts";
+import { checkCall } from "../../engine/op.ts";
 import { scope } from "../../engine/scope.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions, type OptionKeys } from "../../internal/checkOptions.ts";
+import type { OptionKeys } from "../../internal/checkOptions.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { permute } from "../shapes/permute.ts";
 import { type AttentionDropout, type AttentionOptions, attention } from "./attention.ts";
@@ -39,8 +39,7 @@ export function scaledDotProductAttention(
   v: Tensor,
   options: ScaledDotProductAttentionOptions = {},
 ): Tensor {
-  refuseSurplus("scaledDotProductAttention", 3, arguments);
-  checkOptions("scaledDotProductAttention", options, optionKeys);
+  checkCall("scaledDotProductAttention", 3, arguments, options, optionKeys);
   const { mask, isCausal, isCausalLowerRight, scale, enableGqa, dropoutP, generator } = options;
   if (isCausal && (mask || isCausalLowerRight)) {
     throw new Error(

@@ -1,7 +1,6 @@
 import type { TensorSpec } from "../../backends/backend.ts";
-import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
 import type { TypedArray } from "../../layout/dtype.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
 import { composeCrossEntropy, composeCrossEntropyBackward } from "./crossEntropyComposed.ts";
@@ -170,8 +169,7 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
  * "none". Throws for a label that is neither a class nor `ignoreIndex`.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
-  refuseSurplus("crossEntropy", 2, arguments);
-  checkOptions("crossEntropy", params, { ignoreIndex: true, reduction: true, labelSmoothing: true });
+  checkCall("crossEntropy", 2, arguments, params, { ignoreIndex: true, reduction: true, labelSmoothing: true });
   const [loss, sums] = crossEntropyWithRows(logits, labels, params);
   sums.dispose();
   return loss;

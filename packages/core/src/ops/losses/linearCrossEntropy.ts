@@ -1,9 +1,8 @@
 import type { TensorSpec } from "../../backends/backend.ts";
 import { unpackAll } from "../../backends/packing.ts";
 import { full, scalarLike } from "../../creation/create.ts";
-import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { isGradEnabled } from "../../modes/gradMode.ts";
 import { mul } from "../binary/mul.ts";
@@ -133,8 +132,7 @@ export function linearCrossEntropy(
   labels: Tensor,
   params: LinearCrossEntropyParams = {},
 ): Tensor {
-  refuseSurplus("linearCrossEntropy", 3, arguments);
-  checkOptions("linearCrossEntropy", params, { ignoreIndex: true, reduction: true, labelSmoothing: true });
+  checkCall("linearCrossEntropy", 3, arguments, params, { ignoreIndex: true, reduction: true, labelSmoothing: true });
   const recording = isGradEnabled();
   const wants = { hidden: recording && hidden.requiresGrad, weight: recording && weight.requiresGrad };
   const [loss, dhidden, dweight] = linearCrossEntropyOp(hidden, weight, labels, { ...params, wants });

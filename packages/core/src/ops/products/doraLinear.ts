@@ -1,7 +1,6 @@
-import { refuseSurplus } from "../../engine/op.ts";
+import { checkCall, refuseSurplus } from "../../engine/op.ts";
 import { scope } from "../../engine/scope.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { noGrad } from "../../modes/gradMode.ts";
 import { add } from "../binary/add.ts";
@@ -32,8 +31,7 @@ const smallest = 1e-30;
 
 /** Returns the sum of squares of each row of W [out, in] (of each column, if W is [in, out]): [out]. */
 export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): Tensor {
-  refuseSurplus("rowSquares", 1, arguments);
-  checkOptions("rowSquares", options, { fanInFanOut: true });
+  checkCall("rowSquares", 1, arguments, options, { fanInFanOut: true });
   const { fanInFanOut = false } = options;
   const [rows, columns] = w.shape;
   return noGrad(() =>
@@ -49,8 +47,7 @@ export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): 
  * + s B (2 W Aᵀ + s B A Aᵀ). No gradient flows through it.
  */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
-  refuseSurplus("doraNorm", 3, arguments);
-  checkOptions("doraNorm", params, { scaling: true, fanInFanOut: true, squares: true });
+  checkCall("doraNorm", 3, arguments, params, { scaling: true, fanInFanOut: true, squares: true });
   const { scaling, fanInFanOut = false, squares } = params;
   return noGrad(() =>
     scope(() => {

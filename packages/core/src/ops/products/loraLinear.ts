@@ -1,8 +1,7 @@
 import type { View } from "../../backends/backend.ts";
 import { unpackAll } from "../../backends/packing.ts";
-import { defineOp, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, type Op, type Planned } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
 import { add } from "../binary/add.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { asMatrix } from "../shared/rows.ts";
@@ -102,8 +101,7 @@ export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defin
  * https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
-  refuseSurplus("loraLinear", 4, arguments);
-  checkOptions("loraLinear", params, { scaling: true });
+  checkCall("loraLinear", 4, arguments, params, { scaling: true });
   const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);
   low.dispose();
   return x.ndim === 1 ? reshape(out, { shape: [out.size] }) : out;

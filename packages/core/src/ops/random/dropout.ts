@@ -1,7 +1,6 @@
 import { scalarLike, tensorFilledBy } from "../../creation/create.ts";
-import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
 import type { TypedArray } from "../../layout/dtype.ts";
 import { defaultGenerator } from "../../random/manualSeed.ts";
 import { Generator, type GeneratorState } from "../../random/random.ts";
@@ -58,8 +57,7 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
  * https://jmlr.org/papers/v15/srivastava14a.html
  */
 export function dropout(x: Tensor, options: { p: number; generator?: Generator }): Tensor {
-  refuseSurplus("dropout", 1, arguments);
-  checkOptions("dropout", options, { p: true, generator: true });
+  checkCall("dropout", 1, arguments, options, { p: true, generator: true });
   const { p, generator = defaultGenerator } = options;
   const { state } = generator;
   const out = dropoutOp(x, { p, state });

@@ -1,8 +1,7 @@
 import { scalarLike } from "../../creation/create.ts";
 import { rand } from "../../creation/randomTensors.ts";
-import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
+import { checkCall, defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { defaultGenerator } from "../../random/manualSeed.ts";
 import type { Generator, GeneratorState } from "../../random/random.ts";
@@ -84,8 +83,7 @@ function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor
  * per row from `generator`, which is advanced by B. Default: the generator that `manualSeed` seeds.
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator?: Generator } = {}): Tensor {
-  refuseSurplus("sampleTokens", 1, arguments);
-  checkOptions("sampleTokens", options, { ...samplingKeys, generator: true });
+  checkCall("sampleTokens", 1, arguments, options, { ...samplingKeys, generator: true });
   const { generator = defaultGenerator, ...settings } = options;
   const tokens = sampleTokensOp(logits, { ...settings, state: generator.state });
   generator.offset += logits.shape[0];
