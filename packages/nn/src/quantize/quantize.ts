@@ -1,11 +1,5 @@
 import { byteLength, dtypes, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
-import {
-  checkOptions,
-  enableInt8Activations,
-  nearestName,
-  type OptionKeys,
-  supportsInt8Activations,
-} from "@lowrank/core/internal";
+import { checkOptions, enableInt8Activations, nearestName, supportsInt8Activations } from "@lowrank/core/internal";
 import { Conv1D, Linear } from "../layers/linear/linear.ts";
 import { Linear4bit, type Linear4bitOptions, linear4bitKeys, quantizeLinear } from "../layers/linear/linear4bit.ts";
 import type { Module } from "../module/module.ts";
@@ -29,8 +23,6 @@ export interface QuantizeInPlaceOptions extends QuantizeOptions {
    */
   onProgress?: OnProgress;
 }
-
-const quantizeKeys: OptionKeys<QuantizeInPlaceOptions> = { ...linear4bitKeys, skipModules: true, onProgress: true };
 
 /** A layer that was quantised. */
 export interface QuantizedLayer {
@@ -129,7 +121,7 @@ export async function quantize(
   given: QuantizeInPlaceOptions = {},
   leave: (path: string) => string | null = () => null,
 ): Promise<QuantizationReport> {
-  checkOptions("quantize", given, quantizeKeys);
+  checkOptions("quantize", given, { ...linear4bitKeys, skipModules: true, onProgress: true });
   const { skipModules, onProgress, ...options } = given;
   const { layers, skipped } = choose(model, skipModules);
   for (const [path] of layers) {

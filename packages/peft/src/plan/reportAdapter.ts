@@ -1,5 +1,5 @@
 import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -82,13 +82,7 @@ export async function reportAdapter(
   config: PeftConfig | null,
   options: ReportOptions = {},
 ): Promise<AdapterReport> {
-  const reportKeys: OptionKeys<ReportOptions> = {
-    dtype: true,
-    quantization: true,
-    optimizer: true,
-    sequenceLength: true,
-  };
-  checkOptions("reportAdapter", options, reportKeys);
+  checkOptions("reportAdapter", options, { dtype: true, quantization: true, optimizer: true, sequenceLength: true });
   const { dtype = "f32", quantization = null, optimizer = "adamw", sequenceLength } = options;
   if (config === null && quantization) {
     throw new Error("reportAdapter: quantised weights cannot be trained; give an adapter, or leave quantization out");

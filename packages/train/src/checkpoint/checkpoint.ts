@@ -11,7 +11,7 @@ import {
   writeSafetensors,
   yieldIfDue,
 } from "@lowrank/core";
-import { checkFinite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkFinite, checkOptions } from "@lowrank/core/internal";
 import type { ModelFiles } from "@lowrank/files";
 import { writeFolderOf } from "@lowrank/files/internal";
 import type { Optimizer, OptimizerState } from "@lowrank/nn";
@@ -140,8 +140,6 @@ export interface ResumeOptions {
   allowChanges?: boolean;
 }
 
-const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
-
 /**
  * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns the
  * progress of the run that wrote it. Throws and changes nothing if the checkpoint's tensors are not the ones that this
@@ -155,7 +153,7 @@ export async function readCheckpoint(
   options: ResumeOptions,
   onWarning: OnWarning = printWarning,
 ): Promise<RunState> {
-  checkOptions("Trainer.resume", options, resumeKeys);
+  checkOptions("Trainer.resume", options, { allowChanges: true });
   const { allowChanges = false } = options;
   const source = await openCheckpoint(place, onWarning);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);

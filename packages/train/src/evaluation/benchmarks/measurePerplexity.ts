@@ -1,5 +1,5 @@
 import { yieldIfDue } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { logLikelihood } from "./logLikelihood.ts";
 
@@ -30,8 +30,6 @@ export interface PerplexitySettings {
   readonly onProgress?: (done: number, of: number) => void;
 }
 
-const perplexityKeys: OptionKeys<PerplexitySettings> = { maxLength: true, stride: true, onProgress: true };
-
 /**
  * Computes perplexity with a sliding window, as in transformers' "Perplexity of fixed-length models". Each window
  * predicts the tokens that no earlier window predicted, given all earlier tokens in the window. All tokens count
@@ -43,7 +41,7 @@ export async function measurePerplexity(
   texts: readonly string[],
   settings: PerplexitySettings = {},
 ): Promise<Perplexity> {
-  checkOptions("measurePerplexity", settings, perplexityKeys);
+  checkOptions("measurePerplexity", settings, { maxLength: true, stride: true, onProgress: true });
   const positions = model.maxPositions - (model.virtualTokens?.count ?? 0);
   const { maxLength = Math.min(1024, positions), onProgress } = settings;
   const { stride = Math.ceil(maxLength / 2) } = settings;

@@ -1,5 +1,5 @@
 import { affine, arange, crossEntropy, matmul, slice, type Tensor } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "../preference/preferenceBatch.ts";
@@ -18,8 +18,6 @@ export interface MultipleNegativesRankingOptions extends CollateOptions {
   scale?: number;
 }
 
-const rankingKeys: OptionKeys<MultipleNegativesRankingOptions> = { ...collateKeys, scale: true };
-
 /** Token rows of a batch: first all anchors, then all positives, then all negatives. */
 export interface ContrastBatch {
   readonly rows: Rows;
@@ -35,7 +33,7 @@ export interface ContrastBatch {
 export function multipleNegativesRanking(
   options: MultipleNegativesRankingOptions,
 ): OwnTask<EmbeddingModel, ContrastExample, ContrastBatch> {
-  checkOptions("multipleNegativesRanking", options, rankingKeys);
+  checkOptions("multipleNegativesRanking", options, { ...collateKeys, scale: true });
   const { scale = 20, ...padding } = options;
   if (!(scale > 0)) throw new Error(`multipleNegativesRanking: scale is ${scale}; give a number above 0, such as 20`);
   return {

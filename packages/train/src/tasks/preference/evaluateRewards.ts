@@ -1,5 +1,5 @@
 import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import { backendOf } from "../../data/batches/modelBatch.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./rewardModel.ts";
@@ -24,15 +24,13 @@ export interface RewardEvaluation {
   readonly max: number;
 }
 
-const keys: OptionKeys<EvaluateRewardsOptions> = { ...collateKeys, batchSize: true };
-
 /** Measures how well a reward model ranks pairs of texts. The metrics are the ones that TRL logs. */
 export async function evaluateRewards(
   model: RewardModel,
   examples: readonly RewardExample[],
   options: EvaluateRewardsOptions,
 ): Promise<RewardEvaluation> {
-  checkOptions("evaluateRewards", options, keys);
+  checkOptions("evaluateRewards", options, { ...collateKeys, batchSize: true });
   const { batchSize = 8, ...padding } = options;
   if (examples.length === 0) throw new Error("evaluateRewards: there are no examples");
   model.eval();

@@ -16,7 +16,7 @@ import {
   tensor,
   where,
 } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { Batch } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
@@ -29,8 +29,6 @@ export interface ORPOOptions extends CollateOptions {
   /** Weight of the odds ratio term, relative to the likelihood of the chosen texts. Default: 0.1. */
   beta?: number;
 }
-
-const orpoKeys: OptionKeys<ORPOOptions> = { ...collateKeys, beta: true };
 
 /** Returns log(1 - e^x) elementwise for x < 0, also accurate near 0. */
 function log1mExp(x: Tensor): Tensor {
@@ -48,7 +46,7 @@ function wholeTexts(batch: Batch): Batch {
  * al. 2024, https://arxiv.org/abs/2403.07691
  */
 export function orpo(options: ORPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
-  checkOptions("orpo", options, orpoKeys);
+  checkOptions("orpo", options, { ...collateKeys, beta: true });
   const { beta = 0.1, ...padding } = options;
   if (!(beta >= 0)) throw new Error(`orpo: beta is ${beta}; give a number of at least 0, such as 0.1`);
   return {

@@ -1,5 +1,5 @@
 import { add, affine, mean, neg, reshape, square, sub, type Tensor, tensor } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import { backendOf, type TrainableModule } from "../../data/batches/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
@@ -23,8 +23,6 @@ export interface RewardOptions extends CollateOptions {
   /** Weight of a loss term that keeps the mean reward of a pair near 0. Usual: 0.01. Default: 0. */
   centerRewardsCoefficient?: number;
 }
-
-const rewardKeys: OptionKeys<RewardOptions> = { ...collateKeys, centerRewardsCoefficient: true };
 
 /** Token rows of the chosen texts, then of the rejected ones, and the margin of each pair. */
 export interface RewardBatch {
@@ -58,7 +56,7 @@ export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSi
  * 1952, as in Ouyang et al. 2022, https://arxiv.org/abs/2203.02155
  */
 export function reward(options: RewardOptions): OwnTask<RewardModel, RewardExample, RewardBatch> {
-  checkOptions("reward", options, rewardKeys);
+  checkOptions("reward", options, { ...collateKeys, centerRewardsCoefficient: true });
   const { centerRewardsCoefficient = 0, ...padding } = options;
   return {
     settings: { task: "reward", centerRewardsCoefficient, ...padding },
