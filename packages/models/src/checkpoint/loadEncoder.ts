@@ -1,5 +1,5 @@
 import { Generator, type OnProgress, type Tensor } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import type { ClassifierConfig, TokenClassifierConfig } from "../config/architectureConfig.ts";
@@ -122,8 +122,7 @@ async function loadClassifier<Kind extends object>(
   checkWeightDType(caller, given.dtype);
   const { newHead, ...options } = given;
   if (newHead) {
-    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, padTokenId: true, generator: true };
-    checkOptions(`${caller}: newHead`, newHead, headKeys);
+    checkOptions(`${caller}: newHead`, newHead, { labels: true, problemType: true, padTokenId: true, generator: true });
   }
   const opened = await openClassifier(source, options, { ...(newHead && headOf(newHead)), ...kind });
   const { files, quantization } = opened;
