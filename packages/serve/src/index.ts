@@ -24,6 +24,7 @@ export { createEngine } from "./engine/createEngine.ts";
 export type { EngineOptions } from "./engine/engineOptions.ts";
 export type { AdapterFile, AdapterPlace, ManifestText } from "./storage/adapterPlace.ts";
 export { folderPlace } from "./storage/folderPlace.ts";
+export type { ObjectStore, ServingStore, StoredObject } from "./storage/objects/objectStore.ts";
 export type { S3PlaceOptions } from "./storage/s3Bucket.ts";
 export type { S3Credentials } from "./storage/s3Client.ts";
 export { s3Place } from "./storage/s3Place.ts";

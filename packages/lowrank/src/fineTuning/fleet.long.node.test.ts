@@ -2,15 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { type ManifestText, s3Place } from "@lowrank/serve";
 import { newId, now } from "@lowrank/serve/internal";
-import {
-  bullQueue,
-  FileStore,
-  type FineTuneJob,
-  fineTuneWorker,
-  JobStore,
-  localQueue,
-  s3Objects,
-} from "@lowrank/serve/jobs";
+import { bullQueue, FileStore, type FineTuneJob, fineTuneWorker, JobStore, localQueue } from "@lowrank/serve/jobs";
 import { ObjectStore } from "@lowrank/test-support/objectStore";
 import { freePorts } from "@lowrank/test-support/ports";
 import { hasRedis, type RedisServer, startRedis } from "@lowrank/test-support/redis";
@@ -187,9 +179,8 @@ test.skipIf(!hasRedis)(
       ...{ bucket: "adapters", prefix: "models", endpoint: s3.endpoint },
       credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" },
     };
-    const objects = s3Objects(options);
     const place = s3Place(options);
-    const bucket: JobPlaces = { jobs: new JobStore(objects), files: new FileStore(objects), place };
+    const bucket: JobPlaces = { jobs: new JobStore(place), files: new FileStore(place), place };
     const shared = ["model", "--served-model-name", "other", "--queue", redis.url, "--store", `${s3.address}/models`];
     const args = ["worker", ...shared, "--lock-seconds", "2", "--attempts", "1"];
     const start = () => startProcess(args, /taking jobs/, { cwd: folder.folder, env });

@@ -1,6 +1,6 @@
 import type { AdapterPlace } from "@lowrank/serve";
 import { FileStore, JobStore } from "@lowrank/serve/jobs";
-import { storeObjects, storePlace } from "./storePlace.ts";
+import { openStore } from "./openStore.ts";
 
 /** The parts of a server's store: adapters (`place`), jobs and uploaded files. */
 export interface JobPlaces {
@@ -11,6 +11,6 @@ export interface JobPlaces {
 
 /** Opens the store that `--store` names. */
 export function jobPlaces(store: string): JobPlaces {
-  const objects = storeObjects(store, process.env);
-  return { place: storePlace(store, process.env), jobs: new JobStore(objects), files: new FileStore(objects) };
+  const place = openStore(store, process.env);
+  return { place, jobs: new JobStore(place), files: new FileStore(place) };
 }

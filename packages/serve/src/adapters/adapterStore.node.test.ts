@@ -6,7 +6,6 @@ import type { FineTuneJob } from "../jobs/job.ts";
 import { JobStore } from "../jobs/jobStore.ts";
 import { publish } from "../jobs/publish.ts";
 import { folderPlace } from "../storage/folderPlace.ts";
-import { folderObjects } from "../storage/objects/folderObjects.ts";
 import { manifest, put, root, server, useStoreFolder } from "./testing/storeServer.ts";
 
 useStoreFolder();
@@ -201,9 +200,9 @@ test("what jobs keep in the store is no adapter, until the manifest names it", a
   for (const path of [".fine-tuning/runs/ftjob-1/adapter", ".Fine-Tuning/runs/ftjob-1/adapter"]) {
     await expect(use(path), path).rejects.toMatchObject({ code: "not_found" });
   }
-  const objects = folderObjects(root);
+  const place = folderPlace(root);
   const job = { id: "ftjob-1", owner: "acme", name: "ft:nano:acme::1" } as FineTuneJob;
-  await publish(folderPlace(root), new JobStore(objects), job);
+  await publish(place, new JobStore(place), job);
   const written = await readFile(join(root, "manifest.json"), "utf8");
   // A name that is not a path is looked up in the manifest at once.
   const version = await use(job.name, "acme");
@@ -212,7 +211,7 @@ test("what jobs keep in the store is no adapter, until the manifest names it", a
     [job.name, ["acme"]],
     ["sql", undefined],
   ]);
-  await publish(folderPlace(root), new JobStore(objects), job);
+  await publish(place, new JobStore(place), job);
   expect(await readFile(join(root, "manifest.json"), "utf8")).toBe(written);
   expect(JSON.parse(written).adapters[job.name].version).toBe(version);
 });

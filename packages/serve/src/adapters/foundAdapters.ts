@@ -85,7 +85,7 @@ export class FoundAdapters {
     const { place, clock, pollMs } = this.#options;
     if (this.#listed === null || clock.now() - this.#listed.at >= pollMs) {
       try {
-        this.#listed = { paths: new Set(await place.list()), at: clock.now() };
+        this.#listed = { paths: new Set(await place.adapters()), at: clock.now() };
         this.#unlisted.clear();
         for (const path of this.#byPath.keys()) this.#noteUse(path);
       } catch (error) {

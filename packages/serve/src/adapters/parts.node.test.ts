@@ -381,11 +381,11 @@ describe("folders without a name", () => {
   test("are listed again after the interval, and as before while the store is away", async () => {
     write("a");
     let failure: Error | null = null;
-    const { list } = store.place;
+    const { adapters } = store.place;
     const { clock, found, use } = start({
-      list: async () => {
+      adapters: async () => {
         if (failure) throw failure;
-        return list();
+        return adapters();
       },
     });
     expect(await found.list()).toEqual(["a"]);
@@ -402,7 +402,7 @@ describe("folders without a name", () => {
     failure = new Error("a fault");
     await expect(found.list()).rejects.toThrow("a fault");
     failure = unavailable("away");
-    const late = start({ list: () => Promise.reject(failure) });
+    const late = start({ adapters: () => Promise.reject(failure) });
     await expect(late.found.list()).rejects.toThrow("away");
   });
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { S3Server } from "../adapters/testing/s3Server.ts";
-import { folderObjects } from "../storage/objects/folderObjects.ts";
+import { folderPlace } from "../storage/folderPlace.ts";
 import type { ObjectStore } from "../storage/objects/objectStore.ts";
-import { s3Objects } from "../storage/objects/s3Objects.ts";
+import { s3Place } from "../storage/s3Place.ts";
 import { Slots } from "./slots.ts";
 
 let folder: string;
@@ -20,8 +20,8 @@ afterAll(async () => {
 });
 
 const stores: Readonly<Record<string, () => ObjectStore>> = {
-  "a folder": () => folderObjects(folder),
-  "a bucket": () => s3Objects(server.place),
+  "a folder": () => folderPlace(folder),
+  "a bucket": () => s3Place(server.place),
 };
 
 describe.each(Object.entries(stores))("%s", (_, open) => {

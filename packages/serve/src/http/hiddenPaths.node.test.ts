@@ -11,7 +11,6 @@ import { FileStore } from "../jobs/fileStore.ts";
 import { JobStore } from "../jobs/jobStore.ts";
 import { localQueue } from "../jobs/localQueue.ts";
 import { folderPlace } from "../storage/folderPlace.ts";
-import { folderObjects } from "../storage/objects/folderObjects.ts";
 import { s3Place } from "../storage/s3Place.ts";
 import { post } from "../testing/post.ts";
 import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
@@ -44,10 +43,10 @@ async function start() {
   await writeFile(join(root, "unreadable/adapter_config.json"), "{");
   await symlink(good, join(root, "out"));
   await writeFile(join(root, "file"), "");
-  const objects = folderObjects(root);
+  const place = folderPlace(root);
   const engine = await createEngine({
     ...{ model: tinyLlama(), tokenizer: tinyTokenizer(), servedModelName: "tiny" },
-    adapters: adapterStore({ place: folderPlace(root), maxAdapterBytes: 1e6, onWarning: () => {} }),
+    adapters: adapterStore({ place, maxAdapterBytes: 1e6, onWarning: () => {} }),
   });
   const logs: string[] = [];
   const log = (fields: object) => {
@@ -57,7 +56,7 @@ async function start() {
   const app = createApp({
     engine,
     logger: { info: log, warn: log, error: log },
-    fineTuning: { files: new FileStore(objects), jobs: new JobStore(objects), queue: localQueue({}) },
+    fineTuning: { files: new FileStore(place), jobs: new JobStore(place), queue: localQueue({}) },
   });
   return { root, engine, app, logs };
 }

@@ -9,9 +9,9 @@ import { JobRefused } from "../jobs/job.ts";
 import { JobStore } from "../jobs/jobStore.ts";
 import { localQueue } from "../jobs/localQueue.ts";
 import { TrainerTime } from "../jobs/trainerTime.ts";
-import { folderObjects } from "../storage/objects/folderObjects.ts";
+import { folderPlace } from "../storage/folderPlace.ts";
 import type { ObjectStore } from "../storage/objects/objectStore.ts";
-import { s3Objects } from "../storage/objects/s3Objects.ts";
+import { s3Place } from "../storage/s3Place.ts";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
 import type { ServingApp } from "./app/appContext.ts";
@@ -33,11 +33,11 @@ const line = '{"text": "a cat"}\n';
 const stores: Readonly<Record<string, () => () => ObjectStore>> = {
   "a folder": () => {
     const own = join(folder, crypto.randomUUID());
-    return () => folderObjects(own);
+    return () => folderPlace(own);
   },
   "a bucket": () => {
     const prefix = crypto.randomUUID();
-    return () => s3Objects({ ...server.place, prefix });
+    return () => s3Place({ ...server.place, prefix });
   },
 };
 
@@ -116,7 +116,7 @@ describe.each(Object.entries(stores))("two servers on %s", (_, openStore) => {
 });
 
 test("a failed job needs a free slot to be resumed", async () => {
-  const { app, jobs } = open(folderObjects(join(folder, crypto.randomUUID())), { jobs: 1 });
+  const { app, jobs } = open(folderPlace(join(folder, crypto.randomUUID())), { jobs: 1 });
   const file = (await upload(app)).body.id;
   const first = (await order(app, file)).body;
   const state = await jobs.find("", first.id);
@@ -129,7 +129,7 @@ test("a failed job needs a free slot to be resumed", async () => {
 });
 
 test("an order is refused when the key's jobs have used up the training minutes of the day", async () => {
-  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const objects = folderPlace(join(folder, crypto.randomUUID()));
   const { app, jobs } = open(objects, { trainerMinutes: 2, steps: 50 });
   const file = (await upload(app)).body.id;
   const first = await order(app, file);
@@ -147,13 +147,13 @@ test("an order is refused when the key's jobs have used up the training minutes 
 });
 
 test("a file counts its lines that are not empty", async () => {
-  const { app, files } = open(folderObjects(join(folder, crypto.randomUUID())), {});
+  const { app, files } = open(folderPlace(join(folder, crypto.randomUUID())), {});
   const { id } = (await upload(app, `${line}\n\r\n${line}{"text": "no end"}`)).body;
   expect((await files.find("", id))?.lines).toBe(3);
 });
 
 test("an order that its check refuses is a 400 with the check's code", async () => {
-  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const objects = folderPlace(join(folder, crypto.randomUUID()));
   const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
   const checkOrder = async () => {
     throw new JobRefused({ code: "rank_exceeded", message: "the rank is 100000", param: "lowrank.options" });
@@ -168,7 +168,7 @@ test("an order that its check refuses is a 400 with the check's code", async () 
 });
 
 test("a model that is deleted frees its bytes, unless another name has the same files", async () => {
-  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const objects = folderPlace(join(folder, crypto.randomUUID()));
   const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
   const engine = new ScriptedEngine();
   const app = createApp({ engine, fineTuning: { jobs, files, queue } });
@@ -190,7 +190,7 @@ test("a model that is deleted frees its bytes, unless another name has the same 
 });
 
 test("uploads, and texts that are tokenized, are requests of the key", async () => {
-  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const objects = folderPlace(join(folder, crypto.randomUUID()));
   const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
   const engine = new ScriptedEngine({ delay: 100 });
   const app = createApp({ engine, budgets: { requests: 1 }, fineTuning: { jobs, files, queue } });

@@ -70,7 +70,7 @@ export class FileStore {
 
   /** Yields the content of a file. */
   content({ id }: StoredFile): AsyncIterable<Uint8Array<ArrayBuffer>> {
-    return this.objects.read(contentKey(id));
+    return this.objects.stream(contentKey(id));
   }
 
   /** Returns the ids of an owner's files, newest first. */

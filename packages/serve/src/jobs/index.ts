@@ -1,9 +1,6 @@
 // `@lowrank/serve/jobs`: fine-tunes as jobs on a queue, and the store that keeps them.
 
 export { adapterFolder, runFolder } from "../storage/jobKeys.ts";
-export { folderObjects } from "../storage/objects/folderObjects.ts";
-export type { ObjectStore, StoredObject } from "../storage/objects/objectStore.ts";
-export { s3Objects } from "../storage/objects/s3Objects.ts";
 export { storeFiles } from "../storage/objects/storeFiles.ts";
 export { type BullQueueOptions, bullQueue } from "./bullQueue.ts";
 export { FileStore, type StoredFile } from "./fileStore.ts";

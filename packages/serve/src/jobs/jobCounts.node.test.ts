@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { folderObjects } from "../storage/objects/folderObjects.ts";
+import { folderPlace } from "../storage/folderPlace.ts";
 import type { FineTuneJob } from "./job.ts";
 import { jobCounter } from "./jobCounts.ts";
 import { JobStore } from "./jobStore.ts";
@@ -22,7 +22,7 @@ function jobOf(id: string, owner: string): FineTuneJob {
 }
 
 test("jobs of all owners are counted by status, and a job that failed may be opened again", async () => {
-  const jobs = new JobStore(folderObjects(folder));
+  const jobs = new JobStore(folderPlace(folder));
   const ids = Array.from({ length: 6 }, (_, i) => `ftjob-${String(i).padStart(24, "0")}`);
   const [waits, runs, paused, failed, cancelled, done] = ids.map((id, i) => jobOf(id, i % 2 ? "red" : "blue"));
   for (const job of [waits, runs, paused, failed, cancelled, done]) await jobs.order(job);

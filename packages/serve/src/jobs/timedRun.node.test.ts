@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { folderPlace } from "../storage/folderPlace.ts";
-import { folderObjects } from "../storage/objects/folderObjects.ts";
 import { fineTuneWorker } from "./fineTuneWorker.ts";
 import { type FineTuneJob, type JobLimits, JobStopped } from "./job.ts";
 import { JobStore } from "./jobStore.ts";
@@ -30,7 +29,7 @@ const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const never = new AbortController().signal;
 
 test("a job is stopped at its limit, which all its attempts share", async () => {
-  const time = new TrainerTime(folderObjects(folder));
+  const time = new TrainerTime(folderPlace(folder));
   const job = jobOf("ftjob-1", { jobMinutes: 1 / 60 });
   const stop = new AbortController();
   const first = timedRun(time, job, stop.signal, endless, 50);
@@ -54,7 +53,7 @@ test("a job is stopped at its limit, which all its attempts share", async () => 
 });
 
 test("a killed run has counted its time up to the last check", async () => {
-  const time = new TrainerTime(folderObjects(folder));
+  const time = new TrainerTime(folderPlace(folder));
   const job = jobOf("ftjob-2", {});
   const stop = new AbortController();
   void timedRun(time, job, stop.signal, endless, 50).catch(() => undefined);
@@ -65,7 +64,7 @@ test("a killed run has counted its time up to the last check", async () => {
 
 test("the jobs of an owner share the minutes of a day", async () => {
   let now = Date.UTC(2026, 0, 1, 23);
-  const time = new TrainerTime(folderObjects(folder), () => now);
+  const time = new TrainerTime(folderPlace(folder), () => now);
   const limits = { trainerMinutes: 10 };
   await time.add(jobOf("ftjob-3", limits, "red"), 500);
   await time.add(jobOf("ftjob-4", limits, "red"), 100);
@@ -79,8 +78,9 @@ test("the jobs of an owner share the minutes of a day", async () => {
 });
 
 test("a worker ends a job at its limit with an error that names it, and other failures stay as they are", async () => {
-  const store = new JobStore(folderObjects(folder));
-  const worker = fineTuneWorker({ store, place: folderPlace(folder), train: (_, __, signal) => endless(signal) });
+  const place = folderPlace(folder);
+  const store = new JobStore(place);
+  const worker = fineTuneWorker({ store, place, train: (_, __, signal) => endless(signal) });
   const job = jobOf("ftjob-7", { jobMinutes: 0.1 / 60 });
   await store.order(job);
   await worker.run(job, 1, never);
@@ -94,7 +94,7 @@ test("a worker ends a job at its limit with an error that names it, and other fa
 });
 
 test("a run that ends before the limit ends as it did", async () => {
-  const time = new TrainerTime(folderObjects(folder));
+  const time = new TrainerTime(folderPlace(folder));
   const job = jobOf("ftjob-7", { jobMinutes: 1 });
   const stopped = new JobStopped();
   await expect(timedRun(time, job, never, () => Promise.reject(stopped))).rejects.toBe(stopped);

@@ -28,7 +28,7 @@ export interface AdapterPlace {
    */
   pathOf(path: string): string;
   /** Returns the paths of all folders with an adapter. */
-  list(): Promise<readonly string[]>;
+  adapters(): Promise<readonly string[]>;
   /** Returns the files of a folder; null if the folder does not exist. */
   files(path: string): Promise<readonly AdapterFile[] | null>;
   /** Returns true if these files of a folder still exist and are unchanged. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { HandClock } from "../adapters/testing/handClock.ts";
-import { diskModules } from "./diskModules.ts";
+import { diskFolder } from "./diskFolder.ts";
 import { type FileAccess, fileAccess } from "./fileAccess.ts";
 
 let folder = "";
@@ -20,7 +20,7 @@ afterEach(() => void vi.restoreAllMocks());
 /** Returns the file access selector, and its clock. */
 function start() {
   const clock = new HandClock();
-  const accessNow = fileAccess(diskModules(folder), clock);
+  const accessNow = fileAccess(diskFolder(folder), clock);
   /** Makes the next `lstat` take this long. */
   const takes = (ms: number) => {
     const { lstatSync } = fsSync;

@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import type { DiskModules } from "./diskModules.ts";
+import type { DiskModules } from "./diskFolder.ts";
 import type { StoreClock } from "./storeClock.ts";
 
 /** File that has been opened for reading. */

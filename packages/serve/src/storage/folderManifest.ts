@@ -1,19 +1,10 @@
 import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, manifestName } from "./adapterPlace.ts";
+import type { DiskFolder } from "./diskFolder.ts";
 import { sha256 } from "./sha256.ts";
 import { pause, type StoreClock } from "./storeClock.ts";
 import { diskFailure, storeFailure } from "./storeFailure.ts";
-
-interface Folder {
-  readonly label: string;
-  readonly realRoot: () => Promise<string>;
-  /** Awaits a file operation; null if the file does not exist. */
-  readonly tried: <T>(operation: Promise<T>) => Promise<T | null>;
-  readonly clock: StoreClock;
-  readonly fs: typeof import("node:fs/promises");
-  readonly paths: typeof import("node:path");
-}
 
 interface Lock {
   isOurs(): Promise<boolean>;
@@ -33,14 +24,10 @@ const betweenMs = 25;
  * which is then renamed under a lock file. So readers see the old or the new one, and only one of two concurrent
  * writers succeeds.
  */
-export function folderManifest({
-  label,
-  realRoot,
-  tried,
-  clock,
-  fs,
-  paths,
-}: Folder): Pick<AdapterPlace, "readManifest" | "writeManifest"> {
+export function folderManifest(
+  { label, realRoot, tried, fs, paths }: DiskFolder,
+  clock: StoreClock,
+): Pick<AdapterPlace, "readManifest" | "writeManifest"> {
   const read = async (root: string) => {
     const text = await tried(fs.readFile(paths.join(root, manifestName), "utf8"));
     return text === null ? null : { text, tag: await sha256(text) };

@@ -1,41 +1,21 @@
 import type { BigIntStats } from "node:fs";
-import { type AdapterFile, type AdapterPlace, configName, isInternal } from "./adapterPlace.ts";
+import { type AdapterFile, configName, isInternal } from "./adapterPlace.ts";
 import { confinedPath, refusedPath } from "./confinedPath.ts";
-import { diskModules } from "./diskModules.ts";
+import { diskFolder } from "./diskFolder.ts";
 import { type FileAccess, fileAccess } from "./fileAccess.ts";
 import { folderManifest } from "./folderManifest.ts";
-import type { StoreClock } from "./storeClock.ts";
-import { systemClock } from "./storeClock.ts";
-import { diskFailure, storeFailure } from "./storeFailure.ts";
-
-/** Error codes of a file or folder that no longer exists. */
-const gone = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
+import { folderObjects } from "./objects/folderObjects.ts";
+import type { ServingStore } from "./objects/objectStore.ts";
+import { type StoreClock, systemClock } from "./storeClock.ts";
 
 /**
- * Creates an adapter storage from a folder of adapter folders on disk (Node only), given as path or file: URL. Symbolic
- * links are followed within the folder.
+ * Creates the store of a server from a folder on disk (Node only), given as path or file: URL. Symbolic links to
+ * adapters are followed within the folder.
  */
-export function folderPlace(folder: string | URL, clock: StoreClock = systemClock): AdapterPlace {
-  const modules = diskModules(folder);
-  const { fs, path: paths, url } = modules;
-  const accessNow = fileAccess(modules, clock);
-  const given = folder instanceof URL || folder.startsWith("file:") ? url.fileURLToPath(folder) : folder;
-  const root = paths.resolve(given);
-  const label = `folder ${root}`;
-
-  /** Awaits a file operation. Returns null if the file does not exist, and throws `unavailable` for other failures. */
-  const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
-    operation.catch((error: NodeJS.ErrnoException) => {
-      if (gone.includes(error.code ?? "")) return null;
-      throw diskFailure(error, "read", label);
-    });
-
-  /** Returns the root without symbolic links. Resolved each time, since the disk may be unmounted. */
-  const realRoot = async ({ realpath }: Pick<FileAccess, "realpath"> = fs): Promise<string> => {
-    const real = await tried(realpath(root));
-    if (real === null) throw storeFailure("is not there", `there is no folder ${root}`);
-    return real;
-  };
+export function folderPlace(folder: string | URL, clock: StoreClock = systemClock): ServingStore {
+  const disk = diskFolder(folder);
+  const { fs, paths, root, tried, realRoot } = disk;
+  const accessNow = fileAccess(disk, clock);
 
   /**
    * Returns a path below `top`, the real root, without symbolic links; null if it does not exist. Throws if it leads
@@ -108,7 +88,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   };
 
   return {
-    label,
+    ...folderObjects(disk),
+    ...folderManifest(disk, clock),
     pathOf: (path) => {
       if (!paths.isAbsolute(path)) return confinedPath(path);
       const below = paths.relative(root, path);
@@ -117,7 +98,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
         ? confinedPath(below.replaceAll(paths.sep, "/"))
         : confinedPath(path);
     },
-    list: async () => (await adaptersIn(await realRoot(), "")).sort(),
+    adapters: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
     holds: async (path, files) => {
       // No check of the path is needed: an equal tag means the same file, which was inside the folder when it was
@@ -150,7 +131,6 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       }
       return contents;
     },
-    ...folderManifest({ label, realRoot, tried, clock, fs, paths }),
   };
 }
 

@@ -5,10 +5,9 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { HandClock } from "../adapters/testing/handClock.ts";
-import { diskModules } from "./diskModules.ts";
+import { diskFolder } from "./diskFolder.ts";
 import { fileAccess } from "./fileAccess.ts";
 import { folderPlace } from "./folderPlace.ts";
-import { folderObjects } from "./objects/folderObjects.ts";
 
 let made = "";
 /** Folder of a test. */
@@ -33,7 +32,7 @@ test("a folder may be a path, or a URL of a file as object or text", async () =>
   await write("k");
   for (const given of [root, pathToFileURL(root), pathToFileURL(root).href]) {
     expect(folderPlace(given).label).toBe(`folder ${root}`);
-    expect(await folderObjects(given).list("")).toEqual([{ key: "k", size: 2 }]);
+    expect(await folderPlace(given).list("")).toEqual([{ key: "k", size: 2 }]);
   }
 });
 
@@ -56,7 +55,7 @@ test("adapters are the folders with a configuration, not those in other adapters
   await symlink("nowhere", join(root, "dangling"));
   await symlink(outside, join(root, "leading-out"));
   await symlink("readme", join(root, "d/file-link"));
-  expect(await folderPlace(root).list()).toEqual(["a", "b/c", "link", "z"]);
+  expect(await folderPlace(root).adapters()).toEqual(["a", "b/c", "link", "z"]);
 });
 
 test("a file has no files, nor has a folder that is not there", async () => {
@@ -183,7 +182,7 @@ describe("access to files", () => {
     await write("x");
     const clock = new HandClock();
     clock.turn(70_000);
-    const now = fileAccess(diskModules(root), clock);
+    const now = fileAccess(diskFolder(root), clock);
     const quick = now();
     const { lstatSync } = fsSync;
     const takes = (ms: number) => {
@@ -204,7 +203,7 @@ describe("access to files", () => {
 
   test("does not wait for the writer of a pipe, where the system has a flag for it", async () => {
     await write("x");
-    const modules = diskModules(root);
+    const modules = diskFolder(root);
     const opened = vi.spyOn(fsSync, "openSync");
     for (const [constants, flags] of [
       [{ O_RDONLY: 0 }, 0],
@@ -219,12 +218,12 @@ describe("access to files", () => {
 
 describe("objects of a folder", () => {
   test("are read in pieces of a mebibyte", async () => {
-    const store = folderObjects(root);
+    const store = folderPlace(root);
     await store.put("k", new Uint8Array(2 ** 21 + 5));
     const lengths: number[] = [];
-    for await (const { length } of store.read("k")) lengths.push(length);
+    for await (const { length } of store.stream("k")) lengths.push(length);
     expect(lengths).toEqual([2 ** 20, 2 ** 20, 5]);
-    const missing = store.read("none")[Symbol.asyncIterator]().next();
+    const missing = store.stream("none")[Symbol.asyncIterator]().next();
     await expect(missing).rejects.toMatchObject({ message: "the store lacks an object" });
   });
 
@@ -233,13 +232,13 @@ describe("objects of a folder", () => {
     const linked = vi.spyOn(fs, "link").mockImplementation(async () => {
       expect(written.mock.calls.map(([, text, options]) => [text, options])).toEqual([["x", { flush: true }]]);
     });
-    expect(await folderObjects(root).create("a/k", "x")).toBe(true);
+    expect(await folderPlace(root).create("a/k", "x")).toBe(true);
     expect(linked).toHaveBeenCalledTimes(1);
   });
 
   test("are in the list in the order of whole keys, without files of running writers", async () => {
     await write("b", "a/z", "a-b", "a/b/c", "x.part", "y.old", "B");
-    expect((await folderObjects(root).list("")).map(({ key }) => key)).toEqual(["B", "a-b", "a/b/c", "a/z", "b"]);
-    expect((await folderObjects(root).list("a/")).map(({ key }) => key)).toEqual(["a/b/c", "a/z"]);
+    expect((await folderPlace(root).list("")).map(({ key }) => key)).toEqual(["B", "a-b", "a/b/c", "a/z", "b"]);
+    expect((await folderPlace(root).list("a/")).map(({ key }) => key)).toEqual(["a/b/c", "a/z"]);
   });
 });

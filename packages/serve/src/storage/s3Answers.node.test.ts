@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { s3Objects } from "./objects/s3Objects.ts";
 import type { S3PlaceOptions } from "./s3Bucket.ts";
 import { s3Place } from "./s3Place.ts";
 import { sha256 } from "./sha256.ts";
@@ -65,7 +64,7 @@ describe("an object", () => {
     [405, false],
   ])("is removed if the answer is %i: %s", async (status, isRemoved) => {
     answers = [status];
-    const removed = s3Objects(scripted({ prefix: "p" })).remove("k/x");
+    const removed = s3Place(scripted({ prefix: "p" })).remove("k/x");
     if (isRemoved) await removed;
     else expect((await failed(removed)).slice(0, 2)).toEqual(["unavailable", refusal]);
     expect(asked()).toEqual(["DELETE /b/p/k/x"]);
@@ -73,7 +72,7 @@ describe("an object", () => {
 
   test("is read whole, or is missing", async () => {
     answers = [[200, "ab"], 404, [404, "<Error><Code>NoSuchBucket</Code></Error>"]];
-    const store = s3Objects(scripted());
+    const store = s3Place(scripted());
     expect([await store.get("k"), await store.get("k")]).toEqual([new TextEncoder().encode("ab"), null]);
     expect(await failed(store.get("k"))).toEqual([
       ...["unavailable", "the store is not there", "s3://b/: there is no such bucket"],
@@ -99,7 +98,7 @@ describe("an object", () => {
   ])("is read piece by piece: %s", async (_, given, expected) => {
     answers = [...given];
     const lengths: number[] = [];
-    for await (const { length } of s3Objects(scripted()).read("k")) lengths.push(length);
+    for await (const { length } of s3Place(scripted()).stream("k")) lengths.push(length);
     expect(lengths).toEqual(expected);
     const ranges = ["bytes=0-8388607", "bytes=8388608-16777215"].slice(0, given.length);
     expect(requests.map(({ headers }) => headers.Range)).toEqual(ranges);
@@ -107,7 +106,7 @@ describe("an object", () => {
 
   test("that is missing cannot be read piece by piece", async () => {
     answers = [404];
-    const first = s3Objects(scripted()).read("k")[Symbol.asyncIterator]().next();
+    const first = s3Place(scripted()).stream("k")[Symbol.asyncIterator]().next();
     expect(await failed(first)).toEqual(["unavailable", "the store lacks an object", "s3://b/ has no k"]);
   });
 
@@ -115,7 +114,7 @@ describe("an object", () => {
     const content = (async function* () {
       yield* pieces;
     })();
-    await s3Objects(scripted()).put("k", content);
+    await s3Place(scripted()).put("k", content);
     return requests.map(({ method, path, body }) => [
       ...[`${method} ${path}`, body instanceof Uint8Array ? body.length : body],
     ]);
@@ -157,7 +156,7 @@ describe("an object", () => {
   test("is made once, after the store was found to support conditions", async () => {
     const tag: Answer = [200, "", { ETag: "t" }];
     answers = [tag, 412, 412, tag, 412, 409, 404, 403];
-    const store = s3Objects(scripted());
+    const store = s3Place(scripted());
     expect(await store.create("k", "x")).toBe(true);
     const probe = "PUT /b/.fine-tuning/probe";
     expect(asked()).toEqual([probe, probe, probe, "PUT /b/k"]);
@@ -178,19 +177,19 @@ describe("an object", () => {
 
   test("is in the list in the order of keys", async () => {
     answers = [listing("p/q/c", "p/q/a", "p/q/b/x", "p/q/B")];
-    const found = await s3Objects(scripted({ prefix: "p" })).list("q/");
+    const found = await s3Place(scripted({ prefix: "p" })).list("q/");
     expect(found.map(({ key }) => key)).toEqual(["q/B", "q/a", "q/b/x", "q/c"]);
     expect(asked()).toEqual(["GET /b?list-type=2&encoding-type=url&prefix=p/q/"]);
   });
 });
 
 describe("a request", () => {
-  const get = (store = s3Objects(scripted())) => store.get("k");
+  const get = (store = s3Place(scripted())) => store.get("k");
 
   test("is tried four times, after growing pauses, and then fails at once for a second", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     answers = [500, 429, 599, 503];
-    const store = s3Objects(scripted());
+    const store = s3Place(scripted());
     const away = ["unavailable", "the store does not answer", "s3://b/ does not answer (GET k: 503)"];
     expect(await failed(get(store))).toEqual(away);
     expect(waits.filter((ms) => ms !== 10_000)).toEqual([100, 200, 400]);
@@ -228,7 +227,7 @@ describe("a request", () => {
     answers = Array(4).fill(error);
     expect((await failed(get()))[2]).toBe(`s3://b/ does not answer (${reason})`);
     answers = [error, [200, "a"]];
-    expect((await get(s3Objects(scripted())))?.length).toBe(1);
+    expect((await get(s3Place(scripted())))?.length).toBe(1);
   });
 });
 
@@ -269,7 +268,7 @@ describe("a place in a bucket", () => {
         ...paths.map((path) => `${path}/adapter_config.json`),
       ),
     ];
-    expect(await s3Place(scripted()).list()).toEqual(["a", "b", "b2/in", "f"]);
+    expect(await s3Place(scripted()).adapters()).toEqual(["a", "b", "b2/in", "f"]);
   });
 
   test("reads its manifest only if it has changed", async () => {

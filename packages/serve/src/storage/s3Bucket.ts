@@ -37,9 +37,9 @@ export interface S3Bucket {
   checkConditional(key: string): Promise<void>;
 }
 
-/** Opens a bucket. `caller` is the function named in errors about options. */
-export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
-  checkOptions(caller, options, {
+/** Opens a bucket. */
+export function openBucket(options: S3PlaceOptions): S3Bucket {
+  checkOptions("s3Place", options, {
     ...({ bucket: true, prefix: true, region: true, endpoint: true, pathStyle: true, credentials: true } as const),
     ...({ fetch: true, timeoutMs: true, clock: true } as const),
   });

@@ -1,14 +1,16 @@
-import { type AdapterFile, type AdapterPlace, configName, isInternal, manifestName } from "./adapterPlace.ts";
+import { type AdapterFile, configName, isInternal, manifestName } from "./adapterPlace.ts";
 import { confinedPath } from "./confinedPath.ts";
+import type { ServingStore } from "./objects/objectStore.ts";
+import { s3Objects } from "./objects/s3Objects.ts";
 import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "./s3Bucket.ts";
 
 /**
- * Creates an adapter storage from a bucket, or a prefix in it, of Amazon S3 or a compatible store. Works in web pages
- * too if the bucket's CORS rules allow it. Changing the manifest requires conditional writes (If-Match, If-None-Match).
- * A store without them can be read, but loads and unloads throw `unavailable`.
+ * Creates the store of a server from a bucket, or a prefix in it, of Amazon S3 or a compatible store. Works in web
+ * pages too if the bucket's CORS rules allow it. Changing the manifest, and fine-tuning, require conditional writes
+ * (If-Match, If-None-Match). Adapters can be read from a store without them, but loads and unloads throw `unavailable`.
  */
-export function s3Place(options: S3PlaceOptions): AdapterPlace {
-  const bucket = openBucket("s3Place", options);
+export function s3Place(options: S3PlaceOptions): ServingStore {
+  const bucket = openBucket(options);
   const { client, prefix, label } = bucket;
   const files = async (path: string): Promise<readonly AdapterFile[] | null> => {
     const folder = `${prefix}${path}/`;
@@ -26,9 +28,9 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
   };
 
   return {
-    label,
+    ...s3Objects(bucket),
     pathOf: (path) => confinedPath(path.startsWith(label) ? path.slice(label.length) : path),
-    list: async () => {
+    adapters: async () => {
       const found: string[] = [];
       for await (const page of bucket.pages(prefix === "" ? {} : { prefix })) {
         for (const { key } of page)

@@ -48,7 +48,7 @@ test("the adapters of the command line are a place whose paths are their names",
   await mkdir(at("empty"));
   const place = await namedFolders({ mine: at("store/poet"), empty: at("empty") });
   expect(place.label).toBe("the adapters of the command line");
-  expect([await place.list(), place.pathOf("mine")]).toEqual([["mine", "empty"], "mine"]);
+  expect([await place.adapters(), place.pathOf("mine")]).toEqual([["mine", "empty"], "mine"]);
   expect(() => place.pathOf("poet")).toThrow(
     "No adapter found in poet; it must be a name that --adapter gives, or start with --store DIR",
   );

@@ -2,7 +2,7 @@ import { type AdapterPlace, adapterStore, createEngine, type EngineOptions, type
 import { printAdapter } from "../../cli/loading/backends.ts";
 import { loadWithTokenizer, warn } from "../../cli/loading/loading.ts";
 import { isEncoder } from "../../cli/loading/modelConfig.ts";
-import { storePlace } from "../../fineTuning/storePlace.ts";
+import { openStore } from "../../fineTuning/openStore.ts";
 import { makeEmbeddingEngine } from "./makeEmbeddingEngine.ts";
 import { namedFolders } from "./namedFolders.ts";
 import type { ServeSettings } from "./serveSettings.ts";
@@ -64,6 +64,6 @@ async function makeTextEngine(settings: ServeSettings, adapters: EngineOptions["
 }
 
 async function placeOf({ store, adapters }: ServeSettings): Promise<AdapterPlace | undefined> {
-  if (store !== undefined) return storePlace(store, process.env);
+  if (store !== undefined) return openStore(store, process.env);
   return Object.keys(adapters).length > 0 ? namedFolders(adapters) : undefined;
 }

@@ -22,7 +22,7 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
       const message = `No adapter found in ${path}; it must be a name that --adapter gives, or start with --store DIR`;
       throw new ServingError("not_found", message, "lora_path");
     },
-    list: async () => [...folders.keys()],
+    adapters: async () => [...folders.keys()],
     async files(path) {
       const folder = folders.get(path);
       return folder ? folder.place.files(folder.path) : null;

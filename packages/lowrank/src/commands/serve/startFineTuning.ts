@@ -10,8 +10,8 @@ import {
 } from "@lowrank/serve/jobs";
 import { isEncoder } from "../../cli/loading/modelConfig.ts";
 import { jobPlaces } from "../../fineTuning/jobPlaces.ts";
+import { clearStore } from "../../fineTuning/openStore.ts";
 import { OrderChecks } from "../../fineTuning/orderChecks.ts";
-import { clearStore } from "../../fineTuning/storePlace.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 

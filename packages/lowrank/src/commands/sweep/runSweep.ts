@@ -20,7 +20,7 @@ import { shellWord } from "../../cli/output.ts";
 import { writeText } from "../../cli/outputs/writeText.ts";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
 import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
-import { clearStore } from "../../fineTuning/storePlace.ts";
+import { clearStore } from "../../fineTuning/openStore.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import { servedNameOf } from "../../report/shortName.ts";
 import { csvTable, textTable } from "../../report/table.ts";

@@ -1,7 +1,7 @@
 import { bullQueue, fineTuneWorker, type JobQueue, JobStopped, keepFilled, retryJob } from "@lowrank/serve/jobs";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
 import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
-import { clearStore } from "../../fineTuning/storePlace.ts";
+import { clearStore } from "../../fineTuning/openStore.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import { servedNameOf } from "../../report/shortName.ts";
 import type { WorkerCommandOptions } from "./worker.ts";

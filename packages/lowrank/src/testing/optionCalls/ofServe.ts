@@ -1,6 +1,6 @@
 import { adapterStore, createEmbeddingEngine, createEngine, s3Place } from "@lowrank/serve";
 import { createApp } from "@lowrank/serve/http";
-import { bullQueue, fineTuneWorker, keepFilled, localQueue, s3Objects } from "@lowrank/serve/jobs";
+import { bullQueue, fineTuneWorker, keepFilled, localQueue } from "@lowrank/serve/jobs";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
@@ -23,5 +23,4 @@ export const ofServe: OptionCalls = {
   fineTuneWorker: (o) => fineTuneWorker({ store: any, place: any, train: any, ...o }),
   keepFilled: (o) => keepFilled(any, any, "m", o),
   localQueue,
-  s3Objects: (o) => s3Objects({ bucket: "b", ...o }),
 };

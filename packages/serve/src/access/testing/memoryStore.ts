@@ -41,7 +41,7 @@ export class MemoryStore {
     return {
       label,
       pathOf: (path) => confinedPath(path),
-      list: async () => {
+      adapters: async () => {
         const configs = [...files.keys()].filter((key) => key.endsWith(`/${configName}`));
         return configs
           .map((key) => key.slice(0, -configName.length - 1))
@@ -77,7 +77,7 @@ export class MemoryStore {
     return {
       label,
       get: async (key) => files.get(key)?.slice() ?? null,
-      read: async function* (key) {
+      stream: async function* (key) {
         const bytes = files.get(key);
         if (!bytes) throw new Error(`there is no ${key}`);
         yield bytes.slice();

@@ -10,7 +10,6 @@ import type { JobQueue } from "../../jobs/jobQueue.ts";
 import { JobStore } from "../../jobs/jobStore.ts";
 import { localQueue } from "../../jobs/localQueue.ts";
 import { folderPlace } from "../../storage/folderPlace.ts";
-import { folderObjects } from "../../storage/objects/folderObjects.ts";
 import { post } from "../../testing/post.ts";
 import { ScriptedEngine } from "../../testing/scriptedEngine.ts";
 import type { ServingApp } from "../app/appContext.ts";
@@ -37,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
   own = join(folder, crypto.randomUUID());
-  const objects = folderObjects(own);
+  const objects = folderPlace(own);
   [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue({ attempts: 2, backoffMs: 10 })];
   const limits = { uploadBytes: 2000, uploadPauseSeconds: 0.2 };
   const budgets = { files: 4, jobs: 2 };

@@ -1,26 +1,15 @@
 import { writeFolder } from "@lowrank/files";
 import { temporaryName, writingId } from "@lowrank/files/internal/disk";
-import { diskModules } from "../diskModules.ts";
+import type { DiskFolder } from "../diskFolder.ts";
 import { diskFailure, storeFailure } from "../storeFailure.ts";
 import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.ts";
 
 /** Number of bytes that are read from a file at a time. */
 const pieceBytes = 1 << 20;
 
-/** Creates an object store from a folder on disk (Node only), given as path or file: URL. */
-export function folderObjects(folder: string | URL): ObjectStore {
-  const { fs, path: paths, url } = diskModules(folder);
-  const given = folder instanceof URL || folder.startsWith("file:") ? url.fileURLToPath(folder) : folder;
-  const root = paths.resolve(given);
-  const label = `folder ${root}`;
+/** Returns the objects of a folder: one file each. */
+export function folderObjects({ fs, paths, root, label, tried }: DiskFolder): ObjectStore {
   const fileOf = (key: string) => paths.join(root, ...key.split("/"));
-
-  /** Awaits a file operation. Returns null if the file does not exist, and throws `unavailable` for other failures. */
-  const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
-    operation.catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
-      throw diskFailure(error, "read", label);
-    });
   const done = async (operation: Promise<unknown>): Promise<void> => {
     await operation.catch((error: Error) => {
       throw diskFailure(error, "written", label);
@@ -44,7 +33,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
       const bytes = await tried(fs.readFile(fileOf(key)));
       return bytes && new Uint8Array(bytes);
     },
-    read: async function* (key) {
+    stream: async function* (key) {
       const handle = await tried(fs.open(fileOf(key)));
       if (!handle) throw storeFailure("lacks an object", `${label} has no ${key}`);
       try {

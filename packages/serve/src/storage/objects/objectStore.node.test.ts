@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { S3Server } from "../../adapters/testing/s3Server.ts";
-import { folderObjects } from "./folderObjects.ts";
+import { folderPlace } from "../folderPlace.ts";
+import { s3Place } from "../s3Place.ts";
 import type { ObjectStore } from "./objectStore.ts";
-import { s3Objects } from "./s3Objects.ts";
 import { storeFiles } from "./storeFiles.ts";
 
 let folder: string;
@@ -21,8 +21,8 @@ afterAll(async () => {
 });
 
 const stores: Readonly<Record<string, () => ObjectStore>> = {
-  "a folder": () => folderObjects(folder),
-  "a bucket": () => s3Objects({ ...server.place, prefix: "some/where" }),
+  "a folder": () => folderPlace(folder),
+  "a bucket": () => s3Place({ ...server.place, prefix: "some/where" }),
 };
 
 const text = async (store: ObjectStore, key: string) => {
@@ -65,7 +65,7 @@ describe.each(Object.entries(stores))("%s", (_, open) => {
     await store.put("large", given());
     const [read, written] = [createHash("sha256"), createHash("sha256")];
     let most = 0;
-    for await (const piece of store.read("large")) {
+    for await (const piece of store.stream("large")) {
       read.update(piece);
       most = Math.max(most, piece.length);
     }

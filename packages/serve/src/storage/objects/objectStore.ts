@@ -1,4 +1,5 @@
 import type { FileContent } from "@lowrank/files";
+import type { AdapterPlace } from "../adapterPlace.ts";
 
 /** Key and size of an object in a store. */
 export interface StoredObject {
@@ -8,8 +9,8 @@ export interface StoredObject {
 }
 
 /**
- * Store of objects by key, with "/" between the names of a key: a folder on disk or a bucket. Methods throw
- * ServingError `unavailable` while it cannot be reached.
+ * Store of objects by key, with "/" between the names of a key. Methods throw ServingError `unavailable` while it
+ * cannot be reached.
  */
 export interface ObjectStore {
   /** Name of this store in messages. */
@@ -17,7 +18,7 @@ export interface ObjectStore {
   /** Returns a whole object; null if it does not exist. */
   get(key: string): Promise<Uint8Array<ArrayBuffer> | null>;
   /** Yields an object piece by piece. Throws if it does not exist. */
-  read(key: string): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  stream(key: string): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** Writes an object atomically: readers see the old or the new content. */
   put(key: string, content: FileContent): Promise<void>;
   /** Creates an object. Returns false and writes nothing if it exists. */
@@ -26,6 +27,9 @@ export interface ObjectStore {
   list(start: string): Promise<readonly StoredObject[]>;
   remove(key: string): Promise<void>;
 }
+
+/** Store of a server, with its adapters and the objects of its jobs: a folder on disk or a bucket. */
+export interface ServingStore extends AdapterPlace, ObjectStore {}
 
 /** Returns an object as text; null if it does not exist. */
 export async function getText(store: ObjectStore, key: string): Promise<string | null> {

@@ -1,5 +1,5 @@
 import { jobsFolder } from "../adapterPlace.ts";
-import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "../s3Bucket.ts";
+import { checkBucket, ifNoneMatch, type S3Bucket, tagOf } from "../s3Bucket.ts";
 import { uploadId } from "../s3Xml.ts";
 import { storeFailure } from "../storeFailure.ts";
 import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.ts";
@@ -7,9 +7,8 @@ import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.
 /** Bytes per part for reads and writes. S3 requires parts of at least 5 MiB. */
 const pieceBytes = 8 << 20;
 
-/** Creates an object store from a bucket, or a prefix in it, of Amazon S3 or a compatible store. */
-export function s3Objects(options: S3PlaceOptions): ObjectStore {
-  const bucket = openBucket("s3Objects", options);
+/** Returns the objects of a bucket, or of a prefix in it. */
+export function s3Objects(bucket: S3Bucket): ObjectStore {
   const { client, prefix, label } = bucket;
 
   const putWhole = async (key: string, body: string | Uint8Array<ArrayBuffer>): Promise<void> => {
@@ -52,7 +51,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
       checkBucket(answer, label);
       return null;
     },
-    read: async function* (key) {
+    stream: async function* (key) {
       for (let at = 0; ; at += pieceBytes) {
         const headers = { Range: `bytes=${at}-${at + pieceBytes - 1}` };
         const answer = await client.send({ method: "GET", key: prefix + key, headers, expected: [206, 404, 416] });

@@ -1,25 +1,18 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { removeLeftovers } from "@lowrank/files/internal/disk";
-import { type AdapterPlace, folderPlace, type S3PlaceOptions, s3Place } from "@lowrank/serve";
-import { folderObjects, type ObjectStore, s3Objects } from "@lowrank/serve/jobs";
+import { folderPlace, type S3PlaceOptions, type ServingStore, s3Place } from "@lowrank/serve";
 
 /** Environment variables, as used by AWS's own tools. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Returns the adapter storage that `--store` names: a folder, or `s3://bucket/prefix`. For S3, endpoint, region and
- * keys come from the environment variables of AWS's tools.
+ * Opens the store that `--store` names: a folder, or `s3://bucket/prefix`. For S3, endpoint, region and keys come from
+ * the environment variables of AWS's tools.
  */
-export function storePlace(store: string, env: Environment): AdapterPlace {
+export function openStore(store: string, env: Environment): ServingStore {
   const bucket = bucketOf(store, env);
   return bucket ? s3Place(bucket) : folderPlace(store);
-}
-
-/** Returns the object store in the folder or bucket that `--store` names, for files and jobs of fine-tuning. */
-export function storeObjects(store: string, env: Environment): ObjectStore {
-  const bucket = bucketOf(store, env);
-  return bucket ? s3Objects(bucket) : folderObjects(store);
 }
 
 /** Returns the bucket that `--store` names; null for a folder. */
