@@ -6,11 +6,14 @@ export interface PatternJson {
   readonly Regex?: string;
 }
 
-// This cast gives the library's exports a type. Its declarations import each other without file extensions, which
-// TypeScript does not resolve under `nodenext`, so they would be `any`.
-const { SplitPreTokenizer } = huggingFace as unknown as {
-  SplitPreTokenizer: new (config: { pattern: PatternJson }) => { readonly pattern: RegExp };
-};
+interface PatternClass {
+  new (config: { pattern: PatternJson }): { readonly pattern: RegExp };
+}
+
+// This cast gives the library's export a type. Its declarations import each other without file extensions, which
+// TypeScript does not resolve under `nodenext`, so they would be `any`. Bundlers leave out the library's other classes,
+// since one property of the namespace is read. With destructuring they would keep the whole library.
+const SplitPreTokenizer = (huggingFace as unknown as { SplitPreTokenizer: PatternClass }).SplitPreTokenizer;
 
 /** Returns the JavaScript regular expression for a pattern, with the flags `g` and `u`. */
 export function patternOf(pattern: PatternJson): RegExp {
