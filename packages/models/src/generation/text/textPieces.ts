@@ -34,7 +34,9 @@ export async function* textPieces(
   const eosTokenIds = options.eosTokenIds ?? defaultEos(generationConfig, tokenizer);
   const settings = await generationSettings({ ...options, eosTokenIds }, causal);
   const words = badWords.flatMap((word) => encodings(word, tokenizer));
-  const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
+  // Without bad words the option stays unset, so that no code for bans is loaded.
+  const forbidding =
+    words.length === 0 ? settings : { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
   const stopping = settings.stop || settings.stopStrings ? await stoppingOf(settings, tokenizer) : null;
   const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
