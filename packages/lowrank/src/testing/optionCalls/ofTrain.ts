@@ -1,6 +1,6 @@
 import * as lowrank from "../../index.gen.ts";
 import { tinyLlama } from "../tinyLlama.ts";
-import type { OptionCalls, Untyped } from "./optionCall.ts";
+import { callsWith, type OptionCalls, type Untyped } from "./optionCall.ts";
 
 const L: Untyped = lowrank;
 const examples = [{ inputIds: [1, 2], labels: [1, 2] }];
@@ -8,6 +8,11 @@ const training = { padTokenId: 0, batchSize: 1 };
 
 /** Calls of train. */
 export const ofTrain: OptionCalls = {
+  ...callsWith(L, "embed, evaluateContrast, evaluateRewards, evaluatePreferences", () => [tinyLlama(), []], {
+    padTokenId: 0,
+  }),
+  ...callsWith(L, "dpo, orpo, kto, reward, multipleNegativesRanking", () => [], { padTokenId: 0 }),
+  ...callsWith(L, "answerPrompts, measurePerplexity", () => [tinyLlama(), {}, []]),
   "new BatchSampler": (o) => new L.BatchSampler(2, { batchSize: 1, ...o }),
   collate: (o) => L.collate(examples, { padTokenId: 0, ...o }),
   collateSequences: (o) => L.collateSequences([{ inputIds: [1], label: 1 }], { padTokenId: 0, ...o }),
@@ -18,22 +23,11 @@ export const ofTrain: OptionCalls = {
   streamDataset: (o) => L.streamDataset("x.jsonl", {}, { cacheDir: "x", ...o }),
   readDataset: (o) => L.readDataset("x", o).next(),
   evaluate: (o) => L.evaluate(tinyLlama(), examples, { ...training, ...o }),
-  answerPrompts: (o) => L.answerPrompts(tinyLlama(), {}, [], o),
-  measurePerplexity: (o) => L.measurePerplexity(tinyLlama(), {}, [], o),
   findLearningRate: (o) => L.findLearningRate(tinyLlama(), examples, { ...training, ...o }),
   blocks: (o) => L.blocks([1], { blockSize: 1, ...o }),
   packExamples: (o) => L.packExamples(examples, { blockSize: 2, ...o }),
   trainingSteps: (o) => L.trainingSteps(2, o),
-  dpo: (o) => L.dpo({ padTokenId: 0, ...o }),
-  orpo: (o) => L.orpo({ padTokenId: 0, ...o }),
-  kto: (o) => L.kto({ padTokenId: 0, ...o }),
-  reward: (o) => L.reward({ padTokenId: 0, ...o }),
-  multipleNegativesRanking: (o) => L.multipleNegativesRanking({ padTokenId: 0, ...o }),
-  embed: (o) => L.embed(tinyLlama(), [], { padTokenId: 0, ...o }),
-  evaluateContrast: (o) => L.evaluateContrast(tinyLlama(), [], { padTokenId: 0, ...o }),
-  evaluateRewards: (o) => L.evaluateRewards(tinyLlama(), [], { padTokenId: 0, ...o }),
   distillation: (o) => L.distillation({ padTokenId: 0, teacher: tinyLlama(), ...o }),
-  evaluatePreferences: (o) => L.evaluatePreferences(tinyLlama(), [], { padTokenId: 0, ...o }),
   "Trainer#resume": (o) => new L.Trainer(tinyLlama(), examples, { ...training, learningRate: 1 }).resume("nowhere", o),
   "new Trainer": (o) => new L.Trainer(tinyLlama(), examples, { ...training, ...o }),
   "new Trainer: evaluation": (o) =>
