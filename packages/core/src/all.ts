@@ -260,7 +260,7 @@ export {
   widen,
 } from "./functional/index.ts";
 export { bytesOf } from "./internal/bytesOf.ts";
-export { checkOptions, type OptionKeys, toCamelCase, unknownOption } from "./internal/checkOptions.ts";
+export { checkOptions, keysOf, type OptionKeys, toCamelCase, unknownOption } from "./internal/checkOptions.ts";
 export { expressionCost } from "./internal/expressionCost.ts";
 export { inspectAsText } from "./internal/inspectAsText.ts";
 export { nearestName } from "./internal/nearestName.ts";

@@ -45,6 +45,7 @@ export {
   InputTable,
   inspectAsText,
   keptTokens,
+  keysOf,
   type LionStepParams,
   type LowRankRowsParams,
   layerNormBackward,

@@ -5,6 +5,11 @@ type KeyOf<T> = T extends unknown ? keyof T : never;
 /** An object that lists the names of all options of `T`. It does not compile if one is missing or wrong. */
 export type OptionKeys<T> = { readonly [K in KeyOf<T>]-?: true };
 
+/** Returns the names of all options from a table that holds a value for each of them, such as a default. */
+export function keysOf<T extends object>(table: T): OptionKeys<T> {
+  return Object.fromEntries(Object.keys(table).map((key) => [key, true])) as OptionKeys<T>;
+}
+
 /**
  * Throws for an unknown option, and suggests the most similar known one. Also throws if `options` is not an object. An
  * option that is undefined counts as omitted.

@@ -112,12 +112,7 @@ async function loadClassifier<Kind extends object>(
   kind: Kind,
 ): Promise<LoadedClassifier<ClassifierConfig & Kind>> {
   checkOptions(caller, given, {
-    dtype: true,
-    quantize: true,
-    newHead: true,
-    hub: true,
-    onProgress: true,
-    signal: true,
+    ...({ dtype: true, quantize: true, newHead: true, hub: true, onProgress: true, signal: true } as const),
   });
   checkWeightDType(caller, given.dtype);
   const { newHead, ...options } = given;

@@ -172,15 +172,8 @@ function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, va
 }
 
 const inputKeys: OptionKeys<LabelledInputs & LabelledSequences> = {
-  ...({
-    inputIds: true,
-    attentionMask: true,
-    positionIds: true,
-    maxPosition: true,
-    tokenTypeIds: true,
-    cache: true,
-    labels: true,
-  } as const),
+  ...({ inputIds: true, attentionMask: true, positionIds: true, maxPosition: true } as const),
+  ...({ tokenTypeIds: true, cache: true, labels: true } as const),
 };
 
 /** Throws for unknown names of inputs, and if the token ids do not have the shape [B, T]. */

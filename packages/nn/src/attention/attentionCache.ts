@@ -1,4 +1,5 @@
 import { type AttentionDropout, slice, type Tensor } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core/internal";
 import { Module } from "../module/module.ts";
 
 /** Options of one call of `AttentionCache.attend`. */
@@ -8,6 +9,11 @@ export interface CachedAttendOptions extends Omit<AttendOptions, "reach"> {
   /** bool or u8 mask, true = attend. It broadcasts to [B, H, T, S]. */
   readonly mask?: Tensor;
 }
+
+/** The names of all options of `CachedAttendOptions`. */
+export const attendKeys: OptionKeys<CachedAttendOptions> = {
+  ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
+};
 
 /**
  * A store for what a forward pass needs from earlier tokens: their keys and values, and the earlier rows that

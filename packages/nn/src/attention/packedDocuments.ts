@@ -1,10 +1,6 @@
 import { arange, attention, cat, formatShape, ge, mul, sub, type Tensor, to, unsqueeze, zeros } from "@lowrank/core";
-import { checkOptions, documentAttention, documentMask, type OptionKeys } from "@lowrank/core/internal";
-import { type AttentionCache, type CachedAttendOptions, earlierRows } from "./attentionCache.ts";
-
-const attendKeys: OptionKeys<CachedAttendOptions> = {
-  ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
-};
+import { checkOptions, documentAttention, documentMask } from "@lowrank/core/internal";
+import { type AttentionCache, attendKeys, type CachedAttendOptions, earlierRows } from "./attentionCache.ts";
 
 /**
  * The cache argument for training on several documents packed into one row: tokens attend only within their document.

@@ -1,6 +1,6 @@
 import { embedding, mul, reshape, type Tensor, tensor } from "@lowrank/core";
-import { checkOptions, type OptionKeys, pagedAttention, pagedWrite } from "@lowrank/core/internal";
-import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
+import { checkOptions, pagedAttention, pagedWrite } from "@lowrank/core/internal";
+import { type AttentionCache, attendKeys, type CachedAttendOptions } from "./attentionCache.ts";
 import type { PagedKVCache } from "./pagedKVCache.ts";
 
 /**
@@ -16,10 +16,6 @@ export interface PagedRows {
    */
   readonly tables: readonly Int32Array[];
 }
-
-const attendKeys: OptionKeys<CachedAttendOptions> = {
-  ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
-};
 
 /** Fills up short page tables. No page has this number. */
 const noPage = -1;

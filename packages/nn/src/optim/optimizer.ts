@@ -9,7 +9,7 @@ import {
   type Tensor,
   zeros,
 } from "@lowrank/core";
-import { checkOptions, moveTensors, type OptionKeys, widen } from "@lowrank/core/internal";
+import { checkOptions, keysOf, moveTensors, type OptionKeys, widen } from "@lowrank/core/internal";
 import { isHalf, master, readParameter, writeRounded } from "./masterCopy.ts";
 
 /**
@@ -86,7 +86,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
    */
   constructor(params: Params<O>, defaults: O, given: Partial<O>) {
     const { name } = new.target;
-    const keys = Object.fromEntries(Object.keys(defaults).map((key) => [key, true]));
+    const keys = keysOf(defaults);
     checkOptions(name, given, keys as OptionKeys<Partial<O>>);
     const options = { ...defaults, ...given };
     const items = [...(params as Iterable<Tensor | ParamGroup<O>>)];

@@ -1,5 +1,3 @@
-import type { OptionKeys } from "@lowrank/core/internal";
-
 /**
  * Limits of one API key. `requests`, `tokensPerMinute` and `adapterMemory` are counted by each server separately. The
  * other limits are counted in the store, for all servers that use it.
@@ -29,12 +27,6 @@ export interface KeyBudgets {
   /** Largest rank of a fine-tune's adapter. Default 256. */
   readonly rank: number;
 }
-
-/** Names of all budgets. */
-export const budgetKeys: OptionKeys<KeyBudgets> = {
-  ...({ requests: true, tokensPerMinute: true, adapterMemory: true, storedBytes: true, files: true } as const),
-  ...({ jobs: true, trainerMinutes: true, jobMinutes: true, steps: true, rank: true } as const),
-};
 
 /** Default budgets of a key. */
 export const defaultBudgets: KeyBudgets = {

@@ -1,8 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { checkOptions } from "@lowrank/core/internal";
+import { checkOptions, keysOf } from "@lowrank/core/internal";
 import type { ServingEngine } from "../api/api.ts";
 import { anyone } from "../api/caller.ts";
-import { budgetKeys, budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
+import { budgetsOf, checkBudgets, defaultBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 import { allowedHosts } from "../origins/allowedHosts.ts";
 import { crossSiteProblem } from "../origins/crossSiteProblem.ts";
 import { pageResponse } from "../page/page.ts";
@@ -54,26 +54,12 @@ export interface AppOptions {
  */
 export function createApp(options: AppOptions): ServingApp {
   checkOptions<AppOptions>("createApp", options, {
-    engine: true,
-    keys: true,
-    allowedHosts: true,
-    limits: true,
-    budgets: true,
-    metrics: true,
-    logger: true,
-    draining: true,
-    fineTuning: true,
+    ...({ engine: true, keys: true, allowedHosts: true, limits: true, budgets: true } as const),
+    ...({ metrics: true, logger: true, draining: true, fineTuning: true } as const),
   });
-  checkOptions<Partial<ServingLimits>>("createApp: limits", options.limits ?? {}, {
-    bodyBytes: true,
-    bodySeconds: true,
-    promptTokens: true,
-    sequences: true,
-    pending: true,
-    sendSeconds: true,
-    requestSeconds: true,
-  });
-  checkOptions<Partial<KeyBudgets>>("createApp: budgets", options.budgets ?? {}, budgetKeys);
+  const limitKeys = { ...keysOf(defaultLimits), promptTokens: true } as const;
+  checkOptions<Partial<ServingLimits>>("createApp: limits", options.limits ?? {}, limitKeys);
+  checkOptions<Partial<KeyBudgets>>("createApp: budgets", options.budgets ?? {}, keysOf(defaultBudgets));
   checkBudgets("createApp", options.budgets ?? {});
   const everyone = { ...anyone, budgets: budgetsOf(undefined, options.budgets), shared: false };
   const running = new RunningRequests();

@@ -147,23 +147,13 @@ export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
   ...({ minLr: true, minLrRate: true, neftuneNoiseAlpha: true, loadBestModelAtEnd: true } as const),
   ...({ metricForBestModel: true, greaterIsBetter: true, precision: true } as const),
   ...({ earlyStoppingPatience: true, earlyStoppingThreshold: true } as const),
-  ...({
-    evaluation: true,
-    checkpoints: true,
-    onStep: true,
-    onEvaluation: true,
-    onWarning: true,
-    signal: true,
-  } as const),
+  ...({ evaluation: true, checkpoints: true, onStep: true, onEvaluation: true, onWarning: true } as const),
+  signal: true,
 };
 
 /** Names of all options of `EvaluationSettings`. */
 export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unknown>["evaluation"]>>> = {
-  examples: true,
-  every: true,
-  metrics: true,
-  computeMetrics: true,
-  measure: true,
+  ...({ examples: true, every: true, metrics: true, computeMetrics: true, measure: true } as const),
 };
 
 /** Names of all options of `Checkpointing`. */

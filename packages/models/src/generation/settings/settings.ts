@@ -71,15 +71,9 @@ const generateKeys: OptionKeys<GenerateOptions> = {
   ...({ repetitionPenalty: true, frequencyPenalty: true, presencePenalty: true } as const),
   ...({ noRepeatNgramSize: true, badWordsIds: true, suppressTokens: true, minNewTokens: true } as const),
   ...({ numBeams: true, lengthPenalty: true, earlyStopping: true, numReturnSequences: true } as const),
-  ...({
-    stop: true,
-    stopStrings: true,
-    promptCache: true,
-    generationConfig: true,
-    maxNewTokens: true,
-    doSample: true,
-  } as const),
-  ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true, signal: true } as const),
+  ...({ stop: true, stopStrings: true, promptCache: true, generationConfig: true, maxNewTokens: true } as const),
+  ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true } as const),
+  ...({ doSample: true, signal: true } as const),
 };
 
 const defaults = {

@@ -1,4 +1,4 @@
-import { unknownOption } from "@lowrank/core/internal";
+import { checkOptions, keysOf } from "@lowrank/core/internal";
 import {
   checkDropout,
   checkFinite,
@@ -184,20 +184,14 @@ function checkStart(config: LoraConfig): void {
 
 function checkEva(config: LoraConfig): void {
   const { rho, tau } = config.evaConfig!;
-  checkNested("LoraConfig: evaConfig", config.evaConfig!, Object.keys(evaDefaults));
+  checkOptions("LoraConfig: evaConfig", config.evaConfig!, keysOf(evaDefaults));
   if (!(rho >= 1)) refuse(config, "evaConfig.rho", rho, "at least 1");
   if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
 }
 
-/** Throws for an unknown key in `loftqConfig` or `evaConfig`. */
-function checkNested(name: string, given: object, known: readonly string[]): void {
-  const unknown = Object.keys(given).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw unknownOption(name, unknown, known);
-}
-
 function checkLoftq(config: LoraConfig): void {
   const { loftqBits, loftqIter } = config.loftqConfig as LoftQConfig;
-  checkNested("LoraConfig: loftqConfig", config.loftqConfig as LoftQConfig, ["loftqBits", "loftqIter"]);
+  checkOptions("LoraConfig: loftqConfig", config.loftqConfig as LoftQConfig, keysOf(loftqDefaults));
   checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4]);
   checkInteger(config, "loftqConfig.loftqIter", loftqIter);
 }
