@@ -3,7 +3,7 @@ import { testBatchInvariance } from "@lowrank/core/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BuildName } from "./builds/kernelBuild.ts";
-import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { hasRelaxedSimd } from "./builds/loadBuild.ts";
 import { wasm } from "./index.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 

@@ -2,7 +2,7 @@ import { f32ToBf16, f32ToF16 } from "@lowrank/core";
 import { expectClose } from "@lowrank/core/testing";
 import { describe, expect, test } from "vitest";
 import type { BuildName } from "./builds/kernelBuild.ts";
-import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { hasRelaxedSimd } from "./builds/loadBuild.ts";
 import { type BareKernels, bareKernels } from "./testing/bareKernels.ts";
 
 const MEMORY_PAGES = 400;

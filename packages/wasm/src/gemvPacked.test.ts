@@ -2,7 +2,7 @@ import { defineOp, Generator, matmul, type Op, randn, reference, scope, tensor }
 import { expectClose, prepareStored, storedWeights, wideStoredWeights } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { kernel, wasm } from "./index.ts";
-import { dtypeNumber } from "./kernels/dtypeNumber.ts";
+import { dtypeNumber } from "./kernels/kernel.ts";
 
 const bitsOfThree = 0x40400000;
 

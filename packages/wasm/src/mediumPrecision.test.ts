@@ -19,7 +19,7 @@ import { dtypes } from "@lowrank/core/backend";
 import { linearWithInt8Activations } from "@lowrank/core/internal";
 import { Parameter } from "@lowrank/nn";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { hasRelaxedSimd } from "./builds/loadBuild.ts";
 import { type WasmBackend, wasm } from "./index.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 import { difference } from "./testing/sameOnBackends.ts";

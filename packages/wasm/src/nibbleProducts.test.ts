@@ -2,7 +2,7 @@ import { blockFormats } from "@lowrank/core";
 import { dtypes } from "@lowrank/core/backend";
 import { describe, expect, it } from "vitest";
 import type { BuildName } from "./builds/kernelBuild.ts";
-import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { hasRelaxedSimd } from "./builds/loadBuild.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 import { difference } from "./testing/sameOnBackends.ts";
 

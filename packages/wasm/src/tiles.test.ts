@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { BuildName } from "./builds/kernelBuild.ts";
-import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { hasRelaxedSimd } from "./builds/loadBuild.ts";
 import type { Kernels } from "./kernels/kernelTypes.gen.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 

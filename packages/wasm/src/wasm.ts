@@ -12,17 +12,14 @@ import {
 } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { BuildName } from "./builds/kernelBuild.ts";
-import { loadBuild } from "./builds/loadBuild.ts";
-import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
-import { chooseTile, tileTrialBytes } from "./kernels/chooseTile.ts";
-import { type MediumKernels, mediumKernels } from "./kernels/integerTrial.ts";
+import { hasRelaxedSimd, loadBuild } from "./builds/loadBuild.ts";
 import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernels/kernel.ts";
 import { kernelTable } from "./kernels/kernelTable.ts";
 import type { Kernels } from "./kernels/kernelTypes.gen.ts";
 import { kernelImports, type OnDemandKernels } from "./kernels/onDemandKernels.ts";
+import { chooseTile, type MediumKernels, mediumKernels, tileTrialBytes } from "./kernels/trials.ts";
 import { nibbleProducts, nibbleTools } from "./kernels/weightProduct.ts";
-import { Heap, type HeapBlock } from "./memory/heap.ts";
-import type { HeapStats } from "./memory/heapStats.ts";
+import { Heap, type HeapBlock, type HeapStats } from "./memory/heap.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {

@@ -1,7 +1,9 @@
-export type { RecorderStats } from "./device/recorderStats.ts";
+export type { RecorderStats } from "./device/recorder.ts";
 export { type WebGpuBackend, type WebGpuOptions, webgpu } from "./device/webgpu.ts";
-export type { Example, ExampleInput, ExampleOf } from "./kernel/example.ts";
 export {
+  type Example,
+  type ExampleInput,
+  type ExampleOf,
   type Gpu,
   type GpuFacts,
   type GpuTensor,

@@ -1,6 +1,6 @@
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
-import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
+import { chooseTile, tileTrialBytes } from "./trials.ts";
 
 /** A fake clock in milliseconds, since other work would affect the machine's clock. */
 let clock = 0;

@@ -3,41 +3,53 @@ import {
   attentionOpKernel,
   documentAttentionBackwardKernel,
   documentAttentionKernel,
+  ropeKernel,
 } from "./attention.ts";
-import { catKernel, splitKernel } from "./cat.ts";
-import { crossEntropyBackwardKernel, crossEntropyWithRowsKernel } from "./crossEntropy.ts";
+import { crossEntropyBackwardKernel, crossEntropyWithRowsKernel, linearCrossEntropyOpKernel } from "./crossEntropy.ts";
 import { elementwiseKernels } from "./elementwise.ts";
-import { embeddingBackwardKernel, embeddingKernel } from "./embedding.ts";
-import { expandKernel, sumToShapeKernel } from "./expand.ts";
-import { gatherKernel, scatterAddKernel } from "./gather.ts";
-import { clipToNormKernel, gradNormKernel } from "./gradNorm.ts";
-import { indexAddKernel, indexSelectKernel } from "./indexSelect.ts";
+import {
+  embeddingBackwardKernel,
+  embeddingKernel,
+  gatherKernel,
+  indexAddKernel,
+  indexSelectKernel,
+  scatterAddKernel,
+} from "./indexing.ts";
 import { addIntoKernel, cacheWriteKernel, copyIntoKernel, scaleInPlaceKernel } from "./inPlace.ts";
 import type { WasmKernel } from "./kernel.ts";
-import { layerNormBackwardKernel, layerNormKernel, layerNormWeightBackwardKernel } from "./layerNorm.ts";
-import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
-import { linearInt8Kernel } from "./linearInt8.ts";
-import { loraOpKernel } from "./loraLinear.ts";
-import { matmulKernel } from "./matmul.ts";
+import {
+  catKernel,
+  expandKernel,
+  permuteKernel,
+  placeKernel,
+  sliceKernel,
+  splitKernel,
+  sumToShapeKernel,
+  toKernel,
+} from "./moves.ts";
+import {
+  layerNormBackwardKernel,
+  layerNormKernel,
+  layerNormWeightBackwardKernel,
+  rmsNormBackwardKernel,
+  rmsNormKernel,
+  rmsNormWeightBackwardKernel,
+} from "./norms.ts";
 import {
   adagradStepKernel,
   adamStep8bitKernel,
   adamStepKernel,
+  clipToNormKernel,
+  gradNormKernel,
   rmspropStepKernel,
   sgdStepKernel,
 } from "./optimizers.ts";
-import { permuteKernel } from "./permute.ts";
-import { avgPool2dBackwardKernel, avgPool2dKernel, maxPool2dKernel } from "./pooling.ts";
-import { quantize4bitKernel } from "./quantize4bit.ts";
-import { dequantizeBlockwiseKernel, quantizeBlockwiseKernel } from "./quantizeBlockwise.ts";
+import { linearInt8Kernel, loraOpKernel, matmulKernel } from "./products.ts";
+import { dequantizeBlockwiseKernel, quantize4bitKernel, quantizeBlockwiseKernel } from "./quantize.ts";
 import { amaxKernel, aminKernel, cumsumKernel, maxKernel, minKernel } from "./reductions.ts";
-import { rmsNormBackwardKernel, rmsNormKernel, rmsNormWeightBackwardKernel } from "./rmsNorm.ts";
-import { ropeKernel } from "./rope.ts";
 import { sampleTokensOpKernel } from "./sampleTokens.ts";
-import { placeKernel, sliceKernel } from "./slice.ts";
 import { logSoftmaxBackwardKernel, logSoftmaxKernel, softmaxBackwardKernel, softmaxKernel } from "./softmax.ts";
-import { toKernel } from "./to.ts";
-import { foldKernel, unfoldKernel } from "./unfold.ts";
+import { avgPool2dBackwardKernel, avgPool2dKernel, foldKernel, maxPool2dKernel, unfoldKernel } from "./windows.ts";
 
 /** The kernels of this package, except `batchInvariantKernels`. */
 export const kernels: readonly WasmKernel[] = [

@@ -1,8 +1,8 @@
 import { dtypes } from "@lowrank/core/backend";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { chooseNibbleSums, mediumKernels, mediumWeightBits } from "./integerTrial.ts";
 import type { Scratch } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
+import { chooseNibbleSums, mediumKernels, mediumWeightBits } from "./trials.ts";
 
 /** Bytes of the rows of a product in byte codes, with an f32 scale for each 32 elements. */
 const byteRows = (rows: number, k: number, planes: number) => rows * k * planes + (4 * rows * k) / 32;

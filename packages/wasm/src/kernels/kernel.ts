@@ -1,4 +1,12 @@
-import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import {
+  type DataFault,
+  type DType,
+  dtypes,
+  formatOf,
+  isPacked,
+  type OpDefinition,
+  type TensorSpec,
+} from "@lowrank/core/backend";
 import type { MatmulPrecision } from "@lowrank/core/functions";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
@@ -84,4 +92,24 @@ export function kernel<O extends { readonly definition: unknown }, K extends Ker
   more: { groups?: GroupWords<K> } = {},
 ): WasmKernel {
   return { op, run: run as KernelCode<never, never, never>, ...more };
+}
+
+/** Returns the number by which the WebAssembly kernels identify a dtype: its index in core's list `dtypes`. */
+export function dtypeNumber({ dtype }: TensorSpec): number {
+  return dtypes.indexOf(dtype);
+}
+
+/** Returns the number of bits per element if a weight dtype stores integer codes, otherwise 0. */
+export function codeBits(dtype: DType): number {
+  return (isPacked(dtype) && formatOf(dtype).integerBits) || 0;
+}
+
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+
+/** Returns the 32-bit pattern of an f32 or i32 value, for kernels that copy elements without computing. */
+export function bitsOf(value: number, dtype: DType): number {
+  if (dtype === "i32") return value;
+  float[0] = value;
+  return bits[0];
 }

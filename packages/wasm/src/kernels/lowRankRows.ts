@@ -1,6 +1,5 @@
 import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
-import { dtypeNumber } from "./dtypeNumber.ts";
-import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import { type BoundGroups, dtypeNumber, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
 /** Maximum number of vectors (rows of x) in one task. Smaller tasks let several threads work for the same adapter. */

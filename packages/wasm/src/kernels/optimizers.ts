@@ -1,7 +1,38 @@
-import type { adagradStep, adamStep, adamStep8bit, rmspropStep, sgdStep } from "@lowrank/core/backend";
-import { adam8bitBlockSize } from "@lowrank/core/backend";
-import { kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
-import { writeSegments } from "./writeSegments.ts";
+import {
+  type adagradStep,
+  adam8bitBlockSize,
+  type adamStep,
+  type adamStep8bit,
+  type clipToNorm,
+  type gradNorm,
+  type rmspropStep,
+  type sgdStep,
+} from "@lowrank/core/backend";
+import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
+
+/** Size in bytes of an entry in the table of arrays. */
+const rowBytes = 24;
+
+/**
+ * Writes the table with which a kernel processes many arrays in one call. Each entry lists `size` (1 to 4) consecutive
+ * tensors of equal length, such as a parameter and its gradient. Returns the total number of 1024-element blocks.
+ */
+function writeSegments(
+  k: Kernels,
+  tensors: readonly WasmTensor[],
+  size: number,
+  scratch: Scratch,
+): { table: number; blocks: number } {
+  const rows = tensors.length / size;
+  const table = scratch(rowBytes * rows);
+  const at = (row: number, column: number): number => (column < size ? tensors[row * size + column].ptr : 0);
+  let blocks = 0;
+  for (let i = 0; i < rows; i++) {
+    blocks = k.setSegment(table, i, tensors[i * size].size, at(i, 0), at(i, 1), at(i, 2), at(i, 3));
+  }
+  return { table, blocks };
+}
 
 /**
  * Returns the last three arguments of an optimiser kernel. They are the address of the guard vector (0 without a
@@ -81,5 +112,20 @@ export const adamStep8bitKernel: WasmKernel = kernel<typeof adamStep8bit>(
       ...([beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink] as const),
       ...guardOf(inputs, params),
     );
+  },
+);
+
+export const gradNormKernel: WasmKernel = kernel<typeof gradNorm>("gradNorm", (k, inputs, [out], _params, scratch) => {
+  const { table, blocks } = writeSegments(k, inputs, 1, scratch);
+  const sums = scratch(8 * blocks);
+  k.sumSquares(table, 0, blocks, sums);
+  k.rootOfSum(sums, blocks, out.ptr);
+});
+
+export const clipToNormKernel: WasmKernel = kernel<typeof clipToNorm>(
+  "clipToNorm",
+  (k, inputs, _outputs, { maxNorm }, scratch) => {
+    const { table, blocks } = writeSegments(k, inputs.slice(0, -1), 1, scratch);
+    k.clipToNorm(table, 0, blocks, inputs[inputs.length - 1].ptr, maxNorm);
   },
 );

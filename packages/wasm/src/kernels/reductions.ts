@@ -1,7 +1,14 @@
-import type { amax, amin, cumsum, max, min } from "@lowrank/core/backend";
-import { alongDim, collapse, forEachPlane } from "@lowrank/core/backend";
-import { bitsOf } from "./dtypeNumber.ts";
-import { type KernelCode, kernel, type WasmKernel } from "./kernel.ts";
+import {
+  alongDim,
+  type amax,
+  type amin,
+  collapse,
+  type cumsum,
+  forEachPlane,
+  type max,
+  type min,
+} from "@lowrank/core/backend";
+import { bitsOf, type KernelCode, kernel, type WasmKernel } from "./kernel.ts";
 
 /** Makes the kernel code for `max` or `min` along one dimension. */
 function extremum(name: "max" | "min"): KernelCode<{ readonly dim: number }> {

@@ -1,5 +1,4 @@
-import { dtypeNumber } from "./dtypeNumber.ts";
-import type { Scratch, WasmTensor } from "./kernel.ts";
+import { dtypeNumber, type Scratch, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Largest fraction of the activations' elements that may round to zero before a warning is printed. */

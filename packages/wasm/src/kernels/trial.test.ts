@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { fastestOf } from "./trial.ts";
+import { fastestOf } from "./trials.ts";
 
 /** A fake clock in milliseconds that only work advances, rounded to a multiple of `step`. */
 function clock(step = 1e-4) {

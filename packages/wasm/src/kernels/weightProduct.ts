@@ -1,10 +1,9 @@
 import { productPrecision } from "@lowrank/core/internal";
-import { codeBits, dtypeNumber } from "./dtypeNumber.ts";
-import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
-import type { Scratch, WasmTensor } from "./kernel.ts";
+import { codeBits, dtypeNumber, type Scratch, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 import type { OnDemandKernels } from "./onDemandKernels.ts";
 import { countZeroedRows, hasFewWide, wideSquares } from "./spread.ts";
+import { chooseNibbleSums, mediumWeightBits } from "./trials.ts";
 
 /**
  * The minimum number of rows of X, and the minimum number of rows and columns of the weight, for which integer codes

@@ -1,8 +1,58 @@
+import { kernelParameters } from "../kernels/kernelParameters.gen.ts";
 import type { InvariantKernels, Kernels } from "../kernels/kernelTypes.gen.ts";
 import type { Heap } from "../memory/heap.ts";
-import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
+import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
+import { boardBytes, JobBoard, type Kernel, maxParts } from "./jobBoard.ts";
 import { startWorkers } from "./startWorkers.ts";
-import { threadedKernels } from "./threadedKernels.ts";
+
+/** Number of parts per thread. With several small parts, a thread that starts late delays the others only a little. */
+const partsPerThread = 4;
+
+/**
+ * Wraps the kernels so that slow ones share their work between threads through `board`. Results are the same, to the
+ * bit. Each part has at least `grain` elements of work. `threads` returns how many threads are working now, including
+ * this one.
+ */
+export function threadedKernels(k: Kernels, board: JobBoard, threads: () => number, grain: number): Kernels {
+  const names = Object.keys(k);
+  const partsFor = (work: number): number => {
+    return Math.min(maxParts, threads() > 1 ? partsPerThread * threads() : 1, Math.floor(work / grain));
+  };
+  const share = (name: keyof Kernels, cutter: Cutter<string>): Kernel => {
+    const direct = k[name] as Kernel;
+    const kernel = names.indexOf(name);
+    const parameters: readonly string[] = kernelParameters[name];
+    const place = (parameter: string | undefined) =>
+      parameter === undefined ? undefined : parameters.indexOf(parameter);
+    return (...args) => {
+      const named: Record<string, number> = {};
+      for (let i = 0; i < args.length; i++) named[parameters[i]] = args[i];
+      const { work, units, align, steps, count, end, scratch } = cutter(named);
+      const chunk = Math.ceil(units / partsFor(work) / align) * align;
+      if (!(chunk < units)) return direct(...args);
+      const places = { count: place(count), end: place(end), scratch: place(scratch) };
+      const grown = Object.entries(steps()).map(([parameter, step = 0]): [number, number] => {
+        return [parameters.indexOf(parameter), step];
+      });
+      return board.run({ kernel, args, steps: grown, units, chunk, ...places });
+    };
+  };
+  /** Wraps a matrix product: a second kernel, which takes the same arguments and then p and q, computes part p of q. */
+  const product = (name: "gemm" | "gemmWeight"): Kernel => {
+    const kernel = names.indexOf(`${name}Part`);
+    const parameters: readonly string[] = kernelParameters[name];
+    const [m, n, inner] = ["m", "n", "k"].map((size) => parameters.indexOf(size));
+    return (...args) => {
+      const parts = partsFor((args[m] * args[n] * args[inner]) / productsPerElement);
+      if (parts < 2) return (k[name] as Kernel)(...args);
+      return board.run({ kernel, args: [...args, 0, parts], steps: [[args.length, 1]], units: parts, chunk: 1 });
+    };
+  };
+  const shared = Object.entries(cutters).flatMap(([name, cutter]) =>
+    name in k ? [[name, share(name as keyof Kernels, cutter as Cutter<string>)]] : [],
+  );
+  return { ...k, ...Object.fromEntries(shared), gemm: product("gemm"), gemmWeight: product("gemmWeight") };
+}
 
 /** A running module in shared memory, with its heap. */
 interface Running {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import type { Job, JobBoard } from "./jobBoard.ts";
-import { threadedKernels } from "./threadedKernels.ts";
+import { threadedKernels } from "./startThreads.ts";
 
 /** Some kernels whose direct calls are recorded, and the jobs that go to the board instead. */
 function kernels(threads: number, grain: number) {

@@ -1,6 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { findGpu } from "./findGpu.ts";
-import { describeAdapter, openDevice } from "./openDevice.ts";
+import { describeAdapter, findGpu, openDevice } from "./openDevice.ts";
 
 afterEach(() => void vi.unstubAllGlobals());
 

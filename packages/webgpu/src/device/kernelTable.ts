@@ -1,6 +1,5 @@
 import type { BackendOp, TensorSpec } from "@lowrank/core/backend";
-import type { Example, ExampleOf } from "../kernel/example.ts";
-import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "../kernel/kernel.ts";
+import type { Example, ExampleOf, GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "../kernel/kernel.ts";
 import type { SplitOf } from "../kernel/split.ts";
 import { kernels as ownKernels } from "../kernels/index.ts";
 

@@ -11,9 +11,8 @@ import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "../kernel/kernel.ts
 import { type GpuBlock, Pool } from "../kernel/pool.ts";
 import type { Dispatch, Shader } from "../kernel/shader.ts";
 import type { TileName } from "../kernel/tiles.ts";
-import { Faults, faultBytes } from "../memory/faults.ts";
+import { Faults, faultBytes, LateErrors } from "../memory/faults.ts";
 import { fillWords, patchWord } from "../memory/hostWrites.ts";
-import { LateErrors } from "../memory/lateErrors.ts";
 import { subgroupsWork, type Trial } from "../selfCheck/checkSubgroups.ts";
 import { type CheckedCall, SelfCheck } from "../selfCheck/selfCheck.ts";
 import { registerBlockFormats } from "../wgsl/packed.ts";

@@ -1,6 +1,6 @@
 import { computeStage } from "../kernel/gpuTypes.ts";
 import type { Shader } from "../kernel/shader.ts";
-import type { LateErrors } from "../memory/lateErrors.ts";
+import type { LateErrors } from "../memory/faults.ts";
 
 /** A compiled kernel on the device. */
 export interface Pipeline {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { GpuTensor } from "../kernel/kernel.ts";
 import type { Slab } from "../kernel/pool.ts";
 import { shader } from "../kernel/shader.ts";
-import { LateErrors } from "../memory/lateErrors.ts";
+import { LateErrors } from "../memory/faults.ts";
 import { type FakeFacts, fakeDevice, type Program } from "../testing/fakeDevice.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Recorder } from "./recorder.ts";

@@ -1,6 +1,5 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import { checkOptions } from "@lowrank/core/internal";
-import type { ExampleOf } from "./example.ts";
 import type { Limits } from "./gpuTypes.ts";
 import type { GpuBlock } from "./pool.ts";
 import type { Dispatch } from "./shader.ts";
@@ -83,3 +82,25 @@ export function kernel<O extends { readonly definition: unknown }>(
   checkOptions("kernel", facts, { supports: true, example: true, split: true });
   return { ...(facts as unknown as KernelFacts<never>), op, run: run as KernelCode<never, never> };
 }
+
+/** An input tensor of an example call. By default its values are random and of moderate size. */
+export interface ExampleInput extends TensorSpec {
+  /** True to draw values from 0 to 1, for inputs such as second moments. Default: false. */
+  readonly positive?: boolean;
+  /** Exclusive upper bound of the random values of an integer input. Default: 2. */
+  readonly below?: number;
+  /** The values of the input, instead of random ones. */
+  readonly values?: readonly number[];
+}
+
+/** A small call of an op, on which a kernel is compared with the op's reference. */
+export interface Example<P = unknown> {
+  readonly inputs: readonly ExampleInput[];
+  readonly params: P;
+}
+
+/**
+ * Makes a small example call for checking the kernel that a given call would run: the same row length and head size,
+ * but few rows and heads. Returns undefined if the call needs no check.
+ */
+export type ExampleOf<P> = (inputs: readonly TensorSpec[], params: P) => Example<P> | undefined;

@@ -2,8 +2,8 @@ import { adam8bitBlockSize, type adamStep8bit } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { type Binding, entry, shader, spread, variants } from "../kernel/shader.ts";
 import { f32, guardInput } from "../selfCheck/shrink.ts";
-import { divide } from "../wgsl/divide.ts";
 import { mathCode } from "../wgsl/math.ts";
+import { divide } from "../wgsl/rounding.ts";
 import { finiteCode, type Guard, guardOf } from "../wgsl/steps.ts";
 import { inParts } from "../wgsl/window.ts";
 

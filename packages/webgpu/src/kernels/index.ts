@@ -12,10 +12,7 @@ import {
   swigluBackwardKernel,
   swigluKernel,
 } from "./activations.ts";
-import { adagradStepKernel } from "./adagradStep.ts";
-import { adamStepKernel } from "./adamStep.ts";
 import { adamStep8bitKernel } from "./adamStep8bit.ts";
-import { affineKernel } from "./affine.ts";
 import {
   attentionBackwardKernel,
   attentionDropoutBackwardKernel,
@@ -32,21 +29,16 @@ import {
   subKernel,
   whereKernel,
 } from "./binary.ts";
-import { cacheWriteKernel } from "./cacheWrite.ts";
 import { crossEntropyBackwardKernel, crossEntropyKernel } from "./crossEntropy.ts";
 import { cumsumKernel } from "./cumsum.ts";
 import { dropoutKernel } from "./dropout.ts";
 import { embeddingBackwardKernel, embeddingKernel, indexAddKernel } from "./embedding.ts";
-import { maxKernel, minKernel } from "./extremum.ts";
 import { clipToNormKernel, gradNormKernel } from "./gradNorm.ts";
-import { gatherKernel, indexSelectKernel, scatterAddKernel } from "./indexing.ts";
-import { addIntoKernel, scaleInPlaceKernel } from "./inPlace.ts";
-import { inRangeKernel } from "./inRange.ts";
+import { gatherKernel, indexSelectKernel, inRangeKernel, scatterAddKernel } from "./indexing.ts";
+import { addIntoKernel, cacheWriteKernel, scaleInPlaceKernel } from "./inPlace.ts";
+import { loraOpKernel, lowRankRowsKernel, matmulKernel } from "./linear.ts";
 import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
-import { loraOpKernel } from "./loraLinear.ts";
-import { lowRankRowsKernel } from "./lowRankRows.ts";
-import { matmulKernel } from "./matmul.ts";
-import { catKernel, copyIntoKernel, expandKernel, permuteKernel, placeKernel, sliceKernel } from "./moves.ts";
+import { catKernel, copyIntoKernel, expandKernel, permuteKernel, placeKernel, sliceKernel, toKernel } from "./moves.ts";
 import {
   layerNormBackwardKernel,
   layerNormKernel,
@@ -55,18 +47,17 @@ import {
   rmsNormKernel,
   rmsNormWeightBackwardKernel,
 } from "./norms.ts";
+import { adagradStepKernel, adamStepKernel, rmspropStepKernel, sgdStepKernel } from "./optimizers.ts";
 import { pagedAttentionKernel, pagedWriteKernel } from "./pagedAttention.ts";
 import { quantize4bitKernel } from "./quantize4bit.ts";
 import { amaxKernel, sumToShapeKernel } from "./reduce.ts";
-import { rmspropStepKernel } from "./rmspropStep.ts";
 import { ropeKernel } from "./rope.ts";
 import { sampleTokensKernel } from "./sampleTokens.ts";
-import { sgdStepKernel } from "./sgdStep.ts";
 import { logSoftmaxBackwardKernel, logSoftmaxKernel, softmaxBackwardKernel, softmaxKernel } from "./softmax.ts";
-import { toKernel } from "./to.ts";
-import { topkKernel } from "./topk.ts";
+import { maxKernel, minKernel, topkKernel } from "./topk.ts";
 import {
   absKernel,
+  affineKernel,
   cosKernel,
   erfKernel,
   expKernel,

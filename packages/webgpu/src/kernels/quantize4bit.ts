@@ -3,10 +3,9 @@ import { dynamicMap } from "@lowrank/core/functions";
 import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
 import { fillWords } from "../memory/hostWrites.ts";
-import { divideCode } from "../wgsl/divide.ts";
 import { type ElementKind, loadCode, storageType } from "../wgsl/elements.ts";
-import { halfCode } from "../wgsl/half.ts";
 import { codebookOf, floatText } from "../wgsl/packed.ts";
+import { divideCode, halfCode } from "../wgsl/rounding.ts";
 
 const list = (values: ArrayLike<number>, text: (v: number) => string): string => Array.from(values, text).join(", ");
 

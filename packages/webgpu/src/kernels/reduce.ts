@@ -1,10 +1,17 @@
-import type { amax, Shape, sumToShape, TensorSpec, Traversal } from "@lowrank/core/backend";
-import { collapse, stridesOf } from "@lowrank/core/backend";
+import {
+  type amax,
+  collapse,
+  type Shape,
+  stridesOf,
+  type sumToShape,
+  type TensorSpec,
+  type Traversal,
+} from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
 import type { Split } from "../kernel/split.ts";
-import { type Join, joinBegin, joinCode, mostJoin, sumJoin } from "../wgsl/joins.ts";
 import { orderCode } from "../wgsl/math.ts";
+import { type Join, joinBegin, joinCode, mostJoin, sumJoin } from "../wgsl/rows.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
 import { inParts, windowOf } from "../wgsl/window.ts";
 

@@ -1,6 +1,5 @@
-import type { topk } from "@lowrank/core/backend";
-import { alongDim } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { alongDim, type max, type min, type topk } from "@lowrank/core/backend";
+import { type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { shader, variants } from "../kernel/shader.ts";
 import { byOuter } from "../kernel/split.ts";
 import { lanes } from "../selfCheck/shrink.ts";
@@ -53,3 +52,53 @@ export const topkKernel: WebGpuKernel = kernel<typeof topk>(
   },
   { example: lanes, split: byOuter },
 );
+
+/**
+ * Kernel that finds, for each run of elements along a dimension, the element with the highest rank and its position. If
+ * several elements have the highest rank, it takes the first.
+ */
+const extremumShader = variants((name: string, rank: string, alone: boolean) =>
+  shader({
+    name,
+    bindings: { x: "read u32", values: "write u32", positions: "write i32" },
+    uniforms: { rows: "u32", n: "u32", inner: "u32" },
+    code: (subgroups) => `${rankCode}
+${rowsCode(
+  subgroups,
+  alone,
+  `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
+  var best = -0x7fffffff;
+  var position = 0;
+  for (var i = part; i < u.n; i += width) {
+    let rank = ${rank}(x[start + i * u.inner]);
+    if (rank > best) { best = rank; position = i32(i); }
+  }
+  let top = most(part, best);
+  let first = -most(part, select(-0x7fffffff, -position, best == top));
+  if (part == 0u) {
+    values[row] = x[start + u32(first) * u.inner];
+    positions[row] = first;
+  }`,
+)}`,
+  }),
+);
+
+const extremum =
+  (name: string, rank: string): KernelCode<{ readonly dim: number }> =>
+  ([x], [values, positions], { dim }) => {
+    const { outer, n, inner } = alongDim(name, x.shape, dim);
+    const rows = outer * inner;
+    const alone = isShort(n);
+    return [
+      extremumShader(name, rank, alone).dispatch({ x, values, positions }, { rows, n, inner }, rowGroups(rows, alone)),
+    ];
+  };
+
+export const maxKernel: WebGpuKernel = kernel<typeof max>("max", extremum("max", "rankOf"), {
+  example: lanes,
+  split: byOuter,
+});
+export const minKernel: WebGpuKernel = kernel<typeof min>("min", extremum("min", "lowRankOf"), {
+  example: lanes,
+  split: byOuter,
+});

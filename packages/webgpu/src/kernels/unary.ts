@@ -1,4 +1,18 @@
-import type { abs, cos, erf, exp, log, reciprocal, relu, rsqrt, sin, sqrt, square, tanh } from "@lowrank/core/backend";
+import type {
+  abs,
+  affine,
+  cos,
+  erf,
+  exp,
+  log,
+  reciprocal,
+  relu,
+  rsqrt,
+  sin,
+  sqrt,
+  square,
+  tanh,
+} from "@lowrank/core/backend";
 import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { byElement } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
@@ -52,4 +66,22 @@ export const reluKernel: WebGpuKernel = kernel<typeof relu>(
   "relu",
   valueAt("relu", "select(0.0, x, bitcast<u32>(x) < 0x80000000u || isNan(x))", specialCode),
   facts,
+);
+
+const shader = elements({
+  name: "affine",
+  inputs: { x: "f32" },
+  out: "f32",
+  uniforms: { scale: "f32", shift: "f32" },
+  // Do not add a shift of 0: it would turn -0 into 0.
+  element: `let y = load_x(i) * u.scale;
+return select(y + u.shift, y, u.shift == 0.0);`,
+});
+
+export const affineKernel: WebGpuKernel = kernel<typeof affine>(
+  "affine",
+  ([x], [out], { scale = 1, shift = 0 }) => [
+    shader.dispatch({ x, out }, { scale, shift, size: out.size }, elementGroups("f32", out.size)),
+  ],
+  { split: byElement },
 );

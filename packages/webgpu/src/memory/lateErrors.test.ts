@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { LateErrors } from "./lateErrors.ts";
+import { LateErrors } from "./faults.ts";
 
 const stats = () => ({ used: 600, free: 40, largestFree: 40, length: 640, buffers: 3 });
 const device = (lost: Promise<GPUDeviceLostInfo>): GPUDevice => ({ lost }) as GPUDevice;

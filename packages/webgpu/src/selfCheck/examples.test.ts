@@ -2,12 +2,10 @@ import { fromBytes, reference } from "@lowrank/core";
 import { type BackendOp, byteLength, type Shape, type TensorSpec } from "@lowrank/core/backend";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { checkSameRows } from "../device/sameRows.ts";
-import type { ExampleInput } from "../kernel/example.ts";
-import type { Gpu, GpuTensor } from "../kernel/kernel.ts";
+import type { ExampleInput, Gpu, GpuTensor } from "../kernel/kernel.ts";
+import { attentionExample } from "../kernels/attention.ts";
 import { knowFormats } from "../testing/knowFormats.ts";
-import { attentionExample } from "./attentionExample.ts";
-import { exampleBytes } from "./exampleBytes.ts";
-import { SelfCheck } from "./selfCheck.ts";
+import { exampleBytes, SelfCheck } from "./selfCheck.ts";
 import { f32, guardInput, ids, lanes, last, numbers, rows, stepExample } from "./shrink.ts";
 
 beforeAll(knowFormats);

@@ -2,10 +2,10 @@ import { type Backend, Generator, gradients, reference, scope, type Tensor } fro
 import { byteLength, type OpDefinition, sizeOf, type TensorSpec, viewOf } from "@lowrank/core/backend";
 import { type FunctionName, inputValues, makeInput, opCases } from "@lowrank/core/testing";
 import { expect, it } from "vitest";
-import type { ExampleOf } from "../kernel/example.ts";
+import type { ExampleOf } from "../kernel/kernel.ts";
 import { kernels } from "../kernels/index.ts";
 import { knowFormats } from "../testing/knowFormats.ts";
-import { exampleBytes } from "./exampleBytes.ts";
+import { exampleBytes } from "./selfCheck.ts";
 
 type Op = OpDefinition<unknown>;
 

@@ -1,6 +1,6 @@
 import type { Shape, TensorSpec } from "@lowrank/core/backend";
 import type { GeneratorState } from "@lowrank/core/functions";
-import type { Example, ExampleInput, ExampleOf } from "../kernel/example.ts";
+import type { Example, ExampleInput, ExampleOf } from "../kernel/kernel.ts";
 
 /** Parameters of an optimiser step; `guard` is set if the step has a guard tensor. */
 interface Guarded {

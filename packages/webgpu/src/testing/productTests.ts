@@ -10,7 +10,7 @@ import {
   wideStoredWeights,
 } from "@lowrank/core/testing";
 import { kernel, type WebGpuKernel } from "../index.ts";
-import { productOf } from "../kernels/matmul.ts";
+import { productOf } from "../kernels/linear.ts";
 import type { CutFacts } from "../kernels/products/cut.ts";
 import { product } from "../kernels/products/product.ts";
 import type { Ending } from "../kernels/products/tiled.ts";

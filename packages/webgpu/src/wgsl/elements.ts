@@ -1,7 +1,7 @@
 import { type DType, isPacked } from "@lowrank/core/backend";
 import { entry, type Groups, type Scalar, type Shader, shader, spread } from "../kernel/shader.ts";
-import { halfCode } from "./half.ts";
 import { packedLoad } from "./packed.ts";
+import { halfCode } from "./rounding.ts";
 
 /** Elements as raw bits of 32, 16 or 8 bits, for ops that only move elements. */
 export type RawKind = "word" | "half" | "byte";

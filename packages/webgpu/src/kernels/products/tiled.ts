@@ -1,7 +1,7 @@
 import { type Shader, shader, variants } from "../../kernel/shader.ts";
 import { type Tile, type TileName, tiles } from "../../kernel/tiles.ts";
-import { halfCode } from "../../wgsl/half.ts";
-import { joinBegin, laneCode } from "../../wgsl/joins.ts";
+import { halfCode } from "../../wgsl/rounding.ts";
+import { joinBegin, laneCode } from "../../wgsl/rows.ts";
 import { walk } from "../../wgsl/walk.ts";
 import { loadSharedCodebook, type Operand, operandBinding, operandCode, type Storage } from "./operand.ts";
 

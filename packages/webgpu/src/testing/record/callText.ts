@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { TensorSpec } from "@lowrank/core/backend";
-import type { Example } from "../../kernel/example.ts";
-import type { GpuTensor } from "../../kernel/kernel.ts";
+import type { Example, GpuTensor } from "../../kernel/kernel.ts";
 import type { Dispatch, Shader } from "../../kernel/shader.ts";
 import { expectRunnable } from "./limits.ts";
 

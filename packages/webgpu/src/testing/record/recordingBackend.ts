@@ -1,9 +1,15 @@
-import type { Backend, BackendOp, OpDefinition, TensorRef, TensorSpec } from "@lowrank/core/backend";
-import { byteLength, sizeOf } from "@lowrank/core/backend";
+import {
+  type Backend,
+  type BackendOp,
+  byteLength,
+  type OpDefinition,
+  sizeOf,
+  type TensorRef,
+  type TensorSpec,
+} from "@lowrank/core/backend";
 import { cutCall } from "../../device/cutCall.ts";
 import { kernelTable } from "../../device/kernelTable.ts";
-import type { Example } from "../../kernel/example.ts";
-import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "../../kernel/kernel.ts";
+import type { Example, Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "../../kernel/kernel.ts";
 import { type GpuBlock, Pool } from "../../kernel/pool.ts";
 import type { Dispatch } from "../../kernel/shader.ts";
 import { fillWords, patchWord } from "../../memory/hostWrites.ts";

@@ -1,6 +1,5 @@
-import type { Packing, quantize4bit } from "@lowrank/core/backend";
-import { dtypeNumber } from "./dtypeNumber.ts";
-import { kernel, type WasmKernel } from "./kernel.ts";
+import type { dequantizeBlockwise, Packing, quantize4bit, quantizeBlockwise } from "@lowrank/core/backend";
+import { dtypeNumber, kernel, type WasmKernel } from "./kernel.ts";
 
 export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
   "quantize4bit",
@@ -16,5 +15,20 @@ export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
     if (broken >= 0) return { at: broken, value: Number.NaN };
     const offset = nested ? k.nestScales(out.ptr, scales, blocks, room) : 0;
     return Number.isFinite(offset) ? undefined : { at: -1, value: offset };
+  },
+);
+
+export const quantizeBlockwiseKernel: WasmKernel = kernel<typeof quantizeBlockwise>(
+  "quantizeBlockwise",
+  (k, [x, code], [q, absmax], { blockSize }) => {
+    const broken = k.quantizeBlockwise(x.ptr, x.size, blockSize, code.ptr, q.ptr, absmax.ptr);
+    return broken >= 0 ? { at: broken, value: Number.NaN } : undefined;
+  },
+);
+
+export const dequantizeBlockwiseKernel: WasmKernel = kernel<typeof dequantizeBlockwise>(
+  "dequantizeBlockwise",
+  (k, [q, absmax, code], [out], { blockSize }) => {
+    k.dequantizeBlockwise(q.ptr, q.size, blockSize, code.ptr, absmax.ptr, out.ptr);
   },
 );

@@ -1,7 +1,90 @@
 import { dtypes } from "@lowrank/core/backend";
 import type { Scratch } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
-import { fastestOf } from "./trial.ts";
+
+/** Milliseconds to run a function until the engine has optimised it, and milliseconds of each timed trial. */
+const [warmUp, trial] = [6, 3];
+
+/**
+ * Number of trials if one of the other functions seems faster than the default. There are more trials in this case,
+ * because other work on the machine may have slowed the default down.
+ */
+const roundsInDoubt = 8;
+
+/**
+ * Minimum ratio of speeds at which another function replaces the default. It is larger than the measuring error of the
+ * clock.
+ */
+const advantage = 1.05;
+
+/** Returns the smallest step of the clock in milliseconds, which is coarse in web pages. */
+function clockStep(): number {
+  const start = performance.now();
+  let now = start;
+  while (now === start) now = performance.now();
+  return now - start;
+}
+
+/**
+ * Times functions that do the same work. Returns the index of the fastest one, or 0 (the default) unless another is
+ * clearly faster. `rounds` is the number of trials after which the default is kept.
+ */
+export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
+  const speedOf = (run: () => void, milliseconds: number): number => {
+    const start = performance.now();
+    let count = 0;
+    let elapsed = 0;
+    for (; elapsed < milliseconds; elapsed = performance.now() - start) {
+      run();
+      count++;
+    }
+    return count / elapsed;
+  };
+  const best = runs.map(() => 0);
+  const clearly = advantage + clockStep() / trial;
+  let fastest = 0;
+  for (let round = -1; round < (fastest === 0 ? rounds : roundsInDoubt); round++) {
+    for (const [i, run] of runs.entries()) {
+      const speed = speedOf(run, round < 0 ? warmUp : trial);
+      if (round >= 0) best[i] = Math.max(best[i], speed);
+    }
+    const most = Math.max(...best);
+    fastest = most > best[0] * clearly ? best.indexOf(most) : 0;
+  }
+  return fastest;
+}
+
+/**
+ * Side of the square matrices that the trial multiplies: large enough to show differences, small enough for the cache.
+ */
+const size = 96;
+
+/** Bytes of memory that `chooseTile` needs. */
+export const tileTrialBytes: number = 3 * 4 * size * size;
+
+/** The numbers by which `setTile` selects a tile size. The first one suits most machines. */
+const tiles = [0, 1, 2];
+
+/** Fastest tile (its index in `tiles`) for each build and engine mode. It is measured once per process. */
+const fastestTiles = new Map<string, number>();
+
+/**
+ * Measures which tile multiplies matrices fastest on this machine, and returns its index. Takes about 40 ms, once per
+ * `mode` and process. `at` is the address of `tileTrialBytes` bytes of scratch memory.
+ */
+export function chooseTile(kernels: Kernels, at: number, mode: string): number {
+  const known = fastestTiles.get(mode);
+  if (known !== undefined) return known;
+  const bytes = 4 * size * size;
+  kernels.fill(at, 3 * size * size, 0);
+  const runs = tiles.map((tile) => () => {
+    kernels.setTile(tile);
+    kernels.gemm(at, at + bytes, at + 2 * bytes, size, size, size, size, size, size, 0, 0, 1, 0);
+  });
+  const fastest = fastestOf(runs);
+  fastestTiles.set(mode, fastest);
+  return fastest;
+}
 
 /**
  * Kernels that timing trials have selected for integer products. Each trial runs at the first product that needs it.
@@ -29,16 +112,16 @@ const patience = 25;
 const [rows, columns, inner] = [32, 64, 512];
 
 /** The kernels that timing trials selected, for each backend. */
-const found = new WeakMap<Kernels, MediumKernels>();
+const selected = new WeakMap<Kernels, MediumKernels>();
 
 /** Stores the result of a timing trial. */
 function choose(k: Kernels, choice: MediumKernels): void {
-  found.set(k, { ...found.get(k), ...choice });
+  selected.set(k, { ...selected.get(k), ...choice });
 }
 
 /** Returns the kernels that timing trials have selected for this backend so far. */
 export function mediumKernels(k: Kernels): MediumKernels {
-  return found.get(k) ?? {};
+  return selected.get(k) ?? {};
 }
 
 function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
@@ -49,7 +132,7 @@ function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
 
 /** Returns the number of bits per code that is faster for f32 weights. It is measured once per backend. */
 export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
-  const known = found.get(k);
+  const known = selected.get(k);
   if (known?.weightBits) return known.weightBits;
   const [x, out] = [zeros(k, scratch, 4 * rows * inner), scratch(4 * rows * columns)];
   const [bytes, shorts] = [scratch(k.int8RowsBytes(rows, inner, 1)), scratch(k.int16RowsBytes(rows, inner))];
@@ -74,7 +157,7 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
  * are the same.
  */
 export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
-  const known = found.get(k)?.nibbleSumBits;
+  const known = selected.get(k)?.nibbleSumBits;
   if (known) return known === 16 ? 1 : 0;
   // No format uses more bytes in a row of blocks than f32.
   const [codes, blocks] = [zeros(k, scratch, 2 * rows * inner), zeros(k, scratch, 4 * columns * inner)];

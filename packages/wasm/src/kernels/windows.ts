@@ -1,5 +1,19 @@
-import type { avgPool2d, avgPool2dBackward, maxPool2d, WindowPlan } from "@lowrank/core/backend";
+import type { avgPool2d, avgPool2dBackward, fold, maxPool2d, unfold, WindowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
+
+/** Returns the kernel arguments that describe the planes and the sliding windows. */
+function windowArguments(plan: WindowPlan) {
+  const { planes, height, width, kernel, rows, columns, stride, padding, dilation } = plan;
+  return [planes, height, width, ...kernel, rows, columns, ...stride, ...padding, ...dilation] as const;
+}
+
+export const unfoldKernel: WasmKernel = kernel<typeof unfold>("unfold", (k, [x], [out], params, _, { plan }) => {
+  k.unfold(x.ptr, out.ptr, ...windowArguments(plan([x], [out], params)), params.value ?? 0);
+});
+
+export const foldKernel: WasmKernel = kernel<typeof fold>("fold", (k, [x], [out], params, _, { plan }) => {
+  k.fold(x.ptr, out.ptr, ...windowArguments(plan([x], [out], params)));
+});
 
 export const maxPool2dKernel: WasmKernel = kernel<typeof maxPool2d>(
   "maxPool2d",

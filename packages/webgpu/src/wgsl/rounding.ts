@@ -1,3 +1,5 @@
+import { pairCode } from "./math.ts";
+
 /** WGSL that converts f16 and bf16 codes to f32 and back, rounding to the same bits as core. */
 export const halfCode: string = `
 fn bf16ToF32(code: u32) -> f32 { return bitcast<f32>(code << 16u); }
@@ -29,3 +31,19 @@ fn f32ToF16(x: f32) -> u32 {
   let up = rest > half || (rest == half && (truncated & 1u) == 1u);
   return sign | (truncated + select(0u, 1u, up));
 }`;
+
+/**
+ * WGSL: `divide(a, b)` rounded to nearest, since a driver's division may be off by two units in the last place. If the
+ * quotient is infinite or NaN, the driver's result is returned. Requires `pairCode`.
+ */
+export const divide: string = `
+fn divide(a: f32, b: f32) -> f32 {
+  let q = a / b;
+  if ((bitcast<u32>(q) & 0x7fffffffu) >= 0x7f800000u) { return q; }
+  let p = product(q, b);
+  let rest = (a - p.x) - p.y;
+  return q + rest / b;
+}`;
+
+/** WGSL of `divide` and the functions that it calls. */
+export const divideCode: string = `${pairCode}${divide}`;
