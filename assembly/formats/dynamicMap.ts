@@ -1,4 +1,4 @@
-// The values of the 8-bit codes of nested scales, as described in packages/core/src/packed/blockwise/dynamicMap.ts.
+// The values of the 8-bit codes of nested scales, as described in packages/core/src/packed/blockwise/eightBit.ts.
 
 const TABLE: usize = memory.data(1024, 16);
 

@@ -1,5 +1,5 @@
 // A mean with the same bits as PyTorch's on one thread of an x64 CPU. The method is described in
-// packages/core/src/packed/blockwise/cascadeMean.ts.
+// packages/core/src/packed/blockwise/packFourBit.ts.
 
 /** Bytes of a row of 32 floats. */
 const ROW: usize = 128;

@@ -20,10 +20,9 @@ export {
   viewOf,
   withBackend,
 } from "./backends/backend.ts";
-export { firstAvailable } from "./backends/firstAvailable.ts";
+export { firstAvailable, UnavailableError } from "./backends/firstAvailable.ts";
 export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./backends/packedFormat.ts";
 export { reference } from "./backends/reference.ts";
-export { UnavailableError } from "./backends/unavailableError.ts";
 export { arange, type CreateOptions, fromBytes, full, ones, type RangeArguments, zeros } from "./creation/create.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./creation/makeTensor.ts";
 export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./creation/randomTensors.ts";
@@ -260,13 +259,18 @@ export {
   widen,
 } from "./functional/index.ts";
 export { bytesOf } from "./internal/bytesOf.ts";
-export { checkOptions, keysOf, type OptionKeys, toCamelCase, unknownOption } from "./internal/checkOptions.ts";
+export {
+  checkOptions,
+  keysOf,
+  nearestName,
+  type OptionKeys,
+  toCamelCase,
+  unknownOption,
+} from "./internal/checkOptions.ts";
 export { expressionCost } from "./internal/expressionCost.ts";
 export { inspectAsText } from "./internal/inspectAsText.ts";
-export { nearestName } from "./internal/nearestName.ts";
-export type { OnProgress, Progress } from "./internal/progress.ts";
+export { type OnProgress, type Progress, yieldIfDue, yieldToEventLoop } from "./internal/longTasks.ts";
 export { pythonFloat } from "./internal/pythonFloat.ts";
-export { yieldIfDue, yieldToEventLoop } from "./internal/yieldIfDue.ts";
 export { checkDType } from "./layout/checkDType.ts";
 export {
   type BlockDType,
@@ -283,11 +287,9 @@ export {
   type TypedArray,
   viewAs,
 } from "./layout/dtype.ts";
-export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./layout/half.ts";
+export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16, readF16 } from "./layout/half.ts";
 export { checkFinite, firstNonFinite } from "./layout/nonFinite.ts";
-export { readF16 } from "./layout/readF16.ts";
-export { formatShape, type NestedArray, type Shape, sizeOf } from "./layout/shape.ts";
-export type { ShapeArguments } from "./layout/shapeArguments.ts";
+export { formatShape, type NestedArray, type Shape, type ShapeArguments, sizeOf } from "./layout/shape.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, singularValues, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./modes/gradMode.ts";
@@ -301,14 +303,11 @@ export {
 } from "./modes/matmulPrecision.ts";
 export { linearWithInt8Activations } from "./ops/products/linearWithInt8Activations.ts";
 export { keptTokens } from "./ops/random/keptTokens.ts";
-export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
-export { dynamicMap } from "./packed/blockwise/dynamicMap.ts";
-export { byteLength } from "./packed/byteLength.ts";
-export { blockFormats, packedFormats } from "./packed/index.ts";
+export { adam8bitBlockSize, dynamicMap } from "./packed/blockwise/eightBit.ts";
+export { blockFormats, byteLength, packedFormats } from "./packed/index.ts";
 export { supportsInt8Activations } from "./packed/supportsInt8Activations.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export { enableInt8Activations, packedTensor } from "./quantize/packedTensor.ts";
-export { quantizeAs } from "./quantize/quantizeAs.ts";
+export { enableInt8Activations, packedTensor, quantizeAs } from "./quantize/packedTensor.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { defaultGenerator, manualSeed } from "./random/manualSeed.ts";
 export { Generator, type GeneratorState, philox } from "./random/random.ts";
@@ -337,12 +336,9 @@ export {
   streamSafetensors,
   writeSafetensors,
 } from "./safetensors/index.ts";
-export { checkLogits } from "./sampling/checkLogits.ts";
 export { type SamplingOptions, samplingKeys } from "./sampling/samplingOptions.ts";
-export { sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
-export { fromParts, type PartsSpec } from "./transfer/fromParts.ts";
+export { checkLogits, sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
+export { fromParts, overwriteBytes, type PartsSpec } from "./transfer/fromParts.ts";
 export { InputTable } from "./transfer/inputTable.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./transfer/meta.ts";
-export { moveTensors } from "./transfer/moveTensors.ts";
-export { overwriteBytes } from "./transfer/overwriteBytes.ts";
-export { toBackend } from "./transfer/toBackend.ts";
+export { moveTensors, toBackend } from "./transfer/toBackend.ts";

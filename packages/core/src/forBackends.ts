@@ -13,8 +13,7 @@ export {
   type View,
   viewOf,
 } from "./backends/backend.ts";
-export type { BlockFormat, FourBitFormat, Packing } from "./backends/packedFormat.ts";
-export { byteLength, formatOf } from "./backends/packing.ts";
+export { type BlockFormat, byteLength, type FourBitFormat, formatOf, type Packing } from "./backends/packedFormat.ts";
 export type { Op, OpDefinition, Planned } from "./engine/op.ts";
 export { collapse, forEachOuter, forEachPlane, forEachRow, type Plane, type Traversal } from "./layout/broadcast.ts";
 export { bytesPerElement, type DType, dtypes, isPacked } from "./layout/dtype.ts";
@@ -32,10 +31,9 @@ export { forEachMatrix, matmulPlan } from "./ops/products/matmulPlan.ts";
 export type { dropoutOp } from "./ops/random/dropout.ts";
 export type { sampleTokensOp } from "./ops/random/sampleTokens.ts";
 export { uniformsOf } from "./ops/random/uniforms.ts";
-export { permutedDims, traversePermuted } from "./ops/shapes/permutePlan.ts";
-export { slicePlan } from "./ops/shapes/slicePlan.ts";
+export { permutedDims, slicePlan, traversePermuted } from "./ops/shapes/shapePlans.ts";
 export { alongDim } from "./ops/shared/alongDim.ts";
 export { traverseIndex } from "./ops/shared/indexBounds.ts";
 export type { WindowPlan } from "./ops/windows/windowPlan.ts";
-export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
+export { adam8bitBlockSize } from "./packed/blockwise/eightBit.ts";
 export { fourBitLayout, writeHeader } from "./packed/blockwise/fourBitLayout.ts";

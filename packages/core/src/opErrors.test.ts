@@ -16,7 +16,7 @@ import {
   type TensorSpec,
   tensor,
 } from "./index.ts";
-import { checkLogits } from "./sampling/checkLogits.ts";
+import { checkLogits } from "./sampling/tokenProbabilities.ts";
 import { deferred } from "./testing/index.ts";
 
 beforeAll(() => init(reference()));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { exactMatch } from "./exactMatch.ts";
+import { exactMatch } from "./complete.ts";
 
 test("counts predictions that equal their reference", () => {
   expect(exactMatch(["a", "b ", "c", "d"], ["a", "b", "c", "e"])).toBe(0.5);

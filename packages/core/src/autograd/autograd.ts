@@ -1,10 +1,9 @@
 import type { Backend, TensorSpec } from "../backends/backend.ts";
 import { full } from "../creation/create.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "../engine/graph.ts";
-import { collectGarbageOnBackward } from "../engine/pressure.ts";
+import { collectGarbageOnBackward, countBackwardPass, markConsumed } from "../engine/pressure.ts";
 import { savedInputsOf, savedOutputsOf } from "../engine/recomputed.ts";
 import { keep, scope } from "../engine/scope.ts";
-import { countBackwardPass, markConsumed } from "../engine/spentTensors.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { formatShape, sameShape } from "../layout/shape.ts";

@@ -2,8 +2,7 @@ import { type DType, isPacked, type PackedDType, type TypedArray, viewAs } from 
 import { type Shape, sizeOf } from "../layout/shape.ts";
 import { expectSynchronous } from "../modes/gradMode.ts";
 import type { MatmulPrecision } from "../modes/matmulPrecision.ts";
-import type { Packing } from "./packedFormat.ts";
-import { byteLength } from "./packing.ts";
+import { byteLength, type Packing } from "./packedFormat.ts";
 
 /** A block of memory that a backend allocated. */
 export interface Buffer {

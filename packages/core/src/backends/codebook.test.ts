@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { codebook, codeOf } from "./codebook.ts";
+import { codebook, codeOf } from "./packedFormat.ts";
 
 // Sixteen values from -1 to 0.875 whose codes are in descending order of the values.
 const values = Array.from({ length: 16 }, (_, code) => (7 - code) / 8);

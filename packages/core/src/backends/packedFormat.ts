@@ -1,6 +1,14 @@
-import type { BlockDType, PackedDType, QuantType } from "../layout/dtype.ts";
-import type { TensorSpec } from "./backend.ts";
-import type { Codebook } from "./codebook.ts";
+import {
+  type BlockDType,
+  bytesPerElement,
+  expectsUnpacked,
+  isPacked,
+  type PackedDType,
+  type QuantType,
+} from "../layout/dtype.ts";
+import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
+import { sizeOf } from "../layout/shape.ts";
+import type { TensorSpec, View } from "./backend.ts";
 
 /** The block layout of an nf4 or fp4 weight. */
 export interface Packing {
@@ -60,4 +68,73 @@ export interface BlockFormat extends PackedFormat {
    * reference quantiser. Throws if a value or a scale is not finite; `what` names the tensor in the error.
    */
   pack(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * The 16 values that the codes of a 4-bit dtype stand for, and the thresholds by which a value between -1 and 1 gets
+ * its code.
+ */
+export interface Codebook {
+  /** The values, indexed by code. */
+  readonly values: Float32Array;
+  /**
+   * The 15 midpoints between neighbouring values, in ascending order. A number equal to a midpoint gets the code of the
+   * lower value.
+   */
+  readonly thresholds: Float32Array;
+  /** The codes in ascending order of their values. */
+  readonly order: Uint8Array;
+}
+
+/** Creates a codebook from the values of the codes 0 to 15, and from the codes in ascending order of their values. */
+export function codebook(values: readonly number[], order: readonly number[]): Codebook {
+  const table = Float32Array.from(values);
+  const thresholds = Float32Array.from({ length: 15 }, (_, i) => {
+    return Math.fround(table[order[i]] + table[order[i + 1]]) / 2;
+  });
+  return { values: table, thresholds, order: Uint8Array.from(order) };
+}
+
+/** Returns the code of a value between -1 and 1. */
+export function codeOf({ thresholds, order }: Codebook, x: number): number {
+  let below = 0;
+  while (thresholds[below] < x) below++;
+  return order[below];
+}
+
+const known = new Map<string, PackedFormat>();
+
+/**
+ * Registers a packed format, so that tensors of its dtype can be handled. Functions that create packed tensors call
+ * this; a web page without packed weights therefore bundles no format.
+ */
+export function registerPackedFormat(format: PackedFormat): void {
+  known.set(format.dtype, format);
+}
+
+/**
+ * Returns the format of a packed dtype. Throws if it is not registered, which means that no tensor of this dtype was
+ * created.
+ */
+export function formatOf(dtype: PackedDType): PackedFormat {
+  const format = known.get(dtype);
+  if (!format) throw expectsUnpacked(dtype);
+  return format;
+}
+
+/** Returns the number of bytes that a tensor's elements take. */
+export function byteLength(spec: TensorSpec): number {
+  const { dtype, shape } = spec;
+  return isPacked(dtype) ? formatOf(dtype).byteLength(spec) : sizeOf(shape) * bytesPerElement(dtype);
+}
+
+/**
+ * Returns all elements of a float or packed weight as f32. If the weight is f32, this is its own array and not a copy.
+ */
+export function unpackAll({ data, dtype, size, packing }: View): Float32Array {
+  if (data instanceof Float32Array) return data;
+  const out = new Float32Array(size);
+  if (isPacked(dtype)) formatOf(dtype).unpack(data as Uint8Array, out, packing);
+  else (dtype === "bf16" ? bf16ToF32 : f16ToF32)(data as Uint16Array, out);
+  return out;
 }

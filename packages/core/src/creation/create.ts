@@ -1,13 +1,12 @@
 import { type Backend, type BackendOp, currentBackend, type TensorSpec } from "../backends/backend.ts";
-import { byteLength } from "../backends/packing.ts";
+import { byteLength } from "../backends/packedFormat.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { bytesOf } from "../internal/bytesOf.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { checkDType } from "../layout/checkDType.ts";
 import { bytesPerElement, type DType, expectsUnpacked, isPacked, type TypedArray, viewAs } from "../layout/dtype.ts";
 import { f32ToBf16, f32ToF16 } from "../layout/half.ts";
-import { checkShape, formatShape, type Shape } from "../layout/shape.ts";
-import { type ShapeArguments, shapeArguments } from "../layout/shapeArguments.ts";
+import { checkShape, formatShape, type Shape, type ShapeArguments, shapeArguments } from "../layout/shape.ts";
 
 /** Options of functions that create tensors. */
 export interface CreateOptions {

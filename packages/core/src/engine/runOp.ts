@@ -1,5 +1,5 @@
 import type { Backend, BackendOp, TensorRef, TensorSpec } from "../backends/backend.ts";
-import { byteLength } from "../backends/packing.ts";
+import { byteLength } from "../backends/packedFormat.ts";
 import { formatShape, sameShape } from "../layout/shape.ts";
 import { noGrad } from "../modes/gradMode.ts";
 import type { OpDefinition } from "./op.ts";

@@ -1,8 +1,7 @@
 // Declares Disposable for programs whose `lib` lacks it; `preserve` keeps this line in the published declarations.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Backend, type Buffer, currentBackend, type TensorSpec } from "../backends/backend.ts";
-import type { Packing } from "../backends/packedFormat.ts";
-import { byteLength } from "../backends/packing.ts";
+import { byteLength, type Packing } from "../backends/packedFormat.ts";
 import { inspectAsText } from "../internal/inspectAsText.ts";
 import { checkDType } from "../layout/checkDType.ts";
 import { type DataOf, type DType, isFloating, isPacked, type TypedArray, viewAs } from "../layout/dtype.ts";

@@ -5,7 +5,7 @@ export { add, div, maximum, minimum, mul, neg, pow, sub } from "./arithmetic.ts"
 export { eq, ge, gt, le, lt, ne, where } from "./comparison.ts";
 export type { DimArgument } from "./dimArgument.ts";
 export { einsum } from "./einsum.ts";
-export { gather, indexAdd, indexSelect, scatterAdd } from "./indexing.ts";
+export { at, clone, gather, indexAdd, indexSelect, type Range, scatterAdd, select, slice } from "./indexing.ts";
 export {
   binaryCrossEntropyWithLogits,
   type KlDivOptions,
@@ -52,7 +52,6 @@ export {
   triu,
   unsqueeze,
 } from "./shapes.ts";
-export { at, clone, type Range, select, slice } from "./slices.ts";
 export { argmaxTokens } from "./tokens.ts";
 export {
   type AvgPool1dOptions,

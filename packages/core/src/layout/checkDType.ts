@@ -1,4 +1,4 @@
-import { nearestName } from "../internal/nearestName.ts";
+import { nearestName } from "../internal/checkOptions.ts";
 import { type DType, dtypes } from "./dtype.ts";
 
 /** Names of dtypes in PyTorch and NumPy, with the dtype's name here. */

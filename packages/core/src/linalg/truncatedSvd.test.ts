@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { smallerGram } from "./smallerGram.ts";
-import { type Svd, singularValues, truncatedSvd } from "./truncatedSvd.ts";
+import { type Svd, singularValues, smallerGram, truncatedSvd } from "./truncatedSvd.ts";
 
 const matrices = fc
   .record({ rows: fc.integer({ min: 1, max: 9 }), columns: fc.integer({ min: 1, max: 9 }) })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as core from "../index.ts";
 import { Generator, gradients, noGrad, randn, reference, sum, type Tensor, tensor } from "../index.ts";
-import { dynamicMap } from "../packed/blockwise/dynamicMap.ts";
+import { dynamicMap } from "../packed/blockwise/eightBit.ts";
 import { primitives } from "../testing/index.ts";
 import { maximum } from "./binary/maximum.ts";
 import { pow } from "./binary/pow.ts";

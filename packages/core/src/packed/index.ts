@@ -1,8 +1,12 @@
-import type { BlockFormat, FourBitFormat } from "../backends/packedFormat.ts";
-import { registerPackedFormat } from "../backends/packing.ts";
-import type { BlockDType, PackedDType, QuantType } from "../layout/dtype.ts";
-import { fp4 } from "./blockwise/fp4.ts";
-import { nf4 } from "./blockwise/nf4.ts";
+import type { TensorSpec } from "../backends/backend.ts";
+import {
+  type BlockFormat,
+  byteLength as bytesOfKnown,
+  type FourBitFormat,
+  registerPackedFormat,
+} from "../backends/packedFormat.ts";
+import { type BlockDType, isPacked, type PackedDType, type QuantType } from "../layout/dtype.ts";
+import { fp4, nf4 } from "./blockwise/fourBit.ts";
 import { q4_0 } from "./gguf/q4_0.ts";
 import { q4_1 } from "./gguf/q4_1.ts";
 import { q4_k } from "./gguf/q4_k.ts";
@@ -33,4 +37,10 @@ export function packedFormat<D extends PackedDType>(dtype: D): (typeof packedFor
   const format = packedFormats[dtype];
   registerPackedFormat(format);
   return format;
+}
+
+/** Returns the number of bytes that a tensor's elements take. Throws if `packing` is missing for nf4 or fp4. */
+export function byteLength(spec: TensorSpec): number {
+  const { dtype } = spec;
+  return isPacked(dtype) ? packedFormats[dtype].byteLength(spec) : bytesOfKnown(spec);
 }

@@ -1,10 +1,11 @@
 import { type Backend, currentBackend, type TensorSpec } from "../backends/backend.ts";
 import { tensorFromBytes } from "../creation/create.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { dtypes, isPacked, type PackedDType } from "../layout/dtype.ts";
+import { canQuantizeAs, dtypes, isPacked, type PackedDType } from "../layout/dtype.ts";
 import { checkShape } from "../layout/shape.ts";
 import { linearInt8 } from "../ops/products/linearInt8.ts";
 import { setInt8Matmul } from "../ops/products/linearWithInt8Activations.ts";
+import { quantize4bit } from "../ops/quantized/quantize4bit.ts";
 import { packedFormat } from "../packed/index.ts";
 
 /**
@@ -33,4 +34,10 @@ export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: Pack
  */
 export function enableInt8Activations(): void {
   setInt8Matmul(linearInt8);
+}
+
+/** Quantises x to the dtype and block layout of another weight. Throws for dtypes other than nf4 and fp4. */
+export function quantizeAs(x: Tensor, { dtype, packing }: Pick<TensorSpec, "dtype" | "packing">): Tensor {
+  if (!canQuantizeAs(dtype)) throw new Error(`quantizeAs: tensors cannot be quantised to ${dtype}; use nf4 or fp4`);
+  return quantize4bit(x, { quantType: dtype, blockSize: packing?.blockSize, doubleQuant: packing?.nested });
 }

@@ -1,6 +1,6 @@
 import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
-import { dynamicMap } from "../packed/blockwise/dynamicMap.ts";
+import { dynamicMap } from "../packed/blockwise/eightBit.ts";
 import { Generator } from "../random/random.ts";
 import { binaryCases, type Cases, calls, index, type OpCase, unaryCases, withGradients, x } from "./cases.ts";
 import { inPlaceCases } from "./inPlaceCases.ts";

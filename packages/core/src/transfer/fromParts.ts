@@ -1,9 +1,10 @@
 import { type Backend, currentBackend } from "../backends/backend.ts";
+import { byteLength } from "../backends/packedFormat.ts";
 import { fromBytes } from "../creation/create.ts";
 import { scope } from "../engine/scope.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions } from "../internal/checkOptions.ts";
-import { yieldIfDue } from "../internal/yieldIfDue.ts";
+import { yieldIfDue } from "../internal/longTasks.ts";
 import { checkDType } from "../layout/checkDType.ts";
 import { bytesPerElement, type ElementDType } from "../layout/dtype.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../layout/shape.ts";
@@ -61,4 +62,18 @@ export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpe
     out?.dispose();
     throw error;
   }
+}
+
+/**
+ * Overwrites a tensor's elements, in place, with little-endian bytes of its dtype. Throws if the number of bytes
+ * differs.
+ */
+export function overwriteBytes(tensor: Tensor, bytes: Uint8Array): void {
+  const { storage, shape, dtype } = tensor;
+  const wanted = byteLength(tensor.spec());
+  if (bytes.byteLength !== wanted) {
+    throw new Error(`overwriteBytes: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
+  }
+  storage.backend.write(storage.buffer, bytes);
+  storage.written("overwriteBytes");
 }

@@ -11,4 +11,4 @@ export {
   writerOf,
   writingId,
 } from "./leftovers.ts";
-export { makeFolder } from "./makeFolder.ts";
+export { makeFolder } from "./writeToDisk.ts";

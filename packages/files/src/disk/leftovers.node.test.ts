@@ -3,8 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { replaceFolder } from "../writing/replaceFolder.ts";
-import { writeFolder } from "../writing/writeFolder.ts";
+import { replaceFolder, writeFolder } from "../writing/writeFolder.ts";
 import { isTemporaryOf, parseTemporaryName, removeLeftovers, temporaryName, writerOf, writingId } from "./leftovers.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lowrank-leftovers-"));

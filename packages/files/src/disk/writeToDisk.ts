@@ -1,6 +1,5 @@
 import type { FileContent } from "../interface/modelFiles.ts";
-import { fullDisk } from "./fullDisk.ts";
-import type { NodeModules } from "./nodeModules.ts";
+import { type NodeModules, nodeModules, undefinedIfMissing } from "./nodeModules.ts";
 
 /** Writes a new file and flushes it to the disk. If the disk is full, the error names the path and the bytes. */
 export async function writeToDisk(path: string, content: FileContent, { fs }: NodeModules): Promise<void> {
@@ -20,4 +19,42 @@ export async function syncNames(folder: string, { fs }: NodeModules): Promise<vo
   if (process.platform === "win32") return;
   const handle = await fs.open(folder, "r");
   await handle.sync().finally(() => handle.close());
+}
+
+/**
+ * Returns the error to throw for a failed write: with the path added, and for a full disk also the size of the content.
+ * An error that already names a path is returned unchanged.
+ */
+export function fullDisk(error: unknown, path: string, content: FileContent): unknown {
+  const { code, syscall, path: named, message } = error as NodeJS.ErrnoException;
+  if (code !== "ENOSPC" && code !== "EDQUOT") {
+    return syscall === undefined || named !== undefined ? error : new Error(`${path}: ${message}`, { cause: error });
+  }
+  const bytes = typeof content === "string" || content instanceof Uint8Array ? ` for its ${content.length} bytes` : "";
+  return new Error(`${path}: no space is left on the disk${bytes}; make room, or give another folder`, {
+    cause: error,
+  });
+}
+
+/**
+ * Creates a folder on disk (Node only), and its missing parents. Returns the outermost created folder; undefined if the
+ * folder existed. If it fails, the error has the code of the actual cause. For example, the code is EROFS on a
+ * read-only disk, although Node reports ENOENT for it.
+ */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  const { fs, path: paths } = nodeModules(path);
+  try {
+    return await fs.mkdir(path, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    // Creating only the outermost missing folder fails with the error of the actual cause.
+    let missing = paths.resolve(path);
+    for (;;) {
+      const around = paths.dirname(missing);
+      if (around === missing || (await fs.stat(around).catch(undefinedIfMissing))) break;
+      missing = around;
+    }
+    await fs.mkdir(missing);
+    return (await fs.mkdir(path, { recursive: true })) ?? missing;
+  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { blockBytes, blockSource } from "./blockSource.ts";
+import { blockBytes, blockSource } from "./cacheStore.ts";
 
 const size = 2 * blockBytes + 10;
 const byteAt = (at: number): number => (at * 31 + (at >> 12)) % 251;

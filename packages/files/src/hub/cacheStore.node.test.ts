@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { blockBytes } from "./blockSource.ts";
-import { cacheStore } from "./cacheStore.ts";
+import { blockBytes, cacheStore } from "./cacheStore.ts";
 import type { Bringing, HubFile } from "./hubStore.ts";
 
 const total = 2 * blockBytes + 10;

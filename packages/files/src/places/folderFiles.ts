@@ -1,8 +1,7 @@
 import { diskPath, nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
 import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 import { byteSourceFromReadInto } from "../sources/byteSourceFromReadInto.ts";
-import { replaceFolder } from "../writing/replaceFolder.ts";
-import { writeFolder } from "../writing/writeFolder.ts";
+import { replaceFolder, writeFolder } from "../writing/writeFolder.ts";
 
 /** Opens the files of a folder on disk, by path or file: URL (Node only). Throws if the folder does not exist. */
 export async function folderFiles(folder: string | URL): Promise<WritableFiles> {

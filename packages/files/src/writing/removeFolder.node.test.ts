@@ -2,12 +2,11 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { fullDisk } from "../disk/fullDisk.ts";
 import { nodeModules } from "../disk/nodeModules.ts";
+import { fullDisk } from "../disk/writeToDisk.ts";
 import { folderFiles } from "../places/folderFiles.ts";
 import { memoryFiles } from "../places/memoryFiles.ts";
-import { removeFolder } from "./removeFolder.ts";
-import { writeFolderOf } from "./writeFiles.ts";
+import { removeFolder, writeFolderOf } from "./writeFiles.ts";
 import { writeFolder } from "./writeFolder.ts";
 
 let folder: string;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { temporaryName, writingId } from "../disk/leftovers.ts";
-import { replaceFolder } from "./replaceFolder.ts";
+import { replaceFolder } from "./writeFolder.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lowrank-replace-"));
 afterAll(() => rm(folder, { recursive: true }));

@@ -1,7 +1,6 @@
-import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { diskPath, nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
 import type { FileContent, WritableFiles } from "../interface/modelFiles.ts";
-import { replaceFolder } from "./replaceFolder.ts";
-import { writeFolder } from "./writeFolder.ts";
+import { replaceFolder, writeFolder } from "./writeFolder.ts";
 
 /** A place to write files to: a folder by path or file: URL (Node only), or `WritableFiles`. */
 export type WritablePlace = string | URL | WritableFiles;
@@ -49,3 +48,22 @@ function expectWritable(place: WritableFiles): void {
 }
 
 const writable = 'give a folder\'s path (Node), opfsFiles("folder"), directoryFiles(handle) or memoryFiles()';
+
+/**
+ * Removes a folder of a place with its contents. On disk, the folder is first renamed to a temporary name, so that its
+ * name never refers to a partially removed folder. Throws if the place cannot remove files.
+ */
+export async function removeFolder(place: WritablePlace, folder: string): Promise<void> {
+  if (isDiskPlace(place)) {
+    const node = nodeModules(place);
+    const { basename, dirname, join } = node.path;
+    const path = join(diskPath(place, node), folder);
+    const { temporaryName, writingId } = await import("../disk/leftovers.ts");
+    const old = join(dirname(path), temporaryName(basename(path), writingId(), "old"));
+    await node.fs.rename(path, old).catch(undefinedIfMissing);
+    return node.fs.rm(old, { recursive: true, force: true });
+  }
+  if (!place.removeFolder)
+    throw new Error(`${place.label} has no method removeFolder, so ${folder} in it cannot be removed`);
+  return place.removeFolder(folder);
+}

@@ -1,4 +1,4 @@
-import { unpackAll } from "../../backends/packing.ts";
+import { unpackAll } from "../../backends/packedFormat.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { isPacked, type TypedArray } from "../../layout/dtype.ts";

@@ -1,5 +1,5 @@
 import type { TensorSpec, View } from "../../backends/backend.ts";
-import { unpackAll } from "../../backends/packing.ts";
+import { unpackAll } from "../../backends/packedFormat.ts";
 import { scalarLike } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";

@@ -1,4 +1,4 @@
-import { unpackAll } from "../../backends/packing.ts";
+import { unpackAll } from "../../backends/packedFormat.ts";
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { sumTo } from "../shapes/expand.ts";

@@ -1,5 +1,4 @@
-import type { Packing } from "../../backends/packedFormat.ts";
-import { unpackAll } from "../../backends/packing.ts";
+import { type Packing, unpackAll } from "../../backends/packedFormat.ts";
 import { defineOp, expectDType, type Op, type Planned } from "../../engine/op.ts";
 import type { QuantType } from "../../layout/dtype.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";

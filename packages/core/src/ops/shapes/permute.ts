@@ -1,7 +1,7 @@
 import { defineOp, type Op } from "../../engine/op.ts";
 import { forEachRow } from "../../layout/broadcast.ts";
 import type { Shape } from "../../layout/shape.ts";
-import { permutedDims, traversePermuted } from "./permutePlan.ts";
+import { permutedDims, traversePermuted } from "./shapePlans.ts";
 
 /** Returns a copy of x with its dimensions in the order `dims`. Supports every dtype. */
 export const permute: Op<1, { dims: Shape }> = defineOp({

@@ -1,6 +1,6 @@
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import { alongDim, withSize } from "../shared/alongDim.ts";
-import { slicePlan } from "./slicePlan.ts";
+import { slicePlan } from "./shapePlans.ts";
 
 /** Options of `slice`, as in Python: negative positions count from the end. */
 export interface SliceParams {

@@ -1,5 +1,5 @@
 import type { TensorSpec, View } from "../../backends/backend.ts";
-import { unpackAll } from "../../backends/packing.ts";
+import { unpackAll } from "../../backends/packedFormat.ts";
 import { defineOp, type Op, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type DType, isFloating, isPacked, type TypedArray } from "../../layout/dtype.ts";

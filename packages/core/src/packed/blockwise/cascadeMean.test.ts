@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { cascadeMean } from "./cascadeMean.ts";
+import { cascadeMean } from "./packFourBit.ts";
 
 // Results of torch.mean in PyTorch 2.15 on one thread. Sequential summation would give another last bit for most of
 // them.

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { dynamicMap } from "./dynamicMap.ts";
-import { encodeBlock, encodeBlocks, onGrid } from "./eightBit.ts";
+import { dynamicMap, encodeBlock, encodeBlocks, onGrid } from "./eightBit.ts";
 
 const { fround } = Math;
 

@@ -1,8 +1,7 @@
-import type { Codebook } from "../../backends/codebook.ts";
-import type { FourBitFormat, Packing } from "../../backends/packedFormat.ts";
+import { type Codebook, codebook, type FourBitFormat, type Packing } from "../../backends/packedFormat.ts";
 import type { QuantType } from "../../layout/dtype.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
-import { dynamicMap } from "./dynamicMap.ts";
+import { dynamicMap } from "./eightBit.ts";
 import { checkBlockSize, checkHeader, fourBitLayout, nestedBlockSize, readOffset } from "./fourBitLayout.ts";
 
 const { fround } = Math;
@@ -63,3 +62,34 @@ function unpack({ values }: Codebook, bytes: Uint8Array, packing: Packing, out: 
     out[i] = values[code] * scaleOf(Math.floor(i / packing.blockSize));
   }
 }
+
+const positive = [0, 0.0052083334885537624, 2 / 3, 1, 1 / 3, 0.5, 1 / 6, 0.25];
+
+/**
+ * bitsandbytes' fp4: 4-bit floats with a sign bit, so there is a positive and a negative zero. As in bitsandbytes,
+ * values just above 0 become the negative zero.
+ */
+export const fp4: FourBitFormat = fourBitFormat(
+  "fp4",
+  codebook(
+    [...positive, 0, ...positive.slice(1).map((v) => -v)],
+    [11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3],
+  ),
+);
+
+/**
+ * bitsandbytes' nf4, whose 16 values are quantiles of a normal distribution. Dettmers et al. 2023,
+ * https://arxiv.org/abs/2305.14314
+ */
+export const nf4: FourBitFormat = fourBitFormat(
+  "nf4",
+  codebook(
+    [
+      ...[-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453],
+      ...[-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0],
+      ...[0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224],
+      ...[0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1],
+    ],
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+  ),
+);

@@ -1,9 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Packing } from "../../backends/packedFormat.ts";
-import { partsOf } from "./fourBit.ts";
+import { fp4, nf4, partsOf } from "./fourBit.ts";
 import { fourBitLayout } from "./fourBitLayout.ts";
-import { fp4 } from "./fp4.ts";
-import { nf4 } from "./nf4.ts";
 import { packFourBit } from "./packFourBit.ts";
 
 describe.each([nf4, fp4])("$dtype", ({ codebook, unpack }) => {

@@ -1,5 +1,5 @@
 import type { BlockFormat } from "../../backends/packedFormat.ts";
-import { readF16 } from "../../layout/readF16.ts";
+import { readF16 } from "../../layout/half.ts";
 import { blockFormat, inverseOf, rangeOf } from "./blockFormat.ts";
 
 const { fround } = Math;

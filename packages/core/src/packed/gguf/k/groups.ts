@@ -1,8 +1,7 @@
-import { readF16 } from "../../../layout/readF16.ts";
+import { readF16 } from "../../../layout/half.ts";
 import type { ScaleWriter } from "../scaleWriter.ts";
 import { nearestInt } from "./nearestInt.ts";
 import { groupSize, type ScaleAndMinimum, type ScaleSearch, scaleAndMinimum } from "./scaleAndMinimum.ts";
-import { putSixBits, sixBits } from "./sixBits.ts";
 
 // A block has 256 elements in 8 groups of 32. The value of code q in a group is d s q - dmin m. A block begins with d
 // and dmin as f16, followed by 12 bytes with the 6-bit s and m of each group. Both products are exact in f32, and so is
@@ -63,4 +62,29 @@ export function groupAt(blocks: Uint8Array, at: number, group: number): ScaleAnd
     scale: readF16(blocks, at) * sixBits(blocks, at + 4, 0, group),
     minimum: readF16(blocks, at + 2) * sixBits(blocks, at + 4, 4, group),
   };
+}
+
+// A block has 8 scales and 8 minima of 6 bits each, packed in 12 bytes. Groups 0 to 3 use the low six bits of the first
+// eight bytes. Groups 4 to 7 use the nibbles of the last four bytes and the high bits of the first eight.
+
+/** Reads the 6-bit scale (`part` 0) or minimum (`part` 4) of a group (0 to 7) from the 12 bytes at `at`. */
+function sixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: number): number {
+  const own = blocks[at + part + (group & 3)];
+  if (group < 4) return own & 63;
+  const shared = blocks[at + 8 + (group & 3)];
+  return (part === 0 ? shared & 15 : shared >> 4) | ((own >> 2) & 48);
+}
+
+/**
+ * Writes the 6-bit scale (`part` 0) or minimum (`part` 4) of a group into the 12 bytes at `at`, where its bits are
+ * still zero.
+ */
+function putSixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: number, value: number): void {
+  const own = at + part + (group & 3);
+  if (group < 4) {
+    blocks[own] |= value;
+    return;
+  }
+  blocks[own] |= (value >> 4) << 6;
+  blocks[at + 8 + (group & 3)] |= (value & 15) << part;
 }
