@@ -1,18 +1,11 @@
 import {
-  type EmbedOptions,
-  type LoadOptions,
-  type ServedAdapter,
   type ServingEngine,
   ServingError,
   type ServingEvent,
   type ServingModel,
-  type ServingPrompt,
   type ServingRequest,
-  type ServingStats,
-  type UnloadOptions,
 } from "../api/api.ts";
-import { outbox } from "./outbox.ts";
-import { type EngineCall, eventWindow, type FromWorker, fromWire, type ToWorker } from "./wire.ts";
+import { type EngineCall, eventWindow, type FromWorker, fromWire, outbox, type ToWorker } from "./wire.ts";
 
 /** Members of a `worker_threads` Worker that are used here. */
 interface NodeWorker {
@@ -39,6 +32,14 @@ class RemoteServingEngine implements ServingEngine {
   readonly #worker: ServingWorker;
   readonly #listeners = new Map<number, Listener>();
   readonly #taken: (count: readonly [id: number, count: number]) => void;
+  readonly tokenize: ServingEngine["tokenize"] = this.#remote("tokenize");
+  readonly detokenize: ServingEngine["detokenize"] = this.#remote("detokenize");
+  readonly embed: ServingEngine["embed"] = this.#remote("embed");
+  readonly adapters: ServingEngine["adapters"] = this.#remote("adapters");
+  readonly loadAdapter: ServingEngine["loadAdapter"] = this.#remote("loadAdapter");
+  readonly unloadAdapter: ServingEngine["unloadAdapter"] = this.#remote("unloadAdapter");
+  readonly stats: ServingEngine["stats"] = this.#remote("stats");
+  readonly drain: ServingEngine["drain"] = this.#remote("drain");
   #model: Promise<ServingModel> | undefined;
   #ended: ServingError | undefined;
   #next = 0;
@@ -98,48 +99,18 @@ class RemoteServingEngine implements ServingEngine {
     }
   }
 
-  tokenize(prompt: ServingPrompt): Promise<number[]> {
-    return this.#call("tokenize", prompt);
-  }
-
-  detokenize(tokens: readonly number[]): Promise<string> {
-    return this.#call("detokenize", tokens);
-  }
-
-  embed(
-    inputs: readonly (string | readonly number[])[],
-    options?: EmbedOptions,
-  ): Promise<{ embeddings: Float32Array[]; tokens: number }> {
-    return this.#call("embed", inputs, options);
-  }
-
-  adapters(): Promise<readonly ServedAdapter[]> {
-    return this.#call("adapters");
-  }
-
-  loadAdapter(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter> {
-    return this.#call("loadAdapter", name, path, options);
-  }
-
-  unloadAdapter(name: string, options?: UnloadOptions): Promise<void> {
-    return this.#call("unloadAdapter", name, options);
-  }
-
-  stats(): Promise<ServingStats> {
-    return this.#call("stats");
-  }
-
-  drain(): Promise<void> {
-    return this.#call("drain");
-  }
-
   async close(): Promise<void> {
     if (!this.#ended) await this.#call("close");
     this.#end("it was closed");
     await this.#worker.terminate();
   }
 
-  #call<T>(method: EngineCall, ...args: readonly unknown[]): Promise<T> {
+  /** Returns a method that runs the engine's method of the same name in the Worker. */
+  #remote<K extends EngineCall>(method: K): ServingEngine[K] {
+    return ((...args: readonly unknown[]) => this.#call(method, args)) as ServingEngine[K];
+  }
+
+  #call<T>(method: EngineCall, args: readonly unknown[] = []): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const id = this.#listen({
         take: (told) => {

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ServingError, type ServingEvent, type ServingRequest } from "../api/api.ts";
 import { connectEngine } from "./connectEngine.ts";
-import { outbox } from "./outbox.ts";
-import { type FromWorker, fromWire, type ToWorker, toWire } from "./wire.ts";
+import { type FromWorker, fromWire, outbox, type ToWorker, toWire } from "./wire.ts";
 
 const turnsUntil = async (isDone: () => boolean) => {
   let turns = 0;

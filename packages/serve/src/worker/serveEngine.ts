@@ -1,6 +1,5 @@
 import type { ServingEngine, ServingRequest } from "../api/api.ts";
-import { outbox } from "./outbox.ts";
-import { eventWindow, type FromWorker, type ToWorker, toWire } from "./wire.ts";
+import { eventWindow, type FromWorker, outbox, type ToWorker, toWire } from "./wire.ts";
 
 /** Members of a Worker's own port that are used here. */
 interface WorkerPort {

@@ -1,17 +1,13 @@
-import { ServingError, type ServingErrorCode, type ServingEvent, type ServingRequest } from "../api/api.ts";
+import {
+  type ServingEngine,
+  ServingError,
+  type ServingErrorCode,
+  type ServingEvent,
+  type ServingRequest,
+} from "../api/api.ts";
 
 /** Names of the engine's methods that return one value. */
-export type EngineCall =
-  | "model"
-  | "tokenize"
-  | "detokenize"
-  | "embed"
-  | "adapters"
-  | "loadAdapter"
-  | "unloadAdapter"
-  | "stats"
-  | "drain"
-  | "close";
+export type EngineCall = Exclude<keyof ServingEngine, "generate">;
 
 /** Message to the engine's Worker. `id` identifies the call or request. */
 export type ToWorker =
@@ -47,6 +43,24 @@ export interface WireError {
  * waits.
  */
 export const eventWindow = 64;
+
+/** Number of microtask turns to wait before sending, so that events of all streams of a pass are in one message. */
+const turns = 16;
+
+/** Returns a function that collects items, and sends all items of an engine's pass in one message. */
+export function outbox<T>(send: (items: T[]) => void): (item: T) => void {
+  let items: T[] = [];
+  const flush = async () => {
+    for (let turn = 0; turn < turns; turn++) await null;
+    const all = items;
+    items = [];
+    send(all);
+  };
+  return (item) => {
+    items.push(item);
+    if (items.length === 1) void flush();
+  };
+}
 
 /** Converts an error to data that can be sent between threads. */
 export function toWire(error: unknown): WireError {
