@@ -5,6 +5,7 @@ import {
   type ServingModel,
   type ServingRequest,
 } from "../api/api.ts";
+import { EventQueue } from "../engine/answers/eventQueue.ts";
 import { type EngineCall, eventWindow, type FromWorker, fromWire, outbox, type ToWorker } from "./wire.ts";
 
 /** Members of a `worker_threads` Worker that are used here. */
@@ -77,14 +78,22 @@ class RemoteServingEngine implements ServingEngine {
 
   async *generate(request: ServingRequest, signal?: AbortSignal): AsyncGenerator<ServingEvent, void, undefined> {
     signal?.throwIfAborted();
-    const stream = new RemoteStream();
-    const id = this.#listen(stream);
-    const abort = () => stream.fail(signal?.reason);
+    const events = new EventQueue<ServingEvent>();
+    let hasEnded = false;
+    const id = this.#listen({
+      take: (told) => {
+        if (told.type === "event") return events.push(told.event);
+        hasEnded = true;
+        events.end(told.type === "failure" ? { error: fromWire(told.error) } : {});
+      },
+      fail: (error) => events.cancel(error),
+    });
+    const abort = () => events.cancel(signal?.reason);
     signal?.addEventListener("abort", abort);
     this.#send({ type: "generate", id, request });
     let taken = 0;
     try {
-      for (let event = await stream.next(); event !== null; event = await stream.next()) {
+      for await (const event of events) {
         yield event;
         taken++;
         if (taken === eventWindow / 2) {
@@ -95,7 +104,7 @@ class RemoteServingEngine implements ServingEngine {
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#listeners.delete(id);
-      if (!stream.hasEnded) this.#send({ type: "abort", id });
+      if (!hasEnded) this.#send({ type: "abort", id });
     }
   }
 
@@ -142,43 +151,5 @@ class RemoteServingEngine implements ServingEngine {
     this.#ended = Object.assign(new ServingError("unavailable", message), { cause: new Error(reason) });
     for (const listener of [...this.#listeners.values()]) listener.fail(this.#ended);
     this.#listeners.clear();
-  }
-}
-
-/** Events of one request, in the order in which the Worker sent them. */
-class RemoteStream implements Listener {
-  readonly #events: ServingEvent[] = [];
-  #failure: { readonly error: unknown } | undefined;
-  #wake = () => {};
-  /** True when the Worker has no more messages and has ended the request. */
-  hasEnded = false;
-
-  take(told: FromWorker): void {
-    if (told.type === "event") this.#events.push(told.event);
-    else {
-      this.hasEnded = true;
-      if (told.type === "failure") this.#failure ??= { error: fromWire(told.error) };
-    }
-    this.#wake();
-  }
-
-  /** Fails the stream at once, and drops its remaining events. */
-  fail(error: unknown): void {
-    this.#events.length = 0;
-    this.#failure ??= { error };
-    this.#wake();
-  }
-
-  /** Returns the next event, or null at the end. */
-  async next(): Promise<ServingEvent | null> {
-    for (;;) {
-      const event = this.#events.shift();
-      if (event) return event;
-      if (this.#failure) throw this.#failure.error;
-      if (this.hasEnded) return null;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
   }
 }
