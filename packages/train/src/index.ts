@@ -1,16 +1,19 @@
 export type { ResumeOptions } from "./checkpoint/checkpoint.ts";
-export type { RunDifference } from "./checkpoint/fingerprint.ts";
-export { ResumeError } from "./checkpoint/resumeError.ts";
+export { ResumeError, type RunDifference } from "./checkpoint/fingerprint.ts";
 export { getLastCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
 export { type Batch, collate } from "./data/batches/collate.ts";
 export type { AnyExample } from "./data/batches/collateAny.ts";
 export { collateSequences, type LabelledSequence, type SequenceBatch } from "./data/batches/collateSequences.ts";
-export type { TrainableModel, TrainableModule } from "./data/batches/modelBatch.ts";
-export type { PaddingOptions } from "./data/batches/paddingOptions.ts";
+export type { PaddingOptions, TrainableModel, TrainableModule } from "./data/batches/modelBatch.ts";
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./data/batchSampler.ts";
 export type { Dataset, Examples } from "./data/dataset.ts";
-export { type BlocksOptions, blocks } from "./data/packing/blocks.ts";
-export { type PackedExample, type PackOptions, packExamples } from "./data/packing/packExamples.ts";
+export {
+  type BlocksOptions,
+  blocks,
+  type PackedExample,
+  type PackOptions,
+  packExamples,
+} from "./data/packing/packExamples.ts";
 export type { CollateOptions, Rows } from "./data/padRows.ts";
 export {
   type ChatExample,
@@ -20,8 +23,14 @@ export {
   toExample,
 } from "./data/tokens/example.ts";
 export { ignoreIndex } from "./data/tokens/ignoreIndex.ts";
-export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./data/tokens/tokenize.ts";
-export { type TaggedWords, type TagTokenizer, tokenizeTags } from "./data/tokens/tokenizeTags.ts";
+export {
+  type ExampleTokenizer,
+  type TaggedWords,
+  type TagTokenizer,
+  type TokenizedExample,
+  tokenizeExample,
+  tokenizeTags,
+} from "./data/tokens/tokenize.ts";
 export { concatenateDatasets, packDataset, takeExamples } from "./datasets/datasetViews.ts";
 export { type LoadDatasetOptions, loadDataset, readRecords } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ParsedRecord, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
@@ -56,9 +65,8 @@ export type {
   TrainingResult,
   TrainingSettings,
 } from "./options/trainerOptions.ts";
-export { type EmbedOptions, embed } from "./tasks/embeddings/embed.ts";
+export { type EmbeddingModel, type EmbedOptions, embed, meanPooling } from "./tasks/embeddings/embed.ts";
 export { type ContrastEvaluation, evaluateContrast } from "./tasks/embeddings/evaluateContrast.ts";
-export { type EmbeddingModel, meanPooling } from "./tasks/embeddings/meanPooling.ts";
 export {
   type ContrastExample,
   type MultipleNegativesRankingOptions,
@@ -73,16 +81,18 @@ export {
   evaluatePreferences,
   type PreferenceEvaluation,
 } from "./tasks/preference/evaluatePreferences.ts";
+export { type KTOExample, type KTOOptions, kto } from "./tasks/preference/kto.ts";
+export { type ORPOOptions, orpo } from "./tasks/preference/orpo.ts";
+export { type PreferenceExample, type PreferenceText, tokenizePreference } from "./tasks/preference/preferenceBatch.ts";
 export {
   type EvaluateRewardsOptions,
   evaluateRewards,
   type RewardEvaluation,
-} from "./tasks/preference/evaluateRewards.ts";
-export { type KTOExample, type KTOOptions, kto } from "./tasks/preference/kto.ts";
-export { type ORPOOptions, orpo } from "./tasks/preference/orpo.ts";
-export type { PreferenceExample } from "./tasks/preference/preferenceBatch.ts";
-export { type RewardExample, type RewardModel, type RewardOptions, reward } from "./tasks/preference/rewardModel.ts";
-export { type PreferenceText, tokenizePreference } from "./tasks/preference/tokenizePreference.ts";
+  type RewardExample,
+  type RewardModel,
+  type RewardOptions,
+  reward,
+} from "./tasks/preference/rewardModel.ts";
 export {
   type FindLearningRateOptions,
   findLearningRate,

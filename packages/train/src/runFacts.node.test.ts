@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { differencesOf, type FingerprintedRun, fingerprintOf } from "./checkpoint/fingerprint.ts";
 import { pruneCheckpoints } from "./checkpoint/pruneCheckpoints.ts";
 import { crc32 } from "./data/crc32.ts";
-import { scheduleFactor } from "./trainer/scheduleFactor.ts";
+import { scheduleFactor } from "./trainer/optimizerOf.ts";
 
 beforeAll(() => init(reference()));
 

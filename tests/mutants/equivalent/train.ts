@@ -40,14 +40,14 @@ export const train: Equivalents = [
   ],
   ["data/batchSampler.ts", "for (let at = 0; at < full; at += stretch) {", "<", "<=", "sorts an empty part at the end"],
   [
-    "data/packing/bestFit.ts",
+    "data/packing/packExamples.ts",
     "this.#leaves = 2 ** Math.ceil(Math.log2(size + 1));",
     "1",
     "2",
     "a tree with more leaves than rooms is correct too",
   ],
   [
-    "data/packing/bestFit.ts",
+    "data/packing/packExamples.ts",
     "this.#counts = new Uint32Array(2 * this.#leaves);",
     "2",
     "3",

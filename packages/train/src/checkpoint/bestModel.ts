@@ -1,8 +1,7 @@
 import { copyInto, fromBytes, noGrad, type SafetensorsTensor, type Tensor } from "@lowrank/core";
 import type { TrainableModule } from "../data/batches/modelBatch.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
-import type { BestOptions } from "../options/recordsBest.ts";
-import type { BestEvaluation } from "../options/trainerOptions.ts";
+import type { BestEvaluation, BestOptions } from "../options/trainerOptions.ts";
 
 /** Record of a run's evaluations. Checkpoints store it. */
 export interface BestState {

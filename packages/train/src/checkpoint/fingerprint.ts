@@ -14,8 +14,7 @@ import type { Optimizer } from "@lowrank/nn";
 import { backendOf, type TrainableModule } from "../data/batches/modelBatch.ts";
 import { crc32, hexOf } from "../data/crc32.ts";
 import { areListed, type Examples } from "../data/dataset.ts";
-import { recordsBest } from "../options/recordsBest.ts";
-import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
+import { type RateSetting, recordsBest, type TrainingSettings } from "../options/trainerOptions.ts";
 import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -219,4 +218,25 @@ function canonical(value: Json | undefined): string | undefined {
     const keys = Object.keys(part).sort();
     return Object.fromEntries(keys.map((key) => [key, part[key]]));
   });
+}
+
+/** Thrown if you resume from a checkpoint of a different run. `differences` lists how the runs differ. */
+export class ResumeError extends Error {
+  override readonly name = "ResumeError";
+  readonly differences: readonly RunDifference[];
+
+  constructor(label: string, differences: readonly RunDifference[]) {
+    const list = differences.map((difference) => describeDifference(difference)).join("; ");
+    super(`${label} is of another run: ${list}; resume with the same, or with allowChanges`);
+    this.differences = differences;
+  }
+}
+
+/**
+ * Formats a difference for messages: "seed is 2, and 1 in the checkpoint". `called` is the name to print; default: the
+ * difference's name.
+ */
+export function describeDifference({ name, now, saved }: RunDifference, called: string = name): string {
+  const show = (value: unknown) => (value === undefined ? "not set" : JSON.stringify(value));
+  return `${called} is ${show(now)}, and ${show(saved)} in the checkpoint`;
 }

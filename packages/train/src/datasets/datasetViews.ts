@@ -1,6 +1,5 @@
 import type { Dataset } from "../data/dataset.ts";
-import { bestFit } from "../data/packing/bestFit.ts";
-import { joined, type PackedExample } from "../data/packing/packExamples.ts";
+import { bestFit, joined, type PackedExample } from "../data/packing/packExamples.ts";
 import type { TokenizedExample } from "../data/tokens/tokenize.ts";
 
 /** Returns a dataset of the examples from index `start` up to but excluding `end`, without reading them. */

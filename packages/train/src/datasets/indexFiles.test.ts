@@ -2,8 +2,7 @@ import type { ByteSource } from "@lowrank/core";
 import { describe, expect, test } from "vitest";
 import type { Dataset } from "../data/dataset.ts";
 import { concatenateDatasets, packDataset, takeExamples } from "./datasetViews.ts";
-import { encodeIndex, openIndexFile } from "./indexFile.ts";
-import { indexRecords, type RecordIndex, readIndexed } from "./indexRecords.ts";
+import { encodeIndex, indexRecords, openIndexFile, type RecordIndex, readIndexed } from "./indexRecords.ts";
 import { jsonLines } from "./jsonRecords.ts";
 
 const encoder = new TextEncoder();

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { blocks } from "../data/packing/blocks.ts";
+import { blocks } from "../data/packing/packExamples.ts";
 import type { ExampleTokenizer } from "../data/tokens/tokenize.ts";
 import { streamBlocks } from "./streamBlocks.ts";
 

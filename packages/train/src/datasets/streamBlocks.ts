@@ -3,11 +3,11 @@ import { checkOptions } from "@lowrank/core/internal";
 import { openFile } from "@lowrank/files";
 import { crc32 } from "../data/crc32.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { checkBlockSize } from "../data/packing/blocks.ts";
+import { checkBlockSize } from "../data/packing/packExamples.ts";
 import type { ExampleTokenizer, TokenizedExample } from "../data/tokens/tokenize.ts";
 import { joinBytes, piecesOf } from "./byteLines.ts";
 import { decodeUtf8 } from "./dataRecord.ts";
-import { digestOfTokenizer, hexDigest } from "./indexFile.ts";
+import { digestOfTokenizer, hexDigest } from "./indexRecords.ts";
 import { lineOfBadText } from "./lineOfBadText.ts";
 
 /** Options of `streamBlocks`. */

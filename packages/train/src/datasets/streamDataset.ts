@@ -12,10 +12,11 @@ import {
   encodeIndex,
   hexDigest,
   type IndexKey,
+  indexRecords,
   type OpenIndex,
   openIndexFile,
-} from "./indexFile.ts";
-import { indexRecords, readIndexed } from "./indexRecords.ts";
+  readIndexed,
+} from "./indexRecords.ts";
 import type { DatasetFormat, RecordOptions } from "./readDataset.ts";
 import { exampleForm, exampleReader, type RecordForm, type RecordReader } from "./recordReader.ts";
 import { openRecords, type RecordFile } from "./streamedFormats.ts";

@@ -1,8 +1,12 @@
 import { noGrad, scope, withBackend, yieldIfDue } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { AnyExample } from "../data/batches/collateAny.ts";
-import { backendOf, type TrainableModel, type TrainableModule } from "../data/batches/modelBatch.ts";
-import type { PaddingOptions } from "../data/batches/paddingOptions.ts";
+import {
+  backendOf,
+  type PaddingOptions,
+  type TrainableModel,
+  type TrainableModule,
+} from "../data/batches/modelBatch.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
 import { ownTaskOf, taskKeys, taskOf } from "../tasks/taskOf.ts";
 import type { TrainingTask } from "../tasks/trainingTask.ts";

@@ -3,15 +3,20 @@ import { argmaxTokens } from "@lowrank/core/internal";
 import type { Batch } from "../data/batches/collate.ts";
 import { type AnyExample, collateAny } from "../data/batches/collateAny.ts";
 import type { SequenceBatch } from "../data/batches/collateSequences.ts";
-import { firstPredicted, labelCount } from "../data/batches/labelCount.ts";
-import { backendOf, baseOf, type TrainableModel, toInputs, withRows } from "../data/batches/modelBatch.ts";
-import { paddingOf } from "../data/batches/paddingOptions.ts";
+import {
+  backendOf,
+  baseOf,
+  firstPredicted,
+  labelCount,
+  paddingOf,
+  type TrainableModel,
+  toInputs,
+  withRows,
+} from "../data/batches/modelBatch.ts";
 import { ignoreIndex } from "../data/tokens/ignoreIndex.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
-import { classMetrics, labelMetrics } from "./metrics/classes.ts";
-import { entityMetrics } from "./metrics/entities.ts";
 import type { EvalPrediction, MetricOptions } from "./metrics/metricOptions.ts";
-import { tokenMetrics } from "./metrics/tokens.ts";
+import { classMetrics, entityMetrics, labelMetrics, tokenMetrics } from "./metrics/metrics.ts";
 
 type Row = Float32Array | Int32Array;
 

@@ -4,7 +4,7 @@ import type { WritablePlace } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { OnWarning } from "@lowrank/peft";
 import type { AnyExample } from "../data/batches/collateAny.ts";
-import type { PaddingOptions } from "../data/batches/paddingOptions.ts";
+import type { PaddingOptions } from "../data/batches/modelBatch.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { MetricOptions } from "../evaluation/metrics/metricOptions.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
@@ -210,4 +210,20 @@ export interface TrainingResult {
   stoppedEarly: boolean;
   /** True if the signal ended the run. Weights and optimiser state are then as they were after `steps` steps. */
   aborted: boolean;
+}
+
+/** The training options that use the best evaluation of a run. */
+export type BestOptions = Pick<
+  TrainingSettings<unknown>,
+  | "evaluation"
+  | "loadBestModelAtEnd"
+  | "metricForBestModel"
+  | "greaterIsBetter"
+  | "earlyStoppingPatience"
+  | "earlyStoppingThreshold"
+>;
+
+/** Returns true if an option needs the best evaluation: `loadBestModelAtEnd` or `earlyStoppingPatience`. */
+export function recordsBest(options: BestOptions): boolean {
+  return options.loadBestModelAtEnd === true || options.earlyStoppingPatience !== undefined;
 }

@@ -1,7 +1,11 @@
 import type { OptionKeys } from "@lowrank/core/internal";
 import type { AnyExample } from "../data/batches/collateAny.ts";
-import type { TrainableModel, TrainableModule } from "../data/batches/modelBatch.ts";
-import { type PaddingOptions, paddingOf } from "../data/batches/paddingOptions.ts";
+import {
+  type PaddingOptions,
+  paddingOf,
+  type TrainableModel,
+  type TrainableModule,
+} from "../data/batches/modelBatch.ts";
 import { collateKeys } from "../data/padRows.ts";
 import type { OwnTask } from "./ownTask.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";

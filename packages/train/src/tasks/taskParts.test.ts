@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, test } from "vitest";
 import { collate } from "../data/batches/collate.ts";
 import { ignoreIndex } from "../data/tokens/ignoreIndex.ts";
 import { evaluate } from "../evaluation/evaluate.ts";
-import { meanPooling } from "./embeddings/meanPooling.ts";
+import { meanPooling } from "./embeddings/embed.ts";
 import { multipleNegativesRanking } from "./embeddings/multipleNegativesRanking.ts";
 import { labelledTokens } from "./languageModel.ts";
 import { ownTask } from "./ownTask.ts";

@@ -1,7 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import { type AnyExample, collateAny } from "../data/batches/collateAny.ts";
-import { labelCount } from "../data/batches/labelCount.ts";
-import { type TrainableModel, toInputs, withRows } from "../data/batches/modelBatch.ts";
+import { labelCount, type TrainableModel, toInputs, withRows } from "../data/batches/modelBatch.ts";
 import type { CollateOptions } from "../data/padRows.ts";
 
 /** A batch for one forward and backward pass. */

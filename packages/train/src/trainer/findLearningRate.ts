@@ -1,12 +1,10 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { AnyExample } from "../data/batches/collateAny.ts";
-import type { TrainableModel, TrainableModule } from "../data/batches/modelBatch.ts";
-import type { PaddingOptions } from "../data/batches/paddingOptions.ts";
+import type { PaddingOptions, TrainableModel, TrainableModule } from "../data/batches/modelBatch.ts";
 import type { StepReport, TrainingSettings } from "../options/trainerOptions.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
 import { ownTaskOf, type TaskOptions, taskKeys } from "../tasks/taskOf.ts";
-import { BufferCopies } from "./bufferCopies.ts";
-import { generatorsOf } from "./generatorsOf.ts";
+import { BufferCopies, generatorsOf } from "./modelState.ts";
 import { NonFiniteStepError } from "./nonFiniteStep.ts";
 import { Trainer } from "./trainer.ts";
 

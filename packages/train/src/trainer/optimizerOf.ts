@@ -1,5 +1,7 @@
 import type { Tensor } from "@lowrank/core";
-import { AdamW, type Optimizer } from "@lowrank/nn";
+import { AdamW, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
+import type { AnyExample } from "../data/batches/collateAny.ts";
+import { type TrainableModule, withRows } from "../data/batches/modelBatch.ts";
 import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
 
 /** An optimiser that is created on demand, and the peak learning rate of each of its parameter groups. */
@@ -42,4 +44,60 @@ export function optimizerOf(
     return createOptimizerByName(optimizer, tensors, settings);
   };
   return { peaks: [lr], make };
+}
+
+/** The learning rate schedules that can be selected by name. Web pages load no others. */
+const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
+
+/**
+ * Returns the function that gives the factor of the peak learning rate at each step. Throws for options that contradict
+ * each other.
+ */
+export function scheduleFactor(
+  { schedule = "linear", warmupSteps = 0, minLr, minLrRate }: TrainingSettings<unknown>,
+  totalSteps: number,
+  peak: number,
+): Schedule {
+  const floor = minLr === undefined ? minLrRate : minLr / peak;
+  const named = minLr === undefined ? `minLrRate is ${minLrRate}` : `minLr is ${minLr}`;
+  if (minLr !== undefined && minLrRate !== undefined)
+    throw new Error(`Trainer: ${named}, and minLrRate is given too; give only one of them`);
+  if (floor !== undefined) {
+    if (schedule !== "linear" && schedule !== "cosine") {
+      throw new Error(`Trainer: ${named}, but only the schedules "linear" and "cosine" have a minimum; leave it out`);
+    }
+    if (!(floor >= 0 && floor <= 1)) {
+      throw new Error(
+        `Trainer: ${named}; minLr must be from 0 to the peak learning rate ${peak}, and minLrRate from 0 to 1`,
+      );
+    }
+  }
+  if (typeof schedule === "function") return schedule;
+  return scheduleOf[schedule]({ warmupSteps, totalSteps, minLrRate: floor });
+}
+
+/**
+ * Returns the parameters that a training changes, by name. If examples name adapters, these are the parameters of the
+ * named adapters, otherwise all parameters that require gradients. Throws for an adapter without trainable parameters,
+ * and for an adapter that cannot train together with others.
+ */
+export function trainedParameters(
+  model: TrainableModule,
+  examples: readonly Pick<AnyExample, "adapterName">[],
+): Map<string, Tensor> {
+  const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));
+  const found = () => new Map([...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad));
+  const all = names.size === 0 ? found() : withRows(model, { adapterNames: [...names] }, found);
+  for (const name of names) {
+    if (model.trainsAlone?.(name)) {
+      throw new Error(
+        `Trainer: adapter "${name}" uses a method that reallocates ranks, which examples with an adapterName cannot train; leave adapterName out and make the adapter active with setAdapter`,
+      );
+    }
+    if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;
+    throw new Error(
+      `Trainer: examples name adapter "${name}", which has no trainable parameters; leave these examples out, or make the adapter trainable`,
+    );
+  }
+  return all;
 }

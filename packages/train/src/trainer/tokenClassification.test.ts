@@ -12,9 +12,9 @@ import { getPeftModel, LoraConfig, PromptTuningConfig } from "@lowrank/peft";
 import { beforeEach, describe, expect, it } from "vitest";
 import { collate } from "../data/batches/collate.ts";
 import { toInputs } from "../data/batches/modelBatch.ts";
-import { tokenizeTags } from "../data/tokens/tokenizeTags.ts";
+import { tokenizeTags } from "../data/tokens/tokenize.ts";
 import { evaluate } from "../evaluation/evaluate.ts";
-import { entitiesOf, entityMetrics } from "../evaluation/metrics/entities.ts";
+import { entitiesOf, entityMetrics } from "../evaluation/metrics/metrics.ts";
 import data from "../testing/tokenClassification.json" with { type: "json" };
 import { Trainer } from "./trainer.ts";
 

@@ -9,12 +9,12 @@ import type { AnyExample } from "../data/batches/collateAny.ts";
 import type { TrainableModel, TrainableModule } from "../data/batches/modelBatch.ts";
 import { BatchSampler } from "../data/batchSampler.ts";
 import { areListed, type Examples, readExamples } from "../data/dataset.ts";
-import { recordsBest } from "../options/recordsBest.ts";
 import {
   checkpointKeys,
   evaluationKeys,
   type OwnTrainerOptions,
   type RateSetting,
+  recordsBest,
   type StepReport,
   type TrainerOptions,
   type TrainingResult,
@@ -23,12 +23,9 @@ import {
 } from "../options/trainerOptions.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf } from "../tasks/taskOf.ts";
 import type { TaskBatch, TrainingTask } from "../tasks/trainingTask.ts";
-import { BufferCopies } from "./bufferCopies.ts";
-import { generatorsOf } from "./generatorsOf.ts";
+import { BufferCopies, generatorsOf } from "./modelState.ts";
 import type { Neftune } from "./neftune.ts";
-import { optimizerOf } from "./optimizerOf.ts";
-import { scheduleFactor } from "./scheduleFactor.ts";
-import { trainedParameters } from "./trainedParameters.ts";
+import { optimizerOf, scheduleFactor, trainedParameters } from "./optimizerOf.ts";
 import { microBatches, trainingStep } from "./trainingStep.ts";
 
 /** Returns the number of optimiser steps in `epochs` passes over `count` examples. */

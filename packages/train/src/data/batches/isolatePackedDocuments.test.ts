@@ -4,9 +4,7 @@ import { tinyLlama } from "../../testing/tinyRun.ts";
 import type { PackedExample } from "../packing/packExamples.ts";
 import type { Batch } from "./collate.ts";
 import { collateAny } from "./collateAny.ts";
-import { firstPredicted, labelCount } from "./labelCount.ts";
-import { toInputs, withRows } from "./modelBatch.ts";
-import { paddingOf } from "./paddingOptions.ts";
+import { firstPredicted, labelCount, paddingOf, toInputs, withRows } from "./modelBatch.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,6 +1,7 @@
 import { type Backend, type MatmulPrecision, type Tensor, tensor, withBackend } from "@lowrank/core";
 import type { LabelledInputs, ProblemType } from "@lowrank/models";
-import type { Rows } from "../padRows.ts";
+import type { CollateOptions, Rows } from "../padRows.ts";
+import { ignoreIndex } from "../tokens/ignoreIndex.ts";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 
@@ -107,4 +108,40 @@ function sequenceLabels({ labels, labelShape }: SequenceBatch, model: TrainableM
   }
   const dtype = problemType === "single_label_classification" ? "i32" : "f32";
   return tensor(labels, { shape: labelShape, dtype });
+}
+
+/**
+ * Returns the first position in a row whose label counts. It is 0 for token classifiers, which predict every token, and
+ * for models with virtual tokens, which also predict the first token. It is 1 for other models, which predict only from
+ * the second token on.
+ */
+export function firstPredicted(model: TrainableModel): 0 | 1 {
+  const { classifiesTokens, virtualTokens } = baseOf(model);
+  return classifiesTokens || virtualTokens?.kind === "embeddings" ? 0 : 1;
+}
+
+/**
+ * Returns the number of labels over which a batch's loss is averaged: sequences, or tokens whose label is not -100. A
+ * row's first token counts only if the model predicts it.
+ */
+export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
+  if ("labelShape" in batch) return batch.batchSize;
+  const { labels, length } = batch;
+  const first = firstPredicted(model);
+  return labels.filter((label, i) => label !== ignoreIndex && i % length >= first).length;
+}
+
+/** Padding options for a given model, whose padding token is the default. */
+export interface PaddingOptions extends Omit<CollateOptions, "padTokenId"> {
+  /**
+   * Id of the token that pads rows on the right. Padding is never a label. Default: `padTokenId` in the model's config,
+   * or 0 if the config has none. Classifiers find a row's last token by this id.
+   */
+  padTokenId?: number;
+}
+
+/** Returns the padding options among the options of a training or evaluation, with the default padding token. */
+export function paddingOf(options: PaddingOptions, model: TrainableModel): CollateOptions {
+  const { padTokenId = baseOf(model).config?.padTokenId ?? 0, padToMultipleOf, maxLength } = options;
+  return { padTokenId, padToMultipleOf, maxLength };
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { blocks } from "./blocks.ts";
+import { blocks } from "./packExamples.ts";
 
 describe("blocks", () => {
   test("BOS and the next tokens", () => {

@@ -6,8 +6,7 @@ import { tinyLlama } from "../../testing/tinyRun.ts";
 import { Trainer } from "../../trainer/trainer.ts";
 import { collateAny } from "../batches/collateAny.ts";
 import type { TokenizedExample } from "../tokens/tokenize.ts";
-import { bestFit } from "./bestFit.ts";
-import { packExamples } from "./packExamples.ts";
+import { bestFit, packExamples } from "./packExamples.ts";
 
 /** An example of `length` tokens, whose first `given` tokens have no loss. */
 function example(length: number, given = 0, first = 1): TokenizedExample {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { tokenizeTags } from "./tokenizeTags.ts";
+import { tokenizeTags } from "./tokenize.ts";
 
 /** Tokens are character codes. Adds 1 and 2 before a text and 3 after it. */
 const encode = (text: string, { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {}) => {

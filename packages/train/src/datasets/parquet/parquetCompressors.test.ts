@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compressors, mostPageBytes } from "./parquetCompressors.ts";
+import { compressors, mostPageBytes } from "./parquetRuns.ts";
 
 const { LZ4_RAW } = compressors;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkPages } from "./parquetPages.ts";
+import { checkPages } from "./parquetRecords.ts";
 
 /** Encodes a number in Thrift's compact protocol. */
 function varint(value: number): number[] {

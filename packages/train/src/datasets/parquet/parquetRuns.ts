@@ -1,10 +1,10 @@
-import type { DataReader, PageHeader } from "hyparquet";
+import type { Compressors, DataReader, PageHeader } from "hyparquet";
 import { decompressPage } from "hyparquet/src/datapage.js";
 import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
 import { readRleBitPackedHybrid } from "hyparquet/src/encoding.js";
 import { readVarInt } from "hyparquet/src/thrift.js";
+import { compressors as all } from "hyparquet-compressors";
 import type { ColumnChunk } from "./parquetColumns.ts";
-import { compressors, mostPageBytes } from "./parquetCompressors.ts";
 
 /** Maximum number of values in a page, to reject damaged files. Writers make pages of 20,000 rows or 1 MB. */
 export const mostValues: number = 2 ** 23;
@@ -127,3 +127,20 @@ function checkTexts(reader: DataReader, values: number): void {
   if (shared + own > most)
     throw new Error(`a page has strings of ${shared + own} bytes; at most ${most} are supported`);
 }
+
+/** Maximum size of an uncompressed page in bytes, to reject damaged files. Writers make pages of about 1 MB. */
+export const mostPageBytes: number = 2 ** 27;
+
+/** The Parquet library's decompressors, with `mostPageBytes` as the limit for a page. */
+export const compressors: Compressors = Object.fromEntries(
+  Object.entries(all).map(([codec, decompress]) => [
+    codec,
+    (packed: Uint8Array, length: number) => {
+      // The library's LZ4 fails for empty blocks, which occur in columns whose values are all empty.
+      if (length === 0) return new Uint8Array(0);
+      if (length > mostPageBytes)
+        throw new Error(`a page header states ${length} bytes; at most ${mostPageBytes} are supported`);
+      return decompress(packed, length);
+    },
+  ]),
+);

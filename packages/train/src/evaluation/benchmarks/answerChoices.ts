@@ -1,5 +1,5 @@
 import type { CausalLM, Tokenizer } from "@lowrank/models";
-import { logLikelihood } from "./logLikelihood.ts";
+import { logLikelihood } from "./measurePerplexity.ts";
 
 /** A multiple-choice question. */
 export interface ChoiceQuestion {

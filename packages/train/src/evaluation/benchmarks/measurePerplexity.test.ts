@@ -3,8 +3,7 @@ import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
 import { answerChoices } from "./answerChoices.ts";
-import { logLikelihood } from "./logLikelihood.ts";
-import { measurePerplexity, type PerplexitySettings } from "./measurePerplexity.ts";
+import { logLikelihood, measurePerplexity, type PerplexitySettings } from "./measurePerplexity.ts";
 
 beforeAll(() => init(reference()));
 

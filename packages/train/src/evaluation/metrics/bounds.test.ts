@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { classMetrics, labelMetrics } from "./classes.ts";
-import { entitiesOf, entityMetrics } from "./entities.ts";
+import { classMetrics, entitiesOf, entityMetrics, labelMetrics } from "./metrics.ts";
 
 const rows = (...values: number[][]) => values.map((row) => Float32Array.from(row));
 

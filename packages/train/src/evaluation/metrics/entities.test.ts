@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { entitiesOf, entityMetrics } from "./entities.ts";
+import { entitiesOf, entityMetrics } from "./metrics.ts";
 
 const found = (labels: string): string[] => [...entitiesOf(labels.split(" "))];
 

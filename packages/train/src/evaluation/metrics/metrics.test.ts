@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { examples, tinyLlama } from "../../testing/tinyRun.ts";
 import { Trainer } from "../../trainer/trainer.ts";
 import { evaluate } from "../evaluate.ts";
-import { classMetrics, labelMetrics } from "./classes.ts";
 import type { EvalPrediction } from "./metricOptions.ts";
+import { classMetrics, labelMetrics } from "./metrics.ts";
 
 beforeAll(() => init(reference()));
 

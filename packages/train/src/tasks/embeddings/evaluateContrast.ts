@@ -1,6 +1,5 @@
 import { checkOptions } from "@lowrank/core/internal";
-import { type EmbedOptions, embed, embedKeys } from "./embed.ts";
-import type { EmbeddingModel } from "./meanPooling.ts";
+import { type EmbeddingModel, type EmbedOptions, embed, embedKeys } from "./embed.ts";
 import type { ContrastExample } from "./multipleNegativesRanking.ts";
 
 /** Similarity of the embeddings of matching texts, compared to other texts. */

@@ -3,7 +3,7 @@ import { checkOptions } from "@lowrank/core/internal";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "../preference/preferenceBatch.ts";
-import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
+import { type EmbeddingModel, meanPooling } from "./embed.ts";
 
 /** Two texts that match (anchor and positive), and optionally a text that does not match the anchor (negative). */
 export interface ContrastExample {

@@ -1,8 +1,7 @@
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { evaluatePreferences } from "./evaluatePreferences.ts";
-import { evaluateRewards } from "./evaluateRewards.ts";
-import { reward } from "./rewardModel.ts";
+import { evaluateRewards, reward } from "./rewardModel.ts";
 
 beforeAll(() => init(reference()));
 

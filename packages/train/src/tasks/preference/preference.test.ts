@@ -14,8 +14,8 @@ import { dpo } from "./dpo.ts";
 import { evaluatePreferences } from "./evaluatePreferences.ts";
 import { kto } from "./kto.ts";
 import { orpo } from "./orpo.ts";
+import { tokenizePreference } from "./preferenceBatch.ts";
 import { reward } from "./rewardModel.ts";
-import { tokenizePreference } from "./tokenizePreference.ts";
 
 beforeEach(() => init(reference()));
 

@@ -1,7 +1,7 @@
 import { backward, init, reference, type Tensor, tensor } from "@lowrank/core";
 import { Module, Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { flagOf, ModuleWatch } from "./moduleWatch.ts";
+import { flagOf, ModuleWatch } from "./nonFiniteStep.ts";
 import { Trainer } from "./trainer.ts";
 
 beforeAll(() => init(reference()));

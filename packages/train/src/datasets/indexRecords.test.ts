@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { digestOfTokenizer, hexDigest } from "./indexFile.ts";
+import { digestOfTokenizer, hexDigest } from "./indexRecords.ts";
 
 test.each([
   ["", "00000000"],
