@@ -18,7 +18,7 @@ export {
   type UnloadOptions,
 } from "./api/api.ts";
 export type { Caller } from "./api/caller.ts";
-export { createEmbeddingEngine } from "./embedding/createEmbeddingEngine.ts";
+export { createEmbeddingEngine } from "./embedding/embeddingEngine.ts";
 export type { EmbeddingEngineOptions } from "./embedding/embeddingOptions.ts";
 export { createEngine } from "./engine/createEngine.ts";
 export type { EngineOptions } from "./engine/engineOptions.ts";

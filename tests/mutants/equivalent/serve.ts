@@ -156,5 +156,11 @@ export const serve: Equivalents = [
     "no folder is known before the manifest was read",
     { of: 3 },
   ],
-  ["access/load.ts", "if (count > 0) this.#byTenant.set(tenant, count);", ">", ">=", "a count of 0 is as good as none"],
+  [
+    "access/mayUse.ts",
+    "if (count > 0) this.#byTenant.set(tenant, count);",
+    ">",
+    ">=",
+    "a count of 0 is as good as none",
+  ],
 ];

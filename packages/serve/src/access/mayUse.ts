@@ -1,5 +1,7 @@
+import type { ServedAdapter, ServingStats } from "../api/api.ts";
 import type { Caller, Guarded } from "../api/caller.ts";
-import { isModelOf, privatePrefix } from "./names.ts";
+import { isInternal } from "../storage/adapterPlace.ts";
+import { nameKey } from "../storage/jobKeys.ts";
 
 /**
  * Returns true if the caller may use an adapter, folder or job. Routes, lists and errors all depend on this function.
@@ -34,4 +36,86 @@ function patternOf(glob: string): RegExp {
     patterns.set(glob, pattern);
   }
   return pattern;
+}
+
+/** Prefix of the names of models that fine-tuning jobs have trained. */
+export const modelPrefix = "ft:";
+
+/** Prefix of the manifest names of private adapters, each of which only one tenant can use by name. */
+export const privatePrefix = "tenant:";
+
+/**
+ * Returns true for the name of a model that one of the tenant's jobs has trained, or of a checkpoint of such a model. A
+ * model is named `ft:BASE:TENANT:SUFFIX:ID`. Only the base may contain a colon.
+ */
+export function isModelOf(tenant: string, name: string): boolean {
+  const [, owner] = /^ft:.*:([^:]*):[^:]*:[^:]+$/s.exec(name.replace(/:ckpt-step-\d+$/, "")) ?? [];
+  return owner !== undefined && owner === nameKey(tenant);
+}
+
+/** Returns the manifest name of an adapter that only its tenant sees. Several tenants can thus use the same name. */
+export function privateName(tenant: string, name: string): string {
+  return `${privatePrefix}${nameKey(tenant)}:${name}`;
+}
+
+/** Returns the name by which a tenant uses the adapter that has this name in the manifest. */
+export function nameFor(tenant: string, name: string): string {
+  const own = privateName(tenant, "");
+  return name.startsWith(own) ? name.slice(own.length) : name;
+}
+
+/**
+ * Returns true for a name that is reserved for jobs, tenants or internal folders. Requests that load an adapter must
+ * not use such a name.
+ */
+export function isReserved(name: string): boolean {
+  return name.startsWith(modelPrefix) || name.startsWith(privatePrefix) || isInternal(name);
+}
+
+/**
+ * Returns the adapters that a caller may use, by the caller's names for them. A tenant's own adapter hides a shared one
+ * with the same name.
+ */
+export function visibleAdapters(adapters: readonly ServedAdapter[], caller: Caller): readonly ServedAdapter[] {
+  const visible = new Map<string, ServedAdapter>();
+  for (const adapter of adapters) {
+    const name = caller.operator ? adapter.name : nameFor(caller.tenant, adapter.name);
+    const isOwn = name !== adapter.name;
+    if (!mayUse(caller, { ...adapter, name }) || (visible.has(name) && !isOwn)) continue;
+    visible.set(name, { ...adapter, name });
+  }
+  return [...visible.values()];
+}
+
+/** Counts running requests by tenant. */
+export class Load {
+  readonly #byTenant = new Map<string, number>();
+
+  /** Adds `by` to a tenant's count; negative to subtract. */
+  change(tenant: string, by: number): void {
+    const count = (this.#byTenant.get(tenant) ?? 0) + by;
+    if (count > 0) this.#byTenant.set(tenant, count);
+    else this.#byTenant.delete(tenant);
+  }
+
+  /** Returns the number of running requests that a caller may see: its tenant's, or all for an operator. */
+  seenBy({ operator, tenant }: Caller): number {
+    if (!operator) return this.#byTenant.get(tenant) ?? 0;
+    return [...this.#byTenant.values()].reduce((sum, count) => sum + count, 0);
+  }
+}
+
+/** The part of the engine's state that a caller may see. */
+type VisibleStats = ServingStats | Pick<ServingStats, "waiting" | "running" | "paused" | "requests">;
+
+/**
+ * Returns the part of the engine's state that a caller may see: all of it for an operator, otherwise the caller's own
+ * requests and their counts. Other values would reveal the load of other tenants.
+ */
+export function visibleStats(stats: ServingStats, { operator, tenant }: Caller): VisibleStats {
+  if (operator) return stats;
+  const requests = stats.requests.filter((request) => request.tenant === tenant);
+  const count = (wanted: string) => requests.filter(({ state }) => state === wanted).length;
+  const [waiting, paused] = [count("waiting"), count("paused")];
+  return { waiting, running: requests.length - waiting - paused, paused, requests };
 }

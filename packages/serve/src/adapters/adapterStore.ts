@@ -1,8 +1,7 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { OnWarning } from "@lowrank/peft";
 import { printWarning } from "@lowrank/peft/internal";
-import { mayUse } from "../access/mayUse.ts";
-import { isReserved, modelPrefix } from "../access/names.ts";
+import { isReserved, mayUse, modelPrefix } from "../access/mayUse.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";
 import type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "../api/adapterProvider.ts";
 import {

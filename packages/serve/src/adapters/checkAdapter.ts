@@ -1,12 +1,12 @@
 import { bytesSource, openSafetensors, yieldIfDue } from "@lowrank/core";
 import { firstNonFinite } from "@lowrank/core/internal";
-import { type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
-import type { AdapterLayout } from "../api/adapterProvider.ts";
+import { type MethodFacts, type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
+import { isPromptMethod, methodOf } from "@lowrank/peft/internal";
+import type { AdapterLayout, AdapterValues } from "../api/adapterProvider.ts";
 import { configName } from "../storage/adapterPlace.ts";
 import { adapterRefused } from "../storage/storeErrors.ts";
-import { dataLengthOf } from "./knownLayouts.ts";
+import { dataLengthOf, KnownLayouts } from "./knownLayouts.ts";
 import type { AdapterContent } from "./readAdapter.ts";
-import { servingProblem } from "./servingProblem.ts";
 
 /** Rules for the adapters of a store. */
 export interface AdapterRules {
@@ -21,7 +21,7 @@ export interface AdapterRules {
  * file, a tensor that is not finite, and a method or option that would apply to all rows of a batch. `name` is the
  * adapter's name in messages.
  */
-export async function checkAdapter(
+async function checkAdapter(
   { config: text, weights, folder }: AdapterContent,
   name: string,
   { maxLoraRank, baseModel }: AdapterRules,
@@ -104,4 +104,68 @@ function lastName(model: string): string {
     .split(/[\\/]/)
     .at(-1)!
     .toLowerCase();
+}
+
+/**
+ * Checks adapters by a store's rules. If the layout of an adapter was checked before, checks only its tensor values.
+ */
+export class AdapterChecks {
+  readonly #rules: AdapterRules;
+  readonly #onWarning: OnWarning;
+  readonly #layouts = new KnownLayouts();
+
+  constructor(rules: AdapterRules, onWarning: OnWarning) {
+    this.#rules = rules;
+    this.#onWarning = onWarning;
+  }
+
+  /**
+   * Checks an adapter and returns its tensor values, which share the memory of `content`. Throws ServingError
+   * `adapter_refused` for an adapter that cannot be served. `name` is the adapter's name in messages.
+   */
+  async check(content: AdapterContent, name: string): Promise<AdapterValues> {
+    const { config, weights } = content;
+    const known = this.#layouts.find(config, weights);
+    if (known && isFiniteAtOnce(known, weights)) return { layout: known, bytes: dataOf(known, weights) };
+    let warned = false;
+    const found = await checkAdapter(content, name, this.#rules, (warning) => {
+      warned = true;
+      this.#onWarning(warning);
+    });
+    // Layouts with warnings are not cached, so that each adapter gets its own warning.
+    const layout = known ?? (warned ? found : this.#layouts.add(config, weights, found));
+    return { layout, bytes: dataOf(layout, weights) };
+  }
+}
+
+function dataOf(layout: AdapterValues["layout"], weights: Uint8Array): Uint8Array {
+  return weights.subarray(weights.length - dataLengthOf(layout));
+}
+
+/**
+ * Returns the reason why an adapter with this configuration cannot be served together with others; null if it can.
+ * `what` names the adapter in the reason. `maxLoraRank` is the largest rank allowed; undefined means any.
+ */
+export async function servingProblem(
+  config: PeftConfig,
+  what: string,
+  maxLoraRank: number | undefined,
+): Promise<string | null> {
+  const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
+  if (isPromptMethod(method as never)) {
+    return `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a separate server without merging it, or train LoRA instead`;
+  }
+  if (config.modulesToSave?.length) {
+    const modules = config.modulesToSave.join(", ");
+    return `${what}: modules_to_save is ${modules}, and all rows of a batch share these; only modules_to_save being None can be served; train LoRA on them instead`;
+  }
+  const start = method.startsFromWeights?.(config);
+  if (start) {
+    return `${what} started from ${start.name}, which changes the base weights for all rows; save it with pathInitialModelForWeightConversion (PEFT: path_initial_model_for_weight_conversion)`;
+  }
+  const rank = method.combines?.kind === "products" ? method.combines.rank(config) : 0;
+  if (maxLoraRank !== undefined && rank > maxLoraRank) {
+    return `LoRA rank ${rank} is greater than max_lora_rank ${maxLoraRank}.`;
+  }
+  return null;
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mayUse } from "../access/mayUse.ts";
-import { isModelOf, isReserved, nameFor, privateName } from "../access/names.ts";
+import { isModelOf, isReserved, mayUse, nameFor, privateName } from "../access/mayUse.ts";
 import { type Grant, rightsTo, tenantsOf } from "../access/rights.ts";
 import type { Caller } from "../api/caller.ts";
 import { entryOf, type Manifest, manifestText, parseManifest, withEntry } from "./manifest.ts";

@@ -1,5 +1,4 @@
-import { mayUse } from "../access/mayUse.ts";
-import { privateName, privatePrefix } from "../access/names.ts";
+import { mayUse, privateName, privatePrefix } from "../access/mayUse.ts";
 import { common, rightsTo, tenantsOf } from "../access/rights.ts";
 import type { AdapterUser } from "../api/adapterProvider.ts";
 import type { Caller } from "../api/caller.ts";

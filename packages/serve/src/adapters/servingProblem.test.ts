@@ -1,6 +1,6 @@
 import { IA3Config, LoraConfig, type PeftConfig, PromptTuningConfig } from "@lowrank/peft";
 import { expect, test } from "vitest";
-import { servingProblem } from "./servingProblem.ts";
+import { servingProblem } from "./checkAdapter.ts";
 
 const lora = (r: number) => new LoraConfig({ r, targetModules: ["q_proj"] });
 const ia3 = new IA3Config({ targetModules: ["k_proj"], feedforwardModules: [] });

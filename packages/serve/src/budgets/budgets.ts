@@ -1,8 +1,7 @@
 import { plural } from "../api/plural.ts";
 import { BudgetError } from "./budgetError.ts";
 import type { KeyBudgets } from "./keyBudgets.ts";
-import { RequestShares } from "./requestShares.ts";
-import { TokenBudget } from "./tokenBudget.ts";
+import { RequestShares, TokenBudget } from "./requestLimits.ts";
 
 /** Tenant with its budgets. */
 export interface Spender {

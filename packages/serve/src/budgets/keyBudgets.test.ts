@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { callerFinder } from "../http/app/apiKeys.ts";
 import { Budgets } from "./budgets.ts";
 import { budgetsOf, checkBudgets, defaultBudgets } from "./keyBudgets.ts";
-import { TokenBudget } from "./tokenBudget.ts";
+import { TokenBudget } from "./requestLimits.ts";
 
 test("a key has the documented budgets, unless it or the server has others", () => {
   expect(defaultBudgets).toEqual({

@@ -1,5 +1,6 @@
-import { unavailable } from "../storage/adapterPlace.ts";
-import { now } from "../storage/jobKeys.ts";
+import type { JobStore } from "../jobs/jobStore.ts";
+import { jobsFolder, unavailable } from "../storage/adapterPlace.ts";
+import { now, ownerKey } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 
 /** File or job that takes a slot. */
@@ -159,4 +160,17 @@ function digits(value: number): string {
 
 function anyOf<T>(list: readonly T[]): T {
   return list[Math.floor(Math.random() * list.length)];
+}
+
+/**
+ * Returns which of an owner's job slots are taken by waiting or running jobs. Jobs for all models in the store count.
+ */
+export async function jobSlots(jobs: JobStore, owner: string): Promise<Slots> {
+  return new Slots(jobs.objects, `${jobsFolder}/slots/${await ownerKey(owner)}/jobs/`, async ({ id, at, reopens }) => {
+    const isYoung = now() - at < graceSeconds;
+    if (reopens && isYoung) return true;
+    if ((await jobs.end({ id })) !== null) return false;
+    // The order is written after the slot.
+    return isYoung || (await jobs.find(owner, id)) !== null;
+  });
 }

@@ -7,11 +7,10 @@ import { TrainerTime } from "../jobs/trainerTime.ts";
 import { jobsFolder } from "../storage/adapterPlace.ts";
 import { ownerKey, runFolder } from "../storage/jobKeys.ts";
 import type { Spender } from "./budgets.ts";
-import { jobSlots } from "./jobSlots.ts";
 import { budgetsOf } from "./keyBudgets.ts";
-import { StoredBytes } from "./storedBytes.ts";
+import { jobSlots } from "./slots.ts";
 import { storeUses } from "./storeUses.ts";
-import { Uploads } from "./uploads.ts";
+import { StoredBytes, Uploads } from "./uploads.ts";
 
 /** Seconds since 1970, at the beginning of a UTC day. */
 const start = 1_700_006_400;

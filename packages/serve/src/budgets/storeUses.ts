@@ -1,7 +1,7 @@
 import type { JobStore } from "../jobs/jobStore.ts";
 import { TrainerTime } from "../jobs/trainerTime.ts";
 import type { BudgetUse, Spender } from "./budgets.ts";
-import { jobSlots } from "./jobSlots.ts";
+import { jobSlots } from "./slots.ts";
 import type { Uploads } from "./uploads.ts";
 
 /** Milliseconds for which the use of budgets is cached, since computing it reads many objects. */

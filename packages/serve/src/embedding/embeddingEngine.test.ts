@@ -7,7 +7,7 @@ import { createEngine } from "../engine/createEngine.ts";
 import { requestOf } from "../testing/collect.ts";
 import { HeldAdapters } from "../testing/heldAdapters.ts";
 import { tinyTokenizer } from "../testing/tinyModel.ts";
-import { createEmbeddingEngine } from "./createEmbeddingEngine.ts";
+import { createEmbeddingEngine } from "./embeddingEngine.ts";
 import type { EmbeddingEngineOptions } from "./embeddingOptions.ts";
 
 const tokenizer = tinyTokenizer();

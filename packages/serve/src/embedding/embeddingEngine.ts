@@ -1,5 +1,5 @@
 import { yieldIfDue } from "@lowrank/core";
-import { yieldToEventLoop } from "@lowrank/core/internal";
+import { checkOptions, yieldToEventLoop } from "@lowrank/core/internal";
 import { PeftModel } from "@lowrank/peft";
 import type { AdapterLease, AdapterProvider } from "../api/adapterProvider.ts";
 import {
@@ -15,10 +15,16 @@ import {
   type UnloadOptions,
 } from "../api/api.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers/answers.ts";
+import { checkBackend } from "../engine/engineOptions.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
 import { Mutex } from "../engine/mutex.ts";
 import { readPrompt } from "../engine/requests/readPrompt.ts";
-import type { EmbeddingEngineOptions, EmbeddingSettings } from "./embeddingOptions.ts";
+import {
+  type EmbeddingEngineOptions,
+  type EmbeddingSettings,
+  embeddingKeys,
+  embeddingSettings,
+} from "./embeddingOptions.ts";
 import { embedTexts, paddedLength } from "./embedTexts.ts";
 import { readText, type TextReader } from "./readText.ts";
 import { TextQueue, type WaitingText } from "./textQueue.ts";
@@ -33,7 +39,7 @@ interface Embedded {
  * Engine that computes embeddings with an encoder. Texts of all requests wait in one queue. A pass takes texts of equal
  * padded length and adapter, so that an embedding depends bit for bit on its text and adapter alone.
  */
-export class EmbeddingEngine implements ServingEngine {
+class EmbeddingEngine implements ServingEngine {
   readonly #name: string;
   readonly #model: EmbeddingEngineOptions["model"];
   readonly #reader: TextReader;
@@ -240,4 +246,14 @@ export class EmbeddingEngine implements ServingEngine {
 function atUnitLength(vector: Float32Array): Float32Array {
   const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
   return vector.map((x) => x / Math.max(length, 1e-12));
+}
+
+/**
+ * Creates an engine that computes embeddings with an encoder. Texts of all requests share passes. Throws if the backend
+ * is not batch-invariant, or if the model folder's sentence-transformers files name a pooling other than the mean.
+ */
+export async function createEmbeddingEngine(options: EmbeddingEngineOptions): Promise<ServingEngine> {
+  checkOptions("createEmbeddingEngine", options, embeddingKeys);
+  checkBackend("createEmbeddingEngine", options.model.backend);
+  return new EmbeddingEngine(options, await embeddingSettings(options));
 }

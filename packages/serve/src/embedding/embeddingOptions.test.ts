@@ -1,8 +1,7 @@
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type EmbeddingEngineOptions, embeddingSettings } from "./embeddingOptions.ts";
+import { type EmbeddingEngineOptions, embeddingSettings, plainConfig } from "./embeddingOptions.ts";
 import { paddedLength } from "./embedTexts.ts";
-import { plainConfig } from "./sentenceConfig.ts";
 import { TextQueue, type WaitingText } from "./textQueue.ts";
 
 let model: EmbeddingEngineOptions["model"];

@@ -8,7 +8,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listening } from "../testing/listening.ts";
 import { tinyTokenizer } from "../testing/tinyModel.ts";
-import { createEmbeddingEngine } from "./createEmbeddingEngine.ts";
+import { createEmbeddingEngine } from "./embeddingEngine.ts";
 
 // Reference values of sentence-transformers' modules in PyTorch.
 const folder = join(goldenFolder, "embeddings/bert-mean");

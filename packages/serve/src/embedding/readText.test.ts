@@ -1,7 +1,7 @@
 import { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
+import { plainConfig } from "./embeddingOptions.ts";
 import { readText } from "./readText.ts";
-import { plainConfig } from "./sentenceConfig.ts";
 
 const words = ["[PAD]", "[CLS]", "[SEP]", "a", "small", "cat"];
 const special = (id: number) => ({ SpecialToken: { id: words[id] } });

@@ -1,6 +1,6 @@
 import { memoryFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
-import { plainConfig, readSentenceConfig } from "./sentenceConfig.ts";
+import { plainConfig, readSentenceConfig } from "./embeddingOptions.ts";
 
 const module = (name: string, path: string) => ({ type: `sentence_transformers.models.${name}`, path });
 const modules = [module("Transformer", ""), module("Pooling", "1_Pooling"), module("Normalize", "2_Normalize")];

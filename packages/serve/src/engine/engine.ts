@@ -19,15 +19,14 @@ import {
 } from "../api/api.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers/answers.ts";
+import { TokenTexts } from "./answers/answerText.ts";
 import { type RequestContext, ServedRequest } from "./answers/servedRequest.ts";
-import { TokenTexts } from "./answers/tokenTexts.ts";
 import { checkBackend, type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
 import { Mutex } from "./mutex.ts";
 import { type ChunkResult, PassRunner } from "./passRunner.ts";
-import { readPrompt, truncated } from "./requests/readPrompt.ts";
+import { readPrompt, TextLength, truncated } from "./requests/readPrompt.ts";
 import { readSettings } from "./requests/readSettings.ts";
-import { TextLength } from "./requests/textLength.ts";
 import { Scheduler } from "./scheduling/scheduler.ts";
 import type { Chunk } from "./scheduling/sequence.ts";
 

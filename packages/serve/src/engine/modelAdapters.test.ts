@@ -1,7 +1,7 @@
 import { Generator, init, memory, reference } from "@lowrank/core";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PeftModel } from "@lowrank/peft";
 import { beforeAll, expect, test, vi } from "vitest";
-import { AdapterChecks } from "../adapters/adapterChecks.ts";
+import { AdapterChecks } from "../adapters/checkAdapter.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { tinyLlama } from "../testing/tinyModel.ts";
 import { ModelAdapters } from "./modelAdapters.ts";

@@ -1,11 +1,10 @@
-import type { Tensor } from "@lowrank/core";
+import { byteLength as bytesOf, type Tensor } from "@lowrank/core";
 import { overwriteBytes } from "@lowrank/core/internal";
-import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
+import type { AdapterSource as AdapterFiles, MethodFacts, PeftConfig, PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterLayout, AdapterValues } from "../api/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
 import type { Mutex } from "./mutex.ts";
-import { valuePlaces } from "./valuePlaces.ts";
 
 /** Adapter on the model, whose tensors another version with the same layout can overwrite and reuse. */
 interface Seat {
@@ -144,4 +143,29 @@ export class ModelAdapters implements AdapterHost {
 
 function refused(error: unknown): ServingError {
   return new ServingError("adapter_refused", error instanceof Error ? error.message : String(error), "lora_path");
+}
+
+/**
+ * Returns the tensors of an adapter on a model in the order of its file, if another adapter's values can be written
+ * into them. This requires that the adapter consists of low-rank products only, stored in memory with the file's dtypes
+ * and sizes. Otherwise returns null, since loading may have transformed the values.
+ */
+function valuePlaces(
+  tuner: PeftModel["base_model"],
+  name: string,
+  { tensors }: AdapterLayout,
+): readonly Tensor[] | null {
+  const { method, config, prompt, allocator, swaps, tables } = tuner.adapter(name);
+  const { combines: form } = method as MethodFacts<PeftConfig>;
+  const isProducts = form?.kind === "products" && form.besides(config) === null;
+  if (!isProducts || prompt || allocator || swaps.size + tables.size + tuner.constants(name).size > 0) return null;
+  const trained = tuner.trained(name);
+  if (trained.size !== tensors.length) return null;
+  const places: Tensor[] = [];
+  for (const { key, dtype, byteLength } of tensors) {
+    const tensor = trained.get(key);
+    if (tensor?.dtype.toUpperCase() !== dtype || bytesOf(tensor.spec()) !== byteLength) return null;
+    places.push(tensor);
+  }
+  return places;
 }

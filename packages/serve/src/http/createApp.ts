@@ -3,26 +3,27 @@ import { checkOptions, keysOf } from "@lowrank/core/internal";
 import type { ServingEngine } from "../api/api.ts";
 import { anyone } from "../api/caller.ts";
 import { budgetsOf, checkBudgets, defaultBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
-import { allowedHosts } from "../origins/allowedHosts.ts";
-import { crossSiteProblem } from "../origins/crossSiteProblem.ts";
+import { allowedHosts, crossSiteProblem } from "../origins/crossSiteProblem.ts";
 import { pageResponse } from "../page/page.ts";
-import { type ApiKey, callerFinder, type FindCaller } from "./app/apiKeys.ts";
-import { AppContext, type AppEnv, type AppRequest, type RequestLog, type ServingApp } from "./app/appContext.ts";
-import { LiveKeys } from "./app/liveKeys.ts";
-import { RunningRequests } from "./app/runningRequests.ts";
+import { type ApiKey, callerFinder, type FindCaller, LiveKeys } from "./app/apiKeys.ts";
+import {
+  AppContext,
+  type AppEnv,
+  type AppRequest,
+  type RequestLog,
+  RunningRequests,
+  type ServingApp,
+} from "./app/appContext.ts";
 import { noLogger, noMetrics, type ServingLogger, type ServingMetrics } from "./metrics/observers.ts";
 import { HttpError, toHttpError } from "./requests/httpError.ts";
 import { defaultLimits, type ServingLimits } from "./requests/limits.ts";
-import { checkRequestId, requestIdOf } from "./requests/requestId.ts";
 import { addChat } from "./routes/chat.ts";
 import { addCompletions } from "./routes/completions.ts";
 import { addEmbeddings } from "./routes/embeddings.ts";
 import { addFineTuning, type FineTuning } from "./routes/fineTuning.ts";
 import { addLoraAdapters } from "./routes/loraAdapters.ts";
 import { addModels } from "./routes/models.ts";
-import { noRoute } from "./routes/noRoute.ts";
-import { addServerState } from "./routes/serverState.ts";
-import { addSmallRoutes } from "./routes/smallRoutes.ts";
+import { addServerState, addSmallRoutes } from "./routes/serverState.ts";
 import { addTokenize } from "./routes/tokenize.ts";
 
 /** Options for `createApp`. */
@@ -146,4 +147,43 @@ function writeLog(context: AppContext, c: AppRequest, log: RequestLog, status: n
     const { code, message } = toHttpError(error);
     context.logger.warn({ ...fields, code, reason: message }, "refused");
   }
+}
+
+/** Format that a client's request id must have. */
+const form = /^[\w.:/+=@-]{1,128}$/;
+
+/** Returns the id of a request: the client's `x-request-id` if it is valid, or a new one. */
+export function requestIdOf(header: string | undefined): string {
+  return header !== undefined && form.test(header) ? header : crypto.randomUUID().replaceAll("-", "");
+}
+
+/** Throws if a client's `x-request-id` is malformed. */
+export function checkRequestId(header: string | undefined): void {
+  if (header === undefined || form.test(header)) return;
+  const expected = "send 1 to 128 letters, digits and characters of _ . : / + = @ -, or leave it out";
+  throw new HttpError(
+    400,
+    `The header x-request-id has ${header.length} characters, or some that are not allowed; ${expected}.`,
+    {
+      param: "x-request-id",
+      code: "invalid_request_id",
+    },
+  );
+}
+
+const methods = ["GET", "POST", "DELETE"];
+
+/** Returns the response for a request without a route: 405 if the path has routes for other methods, otherwise 404. */
+function noRoute({ router }: ServingApp, method: string, path: string): Response {
+  const handlers = (name: string) => router.match(name, path)[0].length;
+  // Handlers for every request match this one too.
+  const allowed = methods.filter((name) => handlers(name) > handlers(method));
+  if (allowed.length === 0) {
+    const message = `There is no ${method} ${path} here; /openapi.json lists the routes.`;
+    return new HttpError(404, message, { code: "unknown_url" }).response();
+  }
+  const message = `Not allowed to ${method} on ${path}; its methods are ${allowed.join(" and ")}.`;
+  const response = new HttpError(405, message, { code: "method_not_supported" }).response();
+  response.headers.set("allow", allowed.includes("GET") ? ["HEAD", ...allowed].join(", ") : allowed.join(", "));
+  return response;
 }

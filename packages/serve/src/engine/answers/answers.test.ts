@@ -3,8 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ServingError } from "../../api/api.ts";
 import { tinyTokenizer } from "../../testing/tinyModel.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers.ts";
-import { AnswerText, type AnswerTextSettings } from "./answerText.ts";
-import { TokenTexts } from "./tokenTexts.ts";
+import { AnswerText, type AnswerTextSettings, TokenTexts } from "./answerText.ts";
 
 const tokenizer = tinyTokenizer();
 const eos = tokenizer.eosTokenId!;

@@ -1,8 +1,7 @@
 import { Generator, init, logSoftmax, reference, type Tensor, tensor } from "@lowrank/core";
 import { sampleTokens } from "@lowrank/core/internal";
 import { beforeAll, expect, test } from "vitest";
-import { type Choice, chooseTokens, logprobsOf, rowsOf } from "./chooseTokens.ts";
-import type { LogitEdits } from "./logitEdits.ts";
+import { type Choice, chooseTokens, type LogitEdits, logprobsOf, rowsOf } from "./chooseTokens.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,9 +1,8 @@
 import { init, memory, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import type { SamplingSettings } from "../../api/api.ts";
-import type { RequestSettings } from "../requests/readSettings.ts";
-import type { BanSettings } from "../requests/tokenBans.ts";
-import { LogitEdits } from "./logitEdits.ts";
+import type { BanSettings, RequestSettings } from "../requests/readSettings.ts";
+import { LogitEdits } from "./chooseTokens.ts";
 
 const backend = reference();
 beforeAll(() => init(backend));

@@ -3,10 +3,9 @@ import type { AdapterLease } from "../../api/adapterProvider.ts";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../../api/api.ts";
 import type { RequestSettings } from "../requests/readSettings.ts";
 import type { Sequence } from "../scheduling/sequence.ts";
-import { AnswerText } from "./answerText.ts";
+import { AnswerText, type TokenTexts } from "./answerText.ts";
+import { LogitEdits } from "./chooseTokens.ts";
 import { EventQueue } from "./eventQueue.ts";
-import { LogitEdits } from "./logitEdits.ts";
-import type { TokenTexts } from "./tokenTexts.ts";
 
 /** Log-probability of a token, and the most probable tokens with their log-probabilities. */
 export interface RowLogprobs {

@@ -1,6 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
-import { TextLength } from "./textLength.ts";
+import { TextLength } from "./readPrompt.ts";
 
 /** Returns a checker for a vocabulary whose longest token has `longest` bytes, and records the tokens that it reads. */
 function checkerOf(mostTokens: number, longest: number) {

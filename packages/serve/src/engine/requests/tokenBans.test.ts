@@ -2,7 +2,7 @@ import { Generator } from "@lowrank/core";
 import type { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
 import { wordTokenizer } from "../../testing/wordTokenizer.ts";
-import { anyBans, badWordIds, bannedAfter } from "./tokenBans.ts";
+import { anyBans, badWordIds, bannedAfter } from "./readSettings.ts";
 
 const tokenizer = wordTokenizer();
 const ids = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });

@@ -1,15 +1,13 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { Load } from "../../access/load.ts";
-import { mayUse } from "../../access/mayUse.ts";
+import { Load, mayUse } from "../../access/mayUse.ts";
 import type { ServingEngine, ServingModel, ServingStats } from "../../api/api.ts";
 import type { Caller } from "../../api/caller.ts";
 import { Budgets, type BudgetUse, type Spender } from "../../budgets/budgets.ts";
 import type { ServingLogger, ServingMetrics } from "../metrics/observers.ts";
-import { modelNotFound } from "../requests/httpError.ts";
+import { HttpError, modelNotFound } from "../requests/httpError.ts";
 import type { ServingLimits } from "../requests/limits.ts";
 import type { FindCaller, HttpCaller } from "./apiKeys.ts";
-import type { RunningRequests } from "./runningRequests.ts";
 
 /** Facts about one request that its route adds to the log. */
 export interface RequestLog {
@@ -112,5 +110,40 @@ export class AppContext {
       return { model, adapter: name === model.name ? null : name };
     }
     throw modelNotFound(name);
+  }
+}
+
+/** Running request with its API key. */
+interface RunningRequest {
+  readonly authorization: string | undefined;
+  readonly caller: Caller;
+  readonly end: AbortController;
+}
+
+/** Running requests with their API keys. If a key is removed, the server can end the key's requests. */
+export class RunningRequests {
+  readonly #running = new Set<RunningRequest>();
+
+  /** Adds a request. Returns a signal that ends it, and a function to call when it has ended. */
+  add(
+    authorization: string | undefined,
+    caller: Caller,
+  ): { readonly revoked: AbortSignal; readonly ended: () => void } {
+    const request: RunningRequest = { authorization, caller, end: new AbortController() };
+    this.#running.add(request);
+    return { revoked: request.end.signal, ended: () => void this.#running.delete(request) };
+  }
+
+  /**
+   * Ends the requests whose API key has been removed or now belongs to another tenant. `find` looks up the current
+   * keys.
+   */
+  async endRevoked(find: FindCaller): Promise<void> {
+    const check = async ({ authorization, caller, end }: RunningRequest) => {
+      if ((await find(authorization))?.tenant === caller.tenant) return;
+      const message = "The API key of this request was removed.";
+      end.abort(new HttpError(401, message, { code: "invalid_api_key" }));
+    };
+    await Promise.all([...this.#running].map(check));
   }
 }

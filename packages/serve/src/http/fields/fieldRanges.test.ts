@@ -1,12 +1,11 @@
 import type { z } from "@hono/zod-openapi";
 import { describe, expect, test } from "vitest";
-import { checkParts } from "../requests/bodyParts.ts";
+import { checkParts } from "../requests/checkBody.ts";
 import { defaultLimits, timerMs } from "../requests/limits.ts";
 import { jobBody, methodOf, ofJob } from "../routes/fineTuningBody.ts";
 import { checkMessages, messagesField, messagesOf } from "./messages.ts";
-import { promptLogprobOf } from "./promptLogprobs.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
-import { vllmSettings } from "./vllmFields.ts";
+import { promptLogprobOf, vllmSettings } from "./vllmFields.ts";
 
 const takes = (schema: z.ZodType, value: unknown) => schema.safeParse(value).success;
 const long = (length: number) => "a".repeat(length);

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { ServingRequest } from "../../api/api.ts";
+import type { ChatPrompt, ServingEvent, ServingRequest } from "../../api/api.ts";
 import { HttpError } from "../requests/httpError.ts";
 
 /** Fields of chat and completion requests that vLLM adds to OpenAI's API. */
@@ -73,5 +73,70 @@ export function vllmSettings(body: VllmBody & { stream?: boolean }): Partial<Ser
     truncatePromptTokens: body.truncate_prompt_tokens,
     truncationSide: body.truncation_side,
     priority: body.priority,
+  };
+}
+
+/** Log-probabilities at one prompt position in vLLM's format, by token id; null for the first token. */
+export type PromptLogprob = Readonly<
+  Record<string, { readonly logprob: number; readonly rank: number; readonly decoded_token: string }>
+> | null;
+
+/**
+ * Returns the log-probabilities at a prompt position: of the `likeliest` most probable tokens (negative: of all
+ * tokens), and of the prompt's own token.
+ */
+export function promptLogprobOf(
+  { logprob }: Extract<ServingEvent, { type: "token" }>,
+  likeliest: number,
+): PromptLogprob {
+  if (!logprob || logprob.logprob === null) return null;
+  const shown = likeliest < 0 ? logprob.top : logprob.top.slice(0, likeliest);
+  return Object.fromEntries(
+    [...shown, logprob].map(({ token, text, logprob, rank }) => {
+      return [String(token), { logprob: logprob as number, rank: rank as number, decoded_token: text }];
+    }),
+  );
+}
+
+/** vLLM's fields of a chat request that control the chat template. */
+interface TemplateBody {
+  add_generation_prompt?: boolean;
+  continue_final_message?: boolean;
+  chat_template_kwargs?: Record<string, unknown>;
+  add_special_tokens?: boolean;
+}
+
+/** Zod schemas of the fields of `TemplateBody`. */
+export const templateFields: { readonly [K in keyof TemplateBody]-?: z.ZodType<TemplateBody[K]> } = {
+  add_generation_prompt: z
+    .boolean()
+    .optional()
+    .openapi({ description: "Ends the prompt with the opening of an assistant turn. Default: true." }),
+  continue_final_message: z
+    .boolean()
+    .optional()
+    .openapi({ description: "The model continues the last message. It needs add_generation_prompt: false or none." }),
+  chat_template_kwargs: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .openapi({ description: "Further variables of the template." }),
+  add_special_tokens: z
+    .boolean()
+    .optional()
+    .openapi({ description: "Adds special tokens such as BOS. Default: true for a text, false for a chat." }),
+};
+
+/** Returns the prompt of a chat. `variables` override `chat_template_kwargs`. */
+export function chatPromptOf(
+  messages: ChatPrompt["messages"],
+  body: TemplateBody,
+  variables: Readonly<Record<string, unknown>> = {},
+): ChatPrompt {
+  return {
+    messages,
+    addGenerationPrompt: body.add_generation_prompt,
+    continueFinalMessage: body.continue_final_message,
+    addSpecialTokens: body.add_special_tokens,
+    templateVariables: { ...body.chat_template_kwargs, ...variables },
   };
 }

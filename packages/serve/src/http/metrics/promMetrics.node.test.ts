@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { AdapterLabels } from "../../metrics/adapterLabels.ts";
+import { AdapterLabels } from "../../metrics/engineMetrics.ts";
 import { ScriptedEngine } from "../../testing/scriptedEngine.ts";
 import type { Scrape } from "./observers.ts";
 import { promMetrics } from "./promMetrics.ts";

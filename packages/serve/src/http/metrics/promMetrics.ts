@@ -1,7 +1,6 @@
 import { checkOptions } from "@lowrank/core/internal";
 import { version } from "../../api/version.ts";
-import { AdapterLabels } from "../../metrics/adapterLabels.ts";
-import { engineMetrics } from "../../metrics/engineMetrics.ts";
+import { AdapterLabels, engineMetrics } from "../../metrics/engineMetrics.ts";
 import { HistogramFamily, loadBounds, NumberFamily } from "../../metrics/families.ts";
 import type { ServingMetrics } from "./observers.ts";
 import { processMetrics } from "./processMetrics.ts";

@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { checkParts } from "./bodyParts.ts";
+import { plural } from "../../api/plural.ts";
 import { HttpError, notSupported } from "./httpError.ts";
-import { issueText } from "./issueText.ts";
 
 /** Schema of a request's `model`. Its limit is longer than real names. It keeps huge texts out of the log. */
 export const modelName: z.ZodType<string> = z.string().max(1024);
@@ -94,4 +93,58 @@ function pathOf(path: readonly PropertyKey[]): string {
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
     .join("")
     .replace(/^\./, "");
+}
+
+/** Units in which the length of a value is counted, by the value's type. */
+const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
+
+/** Describes an issue of a schema: the value that was sent, and the expected values. */
+export function issueText(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "too_small" && issue.code !== "too_big") return issue.message;
+  const { code, origin, inclusive = true, input } = issue;
+  const limit = Number(code === "too_small" ? issue.minimum : issue.maximum);
+  const [within, beyond] = code === "too_small" ? ["at least", "above"] : ["at most", "below"];
+  const bound = `${inclusive ? within : beyond} ${limit}`;
+  const unit = units[origin];
+  if (unit === undefined) return `it is ${input}; expected ${bound}`;
+  return `it has ${plural((input as ArrayLike<unknown>).length, unit)}; expected ${bound}`;
+}
+
+/**
+ * Maximum number of fields and list items of a body. Checking each takes some microseconds, in which no other request
+ * is served.
+ */
+const mostParts = 8000;
+/**
+ * Amount by which a number in a list increases the count, instead of 1. Lists of token ids are long, but quick to
+ * check.
+ */
+const numberParts = 0.1;
+
+/**
+ * Throws an HttpError with status 400 for a body with so many fields and items that checking it would block the server.
+ * Also throws for a field named `__proto__` at any depth, since schemas would ignore such a field without an error.
+ */
+export function checkParts(body: object): void {
+  let parts = 0;
+  const open: { readonly value: object; readonly path: string }[] = [{ value: body, path: "" }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, path } = next;
+    const isList = Array.isArray(value);
+    for (const [name, item] of isList ? value.entries() : Object.entries(value)) {
+      const at = () => (isList ? `${path}[${name}]` : path === "" ? `${name}` : `${path}.${name}`);
+      if (name === "__proto__") {
+        const param = at();
+        const message = `Unrecognized request argument supplied: ${param}`;
+        throw new HttpError(400, message, { param, code: "unknown_parameter" });
+      }
+      parts += isList && typeof item === "number" ? numberParts : 1;
+      if (typeof item === "object" && item !== null) open.push({ value: item, path: at() });
+    }
+    if (parts > mostParts) {
+      throw new HttpError(400, `The request's body has more than ${mostParts} fields and items.`, {
+        code: "body_too_large",
+      });
+    }
+  }
 }

@@ -2,13 +2,11 @@ import { z } from "@hono/zod-openapi";
 import { describe, expect, test } from "vitest";
 import { ServingError, type ServingErrorCode } from "../../api/api.ts";
 import { BudgetError } from "../../budgets/budgetError.ts";
-import { checkParts } from "./bodyParts.ts";
-import { checkBody, ignored, refused } from "./checkBody.ts";
+import { checkRequestId, requestIdOf } from "../createApp.ts";
+import { checkBody, checkParts, ignored, issueText, refused } from "./checkBody.ts";
 import { HttpError, modelNotFound, notSupported, toHttpError } from "./httpError.ts";
-import { issueText } from "./issueText.ts";
 import { defaultLimits, timerMs } from "./limits.ts";
 import { readBody } from "./readBody.ts";
-import { checkRequestId, requestIdOf } from "./requestId.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
 test.each<[ServingErrorCode, number, string, string, string | null]>([

@@ -3,11 +3,15 @@ import type { ServingEvent, ServingRequest, TokenLogprob } from "../../api/api.t
 import { addRoute } from "../app/addRoute.ts";
 import { requestUser } from "../app/apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "../app/appContext.ts";
-import { chatPromptOf, templateFields } from "../fields/chatFields.ts";
 import { checkMessages, messagesField, messagesOf } from "../fields/messages.ts";
-import { type PromptLogprob, promptLogprobOf } from "../fields/promptLogprobs.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "../fields/samplingFields.ts";
-import { vllmSettings } from "../fields/vllmFields.ts";
+import {
+  chatPromptOf,
+  type PromptLogprob,
+  promptLogprobOf,
+  templateFields,
+  vllmSettings,
+} from "../fields/vllmFields.ts";
 import { type BodyFields, checkBody, modelName, refused } from "../requests/checkBody.ts";
 import { HttpError, notSupported } from "../requests/httpError.ts";
 import { type AnswerForm, type AnswerHead, answerOf, checkSequences, finish } from "../streams/answerOf.ts";

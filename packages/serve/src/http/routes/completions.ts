@@ -3,10 +3,8 @@ import type { ServingEvent, ServingPrompt, ServingRequest } from "../../api/api.
 import { addRoute } from "../app/addRoute.ts";
 import { requestUser } from "../app/apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "../app/appContext.ts";
-import { templateFields } from "../fields/chatFields.ts";
-import { type PromptLogprob, promptLogprobOf } from "../fields/promptLogprobs.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "../fields/samplingFields.ts";
-import { vllmSettings } from "../fields/vllmFields.ts";
+import { type PromptLogprob, promptLogprobOf, templateFields, vllmSettings } from "../fields/vllmFields.ts";
 import { type BodyFields, checkBody, modelName, refused } from "../requests/checkBody.ts";
 import { HttpError, notSupported } from "../requests/httpError.ts";
 import { eachInput, textInputs } from "../requests/textInputs.ts";

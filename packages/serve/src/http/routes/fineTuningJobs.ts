@@ -1,8 +1,7 @@
 import { plural } from "../../api/plural.ts";
 import { BudgetError } from "../../budgets/budgetError.ts";
-import { jobSlots } from "../../budgets/jobSlots.ts";
 import type { KeyBudgets } from "../../budgets/keyBudgets.ts";
-import type { Slot } from "../../budgets/slots.ts";
+import { jobSlots, type Slot } from "../../budgets/slots.ts";
 import type { Uploads } from "../../budgets/uploads.ts";
 import type { StoredFile } from "../../jobs/fileStore.ts";
 import { type FineTuneJob, type JobLimits, JobRefused, type JobState } from "../../jobs/job.ts";

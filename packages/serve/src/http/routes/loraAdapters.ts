@@ -1,6 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { mayUse } from "../../access/mayUse.ts";
-import { isReserved } from "../../access/names.ts";
+import { isReserved, mayUse } from "../../access/mayUse.ts";
 import { ServingError } from "../../api/api.ts";
 import type { Caller } from "../../api/caller.ts";
 import { adapterNotFound, outOfScope, reservedName, alreadyLoaded as taken } from "../../storage/storeErrors.ts";

@@ -1,5 +1,4 @@
-import { visibleAdapters } from "../../access/adapters.ts";
-import { mayUse } from "../../access/mayUse.ts";
+import { mayUse, visibleAdapters } from "../../access/mayUse.ts";
 import type { ServedAdapter, ServingModel } from "../../api/api.ts";
 import type { Caller } from "../../api/caller.ts";
 import { isInternal } from "../../storage/adapterPlace.ts";

@@ -1,8 +1,9 @@
-import { visibleStats } from "../../access/stats.ts";
+import { visibleStats } from "../../access/mayUse.ts";
+import type { ServingEngine } from "../../api/api.ts";
 import type { Caller } from "../../api/caller.ts";
+import { version } from "../../api/version.ts";
 import { addRoute } from "../app/addRoute.ts";
 import type { AppContext, ServingApp } from "../app/appContext.ts";
-import { engineState } from "../requests/engineState.ts";
 import { HttpError } from "../requests/httpError.ts";
 import { sseEvent, sseResponse } from "../streams/sse.ts";
 
@@ -108,4 +109,55 @@ async function* watch(
   } finally {
     onEnd();
   }
+}
+
+/** Milliseconds to wait for `engine.model()`, which needs no forward pass. An engine that takes longer is "loading". */
+const patience = 25;
+
+/** State of an engine, as in liveness and readiness probes. */
+type EngineState = "ready" | "loading" | "dead";
+
+/** Returns "ready" if the engine answers, "loading" if it does not answer soon, and "dead" if it fails. */
+async function engineState(engine: ServingEngine): Promise<EngineState> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waited = new Promise<EngineState>((resolve) => {
+    timer = setTimeout(() => resolve("loading"), patience);
+  });
+  const told = engine.model().then(
+    (): EngineState => "ready",
+    (): EngineState => "dead",
+  );
+  return Promise.race([told, waited]).finally(() => clearTimeout(timer));
+}
+
+/** Adds vLLM's `/version`, `/ping` and `/load`. */
+export function addSmallRoutes(app: ServingApp, context: AppContext): void {
+  addRoute(app, context, {
+    method: "get",
+    path: "/version",
+    summary: "The server's version.",
+    open: true,
+    quiet: true,
+    whileDraining: true,
+    answer: (c) => c.json({ version }),
+  });
+  for (const method of ["get", "post"] as const) {
+    addRoute(app, context, {
+      method,
+      path: "/ping",
+      summary: "200 while the process and its engine live, as /health.",
+      open: true,
+      quiet: true,
+      whileDraining: true,
+      answer: async (c) => c.body(null, (await engineState(context.engine)) === "dead" ? 503 : 200),
+    });
+  }
+  addRoute(app, context, {
+    method: "get",
+    path: "/load",
+    summary: "The running chats, completions and embeddings: of the key, or all of them for an operator.",
+    quiet: true,
+    whileDraining: true,
+    answer: (c) => c.json({ server_load: context.load.seenBy(c.get("caller")) }),
+  });
 }

@@ -1,10 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import { visibleAdapters } from "../../access/adapters.ts";
+import { visibleAdapters } from "../../access/mayUse.ts";
 import type { Caller } from "../../api/caller.ts";
 import { addRoute } from "../app/addRoute.ts";
 import type { AppContext, AppRequest, ServingApp } from "../app/appContext.ts";
-import { chatPromptOf, templateFields } from "../fields/chatFields.ts";
 import { checkMessages, messagesField, messagesOf } from "../fields/messages.ts";
+import { chatPromptOf, templateFields } from "../fields/vllmFields.ts";
 import { checkBody, modelName, refused } from "../requests/checkBody.ts";
 import { HttpError, modelNotFound } from "../requests/httpError.ts";
 

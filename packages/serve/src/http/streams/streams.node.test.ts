@@ -3,8 +3,7 @@ import { post } from "../../testing/post.ts";
 import { ScriptedEngine } from "../../testing/scriptedEngine.ts";
 import type { AppRequest } from "../app/appContext.ts";
 import { createApp } from "../index.ts";
-import { type PacedSource, pacedBody } from "./pacedBody.ts";
-import { ReaderWatch } from "./readerWatch.ts";
+import { type PacedSource, pacedBody, ReaderWatch } from "./pacedBody.ts";
 import { sseResponse } from "./sse.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RequestShares } from "./requestShares.ts";
+import { RequestShares } from "./requestLimits.ts";
 
 const shared = { requests: null, shared: true };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { AdapterLabels } from "./adapterLabels.ts";
+import { AdapterLabels } from "./engineMetrics.ts";
 
 test("adapters have their own labels while there is room, and lose them when idle", () => {
   let time = 0;

@@ -1,7 +1,7 @@
 import { init, reference } from "@lowrank/core";
 import type { PeftConfig, Warning } from "@lowrank/peft";
 import { beforeAll, expect, test } from "vitest";
-import { AdapterChecks } from "./adapterChecks.ts";
+import { AdapterChecks } from "./checkAdapter.ts";
 import { adapterFiles, tinyLora } from "./testing/tinyAdapters.ts";
 
 beforeAll(() => init(reference()));

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { allowedHosts } from "./allowedHosts.ts";
-import { crossSiteProblem } from "./crossSiteProblem.ts";
+import { allowedHosts, crossSiteProblem } from "./crossSiteProblem.ts";
 
 describe("hosts", () => {
   const hosts = allowedHosts(["LLM.example.com.", ".team.org", "[::1]"]);

@@ -3,8 +3,7 @@ import type { ServingStats } from "../api/api.ts";
 import { anyone } from "../api/caller.ts";
 import { engineMetrics } from "../metrics/engineMetrics.ts";
 import { type Labels, NumberFamily } from "../metrics/families.ts";
-import { Load } from "./load.ts";
-import { visibleStats } from "./stats.ts";
+import { Load, visibleStats } from "./mayUse.ts";
 
 const caller = (tenant: string, operator = false) => ({ ...anyone, tenant, operator });
 
