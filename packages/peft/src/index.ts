@@ -12,8 +12,7 @@ export { fromMlx, toMlx } from "./foreign/mlx.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export type { MergeDrift } from "./merge/checkMerge.ts";
 export type { LayerDifference } from "./merge/compareLayer.ts";
-export type { MergeOptions } from "./merge/mergeOptions.ts";
-export type { MergeReport } from "./merge/mergeReport.ts";
+export type { MergeOptions, MergeReport } from "./merge/mergeOptions.ts";
 export type { PackedMerge } from "./merge/packedMerge.ts";
 export {
   AdaLoraConfig,
@@ -129,9 +128,8 @@ export type {
   Swappable,
   WeightStart,
 } from "./methods/shared/methodFacts.ts";
-export type { MethodOption } from "./methods/shared/methodOption.ts";
 export { optionsOf, recipesOf } from "./methods/shared/offered.ts";
-export type { Recipe, RecipeSettings } from "./methods/shared/recipe.ts";
+export type { MethodOption, Recipe, RecipeSettings } from "./methods/shared/recipe.ts";
 export type { AdaptableModel } from "./model/adaptedLoss.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel } from "./peftModel/getPeftModel.ts";
@@ -139,9 +137,8 @@ export { PeftModel } from "./peftModel/peftModel.ts";
 export type { AddAdapterOptions, GetPeftModelOptions } from "./peftModel/peftModelOptions.ts";
 export { type AdapterDescription, type DescribeAdapterOptions, describeAdapter } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
-export type { Part } from "./plan/onShapes.ts";
+export type { BuiltModel, ModelShapes, Part, PlannableModel } from "./plan/onShapes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
-export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";
 export { type AdapterReport, type InferenceOverhead, type ReportOptions, reportAdapter } from "./plan/reportAdapter.ts";
 export type { Peak } from "./plan/trace.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/traceOptimizer.ts";
@@ -153,16 +150,20 @@ export type {
   SaveOptions,
 } from "./saved/savedOptions.ts";
 export type { SavedReport } from "./saved/verifySaved.ts";
-export { initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
-export { startFromData } from "./starts/startFromData.ts";
+export { initializeLoraEvaWeights, startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
-export { adapterUpdates } from "./updates/adapterUpdates.ts";
 export { loraOfUpdates } from "./updates/loraOfUpdates.ts";
-export { approximateUpdate, type LowRankUpdate, type MatrixUpdate, updateValues } from "./updates/matrixUpdate.ts";
-export { modelUpdates } from "./updates/modelUpdates.ts";
 export { describeSpectrum, rankOfEnergy, type Spectrum } from "./updates/spectrum.ts";
+export {
+  adapterUpdates,
+  approximateUpdate,
+  type LowRankUpdate,
+  type MatrixUpdate,
+  modelUpdates,
+  updateValues,
+} from "./updates/updates.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
 export type { HostFactors, Matrix } from "./weighted/productFactors.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

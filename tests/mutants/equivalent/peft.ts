@@ -111,7 +111,7 @@ export const peft: Equivalents = [
     "the last turn writes past the end of a typed array",
   ],
   [
-    "methods/vectors/vbloraForm.ts",
+    "methods/vectors/vblora.ts",
     "for (let lane = 0; lane < size / numVectors; lane++) {",
     "<",
     "<=",
@@ -188,7 +188,7 @@ export const peft: Equivalents = [
     "types without a density do not prune",
   ],
   ["weighted/addWeightedProducts.ts", "if (!a || !b) continue;", "||", "&&", "a layer has both factors or none"],
-  ["updates/adapterUpdates.ts", "if (!a || !b) return null;", "||", "&&", "a layer has both factors or none"],
+  ["updates/updates.ts", "if (!a || !b) return null;", "||", "&&", "a layer has both factors or none"],
   [
     "weighted/addWeightedProducts.ts",
     "const chunk = 1 << 24;",

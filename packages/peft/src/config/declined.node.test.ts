@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCamelCase } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
+import { declinedMethods } from "../files/configFile.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
-import { declinedMethods } from "./declinedMethods.ts";
 
 const peftMethods = await ownMethods();
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");

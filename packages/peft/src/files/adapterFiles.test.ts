@@ -13,6 +13,7 @@ import { memoryFiles } from "@lowrank/files";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { methodOf } from "../methods/registry.ts";
+import { checkExpressions } from "../saved/readAdapter.ts";
 import {
   adapterContents,
   compareKeys,
@@ -21,8 +22,7 @@ import {
   openWeights,
   readInto,
 } from "./adapterFiles.ts";
-import { checkExpressions } from "./checkExpressions.ts";
-import { inFile, inFileAsync } from "./inFile.ts";
+import { inFile, inFileAsync } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
 beforeAll(() => init(reference()));

@@ -1,13 +1,42 @@
 import { toCamelCase } from "@lowrank/core/internal";
 import { toSnakeCase } from "../config/checks.ts";
-import { declinedMethods } from "../config/declinedMethods.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { UnknownMethodError } from "../methods/registry.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
-import { inFile } from "./inFile.ts";
+
+/**
+ * PEFT methods that Lowrank does not support, by `peft_type`. The value is the reason, or names the nearest supported
+ * method. docs/methods.md lists these methods.
+ */
+export const declinedMethods: Readonly<Record<string, string>> = {
+  ADAMSS: "its subspaces come from scikit-learn's k-means over the weights",
+  BEFT: "it adds biases to value projections; BITFIT trains the biases that a model has",
+  C3A: "its blocks are circulant matrices",
+  CARTRIDGE: "it is distilled from a text; PREFIX_TUNING without projection trains the same keys and values",
+  CPT: "it needs the types of an example's tokens in every batch; PROMPT_TUNING can start from a text",
+  DEFT: "it replaces a subspace of the weights by a product",
+  FROD: "its rotation comes from a decomposition of the weights of all layers",
+  GLORA: "it scales and shifts weights and biases in several forms; LORA and IA3 each do one",
+  LILY: "its layers share low-rank products through a router",
+  MULTITASK_PROMPT_TUNING: "it needs a task id in every batch; PROMPT_TUNING has one task",
+  OSF: "it trains nearly all of the weights, in the basis of their singular vectors",
+  PEANUT: "its update is a small network of the weights",
+  POLY: "it needs a task id in every batch; withAdapterNames gives each row an adapter",
+  PSOFT: "it rotates within the weights' largest singular vectors; OFT rotates inputs",
+  PVERA: "it draws random values in every step; VERA is its form without randomness",
+  ROAD: "it rotates pairs of outputs; OFT rotates blocks of inputs",
+  SHADOW: "it is a second network next to the model",
+  SHIRA: "it trains single elements of the weights, at positions that a user's function may choose",
+  SUPERTUNING: "it trains the largest elements of the weights",
+  TINYLORA: "it trains a few values in the basis of the weights' singular vectors; VBLORA and VERA are small too",
+  TRAINABLE_TOKENS: "LORA and ADALORA support it as trainable_token_indices",
+  UNILORA: "it maps one vector to random positions of all layers; VBLORA shares vectors too",
+  WAVEFT: "it is FOURIERFT with wavelets",
+  XLORA: "it runs the model twice to mix LoRA adapters; addWeightedAdapter makes fixed mixtures",
+};
 
 /**
  * The PEFT version whose file format is read and written. Some methods' files contain it as `peft_version`. PEFT before
@@ -93,4 +122,30 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
 function withKeys(value: unknown, spell: (key: string) => string): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));
+}
+
+/** Runs a function and adds the file's name to errors that it throws. */
+export function inFile<T>(label: string, fn: () => T): T {
+  try {
+    return fn();
+  } catch (error) {
+    throw named(label, error);
+  }
+}
+
+/** Runs an async function and adds the file's name to errors that it throws. */
+export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promise<T> {
+  try {
+    return await fn();
+  } catch (error) {
+    throw named(label, error);
+  }
+}
+
+/**
+ * Returns an error whose message starts with the file's name. Errors of a subclass of `Error` are returned unchanged.
+ */
+function named(label: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error.constructor !== Error || error.message.includes(label)) return error;
+  return new Error(`${label}: ${error.message}`, { cause: error });
 }

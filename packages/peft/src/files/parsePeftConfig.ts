@@ -2,8 +2,9 @@ import { checkOptions } from "@lowrank/core/internal";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import { methodsFor } from "../methods/registry.ts";
+import type { AnyMethod } from "../methods/shared/method.ts";
+import type { AdapterLayout } from "../methods/shared/methodFacts.ts";
 import { parseConfig } from "./configFile.ts";
-import { readForeign } from "./foreignLayout.ts";
 
 /** Options of `parsePeftConfig`. */
 export interface ParsePeftConfigOptions {
@@ -23,4 +24,20 @@ export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOpt
   const { peft_type: type } = (json ?? {}) as { peft_type?: unknown };
   const methods = await methodsFor(type);
   return parseConfig(readForeign(json, label, methods)?.fields ?? json, methods, label, onWarning).config;
+}
+
+/**
+ * Reads an adapter_config.json that is not in PEFT's layout, with the first method whose layout recognises it. Returns
+ * null if none does.
+ */
+export function readForeign(
+  json: unknown,
+  label: string,
+  methods: Readonly<Record<string, AnyMethod>>,
+): { fields: Record<string, unknown>; layout: AdapterLayout<PeftConfig> } | null {
+  for (const { layout } of Object.values(methods)) {
+    const fields = layout?.readConfig(json, label) ?? null;
+    if (layout && fields) return { fields, layout };
+  }
+  return null;
 }

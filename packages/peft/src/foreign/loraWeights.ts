@@ -9,8 +9,7 @@ import {
 import { checkOptions } from "@lowrank/core/internal";
 import type { Module } from "@lowrank/nn";
 import { readTorch } from "../torchFiles/readTorch.ts";
-import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
-import { valuesOf } from "./storedTensor.ts";
+import { type ForeignLayer, peftFiles, valuesOf } from "./peftFiles.ts";
 
 /** Options of `fromLoraWeights`. */
 export interface LoraWeightsOptions {

@@ -5,8 +5,7 @@ import { parseConfig } from "../files/configFile.ts";
 import { lora } from "../methods/lora/lora.ts";
 import { rankAndScaling } from "../methods/lora/loraScaling.ts";
 import { filePrefix } from "../model/adapter/adapter.ts";
-import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
-import { transposedStored, valuesOf } from "./storedTensor.ts";
+import { type ForeignLayer, peftFiles, transposedStored, valuesOf } from "./peftFiles.ts";
 
 /** Name of the weights file in mlx-lm's adapter folders. The configuration's file name is the same as PEFT's. */
 const mlxWeights = "adapters.safetensors";

@@ -1,8 +1,7 @@
 import { copyInto, init, noGrad, reference, tensor, zeros } from "@lowrank/core";
 import { Embedding, Linear, Module, Parameter } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { ActiveAdapter } from "./activeAdapter.ts";
-import { AdapterIndices } from "./adapterIndices.ts";
+import { ActiveAdapter, AdapterIndices } from "./activeAdapter.ts";
 import { AdapterSlot, checkAdapterName, clear, place } from "./adapterSlot.ts";
 import { SavedModule } from "./savedModule.ts";
 import { placesOf, Swap } from "./swap.ts";

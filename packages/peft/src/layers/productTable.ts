@@ -1,6 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import { InputTable, type LowRankRowsParams, lowRankRows } from "@lowrank/core/internal";
-import type { AdapterIndices } from "./adapterIndices.ts";
+import type { AdapterIndices } from "./activeAdapter.ts";
 import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";
 

@@ -1,7 +1,7 @@
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import { Sequential } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { AdapterIndices } from "./adapterIndices.ts";
+import { AdapterIndices } from "./activeAdapter.ts";
 import { addOnRows, BatchRows, joinGroups, onRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 
 beforeAll(() => init(reference()));

@@ -2,8 +2,7 @@ import { type Tensor, to } from "@lowrank/core";
 import { Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { AdapterSlot, free } from "./adapterSlot.ts";
-import type { MergeStep } from "./mergeStep.ts";
-import type { Wrapper } from "./wrapper.ts";
+import type { MergeStep, Wrapper } from "./wrapper.ts";
 
 /** A parameter of the original module and an adapter's copy of it. */
 interface Copy {

@@ -3,9 +3,8 @@ import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from
 import { stopAtPadding } from "@lowrank/nn/internal";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./adapterSlot.ts";
-import type { MergeStep } from "./mergeStep.ts";
 import { toF32 } from "./tunerLayer.ts";
-import type { Wrapper } from "./wrapper.ts";
+import type { MergeStep, Wrapper } from "./wrapper.ts";
 
 /** The rows of an embedding table that an adapter retrains. */
 export interface TokenRows {

@@ -2,11 +2,9 @@ import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./adapterSlot.ts";
-import { addingByRows } from "./addByRows.ts";
-import type { MergeStep, Replacement } from "./mergeStep.ts";
 import { ProductTable } from "./productTable.ts";
-import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
-import type { Wrapper } from "./wrapper.ts";
+import { addingByRows, type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
+import type { MergeStep, Replacement, Wrapper } from "./wrapper.ts";
 
 /** A linear layer's or embedding's weight and bias, in f32. */
 export interface DenseLayer {

@@ -12,12 +12,11 @@ import {
   type Tensor,
   yieldIfDue,
 } from "@lowrank/core";
-import type { MergeStep } from "../layers/mergeStep.ts";
 import { toF32 } from "../layers/tunerLayer.ts";
+import type { MergeStep } from "../layers/wrapper.ts";
 import { compareLayer, type LayerDifference } from "./compareLayer.ts";
 import { layerAnswers, type StoredValue } from "./layerAnswers.ts";
-import { MergedValue } from "./mergedValue.ts";
-import { type PackedMerge, rounded } from "./packedMerge.ts";
+import { MergedValue, type PackedMerge, rounded } from "./packedMerge.ts";
 
 /** The error of a merged weight that is stored in half precision or 4-bit quantised, relative to its f32 value. */
 export interface MergeDrift {

@@ -1,10 +1,50 @@
-import type { Generator, Tensor } from "@lowrank/core";
-import type { UnaryModule } from "@lowrank/nn";
-import type { MergeStep, Replacement } from "../layers/mergeStep.ts";
+import { type Generator, randn, type Tensor, tensor, withFloat32MatmulPrecision } from "@lowrank/core";
+import { type Conv1D, type Embedding, type LayerNorm, Linear, type Module, type UnaryModule } from "@lowrank/nn";
+import type { MergeStep, Replacement } from "../layers/wrapper.ts";
 import { runBetween } from "../model/evaluating.ts";
-import { MergedValue } from "./mergedValue.ts";
-import { probeOf } from "./probe.ts";
-import { unrounded } from "./unrounded.ts";
+import { MergedValue } from "./packedMerge.ts";
+
+/**
+ * Returns the number of random inputs for comparing a layer of this input width. Narrow layers need more of them for a
+ * representative largest output.
+ */
+const inputs = (width: number): number => (width < 8 ? 64 : 8);
+
+/** Random inputs for a layer, and the number of products that are summed for each output element. */
+export interface Probe {
+  x: Tensor;
+  terms: number;
+}
+
+/**
+ * Returns random inputs for a linear layer or norm (normally distributed, [n, in]) or an embedding (token ids [n], half
+ * of them from `rows`). Returns null for other kinds of modules.
+ */
+export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
+  const { weight } = module as Linear | Embedding | LayerNorm;
+  const normal = (count: number, width: number) =>
+    randn([count, width], { generator, backend: weight.storage.backend });
+  switch (module.layerKind) {
+    case "linear":
+    case "conv1d": {
+      const { inFeatures, outFeatures } = module as Linear | Conv1D;
+      return { x: normal(inputs(outFeatures), inFeatures), terms: inFeatures };
+    }
+    case "norm":
+      return { x: normal(inputs(weight.shape[0]), weight.shape[0]), terms: weight.shape[0] };
+    case "embedding": {
+      const draws = new Float32Array(inputs(weight.shape[1]));
+      generator.fillUniform(draws, 0, 1);
+      const ids = Int32Array.from(draws, (u, i) => {
+        const among = rows && i % 2 === 0 ? rows : null;
+        return among ? among[Math.floor(u * among.length)] : Math.floor(u * weight.shape[0]);
+      });
+      return { x: tensor(ids, { backend: weight.storage.backend }), terms: 1 };
+    }
+    default:
+      return null;
+  }
+}
 
 /** A merged value in f32, and the same value in the dtype in which the model will store it. */
 export interface StoredValue {
@@ -71,6 +111,23 @@ function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
     () => {
       set(false);
       for (const { on } of values) on.dispose();
+    },
+  );
+}
+
+/**
+ * Runs `fn`, which must be synchronous, while a module computes in f32, without reduced precision for inputs or
+ * products.
+ */
+function unrounded<T>(module: Module, fn: () => T): T {
+  const given = [...module.parameters()].map((parameter) => [parameter, parameter.precision] as const);
+  return runBetween(
+    () => {
+      for (const [parameter] of given) parameter.precision = undefined;
+    },
+    () => withFloat32MatmulPrecision("highest", () => (module instanceof Linear ? module.exactly(fn) : fn())),
+    () => {
+      for (const [parameter, own] of given) parameter.precision = own;
     },
   );
 }

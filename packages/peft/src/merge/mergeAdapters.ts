@@ -1,15 +1,16 @@
-import { dequantize } from "@lowrank/nn";
+import { copyInto, isPacked, noGrad, scope, yieldIfDue } from "@lowrank/core";
+import { dequantize, type Module } from "@lowrank/nn";
+import { placesOf, valueAt } from "../layers/swap.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { MergeStep } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { compareOutputs, outputValues } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { checkMerge } from "./checkMerge.ts";
-import type { MergedValue } from "./mergedValue.ts";
-import type { MergeOptions } from "./mergeOptions.ts";
-import type { MergeReport } from "./mergeReport.ts";
-import { mergeSteps } from "./mergeSteps.ts";
-import { writeMerged } from "./writeMerged.ts";
+import type { MergeOptions, MergeReport } from "./mergeOptions.ts";
+import { checkPackedMerge, MergedValue, type PackedMerge, rounded } from "./packedMerge.ts";
 
 /** Merges adapters into the model. Keeps the replaced weights, so that `unmergeAdapter` can restore them. */
 export async function mergeInPlace<M extends AdaptableModel>(
@@ -87,4 +88,64 @@ function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly stri
     }
   }
   return names;
+}
+
+/**
+ * Yields one merge step for each module that a method adapts. If `all` is true, also yields steps for modules and token
+ * rows that are trained in full. Throws before the first step if a method cannot merge, or if a weight is quantised and
+ * neither `dtype` nor `requantize` is set.
+ */
+function* mergeSteps(
+  tuner: Tuner<Module>,
+  names: readonly string[],
+  all: boolean,
+  packed: PackedMerge,
+): Iterable<MergeStep> {
+  for (const [path, wrapper] of tuner.wrappers) {
+    const here = names.filter((name) => wrapper.has(name));
+    if (here.length === 0 || !(all || wrapper instanceof TunerLayer)) continue;
+    const stuck = wrapper instanceof TunerLayer && here.find((name) => !wrapper.get(name)?.merge);
+    if (stuck) {
+      throw new Error(`${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it unmerged`);
+    }
+    checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
+  }
+  for (const [path, wrapper] of tuner.wrappers) {
+    if (all || wrapper instanceof TunerLayer) yield* wrapper.mergeSteps(names, path);
+  }
+}
+
+/**
+ * Writes merged values into the base model permanently. A parameter that several modules share is replaced in all of
+ * them. If the merge changes only one of these modules, this module gets its own parameter instead. Yields to the event
+ * loop between layers. A layer that is already written skips its adapters, so that the model's outputs stay the same
+ * during the merge.
+ */
+async function writeMerged(
+  { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,
+  steps: Iterable<MergeStep>,
+  packed: PackedMerge,
+): Promise<void> {
+  const places = placesOf(model);
+  for (const step of steps) {
+    noGrad(() =>
+      scope(() => {
+        for (const replacement of step.merged()) {
+          const { owners, key } = replacement;
+          const value = rounded(replacement, packed);
+          const before = valueAt({ owner: owners[0], key });
+          const own = before !== null && (places.get(before)?.length ?? 1) <= owners.length;
+          if (own && !isPacked(before.dtype)) {
+            copyInto(before, value);
+            continue;
+          }
+          new MergedValue(replacement, value).set(true);
+          if (own) before.dispose();
+        }
+      }),
+    );
+    const wrapper = wrappers.get(step.path);
+    if (wrapper instanceof TunerLayer) wrapper.merged = true;
+    await yieldIfDue();
+  }
 }

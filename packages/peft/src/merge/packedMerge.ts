@@ -1,8 +1,8 @@
 import { isPacked, type Tensor, to } from "@lowrank/core";
 import { canQuantizeAs, quantizeAs } from "@lowrank/core/internal";
-import type { Linear } from "@lowrank/nn";
-import type { Replacement } from "../layers/mergeStep.ts";
-import { valueAt } from "../layers/swap.ts";
+import { type Linear, Parameter } from "@lowrank/nn";
+import { Swap, valueAt } from "../layers/swap.ts";
+import type { Replacement } from "../layers/wrapper.ts";
 
 /** Options for quantised weights in a merge. A model with quantised weights requires one of the two. */
 export interface PackedMerge {
@@ -54,4 +54,15 @@ export function rounded(replacement: Replacement, { dtype = "f32", requantize }:
   }
   const wanted = isPacked(stored.dtype) ? dtype : stored.dtype;
   return value.dtype === wanted ? value : to(value, { dtype: wanted });
+}
+
+/** A merged value together with the value that it replaces, to switch between the two. */
+export class MergedValue extends Swap {
+  constructor({ owners, key }: Replacement, value: Tensor) {
+    super(
+      owners.map((owner) => ({ owner, key })),
+      new Parameter(value, { requiresGrad: false }),
+    );
+    this.on.precision = this.off?.precision;
+  }
 }

@@ -1,7 +1,7 @@
 import { Generator, init, ones, reference } from "@lowrank/core";
 import { Conv1D, Embedding, LayerNorm, Linear, type Module, Parameter, Sequential } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { probeOf } from "./probe.ts";
+import { probeOf } from "./layerAnswers.ts";
 
 beforeAll(() => init(reference()));
 

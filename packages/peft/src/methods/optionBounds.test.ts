@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ownMethods } from "../testing/ownMethods.ts";
-import type { MethodOption } from "./shared/methodOption.ts";
 import { optionsOf, recipesOf } from "./shared/offered.ts";
+import type { MethodOption } from "./shared/recipe.ts";
 
 const settings = { r: 4, targetModules: ["up"], virtualTokens: 3, steps: 100 };
 const methods = Object.values(await ownMethods());

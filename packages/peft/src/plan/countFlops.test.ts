@@ -1,7 +1,7 @@
 import { add, attention, cat, linear, matmul, meta, rmsNorm, solve, type Tensor } from "@lowrank/core";
 import { loraLinear } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
-import { countFlops } from "./countFlops.ts";
+import { countFlops } from "./reportAdapter.ts";
 
 const backend = meta();
 const t = (...shape: number[]): Tensor => backend.tensor({ shape, dtype: "f32" });

@@ -12,8 +12,7 @@ import type { FloatDType } from "../methods/shared/methodFacts.ts";
 import { filePrefix, sharedPrefix } from "../model/adapter/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
-import { onShapes } from "./onShapes.ts";
-import type { ModelShapes } from "./plannableModel.ts";
+import { type ModelShapes, onShapes } from "./onShapes.ts";
 
 /** Contents of an adapter on a certain model. */
 export interface AdapterDescription {

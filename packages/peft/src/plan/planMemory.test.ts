@@ -19,8 +19,8 @@ import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import type { BuiltModel, PlannableModel } from "./onShapes.ts";
 import { type PlanOptions, planMemory } from "./planMemory.ts";
-import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { reportAdapter } from "./reportAdapter.ts";
 import { plannedOptimizers, traceOptimizer } from "./traceOptimizer.ts";
 

@@ -1,7 +1,7 @@
 import { backward, type MetaBackend, type MetaBuffer, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import type { Module, Parameter } from "@lowrank/nn";
 import type { PeftModel } from "../peftModel/peftModel.ts";
-import type { BuiltModel } from "./plannableModel.ts";
+import type { BuiltModel } from "./onShapes.ts";
 import { Trace, type Traced } from "./trace.ts";
 
 /** A model without data whose training step is run to plan its memory. */

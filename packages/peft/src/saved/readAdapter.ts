@@ -1,5 +1,7 @@
 import type { SafetensorsFile } from "@lowrank/core";
+import { expressionCost } from "@lowrank/core/internal";
 import { memoryFiles, readJson } from "@lowrank/files";
+import { toSnakeCase } from "../config/checks.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import {
@@ -9,12 +11,11 @@ import {
   openSource,
   openWeights,
 } from "../files/adapterFiles.ts";
-import { checkExpressions } from "../files/checkExpressions.ts";
-import { checkSizes } from "../files/checkSizes.ts";
 import { parseConfig } from "../files/configFile.ts";
-import { readForeign } from "../files/foreignLayout.ts";
+import { readForeign } from "../files/parsePeftConfig.ts";
 import { methodsFor } from "../methods/registry.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
+import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 
 /** An adapter as read from its files, not yet added to a model. */
 export interface SavedAdapter {
@@ -52,4 +53,63 @@ export async function readAdapter(
   const weights = await openWeights(files, foreign?.layout);
   checkSizes(config, method, weights, label);
   return { label, method, config, weights };
+}
+
+/** Yields each regular expression in a configuration, with the name of its field. */
+function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field: string, expression: string]> {
+  const { targetModules, excludeModules, modulesToSave } = config;
+  const { layersPattern } = config as { layersPattern?: readonly string[] | string | null };
+  if (typeof targetModules === "string") yield ["target_modules", targetModules];
+  if (typeof excludeModules === "string") yield ["exclude_modules", excludeModules];
+  for (const name of modulesToSave ?? []) yield ["modules_to_save", name];
+  for (const name of [layersPattern ?? []].flat()) yield ["layers_pattern", name];
+  for (const [name, keys] of Object.entries(("patterns" in method && method.patterns?.(config)) || {})) {
+    for (const key of Object.keys(keys)) yield [name, key];
+  }
+}
+
+/** Throws for a regular expression in a file that could take very long to match. */
+export function checkExpressions(config: PeftConfig, method: AnyMethod, label: string): void {
+  for (const [field, expression] of expressionsOf(config, method)) {
+    const reason = expressionCost(expression);
+    if (!reason) continue;
+    const shown = expression.length > 80 ? `${expression.slice(0, 77)}...` : expression;
+    throw new Error(
+      `${label}: ${field} holds the expression ${JSON.stringify(shown)}, which could take very long to match: ${reason}; write it otherwise, or list the modules' names`,
+    );
+  }
+}
+
+/** Yields each tensor size in a configuration (such as a rank), with the name of its field. */
+function* sizesIn(
+  config: PeftConfig,
+  { sizes = ["r", "rankPattern"] }: MethodFacts<PeftConfig>,
+): Generator<[field: string, size: unknown]> {
+  for (const name of sizes) {
+    const value = (config as unknown as Readonly<Record<string, unknown>>)[name];
+    const field = toSnakeCase(name);
+    if (typeof value !== "object" || value === null) yield [field, value];
+    else for (const [key, size] of Object.entries(value)) yield [`${field}["${key}"]`, size];
+  }
+}
+
+/**
+ * Throws if a size in the configuration is larger than the number of elements in the weights file. This check comes
+ * before tensors of that size are allocated.
+ */
+export function checkSizes(
+  config: PeftConfig,
+  method: MethodFacts<PeftConfig>,
+  weights: SafetensorsFile,
+  label: string,
+): void {
+  const counts = weights.names().map((name) => weights.info(name).shape.reduce((product, n) => product * n, 1));
+  const most = counts.reduce((sum, count) => sum + count, 0);
+  for (const [field, size] of sizesIn(config, method)) {
+    if (typeof size === "number" && size > most) {
+      throw new Error(
+        `${label}: ${field} is ${size}, more than the ${most} values in ${weights.label}; the files belong to different adapters`,
+      );
+    }
+  }
 }

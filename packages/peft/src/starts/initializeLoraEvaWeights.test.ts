@@ -20,7 +20,7 @@ import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import type { DataBatch } from "../methods/shared/methodFacts.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
-import { initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";
+import { initializeLoraEvaWeights } from "./startFromData.ts";
 
 beforeAll(() => init(reference()));
 

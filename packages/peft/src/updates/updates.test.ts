@@ -9,11 +9,9 @@ import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
-import { adapterUpdates } from "./adapterUpdates.ts";
 import { loraOfUpdates } from "./loraOfUpdates.ts";
-import { approximateUpdate, type MatrixUpdate, updateValues } from "./matrixUpdate.ts";
-import { modelUpdates } from "./modelUpdates.ts";
 import { describeSpectrum, rankOfEnergy } from "./spectrum.ts";
+import { adapterUpdates, approximateUpdate, type MatrixUpdate, modelUpdates, updateValues } from "./updates.ts";
 
 beforeAll(() => init(reference()));
 

@@ -8,9 +8,8 @@ import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
 import { factorOf, inHost } from "./layerFactors.ts";
-import { planWeighted } from "./planWeighted.ts";
+import { checkCovered, planWeighted } from "./planWeighted.ts";
 import type { HostFactors } from "./productFactors.ts";
-import { checkCovered } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
 /** Adds an adapter whose products B A approximate the weighted sum of other adapters' products, for LoRA. */

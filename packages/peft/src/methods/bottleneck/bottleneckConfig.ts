@@ -1,6 +1,13 @@
-import { checkDropout, checkFlags, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
+import {
+  checkDropout,
+  checkFlags,
+  checkInteger,
+  checkOneOf,
+  isRecord,
+  refuse,
+  setOptions,
+} from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
-import { isRecord } from "../../config/sharedOptions.ts";
 
 /** Supported activations between the two layers of a bottleneck. */
 export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", "swish", "tanh", "sigmoid"] as const;

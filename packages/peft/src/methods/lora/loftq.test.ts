@@ -17,8 +17,8 @@ import type { Warning } from "../../config/warning.ts";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../../testing/tinyModel.ts";
+import { loftq } from "./factorStart.ts";
 import golden from "./loftq.gen.json" with { type: "json" };
-import { loftq } from "./loftq.ts";
 import { LoraConfig } from "./loraConfig.ts";
 
 beforeAll(() => init(reference()));

@@ -1,7 +1,15 @@
-import { checkDropout, checkFinite, checkInteger, checkOneOf, refuse, setOptions } from "../../config/checks.ts";
+import {
+  checkDropout,
+  checkFinite,
+  checkInteger,
+  checkOneOf,
+  isList,
+  isRecord,
+  refuse,
+  setOptions,
+} from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
-import { isList, isRecord } from "../../config/sharedOptions.ts";
 
 /**
  * Kept ranks of each layer: true or false for each initial rank. Keyed by the name of the layer's singular values:

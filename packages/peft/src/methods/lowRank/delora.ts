@@ -1,6 +1,6 @@
 import { add, clamp, div, matmul, mul, scope, sqrt, square, sum, type Tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
-import { biasMode } from "../../config/trainedBiases.ts";
+import { biasMode } from "../../config/layerPeftConfig.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { patternValue } from "../../targets/pattern.ts";

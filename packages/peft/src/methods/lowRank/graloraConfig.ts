@@ -7,9 +7,14 @@ import {
   refuseExclusion,
   setOptions,
 } from "../../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import {
+  checkBias,
+  LayerPeftConfig,
+  type LayerPeftOptions,
+  layerFields,
+  type TrainedBiases,
+} from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
-import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `GraloraConfig`. An option that is omitted has PEFT's default. */
 export interface GraloraOptions extends LayerPeftOptions {

@@ -1,6 +1,6 @@
 import { add, indexSelect, linear, matmul, pad, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
-import { biasMode } from "../../config/trainedBiases.ts";
+import { biasMode } from "../../config/layerPeftConfig.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {

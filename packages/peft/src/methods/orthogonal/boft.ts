@@ -1,6 +1,6 @@
 import { add, affine, type Generator, indexSelect, linear, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
 import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import { biasMode } from "../../config/trainedBiases.ts";
+import { biasMode } from "../../config/layerPeftConfig.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {

@@ -1,6 +1,6 @@
 import { affine, copyInto, le, mul, noGrad, scope, sqrt, square, type Tensor, where } from "@lowrank/core";
 import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
-import { biasMode } from "../../config/trainedBiases.ts";
+import { biasMode } from "../../config/layerPeftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {

@@ -1,4 +1,4 @@
-import type { MethodOption } from "./methodOption.ts";
+import type { MethodOption } from "./recipe.ts";
 
 /** Returns the command-line flag `--r`, which sets the configuration field `field`. */
 export function rankOption(field = "r"): MethodOption {

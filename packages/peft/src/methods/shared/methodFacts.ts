@@ -1,8 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
-import type { MethodOption } from "./methodOption.ts";
-import type { Recipe } from "./recipe.ts";
+import type { MethodOption, Recipe } from "./recipe.ts";
 
 /** Floating-point dtypes. */
 export type FloatDType = "f32" | "f16" | "bf16";

@@ -1,8 +1,7 @@
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import { modulesToSaveOption, targetsOption, virtualTokensOption } from "./commonOptions.ts";
 import { type AnyMethod, isPromptMethod } from "./method.ts";
-import type { MethodOption } from "./methodOption.ts";
-import type { Recipe, RecipeSettings } from "./recipe.ts";
+import type { MethodOption, Recipe, RecipeSettings } from "./recipe.ts";
 
 /**
  * Returns a method's recipes. If it defines none, returns one recipe with the configuration's defaults, named after

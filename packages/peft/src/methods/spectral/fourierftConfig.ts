@@ -1,7 +1,12 @@
 import { checkFinite, checkInteger, checkOneOf, checkPattern, setOptions } from "../../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import {
+  checkBias,
+  LayerPeftConfig,
+  type LayerPeftOptions,
+  layerFields,
+  type TrainedBiases,
+} from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
-import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
 /** Options of `FourierFTConfig`. An option that is omitted has PEFT's default. */
 export interface FourierFTOptions extends LayerPeftOptions {

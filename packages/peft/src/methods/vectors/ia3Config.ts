@@ -1,6 +1,5 @@
-import { checkOneOf, refuse, setOptions } from "../../config/checks.ts";
+import { checkOneOf, isNamesOrText, refuse, setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
-import { isNamesOrText } from "../../config/sharedOptions.ts";
 
 /** Options of `IA3Config`. An option that is omitted has PEFT's default. */
 export interface IA3Options extends PeftOptions {

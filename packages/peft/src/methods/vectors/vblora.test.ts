@@ -3,8 +3,8 @@ import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../../testing/tinyModel.ts";
+import { topkForm } from "./vblora.ts";
 import { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
-import { topkForm } from "./vbloraForm.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,6 +1,6 @@
 import { add, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
-import { biasMode } from "../../config/trainedBiases.ts";
+import { biasMode } from "../../config/layerPeftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";

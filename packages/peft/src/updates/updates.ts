@@ -1,5 +1,5 @@
-import { noGrad, scope, sub, type Tensor } from "@lowrank/core";
-import { Conv1D, Embedding, type Module } from "@lowrank/nn";
+import { noGrad, scope, singularValues, sub, type Tensor } from "@lowrank/core";
+import { Conv1D, Embedding, type Module, type Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer, toF32 } from "../layers/tunerLayer.ts";
 import type { Wrapper } from "../layers/wrapper.ts";
@@ -9,9 +9,99 @@ import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
+import { padded } from "../weighted/combineLayer.ts";
 import { factorOf, inHost } from "../weighted/layerFactors.ts";
-import { type Matrix, transposed } from "../weighted/productFactors.ts";
-import type { MatrixUpdate } from "./matrixUpdate.ts";
+import {
+  type HostFactors,
+  type Matrix,
+  matrixFactors,
+  productFactors,
+  productValues,
+  transposed,
+} from "../weighted/productFactors.ts";
+
+/** Change that an adapter or a training makes to one weight matrix. */
+export interface MatrixUpdate {
+  /** The path of the module that contains the weight. */
+  readonly path: string;
+  /** The layer's number of outputs (rows) and of inputs (columns). */
+  readonly shape: readonly [rows: number, columns: number];
+  /** The change: as factors B and A if the method stores them, otherwise as a matrix [rows, columns]. */
+  readonly change: HostFactors | Matrix;
+  /** The Frobenius norm of the original weight. */
+  readonly weightNorm: number;
+}
+
+/** A product B A that approximates a weight's change. */
+export interface LowRankUpdate extends HostFactors {
+  /** The Frobenius norm of the error divided by the norm of the change; 0 if the change is zero. */
+  readonly relativeError: number;
+}
+
+const isProduct = (change: HostFactors | Matrix): change is HostFactors => "a" in change;
+
+/**
+ * Returns the singular values of a weight's change, largest first. A change B A of rank r has at most r of them, and B
+ * A is not multiplied out.
+ */
+export function updateValues({ change }: MatrixUpdate): Float64Array {
+  return isProduct(change) ? productValues(change) : singularValues(change.values, change.rows, change.columns);
+}
+
+/**
+ * Returns the best approximation of a weight's change by a product B A of rank r, computed by truncated SVD (Eckart and
+ * Young 1936): A [r, columns], B [rows, r]. If the change has a lower rank, A and B are padded with zeros.
+ */
+export function approximateUpdate(update: MatrixUpdate, r: number): LowRankUpdate {
+  const { change } = update;
+  const squares = updateValues(update).map((value) => value * value);
+  const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0);
+  const total = sum(squares);
+  const found = isProduct(change) ? productFactors(change, r) : matrixFactors(change, r);
+  return { ...padded(found, r), relativeError: total > 0 ? Math.sqrt(sum(squares.subarray(r)) / total) : 0 };
+}
+
+/**
+ * Yields the differences between the weight matrices of a model and of a tuned version of this model, for example after
+ * full fine-tuning. Yields layer by layer, in host memory. Calls `leaveOut` with the paths of other parameters that
+ * differ. Throws, with the parameter's name, if the models have different parameters.
+ */
+export async function* modelUpdates(
+  model: Module,
+  tuned: Module,
+  leaveOut: (path: string) => void = () => {},
+): AsyncGenerator<MatrixUpdate> {
+  const others = new Map(tuned.namedParameters());
+  const parameters = new Map(model.namedParameters());
+  checkSame(parameters, others);
+  for (const [name, before] of parameters) {
+    const after = others.get(name)!;
+    using difference = noGrad(() => scope(() => sub(toF32(after.detach()), toF32(before.detach()))));
+    const path = name.replace(/\.?[^.]*$/, "");
+    if (difference.shape.length === 2) {
+      const matrix = asOutputsFirst(await inHost(difference), model.getSubmodule(path));
+      yield { ...matrix, path, weightNorm: await normOf(before) };
+    } else if (((await difference.data()) as Float32Array).some((value) => value !== 0)) leaveOut(name);
+  }
+}
+
+function checkSame(model: ReadonlyMap<string, Parameter>, tuned: ReadonlyMap<string, Parameter>): void {
+  const foreign = [...tuned.keys()].find((name) => !model.has(name));
+  if (foreign !== undefined)
+    throw new Error(
+      `the parameter ${foreign} exists only in the second model; give two models of the same architecture`,
+    );
+  for (const [name, { shape }] of model) {
+    const other = tuned.get(name);
+    if (!other)
+      throw new Error(`the parameter ${name} exists only in the first model; give two models of the same architecture`);
+    if (shape.join() !== other.shape.join()) {
+      throw new Error(
+        `${name} is [${shape}] in the first model and [${other.shape}] in the second; give two models of the same sizes`,
+      );
+    }
+  }
+}
 
 /**
  * Yields the change that an adapter makes to each weight matrix, layer by layer, in host memory. If the method adds
@@ -106,13 +196,13 @@ async function* mergedChanges(
  * Returns a weight's change as [outputs, inputs]. `owner` is the module with the weight; some modules store it as
  * [inputs, outputs].
  */
-export function asOutputsFirst(matrix: Matrix, owner: Module): Pick<MatrixUpdate, "change" | "shape"> {
+function asOutputsFirst(matrix: Matrix, owner: Module): Pick<MatrixUpdate, "change" | "shape"> {
   const change = owner instanceof Conv1D || owner instanceof Embedding ? transposed(matrix) : matrix;
   return { change, shape: [change.rows, change.columns] };
 }
 
 /** Returns the Frobenius norm of a weight. */
-export async function normOf(weight: Tensor): Promise<number> {
+async function normOf(weight: Tensor): Promise<number> {
   using full = noGrad(() => scope(() => toF32(weight.detach())));
   const values = (await full.data()) as Float32Array;
   let squares = 0;

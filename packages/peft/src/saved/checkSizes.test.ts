@@ -2,7 +2,7 @@ import { bytesSource, openSafetensors, writeSafetensors } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { AdaLoraConfig } from "../methods/lowRank/adaLoraConfig.ts";
-import { checkSizes } from "./checkSizes.ts";
+import { checkSizes } from "./readAdapter.ts";
 
 test("a size is at most the numbers that a file holds", async () => {
   const of = (name: string, shape: number[]) => ({

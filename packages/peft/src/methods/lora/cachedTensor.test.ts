@@ -1,7 +1,7 @@
 import { copyInto, Generator, init, reference, scope, square, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { CachedTensor } from "./cachedTensor.ts";
-import { drawn, draws } from "./draws.ts";
+import { drawn, draws } from "../shared/draws.ts";
+import { CachedTensor } from "./dora.ts";
 
 beforeAll(() => init(reference()));
 
