@@ -460,7 +460,6 @@ export {
   Linear,
   Linear4bit,
   type Linear4bitOptions,
-  quantizeLinear,
   BatchNorm1d,
   BatchNorm2d,
   type BatchNormOptions,
@@ -520,6 +519,7 @@ export {
   type QuantizeInPlaceOptions,
   type QuantizeOptions,
   quantize,
+  quantizeLinear,
   useInt8Activations,
 } from "@lowrank/nn";
 export {

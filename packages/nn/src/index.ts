@@ -12,10 +12,12 @@ export type { AttentionSizes, PromptableModel, VirtualTokens } from "./attention
 export { Conv1d, Conv2d } from "./layers/conv2d.ts";
 export { Embedding } from "./layers/embedding.ts";
 export type { CreateLayerOptions } from "./layers/layerSizes.ts";
-export { Conv1D, Linear } from "./layers/linear/linear.ts";
-export { Linear4bit, type Linear4bitOptions, quantizeLinear } from "./layers/linear/linear4bit.ts";
+export { Conv1D } from "./layers/linear/conv1d.ts";
+export { Linear } from "./layers/linear/linear.ts";
+export { Linear4bit, type Linear4bitOptions } from "./layers/linear/linear4bit.ts";
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "./layers/norms/batchNorm.ts";
-export { LayerNorm, RMSNorm } from "./layers/norms/norms.ts";
+export { LayerNorm } from "./layers/norms/layerNorm.ts";
+export { RMSNorm } from "./layers/norms/rmsNorm.ts";
 export { Dropout, GELU, ReLU, Sigmoid, SiLU, Tanh } from "./layers/pointwise.ts";
 export { AvgPool1d, AvgPool2d, Flatten, MaxPool1d, MaxPool2d } from "./layers/pooling.ts";
 export { ModuleDict, ModuleList, Residual, Sequential } from "./module/containers.ts";
@@ -23,7 +25,8 @@ export type { LoadReport, StateDict } from "./module/loadTensors.ts";
 export { type LayerKind, Module, type UnaryModule } from "./module/module.ts";
 export { ModuleBuffer, Parameter } from "./module/parameter.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
-export { Adam, type AdamOptions, AdamW, AdamW8bit, type AdamW8bitOptions } from "./optim/adam.ts";
+export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";
+export { AdamW8bit, type AdamW8bitOptions } from "./optim/adamW8bit.ts";
 export { clipGradNorm } from "./optim/clipGradNorm.ts";
 export { Lion, type LionOptions } from "./optim/lion.ts";
 export {
@@ -47,5 +50,6 @@ export {
   type QuantizeInPlaceOptions,
   type QuantizeOptions,
   quantize,
+  quantizeLinear,
   useInt8Activations,
 } from "./quantize/quantize.ts";

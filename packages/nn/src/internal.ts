@@ -5,5 +5,5 @@ export { type CacheSizes, earlierRows, layerCaches } from "./attention/attention
 export { PackedDocuments } from "./attention/packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
 export { stopAtPadding } from "./layers/embedding.ts";
-export { linearLayer, packWeight } from "./layers/linear/linear4bit.ts";
-export { layersToSkip } from "./quantize/quantize.ts";
+export { linearLayer } from "./layers/linear/linear4bit.ts";
+export { layersToSkip, packWeight } from "./quantize/quantize.ts";

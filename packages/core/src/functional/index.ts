@@ -14,7 +14,7 @@ export {
   l1Loss,
   mseLoss,
 } from "./losses.ts";
-export { type LinearOptions, linear, matmul, solve } from "./products.ts";
+export { type LinearOptions, linear, matmul } from "./products.ts";
 export {
   type AlongOptions,
   amax,
@@ -52,6 +52,7 @@ export {
   triu,
   unsqueeze,
 } from "./shapes.ts";
+export { solve } from "./solve.ts";
 export { argmaxTokens } from "./tokens.ts";
 export {
   type AvgPool1dOptions,

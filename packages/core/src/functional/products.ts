@@ -1,4 +1,4 @@
-import { checkCall, refuseSurplus } from "../engine/op.ts";
+import { checkCall } from "../engine/op.ts";
 import { scope } from "../engine/scope.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
@@ -39,13 +39,4 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
     const y = matmul(x, weight, { transposeB: !options.fanInFanOut });
     return bias ? ops.add(y, ops.widen(bias)) : y;
   });
-}
-
-/**
- * Solves A X = B for X (Aᵀ X = B with `transposeA`), by elimination in f64. A is [..., n, n] and B is [..., n, m], with
- * equal leading sizes.
- */
-export function solve(a: Tensor, b: Tensor, options: ops.SolveParams = {}): Tensor {
-  refuseSurplus("solve", 2, arguments);
-  return ops.solve(a, b, options);
 }

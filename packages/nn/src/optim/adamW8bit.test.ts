@@ -13,8 +13,9 @@ import {
   tensor,
 } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { AdamW, AdamW8bit, type AdamW8bitOptions } from "./adam.ts";
+import { AdamW } from "./adam.ts";
 import golden from "./adamW8bit.gen.json" with { type: "json" };
+import { AdamW8bit, type AdamW8bitOptions } from "./adamW8bit.ts";
 
 beforeAll(() => init(reference()));
 

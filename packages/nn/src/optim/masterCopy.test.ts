@@ -14,7 +14,8 @@ import {
 import { deferred, primitives } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { Adagrad } from "./adagrad.ts";
-import { Adam, AdamW, AdamW8bit } from "./adam.ts";
+import { Adam, AdamW } from "./adam.ts";
+import { AdamW8bit } from "./adamW8bit.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
 import { RMSprop } from "./rmsprop.ts";
 import { SGD } from "./sgd.ts";

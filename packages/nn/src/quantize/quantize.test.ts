@@ -16,12 +16,13 @@ import {
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Embedding } from "../layers/embedding.ts";
-import { Conv1D, Linear } from "../layers/linear/linear.ts";
-import { Linear4bit, quantizeLinear } from "../layers/linear/linear4bit.ts";
+import { Conv1D } from "../layers/linear/conv1d.ts";
+import { Linear } from "../layers/linear/linear.ts";
+import { Linear4bit } from "../layers/linear/linear4bit.ts";
 import { ModuleList } from "../module/containers.ts";
 import { Module, type UnaryModule } from "../module/module.ts";
 import { Parameter } from "../module/parameter.ts";
-import { dequantize, quantize } from "./quantize.ts";
+import { dequantize, quantize, quantizeLinear } from "./quantize.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,9 +1,20 @@
-import { byteLength, dtypes, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
+import {
+  byteLength,
+  dtypes,
+  isPacked,
+  type OnProgress,
+  quantize4bit,
+  type Shape,
+  scope,
+  type Tensor,
+  yieldIfDue,
+} from "@lowrank/core";
 import { checkOptions, enableInt8Activations, nearestName, supportsInt8Activations } from "@lowrank/core/internal";
-import { Conv1D, Linear } from "../layers/linear/linear.ts";
-import { Linear4bit, type Linear4bitOptions, linear4bitKeys, quantizeLinear } from "../layers/linear/linear4bit.ts";
+import { Conv1D } from "../layers/linear/conv1d.ts";
+import { Linear } from "../layers/linear/linear.ts";
+import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "../layers/linear/linear4bit.ts";
 import type { Module } from "../module/module.ts";
-import type { Parameter } from "../module/parameter.ts";
+import { Parameter } from "../module/parameter.ts";
 
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {
@@ -222,4 +233,25 @@ export function useInt8Activations(model: Module): number {
   enableInt8Activations();
   for (const layer of packed) layer.activations = "int8";
   return packed.length;
+}
+
+/**
+ * Returns a Linear4bit whose weight is this layer's, quantised to 4 bits; the bias is shared. Throws unless the weight
+ * is f32, f16 or bf16.
+ */
+export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
+  const { weight, bias } = layer;
+  using packed = packWeight(weight, options, layer instanceof Conv1D);
+  const quantized = new Linear4bit(new Parameter(packed, { requiresGrad: false }), bias);
+  quantized.weight.precision = weight.precision;
+  quantized.training = layer.training;
+  return quantized;
+}
+
+/** Quantises a weight [out, in], or [in, out] if `transposed`, to 4 bits [out, in]. The caller must free the result. */
+export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
+  return scope(() => {
+    const source = weight.detach();
+    return quantize4bit(transposed ? source.transpose(0, 1) : source, options);
+  });
 }

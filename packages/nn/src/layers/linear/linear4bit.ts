@@ -1,7 +1,7 @@
-import { formatShape, type Packing, type QuantType, quantize4bit, scope, type Tensor, to } from "@lowrank/core";
+import { formatShape, type Packing, type QuantType, to } from "@lowrank/core";
 import { canQuantizeAs, type OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../../module/parameter.ts";
-import { Conv1D, Linear } from "./linear.ts";
+import { Linear } from "./linear.ts";
 
 /**
  * Options of 4-bit quantisation, with the names and meanings of transformers' BitsAndBytesConfig.
@@ -69,25 +69,4 @@ export class Linear4bit extends Linear {
 /** Returns the linear layer of a weight [out, in]: a Linear4bit for nf4 and fp4, else a Linear. */
 export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
   return canQuantizeAs(weight.dtype) ? new Linear4bit(weight, bias) : new Linear(weight, bias);
-}
-
-/**
- * Returns a Linear4bit whose weight is this layer's, quantised to 4 bits; the bias is shared. Throws unless the weight
- * is f32, f16 or bf16.
- */
-export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
-  const { weight, bias } = layer;
-  using packed = packWeight(weight, options, layer instanceof Conv1D);
-  const quantized = new Linear4bit(new Parameter(packed, { requiresGrad: false }), bias);
-  quantized.weight.precision = weight.precision;
-  quantized.training = layer.training;
-  return quantized;
-}
-
-/** Quantises a weight [out, in], or [in, out] if `transposed`, to 4 bits [out, in]. The caller must free the result. */
-export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
-  return scope(() => {
-    const source = weight.detach();
-    return quantize4bit(transposed ? source.transpose(0, 1) : source, options);
-  });
 }
