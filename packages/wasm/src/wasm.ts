@@ -10,7 +10,7 @@ import {
   type View,
   viewOf,
 } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { hasRelaxedSimd, loadBuild } from "./builds/loadBuild.ts";
 import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernels/kernel.ts";
@@ -75,11 +75,6 @@ export interface WasmBackend extends Backend {
   heapStats(): HeapStats;
 }
 
-const wasmKeys: OptionKeys<WasmOptions> = {
-  ...({ build: true, threads: true, grain: true, wideSimd: true, workerUrl: true } as const),
-  ...({ batchInvariant: true, kernels: true } as const),
-};
-
 const maxThreads = 64;
 
 /**
@@ -130,7 +125,10 @@ function unprepared(dtype: DType): Error {
  * runs as its composition of other ops or, if it has none, by its reference loop.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
-  checkOptions("wasm", options, wasmKeys);
+  checkOptions("wasm", options, {
+    ...({ build: true, threads: true, grain: true, wideSimd: true, workerUrl: true } as const),
+    ...({ batchInvariant: true, kernels: true } as const),
+  });
   const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl } = options;
   const { batchInvariant = false, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {

@@ -3,7 +3,7 @@ import { checkOptions } from "@lowrank/core/internal";
 import { type ModelFiles, missingFile, namesIn } from "../interface/modelFiles.ts";
 import { hubAddressForms, parseHubAddress, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
-import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";
+import { type HubFilesOptions, hubSettings } from "./hubSettings.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
 
 const commitForm = /^[0-9a-f]{40}$/;
@@ -15,7 +15,10 @@ const commitForm = /^[0-9a-f]{40}$/;
  * lacks the model or revision, or requires a token for it.
  */
 export async function hubFiles(address: string | URL, options: HubFilesOptions = {}): Promise<ModelFiles> {
-  checkOptions("hubFiles", options, hubFilesKeys);
+  checkOptions("hubFiles", options, {
+    ...({ token: true, endpoint: true, localFilesOnly: true, cache: true, cacheDir: true } as const),
+    ...({ onProgress: true, signal: true } as const),
+  });
   const { signal } = options;
   signal?.throwIfAborted();
   const place = parseHubAddress(address);

@@ -1,5 +1,4 @@
 import type { OnProgress } from "@lowrank/core";
-import type { OptionKeys } from "@lowrank/core/internal";
 
 /** Options for reading from the Hugging Face hub. In Node their defaults come from the environment. */
 export interface HubOptions {
@@ -25,12 +24,6 @@ export interface HubFilesOptions extends HubOptions {
   /** Aborts a download: the promise rejects with the signal's reason. Bytes downloaded so far are kept. */
   signal?: AbortSignal;
 }
-
-/** The names of all options of `HubFilesOptions`. */
-export const hubFilesKeys: OptionKeys<HubFilesOptions> = {
-  ...({ token: true, endpoint: true, localFilesOnly: true, cache: true, cacheDir: true } as const),
-  ...({ onProgress: true, signal: true } as const),
-};
 
 /** Settings for the hub, with defaults filled in. */
 export interface HubSettings {

@@ -1,5 +1,5 @@
 import { attention, type Backend, cat, indexSelect, keep, noGrad, slice, type Tensor, zeros } from "@lowrank/core";
-import { cacheWrite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { cacheWrite, checkOptions } from "@lowrank/core/internal";
 import {
   type AttentionCache,
   type CachedAttendOptions,
@@ -18,11 +18,6 @@ export interface KVCacheOptions extends CacheSizes {
   backend?: Backend;
 }
 
-const cacheKeys: OptionKeys<KVCacheOptions> = {
-  ...({ layers: true, batch: true, capacity: true, keyValueHeads: true, headDim: true } as const),
-  ...({ perLayer: true, backend: true } as const),
-};
-
 /**
  * A key-value cache: keys and values of earlier tokens, f32 [B, capacity, Hkv, d] for each layer, and the rows of the
  * last tokens that convolutions read again.
@@ -36,7 +31,10 @@ export class KVCache implements AttentionCache, Disposable {
   #length = 0;
 
   constructor(options: KVCacheOptions) {
-    checkOptions("KVCache", options, cacheKeys);
+    checkOptions("KVCache", options, {
+      ...({ layers: true, batch: true, capacity: true, keyValueHeads: true, headDim: true } as const),
+      ...({ perLayer: true, backend: true } as const),
+    });
     const { batch, capacity, backend } = options;
     this.capacity = capacity;
     const make = ({ keyValueHeads, headDim }: LayerCache) =>

@@ -1,5 +1,5 @@
 import { type Backend, keep, reshape, scope, slice, type Tensor, zeros } from "@lowrank/core";
-import { cacheWrite, checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { cacheWrite, checkOptions } from "@lowrank/core/internal";
 import { type CacheSizes, layerCaches } from "./attentionCache.ts";
 
 /** Sizes of a paged key-value cache. */
@@ -11,11 +11,6 @@ export interface PagedKVCacheOptions extends CacheSizes {
   /** The backend that runs the model: `model.backend`. Default: the backend set by `init`. */
   backend?: Backend;
 }
-
-const cacheKeys: OptionKeys<PagedKVCacheOptions> = {
-  ...({ layers: true, pages: true, pageSize: true, keyValueHeads: true, headDim: true } as const),
-  ...({ perLayer: true, backend: true } as const),
-};
 
 /** Keys and values of one layer, each f32 [pages, pageSize, Hkv, d]. Hkv is 0 for a layer without attention. */
 export interface PagedLayer {
@@ -36,7 +31,10 @@ export class PagedKVCache implements Disposable {
   readonly #rows = new Map<number, Tensor>();
 
   constructor(options: PagedKVCacheOptions) {
-    checkOptions("PagedKVCache", options, cacheKeys);
+    checkOptions("PagedKVCache", options, {
+      ...({ layers: true, pages: true, pageSize: true, keyValueHeads: true, headDim: true } as const),
+      ...({ perLayer: true, backend: true } as const),
+    });
     const { layers, pages, pageSize = 16, keyValueHeads, headDim, backend } = options;
     for (const [name, size] of Object.entries({ layers, pages, pageSize, keyValueHeads, headDim })) {
       if (Number.isInteger(size) && size > 0) continue;

@@ -2,7 +2,7 @@ import { checkOptions } from "@lowrank/core/internal";
 import { PeftConfig } from "../config/peftConfig.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { PeftModel } from "./peftModel.ts";
-import { type GetPeftModelOptions, getPeftModelKeys } from "./peftModelOptions.ts";
+import { addAdapterKeys, type GetPeftModelOptions } from "./peftModelOptions.ts";
 
 /** Adds a new adapter to a model and freezes the model's parameters. Changes the model in place. */
 export async function getPeftModel<M extends AdaptableModel>(
@@ -10,7 +10,7 @@ export async function getPeftModel<M extends AdaptableModel>(
   config: PeftConfig,
   given: GetPeftModelOptions = {},
 ): Promise<PeftModel<M>> {
-  checkOptions("getPeftModel", given, getPeftModelKeys);
+  checkOptions("getPeftModel", given, { ...addAdapterKeys, adapterName: true, onWarning: true });
   checkConfig(config);
   const { adapterName = "default", onWarning, ...options } = given;
   const peft = new PeftModel(model, onWarning);

@@ -16,11 +16,9 @@ import {
   type AdapterFilesOptions,
   adapterFilesKeys,
   type FromPretrainedOptions,
-  fromPretrainedKeys,
   type LoadAdapterOptions,
   loadAdapterKeys,
   type SaveOptions,
-  saveKeys,
 } from "../saved/savedOptions.ts";
 import type { SavedReport } from "../saved/verifySaved.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
@@ -59,7 +57,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     source: AdapterSource,
     given: FromPretrainedOptions = {},
   ): Promise<PeftModel<M>> {
-    checkOptions("PeftModel.fromPretrained", given, fromPretrainedKeys);
+    checkOptions("PeftModel.fromPretrained", given, { ...loadAdapterKeys, adapterName: true, onWarning: true });
     const { adapterName = "default", onWarning, ...options } = given;
     const peft = new PeftModel(model, onWarning);
     await peft.loadAdapter(source, adapterName, options);
@@ -344,7 +342,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * differ from its outputs with the adapter in memory. Throws if rounding to `dtype` does not explain a difference.
    */
   async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
-    checkOptions("savePretrained", given, saveKeys);
+    checkOptions("savePretrained", given, { ...adapterFilesKeys, selectedAdapters: true, verify: true });
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
     const { writeAdapter } = await import("../saved/writeAdapter.ts");
     const write = async () => writeAdapter(folder, await this.adapterFiles(names, options));

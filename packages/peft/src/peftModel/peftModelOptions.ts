@@ -23,8 +23,3 @@ export interface GetPeftModelOptions extends AddAdapterOptions {
 
 /** Names of all options of `AddAdapterOptions`, to reject unknown ones. */
 export const addAdapterKeys: OptionKeys<AddAdapterOptions> = { generator: true, tokenizer: true, signal: true };
-export const getPeftModelKeys: OptionKeys<GetPeftModelOptions> = {
-  ...addAdapterKeys,
-  adapterName: true,
-  onWarning: true,
-};

@@ -1,5 +1,5 @@
 import { type Backend, bytesPerElement, type MatmulPrecision, type MetaBuffer, type Tensor } from "@lowrank/core";
-import { checkOptions, checkPrecision, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions, checkPrecision } from "@lowrank/core/internal";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -88,19 +88,17 @@ export interface MemoryPlan extends RunSizes {
   readonly warnings: readonly Warning[];
 }
 
-const planKeys: OptionKeys<PlanOptions> = {
-  ...({ adapter: true, quantization: true, dtype: true, adapterDtype: true, gradientDtype: true } as const),
-  ...({ optimizer: true, batchSize: true, sequenceLength: true, gradientAccumulationSteps: true } as const),
-  ...({ gradientCheckpointing: true, precision: true, backend: true, loss: true } as const),
-};
-
 /**
  * Estimates the memory for fine-tuning and for generation, in bytes of tensors. Builds the model and trains it for one
  * step with shapes only (`meta`). Nothing is computed or allocated, but the estimate equals a real run's. `model` comes
  * from `describeModel` of @lowrank/models. Throws for targets that match nothing, and for sequences that are too long.
  */
 export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
-  checkOptions("planMemory", options, planKeys);
+  checkOptions("planMemory", options, {
+    ...({ adapter: true, quantization: true, dtype: true, adapterDtype: true, gradientDtype: true } as const),
+    ...({ optimizer: true, batchSize: true, sequenceLength: true, gradientAccumulationSteps: true } as const),
+    ...({ gradientCheckpointing: true, precision: true, backend: true, loss: true } as const),
+  });
   const {
     adapter = null,
     dtype = "f32",

@@ -74,13 +74,7 @@ export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
   ...({ isTrainable: true, strict: true, autocastAdapterDtype: true, subfolder: true, hub: true } as const),
   ...({ onProgress: true, signal: true } as const),
 };
-export const fromPretrainedKeys: OptionKeys<FromPretrainedOptions> = {
-  ...loadAdapterKeys,
-  adapterName: true,
-  onWarning: true,
-};
 export const adapterFilesKeys: OptionKeys<AdapterFilesOptions> = {
   dtype: true,
   pathInitialModelForWeightConversion: true,
 };
-export const saveKeys: OptionKeys<SaveOptions> = { ...adapterFilesKeys, selectedAdapters: true, verify: true };

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { OnWarning } from "@lowrank/peft";
 import { printWarning } from "@lowrank/peft/internal";
 import { isReserved, mayUse, modelPrefix } from "../access/mayUse.ts";
@@ -46,17 +46,15 @@ export interface AdapterStoreOptions extends AdapterRules {
   readonly clock?: StoreClock;
 }
 
-const storeKeys: OptionKeys<AdapterStoreOptions> = {
-  ...({ place: true, maxAdapterBytes: true, maxLoraRank: true, baseModel: true } as const),
-  ...({ pollMs: true, failureMs: true, patienceMs: true, onWarning: true, clock: true } as const),
-};
-
 /**
  * Returns the `adapters` option of `createEngine`: the store's adapters by name. They are loaded on first use, within a
  * memory budget. All servers that use the same storage follow its manifest.
  */
 export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterProvider {
-  checkOptions("adapterStore", options, storeKeys);
+  checkOptions("adapterStore", options, {
+    ...({ place: true, maxAdapterBytes: true, maxLoraRank: true, baseModel: true } as const),
+    ...({ pollMs: true, failureMs: true, patienceMs: true, onWarning: true, clock: true } as const),
+  });
   return (host) => {
     const store = new AdapterStore(host, options);
     void store.start();

@@ -1,5 +1,4 @@
 import type { Backend } from "@lowrank/core";
-import type { OptionKeys } from "@lowrank/core/internal";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { type CacheSizes, layerCaches } from "@lowrank/nn/internal";
 import type { PeftModel } from "@lowrank/peft";
@@ -42,13 +41,6 @@ export interface EngineOptions {
   /** Maximum number of requests that wait. Further requests are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
-
-/** Names of all options of `createEngine`. */
-export const engineKeys: OptionKeys<EngineOptions> = {
-  ...({ model: true, tokenizer: true, servedModelName: true, adapters: true, maxNumSeqs: true } as const),
-  ...({ maxNumBatchedTokens: true, maxModelLen: true, blockSize: true, numBlocks: true } as const),
-  ...({ kvCacheMemoryBytes: true, enablePrefixCaching: true, maxLogprobs: true, maxQueue: true } as const),
-};
 
 /** Sizes that an engine uses: its options, with defaults filled in. */
 export interface EngineSizes {

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { Job } from "bullmq";
 import { nameKey } from "../storage/jobKeys.ts";
 import { fairOrder } from "./fairOrder.ts";
@@ -32,11 +32,6 @@ export interface BullQueueOptions extends QueueLimits {
   readonly onError?: (error: Error) => void;
 }
 
-const bullKeys: OptionKeys<BullQueueOptions> = {
-  ...queueKeys,
-  ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
-};
-
 /**
  * Largest priority value that BullMQ allows; such a job runs last. A new job has it until `arrange` sets its position
  * in the fair order.
@@ -48,7 +43,10 @@ const roomMs = 1000;
 
 /** Creates a job queue with BullMQ on Redis, for any number of servers and workers. */
 export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
-  checkOptions("bullQueue", options, bullKeys);
+  checkOptions("bullQueue", options, {
+    ...queueKeys,
+    ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
+  });
   const bull = await needed(import("bullmq"), "bullmq");
   return queueOn({ ...bull, ...(await needed(import("ioredis"), "ioredis")) }, options);
 }

@@ -1,5 +1,5 @@
 import type { Backend } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import type { Adapter, Device } from "../kernel/gpuTypes.ts";
 import type { WebGpuKernel } from "../kernel/kernel.ts";
 import type { PoolStats } from "../kernel/pool.ts";
@@ -55,18 +55,16 @@ export interface WebGpuBackend extends Backend {
   dispose(): void;
 }
 
-const webgpuKeys: OptionKeys<WebGpuOptions> = {
-  ...({ device: true, adapter: true, powerPreference: true } as const),
-  ...({ batchInvariant: true, subgroups: true, kernels: true } as const),
-};
-
 /**
  * Starts a backend on a graphics processor: `await init(webgpu())`. Pages and Workers have WebGPU built in; Node needs
  * the npm package `webgpu`. Execution is deferred: kernels are recorded, and errors are thrown by the next read. Throws
  * an `UnavailableError` if there is no adapter.
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-  checkOptions("webgpu", options, webgpuKeys);
+  checkOptions("webgpu", options, {
+    ...({ device: true, adapter: true, powerPreference: true } as const),
+    ...({ batchInvariant: true, subgroups: true, kernels: true } as const),
+  });
   const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
   // Loaded only if options are given, so that pages without options do not download it.
   if (Object.keys(options).length > 0) (await import("./expectOptions.ts")).expectOptions(options);

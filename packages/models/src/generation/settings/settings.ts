@@ -1,5 +1,5 @@
 import type { SamplingOptions } from "@lowrank/core";
-import { checkOptions, type OptionKeys, samplingKeys } from "@lowrank/core/internal";
+import { checkOptions, samplingKeys } from "@lowrank/core/internal";
 import type { GenerationConfig } from "../../config/generationConfig.ts";
 import type { CausalLM } from "../../model/causalLM.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
@@ -66,16 +66,6 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   signal?: AbortSignal;
 }
 
-const generateKeys: OptionKeys<GenerateOptions> = {
-  ...samplingKeys,
-  ...({ repetitionPenalty: true, frequencyPenalty: true, presencePenalty: true } as const),
-  ...({ noRepeatNgramSize: true, badWordsIds: true, suppressTokens: true, minNewTokens: true } as const),
-  ...({ numBeams: true, lengthPenalty: true, earlyStopping: true, numReturnSequences: true } as const),
-  ...({ stop: true, stopStrings: true, promptCache: true, generationConfig: true, maxNewTokens: true } as const),
-  ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true } as const),
-  ...({ doSample: true, signal: true } as const),
-};
-
 const defaults = {
   doSample: false,
   numBeams: 1,
@@ -99,7 +89,15 @@ const dependent = ["temperature", "topK", "topP", "minP", "lengthPenalty", "earl
  * invalid values.
  */
 export async function generationSettings(options: GenerateOptions, model: CausalLM): Promise<GenerationSettings> {
-  checkOptions("generate", options, generateKeys);
+  checkOptions("generate", options, {
+    ...samplingKeys,
+    ...({ repetitionPenalty: true, frequencyPenalty: true, presencePenalty: true } as const),
+    ...({ noRepeatNgramSize: true, badWordsIds: true, suppressTokens: true, minNewTokens: true } as const),
+    ...({ numBeams: true, lengthPenalty: true, earlyStopping: true, numReturnSequences: true } as const),
+    ...({ stop: true, stopStrings: true, promptCache: true, generationConfig: true, maxNewTokens: true } as const),
+    ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true } as const),
+    ...({ doSample: true, signal: true } as const),
+  });
   const { generationConfig = model.generationConfig } = options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settings: GenerationSettings = { ...defaults, ...advised(generationConfig), ...given, generationConfig };

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import { type CausalLM, generate, type TextPrompt, type Tokenizer } from "@lowrank/models";
 
 /** Options of `answerPrompts`. */
@@ -14,10 +14,6 @@ export interface AnswerSettings {
   readonly onProgress?: (done: number, of: number) => void;
 }
 
-const answerKeys: OptionKeys<AnswerSettings> = {
-  ...({ batchSize: true, maxNewTokens: true, stop: true, eosTokenIds: true, onProgress: true } as const),
-};
-
 /**
  * Generates a greedy continuation of each prompt, in batches of similar lengths. A prompt that is too long for the
  * model loses its beginning, as in lm-evaluation-harness.
@@ -28,7 +24,9 @@ export async function answerPrompts(
   prompts: readonly TextPrompt[],
   settings: AnswerSettings,
 ): Promise<string[]> {
-  checkOptions("answerPrompts", settings, answerKeys);
+  checkOptions("answerPrompts", settings, {
+    ...({ batchSize: true, maxNewTokens: true, stop: true, eosTokenIds: true, onProgress: true } as const),
+  });
   const { batchSize, maxNewTokens, stop, eosTokenIds, onProgress } = settings;
   const room = model.maxPositions - (model.virtualTokens?.count ?? 0) - maxNewTokens;
   if (room < 1) {

@@ -12,7 +12,7 @@ import {
   type Tensor,
   tensor,
 } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
@@ -33,11 +33,6 @@ export interface DistillationOptions extends CollateOptions {
   /** Divisor of both models' logits. Default: 1. */
   temperature?: number;
 }
-
-const distillationKeys: OptionKeys<DistillationOptions> = {
-  ...collateKeys,
-  ...({ teacher: true, beta: true, temperature: true } as const),
-};
 
 /** Returns KL(p || q), summed over the last dimension, from log-probabilities p and q. */
 const divergence = (p: Tensor, q: Tensor): Tensor => sum(mul(exp(p), sub(p, q)), { dim: -1 });
@@ -62,7 +57,10 @@ function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
  * loss is TRL's generalised Jensen-Shannon divergence. Agarwal et al. 2024, https://arxiv.org/abs/2306.13649
  */
 export function distillation(options: DistillationOptions): OwnTask<LanguageModel, TokenizedExample, Batch> {
-  checkOptions("distillation", options, distillationKeys);
+  checkOptions("distillation", options, {
+    ...collateKeys,
+    ...({ teacher: true, beta: true, temperature: true } as const),
+  });
   const { teacher, beta = 0.5, temperature = 1, ...padding } = options;
   if (!(beta >= 0 && beta <= 1)) throw new Error(`distillation: beta is ${beta}; give a number from 0 to 1`);
   if (!(temperature > 0)) throw new Error(`distillation: temperature is ${temperature}; give a number above 0`);

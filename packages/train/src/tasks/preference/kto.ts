@@ -1,5 +1,5 @@
 import { affine, mean, mul, noGrad, relu, sigmoid, sub, type Tensor, tensor } from "@lowrank/core";
-import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { checkOptions } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
@@ -24,11 +24,6 @@ export interface KTOOptions extends CollateOptions {
   /** The reference model. Default: the trained model without its adapter. */
   referenceModel?: LanguageModel;
 }
-
-const ktoKeys: OptionKeys<KTOOptions> = {
-  ...collateKeys,
-  ...({ beta: true, desirableWeight: true, undesirableWeight: true, referenceModel: true } as const),
-};
 
 /** A batch of prompts with their answers, and of the same prompts with other examples' answers (`mismatched`). */
 export interface KTOBatch {
@@ -58,7 +53,10 @@ function mismatch(example: KTOExample, other: KTOExample): TokenizedExample {
  * loss is TRL's. Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306
  */
 export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTOBatch> {
-  checkOptions("kto", options, ktoKeys);
+  checkOptions("kto", options, {
+    ...collateKeys,
+    ...({ beta: true, desirableWeight: true, undesirableWeight: true, referenceModel: true } as const),
+  });
   const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1, referenceModel, ...padding } = options;
   if (!(beta > 0)) throw new Error(`kto: beta is ${beta}; give a number above 0, such as 0.1`);
   const ratios = (model: LanguageModel, batch: Batch): Tensor => {
