@@ -19,12 +19,7 @@ import { checkBackend } from "../engine/engineOptions.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
 import { Mutex } from "../engine/mutex.ts";
 import { readPrompt } from "../engine/requests/readPrompt.ts";
-import {
-  type EmbeddingEngineOptions,
-  type EmbeddingSettings,
-  embeddingKeys,
-  embeddingSettings,
-} from "./embeddingOptions.ts";
+import { type EmbeddingEngineOptions, type EmbeddingSettings, embeddingSettings } from "./embeddingOptions.ts";
 import { embedTexts, paddedLength } from "./embedTexts.ts";
 import { readText, type TextReader } from "./readText.ts";
 import { TextQueue, type WaitingText } from "./textQueue.ts";
@@ -253,7 +248,10 @@ function atUnitLength(vector: Float32Array): Float32Array {
  * is not batch-invariant, or if the model folder's sentence-transformers files name a pooling other than the mean.
  */
 export async function createEmbeddingEngine(options: EmbeddingEngineOptions): Promise<ServingEngine> {
-  checkOptions("createEmbeddingEngine", options, embeddingKeys);
+  checkOptions("createEmbeddingEngine", options, {
+    ...({ model: true, tokenizer: true, servedModelName: true, files: true, adapters: true } as const),
+    ...({ maxNumSeqs: true, maxNumBatchedTokens: true, maxModelLen: true, maxQueue: true } as const),
+  });
   checkBackend("createEmbeddingEngine", options.model.backend);
   return new EmbeddingEngine(options, await embeddingSettings(options));
 }

@@ -1,4 +1,3 @@
-import type { OptionKeys } from "@lowrank/core/internal";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
 import { z } from "zod";
@@ -34,12 +33,6 @@ export interface EmbeddingEngineOptions {
   /** Maximum number of waiting and running texts. More are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
-
-/** Names of all options of `createEmbeddingEngine`. */
-export const embeddingKeys: OptionKeys<EmbeddingEngineOptions> = {
-  ...({ model: true, tokenizer: true, servedModelName: true, files: true, adapters: true } as const),
-  ...({ maxNumSeqs: true, maxNumBatchedTokens: true, maxModelLen: true, maxQueue: true } as const),
-};
 
 /** Sizes that an embedding engine uses, and the settings of its model folder for converting texts. */
 export interface EmbeddingSettings extends SentenceConfig {
