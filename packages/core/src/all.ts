@@ -270,6 +270,7 @@ export {
 export { expressionCost } from "./internal/expressionCost.ts";
 export { inspectAsText } from "./internal/inspectAsText.ts";
 export { type OnProgress, type Progress, yieldIfDue, yieldToEventLoop } from "./internal/longTasks.ts";
+export { OptionError, type OptionNaming } from "./internal/optionError.ts";
 export { pythonFloat } from "./internal/pythonFloat.ts";
 export { checkDType } from "./layout/checkDType.ts";
 export {

@@ -15,6 +15,7 @@ export {
 } from "./backends/backend.ts";
 export { type BlockFormat, byteLength, type FourBitFormat, formatOf, type Packing } from "./backends/packedFormat.ts";
 export type { Op, OpDefinition, Planned } from "./engine/op.ts";
+export { OptionError } from "./internal/optionError.ts";
 export { collapse, forEachOuter, forEachPlane, forEachRow, type Plane, type Traversal } from "./layout/broadcast.ts";
 export { bytesPerElement, type DType, dtypes, isPacked } from "./layout/dtype.ts";
 export { normalizeDim, type Shape, sameShape, sizeOf, stridesOf } from "./layout/shape.ts";

@@ -164,6 +164,8 @@ export {
   type OnProgress,
   type Op,
   type OpDefinition,
+  OptionError,
+  type OptionNaming,
   oneHot,
   ones,
   openSafetensors,

@@ -163,6 +163,8 @@ export {
   type OnProgress,
   type Op,
   type OpDefinition,
+  OptionError,
+  type OptionNaming,
   oneHot,
   ones,
   openSafetensors,

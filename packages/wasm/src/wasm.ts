@@ -5,6 +5,7 @@ import {
   type DType,
   dtypes,
   faultError,
+  OptionError,
   sizeOf,
   type TensorRef,
   type View,
@@ -120,6 +121,10 @@ function unprepared(dtype: DType): Error {
   return new Error(`wasm: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` first`);
 }
 
+/** Returns an error whose message begins with "wasm: " in a command too. */
+const wideSimdError = (problem: (wideSimd: string) => string): OptionError =>
+  new OptionError("", "wideSimd", true, (named) => `wasm: ${problem(named("wideSimd"))}`);
+
 /**
  * Starts the WebAssembly backend: `await init(wasm())`. The kernels are part of this package. An op without a kernel
  * runs as its composition of other ops or, if it has none, by its reference loop.
@@ -132,12 +137,12 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl } = options;
   const { batchInvariant = false, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
-    throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
+    throw new OptionError("wasm", "threads", asked, `is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
   const more = batchInvariant ? (await import("./kernels/batchInvariant.ts")).batchInvariantKernels : [];
   const { codeOf, groupsOf, supports } = kernelTable([...more, ...kernels]);
   const wide = wideSimd ? await import("./kernels/wideSimd.ts") : null;
-  wide?.enableWideSimd(compiled === "plain");
+  wide?.enableWideSimd(compiled === "plain", wideSimdError);
   compiled ??= wideSimd ? "wide" : "plain";
   const { memory, shared } = makeMemory(asked > 1);
   if (options.build === "relaxed" && !hasRelaxedSimd()) {
@@ -159,7 +164,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const room = heap.alloc(Math.max(tileTrialBytes, wide?.wideCheckBytes ?? 0));
   const tile = chooseTile(k, room.ptr, `${build} ${wideSimd}`);
   k.setTile(tile);
-  wide?.checkWideSimd(k, memory, room.ptr);
+  wide?.checkWideSimd(k, memory, room.ptr, wideSimdError);
   heap.free(room);
 
   let threads = 1;

@@ -1,34 +1,43 @@
+import { OptionError } from "@lowrank/core";
 import { ResumeError } from "@lowrank/train";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import { runCommand } from "../testing/runCommand.ts";
-import { inFlags } from "./inFlags.ts";
-import { resumeFailure, withFlags } from "./options/trainFlags.ts";
+import { flagsOf, inFlags } from "./inFlags.ts";
+import { resumeFailure, trainFlag } from "./options/trainFlags.ts";
 
-const command = (words: readonly string[]) =>
-  new Command("c")
-    .option("--target-modules <which>")
-    .option("--peft-config <file>")
-    .option("--threads <n>")
-    .option("--columns <list>")
-    .parse(words, { from: "user" });
+const flags = (words: readonly string[]) =>
+  flagsOf(
+    new Command("c")
+      .option("--target-modules <which>")
+      .option("--peft-config <file>")
+      .option("--threads <n>")
+      .option("--weights <how>")
+      .option("--columns <list>")
+      .parse(words, { from: "user" }),
+  );
+const columns = new OptionError("", "columns", undefined, (named) => `map other keys with ${named("columns")}`);
+const weights = new OptionError("", "weights", "packed", (named) => `a.gguf: ${named("weights", "packed")} has none`);
 
 test.each([
-  ['targetModules ["q"] matches no module', '--target-modules ["q"] matches no module'],
-  ["LoraConfig: targetModules is empty", "--target-modules is empty"],
-  ["wasm: threads is 99; give fewer", "--threads is 99; give fewer"],
-  ["map other keys with the option columns", "map other keys with --columns prompt=KEY,completion=KEY"],
-  // Options that the command lacks, names in quotes, and parts of other words stay unchanged.
-  ["loraAlpha is 0", "loraAlpha is 0"],
-  ['the file has "targetModules"', 'the file has "targetModules"'],
-  ["config.targetModules is empty", "config.targetModules is empty"],
-])("%j names flags: %j", (message, expected) => {
-  expect(inFlags(message, command([]))).toBe(expected);
-  expect(inFlags(message, null)).toBe(message);
+  [new OptionError("", "targetModules", ["q"], 'matches no "q"'), '--target-modules matches no "q"'],
+  [new OptionError("LoraConfig", "targetModules", [], "is empty"), "--target-modules is empty"],
+  [new OptionError("wasm", "threads", 99, "is 99; give fewer"), "--threads is 99; give fewer"],
+  [columns, "map other keys with --columns prompt=KEY,completion=KEY"],
+  [weights, "a.gguf: --weights packed has none"],
+  [new Error(`line 3: ${columns.message}`, { cause: columns }), `line 3: ${inFlags(columns, flags([]))}`],
+  // Options that the command lacks, and words of other errors, stay unchanged.
+  [new OptionError("LoraConfig", "loraAlpha", 0, "is 0"), "LoraConfig: loraAlpha is 0"],
+  [new Error("targetModules is empty"), "targetModules is empty"],
+  ["a text", "a text"],
+])("%s names flags: %s", (error, expected) => {
+  expect(inFlags(error, flags([]))).toBe(expected);
+  expect(inFlags(error, () => null)).toBe(error instanceof Error ? error.message : error);
 });
 
 test("fields of a file keep their names", () => {
-  expect(inFlags("targetModules is empty", command(["--peft-config", "a.json"]))).toBe("targetModules is empty");
+  const error = new OptionError("", "targetModules", [], "is empty");
+  expect(inFlags(error, flags(["--peft-config", "a.json"]))).toBe("targetModules is empty");
 });
 
 test("commands do so", async () => {
@@ -37,8 +46,10 @@ test("commands do so", async () => {
 });
 
 test("options of the trainer, and settings of a checkpoint, have the flags of training", () => {
-  expect(withFlags("Trainer: batchSize is 0, and maxSteps is 3")).toBe("--batch-size is 0, and maxSteps is 3");
-  expect(withFlags("gradientAccumulationSteps and learningRate")).toBe("--accumulate and --lr");
+  const both = new OptionError("Trainer", "batchSize", 0, (named) => `${named("batchSize")}, ${named("learningRate")}`);
+  expect(inFlags(both, trainFlag)).toBe("--batch-size, --lr");
+  const tooLong = new OptionError("generate", "maxNewTokens", 9, "is too large");
+  expect(inFlags(tooLong, trainFlag)).toBe("generate: maxNewTokens is too large");
   const names = ["seed", "adapter_config.json: lora_alpha", "adapter_config.json: use_dora", "maxSteps", "arithmetic"];
   const error = new ResumeError(
     "run",

@@ -1,46 +1,61 @@
+import { OptionError } from "@lowrank/core";
 import type { Command } from "commander";
+import { adapterFlags } from "./options/adapterFlags.ts";
 
-/**
- * Phrases in the library's error messages that name an option. `words` matches the phrase; `instead` is the text that
- * replaces it, which names the command's flag `flag`.
- */
-const libraryWords: readonly { readonly flag: string; readonly words: RegExp; readonly instead: string }[] = [
-  { flag: "--quant-block-size", words: /quantize4bit: blockSize/, instead: "--quant-block-size" },
-  { flag: "--seq", words: /^planMemory: sequenceLength/, instead: "--seq" },
-  { flag: "--threads", words: /^wasm: threads/, instead: "--threads" },
-  { flag: "--weights", words: /give weights: "(\w+)"/, instead: "give --weights $1" },
-  { flag: "--weights", words: /\bweights "(\w+)"/, instead: "--weights $1" },
-  { flag: "--activations", words: /\bactivations "(\w+)"/, instead: "--activations $1" },
-  { flag: "--max-new-tokens", words: /^generate: (.* \d+ new ones)/, instead: "$1 (--max-new-tokens)" },
-  { flag: "--beta", words: /^\w+: beta is/, instead: "--beta is" },
-  { flag: "--scale", words: /^\w+: scale is/, instead: "--scale is" },
-  { flag: "--temperature", words: /^\w+: temperature is/, instead: "--temperature is" },
-  {
-    flag: "--columns",
-    words: /map other keys with the option columns/,
-    instead: "map other keys with --columns prompt=KEY,completion=KEY",
-  },
-  { flag: "--stop", words: /^stop holds/, instead: "--stop holds" },
-];
+/** Returns a command's flag for a library option that `where` checked. Null if the command has no flag for it. */
+export type FlagOf = (option: string, where: string) => string | null;
 
-/** Name of a function or configuration class at the start of an error message of the library. */
-const speaker = /^(?:[A-Z]\w*Config|generate|planMemory|getPeftModel): /;
+/** Flags whose option has another name in the library. A key with a point is the option of one function. */
+const otherNames: Readonly<Record<string, string>> = {
+  "planMemory.batchSize": "--batch",
+  "quantize4bit.blockSize": "--quant-block-size",
+  applyGS: "--apply-gs",
+  arithmetic: "the backend's arithmetic (--backend, --wide-simd, processor)",
+  columns: "--columns prompt=KEY,completion=KEY",
+  evaluationEvery: "--eval-every",
+  evaluationExamples: "--validation",
+  examples: "--data",
+  gradientAccumulationSteps: "--accumulate",
+  learningRate: "--lr",
+  lora_alpha: "--alpha",
+  maxSteps: "--steps (or --epochs)",
+  sequenceLength: "--seq",
+};
 
-/**
- * Replaces the library's option names in a message by the flags of the command that ran: "targetModules" becomes
- * --target-modules. With `--peft-config`, names of adapter fields stay as they are, since the file uses them.
- */
-export function inFlags(message: string, command: Command | null): string {
-  if (!command) return message;
-  let text = message;
+/** Returns the flag for a library option that `where` checked: "batchSize" and "batch_size" become --batch-size. */
+export function flagName(option: string, where = ""): string {
+  const dashes = (letter: string) => `-${letter.toLowerCase().replace("_", "")}`;
+  const own = otherNames[`${where}.${option}`] ?? otherNames[option];
+  return own ?? `--${option.replace(/[A-Z]|_(?=[a-z])/g, dashes)}`;
+}
+
+/** Returns the flags of a command. With `--peft-config`, fields of adapters have no flag, since the file names them. */
+export function flagsOf(command: Command): FlagOf {
   const flags = new Set(command.options.map(({ long }) => long));
-  for (const { flag, words, instead } of libraryWords) if (flags.has(flag)) text = text.replace(words, instead);
-  if (command.getOptionValue("peftConfig") === undefined) {
-    for (const option of command.options) {
-      const name = option.attributeName();
-      if (/[A-Z]/.test(name))
-        text = text.replace(new RegExp(`(?<![\\w."'-])${name}(?![\\w"'])`, "g"), `${option.long}`);
-    }
+  if (command.getOptionValue("peftConfig") !== undefined)
+    for (const { flag } of adapterFlags()) flags.delete(`--${flag}`);
+  return (option, where) => {
+    const flag = flagName(option, where);
+    return flags.has(flag.split(" ")[0]) ? flag : null;
+  };
+}
+
+/**
+ * Returns an error's message, in which options have the names of flags. Without the name of the library's function, if
+ * the message names a flag.
+ */
+export function inFlags(error: unknown, flagOf: FlagOf): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message, cause } = error;
+  if (!(error instanceof OptionError)) {
+    return cause instanceof Error ? message.replace(cause.message, () => inFlags(cause, flagOf)) : message;
   }
-  return text === message ? message : text.replace(speaker, "");
+  let named = false;
+  const text = error.describe((option, value) => {
+    const flag = flagOf(option, error.where);
+    named ||= flag !== null;
+    if (value === undefined) return flag ?? option;
+    return flag === null ? `${option} "${value}"` : `${flag} ${value}`;
+  });
+  return named ? text : message;
 }

@@ -1,6 +1,6 @@
 import { UnknownMethodError } from "@lowrank/peft";
 import type { Command } from "commander";
-import { inFlags } from "./inFlags.ts";
+import { flagsOf, inFlags } from "./inFlags.ts";
 import { styled } from "./terminalView.ts";
 
 /**
@@ -8,7 +8,7 @@ import { styled } from "./terminalView.ts";
  * one line, or the stack if LOWRANK_DEBUG=1.
  */
 export function reportFailure(error: unknown, command: Command | null = null): string {
-  const message = inFlags(error instanceof Error ? error.message : String(error), command);
+  const message = inFlags(error, command ? flagsOf(command) : () => null);
   const hint = error instanceof UnknownMethodError ? "; --plugin <file> reads a module that does so first" : "";
   console.error(`${styled("red", "error:", process.stderr)} ${message}${hint}`);
   if (process.env.LOWRANK_DEBUG === "1") console.error(error);

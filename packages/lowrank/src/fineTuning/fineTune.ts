@@ -27,9 +27,10 @@ import {
   type TrainerOptions,
   trainingSteps,
 } from "@lowrank/train";
+import { inFlags } from "../cli/inFlags.ts";
 import { loadWithTokenizer, warn } from "../cli/loading/loading.ts";
 import { trainedConfig } from "../cli/options/trainedConfig.ts";
-import { withFlags } from "../cli/options/trainFlags.ts";
+import { trainFlag } from "../cli/options/trainFlags.ts";
 import { decoderBase } from "../commands/train/kinds/decoder.ts";
 import { type Learner, makeLearner } from "../commands/train/learner.ts";
 import type { TrainCommandOptions } from "../commands/train/train.ts";
@@ -256,9 +257,8 @@ async function trained(trainer: Pick<Trainer, "train">) {
   try {
     return await trainer.train();
   } catch (error) {
-    const { message } = error as Error;
-    if (!/^Trainer: /.test(message)) throw error;
-    throw new JobRefused({ code: "training_failed", message: withFlags(message), param: null });
+    if (!(error as Error).message.startsWith("Trainer: ")) throw error;
+    throw new JobRefused({ code: "training_failed", message: inFlags(error, trainFlag), param: null });
   }
 }
 

@@ -1,4 +1,4 @@
-import { isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
+import { isPacked, type OnProgress, OptionError, type Shape, yieldIfDue } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport } from "@lowrank/nn";
@@ -65,9 +65,10 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   checkOptions("loadModel", options, { ...weightKeys, activations: true, hub: true, onProgress: true, signal: true });
   checkWeightDType("loadModel", options.dtype);
   if (options.activations && options.weights !== "packed" && !options.quantize) {
-    throw new Error(
-      'activations "int8" multiplies packed weights; give weights: "packed" for a GGUF file, or quantize',
-    );
+    throw new OptionError("", "activations", options.activations, (named) => {
+      const [activations, weights] = [named("activations", "int8"), named("weights", "packed")];
+      return `${activations} multiplies packed weights; give ${weights} for a GGUF file, or quantize`;
+    });
   }
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
   const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkDType, type OptionKeys } from "@lowrank/core/internal";
 import { type ModelFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
@@ -106,7 +107,11 @@ async function openPlain(
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
   const files = await openFiles(source, opening);
-  if (packed) throw new Error(`${files.label}: weights "packed" needs a GGUF file, and this is not one; leave it out`);
+  if (packed) {
+    throw new OptionError("", "weights", "packed", (named) => {
+      return `${files.label}: ${named("weights", "packed")} needs a GGUF file, and this is not one; leave it out`;
+    });
+  }
   const config = await readModelConfig(files);
   return { config, files, weights: await folderWeights(files, config, dtype) };
 }

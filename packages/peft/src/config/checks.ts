@@ -1,3 +1,4 @@
+import { OptionError, type OptionNaming } from "@lowrank/core";
 import { unknownOption } from "@lowrank/core/internal";
 import { type ConfigFormat, fillFields, type PeftConfig, sameValue } from "./peftConfig.ts";
 
@@ -51,8 +52,16 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /**
  * Throws an error that the value of option `key` is not accepted. `must` describes the accepted values in the message.
  */
-export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
-  throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
+export function refuse(
+  config: PeftConfig,
+  key: string,
+  value: unknown,
+  must: string | ((named: OptionNaming) => string),
+): never {
+  throw new OptionError(config.constructor.name, key, value, (named) => {
+    const expected = typeof must === "string" ? must : must(named);
+    return `${named(key)} is ${JSON.stringify(value)}; it must be ${expected}`;
+  });
 }
 
 /**
@@ -69,7 +78,7 @@ export function setOptions(config: PeftConfig, options: object, { refused, ignor
     const tables = [refused, ignored].filter((table) => Object.hasOwn(table, snake));
     if (tables.length === 0) throw unknownOption(name, key, Object.keys(config));
     if (!tables.some((table) => sameValue(table[snake], value))) {
-      throw new Error(`${name}: ${key} is ${JSON.stringify(value)}, which is not supported; leave it out`);
+      throw new OptionError(name, key, value, `is ${JSON.stringify(value)}, which is not supported; leave it out`);
     }
   }
   for (const [key, value] of Object.entries(config)) {
@@ -121,8 +130,10 @@ export function checkPattern(
 export function refuseExclusion(config: PeftConfig): void {
   const { excludeModules } = config;
   if (excludeModules === null) return;
-  const must = `left out, since PEFT's ${config.constructor.name} has no such field; name the modules to adapt in targetModules`;
-  refuse(config, "excludeModules", excludeModules, must);
+  refuse(config, "excludeModules", excludeModules, (named) => {
+    const { name } = config.constructor;
+    return `left out, since PEFT's ${name} has no such field; name the modules to adapt in ${named("targetModules")}`;
+  });
 }
 
 /** Returns a configuration key as files spell it: `loraAlpha` is `lora_alpha`, `applyGS` is `apply_GS`. */

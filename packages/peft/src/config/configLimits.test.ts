@@ -44,7 +44,10 @@ describe.each(Object.entries<Record<string, unknown>>(peftDefaults))("%s", (type
       expect(make(type as Name, { [camel]: value })).toEqual(own);
       const other = otherThan(value);
       expect(() => make(type as Name, { [camel]: other }), key).toThrow(
-        new Error(`${name}: ${camel} is ${JSON.stringify(other)}, which is not supported; leave it out`),
+        expect.objectContaining({
+          message: `${name}: ${camel} is ${JSON.stringify(other)}, which is not supported; leave it out`,
+          ...{ code: "invalid_option", where: name, option: camel, value: other },
+        }),
       );
       if (Object.hasOwn(methods[type as Name].format.refused, key)) {
         expect(() => read({ [key]: other }), key).toThrow(

@@ -190,7 +190,10 @@ describe("planMemory", () => {
     expect([await length(511), await length(512), await length(513)]).toEqual([511, 512, 512]);
     expect(await length(8, { sequenceLength: 8 })).toBe(8);
     await expect(length(8, { sequenceLength: 9 })).rejects.toThrow(
-      new Error("planMemory: sequenceLength is 9, but the model has 8 positions; give 8 or less"),
+      expect.objectContaining({
+        message: "planMemory: sequenceLength is 9, but the model has 8 positions; give 8 or less",
+        ...{ code: "invalid_option", where: "planMemory", option: "sequenceLength", value: 9 },
+      }),
     );
     const prompt = new PromptTuningConfig({ numVirtualTokens: 3 });
     expect(await length(8, { adapter: prompt })).toBe(5);
@@ -207,7 +210,10 @@ describe("planMemory", () => {
       ["gradientAccumulationSteps", 0.5],
     ] as const) {
       await expect(plan({ adapter: lora(), [name]: value })).rejects.toThrow(
-        new Error(`planMemory: ${name} is ${value}; it must be a whole number of at least 1`),
+        expect.objectContaining({
+          message: `planMemory: ${name} is ${value}; it must be a whole number of at least 1`,
+          ...{ option: name, value },
+        }),
       );
     }
   });

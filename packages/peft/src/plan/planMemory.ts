@@ -1,4 +1,11 @@
-import { type Backend, bytesPerElement, type MatmulPrecision, type MetaBuffer, type Tensor } from "@lowrank/core";
+import {
+  type Backend,
+  bytesPerElement,
+  type MatmulPrecision,
+  type MetaBuffer,
+  OptionError,
+  type Tensor,
+} from "@lowrank/core";
 import { checkOptions, checkPrecision } from "@lowrank/core/internal";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
@@ -196,12 +203,11 @@ function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOpti
   const sizes = { batchSize, sequenceLength, gradientAccumulationSteps };
   for (const [name, value] of Object.entries(sizes)) {
     if (!Number.isSafeInteger(value) || value < 1) {
-      throw new Error(`planMemory: ${name} is ${value}; it must be a whole number of at least 1`);
+      throw new OptionError("planMemory", name, value, `is ${value}; it must be a whole number of at least 1`);
     }
   }
   if (sequenceLength <= room) return sizes;
   const virtualShare = virtual > 0 ? `, of which virtual tokens take ${virtual}` : "";
-  throw new Error(
-    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions${virtualShare}; give ${room} or less`,
-  );
+  const problem = `the model has ${maxPositions} positions${virtualShare}; give ${room} or less`;
+  throw new OptionError("planMemory", "sequenceLength", sequenceLength, `is ${sequenceLength}, but ${problem}`);
 }

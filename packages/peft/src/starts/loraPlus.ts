@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { type OptionKeys, unknownOption } from "@lowrank/core/internal";
 import { Embedding, LayerNorm, type Module, type Optimizer, type Parameter, type Params } from "@lowrank/nn";
 import { SavedModule } from "../layers/savedModule.ts";
@@ -44,7 +45,8 @@ export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optim
   const misspelt = Object.keys(options).find((key) => key.toLowerCase().startsWith("loraplus"));
   if (misspelt) throw unknownOption("createLoraPlusOptimizer", misspelt, Object.keys(loraPlusKeys));
   if (!(loraplusLrRatio >= 1)) {
-    throw new Error(`createLoraPlusOptimizer: loraplusLrRatio is ${loraplusLrRatio}; it must be at least 1`);
+    const problem = `is ${loraplusLrRatio}; it must be at least 1`;
+    throw new OptionError("createLoraPlusOptimizer", "loraplusLrRatio", loraplusLrRatio, problem);
   }
   const fast = lr * loraplusLrRatio;
   const settings: Readonly<Record<GroupName, GroupSettings>> = {

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { nearestName } from "@lowrank/core/internal";
 import type { LayerKind, Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
@@ -84,9 +85,9 @@ export function resolveTargets<C extends PeftConfig>(model: Module, config: C, m
   const known = defaultsOn(model, method);
   if (!known) {
     const type = modelType(model);
-    throw new Error(
-      `targetModules is not set, and there is no default for ${type ? `a ${type} model` : "a model without config.modelType"}; name some of ${candidates(model).join(", ")}`,
-    );
+    const kind = type ? `a ${type} model` : "a model without config.modelType";
+    const advice = `name some of ${candidates(model).join(", ")}`;
+    throw new OptionError("", "targetModules", null, `is not set, and there is no default for ${kind}; ${advice}`);
   }
   return config.with({ targetModules: [...known] });
 }
@@ -180,9 +181,9 @@ export function matchTargets(
     }
     const kind = module.layerKind;
     if (!kind || !kinds.includes(kind)) {
-      throw new Error(
-        `targetModules matches ${path}, a ${module.constructor.name}; ${config.peftType} adapts ${kinds.join(", ")} layers only: name those inside it`,
-      );
+      const supported = `${config.peftType} adapts ${kinds.join(", ")} layers only: name those inside it`;
+      const problem = `matches ${path}, a ${module.constructor.name}; ${supported}`;
+      throw new OptionError("", "targetModules", wanted, problem);
     }
     targets.push([path, module, kind]);
     report.matched.push(path);
@@ -203,9 +204,10 @@ function nothingMatched(
   const excluded = report.excluded.length > 0 ? ` (${report.excluded.length} were excluded)` : "";
   const chosen = wantedLayers(config);
   const among = chosen.length > 0 ? ` in the layers of layersToTransform, ${chosen.join(", ")}` : "";
-  return new Error(
-    `targetModules ${JSON.stringify(config.targetModules)} matches no module of this model${among}${excluded}; ${suggest(report.unmatchedTargets, known)}layers that can be targeted: ${known.join(", ")}`,
-  );
+  const { targetModules } = config;
+  const near = suggest(report.unmatchedTargets, known);
+  const problem = `matches no module of this model${among}${excluded}; ${near}layers that can be targeted: ${known.join(", ")}`;
+  return new OptionError("", "targetModules", targetModules, `${JSON.stringify(targetModules)} ${problem}`);
 }
 
 /** Returns a "did you mean" sentence with names from `known` that resemble the unmatched `names`. */

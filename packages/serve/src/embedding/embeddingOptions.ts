@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
 import { z } from "zod";
@@ -54,12 +55,11 @@ export async function embeddingSettings(options: EmbeddingEngineOptions): Promis
   const sizes = { maxNumSeqs, maxNumBatchedTokens, maxModelLen, maxQueue };
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isSafeInteger(size) && size >= 1) continue;
-    throw new Error(`createEmbeddingEngine: ${name} is ${size}; expected a whole number of at least 1`);
+    throw new OptionError("createEmbeddingEngine", name, size, `is ${size}; expected a whole number of at least 1`);
   }
   if (maxModelLen <= maxPositions) return { ...sentence, ...sizes };
-  throw new Error(
-    `createEmbeddingEngine: maxModelLen is ${maxModelLen}, but the model supports at most ${maxPositions} positions; give ${maxPositions} or less`,
-  );
+  const problem = `the model supports at most ${maxPositions} positions; give ${maxPositions} or less`;
+  throw new OptionError("createEmbeddingEngine", "maxModelLen", maxModelLen, `is ${maxModelLen}, but ${problem}`);
 }
 
 /** Settings of sentence-transformers for converting texts to embeddings. */

@@ -1,4 +1,5 @@
 import type { Backend } from "@lowrank/core";
+import { OptionError } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { type CacheSizes, layerCaches } from "@lowrank/nn/internal";
 import type { PeftModel } from "@lowrank/peft";
@@ -65,22 +66,24 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   const sizes = { maxNumSeqs, maxNumBatchedTokens, blockSize, numBlocks, maxModelLen, maxLogprobs, maxQueue };
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isSafeInteger(size) && size >= (name === "maxLogprobs" ? 0 : 1)) continue;
-    throw new Error(`createEngine: ${name} is ${size}; expected a whole number${hint(name, blockBytes)}`);
+    throw new OptionError("createEngine", name, size, `is ${size}; expected a whole number${hint(name, blockBytes)}`);
   }
   if (maxNumBatchedTokens < maxNumSeqs) {
-    throw new Error(
-      `createEngine: maxNumBatchedTokens is ${maxNumBatchedTokens}, less than maxNumSeqs ${maxNumSeqs}, and each running sequence needs a token per batch; give at least ${maxNumSeqs}`,
-    );
+    throw new OptionError("createEngine", "maxNumBatchedTokens", maxNumBatchedTokens, (named) => {
+      const [tokens, sequences] = [named("maxNumBatchedTokens"), named("maxNumSeqs")];
+      return `${tokens} is ${maxNumBatchedTokens}, less than ${sequences} ${maxNumSeqs}, and each running sequence needs a token per batch; give at least ${maxNumSeqs}`;
+    });
   }
   if (maxModelLen > model.sharedPositions) {
-    throw new Error(
-      `createEngine: maxModelLen is ${maxModelLen}, but the model supports at most ${model.sharedPositions} positions; give ${model.sharedPositions} or less`,
-    );
+    const problem = `the model supports at most ${model.sharedPositions} positions; give ${model.sharedPositions} or less`;
+    throw new OptionError("createEngine", "maxModelLen", maxModelLen, `is ${maxModelLen}, but ${problem}`);
   }
   if (maxModelLen > numBlocks * blockSize) {
-    throw new Error(
-      `createEngine: maxModelLen is ${maxModelLen}, but the KV cache has room for only ${numBlocks * blockSize} tokens (${numBlocks} blocks of ${blockSize}); raise numBlocks, or lower maxModelLen`,
-    );
+    const room = `${numBlocks * blockSize} tokens (${numBlocks} blocks of ${blockSize})`;
+    throw new OptionError("createEngine", "maxModelLen", maxModelLen, (named) => {
+      const option = named("maxModelLen");
+      return `${option} is ${maxModelLen}, but the KV cache has room for only ${room}; raise numBlocks, or lower ${option}`;
+    });
   }
   return sizes;
 }

@@ -1,3 +1,5 @@
+import { OptionError } from "@lowrank/core";
+
 /** Reason why a request is refused, with a stable code. */
 export interface OriginProblem {
   readonly code: "host_not_allowed" | "cross_origin_request";
@@ -79,10 +81,10 @@ export function allowedHosts(entries: readonly string[]): AllowedHosts {
   const names = entries.map((entry) => {
     const name = entry.toLowerCase().replace(/\.$/, "");
     if (entryPattern.test(name)) return name;
-    throw new Error(
-      `allowedHosts: "${entry}" is not a host name; give names without scheme and port, ` +
-        'such as "llm.example.com", ".example.com" for all its subdomains, or "*" for every name',
-    );
+    const examples = 'such as "llm.example.com", ".example.com" for all its subdomains, or "*" for every name';
+    throw new OptionError("", "allowedHosts", entry, (named) => {
+      return `${named("allowedHosts")}: "${entry}" is not a host name; give names without scheme and port, ${examples}`;
+    });
   });
   const lists = (hostname: string) =>
     names.some((name) => {

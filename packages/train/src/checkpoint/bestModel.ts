@@ -1,4 +1,4 @@
-import { copyInto, fromBytes, noGrad, type SafetensorsTensor, type Tensor } from "@lowrank/core";
+import { copyInto, fromBytes, noGrad, OptionError, type SafetensorsTensor, type Tensor } from "@lowrank/core";
 import type { TrainableModule } from "../data/batches/modelBatch.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { BestEvaluation, BestOptions } from "../options/trainerOptions.ts";
@@ -35,23 +35,23 @@ export class BestModel {
     const lower = ["loss", "perplexity"].includes(metricForBestModel);
     if (!evaluation?.every) {
       const name = loadBestModelAtEnd ? "loadBestModelAtEnd" : "earlyStoppingPatience";
-      throw new Error(`Trainer: ${name} needs evaluations during training; give evaluation: { examples, every }`);
+      const problem = "needs evaluations during training; give evaluation: { examples, every }";
+      throw new OptionError("Trainer", name, options[name], problem);
     }
     const isCount = earlyStoppingPatience === Number.POSITIVE_INFINITY || Number.isSafeInteger(earlyStoppingPatience);
     if (!isCount || earlyStoppingPatience < 1) {
-      throw new Error(
-        `Trainer: earlyStoppingPatience is ${earlyStoppingPatience}; give a number of evaluations of at least 1`,
-      );
+      const problem = `is ${earlyStoppingPatience}; give a number of evaluations of at least 1`;
+      throw new OptionError("Trainer", "earlyStoppingPatience", earlyStoppingPatience, problem);
     }
     if (!(earlyStoppingThreshold >= 0)) {
-      throw new Error(`Trainer: earlyStoppingThreshold is ${earlyStoppingThreshold}; give a number of at least 0`);
+      const problem = `is ${earlyStoppingThreshold}; give a number of at least 0`;
+      throw new OptionError("Trainer", "earlyStoppingThreshold", earlyStoppingThreshold, problem);
     }
     const ranks = model.allocationState?.() ?? new Map<string, Tensor>();
     for (const tensor of ranks.values()) tensor.dispose();
     if (loadBestModelAtEnd && ranks.size > 0) {
-      throw new Error(
-        "Trainer: loadBestModelAtEnd cannot restore a checkpoint after ranks were reallocated; leave it out",
-      );
+      const problem = "cannot restore a checkpoint after ranks were reallocated; leave it out";
+      throw new OptionError("Trainer", "loadBestModelAtEnd", true, problem);
     }
     this.#metric = metricForBestModel;
     this.#greaterIsBetter = options.greaterIsBetter ?? !lower;
@@ -120,6 +120,7 @@ export class BestModel {
     if (value !== undefined && !Number.isNaN(value)) return value;
     const names = Object.keys(all).filter((name) => name !== "labels");
     const found = value === undefined ? "is not a metric of the evaluations" : "is NaN in an evaluation";
-    throw new Error(`Trainer: metricForBestModel "${this.#metric}" ${found}; available: ${names.join(", ")}`);
+    const problem = `"${this.#metric}" ${found}; available: ${names.join(", ")}`;
+    throw new OptionError("Trainer", "metricForBestModel", this.#metric, problem);
   }
 }

@@ -4,6 +4,7 @@ import {
   type Generator,
   type GeneratorState,
   noGrad,
+  OptionError,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsTensor,
@@ -202,9 +203,10 @@ function checkFingerprint(
 ): void {
   const differences = saved ? differencesOf(now, saved) : [];
   if (!saved && !allowChanges) {
-    throw new Error(
-      `${label} lacks the settings of its run, since an older version wrote it; resume with allowChanges if options and data are the same`,
-    );
+    const problem = `${label} lacks the settings of its run, since an older version wrote it`;
+    throw new OptionError("", "allowChanges", allowChanges, (named) => {
+      return `${problem}; resume with ${named("allowChanges")} if options and data are the same`;
+    });
   }
   if (differences.length > 0 && !allowChanges) throw new ResumeError(label, differences);
   for (const difference of differences) {

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 /** Creates an independent random source for each epoch, such as a `Generator` of @lowrank/core. */
 export interface EpochShuffler {
@@ -128,6 +129,6 @@ const batchesSortedTogether = 50;
 
 function check(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new Error(`BatchSampler: ${name} is ${value}; expected a whole number of at least ${least}`);
+    throw new OptionError("BatchSampler", name, value, `is ${value}; expected a whole number of at least ${least}`);
   }
 }

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type Example, toExample } from "../data/tokens/example.ts";
 import { joinBytes } from "./byteLines.ts";
@@ -134,7 +135,9 @@ export async function* parsedRecords<Parsed>(
   }
   if (count === 0) throw new Error(`${name} holds no example`);
   if (count === skipped)
-    throw new Error(`${name}: all ${count} records are invalid; leave onBadRecord out to see the first error`);
+    throw new OptionError("", "onBadRecord", "skip", (named) => {
+      return `${name}: all ${count} records are invalid; leave ${named("onBadRecord")} out to see the first error`;
+    });
 }
 
 /**

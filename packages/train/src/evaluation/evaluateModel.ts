@@ -1,4 +1,14 @@
-import { crossEntropy, noGrad, reshape, scope, slice, type Tensor, withBackend, yieldIfDue } from "@lowrank/core";
+import {
+  crossEntropy,
+  noGrad,
+  OptionError,
+  reshape,
+  scope,
+  slice,
+  type Tensor,
+  withBackend,
+  yieldIfDue,
+} from "@lowrank/core";
 import { argmaxTokens } from "@lowrank/core/internal";
 import type { Batch } from "../data/batches/collate.ts";
 import { type AnyExample, collateAny } from "../data/batches/collateAny.ts";
@@ -79,7 +89,8 @@ function named(found: Record<string, number>, names: readonly string[]): Record<
   const other = names.find((name) => !Object.hasOwn(found, name));
   if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
   const known = Object.keys(found).join(", ") || "none";
-  throw new Error(`evaluate: metrics lists "${other}", which is not available for this model; available: ${known}`);
+  const problem = `lists "${other}", which is not available for this model; available: ${known}`;
+  throw new OptionError("evaluate", "metrics", names, problem);
 }
 
 function measureOf(model: TrainableModel, options: MetricOptions): Measure<never> {

@@ -1,4 +1,5 @@
 import type { Tensor } from "@lowrank/core";
+import { OptionError } from "@lowrank/core";
 import { type AdamOptions, AdamW8bit, Lion, type Optimizer } from "@lowrank/nn";
 import type { OptimizerName, RateSetting } from "../options/trainerOptions.ts";
 
@@ -8,7 +9,7 @@ const makers: Readonly<Record<Exclude<OptimizerName, "adamw">, Maker>> = {
   adamw8bit: (parameters, settings) => new AdamW8bit(parameters, settings),
   lion: (parameters, { eps, ...settings }) => {
     if (eps === undefined) return new Lion(parameters, settings);
-    throw new Error(`Trainer: eps is ${eps}, which the optimizer "lion" does not have; leave it out`);
+    throw new OptionError("Trainer", "eps", eps, `is ${eps}, which the optimizer "lion" does not have; leave it out`);
   },
 };
 
@@ -19,9 +20,6 @@ export function createOptimizerByName(
   settings: Partial<AdamOptions>,
 ): Optimizer<RateSetting> {
   if (Object.hasOwn(makers, name)) return makers[name](parameters, settings);
-  throw new Error(
-    `Trainer: optimizer is "${name}"; give "adamw", ${Object.keys(makers)
-      .map((own) => `"${own}"`)
-      .join(", ")}, or an optimizer object`,
-  );
+  const known = ["adamw", ...Object.keys(makers)].map((own) => `"${own}"`).join(", ");
+  throw new OptionError("Trainer", "optimizer", name, `is "${name}"; give ${known}, or an optimizer object`);
 }

@@ -1,4 +1,4 @@
-import { add, Generator, rand, type Tensor } from "@lowrank/core";
+import { add, Generator, OptionError, rand, type Tensor } from "@lowrank/core";
 import type { TrainableModule } from "../data/batches/modelBatch.ts";
 
 interface EmbeddingModule {
@@ -17,10 +17,9 @@ export class Neftune {
 
   /** Throws if the model has no embedding, or if `alpha` is negative. */
   constructor(model: TrainableModule, alpha: number, seed: number) {
-    if (!(alpha >= 0))
-      throw new Error(`Trainer: neftuneNoiseAlpha is ${alpha}; give a number of at least 0, such as 5`);
+    if (!(alpha >= 0)) throw refused(alpha, `is ${alpha}; give a number of at least 0, such as 5`);
     this.generator = new Generator(seed).fork("neftune");
-    this.#module = inputEmbedding(model);
+    this.#module = inputEmbedding(model, alpha);
     this.#alpha = alpha;
   }
 
@@ -52,13 +51,15 @@ export class Neftune {
 /**
  * Returns the model's first embedding, which embeds the token ids. If this embedding has adapters, returns its wrapper.
  */
-function inputEmbedding(model: TrainableModule): EmbeddingModule {
+function inputEmbedding(model: TrainableModule, alpha: number): EmbeddingModule {
   const find = () => [...model.namedModules()].find(([, module]) => isEmbedding(module))?.[0];
   // Searches without adapters; with them, the embedding's path leads to its wrapper.
   const path = model.disableAdapter ? model.disableAdapter(find) : find();
   const [, found] = [...model.namedModules()].find(([name]) => name === path) ?? [];
   if (found) return found as EmbeddingModule;
-  throw new Error("Trainer: neftuneNoiseAlpha adds noise to token embeddings, and the model has none; leave it out");
+  throw refused(alpha, "adds noise to token embeddings, and the model has none; leave it out");
 }
+
+const refused = (alpha: number, problem: string) => new OptionError("Trainer", "neftuneNoiseAlpha", alpha, problem);
 
 const isEmbedding = (module: object): boolean => "layerKind" in module && module.layerKind === "embedding";

@@ -6,6 +6,8 @@ import {
   keep,
   noGrad,
   type Op,
+  OptionError,
+  type OptionNaming,
   scope,
   sum,
   Tensor,
@@ -37,8 +39,9 @@ interface StepFacts extends NonFiniteStep {
 }
 
 /** Thrown for a step whose loss, gradient or update is not finite. */
-export class NonFiniteStepError extends Error {
+export class NonFiniteStepError extends OptionError {
   override readonly name = "NonFiniteStepError";
+  override readonly code = "non_finite_step";
 }
 
 /**
@@ -47,26 +50,33 @@ export class NonFiniteStepError extends Error {
  */
 export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError> {
   const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
-  const rate = `learningRate (${peaks.join(", ")})`;
+  const refused = (text: (named: OptionNaming, rate: string) => string) =>
+    new NonFiniteStepError("Trainer", "learningRate", peaks[0], (named) => {
+      return text(named, `${named("learningRate")} (${peaks.join(", ")})`);
+    });
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
     for (const [generator, state] of generators) generator.state = state;
-    return new NonFiniteStepError(
-      `Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
+    return refused(
+      (_, rate) => `the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
     );
   }
-  const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
   const failure = Number.isFinite(loss)
     ? `the gradient norm of step ${step} is ${gradNorm}`
     : `the loss of step ${step} is ${loss}`;
   const where = await whereNotFinite(facts);
-  return new NonFiniteStepError(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
+  return refused((named, rate) => {
+    const norm = named("maxGradNorm");
+    const other = maxGradNorm > 0 ? `or ${norm} (${maxGradNorm})` : `or set ${norm}, which is off`;
+    return `${failure}; lower ${rate} ${other}. The weights are as they were; ${where}`;
+  });
 }
 
 /** Returns the error for an evaluation whose loss is not finite. */
 export function refusedEvaluation(step: number, loss: number, peaks: readonly number[]): Error {
-  return new Error(
-    `Trainer: the evaluation after step ${step} has a loss of ${loss}; lower learningRate (${peaks.join(", ")}), or look at the weights and the data`,
-  );
+  return new OptionError("Trainer", "learningRate", peaks[0], (named) => {
+    const rate = `${named("learningRate")} (${peaks.join(", ")})`;
+    return `the evaluation after step ${step} has a loss of ${loss}; lower ${rate}, or look at the weights and the data`;
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Tensor } from "@lowrank/core";
+import { OptionError, type Tensor } from "@lowrank/core";
 import { AdamW, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import type { AnyExample } from "../data/batches/collateAny.ts";
 import { type TrainableModule, withRows } from "../data/batches/modelBatch.ts";
@@ -29,11 +29,14 @@ export function optimizerOf(
     }
     for (const key of ["learningRate", "betas", "eps", "weightDecay"] as const) {
       if (options[key] === undefined) continue;
-      throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has its own settings; give one of the two`);
+      throw new OptionError("Trainer", key, options[key], (named) => {
+        return `${named(key)} is ${options[key]}, and ${named("optimizer")} has its own settings; give one of the two`;
+      });
     }
     return { peaks: optimizer.groups.map((group) => group.lr), make: async () => optimizer };
   }
-  if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
+  if (lr === undefined)
+    throw new OptionError("Trainer", "learningRate", lr, "is missing; give it, or an optimizer that has one");
   const tensors = [...parameters.values()];
   const settings = { lr, weightDecay, ...(betas && { betas }), ...(eps !== undefined && { eps }) };
   // Creates an AdamW to validate the settings at once, since all named optimisers have the same settings.
@@ -59,17 +62,22 @@ export function scheduleFactor(
   peak: number,
 ): Schedule {
   const floor = minLr === undefined ? minLrRate : minLr / peak;
-  const named = minLr === undefined ? `minLrRate is ${minLrRate}` : `minLr is ${minLr}`;
+  const option = minLr === undefined ? "minLrRate" : "minLr";
+  const value = minLr ?? minLrRate;
   if (minLr !== undefined && minLrRate !== undefined)
-    throw new Error(`Trainer: ${named}, and minLrRate is given too; give only one of them`);
+    throw new OptionError("Trainer", option, value, (named) => {
+      return `${named("minLr")} is ${minLr}, and ${named("minLrRate")} is given too; give only one of them`;
+    });
   if (floor !== undefined) {
     if (schedule !== "linear" && schedule !== "cosine") {
-      throw new Error(`Trainer: ${named}, but only the schedules "linear" and "cosine" have a minimum; leave it out`);
+      const problem = `is ${value}, but only the schedules "linear" and "cosine" have a minimum; leave it out`;
+      throw new OptionError("Trainer", option, value, problem);
     }
     if (!(floor >= 0 && floor <= 1)) {
-      throw new Error(
-        `Trainer: ${named}; minLr must be from 0 to the peak learning rate ${peak}, and minLrRate from 0 to 1`,
-      );
+      throw new OptionError("Trainer", option, value, (named) => {
+        const limits = `${named("minLr")} must be from 0 to the peak learning rate ${peak}`;
+        return `${named(option)} is ${value}; ${limits}, and ${named("minLrRate")} from 0 to 1`;
+      });
     }
   }
   if (typeof schedule === "function") return schedule;

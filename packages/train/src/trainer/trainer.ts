@@ -1,4 +1,4 @@
-import { Generator, type Tensor, yieldIfDue } from "@lowrank/core";
+import { Generator, OptionError, type Tensor, yieldIfDue } from "@lowrank/core";
 import { checkOptions, checkPrecision } from "@lowrank/core/internal";
 import type { ModelFiles } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
@@ -88,9 +88,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const own = ownTaskOf(options) !== undefined;
     const rows = own || !areListed(examples) ? [] : (examples as readonly AnyExample[]);
     if (own && options.groupByLength) {
-      throw new Error(
-        "Trainer: groupByLength needs inputIds, which the examples of a custom collate may lack; leave groupByLength out",
-      );
+      throw new OptionError("Trainer", "groupByLength", true, (named) => {
+        const option = named("groupByLength");
+        return `${option} needs inputIds, which the examples of a custom collate may lack; leave ${option} out`;
+      });
     }
     this.#byRows = rows.some(({ adapterName }) => adapterName !== undefined);
     this.#parameters = trainedParameters(model, rows);
@@ -209,9 +210,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     while (batches.length < gradientAccumulationSteps) batches.push(await this.#nextBatch());
     const parts = microBatches(batches);
     if (parts.length === 0)
-      throw new Error(
-        `Trainer: no token in the batches of step ${this.#step + 1} has a label; raise maxLength, or check the data`,
-      );
+      throw new OptionError("Trainer", "maxLength", undefined, (named) => {
+        const step = this.#step + 1;
+        return `no token in the batches of step ${step} has a label; raise ${named("maxLength")}, or check the data`;
+      });
     const generators = new Map(this.#generators().map((generator) => [generator, generator.state]));
     const factor = this.#factor(this.#step);
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;

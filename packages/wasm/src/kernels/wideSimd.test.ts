@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Kernels } from "./kernelTypes.gen.ts";
-import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
+import { checkWideSimd, enableWideSimd, type WideSimdError, wideCheckBytes } from "./wideSimd.ts";
+
+const refused: WideSimdError = (problem) => new Error(`wasm: ${problem("wideSimd")}`);
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -23,7 +25,7 @@ describe("the process that wide SIMD is asked for in", () => {
 
   it("is Node 26 or later on x64, whose V8 is given the flag", () => {
     for (const node of ["26.0.0", "27.1.0", "100.0.0"]) {
-      here(node, "x64", () => enableWideSimd(false));
+      here(node, "x64", () => enableWideSimd(false, refused));
       expect(flags.mock.calls, node).toEqual([["--experimental-wasm-revectorize"]]);
       flags.mockClear();
     }
@@ -35,12 +37,12 @@ describe("the process that wide SIMD is asked for in", () => {
     ["26.0.0", "x64", false, "a browser"],
   ])("else is refused: Node %s on %s, with V8's flags: %s", (node, arch, hasV8, words) => {
     const message = `wasm: wideSimd needs Node 26 or later on x64, and this is ${words}; leave wideSimd out`;
-    expect(() => here(node, arch, () => enableWideSimd(false), hasV8)).toThrow(message);
+    expect(() => here(node, arch, () => enableWideSimd(false, refused), hasV8)).toThrow(message);
     expect(flags).not.toHaveBeenCalled();
   });
 
   it("is refused after another backend", () => {
-    const ask = () => here("26.0.0", "x64", () => enableWideSimd(true));
+    const ask = () => here("26.0.0", "x64", () => enableWideSimd(true, refused));
     expect(ask).toThrow(
       "wasm: this process has already created a backend without wideSimd; set wideSimd in the first call of wasm()",
     );
@@ -89,7 +91,7 @@ describe("the check of wide SIMD", () => {
       }
     };
     try {
-      checkWideSimd({ gemm } as unknown as Kernels, memory, at);
+      checkWideSimd({ gemm } as unknown as Kernels, memory, at, refused);
     } finally {
       vi.restoreAllMocks();
       // Only the memory of the check is written.

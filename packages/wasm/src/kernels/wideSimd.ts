@@ -3,21 +3,26 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 /** The first major version of Node whose engine fuses pairs of 128-bit operations well. */
 const leastNode = 26;
 
+/** Returns the error for a problem with the option `wideSimd`, whose name in the message is `problem`'s argument. */
+export type WideSimdError = (problem: (wideSimd: string) => string) => Error;
+
 /**
  * Lets V8 fuse pairs of 128-bit operations into 256-bit ones in all WebAssembly that this process compiles from now on.
  * Throws if the engine cannot do that, or if it has already compiled the kernels without it.
  */
-export function enableWideSimd(late: boolean): void {
+export function enableWideSimd(late: boolean, wideSimdError: WideSimdError): void {
   const { versions, arch } = globalThis.process ?? {};
   const v8 = globalThis.process?.getBuiltinModule?.("node:v8");
   if (!v8 || Number.parseInt(versions.node, 10) < leastNode || arch !== "x64") {
     const here = v8 ? `Node ${versions.node} on ${arch}` : "a browser";
-    throw new Error(`wasm: wideSimd needs Node ${leastNode} or later on x64, and this is ${here}; leave wideSimd out`);
+    throw wideSimdError((wideSimd) => {
+      return `${wideSimd} needs Node ${leastNode} or later on x64, and this is ${here}; leave ${wideSimd} out`;
+    });
   }
   if (late) {
-    throw new Error(
-      "wasm: this process has already created a backend without wideSimd; set wideSimd in the first call of wasm()",
-    );
+    throw wideSimdError((wideSimd) => {
+      return `this process has already created a backend without ${wideSimd}; set ${wideSimd} in the first call of wasm()`;
+    });
   }
   v8.setFlagsFromString("--experimental-wasm-revectorize");
 }
@@ -35,7 +40,12 @@ const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
 export const wideCheckBytes: number = 4 * (cAt + m * n);
 
 /** Multiplies matrices until the engine has optimised the code. Throws if the result differs from plain loops. */
-export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
+export function checkWideSimd(
+  kernels: Kernels,
+  memory: WebAssembly.Memory,
+  at: number,
+  wideSimdError: WideSimdError,
+): void {
   const floats = new Float32Array(memory.buffer, at, cAt + m * n);
   for (let i = 0; i < cAt; i++) floats[i] = ((i * 7919) % 1009) / 504 - 1;
   const multiply = (transA: number, transB: number): void => {
@@ -55,7 +65,9 @@ export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: 
         }
         const got = floats[cAt + i * n + j];
         if (!(Math.abs(got - sum) < 1e-3)) {
-          throw new Error(`wasm: wideSimd computes ${got} instead of ${sum} on this machine; leave it out`);
+          throw wideSimdError(
+            (wideSimd) => `${wideSimd} computes ${got} instead of ${sum} on this machine; leave it out`,
+          );
         }
       }
     }

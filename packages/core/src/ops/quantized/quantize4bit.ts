@@ -1,5 +1,6 @@
 import { type Packing, unpackAll } from "../../backends/packedFormat.ts";
 import { defineOp, expectDType, type Op, type Planned } from "../../engine/op.ts";
+import { OptionError } from "../../internal/optionError.ts";
 import type { QuantType } from "../../layout/dtype.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
 import { type FourBitLayout, fourBitLayout } from "../../packed/blockwise/fourBitLayout.ts";
@@ -26,9 +27,9 @@ const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams):
  */
 function fault(block: number, offset: number, { blockSize }: Packing): Error {
   if (block < 0) {
-    return new Error(
-      `quantize4bit: the mean of the scales is ${offset}; such a weight can be quantised without doubleQuant`,
-    );
+    return new OptionError("quantize4bit", "doubleQuant", true, (named) => {
+      return `the mean of the scales is ${offset}; such a weight can be quantised without ${named("doubleQuant")}`;
+    });
   }
   const [first, last] = [block * blockSize, (block + 1) * blockSize - 1];
   return new Error(

@@ -1,5 +1,6 @@
 import type { TensorSpec } from "../../backends/backend.ts";
 import type { Packing } from "../../backends/packedFormat.ts";
+import { OptionError } from "../../internal/optionError.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
 
 /** Number of scales that share one second-level scale. */
@@ -36,7 +37,7 @@ export function fourBitLayout(size: number, { blockSize, nested }: Packing): Fou
 /** Throws unless bitsandbytes supports the block size: a power of two from 32 to 4096. */
 export function checkBlockSize(what: string, blockSize: number | undefined): void {
   if (blockSize !== undefined && blockSize >= 32 && blockSize <= 4096 && Number.isInteger(Math.log2(blockSize))) return;
-  throw new Error(`${what}: blockSize is ${blockSize}; use a power of two from 32 to 4096`);
+  throw new OptionError(what, "blockSize", blockSize, `is ${blockSize}; use a power of two from 32 to 4096`);
 }
 
 const headerOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { OptionError } from "@lowrank/core";
 import { Tokenizer } from "@lowrank/models";
 import type { StepReport } from "@lowrank/train";
 import { init, wasm } from "lowrank";
@@ -173,7 +174,7 @@ describe("checkpoints", () => {
     }
     // A run that breaks at once still has the checkpoint from which it was resumed.
     const broken = () => {
-      throw new Error("batchSize is wrong");
+      throw new OptionError("Trainer", "batchSize", 2, "is wrong");
     };
     const advice = `; ${checkpoint} holds what was trained until then: go on with --resume ${checkpoint}`;
     await expect(train({ options: { ...options, resume: output }, onStep: broken })).rejects.toThrow(
@@ -198,7 +199,7 @@ describe("checkpoints", () => {
 
   test("are the advice of a training that fails, if they are its own", async () => {
     await train({ options: { saveEvery: 4 } });
-    const failing = (at: number, thrown: unknown = new Error("Trainer: maxGradNorm is broken")) => ({
+    const failing = (at: number, thrown: unknown = new OptionError("Trainer", "maxGradNorm", 1, "is broken")) => ({
       onStep: ({ step }: StepReport) => {
         if (step === at) throw thrown;
       },

@@ -10,8 +10,9 @@ import {
   type TrainerOptions,
   type TrainingResult,
 } from "@lowrank/train";
+import { inFlags } from "../../cli/inFlags.ts";
 import { trainerSettings } from "../../cli/options/trainerFlags.ts";
-import { resumeFailure, withFlags } from "../../cli/options/trainFlags.ts";
+import { resumeFailure, trainFlag } from "../../cli/options/trainFlags.ts";
 import { shellWord } from "../../cli/output.ts";
 import type { Interrupted } from "../../cli/process/interrupt.ts";
 import { isSample, type ValidationLine } from "./files/metrics.ts";
@@ -240,5 +241,5 @@ async function withLastCheckpoint(
   const last = ofThisRun ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
   const kept = last === null ? "" : shellWord(join(output, last));
   const advice = kept && `; ${kept} holds what was trained until then: go on with --resume ${kept}`;
-  return new Error(`${withFlags(error.message)}${advice}`, { cause: error });
+  return new Error(`${inFlags(error, trainFlag)}${advice}`, { cause: error });
 }

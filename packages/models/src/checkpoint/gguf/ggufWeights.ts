@@ -1,4 +1,4 @@
-import { blockFormats } from "@lowrank/core";
+import { blockFormats, OptionError } from "@lowrank/core";
 import type { ModelWeights } from "../modelWeights.ts";
 import { reusableBuffer } from "../reusableBuffer.ts";
 import type { GgufFile } from "./openGguf.ts";
@@ -16,9 +16,10 @@ export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): Mod
   if (options.packed && ![...types].some(({ packed }) => packed)) {
     const packedNames = Object.keys(blockFormats).map((dtype) => dtype.toUpperCase());
     const found = Array.from(types, ({ name }) => name);
-    throw new Error(
-      `${file.label}: weights "packed" supports ${packedNames.join(" and ")}, but the file has only ${found.join(", ")}; leave weights out, or load it with quantize`,
-    );
+    const supported = `supports ${packedNames.join(" and ")}, but the file has only ${found.join(", ")}`;
+    throw new OptionError("", "weights", "packed", (named) => {
+      return `${file.label}: ${named("weights", "packed")} ${supported}; leave ${named("weights")} out, or load it with quantize`;
+    });
   }
   const withRoom = reusableBuffer(roomBytes);
   return {

@@ -1,4 +1,4 @@
-import { yieldIfDue } from "@lowrank/core";
+import { OptionError, yieldIfDue } from "@lowrank/core";
 import type { CausalLM } from "../../model/causalLM.ts";
 import type { Processing, ProcessingOptions } from "../settings/processing.ts";
 import type { GenerationSettings } from "../settings/settings.ts";
@@ -96,16 +96,19 @@ function newTokens(model: CausalLM, longest: number, { maxNewTokens, generationC
   const virtual = model.virtualTokens?.count ?? 0;
   const room = model.maxPositions - virtual - longest;
   if (room < (maxNewTokens ?? 0)) {
-    throw new Error(
-      `generate: ${virtual > 0 ? `${virtual} virtual tokens, ` : ""}${longest} prompt tokens and ${maxNewTokens ?? 0} new ones exceed the model's ${model.maxPositions} positions`,
-    );
+    const start = virtual > 0 ? `${virtual} virtual tokens, ` : "";
+    throw new OptionError("generate", "maxNewTokens", maxNewTokens, (named) => {
+      const option = named("maxNewTokens");
+      const flag = option === "maxNewTokens" ? "" : ` (${option})`;
+      return `${start}${longest} prompt tokens and ${maxNewTokens ?? 0} new ones${flag} exceed the model's ${model.maxPositions} positions`;
+    });
   }
   if (maxNewTokens !== undefined) return maxNewTokens;
   const { maxNewTokens: advised = null, maxLength = null } = generationConfig ?? {};
   if (advised === null && maxLength !== null && maxLength <= longest) {
-    throw new Error(
-      `generate: the model's max_length of ${maxLength} leaves no room after ${longest} prompt tokens; give maxNewTokens`,
-    );
+    throw new OptionError("generate", "maxNewTokens", maxNewTokens, (named) => {
+      return `the model's max_length of ${maxLength} leaves no room after ${longest} prompt tokens; give ${named("maxNewTokens")}`;
+    });
   }
   return Math.min(room, advised ?? (maxLength === null ? room : maxLength - longest));
 }

@@ -1,3 +1,5 @@
+import { OptionError } from "@lowrank/core";
+
 /** Settings that end a sequence before EOS. Only the new text is searched, not the prompt. */
 export interface StopOptions {
   /**
@@ -38,7 +40,7 @@ export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptio
       const isIds = name === "stop" && Array.isArray(value) && value.every(Number.isInteger);
       if ((isText || isIds) && value.length > 0) continue;
       const expected = name === "stop" ? "texts and lists of token ids, none empty" : "texts, none empty";
-      throw new Error(`${name} holds ${JSON.stringify(value)}; expected ${expected}`);
+      throw new OptionError("", name, value, `holds ${JSON.stringify(value)}; expected ${expected}`);
     }
   }
   return {

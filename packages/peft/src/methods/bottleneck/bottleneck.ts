@@ -8,6 +8,7 @@ import {
   maximum,
   mean,
   mul,
+  OptionError,
   relu,
   scope,
   sigmoid,
@@ -99,7 +100,7 @@ function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string
   const factor =
     typeof reductionFactor === "number" ? reductionFactor : (reductionFactor[layer] ?? reductionFactor.default);
   if (factor === undefined) {
-    throw new Error(`reductionFactor lacks layer ${layer}; add it, or a "default"`);
+    throw new OptionError("", "reductionFactor", reductionFactor, `lacks layer ${layer}; add it, or a "default"`);
   }
   return Math.max(1, Math.floor((hiddenSize as number) / factor));
 }

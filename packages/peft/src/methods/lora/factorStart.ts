@@ -1,4 +1,15 @@
-import { affine, isPacked, matmul, noGrad, quantize4bit, scope, sub, type Tensor, to } from "@lowrank/core";
+import {
+  affine,
+  isPacked,
+  matmul,
+  noGrad,
+  OptionError,
+  quantize4bit,
+  scope,
+  sub,
+  type Tensor,
+  to,
+} from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
 import type { LayerContext } from "../shared/method.ts";
 import { checkRank, type Factors, fullWeight, qrFactors, subspaceFactors, svdFactors } from "./factors.ts";
@@ -35,9 +46,8 @@ export async function factorStart(
   }[init.startsWith("pissa") ? "pissa" : init];
   if (!factor) return undefined;
   if (isPacked(weight.dtype)) {
-    throw new Error(
-      `initLoraWeights "${init}" needs base weights that are not quantised, but ${path} is ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
-    );
+    const problem = `needs base weights that are not quantised, but ${path} is ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`;
+    throw new OptionError("", "initLoraWeights", init, `"${init}" ${problem}`);
   }
   using w = fullWeight(weight, transposed);
   checkRank(init, r, w.shape);
@@ -66,9 +76,8 @@ export async function loftq(
 ): Promise<LoftQStart> {
   const [rows, columns] = transposed ? [...weight.shape].reverse() : weight.shape;
   if (isPacked(weight.dtype)) {
-    throw new Error(
-      `initLoraWeights "loftq" needs weights that are not quantised, but these are ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
-    );
+    const problem = `needs weights that are not quantised, but these are ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`;
+    throw new OptionError("", "initLoraWeights", "loftq", `"loftq" ${problem}`);
   }
   checkRank("loftq", rank, [rows, columns]);
   using w = fullWeight(weight, transposed);

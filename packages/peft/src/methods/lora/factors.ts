@@ -1,4 +1,16 @@
-import { matmul, mul, noGrad, scope, type Tensor, tensor, to, truncatedQr, truncatedSvd, zeros } from "@lowrank/core";
+import {
+  matmul,
+  mul,
+  noGrad,
+  OptionError,
+  scope,
+  type Tensor,
+  tensor,
+  to,
+  truncatedQr,
+  truncatedSvd,
+  zeros,
+} from "@lowrank/core";
 import { subspaceSvd } from "./subspaceSvd.ts";
 
 /** Two factors whose product B A approximates a matrix [out, in]: A [r, in], B [out, r]. */
@@ -11,9 +23,8 @@ export interface Factors {
 export function checkRank(init: string, rank: number, [rows, columns]: readonly number[]): void {
   const most = Math.min(rows, columns);
   if (rank > most) {
-    throw new Error(
-      `initLoraWeights "${init}": the rank is ${rank}; a weight [${rows},${columns}] allows at most ${most}`,
-    );
+    const problem = `the rank is ${rank}; a weight [${rows},${columns}] allows at most ${most}`;
+    throw new OptionError("", "initLoraWeights", init, `"${init}": ${problem}`);
   }
 }
 

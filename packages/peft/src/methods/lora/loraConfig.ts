@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkOptions, keysOf } from "@lowrank/core/internal";
 import {
   checkDropout,
@@ -168,13 +169,13 @@ function checkStart(config: LoraConfig): void {
   const { initLoraWeights: init, r, rankPattern, loraBias } = config;
   if (typeof init === "boolean") return;
   if (Object.hasOwn(declined, init)) {
-    throw new Error(`LoraConfig: initLoraWeights "${init}" is not supported: ${declined[init]}`);
+    throw new OptionError("LoraConfig", "initLoraWeights", init, `"${init}" is not supported: ${declined[init]}`);
   }
   if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva)$/.test(init)) {
     const known = 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq" or "eva"';
     refuse(config, "initLoraWeights", init, known);
   }
-  if (loraBias) refuse(config, "initLoraWeights", init, "true or false with loraBias");
+  if (loraBias) refuse(config, "initLoraWeights", init, (named) => `true or false with ${named("loraBias")}`);
   for (const rank of init === "orthogonal" ? [r, ...Object.values(rankPattern)] : []) {
     if (rank % 2 !== 0) refuse(config, "r", rank, 'even with initLoraWeights: "orthogonal"');
   }

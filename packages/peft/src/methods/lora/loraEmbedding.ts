@@ -1,4 +1,4 @@
-import { add, affine, indexSelect, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { add, affine, indexSelect, matmul, mul, OptionError, scope, type Tensor } from "@lowrank/core";
 import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { stopAtPadding } from "@lowrank/nn/internal";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
@@ -16,7 +16,10 @@ function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw }
   const { config, path, loading } = context;
   const { zero, normal } = draws(context);
   if (config.initLoraWeights === "loftq") {
-    throw new Error(`initLoraWeights "loftq" is for linear layers; leave ${path} out of targetModules`);
+    throw new OptionError("", "initLoraWeights", "loftq", (named) => {
+      const [init, targets] = [named("initLoraWeights"), named("targetModules")];
+      return `${init} "loftq" is for linear layers; leave ${path} out of ${targets}`;
+    });
   }
   if (loading) return { a: zero, b: zero };
   return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
@@ -40,7 +43,10 @@ export class LoraEmbedding implements LayerAdapter {
     const { weight, paddingIdx } = base as Embedding;
     const [vocabulary, dim] = weight.shape;
     if (config.loraBias) {
-      throw new Error(`LoRA puts no bias on embeddings; leave ${path} out of targetModules, or loraBias`);
+      throw new OptionError("", "loraBias", true, (named) => {
+        const [targets, bias] = [named("targetModules"), named("loraBias")];
+        return `LoRA puts no bias on embeddings; leave ${path} out of ${targets}, or ${bias}`;
+      });
     }
     const { r, scaling } = rankAndScaling(config, path);
     const start = embeddingStart(context);

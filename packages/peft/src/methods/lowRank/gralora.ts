@@ -1,4 +1,4 @@
-import { add, affine, matmul, scope, type Tensor } from "@lowrank/core";
+import { add, affine, matmul, OptionError, scope, type Tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
@@ -35,9 +35,10 @@ class GraloraLinear implements LayerAdapter {
     const { r, hybridR, graloraK: k } = config;
     const { inFeatures, outFeatures } = context.base as Linear;
     if (inFeatures % k !== 0 || outFeatures % k !== 0) {
-      throw new Error(
-        `${path} is [${outFeatures},${inFeatures}]: graloraK ${k} must divide both; choose another or leave the layer out`,
-      );
+      const shape = `[${outFeatures},${inFeatures}]`;
+      throw new OptionError("", "graloraK", k, (named) => {
+        return `${path} is ${shape}: ${named("graloraK")} ${k} must divide both; choose another or leave the layer out`;
+      });
     }
     const { zero, uniform } = draws(context);
     const b = (rank: number) => (config.initWeights ? zero : uniform(1 / Math.sqrt(rank)));

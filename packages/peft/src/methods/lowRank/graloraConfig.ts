@@ -64,7 +64,8 @@ export class GraloraConfig extends LayerPeftConfig {
     checkInteger(this, "graloraK", this.graloraK);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
     checkBias(this);
-    if (this.r % this.graloraK !== 0) refuse(this, "r", this.r, `a multiple of graloraK (${this.graloraK})`);
+    if (this.r % this.graloraK !== 0)
+      refuse(this, "r", this.r, (named) => `a multiple of ${named("graloraK")} (${this.graloraK})`);
   }
 }
 

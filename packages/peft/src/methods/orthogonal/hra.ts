@@ -5,6 +5,7 @@ import {
   div,
   matmul,
   mul,
+  OptionError,
   repeatInterleave,
   scope,
   solve,
@@ -62,9 +63,10 @@ class HraLinear implements LayerAdapter {
     const { zero, uniform } = draws(context);
     const paired = initWeights && r % 2 === 0;
     if (!loading && paired && applyGS) {
-      throw new Error(
-        `HRAConfig: applyGS is true with initWeights: Gram-Schmidt needs different reflections, and the no-op start makes them equal in pairs; set initWeights to false`,
-      );
+      throw new OptionError("HRAConfig", "applyGS", true, (named) => {
+        const [gramSchmidt, start] = [named("applyGS"), named("initWeights")];
+        return `${gramSchmidt} is true with ${start}: Gram-Schmidt needs different reflections, and the no-op start makes them equal in pairs; set ${start} to false`;
+      });
     }
     if (!loading && initWeights && !paired) {
       const message = `${path}: r ${r} is odd, so that the reflections do not start as a no-op`;

@@ -74,12 +74,10 @@ export class OFTConfig extends LayerPeftConfig {
       refuse(this, "numCayleyNeumannTerms", this.numCayleyNeumannTerms, `at most ${mostTerms}`);
     }
     if ((this.r === 0) === (this.oftBlockSize === 0)) {
-      refuse(
-        this,
-        "r",
-        this.r,
-        `0 or oftBlockSize (${this.oftBlockSize}) must be, not both: they multiply to a layer's inputs`,
-      );
+      refuse(this, "r", this.r, (named) => {
+        const other = `${named("oftBlockSize")} (${this.oftBlockSize})`;
+        return `0 or ${other} must be, not both: they multiply to a layer's inputs`;
+      });
     }
     checkDropout(this, "moduleDropout", this.moduleDropout);
     checkFinite(this, "eps", this.eps);

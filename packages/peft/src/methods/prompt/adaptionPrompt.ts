@@ -1,4 +1,4 @@
-import { attention, expand, mul, randn, reshape, scope, split, type Tensor, zeros } from "@lowrank/core";
+import { attention, expand, mul, OptionError, randn, reshape, scope, split, type Tensor, zeros } from "@lowrank/core";
 import { type Attend, Conv1D, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { checkInteger, refuse, setOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
@@ -54,22 +54,25 @@ const attentionNames: Readonly<Record<string, readonly string[]>> = {
   gpt2: ["attn"],
 };
 
+function refused(option: string, value: unknown, problem: string): OptionError {
+  return new OptionError("AdaptionPromptConfig", option, value, problem);
+}
+
 /** Returns the paths of the attention modules in the last `adapterLayers` layers. */
 function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
   const [name, count] = [targetModules as string, adapterLayers];
   if (adapterLen === null)
-    throw new Error(
-      "AdaptionPromptConfig: adapterLen is not set; give the number of prompt tokens to train in each layer",
-    );
+    throw refused("adapterLen", null, "is not set; give the number of prompt tokens to train in each layer");
   if (count === null)
-    throw new Error(
-      "AdaptionPromptConfig: adapterLayers is not set; give the number of layers, counted from the last, that get prompt tokens",
+    throw refused(
+      "adapterLayers",
+      null,
+      "is not set; give the number of layers, counted from the last, that get prompt tokens",
     );
   const paths = [...model.namedModules()].map(([path]) => path).filter((path) => path.endsWith(`.${name}`));
   if (paths.length < count) {
-    throw new Error(
-      `AdaptionPromptConfig: adapterLayers is ${count}, but the model has ${paths.length} layers ${name}; it takes attention modules at paths that end in .${name}`,
-    );
+    const found = `the model has ${paths.length} layers ${name}; it takes attention modules at paths that end in .${name}`;
+    throw refused("adapterLayers", count, `is ${count}, but ${found}`);
   }
   return paths.slice(-count);
 }
@@ -174,9 +177,8 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
     const [name] = defaultsOn(model, { kinds: ["attention"], defaultTargets: attentionNames }) ?? [];
     if (name !== undefined) return config.with({ targetModules: name });
     const known = Object.keys(attentionNames).join(", ");
-    throw new Error(
-      `AdaptionPromptConfig: targetModules is not set, and only ${known} models have a default; name the attention modules`,
-    );
+    const problem = `is not set, and only ${known} models have a default; name the attention modules`;
+    throw refused("targetModules", null, problem);
   },
   // In PEFT, this method does not train heads, and its tensors have the dtype of the projections.
   trainsHeads: false,

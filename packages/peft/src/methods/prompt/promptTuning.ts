@@ -1,4 +1,4 @@
-import { embedding, noGrad, scope, tensor, to } from "@lowrank/core";
+import { embedding, noGrad, OptionError, scope, tensor, to } from "@lowrank/core";
 import { Embedding, Parameter } from "@lowrank/nn";
 import { checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
@@ -66,12 +66,12 @@ function startTokens(context: PromptContext<PromptTuningConfig>): readonly numbe
     );
   }
   const ids = tokenizer.encode(text as string);
-  if (ids.length === 0)
-    throw new Error(`promptTuningInitText ${JSON.stringify(text)} has no tokens; give a longer text`);
+  const refused = (problem: string) => new OptionError("", "promptTuningInitText", text, problem);
+  if (ids.length === 0) throw refused(`${JSON.stringify(text)} has no tokens; give a longer text`);
   const outside = ids.find((id) => id >= vocabulary);
   if (outside !== undefined) {
-    throw new Error(
-      `promptTuningInitText has the token id ${outside}, but the model has ${vocabulary} tokens; give the model's own tokenizer`,
+    throw refused(
+      `has the token id ${outside}, but the model has ${vocabulary} tokens; give the model's own tokenizer`,
     );
   }
   return Array.from({ length: count }, (_, i) => ids[i % ids.length]);

@@ -1,4 +1,4 @@
-import { add, affine, indexAdd, indexSelect, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
+import { add, affine, indexAdd, indexSelect, mul, OptionError, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
@@ -68,9 +68,10 @@ class FourierFTLinear implements LayerAdapter {
     const size = inFeatures * outFeatures;
     const n = patternValue(config.nFrequencyPattern, path, config.nFrequency);
     if (n > size) {
-      throw new Error(
-        `${path} is [${outFeatures},${inFeatures}]: nFrequency ${n} must be at most ${size}, the number of its weights`,
-      );
+      throw new OptionError("", "nFrequency", n, (named) => {
+        const option = `${named("nFrequency")} ${n}`;
+        return `${path} is [${outFeatures},${inFeatures}]: ${option} must be at most ${size}, the number of its weights`;
+      });
     }
     const { zero, normal } = draws(context);
     const spectrum = drawn(config.initWeights ? zero : normal(1), [n]);

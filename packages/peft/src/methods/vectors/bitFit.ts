@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
 import { matchesPath } from "../../targets/matchTargets.ts";
 import { modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
@@ -14,9 +15,8 @@ function biased({ targetModules }: BitFitConfig, model: Module): string[] {
   const paths = all.map(([path]) => path);
   const found = targetModules === null ? paths : paths.filter((path) => matchesPath(targetModules, path));
   if (found.length > 0) return found;
-  throw new Error(
-    `targetModules ${JSON.stringify(targetModules)} matches no module with a bias; there are ${paths.join(", ")}`,
-  );
+  const problem = `matches no module with a bias; there are ${paths.join(", ")}`;
+  throw new OptionError("", "targetModules", targetModules, `${JSON.stringify(targetModules)} ${problem}`);
 }
 
 /** BitFit: trains only biases. Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199 */

@@ -38,7 +38,7 @@ export class IA3Config extends PeftConfig {
         this,
         "feedforwardModules",
         feedforwardModules,
-        `a part of targetModules, which lack ${others.join(", ")}`,
+        (named) => `a part of ${named("targetModules")}, which lack ${others.join(", ")}`,
       );
   }
 }

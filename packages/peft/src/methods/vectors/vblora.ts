@@ -1,4 +1,4 @@
-import { add, embedding, matmul, scope, softmax, type Tensor, topk } from "@lowrank/core";
+import { add, embedding, matmul, OptionError, scope, softmax, type Tensor, topk } from "@lowrank/core";
 import { loraLinear } from "@lowrank/core/internal";
 import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
@@ -59,9 +59,11 @@ class VBLoRALinear implements LayerAdapter {
     const { r, numVectors, vectorLength } = config;
     const { inFeatures, outFeatures } = context.base as Linear;
     if (inFeatures % vectorLength !== 0 || outFeatures % vectorLength !== 0) {
-      throw new Error(
-        `${path} is [${outFeatures},${inFeatures}]: vectorLength ${vectorLength} must divide both; choose another or leave the layer out`,
-      );
+      const shape = `[${outFeatures},${inFeatures}]`;
+      throw new OptionError("", "vectorLength", vectorLength, (named) => {
+        const option = `${named("vectorLength")} ${vectorLength}`;
+        return `${path} is ${shape}: ${option} must divide both; choose another or leave the layer out`;
+      });
     }
     const { normal } = draws(context);
     const start = normal(config.initLogitsStd);

@@ -66,7 +66,8 @@ export class VBLoRAConfig extends LayerPeftConfig {
     checkFinite(this, "initVectorBankBound", this.initVectorBankBound);
     checkFinite(this, "initLogitsStd", this.initLogitsStd);
     checkBias(this);
-    if (this.topk > this.numVectors) refuse(this, "topk", this.topk, `at most numVectors (${this.numVectors})`);
+    if (this.topk > this.numVectors)
+      refuse(this, "topk", this.topk, (named) => `at most ${named("numVectors")} (${this.numVectors})`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { currentBackend, type Generator, yieldIfDue } from "@lowrank/core";
+import { currentBackend, type Generator, OptionError, yieldIfDue } from "@lowrank/core";
 import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { Warning } from "../../config/warning.ts";
@@ -204,9 +204,10 @@ export function checkDisjoint(paths: readonly string[]): void {
   const met = new Set<string>();
   for (const path of paths) {
     if (met.has(path)) {
-      throw new Error(
-        `${path} is named more than once by targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`,
-      );
+      throw new OptionError("", "targetModules", path, (named) => {
+        const targets = named("targetModules");
+        return `${path} is named more than once by ${targets}, ${named("modulesToSave")} and trainableTokenIndices; exclude it from ${targets}`;
+      });
     }
     met.add(path);
   }

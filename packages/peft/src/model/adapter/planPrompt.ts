@@ -1,4 +1,4 @@
-import { type Generator, scope, withBackend } from "@lowrank/core";
+import { type Generator, OptionError, scope, withBackend } from "@lowrank/core";
 import type { Module, PromptableModel } from "@lowrank/nn";
 import { layerCaches } from "@lowrank/nn/internal";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../../config/promptLearningConfig.ts";
@@ -85,11 +85,11 @@ function resolveSizes(
   };
   const { name } = config.constructor;
   if (wanted.numVirtualTokens === null)
-    throw new Error(`${name}: numVirtualTokens is not set; give the number of tokens to train`);
+    throw new OptionError(name, "numVirtualTokens", null, "is not set; give the number of tokens to train");
   for (const [key, value] of Object.entries(wanted)) {
     const given = config[key as keyof typeof wanted];
     if (given !== null && given !== value) {
-      throw new Error(`${name}: ${key} is ${given}, but this model has ${value}; leave it out`);
+      throw new OptionError(name, key, given, `is ${given}, but this model has ${value}; leave it out`);
     }
   }
   const resolved = config.with(wanted) as ResolvedPromptConfig;

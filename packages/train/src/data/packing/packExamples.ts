@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import type { TokenizedExample } from "../tokens/tokenize.ts";
 
@@ -126,6 +127,6 @@ export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): Token
 /** Throws unless `blockSize` is an integer of at least `least`. */
 export function checkBlockSize(blockSize: number, least: number): void {
   if (!Number.isSafeInteger(blockSize) || blockSize < least) {
-    throw new Error(`blockSize is ${blockSize}; expected a whole number of at least ${least}`);
+    throw new OptionError("", "blockSize", blockSize, `is ${blockSize}; expected a whole number of at least ${least}`);
   }
 }

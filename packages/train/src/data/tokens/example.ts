@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import type { ChatMessage } from "@lowrank/models";
 
 /** A plain text, of which every token is learned. */
@@ -80,9 +81,11 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
   const meant = has("instruction") && has("output") ? found.filter(({ key }) => key !== "text") : found;
   if (meant.length !== 1) {
     const keys = Object.keys(value).join(", ") || "(none)";
-    throw new Error(
-      `${where}: found keys ${keys}; an example is one of ${accepted}; map other keys with the option columns`,
-    );
+    throw new OptionError("", "columns", undefined, (named) => {
+      const columns = named("columns");
+      const option = columns === "columns" ? "the option columns" : columns;
+      return `${where}: found keys ${keys}; an example is one of ${accepted}; map other keys with ${option}`;
+    });
   }
   return meant[0].read(record, where);
 }

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { type CausalLM, generate, type TextPrompt, type Tokenizer } from "@lowrank/models";
 
@@ -30,9 +31,10 @@ export async function answerPrompts(
   const { batchSize, maxNewTokens, stop, eosTokenIds, onProgress } = settings;
   const room = model.maxPositions - (model.virtualTokens?.count ?? 0) - maxNewTokens;
   if (room < 1) {
-    throw new Error(
-      `answers of ${maxNewTokens} tokens leave no space for a prompt in the model's ${model.maxPositions} positions; lower maxNewTokens`,
-    );
+    throw new OptionError("", "maxNewTokens", maxNewTokens, (named) => {
+      const answers = `answers of ${maxNewTokens} tokens leave no space for a prompt`;
+      return `${answers} in the model's ${model.maxPositions} positions; lower ${named("maxNewTokens")}`;
+    });
   }
   const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));
   const order = ids.map((_, i) => i).sort((a, b) => ids[b].length - ids[a].length);

@@ -1,4 +1,4 @@
-import { affine, arange, crossEntropy, matmul, slice, type Tensor } from "@lowrank/core";
+import { affine, arange, crossEntropy, matmul, OptionError, slice, type Tensor } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
 import type { OwnTask } from "../ownTask.ts";
@@ -35,7 +35,10 @@ export function multipleNegativesRanking(
 ): OwnTask<EmbeddingModel, ContrastExample, ContrastBatch> {
   checkOptions("multipleNegativesRanking", options, { ...collateKeys, scale: true });
   const { scale = 20, ...padding } = options;
-  if (!(scale > 0)) throw new Error(`multipleNegativesRanking: scale is ${scale}; give a number above 0, such as 20`);
+  if (!(scale > 0)) {
+    const problem = `is ${scale}; give a number above 0, such as 20`;
+    throw new OptionError("multipleNegativesRanking", "scale", scale, problem);
+  }
   return {
     settings: { task: "contrast", scale, ...padding },
     tokens: (examples) =>

@@ -6,6 +6,7 @@ import {
   logsumexp,
   mul,
   noGrad,
+  OptionError,
   stack,
   sub,
   sum,
@@ -52,6 +53,9 @@ function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
   );
 }
 
+const refused = (option: string, value: number, range: string) =>
+  new OptionError("distillation", option, value, `is ${value}; give a number ${range}`);
+
 /**
  * The task of knowledge distillation: at labelled tokens, a student learns a teacher's next-token distributions. The
  * loss is TRL's generalised Jensen-Shannon divergence. Agarwal et al. 2024, https://arxiv.org/abs/2306.13649
@@ -62,8 +66,8 @@ export function distillation(options: DistillationOptions): OwnTask<LanguageMode
     ...({ teacher: true, beta: true, temperature: true } as const),
   });
   const { teacher, beta = 0.5, temperature = 1, ...padding } = options;
-  if (!(beta >= 0 && beta <= 1)) throw new Error(`distillation: beta is ${beta}; give a number from 0 to 1`);
-  if (!(temperature > 0)) throw new Error(`distillation: temperature is ${temperature}; give a number above 0`);
+  if (!(beta >= 0 && beta <= 1)) throw refused("beta", beta, "from 0 to 1");
+  if (!(temperature > 0)) throw refused("temperature", temperature, "above 0");
   const logps = (logits: Tensor) => logSoftmax(affine(logits, { scale: 1 / temperature }), { dim: -1 });
   return {
     collate: (examples) => collate(examples, padding),

@@ -1,4 +1,4 @@
-import { affine, div, mean, relu, square, sub, type Tensor, tensor } from "@lowrank/core";
+import { affine, div, mean, OptionError, relu, square, sub, type Tensor, tensor } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Batch } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
@@ -58,9 +58,10 @@ export function logRatios(
 export function dpo(options: DPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
   checkOptions("dpo", options, dpoKeys);
   const { beta = 0.1, lossType = "sigmoid", referenceModel, ...padding } = options;
-  if (!(beta > 0)) throw new Error(`dpo: beta is ${beta}; give a number above 0, such as 0.1`);
+  if (!(beta > 0)) throw new OptionError("dpo", "beta", beta, `is ${beta}; give a number above 0, such as 0.1`);
   if (!Object.hasOwn(losses, lossType)) {
-    throw new Error(`dpo: lossType is "${lossType}"; give one of ${Object.keys(losses).join(", ")}`);
+    const known = Object.keys(losses).join(", ");
+    throw new OptionError("dpo", "lossType", lossType, `is "${lossType}"; give one of ${known}`);
   }
   return {
     collate: (examples) => collatePairs(examples, padding),

@@ -1,4 +1,4 @@
-import { affine, mean, mul, noGrad, relu, sigmoid, sub, type Tensor, tensor } from "@lowrank/core";
+import { affine, mean, mul, noGrad, OptionError, relu, sigmoid, sub, type Tensor, tensor } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { type Batch, collate } from "../../data/batches/collate.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
@@ -58,7 +58,7 @@ export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTO
     ...({ beta: true, desirableWeight: true, undesirableWeight: true, referenceModel: true } as const),
   });
   const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1, referenceModel, ...padding } = options;
-  if (!(beta > 0)) throw new Error(`kto: beta is ${beta}; give a number above 0, such as 0.1`);
+  if (!(beta > 0)) throw new OptionError("kto", "beta", beta, `is ${beta}; give a number above 0, such as 0.1`);
   const ratios = (model: LanguageModel, batch: Batch): Tensor => {
     const reference = withReference("kto", model, referenceModel, (other) => sequenceLogps(other, batch));
     return sub(sequenceLogps(model, batch), reference);

@@ -9,6 +9,7 @@ import {
   log1p,
   mean,
   neg,
+  OptionError,
   slice,
   sub,
   sum,
@@ -48,7 +49,7 @@ function wholeTexts(batch: Batch): Batch {
 export function orpo(options: ORPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
   checkOptions("orpo", options, { ...collateKeys, beta: true });
   const { beta = 0.1, ...padding } = options;
-  if (!(beta >= 0)) throw new Error(`orpo: beta is ${beta}; give a number of at least 0, such as 0.1`);
+  if (!(beta >= 0)) throw new OptionError("orpo", "beta", beta, `is ${beta}; give a number of at least 0, such as 0.1`);
   return {
     collate: (examples) => collatePairs(examples, padding),
     settings: { task: "orpo", beta, ...padding },

@@ -1,5 +1,7 @@
 // Child process that builds the index of a data file, so that its memory is freed afterwards.
 import { indexDataset } from "@lowrank/train";
+import { inFlags } from "../../../cli/inFlags.ts";
+import { trainFlag } from "../../../cli/options/trainFlags.ts";
 import { guardOutput } from "../../../cli/process/guardOutput.ts";
 import { findTask } from "../tasks/index.ts";
 import type { RecordsOf } from "./indexAside.ts";
@@ -12,7 +14,7 @@ process.once("message", async ({ path, settings, records: { task, labels } }: Or
   const form = findTask(task).form(labels);
   const error = await indexDataset(path, { ...settings, form, onProgress }).then(
     () => null,
-    (failure: Error) => failure.message,
+    (failure: Error) => inFlags(failure, trainFlag),
   );
   process.send?.({ done: true, error }, () => process.disconnect());
 });

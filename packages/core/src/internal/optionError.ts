@@ -1,0 +1,44 @@
+/**
+ * Returns the text that names an option in a message: its name in the library, or the flag of a command. A `value`
+ * comes after the name.
+ */
+export type OptionNaming = (option: string, value?: string) => string;
+
+const inLibrary: OptionNaming = (option, value) => (value === undefined ? option : `${option} "${value}"`);
+
+/**
+ * Thrown for an option that is missing or invalid, or does not fit the model, the data or other options.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await wasm({ threads: 0 });
+ * } catch (error) {
+ *   if (error instanceof OptionError) console.log(error.code, error.option, error.value); // invalid_option threads 0
+ * }
+ * ```
+ */
+export class OptionError extends Error {
+  override readonly name: string = "OptionError";
+  readonly code: string = "invalid_option";
+  /** The function or class that checked the option, with which the message begins; "" if it begins with other words. */
+  readonly where: string;
+  readonly option: string;
+  readonly value: unknown;
+  readonly #problem: (named: OptionNaming) => string;
+
+  /** `problem` is the text after the option's name, or a function that returns the whole text after `where`. */
+  constructor(where: string, option: string, value: unknown, problem: string | ((named: OptionNaming) => string)) {
+    const text = typeof problem === "string" ? (named: OptionNaming) => `${named(option)} ${problem}` : problem;
+    super(`${where && `${where}: `}${text(inLibrary)}`);
+    this.where = where;
+    this.option = option;
+    this.value = value;
+    this.#problem = text;
+  }
+
+  /** Returns the message without `where`, in which `named` names the options. */
+  describe(named: OptionNaming = inLibrary): string {
+    return this.#problem(named);
+  }
+}
