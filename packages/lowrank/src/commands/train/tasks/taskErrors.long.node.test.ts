@@ -64,5 +64,5 @@ test("wrong models, labels and options are told by the flags", async () => {
   expect(await said([...words("sft", "model", "pairs.jsonl", "x"), "--metrics", "f1"])).toContain(
     'error: --metrics lists "f1"',
   );
-  expect(await said(words("reward", "model", "text.txt", "x"))).toContain("--data text.txt holds no records");
+  expect(await said(words("reward", "model", "text.txt", "x"))).toContain("--data text.txt is plain text");
 });
