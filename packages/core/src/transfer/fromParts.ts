@@ -3,7 +3,6 @@ import { byteLength } from "../backends/packedFormat.ts";
 import { fromBytes } from "../creation/create.ts";
 import { scope } from "../engine/scope.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
-import { checkOptions } from "../internal/checkOptions.ts";
 import { yieldIfDue } from "../internal/longTasks.ts";
 import { checkDType } from "../layout/checkDType.ts";
 import { bytesPerElement, type ElementDType } from "../layout/dtype.ts";
@@ -29,7 +28,6 @@ export interface PartsSpec {
  * Throws if the total number of bytes does not match the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
-  checkOptions("fromParts", spec, { shape: true, dtype: true, to: true, backend: true });
   const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;
   for (const one of [dtype, wanted]) checkDType("fromParts", one);
   checkShape("fromParts", shape);

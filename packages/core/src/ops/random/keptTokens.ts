@@ -1,7 +1,6 @@
 import { scalarLike } from "../../creation/create.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { checkOptions } from "../../internal/checkOptions.ts";
-import { checkSampling, type SamplingOptions, samplingKeys } from "../../sampling/samplingOptions.ts";
+import { checkSampling, type SamplingOptions } from "../../sampling/samplingOptions.ts";
 import { type CompareParams, compare } from "../binary/compare.ts";
 import { div } from "../binary/div.ts";
 import { maximum } from "../binary/maximum.ts";
@@ -32,7 +31,6 @@ export function unnormalizedProbabilities(logits: Tensor, { temperature = 1 }: S
  * remove. At least the `least` most probable tokens of a row are kept. Returns null if the options remove no tokens.
  */
 export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1): Tensor | null {
-  checkOptions("keptTokens", options, samplingKeys);
   checkSampling(options);
   const { topK = 0, topP = 1, minP = 0 } = options;
   const tokens = logits.shape[1];
