@@ -2,8 +2,8 @@
 import { init } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { describeCase, makeCase, tryCase } from "./fuzzCase.ts";
-import type { Verdict } from "./judge.ts";
 import { readSamples } from "./sample.ts";
+import type { Verdict } from "./tallyTable.ts";
 
 /** The cases for a child process. */
 export interface Job {

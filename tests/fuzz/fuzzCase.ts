@@ -4,9 +4,9 @@ import { crc32 } from "node:zlib";
 import { folderFiles, memoryFiles } from "@lowrank/files";
 import { Random } from "@lowrank/test-support/random";
 import { attempts } from "./attempts/index.ts";
-import { judgeError, type Verdict } from "./judge.ts";
 import { mutateFile } from "./mutate/mutate.ts";
 import type { Sample } from "./sample.ts";
+import { judgeError, type Verdict } from "./tallyTable.ts";
 
 /** Relative frequencies of the attempts among cases. */
 const shares: Readonly<Record<string, number>> = {

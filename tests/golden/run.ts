@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { folderFiles } from "@lowrank/files";
 import { goldenFolder } from "@lowrank/test-support/folders";
 import type { Check } from "./check/compare.ts";
-import type { GoldenPart } from "./check/part.ts";
+import type { GoldenPart } from "./check/goldenFiles.ts";
 import { GoldenCount } from "./goldenCount.ts";
 import { checksInChromium, placeOf } from "./inChromium/checksInChromium.ts";
 import { holdsStories, quality } from "./models/quality.ts";

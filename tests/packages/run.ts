@@ -21,16 +21,50 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { basename, delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { formatTally } from "@lowrank/test-support/tally";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
 import { command } from "../bundles/check.ts";
 import { checkBundles } from "../bundles/checkBundles.ts";
 import { followNodeGuide } from "../bundles/guides.ts";
 import { checkRuntimes } from "../bundles/runtimes.ts";
-import { archiveTable } from "./archiveTable.ts";
 import { checkTypes } from "./checkTypes.ts";
-import { lintArchive } from "./lintArchive.ts";
+
+/** Older resolution modes, which packages with only ES modules need not support. */
+const olderWays = ["node10", "node16-cjs"];
+
+/** Returns the problems that publint and Are The Types Wrong report for the archive of a package. */
+async function lintArchive(archive: string): Promise<string[]> {
+  const bytes = readFileSync(archive);
+  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
+  const analysis = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
+  const wrong = analysis.types
+    ? analysis.problems.filter(
+        (problem) => !("resolutionKind" in problem && olderWays.includes(problem.resolutionKind)),
+      )
+    : ["there are none"];
+  return [
+    ...messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code),
+    ...wrong.map((problem) => `types: ${JSON.stringify(problem)}`),
+  ];
+}
+
+/** Returns a table of packed packages as text: kB (1000 bytes) to download, and unpacked. */
+function archiveTable(archives: readonly string[]): string {
+  const line = (...cells: readonly string[]) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(26) : cell.padStart(10))).join("");
+  const rows = archives.map((archive) => {
+    const packed = readFileSync(archive);
+    const kB = (bytes: number) => (bytes / 1000).toFixed(0);
+    return line(basename(archive), kB(packed.length), kB(gunzipSync(packed).length));
+  });
+  return [line("archive", "kB", "unpacked"), ...rows].join("\n");
+}
 
 const flag = { type: "boolean", default: false } as const;
 const { values: flags } = parseArgs({ options: { next: flag, runtimes: flag, "write-sizes": flag } });

@@ -11,10 +11,9 @@ import { formatTally } from "@lowrank/test-support/tally";
 import { hasNginx } from "../deploy/startNginx.ts";
 import { Checks } from "./checks.ts";
 import type { Probed } from "./healthProbe.ts";
-import { judgeHealth, judgeMemory, judgeReplicas } from "./judge.ts";
+import { judgeHealth, judgeMemory, judgeReplicas, percentile } from "./judge.ts";
 import { runLoad } from "./load.ts";
 import { MemoryWatch } from "./memory.ts";
-import { percentile } from "./percentile.ts";
 import { prepare } from "./prepare.ts";
 import { runFaults } from "./runFaults.ts";
 

@@ -1,6 +1,5 @@
 import { describe, expect, it, test } from "vitest";
-import { commentText } from "./commentText.ts";
-import { findBadComments, findPhrases } from "./findPhrases.ts";
+import { commentText, findBadComments, findPhrases } from "./findPhrases.ts";
 
 const linesOf = async (path: string, source: string) => (await findPhrases(path, source)).map(({ line }) => line);
 

@@ -1,9 +1,35 @@
-import { adapter } from "./adapter.ts";
+import { scope } from "@lowrank/core";
+import { PeftModel } from "@lowrank/peft";
+import { tinyBatch } from "@lowrank/peft/testing";
+import { loadDataset } from "@lowrank/train";
+import { baseOf } from "../samples/adapters.ts";
+import { adapterTrainer, modelTrainer } from "../samples/tinyTrainers.ts";
 import type { Attempt } from "./attempt.ts";
-import { checkpoint } from "./checkpoint.ts";
-import { dataset } from "./dataset.ts";
-import { classifier, gguf, model } from "./models.ts";
-import { tokenizer } from "./tokenizer.ts";
+import { classifier, gguf, model, tokenizer } from "./models.ts";
+
+/** Loads an adapter's folder onto its model and runs it. */
+const adapter: Attempt = async ({ files, name, accepted }) => {
+  const base = baseOf(name);
+  const peft = await PeftModel.fromPretrained(base, files, { onWarning: () => {} });
+  accepted();
+  const { logits } = scope(() => peft.forward(tinyBatch()));
+  await logits.data();
+  logits.dispose();
+};
+
+/** Resumes training from a checkpoint and finishes it. */
+const checkpoint: Attempt = async ({ files, name, accepted }) => {
+  const trainer = await (name === "adapter" ? adapterTrainer() : modelTrainer());
+  await trainer.resume(files);
+  accepted();
+  await trainer.train();
+};
+
+/** Reads all examples of a data file. */
+const dataset: Attempt = async ({ files, name, accepted }) => {
+  await loadDataset(name, { files });
+  accepted();
+};
 
 /** The attempts to read files, by the name that samples use. */
 export const attempts: Readonly<Record<string, Attempt>> = {

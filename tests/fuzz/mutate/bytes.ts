@@ -1,5 +1,4 @@
 import type { Random } from "@lowrank/test-support/random";
-import type { Mutation } from "./mutation.ts";
 import { numbers } from "./values.ts";
 
 /** Writes an integer of `width` bytes at `at`, little-endian, as far as it fits. */
@@ -47,4 +46,10 @@ export function mutateBytes(given: Uint8Array, random: Random): Mutation {
       return { bytes, what: `noise at ${at}` };
     }
   }
+}
+
+/** A file after a mutation, and a description of the mutation. */
+export interface Mutation {
+  readonly bytes: Uint8Array;
+  readonly what: string;
 }

@@ -1,8 +1,7 @@
 import type { Random } from "@lowrank/test-support/random";
-import { mutateBytes } from "./bytes.ts";
+import { type Mutation, mutateBytes } from "./bytes.ts";
 import { mutateGguf } from "./gguf.ts";
 import { mutateJson, writeJson } from "./json.ts";
-import type { Mutation } from "./mutation.ts";
 import { mutateSafetensors } from "./safetensors.ts";
 import { mutateText } from "./text.ts";
 import { mutateZip } from "./zip.ts";

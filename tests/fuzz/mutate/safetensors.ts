@@ -1,7 +1,6 @@
 import type { Random } from "@lowrank/test-support/random";
-import { mutateBytes } from "./bytes.ts";
+import { type Mutation, mutateBytes } from "./bytes.ts";
 import { mutateJson, writeJson } from "./json.ts";
-import type { Mutation } from "./mutation.ts";
 import { numbers } from "./values.ts";
 
 /** Changes the header of a safetensors file, its length, or bytes of it. */

@@ -1,6 +1,5 @@
 import type { Random } from "@lowrank/test-support/random";
-import { mutateBytes } from "./bytes.ts";
-import type { Mutation } from "./mutation.ts";
+import { type Mutation, mutateBytes } from "./bytes.ts";
 import { texts } from "./values.ts";
 
 /** Pieces of templates that are slow, grow, nest or are malformed. */

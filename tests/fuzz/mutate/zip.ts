@@ -1,6 +1,5 @@
 import type { Random } from "@lowrank/test-support/random";
-import { mutateBytes, overwrite } from "./bytes.ts";
-import type { Mutation } from "./mutation.ts";
+import { type Mutation, mutateBytes, overwrite } from "./bytes.ts";
 import { numbers } from "./values.ts";
 
 /** The fields of a ZIP archive's records by their signature: name, offset, width. */

@@ -1,11 +1,10 @@
-import type { Tensor } from "@lowrank/core";
+import { copyInto, noGrad, type Tensor } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { LabelledInputs } from "@lowrank/models";
-import { getPeftModel, peftMethods } from "@lowrank/peft";
+import { getPeftModel, type PeftModel, peftMethods } from "@lowrank/peft";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, within } from "../check/compare.ts";
-import { foldersIn } from "../check/foldersIn.ts";
-import type { GoldenPart } from "../check/part.ts";
+import { foldersIn, type GoldenPart } from "../check/goldenFiles.ts";
 import { adamwLosses, labelledInputs, lossAndGradients, modelFiles, named, whyUnsupported } from "../models/models.ts";
 import {
   type AdapterPlace,
@@ -20,8 +19,6 @@ import {
   savedAgain,
   trainedByName,
 } from "./adapterParts.ts";
-import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
-import { promptChecks } from "./prompts.ts";
 
 /** Checks the adapters of adapters/ on the models of models/. */
 export async function* adapters(files: ModelFiles): AsyncGenerator<GoldenPart> {
@@ -114,4 +111,58 @@ async function fresh(
   const config = peft.peftConfig.get("default")!;
   const untrained = await getPeftModel(await loadBase(place), config, { onWarning: () => {} });
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
+}
+
+/** The name of the weights file in an AdapterHub folder. */
+const adapterHubWeights = "adapter.safetensors";
+
+/** Checks a golden bottleneck adapter of AdapterHub, under the name in its file. */
+async function* bottleneckChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+  const inputs = await labelledInputs(golden);
+  const peft = await load(place, true);
+  yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
+  yield* lossAndGradients(golden, peft, inputs, peft.adapterTensors(), "loss");
+  yield await counts(place, peft, "bottleneck.json");
+  const saved = await peft.adapterFiles();
+  const folder = adapterFolder(place);
+  yield await savedAgain(saved, folder, adapterHubWeights);
+  const config = "adapter_config.json";
+  const [ours, theirs] = [saved.get(config) as string, await folder.readText(config)].map((text) =>
+    text.replace(/"adapters\.[0-9.]+"/, ""),
+  );
+  yield { name: `${config} saved again`, ...(ours === theirs ? {} : { error: `${ours} instead of ${theirs}` }) };
+}
+
+/** Sums in another order change the rows from an encoder, whose elements are about 1, by about 1e-7. */
+const rowTolerance = 1e-6;
+
+/**
+ * Checks a golden prompt adapter: from its file, and again from the trained parameters, which files with encoders do
+ * not contain. A fresh adapter is random, so it is not compared.
+ */
+async function* promptChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+  const inputs = await labelledInputs(golden);
+  yield { name: "init_logits", skipped: "PEFT's prompts start at random" };
+  const loaded = await load(place, false);
+  yield within("logits of the file", await logitsOf(loaded, inputs), await golden.array("logits"), logitTolerance);
+  yield await savedAgain(await loaded.adapterFiles(), adapterFolder(place), adapterWeights);
+
+  const peft = await getPeftModel(await loadBase(place), loaded.peftConfig.get("default")!, {
+    onWarning: () => {},
+  });
+  const parameters = trainedByName(peft);
+  for (const name of golden.names("param.")) {
+    using value = await golden.tensor(name);
+    noGrad(() => copyInto(parameters.get(name.slice("param.".length))!, value));
+  }
+  yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
+  yield* lossAndGradients(golden, peft, inputs, parameters, "loss");
+  yield await counts(place, peft);
+  yield within("rows", await savedRows(peft), await savedRows(loaded), rowTolerance);
+  yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
+}
+
+/** Returns the rows that an adapter's file would contain. */
+async function savedRows(peft: PeftModel): Promise<Float32Array> {
+  return (await peft.adapterTensors().get("prompt_embeddings")!.data()) as Float32Array;
 }

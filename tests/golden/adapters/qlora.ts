@@ -6,7 +6,7 @@ import { PeftModel } from "@lowrank/peft";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { readWhole } from "@lowrank/test-support/readWhole";
 import { type Check, sameBytes, within } from "../check/compare.ts";
-import type { GoldenPart } from "../check/part.ts";
+import type { GoldenPart } from "../check/goldenFiles.ts";
 import { adamwLosses, lossAndGradients, named } from "../models/models.ts";
 
 const logitTolerance = 2e-5;

@@ -4,8 +4,7 @@ import { type CausalLM, loadModel, type ModelInputs } from "@lowrank/models";
 import { type CombinationType, PeftModel } from "@lowrank/peft";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within } from "../check/compare.ts";
-import { foldersIn } from "../check/foldersIn.ts";
-import type { GoldenPart } from "../check/part.ts";
+import { foldersIn, type GoldenPart } from "../check/goldenFiles.ts";
 import { isClassifier, modelFiles, whyUnsupported } from "../models/models.ts";
 import { logitsOf, logitTolerance } from "./adapterParts.ts";
 

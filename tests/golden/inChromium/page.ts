@@ -1,7 +1,6 @@
 // Runs in a page of Chromium: golden checks, in the page itself or in a Web Worker.
 import type { Check } from "../check/compare.ts";
-import type { GoldenJob, GoldenPlace } from "./job.ts";
-import { jobChecks } from "./jobChecks.ts";
+import { type GoldenJob, type GoldenPlace, jobChecks } from "./job.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { WorkerMessage } from "./worker.ts";
 

@@ -1,7 +1,6 @@
 // Runs golden checks in a Web Worker of Chromium, and reports each to the page.
 import type { Check } from "../check/compare.ts";
-import type { GoldenJob, GoldenPlace } from "./job.ts";
-import { jobChecks } from "./jobChecks.ts";
+import { type GoldenJob, type GoldenPlace, jobChecks } from "./job.ts";
 
 /** A message to the page; the last is "end" or an error. */
 export type WorkerMessage = { check: Check } | { error: string } | "end";

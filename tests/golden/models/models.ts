@@ -15,8 +15,7 @@ import { classifiesSequences } from "@lowrank/models/internal";
 import { AdamW } from "@lowrank/nn";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, within, withinEach, withinOfLargest } from "../check/compare.ts";
-import { foldersIn } from "../check/foldersIn.ts";
-import type { GoldenPart } from "../check/part.ts";
+import { foldersIn, type GoldenPart } from "../check/goldenFiles.ts";
 
 /** Float32 sums in another order change logits by about 1e-6; 2e-5 allows for deeper models. */
 const logitTolerance = 2e-5;

@@ -11,7 +11,7 @@ import {
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal } from "../check/compare.ts";
-import type { GoldenPart } from "../check/part.ts";
+import type { GoldenPart } from "../check/goldenFiles.ts";
 
 /** An entry of nf4/index.json. */
 interface Case {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Check } from "../check/compare.ts";
 import { goldenFiles } from "../check/goldenFiles.ts";
 import { caseChecks, openOps } from "./ops.ts";
-import { schedules } from "./schedules.ts";
+import { schedules } from "./optimisers.ts";
 
 const { file, golden } = (await openOps(await goldenFiles()))!;
 

@@ -2,12 +2,11 @@ import { gradients, scope, type Tensor } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, withinOfLargest } from "../check/compare.ts";
-import type { GoldenPart } from "../check/part.ts";
+import type { GoldenPart } from "../check/goldenFiles.ts";
 import type { OpCase, OpsFile } from "./opCase.ts";
 import { opFunctions } from "./opFunctions.ts";
-import { optimiserChecks } from "./optimisers.ts";
+import { optimiserChecks, schedules } from "./optimisers.ts";
 import { rowAdapterChecks } from "./rowAdapters.ts";
-import { schedules } from "./schedules.ts";
 
 /** The error of float32 against float64 rounded to float32, relative to a tensor's largest magnitude. */
 const tolerance = 1e-5;

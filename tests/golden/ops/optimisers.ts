@@ -1,8 +1,9 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import * as nn from "@lowrank/nn";
+import * as nn from "@lowrank/nn";
 import type { GoldenFile } from "@lowrank/test-support/golden";
-import { type Check, withinOfLargest } from "../check/compare.ts";
-import type { CaseChecks, OpCase } from "./opCase.ts";
+import { type Check, within, withinOfLargest } from "../check/compare.ts";
+import type { CaseChecks, GoldenSchedule, OpCase } from "./opCase.ts";
 
 const tolerance = 1e-5;
 
@@ -57,5 +58,27 @@ async function* clipping(golden: GoldenFile, { id, params, inputs, outputs }: Op
   const results = [...parameters.map(({ grad }) => grad as Tensor), norm];
   for (const [i, name] of outputs.entries()) {
     yield withinOfLargest(`ops/${id}.out${i}`, await results[i].data(), await golden.array(name), tolerance);
+  }
+}
+
+/** The schedules of ops.json. Settings that it does not record are those with which it was generated. */
+const functions: Readonly<Record<string, (options: nn.DecayOptions & { lr: number }) => nn.Schedule>> = {
+  linear: nn.schedules.linear,
+  cosine: nn.schedules.cosine,
+  constantWithWarmup: nn.schedules.constantWithWarmup,
+  polynomial: (options) => nn.schedules.polynomial({ ...options, power: 2, lrEnd: 1e-5 }),
+  cosineWithRestarts: (options) => nn.schedules.cosineWithRestarts({ ...options, cycles: 3 }),
+};
+
+/** Checks every learning rate of the schedules of ops.json. */
+export function* schedules(all: readonly GoldenSchedule[]): Generator<Check> {
+  for (const { name, lr, warmup, total, values } of all) {
+    const schedule = functions[name]?.({ warmupSteps: warmup, totalSteps: total, lr });
+    if (!schedule) {
+      yield { name: `ops/schedules.${name}`, error: `the schedule "${name}" is unknown` };
+      continue;
+    }
+    const rates = values.map((_, step) => lr * schedule(step));
+    yield within(`ops/schedules.${name}`, rates, values, 1e-12);
   }
 }

@@ -2,7 +2,7 @@ import { type Backend, matmul, reference, relu, tensor } from "@lowrank/core";
 import { definedOps } from "@lowrank/core/testing";
 import { expect, it } from "vitest";
 import { type Check, equal } from "../check/compare.ts";
-import type { GoldenPart } from "../check/part.ts";
+import type { GoldenPart } from "../check/goldenFiles.ts";
 import type { GoldenBackend } from "./backends.ts";
 import { checksOn } from "./checksOn.ts";
 

@@ -1,7 +1,7 @@
 import { type Backend, init } from "@lowrank/core";
 import type { Check } from "../check/compare.ts";
 import { callsOnHost, countCalls, describeCalls } from "../check/countCalls.ts";
-import type { GoldenPart } from "../check/part.ts";
+import type { GoldenPart } from "../check/goldenFiles.ts";
 import type { GoldenBackend } from "./backends.ts";
 import { isWanted } from "./parts.ts";
 

@@ -2,7 +2,7 @@ import type { ModelFiles } from "@lowrank/files";
 import { adapters } from "../adapters/adapters.ts";
 import { qlora } from "../adapters/qlora.ts";
 import { weighted } from "../adapters/weighted.ts";
-import type { GoldenPart } from "../check/part.ts";
+import type { GoldenPart } from "../check/goldenFiles.ts";
 import { models } from "../models/models.ts";
 import { nf4 } from "../ops/nf4.ts";
 import { ops } from "../ops/ops.ts";

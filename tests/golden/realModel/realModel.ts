@@ -6,8 +6,7 @@ import { type ExpectedGguf, type ExpectedGreedy, readExpected } from "./expected
 import { forward } from "./forward.ts";
 import { ggufFile } from "./ggufFile.ts";
 import { greedy } from "./greedy.ts";
-import { fourBitIntegers, integers } from "./integers.ts";
-import { packed } from "./packed.ts";
+import { fourBitIntegers, integers, packed } from "./packed.ts";
 import { answersUnderHigh, logitsUnderHigh, precisions } from "./precision.ts";
 import { qlora } from "./qlora.ts";
 import { serving } from "./serving.ts";

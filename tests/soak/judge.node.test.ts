@@ -1,6 +1,6 @@
 import { Random } from "@lowrank/test-support/random";
 import { expect, test } from "vitest";
-import { fitSlope, isUpward, leastLife, type Slope } from "./slope.ts";
+import { fitSlope, isUpward, leastLife, type Slope } from "./judge.ts";
 
 const MB = 1e6;
 /** Half an hour of samples of a process of 150 MB, plus garbage that grows to 60 MB and is collected. */

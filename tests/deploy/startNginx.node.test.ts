@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { localNginxConfig, readAccessLog } from "./nginxConfig.ts";
+import { localNginxConfig, readAccessLog } from "./startNginx.ts";
 
 const published = readFileSync(join(import.meta.dirname, "../../docs/deploy/nginx.conf"), "utf8");
 const local = { port: 5000, replicas: [1001, 1002, 1003], accessLog: "/a", errorLog: "/e" };
