@@ -1,8 +1,7 @@
 // Compares f32 matrix products on one thread with JavaScript alternatives, interleaved in one process, and with the
 // limit of 128-bit SIMD. Also compares two threads of Lowrank with one, and wide SIMD with PyTorch.
 import { availableParallelism } from "node:os";
-import { measureCeiling } from "./lib/gemmCeiling.ts";
-import { checkResult, flopsOf, type GemmSizes, race, randomCase } from "./lib/gemmRace.ts";
+import { checkResult, flopsOf, type GemmSizes, measureCeiling, race, randomCase } from "./lib/gemmRace.ts";
 import { type Contestant, geometricMean, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
 import { measureWide } from "./lib/wideGemm.ts";
 import type { GemmPeer } from "./peers/gemmPeer.ts";

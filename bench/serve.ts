@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sharedPath } from "@lowrank/test-support/folders";
 import { machine } from "./lib/measure.ts";
+import { type Part, TimeBudget } from "./lib/serve/race.ts";
 import { smolFigures } from "./lib/serve/smolFigures.ts";
 import { storeFigures } from "./lib/serve/storeFigures.ts";
-import { type Part, TimeBudget } from "./lib/serve/timeBudget.ts";
 
 /** Time limit in seconds, so that the benchmark ends within six minutes. */
 const seconds = 350;

@@ -1,9 +1,8 @@
 // Compares training steps (forward, backward, AdamW) on random weights with PyTorch and PEFT, step by step in turn,
 // with LoRA and with every parameter trained.
 import { machine } from "./lib/measure.ts";
-import { findNode26 } from "./lib/node26.ts";
-import { startPython } from "./lib/startPython.ts";
-import { raceSteps, type StepRace, type StepVariant } from "./lib/stepRace.ts";
+import { raceSteps, type StepRace, type StepVariant, startPython } from "./lib/stepRace.ts";
+import { findNode26 } from "./lib/wideGemm.ts";
 
 /** Total seconds of all races, so that the benchmark ends within six minutes. */
 const SECONDS = 240;

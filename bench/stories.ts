@@ -12,7 +12,7 @@ import { loadModel } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { sharedPath } from "@lowrank/test-support/folders";
 import { blocks, type TokenizedExample } from "@lowrank/train";
-import { compiledChild } from "./lib/compiledChild.ts";
+import { compiledChild } from "./lib/lineServer.ts";
 import { machine, median, printTable } from "./lib/measure.ts";
 import type { StoriesResult } from "./lib/storiesRun.ts";
 

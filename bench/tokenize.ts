@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { sharedPath } from "@lowrank/test-support/folders";
-import { compiledChild } from "./lib/compiledChild.ts";
+import { compiledChild } from "./lib/lineServer.ts";
 import { machine, median, printTable } from "./lib/measure.ts";
 
 const BYTES = 10_000_000;

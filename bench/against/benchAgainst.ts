@@ -11,7 +11,7 @@ import { wasm } from "@lowrank/wasm";
 import { build } from "esbuild";
 import { loraStepCases, randomModel } from "../lib/loraStep.ts";
 import { geometricMean, machine, median, printTable, statisticsOf } from "../lib/measure.ts";
-import { adaptersOf } from "../lib/serve/smolEngine.ts";
+import { adaptersOf } from "../lib/serve/startEngine.ts";
 import { UsageError } from "../lib/usageError.ts";
 import { type Interval, leastValues, medianInterval } from "./interval.ts";
 import { checkOutRef, compile } from "./refFolder.ts";

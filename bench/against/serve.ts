@@ -1,6 +1,5 @@
-import { engineRacer } from "../lib/serve/engineRacer.ts";
-import { promptPass } from "../lib/serve/promptPass.ts";
-import { smolEngine } from "../lib/serve/smolEngine.ts";
+import { promptPass } from "../lib/serve/race.ts";
+import { engineRacer, smolEngine } from "../lib/serve/startEngine.ts";
 import type { ChildOptions, Parts } from "./subject.ts";
 
 /** Number of sequences that decode in one batch. */

@@ -1,5 +1,5 @@
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { peakBytes } from "./peakBytes.ts";
 
 /** A training process's result of a step: the loss before the step, and the peak memory of the process in bytes. */
 export interface StepResult {
@@ -14,4 +14,10 @@ export async function serveSteps(step: () => number): Promise<void> {
     const result: StepResult = { loss: step(), peakBytes: peakBytes() };
     console.log(JSON.stringify(result));
   }
+}
+
+/** Returns the peak resident memory of this process in bytes. */
+export function peakBytes(): number {
+  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
 }

@@ -1,7 +1,6 @@
 import { sharedPath } from "@lowrank/test-support/folders";
 import type { SmolChildOptions } from "../peers/smolChild.ts";
-import { compiledChild } from "./compiledChild.ts";
-import { startLineServer } from "./lineServer.ts";
+import { compiledChild, startLineServer } from "./lineServer.ts";
 import { median, printTable } from "./measure.ts";
 import type { StepResult } from "./serveSteps.ts";
 

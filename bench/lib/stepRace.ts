@@ -1,7 +1,7 @@
-import type { Python } from "@lowrank/conformance/python";
+import { ensureEnvironment } from "@lowrank/conformance/environment";
+import { Python } from "@lowrank/conformance/python";
 import type { StepChildOptions } from "../peers/stepChild.ts";
-import { compiledChild } from "./compiledChild.ts";
-import { startLineServer } from "./lineServer.ts";
+import { compiledChild, startLineServer } from "./lineServer.ts";
 import { loraStepCases, ofRank } from "./loraStep.ts";
 import { type Contestant, interleave, marginCell, printTable, type Timing } from "./measure.ts";
 import type { StepResult } from "./serveSteps.ts";
@@ -120,4 +120,12 @@ function figuresOf(
   }
   note(memory, peakOf(ours) / peakOf(theirs));
   return figures;
+}
+
+/** Starts Python with PyTorch and PEFT as a server; returns undefined, after a notice, if they are missing. */
+export async function startPython(): Promise<Python | undefined> {
+  const { python, skipped } = await ensureEnvironment();
+  if (python) return Python.start(python);
+  console.log(`absent: PyTorch with PEFT (${skipped}); there is no ratio`);
+  return undefined;
 }

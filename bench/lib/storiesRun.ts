@@ -7,7 +7,7 @@ import { PeftModel } from "@lowrank/peft";
 import { evaluate, type TokenizedExample, Trainer } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { median } from "./measure.ts";
-import { peakBytes } from "./peakBytes.ts";
+import { peakBytes } from "./serveSteps.ts";
 
 /** The results that a run prints, here and in Python. */
 export interface StoriesResult {

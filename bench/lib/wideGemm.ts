@@ -1,9 +1,8 @@
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { ensureEnvironment } from "@lowrank/conformance/environment";
-import { compiledChild } from "./compiledChild.ts";
-import { type LineServer, startLineServer } from "./lineServer.ts";
+import { compiledChild, type LineServer, startLineServer } from "./lineServer.ts";
 import { median, printTable } from "./measure.ts";
-import { findNode26 } from "./node26.ts";
 
 const SIZE = 1024;
 const WARM_UPS = 8;
@@ -44,4 +43,14 @@ export async function measureWide(): Promise<number | undefined> {
   printTable(["", "median", "best"], rows);
   const [ours, theirs] = started.map(({ times }) => median(times));
   return theirs! / ours!;
+}
+
+/** Returns the path of the bench package's Node 26; undefined, after a notice, if there is none for this platform. */
+export function findNode26(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve("node-26/bin/node");
+  } catch {
+    console.log("absent: wide SIMD (the package node-26 is not installed: it is for linux-x64)");
+    return undefined;
+  }
 }

@@ -3,7 +3,7 @@
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { loadDataset, tokenizeExample } from "@lowrank/train";
-import { peakBytes } from "../lib/peakBytes.ts";
+import { peakBytes } from "../lib/serveSteps.ts";
 
 const [model, data] = process.argv.slice(2) as [string, string];
 const tokenizer = await Tokenizer.fromFiles(await folderFiles(model));

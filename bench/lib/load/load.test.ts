@@ -1,11 +1,8 @@
 import { Generator } from "@lowrank/core";
 import type { ServingEngine, ServingRequest } from "@lowrank/serve";
 import { expect, it } from "vitest";
-import { exponential, uniform, zipf } from "./draws.ts";
-import { endlessRequests, makeRequests } from "./makeRequests.ts";
-import { recordRequest } from "./requestRecord.ts";
-import { runConcurrent, runPoisson, runUntil } from "./runLoad.ts";
-import { percentile, summarize } from "./summarize.ts";
+import { endlessRequests, exponential, makeRequests, uniform, zipf } from "./makeRequests.ts";
+import { percentile, recordRequest, runConcurrent, runPoisson, runUntil, summarize } from "./runLoad.ts";
 
 const draws = 20_000;
 

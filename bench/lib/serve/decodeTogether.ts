@@ -1,6 +1,6 @@
 import { Generator } from "@lowrank/core";
 import type { ServingEngine, ServingRequest } from "@lowrank/serve";
-import { recordRequest } from "../load/requestRecord.ts";
+import { recordRequest } from "../load/runLoad.ts";
 
 /** Parameters of requests that decode concurrently. */
 export interface TogetherOptions {

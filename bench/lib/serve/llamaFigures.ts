@@ -1,8 +1,10 @@
+import { basename, dirname, join } from "node:path";
+import { init, reference } from "@lowrank/core";
+import { openFile, openFiles, writeFolder } from "@lowrank/files";
+import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
 import { decodeSpeed, sameLengthRequests } from "./decodeTogether.ts";
-import { engineRacer, newTokens, promptTokens } from "./engineRacer.ts";
 import { printSpeeds, type Racer, race, ratioOf } from "./race.ts";
-import { repackGguf } from "./repackGguf.ts";
-import { smolEngine } from "./smolEngine.ts";
+import { engineRacer, newTokens, promptTokens, smolEngine } from "./startEngine.ts";
 
 const sequences = 8;
 const rounds = 5;
@@ -48,4 +50,19 @@ export async function otherLlamaFigures(model: string, folder: string): Promise<
     batch8VsLlamaCppQ4_0: await versus(q4!, "Q4_0"),
     batch8VsLlamaCppQ8_0: await versus(q8!, "Q8_0"),
   };
+}
+
+/** Writes copies of a GGUF file with other matrix types into a folder. Returns their paths. */
+async function repackGguf(model: string, folder: string, dtypes: readonly GgufDType[]): Promise<string[]> {
+  await init(reference());
+  const plain = join(folder, "plain");
+  await writeFolder(plain, await fromGguf(await openGguf(await openFile(model), model), { dtype: "f16" }));
+  const paths = [];
+  for (const dtype of dtypes) {
+    const path = join(folder, `${dtype}.gguf`);
+    const contents = await toGguf(await openFiles(plain), { dtype });
+    await writeFolder(dirname(path), new Map([[basename(path), writeGguf(contents)]]));
+    paths.push(path);
+  }
+  return paths;
 }

@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { init } from "@lowrank/core";
+import { init, scope, tensor } from "@lowrank/core";
+import { argmaxTokens } from "@lowrank/core/internal";
 import { type CausalLM, loadModel } from "@lowrank/models";
+import type { KVCache } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
-import { promptTokens } from "./engineRacer.ts";
-import { LoneSequence } from "./loneSequence.ts";
 import type { Racer } from "./race.ts";
-import { packed } from "./smolEngine.ts";
+import { packed, promptTokens } from "./startEngine.ts";
 
 /** Number of tokens per sequence and round. */
 const turns = 1;
@@ -60,4 +60,41 @@ export async function copies(name: string, model: string, count: number): Promis
     steps.push(() => sequence.step());
   }
   return turnsRacer(name, steps);
+}
+
+/** A sequence that decodes without an engine: it has its own cache and one row per pass. */
+class LoneSequence {
+  readonly #model: CausalLM;
+  readonly #cache: KVCache;
+  #last = 0;
+
+  private constructor(model: CausalLM, capacity: number) {
+    this.#model = model;
+    this.#cache = model.createCache(1, capacity);
+  }
+
+  /** Runs the prompt and allocates a cache for `capacity` tokens in total. */
+  static async start(model: CausalLM, prompt: readonly number[], capacity: number): Promise<LoneSequence> {
+    const sequence = new LoneSequence(model, capacity);
+    await sequence.#run(prompt);
+    return sequence;
+  }
+
+  /** Decodes one token. */
+  async step(): Promise<void> {
+    await this.#run([this.#last]);
+  }
+
+  async #run(tokens: readonly number[]): Promise<void> {
+    const { backend } = this.#model;
+    using next = scope(() => {
+      const inputIds = tensor(Int32Array.from(tokens), { shape: [1, tokens.length], backend });
+      return argmaxTokens(this.#model.nextLogits({ inputIds, cache: this.#cache }));
+    });
+    this.#last = (await next.data())[0]!;
+  }
+
+  [Symbol.dispose](): void {
+    this.#cache.dispose();
+  }
 }

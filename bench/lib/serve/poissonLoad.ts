@@ -1,7 +1,5 @@
-import { uniform, zipf } from "../load/draws.ts";
-import { makeRequests } from "../load/makeRequests.ts";
-import { runConcurrent, runPoisson } from "../load/runLoad.ts";
-import { type LoadSummary, type Percentiles, summarize } from "../load/summarize.ts";
+import { makeRequests, uniform, zipf } from "../load/makeRequests.ts";
+import { type LoadSummary, type Percentiles, runConcurrent, runPoisson, summarize } from "../load/runLoad.ts";
 import { printTable } from "../measure.ts";
 import type { BenchEngine } from "./startEngine.ts";
 

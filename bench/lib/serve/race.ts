@@ -1,4 +1,8 @@
+import { Generator, init, noGrad, scope, sync, tensor } from "@lowrank/core";
+import { type CausalLM, loadModel } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
 import { median, printTable, statisticsOf } from "../measure.ts";
+import { packed } from "./startEngine.ts";
 
 /** A contestant. `run` does some work and returns its speed in tokens per second. */
 export interface Racer {
@@ -48,4 +52,53 @@ export function printSpeeds(speeds: Speeds): void {
       return [name, median(all).toFixed(1), Math.max(...all).toFixed(1), `±${margin.toFixed(1)} % of ${all.length}`];
     }),
   );
+}
+
+/** A part of the serving benchmark. */
+export type Part =
+  | "thousands of adapters"
+  | "mixed batches"
+  | "the base model"
+  | "the base model beside adapters"
+  | "llama.cpp"
+  | "the Poisson load"
+  | "llama.cpp with other types of weights"
+  | "rank 64"
+  | "wllama";
+
+/** The time limit of a benchmark. Parts that would exceed it are skipped with a message. */
+export class TimeBudget {
+  readonly #end: number;
+  readonly #only: Part | undefined;
+
+  /** `only` is the single part to run. Default: all parts. */
+  constructor(seconds: number, only?: Part) {
+    this.#end = performance.now() + 1000 * seconds;
+    this.#only = only;
+  }
+
+  /** Returns true if a part that takes `seconds` on an idle machine should run. */
+  allows(part: Part, seconds: number): boolean {
+    if (this.#only !== undefined) return part === this.#only;
+    const left = (this.#end - performance.now()) / 1000;
+    if (seconds <= left) return true;
+    console.log(`\nleft out: ${part}, which takes ${seconds} s; ${Math.max(0, left).toFixed(0)} s are left`);
+    return false;
+  }
+}
+
+/** Returns a contestant that runs a prompt of `rows` tokens and computes the logits of all of them. */
+export async function promptPass(name: string, model: string, rows: number): Promise<Racer> {
+  const backend = await init(wasm({ batchInvariant: true }));
+  const loaded = await loadModel(model, packed);
+  const causal = loaded.model.eval() as CausalLM;
+  const tokens = new Int32Array(rows);
+  new Generator(2).fillInt(tokens, 0, causal.vocabSize);
+  const run = async () => {
+    const start = performance.now();
+    noGrad(() => scope(() => void causal.forward({ inputIds: tensor(tokens, { shape: [1, rows], backend }) })));
+    await sync(backend);
+    return (1000 * rows) / (performance.now() - start);
+  };
+  return { name, run };
 }

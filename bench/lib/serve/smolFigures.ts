@@ -1,14 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { engineRacer } from "./engineRacer.ts";
 import { llamaFigures, otherLlamaFigures } from "./llamaFigures.ts";
 import { copies, switching } from "./loneRacers.ts";
 import { poissonLoad } from "./poissonLoad.ts";
-import { promptPass } from "./promptPass.ts";
-import { printSpeeds, race, ratioOf } from "./race.ts";
-import { adaptersOf, smolEngine } from "./smolEngine.ts";
-import type { BenchEngine } from "./startEngine.ts";
-import type { Part, TimeBudget } from "./timeBudget.ts";
+import { type Part, printSpeeds, promptPass, race, ratioOf, type TimeBudget } from "./race.ts";
+import { adaptersOf, type BenchEngine, engineRacer, smolEngine } from "./startEngine.ts";
 import { wllamaFigures } from "./wllamaFigures.ts";
 
 type Figures = Record<string, number | undefined>;

@@ -1,18 +1,15 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { init } from "@lowrank/core";
+import { type Backend, init } from "@lowrank/core";
 import { type CausalLM, loadModel } from "@lowrank/models";
-import type { ServingStats } from "@lowrank/serve";
+import type { ServingEngine, ServingStats } from "@lowrank/serve";
 import { wasm } from "@lowrank/wasm";
-import { uniform, zipf } from "../load/draws.ts";
-import { endlessRequests } from "../load/makeRequests.ts";
+import { endlessRequests, uniform, zipf } from "../load/makeRequests.ts";
 import { runUntil } from "../load/runLoad.ts";
 import { runTogether, sameLengthRequests } from "./decodeTogether.ts";
-import { type GatedBackend, gatedBackend } from "./gatedBackend.ts";
-import { printSpeeds, ratioOf } from "./race.ts";
+import { printSpeeds, ratioOf, type Speeds } from "./race.ts";
 import { writeRandomAdapters } from "./randomAdapters.ts";
 import { type BenchEngine, startEngine } from "./startEngine.ts";
-import { takeTurns } from "./takeTurns.ts";
 
 const [registered, resident, few] = [2000, 200, 5];
 /** Number of requests per seed, and number of concurrent requests. */
@@ -121,4 +118,65 @@ async function warmUp(
 
 function check(good: boolean, message: string): void {
   if (!good) throw new Error(`serve: ${message}`);
+}
+
+/** An engine with its own load, which runs while the gate of its backend is open. */
+interface Runner {
+  readonly name: string;
+  readonly gate: GatedBackend;
+  readonly engine: Pick<ServingEngine, "stats">;
+}
+
+/** Duration of a turn in milliseconds, and of the pause at its end, in which running file reads finish. */
+const [turnMs, endMs] = [500, 4];
+
+/**
+ * Runs engines in turn, alternating the direction, until `seconds` are over, so that other load on the machine affects
+ * all equally. All gates must be closed before the call and are closed afterwards. Returns new tokens per second, by
+ * turn.
+ */
+export async function takeTurns(runners: readonly Runner[], seconds: number): Promise<Speeds> {
+  const speeds = new Map(runners.map(({ name }) => [name, [] as number[]]));
+  const end = performance.now() + 1000 * seconds;
+  for (let round = 0; performance.now() < end; round++) {
+    for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
+      speeds.get(runner.name)!.push(await turn(runner));
+    }
+  }
+  return speeds;
+}
+
+async function turn({ gate, engine }: Runner): Promise<number> {
+  const before = (await engine.stats()).newTokens;
+  const start = performance.now();
+  gate.open();
+  await setTimeout(turnMs);
+  gate.close();
+  await setTimeout(endMs);
+  const seconds = (performance.now() - start) / 1000;
+  return ((await engine.stats()).newTokens - before) / seconds;
+}
+
+/** A backend with a gate, which is open at first. */
+interface GatedBackend {
+  readonly backend: Backend;
+  open(): void;
+  close(): void;
+}
+
+/** Returns a backend whose reads wait while its gate is closed. An engine on it stops after its current pass. */
+export function gatedBackend(inner: Backend): GatedBackend {
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
+  const read: Backend["read"] = async (...range) => {
+    await gate.promise;
+    return inner.read(...range);
+  };
+  return {
+    backend: Object.create(inner, { read: { value: read } }),
+    open: () => gate.resolve(),
+    close: () => {
+      gate = Promise.withResolvers<void>();
+    },
+  };
 }

@@ -1,8 +1,7 @@
 import { openSourcePage } from "@lowrank/test-support/sourcePage";
 import { modelPlugin } from "../decodeBrowser.ts";
-import { engineRacer } from "./engineRacer.ts";
 import { printSpeeds, type Racer, race, ratioOf } from "./race.ts";
-import { smolEngine } from "./smolEngine.ts";
+import { engineRacer, smolEngine } from "./startEngine.ts";
 import type { WllamaPage } from "./wllamaPage.ts";
 
 const sequences = 8;

@@ -1,7 +1,6 @@
 import { init, reference, tensor } from "@lowrank/core";
 import { expect, it } from "vitest";
-import { gatedBackend } from "./gatedBackend.ts";
-import { takeTurns } from "./takeTurns.ts";
+import { gatedBackend, takeTurns } from "./storeFigures.ts";
 
 /** Names of engines with open gates. */
 const open = new Set<string>();
