@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { Coverage } from "./coverage.ts";
 import { casesOf } from "./methods/index.ts";
-import { randomCase } from "./randomCase.ts";
+import { Coverage, randomCase } from "./randomCase.ts";
 
 test("a table of methods and options, words with their values, and the options that no check was about", () => {
   const drawn = randomCase(1, "LN_TUNING", casesOf("LN_TUNING"));

@@ -1,24 +1,24 @@
 import { basename, join } from "node:path";
-import { ggufDTypes } from "@lowrank/models";
+import { ggufDTypes, loadModel } from "@lowrank/models";
+import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
 import { findChromium, launch } from "@lowrank/test-support/chromium";
 import { pageModel } from "@lowrank/test-support/pageModel";
+import { pageScript, trainInPage } from "@lowrank/test-support/pageTraining";
+import type { Browser } from "playwright";
 import type { AdapterCase } from "./adapterCase.ts";
-import { type BaseName, bases } from "./bases.ts";
-import { randomBatch } from "./batch.ts";
-import { convertedStarts, convertedToLora } from "./convertedToLora.ts";
-import { oursInPeft, theirsInLowrank } from "./directions.ts";
-import { ggufModels } from "./ggufModels.ts";
-import { ggufRead } from "./ggufRead.ts";
-import { ggufWritten } from "./ggufWritten.ts";
+import { asTensors, type Batch, randomBatch } from "./batch.ts";
+import { compare, type Findings, relativeDifference, usualTolerances } from "./compare.ts";
+import { type Applied, complaints, oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
+import { ggufModels, ggufRead, ggufWritten } from "./ggufChecks.ts";
 import { hubCache } from "./hubCache.ts";
-import { loraCases } from "./loraCases.ts";
+import { type BaseName, bases, loraCases } from "./loraCases.ts";
+import { logitsOf, measure, train, unpack } from "./measure.ts";
 import { lora } from "./methods/lora.ts";
 import type { Python } from "./python.ts";
 import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } from "./quantized.ts";
 import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
 import type { Report } from "./report.ts";
 import { severalAdapters } from "./severalAdapters.ts";
-import { trainedInPage } from "./trainedInPage.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
 
@@ -118,4 +118,57 @@ async function runQuantized(python: Python, folder: string, report: Report): Pro
       await report.check(`${label}: theirs in Lowrank`, () => theirsQuantized(packing, trial));
     }
   }
+}
+
+/** Initialisations that subtract from the base weights. */
+const convertedStarts = ["pissa", "olora"] as const;
+
+/**
+ * Trains an adapter with such an initialisation and saves it as plain LoRA for the original weights. PEFT loads it on
+ * these and must get the same logits and loss.
+ */
+async function convertedToLora(
+  start: (typeof convertedStarts)[number],
+  { python, base, batch, folder }: Trial,
+): Promise<Findings> {
+  const [initial, adapter, again] = ["initial", "converted", "again"].map((name) => join(folder, name));
+  const inputs = asTensors(batch);
+  const options = { r: 4, initLoraWeights: start, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
+  const peft = await getPeftModel((await loadModel(base)).model, new LoraConfig(options), { onWarning: () => {} });
+  await peft.savePretrained(initial);
+  await train(peft, inputs, { steps: 4, lr: 5e-3 });
+  await peft.savePretrained(adapter, { pathInitialModelForWeightConversion: initial });
+  const ours = await measure(peft, inputs, false);
+  ours.set("merged_logits", await logitsOf(await peft.mergeAndUnload(), inputs));
+  const theirs = await python.ask<Applied>("apply_adapter", { base, adapter, inputs: batch, merge: "float32", again });
+  // Its gradients belong to other factors.
+  const answers = [...unpack(theirs.tensors)].filter(([name]) => !name.startsWith("grad."));
+  const { differences, problems } = compare(ours, new Map(answers));
+  return { differences, problems: [...complaints(theirs, []), ...problems] };
+}
+
+/**
+ * Trains an adapter in a page that crashes and reloads, and downloads it. The result must equal an uninterrupted
+ * training, and Lowrank in Node and PEFT must read it.
+ */
+async function trainedInPage(
+  browser: Browser,
+  { python, model, work }: { python: Python; model: string; work: string },
+): Promise<Findings> {
+  const { adapter, inputIds, logits, problems } = await trainInPage(browser, { script: pageScript, model, work });
+  const batch: Batch = {
+    input_ids: inputIds,
+    attention_mask: inputIds.map((row) => row.map(() => 1)),
+    labels: inputIds,
+  };
+  const { model: base } = await loadModel(model);
+  const peft = await PeftModel.fromPretrained(base, adapter, { isTrainable: true });
+  peft.eval();
+  const ours = await measure(peft, asTensors(batch));
+  const request = { base: model, adapter, inputs: batch, merge: null, again: `${work}/again` };
+  const theirs = await python.ask<Applied>("apply_adapter", request);
+  const inPage = relativeDifference(Float32Array.from(logits), ours.get("logits") as Float32Array);
+  const { differences, problems: found } = compare(ours, unpack(theirs.tensors));
+  if (!(inPage <= usualTolerances.logits)) found.push(`the page's logits differ from Node's by ${inPage}`);
+  return { differences, problems: [...problems, ...complaints(theirs), ...found] };
 }

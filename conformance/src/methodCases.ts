@@ -35,3 +35,8 @@ export interface MethodCases<O extends object = object> {
 export function defineCases<O extends object>(cases: MethodCases<O>): MethodCases<O> {
   return cases;
 }
+
+/** Draws which base biases train too: all, or, with the method's own value, the biases of the targets. */
+export function drawBias<Only extends string>(draw: Draw, only: Only): { bias?: "all" | Only } {
+  return draw.maybe(0.25, () => ({ bias: draw.pick(["all", only]) }));
+}

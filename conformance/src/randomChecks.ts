@@ -1,13 +1,13 @@
 import { join } from "node:path";
+import { parsePeftConfig, peftMethods } from "@lowrank/peft";
 import { type PeftType, peftConfig } from "./adapterCase.ts";
 import { randomBatch, randomClasses } from "./batch.ts";
+import type { Findings } from "./compare.ts";
 import { sameDefaults } from "./configDefaults.ts";
-import { Coverage } from "./coverage.ts";
 import { oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
-import { everyMethod } from "./everyMethod.ts";
 import { casesOf, drawnMethods } from "./methods/index.ts";
 import type { Python } from "./python.ts";
-import { type RandomCase, randomCase } from "./randomCase.ts";
+import { Coverage, type RandomCase, randomCase } from "./randomCase.ts";
 import type { Report } from "./report.ts";
 
 /** The random cases to test: their number, the first seed, and one method or all in turn. */
@@ -70,4 +70,31 @@ function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: st
     const labelled = task === "CAUSAL_LM" ? batch : { ...batch, labels: randomClasses(seed, shape.rows, classes) };
     return { python, base: place, batch: labelled, folder, classes, dtype };
   };
+}
+
+/**
+ * Checks that Lowrank either has each of PEFT's methods, with random cases, or rejects its configuration with an error
+ * that says that PEFT has it.
+ */
+async function everyMethod(python: Python): Promise<Findings> {
+  const types = await python.ask<string[]>("peft_methods", {});
+  const wrong: string[] = [];
+  for (const type of types) {
+    if (!Object.hasOwn(peftMethods, type)) {
+      if (!(await isRefused(type))) wrong.push(`${type} is not refused as a method of PEFT`);
+    } else if (!(drawnMethods as readonly string[]).includes(type)) {
+      wrong.push(`${type} has no random cases`);
+    }
+  }
+  const foreign = drawnMethods.filter((type) => !types.includes(type)).map((type) => `PEFT has no ${type}`);
+  return { differences: new Map(), problems: [...wrong, ...foreign] };
+}
+
+async function isRefused(type: string): Promise<boolean> {
+  try {
+    await parsePeftConfig({ peft_type: type });
+    return false;
+  } catch (error) {
+    return (error as Error).message.includes(`the PEFT method ${type} is not supported`);
+  }
 }

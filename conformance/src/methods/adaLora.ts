@@ -1,7 +1,6 @@
 import type { AdaLoraOptions } from "@lowrank/peft";
 import { defaultPaths, drawTargets, drawTokens } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** AdaLoRA, which reallocates ranks during training, with schedules that end during or after the training. */
 export const adaLora: MethodCases<AdaLoraOptions> = defineCases({

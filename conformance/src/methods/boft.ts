@@ -1,7 +1,6 @@
 import type { BOFTOptions } from "@lowrank/peft";
 import { commonDivisors, drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** BOFT by block size and by number of blocks. Without CUDA, PEFT supports only one rotation. */
 export const boft: MethodCases<BOFTOptions> = defineCases({

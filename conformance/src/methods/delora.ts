@@ -1,7 +1,6 @@
 import type { DeloraOptions } from "@lowrank/peft";
 import { drawPattern, drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** DeLoRA, with ranks and strengths by target. */
 export const delora: MethodCases<DeloraOptions> = defineCases({

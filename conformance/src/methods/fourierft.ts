@@ -1,7 +1,6 @@
 import type { FourierFTOptions } from "@lowrank/peft";
 import { defaultPaths, drawPattern, drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** FourierFT, with a different coefficient count for some targets. */
 export const fourierft: MethodCases<FourierFTOptions> = defineCases({

@@ -1,7 +1,6 @@
 import type { GraloraOptions } from "@lowrank/peft";
 import { commonDivisors, drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** GraLoRA with any number of blocks, with and without a LoRA over the whole weight. */
 export const gralora: MethodCases<GraloraOptions> = defineCases({

@@ -1,7 +1,6 @@
 import type { HRAOptions } from "@lowrank/peft";
 import { drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** HRA, with and without orthogonalised vectors, with even and odd numbers of reflections. */
 export const hra: MethodCases<HRAOptions> = defineCases({

@@ -1,9 +1,8 @@
 import type { LoraOptions } from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
 import { drawPattern, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
-import { drawBias } from "../trainedBiases.ts";
 
 /** Returns the smallest side of all linear layers, which limits the rank of initialisations from the weight. */
 const smallestSide = ({ linears }: RandomBase): number => Math.min(...Object.values(linears).flat());

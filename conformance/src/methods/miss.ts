@@ -1,9 +1,8 @@
 import type { MissOptions } from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
 import { commonDivisors, drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
-import { drawBias } from "../trainedBiases.ts";
 
 /** Draws the variant, with a rank that fits the layers. */
 function drawVariant(draw: Draw, base: RandomBase, paths: readonly string[]): MissOptions {

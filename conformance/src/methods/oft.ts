@@ -1,7 +1,6 @@
 import type { OFTOptions } from "@lowrank/peft";
 import { commonDivisors, drawTargets, tiedWarning } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** OFT by block size and by number of blocks, constrained, with a shared block, by Neumann series and by solving. */
 export const oft: MethodCases<OFTOptions> = defineCases({

@@ -1,7 +1,6 @@
 import type { RandLoraOptions } from "@lowrank/peft";
 import { drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** RandLoRA with dense and sparse bases, which files contain. */
 export const randlora: MethodCases<RandLoraOptions> = defineCases({

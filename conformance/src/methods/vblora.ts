@@ -1,7 +1,6 @@
 import type { VBLoRAOptions } from "@lowrank/peft";
 import { commonDivisors, defaultPaths, drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** VB-LoRA, with full files and with files of only the top-k vectors. */
 export const vblora: MethodCases<VBLoRAOptions> = defineCases({

@@ -1,7 +1,6 @@
 import type { VeraOptions } from "@lowrank/peft";
 import { drawTargets } from "../layerOptions.ts";
-import { defineCases, type MethodCases } from "../methodCases.ts";
-import { drawBias } from "../trainedBiases.ts";
+import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** VeRA, with projections in the file or drawn again from their seed. */
 export const vera: MethodCases<VeraOptions> = defineCases({

@@ -1,5 +1,50 @@
-import { folderFiles } from "@lowrank/files";
-import { architectures, readModelConfig } from "@lowrank/models";
+import { createHash } from "node:crypto";
+import { basename, dirname } from "node:path";
+import type { Tensor } from "@lowrank/core";
+import { folderFiles, writeFolder } from "@lowrank/files";
+import { architectures, type GgufDType, loadModel, readModelConfig, toGguf, writeGguf } from "@lowrank/models";
+import type { Findings } from "./compare.ts";
+import type { Python } from "./python.ts";
+
+/**
+ * Reads a GGUF file that gguf-py wrote, with all types. Every tensor must equal gguf-py's float32 values bit for bit.
+ */
+export async function ggufRead(python: Python, folder: string, path: string, seed: number): Promise<Findings> {
+  const args = { folder, ...(await ggufLayout(folder)), seed, out: path };
+  const hashes = await python.ask<Record<string, string>>("write_gguf", args);
+  const config = await readModelConfig(await folderFiles(folder));
+  const { sanitize } = architectures().find((one) => one.modelType === config.modelType)!;
+  const expected = Object.fromEntries(
+    Object.entries(hashes).map(([name, hash]) => [sanitize?.(name, config) ?? name, hash]),
+  );
+  const { model } = await loadModel(path);
+  const tensors = new Map<string, Tensor>([...model.namedParameters(), ...model.namedBuffers()]);
+  const problems: string[] = [];
+  for (const [name, hash] of Object.entries(expected)) {
+    const tensor = tensors.get(name);
+    const found =
+      tensor &&
+      createHash("sha256")
+        .update(await tensor.bytes())
+        .digest("hex");
+    if (found !== hash) problems.push(`${name} is ${found === undefined ? "missing" : "not what gguf-py reads"}`);
+  }
+  const more = [...tensors.keys()].filter((name) => !(name in expected));
+  return { differences: new Map(), problems: [...problems, ...more.map((name) => `${name} is in no file of gguf-py`)] };
+}
+
+/** Writes a folder as a GGUF file. gguf-py must read the same bytes that it computes from the weights itself. */
+export async function ggufWritten(python: Python, base: string, path: string, dtype: GgufDType): Promise<Findings> {
+  const contents = await toGguf(await folderFiles(base), { dtype });
+  await writeFolder(dirname(path), new Map([[basename(path), writeGguf(contents)]]));
+  const problems = await python.ask<string[]>("check_gguf", {
+    folder: base,
+    file: path,
+    dtype,
+    ...(await ggufLayout(base)),
+  });
+  return { differences: new Map(), problems };
+}
 
 /**
  * Sizes under the names that transformers accepts for every architecture. Rows are whole blocks of every type, and
@@ -47,7 +92,7 @@ export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries([
 ]);
 
 /** An architecture in llama.cpp. */
-export interface GgufLayout {
+interface GgufLayout {
   architecture: string;
   /** The number of heads of tensors whose rows are stored in pairs. */
   heads: Record<string, number>;
@@ -60,7 +105,7 @@ export interface GgufLayout {
 }
 
 /** Returns the layout of the model in a folder. Throws for an architecture without GGUF support. */
-export async function ggufLayout(folder: string): Promise<GgufLayout> {
+async function ggufLayout(folder: string): Promise<GgufLayout> {
   const config = await readModelConfig(await folderFiles(folder));
   const form = await architectures()
     .find(({ modelType }) => modelType === config.modelType)
