@@ -5,7 +5,7 @@ import { getLastCheckpoint } from "@lowrank/train";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { clearLeftovers } from "./cli/outputs/clearLeftovers.ts";
-import { isStep, type MetricsLine } from "./commands/train/files/metrics.ts";
+import { isStep, type MetricsLine } from "./commands/train/files/metricsLog.ts";
 import { commandFolder } from "./testing/commandFolder.ts";
 
 const { folder, at, succeed } = await commandFolder();

@@ -11,9 +11,8 @@ import { jobPlaces } from "../fineTuning/jobPlaces.ts";
 import { measureQueued } from "../fineTuning/measureQueued.ts";
 import { commandFolder } from "../testing/commandFolder.ts";
 import type { Job } from "./job.ts";
-import { jobExamples } from "./jobExamples.ts";
 import { measuredKey, optionsOfRun, runOf } from "./queuedJob.ts";
-import { runJob } from "./runJob.ts";
+import { jobExamples, runJob } from "./runJob.ts";
 
 /** Options of the trainers that were made. */
 const made = vi.hoisted(() => [] as Record<string, unknown>[]);

@@ -1,15 +1,15 @@
 import { fileURLToPath } from "node:url";
 import { Generator, memory, resetPeak } from "@lowrank/core";
-import { type CausalLM, describeModel, type LoadedModel } from "@lowrank/models";
+import { type CausalLM, describeModel, type LoadedModel, type Tokenizer } from "@lowrank/models";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
-import { evaluate, type StepReport, Trainer } from "@lowrank/train";
+import { evaluate, type StepReport, type TokenizedExample, Trainer, tokenizeExample } from "@lowrank/train";
 import { describeBackend } from "../cli/loading/backends.ts";
 import { loadWithTokenizer, warn } from "../cli/loading/loading.ts";
 import { virtualTokens } from "../cli/options/trainedConfig.ts";
+import { readTrainData } from "../commands/train/data/trainData.ts";
 import { exactMatch, median, passMilliseconds } from "../report/measure.ts";
 import { configFor, findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
-import { jobExamples } from "./jobExamples.ts";
 import { loadNano } from "./loadNano.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
@@ -87,4 +87,37 @@ async function mergedMilliseconds(
   if (peft === null || !mergeable) return null;
   await peft.mergeAdapter(quantization ? { requantize: true } : {});
   return passMilliseconds(model, tokens);
+}
+
+/** Tokenized training and test examples of a run. */
+interface JobExamples {
+  readonly train: readonly TokenizedExample[];
+  readonly test: readonly TokenizedExample[];
+}
+
+// One seed for all runs: a run's own seed orders the examples and initialises the adapter.
+const taskSeed = 1;
+
+/**
+ * Returns a job's training and test examples. Texts are cut into blocks of `blockSize` tokens (default 256, or
+ * `positions` if smaller). Throws if no test examples are left.
+ */
+export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: number): Promise<JobExamples> {
+  const { data, testExamples } = job;
+  if (data.kind === "task") {
+    const { generatePairs } = await loadNano();
+    const pairs = (split: "train" | "test", count: number) =>
+      Promise.all(
+        generatePairs({ language: "javascript", split, count, seed: taskSeed }).map((pair) =>
+          tokenizeExample(tokenizer, pair),
+        ),
+      );
+    return { train: await pairs("train", data.trainExamples), test: await pairs("test", testExamples) };
+  }
+  const { blockSize = Math.min(256, positions) } = data;
+  const { train, validation } = await readTrainData(tokenizer, { ...data, blockSize });
+  if (validation.length === 0) {
+    throw new Error(`${data.data.join(", ")}: nothing is left to measure on; give --validation, or more data`);
+  }
+  return { train, test: validation.slice(0, testExamples) };
 }

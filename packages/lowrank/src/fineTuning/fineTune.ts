@@ -34,11 +34,10 @@ import { trainFlag } from "../cli/options/trainFlags.ts";
 import { decoderBase } from "../commands/train/kinds/decoder.ts";
 import { type Learner, makeLearner } from "../commands/train/learner.ts";
 import type { TrainCommandOptions } from "../commands/train/train.ts";
-import { checkpointEvery, JobLog, secondsLeft } from "./jobLog.ts";
+import { checkpointEvery, JobLog, resultFile, secondsLeft } from "./jobLog.ts";
 import { optionsOf } from "./jobOptions.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { readExamples, readPreference, readSupervised } from "./readExamples.ts";
-import { resultFile } from "./resultFile.ts";
 
 /** Fine-tuning job, with the store and base model to train it with. */
 export interface Order {

@@ -1,8 +1,7 @@
 import type { FineTuneJob, JobEvent, JobStore } from "@lowrank/serve/jobs";
 import { expect, test, vi } from "vitest";
-import { checkpointEvery, JobLog, secondsLeft } from "./jobLog.ts";
+import { checkpointEvery, JobLog, resultFile, secondsLeft } from "./jobLog.ts";
 import type { JobPlaces } from "./jobPlaces.ts";
-import { resultFile } from "./resultFile.ts";
 
 const job = { id: "ftjob-abc-1", owner: "red" } as FineTuneJob;
 

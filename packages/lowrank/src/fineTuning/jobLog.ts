@@ -1,5 +1,6 @@
 import { now } from "@lowrank/serve/internal";
-import type { FineTuneJob, JobEvent, JobStore } from "@lowrank/serve/jobs";
+import type { FineTuneJob, JobEvent, JobStore, StoredFile } from "@lowrank/serve/jobs";
+import type { JobPlaces } from "./jobPlaces.ts";
 
 /** Milliseconds between writes of a growing log. */
 const flushMs = 1000;
@@ -59,4 +60,31 @@ export function checkpointEvery(steps: number): number {
 /** Returns the seconds that a run still takes if each step takes as long as those from `first` to `step` did. */
 export function secondsLeft(milliseconds: number, [first, step, last]: readonly [number, number, number]): number {
   return Math.ceil((milliseconds / 1000 / (step - first + 1)) * (last - step));
+}
+
+const columns = ["step", "train_loss", "learning_rate", "valid_loss"] as const;
+
+/**
+ * Stores the metrics in a job's log as a CSV file that belongs to the job's owner. A repeated call replaces the same
+ * file.
+ */
+export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): Promise<StoredFile> {
+  const text = metricsCsv(await jobs.log(job));
+  const content = async function* () {
+    yield new TextEncoder().encode(text);
+  };
+  const facts = { filename: "step_metrics.csv", purpose: "fine-tune-results", slot: null } as const;
+  return files.add(job.owner, content(), facts, `file-${job.id.slice(job.id.indexOf("-") + 1)}`);
+}
+
+/** Returns a CSV text with one line per step: the step, its training loss, learning rate and validation loss. */
+function metricsCsv(log: readonly JobEvent[]): string {
+  const steps = new Map<number, Record<string, number>>();
+  for (const { data } of log) {
+    if (data?.step === undefined) continue;
+    steps.set(data.step, { ...steps.get(data.step), ...data });
+  }
+  const sorted = [...steps.values()].sort((a, b) => a.step - b.step);
+  const lines = sorted.map((row) => columns.map((column) => row[column] ?? "").join(","));
+  return `${[columns.join(","), ...lines].join("\n")}\n`;
 }

@@ -6,8 +6,7 @@ import { StdoutLost } from "../cli/process/guardOutput.ts";
 import { Interrupted } from "../cli/process/interrupt.ts";
 import { codeOfOutput } from "../cli/process/lostOutput.ts";
 import { reportFailure } from "../cli/reportFailure.ts";
-import { checkForeignFlags } from "./foreignFlags.ts";
-import { createProgram, runFileCommands } from "./program.ts";
+import { checkForeignFlags, createProgram, runFileCommands } from "./program.ts";
 
 /**
  * Runs the `lowrank` command with the arguments after its name, and returns its exit code. Uses this process's stdin,

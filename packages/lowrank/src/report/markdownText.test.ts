@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { codeBlock, markdownInline, markdownText } from "./markdownText.ts";
+import { codeBlock, markdownInline, markdownText } from "./table.ts";
 
 test("text keeps its signs, in a line", () => {
   expect(markdownText("a <b>*bold*</b>\n[x](y) `c` a_b $1$ &amp; \\")).toBe(

@@ -9,7 +9,6 @@ import {
 import { methodOf } from "@lowrank/peft/internal";
 import { barChart } from "./barChart.ts";
 import { htmlPage } from "./htmlPage.ts";
-import { markdownText } from "./markdownText.ts";
 import {
   byteText,
   type Column,
@@ -18,6 +17,7 @@ import {
   htmlTable,
   jsonRows,
   markdownTable,
+  markdownText,
   textTable,
   whole,
 } from "./table.ts";

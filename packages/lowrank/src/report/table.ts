@@ -1,5 +1,3 @@
-import { markdownInline } from "./markdownText.ts";
-
 /** Column of a table, with a function that returns its value for a row. */
 export interface Column<Row> {
   readonly title: string;
@@ -108,4 +106,23 @@ export function formatSeconds(seconds: number): string {
   if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
   if (whole >= 60) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   return whole >= 10 ? `${whole} s` : `${seconds.toFixed(1)} s`;
+}
+
+/** Escapes a text for Markdown and puts it on one line. Table cells also need their bars escaped. */
+export function markdownText(text: string): string {
+  const line = text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]<>~&$]/g, "\\$&");
+  // At the start of a line, these characters begin a heading or a list.
+  return line.replace(/^(\s*\d*)([#+.)-])/, "$1\\$2");
+}
+
+/** Escapes a text inside a Markdown line, bars included. Underscores within a word need no backslash. */
+export function markdownInline(text: string): string {
+  return text.replace(/\s+/g, " ").replace(/[\\`*{}[\]<>~&$|]|(?<!\w)_|_(?!\w)/g, "\\$&");
+}
+
+/** Returns a code block with a fence longer than any in its text. */
+export function codeBlock(language: string, text: string): string[] {
+  const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return [`${fence}${language}`, text, fence];
 }

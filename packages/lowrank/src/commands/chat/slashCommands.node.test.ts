@@ -5,7 +5,7 @@ import { Option } from "commander";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { integer } from "../../cli/argument.ts";
 import type { Conversation } from "./conversation.ts";
-import { InputHistory } from "./inputHistory.ts";
+import { InputHistory } from "./converse.ts";
 import { type ChatSettings, runSlashCommand, slashNames } from "./slashCommands.ts";
 
 let folder: string;

@@ -1,7 +1,6 @@
 import type { Measured, Outcome } from "../../compare/job.ts";
 import { barChart } from "../../report/barChart.ts";
 import { htmlPage } from "../../report/htmlPage.ts";
-import { markdownText } from "../../report/markdownText.ts";
 import { median } from "../../report/measure.ts";
 import { findMethods } from "../../report/methods.ts";
 import { shortName } from "../../report/shortName.ts";
@@ -13,6 +12,7 @@ import {
   htmlTable,
   jsonRows,
   markdownTable,
+  markdownText,
   textTable,
   whole,
 } from "../../report/table.ts";

@@ -1,6 +1,5 @@
-import { answering } from "./answering.ts";
 import { type EvalTask, share } from "./evalTask.ts";
-import { readRecords, textField } from "./records.ts";
+import { answering, readRecords, textField } from "./records.ts";
 
 /** Evaluation of answers that must equal the expected text, except for white space around them. */
 export const exactMatchTask: EvalTask = {

@@ -1,7 +1,6 @@
 import { type Gsm8kProblem, gsm8kNumber, gsm8kPrompt, gsm8kStops } from "@lowrank/train";
-import { answering } from "./answering.ts";
 import { type EvalTask, share, type TaskOptions } from "./evalTask.ts";
-import { readRecords, textField } from "./records.ts";
+import { answering, readRecords, textField } from "./records.ts";
 
 /** Evaluation on GSM8K: compares the number at the end of the solution that the model writes. */
 export const gsm8kTask: EvalTask = {

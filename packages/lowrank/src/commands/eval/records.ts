@@ -1,5 +1,8 @@
 import { readFile } from "node:fs/promises";
+import type { ChatMessage, TextPrompt } from "@lowrank/models";
+import { answerPrompts } from "@lowrank/train";
 import { parseJson } from "../../cli/loading/modelConfig.ts";
+import type { MeasuredModel, TaskOptions } from "./evalTask.ts";
 
 /** Record of a data file. `place` is its position in the file, for messages. */
 export interface PlacedRecord {
@@ -45,4 +48,16 @@ export function textField({ fields, place }: PlacedRecord, names: readonly strin
   throw new Error(
     `${place}: expected a text ${names.map((n) => `"${n}"`).join(" or ")}; it has ${Object.keys(fields).join(", ")}`,
   );
+}
+
+/** Generates answers to prompts, as they are or in the model's chat template. */
+export function answering(
+  { model, tokenizer, eosTokenIds, onProgress }: MeasuredModel,
+  prompts: readonly string[],
+  { batchSize, chat, system }: TaskOptions,
+  limits: { maxNewTokens: number; stop: readonly string[] },
+): Promise<string[]> {
+  const before: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
+  const written = prompts.map((content): TextPrompt => (chat ? [...before, { role: "user", content }] : content));
+  return answerPrompts(model, tokenizer, written, { ...limits, batchSize, eosTokenIds, onProgress });
 }

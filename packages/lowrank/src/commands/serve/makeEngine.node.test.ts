@@ -3,8 +3,7 @@ import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadModel } from "../../load/loadModel.ts";
 import { commandFolder } from "../../testing/commandFolder.ts";
-import { makeEngine } from "./makeEngine.ts";
-import { namedFolders } from "./namedFolders.ts";
+import { makeEngine, namedFolders } from "./makeEngine.ts";
 import { readServeSettings } from "./serveSettings.ts";
 
 const { folder, at } = await commandFolder();

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
-import { prettyLine } from "./prettyLine.ts";
+import { prettyLine } from "./liveView.ts";
 
 /** Formats the line that pino writes for `log`. */
 function written(log: (logger: pino.Logger) => void, colors = false): string {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type ServingEngine, ServingError } from "@lowrank/serve";
+import { type ServingEngine, ServingError, type ServingModel } from "@lowrank/serve";
 import { createApp, LiveKeys, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
@@ -7,10 +7,7 @@ import { pino } from "pino";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
 import { TerminalView } from "../../cli/terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
-import { lengthNote } from "./lengthNote.ts";
-import { watchEngine } from "./liveView.ts";
-import { prettyLine } from "./prettyLine.ts";
-import { adaptersText, hostsOf, isLoopback } from "./servedPlace.ts";
+import { prettyLine, watchEngine } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 import { startFineTuning } from "./startFineTuning.ts";
 import { watchKeys } from "./watchKeys.ts";
@@ -126,4 +123,49 @@ function lineWriter(settings: ServeSettings, view: TerminalView | null): (line: 
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
   return (line) => write(prettyLine(line, { colors: view !== null }));
+}
+
+/** Default size of the KV cache in MiB. */
+const usualMiB = 256;
+
+/**
+ * Returns a warning for a server whose cache limits sequences to less than the model's length. The warning names the
+ * setting that raises the limit. Returns null for other servers.
+ */
+export function lengthNote(
+  { maxPositions, modelPositions }: Pick<ServingModel, "maxPositions" | "modelPositions">,
+  settings: Pick<ServeSettings, "max-model-len" | "kv-cache-tokens">,
+): string | null {
+  if (maxPositions >= modelPositions || settings["max-model-len"] !== undefined) return null;
+  const needed = Math.ceil((usualMiB * modelPositions) / maxPositions);
+  const memory = settings["kv-cache-tokens"] === undefined ? `, about ${needed} MiB instead of ${usualMiB}` : "";
+  return (
+    `sequences have at most ${maxPositions} tokens, and the model takes ${modelPositions}: ` +
+    `the cache holds no more; give --kv-cache-tokens ${modelPositions} for all of them${memory}, ` +
+    `or --max-model-len ${maxPositions} to accept the limit`
+  );
+}
+
+/** Formats a number of adapters; null is an unknown number. */
+export function adaptersText(count: number | null): string {
+  if (count === null) return "no adapters yet";
+  return `${count} adapter${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * Returns the host names that requests may use; undefined (no check) if the server has keys and the settings list no
+ * names.
+ */
+export function hostsOf(
+  settings: Pick<ServeSettings, "allowed-hosts" | "api-keys" | "host">,
+): readonly string[] | undefined {
+  const { "allowed-hosts": listed, "api-keys": keys, host } = settings;
+  const isName = /[a-z]/i.test(host) && !host.includes(":");
+  if (listed === undefined && keys) return undefined;
+  return [...(listed ?? []), ...(isName ? [host] : [])];
+}
+
+/** Returns true for a loopback address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { adaptersText, hostsOf, isLoopback } from "./servedPlace.ts";
+import { adaptersText, hostsOf, isLoopback } from "./runServer.ts";
 
 test("adapters are counted, unless their store is not available yet", () => {
   expect([null, 0, 1, 2].map(adaptersText)).toEqual(["no adapters yet", "0 adapters", "1 adapter", "2 adapters"]);

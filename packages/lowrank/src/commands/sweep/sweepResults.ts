@@ -2,8 +2,7 @@ import type { JobEvent, JobState } from "@lowrank/serve/jobs";
 import { htmlPage } from "../../report/htmlPage.ts";
 import { lineChart } from "../../report/lineChart.ts";
 import { type Column, digits, htmlTable } from "../../report/table.ts";
-import type { SweepPlan } from "./sweepFile.ts";
-import type { Trial } from "./trials.ts";
+import type { SweepPlan, Trial } from "./sweepFile.ts";
 
 /** Trial of a sweep with its status and losses. */
 export interface TrialResult {

@@ -1,6 +1,6 @@
 import { Generator } from "@lowrank/core";
 import { expect, test, vi } from "vitest";
-import { drawTrials, gridOf } from "./trials.ts";
+import { drawTrials, gridOf } from "./sweepFile.ts";
 
 const some = { values: ["lora", "dora"] };
 

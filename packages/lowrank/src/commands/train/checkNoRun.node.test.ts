@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { checkNoRun } from "./checkNoRun.ts";
+import { checkNoRun } from "./runTraining.ts";
 
 let output: string;
 beforeEach(async () => {

@@ -2,7 +2,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandFolder } from "../../testing/commandFolder.ts";
 import { writeTinyBert } from "../../testing/tinyBert.ts";
-import { isStep, isValidation, type MetricsLine } from "./files/metrics.ts";
+import { isStep, isValidation, type MetricsLine } from "./files/metricsLog.ts";
 
 const { folder, at, lowrank, succeed } = await commandFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));

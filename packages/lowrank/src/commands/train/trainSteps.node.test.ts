@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Interrupted } from "../../cli/process/interrupt.ts";
 import { tinyLlama } from "../../testing/tinyLlama.ts";
 import { wordTokenizer } from "../../testing/wordTokenizer.ts";
-import { isSample, isStep, isValidation } from "./files/metrics.ts";
+import { isSample, isStep, isValidation } from "./files/metricsLog.ts";
 import { findTask } from "./tasks/index.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { type StepsContext, trainSteps } from "./trainSteps.ts";

@@ -15,8 +15,7 @@ import { trainerSettings } from "../../cli/options/trainerFlags.ts";
 import { resumeFailure, trainFlag } from "../../cli/options/trainFlags.ts";
 import { shellWord } from "../../cli/output.ts";
 import type { Interrupted } from "../../cli/process/interrupt.ts";
-import { isSample, type ValidationLine } from "./files/metrics.ts";
-import { MetricsLog, metricsName, readHistory } from "./files/metricsLog.ts";
+import { isSample, MetricsLog, metricsName, readHistory, type ValidationLine } from "./files/metricsLog.ts";
 import { removeOlderCheckpoints } from "./files/olderCheckpoints.ts";
 import type { Learner } from "./learner.ts";
 import type { PreparedRun } from "./prepareRun.ts";
@@ -24,8 +23,7 @@ import type { CommandTask, TaskFlags, TaskSetting } from "./tasks/commandTask.ts
 import type { Teacher } from "./teacher.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { answerSamples, type SamplePrompt } from "./view/sampleAnswers.ts";
-import { TimeLeft, workPlans } from "./view/timeLeft.ts";
-import type { TrainReporter } from "./view/trainReporter.ts";
+import { TimeLeft, type TrainReporter, workPlans } from "./view/trainReporter.ts";
 
 /** Result of a training, with the duration of each step in seconds. */
 export interface TrainedSteps {

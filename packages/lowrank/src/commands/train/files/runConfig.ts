@@ -2,11 +2,13 @@ import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import type { Backend } from "@lowrank/core";
 import { ownVersion } from "../../../cli/process/nodeVersion.ts";
+import type { ModelKind } from "../kinds/modelKind.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import type { FileDigest } from "./fileDigests.ts";
+import type { MetricsLine } from "./metricsLog.ts";
 
 /** Options and environment of a run, saved as config.json in its folder. */
-export interface RunConfig {
+interface RunConfig {
   /** Version of the package "lowrank" that trained the run. */
   readonly lowrank: string;
   readonly node: string;
@@ -79,4 +81,33 @@ export async function runConfigOf({ options, found, resolved, backend, data, mod
     data,
     model,
   };
+}
+
+/** Facts about a finished run, for its files and its summary. */
+export interface RunRecord {
+  /** Name of the run's folder. */
+  readonly name: string;
+  readonly config: RunConfig;
+  readonly metrics: readonly MetricsLine[];
+  readonly steps: number;
+  readonly maxSteps: number;
+  /** Kind of model that was trained. */
+  readonly kind: Pick<ModelKind, "pipelineTag" | "usage">;
+  /** Label names of a classifier; empty for other models. */
+  readonly labels: readonly string[];
+  /** PEFT's name of the method; null for full fine-tuning. */
+  readonly peftType: string | null;
+  /** Base model, as hub id or path. */
+  readonly baseModel: string;
+  /** Lines about the trained modules. */
+  readonly targets: readonly string[];
+  readonly parameters: { readonly trainable: number; readonly all: number };
+  /** Description of the data. */
+  readonly data: string;
+  readonly tokens: number;
+  /** Duration of this process's steps in seconds. */
+  readonly seconds: number;
+  readonly peakMemory: number;
+  /** Warning messages of the run. */
+  readonly warnings: readonly string[];
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { clearLeftovers } from "../../../cli/outputs/clearLeftovers.ts";
 import { commandFolder } from "../../../testing/commandFolder.ts";
-import { isSample, isStep, isValidation, type MetricsLine } from "./metrics.ts";
+import { isSample, isStep, isValidation, type MetricsLine } from "./metricsLog.ts";
 
 const { folder, at, lowrank, succeed } = await commandFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));

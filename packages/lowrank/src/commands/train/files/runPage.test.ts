@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { ValidationLine } from "./metrics.ts";
+import type { ValidationLine } from "./metricsLog.ts";
+import type { RunRecord } from "./runConfig.ts";
 import { runPage } from "./runPage.ts";
-import type { RunRecord } from "./runRecord.ts";
 
 const config = {
   ...{ lowrank: "1.2.3", node: "v24", platform: "linux x64", processor: { model: "CPU", features: ["avx", "fma"] } },

@@ -9,8 +9,8 @@ import {
   type SampleAnswer,
   type StepLine,
   type ValidationLine,
-} from "./metrics.ts";
-import type { RunRecord } from "./runRecord.ts";
+} from "./metricsLog.ts";
+import type { RunRecord } from "./runConfig.ts";
 
 /** Name and value in a table of the run's report. */
 interface Fact {

@@ -2,8 +2,7 @@ import { listed } from "../../../cli/optionValue.ts";
 import { type CommandTask, ownFlags, type TaskFlags } from "./commandTask.ts";
 import { contrast } from "./contrast.ts";
 import { distillation, sft } from "./languageTasks.ts";
-import { dpo, kto, orpo } from "./preferenceTasks.ts";
-import { reward } from "./reward.ts";
+import { dpo, kto, orpo, reward } from "./preferenceTasks.ts";
 import { tokenClassification } from "./tokenClassification.ts";
 
 /** All tasks, the default first. */

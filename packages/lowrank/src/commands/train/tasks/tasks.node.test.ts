@@ -13,7 +13,7 @@ import {
 } from "lowrank";
 import { afterAll, describe, expect, test } from "vitest";
 import { related, tagged, taskFolder, texts, words } from "../../../testing/taskFolder.ts";
-import { isValidation, type MetricsLine } from "../files/metrics.ts";
+import { isValidation, type MetricsLine } from "../files/metricsLog.ts";
 
 const { folder, at, lowrank, succeed } = await taskFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RunRecord } from "../files/runRecord.ts";
+import type { RunRecord } from "../files/runConfig.ts";
 import { baseCheck, nextSteps, resultOf, runSummary } from "./runSummary.ts";
 
 const result = { steps: 4, tokens: 3000, seconds: 1.5, best: null as object | null, stoppedEarly: false };

@@ -1,6 +1,6 @@
 import { type CausalLM, generateText, type Tokenizer } from "@lowrank/models";
 import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
-import type { SampleAnswer } from "../files/metrics.ts";
+import type { SampleAnswer } from "../files/metricsLog.ts";
 import type { TrainedModel } from "../kinds/modelKind.ts";
 
 /** Prompt for sample answers during training. */

@@ -1,7 +1,7 @@
 import type { StepReport } from "@lowrank/train";
 import { TerminalView } from "../../../cli/terminalView.ts";
 import { formatSeconds } from "../../../report/table.ts";
-import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "../files/metrics.ts";
+import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "../files/metricsLog.ts";
 import { trainViewLines } from "./trainView.ts";
 
 /** Progress output of a training run: a live view on a terminal, otherwise about twenty lines in all. */

@@ -1,6 +1,6 @@
 import type { Warning } from "@lowrank/peft";
 import type { StepReport } from "@lowrank/train";
-import type { MetricsLine } from "../files/metrics.ts";
+import type { MetricsLine } from "../files/metricsLog.ts";
 import { trainProgress } from "./trainProgress.ts";
 
 /** Reports a training's progress and result, as text or as JSON. */
@@ -77,4 +77,89 @@ function textVoice(quiet: boolean): Channel {
     end: () => progress?.end(),
     result: () => {},
   };
+}
+
+/** Work between the steps of a training. */
+type SideWork = "evaluation" | "save" | "samples";
+
+/** Steps at which a kind of work between steps runs. */
+interface WorkPlan {
+  /** Number of steps after which the work runs again; null: not during training. */
+  readonly every: number | null;
+  readonly atEnd: boolean;
+}
+
+/** Returns the steps at which a training evaluates, saves and answers prompts. */
+export function workPlans(
+  {
+    evalEvery = null,
+    saveEvery = null,
+    sampleEvery = null,
+  }: { [K in `${"eval" | "save" | "sample"}Every`]?: number | null },
+  counts: { readonly validation: number; readonly prompts: number },
+): Record<SideWork, WorkPlan> {
+  const plan = (count: number, every: number | null) =>
+    count > 0 ? { every, atEnd: true } : { every: null, atEnd: false };
+  return {
+    evaluation: plan(counts.validation, evalEvery),
+    save: { every: saveEvery, atEnd: true },
+    samples: plan(counts.prompts, sampleEvery),
+  };
+}
+
+/** Estimates the remaining time of a training, including the work between its steps. */
+export class TimeLeft {
+  readonly #maxSteps: number;
+  readonly #plans: Readonly<Record<SideWork, WorkPlan>>;
+  #step = 0;
+  #steps = { count: 0, seconds: 0 };
+  readonly #took = new Map<SideWork, { count: number; seconds: number }>();
+  #since = performance.now();
+
+  constructor(maxSteps: number, plans: Readonly<Record<SideWork, WorkPlan>>) {
+    this.#maxSteps = maxSteps;
+    this.#plans = plans;
+  }
+
+  /** Records a step: its number, counted from 1, and its wall time. */
+  step(step: number, seconds: number): void {
+    this.#step = step;
+    this.#steps = { count: this.#steps.count + 1, seconds: this.#steps.seconds + seconds };
+  }
+
+  /** Records the wall time of work between steps. */
+  side(work: SideWork, seconds: number): void {
+    const before = this.#took.get(work) ?? { count: 0, seconds: 0 };
+    this.#took.set(work, { count: before.count + 1, seconds: before.seconds + seconds });
+  }
+
+  /** Starts the stopwatch for work between steps. */
+  begin(): void {
+    this.#since = performance.now();
+  }
+
+  /** Records the wall time since the last call of `begin` or `did` as time that `work` took. */
+  did(work: SideWork): void {
+    this.side(work, (performance.now() - this.#since) / 1000);
+    this.begin();
+  }
+
+  /**
+   * Estimated seconds until the end of training, at the average pace so far. Kinds of work that have not run yet count
+   * as 0.
+   */
+  get seconds(): number {
+    const { count, seconds } = this.#steps;
+    const steps = count === 0 ? 0 : ((this.#maxSteps - this.#step) * seconds) / count;
+    const beside = Array.from(this.#took, ([work, took]) => (this.#times(work) * took.seconds) / took.count);
+    return beside.reduce((sum, time) => sum + time, steps);
+  }
+
+  /** Returns how many more times the work will run. */
+  #times(work: SideWork): number {
+    const { every, atEnd } = this.#plans[work];
+    const last = atEnd ? 1 : 0;
+    if (every === null) return last;
+    return Math.max(0, Math.floor((this.#maxSteps - 1) / every) - Math.floor(this.#step / every)) + last;
+  }
 }

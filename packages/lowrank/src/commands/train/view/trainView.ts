@@ -2,7 +2,7 @@ import { plot } from "simple-ascii-chart";
 import stringWidth from "string-width";
 import { thinned } from "../../../report/lineChart.ts";
 import { byteText, digits, formatSeconds, whole } from "../../../report/table.ts";
-import type { SampleLine } from "../files/metrics.ts";
+import type { SampleLine } from "../files/metricsLog.ts";
 
 type Point = readonly [step: number, loss: number];
 

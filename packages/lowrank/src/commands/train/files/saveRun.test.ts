@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { modelCard } from "./modelCard.ts";
+import { modelCard } from "./saveRun.ts";
 
 const run = (more: object = {}, config: object = {}, code: object = {}) =>
   ({

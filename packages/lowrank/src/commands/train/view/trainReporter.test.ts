@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { TimeLeft, workPlans } from "./timeLeft.ts";
+import { TimeLeft, workPlans } from "./trainReporter.ts";
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lengthNote } from "./lengthNote.ts";
+import { lengthNote } from "./runServer.ts";
 
 test("a cache that limits sequences gives a warning with the setting and the memory that raise the limit", () => {
   expect(lengthNote({ maxPositions: 5824, modelPositions: 8192 }, {})).toBe(
