@@ -1,6 +1,5 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import * as nn from "@lowrank/nn";
-import * as nn from "@lowrank/nn";
 import type { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, within, withinOfLargest } from "../check/compare.ts";
 import type { CaseChecks, GoldenSchedule, OpCase } from "./opCase.ts";
