@@ -1,5 +1,5 @@
 import type { Tensor } from "@lowrank/core";
-import { adamStep, checkOptions, type OptionKeys } from "@lowrank/core/internal";
+import { adamStep, checkOptions } from "@lowrank/core/internal";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */
@@ -9,9 +9,6 @@ export interface AdamOptions {
   eps: number;
   weightDecay: number;
 }
-
-/** The names of all options of `AdamOptions`. */
-export const adamKeys: OptionKeys<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true };
 
 /** Throws unless both betas of every group are in [0, 1). */
 export function checkBetas(optimizer: string, groups: readonly Pick<AdamOptions, "betas">[]): void {
@@ -60,7 +57,7 @@ export class AdamW extends Adam {
 
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01. */
   constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    checkOptions("AdamW", options, adamKeys);
+    checkOptions("AdamW", options, { lr: true, betas: true, eps: true, weightDecay: true });
     super(params, { weightDecay: 0.01, ...options });
   }
 }
