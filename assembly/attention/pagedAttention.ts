@@ -12,8 +12,7 @@
 import { bend } from "./attention";
 import { clearBytes } from "../simd/bytes";
 import { ZEROS } from "../gemm/gemmTile";
-import { madd } from "../simd/madd";
-import { loadPart, storePart, sumOf } from "../simd/lanes";
+import { madd, loadPart, storePart, sumOf } from "../simd/lanes";
 import { rowMax, sumExp } from "../simd/logSumExp";
 import { scaleInPlace } from "../simd/scaleInPlace";
 import { expOf } from "../simd/math";

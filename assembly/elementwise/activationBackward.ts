@@ -1,7 +1,6 @@
 // Gradients of activations in one pass: out[i] = dy[i] * f'(x[i]).
 import { geluGate, geluSlope, geluTanhGate, geluTanhSlope } from "./gelu";
-import { loadPart, storePart } from "../simd/lanes";
-import { madd } from "../simd/madd";
+import { loadPart, storePart, madd } from "../simd/lanes";
 import { constant, sigmoidf4 } from "../simd/math";
 
 const ONE = memory.data<f32>([1]);

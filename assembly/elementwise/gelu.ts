@@ -1,5 +1,5 @@
 // GELU of four floats, exact and in its tanh form: x times a gate from 0 to 1, and its derivative.
-import { madd } from "../simd/madd";
+import { madd } from "../simd/lanes";
 import { constant, erff4, expf4 } from "../simd/math";
 
 const HALF = memory.data<f32>([0.5]);

@@ -1,6 +1,5 @@
 // C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is read once and in order.
-import { madd } from "../simd/madd";
-import { loadPart, storePart } from "../simd/lanes";
+import { madd, loadPart, storePart } from "../simd/lanes";
 
 /** Number of columns that are computed at a time, so that a strip of C and four of B stay in the L1 cache. */
 const STRIP: i32 = 1024;

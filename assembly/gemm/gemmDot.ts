@@ -1,5 +1,5 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is read once and in order.
-import { madd } from "../simd/madd";
+import { madd } from "../simd/lanes";
 
 /**
  * Minimum number of bytes of W from which it is assumed not to be in the cache. Reading it row by row is then twice as

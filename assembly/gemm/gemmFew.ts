@@ -5,8 +5,7 @@ import { unpackRow } from "../formats/dispatch/formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
 import { NR, ZEROS } from "./gemmTile";
-import { addPair, firstHalves, lastHalves, zipFirst, zipLast } from "../simd/lanes";
-import { madd } from "../simd/madd";
+import { addPair, firstHalves, lastHalves, zipFirst, zipLast, madd } from "../simd/lanes";
 import { isWholeSpans, packedFew } from "./packedFew";
 import { scaleInPlace } from "../simd/scaleInPlace";
 

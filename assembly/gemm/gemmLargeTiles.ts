@@ -2,7 +2,7 @@
 // that fuse neighbouring 128-bit operations into 256 bits; 8 x 8 is for 32 registers. On other machines both spill
 // registers.
 import { MR, putRow, ZEROS } from "./gemmTile";
-import { madd } from "../simd/madd";
+import { madd } from "../simd/lanes";
 
 /** Stores a row of 16 floats of a tile, as `putRow` does for 8. */
 // @ts-ignore: decorator

@@ -1,8 +1,7 @@
 // Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop. They start from zeros and are
 // added to C at the end, since small products would be lost in a large sum. The zeros come from memory: a branch or a
 // splat there halves the speed in V8.
-import { storePair } from "../simd/lanes";
-import { madd } from "../simd/madd";
+import { storePair, madd } from "../simd/lanes";
 
 /** Number of rows in a packed tile: as many as 16 XMM registers allow. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;

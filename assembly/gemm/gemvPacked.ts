@@ -2,9 +2,8 @@
 import { BF16, F16, FP4, NF4 } from "../formats/dtypes.gen";
 import { blockRows, unpackRow } from "../formats/dispatch/formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
-import { madd } from "../simd/madd";
-import { bf16Rows, f16Rows } from "../formats/halfRows";
-import { sumOf, zipHigh, zipLow } from "../simd/lanes";
+import { madd, sumOf, zipHigh, zipLow } from "../simd/lanes";
+import { bf16Rows, f16Rows } from "../formats/half";
 import { SPLIT_MOST } from "../formats/gguf/nibbles";
 import { rowInTurn } from "../simd/rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask } from "../formats/unpackFourBit";

@@ -2,9 +2,8 @@
 // spent reading A and B, so f32 and f16 factors are read in place. The order of a vector's sums does not depend on the
 // other vectors, tasks and formats of the batch.
 import { F16, F32 } from "../formats/dtypes.gen";
-import { madd } from "../simd/madd";
+import { madd, loadPart, storePart } from "../simd/lanes";
 import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "../formats/half";
-import { loadPart, storePart } from "../simd/lanes";
 import { LINE, readByTurns } from "../simd/readAhead";
 
 /**

@@ -5,8 +5,7 @@ import { BLOCK, ggufBlock } from "../formats/gguf/blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "../formats/dtypes.gen";
 import { ZEROS } from "./gemmTile";
 import { HALF_CONSTANTS } from "../formats/half";
-import { addPair, heads, zipHigh, zipLow } from "../simd/lanes";
-import { madd } from "../simd/madd";
+import { addPair, heads, zipHigh, zipLow, madd } from "../simd/lanes";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask } from "../formats/unpackFourBit";
 import { lowHalves, widenHalves } from "../simd/widenHalf";
 

@@ -1,7 +1,6 @@
 // Optimiser steps and gradient clipping, in place.
-import { madd } from "../simd/madd";
+import { madd, loadPart, storePart } from "../simd/lanes";
 import { close, isClosed, notFinite } from "./guard";
-import { loadPart, storePart } from "../simd/lanes";
 import { scaleInPlace } from "../simd/scaleInPlace";
 import { countOf, endOf, ROW, rowOf, startOf } from "../simd/segments";
 

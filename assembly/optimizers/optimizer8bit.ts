@@ -1,7 +1,6 @@
 // AdamW with moments of 8 bits, block by block.
-import { madd } from "../simd/madd";
+import { madd, loadPart, storePart } from "../simd/lanes";
 import { close, isClosed, notFinite } from "./guard";
-import { loadPart, storePart } from "../simd/lanes";
 import { roundToCodes } from "../quantize/nearestCode";
 
 /** Number of elements that share one scale. */

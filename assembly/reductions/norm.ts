@@ -1,7 +1,6 @@
 // RMS and layer normalisation over rows of n floats, and their gradients.
 import { dot } from "../simd/dot";
-import { madd } from "../simd/madd";
-import { loadPart, storePart, sumOf } from "../simd/lanes";
+import { madd, loadPart, storePart, sumOf } from "../simd/lanes";
 
 /** Number of rows that are summed in scratch memory before that sum is added to the total. */
 const ROW_BLOCK: i32 = 64;

@@ -1,6 +1,5 @@
 import { scratch } from "./gemmState";
-import { loadPart, storePair, sumOf } from "./lanes";
-import { madd } from "./madd";
+import { loadPart, storePair, sumOf, madd } from "./lanes";
 
 /** Returns the dot product of n floats at a and at b. It uses eight partial sums. */
 export function dot(a: usize, b: usize, n: i32): f32 {

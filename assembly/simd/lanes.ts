@@ -121,3 +121,20 @@ export function addPair(to: usize, low: v128, high: v128): void {
 export function heads(a: usize, b: usize, c: usize, d: usize): v128 {
   return v128.load32_lane(d, v128.load32_lane(c, v128.load32_lane(b, v128.load32_zero(a), 1), 2), 3);
 }
+
+/** Stores alpha * sum, a result of a product, at c or, if `add`, adds it to the float at c. */
+// @ts-ignore: decorator
+@inline
+export function put(c: usize, sum: f32, alpha: f32, add: bool): void {
+  store<f32>(c, add ? load<f32>(c) + alpha * sum : alpha * sum);
+}
+
+/**
+ * Returns x * y + sum. The result is rounded once (fused) in builds with relaxed SIMD, otherwise after the product and
+ * after the sum.
+ */
+// @ts-ignore: decorator
+@inline
+export function madd(x: v128, y: v128, sum: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
+}

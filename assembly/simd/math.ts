@@ -3,8 +3,7 @@
 //
 // Constants come from memory: V8 builds a v128 constant again from a general register at each use. With a dozen of them
 // in a loop that takes as long as the arithmetic.
-import { loadPart, storePair, storePart } from "./lanes";
-import { madd } from "./madd";
+import { loadPart, storePair, storePart, madd } from "./lanes";
 
 const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);

@@ -4,8 +4,7 @@ import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_
 import { unpackBf16, unpackF16 } from "../half";
 import { rowsLater, unpackLater } from "./later";
 import { SPLIT_MOST } from "../gguf/nibbles";
-import { packQ4_0, q4_0Int8Rows, q4_0Rows, unpackQ4_0 } from "../gguf/q4_0";
-import { packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "../gguf/q4_1";
+import { packQ4_0, q4_0Int8Rows, q4_0Rows, unpackQ4_0, packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "../gguf/fourBits";
 import { packQ8_0, q8_0Int8Rows, q8_0Rows, unpackQ8_0 } from "../gguf/q8_0";
 import { unpackFourBit } from "../unpackFourBit";
 

@@ -1,13 +1,10 @@
 // GGUF's q5_0 and q5_1: an f16 scale, for q5_1 an f16 minimum, then a word with the fifth bits of 32 codes, and 32
 // nibbles, the low ones first.
-import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
-import { addCodes, sumGroups } from "./codes";
+import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned, addCodes, sumGroups } from "./blocks";
 import { Q5_0_BYTES, Q5_1_BYTES } from "../dtypes.gen";
 import { widenHalves } from "../../simd/widenHalf";
-import { madd } from "../../simd/madd";
-import { sumOf } from "../../simd/lanes";
+import { madd, sumOf, put } from "../../simd/lanes";
 import { rowInTurn } from "../../simd/rowOrder";
-import { put } from "../../simd/rowsPut";
 
 // @ts-ignore: decorator
 @inline

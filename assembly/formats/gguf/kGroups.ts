@@ -1,12 +1,9 @@
 // GGUF's q4_k and q5_k: blocks of 256 elements in 8 groups of 32, d s q - dmin m. d and dmin are f16, then 12 bytes
 // hold the 6-bit s and m of all groups; q5_k also has 32 bytes of fifth bits. Two groups share 32 bytes of nibbles.
-import { halfAt, widenUnsigned } from "./blocks";
-import { addCodes, sumGroups } from "./codes";
+import { halfAt, widenUnsigned, addCodes, sumGroups } from "./blocks";
 import { Q4_K_BYTES, Q5_K_BYTES } from "../dtypes.gen";
-import { madd } from "../../simd/madd";
-import { sumOf } from "../../simd/lanes";
+import { madd, sumOf, put } from "../../simd/lanes";
 import { rowInTurn } from "../../simd/rowOrder";
-import { put } from "../../simd/rowsPut";
 
 const GROUP: i32 = 32;
 

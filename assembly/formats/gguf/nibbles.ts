@@ -3,11 +3,9 @@
 // functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { dotBytes, laneSums, withQ4 } from "../../integer/tiles/byteProducts";
-import { madd } from "../../simd/madd";
+import { madd, heads, sumOf, zipHigh, zipLow, put } from "../../simd/lanes";
 import { HALF_CONSTANTS } from "../half";
-import { heads, sumOf, zipHigh, zipLow } from "../../simd/lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../../simd/rowOrder";
-import { put } from "../../simd/rowsPut";
 import { lookup, nibbleMask } from "../unpackFourBit";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 

@@ -1,13 +1,10 @@
 // GGUF's q6_k: blocks of 256 elements in 16 groups of 16, d s (q - 32). Each half of a block has 64 bytes of low
 // nibbles, then high ones. Then follow, for each half, 32 bytes of four pairs of upper bits, the signed bytes s, and
 // the f16 d.
-import { halfAt, widenSigned } from "./blocks";
-import { addCodes } from "./codes";
+import { halfAt, widenSigned, addCodes } from "./blocks";
 import { Q6_K_BYTES } from "../dtypes.gen";
-import { madd } from "../../simd/madd";
-import { sumOf } from "../../simd/lanes";
+import { madd, sumOf, put } from "../../simd/lanes";
 import { rowInTurn } from "../../simd/rowOrder";
-import { put } from "../../simd/rowsPut";
 
 const GROUP: i32 = 16;
 

@@ -3,12 +3,10 @@ import { BLOCK, ggufBlock, halfAt, widenSigned } from "./blocks";
 import { dotBytes, laneSums } from "../../integer/tiles/byteProducts";
 import { Q8_0_BYTES } from "../dtypes.gen";
 import { HALF_CONSTANTS } from "../half";
-import { Q8_PANEL } from "../../integer/tiles/int8Panel";
+import { Q8_PANEL } from "../../integer/tiles/panels";
 import { withQ8 } from "../../integer/tiles/int8Tile";
-import { heads, storeTransposed, sumOf } from "../../simd/lanes";
-import { madd } from "../../simd/madd";
+import { heads, storeTransposed, sumOf, put, madd } from "../../simd/lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "../../simd/rowOrder";
-import { put } from "../../simd/rowsPut";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
 /** Converts `count` elements of a q8_0 weight to f32, from element `start` on. */

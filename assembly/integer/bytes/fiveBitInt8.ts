@@ -2,7 +2,7 @@
 // elements; the minimum of q5_0 is -16 times its scale.
 import { dotBytes, laneSums, withQ4 } from "../tiles/byteProducts";
 import { bytesOf, clearBits, codesOf, storeConstants, withFifth } from "../../formats/gguf/fiveBits";
-import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 import { heads, storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";

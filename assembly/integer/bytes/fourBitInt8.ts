@@ -2,7 +2,7 @@
 // error of a value relative to its block's largest magnitude is at most 0.0065 for nf4, and 0.0053 for fp4, where only
 // one value has an error.
 import { dotBytes, laneSums, withQ4 } from "../tiles/byteProducts";
-import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 import { storeTransposed, zipHigh, zipLow } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask } from "../../formats/unpackFourBit";

@@ -1,5 +1,5 @@
 // C[m,n] = X[m,k] times a weight in the codes of `packInt8`.
-import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 import { int8Tile } from "../tiles/int8Tile";
 import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putSums } from "../tiles/tileSums";

@@ -3,7 +3,7 @@
 import { packWeight, WEIGHT_ROWS } from "../../gemm/gemmPack";
 import { unpackRow } from "../../formats/dispatch/formats";
 import { isNotFinite, largestBits } from "../int16Codes";
-import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 
 /** Number of elements along the sum that are converted to f32 at a time. */
 const DEPTH: i32 = 256;

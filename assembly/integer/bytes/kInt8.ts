@@ -2,7 +2,7 @@
 // elements, as in q4_1. `five`, a constant at each call, is true for q5_k.
 import { halfAt } from "../../formats/gguf/blocks";
 import { dotBytes, laneSums, withQ4 } from "../tiles/byteProducts";
-import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 import { bytesOf, codesOf, minimumBytes, scaleBytes } from "../../formats/gguf/kGroups";
 import { storeTransposed } from "../../simd/lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";

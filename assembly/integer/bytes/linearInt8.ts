@@ -3,7 +3,7 @@
 import { FP4, NF4, Q4_0, Q4_1, Q8_0 } from "../../formats/dtypes.gen";
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "../../formats/dispatch/formats";
 import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
-import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "../tiles/panels";
 import { int8Tile, q8Tile } from "../tiles/int8Tile";
 import { linearLater } from "../../formats/dispatch/later";
 import { readLines } from "../../simd/readAhead";

@@ -3,16 +3,14 @@ import {
   Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES, Q6_K, Q6_K_BYTES,
 } from "../../formats/dtypes.gen";
 import { fiveBitInt8Rows, packFiveBits } from "./fiveBitInt8";
-import { Q4_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, WIDE_DEPTH, WIDE_PANEL, packNibbles } from "../tiles/panels";
 import { int8Tile } from "../tiles/int8Tile";
 import { groupInt8Rows, packGroupPanel } from "./kInt8";
-import { mixedRows } from "./mixedRows";
-import { packNibbles } from "../tiles/nibblePanel";
+import { mixedRows, wideRows } from "./wideRows";
 import { packQ6_K, q6_kInt8Rows } from "./q6_kInt8";
 import { readLines } from "../../simd/readAhead";
 import { INT8_ROWS, int8RowBytes } from "../rowCodes";
 import { clearSums, putOnes, putSums, TILE, takeSums } from "../tiles/tileSums";
-import { wideRows } from "./wideRows";
 
 /**
  * Returns the size in bytes of `blocks` * 32 elements of a weight in `format`. The elements must fill whole blocks of

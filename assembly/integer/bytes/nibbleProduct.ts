@@ -7,7 +7,7 @@ import {
 } from "../../formats/dtypes.gen";
 import { halfOfFive } from "./fiveBitInt8";
 import { int11Codes, int11Tile, LARGEST } from "../int11";
-import { Q4_COLUMNS } from "../tiles/int8Panel";
+import { Q4_COLUMNS } from "../tiles/panels";
 import { codesOf } from "../../formats/gguf/kGroups";
 import { groupMinima, groupScales } from "./kInt8";
 import { addPair, heads, zipHigh, zipLow } from "../../simd/lanes";

@@ -3,7 +3,7 @@
 // since 16383 x 32 x 128 x 32 does.
 import { dotBytes, laneSums, withQ4 } from "../tiles/byteProducts";
 import { Q6_K_BYTES } from "../../formats/dtypes.gen";
-import { Q4_COLUMNS, Q4_PANEL } from "../tiles/int8Panel";
+import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 import { fourHalves, fourWords } from "./kInt8";
 import { storeTransposed } from "../../simd/lanes";
 import { sixBits } from "../../formats/gguf/q6_k";

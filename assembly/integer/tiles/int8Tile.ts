@@ -1,7 +1,7 @@
 // Register tiles of integer products: four rows of codes times eight columns of codes below 128,
 // or four columns of signed bytes.
 import { addBlock, addBytes, addFour, dotBytes, firstBytes, widened } from "./byteProducts";
-import { Q4_PANEL } from "./int8Panel";
+import { Q4_PANEL } from "./panels";
 import { onesOf } from "./tileSums";
 
 /**
