@@ -720,8 +720,8 @@ export {
 } from "@lowrank/peft";
 export {
   type ResumeOptions,
-  ResumeError,
   type RunDifference,
+  ResumeError,
   getLastCheckpoint,
   type Batch,
   collate,

@@ -1,5 +1,6 @@
 export type { ResumeOptions } from "./checkpoint/checkpoint.ts";
-export { ResumeError, type RunDifference } from "./checkpoint/fingerprint.ts";
+export type { RunDifference } from "./checkpoint/fingerprint.ts";
+export { ResumeError } from "./checkpoint/resumeError.ts";
 export { getLastCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
 export { type Batch, collate } from "./data/batches/collate.ts";
 export type { AnyExample } from "./data/batches/collateAny.ts";

@@ -1,7 +1,7 @@
 import { openFile } from "@lowrank/files";
 import { sharedPath } from "@lowrank/test-support/folders";
 import { expect, test } from "vitest";
-import { readBlocks } from "../checkpoint/gguf/readGgufTensor.ts";
+import { readBlocks } from "../checkpoint/gguf/readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 import { decodeBlocks, encodeBlocks, type GgufEncoding } from "./types/ggmlTypes.ts";
 

@@ -1,7 +1,7 @@
 import { bytesSource } from "@lowrank/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readBlocks } from "../checkpoint/gguf/readGgufTensor.ts";
+import { readBlocks } from "../checkpoint/gguf/readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
 import { encodedLength, encodings, type GgufEncoding } from "./types/ggmlTypes.ts";

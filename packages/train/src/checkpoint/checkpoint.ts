@@ -23,7 +23,8 @@ import type { SamplerState } from "../data/batchSampler.ts";
 import type { Checkpointing, RateSetting } from "../options/trainerOptions.ts";
 import type { BestModel, BestState } from "./bestModel.ts";
 import { inCheckpoint, readCheckpointState } from "./checkpointState.ts";
-import { describeDifference, differencesOf, type Fingerprint, ResumeError } from "./fingerprint.ts";
+import { differencesOf, type Fingerprint } from "./fingerprint.ts";
+import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
 /** Progress of a run: the number of completed steps (`step`), and the sampler's position in the data. */

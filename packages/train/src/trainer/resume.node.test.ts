@@ -8,7 +8,7 @@ import { temporaryName, writingId } from "@lowrank/files/internal/disk";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig, type PeftModel, type Warning } from "@lowrank/peft";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ResumeError } from "../checkpoint/fingerprint.ts";
+import { ResumeError } from "../checkpoint/resumeError.ts";
 import { getLastCheckpoint } from "../checkpoint/wholeCheckpoint.ts";
 import type { TrainerOptions } from "../options/trainerOptions.ts";
 import { Trainer } from "./trainer.ts";

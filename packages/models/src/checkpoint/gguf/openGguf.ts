@@ -9,7 +9,7 @@ import { decodeBlocks } from "../../gguf/types/ggmlTypes.ts";
 import type { Architecture } from "../../model/architecture.ts";
 import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { architectures } from "../../registry/registry.ts";
-import { readBlocks } from "./readGgufTensor.ts";
+import { readBlocks } from "./readBlocks.ts";
 import { fileShape, ggufFormOf, tensorLayouts } from "./tensorLayout.ts";
 
 /** A tensor of a GGUF file, and how its layout in the Hugging Face model differs. */

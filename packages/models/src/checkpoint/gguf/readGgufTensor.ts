@@ -1,18 +1,9 @@
-import {
-  type ByteSource,
-  currentBackend,
-  f32ToBf16,
-  f32ToF16,
-  fromBytes,
-  packedTensor,
-  type Tensor,
-  to,
-} from "@lowrank/core";
+import { currentBackend, f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
 import { inModelOrder, transpose } from "../../gguf/headRows.ts";
-import type { GgufTensorInfo } from "../../gguf/readGguf.ts";
 import type { GgmlType } from "../../gguf/types/ggmlType.ts";
 import { decodeBlocks } from "../../gguf/types/ggmlTypes.ts";
 import type { GgufFile } from "./openGguf.ts";
+import { readBlocks } from "./readBlocks.ts";
 
 /** Options of `readGgufTensor`. */
 export interface ReadGgufTensorOptions {
@@ -88,26 +79,4 @@ function narrow(values: Float32Array, dtype: "f16" | "bf16", out = new Uint16Arr
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/**
- * Reads the quantised blocks of one tensor, without decoding them, into `room` if they fit. Throws if the file ends
- * early.
- */
-export async function readBlocks(
-  source: ByteSource,
-  { name, offset, byteLength }: GgufTensorInfo,
-  label: string,
-  room?: Uint8Array,
-): Promise<Uint8Array> {
-  if (source.readInto && room && byteLength <= room.length) {
-    const blocks = room.subarray(0, byteLength);
-    await source.readInto(offset, blocks);
-    return blocks;
-  }
-  const bytes = await source.read(offset, byteLength);
-  if (bytes.length === byteLength) return bytes;
-  throw new Error(
-    `${label}: reading ${byteLength} bytes of "${name}" gave ${bytes.length}; the file changed or is cut off`,
-  );
 }

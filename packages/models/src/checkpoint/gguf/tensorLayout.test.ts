@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from "vitest";
 import { ggmlTypes } from "../../gguf/types/ggmlTypes.ts";
 import { parseModelConfig } from "../../registry/configs/modelConfig.ts";
 import { architectures } from "../../registry/registry.ts";
-import { readBlocks, readGgufTensor } from "./readGgufTensor.ts";
+import { readBlocks } from "./readBlocks.ts";
+import { readGgufTensor } from "./readGgufTensor.ts";
 import { fileShape, ggufFormOf } from "./tensorLayout.ts";
 import { otherTypes } from "./toGguf.ts";
 
