@@ -35,7 +35,7 @@ export async function writeFolderOf(
 }
 
 /** Returns true if the place is a folder on disk. Throws for an address such as http://. */
-export function isDiskPlace(place: WritablePlace): place is string | URL {
+function isDiskPlace(place: WritablePlace): place is string | URL {
   if (typeof place !== "string" && !(place instanceof URL)) return false;
   if (!/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) return true;
   throw new Error(`${place} is an address, which cannot be written to; ${writable}`);

@@ -10,7 +10,7 @@ const { fround } = Math;
 export const nestedTable: Float32Array = dynamicMap();
 
 /** Creates the format of a 4-bit dtype with the given values. docs/design/packed.md shows its layout. */
-export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
+function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
   return {
     dtype,
     codebook,
