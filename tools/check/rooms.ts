@@ -116,7 +116,6 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   serve: {
     api: "requests, answers, errors and adapters of an engine; who makes a request",
-    worker: "an engine in a Worker",
     page: "the status page",
     origins: "checks of a request's Origin and Host",
     metrics: "counters and histograms of an engine",
@@ -130,6 +129,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "engine/scheduling": "which requests run in the next pass",
     "engine/answers": "answers: the choice of tokens, their text, events, errors",
     engine: "batching: options, passes, adapters on the model",
+    worker: "an engine in a Worker",
     embedding: "the engine of embeddings",
     budgets: "limits of a key: requests, tokens, memory, bytes, jobs",
     "http/metrics": "metrics for Prometheus and for code",
