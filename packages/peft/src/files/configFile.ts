@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { toCamelCase } from "@lowrank/core/internal";
 import { toSnakeCase } from "../config/checks.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
@@ -143,9 +144,11 @@ export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promi
 }
 
 /**
- * Returns an error whose message starts with the file's name. Errors of a subclass of `Error` are returned unchanged.
+ * Returns an error whose message starts with the file's name. Errors of other subclasses than `OptionError` are returned
+ * unchanged. The fault is in the file, so the new error names no option.
  */
 function named(label: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error.constructor !== Error || error.message.includes(label)) return error;
+  const isPlain = error instanceof OptionError || (error instanceof Error && error.constructor === Error);
+  if (!isPlain || error.message.includes(label)) return error;
   return new Error(`${label}: ${error.message}`, { cause: error });
 }

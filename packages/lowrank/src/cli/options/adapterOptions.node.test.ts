@@ -60,7 +60,9 @@ describe("flags of adapters", () => {
     ],
   ])("%s is in the help", (flags, help, group) => {
     const option = command.options.find((option) => option.flags === flags);
-    expect([option?.description, option?.helpGroupHeading]).toEqual([help, group]);
+    // Other tests of this process may have registered methods.
+    const description = option?.description.replaceAll(/, test-[a-z]+/g, "");
+    expect([description, option?.helpGroupHeading]).toEqual([help, group]);
   });
 
   test("are refused if the command has the flag, or no method takes the value", () => {
