@@ -144,8 +144,8 @@ export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promi
 }
 
 /**
- * Returns an error whose message starts with the file's name. Errors of other subclasses than `OptionError` are returned
- * unchanged. The fault is in the file, so the new error names no option.
+ * Returns an error whose message starts with the file's name. Errors of subclasses other than `OptionError` are
+ * returned unchanged. The fault is in the file, so the new error names no option.
  */
 function named(label: string, error: unknown): unknown {
   const isPlain = error instanceof OptionError || (error instanceof Error && error.constructor === Error);
