@@ -304,7 +304,8 @@ export {
 } from "./modes/matmulPrecision.ts";
 export { linearWithInt8Activations } from "./ops/products/linearWithInt8Activations.ts";
 export { keptTokens } from "./ops/random/keptTokens.ts";
-export { adam8bitBlockSize, dynamicMap } from "./packed/blockwise/eightBit.ts";
+export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
+export { dynamicMap } from "./packed/blockwise/eightBit.ts";
 export { blockFormats, byteLength, packedFormats } from "./packed/index.ts";
 export { supportsInt8Activations } from "./packed/supportsInt8Activations.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";

@@ -36,5 +36,5 @@ export { permutedDims, slicePlan, traversePermuted } from "./ops/shapes/shapePla
 export { alongDim } from "./ops/shared/alongDim.ts";
 export { traverseIndex } from "./ops/shared/indexBounds.ts";
 export type { WindowPlan } from "./ops/windows/windowPlan.ts";
-export { adam8bitBlockSize } from "./packed/blockwise/eightBit.ts";
+export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
 export { fourBitLayout, writeHeader } from "./packed/blockwise/fourBitLayout.ts";

@@ -83,6 +83,3 @@ export function dynamicMap(options: { signed?: boolean } = {}): Float32Array {
   }
   return Float32Array.from(values).sort();
 }
-
-/** Number of elements that share one scale in 8-bit optimiser moments, as in bitsandbytes. */
-export const adam8bitBlockSize = 256;
