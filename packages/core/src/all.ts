@@ -338,8 +338,8 @@ export {
   streamSafetensors,
   writeSafetensors,
 } from "./safetensors/index.ts";
-export { type SamplingOptions, samplingKeys } from "./sampling/samplingOptions.ts";
-export { checkLogits, sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
+export { checkLogits, type SamplingOptions, samplingKeys } from "./sampling/samplingOptions.ts";
+export { sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
 export { fromParts, overwriteBytes, type PartsSpec } from "./transfer/fromParts.ts";
 export { InputTable } from "./transfer/inputTable.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./transfer/meta.ts";

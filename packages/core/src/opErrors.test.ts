@@ -16,7 +16,7 @@ import {
   type TensorSpec,
   tensor,
 } from "./index.ts";
-import { checkLogits } from "./sampling/tokenProbabilities.ts";
+import { checkLogits } from "./sampling/samplingOptions.ts";
 import { deferred } from "./testing/index.ts";
 
 beforeAll(() => init(reference()));

@@ -192,14 +192,14 @@ export const core: Equivalents = [
   ["random/random.ts", "for (let i = 0; i < n; i++) {", "0", "1", "the first exchange leaves 0 at place 0"],
   ["random/random.ts", "const words = new Uint32Array(4);", "4", "5", "a fifth word is never read"],
   [
-    "sampling/tokenProbabilities.ts",
+    "sampling/samplingOptions.ts",
     "for (let i = 0; i < logits.length; i++) {",
     "<",
     "<=",
     "steps past the end are empty, ignored or overwritten",
   ],
   [
-    "sampling/tokenProbabilities.ts",
+    "sampling/samplingOptions.ts",
     "if (logit > largest) largest = logit;",
     ">",
     ">=",

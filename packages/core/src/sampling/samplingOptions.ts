@@ -28,3 +28,19 @@ export function checkSampling({ temperature = 1, topK = 0, topP = 1, minP = 0 }:
   if (!(topP > 0 && topP <= 1)) throw new Error(`topP is ${topP}; expected a number above 0, at most 1`);
   if (!(minP >= 0 && minP <= 1)) throw new Error(`minP is ${minP}; expected a number from 0 to 1`);
 }
+
+/** Throws if no token can be sampled from the logits: one is NaN, the largest one is infinite, or there are none. */
+export function checkLogits(logits: ArrayLike<number>): void {
+  if (logits.length === 0) throw new Error("the logits are empty");
+  let largest = -Infinity;
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i];
+    if (Number.isNaN(logit)) {
+      throw new Error(
+        `the logit of token ${i} is NaN: a weight or an activation overflowed, or the weights are broken`,
+      );
+    }
+    if (logit > largest) largest = logit;
+  }
+  if (!Number.isFinite(largest)) throw new Error(`the largest logit is ${largest}; no token can be chosen`);
+}

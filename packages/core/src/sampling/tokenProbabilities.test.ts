@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkLogits, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
+import { checkLogits } from "./samplingOptions.ts";
+import { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 
 // The softmax of these is 0.1, 0.4, 0.2, 0.3.
 const logits = Float32Array.from([0.1, 0.4, 0.2, 0.3], Math.log);
