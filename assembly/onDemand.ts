@@ -21,12 +21,14 @@ export function unpackLater(format: i32, base: usize, start: i32, count: i32, ds
   else unpackQ6_K(base, start, count, dst);
 }
 
-/** Number of floats of scratch at `room`, which is part of the memory that `scratchBytes` counts. */
+/**
+ * Number of floats of the scratch memory `room` of `rowsLater`. It is a part of the memory of `scratchBytes()` bytes.
+ */
 const ROOM: i32 = 32768;
 
 /**
- * Computes c[n] = alpha * W x (or += if `add` is 1) for n rows of a weight in blocks, of k elements each, from element
- * `start` on. Returns 0, and computes nothing, if the format has no such kernel.
+ * Computes c[n] = alpha * W x (or += if `add` is 1) for a weight W that is stored in blocks. W has n rows of k elements
+ * each and starts at element `start`. Returns 0, and computes nothing, if the format has no such kernel.
  */
 export function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,

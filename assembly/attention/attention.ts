@@ -11,15 +11,15 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 import { tanh } from "../elementwise/unary";
 
 /**
- * Number of queries and of keys in a tile of scores. 60 is a multiple of the heights of gemm's register tiles, and
- * wastes little work above the diagonal.
+ * Number of queries in a tile of scores; TILE_KEYS is the number of keys. 60 is a multiple of the heights of gemm's
+ * register tiles, and wastes little work above the diagonal.
  */
 const TILE_ROWS: i32 = 60;
 const TILE_KEYS: i32 = 256;
 
 /**
- * Maximum number of queries for which a tile holds one query of every head that shares a key head, instead of many
- * queries of one head.
+ * With fewer query positions than this, a tile holds one position of all heads that share a key head. Otherwise it
+ * holds many positions of one head.
  */
 const FEW_QUERIES: i32 = 8;
 
@@ -27,16 +27,17 @@ const FEW_QUERIES: i32 = 8;
 const HIDDEN: f32 = -1e30;
 
 /**
- * Returns the bytes of scratch that `attention` and `attentionBackward` need: two tiles of scores and three floats per
- * row.
+ * Returns the size in bytes of the scratch memory that `attention` and `attentionBackward` need: two tiles of scores
+ * and three floats per row.
  */
 export function attentionScratch(): i32 {
   return 4 * TILE_ROWS * (2 * TILE_KEYS + 3);
 }
 
 /**
- * Returns the first key that the query at position `at` attends to: the start of its sliding window or of its document,
- * if they limit it. `start` is the address of the index of the document's first key, or 0 if there are no documents.
+ * Returns the index of the first key that the query at position `at` attends to. A sliding window and the start of the
+ * query's document can limit it. `start` is the address of an i32, the index of the document's first key, or 0 if there
+ * are no documents.
  */
 // @ts-ignore: decorator
 @inline
@@ -61,8 +62,8 @@ function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize)
 }
 
 /**
- * Returns the address of the index of the first key of a row's document. With `atStep` 0, all rows have the same
- * position and share one index.
+ * Returns the address of an i32 for a row: the index of the first key of its document. Returns 0 if there are no
+ * documents. With `atStep` 0, all rows have the same position and share one i32.
  */
 // @ts-ignore: decorator
 @inline
@@ -101,13 +102,13 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
 }
 
 /**
- * Number of rows or keys that are treated as one step along the diagonal of a causal tile: two register tiles of gemm.
+ * Number of rows (or keys) that are computed together along the diagonal of a causal tile: two register tiles of gemm.
  */
 const STEP: i32 = 12;
 
 /**
- * Returns how many of a tile's n keys all of its rows attend to, rounded down to a multiple of 8. Row r attends to the
- * first `base + r * rise` keys.
+ * Returns the number of keys that every row of a tile attends to, rounded down to a multiple of 8. Row r attends to the
+ * first `base + r * rise` of the tile's n keys. If `rise` is 0, every row attends to all n keys.
  */
 // @ts-ignore: decorator
 @inline
@@ -116,8 +117,8 @@ function sharedKeys(n: i32, base: i32, rise: i32): i32 {
 }
 
 /**
- * Computes scores[rows, n] = scale * q * kᵀ: one product for the keys that all rows attend to, then one for each step
- * along the diagonal. Scores beyond the diagonal are left unchanged.
+ * Computes scores[rows, n] = scale * q * kᵀ. One product covers the keys that all rows attend to. Then one product for
+ * every STEP rows covers the keys up to the diagonal. Scores beyond the diagonal are left unchanged.
  */
 function scoreTile(
   q: usize, k: usize, scores: usize, rows: i32, n: i32, size: i32, qStep: i32, kStep: i32, scale: f32, base: i32, rise: i32,
@@ -134,7 +135,10 @@ function scoreTile(
   }
 }
 
-/** Computes out[rows, size] += p[rows, n] * v without the keys that `scoreTile` leaves out. */
+/**
+ * Computes out[rows, size] += p[rows, n] * v. Leaves out keys beyond the diagonal, for which `scoreTile` computes no
+ * scores.
+ */
 function mixTile(
   p: usize, v: usize, out: usize, rows: i32, n: i32, size: i32, vStep: i32, outStep: i32, base: i32, rise: i32,
 ): void {
@@ -151,8 +155,8 @@ function mixTile(
 }
 
 /**
- * Computes out[n, size] += pᵀ * x for p [rows, n] and x [rows, size]. Leaves out rows that do not attend to the keys of
- * a step.
+ * Computes out[n, size] += pᵀ * x for p [rows, n] and x [rows, size]. Keys along the diagonal are processed STEP at a
+ * time, without the rows that attend to none of them.
  */
 function mixKeys(
   p: usize, x: usize, out: usize, rows: i32, n: i32, size: i32, xStep: i32, outStep: i32, base: i32, rise: i32,

@@ -26,18 +26,21 @@ const QUERIES: i32 = 48;
 /** Number of positions in a block of keys. */
 const KEYS: i32 = 128;
 
-/** Distance in bytes between the scores of two queries. */
+/** Distance in bytes from the scores of one query to the scores of the next. */
 const SCORES: usize = 4 * KEYS;
 
 // The parts of the scratch memory after the scores: one word for each query, or for each key.
 const TOPS: usize = QUERIES * SCORES;
 const TOTALS: usize = TOPS + 4 * QUERIES;
-/** Offset in scratch memory of a list with one entry per query: its offset in q, and in out, in bytes. */
+/**
+ * Offset in scratch memory of a list with one entry per query: the query's offset in q, in bytes. Its output has the
+ * same offset in out.
+ */
 const OFFSETS: usize = TOTALS + 4 * QUERIES;
 /**
- * Offset in scratch memory of the first of four lists, each with one entry per query. They hold the first position that
- * the query attends to and the position after the last one: first as positions of the sequence, then as positions
- * within the current block.
+ * Offset in scratch memory of the first of four lists with one entry per query. FROMS holds the first position that the
+ * query attends to, and ENDS the position after the last one, both within the sequence. BLOCK_FROMS and BLOCK_ENDS hold
+ * the same two positions within the current block.
  */
 const FROMS: usize = OFFSETS + 4 * QUERIES;
 const ENDS: usize = FROMS + 4 * QUERIES;
@@ -46,7 +49,7 @@ const BLOCK_ENDS: usize = BLOCK_FROMS + 4 * QUERIES;
 /** Offset in scratch memory of a list with the address of each key in the block. */
 const ADDRESSES: usize = BLOCK_ENDS + 4 * QUERIES;
 
-/** Bytes of scratch that `pagedAttention` needs. */
+/** Returns the size in bytes of the scratch memory that `pagedAttention` needs. */
 export function pagedAttentionScratch(): i32 {
   return <i32>ADDRESSES + 4 * KEYS;
 }
@@ -173,8 +176,8 @@ function dotTile(
 }
 
 /**
- * Loads n keys, whose addresses are listed, and their values into the CPU cache. A key has `bytes` bytes; its value is
- * `ahead` bytes after it.
+ * Loads n keys and their values into the CPU cache. `addresses` lists the addresses of the keys. A key has `bytes`
+ * bytes; its value is `ahead` bytes after it. Store the result somewhere, or the compiler may remove the reads.
  */
 function readKeys(addresses: usize, n: i32, bytes: usize, ahead: usize): i32 {
   let any = 0;
@@ -288,7 +291,11 @@ function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size
   }
 }
 
-/** Does `mix1` for three queries. Their weights are SCORES bytes apart. */
+/**
+ * Adds weighted values to the outputs of three queries, for any number of columns. p holds the weights of n values for
+ * the first query; the weights of the next query are SCORES bytes later. Each value is stored `ahead` bytes after its
+ * key, whose address is listed.
+ */
 function mix3(p: usize, addresses: usize, ahead: usize, n: i32, o0: usize, o1: usize, o2: usize, size: i32): void {
   if (n <= 0) return;
   for (; size >= 16; size -= 16) {

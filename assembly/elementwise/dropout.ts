@@ -7,14 +7,14 @@ const W0: u32 = 0x9e3779b9;
 const W1: u32 = 0xbb67ae85;
 
 /**
- * Constants of Philox (two multipliers and two key increments), then 0, 1, 2, 3. They are loaded inside loops; see
- * expf4.
+ * Constants of Philox (two multipliers and two key increments), then 0, 1, 2, 3. Loops load them from memory, since V8
+ * would build vector constants again at each use.
  */
 const TABLE: usize = memory.data<u32>([0xd2511f53, 0xcd9e8d57, 0x9e3779b9, 0xbb67ae85, 0, 1, 2, 3], 16);
 
 /**
- * Applies dropout to elements one by one. It is used for the first elements, up to a multiple of four of the random
- * stream, and for the last ones.
+ * Applies dropout to one element at a time. It processes the elements before and after the whole groups of four that
+ * share a counter of the random stream.
  */
 function dropoutSome(
   x: usize, out: usize, n: i32, position: u64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
@@ -47,7 +47,7 @@ function dropoutSome(
   }
 }
 
-/** Returns the upper 32 bits of the products of unsigned lanes. */
+/** Multiplies the unsigned 32-bit lanes of two vectors, and returns the upper 32 bits of each 64-bit product. */
 // @ts-ignore: decorator
 @inline
 function mulHigh(a: v128, b: v128): v128 {

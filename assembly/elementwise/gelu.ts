@@ -9,8 +9,8 @@ const ROOT_HALF = memory.data<f32>([0.707106781]);
 /** 1 / sqrt(2 pi). */
 const NORMAL = memory.data<f32>([0.398942280]);
 /**
- * 2 sqrt(2 / pi), with signs and factors (0.044715 for the cubic term), for u = sqrt(2 / pi) (x + 0.044715 x³) and its
- * derivative.
+ * Coefficients of x and x³ in -2 u (GELU_LINEAR, GELU_CUBIC), then the constant and the coefficient of x² in 2 u'
+ * (SLOPE_CONSTANT, SLOPE_SQUARE). Here u = sqrt(2 / pi) (x + 0.044715 x³), and u' is its derivative.
  */
 const GELU_LINEAR = memory.data<f32>([-1.59576912]);
 const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
@@ -25,8 +25,8 @@ export function gelu4(x: v128): v128 {
 }
 
 /**
- * Returns GELU by its tanh approximation. It is computed as x / (1 + exp(-2 u)), which needs one exp fewer, where u =
- * sqrt(2 / pi) (x + 0.044715 x³).
+ * Returns GELU by its tanh approximation. It is computed as x / (1 + exp(-2 u)), where u = sqrt(2 / pi) (x + 0.044715
+ * x³). This equals x (1 + tanh(u)) / 2, without a call of tanh.
  */
 // @ts-ignore: decorator
 @inline

@@ -20,7 +20,10 @@ export function cos(x: usize, out: usize, n: i32): void {
   }
 }
 
-/** Computes a to the power b over a plane of rows. The strides are as in elementwise.ts. */
+/**
+ * Computes a to the power b for `rows` rows of n elements. All strides are in elements: aRow and bRow from row to row,
+ * aStep and bStep (0 or 1) within a row. `out` is contiguous.
+ */
 export function pow(a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32): void {
   for (; rows > 0; rows--) {
     for (let i = 0; i < n; i++) {

@@ -81,7 +81,7 @@ export function compare(
   else compareRows(GE, a, b, out, rows, n, aRow, bRow, aStep, bStep);
 }
 
-/** Compares two i32 operands; otherwise as `compare`. */
+/** Compares two i32 operands: writes a byte 1 where the relation number `relation` holds, otherwise 0. */
 export function compareInt(
   a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32, relation: i32,
 ): void {

@@ -30,8 +30,8 @@ function sign4(x: v128): v128 {
 }
 
 /**
- * Computes log(1 + exp(x)) as max(x, 0) + log(1 + e) with e = exp(-|x|). The rounding error of 1 + e is added to the
- * logarithm.
+ * Computes log(1 + exp(x)) as max(x, 0) + log(1 + e) with e = exp(-|x|). A correction term makes up for the rounding
+ * error of 1 + e.
  */
 // @ts-ignore: decorator
 @inline
@@ -95,7 +95,7 @@ function mapLong(f: i32, x: usize, out: usize, n: i32): void {
   }
 }
 
-/** Computes out = y / (1 + exp(-x)), where y is x if `times`, else 1. */
+/** Computes out = y / (1 + exp(-x)). y is x if `times` is true (SiLU), otherwise 1 (the logistic function). */
 function logistic(times: bool, x: usize, out: usize, n: i32): void {
   const one = f32x4.splat(1);
   for (; n > 0; n -= BLOCK) {

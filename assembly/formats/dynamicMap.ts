@@ -11,7 +11,7 @@ function boundary(i: i32, n: i32): f32 {
   return i < (n + 1) >> 1 ? <f32>(<f64>(<f32>0.1) + step * <f64>i) : <f32>(1 - step * <f64>(n - i));
 }
 
-/** Returns the rank-th smallest positive value of the map. */
+/** Returns the positive value with the given rank in the dynamic map: rank 1 is the smallest, rank 128 the largest. */
 function ranked(rank: i32): f32 {
   if (rank == 128) return 1;
   const exponent = 31 - clz(rank);

@@ -112,7 +112,10 @@ function widenCodes(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scale: 
   v128.store(dst, f32x4.mul(v128.shuffle<u16>(high01, high23, 4, 12, 5, 13, 6, 14, 7, 15), scale), 48);
 }
 
-/** Writes the elements start..end-1 one by one. Returns the address after them. */
+/**
+ * Converts the elements start..end-1 to f32 one by one, and writes them to `dst`. Returns the address after the last
+ * one written.
+ */
 function unpackSingly(base: usize, values: usize, scale: f32, start: i32, end: i32, dst: usize): usize {
   for (let i = start; i < end; i++) {
     const byte = <usize>load<u8>(codesFrom(base, i));

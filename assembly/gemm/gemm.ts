@@ -13,10 +13,12 @@ export { isBatchInvariant, setScratch, setTile } from "../simd/gemmState";
 
 /** Maximum number of columns of B that are copied to contiguous rows for dot products. */
 const GATHER_COLUMNS: i32 = 4;
-/** Maximum number of floats of that copy, which is in scratch memory. */
+/** Maximum number of floats in the copied columns of B, which are in scratch memory. */
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
-/** Returns the bytes of scratch memory that the matrix products need. It is the same for all sizes. */
+/**
+ * Returns the size in bytes of the scratch memory that matrix products need. It is the same for all sizes of matrices.
+ */
 export function scratchBytes(): i32 {
   return max(FEW_SCRATCH, max(BLOCK_SCRATCH, LARGE_SCRATCH));
 }
@@ -104,8 +106,8 @@ export function gemmPart(
 }
 
 /**
- * Returns the number of rows of pieces into which C is divided if it has `parts` pieces in all. Nearly square pieces
- * need the least packing.
+ * Returns the number of rows in the grid of pieces into which C is divided. The grid has `parts` pieces in all. Nearly
+ * square pieces need the least packing.
  */
 function piecesDown(m: i32, n: i32, parts: i32): i32 {
   let best = 1;
@@ -149,7 +151,8 @@ function tiled(
 }
 
 /**
- * Computes a part of the product in the order of sums that makes it batch-invariant. The arguments are as for `tiled`.
+ * Computes a part of the product, and adds up terms in an order that makes the result batch-invariant. The arguments
+ * are as in `tiled`.
  */
 function invariant(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
@@ -182,7 +185,7 @@ export function gemmWeight(
   gemmWeightPart(a, w, format, start, c, m, n, k, transposed, alpha, accumulate, 0, 1);
 }
 
-/** Computes part `part` of `parts` of `gemmWeight`; see `gemmPart`. */
+/** Computes part `part` of `parts` of the product of `gemmWeight`, as `gemmPart` does for `gemm`. */
 export function gemmWeightPart(
   a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
   part: i32, parts: i32,

@@ -15,12 +15,13 @@ export const NC: i32 = 384;
  */
 const DIRECT_B_ROWS: i32 = 2 * MR;
 /**
- * Depth of blocks if B is not packed. It is small, so that half-used cache lines stay cached during a column of tiles.
+ * Depth of a block (its size along k) if B is not packed. A tile of 8 columns uses only half of each cache line of B.
+ * With a small depth, the lines stay cached during a column of tiles.
  */
 const DIRECT_B_KC: i32 = 64;
 /**
- * Maximum number of columns of B for which A is read without packing. Blocks are then deeper. NARROW_COLUMNS *
- * NARROW_KC must be at most KC * NC.
+ * Maximum number of columns of B for which A is read without packing. Blocks can then have a depth of NARROW_KC.
+ * NARROW_COLUMNS * NARROW_KC must be at most KC * NC.
  */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
@@ -39,12 +40,13 @@ const AHEAD_LEAST_K: i32 = 32;
 const TILE_BYTES: i32 = MR * NR * 4;
 const A_BYTES: i32 = MR * KC * 4;
 
-/** Bytes of the largest block of B. */
+/** Size in bytes of the largest block of B. */
 export const B_BYTES: i32 = KC * NC * 4;
 const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 
 /**
- * Bytes of scratch for the blocked product: a tile of C, a panel of A, a block of B, and some rows of a weight in f32.
+ * Size in bytes of the scratch memory for the blocked product: a tile of C, a panel of A, a block of B, and some rows
+ * of a weight in f32.
  */
 export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 

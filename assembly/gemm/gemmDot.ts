@@ -2,8 +2,8 @@
 import { madd } from "../simd/lanes";
 
 /**
- * Minimum number of bytes of W from which it is assumed not to be in the cache. Reading it row by row is then twice as
- * fast as reading four rows at once.
+ * Size of W in bytes from which W is assumed to be outside the cache. Reading it row by row is then twice as fast as
+ * reading four rows at once.
  */
 const COLD_BYTES: i64 = 2 << 20;
 

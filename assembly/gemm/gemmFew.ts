@@ -199,7 +199,7 @@ function gather(src: usize, step: usize, dst: usize, count: i32): void {
   }
 }
 
-/** Copies a tile's columns to or from C, whose columns are `ccs` bytes apart. */
+/** Copies a tile's columns to C if `toC` is true, otherwise from C. The columns of C are `ccs` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows: i32, columns: i32): void {

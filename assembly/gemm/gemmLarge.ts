@@ -64,8 +64,8 @@ function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, colum
 }
 
 /**
- * Computes the first `rows` rows and `columns` columns of a tile of C. `tile` is scratch for a whole tile, used if not
- * all are needed.
+ * Computes the first `rows` rows and `columns` columns of a tile of C. `tile` is scratch memory for a whole tile. It is
+ * used if the tile of C has fewer rows or columns.
  */
 // @ts-ignore: decorator
 @inline
@@ -79,7 +79,7 @@ function anyTile(
   if (aside) putTile(tile, trs, c, crs, rows, min(nr, columns), add);
 }
 
-/** Packs a panel of B as packPanel does, from a weight in any dtype whose rows are `ld` elements apart. */
+/** Packs a panel of B in the layout of `packPanel`, from a weight in any dtype whose rows are `ld` elements apart. */
 function packWeightPanel(
   format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
   strip: usize,

@@ -4,7 +4,7 @@
 import { MR, putRow, ZEROS } from "./gemmTile";
 import { madd } from "../simd/lanes";
 
-/** Stores a row of 16 floats of a tile, as `putRow` does for 8. */
+/** Stores a row of 16 floats of a tile: the sums in c0 to c3, plus the starting values at `from`. */
 // @ts-ignore: decorator
 @inline
 function putWideRow(c: usize, from: usize, c0: v128, c1: v128, c2: v128, c3: v128): void {

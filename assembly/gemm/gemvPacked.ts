@@ -77,7 +77,10 @@ function split(x: usize, k: i32, dst: usize): void {
   }
 }
 
-/** Joins the low (or high) 16-bit parts of two vectors into four floats. */
+/**
+ * Returns four floats, joined from their low 16 bits in a and their high 16 bits in b. `joinLow` joins the first four
+ * of eight floats, `joinHigh` the last four.
+ */
 // @ts-ignore: decorator
 @inline
 function joinLow(a: v128, b: v128): v128 {

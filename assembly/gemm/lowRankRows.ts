@@ -7,31 +7,32 @@ import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "../formats/half";
 import { LINE, readByTurns } from "../simd/readAhead";
 
 /**
- * Bytes of a pair of LoRA factors in the table, six words: the addresses of A and B, their kinds, the rank, the
- * scaling.
+ * Size in bytes of an entry in the table of pairs of LoRA factors (A and B). Its six words are the addresses of A and
+ * B, their kinds, the rank and the scaling.
  */
 const PAIR: usize = 24;
 
 /**
- * Bytes of a task in the table, three words: its pair, the first vector, the number of vectors. Pair -1 copies the
- * vectors of y unchanged.
+ * Size in bytes of an entry in the table of tasks. Its three words are the index of a pair, the index of the first row
+ * of x and y, and the number of rows. If the pair is -1, the task copies the rows of y unchanged.
  */
 const TASK: usize = 12;
 
-/** Number of floats of a factor that are converted at a time, unless four rows have more. */
+/** Number of floats of a factor that are converted to f32 at a time. It is exceeded if four rows have more floats. */
 const PANEL: i32 = 1024;
 
 /**
- * Returns the bytes of scratch for a task: count x rank floats, plus room to convert factors if the highest `kind` of
- * all factors needs it.
+ * Returns the size in bytes of the scratch memory for a task: count x rank floats. If the highest `kind` of all factors
+ * requires conversion in scratch memory, room for that is included.
  */
 export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, kind: i32): i32 {
   return (count * rank + (needsPanel(kind) ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
 }
 
 /**
- * Runs the tasks first..last-1 of a table. No two tasks share a vector. Task i has `room` bytes of scratch at `rooms` +
- * i * `room`; see `lowRankRoom`.
+ * Runs the tasks first..last-1 of a table: each adds the LoRA update of some rows of x to the same rows of y, and
+ * writes the sums to `out`. No two tasks share a row. Task i has `room` bytes of scratch at `rooms` + i * `room`; see
+ * `lowRankRoom`.
  */
 export function lowRankRows(
   x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, pairs: usize, tasks: usize, rooms: usize,
@@ -61,7 +62,10 @@ export function lowRankRows(
   }
 }
 
-/** Returns the pair of a task. For a task without a pair, the result has no meaning. */
+/**
+ * Returns the address of the pair of factors that a task uses. For a task without a pair (-1), the result must not be
+ * used.
+ */
 // @ts-ignore: decorator
 @inline
 function pairOf(pairs: usize, task: usize): usize {
@@ -74,11 +78,15 @@ const LEAST_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 16;
 
 /**
- * Bytes of factors that are loaded ahead at a time if that covers more than LEAST_AHEAD tasks. They fit into a cache.
+ * Size in bytes of the factors at which loading ahead stops, if it covers at least LEAST_AHEAD tasks. Factors of this
+ * size fit into a cache.
  */
 const BYTES_AHEAD: usize = 1 << 18;
 
-/** Loads the factors of some tasks, from `task` on, into the cache. Overwrites the first words of their scratch. */
+/**
+ * Loads the factors of some tasks, from `task` on, into the cache. Overwrites the first words of the tasks' scratch
+ * memory.
+ */
 function readAhead(
   pairs: usize, task: usize, end: usize, inFeatures: i32, outFeatures: i32, rooms: usize, room: usize,
 ): usize {
@@ -121,20 +129,26 @@ function readFactors(
   return readByTurns(rooms, room, count);
 }
 
-/** Returns the bytes of one factor of a pair. */
+/** Returns the size in bytes of one factor of a pair. */
 function bytesOf(pair: usize, word: usize, features: i32): usize {
   const count = <usize>(load<i32>(pair, 16) * features);
   const shift = load<i32>(pair + word, 8) == FLOATS ? 2 : 1;
   return count << shift;
 }
 
-/** The kind of factor that selects how it is multiplied. FLOATS is f32, which needs no conversion. */
+/** Kind of a factor: f32, which needs no conversion. The kind of a factor selects how it is multiplied. */
 const FLOATS: i32 = 0;
-/** f16 without infinities and NaN, converted in registers. */
+/** Kind of a factor: f16 without infinities and NaN, which is converted in registers. */
 const HALVES: i32 = 1;
-/** f16 with many subnormal values. They are scaled during conversion, since subnormal floats are slow on CPUs. */
+/**
+ * Kind of a factor: f16 with many subnormal values. They are scaled during conversion, since subnormal floats are slow
+ * on CPUs.
+ */
 const SMALL_HALVES: i32 = 2;
-/** f16 or bf16 that is not finite, or has rows of odd length: a few rows at a time are converted in scratch memory. */
+/**
+ * Kind of a factor: f16 with an infinity, a NaN, or a row length that is not a multiple of 4. It is converted in
+ * scratch memory, a few rows at a time. BRAINS is the same for bf16.
+ */
 const ANY_HALVES: i32 = 3;
 const BRAINS: i32 = 4;
 
@@ -250,8 +264,8 @@ function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32
 }
 
 /**
- * Constants to convert small halves: a mask, 112 steps of the exponent, the sign bit, and 2^-14. They are loaded before
- * a loop, since V8 would build them again at each use.
+ * Constants for converting f16 values of the kind SMALL_HALVES: a mask, an addition of 112 to the exponent, the sign
+ * bit, and 2^-14. They are loaded before a loop, since V8 would build them again at each use.
  */
 const SMALL_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x38000000, 0x80000000, 0x38800000]);
 
@@ -261,7 +275,10 @@ function constant(kind: i32, i: usize): v128 {
   return v128.load32_splat((kind == SMALL_HALVES ? SMALL_CONSTANTS : HALF_CONSTANTS) + 4 * i);
 }
 
-/** Loads four elements of a weight as f32. The constants depend on the weight's kind. */
+/**
+ * Loads four elements of a factor as f32. `kind` is the kind of the factor. The other arguments are constants for the
+ * conversion from this kind.
+ */
 // @ts-ignore: decorator
 @inline
 function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v128): v128 {

@@ -14,7 +14,10 @@ const SPAN: i32 = 32;
 /** Bytes of the codes of SPAN elements of each of four rows, one byte per code. */
 const SPAN_BYTES: usize = 128;
 
-/** Bytes of scratch memory. It holds the codes of eight rows, then four floats of each row, then scales and minima. */
+/**
+ * Size in bytes of the scratch memory. It holds the codes of eight rows, then four elements of each row as floats, then
+ * scales and minima.
+ */
 export const PACKED_SCRATCH: usize = 2 * SPAN_BYTES + 128 + 64;
 
 /**
@@ -248,7 +251,10 @@ function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): voi
   v128.store(dst, v3, 48);
 }
 
-/** Does the same as fourBitFew for q8_0, q4_0 and q4_1. */
+/**
+ * Computes C[m,8] += X[m,k] * W[8,k]ᵀ for a q8_0, q4_0 or q4_1 weight, whose rows are `ld` elements apart. `rows`, a
+ * constant in each call, is the number of rows that are computed, as in `fourBitFew`.
+ */
 // @ts-ignore: decorator
 @inline
 function blocksFew(

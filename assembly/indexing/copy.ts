@@ -33,7 +33,10 @@ export function expand(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, 
   }
 }
 
-/** Copies outer x count runs of `bytes` bytes. For both dimensions, x and out have strides in bytes. */
+/**
+ * Copies outer x count pieces of `bytes` bytes. Piece (i, j) is copied from x + i * xOuter + j * xStep to out + i *
+ * outOuter + j * outStep. All strides are in bytes.
+ */
 export function copyBlocks(
   x: usize, out: usize, outer: i32, count: i32, bytes: i32, xOuter: i32, xStep: i32, outOuter: i32, outStep: i32,
 ): void {

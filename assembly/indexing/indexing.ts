@@ -30,7 +30,7 @@ export function scatterAdd(x: usize, index: usize, out: usize, n: i32, step: i32
 
 /**
  * Copies entry (i, index[j]) of x to entry (i, j) of out. x has [outer, n] entries and out [outer, count], of `bytes`
- * bytes each. Returns a position in the index that is out of range, or -1.
+ * bytes each. Returns the position j of an index that is out of range, or -1 if there is none.
  */
 export function indexSelect(x: usize, index: usize, out: usize, outer: i32, n: i32, count: i32, bytes: i32): i32 {
   const entry = <usize>bytes;
@@ -48,7 +48,7 @@ export function indexSelect(x: usize, index: usize, out: usize, outer: i32, n: i
 
 /**
  * Adds entry (i, j) of x to entry (i, index[j]) of out. out has [outer, n] entries and x [outer, count], of `inner`
- * floats each. Returns a position in the index that is out of range, or -1.
+ * floats each. Returns the position j of an index that is out of range, or -1 if there is none.
  */
 export function indexAdd(x: usize, index: usize, out: usize, outer: i32, n: i32, count: i32, inner: i32): i32 {
   const entry = <usize>inner << 2;

@@ -1,14 +1,14 @@
 // Windows that slide over planes of `height` x `width` floats: their elements as columns, sums, maxima and means. There
 // are `rows` x `columns` windows of `kernelH` x `kernelW` elements.
 
-/** Returns the index of the first of the positions start, start + step, ... that is at least 0. */
+/** Returns the smallest i >= 0 for which the position start + i * step is at least 0. */
 // @ts-ignore: decorator
 @inline
 function firstInside(start: i32, step: i32): i32 {
   return start >= 0 ? 0 : (step - 1 - start) / step;
 }
 
-/** Returns the index of the first of the `count` positions start, start + step, ... that is at least `size`. */
+/** Returns the smallest i >= 0 for which the position start + i * step is at least `size`, but at most `count`. */
 // @ts-ignore: decorator
 @inline
 function firstBeyond(start: i32, step: i32, size: i32, count: i32): i32 {
@@ -140,7 +140,10 @@ export function maxPool2d(
   }
 }
 
-/** Returns the number by which the sum of the window at (top, left) is divided. */
+/**
+ * Returns the divisor of the mean over the window at (top, left): the number of its elements that are inside the plane
+ * and its border.
+ */
 // @ts-ignore: decorator
 @inline
 function divisorOf(

@@ -5,8 +5,8 @@ import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "../
 import { INT8_ROWS, int8RowBytes, rounded, TOO_LARGE } from "./rowCodes";
 
 /**
- * Kinds of codes, from here on: 8-bit codes stored as bytes, 8-bit codes stored as 16-bit words, 15-bit codes in words,
- * and 11-bit codes in words.
+ * Kind of codes: 8-bit codes stored as bytes. The next constants are the other kinds: 8-bit codes stored as 16-bit
+ * words, 15-bit codes in words, and 11-bit codes in words.
  */
 export const BYTES: i32 = 0;
 export const BYTES_IN_WORDS: i32 = 1;
@@ -42,9 +42,9 @@ function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Returns the factors by which the values of four rows are multiplied before they are rounded to codes. A factor that
- * would be infinite becomes 0. The exception is the kind BYTES, as in `quantizeInt8`: only the factor of a row of zeros
- * becomes 0.
+ * Returns the factors by which the values of four rows are multiplied before they are rounded to codes. An infinite
+ * factor is replaced by 0. Only for the kind BYTES is it kept, as in `quantizeInt8`, unless all values of the row are
+ * 0.
  */
 // @ts-ignore: decorator
 @inline
@@ -64,8 +64,8 @@ function eight(x: usize, factor: v128, rounder: v128): v128 {
 }
 
 /**
- * Returns the codes of the next floats at x, rounded after multiplication by `factor`: of sixteen floats as bytes, or
- * of eight floats as words.
+ * Multiplies floats at x by `factor` and rounds them to codes. Returns the codes of 16 floats as bytes for the kind
+ * BYTES, and of 8 floats as words for other kinds.
  */
 // @ts-ignore: decorator
 @inline
@@ -151,7 +151,10 @@ export function putEncoding(at: usize): void {
   store<i32>(at, 0x4b400000, 4);
 }
 
-/** Returns a mask of four rows: all bits of a lane are set if its row is one of the `rows` rows that are left. */
+/**
+ * Returns a mask of four lanes for the rows of a tile. All bits of lane r are set if r is less than `rows`, the number
+ * of rows that remain.
+ */
 // @ts-ignore: decorator
 @inline
 export function rowsThere(rows: i32): v128 {

@@ -7,8 +7,8 @@ import { INT8_ROWS } from "./rowCodes";
 export const LARGEST: f32 = largestCode(ELEVEN);
 
 /**
- * Returns the bytes of the codes of a tile, which holds INT8_ROWS rows of k elements. The scales follow: for each block
- * of 32 elements, one scale per row.
+ * Returns the size in bytes of the codes of a tile, which holds INT8_ROWS rows of k elements. The scales follow the
+ * codes: for each block of 32 elements, one scale per row.
  */
 // @ts-ignore: decorator
 @inline
@@ -16,14 +16,14 @@ export function int11Codes(k: i32): usize {
   return <usize>(2 * INT8_ROWS * k);
 }
 
-/** Returns the bytes of a tile, which holds the codes and scales of INT8_ROWS rows of k elements. */
+/** Returns the size in bytes of a tile, which holds the codes and scales of INT8_ROWS rows of k elements. */
 // @ts-ignore: decorator
 @inline
 export function int11Tile(k: i32): usize {
   return int11Codes(k) + <usize>(k >> 5) * 16;
 }
 
-/** Returns the bytes that `quantizeInt11` writes. */
+/** Returns the size in bytes of the result of `quantizeInt11`. */
 export function int11RowsBytes(rows: i32, k: i32): i32 {
   return ((rows + INT8_ROWS - 1) / INT8_ROWS) * <i32>int11Tile(k);
 }

@@ -38,7 +38,10 @@ export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: 
   return inWords ? encodeRows(WORDS, x, out, rows, k) : inPlanes(x, out, rows, k);
 }
 
-/** Quantises rows to the codes of `quantizeInt8`, but stores them as 16-bit words, in the layout of `quantizeInt15`. */
+/**
+ * Quantises rows to the same codes as `quantizeInt8`, but stores them as 16-bit words, in the layout of
+ * `quantizeInt15`.
+ */
 export function quantizeBytesInWords(x: usize, out: usize, rows: i32, k: i32): i32 {
   return encodeRows(BYTES_IN_WORDS, x, out, rows, k);
 }

@@ -33,14 +33,14 @@ export function pitch(length: i32): i32 {
   return (length + 7) & ~7;
 }
 
-/** Returns the bytes of the codes of X [m,k]. The scales are stored after them. */
+/** Returns the size in bytes of the codes of X [m,k]. The scales are stored after them. */
 // @ts-ignore: decorator
 @inline
 function rowCodes(m: i32, k: i32): usize {
   return <usize>(((m + ROWS - 1) & ~(ROWS - 1)) * pitch(k)) << 1;
 }
 
-/** Returns the bytes that `quantizeInt16` writes for X [m,k]. */
+/** Returns the size in bytes of the result of `quantizeInt16` for X [m,k]. */
 export function int16RowsBytes(m: i32, k: i32): i32 {
   return <i32>rowCodes(m, k) + ((((m + ROWS - 1) & ~(ROWS - 1)) * blocksOf(k)) << 2);
 }
@@ -52,14 +52,14 @@ export function heightOf(rows: i32): i32 {
   return (rows + PANEL - 1) & -PANEL;
 }
 
-/** Returns the bytes of the codes of a weight. The scales of its squares are stored after them. */
+/** Returns the size in bytes of the codes of a weight. The scales of its 64 x 64 squares are stored after them. */
 // @ts-ignore: decorator
 @inline
 function weightCodes(rows: i32, columns: i32): usize {
   return <usize>(heightOf(rows) * pitch(columns)) << 1;
 }
 
-/** Returns the bytes that `packInt16` writes for a weight. */
+/** Returns the size in bytes of the result of `packInt16` for a weight. */
 export function int16WeightBytes(rows: i32, columns: i32): i32 {
   return <i32>weightCodes(rows, columns) + ((blocksOf(rows) * blocksOf(columns)) << 2);
 }
@@ -87,7 +87,10 @@ export function largestBits(x: usize, count: i32, before: i32): i32 {
   return all;
 }
 
-/** Returns how many of `count` floats are not 0 but round to the code 0, which is the case below `half`. */
+/**
+ * Returns how many of `count` floats are not 0 but would be rounded to the code 0, since their magnitudes are less than
+ * `half`.
+ */
 export function lostCodes(x: usize, count: i32, half: f32): i32 {
   let lost = 0;
   for (; count > 0; count--) {

@@ -8,10 +8,13 @@ import { putSums, SUMS, takeSums } from "./tiles/tileSums";
 /** Number of elements along the sum in a panel, which then stays in the L1 cache. */
 const DEPTH: i32 = 2048;
 
-/** Bytes of X's codes that are multiplied by a panel before the next panel: a part of the L2 cache. */
+/**
+ * Size in bytes of the rows of X's codes that are multiplied by one panel after another, so that they stay in the L2
+ * cache.
+ */
 const CHUNK: i32 = 1 << 18;
 
-/** Bytes of scratch of `int16Product`. */
+/** Returns the size in bytes of the scratch memory for `int16Product`. */
 export function int16Scratch(): i32 {
   return <i32>SUMS + (PANEL << 1) * DEPTH;
 }

@@ -4,12 +4,15 @@ import { BLOCK, largestBits, LARGEST_W, lostCodes } from "./int16Codes";
 import { loadPart } from "../simd/lanes";
 
 /**
- * In a square of a weight with integer codes, the largest element may be at most this many times as large as the
- * largest one of any row or column.
+ * Limit for a square of a weight with integer codes. The largest element of the square may be at most this many times
+ * as large as the largest element of each row and column that is not 0.
  */
 const WIDEST: f32 = 64;
 
-/** A square gets integer codes only if its largest element is above this value. */
+/**
+ * A square of a weight gets integer codes only if its largest element is above this value, or if all its elements are
+ * 0.
+ */
 const SMALLEST: f32 = 1e-24;
 
 /** At most one in this many elements of a square may round to the code 0. */

@@ -8,11 +8,11 @@ const OUTLIER: f32 = 16;
 
 /** Bytes of the 8-bit codes of a block of 32 elements in a tile of four rows. */
 const NARROW: usize = 128;
-/** Bytes of the 15-bit codes of such a block. */
+/** Size in bytes of the 15-bit codes of a block of 32 elements in a tile of four rows. */
 const WIDE: usize = 256;
-/** Bytes of the scales and scaled sums of such a block. */
+/** Size in bytes of the scales and scaled sums of a block of 32 elements in a tile of four rows. */
 const PAIRS: usize = 32;
-/** Bytes of the flag of such a block. */
+/** Size in bytes of the flag of a block in a tile of four rows. It marks blocks with 15-bit codes. */
 const FLAG: usize = 4;
 
 /** Returns the size in bytes of one tile of four rows, where each row has `blocks` blocks. */
@@ -47,14 +47,14 @@ export function mixedFlags(tile: usize, blocks: i32): usize {
 }
 
 /**
- * Returns the bytes that `quantizeMixed` writes. They include room for the words of one block before they are split
- * into planes.
+ * Returns the size in bytes of the memory that `quantizeMixed` writes to. After the result, it includes scratch for the
+ * 15-bit codes of one block as words, before they are split into planes.
  */
 export function mixedRowsBytes(rows: i32, k: i32): i32 {
   return <i32>tilesOf(rows, k >> 5) + <i32>WIDE;
 }
 
-/** Returns the bytes of all tiles for `rows` rows of `blocks` blocks each. */
+/** Returns the size in bytes of all tiles for `rows` rows of `blocks` blocks each. */
 // @ts-ignore: decorator
 @inline
 function tilesOf(rows: i32, blocks: i32): usize {
@@ -92,8 +92,9 @@ function splitWords(words: usize, planes: usize): void {
 
 /**
  * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros. A
- * block with an outlier gets the 15-bit codes of `quantizeInt15`, other blocks the 8-bit codes of `quantizeInt8`.
- * Returns 1 if a value is too large for codes, otherwise 0.
+ * block has 32 elements of each of a tile's rows. With an outlier among them it gets the 15-bit codes of
+ * `quantizeInt15`, otherwise the 8-bit codes of `quantizeInt8`. Returns 1 if a value is too large for codes, otherwise
+ * 0.
  */
 export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   const blocks = k >> 5;

@@ -10,8 +10,8 @@ export const TOO_LARGE: i32 = 0x67800000;
 export const INT8_ROWS: i32 = 4;
 
 /**
- * Returns the bytes of a quantised row of k elements: `planes` bytes per code, and a scale and a scaled sum (two
- * floats) per block of 32.
+ * Returns the size in bytes of a quantised row of k elements: `planes` bytes per code, and a scale and a scaled sum
+ * (two floats) per block of 32.
  */
 // @ts-ignore: decorator
 @inline

@@ -10,7 +10,7 @@ export function isClosed(guard: usize, n: i32): bool {
   return false;
 }
 
-/** Sets the last of the guard's n floats to NaN. */
+/** Sets the last of the guard's n floats to NaN, so that the step is not applied. */
 export function close(guard: usize, n: i32): void {
   store<f32>(guard + (<usize>(n - 1) << 2), NaN);
 }

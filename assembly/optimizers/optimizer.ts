@@ -5,9 +5,10 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 import { countOf, endOf, ROW, rowOf, startOf } from "../simd/segments";
 
 /**
- * One step of Adam. After updating the moments m and v with the gradient plus `decay` * p, it computes p = p * shrink -
+ * Runs one step of Adam. Updates the moments m and v with the gradient plus `decay` * p, then computes p = p * shrink -
  * stepSize * m / (sqrt(v) * rootFactor + eps). Processes the blocks first..last-1 of a table of arrays, whose rows list
- * p, gradient, m and v. A guard of size 0 means no guard.
+ * p, gradient, m and v. Does nothing if a float of the guard is not finite (size 0: no guard). With `test` 1, writes no
+ * results, but sets the guard's last float to NaN if one of them is not finite.
  */
 export function adamStep(
   table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,

@@ -13,8 +13,8 @@ function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
 }
 
 /**
- * Returns the index of the entry nearest to x, of the entry at offset `at` and the next one. If both are equally near,
- * it is the first one.
+ * Returns the index of the entry nearest to x: either the entry at the byte offset `at` or the next one. If both are
+ * equally near, returns the index of the first.
  */
 // @ts-ignore: decorator
 @inline

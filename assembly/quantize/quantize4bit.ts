@@ -86,8 +86,8 @@ function clearBetween(end: usize, next: usize): void {
 
 /**
  * Quantises the n elements at x, stored in the dtype `format`, to nf4 or fp4. Writes the header and the codes to `out`,
- * and the scales to `scales`. `room` is scratch for a block of floats and 512 bytes. Returns -1, or the first block
- * with a NaN or an infinity.
+ * and the scales to `scales`. `room` is scratch for a block of floats and 512 bytes. Returns the index of the first
+ * block with a NaN or an infinity, or -1 if there is none.
  */
 export function quantize4bit(
   x: usize, format: i32, n: i32, out: usize, quantType: i32, blockSize: i32, absmaxOffset: i32, nestedOffset: i32,

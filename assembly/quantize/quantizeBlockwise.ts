@@ -3,7 +3,7 @@ import { roundToCodes } from "./nearestCode";
 
 /**
  * Quantises n floats to 8-bit codes, with one scale per block. `table` holds the values of the codes in ascending
- * order. Returns -1, or the first block with a NaN or an infinity.
+ * order. Returns the index of the first block with a NaN or an infinity, or -1 if there is none.
  */
 export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize, codes: usize, absmax: usize): i32 {
   for (let from = 0, block = 0; from < n; from += blockSize, block++) {

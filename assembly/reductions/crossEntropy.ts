@@ -43,7 +43,10 @@ function targetBelow(x: usize, n: i32, label: i32, smoothing: f64, top: f32): f6
   return smoothing == 0 ? hit : (1 - smoothing) * hit + (smoothing * sumBelow(x, n, top)) / <f64>n;
 }
 
-/** Computes the gradient of a row of logits: dx = factor * (exp(x - top - log) - target). dx may be x. */
+/**
+ * Computes the gradient of a row of logits: dx = factor * (exp(x - top - log) - target), where the exponential is the
+ * softmax probability. dx may have the address of x.
+ */
 function rowGradient(
   x: usize, dx: usize, n: i32, label: i32, top: f32, log: f32, smoothing: f64, factor: f32,
 ): void {
@@ -60,7 +63,10 @@ function rowGradient(
   store<f32>(hit, load<f32>(hit) - factor * <f32>(1 - smoothing));
 }
 
-/** Overwrites a row that holds exp(logit - shift) with its gradient: factor * (x * share - target). */
+/**
+ * Overwrites a row of x = exp(logit - shift) with the gradient of its logits: factor * (x * share - target). `share` is
+ * 1 / the sum of the row, so that x * share is the softmax probability.
+ */
 function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, share: f32): void {
   const scale = f32x4.splat(factor * share);
   const even = f32x4.splat(factor * <f32>(smoothing / <f64>n));

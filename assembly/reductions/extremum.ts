@@ -63,9 +63,9 @@ function firstBeyond(smallest: bool, x: usize, j: i32, n: i32, top: f32): i32 {
 }
 
 /**
- * Returns the index of the extremum of n floats: of the first NaN if there is one, otherwise of the first of equal
- * extrema. It searches for the next better value from each best one, which is fast because few values of a row beat all
- * values before them.
+ * Returns the index of the extremum of n floats. If there are NaNs, it is the first NaN; otherwise it is the first of
+ * equal extrema. From each best value so far, searches for the next better one. This is fast because few values of a
+ * row beat all values before them.
  */
 // @ts-ignore: decorator
 @inline

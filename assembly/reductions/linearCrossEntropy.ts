@@ -22,19 +22,19 @@ const ROWS: i32 = 600;
 /** Bytes of a block of logits, plus one panel of its rows. */
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
 /**
- * Width of the widest weight that is rounded to integer codes: BLOCK f32 rows of it must fit into the memory of the
- * logits.
+ * Maximum width of a weight that is rounded to integer codes. BLOCK rows of this width in f32 must fit into the memory
+ * of the logits.
  */
 const MOST_WIDTH: i32 = 4096;
 /**
- * Bytes of the integer codes of a block of the weight. One more scale is stored for each row of squares than
- * `int16WeightBytes` counts.
+ * Size in bytes of the integer codes and scales of a block of the weight. To the size from `int16WeightBytes`, it adds
+ * one scale for each row of squares.
  */
 const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**
- * Returns the bytes of scratch for `linearCrossEntropyPart`: a block of logits, a panel of its rows, and the codes of
- * that block and of a block of the weight, or else a packed block of the weight.
+ * Returns the size in bytes of the scratch memory for `linearCrossEntropyPart`. It holds a block of logits, a panel of
+ * its rows, and then either a packed block of the weight or the integer codes of both blocks.
  */
 export function linearCrossEntropyScratch(): i32 {
   return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + int16Scratch() + WEIGHT);
@@ -54,8 +54,8 @@ function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, 
 }
 
 /**
- * Packs the rows `indices` of x [.., width] into panels for `linearCrossEntropyPart`. The size is the same, rounded up
- * to whole panels.
+ * Packs `count` rows of x [.., width], whose indices are in `indices`, into panels for `linearCrossEntropyPart`. `out`
+ * has the size of these rows, rounded up to whole panels.
  */
 export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, count: i32, width: i32, scratch: usize): void {
   const bytes = <usize>width << 2;
@@ -70,8 +70,9 @@ export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, cou
 }
 
 /**
- * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses and sums of its rows.
- * Overwrites the block with exp(logit - maximum), packed into panels if `spare` (scratch for one panel) is not 0.
+ * Updates the running maximum (`tops`) and sum of exponentials (`masses`) of each row with a block of logits [rows, n],
+ * for the classes from `from` on. Rescales masses and `sums` if a maximum rises. If `sums` is not 0, overwrites the
+ * block with exp(logit - maximum), packed into panels if `spare` (scratch for one panel) is not 0.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
@@ -192,8 +193,8 @@ export function linearCrossEntropyPart(
 }
 
 /**
- * Combines the results of all parts: writes the losses (f64) of the rows 0..count-1 of `rows` and, if `dhidden` is not
- * 0, the gradient [count, width] times `factor`.
+ * Combines the results of all parts for the first `count` of `rows` rows. Writes their losses (f64) and, if `dhidden`
+ * is not 0, the gradient [count, width] times `factor`.
  */
 export function linearCrossEntropyJoin(
   weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, losses: usize,

@@ -94,7 +94,10 @@ export function rmsNormWeightBackward(dy: usize, x: usize, dw: usize, part: usiz
   }
 }
 
-/** Computes part += dy * (x - mean) * root for a row. */
+/**
+ * Computes part += dy * (x - mean) * root for a row of n floats. `root` is 1 / sqrt(v + eps), where v is the mean
+ * square of x - mean.
+ */
 // @ts-ignore: decorator
 @inline
 function addUnits(dy: usize, x: usize, part: usize, n: i32, mean: f32, root: f32): void {

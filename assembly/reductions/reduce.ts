@@ -61,7 +61,7 @@ function sumColumns(x: usize, sums: usize, rows: i32, stride: usize, count: i32)
 
 /**
  * Adds a plane of `rows` x `n` floats to f64 sums: element (r, j) is added to sums[r * rowStride + j * step], where
- * `step` is 0 or 1. Rows are `stride` apart. The caller clears the sums first.
+ * `step` is 0 or 1. Rows of x are `stride` floats apart. The caller sets the sums to zero first.
  */
 export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, rowStride: i32, step: i32): void {
   const bytes = <usize>stride << 2;

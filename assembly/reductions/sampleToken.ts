@@ -45,7 +45,10 @@ function isBefore(odds: usize, a: i32, b: i32): bool {
   return x > y || (x == y && a < b);
 }
 
-/** Restores a heap of tokens, with the first token on top, after `heap[i]` was replaced. */
+/**
+ * Restores a heap of tokens after `heap[i]` was replaced. The token at the top comes before all others in the order of
+ * `isBefore`.
+ */
 function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
   const token = load<i32>(heap + (<usize>i << 2));
   for (let child = 2 * i + 1; child < count; child = 2 * i + 1) {
@@ -63,9 +66,9 @@ function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
 }
 
 /**
- * Applies top-p and min-p: keeps a token if its entry in `odds` is at least `minP`, and the tokens before it have
- * together less than `topP` of the total `sum`. Sets the entries of other tokens to 0. Returns the fraction of `sum`
- * that is kept.
+ * Applies top-p and min-p to the unnormalised probabilities in `odds`, whose largest is 1 and whose sum is `sum`. Keeps
+ * a token if its entry is at least `minP`, and if the tokens before it (see `isBefore`) together have less than `topP`
+ * of the sum. Sets other entries to 0. Returns the kept fraction of the sum.
  */
 function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: usize): f64 {
   let count = 0;

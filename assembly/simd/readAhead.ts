@@ -17,9 +17,9 @@ export function readLines(from: usize, end: usize): i32 {
 }
 
 /**
- * Loads `count` pieces of memory into the cache, one line of each in turn: a core has more reads in flight for many
- * short streams than for one. Two words at `list` + i * `step` describe piece i: its address, and its bytes minus one.
- * Store the result, as for `readLines`.
+ * Loads `count` pieces of memory into the cache, one cache line of each in turn. This is fast because a core keeps more
+ * reads in flight for many short streams than for one. Two words at `list` + i * `step` describe piece i: its address,
+ * and its size in bytes minus one. Store the result somewhere, or the compiler may remove the reads.
  */
 export function readByTurns(list: usize, step: usize, count: i32): i32 {
   const end = list + <usize>count * step;

@@ -6,7 +6,10 @@
  */
 const STREAMS: i32 = 8;
 
-/** Returns the index of the row to read as number i, if n rows are read in turn from STREAMS streams. */
+/**
+ * Returns the index of the i-th row to read. The n rows are divided into STREAMS equal ranges that are read in turn,
+ * one row of each; rows that are left over come last.
+ */
 // @ts-ignore: decorator
 @inline
 export function rowInTurn(i: i32, n: i32): i32 {

@@ -11,8 +11,9 @@ function blocksOf(n: i32): i32 {
 }
 
 /**
- * Bytes of a row of the table, which describes one array or several arrays of equal length: the number of blocks up to
- * its end (i32), the number of elements (i32), and four addresses (unused ones are 0).
+ * Size in bytes of a row of the table, which describes one array, or several arrays of equal length. A row holds two
+ * i32 and four addresses. The integers are the number of blocks in all rows up to this one, and the number of elements
+ * of an array. Unused addresses are 0.
  */
 export const ROW: usize = 24;
 
@@ -29,7 +30,7 @@ export function setSegment(table: usize, i: i32, n: i32, a: usize, b: usize, c: 
   return end;
 }
 
-/** Returns the table row that contains a block. */
+/** Returns the address of the table row that contains the block `block`. */
 // @ts-ignore: decorator
 @inline
 export function rowOf(table: usize, block: i32): usize {

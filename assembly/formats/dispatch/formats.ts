@@ -25,8 +25,8 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
 }
 
 /**
- * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a weight in blocks, of k elements each, from
- * element `start` on. Returns false, and computes nothing, if the format has no such kernel.
+ * Computes c[n] = alpha * W x (or += if `add` is true) for a weight W that is stored in blocks. W has n rows of k
+ * elements each and starts at element `start`. Returns false, and computes nothing, if the format has no such kernel.
  */
 export function blockRows(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
@@ -40,7 +40,7 @@ export function blockRows(
   return true;
 }
 
-/** Returns the bytes of a block of q4_0, q4_1 or q8_0. */
+/** Returns the size in bytes of a block of q4_0, q4_1 or q8_0. */
 export function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
 }
@@ -50,14 +50,20 @@ export function isNibbles(format: i32): bool {
   return format != Q8_0;
 }
 
-/** Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`. */
+/**
+ * Computes c[n]: the dot product of each of n weight rows with x, a row from `quantizeInt8`. The weight's blocks are at
+ * `w`; a row has k elements.
+ */
 export function int8Rows(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void {
   if (format == Q4_0) q4_0Int8Rows(x, w, c, n, k);
   else if (format == Q4_1) q4_1Int8Rows(x, w, c, n, k);
   else q8_0Int8Rows(x, w, c, n, k);
 }
 
-/** Packs `columns` rows of a weight, `blocks` times 32 elements of each, as a panel. Rows are `wrs` bytes apart. */
+/**
+ * Packs the first `blocks` blocks of `columns` rows of a weight as a panel with one column per row. A block has 32
+ * elements. Rows are `wrs` bytes apart.
+ */
 export function packInt8Panel(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   if (format == Q4_0) packQ4_0(w, wrs, columns, blocks, dst);
   else if (format == Q4_1) packQ4_1(w, wrs, columns, blocks, dst);

@@ -1,13 +1,17 @@
 // Imports of the formats whose kernels are a separate module, assembly/onDemand.ts, which is loaded with the first
 // weight in such a format.
 
-/** Does the same as `unpackRow`, for the formats of the on-demand module. */
+/**
+ * Converts `count` elements of a weight to f32, from element `start` on. Supports the formats of the on-demand module
+ * (onDemand.ts).
+ */
 // @ts-ignore: decorator
 @external("env", "unpackLater")
 export declare function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void;
 
 /**
- * Does the same as `blockRows`, for the formats of the on-demand module. Returns 0 if the format has no such kernel.
+ * Computes what `blockRows` computes, for the formats of the on-demand module (onDemand.ts). Returns 0 if the format
+ * has no such kernel, otherwise 1.
  */
 // @ts-ignore: decorator
 @external("env", "rowsLater")
@@ -16,8 +20,8 @@ export declare function rowsLater(
 ): i32;
 
 /**
- * Does the same as `linearInt8`, for the formats of the on-demand module, and for q4_0 and q4_1 if there are several
- * rows. `inShort` is the value set by `setShortSums`.
+ * Computes what `linearInt8` computes, for the formats of the on-demand module (onDemand.ts). It also supports q4_0 and
+ * q4_1 if there are several rows. `inShort` is the value set by `setShortSums`.
  */
 // @ts-ignore: decorator
 @external("env", "linearLater")
@@ -26,17 +30,23 @@ export declare function linearLater(
   scratch: usize,
 ): void;
 
-/** Does the same as `nibbleProduct`, which only calls this function of the on-demand module. */
+/**
+ * Computes the product for `nibbleProduct`, which only calls this function. It is part of the on-demand module
+ * (onDemand.ts).
+ */
 // @ts-ignore: decorator
 @external("env", "nibblesLater")
 export declare function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void;
 
-/** Address and size of the bytes of the on-demand module. Other threads read the bytes to load the module too. */
+/**
+ * Address and size in bytes of the binary of the on-demand WebAssembly module. Other threads read the binary to load
+ * the module too.
+ */
 const MODULE: usize = memory.data<u32>([0, 0]);
 
-/** Returns the address of two words: the address and the number of the on-demand module's bytes. */
+/** Returns the address of two words: the address of the on-demand module's binary, and its size in bytes. */
 export function moduleOnDemand(): usize {
   return MODULE;
 }

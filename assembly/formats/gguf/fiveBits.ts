@@ -13,8 +13,8 @@ export function bytesOf(minimum: bool): usize {
 }
 
 /**
- * Returns a mask with all bits set in each byte whose code has the fifth bit clear. `places` selects the byte of `bits`
- * that holds a code's fifth bit, `bit` the bit in it.
+ * Returns a mask with all bits set in each byte whose code has a fifth bit of 0. For each code, `places` gives the
+ * index of the byte in `bits` that holds the fifth bit, and `bit` selects the bit in that byte.
  */
 // @ts-ignore: decorator
 @inline
@@ -82,9 +82,9 @@ export function unpackQ5(minimum: bool, base: usize, start: i32, count: i32, dst
 export const CONSTANTS: i32 = 20;
 
 /**
- * Stores constants to be loaded before the loop over blocks; V8 would build them again at each use. They are, for each
- * of 16 codes, the byte that holds its fifth bit and the bit in that byte; then the values of `HALF_CONSTANTS`, a
- * nibble mask and 16.
+ * Stores constants at `at`. Code before a loop over blocks loads them, since V8 would build them again at each use. For
+ * each of 16 codes, they give the index of the byte with its fifth bit, then the bit in that byte. The values of
+ * `HALF_CONSTANTS`, a nibble mask and 16 follow.
  */
 export function storeConstants(at: usize): void {
   v128.store(at, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));

@@ -78,7 +78,7 @@ export function unpackGroups(five: bool, base: usize, start: i32, count: i32, ds
   }
 }
 
-/** Returns `total` plus the dot product of a group's 32 elements and x, times the group's scale. */
+/** Returns `total` plus the dot product of a group's 32 codes and x, multiplied by the group's scale. */
 // @ts-ignore: decorator
 @inline
 function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, total: v128): v128 {

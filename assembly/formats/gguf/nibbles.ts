@@ -10,8 +10,8 @@ import { lookup, nibbleMask } from "../unpackFourBit";
 import { lowHalves, widenHalves } from "../../simd/widenHalf";
 
 /**
- * The longest row of X, in floats, that is copied with its elements in another order. Scratch memory has room for two
- * such rows and for the scales of a row of W.
+ * Maximum length, in floats, of a row of X that is copied with its elements in another order. Scratch memory has room
+ * for two rows of this length and for the scales of a row of W.
  */
 export const SPLIT_MOST: i32 = 16384;
 
@@ -51,17 +51,22 @@ export function unpackNibbles(minimum: bool, blockBytes: usize, base: usize, sta
 }
 
 /**
- * Tables of the two high bytes of the floats 0 to 15: a code is the index of its float. The two low bytes are 0 for all
- * of them.
+ * Tables with byte 2 (COUNTS_2) and byte 3 (COUNTS_3) of the floats 0 to 15, indexed by code. The two low bytes of
+ * these floats are 0.
  */
 const COUNTS_2: usize = memory.data<u8>([0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0, 0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70], 16);
 const COUNTS_3: usize = memory.data<u8>([0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41], 16);
 
-/** Tables of the two high bytes of the floats -8 to 7. */
+/**
+ * Tables with byte 2 (SIGNED_2) and byte 3 (SIGNED_3) of the floats -8 to 7, indexed by code. The two low bytes are 0.
+ */
 const SIGNED_2: usize = memory.data<u8>([0, 0xe0, 0xc0, 0xa0, 0x80, 0x40, 0, 0x80, 0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0], 16);
 const SIGNED_3: usize = memory.data<u8>([0xc1, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xbf, 0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40], 16);
 
-/** A mask of the upper half of every lane. It is loaded from memory for the same reason as `nibbleMask`. */
+/**
+ * A mask of the upper half of every 32-bit lane. It is loaded from memory, since V8 would build a constant again at
+ * each use.
+ */
 const UPPER: usize = memory.data<u32>([0xffff0000]);
 
 /**
@@ -163,9 +168,9 @@ function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of a weight, of k elements each, from the address `first` on, and one row x
- * of `quantizeInt8`, whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the
- * same bits.
+ * Computes c[n]: the dot product of each of n weight rows with x, a row from `quantizeInt8` with one byte per code. The
+ * weight rows start at the address `first`; a row has k elements. Terms are added in the order of `int8Tile`, so that
+ * both give the same bits.
  */
 // @ts-ignore: decorator
 @inline

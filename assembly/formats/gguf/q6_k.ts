@@ -22,7 +22,7 @@ export function sixBits(block: usize, group: i32): v128 {
   return v128.or(low, i16x8.shl(high, 4));
 }
 
-/** Returns the 16 codes of a group minus 32. */
+/** Returns 32 less than each of the 16 codes of group `group`. */
 // @ts-ignore: decorator
 @inline
 function codesOf(block: usize, group: i32): v128 {
@@ -53,7 +53,10 @@ export function unpackQ6_K(base: usize, start: i32, count: i32, dst: usize): voi
   }
 }
 
-/** Returns `total` plus the products of two groups of 16 elements and x, each times its group's scale. */
+/**
+ * Returns `total` plus two dot products, each of a group of 16 codes with 16 floats of x, and each multiplied by its
+ * group's scale.
+ */
 // @ts-ignore: decorator
 @inline
 function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128, total: v128): v128 {
@@ -62,8 +65,8 @@ function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128
 }
 
 /**
- * Returns `total` plus the products of the groups `group` to `group + 3` and x. The lanes of `scales` hold the groups'
- * scales.
+ * Returns `total` plus the dot product of x with the groups `group` to `group + 3` of a block. Each group's sum is
+ * multiplied by its scale: a lane of `bytes` times d.
  */
 // @ts-ignore: decorator
 @inline

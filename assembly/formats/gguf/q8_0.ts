@@ -81,9 +81,9 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of a q8_0 weight, of k elements each, from the address `first` on, and one
- * row x of `quantizeInt8`, whose codes are stored in two planes. Terms are added in the order of `q8Tile`, so the
- * result has the same bits.
+ * Computes c[n]: the dot product of each of n rows of a q8_0 weight with x, a row from `quantizeInt8` in two planes.
+ * The weight rows start at the address `first`; a row has k elements. Terms are added in the order of `q8Tile`, so that
+ * both give the same bits.
  */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
@@ -119,8 +119,8 @@ export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
 }
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight as a panel. Rows are `wrs` bytes apart; missing
- * rows repeat the last one.
+ * Packs the first `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight as a panel of four columns, one per row.
+ * Rows are `wrs` bytes apart. Missing rows repeat the last one.
  */
 export function packQ8_0(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);

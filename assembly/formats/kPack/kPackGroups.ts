@@ -104,7 +104,7 @@ function fourGroups(x: usize, first: usize, most: i32, start: f32, steps: i32, r
   }
 }
 
-/** Returns the 6-bit code of a group's scale or minimum. */
+/** Returns the 6-bit code of a group's scale or minimum `part`: part * inverse, rounded and limited to 63. */
 // @ts-ignore: decorator
 @inline
 function partCode(inverse: f32, part: f32): u32 {
@@ -137,7 +137,7 @@ function roundAgain(x: usize, codes: usize, scale: f32, minimum: f32, most: i32)
   }
 }
 
-/** Packs a block of 256 elements. Returns false if an element or a scale is not finite. */
+/** Packs 256 elements as a block of q6_k. Returns false if an element or a scale is not finite. */
 export function packGroups(five: bool, x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   const most = five ? 31 : 15;

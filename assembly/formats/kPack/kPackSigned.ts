@@ -16,8 +16,8 @@ let sumXL: v128;
 let sumL2: v128;
 
 /**
- * Computes the weighted sums of a least-squares fit of the scale: sumXL adds x * code, sumL2 adds code * code. The
- * codes are the elements times `inverse`, rounded; each weight is the element's square. Works for four groups at once.
+ * Computes the sums of a least-squares fit of the scale for four groups at once: sumXL of weight * x * code, and sumL2
+ * of weight * code². A code is an element times `inverse`, rounded; the weight is the square of the element.
  */
 function sums(room: usize, inverse: v128): void {
   let xl = f32x4.splat(0);
@@ -73,7 +73,7 @@ function again(x: usize, scale: v128): v128 {
   return i32x4.add(nearestWithin(f32x4.div(v128.load(x), scale), -32, 31), i32x4.splat(32));
 }
 
-/** Packs a block of 256 elements. Returns false if an element or a scale is not finite. */
+/** Packs 256 elements as a block of q6_k. Returns false if an element or a scale is not finite. */
 export function packSigned(x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   for (let first: usize = 0; first < 16; first += 4) fourGroups(x, first, room);

@@ -36,8 +36,8 @@ export function halfOfFive(minimum: bool, block: usize, part: i32): v128 {
 }
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 8) rows of a q5_0 or q5_1 weight in the layout of `packInt8Panel`; missing
- * rows repeat the last one.
+ * Packs the first `blocks` blocks of `columns` (1 to 8) rows of a q5_0 or q5_1 weight in the layout of `packInt8Panel`,
+ * one column per row. Missing rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -82,9 +82,9 @@ function product(x: usize, fifths: usize, places: v128, bit: v128, nibble: v128,
 }
 
 /**
- * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`,
- * whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the same bits. `room` is
- * scratch for `storeConstants`.
+ * Computes c[n]: the dot product of each of n weight rows with x, a row from `quantizeInt8` with one byte per code. The
+ * weight's blocks are at `w`; a row has k elements. Terms are added in the order of `int8Tile`, so that both give the
+ * same bits. `room` is scratch for `storeConstants`.
  */
 // @ts-ignore: decorator
 @inline

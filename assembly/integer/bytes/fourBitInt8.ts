@@ -30,9 +30,7 @@ function stepOf(isFp4: bool): v128 {
   return f32x4.splat(1 / (isFp4 ? FP4_STEPS : NF4_STEPS));
 }
 
-/**
- * Returns the values of 16 of 32 elements: the even-numbered elements, whose codes are the high nibbles of 16 bytes.
- */
+/** Looks up the integers of the 16 even-numbered elements of 32. Their codes are the high nibbles of 16 bytes. */
 // @ts-ignore: decorator
 @inline
 function evenOf(table: v128, bytes: v128, nibble: v128): v128 {
@@ -46,8 +44,8 @@ function oddOf(table: v128, bytes: v128, nibble: v128): v128 {
 }
 
 /**
- * Packs `columns` (1 to 8) rows of an nf4 or fp4 weight, `blocks` times 32 elements of each, in the layout of
- * `packInt8Panel`. Rows are `ld` elements apart, the first from element `start` on; missing rows repeat the last one.
+ * Packs `blocks` * 32 elements of each of `columns` (1 to 8) rows of an nf4 or fp4 weight, in the layout of
+ * `packInt8Panel`. Rows are `ld` elements apart, the first from element `start` on. Missing rows repeat the last one.
  */
 export function packFourBitPanel(
   base: usize, isFp4: bool, start: i32, ld: i32, columns: i32, blocks: i32, dst: usize,
@@ -144,9 +142,9 @@ function fourAt(p: usize, apart: usize): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of the weight, from row `first` on, of k elements each, and one row x of
- * `quantizeInt8`, whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the same
- * bits. `room` is 3 k / 2 bytes of scratch.
+ * Computes c[n]: the dot product of each of n weight rows, from row `first` on, with x, a row from `quantizeInt8` with
+ * one byte per code. A row has k elements. Terms are added in the order of `int8Tile`, so that both give the same bits.
+ * `room` is 3 k / 2 bytes of scratch.
  */
 export function fourBitInt8Rows(
   x: usize, base: usize, isFp4: bool, first: i32, c: usize, n: i32, k: i32, room: usize,

@@ -1,7 +1,10 @@
 // Rows of floats as bytes with a scale for each 32, like llama.cpp's Q8_1 blocks, for integer products.
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "../rowCodes";
 
-/** Returns the bytes that `quantizeInt8` writes for several rows, or `quantizeInt15` with two planes. */
+/**
+ * Returns the size in bytes of the result of `quantizeInt8` for several rows, which are padded to whole tiles. With
+ * `planes` 2 it is also the size of the result of `quantizeInt15`.
+ */
 export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
   return ((rows + INT8_ROWS - 1) & ~(INT8_ROWS - 1)) * <i32>int8RowBytes(k, planes);
 }

@@ -16,12 +16,12 @@ const FLOATS: usize = 1024;
 /** Number of elements that `findLargest` converts at a time. */
 const PIECE: i32 = 4096;
 
-/** Bytes of scratch of `packInt8` and `findLargest`. */
+/** Returns the size in bytes of the scratch memory for `packInt8` and `findLargest`. */
 export function packScratch(): i32 {
   return DEPTH * (WIDTH + WEIGHT_ROWS) * 4;
 }
 
-/** Bytes that `packInt8` writes for n columns of k elements, where k is a multiple of 32. */
+/** Returns the size in bytes of the result of `packInt8` for n columns of k elements, where k is a multiple of 32. */
 export function int8WeightBytes(n: i32, k: i32): i32 {
   return ((n + Q4_COLUMNS - 1) / Q4_COLUMNS) * (k >> 5) * <i32>Q4_PANEL;
 }
@@ -74,7 +74,7 @@ function packFour(x: usize, dst: usize): void {
 
 /**
  * Rounds a weight [rows,columns] of any dtype to 7-bit codes, packed for products X W, or X Wᵀ if `transposed` is 1.
- * The length of the sums must be a multiple of 32, and all elements finite.
+ * The dimension that is summed over must be a multiple of 32, and all elements must be finite.
  */
 export function packInt8(
   w: usize, format: i32, rows: i32, columns: i32, transposed: i32, out: usize, scratch: usize,

@@ -65,8 +65,8 @@ export function groupMinima(a: usize, b: usize, c: usize, d: usize, group: i32):
 }
 
 /**
- * Packs `columns` (1 to 8) rows of a q4_k or q5_k weight, `groups` times 32 elements of each, in the layout of
- * `packInt8Panel`; missing rows repeat the last one.
+ * Packs `groups` * 32 elements of each of `columns` (1 to 8) rows of a q4_k or q5_k weight, in the layout of
+ * `packInt8Panel`. Missing rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -104,7 +104,10 @@ export function packGroupPanel(five: bool, w: usize, wrs: usize, columns: i32, g
   }
 }
 
-/** Stores constants to be loaded before loops over blocks; V8 would build constants again at each use. */
+/**
+ * Stores four words at `at`: 15, 1 and 2 in every byte, then the integer 63. Code before a loop over blocks loads them,
+ * since V8 would build constants again at each use.
+ */
 function storeConstants(at: usize): void {
   store<u32>(at, 0x0f0f0f0f);
   store<u32>(at, 0x01010101, 4);
@@ -126,8 +129,8 @@ function product(
 }
 
 /**
- * Returns 16 codes of a group, from byte `part` on. The group is number 2 * pair or, if `odd`, number 2 * pair + 1.
- * Each byte of `bit` is 1 for an even group and 2 for an odd one.
+ * Returns 16 of the 32 codes of a group: the first 16 if `part` is 0, the last 16 if it is 16. The group is number 2 *
+ * pair or, if `odd` is true, number 2 * pair + 1. Each byte of `bit` is 1 for an even group and 2 for an odd one.
  */
 // @ts-ignore: decorator
 @inline
@@ -147,9 +150,9 @@ function lowBytesTimes(words: v128, six: v128, factors: v128): v128 {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`,
- * whose codes are one byte each. Terms are added in the order of `int8Tile`, so the result has the same bits. `room` is
- * 16 bytes of scratch.
+ * Computes c[n]: the dot product of each of n weight rows with x, a row from `quantizeInt8` with one byte per code. The
+ * weight's blocks are at `w`; a row has k elements. Terms are added in the order of `int8Tile`, so that both give the
+ * same bits. `room` is 16 bytes of scratch.
  */
 // @ts-ignore: decorator
 @inline

@@ -22,7 +22,7 @@ const DEPTH: i32 = 128;
 /** The longest row, in elements, for which a single row of X can be multiplied by an nf4 or fp4 weight. */
 const MOST_K: i32 = 32768;
 
-/** Bytes of scratch that `linearInt8` needs. */
+/** Returns the size in bytes of the scratch memory that `linearInt8` needs. */
 export function linearScratch(): i32 {
   return <i32>max(TILE + 32 + <usize>WIDE_DEPTH * (Q4_PANEL + WIDE_PANEL), 3 * <usize>MOST_K / 2);
 }

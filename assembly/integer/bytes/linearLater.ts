@@ -26,8 +26,8 @@ function bytesOf(format: i32, blocks: i32): usize {
 }
 
 /**
- * Computes c[n]: the dot products of n rows of blocks at `w`, of k elements each, and one row x of `quantizeInt8`.
- * `room` is scratch for constants.
+ * Computes c[n]: the dot product of each of n weight rows with x, a row from `quantizeInt8`. The weight's blocks are at
+ * `w`; a row has k elements. `room` is scratch for constants.
  */
 function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
   if (format == Q4_K) groupInt8Rows(false, x, w, c, n, k, room);
@@ -53,8 +53,8 @@ function putConstants(at: usize): void {
 }
 
 /**
- * Packs `columns` rows of a weight, `blocks` times 32 elements of each, as a panel. Rows are `wrs` bytes apart.
- * `constants` is the address of the constants that `putConstants` wrote.
+ * Packs the first `blocks` * 32 elements of `columns` rows of a weight as a panel with one column per row. Rows are
+ * `wrs` bytes apart. `constants` is the address of the constants that `putConstants` wrote.
  */
 function packPanel(format: i32, constants: usize, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const nibble = v128.load32_splat(constants, 16);
@@ -96,8 +96,8 @@ function byteRows(
 }
 
 /**
- * The implementation of `linearLater` (see later.ts). For q6_k and several rows, the codes of X must be 16-bit words,
- * and `planes` is 2.
+ * Implements `linearLater`, which later.ts declares. For q6_k and several rows, the codes of X must be 16-bit words,
+ * and `planes` must be 2.
  */
 export function linearLater(
   inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,

@@ -35,7 +35,7 @@ const PANEL: usize = 256;
  */
 const FACTORS: usize = 144;
 
-/** Bytes of a block of four rows: their codes, scales, and initial values of their sums. */
+/** Size in bytes of a block of four rows of X: their codes, their scales, and the initial values of their sums. */
 const ROWS: usize = 160;
 
 /** The largest code of an offset. Products of it and LARGEST can be added 32 times without exceeding 2^31. */
@@ -60,7 +60,7 @@ function isGroups(format: i32): bool {
   return format == Q4_K || format == Q5_K;
 }
 
-/** Returns the bytes of a block: of 256 elements for q4_k and q5_k, of 32 for other formats. */
+/** Returns the size in bytes of a block, which has 256 elements for q4_k and q5_k, and 32 for other formats. */
 function blockBytes(format: i32): usize {
   if (isGroups(format)) return format == Q4_K ? Q4_K_BYTES : Q5_K_BYTES;
   if (hasFive(format)) return format == Q5_0 ? Q5_0_BYTES : Q5_1_BYTES;
@@ -73,7 +73,7 @@ const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
 const PANELS_AT: usize = ROWS_AT + <usize>DEPTH * ROWS;
 
-/** Returns the bytes of scratch for `nibblesLater`. It is the same for all sizes. */
+/** Returns the size in bytes of the scratch memory for `nibblesLater`. It is the same for all sizes of matrices. */
 export function nibbleProductScratch(): i32 {
   return <i32>PANELS_AT + DEPTH * BLOCK * BLOCK;
 }
@@ -113,7 +113,10 @@ function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usiz
   storeNibbles(v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + apart + 16, apart);
 }
 
-/** Stores the low nibbles at `to`, and the high nibbles, which belong to the columns 16 further on, after them. */
+/**
+ * Splits 16 bytes into nibbles. Stores the low nibbles at `to`, and the high nibbles, which belong to the columns 16
+ * further on, at `to` + 2 * `apart`.
+ */
 // @ts-ignore: decorator
 @inline
 function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void {
@@ -121,7 +124,10 @@ function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void 
   v128.store(to + 2 * apart, v128.and(i16x8.shr_u(bytes, 4), nibble));
 }
 
-/** Does the same as `packFour`, for 16 columns whose codes are one byte each. */
+/**
+ * Writes the codes of four rows of 16 columns, given as one byte per code. Four codes of each column, one per row, are
+ * stored together.
+ */
 // @ts-ignore: decorator
 @inline
 function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: usize): void {
@@ -135,7 +141,10 @@ function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: u
   v128.store(to + apart + 16, v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
-/** Does the same as `packFour` for a group of 32 elements of q4_k or q5_k. */
+/**
+ * Writes the codes of four rows of 32 columns: group `group` of blocks of q4_k or q5_k. Four codes of each column, one
+ * per row, are stored together.
+ */
 // @ts-ignore: decorator
 @inline
 function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group: i32, to: usize, apart: usize): void {
@@ -147,7 +156,10 @@ function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group:
   }
 }
 
-/** Does the same as `packFour` for a block of q5_0 or q5_1. */
+/**
+ * Writes the codes of four rows of 32 columns: a block of q5_0 or q5_1 per row. Four codes of each column, one per row,
+ * are stored together.
+ */
 // @ts-ignore: decorator
 @inline
 function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: usize, apart: usize): void {
@@ -160,8 +172,8 @@ function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: 
 }
 
 /**
- * Packs the codes and factors of `blocks` times 32 rows, which are `wrs` bytes apart, of one block of 32 columns (for
- * q4_k and q5_k: of the group `group`).
+ * Packs the codes and factors of 32 columns of a weight, for `blocks` * 32 rows, which are `wrs` bytes apart. For q4_k
+ * and q5_k, the columns are group `group` of a block.
  */
 function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratch: usize): void {
   const apart = <usize>blocks * PANEL;
@@ -239,9 +251,10 @@ function lowWords(a: v128, b: v128): v128 {
 }
 
 /**
- * Multiplies each of four rows by the scales of 32 columns, and rounds the products to bytes, for `blocks` blocks.
- * Returns the part of each row's sums that comes from the weight's offsets, which is the same for all these columns. If
- * `five` is true, it also writes the initial value of each sum, which subtracts the middle of the range of 5-bit codes.
+ * Multiplies each of four rows by the weight's scales for 32 columns, and rounds the products to bytes, for `blocks`
+ * blocks. Returns, for each row, the part of its sums that comes from the weight's offsets. This part is the same for
+ * all 32 columns. If `five` is true, also writes the initial value of each sum, which subtracts the middle of the range
+ * of 5-bit codes.
  */
 // @ts-ignore: decorator
 @inline
@@ -306,8 +319,8 @@ function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
 
 /**
  * Computes sums[4][8] += X W for `blocks` blocks of four rows from `scaleRows` and a panel of eight columns. With byte
- * products, 16 products are first summed in 16 bits. An intermediate overflow does no harm, because the final sum fits:
- * at most 127 times 15 each, or 127 times 16 after the middle of 5-bit codes is subtracted.
+ * products, 16 products are first summed in 16 bits. Overflow during this sum does no harm, because the final sum fits
+ * into 16 bits. It has 16 terms of at most 127 * 15, or 127 * 16 after the middle of 5-bit codes is subtracted.
  */
 // @ts-ignore: decorator
 @inline
@@ -358,8 +371,8 @@ function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize
 }
 
 /**
- * Sets the initial values of a row's eight sums: the part that is the same for all columns, plus the values of C if
- * `there` is true.
+ * Sets the initial values of a row's eight sums: `same`, which all columns share, plus the values at c if `there` is
+ * true.
  */
 // @ts-ignore: decorator
 @inline
@@ -386,7 +399,7 @@ function fiveTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
   nibbleTile(true, x, panel, blocks, sums);
 }
 
-/** The implementation of `nibbleProduct` (see later.ts). */
+/** Implements `nibbleProduct`, which later.ts exports. */
 export function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {

@@ -11,7 +11,7 @@ import { rowGroups, rowOfGroup, storeGroup } from "../../simd/rowOrder";
 
 /** Offset of the 16 scales in a block, in bytes. */
 const SCALES: usize = 192;
-/** Offset of d in a block, in bytes. */
+/** Offset in bytes, from the start of a block, of d, the f16 scale of the block. */
 const D: usize = 208;
 
 /** Loads four scales (groups `group` to `group + 3`) of each of four blocks: one 32-bit word per block. */
@@ -67,7 +67,10 @@ export function packQ6_K(w: usize, wrs: usize, columns: i32, blocks: i32, dst: u
   }
 }
 
-/** Returns 16 codes of a quarter (0 to 3) of half a block, from byte `part` of the quarter on. */
+/**
+ * Returns 16 of the 32 codes in quarter `quarter` (0 to 3) of half a block, which has 128 elements. They are the first
+ * 16 codes of the quarter if `part` is 0, the last 16 if it is 16.
+ */
 // @ts-ignore: decorator
 @inline
 function codesAt(low: usize, high: usize, quarter: i32, part: usize, nibble: v128, upper: v128): v128 {
@@ -100,7 +103,10 @@ function groupSums(
   return i32x4.mul(sums, signedByte(scales, ((quarter & 1) << 1) + (part ? 1 : 0)));
 }
 
-/** Returns `sums` plus the products of 32 codes at x and a quarter of half a block, for each of four blocks. */
+/**
+ * Returns `sums` plus the products of 32 codes at x and 32 weights of each of four blocks. The weights are quarter
+ * `quarter` (0 to 3) of half `half` (0 or 1) of a block.
+ */
 // @ts-ignore: decorator
 @inline
 function withQuarter(
@@ -114,8 +120,8 @@ function withQuarter(
 }
 
 /**
- * Computes c[n]: the dot products of n rows of a q6_k weight at `w`, of k elements each, and one row x of
- * `quantizeInt8`, whose codes are one byte each. Terms are added in the order of `wordsTile`, so the result has the
+ * Computes c[n]: the dot product of each of n rows of a q6_k weight with x, a row from `quantizeInt8` with one byte per
+ * code. The weight is at `w`; a row has k elements. Terms are added in the order of `wordsTile`, so that both give the
  * same bits. `room` is 12 bytes of scratch for constants.
  */
 export function q6_kInt8Rows(x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {

@@ -1,8 +1,8 @@
 // The width of sums of products of bytes with codes below 16.
 
 /**
- * Not 0 if products of 4-bit codes are first summed in 16 bits. The flag is in shared memory, so that all threads use
- * the same value.
+ * Flag that is not 0 if products of 4-bit codes are first added in 16-bit lanes (see `setShortSums`). It is in shared
+ * memory, so that all threads use the same value.
  */
 const IN_SHORT: usize = memory.data<i32>([0]);
 

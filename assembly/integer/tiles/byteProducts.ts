@@ -16,8 +16,8 @@ export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
 }
 
 /**
- * Returns `sums` as four 32-bit sums, one per column. If `inShort` is true, `sums` holds eight 16-bit sums, and
- * neighbouring ones are added; `ones` is a vector of 16-bit ones.
+ * Returns four 32-bit sums, one per column. If `inShort` is true, `sums` holds eight 16-bit sums; pairs of neighbours
+ * are added. Otherwise returns `sums` unchanged. `ones` is a vector of 16-bit ones.
  */
 // @ts-ignore: decorator
 @inline
@@ -25,7 +25,10 @@ export function widened(inShort: bool, sums: v128, ones: v128): v128 {
   return inShort ? i32x4.dot_i16x8_s(sums, ones) : sums;
 }
 
-/** Returns the same as `addBytes` for sums of 0, without an addition. */
+/**
+ * Returns the sums of the products of 16 bytes in `signed` and 16 bytes below 128 in `seven`. The result is the same as
+ * from `addBytes` with sums of 0, but takes no addition.
+ */
 // @ts-ignore: decorator
 @inline
 export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {

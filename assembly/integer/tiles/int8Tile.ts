@@ -159,8 +159,8 @@ function joinPlanes(low: v128, sign: v128): v128 {
 }
 
 /**
- * Does the same as int8Tile for four columns of 8-bit weights, in a panel of `packQ8_0`. Rows of x have two planes: the
- * signs are `signs` bytes after the lower seven bits. Only the left half of sums[4][8] is used.
+ * Computes the left four columns of sums[4][8] += X Wᵀ for 8-bit weights, in a panel of `packQ8_0`. Rows of X have two
+ * planes: the sign bits are `signs` bytes after the lower seven bits. The scales and scaled sums of X are at `pairs`.
  */
 export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {

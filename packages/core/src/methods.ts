@@ -122,8 +122,8 @@ const functions: Pick<Functions, Name> = {
 /** Methods of a tensor that correspond to functions, such as `x.add(y)`, in addition to the methods of its class. */
 export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
   /**
-   * Computes the gradient of this scalar (with `gradient`: of any tensor), and adds it to `.grad` of the leaves it
-   * depends on.
+   * Computes the gradients of this tensor with respect to the leaves on which it depends, and adds them to the `.grad`
+   * of these leaves. The tensor must be a scalar, unless you pass `gradient`, the gradient with respect to this tensor.
    */
   backward(gradient?: Tensor, options?: BackwardOptions): void;
   /** Returns the tensor in another dtype, or itself if it already has that dtype. */

@@ -42,8 +42,8 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
 }
 
 /**
- * Returns the gradient in memory that no other tensor shares. Otherwise scaling one leaf's gradient in place could
- * change another's.
+ * Returns the gradient, or a copy if other tensors share its memory. Otherwise scaling one leaf's gradient in place
+ * could change another's.
  */
 function unshared(grad: Tensor): Tensor {
   if (!grad.storage.shared) return grad;
@@ -87,8 +87,8 @@ export function leafTensorsOf(output: Tensor): Set<Tensor> {
 }
 
 /**
- * Returns the edges through which gradients of `outputs` leave a new part of the graph: edges to nodes that were
- * created before `start` (a value of `graphClock`). Each edge is listed once.
+ * Returns the edges through which gradients of `outputs` flow from newer nodes to older ones: nodes that were created
+ * before `start` (a value of `graphClock`). Each edge is listed once.
  */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
@@ -121,8 +121,8 @@ interface WalkOptions extends BackwardOptions {
 }
 
 /**
- * Receives the complete gradient of output `index` of a node. Returns true if it keeps the tensor, which the caller
- * then does not free.
+ * Receives the complete gradient of output `index` of a node. Returns true if it keeps `grad`. Otherwise the caller
+ * frees the tensor.
  */
 type Sink = (node: GraphNode, index: number, grad: Tensor) => boolean;
 

@@ -12,13 +12,13 @@ import { gradients, leafTensorsOf } from "./autograd.ts";
 
 /** Options of `grad` and `valueAndGrad`: which arguments to differentiate with respect to. */
 export interface GradOptions {
-  /** Positions of these arguments. Default [0]. */
+  /** Positions of the arguments to differentiate with respect to. Default [0]. */
   argnums?: readonly number[];
 }
 
 /**
- * Returns the tensor with respect to which gradients are taken. If x itself requires gradients, the result stays
- * connected to x, so that transforms can be nested.
+ * Returns a tensor with the values of x, with respect to which gradients are taken. If x requires gradients, the result
+ * stays connected to x, so that transforms can be nested. Otherwise it is a new leaf.
  */
 function point(x: Tensor): Tensor {
   if (x.requiresGrad) return reshape(x, { shape: x.shape });

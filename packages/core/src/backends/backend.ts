@@ -81,8 +81,8 @@ export interface BackendOp<P> {
   /** Computes the op from other ops. It is used if the backend does not support the op itself. */
   readonly compose?: (...args: never[]) => unknown;
   /**
-   * True if most backends have no kernel for this op and run `compose` instead. A memory plan that names no backend
-   * then counts the memory of the composition.
+   * True if most backends run `compose`, because they have no kernel for this op. A memory plan for no particular
+   * backend then counts the memory of the composition.
    */
   readonly composed?: true;
   /** Returns the error to throw if a kernel has found an invalid value in the inputs. */

@@ -41,7 +41,7 @@ export interface FourBitFormat extends PackedFormat {
 }
 
 /**
- * Storage of models with this format in GGUF: the numbers that identify the format, and the formats of tensors that
+ * The storage of this format in GGUF files: the numbers that identify the format, and other formats for tensors that
  * cannot or should not use it. Format names are written as in ggml.
  */
 interface GgufPlace {

@@ -21,8 +21,8 @@ export interface CreateOptions {
 export const createKeys: OptionKeys<CreateOptions> = { dtype: true, requiresGrad: true, backend: true };
 
 /**
- * Creates a tensor on `backend` from a copy of raw little-endian bytes. If `bytes` is a typed array, the bytes of its
- * memory are used, in any element type.
+ * Creates a tensor on `backend` from a copy of raw little-endian bytes. A typed array of any element type may be
+ * passed: the bytes of its memory are copied, without conversion of its elements.
  */
 export function fromBytes(
   bytes: ArrayBuffer | ArrayBufferView,

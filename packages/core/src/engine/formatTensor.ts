@@ -11,7 +11,7 @@ import type { Storage } from "./storage.ts";
 const threshold = 1000;
 const edge = 3;
 const lineWidth = 80;
-/** Floats with magnitudes between these two are printed without exponents. */
+/** Floats are printed without exponents if their magnitudes are between these two. */
 const [smallest, largest] = [1e-4, 1e8];
 
 /** Reads `count` elements from element `start` on. Returns null if they cannot be read synchronously. */

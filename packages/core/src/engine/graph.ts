@@ -27,8 +27,8 @@ export interface Recorded {
    */
   readonly savedAt: number;
   /**
-   * The placeholder for the op's result. Later nodes save it instead of the result, which is then recomputed when one
-   * of them needs it. Undefined if no node uses a placeholder.
+   * A placeholder that later nodes save instead of the op's result. When one of them needs the result, the placeholder
+   * recomputes it. Undefined if no node uses a placeholder.
    */
   recomputed?: Recomputed;
 }
@@ -44,15 +44,15 @@ export function graphClock(): number {
 }
 
 /**
- * A node of the recorded graph: an op, or a leaf that collects a gradient. Its references are the tensors that it
- * produced and the nodes that use its outputs. Without references it frees its saved values.
+ * A node of the recorded graph: an op, or a leaf that collects a gradient. It counts references: one for each tensor
+ * that it produced, and one for each node that uses its outputs. At zero, the saved values are freed.
  */
 export class GraphNode {
   /** Ids increase with creation, so a backward pass can visit nodes in descending order. */
   readonly id: number = nextId++;
   readonly leaf: Tensor | null;
   readonly op: Recorded | null;
-  /** The last tensor that the node produced. The `earlier` field of its `Holding` links to the previous one. */
+  /** The last tensor that the node produced. Earlier ones form a linked list, through `Holding.earlier`. */
   result: Holding | null = null;
   /** True once a backward pass has freed the saved values of this node. */
   freed = false;

@@ -1,8 +1,8 @@
 let watched: Set<() => void> | null = null;
 
 /**
- * Registers a check for code that depends on mutable state and may run inside `checkpoint`. Before the backward pass
- * runs the code again, it calls `check`, which should throw if the state has changed. Outside a checkpoint, nothing is
+ * Registers a check, which is called before the backward pass of a `checkpoint` runs code again. Call this from code
+ * that depends on mutable state; `check` should throw if the state has changed. Outside a checkpoint, nothing is
  * registered.
  */
 export function onRecompute(check: () => void): void {

@@ -12,7 +12,7 @@ let spent: Holding[] = [];
 let pass = 0;
 let pruneAt = 1024;
 
-/** Increases the number of backward passes. Call it when one starts. */
+/** Counts a backward pass. Call it at the start of each one. */
 export function countBackwardPass(): void {
   pass++;
   if (spent.length < pruneAt) return;
@@ -20,7 +20,10 @@ export function countBackwardPass(): void {
   pruneAt = Math.max(1024, 2 * spent.length);
 }
 
-/** Marks all results of a recorded op as used by the current backward pass. `result` is the last of them. */
+/**
+ * Marks all results of a graph node as used by the current backward pass. `result` is the last of them;
+ * `Holding.earlier` links to the others.
+ */
 export function markConsumed(result: Holding | null): void {
   for (let holding = result; holding; holding = holding.earlier) {
     if (holding.storage === null) continue;
@@ -29,7 +32,10 @@ export function markConsumed(result: Holding | null): void {
   }
 }
 
-/** Frees the results that were used by backward passes before the last two. */
+/**
+ * Frees results whose backward pass is older than the last two passes. Kept and small results (see `smallBytes`) are
+ * not freed.
+ */
 function reclaimConsumed(): void {
   const later: Holding[] = [];
   for (const holding of spent) {
@@ -44,27 +50,31 @@ function reclaimConsumed(): void {
   spent = later;
 }
 
-/** Garbage is collected only if more bytes (80 MiB) than this are live. */
+/** Number of live bytes (80 MiB) up to which garbage is never collected. */
 const leastBytes = 80 * 2 ** 20;
 
 /**
- * Number of bytes in array buffers (128 MiB) whose allocation makes a JavaScript engine collect garbage. They are
- * needed because the engine does not count the memory of tensors.
+ * Total size in bytes (128 MiB) of array buffers that are allocated to make the JavaScript engine collect garbage. By
+ * itself the engine would collect too late, because it does not count the memory of tensors.
  */
 const baitBytes = 128 * 2 ** 20;
 
 /** Number of attempts to start a garbage collection, since engines sometimes ignore one. */
 const attempts = 4;
 
-/** Live bytes above which the next read collects garbage. It grows if a collection frees too little. */
+/**
+ * Limit for the bytes of live tensor memory. Above it, the next asynchronous read starts a garbage collection. The
+ * limit grows if a collection frees too little.
+ */
 let limit = leastBytes;
 
-/** True from a backward pass until the event loop has run. */
+/** True after a backward pass that found too many live bytes, until the event loop has run. */
 let turning = false;
 
 /**
- * Frees garbage tensors, at an asynchronous read, if too many bytes are live. Engines run finalizers only after a
- * collection and when the event loop runs; a loop of awaited reads by itself causes neither.
+ * Called at each asynchronous read. If the bytes of live tensor memory exceed the limit, starts a garbage collection
+ * and lets the event loop run. Finalizers, which free unused tensors, need both, and a loop of awaited reads causes
+ * neither.
  */
 export async function collectGarbageOnRead(): Promise<void> {
   for (let attempt = 0; memory().bytes > limit; attempt++) {
@@ -81,8 +91,9 @@ export async function collectGarbageOnRead(): Promise<void> {
 }
 
 /**
- * Called at the start of a backward pass. Frees results of earlier training steps if live bytes exceed 1.2 times the
- * limit and the event loop has not run since the previous pass, because finalizers could then not free them.
+ * Called at the start of a backward pass. If live bytes exceed 1.2 times the limit and the event loop has not run since
+ * the previous pass, frees results that earlier passes used. Finalizers cannot free them, because they run only in the
+ * event loop.
  */
 export function collectGarbageOnBackward(): void {
   if (memory().bytes <= 1.2 * limit) return;

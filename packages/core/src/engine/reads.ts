@@ -3,8 +3,8 @@ import type { Tensor } from "./tensor.ts";
 
 interface Watch {
   /**
-   * The id of the first storage that `fn` (the argument of `recordReads`) could create. Storages with this id or a
-   * higher one are ignored.
+   * The id that the next storage had when `recordReads` was called. `fn`, its argument, created the storages with this
+   * id or a higher one; reads of these are not recorded.
    */
   readonly start: number;
   readonly found: Set<Storage>;

@@ -61,14 +61,14 @@ export class Recomputed {
   }
 
   /**
-   * Computes the result now if it still has users, because saved values from which it is computed are about to be
-   * freed.
+   * Computes the result now if graph nodes still use it. Called before the saved values are freed from which the result
+   * is computed.
    */
   settle(): void {
     if (this.#users > 0) void this.value;
   }
 
-  /** Removes one user. The last one frees the result. */
+  /** Decreases the reference count. At zero, frees the result. */
   dispose(): void {
     if (--this.#users > 0) return;
     this.#value?.dispose();

@@ -32,7 +32,10 @@ function runKernel<P>(
   return makeOutputs(backend, definition.name, specs, (outputs) => backend.run(definition, inputs, outputs, params));
 }
 
-/** Allocates memory for an op's outputs and calls `fill` to write it. Frees the memory again if `fill` throws. */
+/**
+ * Allocates memory for an op's outputs, and calls `fill` to write the values into it. If `fill` throws, frees the
+ * memory.
+ */
 export function makeOutputs(
   backend: Backend,
   maker: string,

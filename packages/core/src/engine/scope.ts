@@ -10,8 +10,8 @@ export function enterScope(tensor: Tensor): boolean {
 }
 
 /**
- * Adds `value` and all objects that are reachable from it to `into`. If a tensor is in `own`, the set of the scope's
- * tensors, only its gradient is searched further.
+ * Adds `value` and all objects that can be reached from it to `into`. `own` holds the tensors that the scope created;
+ * from such a tensor, only its gradient is followed.
  */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;

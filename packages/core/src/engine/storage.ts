@@ -14,7 +14,7 @@ export function storageClock(): number {
   return storagesMade;
 }
 
-/** An observer of a storage. It is called once, at the storage's next write or when its memory is released. */
+/** An observer of a storage. `changed` is called once: at the storage's next write or when its memory is released. */
 export interface StorageWatcher {
   changed(): void;
 }

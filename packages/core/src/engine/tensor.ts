@@ -38,7 +38,10 @@ export class Tensor implements Disposable {
    */
   readonly #spec: TensorSpec;
   #edge: Edge | null;
-  /** An object that becomes garbage together with this tensor; the finalizer watches it instead of the tensor. */
+  /**
+   * A small object that only this tensor refers to. The finalizer is registered for this object instead of the tensor.
+   * Null if no finalizer is registered.
+   */
   #life: object | null = null;
 
   /**
@@ -121,8 +124,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * @internal Writes the matmul precision that is currently allowed for this tensor into its buffer's `precision`. Does
-   * nothing for tensors that are not parameters.
+   * @internal Sets the `precision` of the tensor's buffer to the matmul precision that is currently allowed. Ops call
+   * it for weights that may be packed. Only parameters override it; for other tensors it does nothing.
    */
   notePrecision(): void {}
 
@@ -178,8 +181,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * Returns its values in NumPy's format (shortened if there are many), its shape and its dtype. Values on a device
-   * that only reads asynchronously are left out.
+   * Returns the tensor's values in NumPy's format (shortened if there are many), its shape and its dtype. The values
+   * are left out if the device can be read only asynchronously.
    */
   toString(): string {
     return formatTensor(this, this.#holding.storage);
@@ -229,8 +232,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * @internal Replaces the tensor's memory by `storage`, whose reference it takes over, and releases the previous
-   * memory.
+   * @internal Replaces the tensor's memory by `storage`, and releases the previous memory. Takes over the caller's
+   * reference to `storage`.
    */
   replaceStorage(storage: Storage): void {
     const before = this.storage;
@@ -246,7 +249,7 @@ export class Tensor implements Disposable {
     if (!enterScope(this)) this.watch();
   }
 
-  /** @internal Marks the tensor as kept: only its owner may free it. */
+  /** @internal Marks the tensor as kept (see `keep`): backward passes do not free it. */
   hold(): void {
     this.#holding.kept = true;
   }
@@ -256,7 +259,10 @@ export class Tensor implements Disposable {
     this.#life ??= finalizationTarget(this.#holding);
   }
 
-  /** @internal Lets the garbage collector free the tensor's memory, in case its owner does not. */
+  /**
+   * @internal Queues the tensor for a finalizer, which frees its memory after garbage collection if it was not freed
+   * before.
+   */
   watch(): void {
     watchGarbage(this, this.storage.buffer.bytes);
   }

@@ -6,14 +6,17 @@ import type { Holding } from "./holding.ts";
  */
 const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
 
-/** A tensor that waits in the queue for its finalizer. */
+/** A tensor in the queue, for which no finalizer is registered yet. */
 interface Watched {
   readonly isDisposed: boolean;
   /** Registers the tensor with the finalization registry. */
   register(): void;
 }
 
-/** Largest number of tensors in the queue, and their largest total bytes. */
+/**
+ * Maximum number of tensors in the queue, and maximum of their total bytes. The queue is processed when one of them is
+ * reached.
+ */
 const [mostWaiting, mostBytes] = [64, 2 ** 20];
 
 const waiting = new Array<Watched | null>(mostWaiting).fill(null);
@@ -22,9 +25,9 @@ let waitingBytes = 0;
 let planned = false;
 
 /**
- * Queues a tensor of this many bytes for a finalizer. Registering one costs as much as a small op, and most tensors are
- * freed soon by `scope` or `dispose`. So the queue is processed only when it is full or the running code has ended, and
- * only for tensors that are still alive.
+ * Queues a tensor, whose memory has `bytes` bytes, for registration with the finalizer. Registering a tensor costs as
+ * much as a small op, and most tensors are freed soon by `scope` or `dispose`. So the queue is processed only when it
+ * is full or the running code has ended. Tensors that are freed by then are not registered.
  */
 export function watchGarbage(tensor: Watched, bytes: number): void {
   waiting[count++] = tensor;

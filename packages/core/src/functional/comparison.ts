@@ -6,7 +6,7 @@ import { checkOperands } from "./arithmetic.ts";
 
 type Relation = ops.CompareParams["relation"];
 
-/** For each relation of (x, y), the relation of (y, x) that means the same. */
+/** For each relation, the equivalent relation with swapped operands: x < y ("lt") is the same as y > x ("gt"). */
 const mirrored: Readonly<Record<Relation, Relation>> = { eq: "eq", ne: "ne", lt: "gt", le: "ge", gt: "lt", ge: "le" };
 
 function compare(x: Tensor | number, y: Tensor | number, relation: Relation, behind: readonly unknown[] = []): Tensor {

@@ -53,7 +53,10 @@ function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, numbe
   return part;
 }
 
-/** Replaces the first two dimensions with this label by one dimension with their diagonal, at the end. */
+/**
+ * Replaces the first two dimensions with this label by one dimension, which holds their diagonal. It becomes the last
+ * dimension.
+ */
 function diagonal({ x, labels }: Labelled, label: Label): Labelled {
   const first = labels.indexOf(label);
   const second = labels.indexOf(label, first + 1);

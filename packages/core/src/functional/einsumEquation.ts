@@ -1,8 +1,8 @@
 import { formatShape, type Shape } from "../layout/shape.ts";
 
 /**
- * The name of a dimension in an equation: its letter, or a digit string for a dimension of "...". Those dimensions are
- * numbered from the last one, "0", backwards.
+ * The name of a dimension in an equation: its letter, or digits if the dimension is one for which "..." stands. The
+ * last of these dimensions is "0", the one before it "1"; the digits increase to the left.
  */
 export type Label = string;
 
@@ -58,8 +58,8 @@ function labelsOf(term: string, covered: number): Label[] {
 }
 
 /**
- * Returns the result's labels for an equation without "->": first the labels of the `hidden` dimensions of "...", then
- * the letters that occur only once, in alphabetical order.
+ * Returns the labels of the result of an equation without "->". First come the labels of the dimensions for which "..."
+ * stands (`hidden` is their number), then the letters that occur only once, in alphabetical order.
  */
 function implied(terms: readonly Label[][], hidden: number): Label[] {
   const all = terms.flat();
@@ -67,7 +67,10 @@ function implied(terms: readonly Label[][], hidden: number): Label[] {
   return [...labelsOf("...", hidden), ...once.sort()];
 }
 
-/** Returns the size of each label. A size of 1 broadcasts between operands, but not within an operand. */
+/**
+ * Returns the size of each label. If a label has size 1 in one operand and size n in another, its size is n. Within an
+ * operand, dimensions with the same label must have equal sizes.
+ */
 function sizesOf(terms: readonly Label[][], shapes: readonly Shape[], fail: (why: string) => never) {
   const sizes = new Map<Label, number>();
   for (const [i, term] of terms.entries()) {

@@ -6,8 +6,8 @@ import * as ops from "../ops/index.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
 /**
- * Returns a copy of x to which each element of `source` is added, at the position along `dim` that `index` (i32) holds
- * for it.
+ * Returns a copy of x with the elements of `source` added along `dim`, like PyTorch's scatter_add: for a matrix and dim
+ * 0, adds source[i][j] to x[index[i][j]][j]. `index` is i32.
  */
 export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   const { dim } = dimOptions("scatterAdd", given, { dim: true }, arguments, 3, 3);

@@ -182,8 +182,8 @@ export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor
 }
 
 /**
- * Returns the product along `dim` (default: of all elements). Its gradient is also correct if elements are 0, because
- * the product is computed in pairs and the gradient without a division.
+ * Returns the product along `dim` (default: of all elements). Elements are multiplied in pairs, so that the gradient
+ * needs no division and is correct if elements are 0.
  */
 export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   const { dim, keepdim } = dimOptions("prod", given, alongKeys, arguments);

@@ -77,8 +77,8 @@ export const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, count
 const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
 
 /**
- * Returns a 1-D setting as a [height, width] pair for the 2-D op, where the height is 1 position. `rest` is the setting
- * for the height.
+ * Returns the [height, width] pair that a 2-D op gets for a 1-D setting. `size` is the setting, which becomes the
+ * width; `rest` is the value for the height.
  */
 const flat = (size: number, rest: number): Pair => [rest, size];
 
@@ -147,7 +147,10 @@ function convolve(
   return bias ? ops.add(y, ops.reshape(ops.widen(bias), { shape: [filters, 1, 1] })) : y;
 }
 
-/** Returns true if every window is a single element and windows have no gaps: unfolding then returns x itself. */
+/**
+ * Returns true if each window is one element, with stride 1 and without padding. The columns of `unfold` are then the
+ * elements of x in the same order.
+ */
 function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
   return [...kernelSize, ...stride].every((size) => size === 1) && padding.every((size) => size === 0);
 }

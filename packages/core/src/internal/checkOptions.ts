@@ -1,6 +1,8 @@
 type KeyOf<T> = T extends unknown ? keyof T : never;
 
-/** An object that lists the names of all options of `T`. It does not compile if one is missing or wrong. */
+/**
+ * An object with one key for each option of `T`. It does not compile if a key is missing, or if a key is not an option.
+ */
 export type OptionKeys<T> = { readonly [K in KeyOf<T>]-?: true };
 
 /** Returns the names of all options from a table that holds a value for each of them, such as a default. */

@@ -1,51 +1,57 @@
-/** Maximum number of open-ended repeats (such as `*`) on one path through a regular expression. */
+/** Maximum number of open-ended repeats (such as `*`) in a row. */
 const mostRepeats = 4;
 /**
- * Maximum number of open-ended repeats before a part that may fail to match. This limit applies to expressions for long
- * texts.
+ * Maximum number of open-ended repeats in a row before a part that may fail to match. It applies only to expressions
+ * for long texts.
  */
 const mostRepeatsBefore = 1;
-/** Maximum number of ways in which consecutive optional parts, short repeats and choices may match the same text. */
+/**
+ * Maximum number of ways in which a sequence can match: the product of the choices that its alternatives, optional
+ * parts and short repeats offer.
+ */
 const mostWays = 10_000;
-/** A repeat with a higher maximum than this counts as open-ended. */
+/** A repeat counts as open-ended if its maximum count is higher than this. */
 const fewRounds = 8;
 /**
- * The longest expression, in characters, and the highest count of a repeat, that regular-expression engines handle
- * well.
+ * The maximum length of an expression, in characters, and the highest count in a quantifier (such as `{1,1000}`) that
+ * regular-expression engines handle well.
  */
 const [longest, mostRounds] = [20_000, 1000];
 const deepest = 200;
 
 /** The cost of matching one part of a regular expression. */
 interface Part {
-  /** Number of open-ended repeats on the most expensive path through the part. */
+  /** Number of open-ended repeats in a row in the part. If it has alternatives, the highest number among them. */
   readonly repeats: number;
   /**
-   * Highest number of open-ended repeats that come before an element of the part that may fail to match; -Infinity if
-   * the part always matches.
+   * Highest number of open-ended repeats in a row before an element of the part that may fail to match. It is -Infinity
+   * if the part always matches, as an optional part does.
    */
   readonly before: number;
-  /** Number of ways in which the part can match, not counting its open-ended repeats. */
+  /** Number of ways in which the part can match, not counting choices within its open-ended repeats. */
   readonly ways: number;
   /** True if the length of the matched text can vary. */
   readonly varies: boolean;
 }
 
 const fixed: Part = { repeats: 0, before: 0, ways: 1, varies: false };
-/** The cost of a back-reference: it repeats the text of a group, so its length may vary. */
+/** The cost of a back-reference. It matches the same text that a group has matched, so the length may vary. */
 const reference: Part = { ...fixed, varies: true };
 
-/** Matches the special start of a group after its bracket, such as `?:` or `?<name>`. */
+/** Matches the characters that can follow the opening bracket of a group, such as `?:` or `?<name>`. */
 const groupStart = /^\?(?:P?<[=!]?\w*>?|P=\w+|[a-zA-Z-]*:|[:=!>])?/;
 
-/** Thrown and caught in this file. The message is the reason. */
+/**
+ * Thrown if an expression is too costly, and caught in this file. Its message is the reason that `expressionCost`
+ * returns.
+ */
 class TooCostly extends Error {}
 
 /**
- * Returns why a regular-expression engine with backtracking could take very long for an expression (in the syntax of
- * Python, Oniguruma or JavaScript): nested repeats, choices in repeats, or many open-ended repeats in a row. Returns
- * null if the time is limited by a small power of the text's length or, with `forLongTexts` (for expressions that split
- * documents), by its square.
+ * Returns the reason why a regular-expression engine with backtracking could take very long for an expression: nested
+ * repeats, choices in repeats, or many open-ended repeats in a row. Supports the syntax of Python, Oniguruma and
+ * JavaScript. Returns null if the time grows at most with a small power of the text's length. With `forLongTexts` (for
+ * expressions that split documents), null requires that it grows at most with the square.
  */
 export function expressionCost(source: string, forLongTexts = false): string | null {
   if (source.length > longest) return `it has ${source.length} characters, more than ${longest}`;
@@ -153,7 +159,10 @@ class Reader {
   }
 }
 
-/** Returns the number of ways in which `least` to `most` repetitions of a part can match. */
+/**
+ * Returns the number of ways in which `least` to `most` repetitions of a part can match. `ways` is the number of ways
+ * for one repetition.
+ */
 function waysOfRounds(ways: number, least: number, most: number): number {
   let sum = 0;
   for (let count = least; count <= most; count++) sum += ways ** count;

@@ -6,8 +6,8 @@ interface DevtoolsFormatter {
 }
 
 /**
- * Makes consoles print objects with this prototype as their `toString()`: in Node and, with custom formatters enabled,
- * in browsers.
+ * Makes consoles print the result of `toString()` for objects with this prototype: in Node and, with custom formatters
+ * enabled, in browsers.
  */
 export function inspectAsText(prototype: { toString(): string }): void {
   Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {

@@ -1,6 +1,9 @@
 /** The progress of a long task, such as loading or quantising a model. */
 export interface Progress {
-  /** Bytes processed so far, counted in the source file or model. */
+  /**
+   * Number of bytes processed so far: of the file, or of the model's tensors with their sizes before loading or
+   * quantising.
+   */
   loaded: number;
   /** Total bytes. */
   total: number;

@@ -64,8 +64,8 @@ export function forEachOuter(
 }
 
 /**
- * Calls `row` for every run of elements along the last dimension. Passes the element offsets at which the run starts in
- * the output and in each operand, its length, and the stride of each operand along it.
+ * Calls `row` for each row, which is the elements along the last dimension. Passes the element offsets of the row's
+ * start in the output and in each operand, the row's length, and each operand's stride within the row.
  */
 export function forEachRow(
   traversal: Traversal,

@@ -53,7 +53,7 @@ export function hasIntegerCodes(dtype: DType): dtype is BlockDType {
   return isPacked(dtype) && !canQuantizeAs(dtype);
 }
 
-/** Returns the error for a packed dtype in a place that requires an unpacked one. */
+/** Returns the error to throw if a dtype is packed and the operation requires an unpacked one. */
 export function expectsUnpacked(dtype: PackedDType): Error {
   return new Error(
     `${dtype} packs elements in blocks; make such a tensor with quantize4bit, or packedTensor from bytes`,

@@ -126,7 +126,7 @@ export function shapeArguments<O extends object>(
   return { shape, options };
 }
 
-/** Returns how many numbers the list starts with. */
+/** Returns how many items at the start of the list are numbers. */
 function leadingNumbers(list: readonly unknown[]): number {
   const other = list.findIndex((item) => typeof item !== "number");
   return other < 0 ? list.length : other;

@@ -122,7 +122,7 @@ function normalise(x: Float64Array): void {
   for (let j = 0; j < x.length; j++) x[j] /= length;
 }
 
-/** Returns the largest magnitude among the entries of (T - λ) x. */
+/** Returns the largest magnitude among the entries of (T - λ) x, where λ is `value`. */
 function residual(diagonal: Float64Array, beside: Float64Array, value: number, x: Float64Array): number {
   let most = 0;
   for (let i = 0; i < x.length; i++) {

@@ -1,9 +1,9 @@
 import { expectSynchronous, isInGradient } from "./gradMode.ts";
 
 /**
- * Lowest precision allowed in matrix products with frozen weights. "highest" is f32. "high" may round values to 12
- * bits, like TF32. "medium" also allows 7 bits in the backward pass, and 8 bits for rows that are multiplied by 4-bit
- * weights.
+ * Lowest precision allowed in matrix products with frozen weights. "highest" is f32. "high" may round values to about
+ * the precision of TF32. "medium" also allows 7 bits in the backward pass, and 8 bits for rows that are multiplied by
+ * 4-bit weights.
  */
 export type MatmulPrecision = "highest" | "high" | "medium";
 
@@ -15,12 +15,13 @@ let current: MatmulPrecision = "highest";
  * Sets the lowest precision allowed in matrix products with frozen weights, like PyTorch's function of this name.
  * Default: "highest", which is f32.
  *
- * - "high" rounds to integers of 13 and 14 bits, with a scale for each block of 64, if the backend supports that. The
- *   relative error of a product of normally distributed values is 2e-4; the speed is 1.2 to 1.4 times higher. The
- *   backend keeps a rounded copy of each such weight, of half its size.
- * - "medium" also rounds gradients to 8 bits and weights to 7 bits in the backward pass, with an error of 1e-2, if
- *   that is faster than "high" on the machine. Rows multiplied by 4-bit weights are also rounded to 8 bits, except in
- *   blocks with outliers, with an error of 5e-3.
+ * - "high" rounds activations and gradients to integers of 13 bits, and weights to integers of 14 bits, if the backend
+ *   supports that. A scale is shared by 64 values of a row, or by 64 x 64 values of a weight. The relative error of a
+ *   product of normally distributed values is 2e-4; the speed is 1.2 to 1.4 times higher. The backend keeps a rounded
+ *   copy of each such weight, of half its size.
+ * - "medium" also rounds gradients to 8 bits and weights to 7 bits in the backward pass, with an error of 1e-2, if that
+ *   is faster than "high" on the machine. Rows multiplied by 4-bit weights are also rounded to 8 bits, except in blocks
+ *   with outliers, with an error of 5e-3.
  *
  * Other backends, small products, trained weights, and rows or weights with NaN or infinity always use f32.
  */

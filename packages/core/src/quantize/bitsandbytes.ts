@@ -59,7 +59,10 @@ export interface BitsandbytesWeight {
   readonly dtype: WideDType;
 }
 
-/** The checkpoint tensors that belong to one weight. Keys are the names without the weight's name in front. */
+/**
+ * The checkpoint tensors that belong to one weight. A tensor's key is its name without the weight's name and the dot in
+ * front; the key of the codes is "".
+ */
 class Entries {
   readonly #name: string;
   readonly #found = new Map<string, SafetensorsTensor>();

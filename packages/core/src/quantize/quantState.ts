@@ -44,8 +44,8 @@ const nestedKeys = ["nested_blocksize", "nested_dtype", "nested_offset"];
 const known = ["quant_type", "blocksize", "dtype", "shape", ...nestedKeys];
 
 /**
- * Parses the state from the bytes of such a tensor. `what` names the tensor in errors. Throws `QuantStateError` for a
- * field that is missing, unknown or invalid.
+ * Parses the state from the bytes of a tensor that holds it as JSON in UTF-8. `what` names the tensor in errors. Throws
+ * `QuantStateError` for a field that is missing, unknown or invalid.
  */
 export function readQuantState(bytes: Uint8Array, what: string): QuantState {
   const json = parseObject(bytes, what);

@@ -238,8 +238,8 @@ export class Generator {
   }
 
   /**
-   * Computes the four words of a block. The upper 12 bits of the counter's second word hold the attempt number, since a
-   * block index needs only 51 bits.
+   * Computes the four random words of a block. `attempt` is 0, or the number of the repeated draw for `#below`. It is
+   * stored in the upper 12 bits of the counter's second word, which are free because a block index has at most 51 bits.
    */
   #draw(block: number, attempt: number): void {
     const stream = this.#stream;
@@ -248,8 +248,8 @@ export class Generator {
   }
 
   /**
-   * Returns an integer in 0..range-1, all equally likely, for range <= 2^32: draws again if a value would be biased
-   * (Lemire 2019).
+   * Returns an integer in 0..range-1 from the random word at a position, for range <= 2^32. All integers are equally
+   * likely, because words that would cause a bias are drawn again (Lemire 2019).
    */
   #below(position: number, range: number): number {
     const rejected = 2 ** 32 % range;

@@ -1,8 +1,8 @@
 import { SafetensorsError } from "./safetensorsError.ts";
 
 /**
- * Converts little-endian I64 values to i32. Throws `SafetensorsError` if a value does not fit; `what` names the tensor
- * in it.
+ * Converts little-endian I64 values to i32. Throws `SafetensorsError`, in which `what` names the tensor, if a value
+ * does not fit.
  */
 export function narrowI64(bytes: Uint8Array, what: string): Uint8Array {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

@@ -13,7 +13,10 @@ export interface SafetensorsEntry {
   end: number;
 }
 
-/** A parsed header. Its tensors are in the order of their data, which they cover without gaps or overlaps. */
+/**
+ * A parsed header. `tensors` lists the tensors in the order of their data. The tensors cover the data after the header
+ * without gaps or overlaps.
+ */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, SafetensorsEntry>;

@@ -27,7 +27,10 @@ export interface SafetensorsPiece extends SafetensorsSpec {
 
 const order = new Map(Object.keys(safetensorsBits).map((dtype, i) => [dtype, i]));
 
-/** Returns a number that sorts UTF-16 code units as UTF-8 bytes would: surrogates come after all other units. */
+/**
+ * Returns a number for a UTF-16 code unit. Sorting texts by these numbers gives the order of their UTF-8 bytes:
+ * surrogates come after all other units.
+ */
 function utf8Rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;

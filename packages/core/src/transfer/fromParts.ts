@@ -23,9 +23,9 @@ export interface PartsSpec {
 }
 
 /**
- * Creates a tensor from consecutive parts of little-endian bytes; each part must consist of whole elements. A part is
- * copied and converted to the tensor's dtype before the next one is requested, so the data is never in memory twice.
- * Throws if the total number of bytes does not match the shape.
+ * Creates a tensor from consecutive parts of little-endian bytes; each part must consist of whole elements. Each part
+ * is copied and converted to the tensor's dtype before the next part is requested. Memory thus holds the tensor and one
+ * part, never all parts. Throws if the total number of bytes does not match the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
   const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;
@@ -64,7 +64,7 @@ export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpe
 
 /**
  * Overwrites a tensor's elements, in place, with little-endian bytes of its dtype. Throws if the number of bytes
- * differs.
+ * differs from the tensor's size in bytes.
  */
 export function overwriteBytes(tensor: Tensor, bytes: Uint8Array): void {
   const { storage, shape, dtype } = tensor;

@@ -8,7 +8,7 @@ import { isPacked } from "../layout/dtype.ts";
 import { sameShape } from "../layout/shape.ts";
 import { isGradEnabled } from "../modes/gradMode.ts";
 
-/** Constant inputs that belong together, such as the two factors of a LoRA adapter. */
+/** Constant input tensors in one slot of an `InputTable`, such as the two factors of a LoRA adapter. */
 class Group implements StorageWatcher {
   readonly tensors: readonly Tensor[];
   /** Memory of the tensors at the time when the group was bound to the kernel. */
@@ -21,8 +21,8 @@ class Group implements StorageWatcher {
   }
 
   /**
-   * Records the group's memory and starts to watch it. Its first change unbinds the group, so that the next call binds
-   * it again.
+   * Stores the memory of the group's tensors, and watches it for changes. The first change unbinds the group from the
+   * kernel, so the next call that uses the group binds it again.
    */
   know(storages: readonly Storage[]): void {
     this.#storages = storages;
@@ -40,20 +40,25 @@ class Group implements StorageWatcher {
   }
 }
 
-/** A call that passed its checks: parameters, input shapes and output. An equal call can skip the checks. */
+/**
+ * Parameters, inputs, slots and output of the last call that passed its checks. A call with the same parameters, slots
+ * and input shapes can skip the checks.
+ */
 interface Checked<P> {
   readonly params: P;
   readonly inputs: readonly TensorSpec[];
   readonly output: TensorSpec;
-  /** Numbers of the slots that the call used. */
+  /** Indices of the slots whose groups the call uses. */
   readonly slots: readonly number[];
 }
 
-/** A backend's kernel with constant inputs, and the slots whose groups are bound to it. */
+/** A backend's kernel for the op, and the slots whose groups of constant inputs are bound to the kernel. */
 interface Binding {
   readonly backend: Backend;
   readonly kernel: TableKernel;
-  /** The key of the first inputs (see `GroupedShape.key`) for which the bound groups were checked. */
+  /**
+   * Result of `GroupedShape.key` for the call's first inputs. The bound groups match all first inputs with this key.
+   */
   readonly key: readonly number[];
   /** For each slot, true if its group is bound to the kernel. `count` is the number of slots for which it is true. */
   readonly known: boolean[];
@@ -61,10 +66,11 @@ interface Binding {
 }
 
 /**
- * Constant inputs of an op, such as LoRA factors, in groups with slot numbers. A call passes the first inputs and lists
- * the slots whose groups follow. If no gradients are recorded, each group is checked and bound to the backend's kernel
- * only once, because checking many small constants takes longer than computing the op. Checks of parameters and slot
- * lists are cached by object identity, so callers must not change these objects.
+ * Table of constant inputs for an op, such as the LoRA factors of several adapters. Each numbered slot holds a group of
+ * tensors. A call passes the op's first inputs and a list of slots; the groups in these slots are its other inputs. If
+ * no gradients are recorded, each group is checked and bound to the backend's kernel only once. The reason is that
+ * checking many small constants takes longer than computing the op. Checks of parameters and slot lists are cached by
+ * object identity, so callers must not change these objects.
  */
 export class InputTable<P> {
   readonly #op: Op<number, P>;
@@ -125,8 +131,8 @@ export class InputTable<P> {
   }
 
   /**
-   * Checks a call. Returns null if the call must run without the kernel: because there is none, or because the op
-   * should throw its error for invalid inputs.
+   * Checks a call. Returns null if the backend has no kernel for the call, or if the inputs are invalid. The caller
+   * then runs the op without the kernel, and the op throws its own error for invalid inputs.
    */
   #check(slots: readonly number[], params: P, inputs: readonly Tensor[]): Checked<P> | null {
     const last = this.#checked;
@@ -154,7 +160,10 @@ export class InputTable<P> {
     );
   }
 
-  /** Creates the kernel for a backend. Returns false if the backend has none for groups in slots. */
+  /**
+   * Creates the backend's kernel for the op if it is missing. Returns false if the backend has no kernel that supports
+   * groups in slots.
+   */
   #bind(backend: Backend, first: readonly TensorSpec[]): boolean {
     const key = this.#grouped.key(first);
     const last = this.#binding;
@@ -165,7 +174,10 @@ export class InputTable<P> {
     return kernel !== undefined;
   }
 
-  /** Checks the group in a slot and binds it to the kernel. Returns false if it does not match the first inputs. */
+  /**
+   * Checks the group in a slot and binds it to the kernel. Returns false, without binding, if the group's shapes,
+   * dtypes or backend do not match the call's first inputs.
+   */
   #know(slot: number, first: readonly TensorSpec[]): boolean {
     const { backend, kernel, known } = this.#binding!;
     const group = this.#group(slot);

@@ -2,13 +2,13 @@ import type { Backend, Buffer, TensorSpec } from "../backends/backend.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions } from "../internal/checkOptions.ts";
 
-/** A buffer that a real backend would allocate, but whose memory does not exist. */
+/** Placeholder for a buffer that a real backend would allocate. It uses no memory. */
 export interface MetaBuffer extends Buffer {
   /** Number of bytes that a real backend would allocate. `bytes`, the memory that this backend uses, is 0. */
   readonly planned: number;
 }
 
-/** An allocation or a release of memory that a real backend would do. */
+/** An allocation or a release of a buffer, as on a real backend. `freed` is true for a release. */
 export interface MetaEvent {
   readonly buffer: MetaBuffer;
   readonly freed: boolean;
@@ -27,8 +27,8 @@ export interface MetaBackend extends Backend {
 /** Options of `meta`. */
 export interface MetaOptions {
   /**
-   * The backend to plan for; its kernels, limit of tensors per call and alignment are used. Default: an imaginary
-   * backend that has kernels for all ops except those marked `composed`.
+   * A real backend to plan for. Its supported ops, maximum number of tensors per call, and alignment in bytes are used.
+   * Default: an imaginary backend that has kernels for all ops except those marked `composed`.
    */
   like?: Backend;
 }

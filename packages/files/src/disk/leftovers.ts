@@ -2,9 +2,9 @@ import { checkOptions } from "@lowrank/core/internal";
 import { diskPath, nodeModules, undefinedIfMissing } from "./nodeModules.ts";
 
 /**
- * Temporary names. A file or folder is written as `<name>.<id>.part` in its folder; the one it replaces is renamed to
- * `<name>.<id>.old`. The id names the writing process, so that leftovers of a killed process can be removed, but not
- * files that a running process still writes.
+ * Temporary names. A file or folder is written as `<name>.<id>.part` next to its final path. An existing one that it
+ * replaces is renamed to `<name>.<id>.old`. The id identifies the process that writes. So the leftovers of a killed
+ * process can be removed, and the files of running processes kept.
  */
 
 /** A temporary name, split into its parts. */
@@ -40,8 +40,8 @@ export function writingId(): string {
 let own: string | undefined;
 
 /**
- * Returns the temporary name for writing ("part") or replacing ("old") a file, shortened to the length that file
- * systems allow.
+ * Returns a temporary name for a file: "part" for the new content, "old" for the previous content that it replaces. The
+ * name is shortened to the length that file systems allow.
  */
 export function temporaryName(name: string, id: string, kind: "part" | "old"): string {
   const ending = `.${id}.${kind}`;

@@ -22,8 +22,8 @@ export async function syncNames(folder: string, { fs }: NodeModules): Promise<vo
 }
 
 /**
- * Returns the error to throw for a failed write: with the path added, and for a full disk also the size of the content.
- * An error that already names a path is returned unchanged.
+ * Returns the error to throw for a failed write. For a full disk, the error names the path and the content's size.
+ * Other system errors get the path added if they lack one. All other errors are returned unchanged.
  */
 export function fullDisk(error: unknown, path: string, content: FileContent): unknown {
   const { code, syscall, path: named, message } = error as NodeJS.ErrnoException;

@@ -6,8 +6,8 @@ import type { Bringing, HubFile, HubStore } from "./hubStore.ts";
 export const blockBytes: number = 1 << 22;
 
 /**
- * Returns a source of `size` bytes that reads whole blocks and keeps the last one in memory. `block(index)` returns a
- * block; all but the last have `blockBytes` bytes.
+ * Returns a source of `size` bytes that reads whole blocks, and keeps the most recently read block in memory.
+ * `block(index)` returns a block of `blockBytes` bytes; the final block of the file may be shorter.
  */
 export function blockSource(size: number, block: (index: number) => Promise<Uint8Array>): ByteSource {
   let last: { readonly index: number; readonly bytes: Uint8Array } | undefined;
@@ -78,8 +78,8 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
   };
 
   /**
-   * Returns a source that reads a file block by block. `from` downloads missing blocks; without it, reading a missing
-   * block throws.
+   * Returns a source that reads a file block by block. Missing blocks are downloaded with the client in `from`. If
+   * `from` is undefined, reading a missing block throws.
    */
   function sourceOf(commit: string, file: HubFile, from: Bringing | undefined): ByteSource {
     const { path: name, size: total } = file;

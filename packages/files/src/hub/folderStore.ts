@@ -66,7 +66,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     });
   }
 
-  /** Writes a file under a temporary name with `make`, and renames it once it is complete. */
+  /** Calls `make` to write a file under a temporary name, and renames the file to `file` once it is complete. */
   async function replace(file: string, make: (part: string) => Promise<void>): Promise<void> {
     const part = `${file}.${crypto.randomUUID().slice(0, 8)}`;
     await make(part);

@@ -32,7 +32,9 @@ export function parseHubAddress(address: string | URL): HubPlace | undefined {
   return place;
 }
 
-/** Returns the path, in the repository, of the file `name` in `folder`. Throws for a name that leaves the folder. */
+/**
+ * Returns the path, in the repository, of the file `name` in `folder`. Throws for a name that leads outside the folder.
+ */
 export function pathIn(folder: string, name: string, label: string): string {
   checkPath(name, label);
   return folder === "" ? name : `${folder}/${name}`;

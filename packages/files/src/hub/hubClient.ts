@@ -35,7 +35,9 @@ export async function hubClient(
 ): Promise<HubClient> {
   const { downloadFile, listFiles, modelInfo } = await import("./hubLibrary.ts");
 
-  /** Sends a request to the hub. For an unsuccessful response, throws an error that includes the fix. */
+  /**
+   * Sends a request to the hub. For an unsuccessful response, throws an error that explains the cause and what to do.
+   */
   const request: typeof fetch = async (input, init) => {
     let response: Response;
     try {
@@ -124,7 +126,7 @@ export async function hubClient(
   }
 }
 
-/** Returns the error for an unsuccessful response, with the meaning of its status on the hub and the fix. */
+/** Returns the error for an unsuccessful response of the hub. Its message explains the status code and what to do. */
 function refusal(
   { status, statusText, headers, url }: Response,
   { repo, endpoint, accessToken }: { repo: string; endpoint: string; accessToken: string | undefined },

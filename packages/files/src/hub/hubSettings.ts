@@ -9,8 +9,9 @@ export interface HubOptions {
   /** Reads files only from the cache, as HF_HUB_OFFLINE=1 does. Default: HF_HUB_OFFLINE, else false. */
   localFilesOnly?: boolean;
   /**
-   * Stores downloaded files: whole files in Node, the byte ranges that are read in a page. Default: true. False: byte
-   * ranges are downloaded as they are read, and not stored. With `localFilesOnly`, the cache is read in both cases.
+   * Stores downloaded files: whole files in Node, and only the requested byte ranges in a browser page. Default: true.
+   * If false, byte ranges are downloaded when they are needed, and not stored. With `localFilesOnly`, files are read
+   * from the cache even if this option is false.
    */
   cache?: boolean;
   /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */
@@ -19,7 +20,7 @@ export interface HubOptions {
 
 /** Options of `hubFiles`. */
 export interface HubFilesOptions extends HubOptions {
-  /** Called with the bytes of a file downloaded so far and its total. `name` is the file's name. */
+  /** Called during a download with the file's name, the bytes downloaded so far, and the file's total size in bytes. */
   onProgress?: OnProgress;
   /** Aborts a download: the promise rejects with the signal's reason. Bytes downloaded so far are kept. */
   signal?: AbortSignal;

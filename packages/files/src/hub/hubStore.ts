@@ -17,7 +17,10 @@ export interface Bringing {
   readonly signal?: AbortSignal;
 }
 
-/** The cache of one repository: contents by etag, and for each commit a map from paths to contents. */
+/**
+ * The cache of one repository. It stores each content once, by its etag, and for each commit maps the paths of files to
+ * contents.
+ */
 export interface HubStore {
   /** The name of the cache in error messages. */
   readonly label: string;
@@ -28,8 +31,8 @@ export interface HubStore {
   readRef(revision: string): Promise<string | undefined>;
   writeRef(revision: string, commit: string): Promise<void>;
   /**
-   * Opens a cached file of a commit; undefined if `bring` was not called for it. A store in a page then downloads
-   * missing byte ranges with `from` as they are read; without `from`, reading a missing range throws.
+   * Opens a file of a commit from the cache. Returns undefined if `bring` has not added the file. In a browser page,
+   * `from` downloads missing byte ranges when they are read; without `from`, reading a missing range throws.
    */
   find(commit: string, path: string, from?: Bringing): Promise<ByteSource | undefined>;
   /** Lists the paths of a commit's stored files. */

@@ -13,8 +13,8 @@ export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFi
 }
 
 /**
- * A function that runs `write` and can do work before and after it. `folders` are the folders to which `write` writes:
- * handles by path.
+ * A function that calls `write` and can do work before and after it. `folders` contains the handle of each folder to
+ * which `write` writes, by the folder's path.
  */
 export type AroundWriting = (
   folders: ReadonlyMap<string, DirectoryHandle>,
@@ -22,8 +22,8 @@ export type AroundWriting = (
 ) => Promise<void>;
 
 /**
- * Returns the files of `folder`, a path below the handle that `root` returns. Missing folders are created only by
- * writes. `around` runs each write.
+ * Returns the files of `folder`, a path relative to the directory that `root` returns. Writing creates missing folders;
+ * reading does not. Each write runs through `around`.
  */
 export function handleFiles(
   label: string,

@@ -9,9 +9,9 @@ interface Locks {
 }
 
 /**
- * Writes to folders of OPFS, after removing the temporary files of closed pages (`<name>.lowrank-part`, and Chromium's
- * `.crswap`). A page holds a lock of a folder while it writes there, so files that another page is still writing are
- * kept.
+ * Writes to folders of OPFS. First removes temporary files that closed pages left there (`<name>.lowrank-part`, and
+ * Chromium's `.crswap`). A page holds a lock on each folder while it writes there. Locked folders are skipped, so the
+ * temporary files of open pages are kept. Without the Web Locks API, nothing is removed.
  */
 const clearingWrites: AroundWriting = (folders, write) => {
   const locks = (globalThis.navigator as { locks?: Locks } | undefined)?.locks;

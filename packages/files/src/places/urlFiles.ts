@@ -76,7 +76,10 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   };
 }
 
-/** Returns the size of the file, and the position of the last byte in the response, from its Content-Range header. */
+/**
+ * Returns the file's size in bytes, and the position in the file of the last byte that the response contains, from its
+ * Content-Range header.
+ */
 function sentRange(response: Response, root: URL, name: string): { size: number; end: number } {
   const range = response.headers.get("Content-Range");
   const [, end, size] = /^bytes 0-(\d+)\/(\d+)$/.exec(range ?? "") ?? [];

@@ -16,9 +16,9 @@ export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<str
 }
 
 /**
- * Replaces a folder of a place, so that it contains exactly these files. On disk, the folder either changes as a whole
- * or keeps its old content. In other places, this holds only for each single file; files appear in the order of the
- * map.
+ * Replaces a folder of a place, so that it contains exactly these files. On disk, and in places with the method
+ * `replaceFolder`, the folder either changes as a whole or keeps its old content. In other places, the files are
+ * written in the order of the map. Each of them changes as a whole, and other files in the folder stay.
  */
 export async function writeFolderOf(
   place: WritablePlace,

@@ -70,9 +70,9 @@ export async function writeFile(file: string | URL, content: FileContent): Promi
 
 /**
  * Replaces a folder on disk (Node only), so that it contains exactly these files. The new folder is written as
- * `<folder>.<id>.part`, flushed to the disk, and renamed. So the path has the old folder or the complete new one. If
- * the process dies between the two renames, the path is missing, and the new folder has its temporary name. After any
- * other failure the old folder is kept.
+ * `<folder>.<id>.part` and flushed to the disk. Then the old folder is renamed to `<folder>.<id>.old`, and the new one
+ * to its final name. The path thus never refers to a partially written folder. If the process dies between the two
+ * renames, the path is missing, and both folders have temporary names. After any other failure the old folder is kept.
  */
 export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);

@@ -2,8 +2,8 @@ import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 /**
- * Throws if the output `folder` is a file, or is the folder `read`, from which the model or adapter is read. `what`
- * names its content in the message.
+ * Throws if the output `folder` is a file, or is the same folder as `read`, from which the model or adapter is loaded.
+ * `what` ("model" or "adapter") describes `read` in the message.
  */
 export async function checkOutput(folder: string, read: string, what = "model"): Promise<void> {
   if ((await realPlace(folder)) === (await realPlace(read))) {

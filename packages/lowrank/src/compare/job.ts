@@ -1,9 +1,9 @@
 import type { MatmulPrecision } from "@lowrank/core";
 import type { NamedSettings } from "../report/methods.ts";
 
-/** One run of a comparison: it trains with one method and one seed. It is sent to another process as JSON. */
+/** One run of a comparison: training with one method and one seed. The object is sent to another process as JSON. */
 export interface Job {
-  /** Model's folder or GGUF file; null for the embedded model. */
+  /** Model's folder or GGUF file; null for the small model of the package `@lowrank/nano`. */
   readonly model: string | null;
   readonly data: JobData;
   /** Name of the method, as in `--method`. */
@@ -12,7 +12,10 @@ export interface Job {
   readonly r: number;
   readonly targetModules: string | readonly string[];
   readonly virtualTokens: number;
-  /** Settings that the user named. They replace the recipe's values for every method that has the setting. */
+  /**
+   * Names of the settings that the user gave on the command line. For these, the user's values replace the values of
+   * the method's recipe. Methods without such a setting ignore it.
+   */
   readonly named?: readonly (keyof NamedSettings)[];
   readonly steps: number;
   readonly batchSize: number;
@@ -26,7 +29,7 @@ export interface Job {
   readonly precision?: MatmulPrecision;
 }
 
-/** Data of a job: files as for `lowrank train`, or the embedded model's own task. */
+/** Data of a job: files, as for `lowrank train`, or the task that `@lowrank/nano` contains for its model. */
 export type JobData =
   | { readonly kind: "task"; readonly trainExamples: number }
   | {
@@ -62,7 +65,10 @@ export interface Measured {
   readonly testExamples: number;
   /** Median time of one forward pass over `latencyTokens` tokens with the adapter unmerged, in milliseconds. */
   readonly latencyMilliseconds: number;
-  /** Median time of this pass with the adapter merged; null if it cannot be merged. */
+  /**
+   * Median time of one forward pass over `latencyTokens` tokens with the adapter merged, in milliseconds; null if it
+   * cannot be merged.
+   */
   readonly mergedLatencyMilliseconds: number | null;
   readonly latencyTokens: number;
 }
@@ -70,7 +76,7 @@ export interface Measured {
 /** Finished run of a comparison, with its measurements or its error message. */
 export type Outcome = { readonly job: Job } & ({ readonly measured: Measured } | { readonly error: string });
 
-/** Message from the process of a run: a step of the training, or the outcome. */
+/** Message from the process that executes a run: progress after a training step, or the outcome. */
 export type Message =
   | { readonly step: number; readonly of: number; readonly loss: number }
   | { readonly outcome: Outcome };

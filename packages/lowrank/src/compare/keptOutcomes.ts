@@ -6,9 +6,9 @@ import type { Job, Outcome } from "./job.ts";
 const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
 
 /**
- * Reads the outcomes of jobs that an earlier command saved in a folder; null for each job without a saved outcome.
- * Throws if a saved outcome has other settings. Files are read one after the other, so that the error always names the
- * first such file.
+ * Reads the outcomes that an earlier command saved in a folder, one for each job; null for a job without a saved
+ * outcome. Throws if an outcome was saved for a job with other settings. Reads the files in order, so that the error
+ * always names the first such file.
  */
 export async function keptOutcomes(folder: string | null, jobs: readonly Job[]): Promise<(Outcome | null)[]> {
   const found: (Outcome | null)[] = [];

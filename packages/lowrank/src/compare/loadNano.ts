@@ -1,9 +1,9 @@
-/** Type of the module `@lowrank/nano`, which holds a small embedded model and its task. */
+/** Type of the module `@lowrank/nano`, which contains a small model and a task for it. */
 type Nano = typeof import("@lowrank/nano");
 
 /**
- * Loads `@lowrank/nano`, the embedded model. `lowrank` does not depend on it, since few users need its megabyte. Throws
- * an error that names the package if it is not installed.
+ * Loads `@lowrank/nano`, a package with a small model. `lowrank` does not depend on it, since few users need its
+ * megabyte. Throws an error that names the package if it is not installed.
  */
 export async function loadNano(load: () => Promise<Nano> = () => import("@lowrank/nano")): Promise<Nano> {
   try {

@@ -1,7 +1,7 @@
 import { type FineTuneJob, runFolder } from "@lowrank/serve/jobs";
 import type { Job } from "./job.ts";
 
-/** Run of a comparison, in the form in which a job on a queue stores it. Its data files are in the store. */
+/** Run of a comparison, as a queued job stores it in its options. The run's data files are in the store. */
 interface QueuedRun {
   readonly job: Job;
   /** Ids of the stored files that replace the job's training data paths. */
@@ -13,12 +13,12 @@ interface QueuedRun {
 /** Option key under which a job stores its run as JSON. */
 const option = "comparison";
 
-/** Returns the options of a queued job that store a run. */
+/** Returns options for a queued job that contain a run. */
 export function optionsOfRun(run: QueuedRun): FineTuneJob["options"] {
   return { [option]: JSON.stringify(run) };
 }
 
-/** Returns the run that the options of a queued job store. */
+/** Returns the run that the options of a queued job contain. */
 export function runOf({ options }: FineTuneJob): QueuedRun {
   return JSON.parse(String(options[option])) as QueuedRun;
 }

@@ -14,7 +14,10 @@ import { loadNano } from "./loadNano.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
 
-/** Trains with one method and measures it. Run it in a separate process, so that the peak memory is the run's alone. */
+/**
+ * Trains with one method and measures the result. Call this in a separate process, so that the measured peak memory is
+ * only the memory of this run.
+ */
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;

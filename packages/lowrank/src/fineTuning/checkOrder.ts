@@ -10,7 +10,7 @@ import { trainedConfig } from "../cli/options/trainedConfig.ts";
 import type { TrainCommandOptions } from "../commands/train/train.ts";
 import { optionsOf } from "./jobOptions.ts";
 
-/** Limits for adapters on the server that serves them. */
+/** Limits that a server sets for the adapters that it serves. */
 export interface ServedLimits {
   /** Base model's folder or file. */
   readonly model: string;
@@ -19,7 +19,7 @@ export interface ServedLimits {
   readonly adapterMemory: number;
 }
 
-/** Fine-tuning order with the facts that its check needs. */
+/** Order of a fine-tuning job, with the data that are needed to check the order. */
 export interface OrderToCheck {
   readonly job: FineTuneJob;
   /** Budgets of the API key that ordered the job. */
@@ -29,8 +29,8 @@ export interface OrderToCheck {
 }
 
 /**
- * Checks a fine-tuning order on a model that has shapes but no weights. Throws `JobRefused` if the job cannot be
- * trained, exceeds a limit of its key, or would create an adapter that the server refuses.
+ * Checks an order of a fine-tuning job, without loading the model's weights. Throws `JobRefused` if the job cannot be
+ * trained, exceeds a limit of its API key, or would create an adapter that the server refuses.
  */
 export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
   const options = optionsOf(job);
@@ -41,7 +41,7 @@ export async function checkOrder({ job, budgets, file }: OrderToCheck, served: S
   await checkServed(config, budgets, served, describeModel(await findModelConfig(served.model)));
 }
 
-/** Returns the steps of a job. Throws if they exceed the key's limit. */
+/** Returns the number of training steps of a job. Throws if it exceeds the limit of the API key. */
 function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, { lines }: StoredFile): number {
   const { batchSize, accumulate: gradientAccumulationSteps, epochs } = options;
   const planned = trainingSteps(Math.max(1, lines), { batchSize, gradientAccumulationSteps, epochs });
@@ -52,7 +52,7 @@ function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, {
   throw refused("steps", `${order}, and one fine-tune of this key may have ${most}; order fewer`, "steps_exceeded");
 }
 
-/** Throws if the rank exceeds the key's limit. */
+/** Throws if the adapter's rank exceeds the limit of the API key. */
 function checkRank(config: PeftConfig, { rank: most }: KeyBudgets): void {
   const { r, initR, rankPattern } = config as unknown as Record<string, unknown>;
   const ranks = [r, initR, ...Object.values((rankPattern as object | null | undefined) ?? {})];

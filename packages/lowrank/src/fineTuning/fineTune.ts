@@ -39,19 +39,19 @@ import { optionsOf } from "./jobOptions.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { readExamples, readPreference, readSupervised } from "./readExamples.ts";
 
-/** Fine-tuning job, with the store and base model to train it with. */
+/** Fine-tuning job, with the store and the base model for its training. */
 export interface Order {
   readonly job: FineTuneJob;
   readonly attempt: number;
-  /** Store with the job's data, as named by `--store`. */
+  /** Store with the job's data: a folder or S3 address, as in the option `--store`. */
   readonly store: string;
   /** Base model's folder or file. */
   readonly model: string;
   readonly threads: number;
   readonly wideSimd: boolean;
-  /** True if the training has lower priority than other processes on the same cores. */
+  /** True if the training runs with lower priority than other processes on the same cores. */
   readonly yields: boolean;
-  /** Milliseconds between checks for a cancelled or paused job. */
+  /** Milliseconds between two checks whether the job was cancelled or paused. */
   readonly pollMs: number;
 }
 
@@ -231,8 +231,8 @@ function trainerOf(job: FineTuneJob, learner: Learner, data: Data, settings: Set
 }
 
 /**
- * Resumes from the last checkpoint. If the checkpoint belongs to another run, for example on a machine whose arithmetic
- * gives other results, the job starts over and its log gets a warning.
+ * Resumes from the last checkpoint. If the checkpoint is from another run, training starts from the beginning, and the
+ * log gets a warning. This can happen on a machine whose arithmetic gives other results.
  */
 async function resume(
   trainer: Pick<Trainer, "resume">,
@@ -262,8 +262,7 @@ async function trained(trainer: Pick<Trainer, "train">) {
 }
 
 /**
- * Returns files to which a trainer writes checkpoints. Before each checkpoint, the log up to the checkpoint's step is
- * written.
+ * Returns `files` with a changed `write`. Before it writes the checkpoint of a step, it writes the log up to that step.
  */
 function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   return {
@@ -276,7 +275,10 @@ function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   };
 }
 
-/** Returns the number of tokens that all steps together train on, including prompts; estimated from the mean length. */
+/**
+ * Returns the number of tokens that all steps together process, including prompt tokens. It is estimated from the mean
+ * length of an example.
+ */
 function tokensOf({ texts, train }: Data, steps: number, { batchSize, accumulate }: TrainCommandOptions): number {
   const each = texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0) / train.length;
   return Math.round(each * Math.min(batchSize, train.length) * accumulate * steps);

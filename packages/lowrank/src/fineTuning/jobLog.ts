@@ -2,12 +2,12 @@ import { now } from "@lowrank/serve/internal";
 import type { FineTuneJob, JobEvent, JobStore, StoredFile } from "@lowrank/serve/jobs";
 import type { JobPlaces } from "./jobPlaces.ts";
 
-/** Milliseconds between writes of a growing log. */
+/** Minimum number of milliseconds between two timed writes of the log. */
 const flushMs = 1000;
 
 /**
- * Writes the events of a training run to the store. The events between two checkpoints are one object, so that a run
- * that resumes from a checkpoint overwrites the events after it.
+ * Writes the events of a training run to the store. All events between two checkpoints are stored in one object. A run
+ * that resumes from a checkpoint overwrites the events after that checkpoint.
  */
 export class JobLog {
   readonly #store: JobStore;
@@ -17,19 +17,19 @@ export class JobLog {
   #written = 0;
   #last = 0;
 
-  /** Starts the log after the checkpoint of step `step`. For a new run, `step` is 0. */
+  /** Starts the log after the checkpoint of training step `step`. For a new run, `step` is 0. */
   constructor(store: JobStore, job: FineTuneJob, step: number) {
     this.#store = store;
     this.#job = job;
     this.#step = step;
   }
 
-  /** Adds an event. The next `flush` writes it. */
+  /** Adds an event under an identifying `key`. The next `flush` writes the event. */
   add(key: string, event: Pick<JobEvent, "message"> & Partial<JobEvent>): void {
     this.#events.push({ key, at: now(), level: "info", type: event.data ? "metrics" : "message", ...event });
   }
 
-  /** Flushes if the last flush is more than a second ago. */
+  /** Writes all pending events if the last write was more than a second ago. */
   async tick(): Promise<void> {
     if (performance.now() - this.#last > flushMs) await this.flush();
   }
@@ -43,7 +43,7 @@ export class JobLog {
     await this.#store.writeLog(this.#job, step, events);
   }
 
-  /** Writes all pending events, and starts a new object for events after the checkpoint of this step. */
+  /** Writes all pending events. Later events, after the checkpoint of this step, go to a new object. */
   async turn(step: number): Promise<void> {
     await this.flush();
     this.#step = step;
@@ -52,12 +52,15 @@ export class JobLog {
   }
 }
 
-/** Returns the steps between two checkpoints of a run, unless its order names them: a tenth of the run, at most 100. */
+/** Returns the default number of steps between two checkpoints of a run: a tenth of its steps, at most 100. */
 export function checkpointEvery(steps: number): number {
   return Math.min(100, Math.ceil(steps / 10));
 }
 
-/** Returns the seconds that a run still takes if each step takes as long as those from `first` to `step` did. */
+/**
+ * Estimates the remaining seconds of a run. `milliseconds` is the time from the start of step `first` to the end of
+ * step `step`; `last` is the final step.
+ */
 export function secondsLeft(milliseconds: number, [first, step, last]: readonly [number, number, number]): number {
   return Math.ceil((milliseconds / 1000 / (step - first + 1)) * (last - step));
 }

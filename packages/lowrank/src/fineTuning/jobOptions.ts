@@ -4,8 +4,8 @@ import { findMethods } from "../report/methods.ts";
 import { parseTrainOptions } from "./trainOptions.ts";
 
 /**
- * Returns the training options of a job, from its hyperparameters and its own options. Throws `JobRefused` for options
- * that jobs do not support.
+ * Returns the training options of a job, from its OpenAI hyperparameters and its `options`. Throws `JobRefused` for
+ * options that jobs do not support.
  */
 export function optionsOf(job: FineTuneJob): TrainCommandOptions {
   const { n_epochs, batch_size, learning_rate_multiplier: factor } = job.hyperparameters;

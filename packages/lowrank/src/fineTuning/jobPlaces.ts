@@ -2,7 +2,7 @@ import type { AdapterPlace } from "@lowrank/serve";
 import { FileStore, JobStore } from "@lowrank/serve/jobs";
 import { openStore } from "./openStore.ts";
 
-/** The parts of a server's store: adapters (`place`), jobs and uploaded files. */
+/** Access to the three kinds of data in a server's store: adapters (`place`), jobs and uploaded files. */
 export interface JobPlaces {
   readonly place: AdapterPlace;
   readonly jobs: JobStore;

@@ -6,7 +6,7 @@ import { guardOutput } from "../cli/process/guardOutput.ts";
 import { fineTune, type Order } from "./fineTune.ts";
 import { measureQueued } from "./measureQueued.ts";
 
-/** Message to the process of a job: the order to train, or a request to stop. */
+/** Message to the child process of a job: the job to train, or a request to stop. */
 export type ToJob = { readonly order: Order } | { readonly stop: true };
 
 /** Message with which the process of a job reports its outcome. */

@@ -12,8 +12,9 @@ import type { Order } from "./fineTune.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 
 /**
- * Trains and measures a queued run of a comparison, and writes its measurements to the store. Throws `JobRefused` for a
- * run that cannot be executed, and `JobStopped` if `signal` stops it. A stopped run starts over later.
+ * Trains and measures one run of a comparison that was queued as a job. Writes its measurements to the store. Throws
+ * `JobRefused` for a run that cannot be executed, and `JobStopped` if `signal` stops it. A stopped run later starts
+ * from the beginning.
  */
 export async function measureQueued(order: Order, signal: AbortSignal): Promise<TrainedJob> {
   if (signal.aborted) throw new JobStopped();

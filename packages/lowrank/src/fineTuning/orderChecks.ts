@@ -3,19 +3,22 @@ import { JobRefused } from "@lowrank/serve/jobs";
 import type { OrderToCheck, ServedLimits } from "./checkOrder.ts";
 import type { OrderAnswer } from "./orderWorker.ts";
 
-/** Milliseconds after which a check of an order is stopped. */
+/**
+ * Maximum time for the check of one order, in milliseconds. If the check takes longer, it is stopped and the order is
+ * refused.
+ */
 const patienceMs = 10_000;
 
 /**
- * Queue of checks of fine-tuning orders. Checks run one after the other in a Worker, so that they do not block the
- * server. Owners take turns: many orders of one key delay an order of another key by one check.
+ * Queue of orders for fine-tuning jobs that wait for their check. Checks run one after the other in a Worker, so that
+ * they do not block the server. Owners take turns: each has one order checked before the next owner's turn.
  */
 export class OrderChecks {
   readonly #served: ServedLimits;
   readonly #plugins: readonly string[];
   readonly #patienceMs: number;
   #worker: Promise<Worker> | null = null;
-  /** Waiting checks by owner. The order of the map's keys is the order in which owners take turns. */
+  /** Waiting checks by owner. Owners take turns in the order of the map's keys. */
   readonly #waiting = new Map<string, (() => Promise<void>)[]>();
   #isRunning = false;
 

@@ -75,7 +75,10 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   return program;
 }
 
-/** Option names of PEFT, transformers, TRL and llama.cpp, each with this command's options for the same setting. */
+/**
+ * Maps option names of PEFT, transformers, TRL and llama.cpp to Lowrank's names for the same setting. If several are
+ * listed, the first that the command has is used.
+ */
 const otherNames: Readonly<Record<string, readonly string[]>> = {
   rank: ["r"],
   "lora-r": ["r"],
@@ -108,8 +111,9 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Throws for an option that has another name here, such as `--rank` or `--lora_alpha`, with the name to use. Commander
- * would suggest the option with the most similar spelling, which can mean something else.
+ * Throws for an option that has another name in this command, such as `--rank` or `--lora_alpha`. The error gives the
+ * right name. Without this check, Commander would suggest the option with the most similar spelling, which may have
+ * another meaning.
  */
 export function checkForeignFlags(words: readonly string[], program: Command): void {
   const command = program.commands.find((known) => known.name() === words[0]);

@@ -53,7 +53,7 @@ export interface Page {
   /** Charts as SVG, from `barChart` and `lineChart`. */
   readonly charts: readonly string[];
   readonly notes: readonly string[];
-  /** CSS to add to the page's own. */
+  /** Additional CSS, placed after the default CSS of the page. */
   readonly style?: string;
 }
 

@@ -5,7 +5,9 @@ import { lineChart } from "./lineChart.ts";
 import { median } from "./measure.ts";
 import { type Column, digits, htmlTable, jsonRows, textTable } from "./table.ts";
 
-/** Singular values and size of the change of one weight, from the base model to the inspected model or adapter. */
+/**
+ * Change of one weight matrix from the base model to the inspected model or adapter: its singular values and its size.
+ */
 export interface InspectedLayer {
   readonly path: string;
   readonly shape: readonly [rows: number, columns: number];
@@ -32,7 +34,10 @@ interface Inspection {
   readonly html: string;
 }
 
-/** Returns the spectrum and sizes of a weight's change. `values` are the change's singular values. */
+/**
+ * Returns the change of one weight matrix with its spectrum and its relative size. `values` are the singular values of
+ * the change.
+ */
 export function inspectedLayer(
   { path, shape, weightNorm }: MatrixUpdate,
   values: Float64Array,
@@ -65,8 +70,8 @@ const errorColumn: Column<InspectedLayer> = {
 };
 
 /**
- * Share of a change's energy (the sum of its squared singular values) in the largest `rank` singular values. `mean` and
- * `least` are the mean and the smallest share over the changed layers.
+ * Share of the energy of a change in its `rank` largest singular values. The energy is the sum of all squared singular
+ * values. `mean` and `least` are the mean and the smallest share over the changed layers.
  */
 interface EnergyOfRank {
   readonly rank: number;
@@ -74,7 +79,7 @@ interface EnergyOfRank {
   readonly least: number;
 }
 
-/** Returns the shares of energy for ranks 1, 2, 4 and further powers of two, up to the largest rank of a layer. */
+/** Returns the shares of energy for ranks 1, 2, 4 and further powers of two, up to the largest rank of a change. */
 function energyByRank(layers: readonly InspectedLayer[]): EnergyOfRank[] {
   const changed = layers.filter(({ spectrum }) => spectrum.frobeniusNorm > 0);
   const most = Math.max(1, ...changed.map(({ spectrum }) => spectrum.rank));
@@ -135,7 +140,7 @@ function inspectionJson(
   };
 }
 
-/** Returns the kind of a layer: the last part of its path. */
+/** Returns the kind of a layer, such as "q_proj": the last part of its path. */
 const kindOf = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
 
 function page(

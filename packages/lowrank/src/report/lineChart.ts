@@ -118,7 +118,10 @@ svg .grid { stroke: #8884; fill: none; } svg .middle { text-anchor: middle; }
 .legend span { display: inline-block; width: 1em; height: 3px; margin-right: 0.4em; vertical-align: middle; background: currentColor; print-color-adjust: exact; }
 ${colours.map((colour, i) => `.line.c${i} { stroke: ${colour}; } span.c${i} { color: ${colour}; }`).join("\n")}`;
 
-/** Returns at most `most` points of a line. Each is the mean of several neighbouring points, equally many for each. */
+/**
+ * Reduces a line to at most `most` points. Each is the mean of a group of neighbouring points; all groups have the same
+ * size, except that the last may be smaller.
+ */
 export function thinned(points: readonly ChartPoint[], most: number): ChartPoint[] {
   const group = Math.ceil(points.length / most);
   return Array.from({ length: Math.ceil(points.length / Math.max(group, 1)) }, (_, i): ChartPoint => {

@@ -9,8 +9,9 @@ interface Question {
 }
 
 /**
- * Splits an example into a prompt of unlearned tokens and an answer of learned ones. The answer ends before a final
- * end-of-sequence token. Returns null unless all learned tokens come after all unlearned ones.
+ * Splits an example into a prompt (the tokens that do not count in the loss) and an answer (the tokens that count). A
+ * final end-of-sequence token is removed from the answer. Returns null unless the tokens that count all come after the
+ * others.
  */
 export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
   const start = labels.findIndex((label) => label >= 0);
@@ -21,8 +22,8 @@ export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: n
 }
 
 /**
- * Returns the share of prompts to which the greedy answer has exactly the expected tokens; null if no example can be
- * split into prompt and answer.
+ * Returns the share of prompts whose greedy answer equals the expected tokens exactly. Returns null if no example can
+ * be split into prompt and answer.
  */
 export async function exactMatch(
   model: CausalLM,
@@ -53,15 +54,15 @@ export async function exactMatch(
 /** Maximum number of questions that a batch has. */
 const batchSize = 64;
 
-/** Questions that are answered in one batch, and the number of tokens that each answer may have. */
+/** Questions that are answered in one batch, and the maximum number of tokens to generate for each answer. */
 interface Batch {
   readonly batch: Question[];
   maxNewTokens: number;
 }
 
 /**
- * Forms batches whose longest prompt and longest answer together fit into `room` positions. The questions must be
- * sorted by the lengths of their prompts.
+ * Groups questions into batches. The longest prompt and the longest answer of a batch together have at most `room`
+ * tokens. The questions must be sorted by the lengths of their prompts.
  */
 function batchesOf(questions: readonly Question[], room: number): Batch[] {
   const batches: Batch[] = [];

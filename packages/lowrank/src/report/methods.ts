@@ -11,7 +11,7 @@ import {
 
 /** Fine-tuning method of the command line: a recipe of a PEFT method, or full fine-tuning. */
 export interface Method extends Omit<Recipe, "config"> {
-  /** Method of the recipe; null for full fine-tuning. */
+  /** PEFT method to which the recipe belongs; null for full fine-tuning. */
   readonly peft: AnyMethod | null;
   /** Makes the method's configuration; null for full fine-tuning. */
   config(settings: RecipeSettings): PeftConfig | null;
@@ -110,8 +110,8 @@ export type NamedSettings = Partial<Pick<RecipeSettings, "targetModules" | "virt
 const settingFlags = { targetModules: "target-modules", virtualTokens: "virtual-tokens" } as const;
 
 /**
- * Makes a method's configuration from its recipe. `named` settings replace the recipe's values if the method has the
- * option; a method without the option ignores them. Returns null for full fine-tuning.
+ * Makes a method's configuration from its recipe. The values in `named` replace the recipe's values. A method that has
+ * no option for a value ignores it. Returns null for full fine-tuning.
  */
 export function configFor(method: Method, settings: RecipeSettings, named: NamedSettings): PeftConfig | null {
   const config = method.config(settings);
@@ -127,7 +127,7 @@ export function configFor(method: Method, settings: RecipeSettings, named: Named
 }
 
 /**
- * Returns the settings that the user has set, that is, whose flags are in `given`. The flags have their dashes:
+ * Returns only the settings that the user has set. `given` contains the user's flags with their dashes, such as
  * "--target-modules".
  */
 export function namedSettings(settings: RecipeSettings, given: readonly string[]): NamedSettings {

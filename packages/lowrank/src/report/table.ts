@@ -28,7 +28,7 @@ function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
   return typeof found === "number" ? show(found) : (found ?? "-");
 }
 
-/** Returns true if a column has numbers, or numbers with their deviation. */
+/** Returns true if a column has numbers, or texts with a number and its deviation. */
 function isNumeric<Row>({ value }: Column<Row>, rows: readonly Row[]): boolean {
   return rows.some((row) => typeof value(row) === "number" || /^[\d.]+( ±.*)?$/.test(String(value(row))));
 }
@@ -72,8 +72,8 @@ export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Ro
 }
 
 /**
- * Returns an HTML table. A cell has the class "number" or its column's key. Cells with numbers also have the
- * unformatted number as `data-value`.
+ * Returns an HTML table. Cells of a numeric column have the class "number"; other cells have their column's key as
+ * class. Cells with numbers also have the unformatted number as `data-value`.
  */
 export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const kinds = columns.map((column) => ` class="${isNumeric(column, rows) ? "number" : column.key}"`);
@@ -108,14 +108,19 @@ export function formatSeconds(seconds: number): string {
   return whole >= 10 ? `${whole} s` : `${seconds.toFixed(1)} s`;
 }
 
-/** Escapes a text for Markdown and puts it on one line. Table cells also need their bars escaped. */
+/**
+ * Escapes a text for Markdown and puts it on one line. Does not escape "|", so a table cell requires further escaping.
+ */
 export function markdownText(text: string): string {
   const line = text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]<>~&$]/g, "\\$&");
   // At the start of a line, these characters begin a heading or a list.
   return line.replace(/^(\s*\d*)([#+.)-])/, "$1\\$2");
 }
 
-/** Escapes a text inside a Markdown line, bars included. Underscores within a word need no backslash. */
+/**
+ * Escapes a text for use inside a Markdown line, including "|" for table cells. Does not escape underscores within a
+ * word.
+ */
 export function markdownInline(text: string): string {
   return text.replace(/\s+/g, " ").replace(/[\\`*{}[\]<>~&$|]|(?<!\w)_|_(?!\w)/g, "\\$&");
 }

@@ -173,7 +173,7 @@ export class RemoteModel implements AsyncDisposable {
     return this.#call("mergeAdapter", options, [], (host, wire) => host.mergeAdapter(wire));
   }
 
-  /** Restores the weights from before `mergeAdapter`. */
+  /** Restores the weights that the model had before `mergeAdapter`. */
   async unmergeAdapter(): Promise<void> {
     await this.#there("unmergeAdapter").unmergeAdapter();
   }

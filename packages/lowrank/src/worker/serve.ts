@@ -3,7 +3,10 @@ import { type Endpoint, expose, proxy } from "comlink";
 import type { ConnectOptions } from "./connect.ts";
 import type { EngineHost } from "./engineHost.ts";
 
-/** Object that the Worker exposes to the page. Its method starts the engine, which is loaded in the Worker only. */
+/**
+ * Object that the Worker exposes to the page. Its method `open` starts the engine. The engine's code is loaded only in
+ * the Worker.
+ */
 export interface Served {
   open(): Promise<EngineHost & object>;
 }

@@ -4,15 +4,18 @@ import { expose, type Remote, transfer, wrap } from "comlink";
 export interface Wire {
   /** Options that are not functions. They are copied to the Worker. */
   readonly plain: Readonly<Record<string, unknown>>;
-  /** Callbacks, each with the port that calls it. */
+  /** Names of the callbacks. Each has the port over which the Worker calls the page's function. */
   readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];
-  /** Port that sends the abort reason; undefined without a signal. */
+  /**
+   * Port on which the Worker receives the abort reason; undefined without a signal, or if the signal is already
+   * aborted.
+   */
   readonly signal?: MessagePort;
-  /** Reason of a signal that was aborted before the call. */
+  /** Abort reason, if the signal was already aborted before the call. */
   readonly aborted?: { readonly reason: unknown };
 }
 
-/** Options in the form to send, and a function that closes their ports after the call. */
+/** Options converted for sending to the Worker, and a function that closes their ports after the call. */
 interface Sent {
   readonly wire: Wire;
   end(): void;
@@ -55,7 +58,7 @@ export function sendOptions(call: string, options: object, callbacks: readonly s
   };
 }
 
-/** Sends the reason of an abort through a port. Returns a function that removes the listener. */
+/** Sends the abort reason through a port when the signal is aborted. Returns a function that stops this. */
 function forward(signal: AbortSignal, port: MessagePort): () => void {
   const send = () => port.postMessage(signal.reason);
   signal.addEventListener("abort", send);
@@ -65,7 +68,10 @@ function forward(signal: AbortSignal, port: MessagePort): () => void {
 /** Classes whose instances can be sent to a Worker, in addition to plain objects, arrays and typed arrays. */
 const cloned = [Map, Set, Date, ArrayBuffer, Blob, globalThis.FileSystemHandle ?? Blob];
 
-/** Throws an error with the path for a function, or an object with methods, anywhere in a value. */
+/**
+ * Throws if a value cannot be sent to the Worker: it is or contains a function or an object with methods. The error
+ * gives the path to it.
+ */
 export function checkCrosses(where: string, value: unknown): void {
   if (typeof value === "function") {
     throw new TypeError(

@@ -102,8 +102,8 @@ export interface LoadedClassifier<C extends ClassifierConfig = ClassifierConfig>
 }
 
 /**
- * Loads a classifier. The fields of `kind` are added to its config. With `newHead`, the checkpoint may have been
- * trained for another task. `caller` is the name of the public function in error messages.
+ * Loads a classifier. The fields of `kind` are added to the classifier's config. With `newHead`, the checkpoint may
+ * have been trained for another task. `caller` is the name of the public function in error messages.
  */
 async function loadClassifier<Kind extends object>(
   caller: string,
@@ -146,7 +146,7 @@ function headOf({ labels, problemType }: NewHead): ClassifierHead {
   return { labels: names, problemType: problemType ?? null };
 }
 
-/** Returns the checkpoint's tensors without heads: the base model, and the pooler if the classifier uses one. */
+/** Returns the checkpoint's tensors without the tensors of any head. The pooler is kept if the classifier uses one. */
 function withoutHeads(weights: ModelWeights, architecture: Architecture, config: ClassifierConfig): ModelWeights {
   const own = new Set(describeBuilt(architecture, config).parameters.map(({ name }) => name));
   const pooler = `${architecture.stack}.pooler.`;

@@ -98,8 +98,8 @@ interface ReadModelOptions {
   onProgress?: OnProgress;
   signal?: AbortSignal;
   /**
-   * Makes a parameter that is missing in the file. Returns null for a parameter that must be in the file. Default:
-   * every parameter must be in the file.
+   * Makes a parameter that the file lacks, such as a new head's weight. Returns null if the file must contain the
+   * parameter; loading then throws. Default: the file must contain every parameter.
    */
   fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
 }
@@ -127,8 +127,8 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Reads all tensors, one after the other. Only one tensor at a time is in memory twice: as bytes of the file and as a
- * converted tensor. If reading fails, the tensors that were read before are disposed of.
+ * Reads all tensors, one after the other. At most one tensor is in memory twice: as bytes of the file and as a
+ * converted tensor. If reading fails, disposes of all tensors read so far.
  */
 async function readParameters(
   weights: ModelWeights,
@@ -155,8 +155,8 @@ async function readParameters(
 }
 
 /**
- * Returns the names of weights that are stored as [in, out] unless they are packed; packed ones are [out, in]. Returns
- * an empty set, without loading the code that finds them, if no parameter is packed.
+ * Returns the names of Conv1D weights. Unlike other Conv1D weights, packed ones have the shape [out, in] instead of
+ * [in, out]. Returns an empty set if no parameter is packed, to avoid loading the code that finds the names.
  */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,
@@ -168,8 +168,8 @@ async function packedConv1D(
 }
 
 /**
- * Returns a source that returns each loaded parameter once and checks its shape. Packed weights of Conv1D layers have
- * the shape [out, in].
+ * Returns a parameter source for building the model. It checks the shape of each loaded parameter and removes the
+ * parameter from `parameters`. Packed Conv1D weights must have the shape [out, in].
  */
 function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: ReadonlySet<string>): ParameterSource {
   return (name: string, asked: Shape) => {

@@ -56,11 +56,14 @@ export interface OpenedModel<C = ModelConfig> {
   readonly weights: ModelWeights;
   /** The tokenizer in a GGUF file. Undefined for other models, whose tokenizer is in `files`. */
   readonly tokenizer?: TokenizerParts;
-  /** Report that is filled in while weights are read and quantised; null without the option `quantize`. */
+  /** The layers that have been quantised; filled while weights are read. Null without the option `quantize`. */
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads a model's config and, for a GGUF file, its tokenizer. Opens the weights; each is read later, on request. */
+/**
+ * Reads a model's config and, for a GGUF file, its tokenizer. Also opens the file of the weights; each weight is read
+ * later, on request.
+ */
 export async function openModel(source: ModelSource, options: WeightOptions & OpenOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -70,8 +73,8 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
 }
 
 /**
- * Reads a classifier's config from a folder. Opens the weights; each is read later, on request. The fields of `head`
- * override the config's fields.
+ * Reads a classifier's config from a folder and opens the file of the weights. Each weight is read later, on request.
+ * The fields of `head` override the config's fields.
  */
 export async function openClassifier<Head extends Partial<ClassifierHead>>(
   source: string | URL | ModelFiles,

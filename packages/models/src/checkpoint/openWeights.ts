@@ -27,8 +27,8 @@ export async function openWeights(files: ModelFiles, config: ModelConfig | Class
 }
 
 /**
- * Returns a source that throws if the model requests far more tensors than the file has. Without this check, building a
- * model from a config with ten million layers would take minutes.
+ * Returns a parameter source that throws if the model requests far more tensors than the file has. Without this check,
+ * building a model from a damaged config with ten million layers would take minutes.
  */
 function within(file: SafetensorsFile, source: ParameterSource): ParameterSource {
   const count = file.names().length;
@@ -51,8 +51,8 @@ export async function openSafetensorsFolder(files: ModelFiles): Promise<Safetens
 }
 
 /**
- * Throws if a checkpoint has different values under two names of a tied tensor, since the model keeps only one tensor.
- * `advice` returns the error message for the two names.
+ * Throws if a checkpoint has different values under the two names of a tied tensor, since the model has only one tensor
+ * for both. `advice` returns the error message for the two names.
  */
 export async function checkTies(
   file: SafetensorsFile,

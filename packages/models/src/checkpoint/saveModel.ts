@@ -100,7 +100,7 @@ export async function modelFileContents(
 }
 
 /**
- * Returns the config, with `tieWordEmbeddings` false if the output layer has its own weight, for example because an
+ * Returns the config. Sets `tieWordEmbeddings` to false if the output layer has its own weight, for example because an
  * adapter was merged into it.
  */
 function asTied<C extends ModelConfig | ClassifierConfig>(
@@ -113,8 +113,8 @@ function asTied<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Returns the dtype of a model's first unquantised parameter, in which transformers also stores dequantised weights.
- * Default "f32".
+ * Returns the dtype of a model's first unquantised parameter; "f32" if there is none. A saved model records it as the
+ * dtype to which transformers dequantises weights.
  */
 function wideDType(parameters: Iterable<Tensor>): keyof typeof torchNames {
   for (const { dtype } of parameters) if (dtype in torchNames) return dtype as keyof typeof torchNames;
@@ -126,8 +126,8 @@ function ownerOf(model: Module, name: string): Module {
 }
 
 /**
- * Converts a parameter to the dtype and layout in which it is written. If `turned`, the parameter is a Conv1D weight in
- * memory as [out, in], and is transposed to [in, out].
+ * Converts a parameter to the dtype and layout in which it is written. If `turned` is true, transposes a Conv1D weight
+ * from [out, in] in memory to [in, out].
  */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {
@@ -156,9 +156,9 @@ export async function saveModel(
 const single = "model.safetensors";
 
 /**
- * Returns the files that store a model's tensors: one file, or shards of at most `most` bytes with an index, split as
- * transformers does. All tensors of a (quantised) parameter are in the same shard. A parameter larger than `most` gets
- * its own shard.
+ * Returns the files that store a model's tensors. They are one file, or several shards of at most `most` bytes with an
+ * index, split as in transformers. All tensors of one quantised parameter are in the same shard. A parameter larger
+ * than `most` bytes gets its own shard.
  */
 export function weightFiles(
   parameters: readonly (readonly SafetensorsTensor[])[],

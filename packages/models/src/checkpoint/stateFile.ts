@@ -21,8 +21,8 @@ import { checkTies, openSafetensorsFolder } from "./openWeights.ts";
 export type SafetensorsSource = string | URL | ArrayBuffer | ArrayBufferView | Blob | ModelFiles;
 
 /**
- * Returns the names of a module's tensors. `of` is the tensor's first name, which differs from `name` for a tied
- * tensor.
+ * Returns the names of a module's tensors. A tied tensor appears once for each of its names; `of` is always the first
+ * of them.
  */
 function firstNames(module: Module): { name: string; of: string }[] {
   const first = new Map<Tensor, string>();
@@ -70,8 +70,9 @@ async function open(source: SafetensorsSource): Promise<SafetensorsFile> {
 }
 
 /**
- * Reads a safetensors file into a module's parameters and buffers. Returns and throws like `Module.loadStateDict`. Also
- * throws if the names of a tied tensor have different values in the file.
+ * Reads a safetensors file into a module's parameters and buffers. Missing or unexpected tensors and wrong shapes are
+ * handled and reported as in `Module.loadStateDict`. Throws if the file has different values under the names of a tied
+ * tensor.
  */
 export async function loadSafetensors(
   module: Module,

@@ -1,6 +1,6 @@
 /**
- * The largest size and the largest number of layers that a config may set. A size must be a valid tensor dimension. The
- * limit for layers is lower because code builds lists with an entry per layer.
+ * The largest size (`mostOfSize`) and number of layers (`mostLayers`) that a config may set. A size must be a valid
+ * tensor dimension. The limit for layers is lower, because code builds lists with an entry per layer.
  */
 const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
 
@@ -22,12 +22,12 @@ export class JsonFields {
     return this.#object[key] ?? undefined;
   }
 
-  /** Returns true if the field is present and null, which some configs distinguish from a missing field. */
+  /** Returns true if the field is present with the value null. Some configs distinguish this from a missing field. */
   isNull(key: string): boolean {
     return this.#object[key] === null;
   }
 
-  /** Returns an integer of at least `least`, default 1. */
+  /** Returns an integer. Throws if it is below `least`, which is 1 by default. */
   integer(key: string, fallback?: number, least = 1): number {
     const value = this.#required(key, fallback);
     if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
@@ -86,13 +86,16 @@ export class JsonFields {
     throw this.bad(key, `${supported.map((s) => `"${s}"`).join(" or ")}, which are supported`);
   }
 
-  /** Returns a token id; `fallback` if the field is missing, null if it is null. */
+  /** Returns a token id; null if the field is null, and `fallback` if the field is missing. */
   tokenId(key: string, fallback: number | null): number | null {
     const value = this.#object[key] === undefined ? fallback : this.#object[key];
     return value === null ? null : this.integer(key, fallback ?? undefined, 0);
   }
 
-  /** Returns token ids, from a list, a number or null (no ids); `fallback` if the field is missing. */
+  /**
+   * Returns a list of token ids. The field may be a list, a single id, or null for an empty list. If it is missing,
+   * returns `fallback`.
+   */
   tokenIds(key: string, fallback: readonly number[]): number[] {
     const value = this.#object[key];
     if (value === undefined) return [...fallback];

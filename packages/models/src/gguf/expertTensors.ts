@@ -1,6 +1,6 @@
 import type { TensorLayout } from "./ggufForm.ts";
 
-/** The sizes of routed experts, and the Hugging Face names of an expert's layers. */
+/** The number and sizes of a layer's routed experts, and the Hugging Face names of an expert's linear layers. */
 interface Experts {
   readonly count: number;
   readonly hiddenSize: number;
@@ -9,8 +9,9 @@ interface Experts {
 }
 
 /**
- * Returns the layouts of a router and its experts. GGUF stacks the experts' matrices: all gate projections in one
- * tensor, then all up and all down projections. `from` and `to` are the prefixes of the Hugging Face and GGUF names.
+ * Returns the layouts of a router and its experts. GGUF stacks the experts' matrices in three tensors: all gate
+ * projections, all up projections, and all down projections. `from` and `to` are the prefixes of the Hugging Face and
+ * the GGUF names.
  */
 export function expertTensors(from: string, to: string, experts: Experts): TensorLayout[] {
   const { count, hiddenSize, intermediateSize, names } = experts;

@@ -9,8 +9,8 @@ export interface TensorLayout {
   /** Shape in the Hugging Face folder. */
   shape: readonly number[];
   /**
-   * Number of attention heads whose rows are reordered, as llama.cpp's rotary embedding requires: in each head, GGUF
-   * alternates rows of the first and of the second half. Default: rows are not reordered.
+   * Number of attention heads. If set, the rows of each head are reordered, as llama.cpp's rotary embedding requires:
+   * GGUF interleaves the first and the second half of a head's rows. Default: rows are not reordered.
    */
   heads?: number;
   /**
@@ -18,17 +18,20 @@ export interface TensorLayout {
    * head together; GGUF stores all queries, then all keys, then all values. Default: not combined.
    */
   joined?: number;
-  /** Present if GGUF stacks `count` tensors as one, of which this is number `index`. */
+  /** Set if GGUF stacks `count` tensors in one tensor; `index` is the position of this tensor in the stack. */
   stacked?: { readonly index: number; readonly count: number };
   /** True if llama.cpp stores the tensor as f32 in every file, independent of the matrices' type. Default: false. */
   keepsF32?: true;
-  /** The amount by which values in the GGUF file are larger than in the Hugging Face folder. Default 0. */
+  /**
+   * Value that is added to each element in the GGUF file, such as 1 for the norm weights of some architectures. Default
+   * 0.
+   */
   plus?: number;
   /** True if Hugging Face stores the weight as [in, out] (Conv1D) and GGUF as [out, in]. Default: false. */
   transposed?: true;
 }
 
-/** The contents of a GGUF file from which a config is read. */
+/** The contents of a GGUF file that are required to read a model's config. */
 export interface GgufParts {
   metadata: JsonFields;
   /** Adds the architecture's prefix to a metadata key: `embedding_length` becomes `llama.embedding_length`. */
@@ -38,7 +41,9 @@ export interface GgufParts {
   ropeFactors: ReadonlyMap<string, Float32Array>;
 }
 
-/** GGUF form of an architecture's language models: names and conversions in both directions, as in llama.cpp. */
+/**
+ * The GGUF form of an architecture's language models: names, and conversions in both directions, as in llama.cpp.
+ */
 export interface GgufForm<C> {
   /** llama.cpp's `general.architecture` of the file. Several architectures may use the same. */
   readonly architecture: string;
@@ -49,18 +54,24 @@ export interface GgufForm<C> {
   /** True if models of the architecture have experts. Default false: files with experts are rejected. */
   readonly hasExperts?: boolean;
   /**
-   * llama.cpp's `tokenizer.ggml.model` for a BPE with byte fallback: "llama" (SentencePiece scores, the default) or
-   * "gemma4" (merges).
+   * llama.cpp's `tokenizer.ggml.model` for a BPE with byte fallback: "llama" (the file stores SentencePiece scores, the
+   * default) or "gemma4" (the file stores merges).
    */
   readonly lettersTokenizer?: "llama" | "gemma4";
   /**
-   * Returns true if the file belongs to this architecture. It is needed if several architectures use the same GGUF
-   * name: files for which no `claims` returns true belong to the one without `claims`.
+   * Returns true if the file belongs to this architecture. Required if several architectures have the same GGUF name. A
+   * file for which no `claims` returns true belongs to the architecture without `claims`.
    */
   claims?(parts: GgufParts): boolean;
-  /** Returns the keys of a `config.json`, except vocabulary size, ties, token ids, `model_type` and `architectures`. */
+  /**
+   * Returns the keys of a `config.json`, except `vocab_size`, `tie_word_embeddings`, token ids, `model_type` and
+   * `architectures`.
+   */
   readConfig(parts: GgufParts): Record<string, unknown>;
-  /** Returns the metadata that is stored with the architecture's prefix. Throws for settings that have no GGUF key. */
+  /**
+   * Returns metadata values by key. The caller adds the architecture's prefix to the keys. Throws for settings that
+   * have no GGUF key.
+   */
   metadata(config: C): Record<string, GgufValue>;
   /** Returns the layouts of all tensors but the output layer, in the order of llama.cpp's converter. */
   tensors(config: C): TensorLayout[];

@@ -4,8 +4,9 @@ import type { TensorLayout } from "./ggufForm.ts";
 type RowOrder = Pick<TensorLayout, "heads" | "joined">;
 
 /**
- * Puts the rows of a tensor into GGUF's order. For rotary embeddings, Hugging Face pairs row j of a head of d rows with
- * row j + d/2, and llama.cpp row 2j with row 2j + 1. `bytes` has `rows` rows of equal length, in any encoding.
+ * Reorders the rows of a tensor from Hugging Face's order to GGUF's. Rotary embeddings rotate pairs of a head's d rows.
+ * Hugging Face pairs row j with row j + d/2, and llama.cpp pairs row 2j with row 2j + 1. `bytes` has `rows` rows of
+ * equal length, in any encoding.
  */
 export function inFileOrder(bytes: Uint8Array, rows: number, order: RowOrder): Uint8Array {
   return reordered(bytes, rows, order, (to, from) => [to, from]);
@@ -17,8 +18,8 @@ export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): 
 }
 
 /**
- * Copies rows from the file's order to the model's order or back. For each row, `turn` receives the row's index in the
- * file and its index in the model, and returns the index to write to and the index to read from.
+ * Copies rows in a new order, from the file to the model or back. For each row, `turn` receives its index in the file
+ * and its index in the model. It returns the two in the order [index to write to, index to read from].
  */
 function reordered(
   bytes: Uint8Array,

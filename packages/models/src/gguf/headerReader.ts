@@ -96,7 +96,7 @@ export class HeaderReader {
   }
 }
 
-/** Returns a number if that is exact, otherwise the bigint itself. */
+/** Returns the value as a number if a number represents it exactly, otherwise the bigint itself. */
 function exact(value: bigint): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }

@@ -33,7 +33,10 @@ export interface GgufHeader {
 
 const maxDimensions = 8;
 
-/** Number of bytes to read at first. If the header is longer, it is read again with four times as many. */
+/**
+ * Number of bytes of the file to read first. As long as they do not contain the whole header, four times as many bytes
+ * are read.
+ */
 const firstPart = 2 ** 21;
 
 /**

@@ -2,8 +2,8 @@ import type { JsonFields } from "../config/jsonFields.ts";
 import { inverseFrequencies } from "../rope/rope.ts";
 
 /**
- * The base and head size of a rotary embedding, and the divisors of its frequencies from `rope_freqs.weight`; undefined
- * if the file lacks that tensor.
+ * Settings of a rotary embedding: its base `theta`, the size of a head, and the frequency divisors of the tensor
+ * `rope_freqs.weight`. The divisors are undefined if the file lacks that tensor.
  */
 interface Rope {
   theta: number;
@@ -15,9 +15,9 @@ interface Rope {
 const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 /**
- * Returns transformers' `rope_scaling` for a GGUF file; null if there is no scaling. For Llama 3, the file has only a
- * divisor for each frequency. The divisors must match the settings of the published models. Throws for any other
- * scaling.
+ * Returns transformers' `rope_scaling` for a GGUF file; null if there is no scaling. Supports linear scaling and the
+ * scaling of Llama 3.1 to 3.3, for which GGUF stores only a divisor for each frequency. Throws if these divisors are
+ * not the published models' ones, and for any other scaling.
  */
 export function ropeScaling(
   metadata: JsonFields,

@@ -15,7 +15,10 @@ export interface GgufTensor {
   type: GgufEncoding;
   /** The shape as in PyTorch: [..., rows, columns]. The file lists sizes in reverse order. */
   shape: readonly number[];
-  /** Returns the tensor's encoded blocks. Called when the tensor is written, so that only one is in memory. */
+  /**
+   * Returns the tensor's encoded blocks. Called only when the tensor is written, so that one tensor at a time is in
+   * memory.
+   */
   read: () => Promise<Uint8Array>;
 }
 

@@ -5,13 +5,13 @@ interface Expert {
   forward(x: Tensor): Tensor;
 }
 
-/** Settings by which a router weights the experts of a token. */
+/** Settings that determine how much each expert contributes to a token's output. */
 interface Routing {
   /** Number of experts that each token uses. */
   readonly perToken: number;
   /** True to scale the weights of a token's experts to a sum of 1. */
   readonly normalises: boolean;
-  /** Factor [E] by which each expert's weight is finally multiplied. Default: 1. */
+  /** Factors [E], one per expert, by which the weights are multiplied at the end. Default: 1. */
   readonly scale?: Tensor;
 }
 
@@ -28,8 +28,9 @@ function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routi
 }
 
 /**
- * Returns the weighted sum of the experts' outputs for x [B, T, D]; the router's logits [B, T, E] determine the
- * weights. Every expert processes all tokens, since it would be slow to read back from the device which tokens use it.
+ * Returns the weighted sum of the experts' outputs for x [B, T, D], with weights from the router's logits [B, T, E].
+ * Every expert processes all tokens. To skip some, the choice of experts would have to be read back from the device,
+ * which is slow.
  */
 export function routedExperts(x: Tensor, logits: Tensor, experts: Iterable<Expert>, routing: Routing): Tensor {
   return scope(() => {

@@ -35,8 +35,8 @@ export class ShortConv extends Module {
   }
 
   /**
-   * Returns hidden states [B, T, D]. The hidden states of padding are set to zero first. `batch` provides the hidden
-   * states of earlier tokens, from the cache if there is one.
+   * Returns the new hidden states [B, T, D]. The hidden states of padding tokens are set to zero first. `batch`
+   * provides the states of earlier tokens, from the cache of layer `layer` if there is one.
    */
   forward(x: Tensor, layer: number, batch: Pick<PromptedBatch, "earlier" | "unpadded">): Tensor {
     const projected = this.in_proj.forward(batch.unpadded(x));

@@ -69,8 +69,8 @@ export interface Architecture<C extends ArchitectureConfig = ArchitectureConfig>
 }
 
 /**
- * Defines an architecture, at the end of its model.ts. To add a built-in architecture, also add a line to
- * `architectures.ts` and one to `architectureLoaders.ts`.
+ * Returns its argument, with the type checked. Each architecture's model.ts ends with this call. To add a built-in
+ * architecture, also add a line to `architectures.ts` and one to `architectureLoaders.ts`.
  */
 export function defineArchitecture<C extends ArchitectureConfig>(architecture: Architecture<C>): Architecture<C> {
   return architecture;

@@ -59,7 +59,7 @@ export abstract class CausalLM extends TransformerModel {
   /** The language-model head, which computes logits from hidden states. */
   abstract lm_head: UnaryModule;
 
-  /** True if the logits are not simply the output of the head, for example because of a soft cap. Default false. */
+  /** True if `logitsOf` changes the output of the head, for example with a soft cap. Default false. */
   get shapesLogits(): boolean {
     return false;
   }
@@ -86,8 +86,8 @@ export abstract class CausalLM extends TransformerModel {
   }
 
   /**
-   * Returns the mean cross-entropy of the labelled tokens in nats. Computes logits in parts, so that the logits of the
-   * whole batch are never in memory.
+   * Returns the mean cross-entropy of the labelled tokens in nats. If the head is a plain linear layer without bias,
+   * computes the logits in parts. The logits of the whole batch are then never in memory.
    */
   loss(inputs: LabelledInputs): Tensor {
     return this.run(() => {
@@ -111,8 +111,8 @@ export abstract class CausalLM extends TransformerModel {
 }
 
 /**
- * Returns the hidden states or logits in [B, P + T, ...] that predict a label, and these labels. `labels` [B, T] has no
- * entries for the P virtual tokens.
+ * Returns the rows of hidden states or logits [B, P + T, ...] that predict a label, and the labels that they predict.
+ * `labels` [B, T] has no entries for the P virtual tokens.
  */
 function aligned(x: Tensor, labels: Tensor): [predicting: Tensor, labels: Tensor] {
   const rows = x.shape[1];

@@ -8,8 +8,8 @@ import { linearLayer } from "@lowrank/nn/internal";
 export type Init = { readonly std: number } | { readonly value: number };
 
 /**
- * Function from which a model under construction gets its parameters, by full checkpoint name. Linear weights that are
- * packed always have the shape [out, in].
+ * Function that returns a parameter by its full checkpoint name, for a model under construction. Packed weights of
+ * linear layers always have the shape [out, in].
  */
 export type ParameterSource = (name: string, shape: Shape, init: Init) => Parameter;
 
@@ -24,8 +24,8 @@ export function randomParameters(generator: Generator): ParameterSource {
 const normal: Init = { std: 0.02 };
 
 /**
- * Makes the linear layer `name` that computes the logits of a decoder. If `tied`, it uses the weight [vocabulary, dim]
- * of the embedding.
+ * Makes the linear layer `name` that computes a decoder's logits. If `tied` is true, its weight is the embedding's
+ * weight [vocabulary, dim].
  */
 export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean, name = "lm_head"): Linear {
   const { weight } = embedding as Embedding;

@@ -31,7 +31,7 @@ export class PromptedBatch {
   readonly offset: number;
   /**
    * The keys and values of prefix tuning [P, layers, 2, Hkv, d], in a list of one tensor. The list is empty without
-   * prefix tuning, or if the cache contains them.
+   * prefix tuning, or if there is a cache, which then contains the keys and values.
    */
   readonly prefix: readonly Tensor[];
   readonly #inputs: ModelInputs;
@@ -46,7 +46,7 @@ export class PromptedBatch {
 
   /**
    * `causal` is true if a token attends to earlier tokens only, default false. If the cache is empty, the constructor
-   * also writes the keys and values of prefix tuning into it. Call it in the scope of the forward pass.
+   * also writes the keys and values of prefix tuning into it. Call the constructor in the scope of the forward pass.
    */
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal = false }: { causal?: boolean } = {}) {
     checkInputs(inputs);
@@ -69,8 +69,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns token embeddings [B, T, D]. If the sequences begin with this batch, the embeddings of virtual tokens are
-   * put before them.
+   * Returns the embeddings to run, [B, T, D] or [B, P + T, D]. If this pass begins the sequences, the embeddings of the
+   * P virtual tokens are put before `x`.
    */
   embed(x: Tensor): Tensor {
     const rows = this.#embeddings;
@@ -79,7 +79,8 @@ export class PromptedBatch {
 
   /**
    * Returns the position of every token, i32 [B, T], or [B, P + T] if virtual tokens run in this pass; null if the
-   * inputs have no `positionIds`. The number of virtual tokens is added to `positionIds`, which do not count them.
+   * inputs have no `positionIds`. `positionIds` do not count virtual tokens, so the number of virtual tokens is added
+   * to them.
    */
   positionIds(): Tensor | null {
     const { positionIds: given = null } = this.#inputs;
@@ -89,7 +90,9 @@ export class PromptedBatch {
     return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
   }
 
-  /** Returns the positions of `positionIds` and the largest one; null if the inputs have no `positionIds`. */
+  /**
+   * Returns the result of `positionIds()` together with the largest position; null if the inputs have no `positionIds`.
+   */
   positions(): GivenPositions | null {
     const ids = this.positionIds();
     const { maxPosition } = this.#inputs;
@@ -97,8 +100,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns the attention function of this batch. It uses the cache if the inputs have one, adds the keys and values of
-   * prefix tuning, and masks padding.
+   * Returns the attention function of this batch. The function uses the cache if the inputs have one, adds the keys and
+   * values of prefix tuning, and masks padding.
    */
   attend([rows]: readonly Tensor[] = this.prefix): Attend {
     const { cache } = this.#inputs;
@@ -114,7 +117,7 @@ export class PromptedBatch {
     };
   }
 
-  /** Returns x [B, T, W], with zeros at padding tokens. */
+  /** Returns `rows` [B, T, W] with zeros at padding tokens. */
   unpadded(rows: Tensor): Tensor {
     const mask = this.mask();
     if (!mask) return rows;
@@ -123,9 +126,9 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns `count` tensors [B, T, W] with rows of earlier tokens. Tensor k, counted from 1, has for each token the row
-   * of the token k positions before it, or zeros before the start of the sequence. Rows come from `rows` [B, T, W] or,
-   * for tokens of earlier calls, from the cache of layer `layer`.
+   * Returns `count` tensors [B, T, W] with rows of earlier tokens. In tensor k, counted from 1, each token has the row
+   * of the token k positions earlier, or zeros at the start of the sequence. The rows are from `rows` [B, T, W] or, for
+   * tokens of earlier calls, from the cache of layer `layer`.
    */
   earlier(layer: number, rows: Tensor, count: number): Tensor[] {
     const { cache } = this.#inputs;
@@ -148,8 +151,8 @@ export class PromptedBatch {
 }
 
 /**
- * Returns a mask, bool [B, 1, T, S]. It is true for keys that `mask` allows and that are at most `reach` positions away
- * from the query. The T queries are the last of the S positions.
+ * Returns a mask, bool [B, 1, T, S]. It is true for keys that `mask` allows and that are at most `reach` positions from
+ * the query. The T queries have the last T of the S positions.
  */
 function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
   const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);

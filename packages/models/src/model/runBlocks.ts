@@ -6,14 +6,14 @@ import type { PromptedBatch } from "./promptedBatch.ts";
 /** The hidden states to return: "all" [B, T, D], or only the last token of each sequence [B, 1, D]. */
 export type WantedRows = "all" | "last";
 
-/** Returns the wanted hidden states from [B, T, D]. */
+/** Returns all hidden states of x [B, T, D], or only the last token's, [B, 1, D]. */
 export function wantedRows(x: Tensor, wanted: WantedRows): Tensor {
   return wanted === "all" ? x : slice(x, { dim: 1, start: -1 });
 }
 
 /**
- * Runs the block with index `layer` on hidden states [B, T, D]. `carried` are tensors from earlier blocks. Returns the
- * wanted hidden states, optionally followed by tensors to append to `carried` for all later blocks.
+ * Runs the block with index `layer` on hidden states [B, T, D]. `carried` are tensors that earlier blocks returned.
+ * Returns the `wanted` hidden states. Tensors after these in the result are appended to `carried` for all later blocks.
  */
 type RunBlock<B> = (
   block: B,
@@ -24,8 +24,8 @@ type RunBlock<B> = (
 ) => Tensor | Tensor[];
 
 /**
- * True if `model` forgets the activations of its blocks and computes them again in the backward pass: in training, if
- * `checkpointing` is set, and without a cache that a second computation would change.
+ * Returns true if gradient checkpointing applies to `model`: in training, if `checkpointing` is set. It does not apply
+ * with a cache that running the blocks a second time would change.
  */
 export function forgets({ training }: Module, checkpointing: boolean, cache?: ModelInputs["cache"]): boolean {
   return training && checkpointing && (!cache || cache.isStateless === true);
@@ -36,8 +36,8 @@ interface RunOptions {
   /** True to discard the activations of each block and recompute them in the backward pass (gradient checkpointing). */
   forget: boolean;
   /**
-   * The hidden states that the last block returns. With "last", its layers after attention run for the last tokens
-   * only. Default "all".
+   * The hidden states that the last block returns. With "last", the layers of that block after attention run only for
+   * the last token of each sequence. Default "all".
    */
   wanted?: WantedRows;
   /** Tensors that the first block receives as `carried`. Default: none. */
@@ -46,8 +46,8 @@ interface RunOptions {
 
 /**
  * Runs all blocks and returns the hidden states [B, T, D], or [B, 1, D] if `wanted` is "last". `start` receives the
- * attention function, computes values that all blocks use (such as masks) and returns the function that runs a block.
- * With `forget`, every block calls `start` again, also when the backward pass recomputes it.
+ * attention function, computes values that all blocks use (such as masks), and returns the function that runs a block.
+ * With `forget`, `start` is called for each block, and again when the backward pass recomputes the block.
  */
 export function runBlocks<B>(
   blocks: Iterable<B>,

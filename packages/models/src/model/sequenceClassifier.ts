@@ -52,8 +52,8 @@ export abstract class SequenceClassifier extends TransformerModel {
   abstract readonly logitsLayer: Module;
 
   /**
-   * The kind of problem, which selects the loss. If the config does not set it: regression for one label, otherwise
-   * single-label classification.
+   * The kind of problem, which determines the loss function. Default if the config does not set it: regression for one
+   * label, otherwise single-label classification.
    */
   get problemType(): ProblemType {
     const { problemType, labels } = this.config;
@@ -68,8 +68,8 @@ export abstract class SequenceClassifier extends TransformerModel {
   }
 
   /**
-   * Returns the mean loss over the batch: cross-entropy in nats, binary cross-entropy of each label for multi-label
-   * classification, or the squared error for regression.
+   * Returns the mean loss over the batch: cross-entropy in nats for single-label classification, binary cross-entropy
+   * of each label for multi-label classification, or the squared error for regression.
    */
   loss(inputs: LabelledSequences): Tensor {
     return this.run(() => this.#lossOf(this.logits(inputs), inputs.labels));

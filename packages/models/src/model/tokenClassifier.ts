@@ -11,7 +11,10 @@ import { TransformerModel } from "./transformerModel.ts";
 export abstract class TokenClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
-  /** Marks token classifiers: each token has its own label, and does not predict the label of the next token. */
+  /**
+   * True for all token classifiers, to distinguish them from other models. In these, each token is trained on its own
+   * label instead of the next token's label.
+   */
   readonly classifiesTokens = true;
 
   /**

@@ -12,8 +12,8 @@ export interface ModelSizes {
    */
   readonly sharedPositions?: number;
   /**
-   * Length up to which cached keys are valid. If a sequence grows beyond it, all its keys are computed again. Default:
-   * `maxPositions`, so cached keys are always valid.
+   * Sequence length, in tokens, up to which cached keys are valid. If a sequence grows beyond it, all its keys are
+   * computed again. Default: `maxPositions`, which means that cached keys are always valid.
    */
   readonly cachedPositions?: number;
   readonly attentionSizes: AttentionSizes;
@@ -30,8 +30,8 @@ export interface DefaultTargets {
 }
 
 /**
- * A base model without a head. `maxPositions` is undefined for a model of shapes alone, which has no values and cannot
- * run.
+ * A base model without a head. If the parameters have only shapes and no values, the model cannot run, and
+ * `maxPositions` is undefined.
  */
 export interface StackModel extends PromptableModel {
   readonly maxPositions?: number;
@@ -69,14 +69,17 @@ export abstract class TransformerModel extends Module implements PromptableModel
     this.attentionSizes = attentionSizes;
   }
 
-  /** Runs `fn` in a scope and returns its result. New tensors are made on the backend of the parameters. */
+  /**
+   * Runs `fn` in a scope, which frees temporary tensors, and returns its result. New tensors are created on the backend
+   * of the model's parameters.
+   */
   protected run<T>(fn: () => T): T {
     return withBackend(this.backend, () => scope(fn));
   }
 
   /**
-   * Turns gradient checkpointing on, which takes less memory and more time (see `checkpoint` of core). Keep the tensors
-   * of `inputs` alive until the backward pass.
+   * Turns gradient checkpointing on, which takes less memory and more time (see `checkpoint` of core). The tensors of
+   * `inputs` must stay alive until the backward pass.
    */
   gradientCheckpointingEnable(): this {
     this.gradientCheckpointing = true;

@@ -1,6 +1,6 @@
 /**
- * Functions that load a built-in architecture, by `modelType`, so that a web page downloads only the architecture that
- * it uses. `architectures.ts` imports all of them instead.
+ * For each `modelType`, a function that imports this built-in architecture. With these, a web page downloads only the
+ * architecture that it uses. In contrast, `architectures.ts` imports all of them.
  */
 export const architectureLoaders: Readonly<Record<string, () => Promise<unknown>>> = {
   bert: async () => (await import("../architectures/bert/model.ts")).bert,

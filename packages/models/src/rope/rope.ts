@@ -3,13 +3,13 @@ import { plainFrequencies } from "./rope/ropeKind.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 
-/** A sequence length at which every scaling uses its frequencies for short sequences. */
+/** A sequence length in tokens that is short for every scaling, so that the frequencies for short sequences apply. */
 const oneToken = 1;
 
 /**
- * Returns the rotary frequencies for `dim` elements of a head, one per pair, in radians per position. `length` is the
- * sequence length, which some scalings depend on. Each step rounds to f32 as in transformers, since an error of one ulp
- * in a frequency rotates token 1000 by 6e-5.
+ * Returns the rotary frequencies for `dim` elements of a head, one per pair of elements, in radians per position.
+ * `length` is the sequence length, on which some scalings depend. Each step rounds to f32 as in transformers: an error
+ * of one ulp in a frequency would rotate token 1000 by an additional 6e-5 radians.
  */
 export function inverseFrequencies(
   { theta, scaling }: Pick<RopeConfig, "theta" | "scaling">,
@@ -26,8 +26,8 @@ function lengthFor(scaling: RopeConfig["scaling"], length: number): number {
 }
 
 /**
- * Returns two sequence lengths. Up to `sharedPositions` tokens, frequencies do not depend on the length, so sequences
- * can share a row or a paged batch. Up to `cachedPositions` tokens, cached keys stay valid.
+ * Returns two limits for the sequence length, in tokens. Up to `sharedPositions`, the frequencies do not depend on the
+ * length, so sequences can share a packed row or a paged batch. Up to `cachedPositions`, cached keys stay valid.
  */
 export function ropePositions(
   { scaling }: RopeConfig,
@@ -62,9 +62,10 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns a function that rotates x [B, T, H, d] by the position of each token: `offset` + index, or the `given`
-   * position. `several` is true if sequences share a row or a paged batch. If the frequencies depend on the sequence
-   * length, throws if such sequences are long, or if the largest given position is unknown.
+   * Returns a function that rotates x [B, T, H, d] by each token's position: `offset` + index, or its `given` position.
+   * `several` is true if sequences share a packed row or a paged batch. If the frequencies depend on the sequence
+   * length, throws if the largest given position is unknown. Also throws if `several` is true and the batch needs the
+   * frequencies of long sequences.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);
@@ -74,8 +75,8 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns how many positions the cos and sin tables must cover. Uses `largest`, since reading the tensor of positions
-   * would be slow.
+   * Returns the number of positions that the cos and sin tables must cover. Uses `largest`, because reading the
+   * positions from the device would be slow.
    */
   #reach({ largest }: GivenPositions): number {
     if (largest !== null) return largest + 1;

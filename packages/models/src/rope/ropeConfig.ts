@@ -4,7 +4,7 @@ import { type RopeScaling, ropeKindOf, ropeKinds } from "./rope/ropeKinds.ts";
 /** The settings of a rotary embedding: its base `theta` and its scaling for long contexts. */
 export interface RopeConfig {
   theta: number;
-  /** The fraction of a head's elements that rotate, from the first on. */
+  /** The fraction of a head's elements that rotate, counted from the first element. */
   partialRotaryFactor: number;
   scaling: RopeScaling | null;
 }
@@ -17,7 +17,7 @@ export interface RopeDefaults {
   readonly partialRotaryFactor?: number;
   /** Default of `original_max_position_embeddings`. If it is undefined, the default is `max_position_embeddings`. */
   readonly originalMaxPositionEmbeddings?: number;
-  /** Other names that this architecture uses for `rope_type` values. */
+  /** Other names of scalings in this architecture's configs, such as "su", and the `rope_type` that each means. */
   readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;
 }
 
@@ -35,8 +35,8 @@ export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
 }
 
 /**
- * Reads the settings of a rotary embedding from `parameters`. Keys that `parameters` lacks are read from the whole
- * config (`fields`).
+ * Reads the settings of a rotary embedding from `parameters`. Keys that are missing in `parameters` are read from
+ * `fields`, the whole config.
  */
 export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
   const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
@@ -94,7 +94,7 @@ export function ropeToHf({ theta, partialRotaryFactor, scaling }: RopeConfig): R
   };
 }
 
-/** Returns the maximum number of positions: the larger of the config's and the scaling's. */
+/** Returns the maximum number of positions: `maxPositionEmbeddings`, or the scaling's own maximum if that is larger. */
 export function ropeReach({ scaling }: RopeConfig, maxPositionEmbeddings: number): number {
   return Math.max(maxPositionEmbeddings, (scaling && ropeKindOf(scaling).reach?.(scaling)) ?? 0);
 }

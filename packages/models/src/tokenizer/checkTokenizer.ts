@@ -5,7 +5,10 @@ import { modelType } from "./pipeline/tokenModels/models.ts";
 import type { ModelJson } from "./pipeline/tokenModels/tokenModel.ts";
 import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
 
-/** Upper limit of token ids. No vocabulary is this large, and tables have an entry for each id up to the highest. */
+/**
+ * Upper limit of token ids, which no real vocabulary reaches. It limits the size of tables that have an entry for each
+ * id up to the highest.
+ */
 const endOfIds = 2 ** 24;
 
 const isId = (id: unknown): boolean => Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < endOfIds;
@@ -31,8 +34,8 @@ function listIn(fields: JsonFields, key: string): unknown[] {
 }
 
 /**
- * Throws if a `tokenizer.json` cannot be used, or could take very long to use: because of unknown or incomplete parts,
- * invalid ids, or regular expressions without a limit on matching time. The error names the file and the field.
+ * Throws if a `tokenizer.json` cannot be used, or could take very long to use. Reasons are unknown or incomplete parts,
+ * invalid ids, and regular expressions without a limit on matching time. The error names the file and the field.
  */
 export function checkTokenizer(json: unknown, where: string): void {
   const fields = new JsonFields(json, where);
@@ -154,7 +157,10 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
   },
 };
 
-/** Maximum nesting depth of sequences of parts (such as normalizers), and maximum number of parts in a sequence. */
+/**
+ * Maximum nesting depth of `Sequence` parts (such as a normalizer that contains other normalizers), and maximum number
+ * of parts in one `Sequence`.
+ */
 const [deepest, mostParts] = [20, 100];
 
 function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: number): void {

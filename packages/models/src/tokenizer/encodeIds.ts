@@ -6,10 +6,10 @@ import type { TokenModel } from "./pipeline/tokenModels/tokenModel.ts";
 
 /** The steps that convert a text to ids, in the order in which they run. */
 export interface EncodingParts {
-  /** Finds added tokens in the text, before it is normalized. */
+  /** Finds the added tokens with `normalized` false, in the text before it is normalized. */
   readonly rawTokens: AddedTokenSplitter;
   readonly normalizer: Normalizer;
-  /** Finds added tokens in the normalized text. */
+  /** Finds the added tokens with `normalized` true, in normalized text. */
   readonly normalizedTokens: AddedTokenSplitter;
   readonly preTokenizer: PreTokenizer;
   readonly model: TokenModel;
@@ -17,8 +17,8 @@ export interface EncodingParts {
 }
 
 /**
- * Converts a text to ids. Throws `UnknownTextError` if a part of the text matches no token and the model has no unknown
- * token.
+ * Converts a text to ids, with special tokens around it if `addSpecialTokens` is true. Throws `UnknownTextError` if a
+ * part of the text matches no token and the model has no unknown token.
  */
 export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
 
@@ -77,13 +77,15 @@ export function encoderOf({
 }
 
 /**
- * Maximum number of cached words, and maximum length of a cached word. A cached long word could keep the whole text in
- * memory.
+ * Maximum number of cached words, and maximum length of a cached word in UTF-16 code units. V8 may store a longer word
+ * as a reference to the whole text, which the cache would then keep in memory.
  */
 const mostWords = 20_000;
 const longestKnown = 12;
 
-/** Returns `make` with a cache for short words. The cache is emptied when it is full. */
+/**
+ * Returns a function that calls `make` and caches the results for short words. When the cache is full, it is emptied.
+ */
 function remembering<T>(make: (word: string) => T): (word: string) => T {
   const known = new Map<string, T>();
   return (word) => {
@@ -98,8 +100,8 @@ function remembering<T>(make: (word: string) => T): (word: string) => T {
 }
 
 /**
- * Number of ids after which a part of the list becomes an Int32Array. A single array of millions of ids would be copied
- * many times while it grows.
+ * Number of ids in each Int32Array in which the first ids of a long list are stored. A single growing array of millions
+ * of ids would be copied many times.
  */
 const idsInPiece = 65_536;
 

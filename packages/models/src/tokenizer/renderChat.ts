@@ -48,7 +48,10 @@ export function renderChat(
 /** Keys under which a message may contain its reasoning. The first that is set is used. */
 const reasoningFields = ["reasoning_content", "thinking", "reasoning"] as const;
 
-/** Returns a copy of a message without null values, and with its reasoning under each key that templates may read. */
+/**
+ * Returns a copy of a message without null values. If the message contains reasoning, it is stored under both keys that
+ * templates read: `thinking` and `reasoning_content`.
+ */
 function withoutNulls(message: ChatMessage): Record<string, unknown> {
   const entries = Object.entries(message).filter(([, value]) => value !== null && value !== undefined);
   const plain: Record<string, unknown> = Object.fromEntries(entries);

@@ -4,8 +4,8 @@ import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 /** Options of a `StreamDecoder`. */
 export interface StreamDecoderOptions extends DecodeOptions {
   /**
-   * Ids that come before the stream, such as the prompt. They are not output, but the first new id is decoded as
-   * following them, so its leading space is kept. Default: none.
+   * Ids that come before the stream, such as the prompt. Their text is not returned. The first new id is decoded as
+   * their continuation, so that its leading space is kept. Default: none.
    */
   after?: ArrayLike<number>;
 }
@@ -13,7 +13,7 @@ export interface StreamDecoderOptions extends DecodeOptions {
 /** Decodes token ids one at a time to pieces of text that consist of whole characters. */
 export class StreamDecoder {
   readonly #decode: (ids: number[]) => string;
-  /** Ids whose text was returned before. The next ids are decoded after them. */
+  /** Ids whose text was returned before. The next ids are decoded as their continuation. */
   #context: number[];
   /** Ids that do not form whole characters yet, whose text is held back. */
   #pending: number[] = [];
@@ -48,8 +48,8 @@ export class StreamDecoder {
   }
 
   /**
-   * Returns the text that the held-back ids add after the context. If they change the context's own text, which invalid
-   * UTF-8 can cause, returns the text of these ids alone.
+   * Returns the text that the pending ids add to the text of the context. If they change that text, which invalid UTF-8
+   * can cause, returns the text of the pending ids alone.
    */
   #pendingText(): string {
     const before = this.#decode(this.#context);
@@ -58,7 +58,7 @@ export class StreamDecoder {
   }
 }
 
-/** Returns a function that decodes tokens as the continuation of other tokens. */
+/** Returns a function that returns the text of `tokens`, decoded as the continuation of the tokens `before`. */
 export function textAfter(
   tokenizer: ConstructorParameters<typeof StreamDecoder>[0],
 ): (before: readonly number[], tokens: readonly number[]) => string {

@@ -17,8 +17,8 @@ export class TextPipeline {
   /** The id of each token, including added tokens. */
   readonly #ids: ReadonlyMap<string, number>;
   /**
-   * The text of each token that the decoder receives, by id. For an added token that is matched in normalized text,
-   * this is the normalized text.
+   * The text that represents each token in the decoder's input, by token id. For an added token that is matched in
+   * normalized text, this is its normalized text.
    */
   readonly #decoded = new Map<number, string>();
   readonly #special: ReadonlySet<string>;
@@ -28,7 +28,9 @@ export class TextPipeline {
   readonly #writesBytes: boolean;
   readonly #cleansUp: boolean;
   readonly #label: string;
-  /** The field of `tokenizer.json` that sets the unknown token, for error messages. */
+  /**
+   * Name of the `tokenizer.json` field that sets the unknown token: "unk_id" or "unk_token". Used in error messages.
+   */
   readonly #unknownKey: string;
 
   constructor(json: TokenizerJson, config: TokenizerConfigJson, label: string) {
@@ -84,7 +86,7 @@ export class TextPipeline {
   }
 
   /**
-   * Returns the bytes that a byte-level token, or a byte token such as `<0x0A>`, stands for; undefined for other
+   * Returns the raw bytes of a byte-level token or of a byte token such as `<0x0A>`. Returns undefined for other
    * tokens.
    */
   rawBytes(id: number): Uint8Array | undefined {

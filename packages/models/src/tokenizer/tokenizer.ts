@@ -54,8 +54,8 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer from the parsed contents of its files. Unlike the constructor, it checks them completely, and
-   * throws an error that names the file and the field if they cannot be used.
+   * Makes a tokenizer from the parsed contents of its files. Unlike the constructor, this method checks all fields. If
+   * a field is missing or wrong, throws an error that names the file and the field.
    */
   static async fromParts(parts: TokenizerParts): Promise<Tokenizer> {
     const { checkTokenizer, checkTokenizerConfig } = await import("./checkTokenizer.ts");
@@ -95,8 +95,8 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the UTF-8 bytes that a token adds inside a text, which may be part of a character. For a special token,
-   * these are the bytes of its name.
+   * Returns the UTF-8 bytes that a token adds to a text when it is not the first token. The bytes may be only a part of
+   * a character. For a special token, returns the bytes of its name.
    */
   tokenBytes(id: number): Uint8Array {
     const alone = this.decode([id]);
@@ -126,8 +126,9 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the ranges [start, end) of `applyChatTemplate(messages)` that the assistant writes. Templates mark them
-   * with `{% generation %}`; null for templates without this mark.
+   * Returns which parts of the text `applyChatTemplate(messages)` are written by the assistant, as ranges [start, end)
+   * of string indices. Templates mark these parts with `{% generation %}`. Returns null if the template has no such
+   * mark.
    */
   async generationSpans(messages: readonly ChatMessage[]): Promise<TextSpan[] | null> {
     if (this.chatTemplate === null || !/\{%-?\s*generation\b/.test(this.chatTemplate)) return null;

@@ -17,14 +17,19 @@ export interface TokenizerJson {
   readonly decoder: DecoderJson | null;
 }
 
-/** Returns true if an added token is matched in the normalized text. */
+/** Returns true if an added token is searched for in the normalized text, false if in the raw text. */
 const isNormalized = ({ normalized, special }: AddedToken): boolean => normalized ?? !special;
 
-/** Returns the text that an added token matches, which the decoder also receives for it. */
+/**
+ * Returns the text that is replaced by an added token in the input. The decoder receives the same text for this token.
+ */
 export const matchedText = (token: AddedToken, normalizer: Normalizer): string =>
   isNormalized(token) ? normalizer.normalize(token.content) : token.content;
 
-/** Makes the steps that convert a text to ids, from a `tokenizer.json`. */
+/**
+ * Returns the steps that convert a text to token ids (such as normalizer, pre-tokenizer and model), as a
+ * `tokenizer.json` specifies them.
+ */
 export function encodingParts(json: TokenizerJson): EncodingParts {
   const added = json.added_tokens ?? [];
   const model = modelOf(json.model);

@@ -14,8 +14,9 @@ export type ValueKind =
   | "template?";
 
 /**
- * The types of parts (such as normalizers) that a section may contain, with the kinds of their fields. "parts" is a
- * list of parts of the same section.
+ * The component types (such as "Lowercase" and "Strip") that one section of a `tokenizer.json` may contain. Each type
+ * maps its field names to the kinds of their values. "parts" marks a field that is a list of components of the same
+ * section.
  */
 export type KnownParts = Readonly<Record<string, Readonly<Record<string, ValueKind | "parts">>>>;
 
@@ -76,7 +77,7 @@ const decoder: KnownParts = {
   ByteFallback: {},
 };
 
-/** The supported types of parts in each section of a `tokenizer.json`, with their fields. */
+/** The supported component types of each section of a `tokenizer.json` (such as "normalizer"), with their fields. */
 export const tokenizerParts: Readonly<Record<string, KnownParts>> = {
   normalizer,
   pre_tokenizer: preTokenizer,

@@ -20,7 +20,7 @@ const targetNames: readonly string[] = "answer outcome final best target temp cu
   " ",
 );
 
-/** Words for quoted strings in requests. */
+/** Words that occur in requests as quoted strings. */
 const quotedWords: readonly string[] =
   "hello cat dog red blue green apple banana sun moon star tree river bird fish yes no good bad hot cold big small up down left right win lose stop go high low old new fast slow done".split(
     " ",

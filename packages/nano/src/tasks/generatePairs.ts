@@ -35,9 +35,9 @@ export interface GeneratePairsOptions {
 const languages: Record<LanguageName, Language> = { python, javascript, lua, sql };
 
 /**
- * Generates requests with their code. The same seed and split give the same requests in every language. The requests of
- * one call are all different and cycle through all families. A phrasing of one split occurs in no other split. Throws
- * `RangeError` for an unknown language, or for a count that is not a whole number of at least 0.
+ * Generates requests, each with the code that fulfils it. The same seed and split give the same requests for every
+ * programming language. The requests of one call are all different and cycle through all families. No phrasing occurs
+ * in two splits. Throws `RangeError` for an unknown language, or if `count` is not a whole number of at least 0.
  */
 export function generatePairs(options: GeneratePairsOptions): TaskPair[] {
   checkOptions("generatePairs", options, { language: true, split: true, count: true, seed: true });

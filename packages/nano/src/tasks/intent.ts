@@ -22,7 +22,7 @@ export type ExpressionName =
   | "concat"
   | "replace";
 
-/** Comparisons, which can be applied to a variable (`x > 5`) or to a list's elements. */
+/** Comparisons with a number. They apply to a variable (`x > 5`) or to each element of a list. */
 export type ComparisonName = "greater" | "less" | "atLeast" | "atMost" | "equal" | "notEqual";
 
 /** Kinds of conditions. */
@@ -52,7 +52,10 @@ export type PlainStatement =
 
 type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
 
-/** The task of a request, independent of the programming language and the wording. */
+/**
+ * Content of a request, independent of programming language and wording: a kind of statement and, for some, an
+ * expression or condition inside it.
+ */
 export type Intent =
   | Around<ExpressionStatement, ExpressionName>
   | Around<ConditionStatement, ConditionName>

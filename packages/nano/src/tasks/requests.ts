@@ -27,8 +27,8 @@ export function listIntents(): Intent[] {
 }
 
 /**
- * Returns the wordings of one kind of request in one split. Word choices `[a|b]` and arguments `{a}` are not filled in
- * yet.
+ * Returns the wordings of one kind of request in one split. They still contain word choices `[a|b]` and placeholders
+ * `{a}` for arguments.
  */
 export function templatesOf(intent: Intent, split: Split): string[] {
   switch (intent.statement) {
@@ -59,7 +59,7 @@ function compose(frames: readonly string[], hole: string, phrasings: readonly st
     .flatMap((frame) => phrasings.map((phrasing) => frame.replace(hole, phrasing)));
 }
 
-/** Returns all words that requests of the given splits can contain, without their arguments. */
+/** Returns all words that can occur in requests of the given splits, except the arguments. */
 export function requestWords(splits: readonly Split[]): Set<string> {
   const phrasings: Phrasings[] = [
     ...Object.values(expressionPhrasings).flatMap(({ thing, order }) => [thing, order]),

@@ -9,7 +9,8 @@ export interface SeededRandom {
 }
 
 /**
- * Returns a generator seeded by a number and a name (SplitMix32 by Steele, Lea and Flood 2014, FNV-1a over the name).
+ * Returns a generator whose seed combines `seed` and a hash of the name `stream`, so different names give different
+ * values. SplitMix32 by Steele, Lea and Flood 2014, FNV-1a over the name.
  */
 export function seededRandom(seed: number, stream: string): SeededRandom {
   let state = seed >>> 0;

@@ -16,13 +16,13 @@ export const attendKeys: OptionKeys<CachedAttendOptions> = {
 };
 
 /**
- * A store for what a forward pass needs from earlier tokens: their keys and values, and the earlier rows that
- * convolutions read. Layers are counted from 0.
+ * Stores what a forward pass needs from earlier tokens: their keys and values and, for layers with a convolution, the
+ * inputs of the convolution. Layers are counted from 0.
  */
 export interface AttentionCache {
   /**
-   * True for a cache that stores nothing. Only then can gradient checkpointing run the model's blocks a second time.
-   * Default false.
+   * True for a cache that stores nothing. Gradient checkpointing runs the model's blocks a second time, so it is used
+   * only with such a cache or without a cache. Default false.
    */
   readonly isStateless?: boolean;
   /** True if the cache holds several sequences, each with its own length. Default false. */
@@ -31,15 +31,18 @@ export interface AttentionCache {
   readonly length: number;
   /** Stores the keys and values of new tokens [B, T, Hkv, d] for a layer. */
   update(layer: number, keys: Tensor, values: Tensor): void;
-  /** Stores keys and values as `update` does, and attends from q [B, T, H, d] to all keys stored so far. */
+  /**
+   * Stores `keys` and `values` as `update` does. Returns the attention of q [B, T, H, d] over all keys and values
+   * stored so far.
+   */
   attend(layer: number, q: Tensor, keys: Tensor, values: Tensor, options: CachedAttendOptions): Tensor;
   /**
-   * Stores the rows of new tokens [B, T, W] for a layer with a convolution. Returns `count` tensors of the same shape.
-   * Tensor i (counted from 1) holds, for each new token, the row of the token i positions before it; zeros before the
-   * start of the sequence.
+   * Stores a convolution's inputs for the new tokens, [B, T, W], and returns `count` tensors of the same shape. For
+   * each new token, tensor i (counted from 1) holds the input of the token i positions before it. Positions before the
+   * start of the sequence are zeros.
    */
   earlier(layer: number, rows: Tensor, count: number): Tensor[];
-  /** Adds `tokens` new tokens to the length of each sequence, after every layer has stored them. */
+  /** Adds `tokens` to the length of each sequence. Call it after every layer has stored these new tokens. */
   advance(tokens: number): void;
 }
 
@@ -48,7 +51,8 @@ export interface AttendOptions extends AttentionDropout {
   /** Factor by which the products of queries and keys are multiplied. */
   readonly scale: number;
   /**
-   * Sliding window: each token attends to this many positions, including its own. Default: all positions up to its own.
+   * Sliding window: each token attends to at most this many positions, the last of which is its own. Default: all
+   * positions up to its own.
    */
   readonly window?: number;
   /** Encoders only: each token attends to this many positions on both sides. Default: all. */
@@ -63,7 +67,10 @@ export interface AttendOptions extends AttentionDropout {
  */
 export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
 
-/** An attention sub-layer. It takes the attention function as an argument, so that a wrapper can see the queries. */
+/**
+ * An attention sub-layer. `forward` receives the function that computes attention as an argument, so that a wrapper of
+ * the layer can pass a function that also reads the queries.
+ */
 export abstract class AttentionLayer extends Module {
   override get layerKind(): "attention" {
     return "attention";
@@ -73,12 +80,14 @@ export abstract class AttentionLayer extends Module {
   abstract forward(x: Tensor, layer: number, attend: Attend, ...rest: never[]): Tensor;
 }
 
-/** Sizes of what one layer stores in a cache for each token. */
+/** Sizes of the tensors that one layer caches for each token. */
 export interface LayerCache {
   /** Number of heads of the layer's keys and values; 0 if the layer has no attention. */
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** Width of the rows that the layer's convolution reads again later. Default 0: the layer has no convolution. */
+  /**
+   * Width of the convolution's input for one token, which the cache stores. Default 0: the layer has no convolution.
+   */
   readonly rowWidth?: number;
 }
 
@@ -97,8 +106,9 @@ export function layerCaches({ layers, keyValueHeads, headDim, perLayer }: CacheS
 }
 
 /**
- * Returns what a causal convolution reads: `count` tensors [B, T, W] from `rows` [B, count + T, W], whose last T rows
- * are the current ones. Tensor i (counted from 1) holds, for each current row, the row i positions before it.
+ * Returns the earlier inputs of a causal convolution: `count` tensors [B, T, W]. `rows` [B, count + T, W] holds the
+ * `count` inputs before the current ones, then the T current inputs. For each current input, tensor i (counted from 1)
+ * holds the input i positions before it.
  */
 export function earlierRows(rows: Tensor, count: number): Tensor[] {
   const T = rows.shape[1] - count;

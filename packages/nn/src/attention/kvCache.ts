@@ -19,14 +19,14 @@ export interface KVCacheOptions extends CacheSizes {
 }
 
 /**
- * A key-value cache: keys and values of earlier tokens, f32 [B, capacity, Hkv, d] for each layer, and the rows of the
- * last tokens that convolutions read again.
+ * A key-value cache. For each layer, stores the keys and values of earlier tokens, f32 [B, capacity, Hkv, d]. For
+ * layers with a convolution, also stores the convolution's last inputs.
  */
 export class KVCache implements AttentionCache, Disposable {
   readonly capacity: number;
   readonly #keys: Tensor[];
   readonly #values: Tensor[];
-  /** For each layer with a convolution, the rows [B, count, W] of the last tokens. */
+  /** For each layer with a convolution, the convolution's inputs [B, count, W] for the last `count` tokens. */
   readonly #rows = new Map<number, Tensor>();
   #length = 0;
 
@@ -43,14 +43,14 @@ export class KVCache implements AttentionCache, Disposable {
     this.#values = layerCaches(options).map(make);
   }
 
-  /** Number of tokens in the cache, whose keys and values every layer has stored. */
+  /** Number of tokens in the cache. Counts only tokens whose keys and values all layers have stored. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * Stores a layer's keys and values of new tokens [B, T, Hkv, d]. Returns the layer's whole cache; its first
-   * `keyLength` rows are in use.
+   * Stores a layer's keys and values of new tokens, [B, T, Hkv, d]. Returns the layer's whole cache tensors, [B,
+   * capacity, Hkv, d], of which the first `keyLength` positions are filled.
    */
   update(layer: number, keys: Tensor, values: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
     const keyLength = this.#length + keys.shape[1];
@@ -76,14 +76,15 @@ export class KVCache implements AttentionCache, Disposable {
     return earlierRows(all, count);
   }
 
-  /** Adds `tokens` new tokens to the length, after every layer has stored them. */
+  /** Adds `tokens` to the length. Call it after every layer has stored the keys and values of these new tokens. */
   advance(tokens: number): void {
     this.#length += tokens;
   }
 
   /**
-   * Removes all but the first `length` tokens. Returns the number of tokens left. It is 0 if the model has layers with
-   * convolutions, because the earlier rows that the convolutions need are no longer stored.
+   * Removes all but the first `length` tokens, and returns the number of tokens left. If the model has layers with
+   * convolutions and a token must be removed, removes all tokens: the convolutions' inputs for earlier tokens are no
+   * longer stored.
    */
   truncate(length: number): number {
     const isShorter = length < this.#length;

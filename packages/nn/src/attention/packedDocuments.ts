@@ -21,7 +21,10 @@ export class PackedDocuments implements AttentionCache {
     this.#starts = starts;
   }
 
-  /** Throws, because packed rows cannot have virtual tokens: each document would need a copy of them. */
+  /**
+   * Throws. A packed row cannot have virtual tokens, which this method would store: each document would need its own
+   * copy of them.
+   */
   update(): void {
     throw new Error(
       "PackedDocuments: virtual tokens cannot precede each packed document; train a prompt method without packing",

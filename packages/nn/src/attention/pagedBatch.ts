@@ -17,13 +17,13 @@ export interface PagedRows {
   readonly tables: readonly Int32Array[];
 }
 
-/** Fills up short page tables. No page has this number. */
+/** Value that fills the unused entries of short page tables. It is not the number of any page. */
 const noPage = -1;
 
 /**
- * The cache argument of a forward pass over N rows of several sequences in a paged cache, as a batch [N, 1]. In each
- * layer all rows are written to their pages before attention, so rows of one sequence can attend to each other. Create
- * it inside the scope of the forward pass.
+ * The cache argument of a forward pass in a paged cache. The batch is [N, 1]: N tokens of one or more sequences. Each
+ * layer writes the keys and values of all N tokens to their pages before attention, so tokens of the same sequence can
+ * attend to each other. Create it inside the scope of the forward pass.
  */
 export class PagedBatch implements AttentionCache {
   /** The largest of the rows' positions. */
@@ -35,7 +35,10 @@ export class PagedBatch implements AttentionCache {
   readonly #slots: Tensor;
   readonly #batch: PagedRows;
 
-  /** Throws if a row has no page, or if two rows would be written to the same place of a page. */
+  /**
+   * Throws if a row's position has no page in its page table, or if two rows have the same page and the same offset in
+   * it.
+   */
   constructor(cache: PagedKVCache, batch: PagedRows) {
     const slots = slotsOf(cache, batch);
     const { positions, sequences, tables } = batch;
@@ -104,7 +107,7 @@ function asRows(x: Tensor): Tensor {
   return reshape(x, [rows, heads, size]);
 }
 
-/** Returns the slot of each row in the page pools: page * pageSize + offset in the page. */
+/** Returns the index of each row's position in the cache: page * pageSize + offset in the page. */
 function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tables }: PagedRows): Int32Array {
   if (positions.length !== sequences.length) {
     throw new Error(

@@ -27,7 +27,7 @@ export class PagedKVCache implements Disposable {
   readonly pageSize: number;
   readonly layers: readonly PagedLayer[];
   readonly backend: Backend;
-  /** For each layer with a convolution, the rows [pages, pageSize, 1, W] that it reads again later. */
+  /** For each layer with a convolution, the convolution's inputs for all cached positions, [pages, pageSize, 1, W]. */
   readonly #rows = new Map<number, Tensor>();
 
   constructor(options: PagedKVCacheOptions) {
@@ -49,14 +49,14 @@ export class PagedKVCache implements Disposable {
     this.backend = this.layers[0].keys.storage.backend;
   }
 
-  /** Total bytes of all pages: keys, values and convolution rows. */
+  /** Total size of all pages in bytes: keys, values and inputs of convolutions. */
   get bytes(): number {
     return 4 * this.#pools().reduce((sum, { size }) => sum + size, 0);
   }
 
   /**
-   * Returns the rows that a layer's convolution has stored, f32 [pages, pageSize, 1, W]. The first call creates them as
-   * zeros.
+   * Returns the cached inputs of a layer's convolution, f32 [pages, pageSize, 1, W]. The first call for a layer creates
+   * them as zeros; `width` is W.
    */
   rowsOf(layer: number, width: number): Tensor {
     const known = this.#rows.get(layer);

@@ -18,7 +18,7 @@ export interface VirtualTokens {
   rows(): Tensor;
 }
 
-/** The sizes of a model's attention layers, which virtual tokens and caches must match. */
+/** Sizes of a model's attention layers. Virtual tokens and caches must have matching sizes. */
 export interface AttentionSizes extends CacheSizes {
   readonly hiddenSize: number;
   readonly attentionHeads: number;
@@ -30,8 +30,8 @@ export interface PromptableModel extends Module {
   virtualTokens: VirtualTokens | null;
   readonly attentionSizes: AttentionSizes;
   /**
-   * True if layers also look up values by token id, so that virtual embeddings, which have no ids, cannot be used.
-   * Default false.
+   * True if layers also look up values by token id. Virtual tokens given as embeddings have no ids, so they cannot be
+   * used with such a model. Default false.
    */
   readonly needsTokenIds?: boolean;
 }

@@ -75,9 +75,9 @@ export class Embedding extends Module {
 }
 
 /**
- * Returns `found` (rows that were looked up in a table) without gradient where the id is `paddingIdx`, as PyTorch does
- * for `padding_idx`. `ids` must broadcast to the shape of `found`. Other uses of the same table, such as a tied output
- * layer, still train the padding row.
+ * Returns `found` (rows that were looked up in a table) with gradients blocked where the id is `paddingIdx`, like
+ * PyTorch's `padding_idx`. `ids` must broadcast to the shape of `found`. Other uses of the same table, such as a tied
+ * output layer, still train the padding row.
  */
 export function stopAtPadding(found: Tensor, ids: Tensor, paddingIdx: number | null): Tensor {
   if (paddingIdx === null || !found.requiresGrad || !isGradEnabled()) return found;

@@ -3,8 +3,8 @@ import type { OptionKeys } from "@lowrank/core/internal";
 import { Parameter } from "../module/parameter.ts";
 
 /**
- * Throws unless all sizes of a new layer are whole numbers above 0. `example` is code that creates such a layer, for
- * the error message.
+ * Throws unless all sizes of a new layer are whole numbers above 0. `example` is shown in the error message: code that
+ * creates a valid layer.
  */
 export function expectSizes(layer: string, sizes: readonly unknown[], example: string): void {
   if (sizes.every((size) => Number.isInteger(size) && (size as number) > 0)) return;
@@ -12,8 +12,8 @@ export function expectSizes(layer: string, sizes: readonly unknown[], example: s
 }
 
 /**
- * Returns the size of the last dimension, over which a norm layer normalises. `shape` is this size, or an array that
- * holds only this size. Throws for other arrays.
+ * Returns the size of the last dimension, over which a norm layer normalises. `shape` is this size as a number or as an
+ * array of one element. Throws for arrays of other lengths.
  */
 export function normalizedSize(layer: string, shape: number | readonly number[]): number {
   const sizes = typeof shape === "number" ? [shape] : shape;

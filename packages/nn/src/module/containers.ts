@@ -51,7 +51,7 @@ export class Sequential extends ModuleList<UnaryModule> {
   }
 }
 
-/** A dictionary of modules; each key is the name of a child. Adapters use it. */
+/** A dictionary of modules; each key is the name of a child. */
 export class ModuleDict<T extends Module = Module> extends Module {
   readonly #items: Map<string, T>;
 

@@ -1,7 +1,10 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { Module } from "./module.ts";
 
-/** Returns a module and all its submodules as an indented tree. Consecutive equal items of a list share a line. */
+/**
+ * Returns a text that shows a module and all its submodules as an indented tree. Consecutive equal items of a list
+ * share a line.
+ */
 export function describeModule(module: Module): string {
   const own = settings(module);
   const children = grouped(
@@ -13,7 +16,7 @@ export function describeModule(module: Module): string {
   return `${name}(\n${lines.map((line) => `  ${line}\n`).join("")})`;
 }
 
-/** Returns a text for each parameter, buffer and plain setting of a module. */
+/** Returns one line of text for each parameter, buffer, and setting that is a number, string or boolean. */
 function settings(module: Module): string[] {
   return Object.entries(module).flatMap(([name, value]) => {
     if (value instanceof Tensor) return [`${name}: ${value.dtype} ${formatShape(value.shape)}`];

@@ -2,7 +2,8 @@
 const warned = new Set<string>();
 
 /**
- * Warns, once per field, that modules or parameters in a plain array, map or object are not registered in their module.
+ * Warns that a module's field holds modules or parameters in a plain array, map or object, so that they are not
+ * registered. Warns only once for each field.
  */
 export function warnOfHiddenField(field: string, isModule: boolean, isArray: boolean): void {
   if (warned.has(field)) return;

@@ -11,7 +11,7 @@ export interface LoadReport {
   unexpectedKeys: string[];
 }
 
-/** Dtypes that can be converted to f32 without rounding. */
+/** Dtypes that are converted to f32 (without rounding) when they are loaded into an f32 tensor. */
 const widened: readonly DType[] = ["f16", "bf16"];
 
 function misfit(name: string, target: Tensor, source: Tensor): string | undefined {
@@ -30,9 +30,10 @@ function misfit(name: string, target: Tensor, source: Tensor): string | undefine
 }
 
 /**
- * Copies the tensors of `dict` by name into `targets`, in place; f16 and bf16 are converted to f32. A tensor with
- * several names needs only one of them in `dict`. Throws one error that lists every mismatch, and then changes nothing.
- * Missing and unexpected names are mismatches only if `strict` is true; otherwise they are returned.
+ * Copies the tensors of `dict` into the tensors of the same names in `targets`, in place. Converts f16 and bf16 to f32
+ * if the target is f32. A tensor with several names needs only one of them in `dict`. Throws one error that lists every
+ * mismatch, and then changes nothing. Missing and unexpected names are mismatches only if `strict` is true; otherwise
+ * they are only returned.
  */
 export function loadTensors(targets: ReadonlyMap<string, Tensor>, dict: StateDict, strict: boolean): LoadReport {
   const given = dict instanceof Map ? (dict as ReadonlyMap<string, Tensor>) : new Map(Object.entries(dict));

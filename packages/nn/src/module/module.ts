@@ -145,8 +145,9 @@ export abstract class Module {
   }
 
   /**
-   * Moves parameters, buffers and gradients to another backend, in place: references to a parameter stay valid. Does
-   * not move recorded ops, so call `backward` before. Call the optimiser's `to` for its state.
+   * Moves parameters, buffers and gradients to another backend, in place: references to a parameter stay valid. Ops
+   * that are recorded for the backward pass are not moved, so call `backward` before `to`. Also call the optimiser's
+   * `to`, which moves its state.
    */
   async to(backend: Backend | Promise<Backend>): Promise<this> {
     const target = await backend;
@@ -226,7 +227,8 @@ function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
 }
 
 /**
- * Returns the first module or parameter in a plain array, set, map or object that `found` does not list, or undefined.
+ * Returns the first module or parameter inside `value` (a plain array, set, map or object, searched to `depth` levels)
+ * that is not in `found`. Returns undefined if there is none.
  */
 function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): unknown {
   if (value instanceof Module || value instanceof Parameter) return found.has(value) ? undefined : value;

@@ -7,7 +7,7 @@ import { checkOptions } from "@lowrank/core/internal";
  */
 export class Parameter extends Tensor {
   /**
-   * Lowest precision allowed in matrix products with this parameter while it is frozen. Default: the precision set by
+   * Lowest precision that matrix products may use for this parameter while it is frozen. Default: the precision set by
    * `setFloat32MatmulPrecision`.
    */
   precision?: MatmulPrecision;

@@ -9,16 +9,16 @@ export interface AdamW8bitOptions extends AdamOptions {
   min8bitSize: number;
 }
 
-/** The values of the 256 codes, for each of the two moments. */
+/** The values that the 256 codes stand for: one tensor [256] for the first moment and one for the second. */
 interface Tables {
   first: Tensor;
   second: Tensor;
 }
 
 /**
- * AdamW whose moments are quantised to 8 bits, as bitsandbytes' AdamW8bit on its CPU backend. They use a dynamic 8-bit
- * map (signed for the first moment, unsigned for the second) and one scale per block of 256 elements. State tensors
- * have bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * AdamW that stores its moments in 8 bits, like bitsandbytes' AdamW8bit on its CPU backend. The codes use a dynamic map
+ * (signed for the first moment, unsigned for the second), with one scale per block of 256 elements. State tensors have
+ * bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
   readonly #tables = new Map<Backend, Tables>();

@@ -5,16 +5,16 @@ import { widen } from "@lowrank/core/internal";
 export const master = "master";
 
 /**
- * Returns true for a half-precision parameter (f16 or bf16). Such a parameter needs a master copy, since rounding would
- * lose small steps.
+ * Returns true for a half-precision parameter (f16 or bf16). Its optimiser keeps an f32 copy, since rounding to half
+ * precision would lose small steps.
  */
 export function isHalf({ dtype }: Tensor): boolean {
   return dtype === "f16" || dtype === "bf16";
 }
 
 /**
- * Updates a master copy before a step: where other code has changed the parameter since the last step, the copy gets
- * the parameter's values.
+ * Updates an f32 master copy before a step. If other code has changed an element of the parameter since the last step,
+ * copies the new value of this element into `copy`.
  */
 export function readParameter(copy: Tensor, param: Tensor): void {
   const [rounded, held] = [widen(to(copy, { dtype: param.dtype })), widen(param)];

@@ -38,17 +38,17 @@ export interface StateSpec {
   readonly dtype: "f32" | "u8";
 }
 
-/** Returns specs of f32 state tensors that have the shape of a parameter, one for each name. */
+/** Returns a `StateSpec` for each name. The state tensors are f32 and have the same shape as the parameter. */
 export function stateLike({ shape }: Tensor, ...names: readonly string[]): Record<string, StateSpec> {
   return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
 }
 
 /**
- * The guard in the form in which the ops of optimiser steps take it: as an additional input tensor and a parameter. See
- * `step`.
+ * The guard of a step, prepared for the op that updates the parameters: an additional input tensor, and the parameter
+ * `guard` of the op. The guard can stop the step; see `Optimizer.step`.
  */
 export interface Guard {
-  /** The guard tensor, to pass as the op's last input; empty without a guard. */
+  /** The guard tensor as an array of one element, which is the op's last input. Empty if the step has no guard. */
   readonly tensors: readonly Tensor[];
   readonly params: { readonly guard?: "obey" | "test" };
 }
@@ -78,11 +78,15 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   /** Parameter groups with their settings, which may be changed between steps: `optimizer.groups[0].lr = 1e-4`. */
   readonly groups: (O & { params: Tensor[] })[];
   readonly #memory = new Map<Tensor, Memory>();
-  /** The states whose step count the last step increased, so that `takeBackStep` can undo that. */
+  /**
+   * The states of the parameters whose step count the last step increased. `takeBackStep` reads them to undo the
+   * increase.
+   */
   #counted: Memory[] = [];
 
   /**
-   * `defaults` holds every option of the optimiser. Throws for options that it does not list, in `given` and in groups.
+   * `defaults` contains every supported option with its default, and `given` the caller's options. Throws if `given` or
+   * a parameter group has an option that is not in `defaults`.
    */
   constructor(params: Params<O>, defaults: O, given: Partial<O>) {
     const { name } = new.target;
@@ -118,14 +122,15 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   /** Returns the shapes and dtypes of the state tensors that a parameter needs, by name. */
   protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
-  /** Updates parameters of one group in place. `step`, counted from 1, is the same for all of these parameters. */
+  /** Updates some parameters of one group in place. They all have the same step count `step`, counted from 1. */
   protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
   /**
-   * Updates the parameters from their gradients. `guard` is an optional f32 vector on the parameters' backend. Unless
-   * all its elements are finite, parameters and state stay unchanged. If the update itself would not be finite, the
-   * guard's last element becomes NaN. `step` does not read the guard; a caller that reads it and finds that the step
-   * was skipped calls `takeBackStep`.
+   * Updates the parameters from their gradients. `guard` is an optional f32 vector on the parameters' backend that can
+   * stop the step. If it contains NaN or infinity, parameters and state tensors stay unchanged. If the step would
+   * produce NaN or infinity, the guard's last element is set to NaN, which also stops the step. `step` itself does not
+   * read the guard, so it increases step counts in any case. A caller that reads the guard and finds NaN or infinity
+   * must call `takeBackStep`.
    */
   step(guard?: Tensor): void {
     noGrad(() =>
@@ -166,15 +171,15 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     return isHalf(param) ? { ...specs, ...stateLike(param, master) } : specs;
   }
 
-  /** Subtracts 1 again from the step counts that the last step increased. Call it if the guard stopped that step. */
+  /** Decreases by 1 the step counts that the last step increased. Call it if the guard stopped that step. */
   takeBackStep(): void {
     for (const memory of this.#counted) memory.step--;
     this.#counted = [];
   }
 
   /**
-   * Increases the step count of each parameter that has a gradient. Returns the updates to make, grouped by parameter
-   * group and step count.
+   * Increases the step count of each parameter that has a gradient. Returns the updates to make. Each item contains
+   * parameters of one group that have the same step count.
    */
   #due(): { updates: Update[]; step: number; group: O }[] {
     this.#counted = [];

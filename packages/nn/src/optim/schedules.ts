@@ -28,8 +28,8 @@ type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: nu
 type TimescaleOptions = WarmupOptions & { timescale?: number };
 
 /**
- * The names of all options of all schedules. Each schedule accepts them all, so that callers can choose a schedule by
- * name.
+ * The names of all options of all schedules. Every schedule accepts all of these options and ignores those it does not
+ * use, so that callers can choose a schedule by name.
  */
 const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
   ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
@@ -37,8 +37,8 @@ const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptio
 };
 
 /**
- * Returns a schedule that grows linearly from 0 to 1 in the warm-up. After it, the factor is `rest(progress)`, with
- * progress from 0 to 1.
+ * Returns a schedule whose factor grows linearly from 0 to 1 during the warm-up. After the warm-up, the factor is
+ * `rest(progress)`, where progress goes from 0 to 1 until `totalSteps`.
  */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
   return (step) =>

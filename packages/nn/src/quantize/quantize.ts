@@ -20,8 +20,8 @@ import { Parameter } from "../module/parameter.ts";
 export interface QuantizeOptions extends Linear4bitOptions {
   /**
    * Layers not to quantise, as in `llm_int8_skip_modules` of transformers. A layer is skipped if its path ends with an
-   * entry, or if an entry matches its whole path or its path up to a dot. Default: the output layer. Layers that share
-   * their weight with another module are never quantised.
+   * entry. It is also skipped if an entry, as a regular expression, matches its whole path or the start of its path up
+   * to a dot. Default: the output layer. Layers that share their weight with another module are never quantised.
    */
   skipModules?: readonly string[];
 }
@@ -29,8 +29,8 @@ export interface QuantizeOptions extends Linear4bitOptions {
 /** Options of `quantize`, for a model that is already in memory. */
 export interface QuantizeInPlaceOptions extends QuantizeOptions {
   /**
-   * Called after each layer. `loaded` counts the bytes, before quantisation, of the weights that were quantised so far,
-   * and `total` the bytes of all weights to quantise.
+   * Called after each layer. `loaded` is the size in bytes, before quantisation, of the weights quantised so far.
+   * `total` is the size of all weights to quantise.
    */
   onProgress?: OnProgress;
 }
@@ -54,7 +54,7 @@ export interface QuantizationReport {
   bytesAfter: number;
 }
 
-/** A description of a linear layer for `layersToSkip`. The layer need not be loaded yet. */
+/** Facts about a linear layer that `layersToSkip` needs. The layer itself need not be loaded yet. */
 export interface LinearPlace {
   path: string;
   /** Path of another module that uses the same weight, if any. */
@@ -122,10 +122,10 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 
 /**
  * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit, and frees
- * the original weights one by one. Embeddings, norms and biases are not quantised. A layer is also left as it is if
- * `leave` returns a reason for its path. The call yields to the event loop between layers; the model can run while it
- * waits. For a model with adapters, call its `quantizeBase`. Throws, before anything is changed, for entries of
- * `skipModules` that match nothing and for layers that are already quantised.
+ * the original weights one by one. Embeddings, norms and biases are not quantised. `leave` can exclude further layers
+ * by returning a reason for a layer's path. Yields to the event loop between layers; the model can run at these times. For a
+ * model with adapters, call its `quantizeBase` instead. Throws for entries of `skipModules` that match nothing and for
+ * layers that are already quantised; then nothing is changed.
  */
 export async function quantize(
   model: Module,
@@ -178,9 +178,9 @@ export async function dequantize(model: Module, options: { dtype?: "f32" | "f16"
 }
 
 /**
- * Returns a function that returns true for the paths that an entry of `skipModules` matches, by transformers' rule. A
- * path matches if it ends with the entry. It also matches if the entry, read as a regular expression, matches the whole
- * path or the path up to a dot.
+ * Returns a function that returns true if the entry `pattern` of `skipModules` matches a path, by transformers' rule.
+ * The entry matches if the path ends with it. It also matches as a regular expression for the whole path, or for the
+ * path's start up to a dot.
  */
 function rule(pattern: string): (path: string) => boolean {
   if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
@@ -197,7 +197,8 @@ function expression(pattern: string): RegExp {
 }
 
 /**
- * Returns each path that an entry of `skipModules` matches, with that entry. Throws for an entry that matches no path.
+ * Returns each path that an entry of `skipModules` matches, mapped to that entry. Throws for an entry that matches no
+ * path.
  */
 function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();
@@ -236,8 +237,8 @@ export function useInt8Activations(model: Module): number {
 }
 
 /**
- * Returns a Linear4bit whose weight is this layer's, quantised to 4 bits; the bias is shared. Throws unless the weight
- * is f32, f16 or bf16.
+ * Returns a Linear4bit with this layer's weight quantised to 4 bits. Both layers share the bias. Throws unless the
+ * weight is f32, f16 or bf16.
  */
 export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
   const { weight, bias } = layer;

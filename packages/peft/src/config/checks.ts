@@ -18,8 +18,8 @@ export function isNamesOrText(value: unknown): boolean {
 }
 
 /**
- * Options that several methods have. Each entry contains the accepted values in words, and a function that returns true
- * for an accepted value.
+ * Checks for options that several methods have. Each option maps to a text that describes its accepted values, and a
+ * function that returns true for an accepted value.
  */
 const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (value: unknown) => boolean]>> = {
   taskType: [`null or one of ${taskTypes.join(", ")}`, (value) => taskTypes.includes(value as string)],

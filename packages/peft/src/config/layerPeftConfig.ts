@@ -6,8 +6,9 @@ export interface LayerPeftOptions extends PeftOptions {
   /** Indices of the layers to adapt; default: all. Requires a list of `targetModules`. */
   layersToTransform?: readonly number[] | number | null;
   /**
-   * Name of the module list that contains the numbered layers ("layers", "h"). Default: PEFT's rule, by which 3 is the
-   * layer index in "model.layers.3.mlp". Needed only if this rule finds another number in a path.
+   * Name of the module list that contains the numbered layers ("layers", "h"). By default, PEFT's rule finds the layer
+   * index in a path, such as 3 in "model.layers.3.mlp". Set this option only if the rule would find another number of
+   * the path.
    */
   layersPattern?: readonly string[] | string | null;
 }
@@ -41,8 +42,8 @@ export const placeFields = ["targetModules", "excludeModules", "layersToTransfor
 export const layerFields: readonly string[] = [...peftFields, "layers_pattern", "layers_to_transform"];
 
 /**
- * Biases of the base model that are also trained: "none", "all", or, with any name that ends in "_only" (such as
- * "vera_only"), the biases of the adapted layers.
+ * Biases of the base model that are also trained. "none": no biases. "all": all biases. Any name that ends in "_only"
+ * (such as "vera_only"): only the biases of the adapted layers.
  */
 export type TrainedBiases = "none" | "all" | `${string}_only`;
 

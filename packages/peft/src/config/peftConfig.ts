@@ -81,7 +81,7 @@ export interface ConfigFormat {
   readonly refused: Readonly<Record<string, unknown>>;
   /** PEFT fields that do not affect a trained adapter, with their defaults. Another value only causes a warning. */
   readonly ignored: Readonly<Record<string, unknown>>;
-  /** Returns a warning about the fields of a file that is being read, or null. */
+  /** Returns a warning if the fields of the file that is being read require one, otherwise null. */
   note?(fields: Readonly<Record<string, unknown>>): Warning | null;
 }
 

@@ -15,7 +15,10 @@ export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules"
 
 /** The configuration of a prompt method, like PEFT's PromptLearningConfig. `taskType` defaults to "CAUSAL_LM". */
 export abstract class PromptLearningConfig extends PeftConfig {
-  /** Number of virtual tokens. Null only in a configuration that the library creates to look up default values. */
+  /**
+   * Number of virtual tokens. It is null only in a configuration that the library itself creates, to read the default
+   * values of a method's options.
+   */
   readonly numVirtualTokens: number | null = null;
   readonly tokenDim: number | null = null;
   readonly numTransformerSubmodules: number | null = null;

@@ -132,7 +132,10 @@ export function describeMismatch(label: string, { missing, unexpected, misshaped
   return parts.length > 0 ? `${label} does not fit this model and its adapter_config.json; ${parts.join("; ")}` : null;
 }
 
-/** Reads tensor `key` of the file, with the dtype and backend of `like`. The caller frees it. */
+/**
+ * Reads tensor `key` of the file. Converts it to the dtype of `like` and stores it on the same backend. The caller
+ * frees the result.
+ */
 export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
   const stored = await file.read(key);
   return scope(() => asStored(stored, like));
@@ -178,8 +181,8 @@ export async function readInto(
 }
 
 /**
- * Reads the embedding tables of a file. Returns the tables that differ from the base model's `tables`, by key. The
- * caller frees them.
+ * Reads the embedding tables that a file contains. Returns, by key, only the tables that differ from the base model's
+ * tables, which are given as `tables`. The caller frees them.
  */
 export async function differingTables(
   file: SafetensorsFile,

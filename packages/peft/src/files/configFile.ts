@@ -119,7 +119,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
   return pythonJson(fields);
 }
 
-/** Returns an object with `spell` applied to its keys. Returns other values unchanged. */
+/** Applies `spell` to the keys of an object and returns the new object. Returns other values unchanged. */
 function withKeys(value: unknown, spell: (key: string) => string): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));

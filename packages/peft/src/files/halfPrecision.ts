@@ -16,9 +16,10 @@ export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<stri
 }
 
 /**
- * Returns `stored`, which contains dtypes from `halfPrecisionOf`, if all current values can be stored in these dtypes
- * without rounding; otherwise returns an empty map. After training, values are therefore saved in f32 unless the user
- * requests another dtype.
+ * Decides whether half-precision tensors can be saved in half precision again. `stored` contains their dtypes in the
+ * file, as `halfPrecisionOf` returns them. Returns `stored` if all current values can be stored in these dtypes without
+ * rounding, otherwise an empty map. After training, values are therefore usually saved in f32 unless the user requests
+ * another dtype.
  */
 export async function unchangedHalfPrecision(
   stored: ReadonlyMap<string, HalfDType>,

@@ -27,8 +27,8 @@ export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOpt
 }
 
 /**
- * Reads an adapter_config.json that is not in PEFT's layout, with the first method whose layout recognises it. Returns
- * null if none does.
+ * Reads an adapter_config.json that is not in PEFT's layout. Tries the methods that have their own folder layout, and
+ * returns the fields and the layout of the first that accepts the file. Returns null if none accepts it.
  */
 export function readForeign(
   json: unknown,

@@ -82,8 +82,9 @@ async function scalar(file: SafetensorsFile, name: string): Promise<number> {
 }
 
 /**
- * Finds the layer that a LoRA key belongs to. The key contains the layer's path, or kohya's spelling of it: "lora_", an
- * optional part name such as "te_", and the path with underscores instead of dots.
+ * Finds the layer of the model to which a LoRA key belongs. The key contains the layer's path as it is, or in kohya's
+ * spelling: "lora_", an optional prefix for a part of the model such as "te_", and the path with underscores instead of
+ * dots.
  */
 function placeOf(module: string, model: Module, label: string): { path: string; inputs: number; outputs: number } {
   const plain = module.replace(/^base_model\.model\./, "");

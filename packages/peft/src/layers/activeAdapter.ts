@@ -13,7 +13,7 @@ export class AdapterIndices {
     return this.#slots.size;
   }
 
-  /** Returns an adapter's index. Assigns a free one to a new adapter. */
+  /** Returns an adapter's index. If the adapter has none yet, assigns a free index to it. */
   of(name: string): number {
     const known = this.#slots.get(name);
     if (known !== undefined) return known;
@@ -42,9 +42,10 @@ export class ActiveAdapter {
   readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
-   * Returns a module's output with the active adapter, computed by `run`. An adapter for which `has` is false does not
-   * change the module. If rows of the batch use different adapters, calls `run` once for each adapter with its rows, or
-   * `runRows`, if given, once with the whole batch.
+   * Runs a module with the active adapter and returns the output. Calls `run` with the adapter's name, or with null if
+   * `has(name)` is false, which means that the adapter does not change this module. If rows of the batch use different
+   * adapters, calls `runRows` once with the whole batch. By default, `runRows` calls `run` once for each adapter with
+   * its rows.
    */
   apply(
     has: (name: string) => boolean,

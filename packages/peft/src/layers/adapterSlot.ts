@@ -1,7 +1,10 @@
 import type { Tensor } from "@lowrank/core";
 import { Module, type Parameter } from "@lowrank/nn";
 
-/** Holds one module or parameter for each adapter, as properties named after the adapters: `lora_A.default.weight`. */
+/**
+ * Holds one module or parameter for each adapter, as properties named after the adapters. In `lora_A.default.weight`,
+ * `lora_A` is such an object and `default` is an adapter's name.
+ */
 export class AdapterSlot extends Module {
   get(name: string): unknown {
     return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
@@ -35,8 +38,8 @@ export function checkAdapterName(name: string): void {
 }
 
 /**
- * Stores a tensor or module in `owner` under the name that it has in PEFT. The name is the key with the adapter's name
- * inserted after the first part: "lora_A.weight" becomes `lora_A.default.weight`.
+ * Stores a tensor or module in `owner` under its PEFT name. This is `key` with the adapter's name inserted after the
+ * part before the first dot: "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
   const [first, ...others] = key.split(".");

@@ -4,19 +4,22 @@ import type { AdapterIndices } from "./activeAdapter.ts";
 import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";
 
-/** Adds to a base layer's output y the updates for its input x. Each adapter changes only its rows of the batch. */
+/**
+ * Adds the adapters' updates, computed from a base layer's input x, to the layer's output y. Each adapter changes only
+ * its own rows of the batch.
+ */
 type AddRows = (y: Tensor, x: Tensor) => Tensor;
 
 /**
- * Kinds of adapters on a layer. `unknown`: not checked yet. `product`: only adds a low-rank product to the layer's
- * output. `other`: does more than that.
+ * Kinds of adapters on a layer. `unknown`: not determined yet. `product`: adds a low-rank product to the layer's output
+ * and does nothing else. `other`: does more or something else.
  */
 const [unknown, product, other] = [0, 1, 2];
 
 /**
- * The low-rank products that adapters add to one layer, indexed by the adapters' integers in `AdapterIndices`. Without
- * this table, each layer would look up each adapter of a batch by name. With dozens of adapters, that can take longer
- * than the products.
+ * Caches the low-rank products that adapters add to one layer, indexed by the adapters' integers in `AdapterIndices`.
+ * Without this table, each layer would look up each adapter of a batch by name. With dozens of adapters, these lookups
+ * can take longer than the products.
  */
 export class ProductTable {
   readonly #slots: AdapterIndices;
@@ -25,9 +28,9 @@ export class ProductTable {
   readonly #kinds: number[] = [];
   /** The scaling of each adapter's product, by the adapter's index. */
   readonly #scalings: number[] = [];
-  /** Number of adapters that are known to only add a product. */
+  /** Number of cached adapters of kind `product`. */
   #products = 0;
-  /** The scaling that these adapters have in common; NaN if their scalings differ. */
+  /** The scaling of all cached adapters of kind `product`; NaN if their scalings differ. */
   #scaling = 0;
 
   constructor(slots: AdapterIndices) {
@@ -49,8 +52,8 @@ export class ProductTable {
   }
 
   /**
-   * Returns true if every adapter of the batch adds only a product, without a bias. `find` returns an adapter's
-   * product.
+   * Returns true if every adapter of the batch only adds a product, without a bias, to this layer's output. `find`
+   * returns an adapter's product, or undefined if it has none.
    */
   hasAll({ adapters, slots }: BatchRows, find: (name: string) => LowRank | undefined): boolean {
     // Fast path: if all adapters of the model are products, no layer has to check the batch.
@@ -88,7 +91,10 @@ export class ProductTable {
     return this.#adding(slots, this.#scaled(slots, rowsByAdapter(all)));
   }
 
-  /** Returns a function that adds the products of the given adapters to their rows. Other rows are unchanged. */
+  /**
+   * Returns a function that adds the adapters' products to their rows of the batch. `products` maps adapter names to
+   * row indices. Other rows are unchanged.
+   */
   adding(products: RowGroups): AddRows {
     const slots = Array.from(products.keys(), (name) => this.#slots.of(name!));
     return this.#adding(slots, this.#scaled(slots, rowsByAdapter(products)));

@@ -24,8 +24,8 @@ function grouped(names: readonly (string | null)[]): RowGroups {
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
 /**
- * Returns each adapter's row indices, in the order of the map. Repeated calls with the same map return the same frozen
- * arrays.
+ * Returns the row indices of each adapter, in the map's order and without the base model. Repeated calls with the same
+ * map return the same frozen arrays.
  */
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
   let rows = lists.get(groups);
@@ -50,7 +50,7 @@ export class BatchRows {
   readonly all: RowGroups;
   /** Cached results of `without`, keyed by the names of the adapters that a layer lacks. */
   readonly #without = new Map<string, RowGroups>();
-  /** The object that the last call of `scaled` returned. */
+  /** The result of the last call of `scaled`, which a repeated call returns again. */
   #scaled: LowRankRowsParams | null = null;
 
   constructor(names: readonly (string | null)[], slots: AdapterIndices) {
@@ -61,8 +61,8 @@ export class BatchRows {
   }
 
   /**
-   * Returns the parameters of the op that computes the low-rank products of all adapters, each with the same `scaling`.
-   * A repeated call with this scaling returns the same object.
+   * Returns the parameters of the op that computes the low-rank products of all adapters of the batch. All products get
+   * the same `scaling`. Repeated calls with the same scaling return the same object.
    */
   scaled(scaling: number): LowRankRowsParams {
     if (!this.#scaled || (this.slots.length > 0 && this.#scaled.scalings[0] !== scaling)) {
@@ -101,9 +101,9 @@ export class BatchRows {
 }
 
 /**
- * Merges the groups for which `join` is true into one group. `joined` contains the merged group under the key null, and
- * the other groups unchanged. `parts` contains the groups before merging; their row indices are positions in the merged
- * group.
+ * Combines all groups for which `join` returns true into one group of rows. `joined` contains the combined group under
+ * the key null, and the other groups unchanged. `parts` contains the groups that were combined, with row indices
+ * relative to the combined group instead of the whole batch.
  */
 export function joinGroups(
   groups: RowGroups,
@@ -181,8 +181,8 @@ function scaledBias({ lowRank }: LayerAdapter, like: Tensor): Tensor {
 
 /**
  * Returns a function that adds the updates of several adapters to a base layer's output y, given the layer's input x.
- * Each adapter changes only its own rows of the batch. The adapters must do nothing but add to the output. One op
- * computes the low-rank products of all adapters, and a row's result does not depend on other rows.
+ * Each adapter changes only its own rows of the batch. All adapters must be of a kind that only adds to the output. One
+ * op computes the low-rank products of all adapters, and a row's result does not depend on other rows.
  */
 export function addingByRows(
   groups: RowGroups,

@@ -8,7 +8,7 @@ import type { MergeStep, Wrapper } from "./wrapper.ts";
 interface Copy {
   owner: Record<string, unknown>;
   key: string;
-  /** The parameter's name below the original module. */
+  /** The parameter's name relative to the original module, such as "weight". */
   name: string;
   original: Parameter;
   parameter: Parameter;
@@ -54,7 +54,7 @@ export class SavedModule extends Module implements Wrapper {
     return new Map(this.#copies.get(adapter)?.map(({ name, parameter }) => [name, parameter]));
   }
 
-  /** Returns the original parameters that an adapter copied, by their names in the module. */
+  /** Returns the original parameters of which an adapter has copies, keyed by their names in the original module. */
   originals(adapter: string): ReadonlyMap<string, Parameter> {
     return new Map(this.#copies.get(adapter)?.map(({ name, original }) => [name, original]));
   }
@@ -89,7 +89,7 @@ export class SavedModule extends Module implements Wrapper {
   }
 }
 
-/** Runs `fn` with the copies in place of the original parameters. */
+/** Runs `fn` while the copies replace the original parameters in their modules. */
 function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
   for (const { owner, key, parameter } of copies) owner[key] = parameter;
   try {
@@ -100,8 +100,8 @@ function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
 }
 
 /**
- * Copies a module's parameters into nested `AdapterSlot`s with the module's structure and names. Appends each copy to
- * `copies`.
+ * Copies a module's parameters to f32. Returns them in `AdapterSlot`s, nested and named like the module and its
+ * children. Also appends each copy to the list `copies`.
  */
 function mirror(module: Module, prefix: string, copies: Copy[]): AdapterSlot {
   const tree = new AdapterSlot();

@@ -1,14 +1,14 @@
 import { type Module, Parameter } from "@lowrank/nn";
 
-/** A property of a module that contains a parameter. */
+/** A property of a module whose value is a parameter: property `key` of the module `owner`. */
 export interface Place {
   owner: Module;
   key: string;
 }
 
 /**
- * Two alternative values of a parameter: `off` (original) and `on` (replacement). One of them is in the model. A tied
- * parameter has several places, which change together.
+ * Two alternative values of a parameter: `off` (the original) and `on` (the replacement). The model uses one of them. A
+ * tied parameter is a property of several modules (`places`), which all change together.
  */
 export class Swap {
   readonly places: readonly Place[];
@@ -28,7 +28,7 @@ export class Swap {
   }
 }
 
-/** Returns the parameter that a property contains, or null if it contains none. */
+/** Returns the parameter that is the value of a property; null if there is none. */
 export function valueAt({ owner, key }: Place): Parameter | null {
   return (owner as unknown as Record<string, Parameter | null>)[key] ?? null;
 }
@@ -39,7 +39,7 @@ export function setValue({ owner, key }: Place, value: Parameter | null): void {
 }
 
 /**
- * Returns, for each parameter of a model, all module properties that contain it. Tied parameters have several. Pass
+ * Returns, for each parameter of a model, all module properties that hold it. A tied parameter has several. Pass
  * `modules` if you have already listed the model's modules.
  */
 export function placesOf(

@@ -10,9 +10,7 @@ import type { MergeStep, Wrapper } from "./wrapper.ts";
 export interface TokenRows {
   /** The new values of the n retrained rows, [n, dim]. */
   delta: Parameter;
-  /**
-   * For each token id, the row of `delta` with its new embedding; 0 if the token is not retrained. i32 [vocabulary].
-   */
+  /** For each token id, the index of its row in `delta`; 0 if the token is not retrained. i32 [vocabulary]. */
   position: Tensor;
   /** For each token id, 1 if its embedding is retrained, otherwise 0: u8 [vocabulary]. */
   flag: Tensor;
@@ -21,8 +19,8 @@ export interface TokenRows {
 }
 
 /**
- * The rows that an adapter retrains, and the modules to which they belong (`owners`): this module and the modules with
- * the same table. `owners` is empty if another of these modules saves the rows.
+ * The retrained rows of one adapter in this module. `owners` lists the modules that share the embedding table: this
+ * module and those tied to it. Only one of these modules saves and merges the rows; in the others, `owners` is empty.
  */
 interface AdapterRows {
   rows: TokenRows;
@@ -58,7 +56,8 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
 }
 
 /**
- * Holds the original layer under the name of PEFT's inner `token_adapter` layer, so that parameter names equal PEFT's.
+ * A module that only holds the original layer. In PEFT's trainable tokens, the layer is inside a module called
+ * `token_adapter`, so parameter names equal PEFT's.
  */
 class TokenAdapter extends Module {
   base_layer: UnaryModule;

@@ -35,8 +35,8 @@ export interface LayerAdapter {
   /** The factor by which the update is multiplied. Absent if the method does not support changing it. */
   scaling?: number;
   /**
-   * Names of parameters in the model, as in PEFT, for parameters whose name in the model differs from their key in the
-   * file.
+   * Names in the model for parameters whose name there differs from their key in the adapter file. Each file key maps
+   * to a name in the model, which is the same as in PEFT.
    */
   readonly paths?: Readonly<Record<string, string>>;
   /** Tensors that are not trained but are stored in the adapter file, keyed by their names in the file. */
@@ -44,8 +44,8 @@ export interface LayerAdapter {
   /** Tensors that are neither trained nor stored in the file. They are freed with the adapter. */
   readonly constants?: readonly Tensor[];
   /**
-   * Submodules (such as "lora_dropout") and further parameters, keyed by their names in the model. These parameters are
-   * either not trained, or trained and shared by several layers.
+   * Submodules (such as "lora_dropout") and further parameters that are not part of `parameters`, keyed by their names
+   * in the model. These parameters are either not trained, or trained and shared by several layers.
    */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /**
@@ -59,18 +59,20 @@ export interface LayerAdapter {
    */
   forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
   /**
-   * Returns the update that `forward` adds to the base layer's output. Absent if the adapter does more than add. If
-   * present, the base layer runs once for a batch with several adapters, instead of once for each.
+   * Returns the update that `forward` adds to the base layer's output. Absent if `forward` does more than add an
+   * update. If present, the base layer runs only once for a batch with several adapters; otherwise it runs once for
+   * each adapter.
    */
   readonly added?: (x: Tensor) => Tensor;
   /**
-   * A and B, if the update is currently just their product. Batches with several adapters then compute all products in
-   * one op.
+   * The factors A and B with their scaling and bias, if the update is currently only their product. Batches with
+   * several adapters then compute all products in one op.
    */
   readonly lowRank?: LowRank;
   /**
-   * Returns the layer with the adapter merged into `base`, which may already contain other merged adapters. `bare` is
-   * the layer without any. Absent if the method cannot merge. The caller frees the result's tensors.
+   * Returns the layer with the adapter merged into it. `base` is the layer to merge into, which may already contain
+   * other merged adapters; `bare` is the layer without merged adapters. Absent if the method cannot merge. The caller
+   * frees the result's tensors.
    */
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
@@ -78,7 +80,10 @@ export interface LayerAdapter {
 /** Plan for computing a layer's output for a batch whose rows use different adapters. */
 interface RowPlan {
   readonly rows: BatchRows;
-  /** True if the layer was in training mode when the plan was made. Dropout makes the plan depend on it. */
+  /**
+   * True if the layer was in training mode when the plan was made. The plan is not reused in the other mode, because
+   * dropout can change which adapters only add a product.
+   */
   readonly training: boolean;
   run(inputs: readonly unknown[], run: Run): Tensor;
 }
@@ -90,15 +95,21 @@ export class TunerLayer extends Module implements Wrapper {
   base_layer: UnaryModule;
   readonly #active: ActiveAdapter;
   readonly #adapters = new Map<string, LayerAdapter>();
-  /** The plan of the last batch with different adapters by row. Null after any change of the adapters. */
+  /**
+   * The plan for the last batch whose rows used different adapters. Reset to null when an adapter of this layer
+   * changes.
+   */
   #plan: RowPlan | null = null;
-  /** The low-rank products of the adapters on this layer, for batches with different adapters by row. */
+  /** The low-rank products of the adapters on this layer, for batches whose rows use different adapters. */
   readonly #products: ProductTable;
-  /** True if the products were recorded in training mode. With dropout, the two modes have different products. */
+  /**
+   * True if the products were cached in training mode. They are discarded when the mode changes: with active dropout,
+   * an adapter does not count as a plain product.
+   */
   #productsTraining = false;
   /** While true, the base layer contains merged weights and adapters are skipped. */
   merged = false;
-  /** If set, called with the layer's input at every forward pass. */
+  /** If set, every forward pass calls this function with the layer's input. */
   observer: ((x: Tensor) => void) | null = null;
 
   constructor(base: UnaryModule, active: ActiveAdapter) {
@@ -112,7 +123,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.base_layer;
   }
 
-  /** Sets another base layer of the same sizes, such as a quantised one. */
+  /** Replaces the base layer by another one with the same sizes, such as a quantised one. */
   rebase(base: UnaryModule): void {
     this.base_layer = base;
   }
@@ -121,7 +132,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.#adapters.has(adapter);
   }
 
-  /** Returns an adapter's tensors and functions for this layer, or undefined if it does not adapt the layer. */
+  /** Returns an adapter's tensors and functions for this layer; undefined if the adapter does not change this layer. */
   get(adapter: string): LayerAdapter | undefined {
     return this.#adapters.get(adapter);
   }
@@ -169,7 +180,10 @@ export class TunerLayer extends Module implements Wrapper {
     }
   }
 
-  /** Moves the tensors of adapter `other` on this layer to `adapter`, and frees the tensors that `adapter` had. */
+  /**
+   * Moves this layer's tensors of the adapter `other` to the name `adapter`. Frees the tensors that `adapter` had
+   * before.
+   */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;
     this.#changed(other);
@@ -229,8 +243,9 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * Plans a batch with different adapters by row. The base layer runs once on all rows whose adapters only add to its
-   * output. Every other adapter runs on its own rows. A row's result does not depend on the batch's other rows.
+   * Plans how to compute a batch whose rows use different adapters. The base layer runs once, on all rows whose
+   * adapters only add to its output. Each other adapter runs separately on its own rows. A row's result does not depend
+   * on the other rows.
    */
   #planRows(rows: BatchRows): RowPlan["run"] {
     const adapters = this.#adapters;
@@ -282,7 +297,10 @@ export class TunerLayer extends Module implements Wrapper {
 
 const addsAlone = ({ lowRank, added }: LayerAdapter): boolean => (lowRank ?? added) !== undefined;
 
-/** Returns a function that runs the base layer on a whole batch and then calls `add` to add the adapters' updates. */
+/**
+ * Returns a function that runs the base layer on all rows it is given. It then calls `add`, which adds the adapters'
+ * updates to the output.
+ */
 function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
   return (inputs, run) => {
     const y = run(null, inputs);

@@ -31,7 +31,10 @@ export interface Replacement {
   value: Tensor;
 }
 
-/** One adapter on one base module. Used to check that merging does not change the module's output. */
+/**
+ * One adapter on one module of the base model, as needed to check a merge: its unmerged output, and the parameters
+ * after merging it.
+ */
 interface LiveAdapter {
   forward(x: Tensor): Tensor;
   merged(): Replacement[];
@@ -46,8 +49,8 @@ export interface MergeStep {
    * Returns the parameters' values after merging all adapters. Every call computes new tensors, which the caller frees.
    */
   merged(): Replacement[];
-  /** The adapters to merge into this module. */
+  /** The adapters to merge into this module, each with its unmerged forward pass. */
   live: readonly LiveAdapter[];
-  /** The token ids whose embeddings the adapters change. Absent if they change all of them. */
+  /** Ids of the tokens whose rows in the weight the adapters change. Absent if the adapters change the whole weight. */
   rows?: readonly number[];
 }

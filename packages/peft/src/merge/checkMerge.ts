@@ -18,7 +18,10 @@ import { compareLayer, type LayerDifference } from "./compareLayer.ts";
 import { layerAnswers, type StoredValue } from "./layerAnswers.ts";
 import { MergedValue, type PackedMerge, rounded } from "./packedMerge.ts";
 
-/** The error of a merged weight that is stored in half precision or 4-bit quantised, relative to its f32 value. */
+/**
+ * Rounding error of a merged weight that is not stored in f32 but in half precision or 4 bits: the difference from its
+ * f32 value.
+ */
 export interface MergeDrift {
   path: string;
   dtype: DType;
@@ -28,13 +31,16 @@ export interface MergeDrift {
 
 /** Checks to make before a merge. */
 interface MergeChecks {
-  /** Checks that merged values are finite, and measures their rounding errors. */
+  /** True to check that merged values are finite and to measure their rounding errors. */
   values: boolean;
-  /** Checks that each layer's output is the same before and after the merge, except for rounding. */
+  /** True to check that each layer's output is the same before and after the merge, except for rounding. */
   layers: boolean;
 }
 
-/** Results of the checks. If `keep` is set, also the merged values, which are not yet written into the model. */
+/**
+ * Results of the checks. `values` contains the merged values if `keep` is set, otherwise it is empty. They are not yet
+ * written into the model.
+ */
 interface CheckedMerge {
   drift: MergeDrift[];
   layers: LayerDifference[];
@@ -98,8 +104,8 @@ async function readAndFree(number: Tensor): Promise<number> {
 }
 
 /**
- * Computes a step's merged values as the model will store them and, if layers are checked, the layer's outputs before
- * and after.
+ * Computes a step's merged values in the dtypes in which the model will store them. If `checks.layers` is set, also
+ * computes the layer's outputs before and after the merge.
  */
 function measure(step: MergeStep, packed: PackedMerge, checks: MergeChecks, generator: Generator) {
   const storedValues = () =>

@@ -5,17 +5,19 @@ import type { LayerAnswers } from "./layerAnswers.ts";
 export interface LayerDifference {
   /** The layer's path in the base model. */
   path: string;
-  /** The largest absolute difference between an output of the merged layer and of the unmerged adapter. */
+  /**
+   * The largest absolute difference between an output with the adapters unmerged and the same output after the merge.
+   */
   maxAbsDiff: number;
   /** The largest difference that rounding can explain. The merge throws if `maxAbsDiff` is larger. */
   bound: number;
 }
 
 /**
- * Returns the rounding error to allow in float32 sums of `terms` products, as a fraction of the largest output. Errors
- * of either sign partly cancel, so a sum's error grows like √terms times 2^-24, the error of one operation. The
- * method's own sums add about 8 such errors. The bound is 16 times this estimate. In tests of all methods on layers of
- * 6 to 4096 inputs, the error was a third of the estimate.
+ * Returns the rounding error to allow in float32 sums of `terms` products, as a fraction of the largest output. One
+ * operation has an error of up to 2^-24. Errors of opposite signs partly cancel, so a sum of n products has an error of
+ * about √n times 2^-24. Other operations of the method add about 8 such errors. The allowed error is 16 times this
+ * estimate. In tests of all methods on layers of 6 to 4096 inputs, the error was a third of the estimate.
  */
 const inFloat32 = (terms: number) => 16 * (Math.sqrt(terms) + 8) * 2 ** -24;
 
@@ -29,7 +31,10 @@ const inFloat32 = (terms: number) => 16 * (Math.sqrt(terms) + 8) * 2 ** -24;
 const byRounding = (dtype: DType): number =>
   isPacked(dtype) ? 1 / 2 : dtype === "f16" ? 8 * 2 ** -11 : dtype === "bf16" ? 8 * 2 ** -8 : 0;
 
-/** Returns the additional absolute error to allow for f16, whose steps near zero have a fixed size of 2^-24. */
+/**
+ * Returns an additional absolute error to allow for f16: values near zero are rounded to multiples of 2^-24. It is 0
+ * for other dtypes.
+ */
 const smallest = (dtype: DType, terms: number) => (dtype === "f16" ? 8 * 2 ** -25 * Math.sqrt(terms) : 0);
 
 /**

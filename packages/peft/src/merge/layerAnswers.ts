@@ -5,8 +5,8 @@ import { runBetween } from "../model/evaluating.ts";
 import { MergedValue } from "./packedMerge.ts";
 
 /**
- * Returns the number of random inputs for comparing a layer of this input width. Narrow layers need more of them for a
- * representative largest output.
+ * Returns the number of random inputs on which to compare a layer with `width` outputs. A layer with few outputs needs
+ * more inputs, so that its largest output is representative.
  */
 const inputs = (width: number): number => (width < 8 ? 64 : 8);
 
@@ -46,7 +46,10 @@ export function probeOf(module: Module, generator: Generator, rows?: readonly nu
   }
 }
 
-/** A merged value in f32, and the same value in the dtype in which the model will store it. */
+/**
+ * A merged parameter in f32 (`replacement.value`), and the same parameter in the dtype in which the model will store it
+ * (`stored`).
+ */
 export interface StoredValue {
   replacement: Replacement;
   stored: Tensor;
@@ -58,9 +61,9 @@ export interface LayerAnswers {
   terms: number;
   /** The outputs without adapters. */
   base: Tensor;
-  /** For each adapter, the outputs with this adapter unmerged. */
+  /** For each adapter, the layer's outputs with only this adapter active and nothing merged. */
   beside: readonly Tensor[];
-  /** For each adapter, the outputs with only this adapter merged, in f32. */
+  /** For each adapter, the layer's outputs with only this adapter merged, in f32. */
   alone: readonly Tensor[];
   /** The outputs with all adapters merged, in f32. */
   sum: Tensor;
@@ -69,9 +72,9 @@ export interface LayerAnswers {
 }
 
 /**
- * Runs a layer on random inputs before and after temporarily merging the values from `values()`. Returns these values
- * as `stored`, and the outputs as `answers`, or null if no inputs can be generated for this kind of module. Call it in
- * a scope.
+ * Runs a layer on random inputs, before merging and with the merged values temporarily in the model. Calls `values()`
+ * to get the merged values and returns them as `stored`. Returns the outputs as `answers`; this is null if random
+ * inputs cannot be generated for this kind of module. Call it in a scope.
  */
 export function layerAnswers(
   { module, live, rows }: MergeStep,
@@ -100,7 +103,10 @@ export function layerAnswers(
   });
 }
 
-/** Runs `fn` while the merged values are in the model, then restores the old values and frees the merged ones. */
+/**
+ * Puts the merged values into the model, runs `fn`, restores the old values and frees the merged ones. Returns the
+ * result of `fn`.
+ */
 function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
   const set = (on: boolean) => {
     for (const value of values) value.set(on);

@@ -43,8 +43,9 @@ export async function mergePermanently<M extends AdaptableModel>(
 
 /**
  * Checks all merged values, calls `merge` to write them into the model, and compares the model's outputs before and
- * after. If the merge can be undone (`forGood` is false), `merge` receives the checked values. A permanent merge
- * computes the values again, one layer at a time, so that memory never holds two copies of all weights.
+ * after. For a merge that can be undone (`forGood` is false), passes the checked values to `merge`. For a permanent
+ * merge, passes an empty list, and `merge` computes the values again layer by layer. Memory then never holds two copies
+ * of all weights.
  */
 async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -91,9 +92,9 @@ function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly stri
 }
 
 /**
- * Yields one merge step for each module that a method adapts. If `all` is true, also yields steps for modules and token
- * rows that are trained in full. Throws before the first step if a method cannot merge, or if a weight is quantised and
- * neither `dtype` nor `requantize` is set.
+ * Yields one merge step for each module that a method adapts. If `all` is true, also yields steps for modules that are
+ * trained in full and for retrained token embeddings. Throws before the first step if a method cannot merge, or if a
+ * weight is quantised and neither `dtype` nor `requantize` is set.
  */
 function* mergeSteps(
   tuner: Tuner<Module>,
@@ -116,10 +117,10 @@ function* mergeSteps(
 }
 
 /**
- * Writes merged values into the base model permanently. A parameter that several modules share is replaced in all of
- * them. If the merge changes only one of these modules, this module gets its own parameter instead. Yields to the event
- * loop between layers. A layer that is already written skips its adapters, so that the model's outputs stay the same
- * during the merge.
+ * Writes merged values into the base model permanently. If all modules that share a parameter are merged, the new value
+ * replaces it in all of them. If the merge changes only one of them, this module gets its own parameter instead. Yields
+ * to the event loop between layers. A layer whose merged weights are already written skips its adapters, so that the
+ * model's outputs stay the same during the merge.
  */
 async function writeMerged(
   { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,

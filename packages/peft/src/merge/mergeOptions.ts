@@ -13,9 +13,9 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
   adapterNames?: readonly string[];
   /**
    * Compares the outputs of each layer before and after its merge, on a few random inputs. `mergeReport` contains the
-   * differences; the merge throws if rounding cannot explain a difference. If you give `inputs`, the whole model also
-   * runs on them before and after the merge. False: layers are not compared. Default: layers are compared, without
-   * `inputs`.
+   * differences. The merge throws if rounding cannot explain a difference. With `{ inputs }`, also runs the whole model
+   * on these inputs before and after the merge and reports the difference. False: no comparison. Default: compares
+   * layers only.
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
   /**

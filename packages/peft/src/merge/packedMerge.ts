@@ -13,8 +13,8 @@ export interface PackedMerge {
 }
 
 /**
- * Throws if a module has a quantised weight and neither `dtype` nor `requantize` is set, or the option does not support
- * the weight's format.
+ * Throws if a weight of the module is quantised and neither or both of `dtype` and `requantize` are set. Also throws if
+ * `requantize` is set and weights cannot be quantised to its format.
  */
 export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtype, requantize }: PackedMerge): void {
   for (const { dtype: stored } of weights) {
@@ -31,16 +31,16 @@ export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtyp
 }
 
 /**
- * Returns the tensor whose dtype a merged value gets: the tensor that it replaces or, for a bias that the layer does
- * not have yet, the layer's weight.
+ * Returns the tensor whose dtype the merged value gets. This is the tensor that the merged value replaces. For a bias
+ * that the layer does not have yet, it is the layer's weight.
  */
 function replaced({ owners: [owner], key }: Replacement): Tensor {
   return valueAt({ owner, key }) ?? (owner as Linear).weight;
 }
 
 /**
- * Returns the merged value as the model will store it: in the dtype of the replaced value, or for quantised weights as
- * `dtype` or `requantize` selects.
+ * Returns the merged value in the dtype in which the model will store it. This is the dtype of the replaced value. For
+ * quantised weights, `dtype` or `requantize` determines it.
  */
 export function rounded(replacement: Replacement, { dtype = "f32", requantize }: PackedMerge): Tensor {
   const { path, value } = replacement;
@@ -56,7 +56,7 @@ export function rounded(replacement: Replacement, { dtype = "f32", requantize }:
   return value.dtype === wanted ? value : to(value, { dtype: wanted });
 }
 
-/** A merged value together with the value that it replaces, to switch between the two. */
+/** A parameter's merged value and the value that it replaces. `set` puts one of the two into the model. */
 export class MergedValue extends Swap {
   constructor({ owners, key }: Replacement, value: Tensor) {
     super(

@@ -70,7 +70,7 @@ export { VeraConfig, type VeraOptions } from "./vectors/veraConfig.ts";
 type PeftType = "LORA" | keyof typeof methodLoaders;
 type Loader = () => Promise<AnyMethod>;
 
-/** The methods in `methodLoaders.ts`, in the order in which command-line programs list them. */
+/** The methods other than LoRA, in the order in which command-line programs list them. */
 const others: readonly (keyof typeof methodLoaders)[] = [
   "ADALORA",
   "VERA",
@@ -98,7 +98,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
 
 /**
  * Functions that load each method's code, keyed by `peft_type`. A web page downloads only the methods that it uses.
- * Command-line programs list the methods' presets in this order.
+ * Command-line programs list the methods' presets in the order of these keys.
  */
 export const peftMethods: Readonly<Record<PeftType, Loader>> = {
   LORA: async () => (await import("./lora/lora.ts")).lora,

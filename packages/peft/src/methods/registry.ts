@@ -40,8 +40,8 @@ async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
 }
 
 /**
- * Loads the methods that a configuration file may belong to: the method that its `peft_type` names, and all registered
- * ones. If the name is missing or unknown, loads all methods.
+ * Loads the methods whose configuration a file may contain: the method with this `peft_type`, and all methods that
+ * `registerPeftMethod` added. If the `peft_type` is missing or unknown, loads all methods.
  */
 export async function methodsFor(peftType: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
   const method = await findMethod(String(peftType));

@@ -3,7 +3,9 @@ import type { Adapter } from "./adapter/adapter.ts";
 import { runBetween } from "./evaluating.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Adapters that have passed `checkActsByRow`. An adapter that has passed it cannot fail it later. */
+/**
+ * Adapters that have passed `checkActsByRow`. They are not checked again, since the result of the check cannot change.
+ */
 const actsByRow = new WeakSet<Adapter>();
 
 /**

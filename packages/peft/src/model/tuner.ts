@@ -33,11 +33,14 @@ export class Tuner<M extends Module> extends Module {
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
   readonly #active = new ActiveAdapter();
-  /** The last result of `batchOf`. It is reused for the next batch if that has the same adapter names. */
+  /** The last result of `batchOf`. `batchOf` returns it again if the next batch has the same adapter names. */
   #lastRows: BatchRows | null = null;
   /** The batch of the last `actOnRows` call, and the names of its adapters that are trainable. */
   #trained: { readonly rows: BatchRows; readonly names: readonly string[] } | null = null;
-  /** The merged weights in the model with the weights that they replaced, in the order of merging. */
+  /**
+   * The parameters that a merge replaced, in the order of merging. Each entry contains the merged weight, which the
+   * model uses, and the original weight.
+   */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
   /**
@@ -52,7 +55,7 @@ export class Tuner<M extends Module> extends Module {
   #aloneUntil: string | null = null;
   /**
    * Reason that changes are rejected while an adapter is being added, as the end of an error message. Null otherwise.
-   * The model can run during that time, also with an adapter for each row.
+   * The model can run during that time, even with different adapters for the rows of a batch.
    */
   #addingUntil: string | null = null;
 
@@ -200,8 +203,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Makes an adapter the active one, or none if null. Only changes which parameters require gradients, and which base
-   * parameters are replaced.
+   * Makes an adapter the active one; null leaves no adapter active. Changes only which parameters require gradients,
+   * which base parameters are replaced, and which virtual tokens the model uses.
    */
   activate(name: string | null): void {
     const next = name === null ? null : this.adapter(name);
@@ -299,9 +302,9 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Returns the `BatchRows` for a list of adapter names by row. If the names are the same as last time, returns the
-   * same object, so that layers can reuse what they cached for it. Otherwise calls `check` for each adapter that the
-   * last batch did not use.
+   * Returns the `BatchRows` for a list of adapter names, one for each row. If the list equals the list of the last
+   * call, returns the same object, so that layers can reuse values that they cached for it. Otherwise calls `check` for
+   * each adapter that the last batch did not use.
    */
   batchOf(rows: readonly (string | null)[], check: (name: string) => void): BatchRows {
     const last = this.#lastRows;
@@ -330,8 +333,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Returns the trained tensors in the form in which files contain them, by file key. For prompt methods this is the
-   * table of virtual tokens. The caller frees tensors that are not parameters.
+   * Returns an adapter's trained tensors as files contain them, by file key. For a prompt method, these include the
+   * table of virtual tokens instead of the encoder's parameters. The caller frees tensors that are not parameters.
    */
   filed(name: string): Map<string, Tensor> {
     return filedTensors(this.adapter(name), this.wrappers);
@@ -364,8 +367,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Also yields tensors that no submodule holds: tensors that an adapter's layers share, and parameters that a swap or
-   * merge has replaced.
+   * In addition to the inherited result, yields tensors that no submodule holds: tensors that an adapter's layers
+   * share, and both versions of each parameter that a swap or merge replaces.
    */
   protected override *ownTensors(): Iterable<Tensor> {
     yield* super.ownTensors();

@@ -234,7 +234,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * Runs `fn`, which may be async, on batches whose row i uses adapter `adapterNames[i]`, or the base model for
    * "__base__". Works for `forward`, `loss` and `generate`. During the call, `trainableParameters` yields the
    * parameters of these adapters; also call `backward` within `fn`. Throws if a batch does not have one row for each
-   * name. Throws for adapters that cannot differ by row: prompt methods, trained biases, adapters around attention.
+   * name. Throws for adapters that cannot differ by row: adapters of prompt methods, adapters with trained biases, and
+   * adapters that wrap attention modules (LLaMA-Adapter).
    */
   withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
     const rows = adapterNames.map((name) => (name === baseName ? null : name));
@@ -243,8 +244,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Quantises the base model's linear layers in place, including adapted ones. Skips modules that adapters train in
-   * full. After a LoftQ initialisation this is exact if `quantType` is "nf4", `blockSize` is 64 and `doubleQuant` is
-   * off. During the call, the model runs without adapters and rejects other changes. Throws while an adapter is merged.
+   * full. After a LoftQ initialisation, quantisation leaves the weights' values unchanged if `quantType` is "nf4",
+   * `blockSize` is 64 and `doubleQuant` is off. During the call, the model runs without adapters and rejects other
+   * changes. Throws while an adapter is merged.
    */
   async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     const tuner = this.base_model;
@@ -286,9 +288,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Merges adapters into the base model permanently and returns it without adapters. `mergeReport` contains the
-   * rounding errors. If a merged weight was tied to another module, that module keeps the old values. Makes the checks
-   * of `mergeAdapter` before it writes anything. A quantised model requires one of two options: `dtype` returns a model
-   * without quantised weights, `requantize` quantises the merged weights as before.
+   * rounding errors. If a merged weight was tied to another module, that module keeps the old values. Before writing
+   * anything, checks the merge as `mergeAdapter` does, and throws if a check fails. For a quantised model, set one of
+   * two options: `dtype` returns a model without quantised weights, `requantize` quantises the merged weights as
+   * before.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);

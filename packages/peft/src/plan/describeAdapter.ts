@@ -42,9 +42,9 @@ export interface DescribeAdapterOptions {
 }
 
 /**
- * Describes an adapter on a model without weights, which `describeModel` of @lowrank/models returns. The adapter's
- * layers are created with shapes only, so parameters and file sizes equal a real adapter's. Throws if no target
- * matches.
+ * Describes an adapter on a model without weights, such as `describeModel` of @lowrank/models returns. The adapter's
+ * layers are created with shapes only. The numbers of parameters and the file size are the same as for a real adapter.
+ * Throws if no target matches.
  */
 export async function describeAdapter(
   model: ModelShapes,

@@ -10,8 +10,8 @@ const gigabytes = (name: string, count: number): Device => ({ name: `${name} ${c
 export const webAssemblyMemory: Device = { name: "WebAssembly memory 4 GiB", bytes: 65536 * 65536 };
 
 /**
- * Common devices by nominal memory, smallest first. A gigabyte counts as 10^9 bytes. Cards really have 2^30 bytes for
- * each gigabyte, but drivers and frameworks use about the difference.
+ * Common devices by nominal memory, smallest first. A gigabyte counts as 10^9 bytes here, although a card has 2^30
+ * bytes for each gigabyte. Drivers and frameworks use about as much memory as this difference.
  */
 export const devices: readonly Device[] = [
   webAssemblyMemory,

@@ -31,7 +31,7 @@ export interface ShapesOptions<A> {
   quantization?: QuantizeOptions | null;
   /** The precision of matrix products with the model's weights. */
   precision?: MatmulPrecision;
-  /** The backend whose kernels to assume. Default: a backend with a kernel for every op. */
+  /** The backend whose kernels the run assumes. Default: a backend with a kernel for every op. */
   backend?: Backend;
   onWarning: OnWarning;
 }

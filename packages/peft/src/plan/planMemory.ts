@@ -78,8 +78,8 @@ export interface MemoryPlan extends RunSizes {
   /** Peak bytes of temporary tensors and of tensors that are kept for the backward pass. */
   readonly activations: number;
   /**
-   * Peak memory of a training step: weights with their quantised copies, adapter, optimiser state, and the gradients
-   * and activations at that moment.
+   * Peak memory of a training step. It includes weights with their quantised copies, adapter, optimiser state, and the
+   * gradients and activations that exist at the peak.
    */
   readonly training: Peak;
   /** Bytes of the cached keys and values for `sequenceLength` tokens. 0 if the model does not generate. */
@@ -184,8 +184,8 @@ function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
 }
 
 /**
- * Returns a note if the planned dtype of trained parameters or of gradients is not the dtype in which Lowrank trains
- * (`here`).
+ * Returns a note if the planned dtype of trained parameters or of their gradients differs from `here`, the dtype in
+ * which Lowrank trains. Otherwise returns an empty array.
  */
 function dtypeNotes({ trained, gradients, here }: Record<"trained" | "gradients" | "here", FloatDType>): string[] {
   if (trained === here && gradients === here) return [];

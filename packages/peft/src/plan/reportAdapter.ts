@@ -74,7 +74,8 @@ function flopsOf({ name }: BackendOp<never>, inputs: Refs, outputs: Refs, params
 
 /**
  * Counts the floating-point operations of `fn`, which runs on a backend without data. The backward pass is not counted.
- * A multiply-add counts as 2, an element that another op computes as 1, and a copied element as 0.
+ * A multiply-add counts as 2. An op without multiply-adds counts as 1 for each output element, or as 0 if it only
+ * copies elements.
  */
 export function countFlops(backend: MetaBackend, fn: () => unknown): number {
   let flops = 0;
@@ -100,8 +101,8 @@ export interface ReportOptions {
   /** The optimiser, with default settings. Default: "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
   /**
-   * Number of tokens in the forward pass whose operations are counted. Default: 512, or half of the model's maximum
-   * length if that is smaller.
+   * Length in tokens of the sequence for which floating-point operations are counted. Default: 512, or half of the
+   * model's maximum length if that is smaller.
    */
   sequenceLength?: number;
 }
@@ -229,8 +230,8 @@ function isMergeable(peft: PeftModel): boolean {
 }
 
 /**
- * Returns the number of elements in an adapter's file that are used in addition to the base model's parameters.
- * Elements that replace base parameters do not count.
+ * Returns the number of elements in an adapter's file that add to the base model's parameters. Elements that replace
+ * base parameters do not count.
  */
 function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);

@@ -17,7 +17,7 @@ export interface Peak {
 export interface Traced {
   /** Bytes that the run allocated and did not free. */
   readonly held: number;
-  /** Largest bytes of activations at any moment. */
+  /** Maximum of the activation bytes over the run. */
   readonly mostActivations: number;
   /** The moment at which the run needs most memory. */
   readonly peak: Peak;
@@ -50,8 +50,8 @@ export class Trace {
     const events = this.#backend.events.slice(this.#start);
     const own = new Set(events.flatMap(({ buffer, freed }) => (freed ? [] : [buffer])));
     /**
-     * Returns the change of the memory in use by an event: positive for an allocation, negative if a buffer is freed.
-     * `of` returns the bytes to count for a buffer.
+     * Returns by how many bytes an event changes the memory in use: positive for an allocation, negative if a buffer is
+     * freed. Returns 0 for buffers from before the run. `of` returns the bytes to count for a buffer.
      */
     const change = ({ buffer, freed }: MetaEvent, of: (buffer: MetaBuffer) => number): number =>
       own.has(buffer) ? (freed ? -of(buffer) : of(buffer)) : 0;

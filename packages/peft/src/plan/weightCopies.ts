@@ -2,8 +2,8 @@ import { type MatmulPrecision, type MetaBackend, sizeOf, type TensorRef } from "
 import { productPrecision } from "@lowrank/core/internal";
 
 /**
- * Minimum sizes for which the WebAssembly backend uses quantised copies of a weight: x must have at least `leastRows`
- * rows, and both dimensions of the weight must be at least `leastSide`.
+ * Minimum sizes for which the WebAssembly backend uses quantised copies of a weight. The input must have at least
+ * `leastRows` rows, and both dimensions of the weight must be at least `leastSide`.
  */
 const [leastRows, leastSide] = [8, 128];
 

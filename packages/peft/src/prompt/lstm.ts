@@ -14,8 +14,8 @@ import {
 import { Dropout, Module, Parameter } from "@lowrank/nn";
 
 /**
- * The weights of one layer of an LSTM for one direction. For layer 0, PyTorch's names of them end in "l0" or
- * "l0_reverse".
+ * The weights and biases of one LSTM layer for one direction. In PyTorch, their names for layer 0 end in "l0"
+ * (forwards) or "l0_reverse" (backwards).
  */
 interface Direction {
   inputs: Parameter;

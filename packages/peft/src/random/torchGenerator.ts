@@ -39,8 +39,8 @@ export class TorchGenerator {
   }
 
   /**
-   * Returns the values that `torch.empty(count).uniform_(low, high)` draws. PyTorch's last bits differ on processors
-   * without fused multiply-add, which are those from before 2013.
+   * Returns the values that `torch.empty(count).uniform_(low, high)` draws. On processors without fused multiply-add
+   * (built before 2013), the last bits of PyTorch's values differ.
    */
   uniform(count: number, low: number, high: number): Float32Array {
     const from = Math.fround(low);

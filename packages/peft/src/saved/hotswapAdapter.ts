@@ -12,7 +12,7 @@ import type { SavedAdapter } from "./readAdapter.ts";
 
 /**
  * Configuration fields that may always differ in a hot swap: the names of base model and task, and the options that
- * select modules. The keys in the file are checked instead of these options.
+ * select modules. Instead of these options, the keys in the new adapter's file must match the old adapter.
  */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
@@ -52,8 +52,9 @@ export async function hotswapAdapter(
 }
 
 /**
- * Returns a saved adapter's configuration, but with the targets of adapter `own`. Layers that the file omits will
- * become zero. Throws if the file has tensors for other layers, or only some of a layer's tensors.
+ * Returns a saved adapter's configuration, but with the targets and the fields `keeps` of adapter `own`. Layers that
+ * are missing in the file will become zero. Throws if the file has tensors for layers that `own` does not adapt, or
+ * only some of a layer's tensors.
  */
 function onLayersOf(
   own: Adapter,
@@ -85,8 +86,8 @@ function checkKeys(name: string, wrong: readonly string[]): void {
 }
 
 /**
- * Throws if the adapter's initialisation changed the base weights, since the adapter then fits no other base weights.
- * `which` names the adapter in the message.
+ * Throws if the adapter's initialisation changed the base weights. Such an adapter fits only the changed weights, so it
+ * cannot take part in a hot swap. `which` names the adapter in the message.
  */
 function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: PeftConfig): void {
   const start = method.startsFromWeights?.(config) ?? null;

@@ -16,7 +16,7 @@ import type { LoadAdapterOptions } from "./savedOptions.ts";
 /** Options of `loadSaved`. */
 interface LoadSavedOptions
   extends Pick<LoadAdapterOptions, "isTrainable" | "strict" | "autocastAdapterDtype" | "onProgress" | "signal"> {
-  /** Returns true for keys that the file may lack. Their tensors are zero. Default: no key may be missing. */
+  /** Returns true for a key that the file may lack; the missing tensor is then zero. Default: no key may be missing. */
   mayLack?: (key: string) => boolean;
 }
 

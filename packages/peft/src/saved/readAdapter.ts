@@ -68,7 +68,10 @@ function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field
   }
 }
 
-/** Throws for a regular expression in a file that could take very long to match. */
+/**
+ * Throws if a regular expression in an adapter's configuration could take very long to match. `label` is the file's
+ * name in the error message.
+ */
 export function checkExpressions(config: PeftConfig, method: AnyMethod, label: string): void {
   for (const [field, expression] of expressionsOf(config, method)) {
     const reason = expressionCost(expression);

@@ -58,8 +58,8 @@ export async function filesOfAdapters(
 }
 
 /**
- * Returns an adapter's trained tensors as its file stores them, by file key. They are new handles, which the caller
- * frees.
+ * Returns an adapter's trained tensors as its file stores them, by file key. The caller frees the returned tensors; the
+ * adapter's own tensors stay valid.
  */
 export function savedValues(tuner: Tuner<Module>, { name, method, config }: Adapter): Map<string, Tensor> {
   const filed = tuner.filed(name);
@@ -104,8 +104,9 @@ async function subtractMutatedInit(
 }
 
 /**
- * Returns the trained tensor with the initial one concatenated along the rank dimension. Returns a tensor without a
- * rank dimension as a new handle.
+ * Returns the trained tensor `key`, concatenated with the initial tensor along the rank dimension. The initial tensor
+ * is negated if `joins` gives the sign -1. If the tensor has no rank dimension, returns a new handle of the trained
+ * tensor.
  */
 async function joined(
   key: string,

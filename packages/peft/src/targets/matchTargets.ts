@@ -25,7 +25,10 @@ interface LayerChoice {
   layersPattern?: readonly string[] | string | null;
 }
 
-/** Returns a path and every part of it that follows a dot. A module name matches the path if it equals one of these. */
+/**
+ * Returns all ends of a path that begin at a name: "a.b.c", "b.c" and "c" for "a.b.c". A module name matches the path
+ * if it equals one of these.
+ */
 function endsOf(path: string): string[] {
   return path.split(".").map((_, i, parts) => parts.slice(i).join("."));
 }
@@ -75,7 +78,10 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
   return own[kinds[0]];
 }
 
-/** Returns the configuration with `targetModules` set: "all-linear" and the default become a list of names. */
+/**
+ * Returns the configuration with "all-linear" in `targetModules` replaced by module names, and null by the method's
+ * default targets. Throws if there is no default for the model.
+ */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
   if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {

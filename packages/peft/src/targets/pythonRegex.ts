@@ -16,8 +16,8 @@ function refuse(source: string, part: string): Error {
 }
 
 /**
- * Translates a character class that begins with `[` at `start` from Python's syntax. Returns its JavaScript form and
- * its length in `source`.
+ * Translates a character class, which begins with `[` at index `start` of `source`, from Python's to JavaScript's
+ * syntax. Returns the translated class, and the length of the original class in `source`.
  */
 function translateClass(source: string, start: number): { text: string; length: number } {
   let at = start + 1;

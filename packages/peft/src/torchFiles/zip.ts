@@ -152,8 +152,9 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
 }
 
 /**
- * Reads 64-bit sizes and the 64-bit offset of an entry from its extra field. They replace those 32-bit fields whose
- * bits are all ones, and have the same order. Returns false if the extra field is truncated.
+ * Reads the entry's 64-bit sizes and offset from its extra field, in the order: uncompressed size, compressed size,
+ * offset. The extra field contains only the values whose 32-bit field in the entry is 0xFFFFFFFF. Returns false if the
+ * extra field is truncated.
  */
 function widen(entry: ZipEntry, extra: DataView): boolean {
   for (let at = 0; at + 4 <= extra.byteLength; ) {

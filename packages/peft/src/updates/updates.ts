@@ -150,7 +150,10 @@ function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, W
   if (stuck) refuse(`whose change of ${stuck[0]} is not an additive update of the weight: it has no spectrum`);
 }
 
-/** Returns the description of the products B A if that is all that the adapter adds to its layers, otherwise null. */
+/**
+ * Returns the method's description of its products B A. Null if the method does not add such products, or if this
+ * adapter also changes its layers in another way.
+ */
 function productForm({ method, config }: Adapter): ProductForm<PeftConfig> | null {
   const form = method.combines as ProductForm<PeftConfig> | undefined;
   return form?.kind === "products" && form.besides(config) === null ? form : null;

@@ -55,8 +55,8 @@ export function stacked(parts: readonly WeightedFactors[]): HostFactors {
 }
 
 /**
- * Merges all A to one A, and all B to one B. As in PEFT, both are first multiplied by the square root of |weight ·
- * scaling|. A is also multiplied by the sign of weight · scaling.
+ * Merges the A matrices of all adapters to one A, and the B matrices to one B. As in PEFT, each matrix is first
+ * multiplied by the square root of |weight · scaling|. Each A is also multiplied by the sign of weight · scaling.
  */
 function separately(kind: MergeKind, parts: readonly WeightedFactors[], options: PruneOptions): HostFactors {
   const merge = (side: "a" | "b"): Matrix => {
@@ -73,7 +73,8 @@ function separately(kind: MergeKind, parts: readonly WeightedFactors[], options:
 
 /**
  * Computes all products B A, merges them with pruning, and returns the best approximation of the result with the given
- * rank. Like PEFT, prunes the products in the layout of the weight.
+ * rank. Like PEFT, prunes each product in the layout of the layer's weight, which is [in, out] if `fanInFanOut` is
+ * true.
  */
 async function largestOfPruned(
   parts: readonly WeightedFactors[],

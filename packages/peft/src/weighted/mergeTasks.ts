@@ -67,7 +67,10 @@ function weightedSum(tasks: readonly Float32Array[], weights: readonly number[])
   return sum;
 }
 
-/** Returns, for each element, the mean of the tensors' values whose sign is the majority sign. */
+/**
+ * Returns the mean of the tensors' weighted values for each element. Only nonzero values count whose sign is the
+ * majority sign of the element.
+ */
 function disjoint(
   tasks: readonly Float32Array[],
   weights: readonly number[],

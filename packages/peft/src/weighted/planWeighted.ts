@@ -91,7 +91,7 @@ function combinedRank(
   return ranks[0];
 }
 
-/** Throws if no adapters are given, or if there is not one finite weight for each. */
+/** Throws if no adapters are given, or if there is not exactly one finite weight per adapter. */
 export function checkWeights(adapters: readonly Adapter[], weights: readonly number[]): void {
   if (adapters.length === 0) throw new Error("addWeightedAdapter: no adapters are given; name at least one");
   if (weights.length !== adapters.length) {
@@ -105,8 +105,9 @@ export function checkWeights(adapters: readonly Adapter[], weights: readonly num
 }
 
 /**
- * Returns the union of the adapters' targets in field `key`: a list if all have lists, or one regular expression if all
- * have expressions. Throws for a mixture of both.
+ * Returns the union of the modules that the configuration field `key` names in all adapters. The result is a list if
+ * all adapters have lists, and one regular expression if all have expressions. Throws if some have lists and others
+ * have expressions.
  */
 export function unitedTargets(adapters: readonly Adapter[], key: string): readonly string[] | string {
   const targets = adapters.map(({ config }) => {

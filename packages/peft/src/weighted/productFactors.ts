@@ -90,9 +90,9 @@ export function transposed({ values, rows, columns }: Matrix): Matrix {
 }
 
 /**
- * Limits the elements of A and B to a quantile `clamp` of all their elements, as PEFT does. The result depends on the
- * signs of the singular vectors, which an SVD does not determine, so PyTorch may limit other elements. Throws if the
- * quantile is not positive.
+ * Clamps the elements of A and B to the range from -q to q, as PEFT does. q is the quantile `clamp` of all elements of
+ * A and B together. It depends on the signs of the singular vectors, which an SVD does not determine, so PyTorch may
+ * clamp other elements. Throws if q is not positive, unless all elements are 0.
  */
 export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const all = new Float32Array(a.values.length + b.values.length);

@@ -4,28 +4,42 @@ import type { CombinationType } from "./combineLayer.ts";
 /** Options of `addWeightedAdapter`, with PEFT's names and defaults. */
 export interface WeightedAdapterOptions {
   /**
-   * Way to combine the adapters. "cat" is exact; the result's rank is the sum of all ranks. "svd" (the default) is the
-   * best approximation of rank `svdRank`. "ties_svd", "dare_linear_svd", "dare_ties_svd" and "magnitude_prune_svd"
-   * first merge the products B A with pruning and then approximate the result. The same names without "_svd", and
-   * "linear", combine A and B separately, which also adds products of one adapter's A and another's B. A single adapter
-   * always uses "linear", which is then exact. (IA)³ adapters are always combined exactly.
+   * Way to combine the adapters.
+   *
+   * - "cat": exact; the result's rank is the sum of all ranks.
+   * - "svd" (the default): the best approximation of the weighted sum with rank `svdRank`.
+   * - "ties_svd", "dare_linear_svd", "dare_ties_svd" and "magnitude_prune_svd": prune and merge the products B A, then
+   *   approximate the result with rank `svdRank`.
+   * - "linear", and the four names without "_svd": combine the matrices A and the matrices B separately. The result
+   *   then also contains products of one adapter's A and another adapter's B.
+   *
+   * A single adapter always uses "linear", which is then exact. (IA)³ adapters are always combined exactly.
    */
   combinationType?: CombinationType;
   /** Rank of the result for types that end in "svd". Default: the adapters' largest rank. */
   svdRank?: number | null;
-  /** Limits the elements of A and B to this quantile, above 0 and up to 1. Default: no limit. */
+  /**
+   * Clamps elements of A and B whose absolute values exceed this quantile of all their elements. Above 0 and up to 1.
+   * Default: no clamping.
+   */
   svdClamp?: number | null;
   /** Has no effect: in PEFT it computes additional singular vectors, which are then dropped. */
   svdFullMatrices?: boolean;
   /** Has no effect: in PEFT it selects a CUDA routine. */
   svdDriver?: "gesvd" | "gesvdj" | "gesvda" | null;
-  /** The fraction of elements that types with pruning keep, above 0 and up to 1. Required for these types. */
+  /**
+   * Fraction of elements to keep, above 0 and up to 1. Required for the types that prune: all with "ties", "dare" or
+   * "magnitude_prune" in their names.
+   */
   density?: number | null;
-  /** For "ties" and "dare_ties": keeps the sign of the sum ("total") or the more frequent sign. Default: "total". */
+  /**
+   * For types with "ties" in their names: how to choose the sign of each element. "total" takes the sign of the sum,
+   * "frequency" the more frequent sign. Default: "total".
+   */
   majoritySignMethod?: "total" | "frequency";
   /**
-   * Seed of the random choice in "dare_linear" and "dare_ties". Values are drawn as after `torch.manual_seed(seed)`,
-   * layer by layer. Default: 0.
+   * Seed for the random choice of the elements that types with "dare" in their names keep. Values are drawn layer by
+   * layer, as PyTorch draws them after `torch.manual_seed(seed)`. Default: 0.
    */
   seed?: number;
 }
@@ -42,8 +56,8 @@ export interface WeightedAdapterReport {
   /** The rank of the result; null for (IA)³. */
   rank: number | null;
   /**
-   * The relative error of each layer: the Frobenius norm of the difference between the combined product (or factors)
-   * and the exact weighted sum, divided by the sum's norm.
+   * Relative error of each layer: the Frobenius norm of the result minus the exact weighted sum, divided by the norm of
+   * this sum. The sum is over the adapters' products B A, or over their (IA)³ vectors.
    */
   layers: { path: string; relativeError: number }[];
 }

@@ -58,7 +58,10 @@ export function privateName(tenant: string, name: string): string {
   return `${privatePrefix}${nameKey(tenant)}:${name}`;
 }
 
-/** Returns the name by which a tenant uses the adapter that has this name in the manifest. */
+/**
+ * Converts a name in the manifest to the name that a tenant uses: removes the prefix of the tenant's private names, if
+ * the name has it.
+ */
 export function nameFor(tenant: string, name: string): string {
   const own = privateName(tenant, "");
   return name.startsWith(own) ? name.slice(own.length) : name;
@@ -98,7 +101,7 @@ export class Load {
     else this.#byTenant.delete(tenant);
   }
 
-  /** Returns the number of running requests that a caller may see: its tenant's, or all for an operator. */
+  /** Returns the number of running requests of the caller's tenant; for an operator, of all tenants. */
   seenBy({ operator, tenant }: Caller): number {
     if (!operator) return this.#byTenant.get(tenant) ?? 0;
     return [...this.#byTenant.values()].reduce((sum, count) => sum + count, 0);

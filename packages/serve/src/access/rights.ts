@@ -12,7 +12,9 @@ export interface Grant {
 /** Manifest, reduced to the fields that decide who may use its adapters. */
 interface Grants {
   readonly adapters: Readonly<Record<string, Grant | null>>;
-  /** Entries of versions that no longer have a name. They are kept so that the limits on their use still apply. */
+  /**
+   * Former entries of versions that no longer have a name. They are kept so that their limits on tenants still apply.
+   */
   readonly unnamed?: readonly Grant[];
 }
 
@@ -26,17 +28,18 @@ interface Stored {
 export interface Rights {
   /** Tenant that owns the version. */
   readonly owner?: string;
-  /** Tenants in `tenants` of at least one of the version's manifest entries. Default: all. */
+  /** Tenants that at least one of the version's manifest entries lists in its field `tenants`. Default: all. */
   readonly tenants?: readonly string[];
-  /** Tenants in `tenants` of all those manifest entries that have the field. Default: all. */
+  /** Tenants that all of the version's manifest entries with a field `tenants` list. Default: all. */
   readonly common?: readonly string[];
 }
 
 /**
- * Returns who may use the version in a folder. The manifest entries for this folder that list tenants determine it; if
- * there are none, the entries for copies of the version do. So neither a new name nor a copy of the files gives anybody
- * access. An entry with `tenants` limits the version even if other entries have no list. Names given by tenants
- * (`alias`) have no effect.
+ * Returns the tenants that may use the version in a folder. The `tenants` lists of the manifest entries for this folder
+ * determine them. If no entry for this folder has a list, the entries for copies of the version in other folders
+ * determine them. Nobody can therefore get access by a new name or by a copy of the files. A list limits the version
+ * even if other entries have no list. Without any list, all tenants may use it, unless the folder is internal. Names
+ * given by tenants (`alias`) have no effect.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
@@ -85,8 +88,8 @@ function indexOf(manifest: Grants): Index {
 }
 
 /**
- * Returns the tenants that may use an adapter by the name of this manifest entry; undefined: all. An entry cannot allow
- * more tenants than its folder does.
+ * Returns the tenants that may use an adapter under the name of this manifest entry; undefined: all. Tenants that may
+ * not use the entry's folder are left out, even if the entry lists them.
  */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
   return common(grant.tenants, rightsTo(manifest, grant).tenants);

@@ -41,7 +41,7 @@ interface Target {
   readonly folder?: AdapterFolder | null;
   /** Content of the files, if it has already been read. */
   readonly content?: AdapterContent;
-  /** User of the request. Default: the server itself. */
+  /** Tenant whose request needs the version, with its memory limit. Default: the server itself, without a limit. */
   readonly user?: MemoryUser;
 }
 
@@ -55,8 +55,8 @@ const readsAtOnce = 16;
 const mostWaiting = 16 << 20;
 
 /**
- * Loads adapter versions from their folders through the cache: reads and checks their files when the cache has memory
- * for them. Refuses a folder for some time after a failure.
+ * Loads adapter versions from their folders onto the model. Reads and checks a version's files when the cache has
+ * memory for it. After a failure, refuses the folder for some time.
  */
 export class AdapterLoads {
   /** Number of reads, checks and loads that have failed. */
@@ -75,15 +75,15 @@ export class AdapterLoads {
     this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
   }
 
-  /** Reads an adapter's files, even after a remembered failure. */
+  /** Reads an adapter's files, even if an earlier attempt failed a short time ago. */
   read(path: string): Promise<AdapterContent> {
     const { place, maxBytes } = this.#options;
     return readAdapter(place, path, maxBytes);
   }
 
   /**
-   * Runs `look`, which checks a folder, and remembers its error. If an earlier check failed recently and the folder has
-   * not changed since, throws the remembered error instead.
+   * Runs `look`, which checks a folder, and remembers the error if it throws. If an earlier check failed recently and
+   * the folder has not changed since, throws the remembered error without running `look`.
    */
   async look<T>(path: string, look: () => Promise<T>): Promise<T> {
     const key = failureKey(path);
@@ -134,7 +134,10 @@ export class AdapterLoads {
     await this.#failures.check(key, () => folderState(this.#options.place, path));
   }
 
-  /** Runs `work` on an adapter. Remembers its error for later requests, unless the store was only unavailable. */
+  /**
+   * Runs `work` on an adapter. If `work` throws, remembers the error for later requests, unless the store was only
+   * unavailable.
+   */
   async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -155,15 +158,15 @@ export class AdapterLoads {
     await this.#remember(failureKey(path), path, error);
   }
 
-  /** Forgets a failure, so that the version of a folder can be loaded again under a name. */
+  /** Forgets the failure of a folder's version under a name, so that a new load is tried at once. */
   forgetFailure(path: string, version: string, name: string): void {
     this.#failures.forget(failureKey(path, version, name));
   }
 }
 
 /**
- * Returns the key under which an error is remembered. The key contains the adapter's name, since the message of the
- * error contains this name and is only for requests with the name.
+ * Returns the key under which an error is remembered. The key contains the adapter's name, since the error's message
+ * contains the name too. Requests that use another name for the same folder must not get this message.
  */
 function failureKey(path: string, version = "", name = path): string {
   return `${path} ${version} ${name}`;

@@ -47,8 +47,8 @@ export interface AdapterStoreOptions extends AdapterRules {
 }
 
 /**
- * Returns the `adapters` option of `createEngine`: the store's adapters by name. They are loaded on first use, within a
- * memory budget. All servers that use the same storage follow its manifest.
+ * Returns a function for the option `adapters` of `createEngine`, which provides the store's adapters by name. Adapters
+ * are loaded on first use, within a memory budget. All servers that use the same storage follow its manifest.
  */
 export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterProvider {
   checkOptions("adapterStore", options, {
@@ -299,8 +299,8 @@ export class AdapterStore implements AdapterProvider {
   }
 
   /**
-   * Gives the cache the first version of a folder that is served without a name. Unlike `#renamed`, does not compute
-   * the other versions with a name again.
+   * Adds the first version of a folder that is served under its path to the cache's list of versions with a name.
+   * Unlike `#renamed`, does not compute the whole list again.
    */
   #named(path: string, version: string): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
@@ -352,8 +352,9 @@ export class AdapterStore implements AdapterProvider {
   }
 
   /**
-   * Returns the folder that a request to load an adapter names, by the folder's path or by the name of a job's model.
-   * The error is the same for a folder that does not exist and for a folder that the caller may not use.
+   * Returns the path of the folder from which a request loads an adapter. `source` is this path, or the name of a model
+   * that a job has trained. The error is the same for a folder that does not exist and for a folder that the caller may
+   * not use.
    */
   #folderOf(source: string, manifest: Manifest, by: Caller | undefined): string {
     if (source.startsWith(modelPrefix)) {
@@ -367,7 +368,10 @@ export class AdapterStore implements AdapterProvider {
     return path;
   }
 
-  /** Returns the folder of a name that is not in the manifest. Throws `not_found` for a name that is not a path. */
+  /**
+   * Returns the folder whose path is `name`, for a name that is not in the manifest. Throws `not_found` if the name is
+   * not a path.
+   */
   #pathOfName(name: string): string {
     try {
       const path = this.#place.pathOf(name);

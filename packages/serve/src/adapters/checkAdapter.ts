@@ -79,7 +79,10 @@ async function checkFinite(
 /** Size in bytes up to which all tensors of a file are checked in one pass. */
 const mostAtOnce = 1 << 20;
 
-/** Returns true if all values of a small file with one dtype are finite. */
+/**
+ * Returns true if the file is small, all tensors have the same dtype, and all values are finite. False only means that
+ * each tensor must be checked separately.
+ */
 export function isFiniteAtOnce(layout: AdapterLayout, { buffer, byteOffset, length }: Uint8Array): boolean {
   const { tensors } = layout;
   const size = dataLengthOf(layout);
@@ -89,8 +92,8 @@ export function isFiniteAtOnce(layout: AdapterLayout, { buffer, byteOffset, leng
 }
 
 /**
- * Returns true if the last parts of two model names are equal, or if one last part begins with the other, as in the
- * name of a GGUF file with its format.
+ * Returns true if two names probably mean the same model: if their last parts are equal, or if one last part begins
+ * with the other. For example, the name of a GGUF file is the model's name followed by the format.
  */
 function areAlike(one: string, other: string): boolean {
   const [a, b] = [lastName(one), lastName(other)];
@@ -107,7 +110,8 @@ function lastName(model: string): string {
 }
 
 /**
- * Checks adapters by a store's rules. If the layout of an adapter was checked before, checks only its tensor values.
+ * Checks adapters by a store's rules. If an adapter with the same layout (configuration and file header) was checked
+ * before, checks only the tensor values.
  */
 export class AdapterChecks {
   readonly #rules: AdapterRules;

@@ -34,7 +34,7 @@ export type Look =
 interface MissingFolder {
   /** The error `not_found`. */
   readonly missing: ServingError;
-  /** True if the folder had a version, which is forgotten now. */
+  /** True if a version of the folder was known until now. */
   readonly wasKnown: boolean;
 }
 

@@ -1,8 +1,8 @@
 import type { AdapterLayout } from "../api/adapterProvider.ts";
 
 /**
- * Cached layout of a checked adapter. The layout is found by `config`, the configuration text, and `head`, the bytes of
- * the weights file before the tensor data.
+ * Cached layout of a checked adapter. Its cache key is the configuration text (`config`) and the bytes of the weights
+ * file before the tensor data (`head`).
  */
 interface KnownLayout extends AdapterLayout {
   readonly config: string;
@@ -18,8 +18,8 @@ const most = 32;
 const mostBytes = 1 << 18;
 
 /**
- * Cache of layouts of checked adapters. Adapters of the same kind of training have equal configurations and headers, so
- * that only the values of the next one need a check.
+ * Cache of layouts of checked adapters. Adapters from the same kind of training have equal configurations and headers.
+ * After the first of them, only tensor values must be checked.
  */
 export class KnownLayouts {
   /** Cached layouts, most recently used first. */

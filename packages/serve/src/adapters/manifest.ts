@@ -27,7 +27,10 @@ export interface Manifest {
   readonly discover?: boolean;
   /** Adapters by name; null for a folder that is not served under its path. */
   readonly adapters: Readonly<Record<string, ManifestEntry | null>>;
-  /** Entries of versions that no longer have a name, kept so that the versions do not become open to all tenants. */
+  /**
+   * Former entries of versions that no longer have a name. They are kept so that the versions do not become open to all
+   * tenants.
+   */
   readonly unnamed?: readonly Grant[];
 }
 
@@ -58,12 +61,18 @@ export function manifestText({ discover, adapters, unnamed }: Manifest): string 
   return `{\n${first}  "adapters": {\n${lines.join(",\n")}\n  }${last}\n}\n`;
 }
 
-/** Returns the entry of a name; undefined if the manifest lacks it. */
+/**
+ * Returns the entry of a name: null for a folder that is not served under its path, undefined if the manifest lacks the
+ * name.
+ */
 export function entryOf({ adapters }: Manifest, name: string): ManifestEntry | null | undefined {
   return Object.hasOwn(adapters, name) ? adapters[name] : undefined;
 }
 
-/** Returns a manifest with an entry added or replaced; undefined removes it. */
+/**
+ * Returns a copy of the manifest with the entry of `name` added or replaced. If `entry` is undefined, the name is
+ * removed.
+ */
 export function withEntry(manifest: Manifest, name: string, entry: ManifestEntry | null | undefined): Manifest {
   const others = Object.entries(manifest.adapters).filter(([other]) => other !== name);
   return { ...manifest, adapters: Object.fromEntries(entry === undefined ? others : [...others, [name, entry]]) };

@@ -131,8 +131,8 @@ function opens(manifest: Manifest, { path, version }: ManifestEntry): boolean {
 }
 
 /**
- * Throws if another entry has the name, unless it is equal to `entry`. An earlier attempt may have written the equal
- * entry although its response was lost.
+ * Throws if the name already has an entry (`before`) that differs from `entry`, unless `replace` is true. An equal
+ * entry is accepted, since an earlier attempt may have written it although the response was lost.
  */
 function checkUnchanged({ name, replace }: Loaded, before: ManifestEntry | undefined, entry: ManifestEntry): void {
   if (before && !replace && JSON.stringify(before) !== JSON.stringify(entry)) throw alreadyLoaded(name);

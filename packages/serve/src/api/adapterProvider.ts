@@ -9,7 +9,7 @@ export interface AdapterLease {
   release(): void;
 }
 
-/** Tenant, with the limit on memory for adapters that its running requests use. */
+/** Tenant, and the limit on the memory of the adapters that the tenant's running requests use. */
 export interface MemoryUser {
   readonly tenant: string;
   /** Maximum number of bytes of adapters that the tenant's running requests use together. Default: no limit. */
@@ -60,9 +60,9 @@ export interface AdapterHost {
   /**
    * Loads a version onto the model. Returns the bytes of its tensors, and its method as in `peft_type`. Throws
    * ServingError `adapter_refused` for files that do not fit the model, and for methods that cannot differ between rows
-   * of a batch; the model is then unchanged. `values` are the tensor values of `files`. If they are given, the load can
-   * overwrite the tensors of an unloaded version with the same layout. `copied` is then true, and the caller may free
-   * the memory of the files.
+   * of a batch; the model is then unchanged. If `values` (the tensor values of `files`) is given, the load may
+   * overwrite the tensors of an unloaded version with the same layout. If it has done so, the result's `copied` is
+   * true, and the caller may free the memory of the files.
    */
   load(
     version: string,

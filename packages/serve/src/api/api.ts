@@ -41,7 +41,7 @@ export interface SamplingSettings {
   readonly logitBias?: Readonly<Record<number, number>>;
   /**
    * Texts that must not occur in the generated text. The token that would complete such a text is forbidden. As in
-   * vLLM, a text is also forbidden after a space if it then has the same number of tokens.
+   * vLLM, a text with a space before it is also forbidden if it has the same number of tokens as without.
    */
   readonly badWords?: readonly string[];
   /** Ids of the only tokens that may be generated. Default: all. */
@@ -55,7 +55,7 @@ export interface ServingRequest {
   readonly prompt: ServingPrompt;
   /** Name of the adapter, resolved to a version when the request is admitted; null for the base model. */
   readonly adapter: string | null;
-  /** Tenant of the request. Prefixes are shared only within a tenant. */
+  /** Tenant of the request. Cached prefixes are shared only between requests of the same tenant. */
   readonly tenant: string;
   /** True if the request may use the adapters of every tenant. Default false. */
   readonly operator?: boolean;
@@ -80,15 +80,15 @@ export interface ServingRequest {
    */
   readonly minTokens?: number;
   /**
-   * Number of most probable tokens to return for each new token, with their log-probabilities; the new token's own is
-   * always included. Default: no log-probabilities.
+   * Number of most probable tokens to return for each new token, with their log-probabilities. The log-probability of
+   * the new token itself is always included. Default: no log-probabilities.
    */
   readonly logprobs?: number;
   /** If true, also returns the prompt's tokens, with log-probabilities if `logprobs` is set. Default false. */
   readonly echo?: boolean;
   /**
-   * Returns the prompt's tokens with log-probabilities and ranks, and this many of the most probable tokens at each
-   * position; -1: all tokens.
+   * Number of most probable tokens to return for each position of the prompt, with log-probabilities and ranks; -1: all
+   * tokens. The prompt's own tokens are always included. Default: none are returned.
    */
   readonly promptLogprobs?: number;
   /** Returns the prompt's token ids in the first event. Default false. */
@@ -101,7 +101,7 @@ export interface ServingRequest {
   readonly priority?: number;
 }
 
-/** Log-probability of a token in nats, before temperature and truncation. */
+/** Log-probability of a token in nats, from the model's logits before temperature, top-k and top-p. */
 export interface TokenLogprob {
   readonly token: number;
   readonly text: string;
@@ -109,7 +109,10 @@ export interface TokenLogprob {
   readonly bytes: readonly number[];
   /** Log-probability in nats; null for a prompt's first token. */
   readonly logprob: number | null;
-  /** Rank of the token at its position; 1 for the most probable. Set with `promptLogprobs`. */
+  /**
+   * Rank of the token among all tokens at its position; 1 for the most probable. Set only if the request sets
+   * `promptLogprobs`.
+   */
   readonly rank?: number;
 }
 
@@ -150,7 +153,7 @@ export type ServingEvent =
       readonly cachedTokens: number;
     };
 
-/** Kind of a failure, for callers that handle it. */
+/** Code of a failed request, for callers that handle failures by their kind. */
 export type ServingErrorCode =
   | "invalid_request"
   | "context_length_exceeded"

@@ -4,8 +4,8 @@
  */
 export interface KeyBudgets {
   /**
-   * Maximum number of running and waiting sequences. Default (null): at most as many as then remain free for other
-   * keys.
+   * Maximum number of running and waiting sequences. Default (null): a key may have at most as many sequences as then
+   * remain free for all other keys together.
    */
   readonly requests: number | null;
   /** Maximum number of prompt and new tokens per minute. Default: no limit. */
@@ -14,7 +14,7 @@ export interface KeyBudgets {
   readonly adapterMemory: number;
   /** Maximum number of bytes of stored files and fine-tuning runs. Default 20e9. */
   readonly storedBytes: number;
-  /** Maximum number of uploaded files at once. Default 1000. */
+  /** Maximum number of uploaded files that the key may have in the store. Default 1000. */
   readonly files: number;
   /** Maximum number of waiting and running fine-tuning jobs. Default 10. */
   readonly jobs: number;

@@ -49,7 +49,10 @@ export class Slots {
   readonly #start: string;
   readonly #isHeld: (holder: SlotHolder) => Promise<boolean>;
 
-  /** `start` ends in "/". `isHeld` returns false for a holder that has ended or does not exist. */
+  /**
+   * `start` is the prefix of the keys of the owner's slots, and ends in "/". `isHeld` returns true while the file or
+   * job that holds a slot exists and has not ended.
+   */
   constructor(objects: ObjectStore, start: string, isHeld: (holder: SlotHolder) => Promise<boolean>) {
     this.#objects = objects;
     this.#start = start;
@@ -85,8 +88,8 @@ export class Slots {
   }
 
   /**
-   * Releases all slots of a holder except the slot at `key`. Called when a holder is opened again, since it may still
-   * have a slot that it took before.
+   * Releases all slots of a holder except the slot at `key`. Called when a holder such as a resumed job takes a slot
+   * again, since it may still have its earlier one.
    */
   async #releaseOthers(key: string, id: string): Promise<void> {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
@@ -108,7 +111,8 @@ export class Slots {
   }
 
   /**
-   * Finds a slot with a number below `limit` whose holder no longer exists. Returns null if the owner has no slot left.
+   * Finds a slot with a number below `limit` that is free, or whose holder no longer exists. Returns null if no slot is
+   * left.
    */
   async #abandoned(taken: ReadonlyMap<number, Entry>, limit: number) {
     const looks = [...taken.values()].map(async (entry) => {
@@ -163,7 +167,7 @@ function anyOf<T>(list: readonly T[]): T {
 }
 
 /**
- * Returns which of an owner's job slots are taken by waiting or running jobs. Jobs for all models in the store count.
+ * Returns the slots that limit an owner's waiting and running jobs. Jobs for all models in the store share these slots.
  */
 export async function jobSlots(jobs: JobStore, owner: string): Promise<Slots> {
   return new Slots(jobs.objects, `${jobsFolder}/slots/${await ownerKey(owner)}/jobs/`, async ({ id, at, reopens }) => {

@@ -7,13 +7,16 @@ import type { Uploads } from "./uploads.ts";
 /** Milliseconds for which the use of budgets is cached, since computing it reads many objects. */
 const rememberMs = 30_000;
 
-/** Stores in which budgets are counted. */
+/** Stores from which the use of budgets is computed. */
 interface StoreParts {
   readonly jobs: JobStore;
   readonly uploads: Uploads;
 }
 
-/** Returns a function that computes a tenant's use of the budgets that the store counts. */
+/**
+ * Returns a function that computes a tenant's use of the budgets that are counted in the store: jobs, files, stored
+ * bytes and training minutes.
+ */
 export function storeUses({ jobs, uploads }: StoreParts): (spender: Spender) => Promise<readonly BudgetUse[]> {
   const time = new TrainerTime(jobs.objects);
   const known = new Map<string, { readonly uses: Promise<readonly BudgetUse[]>; readonly until: number }>();

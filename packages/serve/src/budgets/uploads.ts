@@ -19,7 +19,7 @@ interface Reservation {
 export interface Upload {
   /** Id that the uploaded file gets. */
   readonly id: string;
-  /** Key of the object that counts the file in its owner's limit on files. */
+  /** Key of the store object for the slot that the file takes. Slots limit an owner's number of files. */
   readonly slot: string;
   /** Yields the pieces of `content` unchanged. Throws `BudgetError` if they exceed the reserved bytes. */
   within(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array>;

@@ -1,7 +1,8 @@
 /** Full page of the KV cache that other sequences may reuse. It is never written again. */
 interface SharedPage {
   /**
-   * Id that is unique in the pool. The cache key of the page that follows this one in a sequence begins with the id.
+   * Id that is unique in the pool. It is part of the next page's cache key, so that the key depends on all tokens up to
+   * the end of the page.
    */
   readonly id: string;
   readonly key: string;
@@ -89,7 +90,9 @@ export class PagePool {
     this.#byPage.delete(shared.page);
   }
 
-  /** Releases a sequence's pages, listed in `table`. The pages at its end are evicted before those at its beginning. */
+  /**
+   * Releases a sequence's pages, listed in `table`. The sequence's last pages will be evicted before its first ones.
+   */
   release(table: readonly number[]): void {
     for (const page of [...table].reverse()) {
       this.#holders[page] -= 1;
@@ -120,7 +123,7 @@ export class PagePool {
   }
 
   /**
-   * Makes page `index` of a table, which must be full, available to other sequences. If an equal page is already
+   * Makes page `index` of a table available to other sequences. The page must be full. If an equal page is already
    * shared, puts that page into the table and releases the sequence's own page.
    */
   share(table: number[], index: number, owner: PrefixOwner, tokens: readonly number[]): void {
@@ -141,8 +144,8 @@ export class PagePool {
   }
 
   /**
-   * Returns the cache key of page `index`: the id of the page before it, and the page's tokens. Returns null if the
-   * page before it is not shared.
+   * Returns the cache key of page `index`: the id of the page before it (for the first page: the owner), and the page's
+   * tokens. Returns null if the page before it is not shared, or if prefix caching is disabled.
    */
   #keyOf(table: readonly number[], index: number, owner: PrefixOwner, tokens: readonly number[]): string | null {
     if (!this.#sharing) return null;

@@ -23,8 +23,8 @@ export interface EngineOptions {
   /** Maximum number of sequences that run at once. Default 64. */
   maxNumSeqs?: number;
   /**
-   * Maximum number of rows of a pass: prompt tokens and decoding sequences. Default: the larger of 128 and
-   * `maxNumSeqs`.
+   * Maximum number of rows of a pass. A pass has one row for each prompt token and for each decoding sequence. Default:
+   * the larger of 128 and `maxNumSeqs`.
    */
   maxNumBatchedTokens?: number;
   /** Maximum number of tokens of a sequence. Default: the model's maximum, or as many as the cache holds. */

@@ -46,8 +46,8 @@ export class ModelAdapters implements AdapterHost {
   }
 
   /**
-   * Runs `fn` with an adapter version for each row of its batches; null is the base model. A version that was not
-   * loaded here must be the name of an adapter that was on the model before.
+   * Runs `fn` with an adapter version for each row of its batches; null is the base model. A version that this class
+   * has not loaded is taken as the name of an adapter that was on the model before.
    */
   run<T>(versions: readonly (string | null)[], fn: () => T): T {
     const peft = this.#peft;

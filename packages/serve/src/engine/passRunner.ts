@@ -41,8 +41,8 @@ export class PassRunner {
   }
 
   /**
-   * Runs one pass. Returns one result per chunk. The chunks are reordered, so that those with the same adapter are
-   * adjacent.
+   * Runs one pass. Returns one result per chunk (the tokens of one sequence). Results may be in another order than the
+   * given chunks, since chunks with the same adapter are computed next to each other.
    */
   async run(given: readonly Chunk<ServedRequest>[]): Promise<ChunkResult[]> {
     const chunks = byVersion(given);

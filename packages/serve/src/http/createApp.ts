@@ -33,9 +33,9 @@ export interface AppOptions {
   readonly keys?: readonly ApiKey[] | LiveKeys;
   /**
    * Host names of the server besides `localhost` and IP addresses, such as the name of a proxy. `.example.com` includes
-   * all subdomains, and `*` allows every name. Requests to other names and from pages of other origins get 403. Default
-   * on a server without keys: no other names. On a server with keys, requests are checked only if this option is set,
-   * since browsers never add a key.
+   * all subdomains, and `*` allows every name. Requests to other names, and from pages of other origins, get status
+   * 403. Default on a server without keys: no other names. A server with keys checks requests only if this option is
+   * set, since a browser never adds a key to other sites' requests.
    */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServingLimits>;
@@ -43,7 +43,7 @@ export interface AppOptions {
   readonly budgets?: Partial<KeyBudgets>;
   readonly metrics?: ServingMetrics;
   readonly logger?: ServingLogger;
-  /** Signal that stops accepting new requests. Running ones continue. */
+  /** Signal that makes the server refuse new requests when it is aborted. Running requests continue. */
   readonly draining?: AbortSignal;
   /** Enables files and fine-tunes. Default: disabled. */
   readonly fineTuning?: FineTuning;
@@ -120,7 +120,9 @@ export function createApp(options: AppOptions): ServingApp {
   return app;
 }
 
-/** Returns a function that finds callers with the current keys, also after a change. */
+/**
+ * Returns a function that finds the caller of a request. It always uses the current keys, even after they have changed.
+ */
 function liveFinder(
   keys: readonly ApiKey[] | LiveKeys,
   budgets: Partial<KeyBudgets> | undefined,

@@ -20,12 +20,13 @@ export interface BullQueueOptions extends QueueLimits {
   /** Name of the base model. Workers take only jobs of their model. */
   readonly model: string;
   /**
-   * Seconds after which another worker gets the job of a worker that died. Running workers renew their lock twice in
-   * that time. Default 30.
+   * Number of seconds after which the job of a crashed worker is given to another worker. A running worker renews the
+   * lock on its job twice within this time. Default 30.
    */
   readonly lockSeconds?: number;
   /**
-   * Maximum number of restarts of a job after its worker died. If a worker dies once more, the job fails. Default 5.
+   * Maximum number of times that a job is restarted after its worker crashed. After one more crash, the job fails.
+   * Default 5.
    */
   readonly deaths?: number;
   /** Receives connection errors. The connection is restored automatically. Default: `console.warn`. */
@@ -33,8 +34,8 @@ export interface BullQueueOptions extends QueueLimits {
 }
 
 /**
- * Largest priority value that BullMQ allows; such a job runs last. A new job has it until `arrange` sets its position
- * in the fair order.
+ * Highest priority value in BullMQ, which means the lowest priority. A new job gets this value until `arrange` sets its
+ * position in the fair order.
  */
 const lastPriority = 2 ** 21 - 1;
 
@@ -77,7 +78,10 @@ export function queueOn({ Queue, Worker, DelayedError, Redis }: Libraries, optio
   const queue = new Queue<OpenJob>(name, { connection: client });
   queue.on("error", onError);
 
-  /** Ids of jobs whose final failure `run` has already passed to `worker.failed`, so that it is not reported twice. */
+  /**
+   * Ids of jobs whose final failure `run` has already reported to `worker.failed`. BullMQ's event "failed" then does
+   * not report it again.
+   */
   const settled = new Set<string>();
   const servedKey = queue.toKey("served");
   /** Sets the priority of each waiting job to its position in the fair order. */
@@ -95,7 +99,10 @@ export function queueOn({ Queue, Worker, DelayedError, Redis }: Libraries, optio
       if (bull.priority !== i + 1) await bull.changePriority({ priority: i + 1 }).catch(() => undefined);
     }
   };
-  /** Records that an owner is served, so that it comes last in the next round. */
+  /**
+   * Records the time at which an owner's job starts, and updates the fair order. Waiting jobs of other owners then come
+   * first.
+   */
   const serve = async ({ owner }: OpenJob): Promise<void> => {
     // All workers use the clock of Redis.
     const [seconds, micros] = await client.time();

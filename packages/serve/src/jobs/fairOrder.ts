@@ -3,7 +3,7 @@ import type { OpenJob } from "./jobStore.ts";
 /** Job that waits in a queue. */
 interface WaitingJob {
   readonly job: OpenJob;
-  /** Position among all jobs, from the oldest to the newest. */
+  /** Rank by age among the waiting jobs; the oldest job has the lowest. */
   readonly number: number;
 }
 

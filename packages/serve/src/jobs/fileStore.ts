@@ -16,8 +16,8 @@ export interface StoredFile {
   /** Number of non-empty lines. The file cannot contain more examples than this. */
   readonly lines: number;
   /**
-   * Key of the stored object that holds this file's place in its owner's file limit. Null for a file that a job wrote,
-   * which does not count towards the limit.
+   * Key of the stored object that marks this file as one of the files its owner may have. Null for a file that a job
+   * wrote, since such files do not count towards the limit.
    */
   readonly slot: string | null;
 }
@@ -31,8 +31,8 @@ export class FileStore {
   }
 
   /**
-   * Writes a file piece by piece. It becomes visible when it is complete. Throws the errors of `content`, and then
-   * leaves no file. Replaces a file with the same `id`.
+   * Writes a file in chunks. Readers can find the file only when it is complete. Replaces a file with the same `id`. If
+   * reading `content` fails, throws that error and removes the incomplete file.
    */
   async add(
     owner: string,

@@ -9,11 +9,11 @@ import { adapterVersion, publish } from "./publish.ts";
 import { timedRun } from "./timedRun.ts";
 import { TrainerTime } from "./trainerTime.ts";
 
-/** Result of a training. Its adapter is in the store. */
+/** Result of a training that has ended successfully. The adapter is already in the store. */
 export interface TrainedJob {
   readonly trainedTokens: number;
   readonly resultFiles: readonly string[];
-  /** False for a job that writes no adapter. */
+  /** False for a job without an adapter, such as a comparison. */
   readonly writesAdapter: boolean;
 }
 

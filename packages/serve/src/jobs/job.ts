@@ -1,12 +1,12 @@
 /** Value of a training option. */
 export type OptionValue = string | number | boolean;
 
-/** Fine-tuning job with its settings, as the client ordered it. It never changes. */
+/** Settings of a fine-tuning job, as the client requested them. They never change. */
 export interface FineTuneJob {
   readonly id: string;
-  /** Tenant that ordered the job and owns its model. */
+  /** Tenant that requested the job and owns its model. */
   readonly owner: string;
-  /** Time of the order, in seconds since 1970. */
+  /** Time of the client's request, in seconds since 1970. */
   readonly createdAt: number;
   /** Name of the base model. */
   readonly model: string;
@@ -26,7 +26,7 @@ export interface FineTuneJob {
   readonly options: Readonly<Record<string, OptionValue>>;
   /** Priority among waiting jobs: smaller values go first. */
   readonly priority: number;
-  /** Limits that its owner's API key had when the job was ordered; null: none. */
+  /** Limits of the owner's API key at the time when the job was requested. Null: no limits. */
   readonly limits: JobLimits | null;
 }
 
@@ -115,7 +115,7 @@ export class JobRefused extends Error {
   }
 }
 
-/** Thrown by a run that was stopped before its job's end. */
+/** Thrown when training is stopped before the end of its job. The job can be resumed from its last checkpoint. */
 export class JobStopped extends Error {
   constructor() {
     super("the run was stopped; its last checkpoint goes on");

@@ -12,7 +12,7 @@ export interface JobWorker {
   failed(job: OpenJob, error: Error): Promise<void>;
 }
 
-/** Worker that is running jobs of a queue. */
+/** Handle of a worker that is running jobs of a queue. */
 export interface Working {
   /** Takes no more jobs, stops the running ones, and resolves when they are back in the queue. */
   close(): Promise<void>;
@@ -44,7 +44,9 @@ export interface QueueLimits {
   readonly perOwner?: number;
   /** Maximum number of attempts at a job, if attempts fail. Default 3. */
   readonly attempts?: number;
-  /** Milliseconds before the second attempt. Each further wait is twice as long. Default 5000. */
+  /**
+   * Milliseconds between the first and the second attempt. The delay doubles before each further attempt. Default 5000.
+   */
   readonly backoffMs?: number;
 }
 

@@ -6,10 +6,13 @@ import type { FineTuneJob, JobEnd, JobEvent, JobProgress, JobState } from "./job
 /** Prefix of job ids. */
 export const jobPrefix = "ftjob";
 
-/** Compares ids of jobs for sorting, equally on all machines. The id of an older job comes first. */
+/**
+ * Compares ids of jobs, so that sorting puts the oldest job first. The locale is fixed, so the order is the same on all
+ * machines.
+ */
 export const compareIds: (a: string, b: string) => number = new Intl.Collator("en").compare;
 
-/** Reference to a job that has not ended, as queues hold it. */
+/** Entry of a queue, which refers to a job that has not ended. */
 export interface OpenJob {
   readonly id: string;
   readonly owner: string;
@@ -17,8 +20,8 @@ export interface OpenJob {
 }
 
 /**
- * Stores jobs and their states. It does not run them: a queue assigns jobs to workers. The settings and the end of a
- * job are each written once, so that only one of two concurrent ends is recorded.
+ * Stores jobs and their states. Does not run jobs: a queue assigns them to workers. The settings and the final status
+ * of a job are each written once. If two processes end a job at the same time, only the first final status is stored.
  */
 export class JobStore {
   readonly objects: ObjectStore;
@@ -63,7 +66,7 @@ export class JobStore {
     return found.map(({ key }) => key.slice(key.lastIndexOf("/") + 1, -".json".length)).reverse();
   }
 
-  /** Returns the open jobs on a model, oldest first. */
+  /** Returns the jobs on a model that have not ended, oldest first. */
   async open(model: string): Promise<OpenJob[]> {
     const found = await this.objects.list(openFolder(model));
     const jobs = await Promise.all(found.map(({ key }) => getJson<OpenJob>(this.objects, key)));
@@ -87,7 +90,10 @@ export class JobStore {
     await this.objects.put(openFolder(model) + id, JSON.stringify({ id, owner, priority } satisfies OpenJob));
   }
 
-  /** Ends a job. If the job has already ended, changes nothing. Returns the end that was recorded first. */
+  /**
+   * Stores the final status of a job. If the job has already ended, changes nothing. Returns the final status that is
+   * stored.
+   */
   async finish(job: FineTuneJob, end: JobEnd): Promise<JobEnd> {
     if (await this.objects.create(keyOf(job, "end.json"), JSON.stringify(end))) return end;
     return (await this.end(job)) ?? end;
@@ -119,15 +125,15 @@ export class JobStore {
     return this.objects.remove(keyOf(job, "paused"));
   }
 
-  /** Returns true if a run of the job should stop, because the job has ended or is paused. */
+  /** Returns true if a worker should stop training the job, because the job has ended or is paused. */
   async isStopped(job: FineTuneJob): Promise<boolean> {
     const { end, paused } = await this.state(job);
     return end !== null || paused;
   }
 
   /**
-   * Writes the events that a run logged between two checkpoints. `step` is the step of the first checkpoint. A run that
-   * resumes from that checkpoint overwrites these events.
+   * Writes the events that a worker logged between two checkpoints. `step` is the step of the first of these
+   * checkpoints. If training resumes from that checkpoint, its new events replace these.
    */
   writeLog(job: FineTuneJob, step: number, events: readonly JobEvent[]): Promise<void> {
     const name = `log/${String(step).padStart(9, "0")}.jsonl`;

@@ -15,7 +15,7 @@ interface Waiting {
   readonly job: OpenJob;
   readonly number: number;
   readonly attempt: number;
-  /** Earliest time of its next attempt, in milliseconds since 1970. */
+  /** Earliest time of the job's next attempt, in milliseconds since 1970. */
   readonly due: number;
 }
 
@@ -30,8 +30,8 @@ class LocalQueue implements JobQueue {
   #waiting: Waiting[] = [];
   readonly #running = new Map<string, { owner: string; stop: AbortController; ended: Promise<void> }>();
   /**
-   * For each owner, the value of `#starts` when one of the owner's jobs last started. A smaller value means that the
-   * owner was served longer ago.
+   * For each owner, the value of the counter `#starts` when a job of the owner last started. The owner with the
+   * smallest value was served longest ago.
    */
   readonly #served = new Map<string, number>();
   #starts = 0;
@@ -97,7 +97,10 @@ class LocalQueue implements JobQueue {
     this.#timer = setTimeout(() => this.#next(), soonest - now);
   }
 
-  /** Forgets when owners without jobs were last served. The next job of such an owner counts as the first. */
+  /**
+   * Deletes the entries of `#served` for owners without jobs. If such an owner adds a job later, it counts as never
+   * served.
+   */
   #forgetServed(): void {
     const owners = new Set([...this.#running.values()].map(({ owner }) => owner));
     for (const { job } of this.#waiting) owners.add(job.owner);

@@ -2,12 +2,15 @@ import { plural } from "../api/plural.ts";
 import { type FineTuneJob, JobRefused, JobStopped } from "./job.ts";
 import type { TrainerTime } from "./trainerTime.ts";
 
-/** Milliseconds between writes of a run's time. A killed worker loses at most this much. */
+/**
+ * Milliseconds between updates of the stored training time. If a worker is killed, at most this much time is not
+ * counted.
+ */
 const writeMs = 10_000;
 
 /**
- * Runs a training within the time that its job and its owner have left, and counts the time used. At a limit, the run
- * is stopped with a checkpoint. Throws `JobRefused` with a code that names the limit.
+ * Runs a training within the training time that its job and its owner have left, and counts the time used. When a limit
+ * is reached, the training writes a checkpoint and stops. Throws `JobRefused` with a code that names the limit.
  */
 export async function timedRun<T>(
   time: TrainerTime,

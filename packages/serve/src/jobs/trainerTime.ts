@@ -3,7 +3,7 @@ import { ownerKey } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob } from "./job.ts";
 
-/** Object of the store that holds seconds of training. */
+/** Content of a stored object that counts seconds of training. */
 interface StoredTime {
   readonly seconds: number;
 }
@@ -11,8 +11,8 @@ interface StoredTime {
 type TimedJob = Pick<FineTuneJob, "id" | "owner">;
 
 /**
- * Stores the seconds of training: of each job over all its attempts, and of each owner by UTC day. Only the worker that
- * runs a job adds its time, so no two workers write the time of one job.
+ * Stores how many seconds of training were used: by each job over all its attempts, and by each owner per UTC day. Only
+ * the worker that runs a job adds time for it, so an object never has two writers.
  */
 export class TrainerTime {
   readonly #objects: ObjectStore;
@@ -41,7 +41,7 @@ export class TrainerTime {
     return 86_400 - ((this.#now() / 1000) % 86_400);
   }
 
-  /** Adds seconds of a job's training to the totals of the job and of its owner's day. */
+  /** Adds seconds of training to the job's total and to its owner's total of the current UTC day. */
   async add({ id, owner }: TimedJob, seconds: number): Promise<void> {
     for (const key of [jobKey(id), `${await this.#dayFolder(owner)}${id}`]) {
       const total: StoredTime = { seconds: (await this.#read(key)) + seconds };

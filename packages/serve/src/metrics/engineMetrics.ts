@@ -3,7 +3,10 @@ import { type Family, NumberFamily } from "./families.ts";
 
 type Reading = readonly [help: string, value: (stats: ServingStats) => number];
 
-/** Counters of vLLM that this engine has too, by vLLM's names. */
+/**
+ * vLLM's counters that this engine also provides. Keys are vLLM's names; values are a description and a function that
+ * reads the counter.
+ */
 const vllmCounts: Readonly<Record<string, Reading>> = {
   "vllm:prompt_tokens_total": ["Tokens of prompts.", (stats) => stats.promptTokens],
   "vllm:generation_tokens_total": ["New tokens.", (stats) => stats.newTokens],
@@ -65,14 +68,14 @@ interface LabelOptions {
 }
 
 /**
- * Chooses the adapters that have their own label in metrics: those used recently. All others have the label "other". A
- * label is given to another adapter only after some time without use. Otherwise a thousand adapters used in turn would
- * create a new series with each request.
+ * Chooses the adapters that have their own label in metrics; all others share the label "other". Adapters that were
+ * used recently keep their label. A label passes to another adapter only after some time without use. Otherwise, a
+ * thousand adapters used in turn would create a new Prometheus series with each request.
  */
 export class AdapterLabels {
   readonly #options: LabelOptions;
   readonly #now: () => number;
-  /** Time of the last use by name, longest idle first. */
+  /** Time of each adapter's last use in milliseconds, by the adapter's name. The longest unused adapter is first. */
   readonly #used = new Map<string, number>();
 
   constructor(options: LabelOptions) {

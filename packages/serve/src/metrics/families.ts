@@ -71,7 +71,7 @@ export class NumberFamily implements Family {
   }
 }
 
-/** Counts of a histogram. `buckets` has one more element than the bounds, for values above all of them. */
+/** Counts of a histogram. `buckets` has one element for each bound, and a last one for values above all bounds. */
 export interface HistogramCounts {
   readonly buckets: number[];
   sum: number;

@@ -10,9 +10,9 @@ export interface OriginProblem {
 const safeMethods: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * Returns the reason to refuse a request that a page of another site may have caused; null if there is none. Checks
- * `Host`, since DNS can point another site's name at this server. Also checks `Origin` and, for methods that change
- * something, `Sec-Fetch-Site`. Clients other than browsers do not send `Origin` and `Sec-Fetch-Site`.
+ * Returns the reason to refuse a request that a page of another site may have sent; null if there is no reason. Checks
+ * `Host`, since another site's name can resolve to this server (DNS rebinding). Also checks `Origin` and, for methods
+ * that change something, `Sec-Fetch-Site`. Only browsers send the last two headers.
  */
 export function crossSiteProblem(request: Request, allowed: AllowedHosts): OriginProblem | null {
   const { headers } = request;
@@ -73,9 +73,9 @@ interface AllowedHosts {
 const entryPattern = /^(\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/;
 
 /**
- * Parses a list of host names. `.example.com` is the domain with its subdomains, and `*` is every name. `localhost`,
- * its subdomains and all IP addresses are always allowed: a page of another site that uses an address has another
- * origin, and DNS cannot change that. Throws for an entry that is not a host name.
+ * Parses a list of host names. `.example.com` allows the domain and its subdomains; `*` allows every name. `localhost`,
+ * its subdomains and all IP addresses are always allowed, since DNS rebinding cannot use them: an attacker's DNS server
+ * controls only names of the attacker's own domain. Throws for an entry that is not a host name.
  */
 export function allowedHosts(entries: readonly string[]): AllowedHosts {
   const names = entries.map((entry) => {

@@ -21,7 +21,7 @@ async function failure(response) {
   try { return JSON.parse(text).error.message; } catch { return response.status + " " + text; }
 }
 
-/** Calls take with the data of each server-sent event. */
+/** Reads a response of server-sent events. Calls the function take with the parsed data of each event. */
 async function readEvents(response, take) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -37,7 +37,7 @@ async function readEvents(response, take) {
   }
 }
 
-/** True if the model takes chats; without a chat template it continues texts. */
+/** True if the model accepts chats. False if it has no chat template; the page then lets it continue texts. */
 let chats = true;
 function showKind({ task, chat_template }) {
   chats = chat_template;
@@ -127,7 +127,7 @@ key.addEventListener("change", () => {
   watch();
 });
 
-/** A colour of its own for each adapter. */
+/** Returns the CSS colour of an adapter, computed from its name. */
 function colour(name) {
   let hash = 7;
   for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) % 360;

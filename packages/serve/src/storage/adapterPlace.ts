@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** Name and state of a file in an adapter's folder. */
+/** Name, size and fingerprint of a file in an adapter's folder. */
 export interface AdapterFile {
   readonly name: string;
   /** Size in bytes. */
@@ -23,8 +23,8 @@ export interface AdapterPlace {
   /** Name of this storage in messages. */
   readonly label: string;
   /**
-   * Returns a folder's path as in the manifest: relative to the storage's root, with "/" between names. Throws
-   * ServingError `invalid_request` for a path that may lead outside.
+   * Normalises the path of a folder as in the manifest: relative to the storage's root, with "/" between names. Throws
+   * ServingError `invalid_request` for a path that may lead outside of the storage.
    */
   pathOf(path: string): string;
   /** Returns the paths of all folders with an adapter. */
@@ -34,8 +34,8 @@ export interface AdapterPlace {
   /** Returns true if these files of a folder still exist and are unchanged. */
   holds(path: string, files: readonly AdapterFile[]): Promise<boolean>;
   /**
-   * Reads whole files of a folder, all at one point in time. Returns null if one of them has changed since it was
-   * listed, or changes while reading. The caller owns the bytes and may free them. Throws ServingError
+   * Reads whole files of a folder. Returns null if a file has changed since it was listed, or changes during the read,
+   * so all contents belong together. The caller owns the returned buffers and may detach them. Throws ServingError
    * `invalid_request` for a file outside of the storage.
    */
   read(path: string, files: readonly AdapterFile[]): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
@@ -54,7 +54,7 @@ export const manifestName = "manifest.json";
 /** Folder of a store for files, jobs and their runs. Requests cannot name it. */
 export const jobsFolder = ".fine-tuning";
 
-/** Returns true for a path with a name that begins with a dot, such as the folder of jobs. */
+/** Returns true for a path in which any name begins with a dot, such as `.fine-tuning/runs`. */
 export function isInternal(path: string): boolean {
   return /(^|\/)\./.test(path);
 }

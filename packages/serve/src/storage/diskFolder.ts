@@ -16,7 +16,10 @@ export interface DiskFolder extends DiskModules {
   readonly label: string;
   /** Awaits a file operation. Returns null if the file does not exist, and throws `unavailable` for other failures. */
   tried<T>(operation: Promise<T>): Promise<T | null>;
-  /** Returns the root without symbolic links. Resolved each time, since the disk may be unmounted. */
+  /**
+   * Returns the root folder's path without symbolic links. The path is resolved at each call, since the disk may be
+   * unmounted in between.
+   */
   realRoot(access?: { realpath(path: string): Promise<string> }): Promise<string>;
 }
 

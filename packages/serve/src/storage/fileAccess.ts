@@ -6,8 +6,8 @@ import type { StoreClock } from "./storeClock.ts";
 interface OpenedFile {
   stat(): Promise<BigIntStats>;
   /**
-   * Reads at most `length` bytes, from offset `at` of the file, into `bytes` at the same offset. Returns the number of
-   * bytes read.
+   * Reads at most `length` bytes at offset `at` of the file. Writes them to `bytes` at the same offset, `at`. Returns
+   * the number of bytes read.
    */
   read(bytes: Uint8Array, at: number, length: number): Promise<number>;
   close(): Promise<void>;
@@ -21,17 +21,18 @@ export interface FileAccess {
 }
 
 /**
- * Milliseconds that a file operation may take. After a slower one, the disk is accessed asynchronously for some time.
+ * Maximum number of milliseconds of a fast file operation. After a slower operation, files are accessed asynchronously
+ * for `pauseMs`.
  */
 const slowMs = 4;
 /** Milliseconds for which the disk is accessed asynchronously after a slow operation. */
 const pauseMs = 5000;
 
 /**
- * Returns a function that selects synchronous or asynchronous file operations for recently listed files. Their names
- * and sizes are in the system's cache, so synchronous operations are faster. Asynchronous ones take four times the work
- * and a turn of the event loop. Contents are always read asynchronously, since they may come from the disk. After one
- * slow operation, all operations are asynchronous for some seconds.
+ * Returns a function that selects synchronous or asynchronous file operations. It is meant for recently listed files,
+ * whose names and sizes are in the system's cache. Synchronous operations are then faster: an asynchronous one takes
+ * about four times the CPU time, and a turn of the event loop. Contents are always read asynchronously, since they may
+ * come from the disk. After a slow operation, all operations are asynchronous for some seconds.
  */
 export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileAccess {
   let slowUntil = Number.NEGATIVE_INFINITY;
@@ -52,7 +53,7 @@ export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileA
 /** Returns the flags for opening. Without O_NONBLOCK, opening a pipe would wait for its writer. */
 const flagsOf = ({ constants }: DiskModules): number => constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** Returns file operations that block this thread, except for reading contents. */
+/** Returns file operations that run synchronously and block this thread. Only contents are read asynchronously. */
 function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T): FileAccess {
   const { fsSync: fs } = modules;
   return {

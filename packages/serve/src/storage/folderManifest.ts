@@ -11,7 +11,10 @@ interface Lock {
   release(): Promise<void>;
 }
 
-/** Age in milliseconds after which a lock counts as abandoned. Its owner needs it for a few milliseconds. */
+/**
+ * Age in milliseconds after which a lock file counts as abandoned. A writer normally holds the lock for a few
+ * milliseconds.
+ */
 const staleMs = 30_000n;
 
 /** Number of attempts to take a lock that another writer holds. */
@@ -64,7 +67,8 @@ export function folderManifest(
   };
 
   /**
-   * Takes the lock. `own` is a file that this writer has just written to `root`; its time is compared with the lock's.
+   * Creates the lock file, or throws if another writer holds the lock for too long. `own` is a file that this writer
+   * has just written to `root`. A lock file that is much older than `own` counts as abandoned and is removed.
    */
   async function lock(root: string, own: string): Promise<Lock> {
     const at = paths.join(root, `${manifestName}.lock`);
@@ -90,7 +94,10 @@ export function folderManifest(
       `${label}: another server is writing ${manifestName}; remove ${at} if none is`,
     );
 
-    /** Removes an abandoned lock. If the lock was just taken by another writer, puts it back. */
+    /**
+     * Removes an abandoned lock file, whose inode is `stale`. If another writer has replaced it in the meantime,
+     * restores that writer's lock file.
+     */
     async function takeAway(lockFile: string, stale: bigint): Promise<void> {
       const aside = `${lockFile}.${crypto.randomUUID()}`;
       if ((await tried(fs.rename(lockFile, aside).then(() => true))) === null) return;

@@ -18,8 +18,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   const accessNow = fileAccess(disk, clock);
 
   /**
-   * Returns a path below `top`, the real root, without symbolic links; null if it does not exist. Throws if it leads
-   * outside.
+   * Resolves the symbolic links in a path relative to `top`, which is the resolved root. Returns null if the path does
+   * not exist. Throws if the result is outside of `top`.
    */
   const realPath = async (
     top: string,

@@ -1,18 +1,21 @@
 import { jobsFolder } from "./adapterPlace.ts";
 import { sha256 } from "./sha256.ts";
 
-/** Returns the form of an owner's id in keys: a hash, since keys do not allow all characters of ids. */
+/** Returns a hash of an owner's id, for use in keys of objects. Ids may contain characters that keys do not allow. */
 export async function ownerKey(owner: string): Promise<string> {
   return (await sha256(`owner ${owner}`)).slice(0, 32);
 }
 
-/** Returns the form of a name in keys. Letters, digits, dots and dashes stay readable; other characters are encoded. */
+/**
+ * Encodes a name for use in keys of objects. Letters, digits, dots and dashes are kept, except for a dot at the
+ * beginning or end. Each other character becomes its code point in hexadecimal between underscores.
+ */
 export function nameKey(name: string): string {
   const hex = (character: string) => `_${character.codePointAt(0)!.toString(16)}_`;
   return name.replace(/[^A-Za-z0-9.-]/gu, hex).replace(/^\.|\.$/g, hex);
 }
 
-/** Returns the key prefix of a job's run, with its checkpoints, log and adapter. */
+/** Returns the key prefix of all objects that a job's training writes: its checkpoints, log and adapter. */
 export function runFolder(id: string): string {
   return `${jobsFolder}/runs/${id}`;
 }
@@ -22,7 +25,7 @@ export function adapterFolder(id: string): string {
   return `${runFolder(id)}/adapter`;
 }
 
-/** Returns the key prefix of open jobs on a model. */
+/** Returns the prefix of the keys under which a model's open jobs are listed. */
 export function openFolder(model: string): string {
   return `${jobsFolder}/open/${nameKey(model)}/`;
 }

@@ -12,13 +12,16 @@ export interface S3PlaceOptions {
   readonly region?: string;
   /** Address of a store other than Amazon's: "http://127.0.0.1:9000". */
   readonly endpoint?: string;
-  /** Puts the bucket in the path of addresses instead of the host. Default: true with an endpoint. */
+  /**
+   * True for addresses with the bucket's name in the path; false for addresses with the name in the host. Default: true
+   * if `endpoint` is set.
+   */
   readonly pathStyle?: boolean;
   /** Credentials, or a function that returns the current ones. Default: requests are not signed. */
   readonly credentials?: S3Credentials | (() => Promise<S3Credentials>);
   /** Function to use instead of the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
-  /** Milliseconds without a byte after which a request is tried again. Default 10000. */
+  /** Number of milliseconds after which a request is retried if the store sends no bytes. Default 10000. */
   readonly timeoutMs?: number;
   readonly clock?: StoreClock;
 }
@@ -29,11 +32,14 @@ export interface S3Bucket {
   /** Prefix of all keys. It ends in "/", or is empty. */
   readonly prefix: string;
   readonly label: string;
-  /** Lists objects by their full keys, page by page. */
+  /** Yields the objects of a bucket, one page of the list at a time. Their keys include the prefix. */
   pages(query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]>;
   /** Writes an object if a condition holds. Returns its tag, or null if the condition does not hold. */
   put(key: string, body: string, condition: Readonly<Record<string, string>>): Promise<string | null>;
-  /** Throws for a store that ignores the conditions of writes. Tests this with a write to `key`. */
+  /**
+   * Tests with a write to `key` whether the store supports conditional writes. Throws if the store ignores the
+   * condition.
+   */
   checkConditional(key: string): Promise<void>;
 }
 

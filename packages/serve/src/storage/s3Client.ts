@@ -45,10 +45,13 @@ export interface S3Answer {
 
 /** Maximum number of attempts at a request. */
 const attempts = 4;
-/** Milliseconds on which the random pauses between attempts are based. */
+/**
+ * Base of the exponential backoff, in milliseconds: the delay after attempt n is a random fraction of this value times
+ * 2^n.
+ */
 const firstPauseMs = 100;
 
-/** Milliseconds for which new requests fail at once after the store has not answered. */
+/** Number of milliseconds for which new requests fail immediately, after the last attempt at a request has failed. */
 const restMs = 1000;
 
 /** Failure of an attempt after which another attempt may succeed. */
@@ -60,7 +63,7 @@ class Passing extends Error {}
  */
 export class S3Client {
   readonly #options: S3ClientOptions;
-  /** Keys that sign requests, by day. Each is valid for one day. */
+  /** Keys for signing requests (AWS Signature Version 4), by day. Each key is valid for one day. */
   readonly #signingKeys = new Map<string, ArrayBuffer>();
   #rest: { readonly until: number; readonly error: Error } | null = null;
 
@@ -161,7 +164,10 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** Returns the reason for a failed fetch. Its cause is more specific than its message. */
+/**
+ * Returns the reason why a fetch failed. Uses the error's cause if there is one, since it is more specific than the
+ * error's message.
+ */
 function reasonOf({ cause, message }: Error): string {
   const { code, message: inner } = (cause ?? {}) as { code?: string; message?: string };
   return code ?? (inner || message);

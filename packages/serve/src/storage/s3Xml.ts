@@ -25,7 +25,7 @@ export function readListing(xml: string): S3Listing {
   return { objects, next: goesOn ? field(xml, "NextContinuationToken") : null };
 }
 
-/** Returns the error in an answer of an object store; "" if it has none. */
+/** Returns the error code and message in a response of an object store; "" if the response has none. */
 export function s3ErrorText(xml: string): string {
   return [field(xml, "Code"), field(xml, "Message")].filter((text) => text !== "").join(": ");
 }

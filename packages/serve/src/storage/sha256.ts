@@ -1,4 +1,6 @@
-/** Bytes up to which Node hashes synchronously, which is faster than using another thread. */
+/**
+ * Maximum number of bytes that Node hashes synchronously. For so few bytes this is faster than using another thread.
+ */
 const mostAtOnce = 1 << 18;
 
 /** Returns the SHA-256 of bytes or text in hexadecimal. Throws without WebCrypto. */

@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** Error that the files in a folder are not the requested version. */
+/** Thrown if the files in a folder are a different version of the adapter than the requested one. */
 export class OtherFiles extends ServingError {
   constructor(name: string, path: string, wanted: string, found: string) {
     const versions = `'${name}' is version ${wanted.slice(0, 12)}, and the files are ${found.slice(0, 12)}`;
@@ -25,18 +25,21 @@ export function adapterRefused(message: string): ServingError {
   return new ServingError("adapter_refused", message, "lora_path");
 }
 
-/** Returns the error for a folder without an adapter, and for a folder that the caller may not use. */
+/**
+ * Returns the error for a folder without an adapter, or for a folder that the caller may not use. `holds` is a text
+ * that is appended to the message, such as the files in the folder.
+ */
 export function noAdapterIn(path: string, holds = ""): ServingError {
   return new ServingError("not_found", `No adapter found in ${path} of the store${holds}`, "lora_path");
 }
 
-/** Returns the error for a load with a name reserved for jobs, tenants or internal folders. */
+/** Returns the error for loading an adapter under a name that is reserved for jobs, tenants or internal folders. */
 export function reservedName(name: string): ServingError {
   const message = `lora_name ${JSON.stringify(name)} is reserved; give a name that does not begin with ft:, tenant: or a dot, and has no dot after a "/"`;
   return new ServingError("invalid_request", message, "lora_name");
 }
 
-/** Returns the error for a load with a name outside the key's scope. */
+/** Returns the error for loading an adapter under a name that the caller's API key may not use. */
 export function outOfScope(name: string): ServingError {
   const message = `This key may not load an adapter by the name '${name}'; the field adapters of its entry in the server's keys lists the names that it may use.`;
   return new ServingError("forbidden", message, "lora_name");

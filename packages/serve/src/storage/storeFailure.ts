@@ -2,8 +2,8 @@ import { ServingError } from "../api/api.ts";
 import { unavailable } from "./adapterPlace.ts";
 
 /**
- * Returns the error of a store that cannot be used. Clients see only `problem`. `detail` may contain paths, addresses
- * and keys, and is the cause, for logs.
+ * Returns the error of a store that cannot be used. Clients see only `problem`. `detail` becomes the error's cause,
+ * which is only logged, since it may contain paths, addresses and keys.
  */
 export function storeFailure(problem: string, detail: string, cause?: unknown): ServingError {
   return unavailable(`the store ${problem}`, new Error(detail, { cause }));
@@ -11,7 +11,7 @@ export function storeFailure(problem: string, detail: string, cause?: unknown): 
 
 /**
  * Returns the error of a failed disk operation: `insufficient_storage` if the disk is full, otherwise `unavailable`.
- * `what` is "read" or "written". The cause, for logs, contains the path.
+ * `what` is "read" or "written". The path is only in the error's cause, which is logged and not sent to clients.
  */
 export function diskFailure(error: unknown, what: "read" | "written", label: string): ServingError {
   const code = codeOf(error);
@@ -36,7 +36,7 @@ export function operatorText(error: Error): string {
   return error instanceof ServingError && cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
-/** Returns Node's code of an error or of one of its causes. */
+/** Returns the `code` of a Node error, such as "ENOSPC", or of the first error in its chain of causes that has one. */
 function codeOf(error: unknown): string | null {
   for (let found = error; found instanceof Error; found = found.cause) {
     const { code } = found as NodeJS.ErrnoException;

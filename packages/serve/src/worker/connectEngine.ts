@@ -23,7 +23,7 @@ export function connectEngine(worker: ServingWorker): ServingEngine {
   return new RemoteServingEngine(worker);
 }
 
-/** Receiver of the Worker's messages about one call or request. */
+/** Handles the Worker's messages about one call or request. */
 interface Listener {
   take(told: FromWorker): void;
   fail(error: unknown): void;

@@ -8,7 +8,7 @@ interface WorkerPort {
   start?(): void;
 }
 
-/** Running request. `room` is the number of its events that may still be sent before the reader takes some. */
+/** Running request. `room` is the number of events that may be sent before the reader has to read more. */
 interface Running {
   readonly controller: AbortController;
   room: number;

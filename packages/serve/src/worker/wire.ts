@@ -14,7 +14,7 @@ export type ToWorker =
   | { readonly type: "call"; readonly id: number; readonly method: EngineCall; readonly args: readonly unknown[] }
   | { readonly type: "generate"; readonly id: number; readonly request: ServingRequest }
   | { readonly type: "abort"; readonly id: number }
-  /** Number of events that readers have taken since the last message, by request. */
+  /** For each request, the number of events that its reader has read since the last message. */
   | { readonly type: "taken"; readonly counts: readonly (readonly [id: number, count: number])[] };
 
 /** Message from the engine's Worker. */
@@ -39,15 +39,21 @@ export interface WireError {
 }
 
 /**
- * Maximum number of events of one request that the Worker sends before the reader takes them. After that, the engine
- * waits.
+ * Maximum number of unread events per request. When the Worker has sent this many, the engine waits until the reader
+ * has read some.
  */
 export const eventWindow = 64;
 
-/** Number of microtask turns to wait before sending, so that events of all streams of a pass are in one message. */
+/**
+ * Number of microtask turns to wait before sending. The events of all requests in one step of the engine are then sent
+ * in one message.
+ */
 const turns = 16;
 
-/** Returns a function that collects items, and sends all items of an engine's pass in one message. */
+/**
+ * Returns a function that collects items. Items that are collected within a few microtask turns, such as in one step of
+ * the engine, are sent together by one call of `send`.
+ */
 export function outbox<T>(send: (items: T[]) => void): (item: T) => void {
   let items: T[] = [];
   const flush = async () => {

@@ -26,8 +26,9 @@ export class BestModel {
   #weights: readonly SafetensorsTensor[] = [];
 
   /**
-   * Throws for options that could have no effect, such as early stopping without evaluations. With
-   * `loadBestModelAtEnd`, also throws if the model's ranks change in training.
+   * Throws if options have invalid values, or if `evaluation` lacks `every`: without evaluations during training, these
+   * options would have no effect. Also throws if `loadBestModelAtEnd` is set and the model's ranks change during
+   * training.
    */
   constructor(options: BestOptions, model: Pick<TrainableModule, "allocationState">) {
     const { loadBestModelAtEnd = false, metricForBestModel = "loss", evaluation } = options;

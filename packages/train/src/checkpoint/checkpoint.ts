@@ -33,7 +33,7 @@ export interface RunState {
   sampler: SamplerState;
 }
 
-/** The objects whose state changes during training. Checkpoints store it. */
+/** The objects whose state changes during training and is stored in checkpoints. */
 export interface Trained {
   parameters: ReadonlyMap<string, Tensor>;
   /** The best evaluation so far, and its weights. Null unless an option needs the best evaluation. */
@@ -90,9 +90,10 @@ export function checkLimit({ saveTotalLimit }: Checkpointing): void {
 }
 
 /**
- * Writes the folder `checkpoint-<step>`: trained tensors, the optimiser's moments, and the states of the sampler and
- * the random generators. If the model has adapters, the folder also contains their files in PEFT's layout. On disk, the
- * folder gets its name only when it is complete; elsewhere, the file that lists all others is written last.
+ * Writes the folder `checkpoint-<step>`. It contains the trained tensors, the optimiser's moments, and the states of
+ * the sampler and the random generators. If the model has adapters, it also contains their files in PEFT's layout. On
+ * disk, the folder is renamed to this name only when it is complete. Elsewhere, the file that lists all others is
+ * written last.
  */
 export async function writeCheckpoint(
   { folder, saveTotalLimit, companions }: Checkpointing,
@@ -135,17 +136,17 @@ export async function writeCheckpoint(
 /** Options of `Trainer.resume`. */
 export interface ResumeOptions {
   /**
-   * Resumes even if options, data, model or arithmetic differ from the checkpoint's run. A warning with code
-   * `changed-run` names each difference. Default: false.
+   * If true, resumes even if options, data, model or arithmetic differ from the run that wrote the checkpoint. A
+   * warning with code `changed-run` is then given for each difference. Default: false.
    */
   allowChanges?: boolean;
 }
 
 /**
- * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns the
- * progress of the run that wrote it. Throws and changes nothing if the checkpoint's tensors are not the ones that this
- * run trains. Throws `ResumeError` if this run's options, data, model or arithmetic differ from those in the
- * checkpoint.
+ * Reads a checkpoint, or the newest complete one in a folder, into the objects of this run, such as its parameters and
+ * optimiser. Returns the number of completed steps and the sampler's position. Throws and changes nothing if the
+ * checkpoint does not have exactly the tensors that this run trains. Throws `ResumeError` if options, data, model or
+ * arithmetic differ from the run that wrote the checkpoint.
  */
 export async function readCheckpoint(
   place: string | URL | ModelFiles,

@@ -1,7 +1,7 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "@lowrank/models";
 
-/** Reads a field that is a list, and calls `read` for each item. */
+/** Reads a field that is a list. Calls `read` for each item, and returns the results. */
 function items<T>(fields: JsonFields, key: string, read: (items: JsonFields, at: string) => T): T[] {
   const list = fields.raw(key);
   if (!Array.isArray(list)) throw fields.bad(key, "a list");

@@ -20,8 +20,8 @@ import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * Everything that determines a run's results: options, data, model and arithmetic. Compared when a run is resumed. Keys
- * are option names where possible.
+ * All settings that determine a run's results: options, data, model and arithmetic. When a run is resumed, its
+ * fingerprint is compared with the checkpoint's. Keys are option names where possible.
  */
 export type Fingerprint = Readonly<Record<string, Json>>;
 
@@ -53,8 +53,8 @@ export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint>
 }
 
 /**
- * Returns the options that affect the results and can be compared. A custom schedule is recorded only as "own", since
- * functions cannot be compared.
+ * Returns the options that affect the results of training. A custom schedule is recorded only as "own", since functions
+ * cannot be compared.
  */
 function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
   const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, minLr = 0, minLrRate = 0 } = options;
@@ -75,8 +75,8 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
 }
 
 /**
- * Returns the evaluation options if they affect the final weights (best evaluation, early stopping), otherwise no
- * options.
+ * Returns the evaluation options if they affect the final weights, that is, if the best evaluation or early stopping is
+ * used. Otherwise returns an empty object.
  */
 async function evaluationSettings(options: FingerprintedRun["options"]): Promise<Fingerprint> {
   const { evaluation } = options;
@@ -145,8 +145,8 @@ function textOf(example: unknown): string {
 }
 
 /**
- * Frozen tensors of at most this size in bytes contribute their contents to the digest. These are norms and biases,
- * which suffice to distinguish models.
+ * Maximum size, in bytes, of frozen tensors whose contents are included in the digest. Norms and biases are this small.
+ * Their contents suffice to distinguish models.
  */
 const readBytes = 1 << 16;
 
@@ -167,8 +167,8 @@ async function digestOfModel(model: TrainableModule): Promise<string> {
 }
 
 /**
- * Computes a few results on the model's backend and returns a digest of their bits. The digest differs if a kernel,
- * processor or driver rounds differently.
+ * Computes a few results on the model's backend. Returns the backend's name and a checksum of the results' bits, which
+ * changes if another kernel, processor or driver rounds differently.
  */
 async function arithmeticOf(model: TrainableModule): Promise<string> {
   const backend = backendOf(model);

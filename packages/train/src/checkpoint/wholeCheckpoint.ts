@@ -68,8 +68,8 @@ export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promi
 }
 
 /**
- * Returns the names of the checkpoint folders among `names`, newest first. For the same step, a complete folder that
- * was not yet renamed ("checkpoint-8.<id>.part") comes before the renamed one.
+ * Returns the names of the checkpoint folders among `names`, newest first. A name such as "checkpoint-8.<id>.part" is a
+ * folder that was not yet renamed. It comes before "checkpoint-8".
  */
 function checkpointNames(names: readonly string[]): string[] {
   const found = names.flatMap((name) => {

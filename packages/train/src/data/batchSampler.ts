@@ -1,6 +1,9 @@
 import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-/** Creates an independent random source for each epoch, such as a `Generator` of @lowrank/core. */
+/**
+ * Creates the random source of each epoch, independent of the other epochs. For example, a `Generator` of
+ * @lowrank/core.
+ */
 export interface EpochShuffler {
   fork(epoch: number): EpochRandom;
 }
@@ -22,8 +25,8 @@ export interface BatchSamplerOptions {
   /** Shuffles the examples, differently in each epoch. Default: examples keep their order. */
   shuffle?: EpochShuffler;
   /**
-   * Each example's length. If set, and with `shuffle`, batches contain examples of similar length, which reduces
-   * padding.
+   * Length of each example. If `lengths` and `shuffle` are set, batches contain examples of similar length, which
+   * reduces padding.
    */
   lengths?: ArrayLike<number>;
   /** Drops an epoch's last batch if it is smaller than the others. Default: false. */
@@ -101,8 +104,8 @@ export class BatchSampler {
   }
 
   /**
-   * Takes the examples of several consecutive batches at a time, and sorts them by length. Then cuts all examples into
-   * batches, and shuffles the batches. A smaller batch stays last.
+   * Sorts the examples by length within groups of `batchesSortedTogether` batches. Then cuts them into batches and
+   * shuffles the batches. A smaller last batch stays at the end.
    */
   #groupByLength(order: Int32Array, lengths: ArrayLike<number>, random: EpochRandom): Int32Array {
     const stretch = batchesSortedTogether * this.batchSize;
@@ -122,8 +125,8 @@ export class BatchSampler {
 }
 
 /**
- * Number of batches within which examples are sorted by length. A larger value reduces padding, a smaller one makes
- * batches more random. transformers uses 50.
+ * Number of batches in a group whose examples are sorted by length. A larger number reduces padding; a smaller one
+ * makes batches more random. transformers uses 50.
  */
 const batchesSortedTogether = 50;
 

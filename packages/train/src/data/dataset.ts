@@ -4,9 +4,9 @@
  */
 export interface Dataset<Example> {
   readonly length: number;
-  /** The size of each example, in tokens or bytes. Used to form batches of similar lengths. */
+  /** The length of each example. The unit is tokens or bytes. Used to form batches of similar lengths. */
   readonly lengths: Uint32Array;
-  /** A text that differs if the examples differ, so that a resumed training can check its data. */
+  /** A text that identifies the contents of the examples. A resumed training compares it to detect changed data. */
   readonly digest: string;
   /** Reads the examples with these indices, in this order. */
   read(numbers: ArrayLike<number>): Promise<Example[]>;

@@ -1,11 +1,14 @@
-/** One record of a data file, such as a line of JSONL: its value or the error in it, and its position. */
+/**
+ * One record of a data file, such as a line of JSONL. It contains the record's value, or an error if the record is
+ * invalid, and the record's position.
+ */
 export interface DataRecord {
   readonly value: unknown;
   /** The record's position for messages: `file:line`, or `file: row n` for Parquet. */
   readonly where: string;
   /** The reason why the record is invalid; the message does not contain the position. `value` is then undefined. */
   readonly error?: Error;
-  /** Position of the record's bytes in the file. Absent if a record cannot be read without the others. */
+  /** Position of the record's bytes in the file. Absent if a record cannot be read separately, as in Parquet files. */
   readonly span?: { readonly offset: number; readonly length: number };
 }
 
@@ -44,5 +47,5 @@ export function recordOf(where: string, span: DataRecord["span"], read: () => un
   }
 }
 
-/** The end of an error message about a truncated file. */
+/** Appended to the error message for a file that ends too early. */
 export const cutOff = ", where the file ends: is it cut off?";

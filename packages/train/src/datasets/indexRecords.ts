@@ -5,7 +5,7 @@ import type { DataRecord } from "./dataRecord.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/** Positions of the valid examples in a data file, with facts about the file. */
+/** Positions of the valid examples in a data file, the file's checksum, and the errors of skipped records. */
 export interface RecordIndex {
   /** The offset of each example's first byte. */
   readonly offsets: Float64Array;
@@ -21,7 +21,7 @@ export interface RecordIndex {
   readonly told: readonly string[];
 }
 
-/** Options of `indexRecords`. */
+/** Options of `indexRecords`. `form` validates the records. */
 export interface IndexOptions<Parsed> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
   readonly form: RecordForm<Parsed>;
   /** Returns the size of an example, for example in tokens. May throw to reject the record. */
@@ -72,7 +72,10 @@ export async function indexRecords<Parsed>(
   return { ...found, checksum, skipped, told };
 }
 
-/** Reads and parses the example at a position that an index gives. */
+/**
+ * Reads the bytes at a position from an index, and parses them as an example. If this fails, throws an error that the
+ * file has changed since it was indexed.
+ */
 export async function readIndexed<Parsed>(
   source: ByteSource,
   name: string,
@@ -93,7 +96,7 @@ export async function readIndexed<Parsed>(
 
 type NumberArray = Float64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-/** Collects numbers in a typed array that grows. */
+/** Typed array to which values can be appended. It grows as needed. */
 class Numbers<A extends NumberArray> {
   readonly #make: new (
     length: number,
@@ -137,7 +140,7 @@ interface Header extends IndexKey, Pick<RecordIndex, "checksum" | "skipped" | "t
   readonly hasSizes: boolean;
 }
 
-/** An index on disk, which gives the position of each example in a data file. */
+/** An index file on disk, which gives the position of each example in a data file. */
 export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "told"> {
   readonly key: IndexKey;
   readonly count: number;
@@ -147,7 +150,10 @@ export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "t
   place(number: number): Promise<{ offset: number; length: number }>;
 }
 
-/** Yields the contents of an index file: a line of JSON, then the examples' offsets, lengths and sizes. */
+/**
+ * Yields the contents of an index file: a line of JSON, then binary arrays. They contain each example's offset in the
+ * data file, its length in bytes and, if the index has sizes, its size.
+ */
 export async function* encodeIndex(key: IndexKey, index: RecordIndex): AsyncGenerator<Uint8Array> {
   const { offsets, lengths, sizes, checksum, skipped, told } = index;
   const header: Header = { version, ...key, count: offsets.length, checksum, skipped, told, hasSizes: sizes !== null };

@@ -37,8 +37,8 @@ export async function loadDataset(path: string, given: LoadDatasetOptions = {}):
 const loadKeys: OptionKeys<LoadDatasetOptions> = { ...readDatasetKeys, files: true };
 
 /**
- * Yields the records of a data file one by one, validated by `form`, with their positions. The file is a name in
- * `files`, an http(s) address, or a path (Node only). Errors contain file and line.
+ * Yields the records of a data file one by one, with their positions. `form` validates each record and converts it to
+ * an example. The file is a name in `files`, an http(s) address, or a path (Node only). Errors contain file and line.
  */
 export async function* readRecords<Parsed>(
   path: string,

@@ -52,8 +52,8 @@ const byEnding: Record<string, DatasetFormat> = {
 
 /**
  * Yields the examples of a data file, whose contents are given as a string, as bytes, or as chunks of either. A text
- * file is one example. Errors contain the file, the line, the value and the accepted forms. Throws if there are no
- * examples.
+ * file is one example. Errors contain the file, the line, the invalid value and the accepted formats of records. Throws
+ * if there are no examples.
  */
 export async function* readDataset(
   source: string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
@@ -82,7 +82,7 @@ export async function recordsIn(
   throw new Error(`${name} is plain text without records; give a .jsonl, .json, .csv, .tsv or .parquet file`);
 }
 
-/** Determines a file's format. Returns it with the file's chunks, including those already read. */
+/** Returns a file's format, and all chunks of the file, including the chunks that were read to guess the format. */
 async function formatOf(
   pieces: AsyncIterator<Uint8Array>,
   { name = "data", format }: Pick<ReadDatasetOptions, "name" | "format">,
@@ -117,7 +117,7 @@ export interface ParsedRecord<Parsed> {
   readonly where: string;
 }
 
-/** Validates a file's records and yields the valid ones. Throws if there are none. */
+/** Validates a file's records, converts them to examples, and yields the valid ones. Throws if none are valid. */
 export async function* parsedRecords<Parsed>(
   records: AsyncIterable<DataRecord>,
   parse: RecordForm<Parsed>["parse"],

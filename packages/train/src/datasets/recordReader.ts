@@ -1,24 +1,28 @@
 import { type Example, toExample } from "../data/tokens/example.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../data/tokens/tokenize.ts";
 
-/** A form of records (such as examples for a language model), and how to validate them. */
+/** Kind of records, such as examples for a language model, with a function that validates them. */
 export interface RecordForm<Parsed> {
-  /** Name of the form, which index files contain. */
+  /**
+   * Name of this kind of records. It is stored in index files, so that an index is used only for the kind for which it
+   * was built.
+   */
   readonly name: string;
   /**
-   * Validates a record and returns it in its final type. Throws an error with the position `where` if it is invalid.
+   * Validates a record and converts it to its final type. If the record is invalid, throws an error whose message
+   * contains the position `where`.
    */
   parse(record: { readonly value: unknown; readonly where: string }): Parsed;
 }
 
-/** Validates records of one form and converts them to tokenized examples. */
+/** Validates records of one kind and tokenizes them. */
 export interface RecordReader<Parsed, Tokenized> extends RecordForm<Parsed> {
   tokenize(record: Parsed): Promise<Tokenized>;
   /** Returns the number of tokens in a tokenized example. */
   tokens(example: Tokenized): number;
 }
 
-/** The form of examples for a language model: texts, prompts with completions, and conversations. */
+/** The kind of records for training a language model: texts, prompts with completions, and conversations. */
 export const exampleForm: RecordForm<Example> = {
   name: "examples",
   parse: (record) => {

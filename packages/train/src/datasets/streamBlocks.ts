@@ -23,10 +23,11 @@ export interface StreamBlocksOptions {
 }
 
 /**
- * Opens text files on disk (Node only) as blocks of tokens that are read on demand, like `blocks` for a text in memory.
- * Each text is tokenised once, a megabyte at a time, into a file in `cacheDir`. The file gets its final name when it is
- * complete, and is reused while the text's size and time are unchanged. Each megabyte ends at a line break. There, a
- * tokenizer that merges or adds white space may give other tokens than for the whole text.
+ * Opens text files on disk (Node only) as a dataset of token blocks that are read on demand. Blocks are formed as by
+ * `blocks`. Each text is tokenised once, about a megabyte at a time, into a file in `cacheDir`. This file is renamed to
+ * its final name when it is complete. It is reused while the text's size and modification time are unchanged. The text
+ * is split at line breaks. There, a tokenizer that merges or adds white space may produce other tokens than for the
+ * whole text.
  */
 export async function streamBlocks(
   paths: readonly string[],
@@ -67,7 +68,10 @@ interface TokenFile {
   readonly checksum: number;
 }
 
-/** Reads tokens `start` up to `end` from several token files, as if they were one. */
+/**
+ * Reads the tokens from index `start` up to but excluding `end`. Indices count through all token files, one file after
+ * the other.
+ */
 async function tokensOf(files: readonly TokenFile[], start: number, end: number): Promise<number[]> {
   const ids: number[] = [];
   let before = 0;
@@ -82,8 +86,8 @@ async function tokensOf(files: readonly TokenFile[], start: number, end: number)
 const numbersIn = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer);
 
 /**
- * Opens a text's token file. Tokenises the text first if the file is missing. The checksum is written last and shows
- * that the file is complete.
+ * Opens the token file of a text. If the file does not exist, tokenises the text first. The last four bytes of the file
+ * are a checksum of the token ids.
  */
 async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: StreamBlocksOptions): Promise<TokenFile> {
   const find = globalThis.process?.getBuiltinModule;
@@ -138,7 +142,10 @@ async function* tokenPieces(
   }
 }
 
-/** Regroups a file's chunks so that each ends with a line break, if it contains one. */
+/**
+ * Regroups a file's chunks so that each chunk ends with a line break. A last chunk without a line break is also
+ * yielded.
+ */
 async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held: Uint8Array[] = [];
   for await (const piece of pieces) {

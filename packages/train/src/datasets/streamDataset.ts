@@ -28,7 +28,7 @@ export interface IndexDatasetOptions<Parsed = Example> extends Pick<RecordOption
   /** The file's format. Default: by the extension (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
   format?: Exclude<DatasetFormat, "text"> | "parquet";
   /**
-   * The form of the records. Default: examples for a language model, that is, texts, prompts with completions, and
+   * The kind of the records. Default: examples for a language model, that is, texts, prompts with completions, and
    * conversations.
    */
   form?: RecordForm<Parsed>;
@@ -42,8 +42,8 @@ export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExa
   /** Validates records and tokenizes them for a task. Default: for a language model. */
   reader?: RecordReader<Parsed, Tokenized>;
   /**
-   * Tokenises all examples while the index is built, which is slow. `lengths` are then counts of tokens, as packing
-   * requires, and every example is validated. Default: false, `lengths` are bytes.
+   * If true, tokenises all examples while the index is built, which is slow but validates every example. `lengths` are
+   * then in tokens, as packing requires. Default: false; `lengths` are then in bytes.
    */
   countTokens?: boolean;
 }
@@ -64,9 +64,9 @@ const streamKeys: OptionKeys<StreamDatasetOptions> = { ...fileKeys, reader: true
 
 /**
  * Opens a data file on disk (Node only) whose examples are read and tokenised on demand. First reads the whole file
- * once to build an index of the examples' positions; invalid records cause the same errors as in `loadDataset`. The
- * index is stored in `cacheDir`. It is built again if the file's size changes, or if both its time and its checksum
- * change.
+ * once to build an index of the examples' positions. Invalid records cause the same errors as in `loadDataset`. The
+ * index is stored in `cacheDir`. It is built again if the file's size changes, or if both the file's modification time
+ * and its checksum change.
  */
 export function streamDataset(
   path: string,
@@ -124,7 +124,7 @@ export async function indexDataset<Parsed = Example>(
   await openIndexed(path, { ...rest, form: form as RecordForm<unknown> }, null);
 }
 
-/** Objects required to count the tokens of examples for an index. */
+/** The reader that counts an example's tokens for an index, and a digest of its tokenizer. */
 interface Counting {
   readonly reader: RecordReader<unknown, unknown>;
   /** A digest that identifies the tokenizer. */
@@ -132,8 +132,8 @@ interface Counting {
 }
 
 /**
- * Opens a data file and its index. Builds the index if it is missing or outdated, with sizes in tokens if `counting` is
- * given.
+ * Opens a data file and its index. Builds the index if it is missing or outdated. The index contains sizes in tokens if
+ * `counting` is given, otherwise in bytes.
  */
 async function openIndexed(
   path: string,

@@ -4,10 +4,10 @@ import { type DataRecord, decodeUtf8, recordOf } from "./dataRecord.ts";
 
 const quote = 34;
 
-/** Number of rows that are parsed in one call, for speed. */
+/** Number of rows that are parsed in one call, since parsing them one by one is slower. */
 const together = 256;
 
-/** Yields one record for each row of a table. The keys are the cells of its first line. */
+/** Yields one record for each row of a table, with the cells of the table's first line as keys. */
 export async function* tableRecords(
   pieces: AsyncIterable<Uint8Array>,
   name: string,
@@ -28,7 +28,9 @@ export async function* tableRecords(
   if (columns) yield* recordsOf(rows, columns, name, delimiter);
 }
 
-/** Returns a function that parses the bytes of one row. The keys are the cells of the table's first line. */
+/**
+ * Returns a function that converts the bytes of one row to a record, with the cells of the table's first line as keys.
+ */
 export async function tableReader(
   pieces: AsyncIterable<Uint8Array>,
   name: string,
@@ -54,7 +56,10 @@ function header(row: Row, name: string, delimiter: string): readonly string[] {
   return value as string[];
 }
 
-/** Yields the records of several rows. Parses the rows together or, if that fails, one by one to find the bad ones. */
+/**
+ * Yields the records of several rows. Parses all rows in one call. If that fails, parses them one by one, so that only
+ * the invalid rows become errors.
+ */
 function* recordsOf(
   rows: readonly Row[],
   columns: readonly string[],
@@ -78,7 +83,10 @@ function attempt(read: () => string[][]): string[][] | null {
   }
 }
 
-/** Parses rows of a table to cells. Throws if the parser finds more or fewer rows than given. */
+/**
+ * Parses rows of a table and returns the cells of each. Throws if the number of parsed rows differs from the number of
+ * given rows.
+ */
 function cellsOf(rows: readonly Uint8Array[], delimiter: string): string[][] {
   const text = rows.map(decodeUtf8).join("\n");
   const found = parse(text, { delimiter }) as string[][];

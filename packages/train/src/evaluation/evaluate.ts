@@ -15,7 +15,7 @@ import { type MetricOptions, metricKeys } from "./metrics/metricOptions.ts";
 
 /** The loss and metrics of an evaluation. */
 export interface Evaluation {
-  /** The mean loss per label over all examples. For tokens and classes it is the cross-entropy in nats. */
+  /** The mean loss over the labels of all examples. For tokens and classes it is the cross-entropy in nats. */
   loss: number;
   /** exp(loss), the perplexity if tokens are predicted. */
   perplexity: number;
@@ -35,11 +35,14 @@ export interface Evaluation {
   precision?: number;
   /** For token classifiers with labels such as "B-PER", recall of whole entities. */
   recall?: number;
-  /** The mean of the F1 scores of all classes or labels. */
+  /** The unweighted mean of the F1 scores of all classes or labels (macro average). */
   f1Macro?: number;
-  /** F1 with the counts of all classes or labels added up. */
+  /**
+   * F1 computed from the true and false positives and the false negatives of all classes or labels together (micro
+   * average).
+   */
   f1Micro?: number;
-  /** The fraction of examples whose labels (or labelled tokens) are all predicted correctly. */
+  /** The fraction of examples that are predicted without any error: all labels, or all labelled tokens, are correct. */
   exactMatch?: number;
   /** The metrics that `computeMetrics` returned. */
   metrics?: Readonly<Record<string, number>>;

@@ -40,7 +40,7 @@ interface Answers {
 /** Evaluation of one kind of model, such as a sequence classifier. */
 interface Measure<B> {
   run(batch: B): Answers;
-  /** Splits a batch's values and its labels into one row for each example. */
+  /** Splits a batch's predictions (`values`) and its labels into one row for each example. */
   rows(batch: B, values: Row): { predictions: Row[]; labelIds: Row[] };
   metrics(answers: EvalPrediction): Record<string, number>;
 }
@@ -84,7 +84,10 @@ export async function evaluateModel(
   };
 }
 
-/** Returns the metrics in `found` that `names` lists. Throws for a name that this kind of model does not support. */
+/**
+ * Returns the metrics in `found` whose names are in `names`. Throws for a name that this kind of model does not
+ * support.
+ */
 function named(found: Record<string, number>, names: readonly string[]): Record<string, number> {
   const other = names.find((name) => !Object.hasOwn(found, name));
   if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
@@ -131,8 +134,8 @@ function sequenceMeasure(model: TrainableModel, problemType: string): Measure<Se
 }
 
 /**
- * Measures the loss, and the predicted tokens or labels, from the logits of all positions. `ahead` is 1 if a position's
- * logits predict the next token, and 0 if they predict the label of the position itself.
+ * Measures the loss and the predicted tokens or labels, from the logits of all positions. `ahead` is 1 if the logits of
+ * a position predict the next token. It is 0 if they predict the label of the token at that position.
  */
 function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
   const first = firstPredicted(model);

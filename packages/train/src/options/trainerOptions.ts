@@ -32,7 +32,7 @@ export interface EvaluationSettings<Example> extends MetricOptions {
   examples: readonly Example[];
   every?: number;
   /**
-   * Measures the current model in additional ways. The results are added to each evaluation's `metrics`, where
+   * Takes additional measurements of the current model. The results are added to each evaluation's `metrics`, so that
    * `onEvaluation` and `metricForBestModel` can use them.
    */
   measure?: () => Measures | Promise<Measures>;
@@ -50,8 +50,8 @@ export interface TrainingSettings<Example> {
   /** Number of examples in a forward pass. Default: 8. */
   batchSize?: number;
   /**
-   * Number of forward passes whose gradients are added up for one optimiser step. Each pass is weighted by its number
-   * of labels. Default: 1.
+   * Number of forward passes whose gradients are added up for one optimiser step. Each pass is weighted by its share of
+   * the labels. Default: 1.
    */
   gradientAccumulationSteps?: number;
   /**
@@ -94,11 +94,14 @@ export interface TrainingSettings<Example> {
    */
   neftuneNoiseAlpha?: number;
   /**
-   * The precision of matrix products with frozen weights. It stays set after the training. Default: the value of
-   * `setFloat32MatmulPrecision`.
+   * The precision of matrix products with frozen weights. The setting stays in effect after training. Default: the
+   * current value of `setFloat32MatmulPrecision`.
    */
   precision?: MatmulPrecision;
-  /** Evaluates before the first step, after every `every` steps (default: never) and after the last step. */
+  /**
+   * Evaluates before the first step and after the last step. If `every` is set, also evaluates after every `every`
+   * steps.
+   */
   evaluation?: EvaluationSettings<Example>;
   /**
    * Restores the weights of the best evaluation at the end. A copy of these weights is kept in memory and in each
@@ -125,13 +128,14 @@ export interface TrainingSettings<Example> {
   /** Called after each evaluation. The trainer waits for a returned promise. */
   onEvaluation?: (step: number, evaluation: Evaluation) => unknown;
   /**
-   * Receives warnings. Code `incomplete-checkpoint`: `resume` skipped an incomplete checkpoint. Code `changed-run`:
-   * `resume` continued a run with other options, since `allowChanges` is true. Default: prints them to the console.
+   * Called with each warning. Code `incomplete-checkpoint`: `resume` skipped an incomplete checkpoint. Code
+   * `changed-run`: `resume` continued a run with other options, data, model or arithmetic, since `allowChanges` is
+   * true. Default: prints warnings to the console.
    */
   onWarning?: OnWarning;
   /**
-   * Aborts the training. The step in progress is discarded before its next batch. `train` then writes a checkpoint if
-   * `checkpoints` is set, and returns the results so far with `aborted: true`.
+   * Aborts the training. A step that is in progress stops after its current batch and is discarded. `train` then writes
+   * a checkpoint if `checkpoints` is set, and returns the results so far with `aborted: true`.
    */
   signal?: AbortSignal;
 }
@@ -171,14 +175,18 @@ export interface StepReport {
   /** Number of the step, counted from 1. */
   step: number;
   maxSteps: number;
-  /** Mean loss over the step's labels, as cross-entropy in nats. With a custom loss, the mean over its examples. */
+  /**
+   * Mean loss over the labels of the step, as cross-entropy in nats. With a custom loss, the mean over the examples of
+   * the step.
+   */
   loss: number;
   /** Learning rate of the optimiser's first parameter group. */
   learningRate: number;
   /** L2 norm of all gradients before clipping. */
   gradNorm: number;
   /**
-   * Number of tokens in the step's batches, including padding. With a custom collator, 0 unless the task counts tokens.
+   * Number of tokens in the step's batches, including padding. With a custom collator, it is 0 unless the task has a
+   * function `tokens` that counts them.
    */
   tokens: number;
   /** Wall time of the step in seconds. */
@@ -204,7 +212,10 @@ export interface TrainingResult {
   /** Number of examples truncated to `maxLength`. */
   truncatedExamples: number;
   evaluations: { step: number; evaluation: Evaluation }[];
-  /** The best evaluation after the first step. Null unless `loadBestModelAtEnd` or `earlyStoppingPatience` is set. */
+  /**
+   * The best evaluation; the one before the first step does not count. Null unless `loadBestModelAtEnd` or
+   * `earlyStoppingPatience` is set.
+   */
   best: BestEvaluation | null;
   /** True if `earlyStoppingPatience` ended the run. */
   stoppedEarly: boolean;

@@ -24,7 +24,7 @@ export function predictions(model: LanguageModel, batch: Batch): { logits: Tenso
   };
 }
 
-/** Returns the log-probability of each row's labelled tokens together: f32 [B]. */
+/** Returns, for each row, the sum of the log-probabilities of its labelled tokens: f32 [B]. */
 export function sequenceLogps(model: LanguageModel, batch: Batch): Tensor {
   const { logits, labels } = predictions(model, batch);
   return neg(sum(crossEntropy(logits, labels, { ignoreIndex, reduction: "none" }), { dim: 1 }));

@@ -1,9 +1,12 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { TrainingTask } from "./trainingTask.ts";
 
-/** A custom training task: how examples become a batch, and a batch a loss. */
+/** A custom training task: a collator, which makes a batch from examples, and a loss function for such a batch. */
 export interface OwnTask<Model, Example, Batch> {
-  /** Makes a batch from examples, for example an object of tensors. Its tensors are freed after the step. */
+  /**
+   * Makes a batch from examples, for example an object of tensors. The trainer frees the batch's tensors after the
+   * step.
+   */
   collate: (examples: readonly Example[]) => Batch;
   /** Returns the mean loss over the examples of a batch, as a scalar. */
   loss: (model: Model, batch: Batch) => Tensor;

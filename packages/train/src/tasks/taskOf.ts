@@ -10,7 +10,10 @@ import { collateKeys } from "../data/padRows.ts";
 import type { OwnTask } from "./ownTask.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";
 
-/** Options that define how examples become a loss: a custom task, or padding options for the model's own loss. */
+/**
+ * Options that define the loss of a training: a custom task (collator and loss), or padding options for the model's own
+ * `loss`.
+ */
 export type TaskOptions = PaddingOptions | OwnTask<never, never, unknown>;
 
 /** Names of all options of `TaskOptions`. */
@@ -19,7 +22,7 @@ export const taskKeys: OptionKeys<TaskOptions> = {
   ...({ collate: true, loss: true, settings: true, tokens: true } as const),
 };
 
-/** Returns the options that define a training's task, without its other options. */
+/** Returns only the options that define a training's task. */
 export function taskOptionsOf(options: TaskOptions): TaskOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(taskKeys, key))) as never;
 }
@@ -39,8 +42,8 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
 }
 
 /**
- * Returns the task that the options define for a model. Throws if the model lacks a required method or an option is
- * missing; the error names it. Also throws if the examples require a custom collator.
+ * Returns the task that the options define for a model. Throws an error that names the missing method or option if the
+ * model or the options lack one. Also throws if an example has no token ids and the options contain no custom collator.
  */
 export function taskOf(
   caller: string,

@@ -11,8 +11,8 @@ export interface TaskBatch {
   readonly tokens: number;
   readonly truncatedExamples: number;
   /**
-   * Computes the batch's loss on the model's backend and calls `fn` with it. With `throughForward`, calls the model's
-   * `forward` instead of `loss`, so that hooks on modules see every output.
+   * Computes the batch's loss on the model's backend, then calls `fn` with the loss and returns the result of `fn`. If
+   * `throughForward` is true, calls the model's `forward` instead of `loss`, so that hooks on modules see every output.
    */
   withLoss<T>(fn: (loss: Tensor) => T, throughForward?: boolean): T;
 }
@@ -22,7 +22,7 @@ export type TrainingTask = (examples: readonly unknown[]) => TaskBatch | Promise
 
 type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
-/** Returns the task of a model that predicts tokens or classes. Its loss is the model's own `loss`. */
+/** Returns the task of a model that predicts tokens or classes. The loss is the result of the model's method `loss`. */
 export function languageTask(model: TrainableModel, options: CollateOptions): TrainingTask {
   const lossOf = (inputs: ReturnType<typeof toInputs>, throughForward?: boolean): Tensor => {
     const { forward } = model as WithForward;

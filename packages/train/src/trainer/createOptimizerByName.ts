@@ -13,7 +13,10 @@ const makers: Readonly<Record<Exclude<OptimizerName, "adamw">, Maker>> = {
   },
 };
 
-/** Creates an optimiser by name. Web pages download the code of these optimisers only if a training uses them. */
+/**
+ * Creates an optimiser by name. The code of these optimisers is in separate modules, so a web page downloads it only if
+ * a training uses it.
+ */
 export function createOptimizerByName(
   name: Exclude<OptimizerName, "adamw">,
   parameters: readonly Tensor[],

@@ -33,14 +33,14 @@ export interface RateRange extends StepSettings {
   from?: number;
   /** Learning rate of the last step. Default: 1. */
   to?: number;
-  /** Number of steps. From step to step, the rate grows by the same factor. Default: 100. */
+  /** Number of steps. The learning rate grows by a constant factor from each step to the next. Default: 100. */
   steps?: number;
 }
 
 /** Options of `findLearningRate`. */
 export interface FindLearningRateOptions extends RateRange, PaddingOptions {}
 
-/** Names of all options of `RateRange`. The options that define the task are not among them. */
+/** Names of all options of `RateRange`, without the options that define the task. */
 const rangeKeys: OptionKeys<RateRange> = {
   ...({ batchSize: true, gradientAccumulationSteps: true, weightDecay: true, betas: true, eps: true } as const),
   ...({ maxGradNorm: true, seed: true, shuffle: true, groupByLength: true, neftuneNoiseAlpha: true } as const),
@@ -58,12 +58,12 @@ export interface LearningRateTrial {
 /** The result of `findLearningRate`. */
 export interface LearningRateSearch {
   /**
-   * The learning rate at which the smoothed loss falls fastest, as a function of the rate's logarithm. Null if the loss
-   * never falls.
+   * The learning rate at which the smoothed loss, plotted over the logarithm of the learning rate, falls most steeply.
+   * Null if the loss never falls.
    */
   readonly suggestion: number | null;
   readonly trials: readonly LearningRateTrial[];
-  /** True if the search ended early because the loss rose to four times its minimum. */
+  /** True if the search ended early because the smoothed loss rose above four times its minimum or was not finite. */
   readonly diverged: boolean;
 }
 
@@ -72,8 +72,8 @@ const memory = 0.9;
 
 /**
  * Trains a few steps with learning rates from small to large, and suggests the rate at which the loss falls fastest.
- * Restores the model afterwards: weights, buffers, ranks and random generators. Uses a separate optimiser. Smith 2017,
- * https://arxiv.org/abs/1506.01186
+ * Uses a separate optimiser. Afterwards restores the model's weights, buffers, adapter ranks and random generators.
+ * Smith 2017, https://arxiv.org/abs/1506.01186
  */
 export async function findLearningRate(
   model: TrainableModel,
@@ -132,8 +132,8 @@ export async function findLearningRate(
 }
 
 /**
- * Copies all state of a model that training changes. Returns a function that restores it, to be called once. `own` is
- * true for a custom task.
+ * Copies everything in a model that training changes: weights, buffers, ranks, random generators and modes. Returns a
+ * function that restores it; call it only once. `own` is true if the training uses a custom task.
  */
 function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
   const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
@@ -155,8 +155,8 @@ function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
 }
 
 /**
- * Returns the learning rate in the middle of the steepest fall, or null. Ignores the first trials, whose average is not
- * yet reliable.
+ * Returns the learning rate of the trial around which the smoothed loss falls most steeply, or null if it never falls.
+ * Ignores the first trials, because their average is not yet reliable.
  */
 function steepest(trials: readonly LearningRateTrial[]): number | null {
   const skipped = Math.min(10, Math.floor(trials.length / 4));

@@ -1,7 +1,7 @@
 import { copyInto, defaultGenerator, Generator, keep, noGrad, type Tensor, zeros } from "@lowrank/core";
 import type { TrainableModule } from "../data/batches/modelBatch.ts";
 
-/** Copies of a model's buffers, from which they are restored if a step is discarded. */
+/** Copies of a model's buffers. If a step is discarded, the buffers are restored from them. */
 export class BufferCopies implements Disposable {
   readonly #copies: readonly { buffer: Tensor; copy: Tensor }[];
 
@@ -26,8 +26,8 @@ export class BufferCopies implements Disposable {
 }
 
 /**
- * Returns the random generators that a model uses, for example for dropout, in the order of its modules. With `own` (a
- * custom task), also includes the default generator, first, since custom code may use it.
+ * Returns the random generators that a model uses, for example for dropout, in the order of its modules. If `own` is
+ * true (the training uses a custom task), the list begins with the default generator, since custom code may use it.
  */
 export function generatorsOf(model: TrainableModule, own: boolean): Generator[] {
   const found = new Set<Generator>(own ? [defaultGenerator] : []);

@@ -18,8 +18,8 @@ import { backendOf, type TrainableModule } from "../data/batches/modelBatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
 /**
- * Objects that are needed to repeat a step whose loss, gradient or update was not finite. `generators` have the states
- * from before the step.
+ * Objects that are needed to repeat a step whose loss, gradient or update was not finite. `generators` maps each random
+ * generator to its state before the step.
  */
 interface NonFiniteStep {
   readonly model: TrainableModule;
@@ -33,7 +33,7 @@ interface StepFacts extends NonFiniteStep {
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
-  /** The peak learning rate of each parameter group. */
+  /** The peak learning rate (the maximum of the schedule) of each parameter group. */
   readonly peaks: readonly number[];
   readonly maxGradNorm: number;
 }
@@ -45,8 +45,9 @@ export class NonFiniteStepError extends OptionError {
 }
 
 /**
- * Returns the error for a step whose loss, gradient or update is not finite. It describes where values stopped being
- * finite. Weights, optimiser state, data position and random generators are as they were before the step.
+ * Returns the error for a step whose loss, gradient or update is not finite. The error's message names where values
+ * first stopped being finite. The step has no effect: weights, optimiser state, data position and random generators are
+ * as before it.
  */
 export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError> {
   const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
@@ -80,8 +81,9 @@ export function refusedEvaluation(step: number, loss: number, peaks: readonly nu
 }
 
 /**
- * Repeats a step with the same random numbers, observes every module, and describes where values first stop being
- * finite. Free the step's gradients before the call; the gradients of the repetition are freed by the function.
+ * Repeats a step with the same random values, observes every module, and describes where values first stop being
+ * finite. The caller must free the gradients of the original step first. This function frees the gradients of the
+ * repetition.
  */
 async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
   for (const [generator, state] of generators) generator.state = state;
@@ -152,7 +154,7 @@ export class ModuleWatch implements Disposable {
 
   /**
    * Returns the first module with an output that is not finite. If all outputs are finite, returns the first module
-   * with a gradient that is not finite. Null if all outputs and gradients are finite.
+   * with a gradient that is not finite. Returns null if there is no such module.
    */
   async first(): Promise<Pick<Sighting, "path" | "what"> | null> {
     for (const what of ["output", "gradient"] as const) {

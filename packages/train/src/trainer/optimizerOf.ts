@@ -11,8 +11,8 @@ export interface PlannedOptimizer {
 }
 
 /**
- * Returns the optimiser that the option `optimizer` names or contains. Throws if an optimiser object lacks one of the
- * trainable parameters.
+ * Returns the optimiser that the option `optimizer` names or contains. Throws if the option is an optimiser object that
+ * does not update one of the trainable parameters.
  */
 export function optimizerOf(
   options: TrainingSettings<unknown>,
@@ -49,12 +49,12 @@ export function optimizerOf(
   return { peaks: [lr], make };
 }
 
-/** The learning rate schedules that can be selected by name. Web pages load no others. */
+/** The learning rate schedules that can be selected by name. A web page does not load the other schedules. */
 const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
 
 /**
- * Returns the function that gives the factor of the peak learning rate at each step. Throws for options that contradict
- * each other.
+ * Returns the learning rate schedule: a function from the step to a factor of the peak learning rate. Throws if options
+ * contradict each other.
  */
 export function scheduleFactor(
   { schedule = "linear", warmupSteps = 0, minLr, minLrRate }: TrainingSettings<unknown>,
@@ -85,9 +85,9 @@ export function scheduleFactor(
 }
 
 /**
- * Returns the parameters that a training changes, by name. If examples name adapters, these are the parameters of the
- * named adapters, otherwise all parameters that require gradients. Throws for an adapter without trainable parameters,
- * and for an adapter that cannot train together with others.
+ * Returns the parameters that a training changes, by name. These are all parameters that require gradients, or, if
+ * examples name adapters, only the parameters of these adapters. Throws if a named adapter has no trainable parameters
+ * or must be trained alone.
  */
 export function trainedParameters(
   model: TrainableModule,

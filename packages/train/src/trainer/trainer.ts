@@ -50,11 +50,11 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #task: TrainingTask;
   readonly #parameters: Map<string, Tensor>;
   readonly #buffers: Map<string, Tensor>;
-  /** True if the examples name the adapters that they train. */
+  /** True if examples name the adapters that they train, so that the rows of a batch may use different adapters. */
   readonly #byRows: boolean;
   readonly #makeOptimizer: () => Promise<Optimizer<RateSetting>>;
   #made: Optimizer<RateSetting> | null = null;
-  /** The peak learning rate of each parameter group. */
+  /** The peak learning rate (the maximum of the schedule) of each parameter group. */
   readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
@@ -118,10 +118,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   /**
-   * Resumes from a checkpoint of the same model, data and options: the given one ("run/checkpoint-8"), or the newest
-   * complete one in a folder ("run"). Also accepts files instead of a path. Returns the number of completed steps.
-   * Throws if there is no complete checkpoint. Throws `ResumeError`, which lists all differences, if the checkpoint
-   * belongs to another run.
+   * Resumes from a checkpoint of the same model, data and options. `place` is a checkpoint ("run/checkpoint-8"), a
+   * folder of which the newest complete checkpoint is used ("run"), or a checkpoint's files. Returns the number of
+   * completed steps. Throws if there is no complete checkpoint. Throws `ResumeError`, which lists all differences, if
+   * the checkpoint belongs to another run.
    */
   async resume(place: string | URL | ModelFiles, options: ResumeOptions = {}): Promise<number> {
     await this.#prepare();
@@ -276,7 +276,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     await this.#options.onEvaluation?.(this.#step, evaluation);
   }
 
-  /** Returns this run's fingerprint, computed before its first step. */
+  /**
+   * Returns this run's fingerprint, computed before its first step. Checkpoints store it, so that only a run with the
+   * same model, data and options resumes from them.
+   */
   async #identify(): Promise<Fingerprint> {
     if (this.#fingerprint) return this.#fingerprint;
     const { fingerprintOf } = await import("../checkpoint/fingerprint.ts");
@@ -286,7 +289,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return this.#fingerprint;
   }
 
-  /** The model's tensors that the training changes: trained parameters and buffers. */
+  /** Returns the model's tensors that the training changes: trained parameters and buffers. */
   #changed(): ReadonlyMap<string, Tensor> {
     return new Map([...this.#parameters, ...this.#buffers]);
   }
@@ -297,7 +300,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { parameters, buffers, best, optimizer, generators: this.#generators(), sampler: this.#sampler, model };
   }
 
-  /** All random generators that affect the training: the model's, and the generator of NEFTune's noise. */
+  /** Returns all random generators that affect the training: the generators of the model and of NEFTune's noise. */
   #generators(): Generator[] {
     const found = generatorsOf(this.model, ownTaskOf(this.#options) !== undefined);
     return this.#neftune ? [...found, this.#neftune.generator] : found;

@@ -5,7 +5,10 @@ import { backendOf, type TrainableModule } from "../data/batches/modelBatch.ts";
 import type { RateSetting } from "../options/trainerOptions.ts";
 import type { TaskBatch } from "../tasks/trainingTask.ts";
 
-/** A batch of one forward and backward pass, and its fraction of all labels in the optimiser step. */
+/**
+ * A batch for one forward and backward pass. `share` is its number of labels divided by the number of labels of the
+ * whole optimiser step.
+ */
 export interface MicroBatch {
   readonly batch: TaskBatch;
   readonly share: number;
@@ -17,7 +20,7 @@ export function microBatches(batches: readonly TaskBatch[]): MicroBatch[] {
   return batches.flatMap((batch) => (batch.labels > 0 ? [{ batch, share: batch.labels / total }] : []));
 }
 
-/** Objects and settings that a training step needs in addition to its batches. */
+/** Objects and settings, besides the batches, that a training step needs. */
 export interface StepParts {
   readonly model: TrainableModule;
   readonly parameters: Iterable<Tensor>;
@@ -28,10 +31,10 @@ export interface StepParts {
 }
 
 /**
- * Runs one optimiser step on the model's backend, without reading results. Yields to the event loop between
- * micro-batches. Returns f32 [3]: the loss, the gradients' norm before clipping, and 0, or NaN if the update would not
- * be finite. If one of the three is not finite, weights and optimiser state are unchanged. If the signal is aborted,
- * updates nothing and returns null.
+ * Runs one optimiser step on the model's backend, without waiting for results. Yields to the event loop between
+ * micro-batches. Returns f32 [3]: the loss, the gradients' norm before clipping, and 0 (NaN if the update would not be
+ * finite). If one of the three values is not finite, weights and optimiser state do not change. If the signal is
+ * aborted, updates nothing and returns null.
  */
 export async function trainingStep(
   parts: readonly MicroBatch[],
@@ -56,8 +59,8 @@ export async function trainingStep(
 }
 
 /**
- * Computes a batch's gradients, multiplies them by the batch's share, and adds them to the gradients of the step.
- * Returns the batch's own loss, unweighted.
+ * Computes a batch's gradients, multiplies them by `share` (the batch's fraction of the step's labels), and adds them
+ * to the gradients of the step. Returns the batch's own mean loss, not multiplied by `share`.
  */
 export function lossAndGradients({ batch, share }: MicroBatch, throughForward?: boolean): Tensor {
   return batch.withLoss((loss) => {

@@ -1,12 +1,12 @@
 /** One compilation of the kernels, as `pnpm build:kernels` writes it. */
 export interface KernelBuild {
   /**
-   * The WebAssembly module, compressed with raw DEFLATE and encoded in base64. This is a quarter less to download than
-   * plain base64.
+   * The WebAssembly module, compressed with raw DEFLATE and encoded in base64. The download is a quarter smaller than
+   * with plain base64.
    */
   readonly deflated: string;
   /**
-   * Offset in the module of the byte that selects the kind of the imported memory: set it to 1 for a plain memory, 3
+   * Offset of a byte in the module that selects the kind of memory to import. Set the byte to 1 for a plain memory, 3
    * for a shared one.
    */
   readonly memoryFlag: number;

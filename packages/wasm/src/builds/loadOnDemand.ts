@@ -8,7 +8,10 @@ const builds: Readonly<Record<BuildName, () => Promise<{ build: KernelBuild }>>>
   relaxed: () => import("./relaxedOnDemand.gen.ts"),
 };
 
-/** Returns the bytes of the on-demand module (the kernels of rarer weight formats) that belongs to the build `name`. */
+/**
+ * Returns the bytes of the on-demand module for the build `name`. The module contains the kernels of rarer weight
+ * formats.
+ */
 export async function loadOnDemand(name: BuildName, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
   const { build } = await builds[name]();
   return await bytesOf(build, shared);

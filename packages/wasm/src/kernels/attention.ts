@@ -8,7 +8,7 @@ import type {
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** The sizes of a call, as the op's plan computes them. */
+/** Sizes of an attention call, as the function `plan` of the attention op returns them. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
 
 /** Tensors that determine which keys a query attends to, in addition to the parameters `causal` and `window`. */

@@ -5,7 +5,7 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 import { wideSquares } from "./spread.ts";
 import { allowsCodes, largestOf } from "./weightProduct.ts";
 
-/** Names of reductions; the position is the number that the WebAssembly kernels take. */
+/** Names of the reductions. The index of a name in this list is the number that the WebAssembly kernels take. */
 const reductions = ["none", "sum", "mean"];
 
 export const crossEntropyWithRowsKernel: WasmKernel = kernel<typeof crossEntropyWithRows>(
@@ -31,7 +31,7 @@ export const crossEntropyBackwardKernel: WasmKernel = kernel<typeof crossEntropy
   },
 );
 
-/** True for each gradient that the forward pass also computes. */
+/** The gradients that the forward pass also computes. A field is true if the gradient of that input is needed. */
 interface Wants {
   readonly hidden: boolean;
   readonly weight: boolean;
@@ -43,8 +43,8 @@ const maxChunkRows = 256;
 const maxChunkLogits = 8 << 20;
 
 /**
- * The inputs and outputs in WebAssembly memory. `indices` lists the `count` rows whose label is not ignored; their
- * losses are written to `losses`.
+ * The inputs and outputs in WebAssembly memory. `indices` is the address of a list of the `count` rows whose label is
+ * not ignored. The losses of these rows are written to `losses`.
  */
 interface Work {
   readonly hidden: WasmTensor;
@@ -84,15 +84,21 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
 
 /** Number of parts into which the classes are divided, so that threads can share them. */
 const classParts = 8;
-/** Maximum number of elements of the sums of all parts together. */
+/**
+ * Maximum number of elements, in all parts together, of the partial sums from which the gradients of the hidden states
+ * are computed.
+ */
 const maxSums = 8 << 20;
 
-/** Widest weight that is rounded to integer codes. assembly/reductions/linearCrossEntropy.ts has the same value. */
+/**
+ * Maximum number of columns of a weight that is rounded to integer codes. assembly/reductions/linearCrossEntropy.ts has
+ * the same value.
+ */
 const mostWidth = 4096;
 
 /**
- * Number of rows by which packing can enlarge X at most: X is padded to whole panels, which have at most this many
- * rows.
+ * Upper bound of the number of rows that packing adds to X. X is padded to whole panels, and a panel has at most this
+ * many rows.
  */
 const panelSlack = 8;
 

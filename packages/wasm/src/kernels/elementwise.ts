@@ -14,7 +14,7 @@ import type {
 import { collapse, forEachPlane, sameShape } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** Ops of one f32 tensor without parameters. The module has a function of the same name. */
+/** Ops with one f32 input and no parameters. For each, the WebAssembly module exports a function with the op's name. */
 const unaryOps = [
   "abs",
   "cos",
@@ -36,10 +36,10 @@ const unaryOps = [
   "tanh",
 ] as const;
 
-/** Gradients of activations, with inputs (dy, x). */
+/** Ops that compute gradients of activations, with the inputs dy and x. */
 const activationGradients = ["geluBackward", "geluTanhBackward", "siluBackward"] as const;
 
-/** Broadcasting ops of two f32 tensors. */
+/** Ops that compute an element from two f32 tensors, which broadcast to a common shape. */
 const binaryOps = ["add", "div", "maximum", "minimum", "mul", "pow", "sub"] as const;
 
 /**
@@ -82,7 +82,9 @@ function binary(op: (typeof binaryOps)[number]): WasmKernel {
 /** The number by which the WebAssembly kernels identify each comparison. */
 const relations: Record<CompareParams["relation"], number> = { eq: 0, ne: 1, lt: 2, le: 3, gt: 4, ge: 5 };
 
-/** Kernels of ops that compute each element of the output from the elements at its place in the inputs. */
+/**
+ * Kernels of elementwise ops: they compute each element of the output from the corresponding elements of the inputs.
+ */
 export const elementwiseKernels: readonly WasmKernel[] = [
   ...unaryOps.map(unary),
   ...activationGradients.map(activationGradient),

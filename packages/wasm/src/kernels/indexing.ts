@@ -82,7 +82,10 @@ export const embeddingBackwardKernel: WasmKernel = kernel<typeof embeddingBackwa
   },
 );
 
-/** Returns the invalid entry at index `at` of an i32 tensor as a fault, or undefined if `at` is negative (no fault). */
+/**
+ * Returns a fault (an error about invalid data) for the entry at index `at` of an i32 tensor. Returns undefined if `at`
+ * is negative, which means that all entries are valid.
+ */
 export function entryFault(k: Kernels, { ptr }: WasmTensor, at: number): DataFault | undefined {
   return at < 0 ? undefined : { at, value: k.readI32(ptr + 4 * at) };
 }

@@ -37,11 +37,12 @@ export interface Scratch {
 }
 
 /**
- * Constant inputs of an op, prepared for fast calls. `table` holds precomputed 32-bit words for each group of inputs.
+ * Constant inputs of an op, such as the factors A and B of adapters, prepared for fast calls. `table` holds precomputed
+ * 32-bit words for each group of inputs (such as one adapter's A and B).
  */
 export interface BoundGroups {
   readonly table: Int32Array;
-  /** Indices of the groups that this call uses, in the order of the op's inputs. */
+  /** Indices of the groups in `table` that this call uses, in the order of the op's inputs. */
   readonly slots: readonly number[];
   /** Data that the kernel caches between calls. It is discarded if a group changes. */
   made?: unknown;
@@ -49,8 +50,8 @@ export interface BoundGroups {
 
 /**
  * Runs one op by calling functions of the WebAssembly module `k` with the tensors' addresses. `op` is the op's
- * definition. Returns a fault if an input has an invalid value, such as an index out of range. If `bound` is given,
- * `inputs` lacks the inputs that are in its groups.
+ * definition. Returns a fault if an input has an invalid value, such as an index out of range. If `bound` is given, it
+ * replaces the constant inputs, and `inputs` contains only the other inputs.
  */
 export type KernelCode<P, D = unknown, K = Kernels> = (
   k: K,
@@ -63,7 +64,10 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
 
-/** Computes the `count` words that a kernel needs for a group of constant inputs, from their addresses and values. */
+/**
+ * Computes the `count` 32-bit words that a kernel needs for a group of constant inputs, such as their addresses and
+ * sizes.
+ */
 export interface GroupWords<K = never> {
   readonly count: number;
   readonly of: (k: K, group: readonly WasmTensor[]) => readonly number[];

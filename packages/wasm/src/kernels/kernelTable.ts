@@ -3,8 +3,8 @@ import { kernels as ownKernels } from "./index.ts";
 import type { KernelCode, WasmKernel } from "./kernel.ts";
 
 /**
- * Ops without a kernel that run their reference loop in WebAssembly memory instead of their composition of other ops,
- * because the loop is faster and more accurate.
+ * Ops without a kernel whose reference loop (JavaScript) runs directly on the WebAssembly memory. For these ops, the
+ * loop is faster and more accurate than the composition of other ops.
  */
 const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", "solve", "topk", "triangle"]);
 

@@ -5,13 +5,16 @@ import type { InvariantKernels } from "./kernelTypes.gen.ts";
 /** Maximum number of vectors (rows of x) in one task. Smaller tasks let several threads work for the same adapter. */
 const vectorsOfTask = 8;
 
-/** Number of 32-bit words that describe a pair (A, B), and a task; see assembly/gemm/lowRankRows.ts. */
+/**
+ * Number of 32-bit words that describe a pair of factors (A, B), and number of words that describe a task. See
+ * assembly/gemm/lowRankRows.ts.
+ */
 const [pairWords, taskWords] = [6, 3];
 
 /** Bytes of a cache line. */
 const lineBytes = 64;
 
-/** The tasks for a batch of `size` rows, each of which holds `each` vectors. */
+/** The tasks for a batch of `size` rows (such as sequences). Each row holds `each` vectors (such as tokens). */
 interface Layout {
   /** Number of rows of the batch. `each` is the number of vectors in a row. */
   readonly size: number;
@@ -21,7 +24,10 @@ interface Layout {
 
 type Rows = readonly (readonly number[])[];
 
-/** Cached tasks for frozen lists of rows, since all layers of a model pass the same lists. */
+/**
+ * Cached tasks, by the lists of rows (one list for each pair of factors). All layers of a model pass the same lists.
+ * Only frozen lists are cached, since they cannot change.
+ */
 const layouts = new WeakMap<Rows, Layout>();
 
 /** Divides the vectors of a batch into tasks. The batch has `size` rows of `each` vectors. */
@@ -55,7 +61,7 @@ function pushTasks(words: number[], pair: number, rows: readonly number[], each:
   }
 }
 
-/** Computes the words that describe a pair of factors, except its scaling, which can differ between calls. */
+/** Computes the 32-bit words that describe a pair of factors, except the scaling, which can differ between calls. */
 const groupWords: GroupWords<InvariantKernels> = {
   count: pairWords - 1,
   of: (k, [a, b]) => [a.ptr, b.ptr, kindOf(k, a), kindOf(k, b), a.shape[0]],
@@ -65,7 +71,7 @@ function kindOf(k: InvariantKernels, factor: WasmTensor): number {
   return k.factorKind(dtypeNumber(factor), factor.ptr, factor.shape[0], factor.shape[1]);
 }
 
-/** Computes the words for factors that the caller has not bound in advance. */
+/** Computes the 32-bit words of all pairs of factors of a call, if the caller has not prepared them in advance. */
 function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGroups {
   const slots = Array.from({ length: factors.length / 2 }, (_, i) => i);
   const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i)));
@@ -97,8 +103,8 @@ interface Pairs {
 }
 
 /**
- * Returns the words for the pairs of a call. Reuses the previous call's words if its groups and scalings are the same
- * lists.
+ * Returns the words for the pairs of a call. Reuses the previous call's words if `slots` and `scalings` are the same
+ * arrays as in that call.
  */
 function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
   const last = bound.made as Pairs | undefined;

@@ -2,16 +2,17 @@ import type { OnDemandKernels } from "./onDemandKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**
- * Returns the products that use low-bit weights as they are stored. `tools` holds functions of other modules; importing
- * them instead would split the bundle of pages that never load this module.
+ * Returns the functions that multiply with low-bit weights as they are stored. `tools` contains functions of other
+ * modules. If this module imported them, bundlers would move them out of the main bundle, also for pages that never
+ * load this module.
  */
 export function nibbleProductsBy(
   later: OnDemandKernels,
   { sumsInShort, numberOf, bitsOf }: NibbleTools,
 ): NibbleProducts {
   /**
-   * Computes X Wᵀ with 15-bit codes of X. Under the precision "medium", and for 4-bit weights, only blocks of X with
-   * outliers have 15-bit codes; the others have 8-bit codes.
+   * Computes X Wᵀ with 15-bit codes of X. If the precision is "medium" and the weight has 4-bit codes, only blocks of X
+   * with outliers get 15-bit codes. The other blocks get 8-bit codes.
    */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     // This must come first, since the width of sums determines the layout of the rows' codes.
@@ -25,8 +26,8 @@ export function nibbleProductsBy(
   };
 
   /**
-   * Computes X W with 8-bit codes of X and a weight that is stored as 4- or 5-bit codes. Does nothing and returns false
-   * if 16-bit sums are slower on this machine; the caller then converts the weight to 7-bit codes.
+   * Computes X W with 11-bit codes of X and a weight that is stored as 4- or 5-bit codes. Does nothing and returns
+   * false if 16-bit sums are slower on this machine. The caller then converts the weight to 7-bit codes.
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (bitsOf(w.dtype) > 5 || from % 32 !== 0) return false;

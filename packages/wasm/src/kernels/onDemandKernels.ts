@@ -33,8 +33,8 @@ export interface OnDemandKernels {
 const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater"] as const;
 
 /**
- * Returns the imports of the main module. `later` is called at each use, because the on-demand module may be loaded
- * afterwards.
+ * Returns the imports of the main module. Each imported function calls `later()` to get the on-demand module, because
+ * that module may be loaded after the main module.
  */
 export function kernelImports(memory: WebAssembly.Memory, later: () => OnDemandKernels): WebAssembly.Imports {
   const call =

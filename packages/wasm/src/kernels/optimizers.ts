@@ -35,9 +35,9 @@ function writeSegments(
 }
 
 /**
- * Returns the last three arguments of an optimiser kernel. They are the address of the guard vector (0 without a
- * guard), its length, and a flag: 1 if the step changes no parameter and only marks the guard if a new value is not
- * finite.
+ * Returns the last three arguments of an optimiser kernel: the address of the guard vector (0 without a guard), its
+ * length, and a flag. If the flag is 1, the kernel changes no parameter. It only sets the guard's last element to NaN
+ * if a new value is not finite.
  */
 function guardOf(
   inputs: readonly WasmTensor[],

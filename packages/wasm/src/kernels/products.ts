@@ -20,9 +20,7 @@ export const matmulKernel: WasmKernel = kernel<typeof matmul>("matmul", (k, [a, 
   });
 });
 
-/**
- * Approximate number of elements of W + s B A that are in memory at a time. They are whole groups of `rowStep` rows.
- */
+/** Approximate number of elements of W + s B A that are in memory at a time. They are a multiple of `rowStep` rows. */
 const heldNumbers = 1 << 20;
 const rowStep = 64;
 

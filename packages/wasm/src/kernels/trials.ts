@@ -6,14 +6,14 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const [warmUp, trial] = [6, 3];
 
 /**
- * Number of trials if one of the other functions seems faster than the default. There are more trials in this case,
- * because other work on the machine may have slowed the default down.
+ * Number of trials if another function seems faster than the default so far. More trials are needed then, because other
+ * work on the machine may have slowed down the default.
  */
 const roundsInDoubt = 8;
 
 /**
- * Minimum ratio of speeds at which another function replaces the default. It is larger than the measuring error of the
- * clock.
+ * Another function replaces the default only if it is faster by at least this factor, which is larger than the
+ * measuring error of the clock.
  */
 const advantage = 1.05;
 
@@ -27,7 +27,8 @@ function clockStep(): number {
 
 /**
  * Times functions that do the same work. Returns the index of the fastest one, or 0 (the default) unless another is
- * clearly faster. `rounds` is the number of trials after which the default is kept.
+ * clearly faster. `rounds` is the number of trials after which the search ends if no function seems faster than the
+ * default.
  */
 export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
   const speedOf = (run: () => void, milliseconds: number): number => {
@@ -55,7 +56,8 @@ export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
 }
 
 /**
- * Side of the square matrices that the trial multiplies: large enough to show differences, small enough for the cache.
+ * Side, in elements, of the square matrices that the trial multiplies. They are large enough to show differences
+ * between tiles and small enough for the cache.
  */
 const size = 96;
 
@@ -96,19 +98,21 @@ export interface MediumKernels {
    */
   readonly weightBits?: 7 | 14;
   /**
-   * Number of bits in which products with 4-bit codes are summed first. With 16, the backward pass uses 4- and 5-bit
-   * weights as they are stored; with 32, it converts them to 7-bit codes first. Undefined before the trial.
+   * Width in bits of the integers to which products with 4-bit codes are first added. With 16, the backward pass uses
+   * 4- and 5-bit weights as they are stored. With 32, it converts them to 7-bit codes first. Undefined before the
+   * trial.
    */
   readonly nibbleSumBits?: 16 | 32;
 }
 
 /**
- * Number of trials (about 150 ms in all) after which the default is kept. With fewer trials the choice could be wrong,
- * because a busy machine optimises new code late, and the choice can change results.
+ * Number of trials (about 150 ms in all) after which the default kernel is kept unless another one is faster. With
+ * fewer trials the choice could be wrong, because a busy machine optimises new code late. The choice can change
+ * results.
  */
 const patience = 25;
 
-/** Sizes of the timed products: rows of X, columns of the result, and length of the sums. */
+/** Sizes of the timed products: the rows of X, the columns of the result, and the number of terms of each sum. */
 const [rows, columns, inner] = [32, 64, 512];
 
 /** The kernels that timing trials selected, for each backend. */
@@ -153,8 +157,8 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
 }
 
 /**
- * Selects the faster width for the first sums of products with 4-bit codes. Returns 1 for 16 bits, 0 for 32. Results
- * are the same.
+ * Selects the faster integer width, 16 or 32 bits, for the first sums of products with 4-bit codes. Returns 1 for 16
+ * bits, 0 for 32. Both widths give the same results.
  */
 export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
   const known = selected.get(k)?.nibbleSumBits;

@@ -30,13 +30,11 @@ export type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product
 
 /** Products that use the 4- to 6-bit codes of a GGUF weight directly, without converting the weight to f32. */
 export interface NibbleProducts {
-  /** Computes X Wᵀ: the elements of W that share a scale are summed together. */
+  /** Computes X Wᵀ. All elements of W that share a scale belong to the same sum. */
   readonly along: CodedProduct;
-  /** Computes X W: the elements of W that share a scale belong to different sums. */
+  /** Computes X W. The elements of W that share a scale belong to different sums. */
   readonly across: CodedProduct;
-  /**
-   * Faster form of `quantizeInt8` for several rows, if each code is stored as one signed byte. The result is the same.
-   */
+  /** Returns the same codes as `quantizeInt8`, but is faster for several rows. Stores each code as one signed byte. */
   readonly inBytes: OnDemandKernels["quantizeBytes"];
   /**
    * Quantises rows to the codes of `quantizeInt8`, but stores them as 16-bit words, as products with 6-bit codes need.
@@ -53,7 +51,9 @@ export interface NibbleTools {
 
 export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber, bitsOf: codeBits };
 
-/** The products that use stored codes, for each backend. A backend has an entry once its on-demand module is loaded. */
+/**
+ * For each backend, the products that use stored codes. A backend gets its entry when its on-demand module is loaded.
+ */
 export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 
 /** Computes a matrix product with a weight of any dtype. Uses integer codes if the weight's precision allows that. */

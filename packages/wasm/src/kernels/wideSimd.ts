@@ -28,8 +28,8 @@ export function enableWideSimd(late: boolean, wideSimdError: WideSimdError): voi
 }
 
 /**
- * Milliseconds to run a product so that the engine's optimising compiler compiles it, since its code is what must be
- * checked.
+ * For this many milliseconds a product is run before the check, so that the engine compiles it with its optimising
+ * compiler. Only that compiler fuses operations.
  */
 const warmUpMilliseconds = 60;
 

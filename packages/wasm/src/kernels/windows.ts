@@ -25,7 +25,10 @@ export const maxPool2dKernel: WasmKernel = kernel<typeof maxPool2d>(
   },
 );
 
-/** Returns the kernel arguments that describe the windows over x and how to divide their sums. */
+/**
+ * Returns the kernel arguments that describe the pooling windows over x. The last two are the padding that counts in
+ * the divisor of averages.
+ */
 function poolArguments(plan: WindowPlan, countIncludePad: boolean) {
   const { planes, height, width, kernel, rows, columns, stride, padding } = plan;
   const border = countIncludePad ? padding : ([0, 0] as const);

@@ -1,6 +1,6 @@
 /**
- * A range of the memory, measured in granules of 64 bytes. Ranges are linked to the ranges before and after them, and
- * free ones to other free ranges of the same size class.
+ * A range of the memory, in granules of 64 bytes. It is linked to the ranges before and after it, and a free range also
+ * to other free ranges of the same size class.
  */
 export interface Block {
   start: number;
@@ -8,14 +8,14 @@ export interface Block {
   free: boolean;
   previous: Block | null;
   next: Block | null;
-  /** The neighbours in the list of free blocks of one size class. */
+  /** The next newer free block (and the next older one) in the list of its size class. */
   newer: Block | null;
   older: Block | null;
 }
 
 /**
- * Bits of the size class within a doubling: each doubling of size has 16 classes, and sizes below 16 have one class
- * each.
+ * Number of bits that select a size class within a doubling of size: each doubling has 16 classes. Each size below 16
+ * granules has a class for itself.
  */
 const stepBits = 4;
 const stepsPerDoubling = 1 << stepBits;
@@ -24,8 +24,8 @@ const stepMask = stepsPerDoubling - 1;
 const doublings = 24;
 
 /**
- * Number of free blocks of the requested size class that are checked before a larger class is used: blocks of the same
- * class may be too small.
+ * Number of free blocks in the list of the requested size class that are tested, since some may be too small. After
+ * that, a block of a larger class is used.
  */
 const looks = 8;
 
@@ -45,8 +45,8 @@ const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
 export class FreeLists {
   readonly #newest: (Block | null)[] = new Array(doublings << stepBits).fill(null);
   /**
-   * Bit masks of the size classes with free blocks, one for each doubling. `#doublings` has a bit for each doubling
-   * that has any.
+   * For each doubling of size, a bit mask of the size classes that have free blocks. `#doublings` has one bit for each
+   * doubling, set if any of its classes has free blocks.
    */
   readonly #steps = new Int32Array(doublings);
   #doublings = 0;
@@ -74,8 +74,8 @@ export class FreeLists {
   }
 
   /**
-   * Returns a free block of at least `size` granules, nearly the smallest one, or null if there is none. It stays in
-   * its list.
+   * Returns a free block of at least `size` granules, nearly the smallest one, or null if there is none. Does not
+   * remove the block from its list.
    */
   find(size: number): Block | null {
     const own = classOf(size);
@@ -98,7 +98,7 @@ export class FreeLists {
     if (this.#steps[doubling] === 0) this.#doublings &= ~(1 << doubling);
   }
 
-  /** Returns the smallest size class from `at` on that has free blocks, or null if there is none. */
+  /** Returns the lowest size class, starting at class `at`, that has free blocks, or null if there is none. */
   #lowestFrom(at: number): number | null {
     const doubling = at >> stepBits;
     const steps = this.#steps[doubling] & (-1 << (at & stepMask));

@@ -8,8 +8,8 @@ const maxPages = 65536;
 const granuleBytes = 64;
 
 /**
- * Maximum number of bytes by which the memory grows beyond the current need. V8 collects all garbage at each growth, so
- * growths should be rare, but gaps between blocks would use up a larger reserve.
+ * Maximum number of bytes by which the memory grows beyond the current need. Growth should be rare, since V8 collects
+ * all garbage each time. But a larger reserve would be wasted on gaps between blocks.
  */
 const spareBytes = 32 * 2 ** 20;
 
@@ -17,7 +17,9 @@ const spareBytes = 32 * 2 ** 20;
 export interface Kept {
   readonly block: HeapBlock;
   version: number;
-  /** False if the elements allow no such data; then nothing is stored. */
+  /**
+   * False if the data cannot be computed from these elements, for example because one is NaN. No data is stored then.
+   */
   usable: boolean;
 }
 
@@ -27,9 +29,9 @@ export class HeapBlock implements Block {
   bytes = 0;
   /** Name of the op whose result the block holds; "" for the backend's internal memory. */
   label = "";
-  /** The version of its contents, which core sets at each write. */
+  /** Version of the block's contents. `@lowrank/core` sets it at each write. */
   version = 0;
-  /** Lowest precision that products with the weight in this block may use. Core sets it. */
+  /** Lowest precision that products with the weight in this block may use. `@lowrank/core` sets it. */
   precision: MatmulPrecision = "highest";
   /** Data that kernels have computed from the elements, by name. It is discarded when the elements change. */
   kept: Map<string, Kept> | null = null;
@@ -54,8 +56,8 @@ export class HeapBlock implements Block {
 
 /**
  * Allocates 64-byte aligned blocks in a WebAssembly memory. A new block takes nearly the smallest free block that is
- * large enough; a freed block is joined with its free neighbours. If no free block is large enough, the memory grows:
- * by what is missing, and at least by a quarter of its size or 32 MiB if that is less.
+ * large enough. A freed block is merged with free neighbours. If no free block is large enough, the memory grows by the
+ * missing size. If a quarter of its size (at most 32 MiB) is more, it grows by that.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;

@@ -4,22 +4,25 @@ import type { InvariantKernels } from "../kernels/kernelTypes.gen.ts";
 /** The arguments of a kernel call, by parameter name. */
 type Args<N extends string> = Readonly<Record<N, number>>;
 
-/** A plan to divide a kernel call into parts: the units, and the arguments that differ between parts. */
+/**
+ * A plan for dividing a kernel call between threads. The call processes units, such as rows. Each part of the call
+ * processes a range of units, with arguments that differ between parts.
+ */
 interface Cut<N extends string> {
   /** Number of units to divide between the parts, such as rows. */
   units: number;
-  /** Cost of the whole call, in units of one element of an elementwise kernel. */
+  /** Cost of the whole call. The cost of one element of an elementwise kernel is 1. */
   work: number;
   /**
-   * Returns by how much each argument (such as an address) grows per unit. It is called only if there is enough work
-   * for two parts.
+   * For each argument that differs between parts (such as an address), returns by how much it increases per unit. It is
+   * called only if there is enough work for two parts.
    */
   steps: () => { readonly [name in N]?: number };
   /** The number of units in a part is a multiple of this. */
   align: number;
   /**
-   * Name of the argument for the part's number of units. `end` and `scratch` name the arguments for its last unit plus
-   * one and for the thread's scratch memory.
+   * Name of the argument that receives the number of units in the part. `end` names the argument for the end of the
+   * part's range of units (exclusive). `scratch` names the argument for the address of the thread's scratch memory.
    */
   count?: N;
   end?: N;
@@ -46,14 +49,16 @@ const blockElements = 1024;
 /** Number of multiply-adds that take as long as one element of an elementwise kernel. */
 export const productsPerElement = 8;
 
-/** Returns an object that gives every name the same step. */
+/** Returns an object that maps every name to `step`. */
 function steps<N extends string>(names: readonly N[], step: number): { [name in N]?: number } {
   const made: { [name in N]?: number } = {};
   for (const name of names) made[name] = step;
   return made;
 }
 
-/** Divides a matrix product of 8-bit codes by columns. */
+/**
+ * Divides a product of matrices of 8-bit codes between threads: each part computes a range of columns of the result.
+ */
 const byteProduct: Cutter<"m" | "n" | "k" | "first" | "last" | "scratch"> = ({ m, n, k, first, last }) => ({
   units: last - first,
   work: (m * n * k) / (2 * productsPerElement),
@@ -63,7 +68,10 @@ const byteProduct: Cutter<"m" | "n" | "k" | "first" | "last" | "scratch"> = ({ m
   align: 8,
 });
 
-/** Divides an elementwise kernel over arrays of `n` floats. `weight` is the cost of an element relative to exp. */
+/**
+ * Divides an elementwise kernel over arrays of `n` floats. `pointers` names the arguments that are addresses of the
+ * arrays. `weight` is the cost of an element relative to exp.
+ */
 function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<N | "n"> {
   return ({ n }) => ({
     units: n,
@@ -74,7 +82,10 @@ function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<
   });
 }
 
-/** Divides a kernel over matrices of floats by rows, which are independent. */
+/**
+ * Divides a kernel that processes each row of a matrix of floats independently, by rows. `pointers` names the arguments
+ * that are addresses of matrices.
+ */
 function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"> {
   return ({ rows, n }) => ({
     units: rows,
@@ -113,7 +124,7 @@ function plane<N extends string>(
 
 type AttentionNames = "scratch" | "first" | "last" | "queries" | "keys" | "group" | "size";
 
-/** Divides attention by key heads. */
+/** Divides attention between threads: each part computes a range of key heads, with all query heads that share them. */
 const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, size }) => {
   const units = last - first;
   const products = 2 * units * group * queries * keys * size;
@@ -124,8 +135,8 @@ const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, 
 type PagedNames = "scratch" | "first" | "last" | "group" | "size" | "pageSize" | "tablePages";
 
 /**
- * Divides paged attention by its units first..last-1. The work is estimated as if sequences filled half of their page
- * tables.
+ * Divides paged attention between threads: each part computes a range of units. A unit is one key head of one row
+ * (token). The cost is estimated as if each sequence filled half of its page table.
  */
 const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize, tablePages }) => {
   const units = last - first;
@@ -134,20 +145,27 @@ const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize
   return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
 };
 
-/** Divides a kernel over a table of arrays by blocks. Each part finds its arrays by the index of its first block. */
+/**
+ * Divides a kernel that processes a table of arrays. Each part processes a range of 1024-element blocks, and finds the
+ * arrays to which they belong by the index of its first block.
+ */
 const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
   const units = last - first;
   return { units, work: units * blockElements, steps: () => ({ first: 1 }), end: "last", align: 1 };
 };
 
-/** Returns the work of copying `count` runs of bytes. A run costs at least as much as one element. */
+/**
+ * Returns the cost of copying `count` pieces of `bytes` bytes each. Copying 16 bytes costs as much as one element of an
+ * elementwise kernel, and a piece costs at least that.
+ */
 const copies = (count: number, bytes: number): number => count * Math.max(1, bytes / 16);
 
 type WindowNames = "planes" | "height" | "width" | "kernelH" | "kernelW" | "rows" | "columns";
 
 /**
- * Divides a kernel over sliding windows by planes. `plane` names the arguments that are addresses of planes, `windows`
- * addresses of one value per window, and `elements` addresses of one value per element of each window.
+ * Divides a kernel over sliding windows: each part processes a range of planes (2D images). `plane` names the arguments
+ * that are addresses of planes. `windows` names addresses of arrays with one value per window, and `elements` of arrays
+ * with one value per element of each window.
  */
 function windows<N extends string>(names: {
   plane: readonly N[];

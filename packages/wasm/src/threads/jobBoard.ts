@@ -2,20 +2,24 @@
 export type Kernel = (...args: number[]) => unknown;
 
 /**
- * A kernel call, divided into parts for threads. A unit is, for example, a row: part p processes the units from p *
- * chunk up to, but not including, (p + 1) * chunk.
+ * A kernel call, divided into parts for threads. The work consists of `units`, such as rows, and each part processes
+ * `chunk` of them. Part p processes the units from p * chunk up to, but not including, (p + 1) * chunk.
  */
 export interface Job {
   /** The kernel's index among the module's exports. */
   kernel: number;
   args: number[];
-  /** Arguments that depend on the part: argument `i` is increased by `step` for each unit before the part. */
+  /**
+   * Arguments that differ between parts, such as addresses. For a part whose first unit has index u, u * `step` is
+   * added to argument `i`.
+   */
   steps: [i: number, step: number][];
   units: number;
   chunk: number;
   /**
-   * Index of the argument that receives the part's number of units. `end` and `scratch` are the indices for its last
-   * unit plus one and for the thread's scratch memory.
+   * Index of the argument that receives the number of units in the part. `end` is the index of the argument for the end
+   * of the part's range of units (exclusive). `scratch` is the index of the argument for the address of the thread's
+   * scratch memory.
    */
   count?: number;
   end?: number;
@@ -36,8 +40,8 @@ const firstArg = header + headerLength;
 const firstStep = firstArg + mostArgs;
 
 /**
- * Number of low bits of a ticket. They count the parts that no thread has taken yet; the other bits are the number of
- * the job.
+ * Number of low bits of a ticket, the shared word from which threads take parts. The low bits count the parts of the
+ * job that no thread has taken yet. The other bits are the number of the job.
  */
 const partBits = 8;
 const partMask = 2 ** partBits - 1;
@@ -45,7 +49,7 @@ const partMask = 2 ** partBits - 1;
 /** Largest number of parts of a job. */
 export const maxParts: number = partMask;
 
-/** Index for an argument that the kernel does not have. */
+/** Marks an argument that the kernel does not have, instead of its index. */
 const none = -1;
 
 /** Number of times that a thread checks for work before it sleeps: about 10 µs, the usual time between two kernels. */
@@ -53,7 +57,7 @@ const spins = 4000;
 
 /**
  * Distributes the parts of one job at a time to the caller and the workers, through shared memory. Threads take parts
- * one by one. The arrays stay valid when the memory grows, since a shared buffer never moves.
+ * one by one. The views of the shared memory stay valid when it grows, since a shared buffer never moves.
  */
 export class JobBoard {
   readonly #words: Int32Array;
@@ -63,8 +67,8 @@ export class JobBoard {
   readonly #mayWait: boolean;
 
   /**
-   * `scratch` is the address of this thread's scratch memory. The main thread omits it, and uses the address in the
-   * job's arguments.
+   * `scratch` is the address of this thread's scratch memory. The main thread omits it and uses the address that the
+   * job's arguments contain.
    */
   constructor(memory: WebAssembly.Memory, ptr: number, kernels: readonly Kernel[], scratch?: number) {
     this.#words = new Int32Array(memory.buffer, ptr, boardBytes / 4);

@@ -9,9 +9,9 @@ import { startWorkers } from "./startWorkers.ts";
 const partsPerThread = 4;
 
 /**
- * Wraps the kernels so that slow ones share their work between threads through `board`. Results are the same, to the
- * bit. Each part has at least `grain` elements of work. `threads` returns how many threads are working now, including
- * this one.
+ * Wraps the kernels so that long calls are divided between threads through `board`. Results are the same, to the bit.
+ * Each part costs at least as much as `grain` elements of an elementwise kernel. `threads` returns how many threads are
+ * working now, including the caller.
  */
 export function threadedKernels(k: Kernels, board: JobBoard, threads: () => number, grain: number): Kernels {
   const names = Object.keys(k);
@@ -37,7 +37,10 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ kernel, args, steps: grown, units, chunk, ...places });
     };
   };
-  /** Wraps a matrix product: a second kernel, which takes the same arguments and then p and q, computes part p of q. */
+  /**
+   * Wraps a matrix product for several threads. The module has a second kernel that takes the same arguments, then p
+   * and q, and computes part p of q parts.
+   */
   const product = (name: "gemm" | "gemmWeight"): Kernel => {
     const kernel = names.indexOf(`${name}Part`);
     const parameters: readonly string[] = kernelParameters[name];
@@ -54,7 +57,7 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
   return { ...k, ...Object.fromEntries(shared), gemm: product("gemm"), gemmWeight: product("gemmWeight") };
 }
 
-/** A running module in shared memory, with its heap. */
+/** An instantiated kernel module with shared memory, and the heap of that memory. */
 interface Running {
   readonly module: WebAssembly.Module;
   readonly instance: WebAssembly.Instance;

@@ -1,8 +1,8 @@
 import type { WebGpuOptions } from "./webgpu.ts";
 
 /**
- * For each option that takes a WebGPU object: a method by which the object is recognised, and the call that returns
- * one.
+ * For each option that takes a WebGPU object: the name of a method by which such an object is recognised, and the call
+ * that creates one.
  */
 const kinds = {
   device: { method: "createShaderModule", call: "await adapter.requestDevice()" },

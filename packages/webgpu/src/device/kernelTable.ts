@@ -16,8 +16,8 @@ export interface KernelTable {
   /** Returns true if the op has a kernel that supports these inputs. */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
-   * Returns a small call with which to check the kernel that this call would run; undefined if the kernel is not
-   * checked.
+   * Returns a small call for checking the kernel that a call with these inputs and parameters would run. Returns
+   * undefined if that kernel is not checked.
    */
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }

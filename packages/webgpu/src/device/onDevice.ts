@@ -28,7 +28,7 @@ import { TileChoice, trialOf } from "./tileChoice.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 
 /**
- * Number of recorded calls that may report a fault (such as an index out of range) after which the backend reads the
+ * Maximum number of recorded calls that may report a fault (such as an index out of range) before the backend reads the
  * faults back.
  */
 const mostPending = 4096;
@@ -154,7 +154,7 @@ export async function onDevice(
     else recorder.dispatch(one);
   };
 
-  /** Runs the trial product (see `trialOf`) once with a tile. Returns how many milliseconds it takes. */
+  /** Runs the product of `trialOf` once with the given tile. Returns its duration in milliseconds. */
   const timeOf = async (tile: TileName): Promise<number> => {
     recorder.flush();
     await device.queue.onSubmittedWorkDone();

@@ -55,7 +55,7 @@ export interface KernelFacts<P> {
   readonly example?: ExampleOf<P>;
   /**
    * Returns how to cut a call into smaller ones if one of its tensors is larger than the device can bind. Default: such
-   * a call throws, unless the kernel's code binds only parts of its tensors.
+   * a call throws, unless the kernel's code itself binds its tensors in parts.
    */
   readonly split?: SplitOf<P>;
 }
@@ -100,7 +100,7 @@ export interface Example<P = unknown> {
 }
 
 /**
- * Makes a small example call for checking the kernel that a given call would run: the same row length and head size,
- * but few rows and heads. Returns undefined if the call needs no check.
+ * Makes a small example call that runs the same kernel as a call with `inputs` and `params` would run. It has the same
+ * row length and head size, but few rows and heads. Returns undefined if that kernel needs no check.
  */
 export type ExampleOf<P> = (inputs: readonly TensorSpec[], params: P) => Example<P> | undefined;

@@ -45,7 +45,10 @@ const smallest = 256;
 /** Unused memory of up to this many bytes (64 MiB) is kept for reuse, and not freed. */
 const kept = 64 * 2 ** 20;
 
-/** Rounds up to a size class. There are four between two powers of two, so at most a fifth of a buffer is unused. */
+/**
+ * Rounds a size in bytes up to a size class. There are four size classes between two powers of two, so that at most a
+ * fifth of a buffer is unused.
+ */
 function classOf(bytes: number): number {
   if (bytes <= smallest) return smallest;
   const step = 2 ** Math.max(Math.floor(Math.log2(bytes)) - 2, 6);

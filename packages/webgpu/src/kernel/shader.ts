@@ -3,7 +3,10 @@ import type { GpuTensor } from "./kernel.ts";
 /** The scalar types of a kernel's values. */
 export type Scalar = "u32" | "i32" | "f32";
 
-/** A tensor binding: "read" or "write" (which may also read), then the WGSL type of an element. */
+/**
+ * A tensor binding: its access, "read" or "write" (which allows reading too), then the WGSL type of its elements, as in
+ * "read vec4f".
+ */
 export type Binding = `${"read" | "write"} ${string}`;
 
 /** The source of a kernel: its name, bindings, uniforms and WGSL. */
@@ -17,8 +20,8 @@ export interface ShaderParts<B extends string, U extends string> {
   /** WGSL extensions that the code enables. The device must have the matching feature. */
   readonly enable?: readonly "f16"[];
   /**
-   * True if the code calls `fault(at: i32)` for invalid data (such as an index out of range). The lowest position is
-   * reported.
+   * True if the code calls `fault(i)` when the element at position i is invalid (for example an index out of range). If
+   * there are several calls, the error names the lowest position.
    */
   readonly faults?: boolean;
   /**
@@ -146,8 +149,9 @@ export function spread(count: number, each: number): Groups {
 }
 
 /**
- * Returns the WGSL entry point of a kernel with one thread per work item. In `body`, `index` is the number of the
- * thread's item. Dispatch it with the workgroup counts of `spread`; indices beyond the last item occur too.
+ * Returns the WGSL entry point of a kernel with one thread per work item. In `body`, `index` is the index of the
+ * thread's item. Dispatch the kernel with the workgroup counts of `spread`. The last threads have indices beyond the
+ * last item, which `body` must skip.
  */
 export function entry(threads: number, body: string): string {
   return `@compute @workgroup_size(${threads})

@@ -5,9 +5,15 @@ import { alongDim, collapse, sizeOf, type TensorSpec } from "@lowrank/core/backe
  * other.
  */
 export interface Split<P> {
-  /** Number of rows of each tensor that is cut. Its leading dimensions count as one dimension, the rows. */
+  /**
+   * Number of rows of each tensor that is cut. The leading dimensions of a tensor are flattened into one dimension, the
+   * rows.
+   */
   readonly rows: number;
-  /** For each tensor, true if it is cut by rows. The other tensors are passed whole to every smaller call. */
+  /**
+   * For each input, true if it is cut by rows. `outputs` holds the same for each output. Tensors that are not cut are
+   * passed whole to every smaller call.
+   */
   readonly inputs: readonly boolean[];
   readonly outputs: readonly boolean[];
   /** Returns the parameters of the smaller call that begins at `row`. Default: the parameters of the whole call. */
@@ -31,14 +37,17 @@ const have = (rows: number, inputs: Specs, outputs: Specs): Split<never> => {
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
 
-/** Cuts elementwise calls at any element. Tensors with fewer elements than the largest are not cut. */
+/**
+ * Cuts an elementwise call into calls on ranges of elements. Tensors with fewer elements than the largest tensor are
+ * not cut.
+ */
 export function byElement(inputs: Specs, outputs: Specs): Split<never> {
   return have(Math.max(...[...inputs, ...outputs].map(({ shape }) => sizeOf(shape))), inputs, outputs);
 }
 
 /**
- * Cuts row-wise calls between rows, where rows are along the last dimension of the first input. One-dimensional tensors
- * are not cut.
+ * Cuts a call that works on rows into calls on ranges of rows. A row is the last dimension of the first input.
+ * One-dimensional tensors are not cut.
  */
 export function byRow(inputs: Specs, outputs: Specs): Split<never> {
   const { rows, ...cut } = have(sizeOf(inputs[0].shape.slice(0, -1)), inputs, outputs);
@@ -56,8 +65,8 @@ export function byOuter(inputs: Specs, outputs: Specs, { dim = 0 }: { readonly d
 }
 
 /**
- * Cuts calls whose inputs broadcast to the shape of the result, along the outermost dimension. Inputs without that
- * dimension are not cut.
+ * Cuts a call whose inputs broadcast to the shape of the result into calls on ranges of the outermost dimension. Inputs
+ * that broadcast along that dimension are not cut.
  */
 export function byBroadcast(inputs: Specs, outputs: Specs): Split<never> {
   const [{ shape }] = outputs;

@@ -3,8 +3,8 @@
  */
 export interface Tile {
   /**
-   * Number of rows and columns of a piece. Its rows are adjacent. Its columns may be apart from each other (by
-   * `across`, the number of pieces next to each other), so that adjacent threads read adjacent data.
+   * Number of rows and columns of a piece. The rows are adjacent. The columns may be `across` columns apart, so that
+   * adjacent threads read adjacent data.
    */
   readonly rows: number;
   readonly columns: number;
@@ -14,7 +14,10 @@ export interface Tile {
    */
   readonly down: number;
   readonly across: number;
-  /** Number of threads that compute one piece together; each adds every `lanes`-th group of four terms of the sums. */
+  /**
+   * Number of threads that compute one piece together. Each sum over k is divided between them in groups of four terms,
+   * and a thread adds every `lanes`-th group.
+   */
   readonly lanes: number;
   /** Number of terms copied to workgroup memory at a time; 0 if threads read the operands directly. */
   readonly depth: number;

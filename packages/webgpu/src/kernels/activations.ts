@@ -106,7 +106,9 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-/** Facts of elementwise kernels: how to make an example for checks, and how to cut large calls. */
+/**
+ * Properties that all elementwise kernels share: how to make an example call for checks, and how to cut large calls.
+ */
 const facts = { example: numbers, split: byElement };
 
 export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);

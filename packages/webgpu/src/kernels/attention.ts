@@ -23,9 +23,9 @@ interface AttentionCall {
 }
 
 /**
- * Makes an example of an attention call with the same head size but fewer queries and keys. Up to 3 queries are kept;
- * more are reduced to at most one full tile and part of a second. `before` and `behind` list the inputs before q and
- * after v by their shapes: "q" is shaped like q, "lse" like the log-sum-exp.
+ * Makes an example of an attention call with the same head size but fewer queries and keys. Keeps the number of queries
+ * if there are at most 3. Otherwise reduces it to at most 35 (a full tile and part of a second). `before` and `behind`
+ * list the inputs before q and after v by their shapes: "q" is shaped like q, "lse" like the log-sum-exp.
  */
 export const attentionExample =
   <P extends AttentionCall>(before: readonly "q"[] = [], behind: readonly ("q" | "lse")[] = []): ExampleOf<P> =>
@@ -52,7 +52,7 @@ export const attentionExample =
 /** Sizes and settings of an attention call, as computed by the op's `plan`. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
 
-/** Maximum elements of a head. Threads keep sums for the whole head in registers. */
+/** Maximum number of elements of a head, since each thread keeps sums for a whole head in registers. */
 const mostNumbers = 256;
 
 function valuesOf(g: Geometry): Record<string, number> {
@@ -126,7 +126,10 @@ const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]):
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
 
-/** Maximum number of queries for which each row gets its own workgroup, since tiles would be mostly empty. */
+/**
+ * Maximum number of queries for which each row (a query of one head) gets its own workgroup. With so few queries, tiles
+ * of queries would be mostly empty.
+ */
 const fewQueries = 3;
 
 const rows = variants((chunks: number, masked: boolean) =>

@@ -38,7 +38,10 @@ export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>(
   { example: numbers, split: byElement },
 );
 
-/** Kernel that copies runs of 32-bit words, each to a place in the cache `step` words after the previous one. */
+/**
+ * Kernel that copies pieces of `run` consecutive 32-bit words into the cache. The pieces start `step` words apart in
+ * the cache.
+ */
 const copied = shader({
   name: "cacheWrite",
   bindings: { rows: "read u32", cache: "write u32" },

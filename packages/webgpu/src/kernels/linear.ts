@@ -15,7 +15,7 @@ import { elementGroups, elements } from "../wgsl/elements.ts";
 import type { Product } from "./products/pieces.ts";
 import { product } from "./products/product.ts";
 
-/** Returns the sizes m, n and k of a matrix product of two tensors, and its batch. */
+/** Returns the sizes m, n and k of a matrix product of two tensors, and the batch dimensions. */
 export function productOf(
   a: TensorSpec,
   w: TensorSpec,

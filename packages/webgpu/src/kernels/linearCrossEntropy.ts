@@ -11,7 +11,7 @@ const mostBytes = 32 << 20;
 /** Rows are divided into chunks of a multiple of this many rows, if possible. */
 const tileRows = 64;
 
-/** Number of threads of a workgroup. They share a row of logits, or all labels. */
+/** Number of threads of a workgroup. A workgroup processes one row of logits, or counts all labels. */
 const threads = 64;
 
 /** WGSL that reduces the values in `shared_values`, one per thread, always in the same order. */

@@ -34,7 +34,10 @@ const strided = variants((kind: RawKind, rank: number) => {
   });
 });
 
-/** Returns the dispatch that copies elements of x to the result, in the order of `traversal`. */
+/**
+ * Returns the dispatch that makes `out` from elements of x. `traversal` gives the shape of the result and, for each of
+ * its dimensions, the stride in x.
+ */
 function follow(x: GpuTensor, out: GpuTensor, traversal: ReturnType<typeof collapse>): Dispatch[] {
   const kind = rawKind(x.dtype);
   const values = { ...walkValues(traversal, ["at"]), size: out.size };

@@ -77,10 +77,13 @@ ${rowsCode(subgroups, alone, `  ${momentsCode(centred)}\n  if (part == 0u) { out
 );
 
 const threads = 64;
-/** Number of rows over which one thread sums the gradient of a weight. */
+/** Number of rows in a part. One thread sums the gradient of a weight element over the rows of a part. */
 const rowsOfPart = 64;
 
-/** Kernel that sums dy * (x - mean) * root over each part of the rows, for each column: [parts, n]. */
+/**
+ * Kernel that sums dy * (x - mean) / sqrt(variance + eps) over the rows of each part, for each column. Writes [parts,
+ * n].
+ */
 const columnSums = shader({
   name: "norm, weight's gradient",
   bindings: { dy: "read f32", x: "read f32", moments: "read f32", out: "write f32" },
@@ -140,7 +143,7 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
 }
 
 const example = { example: fewRows };
-/** Facts of row-wise kernels: how to make an example for checks, and how to cut large calls. */
+/** Properties that all row-wise kernels share: how to make an example call for checks, and how to cut large calls. */
 const rowFacts = { ...example, split: byRow };
 
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(

@@ -9,8 +9,9 @@ import { rowGroups } from "../wgsl/rows.ts";
 const threads = 64;
 
 /**
- * Kernel that collects for each row (a token) its sequence, its position and the pages that it attends to, 0 for other
- * pages. It checks these values and reports the first invalid one, in the order that the op documents.
+ * Kernel that collects for each row (a token) its sequence, its position and its sequence's pages. Pages to which the
+ * row does not attend are written as 0. Checks these values and reports the first invalid one, in the order that the op
+ * documents.
  */
 const entriesOf = shader({
   name: "pagedAttention, entries",

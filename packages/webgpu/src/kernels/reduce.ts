@@ -39,8 +39,8 @@ const few = 32;
 const partSize = 16384;
 
 /**
- * Returns a function that reduces dimensions of a tensor. Its kernels use two traversals: over the results, and over
- * the elements of one result.
+ * Returns a function that reduces dimensions of a tensor. The kernels compute offsets by two traversals: one over the
+ * dimensions that are kept (the results), one over the reduced dimensions (the elements of one result).
  */
 function reduction({ name, start, helpers, from, join, result }: Reduction) {
   const made = variants((kept: number, reduced: number, alone: boolean) => {
@@ -82,8 +82,8 @@ ${entry(
   });
 
   /**
-   * For each result, reduces the elements of x that belong to it. `kept` steps through the results, and `gone` through
-   * the elements of one result.
+   * Computes each result from the elements of x that belong to it. `kept` traverses the dimensions of x that are kept,
+   * and `gone` the dimensions that are reduced.
    */
   const along = (kept: Traversal, gone: Traversal, x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
     const count = gone.sizes.reduce((product, size) => product * size, 1);
@@ -140,7 +140,7 @@ function reducer<P>(parts: Reduction): KernelCode<P> {
   return ([x], [out], _params, gpu) => reduce(x, out, gpu);
 }
 
-/** Cuts a call along the leading dimension; undefined if that dimension is reduced. */
+/** Returns how to cut a call along the leading dimension, or undefined if that dimension is reduced. */
 const split = ([x]: readonly TensorSpec[], [out]: readonly TensorSpec[]): Split<never> | undefined => {
   const { sizes, strides } = collapse(x.shape, [out.shape]);
   return strides[0][0] === 0 ? undefined : { rows: sizes[0], inputs: [true], outputs: [true] };

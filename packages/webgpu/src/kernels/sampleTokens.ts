@@ -10,9 +10,9 @@ const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let x = logits[at + i]; let key = keyOf(x); ${body} }`;
 
 /**
- * Returns WGSL that finds the largest key, bit by bit, for which the condition `enough` holds, and stores it in the
- * variable `name`. To test a key `tried`, the WGSL `count` runs for each token and adds to `counted`; `enough` can read
- * the total of all tokens as `reached`.
+ * Returns WGSL that finds the largest integer key for which the condition `enough` holds, and stores it in the variable
+ * `name`. It sets the key bit by bit. For each candidate key `tried`, it runs the WGSL `count` for each token, which
+ * adds to `counted`. Then `enough` can read the total over all tokens as `reached`.
  */
 const largestKey = (name: string, count: string, enough: string): string => `var ${name} = 0u;
   for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
@@ -25,8 +25,8 @@ const largestKey = (name: string, count: string, enough: string): string => `var
 
 /**
  * WGSL that computes `odd`: the probability of token i divided by the highest probability, or 0 if top-k, top-p or
- * min-p removes the token. Several tokens may have the lowest key that top-p still admits (`edge`); `tie` is the
- * number of such tokens before token i.
+ * min-p removes the token. The lowest key that top-p still admits is `edge`. Several tokens may have this key; `tie` is
+ * the number of such tokens before token i.
  */
 const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       let key = keyOf(x);

@@ -54,8 +54,8 @@ export const topkKernel: WebGpuKernel = kernel<typeof topk>(
 );
 
 /**
- * Kernel that finds, for each run of elements along a dimension, the element with the highest rank and its position. If
- * several elements have the highest rank, it takes the first.
+ * Kernel that selects one element, and its position, from each run of elements along a dimension. `rank` is the WGSL
+ * function that maps elements to integers. The element with the largest integer is selected, or the first of several.
  */
 const extremumShader = variants((name: string, rank: string, alone: boolean) =>
   shader({

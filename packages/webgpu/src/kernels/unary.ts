@@ -61,7 +61,9 @@ export const rsqrtKernel: WebGpuKernel = kernel<typeof rsqrt>(
   valueAt("rsqrt", "divOf(1.0, sqrtOf(x))", mathCode("sqrt", "div")),
   facts,
 );
-/** Values with the sign bit become 0. NaN may have that bit too, and is returned unchanged. */
+/**
+ * Kernel of ReLU: elements whose sign bit is set become 0. A NaN is returned unchanged, even if its sign bit is set.
+ */
 export const reluKernel: WebGpuKernel = kernel<typeof relu>(
   "relu",
   valueAt("relu", "select(0.0, x, bitcast<u32>(x) < 0x80000000u || isNan(x))", specialCode),

@@ -14,14 +14,15 @@ interface Call {
 const none = 0x7fffffff;
 
 /**
- * Size of the fault buffer in bytes: the lowest faulty position found by the current kernel, then the first fault's
- * call, position and value.
+ * Size in bytes of the fault buffer. The first of its four words is the lowest faulty position that the current kernel
+ * has found. The others are the call number, the position and the value of the first fault.
  */
 export const faultBytes = 16;
 
 /**
- * Kernel that runs after a kernel that checks its data. It stores that kernel's fault, unless an earlier call had one,
- * with the faulty value from `values`. For a negative position, the kernel has already set `faults.value`.
+ * Kernel that runs after each kernel that checks its data. If that kernel found a fault and no earlier call had one, it
+ * stores the call's number, the fault's position, and the faulty value from `values`. For a negative position, the
+ * first kernel has already set `faults.value`.
  */
 const confirm: Shader<"values", "op" | "size"> = shader({
   name: "fault",
@@ -41,8 +42,9 @@ fn main() {
 });
 
 /**
- * Invalid data (faults) that kernels find, such as an index out of range. A kernel writes the lowest faulty position to
- * `buffer`; a dispatch after it stores the value there. `buffer` keeps the first fault since the last read.
+ * Collects invalid data (faults) that kernels find, such as an index out of range. A kernel writes the lowest faulty
+ * position to `buffer`. The dispatch of `confirm`, which follows it, adds the faulty value. `buffer` keeps the first
+ * fault since the last read.
  */
 export class Faults {
   readonly buffer: GPUBuffer;
@@ -59,7 +61,8 @@ export class Faults {
   }
 
   /**
-   * Returns the dispatch to run after a kernel of `op` that checks `values`. It stores the kernel's fault in `buffer`.
+   * Returns the dispatch to run after a kernel of `op` that checks the data in `values`. If the kernel found a fault,
+   * the dispatch stores it in `buffer`.
    */
   confirm<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P, values: GpuTensor): Dispatch {
     const specs = inputs.map(({ shape, dtype, packing }) => ({ shape, dtype, packing }));
@@ -71,7 +74,7 @@ export class Faults {
     return confirm.dispatch({ values }, { op: this.#count, size: values.size }, [1, 1, 1], values);
   }
 
-  /** Number of calls that checked data since the last read. */
+  /** Number of calls that checked data since the last read of the faults. */
   get pending(): number {
     return this.#calls.size;
   }
@@ -82,8 +85,8 @@ export class Faults {
   }
 
   /**
-   * Returns the error for the fault in `words`, a copy of `buffer`; undefined if there is none. Also forgets the calls
-   * up to number `latest`, whose faults the copy includes.
+   * Returns the error for the fault in `words`, a copy of `buffer`, or undefined if there is no fault. Also forgets all
+   * calls up to the call number `latest`, because the copy includes their faults.
    */
   errorOf(words: Uint32Array, latest: number): Error | undefined {
     const [, op, position, value] = words;
@@ -135,7 +138,10 @@ export class LateErrors {
     done.then(() => this.#waiting.delete(done));
   }
 
-  /** Keeps an error if `scope` reports that a new buffer of `bytes` bytes could not be allocated. */
+  /**
+   * Keeps an error if `scope`, the result of a WebGPU error scope, is an error: a new buffer of `bytes` bytes could not
+   * be allocated.
+   */
   watchMemory(scope: Promise<GPUError | null>, bytes: number, stats: () => PoolStats): void {
     const { used, free } = stats();
     const room = `${used} bytes are in use and ${free} kept for reuse`;

@@ -33,8 +33,8 @@ export function fillWords(block: GpuBlock, word: number, most: number): Dispatch
 }
 
 /**
- * Returns the dispatches that write the incomplete words at both ends of a host write: before the first whole word, and
- * from byte `whole` of the block on. WebGPU itself writes only whole words.
+ * Returns the dispatches that write the incomplete 32-bit words at both ends of a host write. These are the bytes
+ * before the first whole word, and the bytes from byte `whole` of the block on. WebGPU itself writes only whole words.
  */
 export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, whole: number): Dispatch[] {
   const end = offset + bytes.length;

@@ -2,7 +2,7 @@ import type { GpuTensor } from "../kernel/kernel.ts";
 import { type Dispatch, shader } from "../kernel/shader.ts";
 import { rowsCode } from "../wgsl/rows.ts";
 
-/** The functions of a backend that trials of its device use. */
+/** Functions of a backend with which test kernels are run on its device. */
 export interface Trial {
   /** Makes a tensor with these values. It is freed after all trials. */
   place(shape: readonly number[], numbers: Float32Array<ArrayBuffer>): GpuTensor;

@@ -34,7 +34,10 @@ function agree(actual: Numbers, expected: Numbers): boolean {
 const numbersOf = (spec: TensorSpec, bytes: Uint8Array): Numbers =>
   viewOf(spec, bytes.slice().buffer, 0).data as unknown as Numbers;
 
-/** Returns the expected results: of the op's reference loops, or else of its composition on the reference backend. */
+/**
+ * Returns the expected results on an example. They are computed by the op's reference loops or, if it has none, by its
+ * composition of other ops on the reference backend.
+ */
 async function expectedOf(
   op: OpDefinition<unknown>,
   inputs: readonly TensorSpec[],
@@ -87,8 +90,8 @@ export interface CheckedCall {
 }
 
 /**
- * Source of the small example calls on which kernels are checked. `exampleOf` returns undefined if the kernel of that
- * call needs no check.
+ * Returns small example calls on which kernels are checked. `exampleOf` takes a call and returns undefined if the
+ * kernel of that call needs no check.
  */
 interface Examples {
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;

@@ -24,8 +24,8 @@ export const dropUniforms: Readonly<Record<string, Scalar>> = { ...philoxUniform
 export const maskBinding = (masked: boolean): Record<string, Binding> => (masked ? { mask: "read u32" } : {});
 
 /**
- * WGSL functions for a (query, key) pair: `scoreOf` a dot product, `isSeen` (whether the query may attend to the key),
- * and `factorOf`, the factor of dropout.
+ * WGSL functions for a (query, key) pair. `scoreOf` returns the attention score for a dot product. `isSeen` returns
+ * true if the query may attend to the key. `factorOf` returns the factor of dropout.
  */
 export const pairCode = (masked: boolean, dropped: boolean): string => `${mathCode("exp", "log", "tanh")}
 ${
@@ -66,8 +66,8 @@ var<workgroup> left: array<array<f32, ${tile + 1}>, ${chunk}>;
 var<workgroup> right: array<array<f32, ${tile + 1}>, ${chunk}>;`;
 
 /**
- * WGSL entry point of a workgroup that computes one tile: `y` and `x` are the first row and column of the thread's 4 by
- * 4 pairs.
+ * WGSL entry point of a workgroup that computes one tile, with `body` as its code. `y` and `x` are the row and column
+ * in the tile at which the thread's 4 by 4 (query, key) pairs begin.
  */
 export const tileEntry = (body: string): string => `
 @compute @workgroup_size(64)
@@ -81,7 +81,7 @@ ${body}
 
 /** WGSL of the offset of head `h`'s first element in the queries. */
 export const queryPlace = "(b * u.queries * u.heads + h) * u.size";
-/** WGSL of the offset, in the keys or the values, of the first element of the key head that serves head `h`. */
+/** WGSL of the offset, in the keys or values, of the first element of the key head that query head `h` uses. */
 export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
 
 interface Load {
@@ -98,8 +98,8 @@ interface Load {
   readonly step: string;
   readonly chunk: number;
   /**
-   * True to store the tile transposed in workgroup memory, for products that sum over the elements of a head. Default:
-   * false.
+   * True to store the tile transposed in workgroup memory, as products whose sums run over the elements of a head
+   * require. Default: false.
    */
   readonly across?: boolean;
 }
@@ -152,8 +152,8 @@ ${eachChunk(
     workgroupBarrier();`;
 
 /**
- * For each chunk c of a head, WGSL that loads a tile with `rows(c)`, multiplies the transpose of `left` by it, and adds
- * the thread's 4 by 4 results to the sums of chunk c.
+ * Returns WGSL that runs for each chunk c of a head. It loads a tile with `rows(c)`, multiplies the transpose of `left`
+ * by it, and adds the thread's 4 by 4 results to the sums of chunk c.
  */
 export const accumulate = (chunks: number, sums: string, rows: (c: number) => string): string =>
   eachChunk(
@@ -167,8 +167,8 @@ export const declareSums = (chunks: number, sums: string): string =>
   eachChunk(chunks, (c) => `  var ${sums}${c} = array<vec4f, 4>();`);
 
 /**
- * WGSL that stores a thread's sums for the rows below `to.rows`. `value` is WGSL of the stored value, which can read
- * `sum`.
+ * WGSL that stores a thread's sums in the rows of a matrix, except rows from `to.rows` on. `value` is the WGSL
+ * expression of the value to store, which can read `sum`.
  */
 export const storeSums = (chunks: number, sums: string, to: Omit<Load, "to" | "chunk">, value: string): string =>
   eachChunk(

@@ -2,13 +2,14 @@ import type { BlockFormat } from "@lowrank/core/backend";
 import type { PackedCode } from "./packed.ts";
 
 /**
- * WGSL snippets for one code of a quantised block (`u32` results), or for four adjacent codes from a multiple of four
- * on (`vec4u` results). Four such elements share one scale.
+ * Functions that return WGSL for reading codes of a quantised block. One reader handles one code (its results are
+ * `u32`), another handles four adjacent codes (`vec4u`). The index of the first of the four is a multiple of four, so
+ * they share one scale.
  */
 interface Reader {
   /** Reads the byte of one code at byte offset `at`, or the four bytes of four codes as one word. */
   bytes(at: string): string;
-  /** Masks the byte of each code with `mask`. */
+  /** For each code, extracts the bits of its byte that are set in `mask`. */
   bits(word: string, mask: number): string;
   /** Reads one bit for each code from the bits that begin at byte `at`; the first code is element `l` of the block. */
   row(at: string): string;
@@ -45,11 +46,17 @@ const nibbles = (r: Reader, first: number): string =>
 const fiveBits = (r: Reader, bits: number): string =>
   r.floats(`${nibbles(r, bits + 4)} | (16u * ${r.row(`at + ${bits}u`)})`);
 
-/** 4-bit codes of group `g` (32 elements) of a 256-element block. Two groups share 32 bytes from byte `first` on. */
+/**
+ * Reads 4-bit codes of group `g` of a 256-element block. A group has 32 elements. Each two groups share 32 bytes, the
+ * first two from byte `first` on.
+ */
 const groupNibbles = (r: Reader, first: number): string =>
   r.bits(`${r.bytes(`at + ${first}u + 32u * (g / 2u) + l % 32u`)} >> (4u * (g % 2u))`, 15);
 
-/** The value of an element of a K-block: d * s * code - dmin * m, with the scale s and the minimum m of its group. */
+/**
+ * WGSL that returns an element of a block of the formats q4_k and q5_k: d * s * code - dmin * m. Its group of 32
+ * elements has the scale s and the minimum m.
+ */
 const groups = (x: string, codes: string): string => `let g = l / 32u;
 return ${x}_half(at) * f32(${x}_six(at, 0u, g)) * ${codes} - ${x}_half(at + 2u) * f32(${x}_six(at, 4u, g));`;
 
@@ -91,8 +98,8 @@ const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
 `;
 
 /**
- * WGSL function that reads the 6-bit scale (`part` 0) or the 6-bit minimum (`part` 4) of group `g` of a K-block. They
- * are packed in 12 bytes after two f16.
+ * WGSL function that reads a 6-bit value of group `g` of a q4_k or q5_k block: the scale if `part` is 0, the minimum if
+ * it is 4. The values are packed in 12 bytes after two f16.
  */
 const sixOf = (x: string): string => `fn ${x}_six(at: u32, part: u32, g: u32) -> u32 {
   let own = ${x}_byte(at + 4u + part + (g & 3u));

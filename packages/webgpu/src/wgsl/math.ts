@@ -27,8 +27,8 @@ fn orderOf(bits: u32) -> i32 {
 fn bitsOfOrder(order: i32) -> u32 { return bitcast<u32>(order ^ ((order >> 31u) & 0x7fffffff)); }`;
 
 /**
- * WGSL: maps the bits of floats to integers by which they can be ranked. 0 and -0 are equal, and NaN ranks first, both
- * if the highest value ranks first (`rankOf`) and if the lowest does (`lowRankOf`).
+ * WGSL: two functions that map the bits of floats to integers, so that the element to select has the largest integer.
+ * `rankOf` is for maxima, `lowRankOf` for minima. 0 and -0 get the same integer, and NaN gets the largest one in both.
  */
 export const rankCode: string = `${orderCode}
 fn rankOf(bits: u32) -> i32 { return select(orderOf(bits), 0, bits == 0x80000000u); }

@@ -22,7 +22,10 @@ export function floatText(value: number): string {
   return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
-/** Returns the WGSL that reads a block format. It is in a separate module, which the backend's `prepare` loads. */
+/**
+ * Returns the WGSL that reads a block format. The module with this function is separate, and the backend's `prepare`
+ * loads it.
+ */
 type BlockCode = (format: BlockFormat, x: string) => PackedCode;
 
 let blockCode: BlockCode | undefined;

@@ -14,7 +14,8 @@ export const philoxUniforms: Readonly<Record<PhiloxUniform, "u32">> = {
 };
 
 /**
- * Returns the values of `philoxUniforms`. The first value that the kernel draws is word `skipped` of the current block.
+ * Returns the values of the shader uniforms `philoxUniforms` for a generator's state. `skipped` is the number of words
+ * of the current Philox block that the generator has already used. The kernel starts with the next word.
  */
 export function philoxValues({
   seed,
@@ -49,6 +50,7 @@ fn philox(n: u32) -> vec4u {
 }`;
 
 /**
- * WGSL: `isDropped(word)` is true with the dropout probability; the uniform `threshold` is the probability times 2^24.
+ * WGSL: `isDropped(word)` takes a random word and returns true with the probability of dropout. The uniform `threshold`
+ * must be this probability times 2^24.
  */
 export const dropCode: string = "fn isDropped(word: u32) -> bool { return (word >> 8u) < u.threshold; }";

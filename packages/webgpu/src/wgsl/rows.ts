@@ -89,8 +89,8 @@ export function rowGroups(rows: number, alone: boolean): Groups {
 /**
  * WGSL of a kernel that works row by row. `body` can read the index `row`. A row has `width` threads; thread `part`
  * takes elements `part`, `part + width`, `part + 2 width` ... `total(part, v)` and `most(part, v)` return the sum and
- * the maximum over the row's threads, always in the same order. `before(part, v)` returns the sum over the threads
- * before this one, and over all. With `alone`, a row has one thread; with `subgroups`, reductions use subgroup
+ * the maximum of v over the row's threads, always in the same order. `before(part, v)` returns two sums of v: over the
+ * threads before this one, and over all. With `alone`, a row has one thread. With `subgroups`, reductions use subgroup
  * operations.
  */
 export function rowsCode(subgroups: boolean, alone: boolean, body: string): string {

@@ -8,8 +8,8 @@ import { inParts } from "./window.ts";
 interface Step {
   readonly name: string;
   /**
-   * The tensors of one parameter, in order. The value is the WGSL variable with the new element; null if the tensor is
-   * only read.
+   * The tensors of one parameter, in order. Each key is a tensor's name in the code. Its value is the WGSL variable
+   * that holds the new element, or null if the tensor is only read.
    */
   readonly tensors: Readonly<Record<string, string | null>>;
   readonly uniforms: Readonly<Record<string, Scalar>>;
@@ -28,14 +28,15 @@ type RunStep = (
 ) => Dispatch[];
 
 /**
- * The use of a guard (a tensor that shows non-finite values) in an optimiser step. With "obey", the step is skipped if
- * the guard shows one. With "test", no parameter changes; the guard is marked if a new value would not be finite.
+ * Use of the guard in an optimiser step. The guard is a tensor that contains non-finite values if the step must not be applied. With
+ * "obey", the step is skipped if the guard has a non-finite value. With "test", the step changes no parameter, but
+ * marks the guard if a new value would not be finite.
  */
 export interface Guard {
   readonly mode: "none" | "obey" | "test";
   /**
-   * For "obey", one word that is not 0 if the step must be skipped. For "test", the guard, whose last element becomes
-   * NaN if a new value is not finite.
+   * With "obey", a tensor of one word, which is not 0 if the step must be skipped. With "test", the guard itself, whose
+   * last element becomes NaN if a new value is not finite.
    */
   readonly tensor?: GpuTensor;
 }
@@ -46,7 +47,10 @@ const threads = 64;
 export const finiteCode: string = `
 fn isFinite(x: f32) -> bool { return magnitudeOf(x) < 0x7f800000u; }`;
 
-/** Makes the kernel of an optimiser step. In "test" mode it changes no parameter, only the guard's last element. */
+/**
+ * Makes the kernel of an optimiser step. In mode "test" it changes no parameter, and writes only the guard's last
+ * element.
+ */
 export function step({ name, tensors, uniforms, math = [], code }: Step): RunStep {
   const made = variants((mode: Guard["mode"]) => {
     const changed = Object.entries(tensors).flatMap(([x, next]) => (next === null ? [] : [{ x, next }]));
@@ -99,8 +103,8 @@ ${rowsCode(
 });
 
 /**
- * Separates the inputs of a step into its tensors and its guard. Also returns the dispatches that prepare the guard,
- * which must run before the step.
+ * Separates the inputs of an optimiser step into the tensors that it updates or reads and its guard. Also returns the
+ * dispatches that prepare the guard, which must run before the step.
  */
 export function guardOf(
   inputs: readonly GpuTensor[],

@@ -1,8 +1,8 @@
 import type { Traversal } from "@lowrank/core/backend";
 
 /**
- * WGSL that converts the index of an element, counted over several dimensions, to the element's offset in each operand.
- * It reads `uniforms`: the sizes of the dimensions, and the operands' strides.
+ * WGSL that converts the index of an element in the traversed dimensions (in row-major order) to the element's offset
+ * in each operand. It reads the uniforms `uniforms`: the sizes of the dimensions and the strides of the operands.
  */
 export interface Walk {
   readonly uniforms: Readonly<Record<string, "u32">>;
@@ -10,9 +10,9 @@ export interface Walk {
 }
 
 /**
- * Makes the WGSL for `rank` dimensions. `from` is the WGSL variable with the element's index. Each operand is a WGSL
- * variable to which the element's offset is added. `tag` distinguishes the uniforms of two such conversions in one
- * kernel.
+ * Makes WGSL that converts element indices to offsets, for `rank` dimensions. `from` is the WGSL variable with the
+ * element's index. Each operand is a WGSL variable to which the element's offset is added. `tag` distinguishes the
+ * uniforms of two such conversions in one kernel.
  */
 export function walk(rank: number, operands: readonly string[], from: string, tag = ""): Walk {
   const uniforms: Record<string, "u32"> = {};
@@ -30,7 +30,7 @@ export function walk(rank: number, operands: readonly string[], from: string, ta
   return { uniforms, code: lines.join("\n") };
 }
 
-/** Returns the values of the uniforms that the code of `walk` reads, for a traversal: its sizes and strides. */
+/** Returns the values of the uniforms that the code of `walk` reads: the sizes and strides of a traversal. */
 export function walkValues(
   { sizes, strides }: Traversal,
   operands: readonly string[],

@@ -2,25 +2,26 @@ import { byteLength, isPacked, type Shape, sizeOf } from "@lowrank/core/backend"
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { codebookOf } from "./packed.ts";
 
-/** Alignment in bytes of the offset at which a kernel can bind a buffer, valid on any device. */
+/** A buffer can be bound at offsets that are multiples of this many bytes, on any device. */
 export const alignment = 256;
 
-/** Returns how many bytes of a tensor's buffer a kernel binds. */
+/** Returns the number of bytes of a tensor's buffer that a kernel binds. */
 export const bytesSeen = ({ buffer, window }: GpuTensor): number => window?.bytes ?? buffer.bytes;
 
 /** Returns the size in bytes of `elements` elements, which must be whole blocks. */
 export const bytesOf = ({ dtype }: GpuTensor, elements: number): number => byteLength({ shape: [elements], dtype });
 
 /**
- * True if elements are stored in order, so that a range of bytes holds a range of elements. False for formats with a
- * codebook, whose codes and scales are stored separately.
+ * True if elements are stored one after the other, so that a range of elements is a range of bytes. False for formats
+ * with a codebook, which store codes and scales separately.
  */
 export const isContiguous = ({ dtype }: GpuTensor): boolean => codebookOf(dtype) === undefined;
 
 /**
- * Returns a tensor of `shape` that starts at or shortly before element `from`, so that a kernel binds only the part of
- * the buffer that it needs. `start` is the index of element `from` in the returned tensor. It is 0 if the element's
- * offset is a multiple of 256 bytes, as is required for packed weights.
+ * Returns a tensor of `shape` that begins with element `from` of the given tensor, so that a kernel binds only a part
+ * of the buffer. A binding's offset must be a multiple of 256 bytes, so the returned tensor may begin a little earlier.
+ * `start` is the index of element `from` in it. For packed weights, the element's own offset must be such a multiple,
+ * and `start` is 0.
  */
 export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tensor: GpuTensor; start: number } {
   const { buffer, window } = tensor;
@@ -42,8 +43,9 @@ interface Rows {
 }
 
 /**
- * Cuts tensors of `rows` rows into ranges of rows of at most `most` bytes, which a kernel can bind. Returns the tensors
- * unchanged if they fit, or if even the smallest aligned range is too large.
+ * Cuts tensors of `rows` rows into ranges of rows, so that each tensor has at most `most` bytes, the maximum that a
+ * kernel can bind. Returns the tensors unchanged if they fit, or if even the smallest range with aligned offsets is too
+ * large.
  */
 export function inParts(tensors: readonly GpuTensor[], most: number, rows: number): readonly Rows[] {
   const whole = [{ from: 0, rows, tensors }];

@@ -2,8 +2,8 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import type { CacheWriteParams } from "./cacheWrite.ts";
 
 /**
- * Calls `run` for each sequence of the batch. Passes, in elements, the offset in the cache at which the sequence's new
- * rows are written, the offset of these rows in `rows`, and their total length.
+ * Calls `run` for each sequence of the batch. Passes three numbers of elements: the offset of the sequence's new rows
+ * in the cache, their offset in `rows`, and their total size.
  */
 export function forEachSequence(
   cache: TensorSpec,

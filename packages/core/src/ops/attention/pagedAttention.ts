@@ -36,7 +36,7 @@ export interface PagedGeometry {
   /** Number of pages in the pool. `pageSize` is the number of positions in a page. */
   readonly pages: number;
   readonly pageSize: number;
-  /** Number of page tables, one per sequence. `tablePages` is the number of pages that each lists. */
+  /** Number of page tables, one per sequence. `tablePages` is the number of pages in each table. */
   readonly tables: number;
   readonly tablePages: number;
   readonly scale: number;
@@ -92,8 +92,8 @@ function badEntry(at: number, value: number, { pages, pageSize, tables, tablePag
 }
 
 /**
- * Returns a copy of x. Throws if one of its i32 values is not in 0..high. x holds `width` columns, starting at column
- * `first`, of the table [N, 2 + M] that `badEntry` describes.
+ * Returns a copy of x, an i32 tensor. Throws the error of `badEntry` if a value is not in 0..high. x holds the `width`
+ * columns from column `first` on of the table [N, 2 + M] that `badEntry` describes.
  */
 function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width: number): Tensor {
   const error = (value: number, at: number) => {

@@ -61,8 +61,8 @@ export function scaledDotProductAttention(
 
 /**
  * Returns options for `attention` that align the causal mask at the top left, so that query i attends to keys 0 to i.
- * If there are more keys than queries, `keyLength` excludes the surplus keys: then the bottom right, where `attention`
- * aligns the mask, is also the top left.
+ * `attention` aligns the mask at the bottom right. If there are at least as many keys as queries, `keyLength` excludes
+ * the surplus keys, which makes both alignments equal. Otherwise the options contain a mask.
  */
 function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };

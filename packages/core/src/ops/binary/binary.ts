@@ -4,8 +4,8 @@ import { collapse, forEachRow } from "../../layout/broadcast.ts";
 import { broadcastShapes } from "../../layout/shape.ts";
 
 /**
- * Returns the name, arity, shape rule and reference loop for the definition of an elementwise op on two broadcast f32
- * tensors.
+ * Returns the fields of an op definition that elementwise ops on two broadcast f32 tensors have in common: name, arity,
+ * shape rule, and the reference implementation `ref` (a plain loop).
  */
 export function binary(
   name: string,

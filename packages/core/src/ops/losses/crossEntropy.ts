@@ -48,7 +48,7 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
 }
 
 /**
- * The largest logit of a row (`top`), and log(sum(exp(logit - top))). The loss uses both apart, because their sum would
+ * The largest logit of a row (`top`), and log(sum(exp(logit - top))). They are kept separate, because their sum would
  * lose digits of the logarithm if `top` is large.
  */
 interface RowSum {

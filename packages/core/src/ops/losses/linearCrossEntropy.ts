@@ -29,7 +29,7 @@ export interface LinearCrossEntropyParams {
 
 /** Parameters of the op behind `linearCrossEntropy`. */
 export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
-  /** True for each gradient that the forward pass also computes. */
+  /** For hidden and weight: true if the forward pass also computes the gradient. */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
 

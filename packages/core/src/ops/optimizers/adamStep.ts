@@ -28,7 +28,10 @@ export function checkStep(op: string, inputs: readonly TensorSpec[], size: numbe
   }
 }
 
-/** Returns one list per parameter, which starts with the parameter, its gradient and its two moments. */
+/**
+ * Returns one list per parameter. It starts with the parameter's four inputs: the parameter, its gradient and its two
+ * moments. The inputs of later parameters follow.
+ */
 function byParameter<T>(inputs: readonly T[]): T[][] {
   return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i));
 }

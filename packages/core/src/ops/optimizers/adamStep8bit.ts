@@ -34,9 +34,9 @@ function check(inputs: readonly TensorSpec[]): void {
  * Updates a parameter in place by one AdamW step with 8-bit moments, as bitsandbytes' AdamW8bit does on its CPU
  * backend. Inputs: parameter, gradient, codes of the first moment, codes of the second moment, the scales of both (one
  * per 256 elements), and the two ascending tables f32 [256] of the values that the codes stand for. The step
- * dequantises the moments, updates and uses them as `adamStep` does, and quantises them again. Values are first rounded
- * to bitsandbytes' grid: otherwise the code of a small second moment could be 0, and the next step would divide by
- * almost 0. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * dequantises the moments, updates and uses them as `adamStep` does, and quantises them again. Before a moment is
+ * quantised, its scaled values are rounded to bitsandbytes' grid (`onGrid`). Otherwise the code of a small second
+ * moment could be 0, and the next step would divide by almost 0. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export const adamStep8bit: Op<number, Omit<AdamStepParams, "decoupled">, 0> = defineStep({
   name: "adamStep8bit",

@@ -17,14 +17,14 @@ import { reciprocal } from "../unary/reciprocal.ts";
 import { to } from "../unary/to.ts";
 
 /**
- * Number of values to encode at a time. It is limited because each value is compared with all 256 codes, which takes
- * 256 times the memory.
+ * Maximum number of values to encode at a time. Each value is compared with all 256 codes, which takes 256 times the
+ * memory of the values.
  */
 const chunk = 1 << 14;
 
 /**
- * Computes `onGrid` of `packed/blockwise/eightBit.ts` from ops. It rounds to f32 in the same places, so results are
- * identical.
+ * Computes `onGrid` of `packed/blockwise/eightBit.ts` from ops: rounds x to bitsandbytes' grid. It rounds to f32 after
+ * the same operations, so results are identical.
  */
 function onGrid(x: Tensor): Tensor {
   const at = affine(affine(affine(x, { shift: 1 }), { scale: 32767.5 }), { shift: 0.5 });
@@ -48,7 +48,8 @@ function nearest(x: Tensor, table: Tensor): Tensor {
 }
 
 /**
- * Encodes blocks [n, blockSize] as u8 codes of the same shape. A block with scale 0 holds only zeros and gets codes 0.
+ * Encodes blocks [n, blockSize] as u8 codes of the same shape. If `grid` is true, scaled values are first rounded to
+ * bitsandbytes' grid. A block with scale 0 holds only zeros and gets codes 0.
  */
 function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolean): Tensor {
   const scaled = mul(values, reciprocal(scales));

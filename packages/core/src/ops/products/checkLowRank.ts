@@ -6,8 +6,8 @@ import { formatShape, sameShape } from "../../layout/shape.ts";
 /** Parameters of `lowRankRows`. Each list has one entry for each pair of factors A and B. */
 export interface LowRankRowsParams {
   /**
-   * For each pair (A, B), the entries along y's first dimension to which the product of that pair is added. If this
-   * list and the lists in it are frozen (`Object.freeze`), they are checked only once.
+   * For each pair (A, B), the indices along y's first dimension to which the pair's product is added. If all these
+   * lists, outer and inner, are frozen (`Object.freeze`), they are checked only once for a batch size.
    */
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];
@@ -41,7 +41,10 @@ export function checkLowRank(inputs: readonly TensorSpec[], params: LowRankRowsP
   checkRows(params.rows, inputs[1].shape[0]);
 }
 
-/** The shape rule of `lowRankRows`, split so that each pair (A, B) can be checked once and then reused. */
+/**
+ * The shape rule of `lowRankRows`. It checks each pair (A, B) separately, so that a pair can be checked once and used
+ * in many calls.
+ */
 export const groupedLowRank: GroupedShape<LowRankRowsParams> = {
   shape: (first, params, pairs) => {
     checkBatch(first, params, pairs);
@@ -69,7 +72,7 @@ function checkBatch(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRo
   }
 }
 
-/** The batch size for which a frozen list of rows has passed its check. */
+/** For each frozen list of rows that has passed its check, the batch size for which it was checked. */
 const goodFor = new WeakMap<LowRankRowsParams["rows"], number>();
 
 /** Throws for a row that is out of range or listed twice. */

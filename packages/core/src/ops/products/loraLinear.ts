@@ -112,15 +112,15 @@ export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: {
 interface LoraParams {
   readonly scaling: number;
   /**
-   * True to compute the gradient of the op's input: dy W + scaling * (dy B) A, where dy, the gradient of the output, is
-   * passed instead of x. Default false.
+   * True to compute the gradient with respect to x: dy W + scaling * (dy B) A. The op's first input is then dy, the
+   * gradient of the output, instead of x. Default false.
    */
   readonly transposed?: boolean;
 }
 
 /**
- * The sizes of one call. W maps vectors of `from` elements to vectors of `to` elements. `down` and `up` are the input
- * positions of the factors that are multiplied first and second.
+ * The sizes of one call. W maps vectors of `from` elements to vectors of `to` elements. `down` is the index, among the
+ * op's inputs, of the factor that is multiplied first; `up` is the index of the other factor.
  */
 interface LoraPlan {
   readonly rows: number;
@@ -153,7 +153,10 @@ function loraPlan(inputs: readonly TensorSpec[], { transposed }: LoraParams): Lo
   return { rows, from, to, rank: a[0], down, up };
 }
 
-/** Returns the input positions of the factors in the order of use: A then B, or B then A if `transposed`. */
+/**
+ * Returns the indices of the factors among the op's inputs, in the order of multiplication: A first, or B first if
+ * `transposed`.
+ */
 function factorOrder(transposed = false): { down: number; up: number } {
   return transposed ? { down: 3, up: 2 } : { down: 2, up: 3 };
 }

@@ -18,7 +18,10 @@ function indexOf(t: Tensor, rows: readonly number[]): Tensor {
 
 const take = (t: Tensor, rows: readonly number[]): Tensor => indexSelect(t, indexOf(t, rows), { dim: 0 });
 
-/** Returns a batch of `size` rows in which the rows listed in `rows[i]` hold parts[i]. Other rows are zero. */
+/**
+ * Returns a batch of `size` rows. Row j of parts[i] becomes row `rows[i][j]` of the batch. Rows that are not listed are
+ * zero.
+ */
 function spread(parts: readonly Tensor[], rows: readonly (readonly number[])[], size: number): Tensor {
   return indexAdd(cat(...parts, { dim: 0 }), indexOf(parts[0], rows.flat()), { dim: 0, size });
 }
@@ -32,10 +35,10 @@ const times = (x: Tensor, y: Tensor): Tensor => matmul(x, y, { transposeB: true 
 const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b), { transposeA: true });
 
 /**
- * Adds scaling_s (x A_sᵀ) B_sᵀ to y, for the entries along the first dimension that `rows[s]` lists; other entries of y
- * are copied. Inputs: y [n, ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ... The factors are f32, f16
- * or bf16. In kernels, the result of a row does not depend on the other rows, to the bit. Chen et al. 2023,
- * https://arxiv.org/abs/2310.18547
+ * For each pair s, adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` lists. Rows are entries along the first
+ * dimension; other rows of y are copied. Inputs: y [n, ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1,
+ * ... The factors are f32, f16 or bf16. In kernels, the result of a row is bit-identical for any other rows in the
+ * batch. Chen et al. 2023, https://arxiv.org/abs/2310.18547
  */
 export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({
   name: "lowRankRows",

@@ -26,7 +26,7 @@ const at = (t: Tensor, dim: number, k: number): Tensor => slice(t, { dim, start:
 
 /**
  * Swaps row k of the matrices [A | B] with the pivot row: of the rows from k on, the one with the largest magnitude in
- * column k. `places` holds the row numbers.
+ * column k. `places`, i32 [1, n, 1], holds the row indices 0 to n - 1.
  */
 function exchange(rows: Tensor, k: number, places: Tensor): Tensor {
   const scalar = tensor(k, { dtype: "i32", backend: rows.storage.backend });

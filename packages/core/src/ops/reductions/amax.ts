@@ -14,7 +14,10 @@ import { affine } from "../unary/affine.ts";
 /** Parameters of `amax` and `amin`. `shape` is the shape of the result; it must broadcast to the shape of x. */
 export interface ExtremaParams {
   readonly shape: Shape;
-  /** If true, all NaN elements share the gradient of a NaN result. Default: their gradient is NaN. */
+  /**
+   * Selects the gradient of elements whose result is NaN. True: the NaN elements share the gradient of the result.
+   * False: the gradient is NaN. Default false.
+   */
   readonly nansTie?: boolean;
 }
 
@@ -54,13 +57,13 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
 }
 
 /**
- * Reduces x to `shape`: returns the largest of the elements along each dimension that `shape` lacks or has with size 1.
+ * Reduces x to `shape`: returns the largest element over the dimensions that `shape` lacks or in which it has size 1.
  * Equal elements share the gradient.
  */
 export const amax: Op<1, ExtremaParams> = extrema("amax", Math.max);
 
 /**
- * Reduces x to `shape`: returns the smallest of the elements along each dimension that `shape` lacks or has with size
- * 1. Equal elements share the gradient.
+ * Reduces x to `shape`: returns the smallest element over the dimensions that `shape` lacks or in which it has size 1.
+ * Equal elements share the gradient.
  */
 export const amin: Op<1, ExtremaParams> = extrema("amin", Math.min);

@@ -6,9 +6,9 @@ import { alongDim, withSize } from "../shared/alongDim.ts";
 import { composeExtremum } from "./topkComposed.ts";
 
 /**
- * Makes the op `max` or `min` along `dim`. It returns the values and their i32 positions, both with size 1 in `dim`.
- * The result is the first NaN, if there is one, or else the first of the equal best elements, and the gradient flows to
- * that element.
+ * Makes the op `max` or `min` along `dim`. It returns the values and their i32 positions, both with size 1 in `dim`. Of
+ * equal elements it selects the first one; if there are NaNs, the first NaN. The gradient flows to the selected
+ * element.
  */
 export function extremum(name: "max" | "min", beats: (a: number, b: number) => boolean): Op<1, { dim: number }, 2> {
   return defineOp<1, { dim: number }, 2>({

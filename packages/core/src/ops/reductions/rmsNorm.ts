@@ -19,7 +19,10 @@ export interface NormParams {
   readonly eps: number;
 }
 
-/** Throws unless all inputs are f32, the first is [..., D], and the inputs from position `first` on are [D]. */
+/**
+ * Throws unless all inputs are f32, the inputs before index `first` have one shape [..., D], and the other inputs are
+ * [D].
+ */
 export function checkNorm(op: string, inputs: readonly TensorSpec[], first: number): void {
   const { shape } = inputs[0];
   const width = shape[shape.length - 1];

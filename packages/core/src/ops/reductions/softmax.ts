@@ -16,7 +16,10 @@ export interface SoftmaxParams {
   readonly dim: number;
 }
 
-/** Calls `lane(start, n, step)` for each 1-D run of `n` elements along `dim`: they are at start, start + step, ... */
+/**
+ * Calls `lane(start, n, step)` for each vector of `n` elements along `dim`. Its elements have the offsets start, start
+ * + step, ...
+ */
 function forEachLane(shape: Shape, dim: number, lane: (start: number, n: number, step: number) => void): void {
   const { outer, n, inner } = alongDim("softmax", shape, dim);
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) lane(o * n * inner + i, n, inner);

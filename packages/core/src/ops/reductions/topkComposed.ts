@@ -10,7 +10,7 @@ import { alongDim, withSize } from "../shared/alongDim.ts";
 import { to } from "../unary/to.ts";
 import { amax, amin } from "./amax.ts";
 
-/** Limit of the positions that f32 can hold: it represents every integer up to 2^24. */
+/** Maximum number of positions along a dimension. Positions are f32, which represents every integer up to 2^24. */
 const mostPositions = 2 ** 24;
 
 /** Returns the positions 0..n-1 along `dim` as an f32 tensor of `rank` dimensions, all of size 1 except `dim`. */
@@ -28,8 +28,8 @@ function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Ten
 }
 
 /**
- * Returns, along `dim`, the smallest of `positions` at which x equals `best`, or at which x is NaN if it contains NaN.
- * `none` must be larger than all positions; it stands for positions that do not match.
+ * Returns, along `dim`, the smallest of `positions` at which x equals `best`; if x contains NaN, the position of its
+ * first NaN. `none` must be larger than all positions, since it replaces the positions that do not match.
  */
 function firstAt(x: Tensor, best: Tensor, positions: Tensor, none: Tensor): Tensor {
   const atBest = where(compare(x, best, { relation: "eq" }), positions, none);

@@ -25,8 +25,8 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
 });
 
 /**
- * Sums x over the dimensions that broadcasting `shape` to x's shape would repeat. The result has the shape `shape`;
- * sums are in f64.
+ * Sums x to the shape `shape`, which must broadcast to x's shape: sums over the dimensions that broadcasting would
+ * repeat. Accumulates in f64.
  */
 export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   name: "sumToShape",
@@ -51,8 +51,8 @@ export const sumToShape: Op<1, { shape: Shape }> = defineOp({
 });
 
 /**
- * Returns the gradient of broadcasting: sums x over the dimensions along which `shape` was repeated. Returns x itself
- * if its shape is `shape` already.
+ * Returns the gradient of broadcasting a tensor from `shape` to x's shape, where x is the gradient of the result: sums
+ * x over the repeated dimensions. Returns x itself if its shape is `shape` already.
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : sumToShape(x, { shape });

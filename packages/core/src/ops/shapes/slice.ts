@@ -14,7 +14,10 @@ export interface SliceParams {
   readonly step?: number;
 }
 
-/** Parameters of `place`: the dimension to enlarge, and the positions in it at which the input's elements are put. */
+/**
+ * Parameters of `place`. It enlarges dimension `dim` to `size`, and puts element i of the input at position
+ * start + i * step.
+ */
 export interface PlaceParams {
   readonly dim: number;
   /** The size of dimension `dim` in the result. */

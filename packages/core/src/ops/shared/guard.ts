@@ -42,7 +42,7 @@ function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded
 
 const allFinite = ({ data, size }: View): boolean => data.subarray(0, size).every(Number.isFinite);
 
-/** Wraps the reference loop of an optimiser step so that it follows `params.guard`. */
+/** Wraps the reference implementation of an optimiser step, which has no guard, so that it follows `params.guard`. */
 function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>): NonNullable<OpDefinition<P>["ref"]> {
   return (inputs, outputs, params) => {
     if (params.guard === undefined) return ref(inputs, outputs, params);
@@ -64,8 +64,9 @@ type Updated = readonly [before: Tensor, after: Tensor];
 const zeroOrNaN = (x: Tensor): Tensor => sumToShape(affine(x, { scale: 0 }), { shape: [] });
 
 /**
- * Writes the new values of a composed step if `how` is "obey" and the guard is finite. If `how` is "test", writes only
- * the guard: NaN in its last element if a new value is not finite.
+ * Finishes an optimiser step that is composed of other ops. If `how` is "obey", writes the new values if all elements
+ * of the guard are finite. If `how` is "test", writes only to the guard: sets its last element to NaN if a new value is
+ * not finite.
  */
 function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey" | "test"): void {
   if (how === "obey") {
@@ -86,13 +87,13 @@ function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey
 interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "writes" | "ref">> {
   /** The minimum and maximum number of tensor inputs, not counting the guard tensor. */
   readonly arity: Arity<number>;
-  /** Throws if the shapes, dtypes or parameters of the inputs do not match. */
+  /** Throws if the shapes or dtypes of the inputs do not match each other or the parameters. */
   readonly check: (inputs: readonly TensorSpec[], params: P) => void;
   /** Computes the step from other ops. Returns each tensor that the step overwrites, with its new value. */
   readonly updated: (inputs: readonly Tensor[], params: P) => readonly Updated[];
   /**
-   * Splits a step over many parameters into several calls of `run`. Each call gets the inputs of some parameters and
-   * the guard, at most `most` tensors together.
+   * Splits a step over many parameters into several calls of `run`. Each call gets the inputs of some of the
+   * parameters, and the guard: in all, at most `most` tensors.
    */
   readonly inGroups?: (
     inputs: readonly Tensor[],

@@ -20,7 +20,10 @@ export const copyInto: Op<2, void, 0> = defineOp({
   ref: ([x, source]) => x.data.set(source.data),
 });
 
-/** Copies the values of each pair's second tensor into its first. Compositions of in-place ops end with this call. */
+/**
+ * Copies the values of each pair's second tensor into its first. Returns an empty list, as the `compose` functions of
+ * in-place ops must.
+ */
 export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] {
   for (const [x, source] of pairs) copyInto(x, source);
   return [];

@@ -15,8 +15,8 @@ export interface InRangeParams {
 }
 
 /**
- * Returns a copy of x, f32 or i32. Throws `error` if a value is outside `low`..`high`; NaN is accepted. Compositions
- * check indices and labels with it, so that they throw the same errors as kernels.
+ * Returns a copy of x, f32 or i32. Throws `error` if a value is outside `low`..`high`; NaN is accepted. Ops that are
+ * composed of other ops check indices and labels with it, and so throw the same errors as kernels.
  */
 export const inRange: Op<1, InRangeParams> = defineOp({
   name: "inRange",

@@ -13,7 +13,10 @@ export interface PowScalarParams {
   readonly exponent: number;
 }
 
-/** Exponents for which PyTorch calls another function (such as sqrt for 0.5), whose results differ at -Infinity. */
+/**
+ * Exponents for which PyTorch calls a function other than pow (such as sqrt for 0.5), with the op for that function.
+ * Its result at -Infinity differs from the result of pow.
+ */
 const others: ReadonlyMap<number, Op<1>> = new Map([
   [2, square],
   [0.5, sqrt],

@@ -1,7 +1,10 @@
 import type { View } from "../../backends/backend.ts";
 import { expectDType, type OpDefinition } from "../../engine/op.ts";
 
-/** Returns the name, arity, shape rule and reference loop for the definition of an elementwise op on one f32 tensor. */
+/**
+ * Returns the fields of an op definition that elementwise ops on one f32 tensor have in common: name, arity, shape
+ * rule, and the reference implementation `ref` (a plain loop).
+ */
 export function unary(
   name: string,
   f: (x: number) => number,

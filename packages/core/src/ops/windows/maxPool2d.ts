@@ -10,8 +10,8 @@ import { checkPadding, forEachInWindows, type WindowParams, type WindowPlan, win
 
 /**
  * Returns, for each element of each window, its position in the flattened plane: [1, elements, windows]. Elements in
- * the padding get the position of the window's first element inside the plane. It is then also the result for a window
- * of which all elements are -Infinity.
+ * the padding get the position of the window's first element inside the plane. So the position of the maximum is inside
+ * the plane even if all elements of a window are -Infinity.
  */
 function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
   const { elements, windows } = plan;

@@ -14,8 +14,8 @@ function nearestCode(table: TypedArray, x: number): number {
 
 /**
  * Rounds x to the nearest of 65536 evenly spaced points from -1 to 1: bitsandbytes' CPU backend looks codes up on this
- * grid. 0 is not a point of it, so a value that is small relative to its block gets the code of 1.5e-5 or -1.5e-5,
- * never the code of 0.
+ * grid. 0 is not on the grid. So a value that is small relative to its block becomes 1.5e-5 or -1.5e-5 before the
+ * lookup, and never gets the code of 0.
  */
 export function onGrid(x: number): number {
   const at = Math.floor(fround(fround(fround(x + 1) * 32767.5) + 0.5));
@@ -24,7 +24,8 @@ export function onGrid(x: number): number {
 
 /**
  * Quantises a block, and writes its codes from index `from` on. Returns its scale, which is the largest magnitude; a
- * block of zeros gets scale 0 and codes 0. `place` is applied to the scaled values before the lookup.
+ * block of zeros gets scale 0 and codes 0. `place`, such as `onGrid`, rounds each scaled value before its code is
+ * looked up. Default: no rounding.
  */
 export function encodeBlock(
   values: Float32Array,

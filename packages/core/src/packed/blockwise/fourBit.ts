@@ -6,10 +6,13 @@ import { checkBlockSize, checkHeader, fourBitLayout, nestedBlockSize, readOffset
 
 const { fround } = Math;
 
-/** The values of the 256 codes of nested scales. */
+/** The values of the 256 codes of nested scales, which are scales that are themselves quantised to 8 bits. */
 export const nestedTable: Float32Array = dynamicMap();
 
-/** Creates the format of a 4-bit dtype with the given values. docs/design/packed.md shows its layout. */
+/**
+ * Creates the format of a 4-bit dtype, whose codes have the values in `codebook`. docs/design/packed.md shows the
+ * layout of its bytes.
+ */
 function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
   return {
     dtype,
@@ -28,9 +31,9 @@ function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
 export interface FourBitParts {
   /** Two codes per byte; the high nibble belongs to the element with the even index. */
   readonly codes: Uint8Array;
-  /** One scale per block: f32, or 8-bit codes if nested. */
+  /** One scale per block: f32, or 8-bit codes if the scales are themselves quantised (`packing.nested`). */
   readonly absmax: Float32Array | Uint8Array;
-  /** Second-level scales, f32. Empty if scales are not nested. */
+  /** The scales of the quantised scales, f32. Empty if the scales are not quantised. */
   readonly nestedAbsmax: Float32Array;
 }
 

@@ -42,7 +42,10 @@ export function checkBlockSize(what: string, blockSize: number | undefined): voi
 
 const headerOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Returns the first three words of the header, by which kernels find the other parts. */
+/**
+ * Returns the first three u32 fields of the header: the block size, and the byte offsets of the scales and the
+ * second-level scales (0 if there are none). Kernels read them.
+ */
 function headerFields(size: number, packing: Packing): number[] {
   const { absmax, nested } = fourBitLayout(size, packing);
   return [packing.blockSize, absmax, nested];
@@ -60,8 +63,8 @@ export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, pac
 }
 
 /**
- * Writes the header of a packed nf4 or fp4 weight. `offset` is the mean that was subtracted from nested scales,
- * otherwise 0.
+ * Writes the header of a packed nf4 or fp4 weight. `offset` is the mean that was subtracted from the scales before they
+ * were quantised; 0 if they are not quantised.
  */
 export function writeHeader(bytes: Uint8Array, size: number, packing: Packing, offset: number): void {
   const header = headerOf(bytes);
@@ -69,7 +72,10 @@ export function writeHeader(bytes: Uint8Array, size: number, packing: Packing, o
   header.setFloat32(12, offset, true);
 }
 
-/** Returns the mean that was subtracted from the scales, from the header; 0 if scales are not nested. */
+/**
+ * Returns the mean that was subtracted from the scales before they were quantised, as stored in the header; 0 if they
+ * are not quantised.
+ */
 export function readOffset(bytes: Uint8Array): number {
   return headerOf(bytes).getFloat32(12, true);
 }

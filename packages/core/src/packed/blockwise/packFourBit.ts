@@ -7,9 +7,9 @@ const { fround } = Math;
 const tiny = fround(1e-38);
 
 /**
- * Quantises `values` to nf4 or fp4 and writes the packed weight to `bytes`. Returns the mean of the scales if they are
- * nested, otherwise 0. As in bitsandbytes, values of an incomplete last block are divided by the scale, values of other
- * blocks are multiplied by its reciprocal.
+ * Quantises `values` to nf4 or fp4 and writes the packed weight to `bytes`. If the scales are quantised too
+ * (`packing.nested`), returns their mean, otherwise 0. As in bitsandbytes, values of an incomplete last block are
+ * divided by the scale, and values of other blocks are multiplied by the scale's reciprocal.
  */
 export function packFourBit(codebook: Codebook, values: Float32Array, packing: Packing, bytes: Uint8Array): number {
   const { blockSize, nested } = packing;
@@ -56,8 +56,9 @@ function meanOfFew(x: Float32Array): number {
 }
 
 /**
- * Returns the mean of f32 values, bit-identical to PyTorch on one thread of an x64 CPU. It follows the order of aten's
- * cascade_sum: sums in f32 over rows of 32, which are added to the next level of sums after every 16 rows or more.
+ * Returns the mean of f32 values, bit-identical to PyTorch on one thread of an x64 CPU. It adds in the order of aten's
+ * cascade_sum, in f32: each row of 32 values is added to 32 sums. After every 16 rows (more for long inputs), these are
+ * added to the sums of the next level.
  */
 export function cascadeMean(x: Float32Array): number {
   if (x.length < lanes) return meanOfFew(x);

@@ -21,7 +21,7 @@ interface BlockDefinition {
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
 }
 
-/** Creates a GGUF format from its definition for one block. */
+/** Creates a GGUF format, which packs and unpacks whole tensors, from the functions for one block. */
 export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockFormat {
   const { dtype, block } = facts;
   return {

@@ -11,7 +11,7 @@ export function describeTargets(report: TargetReport | null): string[] {
   return lines;
 }
 
-/** Counts paths by their last name, as in "5 q_proj, 5 v_proj". */
+/** Counts module paths by their last component, as in "5 q_proj, 5 v_proj". */
 function byLastName(paths: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const path of paths) {

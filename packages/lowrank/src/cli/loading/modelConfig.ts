@@ -43,14 +43,17 @@ export async function findModel(
   return { shapes: describeConfig(json, { where, classifies }), dtype: storedDType(json, where) };
 }
 
-/** JSON of a config, the config's name for messages, and the files of its folder, if it is in one. */
+/**
+ * A model's config as parsed JSON, the config's name for messages, and the model's files. `files` is undefined for a
+ * config.json given as a single file.
+ */
 interface FoundConfig {
   readonly json: unknown;
   readonly label: string;
   readonly files?: ModelFiles;
 }
 
-/** Options with which headers of files on the hub are read without downloading the whole files. */
+/** Options for reading only the headers of files on the hub, without downloading the whole files. */
 export const headersAlone: OpenOptions = { hub: { cache: false } };
 
 /** Reads a config. Returns undefined if the source is not a file or folder. */

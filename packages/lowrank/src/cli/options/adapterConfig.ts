@@ -3,10 +3,10 @@ import { type AdapterMethod, type Method, recipeNames } from "../../report/metho
 import { describeProblem, listed, valueParser } from "../optionValue.ts";
 import { adapterFlags, attributeOf, isSetting } from "./adapterFlags.ts";
 
-/** Number of training steps to assume for methods whose schedule depends on the number, if it is not known yet. */
+/** Assumed number of training steps for methods with a rank schedule, while the actual number is not known yet. */
 export const plannedSteps = 1000;
 
-/** Default values of the settings that recipes share. */
+/** Default settings from which recipes (presets of adapter methods) create configurations. */
 export const usualSettings: RecipeSettings = {
   r: 8,
   targetModules: "all-linear",
@@ -27,8 +27,8 @@ function givenFlags(options: object): { flag: string; text: string }[] {
 }
 
 /**
- * Returns the settings from which recipes create configurations. Settings whose flags were not given have the values in
- * `defaults`.
+ * Returns the settings from which recipes (presets of adapter methods) create configurations. A setting whose flag was
+ * not given has its value from `defaults`.
  */
 export function recipeSettings(options: object, defaults: RecipeSettings): RecipeSettings {
   const settings = { ...defaults } as Record<string, unknown>;

@@ -10,7 +10,8 @@ export interface AdapterFlag {
 }
 
 /**
- * Type of each flag that sets not only a field of a method's configuration, but also a setting that all recipes share.
+ * Types of the flags that set a field of `RecipeSettings`, by flag. All recipes (presets of adapter methods) share
+ * these settings; other flags set only a field of one method's configuration.
  */
 const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
   r: "integer",
@@ -46,7 +47,7 @@ export function adapterFlags(): readonly AdapterFlag[] {
   return [...flags.values()];
 }
 
-/** Returns true for a flag that sets a setting shared by recipes, such as `--target-modules`. */
+/** Returns true if a flag, without its dashes, sets a field of `RecipeSettings`: "target-modules", for example. */
 export function isSetting(flag: string): boolean {
   return Object.hasOwn(settingTypes, flag);
 }

@@ -36,8 +36,9 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
 }
 
 /**
- * Returns a parser that accepts a text if it is valid for at least one method with the flag. The parser returns the
- * text unchanged, since its type depends on the method, which is not known at that time.
+ * Returns a parser for a flag that several methods may support. The parser accepts a text that is valid for at least
+ * one of these methods; it throws for other texts. It returns the text unchanged, since the type of the value depends
+ * on the chosen method, which is not known yet.
  */
 function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
   return (text) => {
@@ -48,7 +49,8 @@ function checkedText(takers: AdapterFlag["takers"], expected: string | null): (t
 }
 
 /**
- * Lists the methods that support a flag, or the methods that do not if they are fewer. Returns null if all support it.
+ * Returns a note on the methods that support a flag: "with lora, dora". If fewer methods do not support it, lists
+ * these: "not with ia3". Returns null if all support it.
  */
 function takersNote(methods: readonly AnyMethod[]): string | null {
   const all = adapterMethods().map(({ name }) => name);
@@ -59,8 +61,9 @@ function takersNote(methods: readonly AnyMethod[]): string | null {
 }
 
 /**
- * Describes the default value of a flag's first method. Names this method if others have another default. Returns null
- * if the first method has no fixed default, or if the default is false.
+ * Returns a note on a flag's default value: the default of the first method that has the flag. The note names this
+ * method if other methods have other defaults. Returns null if the first method's default is false, or is not a fixed
+ * value.
  */
 function defaultNote(takers: AdapterFlag["takers"]): string | null {
   const found = adapterMethods().flatMap((method) => {
@@ -74,7 +77,8 @@ function defaultNote(takers: AdapterFlag["takers"]): string | null {
 }
 
 /**
- * Returns a field's default in a method's recipe. Returns null if it is an object or depends on the number of steps.
+ * Returns the default value of an option: the option's own default, or the value in the configuration of the method
+ * preset. Returns null for an object, and for a value that depends on the number of training steps.
  */
 function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
   const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {

@@ -31,8 +31,8 @@ export function pluginFiles(args: readonly string[]): string[] {
 
 /**
  * Imports plugins one after the other. Their imports of Lowrank's packages resolve to the copies that this command
- * uses. Throws an error that names the file if it cannot be imported, or if it registers a method that the command line
- * cannot offer.
+ * uses. Throws an error that names the file if it cannot be imported, or if a method that it registers has invalid
+ * recipes or flags.
  */
 export async function loadPlugins(files: readonly string[]): Promise<void> {
   for (const file of files) {
@@ -79,7 +79,7 @@ let shareOwnPackages = (): void => {
   });
 };
 
-/** Returns the message of an error that a module threw, with the fix. */
+/** Returns the message of an error that a module threw on import, with advice on what to change. */
 function reason(error: unknown): string {
   const { message = String(error), code } = (error ?? {}) as { message?: string; code?: string };
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[cm]?ts/.test(message)) {
@@ -89,7 +89,10 @@ function reason(error: unknown): string {
   return `${message}; correct the module`;
 }
 
-/** Throws an error that names the method if the method's recipes or flags do not fit its configuration. */
+/**
+ * Throws an error that names the method if a method's recipe creates another method's configuration, or if a flag sets
+ * a field that the configuration lacks.
+ */
 function checkMethods(): void {
   adapterFlags();
   for (const { peft, name, config } of adapterMethods()) {

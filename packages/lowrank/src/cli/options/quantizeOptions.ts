@@ -9,7 +9,10 @@ export interface QuantizeCommandOptions {
   doubleQuant?: boolean;
 }
 
-/** Adds the options for 4-bit weights. `when` names the option that turns them on. */
+/**
+ * Adds the options for 4-bit weights to a command. `when` is the condition under which they apply; it begins the help
+ * text of `--quant-type`.
+ */
 export function addQuantizeOptions(command: Command, when: string): Command {
   return command
     .addOption(

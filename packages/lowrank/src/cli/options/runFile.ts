@@ -69,7 +69,7 @@ export function pluginsOf({ entries }: RunFile): string[] {
   );
 }
 
-/** Option of a command, and the argument texts for it. */
+/** Option of a command that an options file sets, and the texts of its values. */
 interface GivenOption {
   readonly option: Option;
   /** Texts of the option's values; empty for a flag without a value. */
@@ -109,8 +109,8 @@ function flagTexts({ key, value, label }: RunFileEntry): string[] {
 }
 
 /**
- * Converts a value to argument texts. A list becomes several texts, or one text with commas. An object becomes a list
- * of `a=b`.
+ * Converts a value of an options file to texts as on the command line. A list becomes several texts, or one text with
+ * commas. An object becomes a list of `a=b`.
  */
 function valueTexts(option: Option, { key, value, label }: RunFileEntry): string[] {
   const isPlain = (part: unknown) => ["string", "number", "boolean"].includes(typeof part);

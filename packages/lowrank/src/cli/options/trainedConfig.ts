@@ -70,7 +70,10 @@ export async function trainedConfig(
   return (steps) => finish(peft.withSteps ? peft.withSteps(config, steps) : config);
 }
 
-/** Returns a function that sets the task type in a method's configurations, if they have one. */
+/**
+ * Returns a function that sets the task type in a configuration. It changes nothing for a method whose configuration
+ * has no task type.
+ */
 function forTask({ taskless }: MethodFacts<PeftConfig>, taskType: TaskType): (config: PeftConfig) => PeftConfig {
   return (config) => (taskless ? config : config.with({ taskType }));
 }

@@ -17,9 +17,9 @@ interface Leftover {
 }
 
 /**
- * Cleans up the temporary files in a run's folder after a process that died. Complete checkpoints get their final
- * names. Complete new results also get their final names if the process was replacing older results with them.
- * Incomplete files and replaced older files are removed.
+ * Cleans up a run's folder after a process died while writing there. Complete checkpoints get their final names. New
+ * results also get their final names if the process had begun to rename older results, since the new files are complete
+ * by then. All other temporary files are removed.
  */
 export async function clearLeftovers(folder: string): Promise<void> {
   const found = (await readdir(folder, { withFileTypes: true })).flatMap((entry): Leftover[] => {

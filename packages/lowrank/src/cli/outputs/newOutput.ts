@@ -123,7 +123,10 @@ async function checkNew(output: string, path: string, overwrite: boolean): Promi
   );
 }
 
-/** Replaces a folder or file. The old one keeps another name until the new one is in place. */
+/**
+ * Replaces the folder or file at `path` by `whole`. The existing one is renamed to `old`, and removed once the new one
+ * is at `path`.
+ */
 async function replace(whole: string, path: string, old: string): Promise<void> {
   const existed = await rename(path, old).then(
     () => true,

@@ -14,7 +14,9 @@ export type OutputName = "stdout" | "stderr";
 const lost: Record<OutputName, LostWrites | null> = { stdout: null, stderr: null };
 const stdoutLost = new AbortController();
 
-/** Abort reason when stdout can no longer be written, for work whose only result is text on stdout. */
+/**
+ * Error that aborts work when stdout can no longer be written to. Used for work whose only result is text on stdout.
+ */
 export class StdoutLost extends Error {}
 
 /** Aborts at the first write to stdout that fails, with a `StdoutLost` as its reason. */
@@ -58,7 +60,10 @@ function socketWriter(stream: NodeJS.WriteStream, onError: (error: unknown) => v
   };
 }
 
-/** Returns a `write` for a file. Node's own stream drops the remainder of a write that fits the disk only in part. */
+/**
+ * Returns a `write` for a file. If the disk accepts only part of the data, it also writes the remainder. Node's own
+ * stream would drop the remainder.
+ */
 function fileWriter({ fd }: { readonly fd: number }, onError: (error: unknown) => void): Write {
   let isTorn = false;
   return (chunk: string | Uint8Array, ...rest: unknown[]) => {

@@ -3,8 +3,8 @@ import { styled } from "../terminalView.ts";
 import { type LostWrites, lostWrites } from "./guardOutput.ts";
 
 /**
- * Commands that can write their result to files. The function returns true if the given options make the command do
- * this.
+ * Commands that can write their result to files instead of stdout. For each, a function returns true if the given
+ * options make the command write files.
  */
 const savingCommands = new WeakMap<Command, (options: OptionValues) => boolean>();
 

@@ -117,7 +117,7 @@ export function compareCommand(plugins: readonly string[]): Command {
     });
 }
 
-/** Parses `--lr`: learning rates by method. */
+/** Parses `--lr`: learning rates by method, such as "lora=1e-3,dora=1e-4". */
 function rates(text: string): Map<string, number> {
   return new Map(
     names(text).map((pair) => {
@@ -216,7 +216,10 @@ async function checkFolder(folder: string): Promise<void> {
   if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
 }
 
-/** Prints runs on stderr, a line for each. A terminal also shows the progress of the current run. */
+/**
+ * Returns callbacks that report progress on stderr: one line for each finished run and, on a terminal, the step and
+ * loss of the current run.
+ */
 function progress(count: number): Pick<RunJobsOptions, "step" | "done"> {
   const { stderr } = process;
   const begin = performance.now();

@@ -115,7 +115,10 @@ export function evalCommand(): Command {
     .action((_, options) => evaluateModel(options));
 }
 
-/** Measurements of the base model, or of the model with an adapter, and the name for the output. */
+/**
+ * Measurements of one model, and the model's name in the output. The model is the base model, or the base model with an
+ * adapter.
+ */
 interface Measured extends TaskResult {
   readonly name: string;
 }

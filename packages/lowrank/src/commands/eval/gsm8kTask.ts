@@ -31,7 +31,10 @@ export const gsm8kTask: EvalTask = {
   },
 };
 
-/** Reads the solved problems of the few-shot prompt, and the problems to ask. No problem of `path` is in both lists. */
+/**
+ * Reads the problems that the few-shot prompt shows with their solutions (`solved`), and the problems to ask (`asked`).
+ * A problem of `path` is never in both lists.
+ */
 async function problems(
   path: string,
   { numFewshot = 5, fewshotData, limit = Number.POSITIVE_INFINITY }: TaskOptions,

@@ -34,9 +34,9 @@ Examples:
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**
- * Largest allowed differences between the logits of the adapted and of the merged model, relative to the largest logit.
- * The value for f32 allows the difference that a LoRA has in PEFT between merged and unmerged. The values for the other
- * dtypes add the error of rounding the weights.
+ * Largest allowed differences between the logits of the merged model and of the model with its adapter, relative to the
+ * largest logit. The value for f32 allows the difference that merging a LoRA makes in PEFT. The values for the other
+ * dtypes also allow the error of rounding the weights.
  */
 const tolerances: Readonly<Record<GgufDType, number>> = {
   ...{ f32: 1e-4, f16: 1e-2, bf16: 1e-1 },
@@ -131,7 +131,7 @@ async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeComm
   }
 }
 
-/** Checks the output, and returns the dtype to write. */
+/** Throws for an invalid output. Returns the dtype to write; by default f16 for a GGUF file and f32 for a folder. */
 async function checkTarget({ output, model, adapter, dtype, requantize }: MergeCommandOptions): Promise<GgufDType> {
   if (isGguf(output)) {
     if (requantize) throw new Error(`--requantize writes folders; for ${output} give a --dtype such as q8_0`);

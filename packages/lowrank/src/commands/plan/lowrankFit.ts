@@ -9,8 +9,8 @@ export interface LowrankFit {
   readonly training: boolean;
   readonly generation: boolean;
   /**
-   * Flags with which the training would fit into memory, and the bytes of a training step with these flags. Null if the
-   * training fits without them, or if no flags help.
+   * If the training does not fit into memory: flags with which it fits, and the bytes of a training step with these
+   * flags. Null if the training fits, or if no flags help.
    */
   readonly instead: { readonly flags: string; readonly training: number } | null;
 }
@@ -68,8 +68,9 @@ function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
 }
 
 /**
- * Returns a recipe of the same method that quantises the base model. For full fine-tuning, returns any recipe that
- * quantises the base model. Null if there is none.
+ * Returns a method preset that quantises the base model, with the same PEFT method as the given preset. For full
+ * fine-tuning, returns any preset that quantises the base model. Returns null if there is none, or if the given preset
+ * already quantises.
  */
 function packedTwin({ peft, quantized }: Method): Method | null {
   if (quantized) return null;

@@ -201,7 +201,10 @@ interface DescribedAdapter {
   quantized?: boolean;
 }
 
-/** Returns the adapters that files or options describe; an empty list if the command compares methods. */
+/**
+ * Returns the adapters that the `--peft-config` files or the adapter options describe. Returns an empty list if the
+ * command compares methods instead.
+ */
 async function describedAdapters(options: ReportCommandOptions): Promise<DescribedAdapter[]> {
   if (options.peftConfig !== undefined) {
     return Promise.all(

@@ -44,7 +44,10 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
   return engine;
 }
 
-/** Rethrows an error with its cause's text, such as a path or address. Operators may see it; clients may not. */
+/**
+ * Rethrows an error with the text of its cause added. This text may contain paths or addresses, which operators may see
+ * and clients may not.
+ */
 function withReason(error: Error): never {
   throw error.cause instanceof Error ? new Error(`${error.message}: ${error.cause.message}`, { cause: error }) : error;
 }
@@ -121,8 +124,9 @@ function refused(path: string, option: string, reason: string): Error {
 }
 
 /**
- * Returns the adapters of the command line as an adapter storage (`AdapterPlace`), whose paths are the adapters' names.
- * The manifest is kept in memory only. Throws an error that names the adapter if its folder does not exist.
+ * Returns an adapter storage (`AdapterPlace`) with the adapters of the command line. In it, the path of an adapter is
+ * the adapter's name. The manifest is kept in memory only. Throws an error that names the adapter if its folder does
+ * not exist.
  */
 export async function namedFolders(adapters: Readonly<Record<string, string>>): Promise<AdapterPlace> {
   const folders = new Map<string, { place: AdapterPlace; path: string }>();

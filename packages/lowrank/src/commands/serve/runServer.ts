@@ -13,8 +13,8 @@ import { startFineTuning } from "./startFineTuning.ts";
 import { watchKeys } from "./watchKeys.ts";
 
 /**
- * Runs the server until a signal interrupts it. The server then refuses new requests, and the promise resolves when the
- * running ones have ended. Rejects if the engine cannot be created, or if its Worker ends.
+ * Runs the server until a signal interrupts it. The server then refuses new requests, and the promise resolves when all
+ * running requests have ended. Rejects if the engine cannot be created, or if its Worker ends.
  */
 export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
   const { stderr } = process;
@@ -129,8 +129,8 @@ function lineWriter(settings: ServeSettings, view: TerminalView | null): (line: 
 const usualMiB = 256;
 
 /**
- * Returns a warning for a server whose cache limits sequences to less than the model's length. The warning names the
- * setting that raises the limit. Returns null for other servers.
+ * Returns a warning if the KV cache limits sequences to fewer tokens than the model supports. The warning names the
+ * setting that raises the limit. Returns null if there is no such limit, or if the setting `max-model-len` is given.
  */
 export function lengthNote(
   { maxPositions, modelPositions }: Pick<ServingModel, "maxPositions" | "modelPositions">,
@@ -153,8 +153,8 @@ export function adaptersText(count: number | null): string {
 }
 
 /**
- * Returns the host names that requests may use; undefined (no check) if the server has keys and the settings list no
- * names.
+ * Returns the host names that requests may use. Returns undefined, which allows all host names, if the server has API
+ * keys and the settings list no host names.
  */
 export function hostsOf(
   settings: Pick<ServeSettings, "allowed-hosts" | "api-keys" | "host">,

@@ -16,7 +16,10 @@ export interface ServeSettings extends BudgetSettings {
   readonly store?: string;
   /** True if clients can order fine-tunes over HTTP, which train on this machine. */
   readonly "fine-tuning": boolean;
-  /** Address of the Redis server with the queue of fine-tuning jobs, which `lowrank worker` trains. */
+  /**
+   * Address of the Redis server with the queue of fine-tuning jobs. The jobs run in separate `lowrank worker`
+   * processes.
+   */
   readonly queue?: string;
   /** Largest upload in bytes. */
   readonly "max-upload": number;

@@ -113,8 +113,8 @@ export function gridOf(varied: Readonly<Record<string, Choices>>): Trial[] {
 }
 
 /**
- * Draws random trials without repeats. Trial i does not depend on `count`. Returns fewer than `count` trials if 20 x
- * `count` draws do not find enough different ones.
+ * Draws random trials without repeats. Returns fewer than `count` trials if 20 x `count` draws do not give enough
+ * different ones. Trial i depends only on `varied` and `seed`, so a larger `count` only adds trials.
  */
 export function drawTrials(varied: Readonly<Record<string, Choices>>, count: number, seed: number): Trial[] {
   const generator = new Generator(seed);

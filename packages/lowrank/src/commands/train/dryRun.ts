@@ -19,8 +19,8 @@ import { renderMasked } from "./view/renderExample.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
 /**
- * Prints a training's plan: modules, parameter counts, memory, steps, and an example with its learned tokens marked.
- * Reads no weights and writes no files.
+ * Prints the plan of a training run: modules, parameter counts, memory and steps. Also prints an example with the
+ * tokens marked that count in the loss. Reads no weights and writes no files.
  */
 export async function dryRun(options: TrainCommandOptions, voice: TrainReporter): Promise<void> {
   await checkOutput(options.output, options.model);

@@ -162,8 +162,8 @@ async function verified(adapted: PeftModel<BaseModel>, place: WritablePlace, ids
 }
 
 /**
- * Codes of warnings to suppress, since this command resolves their causes: it initialises adapters from data, and saves
- * files for the original base weights.
+ * Codes of warnings to suppress, since this command already does what they advise. It initialises adapters from data
+ * ("needs-data"), and saves adapters in a form that works with the original base weights ("changed-base").
  */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
@@ -233,8 +233,9 @@ export function usualRate(
 }
 
 /**
- * Returns the usual learning rate for a configuration: the rate of the recipe `named` if it belongs to the
- * configuration's method, otherwise the rate of the method's first recipe.
+ * Returns the usual learning rate for a configuration. If the recipe (method preset) `named` is for the configuration's
+ * method, or if the configuration is null, this is its rate. Otherwise it is the rate of the first recipe for the
+ * configuration's method.
  */
 export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;

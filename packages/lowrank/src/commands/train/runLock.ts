@@ -23,10 +23,13 @@ async function isAtWork({ pid, host, started }: Holder): Promise<boolean> {
   return isAlive(pid) && startOfProcess(pid) === started;
 }
 
-/** Milliseconds after which a lock file is read again, since another process may be writing or removing it. */
+/**
+ * Milliseconds to wait before a lock file is read again. In this time another process can finish writing or removing
+ * it.
+ */
 const moment = 100;
 
-/** Reads a lock after a pause; null if the file is missing or is not a lock. */
+/** Reads a lock file after `milliseconds`. Returns null if the file is missing or does not contain a lock. */
 async function readLock(path: string, milliseconds = 0): Promise<Holder | null> {
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
   try {
@@ -55,8 +58,9 @@ async function taken(path: string, text: string): Promise<boolean> {
 
 /**
  * Creates a run's folder and locks it for this process, before a model is loaded. Throws if the folder cannot be
- * written to, or if another running process holds the lock; the error names this process. The lock of a dead process is
- * replaced. Returns a function that unlocks the folder, and removes the folder if it is new and empty.
+ * written to. Throws an error that names the other process if a running process holds the lock. A lock of a process
+ * that has died is replaced. Returns a function that unlocks the folder, and removes the folder if this call created it
+ * and it is empty.
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);

@@ -159,8 +159,8 @@ export function settingOf(
 }
 
 /**
- * Returns the trainer options that determine the loss. If the task has its own loss, they define it. If the task uses
- * the model's loss, they contain the padding options.
+ * Returns the trainer options that determine the loss: the task's own loss or, if the task uses the model's loss, the
+ * padding options.
  */
 export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher | null): object {
   const own = task.own(setting);
@@ -219,7 +219,10 @@ async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCom
   }
 }
 
-/** Returns the folder itself if it is a checkpoint, or the newest complete checkpoint in it. */
+/**
+ * Returns the newest complete checkpoint in a folder. Returns the folder itself if it is a checkpoint, or contains
+ * none.
+ */
 async function checkpointOf(folder: string): Promise<string> {
   const isOne = await stat(join(folder, "trainer_state.json")).catch(() => null);
   const last = isOne ? null : await getLastCheckpoint(folder, () => {});
@@ -227,8 +230,8 @@ async function checkpointOf(folder: string): Promise<string> {
 }
 
 /**
- * Returns the error of a failed training, with the command's flags and the last checkpoint, from which it can be
- * resumed.
+ * Returns the error to throw for a failed training. Its message uses the command's flags, and names the last checkpoint
+ * of this run, from which training can be resumed.
  */
 async function withLastCheckpoint(
   error: unknown,

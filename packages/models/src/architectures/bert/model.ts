@@ -24,13 +24,16 @@ import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
-/** The numbering of positions in a BERT-style model. */
+/** Settings that differ between BERT and RoBERTa for numbering the positions of tokens. */
 export interface BertPositions {
   /** The row of the position table for the first token. */
   first: number;
   /** The row of the position table for padding tokens, which is not trained; null if there is none. */
   padding: number | null;
-  /** Returns the positions of a batch without `positionIds`; null if each token's position is its index. */
+  /**
+   * Returns position ids for a batch without `positionIds`. Returns null if the position of each token is its index in
+   * the sequence.
+   */
   of(inputs: ClassifierInputs): Tensor | null;
 }
 
@@ -232,9 +235,9 @@ export class BertModel extends TransformerModel {
   }
 
   /**
-   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
-   * defaults to the virtual tokens that are set on this module. A model with a head passes the virtual tokens that are
-   * set on the whole model.
+   * Returns the final hidden states [B, P + T, D] of P virtual tokens (from prompt tuning) and the T tokens of the
+   * input. `virtualTokens` defaults to the virtual tokens that are set on this module. A model with a classification
+   * head passes its own virtual tokens instead.
    */
   forward(
     inputs: ClassifierInputs,
@@ -270,7 +273,8 @@ export function sanitizeBert(name: string): string | null {
 export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
 /**
- * Returns the sizes of a BERT model. The first `firstPosition` rows of its position table are not used for positions.
+ * Returns the sizes of a BERT model. The first `firstPosition` rows of its position table are reserved, so they do not
+ * count as positions.
  */
 export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
   const { vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: heads, maxPositionEmbeddings } = config;
@@ -337,7 +341,10 @@ export class BertForTokenClassification extends EncoderTokenClassifier<BertConfi
   }
 }
 
-/** Returns the config keys of a published BERT-style encoder with `hidden` / 64 attention heads of 64 elements. */
+/**
+ * Returns the config keys of a published BERT-style encoder. It has `hidden` / 64 attention heads of size 64. `more`
+ * contains further keys.
+ */
 export function encoderPreset(hidden: number, layers: number, more: object): Record<string, unknown> {
   return {
     hidden_size: hidden,

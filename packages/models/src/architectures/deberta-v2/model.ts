@@ -68,13 +68,13 @@ interface DebertaV2Config extends ArchitectureConfig {
   /** True to apply LayerNorm to the table of relative positions. */
   normRelEbd: boolean;
   /**
-   * The largest distance, in tokens, between a query and a key whose relative position is encoded. Larger distances
-   * count as this one.
+   * The largest distance, in tokens, that the model distinguishes between a query and a key. Larger distances are
+   * treated as this one.
    */
   maxRelativePositions: number;
   /**
-   * Number of buckets for distances on either side of a token, wider for larger distances; 0 for one bucket per
-   * distance.
+   * Number of buckets for the distances on either side of a token. Buckets for larger distances cover more distances.
+   * If 0, each distance has its own bucket.
    */
   positionBuckets: number;
   /** Kernel size of the convolution parallel to the first layer; 0 for none. */
@@ -139,7 +139,7 @@ function readConfig(fields: JsonFields): DebertaV2Config {
   };
 }
 
-/** Returns the number of rows of the relative position table on either side of a token. */
+/** Returns half of the number of rows in the table of relative positions: the rows for one side of a token. */
 const spanOf = ({ positionBuckets, maxRelativePositions }: DebertaV2Config): number =>
   positionBuckets > 0 ? positionBuckets : maxRelativePositions;
 
@@ -149,7 +149,7 @@ interface Shared {
   readonly mask: Tensor | undefined;
   /** The table of relative positions [R, D]; null without relative attention. */
   readonly table: Tensor | null;
-  /** The row of the table for each pair of query and key, i32 [1, 1, T, T]. */
+  /** For each pair of query and key, the index of its row in `table`, i32 [1, 1, T, T]. */
   readonly rows: Tensor;
 }
 
@@ -272,7 +272,8 @@ class Convolution extends Module {
 }
 
 /**
- * The convolution parallel to the first layer. Its output is added to the layer's output, and the sum is normalised.
+ * The convolution that runs on the embeddings, parallel to the first layer. Its output is added to the output of that
+ * layer, and the sum is normalised.
  */
 class ConvLayer extends Module {
   conv: Convolution;
@@ -290,8 +291,8 @@ class ConvLayer extends Module {
   }
 
   /**
-   * Returns hidden states [B, T, D] from the embeddings and the output `made` of the first layer. `mask` f32 [B, T, 1]
-   * is 0 on padding.
+   * Applies the convolution to the embeddings and adds the result to `made`, the output of the first layer. Returns
+   * hidden states [B, T, D]. `mask`, f32 [B, T, 1], is 0 for padding.
    */
   forward(embedded: Tensor, made: Tensor, mask: Tensor | undefined): Tensor {
     const masked = (x: Tensor) => (mask ? mul(x, mask) : x);
@@ -401,9 +402,10 @@ class DebertaV2Model extends TransformerModel {
   }
 
   /**
-   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
-   * defaults to the virtual tokens that are set on this module. A model with a head passes the virtual tokens that are
-   * set on the whole model. Throws for prefix tuning, because its keys and values have no relative positions.
+   * Returns the final hidden states [B, P + T, D] of P virtual tokens (from prompt tuning) and the T tokens of the
+   * input. `virtualTokens` defaults to the virtual tokens that are set on this module. A model with a classification
+   * head passes its own virtual tokens instead. Throws for prefix tuning, because its keys and values have no relative
+   * positions.
    */
   forward(
     inputs: ClassifierInputs,

@@ -2,8 +2,8 @@
 interface RelativeTable {
   readonly span: number;
   /**
-   * Number of buckets for distances on either side of a token, wider for larger distances; 0 for one bucket per
-   * distance.
+   * Number of buckets for the distances on either side of a token. Buckets for larger distances cover more distances.
+   * If 0, each distance has its own bucket.
    */
   readonly positionBuckets: number;
   readonly maxRelativePositions: number;
@@ -23,7 +23,10 @@ function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: R
   return Math.sign(distance) * (Math.ceil(f32(part * (mid - 1))) + mid);
 }
 
-/** Returns the table row for each pair of query and key of T tokens, [T, T], as transformers computes it. */
+/**
+ * Returns the row of the table of relative positions for each pair of query and key of T tokens, [T, T]. Computes in
+ * f32, as transformers does.
+ */
 export function relativeRows(T: number, table: RelativeTable): Int32Array {
   const { span } = table;
   return Int32Array.from({ length: T * T }, (_, at) => {

@@ -191,9 +191,9 @@ class DistilBertModel extends TransformerModel {
   }
 
   /**
-   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
-   * defaults to the virtual tokens that are set on this module. A model with a head passes the virtual tokens that are
-   * set on the whole model.
+   * Returns the final hidden states [B, P + T, D] of P virtual tokens (from prompt tuning) and the T tokens of the
+   * input. `virtualTokens` defaults to the virtual tokens that are set on this module. A model with a classification
+   * head passes its own virtual tokens instead.
    */
   forward(
     inputs: ClassifierInputs,

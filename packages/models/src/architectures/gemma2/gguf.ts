@@ -18,16 +18,16 @@ const windowKey = "attention.sliding_window";
 /** Keys of the soft caps. Their names are the same in config.json and in GGUF. */
 const caps = ["attn_logit_softcapping", "final_logit_softcapping"];
 
-/** The differences between Gemma 2 and 3 in GGUF files. */
+/** Settings for reading and writing GGUF files that differ between Gemma 2 and 3. */
 interface GemmaFacts<C extends GemmaConfig> {
   readonly architecture: string;
   readonly alwaysTied: boolean;
   readonly normed?: "head";
   /** True if the attention scores and the logits have soft caps. */
   readonly capped: boolean;
-  /** Returns the layer type that llama.cpp assumes, since the file does not store layer types. */
+  /** Returns the type that llama.cpp assumes for a layer. GGUF files do not store layer types. */
   typeOf(layer: number): LayerType;
-  /** Throws for settings that llama.cpp does not read. */
+  /** Throws if the config has settings that llama.cpp ignores. */
   refuse?(config: C): void;
   traits(config: C): LlamaTraits;
 }

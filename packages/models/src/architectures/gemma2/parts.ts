@@ -126,7 +126,7 @@ class GemmaDecoderLayer extends Module implements DecoderLayer {
   }
 }
 
-/** Returns how Gemma 2 and 3 differ from Llama. */
+/** Returns the differences of Gemma 2 or 3 from Llama. */
 export function gemmaTraits(config: GemmaConfig): LlamaTraits {
   const { attentionBias, slidingWindow, layerTypes, finalLogitSoftcapping: cap } = config;
   return {

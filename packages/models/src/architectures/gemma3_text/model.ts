@@ -36,8 +36,8 @@ function readConfig(fields: JsonFields): Gemma3TextConfig {
 }
 
 /**
- * Returns a function for the default layer types: every `pattern`-th layer has full attention, and the others a sliding
- * window.
+ * Returns the default layer types as a function of the layer index. Every `pattern`-th layer has full attention, and
+ * the others have a sliding window.
  */
 function typesEvery(pattern: number): (layer: number) => LayerType {
   return (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention");

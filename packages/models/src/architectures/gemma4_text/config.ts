@@ -147,8 +147,9 @@ function readHeads(
 }
 
 /**
- * Reads the head size and number of the layers of one type from `per_layer_config`, which lists only layers that differ
- * from the defaults. Throws if layers of one type differ from each other.
+ * Reads the head size and the number of key and value heads of all layers of one type. They come from
+ * `per_layer_config`, which lists only layers that differ from the defaults. Throws if two layers of the type have
+ * different values.
  */
 function readLayerHeads(
   perLayer: JsonFields,

@@ -47,14 +47,18 @@ function refuse(config: Gemma4TextConfig): void {
 }
 
 /**
- * Returns a metadata value: one number if all layers have the same value, otherwise a list with one value per layer.
+ * Returns a GGUF metadata value for a list with one number per layer: the list, or the number itself if it is the
+ * same for all layers.
  */
 function ofLayers(numbers: readonly number[]): GgufValue {
   const [first] = numbers;
   return numbers.every((number) => number === first) ? u32(first) : { type: "i32s", value: numbers };
 }
 
-/** Reads a value for each layer, from a list or from one number for all layers. */
+/**
+ * Reads a metadata value as a list with one number per layer. In the file, it is such a list or a single number for all
+ * layers.
+ */
 function readOfLayers(metadata: JsonFields, key: string, layers: number): number[] {
   const found = metadata.raw(key);
   if (!Array.isArray(found)) return new Array(layers).fill(metadata.integer(key));
@@ -192,17 +196,17 @@ export const gemma4Form: GgufForm<Gemma4TextConfig> = {
   ropeFactors: ({ rope, globalHeads }) => proportionalFactors(rope, globalHeads.headDim),
 };
 
-/** Name of the tensor with the divisor of each rotary frequency in full-attention layers. */
+/** Name of the GGUF tensor that stores a divisor for each rotary frequency of full-attention layers. */
 const tensor = "rope_freqs.weight";
 /**
- * The divisor that llama.cpp stores for a frequency that does not rotate (`still`). Every divisor from `leastStill` on
- * is read as "does not rotate".
+ * The divisor `still` disables the rotation of a frequency: llama.cpp stores this value. When a file is read, every
+ * divisor of at least `leastStill` is treated as disabling the rotation.
  */
 const [still, leastStill] = [1e30, 1e20];
 
 /**
- * Returns the divisors of the rotary frequencies of a head with `dim` elements. Throws for scalings other than
- * "proportional".
+ * Returns the tensor with the divisors of all rotary frequencies, for heads with `dim` elements. Throws for RoPE
+ * scalings other than "proportional".
  */
 export function proportionalFactors({ scaling }: RopeConfig, dim: number): Record<string, number[]> {
   if (scaling && scaling.type !== "proportional") {
@@ -215,8 +219,8 @@ export function proportionalFactors({ scaling }: RopeConfig, dim: number): Recor
 }
 
 /**
- * Reads the config's rotary embedding settings from the frequency divisors. Throws if they do not describe a
- * "proportional" scaling.
+ * Reads the divisors of the rotary frequencies and returns the RoPE settings for the config. Throws if the divisors do
+ * not match "proportional" scaling.
  */
 export function readProportional({ metadata, ropeFactors }: GgufParts, dim: number): Record<string, unknown> {
   const factors = ropeFactors.get(tensor);

@@ -10,9 +10,7 @@ export function mlpWidths(config: Gemma4TextConfig): number[] {
   );
 }
 
-/**
- * Returns a function that makes tensor layouts. `from` is the prefix of the Hugging Face names, `to` of the GGUF names.
- */
+/** Returns functions that make tensor layouts. The Hugging Face name begins with `from`, the GGUF name with `to`. */
 const below = (from: string, to: string) => {
   const one = (hf: string, gguf: string, shape: readonly number[]): TensorLayout => ({
     hf: `${from}${hf}`,

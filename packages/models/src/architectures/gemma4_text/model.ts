@@ -18,7 +18,10 @@ class Gemma4TextModel extends Module {
   embed_tokens: UnaryModule;
   layers: ModuleList<Gemma4DecoderLayer>;
   norm: UnaryModule;
-  /** The per-layer token embeddings of all layers, concatenated: [vocabulary, L * P]; null for none. */
+  /**
+   * The per-layer token embeddings of all L layers, concatenated: [vocabulary, L * P], where P is the width for one
+   * layer. Null if the model has none.
+   */
   embed_tokens_per_layer: UnaryModule | null;
   per_layer_model_projection: UnaryModule | null;
   per_layer_projection_norm: UnaryModule | null;
@@ -86,7 +89,10 @@ class Gemma4TextModel extends Module {
     });
   }
 
-  /** Returns the per-layer embeddings [B, T, L * P] for token ids and their embeddings x [B, T, D]. */
+  /**
+   * Returns the per-layer embeddings [B, T, L * P] of all L layers. They are computed from the token ids and the token
+   * embeddings x [B, T, D].
+   */
   #ownEmbeddings(inputIds: Tensor, x: Tensor): Tensor {
     const { hiddenSize, hiddenSizePerLayerInput: own } = this.#config;
     const found = mul(this.embed_tokens_per_layer!.forward(inputIds), Math.fround(own ** 0.5));
@@ -141,8 +147,8 @@ class Gemma4ForCausalLM extends CausalLM {
 }
 
 /**
- * Returns null for key and value weights of layers that reuse another layer's keys and values. Checkpoints store them,
- * but the model does not use them. Returns every other name unchanged.
+ * Returns null for the key and value weights of layers that reuse the keys and values of another layer. Checkpoints
+ * store these weights, but the model does not use them. Returns every other name unchanged.
  */
 function sanitize(name: string, config: Gemma4TextConfig): string | null {
   const layer = /\blayers\.(\d+)\.self_attn\.[kv]_(proj|norm)\./.exec(name)?.[1];

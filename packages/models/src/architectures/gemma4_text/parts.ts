@@ -36,8 +36,8 @@ import type { Gemma4Experts, Gemma4TextConfig } from "./config.ts";
 // B batch, T tokens, D hidden size, H heads, d head size, E experts, P width of the per-layer embeddings.
 
 /**
- * The keys and values [B, T, Hkv, d] of the current tokens that later layers reuse, and the index of the layer that
- * computed them.
+ * The keys and values [B, T, Hkv, d] of the current tokens, which later layers reuse. `layer` is the index of the layer
+ * that computed them.
  */
 interface SharedKeys {
   readonly layer: number;
@@ -94,8 +94,8 @@ class Gemma4Attention extends AttentionLayer {
   }
 
   /**
-   * Returns the attention output [B, T, D]. If `shared` is given, attends to its keys and values, which layer
-   * `shared.layer` computed. They are written to that layer's cache a second time, which changes nothing.
+   * Returns the attention output [B, T, D]. If `shared` is given, attends to these keys and values, which layer
+   * `shared.layer` computed. They are then written to the cache of that layer again, with the same values.
    */
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, shared: SharedKeys | null): Tensor {
     const [B, T] = x.shape;
@@ -117,7 +117,10 @@ class Gemma4Attention extends AttentionLayer {
   }
 }
 
-/** The router of a block: RMSNorm with learned scales, a projection, and a learned scale for each expert. */
+/**
+ * The router of a block: an RMSNorm with learned weights, a projection to one logit per expert, and a learned factor
+ * for each expert.
+ */
 class Gemma4Router extends Module {
   proj: UnaryModule;
   scale: Parameter;
@@ -139,7 +142,10 @@ class Gemma4Router extends Module {
   }
 }
 
-/** Routed experts whose weights are stacked in one tensor; gate_up_proj has the rows of the gate first. */
+/**
+ * Routed experts. Each weight tensor contains the matrices of all experts. In `gate_up_proj`, the gate's rows come
+ * before the up projection's rows.
+ */
 class Gemma4ExpertStack extends Module {
   gate_up_proj: Parameter;
   down_proj: Parameter;
@@ -156,8 +162,8 @@ class Gemma4ExpertStack extends Module {
   }
 
   /**
-   * Sends each token of x [B, T, D] to the experts with its highest logits [B, T, E]. `scale` [E] multiplies the weight
-   * of each expert.
+   * Sends each token of x [B, T, D] to the experts with its highest logits [B, T, E], and adds up their outputs. Each
+   * output is multiplied by the expert's routing weight and by its factor in `scale` [E].
    */
   forward(x: Tensor, logits: Tensor, scale: Tensor): Tensor {
     const experts = Array.from({ length: this.gate_up_proj.shape[0] }, (_, expert) => ({
@@ -175,7 +181,10 @@ class Gemma4ExpertStack extends Module {
   }
 }
 
-/** Returns the matrix [O, I] of one expert from a stack [E, O, I], in f32. Converts only this expert. */
+/**
+ * Returns the matrix [O, I] of one expert in f32. `stack` [E, O, I] contains the matrices of all experts; only the
+ * requested one is converted.
+ */
 function matrixOf(stack: Tensor, expert: number): Tensor {
   const [experts, out, inputs] = stack.shape;
   if (isPacked(stack.dtype)) {
@@ -189,7 +198,9 @@ function matrixOf(stack: Tensor, expert: number): Tensor {
 export interface Gemma4BlockInputs {
   readonly attend: Attend;
   readonly rotate: Rotate;
-  /** The tokens' per-layer embeddings for this layer [B, T, P]; null if the model has none. */
+  /**
+   * The per-layer embeddings of the tokens for this layer, [B, T, P]; null if the model has no per-layer embeddings.
+   */
   readonly perLayer: Tensor | null;
   readonly shared: SharedKeys | null;
   readonly wanted: WantedRows;
@@ -244,8 +255,8 @@ export class Gemma4DecoderLayer extends Module {
   }
 
   /**
-   * Returns the hidden states of the tokens that `inputs.wanted` selects. If the layer computes its own keys and
-   * values, they follow in the list.
+   * Returns the hidden states of all tokens, or only of each sequence's last token, as `inputs.wanted` specifies. If
+   * the layer computes its own keys and values, returns them as further elements.
    */
   forward(x: Tensor, layer: number, inputs: Gemma4BlockInputs): [rows: Tensor, ...keysAndValues: Tensor[]] {
     const { attend, rotate, perLayer, shared, wanted } = inputs;
@@ -265,8 +276,8 @@ export class Gemma4DecoderLayer extends Module {
   }
 
   /**
-   * Returns the feed-forward output for hidden states `h`. It is `fromMLP`, the MLP's output for `h`, plus the experts'
-   * output if the block has experts.
+   * Returns the output of the feed-forward sub-layer for hidden states `h`. `fromMLP` is the output of the MLP. If the
+   * block has experts, their output is added to it.
    */
   #feedForward(h: Tensor, fromMLP: Tensor): Tensor {
     if (!this.experts) return fromMLP;

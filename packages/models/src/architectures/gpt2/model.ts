@@ -203,8 +203,8 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
 }
 
 /**
- * Returns the `config.json` of a published model. Radford et al. 2019. GPT-3 presets are GPT-2 with 2048 positions
- * (Brown et al. 2020, arXiv:2005.14165), but without GPT-3's sparse attention.
+ * Returns the `config.json` of a published model (Radford et al. 2019). Presets for GPT-3 are GPT-2 models with 2048
+ * positions (Brown et al. 2020, arXiv:2005.14165), without GPT-3's sparse attention.
  */
 const preset = (n_embd: number, n_layer: number, n_head: number, more: object = {}): Record<string, unknown> => {
   return { n_embd, n_layer, n_head, ...more };

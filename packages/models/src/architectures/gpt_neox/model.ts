@@ -239,8 +239,8 @@ class GPTNeoXForSequenceClassification extends SequenceClassifier {
 }
 
 /**
- * Returns null for the causal mask and rotary frequencies that old checkpoints store. Renames `lm_head`, which
- * transformers 5 uses, to `embed_out`.
+ * Returns null for the causal mask and the rotary frequencies, which old checkpoints store but the model does not use.
+ * Renames `lm_head`, the name in transformers 5, to `embed_out`.
  */
 function sanitize(name: string): string | null {
   if (/\.attention\.(masked_)?bias$/.test(name)) return null;

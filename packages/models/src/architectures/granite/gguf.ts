@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3 } from "../lla
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { GraniteConfig } from "./model.ts";
 
-/** The config.json keys of Granite's scale factors, by their GGUF keys. */
+/** Maps the GGUF keys of Granite's scale factors to their keys in config.json. */
 const factors = {
   "attention.scale": "attention_multiplier",
   embedding_scale: "embedding_multiplier",

@@ -48,8 +48,8 @@ function tensors(config: Lfm2Config, width: number): TensorLayout[] {
 }
 
 /**
- * Returns the conversion of LFM2 to and from GGUF. GGUF marks a convolution layer by 0 key and value heads. `mlpWidth`
- * returns the width of the MLPs.
+ * Returns the conversion of LFM2 to and from GGUF. In GGUF, a layer with 0 key and value heads is a convolution layer.
+ * `mlpWidth` returns the width of the MLPs.
  */
 export function lfm2Form(mlpWidth: (config: Lfm2Config) => number): GgufForm<Lfm2Config> {
   return {

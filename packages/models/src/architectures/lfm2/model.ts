@@ -30,7 +30,7 @@ export interface Lfm2Config extends DecoderConfig {
    */
   blockAutoAdjustFfDim: boolean;
   blockFfnDimMultiplier: number;
-  /** A multiple to which the adjusted MLP width is rounded up. */
+  /** The adjusted MLP width is rounded up to a multiple of this value. */
   blockMultipleOf: number;
   layerTypes: Lfm2Layer[];
 }

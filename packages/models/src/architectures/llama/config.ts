@@ -30,8 +30,8 @@ export interface LlamaConfig extends LlamaFamilyConfig {
 }
 
 /**
- * Defaults of transformers that differ between Llama-style architectures. The comment at a field states the value if
- * the architecture does not set it.
+ * Defaults of transformers that differ between Llama-style architectures. If an architecture does not set a field, the
+ * default in the field's comment applies.
  */
 export interface FamilyDefaults {
   readonly vocabSize: number;

@@ -21,8 +21,8 @@ interface DecoderKeys {
 }
 
 /**
- * Reads the config.json keys that all decoders share, except keys for norms and for rotary scaling. `found` has values
- * that the caller has read from architecture-specific metadata.
+ * Reads the config.json keys that all decoders share, except the keys for norms and rotary scaling. Values in `found`,
+ * which the caller has read from other metadata, are used instead of the file's usual keys.
  */
 export function readDecoderGguf(
   { metadata, key }: GgufParts,
@@ -110,7 +110,10 @@ export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue
   };
 }
 
-/** Throws for Llama 3's rotary scaling. Call it for architectures for which llama.cpp reads no frequency divisors. */
+/**
+ * Throws if the config has Llama 3's rotary scaling. For use with architectures for which llama.cpp does not read the
+ * frequency divisors of this scaling.
+ */
 export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
   if (rope.scaling?.type === "llama3") {
     throw notInGguf("rope_type", "llama3", `default or linear for a ${modelType}`);
@@ -118,8 +121,8 @@ export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
 }
 
 /**
- * Returns the tensor with the divisor of each rotary frequency for Llama 3's scaling; an empty object for other
- * scalings.
+ * Returns the GGUF tensor with a divisor for each rotary frequency, if the config has Llama 3's rotary scaling.
+ * Otherwise returns an empty object.
  */
 export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<string, Float32Array> {
   if (rope.scaling?.type !== "llama3") return {};
@@ -129,12 +132,12 @@ export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<stri
 }
 
 /**
- * Returns the layouts of some tensors of a block. `from` is the prefix of their Hugging Face names, `to` of their GGUF
- * names.
+ * Returns the layouts of some tensors of a block. Their Hugging Face names begin with `from`, their GGUF names with
+ * `to`.
  */
 type BlockTensors = (from: string, to: string) => readonly TensorLayout[];
 
-/** The differences between the tensors of Llama-style architectures. */
+/** Settings for the GGUF tensors of a Llama-style architecture that differ between architectures. */
 interface KinTensors {
   /**
    * True if llama.cpp rotates pairs of adjacent elements of a head. False if it rotates pairs that are half a head
@@ -146,7 +149,7 @@ interface KinTensors {
    * state, not norms over single heads. Default: Llama's two norms.
    */
   readonly norms?: Readonly<Record<string, string>>;
-  /** The amount by which weights of norms are larger in GGUF files than in Hugging Face folders. Default 0. */
+  /** The amount by which norm weights in GGUF files are larger than in Hugging Face folders. Default 0. */
   readonly normPlus?: number;
   /** True if norms have biases. Default false. */
   readonly normBias?: boolean;

@@ -79,7 +79,7 @@ export class LlamaMLP extends Module {
   }
 }
 
-/** Makes attention and MLP of a block, as `traits` specify. */
+/** Makes the attention and the MLP of a block. They are Llama's unless `traits` specifies others. */
 export function subLayers(
   path: ParameterPath,
   config: DecoderConfig,

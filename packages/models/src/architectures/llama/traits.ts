@@ -14,7 +14,7 @@ export interface DecoderLayer extends Module {
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, wanted: WantedRows): Tensor;
 }
 
-/** Makes part of a block at its parameter path. `layer` is the block's index, from 0. */
+/** Makes a part of a block, such as attention or the MLP, at a parameter path. `layer` is the block's index, from 0. */
 export type MakePart<M> = (path: ParameterPath, config: DecoderConfig, traits: LlamaTraits, layer: number) => M;
 
 /** Differences of a Llama-style architecture from Llama. */
@@ -37,19 +37,26 @@ export interface LlamaTraits {
   /** Soft cap of attention scores: scores s become softcap * tanh(s / softcap). Default: no cap. */
   readonly attentionSoftcap?: number;
   /**
-   * Returns the rotary embedding config of a layer; null for no rotary embedding. Default: the model's `rope` in every
-   * layer.
+   * Returns the rotary embedding config of a layer; null for a layer without a rotary embedding. Default: every layer
+   * uses the `rope` of the model's config.
    */
   ropeOf?(layer: number): RopeConfig | null;
-  /** Factor by which token embeddings are multiplied. Embeddings of virtual tokens are not. Default 1. */
+  /**
+   * Factor by which token embeddings are multiplied. It does not apply to the embeddings of virtual tokens. Default 1.
+   */
   readonly embeddingScale?: number;
-  /** Factor by which all hidden states that enter the first block are multiplied. Default 1. */
+  /**
+   * Factor by which the input of the first block is multiplied, including the embeddings of virtual tokens. Default 1.
+   */
   readonly inputScale?: number;
   /**
    * Factor by which the outputs of attention and MLP are multiplied before they are added to the residual. Default 1.
    */
   readonly residualScale?: number;
-  /** Computes the logits from the output of the language-model head. Default: that output is the logits. */
+  /**
+   * Computes the logits from the output of the language-model head, for example with a soft cap. Default: the output is
+   * used unchanged.
+   */
   logits?(x: Tensor): Tensor;
   /** Makes the attention sub-layer. Default: Llama's. */
   readonly attention?: MakePart<RotaryAttention>;

@@ -6,8 +6,8 @@ import type { LlamaTraits } from "../llama/traits.ts";
 import type { MixtralConfig } from "./model.ts";
 
 /**
- * Returns the conversion of Mixtral to and from GGUF. In GGUF files, its architecture is named "llama", and the number
- * of experts is set.
+ * Returns the conversion of Mixtral to and from GGUF. Its GGUF files name the architecture "llama", but unlike Llama's
+ * files they set the number of experts.
  */
 export function mixtralForm(traits: (config: MixtralConfig) => LlamaTraits): GgufForm<MixtralConfig> {
   return {

@@ -237,9 +237,9 @@ class ModernBertModel extends TransformerModel {
   }
 
   /**
-   * Returns the final hidden states [B, P + T, D], where the first P belong to the virtual tokens. `virtualTokens`
-   * defaults to the virtual tokens that are set on this module. A model with a head passes the virtual tokens that are
-   * set on the whole model.
+   * Returns the final hidden states [B, P + T, D] of P virtual tokens (from prompt tuning) and the T tokens of the
+   * input. `virtualTokens` defaults to the virtual tokens that are set on this module. A model with a classification
+   * head passes its own virtual tokens instead.
    */
   forward(
     inputs: ClassifierInputs,
@@ -293,7 +293,8 @@ function headedParts(config: ModernBertConfig & ClassifierHead, source: Paramete
 }
 
 /**
- * Averages the hidden states of each sequence, without padding: [B, P + T, D] to [B, D]. Includes the P virtual tokens.
+ * Averages the hidden states of each sequence: [B, P + T, D] to [B, D]. The mean includes the P virtual tokens, but no
+ * padding.
  */
 function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
   const [B, rows] = hidden.shape;

@@ -38,8 +38,8 @@ const longFactors = "rope_factors_long.weight";
 const shortFactors = "rope_factors_short.weight";
 
 /**
- * Reads the longrope settings of a file. `trained` is the number of positions in the original training, `most` the
- * maximum.
+ * Reads the longrope settings of a GGUF file. `trained` is the number of positions in the original training, `most` the
+ * maximum number of positions of the model.
  */
 function readLongRope(
   { metadata, key, ropeFactors }: GgufParts,
@@ -59,7 +59,10 @@ function readLongRope(
   };
 }
 
-/** Returns the metadata of longrope, except its factors for each frequency, which are tensors. */
+/**
+ * Returns the GGUF metadata of longrope. The factors of the frequencies are not included, since GGUF stores them as
+ * tensors.
+ */
 function longRopeMetadata({ originalMaxPositionEmbeddings, attentionFactor }: LongRopeScaling) {
   return {
     [scaleKeys.original]: u32(originalMaxPositionEmbeddings),

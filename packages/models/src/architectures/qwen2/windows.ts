@@ -9,17 +9,17 @@ export interface QwenWindows {
    */
   slidingWindow: number | null;
   /**
-   * The layer index at which sliding windows begin or end, if the config lists no `layer_types`. In Qwen2 and Qwen3,
-   * the layers from this index on have a window. In Qwen2 MoE, the layers with an even index below it have a window.
-   * Default 28.
+   * A layer index that determines which layers have sliding windows if the config lists no `layer_types`. In Qwen2 and
+   * Qwen3, the layers from this index on have a window. In Qwen2 MoE, the layers with an even index below it have a
+   * window. Default 28.
    */
   maxWindowLayers: number;
   layerTypes: LayerType[];
 }
 
 /**
- * Reads the sliding-window fields of a Qwen config. If the config lists no `layer_types`, `windowed` returns true for
- * layers that have a window.
+ * Reads the sliding-window fields of a Qwen config. If the config lists no `layer_types`, a layer has a window if
+ * `windowed` returns true for it.
  */
 export function readQwenWindows(
   fields: JsonFields,
@@ -53,6 +53,9 @@ export function qwenWindowsToHf(config: QwenWindows): Record<string, unknown> {
   };
 }
 
-/** Returns the sliding window for `LlamaTraits.window`; undefined if no layer has a window. */
+/**
+ * Returns the size of the sliding window and the layers that have one, for `LlamaTraits.window`. Returns undefined if
+ * no layer has a window.
+ */
 export const qwenWindow = ({ slidingWindow, layerTypes }: QwenWindows): ReturnType<typeof windowOf> =>
   windowOf(slidingWindow, layerTypes);

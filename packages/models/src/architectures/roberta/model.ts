@@ -37,7 +37,10 @@ class RobertaClassificationHead extends Module {
   }
 }
 
-/** Returns positions i32 [B, T]: `padTokenId` for padding; other tokens count up from `padTokenId + 1`. */
+/**
+ * Returns position ids, i32 [B, T]. Padding tokens have the position `padTokenId`; the other tokens of a sequence
+ * count up from `padTokenId + 1`.
+ */
 function robertaPositions({ inputIds }: ClassifierInputs, padTokenId: number): Tensor {
   const tokens = to(ne(inputIds, tensor(padTokenId, { dtype: "i32" })), { dtype: "f32" });
   return to(mul(cumsum(tokens, { dim: 1 }), tokens).add(padTokenId), { dtype: "i32" });

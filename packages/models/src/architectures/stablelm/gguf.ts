@@ -8,7 +8,8 @@ import type { StableLmConfig } from "./model.ts";
 const norms = { input_layernorm: "attn_norm" };
 
 /**
- * Returns the tensor layouts of the head norms. A Hugging Face folder has one weight per head; GGUF stacks them as one.
+ * Returns the tensor layouts of the norms of all heads. A Hugging Face folder has one tensor per head; a GGUF file has
+ * one tensor that contains them all.
  */
 function headNorms(hf: string, gguf: string, count: number, headDim: number): TensorLayout[] {
   return Array.from({ length: count }, (_, index) => ({

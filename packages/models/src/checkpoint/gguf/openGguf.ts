@@ -12,7 +12,7 @@ import { architectures } from "../../registry/registry.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { fileShape, ggufFormOf, tensorLayouts } from "./tensorLayout.ts";
 
-/** A tensor of a GGUF file, and how its layout in the Hugging Face model differs. */
+/** A tensor of a GGUF file: `info` describes it in the file, and `layout` relates it to the Hugging Face tensor. */
 export interface GgufTensorPlace {
   readonly info: GgufTensorInfo;
   readonly layout: TensorLayout;
@@ -85,7 +85,7 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
 
 /**
  * Throws if the metadata declares more layers than the file has tensors. Call it before code that builds lists with an
- * entry per layer, since a damaged file can declare billions.
+ * entry per layer, since the metadata of a damaged file can declare billions of layers.
  */
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
@@ -94,8 +94,8 @@ function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
 }
 
 /**
- * Returns the files that a Hugging Face folder of this model would have, except for the weights. A file's text is made
- * when it is read, since the JSON of a vocabulary can be larger than many tensors.
+ * Returns the files that a Hugging Face folder of this model would have, except for the weights. The text of a file is
+ * generated only when the file is read, since the JSON of a vocabulary can be large.
  */
 function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: boolean, label: string): ModelFiles {
   const tokenizer = () => ggufTokenizer(header, label);
@@ -107,14 +107,17 @@ function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: bo
   return memoryFiles(texts, label);
 }
 
-/** Removes leading sizes of 1 from a shape, which a GGUF file may omit. The last size stays. */
+/**
+ * Removes leading dimensions of size 1 from a shape, for comparing shapes, since GGUF files may omit them. The last
+ * dimension is always kept.
+ */
 function withoutOnes(shape: readonly number[]): readonly number[] {
   return shape.slice(shape.findIndex((size) => size !== 1));
 }
 
 /**
- * Returns the shape of a tensor as stored in the file, and its position in bytes. If GGUF stacks several tensors as
- * one, it is the position of this tensor's part.
+ * Returns the shape, the size in bytes and the offset in bytes of a tensor in the file. If GGUF stacks several tensors
+ * as one, the size and offset are for this tensor's share of the stack.
  */
 function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
   const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
@@ -210,8 +213,8 @@ async function formsOfAll(): Promise<Formed[]> {
 }
 
 /**
- * Returns the architecture of a file. If several architectures have the same GGUF name, returns the first whose
- * `claims` returns true for the file, otherwise the one without `claims`.
+ * Returns the architecture of a GGUF file from candidates with the same GGUF name. The first candidate whose `claims`
+ * accepts the file is chosen. If none accepts it, the candidate without `claims` is chosen.
  */
 function formIn(sharing: readonly Formed[], parts: GgufParts): Formed {
   const claiming = sharing.find(({ form }) => form.claims?.(parts));

@@ -2,8 +2,8 @@ import type { ByteSource } from "@lowrank/core";
 import type { GgufTensorInfo } from "../../gguf/readGguf.ts";
 
 /**
- * Reads the quantised blocks of one tensor, without decoding them, into `room` if they fit. Throws if the file ends
- * early.
+ * Reads the encoded blocks of one tensor without decoding them. Reads into the buffer `room` if they fit, otherwise
+ * into a new buffer. Throws if the file ends early.
  */
 export async function readBlocks(
   source: ByteSource,

@@ -24,8 +24,8 @@ const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: 
 const chunk = 1 << 18;
 
 /**
- * Reads one tensor by its Hugging Face name, in Hugging Face's layout: query and key rows without llama.cpp's
- * permutation, and Conv1D weights as [in, out].
+ * Reads one tensor by its Hugging Face name and converts it to Hugging Face's layout. This reverses llama.cpp's
+ * permutation of query and key rows; Conv1D weights become [in, out].
  */
 export async function readGgufTensor(
   file: GgufFile,
@@ -60,7 +60,10 @@ export async function readGgufTensor(
   return fromBytes(bytesOf(widened(type, blocks, wanted)), layout.shape, wanted);
 }
 
-/** Decodes blocks to `dtype`. For half precision it works in chunks, so that the whole tensor is never in f32. */
+/**
+ * Decodes quantised blocks to `dtype`. For f16 and bf16, decodes in chunks, so that the whole tensor is never in memory
+ * as f32.
+ */
 function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
   if (dtype === "f32") return decodeBlocks(type, blocks);
   const out = new Uint16Array((blocks.length / type.block.bytes) * type.block.elements);

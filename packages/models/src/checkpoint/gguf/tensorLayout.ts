@@ -14,7 +14,10 @@ export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]
   return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
 }
 
-/** Returns a tensor's shape in the GGUF file. Dimensions of size 1 are removed, except the first and the last. */
+/**
+ * Returns a tensor's shape in the GGUF file. Dimensions of size 1 are removed, except the first and the last. If the
+ * file stacks several tensors, their number comes first.
+ */
 export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
   const squeezed = shape.filter((size, dim) => size !== 1 || dim === 0 || dim === shape.length - 1);
   const own = transposed ? squeezed.toReversed() : squeezed;

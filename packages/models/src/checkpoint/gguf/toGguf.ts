@@ -157,7 +157,10 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
   return values;
 }
 
-/** Returns the factors of the rotary frequencies as tensors, if llama.cpp reads the config's scaling from tensors. */
+/**
+ * Returns the RoPE frequency factors as GGUF tensors, for the kinds of RoPE scaling that llama.cpp reads from a tensor.
+ * Returns an empty list for the others.
+ */
 function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTensor[] {
   return Object.entries(form.ropeFactors?.(config) ?? {}).map(([name, factors]): GgufTensor => {
     const read = async () => encodeBlocks("F32", Float32Array.from(factors), name);
@@ -193,10 +196,7 @@ async function tokenizerEntries(
   return metadata;
 }
 
-/**
- * Returns the preferred type of a tensor, without checking that the length of its rows is a multiple of that type's
- * block size.
- */
+/** Returns the preferred GGUF type of a tensor. Its row length may not be a multiple of the type's block size. */
 function wantedType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.keepsF32) return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
@@ -209,9 +209,9 @@ const placeOf = (type: GgufEncoding) => {
 };
 
 /**
- * Returns the type of a tensor in a file whose matrices have type `type`, as llama.cpp's converter and quantize command
- * select it. If the row length is not a multiple of that type's block size, llama.cpp's fallback type is used. If it is
- * not a multiple of the fallback's block size either, the type is F16.
+ * Returns the type of one tensor in a file whose matrices have type `type` by default. The choice is the same as in
+ * llama.cpp's converter and quantize command. If the row length is not a multiple of the preferred type's block size,
+ * llama.cpp's fallback type is used. If it does not fit the fallback's block size either, the type is F16.
  */
 function chooseType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   const columns = fileShape(layout).at(-1)!;
@@ -222,8 +222,8 @@ function chooseType(layout: TensorLayout, type: GgufEncoding, config: ModelConfi
 }
 
 /**
- * Returns notes for the user: one for each kind of tensor whose type was replaced because its rows are not whole
- * blocks. A note covers tensors with the same name and shape in several layers.
+ * Returns notes for the user about tensors whose type was replaced, because their row length is not a multiple of the
+ * block size. One note covers tensors that differ only in their layer.
  */
 export function otherTypes(layouts: readonly TensorLayout[], type: GgufEncoding, config: ModelConfig): string[] {
   const notes = new Map<string, Map<string, Set<string>>>();

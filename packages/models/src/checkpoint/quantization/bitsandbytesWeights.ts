@@ -5,9 +5,9 @@ import type { QuantizationConfig } from "./quantizationConfig.ts";
 import { partKey } from "./readQuantizationConfig.ts";
 
 /**
- * Returns the tensors of safetensors files. Weights that bitsandbytes quantised to 4 bits become packed tensors, which
- * include their additional entries (such as `weight.absmax`). Throws if config.json marks weights as quantised and the
- * file does not, or the other way round.
+ * Returns the tensors of safetensors files. A weight that bitsandbytes quantised to 4 bits is combined with its
+ * additional entries (such as `weight.absmax`) into one packed tensor. Throws if the file has quantised weights but
+ * config.json has no `quantization_config`, or the reverse.
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
@@ -43,7 +43,10 @@ export function bitsandbytesWeights(
   };
 }
 
-/** Returns true if `entry` is the quantised weight `name` or one of its additional entries. */
+/**
+ * Returns true if a checkpoint entry is the quantised weight `name` itself, or belongs to it, as `weight.absmax`
+ * belongs to `weight`.
+ */
 function isPart(entry: string, name: string): boolean {
   return entry === name || entry.startsWith(`${name}.`);
 }

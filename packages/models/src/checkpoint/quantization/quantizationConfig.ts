@@ -13,8 +13,8 @@ export interface QuantizationConfig {
 }
 
 /**
- * Returns how a model's linear layers are quantised to 4 bits; null if none is. Throws if layers are quantised in
- * different ways, which a config cannot store.
+ * Returns the settings with which a model's linear layers are quantised to 4 bits; null if none is quantised. Throws if
+ * the settings differ between layers, since a config cannot store this.
  */
 export async function quantizationOf(
   model: Module,

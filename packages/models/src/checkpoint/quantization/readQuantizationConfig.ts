@@ -3,8 +3,8 @@ import { JsonFields } from "../../config/jsonFields.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
 /**
- * Reads `quantization_config` of a config.json; null if it has none. Throws for quantisation other than bitsandbytes' 4
- * bits. Only checks that the config is supported, since each tensor stores its own packing.
+ * Reads `quantization_config` of a config.json; null if it is missing. Throws for quantisation other than bitsandbytes'
+ * 4 bits.
  */
 export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
   const json = new JsonFields(await readJson(files, "config.json"), `config.json of ${files.label}`);
@@ -14,10 +14,13 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
   return parseQuantizationConfig(fields);
 }
 
-/** Matches the suffix of an additional entry of a quantised weight, as bitsandbytes names them. */
+/**
+ * Matches the last part of the name of an additional entry that bitsandbytes stores for a quantised weight, such as
+ * `.absmax`.
+ */
 export const partKey: RegExp = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+)$/;
 
-/** Returns true if an entry of a checkpoint is an additional entry of a quantised weight, such as `weight.absmax`. */
+/** Returns true if a checkpoint entry is not a weight, but belongs to a quantised weight, such as `weight.absmax`. */
 export function isPartOfQuantized(entry: string): boolean {
   return partKey.test(entry);
 }

@@ -82,7 +82,10 @@ export class BeamDecoding implements Decoding {
     return this.#rows.next(beams.flat().map(({ tokens }) => tokens[tokens.length - 1]));
   }
 
-  /** Returns the scores [B, k] of the continuations of each prompt, and their flat indices into [beams, V]. */
+  /**
+   * Returns the scores [B, k] of the best or sampled continuations of each prompt. Also returns their positions beam *
+   * V + token, where V is the vocabulary size.
+   */
   async #continuations(
     logits: Tensor,
     beams: readonly (readonly Beam[])[],
@@ -117,7 +120,7 @@ export class BeamDecoding implements Decoding {
     return read;
   }
 
-  /** Checks the rows of logits. Throws for the first row from which no token can be chosen. */
+  /** Checks tensors of logits or log-probabilities. Throws for the first row from which no token can be chosen. */
   async #checkLogits(...all: readonly Tensor[]): Promise<void> {
     const { vocabSize } = this.#model;
     for (const tensorOf of all) {

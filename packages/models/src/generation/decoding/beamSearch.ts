@@ -7,7 +7,10 @@ export interface Beam {
   readonly score: number;
 }
 
-/** A possible continuation: `token` after the beam with index `parent`, and the score of that longer beam. */
+/**
+ * A possible continuation of a beam. It appends `token` to the running beam with index `parent`; `score` is the score
+ * of the extended beam.
+ */
 export interface Candidate {
   readonly parent: number;
   readonly token: number;
@@ -21,20 +24,26 @@ interface BeamSettings {
   readonly maxNewTokens: number;
 }
 
-/** A score below the score of every real beam, as in transformers. */
+/** A score that is worse than the score of any real beam. It marks placeholders, as in transformers. */
 const hopeless = -1e9;
 
-/** Beam search for one prompt. Chooses the same beams as transformers, which computes in f32. */
+/** Beam search for one prompt. Computes scores in f32, so that it chooses the same beams as transformers. */
 export class BeamSearch {
   /** The unfinished beams; one empty beam before the first step. */
   running: readonly Beam[] = [{ tokens: [], score: 0 }];
-  /** For each running beam, the index of the beam that it continues, among the beams before the last step. */
+  /**
+   * For each running beam, the index of the beam that it extends. The index refers to the running beams before the most
+   * recent step.
+   */
   parents: readonly number[] = [0];
   /** Number of running beams before the most recent step. */
   rows = 1;
   /** True once no running beam can improve the result. */
   done = false;
-  /** Finished sequences, best first. Their score is divided by length ** lengthPenalty. */
+  /**
+   * Finished sequences, best first. The score of each is its sum of log-probabilities divided by length **
+   * lengthPenalty.
+   */
   #finished: readonly Beam[] = [];
   readonly #settings: BeamSettings;
   readonly #isEnd: (tokens: readonly number[]) => boolean;
@@ -50,8 +59,8 @@ export class BeamSearch {
   }
 
   /**
-   * Replaces the running beams by the best of `candidates`, and moves finished ones to the results. `candidates` must
-   * be sorted by score, best first. Throws if all scores are -Infinity.
+   * Performs one step: the best of `candidates` become the running beams, and ended ones are added to the finished
+   * sequences. `candidates` must be sorted by score, best first. Throws if all scores are -Infinity.
    */
   advance(candidates: readonly Candidate[]): void {
     const { numBeams, maxNewTokens } = this.#settings;
@@ -94,13 +103,19 @@ export class BeamSearch {
   }
 }
 
-/** The k chosen continuations of each prompt: scores [B, k], and flat indices [B, k] into [beams, V]. */
+/**
+ * The k continuations chosen for each prompt: their scores [B, k] and their positions [B, k]. Position beam * V + token
+ * is the continuation of a beam by a token, where V is the vocabulary size.
+ */
 interface Chosen {
   readonly values: Tensor;
   readonly positions: Tensor;
 }
 
-/** Returns the `count` highest of the scores [B, beams * V] for each prompt, best first. */
+/**
+ * Returns the continuations with the `count` highest scores for each prompt, best first. `scores` has the shape [B,
+ * beams * V].
+ */
 export function likeliest(scores: Tensor, count: number): Chosen {
   const [values, positions] = topk(scores, Math.min(count, scores.shape[1]), { dim: 1 });
   return { values, positions };
@@ -119,8 +134,8 @@ export function drawn(scores: Tensor, count: number, generator: Generator): Chos
 }
 
 /**
- * Returns log-probabilities [rows, V] divided by the temperature; -Infinity for tokens that top-k, top-p or min-p
- * exclude. The `least` most likely tokens are never excluded, so that beams can continue without EOS.
+ * Returns log-probabilities [rows, V] divided by the temperature. Tokens that top-k, top-p or min-p exclude get
+ * -Infinity. In each row, the `least` most likely tokens are always kept: enough that a token other than EOS remains.
  */
 export function filterLogProbabilities(logProbabilities: Tensor, options: SamplingOptions, least: number): Tensor {
   const { temperature = 1 } = options;

@@ -16,7 +16,7 @@ export interface Decoding extends Disposable {
 }
 
 /**
- * Returns true if the sequence in row `row` ends with its newest token, the last of `tokens`. It is called once for
+ * Returns true if the sequence in row `row` ends with its newest token, the last element of `tokens`. Called once after
  * each new token.
  */
 export type EndTest = (row: number, tokens: readonly number[], prompt: readonly number[]) => boolean;
@@ -34,8 +34,8 @@ export class RowDecoding implements Decoding {
   readonly #generator: Generator;
   readonly #ended: boolean[];
   /**
-   * The newest token of each row, which the next step runs through the model; null for a row that has ended. The whole
-   * list is null before the first step.
+   * The newest token of each row, which is the model's input in the next step; null for a row that has ended. Before
+   * the first step, the whole list is null.
    */
   #next: (number | null)[] | null = null;
 
@@ -78,7 +78,10 @@ export class RowDecoding implements Decoding {
     });
   }
 
-  /** Chooses the next token of each row. Throws if this is impossible for a row that has not ended. */
+  /**
+   * Chooses the next token of each row from its logits. Throws if a row that has not ended has no token to choose, for
+   * example because its logits are NaN.
+   */
   async #choose(logits: Tensor): Promise<Int32Array> {
     const sequences = this.#prompts.map((prompt, row) => {
       return { prompt, tokens: this.outputs[row], ended: this.#ended[row] };

@@ -11,16 +11,16 @@ export class ModelRows implements Disposable {
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #cache: KVCache;
-  /** The prompt cache that owns the KV cache and keeps it after generation; null if this object owns it. */
+  /** The prompt cache that owns the KV cache and keeps it for later calls; null if this object owns the KV cache. */
   readonly #kept: PromptCache | null;
   /** Number of padding tokens at the start of each row. */
   #padding: number[];
-  /** The cached tokens of each row, including padding, but without virtual tokens. */
+  /** The tokens of each row whose keys and values are cached. Padding is included, virtual tokens are not. */
   #seen: number[][];
 
   /**
-   * Allocates a KV cache for rows of up to `capacity` tokens, or takes it from `kept`. With penalties, `kept` is not
-   * used, since penalties must count all prompt tokens. The caller disposes of `penalties`.
+   * Allocates a KV cache for rows of up to `capacity` tokens, or takes the cache from `kept`. With penalties, `kept` is
+   * ignored, so that all prompt tokens are processed and counted. The caller disposes of `penalties`.
    */
   constructor(
     model: CausalLM,
@@ -39,7 +39,7 @@ export class ModelRows implements Disposable {
     this.#seen = prompts.map((prompt) => prompt.slice(0, this.#kept?.length ?? 0));
   }
 
-  /** Runs the prompts and returns the logits f32 [B, V] of the next token. */
+  /** Runs the model on the prompts. Returns the logits f32 [B, V] of the next token. */
   start(): Tensor {
     const padded = this.#prompts.map((p, row) => [
       ...new Array<number>(this.#padding[row]).fill(0),
@@ -53,7 +53,8 @@ export class ModelRows implements Disposable {
   }
 
   /**
-   * Runs one more token of each row; null for a row that has ended. Returns the logits f32 [B, V] of the next token.
+   * Runs the model on one more token for each row; null if the row has ended. Returns the logits f32 [B, V] of the next
+   * token.
    */
   next(tokens: readonly (number | null)[]): Tensor {
     const column = tokens.map((token) => [token ?? 0]);
@@ -64,7 +65,9 @@ export class ModelRows implements Disposable {
     });
   }
 
-  /** Replaces row i by a copy of row `from[i]`. The number of rows may grow. */
+  /**
+   * Replaces each row i by a copy of row `from[i]`. The new number of rows, `from.length`, may be larger than the old.
+   */
   select(from: readonly number[]): void {
     if (from.length === this.#padding.length && from.every((row, i) => row === i)) return;
     using index = tensor(Int32Array.from(from), { backend: this.#model.backend });
@@ -86,8 +89,9 @@ export class ModelRows implements Disposable {
   }
 
   /**
-   * Returns true if this step makes a sequence longer than the model's `cachedPositions`, the length up to which cached
-   * keys are valid. All tokens must then run again. `before` is the number of tokens in the cache before the step.
+   * Returns true if this step makes sequences longer than the model's `cachedPositions`, beyond which cached keys
+   * become invalid. All tokens must then be processed again. `before` is the number of cached tokens per row before the
+   * step.
    */
   #outgrows(before: number): boolean {
     const { cachedPositions, virtualTokens } = this.#model;
@@ -95,7 +99,10 @@ export class ModelRows implements Disposable {
     return before > 0 && before <= room && this.#seen[0].length > room;
   }
 
-  /** Empties the cache and runs all tokens of the rows again. Returns the logits f32 [B, V] of the next token. */
+  /**
+   * Empties the cache and runs the model on all tokens of the rows again. Returns the logits f32 [B, V] of the next
+   * token.
+   */
   #runAll(): Tensor {
     const { backend } = this.#model;
     const rows = this.#seen;

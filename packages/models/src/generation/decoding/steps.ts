@@ -13,8 +13,8 @@ export function languageModel(model: GenerativeModel): CausalLM {
 }
 
 /**
- * Continues the prompts step by step, and yields the same `Decoding` object after each step. It is disposed of at the
- * end of the loop, or when the loop is left early.
+ * Continues the prompts step by step, and yields the same `Decoding` object after each step. The object is disposed of
+ * when the loop ends or is left early.
  */
 export async function* generationSteps(
   model: CausalLM,
@@ -43,7 +43,10 @@ export async function* generationSteps(
   }
 }
 
-/** Makes the decoding for the settings (beam search, sampling or the most likely token), and loads its code. */
+/**
+ * Makes the `Decoding` for the settings: beam search, sampling, or greedy decoding. Imports only the modules that it
+ * needs.
+ */
 async function decodingOf(
   model: CausalLM,
   prompts: readonly (readonly number[])[],
@@ -60,7 +63,7 @@ async function decodingOf(
   return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
 }
 
-/** Settings that change logits. If any of them is given, logits are processed before tokens are chosen. */
+/** Settings that require a `Processing` object, which changes the logits before each token is chosen. */
 const processed = [
   ...(["repetitionPenalty", "frequencyPenalty", "presencePenalty", "logitsProcessors"] as const),
   ...(["noRepeatNgramSize", "badWordsIds", "suppressTokens", "minNewTokens"] as const),
@@ -88,9 +91,8 @@ function checkPrompts(prompts: readonly (readonly number[])[]): number {
 }
 
 /**
- * Returns the maximum number of new tokens: `maxNewTokens` if it is set, otherwise the limit of the generation config
- * if it has one, otherwise as many as fit in the model's positions. Throws if `maxNewTokens` does not fit in the
- * model's positions.
+ * Returns the maximum number of new tokens: `maxNewTokens` if it is set, otherwise the generation config's limit,
+ * otherwise as many as fit in the model's positions. Throws if `maxNewTokens` does not fit in the model's positions.
  */
 function newTokens(model: CausalLM, longest: number, { maxNewTokens, generationConfig }: GenerationSettings): number {
   const virtual = model.virtualTokens?.count ?? 0;

@@ -1,9 +1,12 @@
 import type { GenerateOptions, GenerationSettings } from "./settings.ts";
 
-/** The value at which each sampling option has no effect. */
+/** For each sampling option, the value with which it has no effect. */
 const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
-/** Throws for options that have no effect in combination with others, and for beam options with invalid values. */
+/**
+ * Throws if a beam option has an invalid value, or if an option does not fit the others. An example is `topK` without
+ * `doSample`, which has no effect.
+ */
 export function checkSettings(options: GenerateOptions, settings: GenerationSettings): void {
   const { doSample, numBeams, numReturnSequences } = settings;
   for (const [name, value] of Object.entries({ numBeams, numReturnSequences })) {

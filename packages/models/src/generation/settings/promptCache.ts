@@ -2,9 +2,9 @@ import type { KVCache } from "@lowrank/nn";
 import type { CausalLM } from "../../model/causalLM.ts";
 
 /**
- * Prefix cache for one sequence, for the option `promptCache` of `generate` and `streamText`. If a prompt begins like
- * the previous call's tokens, their keys and values are reused, and only the other tokens run. Use it with one model
- * and adapter, `clear` it when they change, and dispose of it at the end.
+ * Prefix cache for one sequence, for the option `promptCache` of `generate` and `streamText`. If a prompt begins with
+ * the same tokens as the previous call, their cached keys and values are reused. Only the rest of the prompt runs
+ * through the model. Use it with one model and adapter, `clear` it when they change, and dispose of it at the end.
  */
 export class PromptCache implements Disposable {
   #model: CausalLM | null = null;
@@ -23,8 +23,8 @@ export class PromptCache implements Disposable {
   }
 
   /**
-   * Returns a KV cache for at least `capacity` tokens, which contains the tokens that the previous call and the prompt
-   * have in common at their start (at most all but the prompt's last token). Called by `generate`.
+   * Returns a KV cache with room for at least `capacity` tokens. It already contains the longest common prefix of the
+   * prompt and the previous call's tokens, but never the prompt's last token. Called by `generate`.
    */
   open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number): KVCache {
     if (prompts.length !== 1) throw new Error(`promptCache supports one prompt, but ${prompts.length} were given`);

@@ -16,11 +16,14 @@ export interface BeamOptions {
    * search.
    */
   numBeams?: number;
-  /** A beam's score is divided by its length raised to this power. Values above 0 favour long sequences. Default 1. */
+  /**
+   * The total log-probability of a beam is divided by its length raised to this power. Values above 0 favour long
+   * sequences. Default 1.
+   */
   lengthPenalty?: number;
   /**
-   * The condition that ends the search of a prompt. True: `numBeams` sequences are finished. False: a better sequence
-   * is unlikely. "never": a better sequence is impossible. Default false.
+   * End of the search for a prompt, after `numBeams` sequences are finished. True: at once. False: when a better sequence
+   * is unlikely. "never": when a better sequence is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
   /**
@@ -42,8 +45,8 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   /** Samples tokens by their probability instead of taking the most likely one. Default false. */
   doSample?: boolean;
   /**
-   * Functions that change the logits, after penalties and bans, in order. They make each step read all logits from the
-   * backend. With beam search they receive log-probabilities.
+   * Functions that change the logits, called in order after penalties and bans. If there are any, each step reads all
+   * logits from the backend. With beam search they receive log-probabilities.
    */
   logitsProcessors?: readonly LogitsProcessor[];
   /**
@@ -55,7 +58,9 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   seed?: number;
   /** Called with each new token and the index of its sequence. */
   onToken?: (token: number, row: number) => void;
-  /** Cache that keeps keys and values after the call, so that a later call with the same start reuses them. */
+  /**
+   * Cache that keeps keys and values after the call. A later call whose prompt begins with the same tokens reuses them.
+   */
   promptCache?: PromptCache;
   /** Tokenizer for decoding tokens. Required if `stop` or `stopStrings` contains texts. */
   tokenizer?: Tokenizer;
@@ -80,13 +85,13 @@ const defaults = {
 export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "generationConfig"> &
   Readonly<typeof defaults> & { readonly generationConfig: GenerationConfig | null };
 
-/** Options that have an effect only in combination with others. */
+/** Options that have an effect only together with `doSample` or beam search. */
 const dependent = ["temperature", "topK", "topP", "minP", "lengthPenalty", "earlyStopping"] as const;
 
 /**
- * Returns the options. Missing ones are taken from the generation config or, if it lacks them, from the defaults.
- * Throws for unknown options, for options that have no effect in combination with others, and for beam options with
- * invalid values.
+ * Returns the options with missing ones filled in, from the generation config or else from the defaults. Throws for
+ * unknown options and for beam options with invalid values. Also throws for an option that has no effect with the
+ * others, such as `topK` without `doSample`.
  */
 export async function generationSettings(options: GenerateOptions, model: CausalLM): Promise<GenerationSettings> {
   checkOptions("generate", options, {
@@ -109,7 +114,7 @@ export async function generationSettings(options: GenerateOptions, model: Causal
   return settings;
 }
 
-/** Returns those settings of a generation config that are also options of `generate`. */
+/** Returns the settings of a generation config that are also options of `generate`, without null values. */
 function advised(config: GenerationConfig | null): Partial<GenerateOptions> {
   if (!config) return {};
   // `newTokens` uses maxNewTokens and maxLength with the prompts' length; bosTokenId and padTokenId are not options of

@@ -3,8 +3,8 @@ import { OptionError } from "@lowrank/core";
 /** Settings that end a sequence before EOS. Only the new text is searched, not the prompt. */
 export interface StopOptions {
   /**
-   * Texts, or lists of token ids, that end a sequence. Returned or streamed text ends before them, as with OpenAI-style
-   * servers; the token lists that `generate` returns include them.
+   * Texts, or lists of token ids, that end a sequence. Returned or streamed text ends before the stop sequence, as with
+   * OpenAI-style servers. The token lists that `generate` returns include it.
    */
   stop?: string | readonly (string | readonly number[])[];
   /**
@@ -14,7 +14,7 @@ export interface StopOptions {
   stopStrings?: string | readonly string[];
 }
 
-/** Stop sequences, by kind. */
+/** Stop sequences, one list for each kind. */
 export interface Stops {
   /** Texts of `stop`, which are not included in the returned text. */
   readonly texts: readonly string[];
@@ -28,8 +28,8 @@ export interface Stops {
 }
 
 /**
- * Sorts the stop sequences of both options by kind. Throws for an empty sequence, and for a value that is neither a
- * text nor a list of token ids.
+ * Collects the stop sequences of both options. Throws for an empty sequence, and for a value that is neither a text nor
+ * a list of token ids.
  */
 export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptions["stopStrings"] = []): Stops {
   const cut = typeof stop === "string" ? [stop] : stop;
@@ -51,8 +51,8 @@ export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptio
 }
 
 /**
- * Returns a function that returns true if the new tokens of a sequence end with a stop sequence. `textAfter` decodes
- * `tokens` as the continuation of `before`. Throws if `textAfter` is missing but there are stop texts.
+ * Returns a function that returns true if the last of a sequence's new tokens completes a stop sequence. `textAfter`
+ * decodes `tokens` as the continuation of `before`. Throws if `textAfter` is missing but there are stop texts.
  */
 export function stopTest(
   { texts, sequences, kept }: Stops,

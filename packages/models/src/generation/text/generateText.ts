@@ -6,8 +6,8 @@ import { isBatch, type TextPrompt } from "./textPrompt.ts";
 /** Settings of `generateText`. */
 export interface GenerateTextOptions extends StreamTextOptions {
   /**
-   * Called with each piece of new text, which consists of whole characters, and with its row. The row is the index of
-   * the prompt or, with several sequences per prompt, the index of the sequence in the result.
+   * Called with each piece of new text (whole characters only) and the index of its sequence. This is the index of the
+   * prompt or, with several sequences per prompt, the index in the result.
    */
   onText?: (piece: string, row: number) => void;
 }

@@ -7,7 +7,7 @@ export interface RowTextSettings extends Required<DecodeOptions> {
   readonly eosTokenIds: readonly number[];
 }
 
-/** Finds stop sequences in the tokens and the text of one sequence, and cuts them off. */
+/** Removes stop sequences from the tokens and the text of one generated sequence. */
 export interface StopFilter {
   /** True once a stop sequence is complete. */
   readonly stopped: boolean;
@@ -41,7 +41,10 @@ export class RowText {
     this.#filter = filter;
   }
 
-  /** Adds a token, and returns new text in whole characters. Text that may be part of a stop sequence is held back. */
+  /**
+   * Adds a token. Returns the text, in whole characters, that is complete and cannot be part of a stop sequence. Other
+   * text is held back.
+   */
   push(token: number): string {
     if (this.#eosTokenIds.includes(token)) {
       this.ended = true;

@@ -6,7 +6,10 @@ export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
   const tokens = new Holdback<number>(sequences);
   const units = new Holdback<string>(texts);
   const longest = Math.max(...kept.map((stop) => stop.length));
-  /** The last characters of the text, in which a stop text of `stopStrings` may have begun. */
+  /**
+   * The last characters of the text, as many as the longest text of `stopStrings` has. A stop text that began in them
+   * may end in later text.
+   */
   let tail = "";
   let keptEnds = false;
   return {
@@ -37,8 +40,8 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
   readonly #includeStop: boolean;
   #held: T[] = [];
   /**
-   * The stop sequence that was found, the longest if several ended at once; null if none was found yet. Items after it
-   * are dropped.
+   * The stop sequence that was found; null if none was found yet. If several end at the same item, it is the longest.
+   * Later items are dropped.
    */
   found: S | null = null;
 

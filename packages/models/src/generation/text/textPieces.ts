@@ -10,7 +10,7 @@ import type { StopOptions } from "../settings/stops.ts";
 import { RowText } from "./rowText.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
-/** Options of `streamText`: the options of `generate`, and options for text. */
+/** Options of `streamText`: the options of `generate` except `tokenizer`, the options of `decode`, and `badWords`. */
 export interface StreamTextOptions extends Omit<GenerateOptions, "tokenizer">, DecodeOptions {
   /** Words that must not occur in the new text, at its start or after a space. Default: none. */
   badWords?: readonly string[];
@@ -63,8 +63,8 @@ export async function* textPieces(
 }
 
 /**
- * Loads the code for stop sequences. Returns a function that makes a filter, and one that tests tokens for stop
- * sequences.
+ * Loads the code for stop sequences. Returns `filter`, which makes a filter for one sequence, and `isStop`, which
+ * returns true if tokens end with a stop sequence.
  */
 async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokenizer) {
   const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([
@@ -87,7 +87,8 @@ function encodings(word: string, tokenizer: Tokenizer): number[][] {
 }
 
 /**
- * Text used as an assistant's message to find what the template puts after it; unlikely to occur in a template itself.
+ * Content of a sample assistant message, used to find the text that the template puts after a message. Templates are
+ * unlikely to contain this content.
  */
 const marker = "lowrank0answer";
 

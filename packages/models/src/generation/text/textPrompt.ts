@@ -35,8 +35,8 @@ async function chatText(messages: readonly ChatMessage[], tokenizer: Tokenizer):
 }
 
 /**
- * Text that is added to the last message to find its end in the rendered chat. It is the same text as in transformers,
- * because some templates check for it.
+ * Text that is appended to the last message, to find the message's end in the rendered chat. transformers uses the same
+ * text, and some templates check for it.
  */
 const mark = "CONTINUE_FINAL_MESSAGE_TAG ";
 

@@ -24,7 +24,10 @@ export function readMerges(metadata: JsonFields): [string, string][] {
   });
 }
 
-/** Returns the parts of a tokenizer.json for a byte-level BPE (`tokenizer.ggml.model` gpt2). */
+/**
+ * Returns the normalizer, pre-tokenizer, decoder and model of a tokenizer.json, for a byte-level BPE
+ * (`tokenizer.ggml.model` gpt2).
+ */
 export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): Record<string, unknown> {
   const { json, ignoreMerges } = preTokenizerOf(metadata);
   const merges = readMerges(metadata);
@@ -48,7 +51,8 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
 }
 
 /**
- * Returns an object with the id of each token. A loop avoids a temporary pair per token, since vocabularies are large.
+ * Returns an object that maps each token to its id. It is filled in a loop, because `Object.fromEntries` would make a
+ * pair per token, and vocabularies are large.
  */
 export function idsOf(tokens: readonly string[]): Record<string, number> {
   const ids: Record<string, number> = Object.create(null);

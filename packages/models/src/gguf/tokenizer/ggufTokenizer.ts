@@ -11,7 +11,10 @@ const specialTokens = {
   pad_token: "tokenizer.ggml.padding_token_id",
 } as const;
 
-/** For each `tokenizer.ggml.model`, the function that makes the parts of a tokenizer.json. */
+/**
+ * For each `tokenizer.ggml.model`, the function that makes the normalizer, pre-tokenizer, decoder and model of a
+ * tokenizer.json.
+ */
 const partsOf = { gpt2: bpeTokenizer, llama: sentencePieceTokenizer, gemma4: mergedLettersTokenizer } as const;
 
 /** A tokenizer as the JSON values of tokenizer.json and tokenizer_config.json. */
@@ -68,8 +71,8 @@ export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufToke
 }
 
 /**
- * Returns the tokenizer.json that a converter stored in full, which it does if GGUF's keys cannot express the
- * tokenizer; undefined if there is none.
+ * Returns the tokenizer.json that the file contains in full; undefined if it contains none. Converters store it if
+ * GGUF's keys cannot express the tokenizer.
  */
 function wholeTokenizer(fields: JsonFields): object | undefined {
   const text = fields.raw("tokenizer.huggingface.json");
@@ -113,8 +116,9 @@ function chatTemplate(fields: JsonFields): { chat_template?: string } {
 const space = "\u2581";
 
 /**
- * Returns the parts of a tokenizer.json for a SentencePiece tokenizer with scores (`tokenizer.ggml.model` llama). As in
- * transformers, it becomes a BPE whose merges are all pairs of tokens that form a token, highest score first.
+ * Returns the normalizer, pre-tokenizer, decoder and model of a tokenizer.json for a SentencePiece tokenizer with
+ * scores (`tokenizer.ggml.model` llama). As in transformers, it becomes a BPE. Its merges are all pairs of tokens whose
+ * concatenation is a token, highest score first.
  */
 function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
   const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", vocabulary.tokens.length);
@@ -129,7 +133,10 @@ function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary
   };
 }
 
-/** Returns the parts of a tokenizer.json for Gemma 4's BPE with byte fallback (`tokenizer.ggml.model` gemma4). */
+/**
+ * Returns the normalizer, pre-tokenizer, decoder and model of a tokenizer.json for Gemma 4's BPE with byte fallback
+ * (`tokenizer.ggml.model` gemma4).
+ */
 function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
   return {
     ...lettersTokenizer(metadata, vocabulary, readMerges(metadata)),
@@ -138,8 +145,8 @@ function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary
 }
 
 /**
- * Returns the parts of a tokenizer.json for a BPE over characters with byte fallback, in which U+2581 stands for a
- * space.
+ * Returns the normalizer, pre-tokenizer, decoder and model of a tokenizer.json for a BPE over characters with byte
+ * fallback, in which U+2581 represents a space.
  */
 function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merges: [string, string][]) {
   const unknown = metadata.integer("tokenizer.ggml.unknown_token_id", 0, 0);

@@ -45,8 +45,8 @@ export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
 }
 
 /**
- * Reads a list of metadata. Throws if it is missing, has items of another type, or does not have `length` items (if
- * given).
+ * Reads a list from the metadata. Throws if it is missing, has items of another type, or does not have `length` items
+ * (if `length` is given).
  */
 export function listOf<T>(metadata: JsonFields, key: string, type: "string" | "number", length?: number): T[] {
   const value = metadata.raw(key);

@@ -6,8 +6,8 @@ const newlines = /^\n+$/;
 
 /**
  * Returns the reason why llama.cpp's `gemma4` tokenizer may split some texts differently from a tokenizer.json;
- * undefined if it never does. The `gemma4` tokenizer replaces spaces by U+2581 and splits off each run of newlines. A
- * run that is a token is not split further.
+ * undefined if it never does. The `gemma4` tokenizer replaces spaces by U+2581 and treats each run of newlines as a
+ * separate word. If the run is a token, no merges are applied to it.
  */
 export function mergedLettersDifference(
   { normalizer, pre_tokenizer: preTokenizer, model }: TokenizerJson,

@@ -1,7 +1,7 @@
 /** The tokenizer settings for one of llama.cpp's pre-tokenizer names. */
 export interface PreTokenizer {
   readonly json: object;
-  /** True if a word that is a token is kept, even if the merges would split it differently. */
+  /** True if a word that is itself a token becomes this token, even if the merges would split the word differently. */
   readonly ignoreMerges: boolean;
   /** True if texts start with BOS by default. */
   readonly addBos: boolean;

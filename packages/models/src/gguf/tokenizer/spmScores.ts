@@ -1,9 +1,9 @@
 type Pair = readonly [left: string, right: string];
 
 /**
- * Returns a score for each token. With these scores, llama.cpp's SentencePiece BPE merges tokens in the order of
- * `merges`, because it always joins the two neighbours whose concatenation has the highest score, leftmost first.
- * Tokens that no merge makes get the lowest score. `exact` is false if some texts may still be split differently.
+ * Returns a score for each token, with which llama.cpp's SentencePiece BPE applies `merges` in their order. That BPE
+ * always joins the two neighbours whose concatenation has the highest score, leftmost first. Tokens that no merge
+ * produces get the lowest score. `exact` is false if some texts may still be split differently.
  */
 export function spmScores(tokens: readonly string[], merges: readonly Pair[]): { scores: number[]; exact: boolean } {
   const ranks = new Map<string, number>();
@@ -22,8 +22,8 @@ export function spmScores(tokens: readonly string[], merges: readonly Pair[]): {
 }
 
 /**
- * Returns true if every pair of pieces whose concatenation is a token is in the merges. Otherwise SentencePiece would
- * merge pairs that the BPE does not.
+ * Returns true if the merges contain every pair of pieces whose concatenation is a token. Any other pair would be
+ * merged by SentencePiece, but not by the BPE.
  */
 function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readonly Pair[]>): boolean {
   const known = new Set(tokens);
@@ -40,9 +40,9 @@ function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readon
 }
 
 /**
- * Returns true if it does not matter in which order several merges for the same token are applied: BPE orders them by
- * rank, SentencePiece by position. It matters if two of the pairs can use the same piece, or if the result of one merge
- * is part of another.
+ * Returns true if the order among merges for the same token never matters. BPE applies such merges by rank,
+ * SentencePiece by position. The order matters if two of the merges can need the same piece, or if the result of one
+ * merge is part of another.
  */
 function orderOfPairsIsFree(
   merges: readonly Pair[],

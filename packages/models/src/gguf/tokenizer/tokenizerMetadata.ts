@@ -41,8 +41,8 @@ const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, by
 
 /**
  * Converts a tokenizer.json to llama.cpp's metadata. `vocabSize` is the number of rows of the embedding; ids without a
- * token become unused tokens. `letters` is the `tokenizer.ggml.model` for a BPE with `byte_fallback`. If llama.cpp's
- * keys cannot express the tokenizer exactly, the tokenizer.json is also stored in full, under
+ * token become unused tokens. If the BPE has `byte_fallback`, `letters` becomes the value of `tokenizer.ggml.model`. If
+ * llama.cpp's keys cannot express the tokenizer exactly, the tokenizer.json is also stored in full, under
  * `tokenizer.huggingface.json`. Throws for a tokenizer that is not a BPE.
  */
 export function tokenizerMetadata(
@@ -112,7 +112,7 @@ interface Kind {
 
 type KeysOf = (json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]) => Kind;
 
-/** For each `tokenizer.ggml.model`, the function that makes its keys. */
+/** For each `tokenizer.ggml.model`, the function that makes the metadata entries which depend on the model. */
 const keysOf: Readonly<Record<"gpt2" | "llama" | "gemma4", KeysOf>> = {
   gpt2: (json, _tokens, merges) => byteLevelKeys(json, merges),
   llama: spmKeys,
@@ -126,8 +126,8 @@ const mergeList = (merges: [string, string][]): GgufValue => ({
 });
 
 /**
- * Makes the keys for Gemma 4's BPE, in which U+2581 stands for a space and a character without a token becomes byte
- * tokens.
+ * Makes the metadata entries for Gemma 4's BPE. In this BPE, U+2581 represents a space, and a character without a token
+ * becomes byte tokens.
  */
 function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
   return {
@@ -140,8 +140,8 @@ function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], 
 }
 
 /**
- * Makes the keys for SentencePiece's BPE, in which U+2581 stands for a space and a character without a token becomes
- * byte tokens.
+ * Makes the metadata entries for SentencePiece's BPE. In this BPE, U+2581 represents a space, and a character without a
+ * token becomes byte tokens.
  */
 function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
   const { scores, exact } = spmScores(
@@ -164,8 +164,8 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
 }
 
 /**
- * Returns whether the tokenizer adds a space before a text; undefined if it does not treat spaces as SentencePiece
- * does.
+ * Returns true if the tokenizer adds a space before a text, false if not. Returns undefined if the tokenizer treats
+ * spaces differently from SentencePiece.
  */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson): boolean | undefined {
   if (!normalizer && preTokenizer?.type === "Metaspace" && preTokenizer.split !== true) {
@@ -182,7 +182,7 @@ function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson)
   return spaces && more.length === 0 && !preTokenizer ? prefix : undefined;
 }
 
-/** Makes the keys for a byte-level BPE. Its pre-tokenizer is stored by the name that llama.cpp gives it. */
+/** Makes the metadata entries for a byte-level BPE. The pre-tokenizer is stored as its name in llama.cpp. */
 function byteLevelKeys(json: TokenizerJson, merges: [string, string][]): Kind {
   const wanted = comparable(json.pre_tokenizer);
   const [pre, known] = Object.entries(preTokenizers).find(([, other]) => comparable(other.json) === wanted) ?? [];
@@ -218,8 +218,8 @@ function comparable(preTokenizer: unknown): string {
 }
 
 /**
- * Reads the post-processor. `bos` and `eos` are true if it adds these tokens before and after a text. `differs` is the
- * reason why llama.cpp may add other tokens; undefined if it adds the same ones.
+ * Reads the post-processor. `bos` is true if it adds BOS before a text, and `eos` if it adds EOS after a text.
+ * `differs` is the reason why llama.cpp may add different special tokens; undefined if it adds the same ones.
  */
 function readTemplate(
   { post_processor: post }: TokenizerJson,

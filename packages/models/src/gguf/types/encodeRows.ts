@@ -13,7 +13,7 @@ const elements = 256;
 const most = 256;
 /** Byte offset, in WebAssembly memory, of scratch space for packing one block. */
 const room = 4096;
-/** Byte offset, in WebAssembly memory, of the values to pack. The packed blocks are after them. */
+/** Byte offset, in WebAssembly memory, of the f32 values to pack. The packed blocks are stored after the values. */
 const numbers = 8192;
 const packedBlocks = numbers + 4 * elements * most;
 

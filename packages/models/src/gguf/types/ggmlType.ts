@@ -14,8 +14,8 @@ export interface GgmlType {
    */
   encode?(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
   /**
-   * The packed dtype with the same block format; undefined if there is none, so that tensors are decoded when they are
-   * read.
+   * The packed dtype with the same block format. Undefined if there is none; tensors of this type are then decoded when
+   * they are read.
    */
   readonly packed?: BlockDType;
 }

@@ -4,8 +4,8 @@ import { textOf } from "../operators/compare.ts";
 import { Markup, Undefined, type Value } from "../values/types.ts";
 
 /**
- * Returns a text in lower case, and other values unchanged. Filters such as `sort` compare these results if they ignore
- * case.
+ * Returns a text in lower case, and other values unchanged. Filters that ignore case, such as `sort`, compare these
+ * results.
  */
 export function ignoreCase(value: Value): Value {
   const text = textOf(value);
@@ -14,8 +14,8 @@ export function ignoreCase(value: Value): Value {
 }
 
 /**
- * Returns a function that reads an attribute path such as `address.city`, or an index, of a value. Without `attribute`,
- * the function returns the value itself. `fallback` replaces an undefined result.
+ * Returns a function that reads an attribute path (such as `address.city`) or an index from a value. If `attribute` is
+ * missing, the function returns the value itself. A `fallback` other than null replaces an undefined result.
  */
 export function attributeGetter(attribute: Value | undefined, fallback: Value = null): (value: Value) => Value {
   const parts = partsOf(attribute ?? null);

@@ -1,15 +1,16 @@
 import type { Bound } from "../operators/signature.ts";
 import type { Arguments, Value } from "../values/types.ts";
 
-/** Functions of the running template that filters call to apply other filters and tests. */
+/** Functions that a filter calls to apply other filters and tests of the running template. */
 export interface FilterEnvironment {
   callFilter(name: string, value: Value, args: Arguments): Value;
   callTest(name: string, value: Value, args: Arguments): boolean;
 }
 
 /**
- * A filter. With a fixed signature: the signature of the parameters that follow the value (see `bind`), and the
- * function. Without one: a function that receives the value, all arguments and the environment.
+ * A filter in one of two forms. The first is the signature of the parameters after the value (see `bind`), with a
+ * function that receives the value and these parameters. The second is a function that receives the value, the unsorted
+ * arguments and the environment.
  */
 type Filter =
   | readonly [signature: string, run: (value: Value, ...args: Bound) => Value]

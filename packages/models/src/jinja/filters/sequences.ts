@@ -186,7 +186,7 @@ function random(value: Value): Value {
   return all[Math.floor(Math.random() * all.length)];
 }
 
-/** Yields the result of a filter, or an attribute, for every element of a value. */
+/** The filter `map`: yields, for each element of a value, the element's attribute or the result of another filter. */
 function* map(value: Value, { positional, named }: Arguments, environment: FilterEnvironment): Generator<Value> {
   if (!isTrue(value)) return;
   const run = mapper(positional, named, environment);
@@ -207,7 +207,10 @@ function mapper(
   return attributeGetter(attribute, named.get("default") ?? null);
 }
 
-/** Yields the elements for which a test, or without a test the element's truth value, gives `wanted`. */
+/**
+ * The filters `select` and `reject`: yields the elements for which the test returns `wanted`. If no test is given, the
+ * element's truth value is used.
+ */
 function* select(
   value: Value,
   { positional, named }: Arguments,

@@ -112,7 +112,7 @@ function xmlAttributes(value: Value, autospace: Value = true): string {
   return (isTrue(autospace) && parts.length > 0 ? " " : "") + parts.join(" ");
 }
 
-/** Removes HTML comments and tags, up to the first one that is not closed, in linear time. */
+/** Removes HTML comments and tags in linear time. From the first one that is not closed, the text is kept. */
 function withoutTags(text: string): string {
   let [kept, at] = ["", 0];
   for (;;) {

@@ -9,7 +9,10 @@ import { type Arguments, Markup, type Value } from "../values/types.ts";
 /** Numbers the replacement fields without an index, such as `{}`, in one `format` call. */
 interface Counter {
   next: number;
-  /** True if fields have an index, such as `{0}`; undefined before the first field. */
+  /**
+   * True if the fields have an explicit index, such as `{0}`, and false for `{}`. Undefined before the first such
+   * field.
+   */
   numbered?: boolean;
 }
 
@@ -23,8 +26,8 @@ interface Source {
 }
 
 /**
- * Python's `text.format(...)`. Attributes in fields are restricted by the sandbox. In markup, inserted values are
- * escaped.
+ * Python's `text.format(...)`. Attributes that fields read (such as `{0.name}`) are restricted by the sandbox. If
+ * `text` is markup, inserted values are escaped.
  */
 export function formatMethod(text: string | Markup, args: Arguments, read: ReadAttribute): string | Markup {
   const isMarkup = text instanceof Markup;

@@ -69,8 +69,9 @@ const listChanges = ["append", "clear", "extend", "insert", "pop", "remove", "re
 const dictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
 
 /**
- * Returns an attribute of a value that transformers' sandbox allows: a method or property of its Python type, or an
- * attribute of an object such as a namespace or `loop`; undefined if it is missing.
+ * Returns an attribute of a value: a method or property of its Python type, or an attribute of an object such as a
+ * namespace or `loop`. Returns undefined if it is missing. If transformers' sandbox forbids the attribute, returns an
+ * `Undefined` value with `isUnsafe` set.
  */
 export function readAttribute(value: Value, name: string): Value | undefined {
   if (value instanceof RuntimeObject) return value.can.get?.(name);

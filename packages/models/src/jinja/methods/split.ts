@@ -53,8 +53,8 @@ export function partition(text: string, separator: string, fromEnd: boolean): st
 }
 
 /**
- * Replaces the first `most` occurrences, or all if `most` is negative. Checks the length of the result before building
- * it.
+ * Replaces the first `most` occurrences of `old` by `by`, or all if `most` is negative. Throws before building the
+ * result if that would be too long.
  */
 export function replace(text: string, old: string, by: string, most: number): string {
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);

@@ -20,7 +20,7 @@ const lengthText = (text: string): string => {
   return text;
 };
 
-/** Returns the part of a text from `start` to `end`, and its start position. */
+/** Returns the characters of a text from `start` to `end`, and the position in the text where they begin. */
 function part(text: string, start: Value | undefined, end: Value | undefined): [part: string, from: number] {
   const bound = (value: Value | undefined): number | null =>
     value === undefined || value === null ? null : intArgument(value);
@@ -50,7 +50,10 @@ function count(text: string, wanted: Value | undefined, start: Value | undefined
   return from > textLength(text) ? 0n : BigInt(textLength(within) + 1);
 }
 
-/** Returns the number of non-overlapping occurrences of `part`. Each one uses a step of the template's step limit. */
+/**
+ * Returns the number of non-overlapping occurrences of `part`. Each occurrence uses a step of the template's step
+ * limit.
+ */
 function occurrences(text: string, part: string): number {
   let found = 0;
   for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) found++;
@@ -149,7 +152,10 @@ export const stringMethods: Readonly<Record<string, Method<string>>> = {
  */
 const quick: readonly string[] = ["startswith", "endswith", "removeprefix", "removesuffix"];
 
-/** Uses steps of the template's step limit for a method call, according to the length of its text. */
+/**
+ * Uses steps of the template's step limit for a call of a string method. Their number is proportional to the length of
+ * the text.
+ */
 export function spendMethod(name: string, text: string): void {
   if (!quick.includes(name)) spendSearch(text.length);
 }
@@ -177,10 +183,13 @@ function zeroFilled(text: string, width: number): string {
   return pad(text.slice(sign.length), sign, "0", "=", width);
 }
 
-/** Methods whose second argument is inserted into the text, so that it must be escaped in markup. */
+/** Methods whose second argument is inserted into the text. For markup, this argument must be escaped. */
 const addingMethods: readonly string[] = ["center", "ljust", "replace", "rjust"];
 
-/** Runs a string method on markup. Escapes inserted texts, and marks texts in the result as markup. */
+/**
+ * Makes a method for markup from a string method. The new method escapes inserted texts, and returns the texts of its
+ * result as markup.
+ */
 export function onMarkup(
   { text }: Markup,
   name: string,

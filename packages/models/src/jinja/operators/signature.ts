@@ -7,8 +7,9 @@ import { refuseUndefined } from "./iterate.ts";
 export type Bound = readonly (Value | undefined)[];
 
 /**
- * Sorts the arguments of a call into the order of a signature. `signature` lists the parameter names; `?` marks
- * optional ones, and a leading `/` means that all are positional. Throws for missing or unknown arguments, like Python.
+ * Sorts the arguments of a call into the order of a signature. `signature` lists the parameter names, separated by
+ * spaces. A `?` marks an optional parameter; a leading `/` makes all parameters positional-only. Throws for missing or
+ * unknown arguments, like Python.
  */
 export function bind(owner: string, signature: string, { positional, named }: Arguments): Bound {
   const [only, ...rest] = signature.split(" ");
@@ -30,7 +31,7 @@ export function bind(owner: string, signature: string, { positional, named }: Ar
   });
 }
 
-/** Makes a function that templates can call, with a signature for `bind`. */
+/** Makes a function that templates can call. Its arguments are sorted by `signature` (see `bind`). */
 export function nativeFunction(name: string, signature: string, run: (...args: Bound) => Value): RuntimeObject {
   return new RuntimeObject("builtin_function_or_method", {
     call: (args) => run(...bind(name, signature, args)),

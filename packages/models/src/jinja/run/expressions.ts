@@ -120,7 +120,7 @@ function compares(left: Value, operator: Comparison, right: Value): boolean {
   return operator === "not in" ? !contains(right, left) : isOrdered(left, operator, right);
 }
 
-/** Evaluates the arguments of a call. */
+/** Evaluates the arguments of a call, including `*args` and `**kwargs`. */
 export function argumentsOf({ args, named, rest, restNamed }: CallParts, scope: Scope): Arguments {
   const positional = args.map((arg) => evaluate(arg, scope));
   const byName = new Map(named.map(([name, value]) => [name, evaluate(value, scope)] as const));

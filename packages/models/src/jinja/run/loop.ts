@@ -10,8 +10,8 @@ export class Loop {
   readonly #iterator: Iterator<Value>;
   #length: number | undefined;
   /**
-   * Elements that were read early, because the template used `loop.last` or `loop.length`. `#passed` is the number of
-   * them that `next` has returned.
+   * Elements that were read from the iterator in advance, because the template used a variable such as `loop.last` or
+   * `loop.length`. `#passed` is the number of these elements that `next` has returned.
    */
   #ahead: Value[] = [];
   #passed = 0;

@@ -1,6 +1,9 @@
 import type { Value } from "../values/types.ts";
 
-/** The variables of a part of a template, such as a loop body. Nested scopes can read but not change them. */
+/**
+ * The variables of a part of a template, such as a loop body. Nested scopes can read these variables, but not change
+ * them.
+ */
 export class Scope {
   readonly #values = new Map<string, Value>();
   readonly #parent: Scope | undefined;

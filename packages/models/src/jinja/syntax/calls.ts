@@ -2,7 +2,7 @@ import { syntaxError } from "./lexer.ts";
 import type { Applied, CallParts, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
 
-/** Functions that parse expressions, as used by the parser of calls. */
+/** Parsers of expressions that the functions of this file call. */
 export interface ExpressionParsers {
   expression(stream: TokenStream): Expression;
   /** Parses a literal or a name, with the attributes, items and calls after it. */

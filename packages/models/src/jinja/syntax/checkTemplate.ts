@@ -2,24 +2,27 @@ import { TemplateError } from "../values/templateError.ts";
 import type { Expression, Parameters, Statement } from "./nodes.ts";
 import { takenNames } from "./specialNames.ts";
 
-/** Functions that return true for names of filters and tests that exist. */
+/** Functions that return true if a filter or a test with the given name exists. */
 export interface KnownNames {
   isFilter(name: string): boolean;
   isTest(name: string): boolean;
 }
 
-/** The surroundings of a node that determine which errors Jinja reports for it. */
+/** The part of a node's position in the template that determines which errors Jinja reports for it. */
 interface Place {
   inLoop: boolean;
-  /** True inside conditions, where Jinja reports an unknown filter or test only when it runs. */
+  /**
+   * True inside `if` statements and `a if b else c`. There, Jinja reports an unknown filter or test only when the
+   * template applies it.
+   */
   isSoft: boolean;
 }
 
 type Node = Statement | Expression;
 
 /**
- * Checks a template for errors that Jinja reports before it runs: unknown filters and tests outside conditions, `break`
- * outside a loop, assignments to `loop` and others. Throws for the first error.
+ * Checks a template for errors that Jinja reports before it renders the template: unknown filters and tests outside
+ * conditions, `break` outside a loop, assignments to `loop` and others. Throws for the first error.
  */
 export function checkTemplate(statements: readonly Statement[], known: KnownNames): void {
   const blocks = new Set<string>();
@@ -47,7 +50,9 @@ function checkNode(node: Node, { inLoop, isSoft }: Place, known: KnownNames, blo
   blocks.add(node.name);
 }
 
-/** Returns true if the body reads `caller` but a required parameter has the same name. */
+/**
+ * Returns true if the body of a macro reads `caller`, but the macro also has a parameter `caller` without a default.
+ */
 function needsCaller({ names, defaults, body }: Parameters & { body: readonly Statement[] }): boolean {
   const at = names.indexOf("caller");
   return at >= 0 && at < names.length - defaults.length && takenNames(body).includes("caller");
@@ -66,7 +71,7 @@ function namesIn(target: unknown): string[] {
   return type === "tuple" ? items.flatMap(namesIn) : type === "name" ? [name!] : [];
 }
 
-/** Returns the nodes directly inside a node, each with its place. */
+/** Returns the nodes directly inside a node, each with its `Place`. */
 function children(node: Node, place: Place): [Node, Place][] {
   const inner: Place = { inLoop: place.inLoop, isSoft: false };
   const apart: Place = { inLoop: false, isSoft: false };
@@ -104,7 +109,7 @@ function children(node: Node, place: Place): [Node, Place][] {
   }
 }
 
-/** Returns the expressions directly inside an expression or a simple statement. */
+/** Returns the expressions directly inside an expression, or inside a statement without a body. */
 function partsOf(node: Node): (Expression | string | undefined)[] {
   switch (node.type) {
     case "output":

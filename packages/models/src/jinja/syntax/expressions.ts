@@ -144,7 +144,7 @@ function parseItems<T>(stream: TokenStream, end: string, parse: () => T): T[] {
 interface TupleOptions {
   withChoice?: boolean;
   inParentheses?: boolean;
-  /** Parses one item. Default: an expression. */
+  /** Function that parses one item. Default: `parseExpression`. */
   item?: () => Expression;
 }
 

@@ -24,9 +24,9 @@ const identifier = /^[\p{L}\p{Nl}_]/u;
 const closers: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
 
 /**
- * Splits a template into tokens, like Jinja with `trim_blocks` and `lstrip_blocks`: the newline after a block tag, and
- * spaces between the start of a line and a block tag, are removed. The newline at the end of the template is removed
- * too.
+ * Splits a template into tokens, like Jinja with `trim_blocks` and `lstrip_blocks`. These options remove the newline
+ * after a block tag, and the spaces between the start of a line and a block tag. The last newline of the template is
+ * removed too.
  */
 export function tokenize(template: string): Token[] {
   return new Lexer(template.replace(/\r\n?/g, "\n").replace(/\n$/, "")).run();
@@ -77,7 +77,10 @@ class Lexer {
     if (text !== "") this.#push("data", text);
   }
 
-  /** Returns the text before a tag, without white space that the tag removes. */
+  /**
+   * Returns the text before a tag. White space at its end is removed if the tag has a `-`. Indentation is removed
+   * before a block tag without a sign.
+   */
   #stripped(text: string, sign: string, isVariable: boolean): string {
     if (sign === "-") return strip(text, null, "end");
     if (sign === "+" || isVariable) return text;
@@ -169,8 +172,8 @@ export type TokenType =
   | "eof";
 
 /**
- * A token of a template. `variable` and `block` are `{{` and `{%`, and `end` is the closing bracket of either. `value`
- * is a name, an operator, plain text, or the value of a literal.
+ * A token of a template. The types `variable` and `block` are the brackets `{{` and `{%`; the type `end` is the closing
+ * bracket of either. `value` is a name, an operator, plain text, or the value of a literal.
  */
 export interface Token {
   type: TokenType;

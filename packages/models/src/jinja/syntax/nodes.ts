@@ -44,7 +44,10 @@ export type Target =
   | { type: "member"; name: string; attribute: string }
   | { type: "tuple"; items: Target[] };
 
-/** Parameters of a macro or a call block. The last `defaults.length` parameters have these defaults. */
+/**
+ * Parameters of a macro or a call block. `defaults` are the defaults of the last `defaults.length` parameters; the
+ * others are required.
+ */
 export interface Parameters {
   names: string[];
   defaults: Expression[];

@@ -1,13 +1,15 @@
 /** Variables that the body of a macro can read although they are not parameters. */
 const specialNames = ["caller", "kwargs", "varargs"] as const;
 
-/** Returns the special variables that the body of a macro uses: it reads them before it assigns to them. */
+/**
+ * Returns which of `caller`, `kwargs` and `varargs` the body of a macro uses, that is, reads before it assigns to them.
+ */
 export const takenNames = (body: unknown): readonly string[] =>
   specialNames.filter((name) => firstUse(body, name) === "read");
 
 /**
- * Returns whether a part of a template first reads or first writes a variable; undefined if neither. Ignores block
- * tags, which have their own variables.
+ * Returns whether a part of a template reads a variable first or writes it first; undefined if it does neither. Skips
+ * `{% block %}` tags, which have their own variables.
  */
 function firstUse(node: unknown, name: string): "read" | "write" | undefined {
   if (typeof node !== "object" || node === null) return undefined;

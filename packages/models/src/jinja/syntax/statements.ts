@@ -19,7 +19,7 @@ class Parser {
     this.#stream = stream;
   }
 
-  /** Parses statements up to a tag with one of the names `ends`, which becomes the current token. */
+  /** Parses statements up to a tag whose name is one of `ends`. This name is then the stream's current token. */
   until(ends: readonly string[]): Statement[] {
     const stream = this.#stream;
     const body: Statement[] = [];
@@ -47,7 +47,7 @@ class Parser {
     return body;
   }
 
-  /** Parses statements up to a tag with one of the names `ends`. Returns the statements and the tag's name. */
+  /** Parses statements up to a tag whose name is one of `ends`. Returns the statements and this name. */
   #body(...ends: string[]): Body {
     const stream = this.#stream;
     stream.skip("operator", ":");
@@ -185,7 +185,10 @@ class Parser {
     return { type: "block", name, isScoped, body };
   }
 
-  /** Parses a tag that loads another template, such as `include`. The statement throws when it runs. */
+  /**
+   * Parses a tag that loads another template, such as `include`. This is not supported, so the statement throws when it
+   * runs.
+   */
   #load(tag: string): Statement {
     while (!this.#stream.is("end") && !this.#stream.is("eof")) this.#stream.next();
     return { type: "load", tag };

@@ -10,7 +10,10 @@ export interface NumberStyle {
 
 const bases: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 };
 
-/** Returns the digits of an int's absolute value in the base of the type letter. */
+/**
+ * Returns the digits of an int's absolute value, in the base of the type letter: `b` 2, `o` 8, `x` or `X` 16, others
+ * 10.
+ */
 export function intDigits(value: bigint, letter: string): string {
   const digits = (value < 0n ? -value : value).toString(bases[letter] ?? 10);
   return letter === "X" ? digits.toUpperCase() : digits;
@@ -20,8 +23,8 @@ export function intDigits(value: bigint, letter: string): string {
 export const basePrefix = (letter: string): string => (bases[letter] === undefined ? "" : `0${letter}`);
 
 /**
- * Returns the digits of a float's absolute value for the type letter `e`, `f`, `g` or `%`, or without a letter as
- * `repr` does.
+ * Returns the digits of a float's absolute value in the format of the type letter `e`, `f`, `g` or `%`. Without a
+ * letter and a precision, the format is Python's `repr`.
  */
 export function floatDigits(value: number, { letter, precision, alternate }: NumberStyle): string {
   const upper = letter !== "" && letter === letter.toUpperCase() && letter !== "%";

@@ -8,7 +8,9 @@ import { codeEscape, repr, str } from "./repr.ts";
 
 const directive = /%(?:\((.*?)\))?([-#0 +]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/gu;
 
-/** Python's `text % values`. `write` converts a value to text; for markup it also escapes. Default: `str`. */
+/**
+ * Python's `text % values`. `write` converts a value to text, and for markup also escapes it. Default: Python's `str`.
+ */
 export function percentFormat(text: string, values: Value, write?: (value: Value) => string): string {
   const list = values instanceof Tuple ? values.items : [values];
   let used = 0;
@@ -45,7 +47,7 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
   return result;
 }
 
-/** Returns the width or precision that a `*` reads from the values. */
+/** Returns a value as the width or precision of a conversion such as `%*d`. Throws if it is not an integer. */
 function starSize(value: Value): number {
   if (typeof value === "bigint" || typeof value === "boolean") return Number(value);
   throw typeError(`* wants int, not ${typeName(value)}`);

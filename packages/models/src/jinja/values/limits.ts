@@ -1,15 +1,15 @@
 import { TemplateError } from "./templateError.ts";
 
 /**
- * Maximum number of steps of a template; real templates take some dozens per message. Steps are limited instead of
- * time, so that a template fails or succeeds regardless of how busy the machine is.
+ * Maximum number of steps of a template; real templates take some dozens per message. The limit is not a time, so that
+ * a template succeeds or fails independently of how busy the machine is.
  */
 const mostSteps = 1_000_000;
-/** Number of characters that a search passes per step. */
+/** Number of searched characters that count as one step. */
 const charactersOfStep = 256;
-/** Number of characters or elements that are processed per step. */
+/** Number of processed characters or elements that count as one step. */
 const elementsOfStep = 16;
-/** Maximum length of a text that a template makes, in characters. */
+/** Maximum length, in characters, of a text that a template produces. */
 const mostCharacters = 2 ** 24;
 /** Maximum number of bits of an integer. */
 const mostBits = 2 ** 16;
@@ -17,14 +17,14 @@ const mostBits = 2 ** 16;
 const mostSpaces = 1000;
 
 /**
- * Number of steps that the running template may still use. Rendering is synchronous, so only one template runs at a
- * time.
+ * Number of steps that the running template may still use. One variable suffices: rendering is synchronous, so only one
+ * template runs at a time.
  */
 let stepsLeft = Number.POSITIVE_INFINITY;
 
 const limit = (message: string): TemplateError => new TemplateError("TEMPLATE_LIMIT", message);
 
-/** Runs `render` with the full number of steps. */
+/** Runs `render` with the full number of steps. Afterwards restores the old number. */
 export function withStepLimit<T>(render: () => T): T {
   const before = stepsLeft;
   stepsLeft = mostSteps;

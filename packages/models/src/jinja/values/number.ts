@@ -72,8 +72,8 @@ export function roundFloat(value: number, decimals: number): number {
 }
 
 /**
- * Maximum power of ten to which `round` rounds an int. Ints in a template have fewer digits, so rounding to a higher
- * power would give 0 too.
+ * Maximum exponent n for which `round` rounds an int to a multiple of 10 ** n. Ints in a template have at most n
+ * digits, so higher exponents would give 0 too.
  */
 const mostZeros = 20_000;
 

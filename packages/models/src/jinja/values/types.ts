@@ -159,7 +159,9 @@ export class RuntimeObject {
   }
 }
 
-/** Returns the value; if it is undefined, the result of `fallback`. Unlike `??`, it does not replace None. */
+/**
+ * Returns the value or, if it is undefined, the result of `fallback`. Unlike `??`, keeps null, which is Python's None.
+ */
 export function valueOr(value: Value | undefined, fallback: () => Value): Value {
   return value === undefined ? fallback() : value;
 }

@@ -9,8 +9,8 @@ const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a checkpoint with its tensors under the model's parameter names, without tensors that the model does not use.
- * The data is not copied. Supports checkpoints that were saved without a head, or with older names.
+ * Returns a checkpoint with its tensors renamed to the model's parameter names, without tensors that the model does not
+ * use. The data is not copied. Supports checkpoints of the base model alone, and checkpoints with older names.
  */
 export function renameToModelNames<C extends ArchitectureConfig>(
   file: SafetensorsFile,
@@ -28,8 +28,8 @@ export function renameToModelNames<C extends ArchitectureConfig>(
 }
 
 /**
- * Returns a file with its tensors under other names. The data is not copied. `stored` maps each new name to its name in
- * the file; other tensors are omitted.
+ * Returns a file with its tensors under other names. The data is not copied. `stored` maps each new name to the
+ * tensor's name in `file`. Tensors that are not in `stored` are omitted.
  */
 export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, string>): SafetensorsFile {
   const of = (name: string) => stored.get(name) ?? name;

@@ -21,8 +21,8 @@ export function describeModel<C extends ModelConfig | ClassifierConfig>(config: 
 }
 
 /**
- * Returns the kind of head that `architectures` in a config.json names: a sequence classifier, another one, or none
- * ("unsaid").
+ * Returns "classifies" if `architectures` in a config.json names a sequence classifier, "other" if it names another
+ * model, and "unsaid" if it names none.
  */
 function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
   const [name] = [fields.raw("architectures") ?? []].flat();
@@ -31,8 +31,8 @@ function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
 }
 
 /**
- * Returns true if `architectures` in a config.json names a sequence classifier. If it names no model: true if the
- * architecture supports sequence classification but no language-model head.
+ * Returns true if `architectures` in a config.json names a sequence classifier. If it names no model, returns true if
+ * the model type supports sequence classification but no language-model head.
  */
 export function classifiesSequences(json: unknown, where = "config.json"): boolean {
   const fields = new JsonFields(json, where);
@@ -47,16 +47,16 @@ export interface DescribeConfigOptions {
   /** The config's name in error messages. Default "config.json". */
   where?: string;
   /**
-   * True to describe a sequence classifier if the architecture supports it. Default: the kind of model that the config
-   * names.
+   * True to describe a sequence classifier if the architecture supports one, even if the config names another model.
+   * Default false.
    */
   classifies?: boolean;
 }
 
 /**
- * Returns the structure of the model that a `config.json` describes: a sequence classifier if the config names one,
- * else a language model if the architecture supports it, else the base model without a head, as transformers' AutoModel
- * builds it.
+ * Returns the structure of the model that a `config.json` describes. This is a sequence classifier if the config names
+ * one, else a language model if the architecture supports it. Otherwise it is the base model without a head, as
+ * transformers' AutoModel builds it.
  */
 export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
   checkOptions("describeConfig", options, { where: true, classifies: true });

@@ -37,8 +37,8 @@ export function parseStackConfig(json: unknown, where = "config.json"): Architec
 }
 
 /**
- * Returns the architecture for the `model_type` of a config. If it is unknown or `fit` returns false for it, throws an
- * error that lists the architectures for which `fit` returns true.
+ * Returns the architecture for the `model_type` of a config. Throws if the model type is unknown or if `fit` returns
+ * false for its architecture. The error lists the architectures for which `fit` returns true.
  */
 function architectureIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Architecture {
   const names = architectures().flatMap((one) => (fit(one) ? [one.modelType] : []));

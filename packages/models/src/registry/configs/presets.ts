@@ -4,7 +4,10 @@ import type { Architecture } from "../../model/architecture.ts";
 import { architectures } from "../registry.ts";
 import { parseModelConfig } from "./modelConfig.ts";
 
-/** Returns the `config.json` objects of published models by name, for architectures for which `chosen` returns true. */
+/**
+ * Returns the `config.json` objects of published models, by model name. Includes only architectures for which `chosen`
+ * returns true.
+ */
 function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap<string, object> {
   const ofOne = ({ modelType, presets = {} }: Architecture): [string, object][] =>
     Object.entries(presets).map(([name, json]) => [name, { model_type: modelType, ...json }]);

@@ -19,8 +19,8 @@ export async function readClassifierConfig(files: ModelFiles): Promise<Classifie
 }
 
 /**
- * Loads the architecture for the `model_type` of a config. If it is unknown or `fit` returns false for it, throws an
- * error that lists the architectures for which `fit` returns true.
+ * Loads the architecture for the `model_type` of a config. Throws if the model type is unknown or if `fit` returns
+ * false for its architecture. The error lists the architectures for which `fit` returns true.
  */
 async function loadIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Promise<Architecture> {
   const found = await loadKnown(String(fields.raw("model_type")));

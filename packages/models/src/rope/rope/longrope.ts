@@ -2,8 +2,8 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { f32, type RopeKind, readFactor, wavelengths } from "./ropeKind.ts";
 
 /**
- * LongRoPE: each frequency is divided by its own factor, in `shortFactor` for short sequences and `longFactor` for long
- * ones.
+ * LongRoPE: each frequency is divided by its own factor, from `shortFactor` in short sequences and from `longFactor` in
+ * long ones.
  */
 export interface LongRopeScaling {
   type: "longrope";

@@ -1,7 +1,7 @@
 import { plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
 /**
- * Gemma 4's scaling: in each head, only the pairs with the highest frequencies rotate. Their frequencies are divided by
+ * Gemma 4's scaling: only the pairs with the highest frequencies of each head rotate. These frequencies are divided by
  * `factor`; the other frequencies are 0.
  */
 export interface ProportionalRopeScaling {
@@ -11,7 +11,10 @@ export interface ProportionalRopeScaling {
   partialRotaryFactor: number;
 }
 
-/** Gemma 4's scaling of a whole head, whose pairs are half a head apart. Pairs with frequency 0 do not rotate. */
+/**
+ * Gemma 4's scaling, which spans the whole head: element i of a head of d elements forms a pair with element i + d/2.
+ * Pairs with frequency 0 do not rotate.
+ */
 export const proportional: RopeKind<ProportionalRopeScaling> = {
   spansHead: true,
   read: (fields) => {

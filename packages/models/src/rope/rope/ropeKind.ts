@@ -1,6 +1,6 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 
-/** Sizes of a model that set the defaults of a scaling. */
+/** Sizes of a model from which the default settings of a scaling are computed. */
 interface RopeSizes {
   /** Number of elements of a head that are rotated. */
   readonly rotaryDim: number;
@@ -17,18 +17,18 @@ export interface RopeKind<S> {
   write(scaling: S): Record<string, unknown>;
   /** Returns the frequencies for `dim` rotated elements in radians per position, for a sequence of `length` tokens. */
   frequencies(theta: number, dim: number, scaling: S, length: number): Float32Array;
-  /** True if frequencies are computed for whole heads even if only part of each head rotates. Default false. */
+  /** True if frequencies are computed for all elements of a head, even if only some of them rotate. Default false. */
   readonly spansHead?: boolean;
   /** Returns the factor by which cos and sin are multiplied. Default 1. */
   attentionFactor?(scaling: S): number;
   /**
-   * Maps a sequence length to a representative length: lengths with the same result have the same frequencies. Default:
-   * the frequencies do not depend on the length.
+   * Maps a sequence length to a length that represents it: all lengths with the same result have the same frequencies.
+   * Default: the frequencies do not depend on the length.
    */
   lengthFor?(scaling: S, length: number): number;
   /**
-   * True to compute cached keys again when the sequence grows beyond the length for which they were rotated. Default
-   * false: cached keys are kept, as in transformers.
+   * True to compute all cached keys again when a sequence becomes so long that its frequencies change. Default false:
+   * cached keys are kept, as in transformers.
    */
   readonly rebuilds?: boolean;
   /** Returns the maximum number of positions. Default: `max_position_embeddings`. */

@@ -11,7 +11,7 @@ export interface YarnRopeScaling {
   betaFast: number;
   /** Frequencies that complete fewer than this many rotations within the original length are divided by `factor`. */
   betaSlow: number;
-  /** True to round the bounds of the ramp to whole indices. */
+  /** True to round the bounds of the ramp to integer frequency indices. */
   truncate: boolean;
   originalMaxPositionEmbeddings: number;
 }

@@ -6,9 +6,9 @@ export interface AddedToken {
   readonly content: string;
   /** True to match the token only as a whole word. Default false. */
   readonly single_word?: boolean;
-  /** True to include white space before the token in the match. Default false. */
+  /** True to make the white space before the token part of the match, which removes it from the text. Default false. */
   readonly lstrip?: boolean;
-  /** True to include white space after the token in the match. Default false. */
+  /** True to make the white space after the token part of the match, which removes it from the text. Default false. */
   readonly rstrip?: boolean;
   /**
    * True to match the token in the normalized text, false in the original text. Default: true unless the token is
@@ -24,7 +24,7 @@ export type Section =
   | {
       readonly id?: undefined;
       readonly text: string;
-      /** True if this text is at the start of the whole text. */
+      /** True if this is the start of the text that was split. */
       readonly atStart: boolean;
     };
 
@@ -42,7 +42,7 @@ const isSpace = new RegExp(`^${space}$`, "u");
 export class AddedTokenSplitter {
   readonly #root: Node = { next: new Map() };
 
-  /** `tokens` are pairs of the text to match and its token. The texts must all be different. */
+  /** `tokens` are pairs of a text to match and the token that it means. The texts must all be different. */
   constructor(tokens: Iterable<readonly [pattern: string, token: AddedToken]>) {
     for (const [pattern, token] of tokens) {
       if (pattern === "") continue;
@@ -58,8 +58,8 @@ export class AddedTokenSplitter {
   }
 
   /**
-   * Splits a text into sections. White space after a token with `rstrip` may contain the next token. That token becomes
-   * a section too, unless it has `lstrip`.
+   * Splits a text into sections. The white space after a token with `rstrip` may contain another added token. That
+   * token becomes a section too, unless it has `lstrip`.
    */
   split(text: string): Section[] {
     const sections: Section[] = [];

@@ -1,6 +1,6 @@
 /**
- * The character that stands for each byte (its "letter") in byte-level vocabularies, by byte. A printable byte is its
- * own letter; other bytes get letters from U+0100 on, in ascending order.
+ * For each byte, the character (its "letter") that represents the byte in byte-level vocabularies. A printable byte is
+ * its own letter. Other bytes have the letters from U+0100 on, in ascending order.
  */
 const byteLetters: readonly string[] = (() => {
   const isPrintable = (byte: number) =>

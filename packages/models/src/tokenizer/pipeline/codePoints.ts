@@ -21,15 +21,15 @@ const laterPunctuation =
 const laterDecompositions = "a2n x69-x6c xux 1fpl-1g3e 1if7-1ih4 1jjs-2j21 2muo-2mwd 2q98 2sc0-2sc9";
 
 /**
- * Returns code point ranges as the text between the brackets of a RegExp character class. `later` lists ranges of
- * characters of later Unicode versions, such as "1ow-1r6", with code points in base 36.
+ * Returns the code point ranges `later` as text for use between the brackets of a RegExp character class. `later` has
+ * its ranges separated by spaces, with code points in base 36, such as "1ow-1r6".
  */
 const ranges = (later: string): string =>
   later.replaceAll(/\w+/g, (code) => `\\u{${Number.parseInt(code, 36).toString(16)}}`).replaceAll(" ", "");
 
 /**
- * Returns the source of a RegExp for one character of the class `characters`, without the ranges `later`: characters
- * that are in the class only since a later Unicode version.
+ * Returns the source of a RegExp that matches one character of the class `characters`, except in the ranges `later`.
+ * These ranges contain the characters that newer Unicode versions have added to the class.
  */
 const classWithout = (characters: string, later: string): string => `(?![${ranges(later)}])[${characters}]`;
 
@@ -54,8 +54,8 @@ export const controls: RegExp = all("(?![\\0\\t\\n\\f\\r\\x80-\\x8E\\x90-\\x9E])
 const withoutForms = new RegExp(`([${ranges(laterDecompositions)}])`, "u");
 
 /**
- * Returns a text in a Unicode normalization form such as NFC. Characters of Unicode versions that the Rust library does
- * not support are kept.
+ * Returns a text in a Unicode normalization form such as NFC. Characters that are newer than the Unicode version of the
+ * Rust library are left unchanged.
  */
 export function normalizationForm(text: string, form: string): string {
   if (!withoutForms.test(text)) return text.normalize(form);

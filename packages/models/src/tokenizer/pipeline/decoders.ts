@@ -2,7 +2,7 @@ import { byteOfToken, lettersToBytes } from "./byteLetters.ts";
 import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 
-/** Converts tokens to pieces of text. Throws `TextGrowthError` if these become much longer than the tokens. */
+/** Converts tokens to pieces of text. Throws `TextGrowthError` if the pieces become much longer than the tokens. */
 export type Decoder = (tokens: readonly string[], growth?: Growth) => readonly string[];
 
 const growthOf = (tokens: readonly string[]): Growth =>
@@ -80,7 +80,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const encoder = new TextEncoder();
 
-/** Decodes byte-level tokens. A token is kept as plain text if one of its characters does not stand for a byte. */
+/** Decodes byte-level tokens to one text. A token with a character that represents no byte is used as plain text. */
 function byteLevel(tokens: readonly string[]): string[] {
   const parts = tokens.map((token) => lettersToBytes(token) ?? encoder.encode(token));
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -92,7 +92,10 @@ function byteLevel(tokens: readonly string[]): string[] {
   return [utf8.decode(bytes)];
 }
 
-/** Decodes a run of byte tokens as UTF-8. If it is invalid, each of its bytes becomes U+FFFD. */
+/**
+ * Decodes each run of byte tokens, such as `<0x0A>`, as UTF-8; other tokens are kept. If a run is invalid UTF-8, each
+ * of its bytes becomes U+FFFD.
+ */
 function byteFallback(tokens: readonly string[]): string[] {
   const texts: string[] = [];
   let run: number[] = [];

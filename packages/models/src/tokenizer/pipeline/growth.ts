@@ -1,4 +1,7 @@
-/** A tokenizer may add at most `addedPerCharacter` characters per character of the text, plus `addedAlways`. */
+/**
+ * Limits for text growth: the parts of a tokenizer may add at most `addedPerCharacter` characters per character of the
+ * text, plus `addedAlways`.
+ */
 const [addedPerCharacter, addedAlways] = [20, 65_536];
 
 /** Thrown if the parts of a `tokenizer.json` would make a text many times longer. */
@@ -9,8 +12,8 @@ export class TextGrowthError extends Error {
 
 /**
  * Counts the characters that the parts of a tokenizer, such as normalizers, add to a text, and throws if there are too
- * many. NFKC turns a character into at most 18, and other parts of real tokenizers into at most 4. A malicious chain of
- * replacements could double a text again and again.
+ * many. Real tokenizers stay below the limit: NFKC turns a character into at most 18, other parts into at most 4. A
+ * malicious chain of replacements could double a text again and again.
  */
 export class Growth {
   readonly #length: number;
@@ -32,7 +35,10 @@ export class Growth {
     );
   }
 
-  /** Returns a function for `replaceAll` that replaces a match by `content` and counts the added characters. */
+  /**
+   * Returns a function for `replaceAll` that returns `content` for each match, and counts the characters that this
+   * adds.
+   */
   replacing(content: string): (found: string) => string {
     return (found) => {
       this.add(content.length - found.length);

@@ -124,8 +124,8 @@ const piece = 65_536;
 
 /**
  * Returns a normalizer that replaces all matches of a pattern. If the pattern is a single character, such as a space, a
- * long text is processed in pieces. Otherwise V8 would represent the result as a tree of parts, which takes 130 MB for
- * 10 MB.
+ * long text is processed in pieces. Processed at once, a text of 10 MB would take 130 MB, because V8 stores the result
+ * as a tree of parts.
  */
 function replace(pattern: PatternJson, content: string): Normalizer {
   const expression = patternOf(pattern);
@@ -154,13 +154,16 @@ function replace(pattern: PatternJson, content: string): Normalizer {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Maximum size of a grapheme in bytes that is replaced as a whole; longer ones are replaced character by character. */
+/**
+ * Maximum size, in UTF-8 bytes, of a grapheme that is replaced as a whole. Longer graphemes are replaced character by
+ * character.
+ */
 const longestGrapheme = 5;
 
 /**
  * Returns the normalizer for SentencePiece's `precompiled_charsmap` (base64). Its bytes are the size of a trie (4
- * bytes), the trie as a double array (Darts), and the replacement texts, zero-terminated, to which the trie's values
- * are offsets.
+ * bytes), the trie as a double array (Darts), and zero-terminated replacement texts. The trie's values are byte offsets
+ * of these texts.
  */
 export function precompiled(charsmap: string | null | undefined): (text: string) => string {
   if (!charsmap) return (text) => text;
@@ -194,7 +197,7 @@ export function precompiled(charsmap: string | null | undefined): (text: string)
   };
 }
 
-/** Returns the value of the shortest key in the trie with which `bytes` begins; undefined if there is none. */
+/** Returns the value of the shortest key in the trie that is a prefix of `bytes`; undefined if no key is. */
 function shortestPrefix(units: Uint32Array, bytes: Uint8Array): number | undefined {
   const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6);
   let at = offset(units[0]);

@@ -22,10 +22,7 @@ export function patternOf(pattern: PatternJson): RegExp {
   return new SplitPreTokenizer({ pattern }).pattern;
 }
 
-/**
- * Yields the matches in a text. Like Oniguruma, skips an empty match at the end of the match
- * before it.
- */
+/** Yields the matches in a text. Like Oniguruma, skips an empty match directly after another match. */
 export function* matchesIn(text: string, pattern: RegExp): Generator<{ start: number; end: number }> {
   let last = -1;
   for (const match of text.matchAll(pattern)) {

@@ -1,4 +1,6 @@
-/** The ids around a text, in order. "text" marks the place of the text's own ids. */
+/**
+ * The ids of an encoded text with its special tokens, in order. "text" is a placeholder for the ids of the text itself.
+ */
 export type Frame = readonly (number | "text")[];
 
 type Piece = { readonly SpecialToken: { readonly id: string } } | { readonly Sequence: { readonly id: string } };
@@ -15,7 +17,7 @@ export interface PostProcessorJson {
 
 /**
  * Returns the ids that a post-processor adds around a text. A template lists the ids of its special tokens in
- * `special_tokens`; for missing ones, `idOf` is called.
+ * `special_tokens`. If a token is missing there, `idOf` returns its id; throws if this is undefined.
  */
 export function frameOf(json: PostProcessorJson | null, idOf: (token: string) => number | undefined): Frame {
   switch (json?.type) {

@@ -5,7 +5,8 @@ import { type PatternJson, patternOf } from "./pattern.ts";
 import { type Split, type SplitBehavior, splitBy } from "./splits.ts";
 
 /**
- * Splits a text into words. Some pre-tokenizers also rewrite each word in the characters of the vocabulary (`write`).
+ * Splits a text into words with `split`. Byte-level pre-tokenizers also rewrite each word, with `write`, in the
+ * characters that represent its bytes in the vocabulary.
  */
 export interface PreTokenizer {
   /** Throws `TextGrowthError` if the words become much longer than the text. */

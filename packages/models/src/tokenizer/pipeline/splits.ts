@@ -1,8 +1,8 @@
 import { matchesIn } from "./pattern.ts";
 
 /**
- * Splits a text into words. `atStart` is true if the text is at the start of the whole text. If the split removes the
- * start of the text, the first word is ""; no other word is empty.
+ * Splits a text into words. `atStart` is true if the text is at the start of the whole input. The first word is "" if
+ * the split removes the start of the text; no other word is empty.
  */
 export type Split = (text: string, atStart: boolean) => Iterable<string>;
 
@@ -13,8 +13,8 @@ export const splitBehaviors = ["Removed", "Isolated", "MergedWithPrevious", "Mer
 export type SplitBehavior = (typeof splitBehaviors)[number];
 
 /**
- * Returns a function that splits texts at the matches of a pattern. `invert` treats the text between matches as
- * matches.
+ * Returns a function that splits texts at the matches of a pattern. If `invert` is true, the text between matches is
+ * treated as the matches.
  */
 export function splitBy(pattern: RegExp, behavior: SplitBehavior, invert = false): Split {
   if (behavior === "Isolated") return (text) => isolated(text, pattern);

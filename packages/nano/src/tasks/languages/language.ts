@@ -14,27 +14,30 @@ export type LanguageName = "python" | "javascript" | "lua" | "sql";
 type Render = (slots: Slots) => string;
 type RenderAround = (inner: string, slots: Slots) => string;
 
-/** Functions that write the parts of an intent as code in one programming language. */
+/** Functions that write code in one programming language, for each kind of expression, condition and statement. */
 export interface Language {
   expressions: Record<ExpressionName, Render>;
   conditions: Record<ConditionName, Render>;
   expressionStatements: Record<ExpressionStatement, RenderAround>;
   conditionStatements: Record<ConditionStatement, RenderAround>;
-  /** Returns the code for the elements of list `l` that satisfy a condition, in which `element` names the element. */
+  /**
+   * Returns the code that selects the elements of list `l` for which a condition is true. The condition is given as
+   * code in which the variable `element` is the list's element.
+   */
   filter: RenderAround;
-  /** Name of the variable for a list's element in the code of `filter`. */
+  /** Name of the variable for one list element in the condition of `filter`. */
   element: string;
   statements: Record<PlainStatement, Render>;
   /** Converts a request's arguments to the language's notation. Default: they are used unchanged. */
   slots?: (slots: Slots) => Slots;
   /**
-   * Code of whole statements, by family such as `print.listSum`. It is used instead of combining the codes of statement
-   * and expression, if the language cannot combine them. Default: none.
+   * Functions that write a whole statement, keyed by family such as `print.listSum`. They are for combinations that the
+   * language cannot write as an expression inside a statement. Default: none.
    */
   whole?: Readonly<Record<string, Render>>;
 }
 
-/** Returns the code for an intent with its arguments. */
+/** Returns the code for a request, given its intent and its arguments. */
 export function renderIntent(language: Language, intent: Intent, requested: Slots): string {
   const slots = language.slots ? language.slots(requested) : requested;
   if (intent.inner === undefined) return language.statements[intent.statement](slots);

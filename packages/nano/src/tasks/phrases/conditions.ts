@@ -1,7 +1,10 @@
 import type { ComparisonName, ConditionName } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** Phrases that follow "is" or "that are"; `{b}` is the value to compare with. */
+/**
+ * Phrases for comparisons, such as "above {b}". They follow "is" or "that are"; `{b}` is replaced by the value to
+ * compare with.
+ */
 const relations: Record<ComparisonName, Phrasings> = {
   greater: {
     train: [

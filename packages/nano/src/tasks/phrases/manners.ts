@@ -3,7 +3,8 @@ import type { SeededRandom } from "../seededRandom.ts";
 import { fill } from "../template.ts";
 
 /**
- * Polite words that may come before an order. Unlike phrases, all splits use the same openings, endings and qualifiers.
+ * Polite words that may come before a command, such as "please". Openings, endings and qualifiers are the same in all
+ * splits, but phrases are not.
  */
 export const openings: readonly string[] = [
   "please",
@@ -25,7 +26,7 @@ export const openings: readonly string[] = [
 /** Words that may follow any request. */
 export const endings: readonly string[] = ["please", "for me", "now", "thanks", "for me please", "if you can"];
 
-/** Words that may come before an argument, by the kind of argument. */
+/** Words that may come before an argument, such as "the list", by the kind of argument. */
 export const qualifiers: Record<"number" | "variable" | "string" | "list" | "target" | "quoted", readonly string[]> = {
   number: ["the number", "the value"],
   variable: ["the variable", "the value of"],
@@ -44,7 +45,8 @@ const noQualifier = new Set(
 );
 
 /**
- * Returns the kind of qualifier for an argument; undefined for a repetition count or an end of a range, which get none.
+ * Returns the kind of qualifier for an argument. Returns undefined for repetition counts and for the ends of ranges,
+ * since these get no qualifier.
  */
 function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers | undefined {
   switch (slot) {
@@ -70,8 +72,8 @@ function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers 
 }
 
 /**
- * Returns the text of a request. Fills in the arguments, some with a qualifier, and may add polite words before and
- * after it.
+ * Returns the text of a request. Replaces the placeholders in `wording` by the arguments, some of them with a qualifier
+ * such as "the list". May add polite words at the start and at the end.
  */
 export function phraseRequest(wording: string, slots: Slots, random: SeededRandom): string {
   const core = fill(wording, (slot, before) => {

@@ -54,13 +54,17 @@ export class Linear extends Module {
   }
 
   /**
-   * True if `forward` computes exactly x Wᵀ + b, so that other ops may use the weight instead. False if it rounds x.
+   * True if `forward` computes x Wᵀ + b without rounding x. Callers may then compute the result from `weight` and
+   * `bias` with another op.
    */
   get isExact(): boolean {
     return this.activations === "f32" || !supportsInt8Activations(this.weight);
   }
 
-  /** Runs `fn` (synchronously) with the rounding of x switched off, and returns its result. */
+  /**
+   * Runs `fn`, which must be synchronous, while this layer does not round its input to 8 bits. Returns the result of
+   * `fn`.
+   */
   exactly<T>(fn: () => T): T {
     const { activations } = this;
     this.activations = "f32";

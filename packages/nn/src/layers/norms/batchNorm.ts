@@ -41,7 +41,7 @@ abstract class BatchNorm extends Module {
   num_batches_tracked: ModuleBuffer;
   readonly eps: number;
   readonly momentum: number;
-  /** Numbers of dimensions that the input may have. */
+  /** Supported numbers of input dimensions. */
   protected abstract readonly ranks: readonly number[];
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {

@@ -45,9 +45,9 @@ const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tens
 };
 
 /**
- * Modules of a transformer block that can get an adapter. `end` is the end of the module's path, `inFiles` its name in
- * AdapterHub's files. `attention` is true after attention and false after the feed-forward layers. The last two are
- * BERT's.
+ * Modules of a transformer block that can get an adapter. `end` is the end of the module's path, and `inFiles` replaces
+ * it in the keys of AdapterHub's files. `attention` is true for modules after attention and false for modules after the
+ * feed-forward layers. The last two entries are for BERT.
  */
 const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
   { end: ".attention_residual", inFiles: ".attention_adapters", attention: true },
@@ -58,7 +58,10 @@ const places: readonly { end: string; inFiles: string; attention: boolean }[] = 
 
 const placeOf = (path: string) => places.find(({ end }) => path.endsWith(end));
 
-/** Returns the layer number in a path; "0" by default. */
+/**
+ * Returns the first number in a module's path, which is the layer's index, as a string. Returns "0" if the path
+ * contains no number.
+ */
 function layerNumber(path: string): string {
   return /\.(\d+)\./.exec(path)?.[1] ?? "0";
 }
@@ -169,8 +172,9 @@ class Bottleneck implements LayerAdapter {
   }
 
   /**
-   * Returns the block's sum of sub-layer output and residual, with the adapter applied. `made` is the sub-layer's
-   * output, `before` its input (the residual), and `norm` the norm that BERT applies to their sum.
+   * Returns the sum of the sub-layer's output and the residual, with the adapter applied. `made` is the sub-layer's
+   * output, `before` is the residual (the block's hidden states before the sub-layer), and `norm` is the norm that BERT
+   * applies to the sum.
    */
   forward(made: Tensor, _base: UnaryModule, before: Tensor, norm?: UnaryModule): Tensor {
     return scope(() => {

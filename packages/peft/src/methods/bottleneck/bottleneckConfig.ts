@@ -18,7 +18,10 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   mhAdapter?: boolean;
   /** Adds adapters after the feed-forward layers. Default: true. */
   outputAdapter?: boolean;
-  /** The hidden size divided by the width of the bottleneck. Can differ by layer number: { "0": 8, default: 16 }. */
+  /**
+   * Hidden size divided by bottleneck width. A number applies to all layers. An object gives the value by layer number,
+   * with an optional default: { "0": 8, default: 16 }.
+   */
   reductionFactor?: number | Readonly<Record<string, number>>;
   nonLinearity?: (typeof nonLinearities)[number];
   /**
@@ -41,8 +44,8 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    */
   isParallel?: boolean;
   /**
-   * The factor of the adapter's output: a number, "learned" (one trained value), or "channel" (one for each channel).
-   * Default: 1.
+   * Factor by which the adapter's output is multiplied: a number, "learned" (one trained value), or "channel" (one
+   * trained value for each channel). Default: 1.
    */
   scaling?: number | "learned" | "channel";
   /**
@@ -51,9 +54,9 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    */
   useGating?: boolean;
   /**
-   * The tensor to which the adapter's output is added. True: the sub-layer's output. False: the adapter's input.
-   * "post_add": the sum of the sub-layer's output and the residual, before the norm. False and "post_add" have an
-   * effect only with `originalLnBefore`. Default: true.
+   * Selects the tensor to which the adapter's output is added. True: the sub-layer's output. False: the adapter's
+   * input. "post_add": the sum of the sub-layer's output and the residual, before the norm. Without `originalLnBefore`,
+   * all values act like true. Default: true.
    */
   residualBeforeLn?: boolean | "post_add";
   /**

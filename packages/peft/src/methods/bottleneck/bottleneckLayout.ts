@@ -6,7 +6,10 @@ import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
 /** The version of the `adapters` library whose files are read and written. Written into adapter_config.json. */
 const version = "adapters.1.3.0";
 
-/** Fields of AdapterHub's adapter_config.json outside of its "config" object, each with its name in PEFT. */
+/**
+ * Fields of AdapterHub's adapter_config.json that are outside of its "config" object. Each maps to the name of the same
+ * field in PEFT.
+ */
 const outer: Readonly<Record<string, string>> = {
   name: "name",
   model_type: "model_type",
@@ -19,8 +22,8 @@ const outer: Readonly<Record<string, string>> = {
 const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
 
 /**
- * Converts AdapterHub's adapter_config.json to one flat object with PEFT's names. Returns null for a PEFT file. Throws
- * for AdapterHub methods other than bottleneck adapters, which Lowrank reads only from PEFT's files.
+ * Converts AdapterHub's adapter_config.json to one flat object with PEFT's field names. Returns null for a file of
+ * PEFT. Throws if AdapterHub's method is not a bottleneck adapter; Lowrank reads other methods only from PEFT's files.
  */
 function readConfig(json: unknown, label: string): Record<string, unknown> | null {
   const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;
@@ -54,8 +57,8 @@ function configJson(config: BnConfig): string {
 }
 
 /**
- * AdapterHub's folder layout. `adapter.safetensors` contains no metadata, and `head_config.json` describes a prediction
- * head.
+ * AdapterHub's folder layout. Its `adapter.safetensors` has no metadata. Its `head_config.json` describes a prediction
+ * head, which Lowrank does not read.
  */
 export const bottleneckLayout: AdapterLayout<BnConfig> = {
   weights: "adapter.safetensors",

@@ -15,7 +15,9 @@ export class CachedTensor {
   #sources: readonly Source[] = [];
   #factor: number | undefined;
 
-  /** The cached tensor, which is freed with its layer. Empty before the first call of `get`. */
+  /**
+   * A list with the cached tensor, which is freed with the layer that uses it. Empty before the first call of `get`.
+   */
   get constants(): readonly Tensor[] {
     return this.#value ? [this.#value] : [];
   }
@@ -46,7 +48,7 @@ interface StoredWeight {
   fanInFanOut: boolean;
 }
 
-/** LoRA's factors and scaling for a weight W. DoRA rescales the rows of W + s B A. */
+/** LoRA's factors A and B for a weight W, and their scaling s. DoRA rescales the rows of W + s B A. */
 export interface Factors {
   /** LoRA's A, [r, in]. */
   readonly a: Tensor;
@@ -81,7 +83,10 @@ export class Magnitude {
   readonly parameter: Parameter;
   /** The magnitudes, keyed by their name in adapter files. */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** Maps the name in adapter files, which lacks `.weight`, to the name in the model, as in PEFT. */
+  /**
+   * Name of the magnitudes in the model, as in PEFT, keyed by their name in adapter files. The name in files lacks
+   * `.weight`.
+   */
   readonly paths: Readonly<Record<string, string>> = { [key]: `${key}.weight` };
   readonly #squares = new CachedTensor();
   readonly #lengths = new CachedTensor();
@@ -99,8 +104,8 @@ export class Magnitude {
   }
 
   /**
-   * Returns DoRA's output. As in PEFT, the rescaled part uses the input after dropout: x W + scale x' (W + s B A) - x'
-   * W, where x' is x after dropout.
+   * Returns the output of the layer with DoRA: x W + scale x' (W + s B A) - x' W, plus the bias. Here x' is x after
+   * dropout. As in PEFT, only the parts that DoRA changes use x'.
    */
   forward({ x, dropped, base, factors, added }: DoraInputs): Tensor {
     const { weight, bias } = base;
@@ -124,7 +129,10 @@ export class Magnitude {
     return bias ? add(y, toF32(bias)) : y;
   }
 
-  /** Returns the magnitudes divided by the row norms of W + s B A, [out]. */
+  /**
+   * Returns the factor by which DoRA multiplies each row: the trained magnitude divided by the norm of the row of W + s
+   * B A. The shape is [out].
+   */
   scale(base: StoredWeight, factors: Factors): Tensor {
     const { a, b, scaling } = factors;
     const lengths = () => norm(base, factors, this.#rowSquares(base));

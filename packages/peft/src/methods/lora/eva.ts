@@ -15,7 +15,7 @@ interface Group {
 type Layers = ReadonlyMap<string, MeasuredLayer>;
 
 /**
- * Creates EVA's measurement of the inputs of an adapter's layers. Paischer et al. 2024,
+ * Creates the object that measures the inputs of an adapter's layers for the EVA initialisation. Paischer et al. 2024,
  * https://arxiv.org/abs/2410.07170
  */
 export async function measureEva(
@@ -59,8 +59,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Paths of the layers whose inputs to measure: all layers until the first batch shows which of them share an input,
-   * then one layer of each such group.
+   * Paths of the layers whose inputs to measure. Before the first batch, these are all layers. The first batch shows
+   * which layers share an input; after it, only one layer of each such group is measured.
    */
   get watched(): readonly string[] {
     return this.#groups?.map(({ paths: [first] }) => first) ?? [...this.#layers.keys()];
@@ -120,8 +120,9 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Returns each layer's new rank. Each input direction counts as one rank. The directions that explain the largest
-   * fraction of their layer's input variance are kept. The sum of all ranks stays the same.
+   * Returns each layer's new rank, which is its number of kept principal components. The components of all layers are
+   * sorted by the fraction of their layer's input variance that they explain. The best are kept, so many that the sum
+   * of all ranks stays the same.
    */
   #shareOut(): Map<string, number> {
     const paths = [...this.#layers.keys()];
@@ -165,8 +166,8 @@ function chosenRows(x: Tensor, rows: readonly number[]): Tensor {
 }
 
 /**
- * Returns the flat indices into `inputIds` of the tokens that are neither padding nor (with `useLabelMask`) masked by
- * their label.
+ * Returns the indices, in the flattened `inputIds`, of the tokens to measure: all except padding. With `useLabelMask`,
+ * also excludes tokens whose label is `labelMaskValue`.
  */
 async function countedRows(
   { inputIds, attentionMask, labels }: DataBatch,

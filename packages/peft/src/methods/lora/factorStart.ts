@@ -18,8 +18,9 @@ import { rankAndScaling } from "./loraScaling.ts";
 
 /**
  * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ). As in
- * PEFT, they are computed again when such an adapter is loaded. Returns undefined for other initialisations, and if a
- * LoftQ adapter is loaded onto a base weight that is already 4-bit.
+ * PEFT, this is repeated each time such an adapter is loaded. Returns undefined for other initialisations. Also returns
+ * undefined if a LoftQ adapter is loaded onto a base weight that is already 4-bit, since LoftQ has then quantised it
+ * before.
  */
 export async function factorStart(
   context: LayerContext<LoraConfig>,
@@ -95,7 +96,10 @@ export async function loftq(
   return start;
 }
 
-/** One step of LoftQ: quantises `target` to Q and factorises w - Q. Frees `target`. */
+/**
+ * One step of LoftQ: quantises `target` to Q, and computes factors A and B whose product B A approximates w - Q. Frees
+ * `target`.
+ */
 async function quantizeAndFactor(w: Tensor, target: Tensor, rank: number): Promise<LoftQStart> {
   const [weight, rest] = noGrad(() =>
     scope(() => {

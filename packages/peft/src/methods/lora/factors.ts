@@ -42,8 +42,8 @@ export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
 }
 
 /**
- * Returns factors whose product is the best rank-r approximation of an f32 matrix, divided by `divisor`. The singular
- * values are split evenly: each factor contains their square roots. The caller frees both factors.
+ * Returns factors A and B so that B A is the best rank-r approximation of an f32 matrix, divided by `divisor`. Each
+ * factor contains the square roots of the singular values. The caller frees both factors.
  */
 export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {

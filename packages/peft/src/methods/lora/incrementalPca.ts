@@ -2,8 +2,8 @@ import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } fr
 import { subspaceSvd } from "./subspaceSvd.ts";
 
 /**
- * Number of subspace iterations for the first batch, which starts from random directions, and for later batches, which
- * start from the previous components. Each iteration multiplies by the data and by its transpose.
+ * Number of subspace iterations, each of which multiplies by the data and by the transposed data. The first batch
+ * starts from random directions. Later batches start from the previous components, so they need fewer iterations.
  */
 const turns = { first: 4, later: 2 };
 
@@ -27,7 +27,7 @@ export class IncrementalPca implements Disposable {
     this.count = count;
   }
 
-  /** Singular values of the centred rows, largest first. */
+  /** Singular values of the matrix of all rows after subtracting their mean, largest first. */
   get values(): Float64Array {
     return this.#values;
   }
@@ -38,8 +38,8 @@ export class IncrementalPca implements Disposable {
   }
 
   /**
-   * The principal components as unit vectors, [count, features]. Signs are chosen so that the largest entry is
-   * positive. Throws before the first batch.
+   * The principal components as unit vectors, [count, features]. Signs are chosen so that each component's entry of
+   * largest magnitude is positive. Throws before the first batch.
    */
   get components(): Tensor {
     if (!this.#components) throw new Error("IncrementalPca: no rows were added");

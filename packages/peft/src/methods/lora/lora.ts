@@ -108,7 +108,10 @@ class LoraLinear implements LayerAdapter {
     };
   }
 
-  /** A, B and scaling of the update. Undefined with DoRA, and while dropout is active. */
+  /**
+   * A, B, scaling and bias of the update. Undefined with DoRA or while dropout is active, since the update is then not
+   * only a product.
+   */
   get lowRank(): LowRank | undefined {
     if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
     const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;

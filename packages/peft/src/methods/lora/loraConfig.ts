@@ -37,16 +37,16 @@ export interface EvaConfig {
   /** A layer's maximum rank, as a multiple of its configured rank. At least 1. */
   readonly rho: number;
   /**
-   * Similarity at which PEFT stops measuring. Has no effect here, since Lowrank measures all batches; it is only read
-   * from and written to adapter_config.json.
+   * In PEFT, measuring stops when the components of successive batches are this similar. Has no effect here, since
+   * Lowrank measures all batches. It is only read from and written to adapter_config.json.
    */
   readonly tau: number;
-  /** Ignores tokens whose label is `labelMaskValue`. */
+  /** True to ignore tokens whose label is `labelMaskValue`. */
   readonly useLabelMask: boolean;
   readonly labelMaskValue: number;
-  /** Divides the directions in A by the square roots of their singular values. */
+  /** True to divide each direction in A by the square root of its singular value. */
   readonly whiten: boolean;
-  /** Changes a layer's alpha with its rank, so that its scaling alpha / r stays the same. */
+  /** True to change a layer's alpha together with its rank, so that its scaling alpha / r stays the same. */
   readonly adjustScalingFactors: boolean;
 }
 
@@ -70,8 +70,8 @@ export interface LoraOptions extends LayerPeftOptions {
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /**

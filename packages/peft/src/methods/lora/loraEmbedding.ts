@@ -9,8 +9,8 @@ import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. Other values of
- * `initLoraWeights` apply only to linear layers; "loftq" throws.
+ * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. If `initLoraWeights` is
+ * false, A is normal too. Throws for "loftq". Other values apply only to linear layers and change nothing here.
  */
 function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
   const { config, path, loading } = context;

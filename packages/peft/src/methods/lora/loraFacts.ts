@@ -2,12 +2,12 @@ import type { DataStart, ProductForm, StartSubtraction, Swappable, WeightStart }
 import type { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 
-/** Start of LoRA's tensor names in a file key. The text before it is the layer's path. */
+/** Text in a tensor's file key that marks the end of the layer's path and the start of LoRA's tensor name. */
 const mark = ".lora_";
 
 /**
- * Differences that are allowed between two LoRA adapters in a hot swap: ranks, scalings and initialisations, in
- * addition to the fields that may differ for every method.
+ * Configuration fields in which a LoRA adapter may differ from the adapter that it replaces in a hot swap. These are
+ * ranks, scalings and initialisations, in addition to the fields that may differ for every method.
  */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
@@ -23,8 +23,8 @@ export const loraSwappable: Swappable<LoraConfig> = {
 };
 
 /**
- * Returns the initialisation if it subtracts B A from the base weights (PiSSA, OLoRA, or LoftQ, which also quantises
- * them), otherwise null.
+ * Returns a description of the initialisation if it subtracts B A from the base weights (PiSSA, OLoRA or LoftQ, which
+ * also quantises them). Returns null for other initialisations.
  */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
   const { initLoraWeights: name } = config;
@@ -32,7 +32,9 @@ export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | n
   return { name, onSetWeights: config.with({ initLoraWeights: true }) };
 }
 
-/** Returns EVA's initialisation if the configuration uses it, otherwise null. */
+/**
+ * Returns the name and the measuring function of EVA's initialisation if the configuration uses EVA, otherwise null.
+ */
 export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
   const { evaConfig } = config;
   if (!evaConfig) return null;
@@ -72,7 +74,7 @@ export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   },
 };
 
-/** Describes LoRA's layers as products of two matrices, for `addWeightedAdapter`. */
+/** Describes LoRA's layers as products of two matrices, so that `addWeightedAdapter` can combine adapters. */
 export const loraProducts: ProductForm<LoraConfig> = {
   kind: "products",
   factors: [

@@ -8,7 +8,7 @@ export function rankAndScaling(config: LoraConfig, path: string): { r: number; s
   return { r, scaling: config.useRslora ? alpha / Math.sqrt(r) : alpha / r };
 }
 
-/** Returns the factor of B A for the layer at `path`. */
+/** Returns the scaling factor by which B A is multiplied for the layer at `path`. */
 export function loraScaling(config: LoraConfig, path: string): number {
   return rankAndScaling(config, path).scaling;
 }

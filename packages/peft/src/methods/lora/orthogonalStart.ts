@@ -13,7 +13,7 @@ export function orthogonal({ base, generator }: LayerContext<LoraConfig>, r: num
   const square = new Float32Array(r * r);
   generator.fillNormal(square, 0, 1);
   const { q } = truncatedQr(square, r, r, r);
-  /** Returns every second row of Q, from row `first`, divided by 10: [r/2, r]. */
+  /** Returns every second row of Q, starting with row `first` (0 or 1), divided by 10. The shape is [r/2, r]. */
   const rows = (first: number) => {
     const values = Float32Array.from(
       { length: (r * r) / 2 },

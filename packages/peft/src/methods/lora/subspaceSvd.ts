@@ -16,20 +16,20 @@ interface RightSvd {
   /** The singular values, largest first. */
   readonly values: Float64Array;
   /**
-   * The right singular vectors as unit rows, [count, columns]. Signs are chosen so that the largest entry of a row is
-   * positive.
+   * The right singular vectors as unit rows, [count, columns]. Signs are chosen so that each row's entry of largest
+   * magnitude is positive.
    */
   readonly right: Float32Array;
 }
 
-/** Number of directions that the iteration tracks in addition to the requested ones, which improves their accuracy. */
+/** Number of additional directions that the iteration tracks. They make the requested directions more accurate. */
 const oversampling = 8;
 
 /**
- * Approximates the `count` largest singular values and right singular vectors of an f32 matrix. Starts from fixed
- * pseudorandom directions and an optional `guess` [n, columns], so results are reproducible. Each of the `turns`
- * iterations multiplies by the matrix and its transpose. All products have few columns, so large weights take seconds.
- * Halko et al. 2011, https://arxiv.org/abs/0909.4061
+ * Approximates the `count` largest singular values and right singular vectors of an f32 matrix. Starts from `guess` [n,
+ * columns], if given, and from pseudorandom directions with a fixed seed, so results are reproducible. Each of the
+ * `turns` iterations multiplies by the matrix and by its transpose. The matrix is only multiplied by matrices of few
+ * columns, so even large weights take only seconds. Halko et al. 2011, https://arxiv.org/abs/0909.4061
  */
 export async function subspaceSvd(
   matrix: Tensor,
@@ -65,8 +65,8 @@ function apart(fn: () => Tensor): Tensor {
 }
 
 /**
- * Multiplies `weights` [count, width] by a matrix [width, columns] that `basis` stores transposed. Returns [count,
- * columns].
+ * Returns the product [count, columns] of `weights` [count, width] and the transpose of `basis` [columns, width].
+ * Changes the sign of a row if its entry of largest magnitude is negative.
  */
 function combined(weights: Float64Array, basis: Float32Array, count: number, columns: number): Float32Array {
   const width = weights.length / count;

@@ -34,7 +34,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
 import { RankAllocator } from "./rankAllocator.ts";
 
-/** Constant that is added to the rank before a division by the rank, as in PEFT. */
+/** Small constant that is added to the rank before another value is divided by the rank, as in PEFT. */
 const small = 1e-5;
 
 /** AdaLoRA on a linear layer: A [r, in], singular values E [r, 1], B [out, r]. */
@@ -100,8 +100,8 @@ class AdaLoraLayer implements LayerAdapter {
 }
 
 /**
- * Returns the number of ranks that `rankPattern` keeps for the layer at `path`. If it has no entry for the layer,
- * returns `initR`.
+ * Returns the rank of the layer at `path`: the number of initial ranks that `rankPattern` keeps, or `initR` if
+ * `rankPattern` has no entry for the layer.
  */
 function rankOf({ rankPattern, initR }: AdaLoraConfig, path: string): number {
   return rankPattern?.[`${path}.lora_E`]?.filter((stays) => stays).length ?? initR;
@@ -128,8 +128,8 @@ function distance(gram: Tensor): Tensor {
 }
 
 /**
- * Returns the trained tensors to save, without the ranks that `rankPattern` removes. Unchanged tensors are returned as
- * new handles on the same data.
+ * Returns the trained tensors to save, without the rows and columns of the ranks that `rankPattern` removes. A tensor
+ * from which nothing is removed is returned as a new tensor that shares its memory.
  */
 function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const filed = new Map<string, Tensor>();
@@ -151,8 +151,8 @@ function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<st
 }
 
 /**
- * AdaLoRA: W + scaling B diag(E) A with nearly orthogonal B and A. During training, unimportant ranks are cut, so that
- * important layers keep more of the total. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
+ * AdaLoRA: W + scaling B diag(E) A, where B and A are kept nearly orthogonal. Training removes unimportant ranks, so
+ * that important layers keep a larger share of the total rank. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
  */
 export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   peftType: "ADALORA",

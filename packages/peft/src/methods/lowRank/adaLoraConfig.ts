@@ -12,8 +12,8 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
 /**
- * Kept ranks of each layer: true or false for each initial rank. Keyed by the name of the layer's singular values:
- * "model.layers.0.self_attn.q_proj.lora_E".
+ * The initial ranks of each layer that AdaLoRA keeps: an array with one entry per rank, true if it is kept. Keyed by
+ * the name of the layer's singular values: "model.layers.0.self_attn.q_proj.lora_E".
  */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
@@ -35,23 +35,23 @@ export interface AdaLoraOptions extends LayerPeftOptions {
    */
   beta1?: number;
   /**
-   * Decay of the moving average of how much each sensitivity varies, from 0 to 1. Near 1 it changes slowly. Default:
-   * 0.85.
+   * Decay of the moving average of the sensitivity's deviation from its own moving average (uncertainty in the paper),
+   * from 0 to 1. Near 1 it changes slowly. Default: 0.85.
    */
   beta2?: number;
   /** Weight of the loss term that penalises non-orthogonal A and B. Default: 0.5. */
   orthRegWeight?: number;
   /** Number of optimiser steps of the whole training, which determines when ranks are cut. Required for training. */
   totalStep?: number | null;
-  /** Kept ranks of each layer. Training sets it. */
+  /** The initial ranks of each layer that are kept. Training sets this option. */
   rankPattern?: AdaLoraRanks | null;
   /** Alpha in the scaling alpha / initR. Default: 8. */
   loraAlpha?: number;
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /**

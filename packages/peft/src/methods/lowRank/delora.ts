@@ -18,7 +18,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { DeloraConfig, deloraFormat } from "./deloraConfig.ts";
 
 /**
- * Returns the norms of a matrix's rows (`dim` 1) or columns (`dim` 0), but at least 1e-4. Smaller norms get no
+ * Returns the norms of a matrix's rows (`dim` 1) or columns (`dim` 0). Norms below 1e-4 are replaced by 1e-4 and get no
  * gradient.
  */
 function lengths(matrix: Tensor, dim: number): Tensor {
@@ -26,8 +26,8 @@ function lengths(matrix: Tensor, dim: number): Tensor {
 }
 
 /**
- * DeLoRA on a linear layer. Adds B diag(λ / r / (|row of A| |column of B|)) A diag(n) to the weight, where n [in]
- * contains the column norms of the initial base weight.
+ * DeLoRA on a linear layer. Adds B S A diag(n) to the weight. The diagonal matrix S has elements λ / (r |row i of A|
+ * |column i of B|). n [in] contains the column norms of the initial base weight.
  */
 class DeloraLinear implements LayerAdapter {
   readonly parameters: {
@@ -57,7 +57,7 @@ class DeloraLinear implements LayerAdapter {
     this.modules = config.moduleDropout > 0 ? { delora_dropout: this.#dropout } : {};
   }
 
-  /** Returns λ / r divided by the norms of A's rows and B's columns, [r]. */
+  /** Returns the r diagonal elements λ / (r |row of A| |column of B|), [r]. */
   #scales(): Tensor {
     const { delora_A: a, delora_B: b, delora_lambda: strength } = this.parameters;
     return div(mul(strength, 1 / this.#rank), mul(lengths(a, 1), lengths(b, 0)));

@@ -26,8 +26,8 @@ export interface DeloraOptions extends LayerPeftOptions {
   /** Values of λ for modules that need another λ than `deloraLambda`, with keys as in `rankPattern`. */
   lambdaPattern?: Readonly<Record<string, number>>;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
 }

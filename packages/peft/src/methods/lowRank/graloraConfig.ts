@@ -26,18 +26,18 @@ export interface GraloraOptions extends LayerPeftOptions {
   alpha?: number;
   /** Dropout on the adapter's input during training. Default: 0. */
   graloraDropout?: number;
-  /** Number k of blocks into which the inputs, and also the outputs, are split. Default: 2. */
+  /** The number k: inputs are split into k blocks, and outputs are split into k blocks. Default: 2. */
   graloraK?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
 }

@@ -30,8 +30,8 @@ function check({ config, base, path }: LayerContext<MissConfig>): void {
 }
 
 /**
- * MiSS on a linear layer. Adds s D to the output, where s [r] contains sums of inputs: s[j] sums x[j], x[j + r], x[j +
- * 2r], .... D is [r, out], or [r, miniR] repeated over the outputs.
+ * MiSS on a linear layer. Adds s D to the output. The vector s [r] contains sums of inputs: s[j] = x[j] + x[j + r] +
+ * x[j + 2r] + .... The trained D is [r, out], or [r, miniR], which is repeated to cover all outputs.
  */
 class MissLinear implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
@@ -39,7 +39,7 @@ class MissLinear implements LayerAdapter {
   readonly constants: readonly Tensor[];
   readonly #dropout: Dropout;
   readonly #outFeatures: number;
-  /** For each input, the index of its row of D: i mod r. Used for merging. */
+  /** For each input i, the index of the row of D that it is multiplied by: i mod r. Used for merging. */
   readonly #rows: Tensor;
 
   constructor(context: LayerContext<MissConfig>) {
@@ -59,7 +59,7 @@ class MissLinear implements LayerAdapter {
     this.constants = [this.#rows];
   }
 
-  /** Repeats a tensor [..., width] along its last dimension up to [..., out]. */
+  /** Repeats a tensor [..., width] along its last dimension until this dimension has size out. */
   #repeated(t: Tensor): Tensor {
     const lead = t.shape.slice(0, -1);
     const width = t.shape[t.ndim - 1];

@@ -15,18 +15,19 @@ export interface MissOptions extends LayerPeftOptions {
   /** Dropout on the adapter's input during training. Default: 0. */
   missDropout?: number;
   /**
-   * Used only with `initWeights: "mini"`: number of trained columns, which repeat over the layer's outputs. Default: 1.
+   * Number of columns of the trained matrix with `initWeights: "mini"`; otherwise not used. Output i uses column i
+   * modulo `miniR`. Must divide the number of outputs. Default: 1.
    */
   miniR?: number;
   /**
    * Variant and initialisation. True: MiSS, initialised with zeros. False: MiSS, initialised with random values. "bat":
-   * the variant whose update depends on the base weight, initialised with zeros. "mini": the variant in which outputs
-   * share trained values, initialised with zeros. Default: true.
+   * the variant whose update depends on the base weight, initialised with zeros. "mini": the variant whose trained
+   * matrix has only `miniR` columns, initialised with zeros. Default: true.
    */
   initWeights?: boolean | "bat" | "mini";
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
 }

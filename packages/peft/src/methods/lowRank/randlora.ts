@@ -25,13 +25,16 @@ import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {
   /**
-   * The random bases A [r, 1, small] and B [large, n, r], sized for the largest layers. Smaller layers use their first
-   * entries.
+   * The random bases A [r, 1, small] and B [large, n, r]. n is the number of bases. `small` and `large` are the layers'
+   * largest input and output sizes, in ascending order. Smaller layers use the first entries.
    */
   buffers: { randlora_A: Tensor; randlora_B: Tensor };
 }
 
-/** Returns how many bases of rank r are needed for full rank, if `size` is the layer's smaller dimension. */
+/**
+ * Returns the number of bases of rank r that are needed for an update of full rank. `size` is the smaller dimension of
+ * the layer's weight.
+ */
 const basesFor = (size: number, r: number): number => Math.ceil(size / r);
 
 /** Creates the random bases, with standard deviation 1 and large enough for the largest layer. */
@@ -59,12 +62,13 @@ function bases({ layers, config, generator, loading }: SharedContext<RandLoraCon
 }
 
 /**
- * RandLoRA on a linear layer. The update is a sum of n products of random bases, scaled by trained factors: λ [r, n]
- * for each rank of each basis, and γ [n, small] along the weight's smaller dimension.
+ * RandLoRA on a linear layer. The update is a sum of n products of random bases of rank r. Two trained tensors scale
+ * them: λ [r, n] has a factor for each rank of each basis. γ [n, small] has a factor for each basis and each index of
+ * the weight's smaller dimension.
  */
 class RandLoraLinear implements LayerAdapter {
   readonly parameters: { readonly randlora_lambda: Parameter; readonly randlora_gamma: Parameter };
-  /** The random bases, which PEFT's files contain once for every layer. */
+  /** The random bases. All layers share these tensors, but PEFT's files contain a copy for each layer. */
   readonly buffers: Bases["buffers"];
   readonly modules: Record<string, Module>;
   readonly #dropout: Dropout;
@@ -91,7 +95,8 @@ class RandLoraLinear implements LayerAdapter {
   }
 
   /**
-   * Returns A [k, in] and B [out, k], whose product is the update of the weight. k is n r, the sum of the bases' ranks.
+   * Returns A [k, in] and B [out, k], whose product is the update of the weight. k is n · r, the number of bases times
+   * their rank.
    */
   #factors(): [a: Tensor, b: Tensor] {
     const { randlora_lambda: lambda, randlora_gamma: gamma } = this.parameters;

@@ -5,8 +5,8 @@ import type { Allocator } from "../shared/method.ts";
 import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
 
 /**
- * Importance of each element of a parameter. Moving averages of its sensitivity (|value · gradient|) and of the
- * sensitivity's variation.
+ * Moving averages from which the importance of each element of a parameter is computed: the element's sensitivity
+ * (|value · gradient|) and the variation of this sensitivity.
  */
 interface Importance {
   sensitivity: Tensor;
@@ -14,8 +14,8 @@ interface Importance {
 }
 
 /**
- * Cuts AdaLoRA's ranks during training, so that important layers keep more of the total rank. Follows sections 3.2 and
- * 3.3 of the paper.
+ * Reduces AdaLoRA's ranks during training, so that important layers keep more of the total rank. Follows sections 3.2
+ * and 3.3 of the AdaLoRA paper (Zhang et al. 2023, https://arxiv.org/abs/2303.10512).
  */
 export class RankAllocator implements Allocator<AdaLoraConfig> {
   readonly #layers: ReadonlyMap<string, LayerAdapter>;

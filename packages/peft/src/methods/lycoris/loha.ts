@@ -27,7 +27,10 @@ class LoHaLayer implements LayerAdapter {
   readonly modules: Readonly<Record<string, Module>>;
   readonly #dropout: LycorisDropout;
   readonly #scaling: number;
-  /** True if two products with factors of rank r² cost less than one product with the full update matrix. */
+  /**
+   * True if multiplying by the update's two factors of rank r² takes fewer operations than multiplying by the full
+   * update matrix.
+   */
   readonly #factored: boolean;
 
   constructor(context: LayerContext<LoHaConfig>) {
@@ -60,7 +63,10 @@ class LoHaLayer implements LayerAdapter {
     });
   }
 
-  /** Function that computes the update added to the base layer's output. Undefined if dropout is configured. */
+  /**
+   * Function that maps the layer's input to the values that the adapter adds to the base layer's output. Undefined if
+   * rank or module dropout is configured.
+   */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }

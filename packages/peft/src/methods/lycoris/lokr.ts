@@ -93,7 +93,10 @@ class LoKrLayer implements LayerAdapter {
     });
   }
 
-  /** Function that computes the update added to the base layer's output. Undefined if dropout is configured. */
+  /**
+   * Function that maps the layer's input to the values that the adapter adds to the base layer's output. Undefined if
+   * rank or module dropout is configured.
+   */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }

@@ -5,7 +5,7 @@ import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfi
 
 /** Options of `LoKrConfig`. An option that is omitted has PEFT's default. */
 export interface LoKrOptions extends LycorisOptions {
-  /** Divides the outputs that rank dropout keeps by the fraction of kept outputs. Default: false. */
+  /** True: the outputs that rank dropout keeps are divided by the fraction of kept outputs. Default: false. */
   rankDropoutScale?: boolean;
   /**
    * True: the first (smaller) matrix of the Kronecker product is also trained as a product of rank r, if this takes
@@ -13,9 +13,9 @@ export interface LoKrOptions extends LycorisOptions {
    */
   decomposeBoth?: boolean;
   /**
-   * Input and output sizes are split into two factors, of which this is the wanted one. A size that it does not divide
-   * is split into the factors nearest to its square root; the smaller factor is then at most this value. -1: no limit
-   * for the smaller factor. Default: -1.
+   * Input and output sizes are each split into two factors. If this value divides a size, it is one of the factors.
+   * Otherwise the size is split into two factors near its square root, and the smaller factor is at most this value.
+   * -1: always split near the square root, without a limit. Default: -1.
    */
   decomposeFactor?: number;
   /**

@@ -36,9 +36,9 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
 }
 
 /**
- * Returns the butterfly permutation of rotation `level`: for each feature, the index of the feature that takes its
- * position. The permutation acts within groups of 2^level consecutive blocks: the half blocks at even positions come
- * first, then those at odd positions.
+ * Returns the butterfly permutation of rotation `level`. Element i is the index of the feature that moves to position
+ * i. Features are permuted within groups of 2^level consecutive blocks. Each block of a group is split into two halves.
+ * The halves with even indices come first, then the halves with odd indices.
  */
 function butterfly(features: number, blockSize: number, level: number): Int32Array {
   const half = blockSize / 2;

@@ -15,20 +15,23 @@ export interface BOFTOptions extends LayerPeftOptions {
   /** Number of blocks into which a layer's inputs are split. 0 if `boftBlockSize` is set instead. Default: 0. */
   boftBlockNum?: number;
   /**
-   * Number of successive rotations, each of which groups the inputs differently. PEFT uses 1 if it cannot compile for
-   * CUDA. Default: 1.
+   * Number of rotations, applied one after the other. Each rotation groups the inputs into other blocks. PEFT uses 1 if
+   * it cannot compile its CUDA extension. Default: 1.
    */
   boftNButterflyFactor?: number;
-  /** Fraction of blocks, of one random rotation, that each training step replaces by the identity. Default: 0. */
+  /**
+   * Fraction of a rotation's blocks that dropout replaces by the identity during training. Each forward pass chooses
+   * one of the rotations at random. Default: 0.
+   */
   boftDropout?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */

@@ -22,8 +22,8 @@ export interface HRAOptions extends LayerPeftOptions {
    */
   initWeights?: boolean;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
 }

@@ -20,13 +20,13 @@ export interface OFTOptions extends LayerPeftOptions {
   /** Has no effect, as in PEFT; it is only read from and written to adapter_config.json. Default: 0. */
   moduleDropout?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
@@ -47,8 +47,8 @@ export interface OFTOptions extends LayerPeftOptions {
 }
 
 /**
- * Maximum of `numCayleyNeumannTerms`. Each term costs two matrix products per pass, so a file must not request
- * thousands.
+ * Maximum of `numCayleyNeumannTerms`. Each term costs two matrix products in every pass. The limit protects against
+ * configuration files that request thousands of terms.
  */
 const mostTerms = 1000;
 

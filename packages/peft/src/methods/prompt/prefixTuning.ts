@@ -24,8 +24,8 @@ export interface PrefixTuningOptions extends PromptLearningOptions {
   /** Hidden width of the MLP of `prefixProjection`. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
   /**
-   * Trains embeddings and an MLP that computes the keys and values from them, instead of training these directly.
-   * Adapter files do not contain the MLP. Default: false.
+   * True: trains embeddings and an MLP that computes the keys and values from the embeddings. Adapter files do not
+   * contain the MLP. False: trains the keys and values directly. Default: false.
    */
   prefixProjection?: boolean;
 }
@@ -89,7 +89,7 @@ function createEncoder({ config, generator }: PromptContext<PrefixTuningConfig>)
   return new ProjectedPrefix(freshEmbedding(count, tokenDim, generator), new Perceptron(layers, "tanh"));
 }
 
-/** Returns the number of values of one virtual token: a key and a value for each layer. */
+/** Returns the number of elements of one virtual token, which consists of a key and a value for each layer. */
 function prefixWidth({ numLayers, tokenDim }: ResolvedPromptConfig<PrefixTuningConfig>): number {
   return 2 * numLayers * tokenDim;
 }

@@ -12,7 +12,10 @@ interface FilePart {
  * further.
  */
 export interface FileForm {
-  /** Returns the file tensors that encode `tensor`, or null if the file contains `tensor` unencoded. */
+  /**
+   * Returns the name, dtype and shape of each file tensor that encodes `tensor`. Null if the file contains `tensor`
+   * unencoded.
+   */
   parts(key: string, tensor: Tensor): readonly FilePart[] | null;
   /** Returns the bytes of each file tensor, in the order of `parts`. */
   encode(tensor: Tensor): Promise<readonly Uint8Array[]>;

@@ -14,8 +14,8 @@ export class LayerCopy implements LayerAdapter {
   readonly #own = new Map<Name, Parameter>();
 
   /**
-   * Copies the tensors of the layer that `names` lists (weight, bias or both), in f32. The key in the adapter file is
-   * `prefix` followed by the name. Throws for packed weights.
+   * Copies the layer's weight, bias or both, as listed in `names`, in f32. A copy's key in the adapter file is `prefix`
+   * followed by its name. Throws for packed weights.
    */
   constructor({ base, path }: LayerContext<PeftConfig>, names: readonly Name[], prefix: string) {
     for (const name of names) {

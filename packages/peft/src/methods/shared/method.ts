@@ -24,8 +24,8 @@ export interface SharedTensors {
 /** Values that a method receives to create its adapter for one layer. */
 export interface LayerContext<C extends PeftConfig> {
   /**
-   * The layer to adapt. On a backend whose `dataless` is true, tensors have shapes but no values. A tensor that the
-   * method would compute from the layer's values then only needs the right shape.
+   * The layer to adapt. If the backend's `dataless` is true, tensors have shapes but no values. The method then cannot
+   * compute tensors from the layer's values; tensors of the right shape are enough.
    */
   base: UnaryModule;
   kind: LayerKind;
@@ -79,8 +79,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   /** Returns which biases of the base model are also trained: none, all, or those in adapted layers. Default: none. */
   bias?(config: C): "none" | "all" | "layers";
   /**
-   * Returns the ids of tokens whose embeddings are also trained: an array for the input embedding, or an array for each
-   * module name. Null if none are.
+   * Returns the ids of tokens whose embeddings are also trained. An array applies to the input embedding; an object
+   * gives an array for each module name. Null if no token embeddings are trained.
    */
   trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
   /**
@@ -116,8 +116,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
 }
 
 /**
- * Returns `method` unchanged, with its type checked. A new built-in method needs its own file, a configuration and a
- * line in `methods/index.ts`.
+ * Returns `method` unchanged. The call lets TypeScript check the method's type. To add a built-in method, write its
+ * file and its configuration, and add a line to `methods/index.ts`.
  */
 export function definePeftMethod<C extends PeftConfig>(method: PeftMethod<C>): PeftMethod<C> {
   return method;
@@ -146,9 +146,12 @@ export interface PromptContext<C extends PromptLearningConfig> {
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
   /** Position of the virtual tokens: before the token embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
-  /** Sets the configuration fields that depend on the configured sizes, and returns the new configuration. */
+  /**
+   * Sets the configuration fields whose defaults depend on other sizes, such as `encoderHiddenSize`, which defaults to
+   * `tokenDim`. Returns the new configuration.
+   */
   resolve?(config: ResolvedPromptConfig<C>): C;
-  /** Returns the number of values in one virtual token. */
+  /** Returns the number of elements in one virtual token. */
   width(config: ResolvedPromptConfig<C>): number;
   /**
    * Returns true if the virtual tokens in adapter files are the trained parameters themselves, not the output of an
@@ -158,7 +161,7 @@ export interface PromptMethod<C extends PromptLearningConfig = PromptLearningCon
   createEncoder(context: PromptContext<C>): PromptEncoder;
 }
 
-/** Returns `method` unchanged, with its type checked, like `definePeftMethod`. */
+/** Returns `method` unchanged. The call lets TypeScript check the method's type. */
 export function definePromptMethod<C extends PromptLearningConfig>(method: PromptMethod<C>): PromptMethod<C> {
   return method;
 }

@@ -7,14 +7,14 @@ import type { MethodOption, Recipe } from "./recipe.ts";
 export type FloatDType = "f32" | "f16" | "bf16";
 
 /**
- * Properties of a method that code for all methods reads, instead of checking the method's name or the class of its
- * configuration. Most are optional; the defaults suit a simple method.
+ * Properties of a method. Code that works for all methods reads them, instead of checking for a method's name or
+ * configuration class. Most are optional; the defaults suit a simple method.
  */
 export interface MethodFacts<C extends PeftConfig> {
   /** The method's `peft_type` in PEFT: "LORA". */
   readonly peftType: string;
   /**
-   * Names of options that set the size of a saved tensor, or map module names to sizes. A configuration file is
+   * Names of options that set the size of a saved tensor, for all modules or by module name. A configuration file is
    * rejected if such a size exceeds the number of elements in the weights file. Default: `r` and `rankPattern`.
    */
   readonly sizes?: readonly string[];
@@ -61,15 +61,15 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   countedConstants?(dtype: FloatDType): number;
   /**
-   * Differences that a new adapter may have from the one that `hotswapAdapter` replaces. Default: only the name of the
-   * base model, task and targets.
+   * Ways in which a new adapter may differ from the old adapter that `hotswapAdapter` replaces. Default: only in the
+   * names of base model and task, and in the targets.
    */
   readonly swappable?: Swappable<C>;
   /** Returns the configured initialisation if it overwrites base weights, otherwise null. Default: null. */
   startsFromWeights?(config: C): WeightStart<C> | null;
   /**
-   * Converts an adapter whose initialisation overwrote base weights so that it fits the original base weights. Default:
-   * not supported.
+   * Converts an adapter whose initialisation overwrote base weights to an adapter for the original base weights.
+   * Default: not supported.
    */
   readonly subtractsStart?: StartSubtraction<C>;
   /**
@@ -81,7 +81,10 @@ export interface MethodFacts<C extends PeftConfig> {
    * false.
    */
   readonly loraPlus?: boolean;
-  /** Form in which `addWeightedAdapter` combines adapters of this method. Default: not supported. */
+  /**
+   * The form in which `addWeightedAdapter` combines adapters of this method: products B A, or tensors of factors. Default: not
+   * supported.
+   */
   readonly combines?: ProductForm<C> | FactorForm;
   /** File names and configuration layout of adapter folders. Default: PEFT's. */
   readonly layout?: AdapterLayout<C>;
@@ -90,13 +93,14 @@ export interface MethodFacts<C extends PeftConfig> {
 /** Differences that an adapter may have from the adapter that it replaces in a hot swap. */
 export interface Swappable<C extends PeftConfig> {
   /**
-   * Configuration fields that may differ, in camelCase. Only fields that act through tensors, through a layer's
-   * `scaling` or at initialisation are suitable. The base model's name, the task and the targets may always differ.
+   * Configuration fields that may differ, in camelCase. A hot swap copies only tensors and each layer's `scaling`, so
+   * list only fields that act through these, or at initialisation. The base model's name, the task and the targets may
+   * always differ.
    */
   readonly fields: readonly string[];
   /**
-   * Allows layers to have another rank, or to be missing in the new adapter. Layers of another rank get new tensors.
-   * Default: all tensors must have the same shapes.
+   * Rules for layers that have another rank in the new adapter, or are missing there. Layers of another rank get new
+   * tensors. Default: all tensors must have the same shapes.
    */
   readonly anyRank?: AnyRank<C>;
 }
@@ -108,11 +112,14 @@ export interface AnyRank<C extends PeftConfig> {
    * tensor does not belong to a layer.
    */
   layerOf(key: string): string | null;
-  /** Configuration fields that keep the values of the old adapter, since they determine which tensors exist. */
+  /**
+   * Configuration fields that determine which tensors exist. The swapped adapter keeps the old adapter's values of
+   * these fields.
+   */
   readonly keeps: readonly string[];
   /**
-   * Returns true if the tensor `key` may be missing in the new adapter's file; it is then set to zero. `config` is the
-   * new adapter's. `absent` is true if the file has no tensors of that layer at all.
+   * Returns true if the tensor `key` may be missing in the new adapter's file; the tensor is then set to zero. `config`
+   * is the configuration of the new adapter. `absent` is true if the file has no tensors of that layer at all.
    */
   mayLack(key: string, config: C, absent: boolean): boolean;
 }
@@ -122,8 +129,8 @@ export interface WeightStart<C extends PeftConfig> {
   /** The initialisation's name in messages: "pissa". */
   readonly name: string;
   /**
-   * The configuration without this initialisation, for loading the adapter onto base weights that are already
-   * overwritten.
+   * The same configuration without this initialisation. It is used to load the adapter onto base weights that the
+   * initialisation has already overwritten.
    */
   readonly onSetWeights: C;
 }
@@ -140,7 +147,10 @@ export interface DataBatch {
 /** One layer of an adapter whose initialisation reads data. */
 export interface MeasuredLayer {
   readonly base: UnaryModule;
-  /** The tensors that the adapter trains on this layer, by name in the adapter file without the layer's path. */
+  /**
+   * The tensors that the adapter trains on this layer. Each key is the tensor's name in the adapter file, without the
+   * layer's path.
+   */
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
@@ -149,7 +159,7 @@ export interface DataStart<C extends PeftConfig> {
   /** The initialisation's name in messages: "eva". */
   readonly name: string;
   /**
-   * Creates a measurement of the inputs of `layers`, which are keyed by path. Throws if the layers were already
+   * Creates an object that collects the inputs of `layers`, which are keyed by path. Throws if the layers were already
    * trained.
    */
   measure(layers: ReadonlyMap<string, MeasuredLayer>): Promise<DataMeasurement<C>>;
@@ -162,13 +172,16 @@ export interface DataMeasurement<C extends PeftConfig> extends Disposable {
   /** Adds one batch: the inputs [..., features] of the watched layers, by path. */
   add(inputs: ReadonlyMap<string, Tensor>, batch: DataBatch): Promise<void>;
   /**
-   * Returns a configuration for the layers `targets`, with which to create the adapter again, and initial values for
-   * the new tensors, keyed by layer path and tensor name.
+   * Returns the configuration with which to create the adapter again on the layers `targets`. Also returns the initial
+   * values of the new tensors, keyed by layer path and tensor name.
    */
   result(targets: readonly string[]): Promise<{ config: C; values: ReadonlyMap<string, Float32Array> }>;
 }
 
-/** Converts the change of an adapter since its initialisation to an adapter of the same method with a larger rank. */
+/**
+ * Rules for converting a trained adapter to an adapter of the same method that contains only the change since
+ * initialisation. The new adapter has a larger rank.
+ */
 export interface StartSubtraction<C extends PeftConfig> {
   /**
    * Returns why the conversion is impossible, as the end of a sentence that starts with the adapter's name. Null if it
@@ -178,11 +191,11 @@ export interface StartSubtraction<C extends PeftConfig> {
   /** Fields that must be equal in the configurations of the trained and of the initial adapter. */
   readonly sameFields: readonly string[];
   /**
-   * Returns the dimension along which the initial tensor `key` is concatenated to the trained one, and the sign by
-   * which it is multiplied. Null for tensors without a rank dimension.
+   * Returns how the trained and the initial tensor `key` are joined: the initial one is multiplied by `sign` and
+   * concatenated along dimension `dim`. Null for tensors without a rank dimension, which are not joined.
    */
   joins(key: string): { dim: number; sign: 1 | -1 } | null;
-  /** Returns the configuration of the resulting adapter. */
+  /** Returns the configuration of the converted adapter, given the trained adapter's configuration. */
   joined(config: C): C;
 }
 
@@ -194,7 +207,7 @@ export interface ProductForm<C extends PeftConfig> {
    * these pairs.
    */
   readonly factors: readonly { readonly a: string; readonly b: string }[];
-  /** Returns the factor of B A for the layer at `path`. */
+  /** Returns the scaling factor by which B A is multiplied for the layer at `path`. */
   scaling(config: C, path: string): number;
   /** Returns the largest rank of all layers. */
   rank(config: C): number;

@@ -21,8 +21,8 @@ export interface Recipe<C extends PeftConfig = PeftConfig> {
   /** Peak learning rate of AdamW that suits small models. */
   readonly learningRate: number;
   /**
-   * Peak learning rate that is usual for models of any size. `lowrank train` uses it by default. Default:
-   * `learningRate`.
+   * Peak learning rate that is usual for models of any size. `lowrank train` uses this rate unless you set another one.
+   * If absent, `learningRate` is used.
    */
   readonly usualLearningRate?: number;
   /** True if the preset also quantises the base model's linear layers to NF4. */

@@ -46,9 +46,10 @@ function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
 
 /**
  * FourierFT on a linear layer. Trains a few coefficients of a spectrum [out, in] that is zero elsewhere. The weight's
- * update is the real part of the spectrum's inverse Fourier transform, but this matrix is never computed. With cas =
- * cos + sin, cos(a + b) = (cas(-a) cas(b) + cas(a) cas(-b)) / 2. The product of x and the update is therefore a Hartley
- * transform of x, a scaling of a few entries, and a second transform, which gives the outputs.
+ * update is the real part of the spectrum's inverse Fourier transform, but this matrix is never computed. Instead,
+ * cos(a + b) = (cas(-a) cas(b) + cas(a) cas(-b)) / 2, where cas = cos + sin, gives two terms for each coefficient. The
+ * product of x and the update therefore takes a Hartley transform of x, a scaling of a few entries, and a second
+ * Hartley transform.
  */
 class FourierFTLinear implements LayerAdapter {
   readonly parameters: { readonly fourierft_spectrum: Parameter };
@@ -57,9 +58,15 @@ class FourierFTLinear implements LayerAdapter {
   readonly #outFeatures: number;
   readonly #inputs: Hartley;
   readonly #outputs: Hartley;
-  /** Index in the transformed input for each term of the formula, [2 n]: two terms for each of the n coefficients. */
+  /**
+   * Indices into the Hartley transform of the input, [2 n]. Each of the n coefficients contributes two terms to the
+   * update; each term reads one entry.
+   */
   readonly #from: Tensor;
-  /** Index in the spectrum of the output for each term of the formula, [2 n]. */
+  /**
+   * Indices into the Hartley transform of the output, [2 n]. Each of the two terms of the n coefficients is added to
+   * one entry.
+   */
   readonly #to: Tensor;
 
   constructor(context: LayerContext<FourierFTConfig>) {

@@ -20,7 +20,10 @@ interface Turns {
   readonly sin: Tensor;
 }
 
-/** Maximum of n1 and n2, which limits the size of the tables. Only lengths with a large prime factor exceed it. */
+/**
+ * Upper limit of n1 and n2, which bounds the size of the tables. Only lengths with a large prime factor exceed the
+ * limit.
+ */
 const mostTable = 4096;
 
 /** A discrete Hartley transform along the last dimension, for one length n and one backend. */

@@ -62,8 +62,9 @@ function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string):
 }
 
 /**
- * Returns `feedforwardModules` in a form that the configuration accepts. This is the list of names if `targetModules`
- * contains all of them, otherwise a regular expression.
+ * Returns a value for `feedforwardModules` that the configuration accepts. This is the list `names`, unless
+ * `targetModules` is a list that lacks one of them. Then it is a regular expression for paths that end in one of the
+ * names.
  */
 function amongTargets(names: readonly string[], targets: IA3Config["targetModules"]): readonly string[] | string {
   if (!Array.isArray(targets) || names.every((name) => targets.includes(name))) return names;
@@ -71,8 +72,8 @@ function amongTargets(names: readonly string[], targets: IA3Config["targetModule
 }
 
 /**
- * (IA)³ on a linear layer: a trained factor for each output, [out, 1], or in feed-forward modules for each input, [1,
- * in].
+ * (IA)³ on a linear layer. Trains one factor for each output, [out, 1]. In feed-forward modules, trains one factor for
+ * each input instead, [1, in].
  */
 class IA3Linear implements LayerAdapter {
   readonly parameters: { readonly ia3_l: Parameter };

@@ -9,8 +9,8 @@ export interface IA3Options extends PeftOptions {
    */
   feedforwardModules?: readonly string[] | string | null;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /** True: all factors start at 1, so that outputs do not change. False: they are drawn from N(0, 1). Default: true. */

@@ -167,8 +167,8 @@ export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
 });
 
 /**
- * Returns the smallest integer type that PEFT uses for indices below `count`: its safetensors dtype and the array
- * class.
+ * Returns the smallest integer type that PEFT uses for indices below `count`, as a safetensors dtype and as a class of
+ * typed arrays.
  */
 function indexType(count: number): {
   dtype: "U8" | "I16" | "I32";
@@ -179,9 +179,9 @@ function indexType(count: number): {
 }
 
 /**
- * Returns the encoding of logits [m, n, numVectors] in files with `save_only_topk_weights`: the indices of the k
- * vectors of each mixture, [m, n, k], and all of their weights except the last, [m, n, k - 1]. When a file is read, the
- * logits of all other vectors become -∞.
+ * Returns the encoding of logits [m, n, numVectors] in files with `save_only_topk_weights`. It stores the indices of
+ * the k vectors of each mixture, [m, n, k], and their weights except the last, [m, n, k - 1]. The last weight follows,
+ * since the weights of a mixture sum to 1. When a file is read, the logits of all other vectors become -∞.
  */
 export function topkForm(numVectors: number, k: number): FileForm {
   const { dtype, array } = indexType(numVectors);

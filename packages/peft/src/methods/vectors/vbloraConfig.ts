@@ -26,17 +26,17 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   /** Dropout on the input of A during training. Default: 0. */
   vbloraDropout?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
-  /** The bank's values are initialised uniformly in [-bound, bound). Default: 0.02. */
+  /** Bound of the bank's initial values, which are drawn uniformly from [-bound, bound). Default: 0.02. */
   initVectorBankBound?: number;
   /** The standard deviation of the initial logits. Default: 0.1. */
   initLogitsStd?: number;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
 }

@@ -78,7 +78,7 @@ class VeraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** Returns the layer's part of the shared projections: A [r, in] and B [out, r]. */
+  /** Returns the rows and columns of the shared projections that this layer uses: A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
     const [r] = a.shape;

@@ -31,13 +31,13 @@ export interface VeraOptions extends LayerPeftOptions {
   /** The initial value of `vera_lambda_d`. Default: 0.1. */
   dInitial?: number;
   /**
-   * True if the weights are stored as [in, out]. Lowrank sets it from the model, and needs it only for
-   * adapter_config.json.
+   * True if the adapted layers store their weights as [in, out]. Lowrank sets this field from the model and uses it
+   * only in adapter_config.json.
    */
   fanInFanOut?: boolean;
   /**
-   * Biases of the base model that are also trained: "none", "all", or any name that ends in "_only" for the biases of
-   * adapted layers. Default: "none".
+   * Biases of the base model that are also trained: "none", "all", or only the biases of adapted layers. For the last
+   * choice, give any name that ends in "_only", such as "lora_only". Default: "none".
    */
   bias?: TrainedBiases;
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */

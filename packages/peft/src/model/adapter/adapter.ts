@@ -8,8 +8,8 @@ import type { TargetReport } from "../../targets/matchTargets.ts";
 /** Prefix of the keys in adapter files for tensors of one layer. */
 export const filePrefix = "base_model.model.";
 /**
- * Prefix of the keys in adapter files for tensors that several layers share, and for prompt methods, whose adapters
- * have no wrapper in PEFT.
+ * Prefix of the keys in adapter files for tensors that several layers share, and for prompt methods. For prompt methods
+ * PEFT does not wrap the base model, so their keys lack the "model." of `filePrefix`.
  */
 export const sharedPrefix = "base_model.";
 
@@ -19,7 +19,7 @@ export const encoderPrefix = "prompt_encoder.";
 /** Dtypes with two bytes per element. */
 export type HalfDType = "f16" | "bf16";
 
-/** One adapter of a model, except for its tensors on individual layers, which the layers' wrappers hold. */
+/** One adapter of a model. Its tensors on individual layers are not stored here but in the layers' wrappers. */
 export interface Adapter {
   readonly name: string;
   readonly method: AnyMethod;

@@ -29,8 +29,9 @@ export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string
 }
 
 /**
- * Returns the trained tensors in the form in which files contain them, by file key. For prompt methods this is the
- * table of virtual tokens that the encoder computes. The caller frees tensors that are not parameters.
+ * Returns an adapter's trained tensors as files contain them, by file key. For a prompt method, these include the
+ * computed table of virtual tokens instead of the encoder's parameters. The caller frees tensors that are not
+ * parameters.
  */
 export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const { prompt } = adapter;
@@ -81,9 +82,9 @@ export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter>
 
 /**
  * Returns the biases that PEFT's file contains a second time, by file key. With `bias: "all"`, PEFT saves every tensor
- * whose key ends in `bias`. For a module in `modulesToSave`, these are the adapter's copy and the original bias under
- * the names that they have in memory. `savedAs` is the adapter's name when the file was written; some of these names
- * contain it.
+ * whose key ends in `bias`. For a module in `modulesToSave`, it saves both the adapter's copy of the bias and the
+ * original bias, under their names in memory. Some of these names contain the adapter's name; `savedAs` is the
+ * adapter's name when the file was written.
  */
 export function repeatedBiases(
   { name, method, config }: Adapter,

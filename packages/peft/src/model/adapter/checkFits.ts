@@ -20,8 +20,9 @@ export function checkBare(model: Module): void {
 }
 
 /**
- * Throws if a new adapter conflicts with an existing one. A conflict means that both change the same module in
- * different ways (such as with LoRA and in full), or that one changes a module that is part of the other's module.
+ * Throws if a new adapter conflicts with an existing one. They conflict if both change the same module in different
+ * ways, for example one with LoRA and the other by full training. They also conflict if one changes a module inside a
+ * module that the other changes.
  */
 export function checkPlan(plan: Plan, wrappers: Wrappers): void {
   const isLayer = (wrapper: Wrapper) => wrapper instanceof TunerLayer;

@@ -66,9 +66,9 @@ export function withHeads<C extends PeftConfig>(
 export type Bare = <T>(fn: () => T) => T;
 
 /**
- * Creates everything that a new adapter of a layer method consists of. First finds its modules synchronously, while the
- * wrappers of other adapters are removed. Then creates its layers, during which the model may run. Throws for targets
- * and options that do not fit the model.
+ * Creates all parts of a new adapter of a layer method. First finds the modules to adapt, while the wrappers of other
+ * adapters are removed; this step is synchronous. Then creates the adapter's layers, during which the model may run.
+ * Throws for targets and options that do not fit the model.
  */
 export async function planAdapter(
   model: Module,

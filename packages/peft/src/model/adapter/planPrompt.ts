@@ -11,8 +11,8 @@ import { isPromptable } from "./checkFits.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
 /**
- * Creates everything that a new adapter of a prompt method consists of. The model must be without wrappers. Throws if
- * it does not support virtual tokens or the configured sizes do not fit.
+ * Creates all parts of a new adapter of a prompt method. The model must have no wrappers during the call. Throws if the
+ * model does not support virtual tokens, or if the configured sizes do not fit the model.
  */
 export async function planPrompt(
   model: Module,

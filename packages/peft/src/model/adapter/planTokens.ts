@@ -11,13 +11,13 @@ export interface PlannedTokens {
   kind: "embedding" | "linear";
   rows: TokenRows;
   /**
-   * The modules whose table contains these rows: this module and those tied to it. Empty if the rows are saved with
-   * another module.
+   * The modules that share these rows: this module and the modules tied to it. Empty if another of these modules saves
+   * the rows.
    */
   owners: readonly Module[];
   /**
-   * Creates the wrapper of the module. It is a method here, so that the wrapper's code is loaded only if tokens are
-   * retrained.
+   * Creates the module's wrapper. Callers use this method instead of the wrapper's class, so that the code of the class
+   * is loaded only if tokens are retrained.
    */
   wrap(active: ActiveAdapter): TrainableTokens;
 }
@@ -25,9 +25,9 @@ export interface PlannedTokens {
 type Indices = readonly number[];
 
 /**
- * Finds the modules in which token embeddings are retrained, as in PEFT. A module tied to the input embedding uses the
- * input embedding's retrained rows, unless `wanted` gives the module other tokens. If `wanted` names a module but not
- * the input embedding, the module has its own rows.
+ * Finds the modules in which token embeddings are retrained, as in PEFT. A module tied to the input embedding shares
+ * its retrained rows, unless `wanted` lists other tokens for that module. If `wanted` names the tied module but not the
+ * input embedding, the tied module gets its own rows.
  */
 export function planTokens(
   model: Module,

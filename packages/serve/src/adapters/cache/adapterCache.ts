@@ -17,13 +17,13 @@ interface CacheOptions {
   readonly onWarning: OnWarning;
 }
 
-/** Loads the files of the version onto the model. */
+/** Function that loads a version's files and their checked tensor values onto the model. */
 type PutOnModel = (files: AdapterFiles, values: AdapterValues) => ReturnType<AdapterHost["load"]>;
 
-/** Reads a version's files and puts them on the model. */
+/** Function that reads a version's files and loads them onto the model with `put`. */
 export type LoadAdapter = (put: PutOnModel) => Promise<{ readonly bytes: number; readonly method: string }>;
 
-/** Load of a version for which requests wait. */
+/** Waiting or running load of a version. Requests that need the version wait for this promise. */
 interface Load extends PromiseWithResolvers<void> {
   readonly load: LoadAdapter;
 }
@@ -32,8 +32,9 @@ interface Load extends PromiseWithResolvers<void> {
 const server: MemoryUser = { tenant: "" };
 
 /**
- * Adapters on the model, within a budget of bytes. `AdapterStates` holds their states. The cache sends events to it and
- * does the work that follows: it runs loads and unloads, gives leases to requests, and starts timers.
+ * Cache of adapter versions on the model, within a budget of bytes. `AdapterStates` holds the states of the versions.
+ * The cache sends events to it and performs the effects that it returns: it runs loads and unloads, gives leases to
+ * requests, and starts timers.
  */
 export class AdapterCache {
   /** Memory of the adapters that each tenant's requests use. */
@@ -46,7 +47,7 @@ export class AdapterCache {
   closed = false;
   readonly #options: CacheOptions;
   readonly #states: AdapterStates;
-  /** Loads by version, from the first request to their end. */
+  /** Loads by version, from the first request for the version until the load has ended. */
   readonly #loads = new Map<string, Load>();
   /** Runs one load or unload at a time, so that passes of the engine can run between them. */
   readonly #onHost = limiter(1);
@@ -57,7 +58,7 @@ export class AdapterCache {
     this.#states = new AdapterStates(options.maxBytes);
   }
 
-  /** Bytes of all versions on the model, and of versions that are being read. */
+  /** Number of bytes that the versions on the model take, including bytes reserved for versions that are being read. */
   get bytes(): number {
     return this.#states.bytes;
   }
@@ -67,12 +68,15 @@ export class AdapterCache {
     return this.#states.count;
   }
 
-  /** Returns a version in any state but absent; undefined if it is absent. */
+  /** Returns the entry of a version; undefined if the version's state is "absent". */
   get(version: string): CachedAdapter | undefined {
     return this.#states.get(version);
   }
 
-  /** Returns a version that has been loaded; undefined if it is not ready. */
+  /**
+   * Returns the entry of a version that requests can use or are using (resident or draining); undefined in other
+   * states.
+   */
   ready(version: string): CachedAdapter | undefined {
     const cached = this.#states.get(version);
     return cached?.state === "resident" || cached?.state === "draining" ? cached : undefined;
@@ -84,8 +88,9 @@ export class AdapterCache {
   }
 
   /**
-   * Returns a lease on a version that is resident or for which other requests wait; undefined if it is neither, so that
-   * the caller must load it. Throws ServingError if the user would hold too much memory.
+   * Returns a lease on a version that is resident, or for which other requests already wait. Otherwise returns
+   * undefined, and the caller must load the version. Throws ServingError if the tenant's requests would use too much
+   * memory.
    */
   join(version: string, user: MemoryUser = server): Promise<AdapterLease> | undefined {
     const cached = this.#states.get(version);
@@ -101,9 +106,9 @@ export class AdapterCache {
   }
 
   /**
-   * Returns a lease on a version, and loads it with `load` unless it is on the model. `bytes` is the size of its files.
-   * Throws ServingError `adapter_refused` if the version does not fit the budget, ServingError if the user would hold
-   * too much memory, and the errors of `load`.
+   * Returns a lease on a version, and loads the version with `load` unless it is on the model. `bytes` is the size of
+   * the version's files. Throws ServingError `adapter_refused` if the version does not fit the budget. Also throws
+   * ServingError if the tenant's requests would use too much memory, and the errors of `load`.
    */
   acquire(version: string, bytes: number, load: LoadAdapter, user: MemoryUser = server): Promise<AdapterLease> {
     const joined = this.join(version, user);
@@ -113,14 +118,14 @@ export class AdapterCache {
   }
 
   /**
-   * Sets the versions with a name, and the pinned ones among them. Unloads versions without a name that no request
-   * uses.
+   * Sets which versions have a name, and which of them are pinned. Unloads versions that have no name and that no
+   * request uses.
    */
   rename(named: ReadonlySet<string>, pinned: ReadonlySet<string>): void {
     this.#send({ type: "rename", named, pinned });
   }
 
-  /** Adds a version with a name. */
+  /** Records that a version has a name, so that it may stay on the model without requests. */
   addNamed(version: string): void {
     this.#send({ type: "named", version });
   }

@@ -26,16 +26,18 @@
  * | unloaded |         |         |                     |                     |                     | absent, waiting |
  *
  * - acquire: a request needs the version.
- * - admit: the version is first in the queue, and its memory is free.
+ * - admit: the version is first in the queue, and enough memory is free for it.
  * - reject: the version takes more than the budget, or the cache is closed. Its waiting requests fail.
- * - loaded: on the model; unloading if it takes more memory than its files, and more than is free. Then it waits again.
- * - failed: its files cannot be read or served. Its requests fail.
- * - release: a lease ends. Without another lease and without a name, the version is unloaded.
- * - rename: the names or the pins have changed. A version without a lease and without a name is unloaded.
- * - drain: the first version in the queue has waited too long, and needs the memory of leased versions.
- * - keep: the version for which it drained waits no longer. Its waiting requests get leases.
+ * - loaded: the version is on the model. If it takes more memory than its files, and more than is free, it is unloaded
+ *   and waits again.
+ * - failed: the version's files cannot be read or served. Its requests fail.
+ * - release: a lease ends. A version without leases and without a name is unloaded.
+ * - rename: the names or the pins have changed. A version without leases and without a name is unloaded.
+ * - drain: the first version in the queue has waited too long, and needs the memory of this version, which has leases.
+ * - keep: the first version in the queue, for which this version was draining, no longer waits. Requests that wait for
+ *   this version get leases.
  * - evict: no request uses the version, and the first version in the queue needs its memory.
- * - unloaded: removed from the model; waiting if requests wait for it.
+ * - unloaded: the version was removed from the model. It waits again if requests wait for it.
  */
 
 import type { ServingError } from "../../api/api.ts";
@@ -45,12 +47,12 @@ import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 /** State of a version. */
 export type AdapterState = "absent" | "waiting" | "reading" | "resident" | "draining" | "unloading";
 
-/** Event of one version, a row of the table. */
+/** Event that changes one version's state: a row of the table in this file's header. */
 export type Transition =
   | ("acquire" | "admit" | "reject" | "loaded" | "failed" | "release")
   | ("rename" | "drain" | "keep" | "evict" | "unloaded");
 
-/** Next states by state and event. The table in the header of this file shows the same. */
+/** Next states by state and event, as in the table at the beginning of this file. */
 export const transitions: Readonly<Record<AdapterState, Partial<Record<Transition, readonly AdapterState[]>>>> = {
   absent: { acquire: ["waiting"] },
   waiting: { acquire: ["waiting"], admit: ["reading"], reject: ["absent"] },
@@ -81,15 +83,15 @@ export interface CachedAdapter {
    * Bytes of the adapter's tensors. While the adapter is read, the bytes that are reserved for them; while it waits, 0.
    */
   readonly bytes: number;
-  /** Bytes that its requests wait for. */
+  /** Number of bytes that must be reserved to load the version for its waiting requests. */
   readonly needs: number;
   readonly method: string;
   readonly leases: number;
-  /** Number of requests that wait for it. */
+  /** Number of requests that wait for the version. */
   readonly requests: number;
 }
 
-/** Event from outside. */
+/** Event that the cache sends to `AdapterStates`. */
 export type CacheEvent =
   /** A request needs a version; `bytes` is the size of its files. */
   | { readonly type: "acquire"; readonly version: string; readonly bytes: number }
@@ -100,15 +102,18 @@ export type CacheEvent =
   | { readonly type: "release"; readonly version: string }
   /** The effect `unload` has ended. */
   | { readonly type: "unloaded"; readonly version: string }
-  /** Versions with a name, and the pinned ones among them, which are never evicted. */
+  /**
+   * The names have changed: `named` contains all versions that have a name now, `pinned` the versions that are never
+   * evicted.
+   */
   | { readonly type: "rename"; readonly named: Iterable<string>; readonly pinned: ReadonlySet<string> }
   /** A version has a name now. */
   | { readonly type: "named"; readonly version: string }
-  /** The time has passed that the effect `patience` started. */
+  /** The timer that the effect `patience` started has expired. */
   | { readonly type: "impatient" }
   | { readonly type: "close"; readonly error: ServingError };
 
-/** Work that follows from an event. */
+/** Action that the cache must perform after an event. */
 export type CacheEffect =
   /** All requests that wait for a version have leases now. */
   | { readonly type: "grant"; readonly version: string }
@@ -116,38 +121,41 @@ export type CacheEffect =
   | { readonly type: "reject"; readonly version: string; readonly error: unknown }
   /** Read a version's files and load them onto the model. */
   | { readonly type: "read"; readonly version: string }
-  /** Remove a version from the model, possibly to make room for a load (`givesWay`). */
+  /** Remove a version from the model. `givesWay` is true if another version is to be loaded instead. */
   | { readonly type: "unload"; readonly version: string; readonly givesWay: boolean }
-  /** Start the time that the first version in the queue waits for leases to end, or stop it. */
+  /**
+   * Start (`starts` is true) or stop the timer that limits how long the first version in the queue waits for leases to
+   * end.
+   */
   | { readonly type: "patience"; readonly starts: boolean };
 
 type Entry = { -readonly [K in keyof CachedAdapter]: CachedAdapter[K] } & {
-  /** Decayed number of uses, from `UseCounts`. */
+  /** Logarithm of the number of uses, with a lower weight for older uses, from `UseCounts`. */
   uses: number;
 };
 
 /**
- * Versions of adapters within a budget of bytes. Versions with few and old uses are evicted first; leased or pinned
- * versions are not evicted. If all are leased, versions wait in order. After a time, the versions that must be evicted
- * for the first waiting one give no more leases, so that every request is served. The class has no clock and does no
- * work: `send` returns the work as effects.
+ * States of adapter versions within a budget of bytes. Versions with few and old uses are evicted first; leased or
+ * pinned versions are not evicted. If all are leased, new versions wait in a queue. If the first of them has waited too
+ * long, the versions that must be evicted for it give no more leases. Every request is therefore served at some time.
+ * The class has no clock and loads nothing: `send` returns the effects that the caller must perform.
  */
 export class AdapterStates {
-  /** Bytes of all versions on the model, and of versions that are being read. */
+  /** Number of bytes that the versions on the model take, including bytes reserved for versions that are being read. */
   bytes = 0;
   readonly #maxBytes: number;
   readonly #entries = new Map<string, Entry>();
-  /** Versions for which requests wait, in order. Versions that are being read are not in it. */
+  /** Versions for which requests wait, in order. Versions that are being read are not in the queue. */
   readonly #queue: Entry[] = [];
   readonly #uses = new UseCounts();
-  /** Bytes in memory, by version, for adapters that proved larger in memory than in their files. */
+  /** Number of bytes in memory, by version, of adapters that take more memory than their files. */
   readonly #sizes = new Map<string, number>();
   #named = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
-  /** First version in the queue, and true if it has waited too long. */
+  /** First version in the queue. If it has waited too long, `#isImpatient` is true. */
   #head: Entry | undefined;
   #isImpatient = false;
-  /** True if a started time has neither passed nor been stopped. */
+  /** True while the timer of the effect `patience` runs. */
   #isTimed = false;
   #effects: CacheEffect[] = [];
 
@@ -176,7 +184,7 @@ export class AdapterStates {
     return this.#sizes.get(version) ?? bytes;
   }
 
-  /** Applies an event, and returns the work that follows from it, in order. */
+  /** Applies an event, and returns the effects that the caller must perform, in order. */
   send(event: CacheEvent): readonly CacheEffect[] {
     this.#effects = [];
     const head = this.#head;
@@ -290,7 +298,7 @@ export class AdapterStates {
     throw new Error(`adapter cache: the table of transitions does not lead from ${from} by ${event} to ${to}`);
   }
 
-  /** Changes a version's state. Counts its memory, and adds the work of the new state. */
+  /** Changes a version's state, updates the number of used bytes, and adds the effects of the new state. */
   #move(entry: Entry, event: Transition, to: AdapterState): void {
     const { version, state: from } = entry;
     this.check(from, event, to);
@@ -333,7 +341,10 @@ export class AdapterStates {
     this.#move(entry, "reject", entry.state === "waiting" ? "absent" : entry.state);
   }
 
-  /** Admits versions in order while there is memory. Otherwise makes room for the first. */
+  /**
+   * Admits versions from the queue, in order, while enough memory is free. Then starts to make room for the first one
+   * that is left.
+   */
   #admitNext(): void {
     for (;;) {
       const head = this.#queue[0];
@@ -353,7 +364,10 @@ export class AdapterStates {
     }
   }
 
-  /** Sets the first version in the queue, and keeps the versions that drained for the one before. */
+  /**
+   * Sets the first version in the queue. Versions that were draining for the previous first version become resident
+   * again.
+   */
   #setHead(head: Entry | undefined): void {
     this.#head = head;
     this.#isImpatient = false;
@@ -366,14 +380,17 @@ export class AdapterStates {
     }
   }
 
-  /** Adds the effect of another first version in the queue. */
+  /** Adds the effect that restarts or stops the timer for a new first version in the queue. */
   #setPatience(): void {
     const starts = this.#head !== undefined;
     if (starts || this.#isTimed) this.#effects.push({ type: "patience", starts });
     this.#isTimed = starts;
   }
 
-  /** Returns true if enough memory is free for a version. Otherwise starts to evict or drain others. */
+  /**
+   * Returns true if enough memory is free for a version. Otherwise returns false, and starts to evict other versions
+   * or, after a long wait, to drain leased ones.
+   */
   #makeRoom(head: Entry): boolean {
     let free = this.#maxBytes - this.bytes;
     if (head.needs <= free) return true;

@@ -19,8 +19,9 @@ export class HeldMemory {
   }
 
   /**
-   * Counts a use of an adapter until the returned function is called. Throws ServingError `queue_full` if the tenant's
-   * requests use too much. Throws `adapter_refused` for an adapter that exceeds the tenant's limit alone.
+   * Counts an adapter as used by a tenant until the returned function is called. Throws ServingError `queue_full` if
+   * the tenant's requests would then use more than `adapterMemory` bytes. Throws `adapter_refused` if the adapter alone
+   * exceeds this limit.
    */
   hold({ tenant, adapterMemory = Number.POSITIVE_INFINITY }: MemoryUser, version: string, bytes: number): () => void {
     const held = this.#tenants.get(tenant) ?? new Map<string, Held>();

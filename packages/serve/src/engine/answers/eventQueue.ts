@@ -1,4 +1,6 @@
-/** Number of waiting events at which a sequence is paused. It continues when half of them have been read. */
+/**
+ * Number of unread events at which a sequence is paused. The sequence continues when half of the events have been read.
+ */
 const capacity = 128;
 
 /** Queue of events from the engine to one reader, in order. */
@@ -19,7 +21,7 @@ export class EventQueue<T> {
     return this.#isFull;
   }
 
-  /** Adds an event. A full queue accepts more events, since its writer may finish the running step. */
+  /** Adds an event. A full queue accepts more events, since the engine first completes the running pass. */
   push(event: T): void {
     if (this.#end) return;
     this.#events.push(event);

@@ -10,7 +10,9 @@ import { EventQueue } from "./eventQueue.ts";
 /** Log-probability of a token, and the most probable tokens with their log-probabilities. */
 export interface RowLogprobs {
   readonly logprob: number;
-  /** Rank of the token in the vocabulary, from 1; null if no request of the pass needs ranks. */
+  /**
+   * Rank of the token among all tokens, from 1 for the most probable; null unless the request sets `promptLogprobs`.
+   */
   readonly rank: number | null;
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
 }
@@ -128,7 +130,8 @@ export class ServedRequest implements Sequence {
   }
 
   /**
-   * Called after each pass. At the first call, sends the started event, and the prompt if requested, and returns true.
+   * Called after each pass. The first call sends the "started" event, and the prompt if requested, and returns true.
+   * Later calls return false.
    */
   start(): boolean {
     if (this.#started) return false;

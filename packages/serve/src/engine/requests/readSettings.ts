@@ -142,9 +142,9 @@ export function bannedAfter(
 }
 
 /**
- * Returns the token ids of forbidden words. A word is forbidden in its form at the beginning of a text. Its form after
- * a space is also forbidden, if it has another first token and the same number of tokens. This is vLLM's definition.
- * Throws ServingError for a word without tokens.
+ * Returns the token ids of forbidden words. A word is forbidden as it is tokenized at the beginning of a text. The
+ * tokens that it has after a space are also forbidden, if the first token differs and their number is the same. vLLM
+ * defines bad words in this way. Throws ServingError for a word without tokens.
  */
 export function badWordIds(words: readonly string[], tokenizer: Tokenizer): number[][] {
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });

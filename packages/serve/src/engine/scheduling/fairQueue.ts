@@ -26,17 +26,17 @@ interface TenantShare<T> extends Share {
 }
 
 /**
- * Tokens per turn of a tenant (`tenantTurn`) and of one of a tenant's adapters (`adapterTurn`). An adapter's turn is
- * several requests long, so that they run in the same passes. Passes then have fewer adapters, whose weights take time
- * to read, and popular adapters wait less.
+ * Tokens per turn of a tenant (`tenantTurn`) and of one of a tenant's adapters (`adapterTurn`). An adapter's turn lasts
+ * for several requests, so that they run in the same passes. Passes then use fewer adapters and read fewer weights, and
+ * requests of popular adapters wait less.
  */
 const [tenantTurn, adapterTurn] = [256, 1024];
 
 /**
- * Queue of waiting requests, served by deficit round robin (Shreedhar and Varghese 1996). Tenants take turns, whose
- * length is measured in served tokens, and so do a tenant's adapters. Requests of one adapter are served in order of
- * arrival. Every tenant and adapter gets its turn, so no request waits forever. A tenant's requests with lower
- * `priority` are taken first, without taking turns from other tenants.
+ * Queue of waiting requests, served by deficit round robin (Shreedhar and Varghese 1996). Tenants take turns, and
+ * within a tenant's turns, the tenant's adapters take turns. The length of a turn is measured in served tokens.
+ * Requests of one adapter are served in order of arrival. Every tenant and adapter gets its turn, so no request waits
+ * forever. A tenant's requests with the lowest `priority` value are taken first; this does not affect other tenants.
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();

@@ -142,7 +142,10 @@ export class Scheduler<S extends Sequence> {
     }
   }
 
-  /** Reuses cached prefix pages for a sequence. Returns false if the remaining tokens do not fit. */
+  /**
+   * Adds cached prefix pages to a sequence that is about to run. Returns false if too few pages are free for the
+   * sequence's other tokens.
+   */
   #begin(sequence: S): boolean {
     const pool = this.#pool;
     const held = sequence.table.length > 0;
@@ -224,7 +227,8 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Allocates a page. If none is free, takes pages from paused and preempted sequences. Returns null if they have none.
+   * Allocates a page. If none is free, frees pages of paused and preempted sequences. Returns null if these sequences
+   * have no pages either.
    */
   #takePage(): number | null {
     let page = this.#pool.take();
@@ -285,7 +289,7 @@ function pending({ tokens, computed }: Sequence): number {
   return tokens.length - computed;
 }
 
-/** Returns true for a sequence with exactly one new token to run. */
+/** Returns true if all prompt tokens of a sequence are computed, and exactly one token remains to compute. */
 function decodes(sequence: Sequence): boolean {
   return sequence.computed >= sequence.promptLength && pending(sequence) === 1;
 }

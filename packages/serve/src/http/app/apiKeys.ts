@@ -105,11 +105,15 @@ export function requestUser({
 type TakeKeys = (keys: readonly ApiKey[]) => void;
 
 /**
- * API keys that may change while a server runs. Pass one to `createApp`, and call `replace` when your keys change. A
- * removed key loses its access at once, even in the middle of an answer.
+ * API keys that may change while a server runs. Pass one `LiveKeys` to `createApp`, and call `replace` when your keys
+ * change. A removed key loses its access at once, even in the middle of an answer.
  *
- * @example const keys = new LiveKeys(await readKeys()); const app = createApp({ engine, keys }); keys.replace(await
- * readKeys());
+ * @example
+ * ```ts
+ * const keys = new LiveKeys(await readKeys());
+ * const app = createApp({ engine, keys });
+ * keys.replace(await readKeys());
+ * ```
  */
 export class LiveKeys {
   #keys: readonly ApiKey[];

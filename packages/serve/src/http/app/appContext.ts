@@ -16,7 +16,7 @@ export interface RequestLog {
   route: string;
   /** True if the request counts in `/load` until its answer has ended. */
   counted?: boolean;
-  /** True if the answer is not logged. */
+  /** True if the answer is logged only in case of a failure. */
   quiet?: boolean;
   /** Resolves when a streamed answer has ended. */
   ended?: Promise<void>;
@@ -124,7 +124,10 @@ interface RunningRequest {
 export class RunningRequests {
   readonly #running = new Set<RunningRequest>();
 
-  /** Adds a request. Returns a signal that ends it, and a function to call when it has ended. */
+  /**
+   * Adds a request. Returns a signal that is aborted if the request's key is removed, and a function to call when the
+   * request has ended.
+   */
   add(
     authorization: string | undefined,
     caller: Caller,

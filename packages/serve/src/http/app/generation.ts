@@ -13,7 +13,7 @@ export interface Usage {
   prompt_tokens_details: { cached_tokens: number };
 }
 
-/** Event of a request, with the number of the choice to which it belongs. */
+/** Event of a request, with the index of its choice in the answer. */
 export interface ChoiceEvent {
   readonly choice: number;
   readonly event: ServingEvent;
@@ -24,8 +24,8 @@ export interface Generation {
   /** Fingerprint of the model and of the resolved adapter version. */
   readonly fingerprint: string;
   /**
-   * Yields all events, including the first one, for which `startGeneration` waited. At the end, frees the sequences
-   * that the request has reserved.
+   * Yields all events, including the first one, for which `startGeneration` waited. When the iteration ends, frees the
+   * sequences that were reserved for the request.
    */
   events(): AsyncGenerator<ChoiceEvent, void, undefined>;
   /** Returns the token counts of all sequences so far. */
@@ -162,8 +162,8 @@ function addNewToken(usage: Usage): void {
 }
 
 /**
- * Returns the size of a request for its key's budgets. Prompts are tokenized only for keys with a token budget. A
- * prompt with several choices counts once.
+ * Returns the sequences and tokens that a request may need, for its key's budgets. Prompts are tokenized only for keys
+ * with a token budget. The tokens of a prompt with several choices count once.
  */
 async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, caller }: Job): Promise<RequestSize> {
   const size = { sequences: requests.length, param: "n" };

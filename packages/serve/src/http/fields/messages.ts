@@ -26,7 +26,10 @@ interface Message {
 /** Known fields of messages that are refused with their own error. */
 const refusedFields = ["tool_calls", "function_call", "audio", "refusal"];
 
-/** Throws for unsupported fields of messages, and removes empty ones. */
+/**
+ * Throws for messages with an unsupported role or field. Removes `name` if it is null, and unsupported fields that are
+ * null or empty lists.
+ */
 export function checkMessages(raw: unknown): void {
   const { messages } = (raw ?? {}) as { messages?: unknown };
   for (const [i, found] of Array.isArray(messages) ? messages.entries() : []) {

@@ -107,7 +107,9 @@ export const unsupportedFields: Unsupported = {
   use_beam_search: refused("use_beam_search", (value) => value === false),
 };
 
-/** Returns the sampling settings for one of the `n` choices that a request body sets. Choice k uses `seed` + k. */
+/**
+ * Returns the sampling settings from a request's body for one of its `n` choices. Choice k uses the seed `seed` + k.
+ */
 export function samplingOf(body: SamplingBody, choice: number): SamplingSettings {
   const bias = Object.entries(body.logit_bias ?? {}).map(([token, value]) => [Number(token), value]);
   return {

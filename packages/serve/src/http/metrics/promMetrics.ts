@@ -21,8 +21,8 @@ export interface PromMetricsOptions {
 }
 
 /**
- * Creates metrics in Prometheus's text format, with vLLM's names for metrics that vLLM has. Values of a series never
- * decrease. When an adapter loses its label, its series ends; if the adapter gets a label again, a series starts at 0.
+ * Creates metrics in Prometheus's text format. Metrics that vLLM also has get vLLM's names. Counters never decrease.
+ * When an adapter loses its label, its series end; if it gets a label again, they start again at 0.
  */
 export function promMetrics(options: PromMetricsOptions = {}): ServingMetrics {
   const known = { adapterLabels: true, labelIdleSeconds: true, now: true } as const;

@@ -15,13 +15,13 @@ export type Unsupported = Readonly<Record<string, Refusal>>;
 export interface BodyFields {
   /** Supported fields, which the schema validates. */
   readonly names: readonly string[];
-  /** Fields that are ignored, or refused with most values. */
+  /** Unsupported fields by name: their values are ignored, or refused except for harmless ones. */
   readonly unsupported: Unsupported;
 }
 
 /**
- * Returns a refusal for an unsupported field. Values for which `harmless` returns true are accepted (default: none).
- * `what` names the feature in the error.
+ * Returns a function that refuses the values of an unsupported field. Values for which `harmless` returns true are
+ * accepted (default: none). `what` names the feature in the error.
  */
 export function refused(
   what: string,
@@ -59,8 +59,8 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
 type Issue = z.core.$ZodIssue;
 
 /**
- * Returns the most specific issue of a union: the issue with the longest path. If no path is longer than the union's,
- * returns the issue of the union member whose type the value has.
+ * Returns the most specific issue of a union: the issue with the longest path below the union. If no path is longer
+ * than the union's, returns the issue of the union's member that expects the value's type.
  */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
@@ -116,8 +116,8 @@ export function issueText(issue: z.core.$ZodIssue): string {
  */
 const mostParts = 8000;
 /**
- * Amount by which a number in a list increases the count, instead of 1. Lists of token ids are long, but quick to
- * check.
+ * Amount that a number in a list adds to the count of fields and items; all others add 1. Lists of token ids are long,
+ * but quick to check.
  */
 const numberParts = 0.1;
 

@@ -81,7 +81,10 @@ const statuses: Readonly<Record<ServingErrorCode, readonly [status: number, type
 /** Seconds after which a client should retry, for temporary failures. */
 const usualRetry: Partial<Record<ServingErrorCode, number>> = { queue_full: 1, draining: 5, unavailable: 5 };
 
-/** Converts an error to an HttpError. Other errors than ServingError and BudgetError become a server error. */
+/**
+ * Converts an error to an HttpError. All errors other than ServingError, BudgetError and HttpError become a server
+ * error with status 500.
+ */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof BudgetError) {

@@ -21,9 +21,9 @@ export interface Upload<T> {
 }
 
 /**
- * Reads a `multipart/form-data` form. Passes its file to `take` piece by piece, at the pace of `take`, so that it is
- * never entirely in memory. Stops if the file is too large or too slow, or if `take` throws. `discard` undoes a `take`
- * if the form turns out to be incomplete after its file.
+ * Reads a `multipart/form-data` form. Passes its file to `take` piece by piece, at the speed at which `take` reads, so
+ * that the file is never entirely in memory. Stops if the file is too large or too slow, or if `take` throws. If the
+ * form fails after `take` has accepted the file, passes the result of `take` to `discard`, which must remove the file.
  */
 export async function readUpload<T>(
   request: Request,
@@ -106,7 +106,7 @@ export async function readUpload<T>(
   }
 }
 
-/** Waits for a piece, at most `uploadPauseSeconds`. */
+/** Waits for the next piece of an upload. Throws a 408 after `uploadPauseSeconds`. */
 async function withPause<T>(piece: Promise<T>, { uploadPauseSeconds }: UploadLimits): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

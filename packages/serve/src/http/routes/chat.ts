@@ -106,7 +106,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
   });
 }
 
-/** Returns the functions that convert a chat's events to answers. */
+/** Returns the functions that convert the engine's events for a chat to response bodies in OpenAI's format. */
 function chatForm(body: ChatBody): AnswerForm {
   const { return_token_ids: withIds = false, prompt_logprobs: likeliest } = body;
   return {

@@ -94,7 +94,7 @@ function promptsOf({ prompt, add_special_tokens: addSpecialTokens }: CompletionB
   });
 }
 
-/** Log-probabilities in the format of completions: one list per field. */
+/** Log-probabilities in the format of `/v1/completions`: each field is a list with one element per token. */
 interface Logprobs {
   tokens: string[];
   token_logprobs: (number | null)[];
@@ -102,11 +102,14 @@ interface Logprobs {
   text_offset: number[];
 }
 
-/** Returns the functions that convert a completion's events to answers. They track the text offsets of its tokens. */
+/**
+ * Returns the functions that convert the engine's events for a completion to response bodies in OpenAI's format. The
+ * functions also count each choice's characters, for `text_offset`.
+ */
 function completionForm(body: CompletionBody): AnswerForm {
   const { echo = false, return_token_ids: withIds = false, prompt_logprobs: likeliest, logprobs: shown } = body;
   const offsets: number[] = [];
-  /** Prompt token ids to send with the next chunk of each choice. */
+  /** Token ids of the prompt by choice, to be sent with the choice's next chunk. */
   const prompts: (readonly number[] | undefined)[] = [];
   const addLogprob = (choice: number, { logprob, text }: ServingEvent & { type: "token" }, to: Logprobs): void => {
     if (!logprob) return;

@@ -11,7 +11,10 @@ const embeddingBody = z
     model: modelName,
     input: textInputs,
     encoding_format: z.enum(["float", "base64"]).optional(),
-    /** vLLM's field: keeps this many of the first tokens; -1: as many as the model supports. */
+    /**
+     * Maximum number of tokens of an input, a field of vLLM's API. Longer inputs are truncated at the end. -1: the
+     * model's maximum length.
+     */
     truncate_prompt_tokens: z.int().min(-1).optional(),
     user: z.string().optional(),
   })

@@ -142,7 +142,8 @@ export function addFiles(
 }
 
 /**
- * Returns the bytes to reserve for an upload: its content length (`exact`), or else the largest size that is allowed.
+ * Returns the number of bytes to reserve for an upload. `exact` is true if this is the request's content length.
+ * Without a content length, it is the maximum size of an upload.
  */
 function sizeOf(c: AppRequest, { uploadBytes }: FineTuningLimits): { bytes: number; exact: boolean } {
   const length = Number(c.req.header("content-length") ?? Number.NaN);

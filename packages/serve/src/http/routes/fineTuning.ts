@@ -23,7 +23,7 @@ export interface FineTuning {
   readonly limits?: Partial<FineTuningLimits>;
   /**
    * Checks a new job. Throws `JobRefused` for a job that workers would not train, or whose adapter the server would not
-   * serve. `file` is the training file. Default: a job must not set options.
+   * serve. `file` is the training file. If this function is absent, jobs with `options` are refused.
    */
   readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
 }
@@ -58,7 +58,7 @@ const runAdapter = /^\.fine-tuning\/runs\/ftjob-[a-z0-9]+\/(adapter|checkpoint-\
 
 /** Adds `DELETE /v1/models/{id}` for models that jobs of the key have made. */
 function addFineTunedModels(app: ServingApp, context: AppContext, objects: ObjectStore): void {
-  /** Removes the files of a model, unless another name uses them. */
+  /** Removes the files of a model, unless another model name refers to the same files. */
   const removeFiles = async ({ name, source }: ServedAdapter): Promise<void> => {
     if (!runAdapter.test(source)) return;
     const others = (await context.engine.adapters()).filter((other) => other.name !== name);

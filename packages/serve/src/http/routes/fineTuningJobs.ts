@@ -40,8 +40,8 @@ export function addFineTuningJobs(
     throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
   };
   /**
-   * Waits for an operation of the queue, at most `patienceMs`. A job that does not reach the queue is added later, from
-   * the job store.
+   * Waits until the queue has done an operation, but at most `patienceMs`. Failures are only logged. If adding a job
+   * fails, the job is added to the queue later, from the job store.
    */
   const soon = async (work: Promise<unknown>): Promise<void> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,7 +55,10 @@ export function addFineTuningJobs(
     await Promise.race([done, late]);
     clearTimeout(timer);
   };
-  /** Takes a slot for a job. Throws 429 if the key has too many jobs. */
+  /**
+   * Takes one of the key's job slots for a job. `reopens` is true for a job that had a slot before and is resumed.
+   * Throws 429 if the key has too many jobs.
+   */
   const takeSlot = async ({ tenant, budgets }: HttpCaller, id: string, reopens = false): Promise<Slot> => {
     const slot = await (await jobSlots(jobs, tenant)).take(budgets.jobs, id, { reopens });
     if (slot) return slot;
@@ -227,7 +230,10 @@ export function addFineTuningJobs(
   });
 }
 
-/** Returns the training file. Throws if a file is missing or has another purpose. */
+/**
+ * Returns the training file. Throws if the training or validation file does not exist, or if its purpose is not
+ * "fine-tune".
+ */
 async function checkFiles({ files }: FineTuning, { tenant }: HttpCaller, body: JobBody): Promise<StoredFile> {
   const found: StoredFile[] = [];
   for (const param of ["training_file", "validation_file"] as const) {
@@ -292,7 +298,10 @@ function orderOf(body: JobBody, model: string, { tenant, budgets }: HttpCaller):
   };
 }
 
-/** Returns the `metadata[name]=value` pairs of a request's query. */
+/**
+ * Returns the names and values of the parameters `metadata[name]=value` in a request's query, by which jobs are
+ * filtered.
+ */
 function wantedMetadata(c: AppRequest): [string, string][] {
   return Object.entries(c.req.query()).flatMap(([key, value]): [string, string][] => {
     const name = /^metadata\[(.+)\]$/.exec(key)?.[1];

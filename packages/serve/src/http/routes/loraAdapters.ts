@@ -96,7 +96,7 @@ function badInput(message: string): HttpError {
   return vllmError(400, "InvalidUserInput", message);
 }
 
-/** Returns a failure in vLLM's format: its code is the HTTP status. */
+/** Returns an error in vLLM's format, in which the field `code` is the HTTP status. */
 function vllmError(status: number, type: string, message: string): HttpError {
   return new HttpError(status, message, { type, code: status });
 }

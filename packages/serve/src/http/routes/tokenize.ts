@@ -28,8 +28,8 @@ const unsupported = {
 /** Adds vLLM's `/tokenize` and `/detokenize`. */
 export function addTokenize(app: ServingApp, context: AppContext): void {
   /**
-   * Runs `work` on the engine if the key's budgets allow another sequence. The call counts as one sequence until it
-   * ends.
+   * Runs `work` on the engine. The call counts as one of the key's running sequences until it ends. Throws if the key's
+   * budgets do not allow another sequence.
    */
   const admitted = async <T>(c: AppRequest, work: () => Promise<T>): Promise<T> => {
     const admission = context.budgets.admit(c.get("caller"), { sequences: 1, param: "model" });

@@ -12,11 +12,11 @@ export interface AnswerHead {
   readonly system_fingerprint: string;
 }
 
-/** Converts events to answers in one format: of chats or of completions. */
+/** Converts the engine's events to response bodies in one format, for chats or for completions. */
 export interface AnswerForm {
-  /** Returns one answer with the content of all events. */
+  /** Returns the body of a response that is not streamed, with the content of all events. */
   whole(head: AnswerHead, events: AsyncIterable<ChoiceEvent>): Promise<object>;
-  /** Returns the chunks of a stream for one event. */
+  /** Returns the chunks that a streamed response contains for one event. */
   chunks(head: AnswerHead, event: ChoiceEvent): object[];
   /** Returns the last chunk of a stream, which contains only the token usage. */
   usageChunk(head: AnswerHead): object;
@@ -93,7 +93,7 @@ async function* streamed(
   }
 }
 
-/** Returns the final fields of a choice; `stop_reason` is vLLM's. */
+/** Returns the fields of a choice that state why generation stopped. `stop_reason` is a field of vLLM's API. */
 export function finish({ reason, stopReason = null }: Extract<ServingEvent, { type: "finished" }>): object {
   return { finish_reason: reason, stop_reason: stopReason };
 }

@@ -2,17 +2,21 @@ import type { AppRequest } from "../app/appContext.ts";
 import { HttpError } from "../requests/httpError.ts";
 import { timerMs } from "../requests/limits.ts";
 
-/** Source of a body that is read at the client's pace. */
+/** Source of the chunks of a response body. Chunks are requested as fast as the client reads. */
 export interface PacedSource {
-  /** Returns the next piece of the body, or null at the end. */
+  /** Returns the next chunk of the body, or null at the end. */
   next(): Promise<Uint8Array | null>;
-  /** Called once, with the reason, if the client has gone or stalled, or if `next` failed. */
+  /**
+   * Called once if the body ends early: the client has disconnected or stopped reading, or `next` has failed. `reason`
+   * is the cause, if known.
+   */
   cancel(reason?: unknown): void;
 }
 
 /**
- * Creates a response body from the pieces of `source`. One piece is read ahead, or as many as `strategy` allows. The
- * next piece is read when the client has taken one. A client that takes nothing for `sendSeconds` is disconnected.
+ * Creates a response body from the chunks of `source`. The next chunk is requested when the client has read the
+ * previous one, so one chunk is buffered. `strategy` can allow more. A client that reads nothing for `sendSeconds` is
+ * disconnected.
  */
 export function pacedBody(
   c: AppRequest,
@@ -66,22 +70,22 @@ function nodeConnection(c: AppRequest): { destroy(): unknown } | null {
   return typeof outgoing?.destroy === "function" ? { destroy: () => outgoing.destroy?.() } : null;
 }
 
-/** Detects a client that does not read pieces that are ready. */
+/** Detects a client that stops reading its response while chunks are ready for it. */
 export class ReaderWatch {
   readonly #seconds: number;
   readonly #onStall: (error: HttpError) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Time when the waiting piece became ready, in milliseconds; null if none waits. */
+  /** Time at which the unread chunk became ready, in milliseconds; null if the client has read everything. */
   #since: number | null = null;
   #ended = false;
 
-  /** Calls `onStall` once, when a piece has waited for `seconds`. */
+  /** Calls `onStall` once, if the client leaves a chunk unread for `seconds`. */
   constructor(seconds: number, onStall: (error: HttpError) => void) {
     this.#seconds = seconds;
     this.#onStall = onStall;
   }
 
-  /** Records that a piece is ready for the client. */
+  /** Records that a chunk is ready for the client. */
   offer(): void {
     if (this.#ended) return;
     this.#since = performance.now();
@@ -89,7 +93,7 @@ export class ReaderWatch {
     this.#timer ??= setTimeout(() => this.#check(), timerMs(this.#seconds));
   }
 
-  /** Records that the client has taken all pieces. */
+  /** Records that the client has read all chunks. */
   take(): void {
     this.#since = null;
   }

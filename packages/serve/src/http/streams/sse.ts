@@ -11,18 +11,18 @@ export function sseEvent(data: unknown): string {
 
 /** Options for `sseResponse`. */
 interface SseOptions {
-  /** Seconds within which the client must take a piece; otherwise its connection is closed. */
+  /** Number of seconds within which the client must read a chunk. Otherwise its connection is closed. */
   readonly sendSeconds: number;
-  /** Called with the failure that ends the events, also if the client stalls. */
+  /** Called with the error that ends the stream: a failure of the generator, or a client that stops reading. */
   onError(error: unknown): void;
   /** Called when the client has disconnected. */
   onCancel(): void;
 }
 
 /**
- * Returns a response of server-sent events. The next event is generated when the client has taken the previous one. A
- * client that disconnects or stalls ends the generator. A failure is sent as the last event, since the status has
- * already been sent.
+ * Returns a response that streams server-sent events. The next event is generated when the client has read the previous
+ * one. If the client disconnects or stops reading, the generator is ended. A failure of the generator is sent as the
+ * last event, since the HTTP status has already been sent.
  */
 export function sseResponse(
   c: AppRequest,

@@ -43,7 +43,7 @@ export async function getJson<T>(store: ObjectStore, key: string): Promise<T | n
   return text === null ? null : (JSON.parse(text) as T);
 }
 
-/** Returns objects in the order of their keys, which differ. */
+/** Sorts objects by their keys, which must be unique. */
 export function sortedByKey(objects: readonly StoredObject[]): StoredObject[] {
   const byKey = new Map(objects.map((object) => [object.key, object]));
   return [...byKey.keys()].sort().map((key) => byKey.get(key)!);

@@ -4,8 +4,8 @@ import { missingFile } from "@lowrank/files/internal";
 import { type ObjectStore, removeAll } from "./objectStore.ts";
 
 /**
- * Returns the objects whose keys begin with `start` as a folder of files. A trainer keeps its checkpoints in this
- * folder.
+ * Returns the objects whose keys begin with `start` and "/" as a folder of files, in which a trainer can store its
+ * checkpoints.
  */
 export function storeFiles(store: ObjectStore, start: string): WritableFiles {
   const keyOf = (name: string) => `${start}/${name}`;

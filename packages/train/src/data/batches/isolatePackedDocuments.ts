@@ -4,9 +4,9 @@ import type { PackedExample } from "../packing/packExamples.ts";
 import type { Batch } from "./collate.ts";
 
 /**
- * Prevents attention between the documents that share a row. Positions restart in each document. A document's first
- * token, which nothing predicts, gets the label `ignored`. Padding is treated as one more document, so that no mask is
- * needed.
+ * Prevents attention between the documents in a row, and restarts the positions in each document. The first token of a
+ * document gets the label `ignored`, since no token of the same document predicts it. Padding counts as another
+ * document, so no attention mask is needed.
  */
 export function isolatePackedDocuments(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
   const { batchSize, length, labels } = batch;

@@ -12,8 +12,8 @@ export interface TrainableModule {
   /** Yields tensors that a forward pass changes, such as running means, by name. */
   namedBuffers?(): Iterable<[string, Tensor]>;
   /**
-   * Called after each optimiser step (counted from 0), while gradients still exist. AdaLoRA changes its ranks in this
-   * method.
+   * Called after each optimiser step, before the gradients are cleared. `step` is counted from 0. AdaLoRA changes its
+   * ranks in this method.
    */
   updateAndAllocate?(step: number): Promise<void>;
   /**
@@ -24,9 +24,9 @@ export interface TrainableModule {
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
   /** Returns the contents of the adapters' files by name, to be stored in checkpoints. */
   adapterFiles?(): Promise<ReadonlyMap<string, Uint8Array | string>>;
-  /** Returns true if the adapter cannot be trained together with other adapters in a batch. */
+  /** Returns true if a batch with rows of this adapter must not contain rows of other adapters. */
   trainsAlone?(adapterName: string): boolean;
-  /** Runs `fn` on batches whose row i uses adapter `adapterNames[i]`. */
+  /** Runs `fn` such that row i of its batches uses adapter `adapterNames[i]`. */
   withAdapterNames?<T>(adapterNames: readonly string[], fn: () => T): T;
   /** Runs `fn` on the base model, without adapters. */
   disableAdapter?<T>(fn: () => T): T;
@@ -43,8 +43,8 @@ export interface TrainableModel extends TrainableModule {
 }
 
 /**
- * Runs `fn` with the adapters that the batch's rows name. If the rows name none, runs `fn` without a change. Throws if
- * rows name adapters but the model has none.
+ * Runs `fn` such that each row of the batch uses the adapter named in `adapterNames`. If the batch names no adapters,
+ * only runs `fn`. Throws if the batch names adapters but the model has none.
  */
 export function withRows<T>(model: TrainableModule, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
   if (adapterNames === undefined) return fn();
@@ -75,9 +75,9 @@ export function baseOf(model: TrainableModel): BaseModel {
 }
 
 /**
- * Copies a batch to tensors on the model's backend. The attention mask is omitted if there is no padding. Class labels
- * become i32; other labels of sequences become f32. The current scope frees the tensors. Throws if the labels are not
- * of the kind that the model predicts.
+ * Copies a batch to tensors on the model's backend. Class indices of sequences become i32; other labels of sequences
+ * become f32. Omits the attention mask if there is no padding. The current scope frees the tensors. Throws if the batch
+ * has labels for sequences and the model does not classify sequences, or the other way round.
  */
 export function toInputs(
   batch: Batch | SequenceBatch,
@@ -111,9 +111,9 @@ function sequenceLabels({ labels, labelShape }: SequenceBatch, model: TrainableM
 }
 
 /**
- * Returns the first position in a row whose label counts. It is 0 for token classifiers, which predict every token, and
- * for models with virtual tokens, which also predict the first token. It is 1 for other models, which predict only from
- * the second token on.
+ * Returns the first position in a row whose label counts in the loss. It is 0 for token classifiers, which predict a
+ * label for every token. It is also 0 for models with virtual tokens as embeddings, the last of which predicts the
+ * first token. For other models it is 1, since nothing predicts the first token.
  */
 export function firstPredicted(model: TrainableModel): 0 | 1 {
   const { classifiesTokens, virtualTokens } = baseOf(model);
@@ -121,8 +121,9 @@ export function firstPredicted(model: TrainableModel): 0 | 1 {
 }
 
 /**
- * Returns the number of labels over which a batch's loss is averaged: sequences, or tokens whose label is not -100. A
- * row's first token counts only if the model predicts it.
+ * Returns the number of labels over which a batch's loss is averaged. For labelled sequences, it is the number of
+ * sequences. Otherwise, it is the number of tokens whose label is not -100; the first token of a row counts only if the
+ * model predicts it.
  */
 export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
   if ("labelShape" in batch) return batch.batchSize;
@@ -131,16 +132,19 @@ export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel):
   return labels.filter((label, i) => label !== ignoreIndex && i % length >= first).length;
 }
 
-/** Padding options for a given model, whose padding token is the default. */
+/** Padding options for training or evaluating a model, which provides the default padding token. */
 export interface PaddingOptions extends Omit<CollateOptions, "padTokenId"> {
   /**
-   * Id of the token that pads rows on the right. Padding is never a label. Default: `padTokenId` in the model's config,
-   * or 0 if the config has none. Classifiers find a row's last token by this id.
+   * Id of the token that pads rows on the right. Labels never include padding. Default: `padTokenId` in the model's
+   * config, or 0 if the config has none. Sequence classifiers use this id to find the last token of a row.
    */
   padTokenId?: number;
 }
 
-/** Returns the padding options among the options of a training or evaluation, with the default padding token. */
+/**
+ * Returns the padding options among the options of a training or evaluation. `padTokenId` defaults to the model's
+ * padding token.
+ */
 export function paddingOf(options: PaddingOptions, model: TrainableModel): CollateOptions {
   const { padTokenId = baseOf(model).config?.padTokenId ?? 0, padToMultipleOf, maxLength } = options;
   return { padTokenId, padToMultipleOf, maxLength };

@@ -15,9 +15,9 @@ export interface PackedExample extends TokenizedExample {
 }
 
 /**
- * Packs several examples into each row of up to `blockSize` tokens, which reduces padding. Examples are not split; one
- * that is longer gets its own row. A row contains examples of one adapter, longest first. Uses best-fit decreasing,
- * like TRL's `packing`.
+ * Packs several examples into each row of up to `blockSize` tokens, which reduces padding. Examples are not split; an
+ * example longer than `blockSize` gets its own row. All examples of a row train the same adapter and are ordered from
+ * longest to shortest. Uses best-fit decreasing, like TRL's `packing`.
  */
 export function packExamples(examples: readonly TokenizedExample[], options: PackOptions): PackedExample[] {
   checkOptions("packExamples", options, { blockSize: true });
@@ -62,7 +62,9 @@ export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[]
 /** Bins that are not full yet, indexed by their free space. */
 class OpenBins {
   readonly #byRoom: number[][] = [];
-  /** Number of bins for each amount of free space, summed in a binary tree: node i has the children 2i and 2i + 1. */
+  /**
+   * Number of bins for each amount of free space, in a binary tree: node i is the sum of its children 2i and 2i + 1.
+   */
   readonly #counts: Uint32Array;
   readonly #leaves: number;
 
@@ -77,7 +79,10 @@ class OpenBins {
     for (let node = this.#leaves + room; node; node >>= 1) this.#counts[node]++;
   }
 
-  /** Removes and returns the fullest bin with at least `room` free space; undefined if there is none. */
+  /**
+   * Removes and returns the fullest bin with at least `room` free space: its `number`, and its free space as `room`.
+   * Returns undefined if no bin has enough.
+   */
   take(room: number): { number: number; room: number } | undefined {
     let node = this.#leaves + room;
     // Moves up to the first right subtree with a bin, then down to its leftmost one.
@@ -105,8 +110,8 @@ export interface BlocksOptions {
 }
 
 /**
- * Splits a long text into blocks of BOS and the next `blockSize - 1` tokens. Every token is a label in exactly one
- * block.
+ * Splits a long text into blocks of `blockSize` tokens: the token `bosTokenId`, if given, and the next tokens of the
+ * text. Each token of the text is in one block and is a label there.
  */
 export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): TokenizedExample[] {
   checkOptions("blocks", options, { blockSize: true, bosTokenId: true, dropLast: true });

@@ -4,15 +4,16 @@ import type { ExampleTokenizer, Span } from "./tokenize.ts";
 type Render = ExampleTokenizer["applyChatTemplate"];
 
 /**
- * A Unicode noncharacter, which no text contains. It temporarily replaces a message to find where the template renders
- * it.
+ * A Unicode noncharacter, which no text contains. It temporarily replaces a message's content, to find the content's
+ * position in the rendered text.
  */
 const sign = "\uFDD0";
 
 /**
- * Finds the assistant's turns in a rendered conversation whose last message is the assistant's. Each span starts after
- * the turn's opening, where generation would start, and includes the token that ends the turn. To find a turn, replaces
- * its message and compares the rendered texts. The template may therefore strip, omit or add text in other turns.
+ * Finds the assistant's turns in a rendered conversation, whose last message must be the assistant's. A span starts
+ * after the template's opening of the turn, where generation would start. It ends after the token that ends the turn.
+ * To find a message, renders the conversation with a placeholder instead and compares the texts. The template may
+ * therefore strip, omit or add text in other turns.
  */
 export async function assistantSpans(
   tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,
@@ -42,9 +43,9 @@ export async function assistantSpans(
 }
 
 /**
- * Returns the position at which the assistant starts to write, after the turn's opening. If the template has no
- * opening, text between the turns that generation would not include in the prompt, such as the role's name, also
- * belongs to the assistant.
+ * Returns the position in `text` at which generation of a turn would start. This is the end of the turn's opening. If
+ * the template has no opening, it is the end of the rendered previous messages. The turn then includes text such as the
+ * role's name, which the model must generate itself.
  */
 async function startOf(
   text: string,
@@ -63,7 +64,7 @@ async function startOf(
 }
 
 /**
- * Finds where a message's content is in the rendered conversation `text`. Returns null if the template omits the
+ * Finds the position of a message's content in the rendered conversation `text`. Returns null if the template omits the
  * message.
  */
 async function contentOf(
@@ -86,7 +87,10 @@ async function contentOf(
   return [start, end];
 }
 
-/** Returns the text with which the template opens an assistant turn, or "" if it has no opening. */
+/**
+ * Returns the text that the template adds before an assistant's message as a generation prompt, such as the role's
+ * name. Returns "" if it adds none.
+ */
 async function headerOf(render: Render, messages: readonly ChatMessage[]): Promise<string> {
   const first = messages.findIndex(({ role }, i) => role === "assistant" && i > 0);
   if (first === -1) return "";
@@ -96,8 +100,8 @@ async function headerOf(render: Render, messages: readonly ChatMessage[]): Promi
 }
 
 /**
- * Returns the text that ends a turn: the common beginning, in whole tokens, of the text after this turn (`behind`) and
- * of the text after the last turn (`tail`).
+ * Returns the text that ends each turn. `behind` is the text after a turn's content, and `tail` the text after the last
+ * turn's content. The result is their common beginning, cut to whole tokens.
  */
 function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });

@@ -20,10 +20,13 @@ export interface ChatExample {
 /** A training example for a language model, before tokenization. */
 export type Example = TextExample | CompletionExample | ChatExample;
 
-/** A form of records in data files. A record has the form if it contains `key`, which no other form has. */
+/**
+ * A format of records in data files, such as Alpaca. A record has this format if it contains `key`, which no other
+ * format uses.
+ */
 interface Kind {
   readonly key: string;
-  /** The form as error messages show it. */
+  /** The format's keys as shown in error messages, for example `{"prompt", "completion"}`. */
   readonly accepted: string;
   read(record: Record<string, unknown>, where: string): Example;
 }
@@ -122,7 +125,10 @@ function toMessages(messages: unknown, where: string): ChatMessage[] {
   });
 }
 
-/** Joins a message's text parts, which some OpenAI files have instead of a string. Returns other values unchanged. */
+/**
+ * Joins the text parts of a message's content into one string. Some OpenAI files contain such a list instead of a
+ * string. Returns other values unchanged.
+ */
 function textOf(content: unknown): unknown {
   if (!Array.isArray(content)) return content;
   const parts = content.map((part) => Object(part) as { type?: unknown; text?: unknown });
@@ -131,7 +137,7 @@ function textOf(content: unknown): unknown {
     : content;
 }
 
-/** Returns a string that will be learned. Throws if the value is empty or not a string. */
+/** Returns `value` if it is a non-empty string to train on. Throws for other values. */
 function learned(value: unknown, name: string, where: string): string {
   if (value === "") throw new Error(`${where}: ${name} is empty, so that there is nothing to learn`);
   return string(value, name, where);

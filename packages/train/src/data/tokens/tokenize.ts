@@ -12,7 +12,8 @@ export interface ExampleTokenizer {
     options?: { addGenerationPrompt?: boolean },
   ): string | Promise<string>;
   /**
-   * Returns the spans of the rendered conversation that are learned, if the chat template marks them; otherwise null.
+   * Returns the spans of the rendered conversation that the model should learn, if `{% generation %}` in the chat
+   * template marks them; otherwise null.
    */
   generationSpans?(messages: readonly ChatMessage[]): Promise<readonly Span[] | null>;
 }
@@ -26,10 +27,11 @@ export interface TokenizedExample extends Row {
 }
 
 /**
- * Tokenizes an example. The labels are all tokens of a text, the completion's tokens after a prompt, or the assistant's
- * turns in a conversation, with the token that ends each turn. Text after the assistant's last turn is dropped. The
- * turns are found by `{% generation %}` in the chat template or, if it lacks that, by how the rendered text changes
- * with a message. If the tokenizer has an end-of-sequence token, it is appended to texts and completions.
+ * Tokenizes an example. The labels are the tokens to learn: all tokens of a text, the completion after a prompt, or the
+ * assistant's turns in a conversation. A turn includes the token that ends it. Text after the assistant's last turn is
+ * dropped. `{% generation %}` in the chat template marks the turns. If the template lacks it, each turn is found by
+ * replacing its message and comparing the rendered texts. If the tokenizer has an end-of-sequence token, it is appended
+ * to texts and completions.
  */
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
@@ -47,9 +49,7 @@ function labelled(inputIds: number[], isLearned: (t: number) => boolean): Tokeni
   return { inputIds, labels: inputIds.map((id, t) => (isLearned(t) ? id : ignoreIndex)) };
 }
 
-/**
- * Tokenizes prompt and completion as one text. A token that contains parts of both counts as part of the completion.
- */
+/** Tokenizes prompt and completion as one text. A token that contains characters of both belongs to the completion. */
 function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }: CompletionExample): TokenizedExample {
   const inputIds = closed(tokenizer, tokenizer.encode(prompt + completion));
   const given = tokenizer.encode(prompt);

@@ -33,16 +33,16 @@ export async function tokenizeChat(
 }
 
 /**
- * Returns the range of tokens for a part of a text. Includes a token that begins before the part, and excludes one that
- * ends after it.
+ * Returns the range of tokens for a range of characters in `text`. A token that contains the start of the range is
+ * included. A token that extends beyond its end is excluded.
  */
 function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode: (part: string) => number[]): Span {
   return [commonLength(encode(text.slice(0, from)), ids), commonLength(encode(text.slice(0, to)), ids)];
 }
 
 /**
- * Returns the end of the turn's last end-of-sequence token, at which a model stops generating. Template text after it
- * is not learned. Returns `end` if the turn has no such token.
+ * Returns the token index after the turn's last end-of-sequence token, where generation would stop. Text that the
+ * template adds after this token is not learned. Returns `end` if the turn has no such token.
  */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
   const last = ids.slice(0, end).lastIndexOf(eosTokenId as number);

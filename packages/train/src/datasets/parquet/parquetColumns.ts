@@ -1,7 +1,7 @@
 import { type ColumnMetaData, type FileMetaData, parquetSchema } from "hyparquet";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 
-/** Position and form of one column's data within a row group, from the file's metadata. */
+/** Position and encoding of one column's data within a row group, from the file's metadata. */
 export interface ColumnChunk {
   readonly path: string;
   /** Offset in the file of the column's first page (a unit of compression). */
@@ -11,7 +11,7 @@ export interface ColumnChunk {
   readonly values: number;
   readonly codec: ColumnMetaData["codec"];
   readonly type: ColumnMetaData["type"];
-  /** The maximum repetition level and definition level of the column, by the schema. */
+  /** The maximum repetition level and the maximum definition level of the column, according to the schema. */
   readonly maxLevels: readonly [number, number];
 }
 
@@ -23,9 +23,9 @@ function leaves({ children, path }: SchemaTree): string[] {
 }
 
 /**
- * Returns the columns of all row groups. Throws unless each group has exactly the schema's columns and all of them are
- * inside of the file of `size` bytes. Call it before the library reads the columns. The library reads them all at once;
- * if one is missing, errors of the others would be unhandled rejections.
+ * Returns the columns of all row groups. Throws unless each row group has exactly the schema's columns, and all column
+ * data is within the file of `size` bytes. Call this function before the Parquet library reads the columns. The library
+ * reads all columns at once: if several were invalid, all errors except the first would be unhandled rejections.
  */
 export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[] {
   const schema = parquetSchema(metadata);

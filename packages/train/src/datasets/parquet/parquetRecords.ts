@@ -47,8 +47,8 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
 }
 
 /**
- * Returns why reading a file failed, for a message. A TypeError or RangeError describes only the library's code, so it
- * is replaced.
+ * Returns the reason why reading a file failed, for an error message. Replaces the message of a TypeError or
+ * RangeError, since it describes the Parquet library's code and not the file.
  */
 function reasonOf(error: unknown): string {
   const isNative = error instanceof TypeError || error instanceof RangeError;
@@ -66,9 +66,9 @@ function plain(value: unknown): unknown {
 }
 
 /**
- * Checks a column's pages, which start at offset `at` in `bytes`. Throws unless they end inside of the column and
- * contain as many values as the metadata gives. Without this check, the library would allocate memory for any number of
- * values that a page claims.
+ * Checks a column's pages, which start at offset `at` in `bytes`. Throws unless they end within the column and contain
+ * as many values in total as the metadata states. Without this check, the Parquet library would allocate memory for any
+ * number of values that a damaged page states.
  */
 export function checkPages(bytes: ArrayBuffer, at: number, column: ColumnChunk): void {
   const { path, length, values } = column;

@@ -10,8 +10,9 @@ import type { ColumnChunk } from "./parquetColumns.ts";
 export const mostValues: number = 2 ** 23;
 
 /**
- * Throws if the run lengths in a data page give more values than its header allows. The library does not check this,
- * and a run of eight bytes may claim two billion values. `packed` is the data after the page's header.
+ * Throws if the run lengths in a data page add up to more values than the page's header states. The Parquet library
+ * does not check this, and a run of eight bytes can state two billion values. `packed` is the page's data after the
+ * header.
  *
  * Source: apache/parquet-format, Encodings.md ("RLE / Bit-Packing Hybrid") and README.md ("Data Pages").
  */
@@ -53,7 +54,7 @@ const readerOf = (bytes: Uint8Array): DataReader => ({
 
 const bitWidth = (level: number) => 32 - Math.clz32(level);
 
-/** Reads the 4-byte length that precedes a sequence of runs. */
+/** Reads the 4-byte length in bytes that precedes a sequence of runs. */
 function lengthOf(reader: DataReader): number {
   const length = reader.view.getUint32(reader.offset, true);
   reader.offset += 4;
@@ -61,8 +62,8 @@ function lengthOf(reader: DataReader): number {
 }
 
 /**
- * Reads the definition levels of `values` values and returns how many equal `level`, that is, how many values are not
- * null.
+ * Reads one definition level for each of `values` values. Returns how many of them equal `level`, which is the number
+ * of values that are not null.
  */
 function countAt(reader: DataReader, level: number, values: number): number {
   const start = reader.offset;
@@ -72,7 +73,7 @@ function countAt(reader: DataReader, level: number, values: number): number {
   return levels.reduce((count, one) => count + (one === level ? 1 : 0), 0);
 }
 
-/** Throws if run lengths or string lengths in a page of `values` values claim more than is possible. */
+/** Throws if a page states run lengths or string lengths that are impossible for `values` values. */
 function checkValues(reader: DataReader, encoding: string, values: number, { type }: ColumnChunk): void {
   const isNumbered = encoding.endsWith("_DICTIONARY");
   if (encoding === "DELTA_BYTE_ARRAY") checkTexts(reader, values);
@@ -84,7 +85,8 @@ function checkValues(reader: DataReader, encoding: string, values: number, { typ
 }
 
 /**
- * Throws unless the runs of dictionary indices contain `values` indices. Their bit width is in the byte before them.
+ * Throws unless the runs of a page contain `values` dictionary indices. The byte before the runs is the number of bits
+ * of an index.
  */
 function checkNumbers(reader: DataReader, values: number): void {
   if (values === 0) return;
@@ -94,7 +96,10 @@ function checkNumbers(reader: DataReader, values: number): void {
   if (length > 0) walk(reader, width, values, length);
 }
 
-/** Skips `length` bytes of runs that contain `values` values of `width` bits each. Throws if a run is too long. */
+/**
+ * Skips a sequence of runs of `length` bytes in total, which contain `values` values of `width` bits each. Throws if a
+ * run states more values than are possible.
+ */
 function walk(reader: DataReader, width: number, values: number, length: number): void {
   const end = reader.offset + length;
   for (let left = values; left > 0; ) {
@@ -112,8 +117,8 @@ function walk(reader: DataReader, width: number, values: number, length: number)
 }
 
 /**
- * Checks the total length of delta-encoded strings. Such strings share prefixes, so their total length may far exceed
- * the page's size.
+ * Throws if delta-encoded strings are longer in total than `mostPageBytes`. Such strings share prefixes, so they may be
+ * much longer when decoded than the page.
  */
 function checkTexts(reader: DataReader, values: number): void {
   const nextLengths = () => {

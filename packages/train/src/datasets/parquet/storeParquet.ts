@@ -8,8 +8,8 @@ import type { RecordFile } from "../streamedFormats.ts";
 import { parquetRecords } from "./parquetRecords.ts";
 
 /**
- * Opens a Parquet file so that single rows can be read. The rows are first converted to lines of JSON in `cacheDir`,
- * since the columns are compressed in large row groups. The file of JSON lines gets its name when it is complete. The
+ * Opens a Parquet file so that single rows can be read. Since a Parquet file compresses many rows together, the rows
+ * are first converted to a JSONL file in `cacheDir`. This file is renamed to its final name when it is complete. The
  * name contains the size and the modification time of the Parquet file.
  */
 export async function openParquetRecords(

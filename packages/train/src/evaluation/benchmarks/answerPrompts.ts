@@ -11,13 +11,13 @@ export interface AnswerSettings {
   readonly stop: readonly string[];
   /** Ids of tokens at which an answer ends. */
   readonly eosTokenIds: readonly number[];
-  /** Called after each batch with the number of answered prompts so far and the number of all. */
+  /** Called after each batch. `done` is the number of prompts answered so far, `of` the number of all prompts. */
   readonly onProgress?: (done: number, of: number) => void;
 }
 
 /**
  * Generates a greedy continuation of each prompt, in batches of similar lengths. A prompt that is too long for the
- * model loses its beginning, as in lm-evaluation-harness.
+ * model is truncated at its beginning, as in lm-evaluation-harness.
  */
 export async function answerPrompts(
   model: CausalLM,

@@ -78,8 +78,8 @@ export async function measurePerplexity(
 }
 
 /**
- * Returns the windows that cover `length` tokens: from `begin` up to `end`. Each predicts the tokens from `from` on,
- * which no earlier window predicted.
+ * Returns windows that cover `length` tokens. A window contains the tokens from index `begin` up to but excluding
+ * `end`. It predicts its tokens from index `from` on, which no earlier window predicted.
  */
 function windows(length: number, maxLength: number, stride: number): { begin: number; end: number; from: number }[] {
   const found: { begin: number; end: number; from: number }[] = [];
@@ -94,7 +94,8 @@ function windows(length: number, maxLength: number, stride: number): { begin: nu
 
 /**
  * Returns the log-probability, in nats, that a model assigns to the last `count` tokens, each given the tokens before
- * it. The first token of the text has nothing before it and is not counted.
+ * it (`sum`). `counted` is the number of these tokens. Unless the model has virtual tokens, the first token of the text
+ * is not counted, since nothing predicts it.
  */
 export async function logLikelihood(
   model: CausalLM,

@@ -17,8 +17,8 @@ export interface EvalPrediction {
 /** Options for what to measure in addition to the loss. */
 export interface MetricOptions {
   /**
-   * Names of the metrics to compute. Default: all for classifiers, none for other models, since their logits for all
-   * tokens take memory and time.
+   * Names of the metrics to compute. Default for classifiers: all. Default for other models: none, since computing them
+   * requires the logits of all tokens, which take memory and time.
    */
   metrics?: readonly MetricName[];
   /** Computes additional metrics, by name, like `compute_metrics` of transformers. */

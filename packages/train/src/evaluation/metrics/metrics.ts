@@ -22,9 +22,9 @@ function largest(row: Float32Array | Int32Array): number {
 }
 
 /**
- * Returns accuracy and F1 for examples with one class each, as scikit-learn does. `f1` is F1 of class 1, only for two
- * classes. `f1Macro` is the mean F1 of the classes that occur in labels or predictions. `f1Micro` is F1 with the counts
- * of all classes added up.
+ * Returns accuracy and F1 for examples with one class each, computed as in scikit-learn. `f1` is F1 of class 1, and
+ * present only with two classes. `f1Macro` is the mean F1 of the classes that occur in labels or predictions. `f1Micro`
+ * is F1 from the counts of all classes together.
  */
 export function classMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   const count = predictions[0].length;

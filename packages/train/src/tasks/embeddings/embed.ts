@@ -61,7 +61,10 @@ export async function embed(
 
 type Inputs = { inputIds: Tensor; attentionMask: Tensor | null };
 
-/** A model that returns its final hidden states: from `forward`, or from `hidden` if `forward` also applies a head. */
+/**
+ * A model that returns its final hidden states. They are the result of `forward` or, if `forward` also applies a head,
+ * of `hidden`.
+ */
 type Hidden = { forward(inputs: Inputs): Tensor } | { hidden(inputs: Inputs): Tensor };
 
 /**
@@ -71,8 +74,8 @@ type Hidden = { forward(inputs: Inputs): Tensor } | { hidden(inputs: Inputs): Te
 export type EmbeddingModel = TrainableModule & (Hidden | { readonly baseModel: Hidden });
 
 /**
- * Returns an embedding of length 1 for each row, f32 [B, D]: the normalised mean of the final hidden states of its
- * tokens, as in sentence-transformers.
+ * Returns one embedding for each row, f32 [B, D], normalised to length 1. An embedding is the mean of the final hidden
+ * states of the row's tokens, as in sentence-transformers.
  */
 export function meanPooling(
   model: EmbeddingModel,

@@ -2,9 +2,9 @@ import { checkOptions } from "@lowrank/core/internal";
 import { type EmbeddingModel, type EmbedOptions, embed, embedKeys } from "./embed.ts";
 import type { ContrastExample } from "./multipleNegativesRanking.ts";
 
-/** Similarity of the embeddings of matching texts, compared to other texts. */
+/** Similarity of anchors to their own positives, compared with other texts. */
 export interface ContrastEvaluation {
-  /** The fraction of anchors for which, among the positives of all examples, their own positive is the nearest. */
+  /** The fraction of anchors to which no other example's positive is nearer than their own positive. */
   readonly accuracy: number;
   /** The mean cosine similarity of anchors with their own positive. */
   readonly positive: number;
@@ -18,8 +18,8 @@ export interface ContrastEvaluation {
 }
 
 /**
- * Measures how well embeddings find an anchor's positive among the positives of all examples. If several examples have
- * the same positive text, finding any of them counts.
+ * Measures how often an anchor's nearest text, among the positives of all examples, is its own positive. If several
+ * examples have the same positive text, each of them counts as correct.
  */
 export async function evaluateContrast(
   model: EmbeddingModel,

@@ -23,8 +23,8 @@ export interface DPOOptions extends CollateOptions {
 export const dpoKeys: OptionKeys<DPOOptions> = { ...collateKeys, beta: true, lossType: true, referenceModel: true };
 
 /**
- * Computes the loss of each pair, f32 [B]. `delta` [B] is how much more the model prefers the chosen answer than the
- * reference model does, as a difference of log-probabilities.
+ * Computes the loss of each pair, f32 [B]. `delta` [B] is the log-ratio of the chosen answer minus the log-ratio of the
+ * rejected answer. `logRatios` returns these log-ratios.
  */
 type Loss = (delta: Tensor, beta: number) => Tensor;
 
@@ -35,8 +35,9 @@ const losses: Readonly<Record<NonNullable<DPOOptions["lossType"]>, Loss>> = {
 };
 
 /**
- * Returns how much more likely the model makes the chosen and the rejected answers than the reference model does:
- * differences of log-probabilities, each f32 [B]. With "ipo" they are averaged over an answer's tokens.
+ * Returns log(p / pRef) of the chosen and of the rejected answers, each f32 [B]. Here p is the probability of an answer
+ * under the model, and pRef under the reference model. With "ipo", each value is divided by the answer's number of
+ * tokens.
  */
 export function logRatios(
   caller: string,

@@ -5,8 +5,8 @@ import { type DPOOptions, dpoKeys, logRatios } from "./dpo.ts";
 import { collatePairs, type PreferenceExample } from "./preferenceBatch.ts";
 
 /**
- * Rewards of answer pairs. An answer's reward is beta times the difference between its log-probabilities under the
- * model and under the reference model.
+ * Rewards of answer pairs. The reward of an answer is beta * (log-probability under the model - log-probability under
+ * the reference model).
  */
 export interface PreferenceEvaluation {
   /** The mean reward of the chosen answers. */

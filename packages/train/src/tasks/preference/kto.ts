@@ -25,7 +25,10 @@ export interface KTOOptions extends CollateOptions {
   referenceModel?: LanguageModel;
 }
 
-/** A batch of prompts with their answers, and of the same prompts with other examples' answers (`mismatched`). */
+/**
+ * A batch for the KTO loss: prompts with their own answers (`answers`), and the same prompts with answers of other
+ * examples (`mismatched`).
+ */
 export interface KTOBatch {
   readonly answers: Batch;
   /** Each prompt with the answer of the previous example. Null for a batch of one example. */
@@ -48,9 +51,9 @@ function mismatch(example: KTOExample, other: KTOExample): TokenizedExample {
 }
 
 /**
- * The task of Kahneman-Tversky optimisation, for single answers that are desirable or undesirable. Pairing prompts with
- * other answers of the batch estimates the divergence from the reference model, so use batches of several examples. The
- * loss is TRL's. Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306
+ * The task of Kahneman-Tversky optimisation, for single answers that are desirable or undesirable. It estimates the KL
+ * divergence from the reference model by pairing each prompt with another example's answer, so use batches of several
+ * examples. The loss is TRL's. Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306
  */
 export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTOBatch> {
   checkOptions("kto", options, {

@@ -27,7 +27,10 @@ import { collatePairs, logSigmoid, type PreferenceExample, pairsOf, tokensOfPair
 
 /** Options of `orpo`. */
 export interface ORPOOptions extends CollateOptions {
-  /** Weight of the odds ratio term, relative to the likelihood of the chosen texts. Default: 0.1. */
+  /**
+   * Weight of the odds ratio term in the loss. The other term, the negative log-likelihood of the chosen texts, has
+   * weight 1. Default: 0.1.
+   */
   beta?: number;
 }
 
@@ -36,7 +39,7 @@ function log1mExp(x: Tensor): Tensor {
   return where(gt(x, tensor(-Math.LN2, { backend: x.storage.backend })), log(neg(expm1(x))), log1p(neg(exp(x))));
 }
 
-/** Returns the batch with every token as a label, also in prompts. Padding keeps -100. */
+/** Returns the batch with every token as a label, including the prompts' tokens. Labels of padding stay -100. */
 function wholeTexts(batch: Batch): Batch {
   return { ...batch, labels: batch.inputIds.map((id, i) => (batch.attentionMask[i] === 1 ? id : ignoreIndex)) };
 }

@@ -31,8 +31,8 @@ export function tokensOfPairs(examples: readonly PreferenceExample[]): number {
 }
 
 /**
- * Splits a tensor [2B, ...] with one row for each row of `collatePairs` into the values of chosen and of rejected
- * answers.
+ * Splits a tensor [2B, ...] into the values of the chosen and of the rejected answers, each [B, ...]. The tensor has
+ * one row for each row of `collatePairs`.
  */
 export function pairsOf(values: Tensor): [chosen: Tensor, rejected: Tensor] {
   const [chosen, rejected] = chunk(values, 2, { dim: 0 });

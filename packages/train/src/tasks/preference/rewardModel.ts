@@ -34,11 +34,11 @@ export interface RewardModel extends TrainableModule {
 
 /** Options of `reward`. */
 export interface RewardOptions extends CollateOptions {
-  /** Weight of a loss term that keeps the mean reward of a pair near 0. Usual: 0.01. Default: 0. */
+  /** Weight of a loss term that keeps the mean of a pair's two rewards near 0. A common value is 0.01. Default: 0. */
   centerRewardsCoefficient?: number;
 }
 
-/** Token rows of the chosen texts, then of the rejected ones, and the margin of each pair. */
+/** The token rows of all chosen texts, then of all rejected texts. `margins` holds the margin of each pair. */
 export interface RewardBatch {
   readonly rows: Rows;
   readonly margins: readonly number[];
@@ -100,7 +100,7 @@ export interface EvaluateRewardsOptions extends CollateOptions {
 export interface RewardEvaluation {
   /** The fraction of pairs whose chosen text has the larger reward. */
   readonly accuracy: number;
-  /** The mean of the chosen text's reward minus the rejected text's. */
+  /** The mean over all pairs of (reward of the chosen text - reward of the rejected text). */
   readonly margin: number;
   /** The mean reward of all texts, chosen and rejected. */
   readonly mean: number;

@@ -12,7 +12,8 @@ export interface ProductSizes {
 }
 
 /**
- * Division of a matrix product: its tile, and the number of parts, of `each` terms, into which its sums over k are cut.
+ * The division of a matrix product: its tile, and the number of parts (`parts`) into which its sums over k are cut. A part has
+ * `each` terms.
  */
 interface Cut {
   readonly tile: TileName;
@@ -36,7 +37,7 @@ const invariantTerms = 256;
 
 const wanted = (software: boolean) => enough[software ? "software" : "hardware"];
 
-/** Minimum number of terms of a part if the threads of a workgroup share the sum already. */
+/** Minimum number of terms in a part of a sum if several threads of a workgroup already compute the sum together. */
 const sharedTerms = 4096;
 
 /** Properties of a device that decide how products are divided. */

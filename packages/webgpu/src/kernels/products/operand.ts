@@ -65,9 +65,9 @@ function readFour({ name, storage, fours }: Operand, shared: boolean): string {
 }
 
 /**
- * WGSL of `row_x(first, at, end)`, which returns elements `at` to `at + 3` of the row that begins at `first` in memory.
- * The row has `end` elements; further elements are 0. If row lengths are multiples of four, `at` must be one too.
- * `shared`: the values of 4-bit codes are in workgroup memory.
+ * WGSL of `row_x(first, at, end)`, which returns elements `at` to `at + 3` of a row of the operand. The row starts at
+ * element `first` of the operand's memory and has `end` elements. Elements beyond the end are 0. If row lengths are
+ * multiples of four, `at` must be one too. If `shared` is true, the values of 4-bit codes are in workgroup memory.
  */
 export function operandCode(operand: Operand, shared: boolean): string {
   const { name, fours } = operand;

@@ -41,12 +41,18 @@ export function stridesOf({ m, n, k, transposeA, transposeB, stride = {} }: Prod
 /** The dimension of a product along which it is cut. */
 type Side = "m" | "n" | "k";
 
-/** For each way of storing the first part of a sum, the way of storing the later parts, which are added to it. */
+/**
+ * If a product is cut along k, the parts of a sum are computed one after the other. The first part is stored by the
+ * product's ending. This gives the ending for the later parts, which are added to the value in memory.
+ */
 const addedTo: Record<Ending, Ending> = {
   ...{ sum: "added", added: "added", scaled: "added scaled", "added scaled": "added scaled" },
 };
 
-/** Returns the part of a product (of one pair of matrices) with `count` rows, columns or terms from `from` on. */
+/**
+ * Returns the product restricted to a range of one dimension: `count` rows, columns or terms of sums, starting at
+ * `from`. `given` has no batch.
+ */
 function part(given: Product, side: Side, from: number, count: number): Product {
   const { transposeA, transposeB, ending = "sum", start = {} } = given;
   const stride = stridesOf(given);
@@ -62,8 +68,8 @@ function part(given: Product, side: Side, from: number, count: number): Product 
 }
 
 /**
- * Products are cut at multiples of this many rows, if possible: these are whole tiles, and valid offsets of GGUF
- * blocks.
+ * Products are cut at multiples of this many rows, if possible. Such a cut falls between tiles, and between the blocks
+ * of GGUF formats.
  */
 const whole = 128;
 

@@ -10,8 +10,8 @@ const each = (n: number, text: (i: number) => string, gap = "\n"): string =>
   Array.from({ length: n }, (_, i) => text(i)).join(gap);
 
 /**
- * WGSL that adds the products of one term to a thread's sums; `a(i)` and `b(j)` are the variables with the operands'
- * values.
+ * WGSL that multiplies and adds one term of each of a thread's sums. `a(i)` and `b(j)` are the WGSL variables that hold
+ * the operands' values for row i and column j.
  */
 function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: number) => string): string {
   return each(rows, (i) => each(columns, (j) => `s${i}_${j} += ${a(i)} * ${b(j)};`, " "));
@@ -24,9 +24,9 @@ function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: numb
 const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
 
 /**
- * Returns WGSL (`code`) that reads four terms for each of a thread's rows (operand a) or columns (operand w). `of(i,
- * c)` is then the WGSL expression for term c of row or column i. `places` are WGSL of the numbers of these rows or
- * columns.
+ * Returns WGSL (`code`) that reads four terms of the sums over k, for each row (operand a) or column (operand w) of a
+ * thread. After it, `of(i, c)` is the WGSL expression for term c of the i-th of these rows or columns. `places` are
+ * WGSL expressions for the indices of these rows or columns.
  */
 function readOwn(
   operand: Operand,
@@ -56,8 +56,9 @@ function readOwn(
 }
 
 /**
- * Returns the distance between a thread's columns, chosen so that adjacent threads read adjacent data: different rows
- * of w in memory if a row runs along k, otherwise four columns each.
+ * Returns the distance between the columns that one thread computes, so that adjacent threads read adjacent data. It is
+ * `across` if operands are staged, or if a row of w in memory runs along k. Otherwise it is 1, and each thread reads
+ * four adjacent columns.
  */
 const columnStep = ({ depth, across }: Tile, w: Operand): number => (depth > 0 || w.alongSum ? across : 1);
 
@@ -197,9 +198,9 @@ export type ProductKind = [
 
 /**
  * Kernel that computes out = a w for a batch of matrices, in tiles. Either operand may be stored transposed. `tailed`
- * means that k is not a multiple of four. The sums over k are cut into `parts` of `each` terms, and the results of the
- * parts are stored one after the other in `out`. With `blocks`, one thread computes all parts in turn and adds them, in
- * the same order as separately computed parts would be added.
+ * is true if k is not a multiple of four. The sums over k are cut into `parts` parts of `each` terms, whose results are
+ * stored one after the other in `out`. With `blocks`, one thread computes all parts in turn and adds them in the order
+ * in which separately computed parts are added.
  */
 export const tiled: (...kind: ProductKind) => Shader = variants(
   (

@@ -13,7 +13,10 @@ const codes = new Uint8Array(groups * groupSize);
 
 const codesOf = (group: number): Uint8Array => codes.subarray(group * groupSize).subarray(0, groupSize);
 
-/** Returns the 6-bit code of a group's scale or minimum: `part` times `inverse`, rounded. */
+/**
+ * Returns the 6-bit code of `part`, the scale or the minimum of a group: `part` times `inverse`, rounded, and at most
+ * 63.
+ */
 function partCode(inverse: number, part: number): number {
   return Math.min(63, nearestInt(fround(inverse * part)) & 255);
 }

@@ -5,7 +5,10 @@ const { abs, fround, sqrt } = Math;
 /** Number of elements in a group, which share one scale and one minimum. */
 export const groupSize = 32;
 
-/** The inverse scales to try for a group: (start + step / 10 + most) / (range of the values), for each step. */
+/**
+ * The inverse scales to try for a group: (most + start + step / 10) / (range of the group's values), for step 0 to
+ * `steps`.
+ */
 export interface ScaleSearch {
   /** The largest code that a value can get. */
   readonly most: number;
@@ -26,8 +29,8 @@ const trial = new Float32Array(groupSize);
 const taken = new Float32Array(groupSize);
 
 /**
- * Sets the weight of each value to the root mean square of the group plus the value's magnitude. Returns the sum of
- * weights.
+ * Computes `weights`: the weight of a value is its magnitude plus the root mean square of the group. Returns the sum of
+ * the weights.
  */
 function weigh(x: Float32Array): number {
   let squares = 0;
@@ -41,14 +44,17 @@ function weigh(x: Float32Array): number {
   return sum;
 }
 
-/** Sums for a least-squares fit: of w l, w l² and w x l, for weights w, codes l and values x. */
+/** The sums for a least-squares fit of weights w, codes c and values x: of w c (`l`), w c² (`l2`) and w x c (`xl`). */
 interface Sums {
   readonly l: number;
   readonly l2: number;
   readonly xl: number;
 }
 
-/** Writes the codes of the values for an inverse scale and a minimum. Returns the sums over these codes. */
+/**
+ * Computes the code of each value, (value - `low`) * `inverse` rounded and clipped to 0..most, and writes it to
+ * `codes`. Returns the sums over these codes.
+ */
 function round(x: Float32Array, inverse: number, low: number, most: number, codes: Float32Array): Sums {
   let [l, l2, xl] = [0, 0, 0];
   for (let i = 0; i < groupSize; i++) {
@@ -63,7 +69,7 @@ function round(x: Float32Array, inverse: number, low: number, most: number, code
   return { l, l2, xl };
 }
 
-/** Returns the sum of squared errors, weighted. It may stop once the sum is at least `limit`. */
+/** Returns the sum of squared errors, weighted. Stops early, with a partial sum, when it reaches `limit`. */
 function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: number, limit: number): number {
   let error = 0;
   // Terms are never negative, so the sum only grows.

@@ -35,9 +35,9 @@ function write(x: Float32Array, inverse: number, most: number, codes: Uint8Array
 }
 
 /**
- * Finds the scale of 16 values and writes their codes, each plus `most`. First, the scale is tried that gives the value
- * of largest magnitude the code -most. Then 18 scales near it are tried. For each, the scale is fitted to the codes by
- * least squares. Every step rounds to f32, in ggml's order.
+ * Finds the scale of 16 values and writes their codes, each plus `most`. First tries the scale at which the value of
+ * largest magnitude gets the code -most, then 18 scales near it. Each scale is then fitted to its codes by least
+ * squares, and the best fit is used. Every step rounds to f32, in ggml's order.
  */
 export function signedScale(x: Float32Array, codes: Uint8Array, most: number): number {
   let largest = 0;

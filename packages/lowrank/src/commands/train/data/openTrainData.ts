@@ -44,8 +44,8 @@ export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFrac
 const largeBytes = 64e6;
 
 /**
- * For large files: `mostHeldBack` is the maximum number of validation examples. `mostFirst` is the maximum number of
- * examples that are read into memory before a run.
+ * Limits for large files. `mostHeldBack` is the maximum number of validation examples that are split off the training
+ * data. `mostFirst` is the maximum number of training examples that are read into memory before training.
  */
 const [mostHeldBack, mostFirst] = [1000, 256];
 
@@ -57,8 +57,8 @@ export async function openTrainData(tokenizer: Tokenizer, options: OpenDataOptio
 }
 
 /**
- * Reads the records of a task into memory, or opens them for streaming if they are large. `unit` is the noun for
- * examples in the description, such as "pairs".
+ * Reads the records of a task into memory, or opens them for streaming if they are large. `unit` is the plural noun for
+ * examples, such as "pairs", in the description of the data.
  */
 export async function openRecordData<Parsed, Tokenized>(
   tokenizer: Tokenizer,
@@ -98,8 +98,9 @@ function tokensIn<Tokenized>(
 }
 
 /**
- * Builds the index files of large data. Call it before a model is loaded, since indexing needs much memory for a while.
- * An index that counts tokens needs the tokenizer, and is built later.
+ * Builds the index files of large data files. Call it before a model is loaded, since indexing temporarily needs much
+ * memory. Does nothing if the index must contain token counts: these require the model's tokenizer, so that index is
+ * built later.
  */
 export async function indexTrainData(options: IndexedOptions, task: string, labels: readonly string[]): Promise<void> {
   if (!(await isStreamed(options)) || areTexts(options.data) || countsTokens(options)) return;
@@ -230,7 +231,10 @@ async function divide<Tokenized>(
   return [takeExamples(whole, 0, whole.length - held), await tail.read(numbersTo(count))];
 }
 
-/** Returns the number of examples that start within the first `tokens` tokens, given the number of tokens of each. */
+/**
+ * Returns the number of examples that start within the first `tokens` tokens of all examples. `lengths` contains the
+ * number of tokens of each example.
+ */
 function within(lengths: ArrayLike<number>, tokens: number): number {
   let seen = 0;
   let count = 0;

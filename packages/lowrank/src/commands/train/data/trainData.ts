@@ -11,7 +11,10 @@ export interface DataOptions {
   validation?: string;
   /** Share of the data, at its end, that is used for validation without a `validation` file. */
   validationFraction: number;
-  /** Keys under which the data's records hold each field of an example: `{ prompt: "question" }`. */
+  /**
+   * Names of the record keys to read, by field of an example: `{ prompt: "question" }` reads the prompt from the key
+   * "question".
+   */
   columns?: Readonly<Record<string, string>>;
   /** On an invalid record: "error" throws; "skip" leaves the record out with a warning. */
   onBadRecord?: "error" | "skip";
@@ -39,8 +42,9 @@ export const holdsRecords = (path: string): boolean => recordEndings.includes(ex
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
 /**
- * Reads text files as one text, or record files as examples. A text is cut into blocks: BOS, if the tokenizer adds it,
- * and the following tokens. Throws if the two kinds are mixed, or if no training data is left.
+ * Reads text files as one text, or record files as examples. A text is cut into blocks of `blockSize` tokens; each
+ * block begins with BOS if the tokenizer adds BOS to texts. Throws if text files and record files are mixed, or if no
+ * training data is left.
  */
 export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
   const source = await read(tokenizer, options.data, options);
@@ -163,13 +167,16 @@ function divide(source: Source, share: number): [Source, Source] {
   return [{ examples: first }, { examples: last }];
 }
 
-/** Returns the first `tokens` tokens of a text, or the examples that start within them. */
+/**
+ * Returns the first `tokens` tokens of a text or, for a list of examples, the examples that start within its first
+ * `tokens` tokens.
+ */
 function limit(source: Source, tokens = Number.POSITIVE_INFINITY): Source {
   if ("ids" in source) return { ids: source.ids.slice(0, tokens) };
   return { examples: startingWithin(source.examples, tokens, ({ inputIds }) => inputIds.length) };
 }
 
-/** Returns the examples that start within the first `tokens` tokens. */
+/** Returns the examples that start within the first `tokens` tokens of all examples together. */
 export function startingWithin<T>(examples: readonly T[], tokens: number, size: (example: T) => number): T[] {
   let seen = 0;
   return examples.filter((example) => {

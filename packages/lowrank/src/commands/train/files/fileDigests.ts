@@ -32,8 +32,8 @@ export async function digestFiles(paths: readonly string[]): Promise<FileDigest[
 }
 
 /**
- * Returns the digests of the files of a model's folder, or of its GGUF file. Returns none for a model on the hub, whose
- * address names a revision.
+ * Returns the digests of the files in a model's folder, or of its GGUF file. Returns an empty list for a model at an
+ * address, since the address and its revision identify the files.
  */
 export async function digestModel(path: string): Promise<FileDigest[]> {
   if (parseHubAddress(path) || /^\w+:\/\//.test(path)) return [];

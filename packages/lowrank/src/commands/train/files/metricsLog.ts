@@ -33,7 +33,7 @@ export class MetricsLog {
     this.lines.push(...history.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as MetricsLine])));
   }
 
-  /** Text of all lines, which the file holds too. */
+  /** Text of all lines, as in the file. */
   get text(): string {
     return this.#text;
   }
@@ -61,7 +61,10 @@ export class MetricsLog {
     if (this.#isOver) rmSync(this.path, { force: true });
   }
 
-  /** Creates the file with the lines of `history`, so that it appears complete, and returns its descriptor. */
+  /**
+   * Creates the file with the lines of `history`, and returns its file descriptor. A temporary name is used until the
+   * file is complete.
+   */
   #create(): number {
     const part = join(dirname(this.path), temporaryName(basename(this.path), writingId(), "part"));
     const handle = openSync(part, "wx");
@@ -108,7 +111,7 @@ export interface StepLine {
   readonly memory: number;
 }
 
-/** Measurements of a validation. Metrics of tasks also have names that begin with `eval_`. */
+/** Measurements of a validation: the step, the loss, and the task's metrics, whose names begin with `eval_` too. */
 export interface ValidationLine {
   readonly step: number;
   readonly eval_loss: number;

@@ -45,7 +45,10 @@ const replacedBy: Readonly<Record<string, keyof TrainCommandOptions>> = {
   samples: "samplePrompt",
 };
 
-/** Returns the options to record, with which another run repeats this one. */
+/**
+ * Returns the options to save, with which another run repeats this one. `found` contains default values that depend on
+ * the model or the method.
+ */
 function askedOptions(options: TrainCommandOptions, found: Partial<TrainCommandOptions>): Record<string, unknown> {
   const isAsked = ([name, value]: [string, unknown]) => {
     const other = replacedBy[name];

@@ -24,9 +24,9 @@ function runFiles(run: RunRecord, metrics: string, configName: string): [string,
 const besideModel = "run_config.json";
 
 /**
- * Returns a run's folder as files to write to, for saving the trained weights. All files of the run are written
- * together with the weights, so that the folder holds either the old results or the new ones. If writing fails, the
- * error names the folder that holds the trained weights.
+ * Returns a place to which the trained weights can be written, so that they are saved in a run's folder. A write also
+ * writes the other files of the run, so that the folder contains either the old results or all new ones. If writing
+ * fails, the error names a folder that holds the trained weights.
  */
 export async function runFolder(folder: string, run: RunRecord, metrics: string): Promise<WritableFiles> {
   return {
@@ -46,8 +46,9 @@ export async function runFolder(folder: string, run: RunRecord, metrics: string)
 }
 
 /**
- * Returns a sentence that names the folder with the trained weights after a failed write. This is the last checkpoint.
- * If there is none, this function writes the weights to a temporary folder.
+ * Returns a sentence, for the error of a failed write, that names a folder with the trained weights. This is the
+ * checkpoint of the last step. If that checkpoint is missing, writes the weights to a temporary folder; if this fails
+ * too, the sentence names the newest checkpoint.
  */
 async function rescued(
   folder: string,

@@ -62,8 +62,8 @@ const companions = [
 ];
 
 /**
- * Writes an encoder without a head as transformers' AutoModel reads it, with the companion files of the folder from
- * which it was loaded.
+ * Writes an encoder without a head in the format that transformers' AutoModel reads. Also copies the companion files
+ * from the folder from which the encoder was loaded.
  */
 async function saveEncoder(
   model: Encoder,

@@ -62,19 +62,19 @@ export interface CommandTask<Example = unknown> {
   form(labels: readonly string[]): RecordForm<unknown>;
   read(tokenizer: Tokenizer, options: OpenDataOptions, labels: readonly string[]): Promise<TaskData>;
   /**
-   * Returns the texts of an example that go through the model. The loss of the base model is measured on them, and
-   * prompts for sample answers are taken from them.
+   * Returns the token sequences of an example that are passed to the model. The loss of the base model is measured on
+   * these sequences, and prompts for sample answers are taken from them.
    */
   texts(example: Example): readonly TokenizedExample[];
-  /** Returns the texts of an example up to `maxLength` tokens, with the learned tokens marked. */
+  /** Returns the texts of an example, cut to `maxLength` tokens, with marks on the tokens that count in the loss. */
   show(tokenizer: Tokenizer, example: Example, labels: readonly string[], maxLength: number): readonly ShownText[];
   /** True if the task uses the model's own loss, which supports metrics and grouping by length. */
   readonly lossOfModel: boolean;
   /** Returns the task's loss; null to use the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
   /**
-   * True if the check that training left the base model unchanged can use the task's own loss. False: the check uses
-   * the model's loss.
+   * True if `lowrank train` uses the task's own loss to check that training left the base model unchanged. If false, it
+   * uses the model's loss.
    */
   readonly probesOwn: boolean;
   /** Names of the metrics that are better the smaller they are. */
@@ -89,7 +89,8 @@ export interface CommandTask<Example = unknown> {
 }
 
 /**
- * Returns the task with a type that does not contain the type of its examples, so that all tasks have the same type.
+ * Returns `task` with the type of its examples removed from its own type. Tasks with different examples can then be in
+ * one list.
  */
 export function commandTask<Example>(task: CommandTask<Example>): CommandTask {
   return task as unknown as CommandTask;

@@ -18,7 +18,10 @@ function textsOf({ anchor, positive, negative }: ContrastExample) {
   return named.map(([name, { inputIds }]) => ({ name, inputIds, labels: inputIds.map(() => ignoreIndex) }));
 }
 
-/** Throws if some examples have a negative and others do not, or if a batch is one pair without a negative. */
+/**
+ * Throws if only some examples have a negative text. Also throws if a batch is one pair without a negative, since the
+ * loss then has nothing to compare with.
+ */
 function checkContrast(first: readonly ContrastExample[], batchSize: number): void {
   const count = first.filter(({ negative }) => negative).length;
   if (count > 0 && count < first.length) {

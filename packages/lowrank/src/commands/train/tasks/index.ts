@@ -8,7 +8,7 @@ import { tokenClassification } from "./tokenClassification.ts";
 /** All tasks, the default first. */
 export const tasks: readonly CommandTask[] = [sft, dpo, orpo, kto, reward, tokenClassification, contrast, distillation];
 
-/** Returns the task that is called `name`. The name must be in `tasks`. */
+/** Returns the task called `name`. One of `tasks` must have this name. */
 export function findTask(name: string): CommandTask {
   return tasks.find((task) => task.name === name) as CommandTask;
 }
@@ -23,7 +23,7 @@ interface SharedFlags extends TaskFlags {
   samplePrompt?: readonly string[];
 }
 
-/** Functions that return true if a task uses the option, by option. */
+/** For each option that several tasks share, a function that returns true if a given task uses the option. */
 const uses: Readonly<Record<Exclude<keyof SharedFlags, keyof TaskFlags>, (task: CommandTask) => boolean>> = {
   pack: ({ packs }) => packs,
   blockSize: ({ packs }) => packs,

@@ -105,7 +105,7 @@ export const kto: CommandTask = commandTask<KTOExample>({
   },
 });
 
-/** Returns a text without learned tokens, since a reward model learns only the score. */
+/** Returns a text in which no token counts in the loss, since a reward model learns only the score. */
 const whole = ({ inputIds }: RewardExample["chosen"]) => ({ inputIds, labels: inputIds.map(() => ignoreIndex) });
 
 /** Task that trains a reward model: a score for a text, larger for the better text of a pair. */

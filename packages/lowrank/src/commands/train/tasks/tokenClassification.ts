@@ -22,7 +22,7 @@ async function labelsOf({
   return [...found].sort().sort((a, b) => Number(b === "O") - Number(a === "O"));
 }
 
-/** Task that trains a label for each word. */
+/** Task that trains a model to predict a label for each word. */
 export const tokenClassification: CommandTask = commandTask<TokenizedExample>({
   name: "token-classification",
   title: "a label for each word",

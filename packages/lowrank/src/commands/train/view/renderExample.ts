@@ -1,7 +1,7 @@
 import type { Tokenizer } from "@lowrank/models";
 import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 
-/** Part of a text in which either all tokens are learned or none. */
+/** Part of a text. Either all tokens of the part count in the loss (`learned` is true), or none. */
 export interface MaskedText {
   readonly text: string;
   readonly learned: boolean;
@@ -17,7 +17,7 @@ export interface ShownText {
   readonly parts: readonly MaskedText[];
 }
 
-/** Splits the first `maxLength` tokens of a text into learned and other parts. */
+/** Splits the first `maxLength` tokens of a text into parts that count in the loss, and parts that do not. */
 export function shownText(
   tokenizer: Tokenizer,
   text: TokenizedExample,
@@ -31,8 +31,8 @@ export function shownText(
 }
 
 /**
- * Splits an example's text where learned tokens begin and end. A character whose bytes are in two parts belongs to the
- * later part.
+ * Splits an example's text into parts that count in the loss, and parts that do not. A character whose bytes are in two
+ * parts belongs to the later part.
  */
 export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: TokenizedExample): MaskedText[] {
   const parts: MaskedText[] = [];
@@ -50,8 +50,8 @@ export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: Tokenized
 }
 
 /**
- * Formats parts as one text. Learned text is passed to `paint`, or put in double brackets. Control characters are
- * replaced by U+FFFD.
+ * Formats parts as one text. Parts that count in the loss are passed to `paint` or, without `paint`, put in double
+ * brackets. Control characters other than line feeds and tabs are replaced by U+FFFD.
  */
 export function renderMasked(parts: readonly MaskedText[], paint?: (text: string) => string): string {
   const plain = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "\uFFFD");

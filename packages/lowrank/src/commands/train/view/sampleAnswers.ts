@@ -3,23 +3,23 @@ import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 import type { SampleAnswer } from "../files/metricsLog.ts";
 import type { TrainedModel } from "../kinds/modelKind.ts";
 
-/** Prompt for sample answers during training. */
+/** Prompt that the model answers during training, to show its progress. */
 export interface SamplePrompt {
   readonly ids: readonly number[];
   readonly text: string;
-  /** Answer in the data; null if unknown. */
+  /** Expected answer from the data; null if unknown. */
   readonly reference: string | null;
 }
 
 /**
- * Two limits for sample answers: `answerTokens` is the maximum number of tokens of an answer. `beginningTokens` is the
- * number of tokens that are taken from the beginning of a text as a prompt.
+ * Lengths for sample answers, in tokens. An answer has at most `answerTokens` tokens. If an example has no separate
+ * prompt, its first `beginningTokens` tokens become the prompt.
  */
 const [answerTokens, beginningTokens] = [48, 24];
 
 /**
- * Takes prompts from examples: the tokens before the first learned ones, or the beginning of a text whose tokens are
- * all learned. Skips examples whose prompt leaves no space for an answer.
+ * Takes prompts from examples. A prompt is the tokens before the first token that counts in the loss. If all tokens
+ * count, it is the beginning of the text. Skips examples whose prompt leaves no space for an answer.
  */
 export function samplePrompts(
   tokenizer: Tokenizer,
@@ -50,8 +50,8 @@ export function samplePrompts(
 }
 
 /**
- * Converts a text to a prompt. If the examples are chats, the text becomes a user's turn. Otherwise the text itself is
- * the prompt.
+ * Converts a text to a prompt. If the training examples are chats, formats the text as a user message with the chat
+ * template. Otherwise the text itself is the prompt.
  */
 export async function promptOf(
   tokenizer: Tokenizer,
@@ -63,13 +63,15 @@ export async function promptOf(
   return { ids, text, reference: null };
 }
 
-/** Returns true if examples are chats: the first begins like a user's turn in the tokenizer's chat template. */
+/**
+ * Returns true if the examples are chats: the first one begins as the tokenizer's chat template begins a user message.
+ */
 export async function areChats(tokenizer: Tokenizer, examples: readonly TokenizedExample[]): Promise<boolean> {
   // A template may reject a conversation of one turn.
   return (await chatOf(tokenizer, "Hello", examples).catch(() => null)) !== null;
 }
 
-/** Returns a text as a user's turn; null unless the examples are chats. */
+/** Formats a text as a user message with the chat template. Returns null if the examples are not chats. */
 async function chatOf(
   tokenizer: Tokenizer,
   text: string,

@@ -4,13 +4,13 @@ import { formatSeconds } from "../../../report/table.ts";
 import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "../files/metricsLog.ts";
 import { trainViewLines } from "./trainView.ts";
 
-/** Progress output of a training run: a live view on a terminal, otherwise about twenty lines in all. */
+/** Progress output of a training run: a live view on a terminal, or about twenty lines in total on another stream. */
 export interface TrainProgress {
-  /** Shows a step. Default of `secondsLeft`: the time for the remaining steps at the average pace so far. */
+  /** Shows a finished step. If `secondsLeft` is missing, it is estimated from the average time of a step so far. */
   step(report: StepReport, secondsLeft?: number): void;
-  /** Shows a line of metrics.jsonl. */
+  /** Shows an entry of metrics.jsonl. */
   metrics(line: MetricsLine): void;
-  /** Prints a line of text next to the progress. */
+  /** Prints a line of text without disturbing the live view. */
   note(text: string): void;
   end(): void;
 }
@@ -21,8 +21,8 @@ export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
 }
 
 /**
- * Returns a function that is called with each step's report. It returns the average speed so far and the remaining
- * time.
+ * Returns a function to call with each step's report. That function returns the average speed so far in tokens per
+ * second, and the remaining seconds.
  */
 function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
   let [steps, tokens, seconds] = [0, 0, 0];
@@ -97,7 +97,10 @@ function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
   };
 }
 
-/** Formats a validation or sample answers as lines of text. Returns an empty list for a training step. */
+/**
+ * Formats a validation result or sample answers as lines of text. Returns an empty list for the metrics of a training
+ * step.
+ */
 function describeLine(line: MetricsLine): string[] {
   if (isValidation(line)) {
     const measures = measuresOf(line);

@@ -12,9 +12,9 @@ export interface TrainReporter {
   warn(warning: Warning): void;
   /** Messages of the warnings so far. */
   readonly warnings: readonly string[];
-  /** Reports a step. Default of `secondsLeft`: the time for the remaining steps at the average pace so far. */
+  /** Reports a finished step. If `secondsLeft` is missing, it is estimated from the average time of a step so far. */
   step(report: StepReport, secondsLeft?: number): void;
-  /** Reports a line of metrics.jsonl. */
+  /** Reports an entry of metrics.jsonl. */
   metrics(line: MetricsLine): void;
   /** Ends the live view. */
   end(): void;
@@ -79,17 +79,17 @@ function textVoice(quiet: boolean): Channel {
   };
 }
 
-/** Work between the steps of a training. */
+/** Kind of work that runs between two training steps. */
 type SideWork = "evaluation" | "save" | "samples";
 
-/** Steps at which a kind of work between steps runs. */
+/** Plan for one kind of work (such as evaluation or saving): the training steps after which it runs. */
 interface WorkPlan {
-  /** Number of steps after which the work runs again; null: not during training. */
+  /** Number of training steps between two runs of the work; null if it does not run during training. */
   readonly every: number | null;
   readonly atEnd: boolean;
 }
 
-/** Returns the steps at which a training evaluates, saves and answers prompts. */
+/** Returns the plans for evaluation, saving and sample answers of a training run. */
 export function workPlans(
   {
     evalEvery = null,
@@ -121,32 +121,32 @@ export class TimeLeft {
     this.#plans = plans;
   }
 
-  /** Records a step: its number, counted from 1, and its wall time. */
+  /** Records a finished step: its number, counted from 1, and its wall time in seconds. */
   step(step: number, seconds: number): void {
     this.#step = step;
     this.#steps = { count: this.#steps.count + 1, seconds: this.#steps.seconds + seconds };
   }
 
-  /** Records the wall time of work between steps. */
+  /** Records that `work` ran once between two steps and took `seconds` of wall time. */
   side(work: SideWork, seconds: number): void {
     const before = this.#took.get(work) ?? { count: 0, seconds: 0 };
     this.#took.set(work, { count: before.count + 1, seconds: before.seconds + seconds });
   }
 
-  /** Starts the stopwatch for work between steps. */
+  /** Starts a stopwatch for the work that begins now. `did` reads the stopwatch. */
   begin(): void {
     this.#since = performance.now();
   }
 
-  /** Records the wall time since the last call of `begin` or `did` as time that `work` took. */
+  /** Records that `work` took the time since the last call of `begin` or `did`. */
   did(work: SideWork): void {
     this.side(work, (performance.now() - this.#since) / 1000);
     this.begin();
   }
 
   /**
-   * Estimated seconds until the end of training, at the average pace so far. Kinds of work that have not run yet count
-   * as 0.
+   * Estimated seconds until the end of training, from the average times so far. Kinds of work that have not run yet
+   * count as 0 seconds.
    */
   get seconds(): number {
     const { count, seconds } = this.#steps;
@@ -155,7 +155,7 @@ export class TimeLeft {
     return beside.reduce((sum, time) => sum + time, steps);
   }
 
-  /** Returns how many more times the work will run. */
+  /** Returns how many more times `work` will run until the end of training. */
   #times(work: SideWork): number {
     const { every, atEnd } = this.#plans[work];
     const last = atEnd ? 1 : 0;

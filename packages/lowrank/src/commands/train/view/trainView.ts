@@ -34,7 +34,7 @@ interface ViewSettings {
 /** Height of the loss curve in terminal rows. */
 const chartHeight = 8;
 
-/** Returns the lines of the view, each at most `columns` wide, and fewer than `rows`. */
+/** Returns the lines of the view: fewer than `rows` lines, each at most `columns` characters wide. */
 export function trainViewLines(state: TrainState, { columns, rows = 24, colours }: ViewSettings): string[] {
   const { losses, validations, samples } = state;
   const validation = validations.at(-1);
@@ -107,7 +107,7 @@ function legend({ validations }: TrainState, colours: boolean): string {
   return `  ${sign(34, "━")} training loss${dots}`;
 }
 
-/** Joins facts with bars, in as many lines as needed. */
+/** Joins short texts with " | " into lines of at most `columns` characters. */
 function wrapped(facts: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const fact of facts) {
@@ -130,7 +130,7 @@ function sampleLine(prompt: string, answer: string, columns: number): string {
 
 const letters = new Intl.Segmenter();
 
-/** Cuts a text at `columns` wide and keeps its colours. */
+/** Cuts a text to a width of at most `columns` characters. Keeps its colour codes, which take no width. */
 function cut(text: string, columns: number): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's colours begin with one.
   const parts = text.split(/(\x1b\[\d+m)/);

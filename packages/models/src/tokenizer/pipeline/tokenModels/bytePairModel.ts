@@ -111,8 +111,8 @@ interface Merges {
   readonly ranks: ReadonlyMap<number, number>;
   readonly merged: readonly number[];
   /**
-   * The pairs of adjacent characters that some merge joins: the last character of its left token and the first of its
-   * right token.
+   * The pairs of adjacent characters that some merge joins. Each is the last character of the merge's left token,
+   * followed by the first character of its right token.
    */
   readonly joined: ReadonlySet<string>;
 }
@@ -136,7 +136,10 @@ function readMerges({ merges = [] }: ModelJson, ids: ReadonlyMap<string, number>
   return { ranks, merged, joined };
 }
 
-/** A merge that may be applied: its rank in the merge list, and the position of its left symbol in the word. */
+/**
+ * A merge that may be applied: its rank in the merge list, and the position in the word of the left one of the two
+ * symbols to merge.
+ */
 export interface WaitingMerge {
   readonly rank: number;
   readonly position: number;

@@ -7,7 +7,10 @@ export interface TokenModel {
    * unknown token.
    */
   encode(word: string): number[];
-  /** Cuts a long word into parts that can be encoded separately: their ids in order are the ids of the word. */
+  /**
+   * Cuts a long word into parts that can be encoded separately: the concatenated ids of the parts are the ids of the
+   * word.
+   */
   cut?(word: string): Iterable<string>;
 }
 

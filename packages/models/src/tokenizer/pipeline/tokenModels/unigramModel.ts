@@ -27,7 +27,7 @@ export function unigramModel({ vocab, unk_id, byte_fallback }: ModelJson): Token
   const unknown = unk_id ?? undefined;
   const unknownScore = pieces.reduce((least, [, score]) => Math.min(least, score), Infinity) - unknownPenalty;
 
-  /** Returns the tokens of the split with the highest score. Adjacent unknown characters form one piece. */
+  /** Returns the tokens of the split with the highest sum of scores. Adjacent unknown characters form one item. */
   function bestPath(word: string): string[] {
     const characters = Array.from(word);
     const size = characters.length;
