@@ -123,9 +123,9 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 /**
  * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit, and frees
  * the original weights one by one. Embeddings, norms and biases are not quantised. `leave` can exclude further layers
- * by returning a reason for a layer's path. Yields to the event loop between layers; the model can run at these times. For a
- * model with adapters, call its `quantizeBase` instead. Throws for entries of `skipModules` that match nothing and for
- * layers that are already quantised; then nothing is changed.
+ * by returning a reason for a layer's path. Yields to the event loop between layers; the model can run at these times.
+ * For a model with adapters, call its `quantizeBase` instead. Throws for entries of `skipModules` that match nothing
+ * and for layers that are already quantised; then nothing is changed.
  */
 export async function quantize(
   model: Module,

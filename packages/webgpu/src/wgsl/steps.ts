@@ -28,9 +28,9 @@ type RunStep = (
 ) => Dispatch[];
 
 /**
- * Use of the guard in an optimiser step. The guard is a tensor that contains non-finite values if the step must not be applied. With
- * "obey", the step is skipped if the guard has a non-finite value. With "test", the step changes no parameter, but
- * marks the guard if a new value would not be finite.
+ * Use of the guard in an optimiser step. The guard is a tensor that contains non-finite values if the step must not be
+ * applied. With "obey", the step is skipped if the guard has a non-finite value. With "test", the step changes no
+ * parameter, but marks the guard if a new value would not be finite.
  */
 export interface Guard {
   readonly mode: "none" | "obey" | "test";

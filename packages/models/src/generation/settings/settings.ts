@@ -22,8 +22,8 @@ export interface BeamOptions {
    */
   lengthPenalty?: number;
   /**
-   * End of the search for a prompt, after `numBeams` sequences are finished. True: at once. False: when a better sequence
-   * is unlikely. "never": when a better sequence is impossible. Default false.
+   * End of the search for a prompt, after `numBeams` sequences are finished. True: at once. False: when a better
+   * sequence is unlikely. "never": when a better sequence is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
   /**

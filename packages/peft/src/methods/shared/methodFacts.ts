@@ -82,8 +82,8 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly loraPlus?: boolean;
   /**
-   * The form in which `addWeightedAdapter` combines adapters of this method: products B A, or tensors of factors. Default: not
-   * supported.
+   * The form in which `addWeightedAdapter` combines adapters of this method: products B A, or tensors of factors.
+   * Default: not supported.
    */
   readonly combines?: ProductForm<C> | FactorForm;
   /** File names and configuration layout of adapter folders. Default: PEFT's. */

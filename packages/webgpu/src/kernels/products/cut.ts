@@ -12,8 +12,8 @@ export interface ProductSizes {
 }
 
 /**
- * The division of a matrix product: its tile, and the number of parts (`parts`) into which its sums over k are cut. A part has
- * `each` terms.
+ * The division of a matrix product: its tile, and the number of parts (`parts`) into which its sums over k are cut. A
+ * part has `each` terms.
  */
 interface Cut {
   readonly tile: TileName;
