@@ -171,7 +171,7 @@ describe("fresh layers", () => {
     [
       "a padding id",
       () => new loose.Embedding(4, 2, { paddingIdx: 4 }),
-      "paddingIdx is 4; it must be the id of one of 4",
+      "paddingIdx is 4; it must be the index of a row, from -4 to 3",
     ],
     [
       "new LayerNorm([2, 3])",

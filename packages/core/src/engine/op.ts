@@ -288,7 +288,7 @@ function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly T
   if (!input.requiresGrad) return;
   const leaf = input.isLeaf && writes?.(i, inputs.length);
   throw new Error(
-    `${name}: input ${i} ${formatShape(input.shape)} ${leaf ? "is a leaf that requires gradients" : "depends on what requires gradients"}, and an in-place write has no gradient; write inside noGrad(() => ...)`,
+    `${name}: input ${i} ${formatShape(input.shape)} ${leaf ? "is a leaf that requires gradients" : "depends on a tensor that requires gradients"}, and an in-place write has no gradient; write inside noGrad(() => ...)`,
   );
 }
 

@@ -138,14 +138,14 @@ describe("einsum", () => {
     ["ijk->i", [[1, 1]], /"ijk" does not fit \[1,1\] in "ijk->i"/],
     ["i->i", [[1, 1]], /"i" does not fit \[1,1\]/],
     ["...ijk", [[1, 1]], /"\.\.\.ijk" does not fit \[1,1\]/],
-    ["ii->i", [[2, 3]], /"i" is 2 and 3 within operand 0 \[2,3\]/],
+    ["ii->i", [[2, 3]], /"i" has the sizes 2 and 3 within operand 0 \[2,3\]/],
     [
       "ij,jk->ik",
       [
         [1, 2],
         [3, 1],
       ],
-      /"j" is 2 and 3 in "ij,jk->ik"/,
+      /"j" has the sizes 2 and 3 in "ij,jk->ik"/,
     ],
     ["i->ii", [[2]], /"i" occurs twice in the result/],
     ["i->k", [[2]], /"k" of the result is in no operand/],

@@ -77,7 +77,7 @@ describe("misuse", () => {
       "conv2d: a window of height 7 does not fit into a height of 5 with padding 0",
     );
     expect(() => f.conv2d(filters(5, 5), filters(3, 4, 3, 3))).toThrow(
-      "conv2d: the input [5,5] has 2 dimensions; give [N,C,H,W], or [C,H,W] for one",
+      "conv2d: the input [5,5] has 2 dimensions; give [N,C,H,W], or [C,H,W] without a batch",
     );
     expect(() => f.conv1d(filters(4, 5), filters(3, 4, 3, 3))).toThrow("conv1d: the weight [3,4,3,3] is not [filters");
     expect(() => f.conv2d(image, filters(3, 4, 3, 3), null, { padding: "same" as unknown as number })).toThrow(

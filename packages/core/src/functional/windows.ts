@@ -87,7 +87,7 @@ function expectRank(op: string, { shape }: Tensor, names: readonly string[]): vo
   const rank = names.length;
   if (shape.length === rank || shape.length === rank - 1) return;
   throw new Error(
-    `${op}: the input ${formatShape(shape)} has ${shape.length} dimensions; give [${names}], or [${names.slice(1)}] for one`,
+    `${op}: the input ${formatShape(shape)} has ${shape.length} dimensions; give [${names}], or [${names.slice(1)}] without a batch`,
   );
 }
 
@@ -265,7 +265,7 @@ export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options:
   const [columns, count] = x.shape.slice(-2);
   if (columns % elements !== 0) {
     throw new Error(
-      `fold: the ${columns} rows of ${formatShape(x.shape)} must be a multiple of the ${elements} elements of a window`,
+      `fold: dim -2 of ${formatShape(x.shape)} is ${columns}; expected a multiple of ${elements}, the number of elements in a window`,
     );
   }
   const shape: Shape = [...x.shape.slice(0, -2), columns / elements, elements, count];

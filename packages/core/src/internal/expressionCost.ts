@@ -80,7 +80,7 @@ class Reader {
 
   /** Reads alternatives up to the closing bracket of their group. */
   choice(depth: number): Part {
-    if (depth > deepest) throw new TooCostly(`its groups are more than ${deepest} deep`);
+    if (depth > deepest) throw new TooCostly(`its groups are nested more than ${deepest} deep`);
     const ways = [this.#sequence(depth)];
     while (this.#source[this.at] === "|") {
       this.at++;
@@ -104,7 +104,7 @@ class Reader {
       varies ||= part.varies;
       if (repeats > mostRepeats) throw new TooCostly(`it has more than ${mostRepeats} open-ended repeats in a row`);
       if (before > this.#mostBefore)
-        throw new TooCostly(`it has ${before} open-ended repeats in a row before a part that may not match`);
+        throw new TooCostly(`it has ${before} open-ended repeats (such as *) before a part that may fail to match`);
       if (ways > mostWays) throw new TooCostly(`its optional parts and choices match in more than ${mostWays} ways`);
     }
     return { repeats, before, ways, varies };
@@ -145,8 +145,8 @@ class Reader {
       this.at += found[0].length;
       const [least, most] = rounds(found);
       const isOpen = most > fewRounds;
-      if (Number.isFinite(most) && most > mostRounds) throw new TooCostly(`it repeats a part ${most} times`);
-      if (isOpen && whole.varies) throw new TooCostly("it repeats a part that itself repeats or has a choice");
+      if (Number.isFinite(most) && most > mostRounds) throw new TooCostly(`it repeats a part up to ${most} times, more than ${mostRounds}`);
+      if (isOpen && whole.varies) throw new TooCostly("it repeats a part that itself contains a repeat or a choice (|)");
       const more = most === Number.POSITIVE_INFINITY || (isOpen && least !== most) ? 1 : 0;
       const few = Math.min(most, fewRounds);
       whole = {

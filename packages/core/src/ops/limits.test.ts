@@ -165,7 +165,7 @@ const table: [call: string, run: () => unknown, error?: string][] = [
   [
     "fold of other rows",
     () => core.fold(ones([5, 4]), 3, 2),
-    "fold: the 5 rows of [5,4] must be a multiple of the 4 elements of a window",
+    "fold: dim -2 of [5,4] is 5; expected a multiple of 4, the number of elements in a window",
   ],
   ["keyLength 0", () => attend({ keyLength: 0 })],
   ["keyLength -1", () => attend({ keyLength: -1 }), "attention: keyLength -1 must be within the 5 rows of k"],

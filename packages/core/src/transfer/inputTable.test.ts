@@ -122,7 +122,7 @@ describe("InputTable", () => {
     expect(call([1], 1, 1)).toEqual([22]);
     expect(() => call([0], 1, 1)).toThrow("this tensor [1] was freed");
     table.delete(1);
-    expect(() => call([1], 1, 1)).toThrow("test/scaledSum: slot 1 of its table is empty");
+    expect(() => call([1], 1, 1)).toThrow("test/scaledSum: slot 1 of its InputTable is empty");
   });
 
   it("looks at a group that came or was written after all were known", async () => {
@@ -139,9 +139,9 @@ describe("InputTable", () => {
     expect([call(0, 2), call(0, 1), call(1)]).toEqual([41, 32, 22]);
     const sets = told.filter((line) => line.startsWith("set"));
     expect(sets).toEqual(["set 0", "set 1", "set 2", "set 1"]);
-    expect(() => call(3)).toThrow("test/scaledSum: slot 3 of its table is empty");
+    expect(() => call(3)).toThrow("test/scaledSum: slot 3 of its InputTable is empty");
     table.delete(0);
-    expect(() => call(0)).toThrow("test/scaledSum: slot 0 of its table is empty");
+    expect(() => call(0)).toThrow("test/scaledSum: slot 0 of its InputTable is empty");
     expect(call(2)).toBe(31);
   });
 

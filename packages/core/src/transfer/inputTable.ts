@@ -126,7 +126,7 @@ export class InputTable<P> {
 
   #group(slot: number): Group {
     const group = this.#groups[slot];
-    if (!group) throw new Error(`${this.#op.definition.name}: slot ${slot} of its table is empty; call set first`);
+    if (!group) throw new Error(`${this.#op.definition.name}: slot ${slot} of its InputTable is empty; call set for this slot first`);
     return group;
   }
 

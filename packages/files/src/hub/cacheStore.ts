@@ -19,7 +19,7 @@ export function blockSource(size: number, block: (index: number) => Promise<Uint
 
   async function readInto(offset: number, room: Uint8Array): Promise<void> {
     const end = offset + room.length;
-    if (end > size) throw new Error(`bytes ${offset} to ${end} were asked for, of ${size}`);
+    if (end > size) throw new Error(`bytes ${offset} to ${end} were requested, but the file has ${size} bytes`);
     for (let done = 0; done < room.length; ) {
       const at = offset + done;
       const start = at % blockBytes;

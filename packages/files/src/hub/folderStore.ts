@@ -51,7 +51,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     const size = await sizeOf(blobOf(file));
     if (size === undefined || size === file.size) return size !== undefined;
     throw new Error(
-      `${blobOf(file)} has ${size} bytes, and ${file.path} of ${repo} has ${file.size}; delete it, and load again`,
+      `the cached file ${blobOf(file)} has ${size} bytes, but ${file.path} of ${repo} has ${file.size}; delete the cached file, and load again`,
     );
   }
 

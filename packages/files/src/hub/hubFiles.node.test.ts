@@ -104,7 +104,7 @@ it("the environment says where the cache is, and if the hub may be asked", async
   await hub.requests();
   expect(await load()).toEqual(weights);
   expect(await hub.requests()).toEqual([]);
-  await expect(load({ cacheDir: join(home, "third") })).rejects.toThrow('has no "main" of org/name');
+  await expect(load({ cacheDir: join(home, "third") })).rejects.toThrow('has no revision "main" of org/name');
   expect(await load({ cacheDir: join(home, "third"), localFilesOnly: false })).toEqual(weights);
 });
 

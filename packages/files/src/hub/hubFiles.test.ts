@@ -84,7 +84,7 @@ describe("a model of the hub", () => {
   });
 
   it("is read offline, as far as it was downloaded", async () => {
-    await expect(open({ localFilesOnly: true })).rejects.toThrow(`has no "main" of ${repo}; load it once`);
+    await expect(open({ localFilesOnly: true })).rejects.toThrow(`has no revision "main" of ${repo}; load it once`);
     await readAll(await open());
     await hub.requests();
     const files = await open({ localFilesOnly: true });
@@ -264,7 +264,7 @@ describe.runIf(!inNode)("in a page", () => {
 
   it("no read goes beyond the end", async () => {
     const source = await (await open()).open(path);
-    await expect(source.read(4990, 20)).rejects.toThrow("bytes 4990 to 5010 were asked for, of 5000");
+    await expect(source.read(4990, 20)).rejects.toThrow("bytes 4990 to 5010 were requested, but the file has 5000 bytes");
   });
 });
 
@@ -286,7 +286,7 @@ describe("without the cache", () => {
     expect(ranges).toEqual(["bytes=4990-4999", "bytes=4990-4999", "bytes=100-119", "bytes=100-119"]);
     expect(await files.list?.()).toEqual(["config.json", "model.safetensors", "pytorch_model.bin", "adapter/"]);
     await expect(files.open("tokenizer.json")).rejects.toThrow("has no tokenizer.json (it holds adapter/, config.json");
-    await expect(open({ localFilesOnly: true })).rejects.toThrow(`has no "main" of ${repo}; load it once`);
+    await expect(open({ localFilesOnly: true })).rejects.toThrow(`has no revision "main" of ${repo}; load it once`);
   });
 
   it("has revisions and folders, and offline takes what the cache has", async () => {

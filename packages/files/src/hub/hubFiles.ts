@@ -94,7 +94,7 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
     if (!offline) return (await client()).commitOf(revision);
     const commit = await store.readRef(revision);
     if (commit !== undefined) return commit;
-    throw new Error(`${label}: ${store.label} has no "${revision}" of ${repo}; load it once while online`);
+    throw new Error(`${label}: ${store.label} has no revision "${revision}" of ${repo}; load it once while online`);
   }
 }
 

@@ -15,10 +15,10 @@ describe("values that are sent to a Worker", () => {
 
   class Sgd {}
   test.each<[unknown, string]>([
-    [() => 1, "it is a function, which cannot cross"],
+    [() => 1, "it is a function, which cannot be sent"],
     [{ a: { b: () => 1 } }, "it.a.b is a function"],
     [[1, () => 1], "it[1] is a function"],
-    [[0, [new Sgd()]], "it[1][0] is a Sgd, whose methods cannot cross to the Worker"],
+    [[0, [new Sgd()]], "it[1][0] is a Sgd, whose methods cannot be sent to the Worker"],
     [{ a: new Sgd() }, "it.a is a Sgd"],
   ])("may not have methods: %#", (value, message) => {
     expect(() => checkCrosses("it", value)).toThrow(message);

@@ -75,7 +75,7 @@ const cloned = [Map, Set, Date, ArrayBuffer, Blob, globalThis.FileSystemHandle ?
 export function checkCrosses(where: string, value: unknown): void {
   if (typeof value === "function") {
     throw new TypeError(
-      `${where} is a function, which cannot cross to the Worker; call it in the Worker's own script, or leave it out`,
+      `${where} is a function, which cannot be sent to the Worker; call it in the Worker's own script, or leave it out`,
     );
   }
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
@@ -88,7 +88,7 @@ export function checkCrosses(where: string, value: unknown): void {
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     if (cloned.some((type) => value instanceof type)) return;
     throw new TypeError(
-      `${where} is a ${value.constructor.name}, whose methods cannot cross to the Worker; give plain data, or make it in the Worker's own script`,
+      `${where} is a ${value.constructor.name}, whose methods cannot be sent to the Worker; give plain data, or make it in the Worker's own script`,
     );
   }
   for (const [key, item] of Object.entries(value)) checkCrosses(`${where}.${key}`, item);

@@ -186,11 +186,11 @@ describe("the engine in a Worker", () => {
     await expect(model.addAdapter({ peftType: "NONE" })).rejects.toThrow("there is no method NONE");
     const broken = { logitsProcessor: (logits: Float32Array) => logits };
     await expect(model.generateText("one", broken as never)).rejects.toThrow(
-      "generateText: logitsProcessor is a function, which cannot cross to the Worker",
+      "generateText: logitsProcessor is a function, which cannot be sent to the Worker",
     );
     const optimizer = new (class Sgd {})() as never;
     await expect(model.train(examples, { ...training, optimizer })).rejects.toThrow(
-      "train: optimizer is a Sgd, whose methods cannot cross to the Worker",
+      "train: optimizer is a Sgd, whose methods cannot be sent to the Worker",
     );
     await expect(engine.loadModel(memoryFiles(contents) as never)).rejects.toThrow(/source\.\w+ is a function/);
     const onStep = () => {

@@ -45,7 +45,7 @@ export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "
   if (dtype === "auto") return;
   checkDType(what, dtype);
   if (!["f32", "f16", "bf16"].includes(dtype)) {
-    throw new Error(`${what}: dtype is "${dtype}"; weights are "f32", "f16", "bf16" or "auto", or take quantize`);
+    throw new Error(`${what}: dtype is "${dtype}"; give "f32", "f16", "bf16" or "auto", or use the option quantize`);
   }
 }
 

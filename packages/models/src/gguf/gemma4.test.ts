@@ -218,6 +218,6 @@ test("a file without divisors of frequencies, or with others than Gemma 4's, is 
     [1e30, 1, 1e30, 1e30, 1e30, 1e30, 1e30, 1e30],
     [1],
   ]) {
-    await expect(open(factors)).rejects.toThrow("must rotate only the first of 8 frequencies");
+    await expect(open(factors)).rejects.toThrow("must have 8 factors: equal ones first");
   }
 });

@@ -200,6 +200,6 @@ export function checkInputs(inputs: {
   }
   if (inputIds.ndim === 2) return;
   throw new Error(
-    `forward: inputIds is ${formatShape(inputIds.shape)}, and a batch is [B, T]; of one sequence give tensor([ids], { dtype: "i32" }), or inputIds.reshape(1, -1)`,
+    `forward: inputIds is ${formatShape(inputIds.shape)}, and a batch is [B, T]; for one sequence give tensor([ids], { dtype: "i32" }), or inputIds.reshape(1, -1)`,
   );
 }

@@ -144,7 +144,7 @@ it("texts among others are those for which no length turns anything", () => {
   const rotary = new RotaryEmbedding(dynamic, 64, 8);
   expect(rotary.at(8, 0, null, true)(ones([1, 8, 1, 64])).shape).toEqual([1, 8, 1, 64]);
   expect(() => rotary.at(9, 0, null, true)).toThrow(
-    'type "dynamic" depends on the length of a text of more than 8 tokens',
+    'type "dynamic" depends on the length of a text if it has more than 8 tokens',
   );
 });
 
@@ -222,7 +222,7 @@ describe("a rotary embedding", () => {
     const dynamic = new RotaryEmbedding(read({ rope_type: "dynamic", factor: 2 }, 8), 64, 8);
     for (const several of [false, undefined]) expect(() => dynamic.at(9, 0, null, several)).not.toThrow();
     expect(() => dynamic.at(8, 0, null, true)).not.toThrow();
-    expect(() => dynamic.at(8, 1, null, true)).toThrow("depends on the length of a text of more than 8 tokens");
+    expect(() => dynamic.at(8, 1, null, true)).toThrow("depends on the length of a text if it has more than 8 tokens");
   });
 
   it("follows a change of the backend", async () => {

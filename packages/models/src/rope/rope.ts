@@ -92,7 +92,7 @@ export class RotaryEmbedding {
     const length = lengthFor(scaling, positions);
     if (several && length !== lengthFor(scaling, oneToken)) {
       throw new Error(
-        `RoPE scaling of type "${scaling?.type}" depends on the length of a text of more than ${lengthFor(scaling, oneToken)} tokens, but this batch has several texts and ${positions} positions; give shorter texts, or one text per batch`,
+        `RoPE scaling of type "${scaling?.type}" depends on the length of a text if it has more than ${lengthFor(scaling, oneToken)} tokens, but this batch has several texts and ${positions} positions; give shorter texts, or one text per batch`,
       );
     }
     const held = this.#tables;

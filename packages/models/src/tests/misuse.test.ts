@@ -30,7 +30,7 @@ describe("inputs of a model", () => {
     [
       "one sequence",
       { inputIds: ids },
-      'inputIds is [2], and a batch is [B, T]; of one sequence give tensor([ids], { dtype: "i32" })',
+      'inputIds is [2], and a batch is [B, T]; for one sequence give tensor([ids], { dtype: "i32" })',
     ],
     ["a list", { inputIds: [1, 2] }, 'inputIds is a list; give a batch of token ids, tensor([ids], { dtype: "i32" })'],
     ["input_ids", { input_ids: ids }, "forward: there is no option input_ids; did you mean inputIds?"],
@@ -106,7 +106,7 @@ describe("loadModel", () => {
       'dtype "float16" is named "f16" in Lowrank',
     );
     await expect(loose.loadModel(source, { dtype: "i32" })).rejects.toThrow(
-      'weights are "f32", "f16", "bf16" or "auto"',
+      'give "f32", "f16", "bf16" or "auto"',
     );
     const quantize = { quant_type: "nf4" };
     await expect(loose.loadModel(source, { quantize })).rejects.toThrow("did you mean quantType?");

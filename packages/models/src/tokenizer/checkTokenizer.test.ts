@@ -56,12 +56,12 @@ test.each<[string, unknown, string]>([
   [
     "a slow expression",
     { ...good, pre_tokenizer: split("(a+)+$") },
-    "bounded time, and it repeats a part that itself repeats",
+    "bounded time, and it repeats a part that itself contains a repeat",
   ],
   [
     "an expression that takes a high power of a text's length",
     { ...good, pre_tokenizer: split("a*a*a*a*b") },
-    "bounded time, and it has 4 open-ended repeats in a row before a part that may not match",
+    "bounded time, and it has 4 open-ended repeats (such as *) before a part that may fail to match",
   ],
   [
     "no expression",

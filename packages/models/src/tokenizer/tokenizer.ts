@@ -73,7 +73,7 @@ export class Tokenizer {
     checkOptions("encode", options, { addSpecialTokens: true });
     if (typeof text !== "string") {
       throw new Error(
-        `encode: it takes one text, and ${typeof text} was given; of several, texts.map((t) => tokenizer.encode(t))`,
+        `encode: it takes one text, and ${typeof text} was given; for several texts write texts.map((t) => tokenizer.encode(t))`,
       );
     }
     return this.#pipeline.encode(text, options.addSpecialTokens ?? true);
@@ -83,7 +83,7 @@ export class Tokenizer {
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
     checkOptions("decode", options, decodeKeys);
     if (typeof ids?.length !== "number" || typeof ids === "string") {
-      throw new Error(`decode: it takes a list of token ids, and ${typeof ids} was given; of a tensor, await t.data()`);
+      throw new Error(`decode: it takes a list of token ids, and ${typeof ids} was given; for a tensor t give await t.data()`);
     }
     const list = Array.from(ids);
     if (list.length === 0) return "";

@@ -108,7 +108,7 @@ test("ids of padding are those of rows, from both ends", () => {
   const make = (paddingIdx: number | null) => new nn.Embedding(4, 2, { paddingIdx });
   expect([null, 0, 3, -1, -4].map((id) => make(id).paddingIdx)).toEqual([null, 0, 3, 3, 0]);
   for (const id of [4, -5, 0.5]) {
-    expect(() => make(id)).toThrow(`Embedding: paddingIdx is ${id}; it must be the id of one of 4 rows`);
+    expect(() => make(id)).toThrow(`Embedding: paddingIdx is ${id}; it must be the index of a row, from -4 to 3`);
   }
   const cleared = valuesOf(make(0).weight).map((x) => x === 0);
   expect(cleared).toEqual([true, true, ...Array(6).fill(false)]);

@@ -19,7 +19,7 @@ export interface EmbeddingOptions {
 function paddingRow(id: number | null | undefined, rows: number): number | null {
   if (id === null || id === undefined) return null;
   if (Number.isInteger(id) && id >= -rows && id < rows) return id < 0 ? id + rows : id;
-  throw new Error(`Embedding: paddingIdx is ${id}; it must be the id of one of ${rows} rows`);
+  throw new Error(`Embedding: paddingIdx is ${id}; it must be the index of a row, from ${-rows} to ${rows - 1}`);
 }
 
 function drawn(rows: number, dim: number, padding: number | null, generator?: Generator): Parameter {

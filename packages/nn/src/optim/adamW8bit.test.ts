@@ -166,7 +166,7 @@ describe("AdamW8bit", () => {
     const other = new AdamW8bit([tensor(new Float32Array(4800), { requiresGrad: true })], { min8bitSize: 5000 });
     const state = half.optimizer.stateDict();
     expect(() => other.loadStateDict({ ...state, groups: [{ ...other.groups[0], count: 1 }] as never })).toThrow(
-      /state "state1" of parameter 0 \[4800\] is missing or misshapen/,
+      /state "state1" of parameter 0 \[4800\] is missing, or has another shape or dtype/,
     );
     expect(() => new AdamW8bit([half.x], { betas: [0.9, 1] })).toThrow(/AdamW8bit: betas are 0.9,1/);
   });

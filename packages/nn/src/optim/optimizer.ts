@@ -241,7 +241,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
       for (const [name, { shape: wanted, dtype }] of Object.entries(specs)) {
         const found = tensors[name];
         if (found?.dtype !== dtype || formatShape(found.shape) !== formatShape(wanted)) {
-          throw new Error(`optimizer: state "${name}" of parameter ${i} ${formatShape(shape)} is missing or misshapen`);
+          throw new Error(`optimizer: state "${name}" of parameter ${i} ${formatShape(shape)} is missing, or has another shape or dtype`);
         }
       }
     }

@@ -208,7 +208,7 @@ describe("a saved state", () => {
     expect(Object.keys(other.stateDict().state.get(2)!.tensors)).toEqual(["momentumBuffer"]);
     const wrong = new Map([...state.state, [1, { step: 1, tensors: {} }] as const]);
     expect(() => other.loadStateDict({ ...state, state: wrong as never })).toThrow(
-      'state "momentumBuffer" of parameter 1 [1] is missing or misshapen',
+      'state "momentumBuffer" of parameter 1 [1] is missing, or has another shape or dtype',
     );
     const bytes = zeros([1], { dtype: "u8" });
     const other8 = new Map([...state.state, [2, { step: 1, tensors: { momentumBuffer: bytes } }] as const]);

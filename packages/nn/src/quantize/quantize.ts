@@ -183,7 +183,7 @@ export async function dequantize(model: Module, options: { dtype?: "f32" | "f16"
  * path's start up to a dot.
  */
 function rule(pattern: string): (path: string) => boolean {
-  if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
+  if (pattern === "") throw new Error('skipModules: "" matches every path; leave it out, or name modules');
   const start = expression(pattern);
   return (path) => path.endsWith(pattern) || start.test(path);
 }

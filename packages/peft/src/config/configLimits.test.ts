@@ -177,7 +177,7 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
   PREFIX_TUNING: [
     ...[...prompt, integer("encoderHiddenSize"), flag("prefixProjection")],
     ["initWeights", ["zero", null], [true], '"zero" or null'],
-    ["numTransformerSubmodules", [1, null], [2], "1: decoders and encoders alone"],
+    ["numTransformerSubmodules", [1, null], [2], "1, since encoder-decoder models are not supported"],
   ],
   P_TUNING: [
     ...[...prompt, integer("encoderHiddenSize"), integer("encoderNumLayers"), share("encoderDropout")],
@@ -226,13 +226,13 @@ test("fields that go together only", () => {
     ["LORA", { initLoraWeights: "loftq", loftqConfig: { loftqIter: 0 } }, "loftqConfig.loftqIter is 0"],
     ["LORA", { loftqConfig: { loftqIter: 1 } }, 'loftqConfig is given without initLoraWeights: "loftq"'],
     ["LORA", { evaConfig: { rho: 1 } }, 'evaConfig is given without initLoraWeights: "eva"'],
-    ["LORA", { targetModules: ".*", layersToTransform: 1 }, "a list where layersToTransform or layersPattern is set"],
-    ["LORA", { layersPattern: "layers" }, "layersToTransform is null; it must be set where layersPattern is"],
+    ["LORA", { targetModules: ".*", layersToTransform: 1 }, "a list, since layersToTransform or layersPattern is set"],
+    ["LORA", { layersPattern: "layers" }, "layersToTransform is null; it must be set, since layersPattern is set"],
     ["ADALORA", { totalStep: 5, tinit: 2, tfinal: 3 }, "totalStep is 5; it must be more than tinit + tfinal, 5"],
     ["OFT", { r: 0, oftBlockSize: 0 }, "r is 0"],
     ["BOFT", { boftBlockNum: 1 }, "boftBlockNum is 1"],
-    ["PROMPT_TUNING", { promptTuningInit: "TEXT" }, 'it must be set where promptTuningInit is "TEXT"'],
-    ["BOTTLENECK", { outputAdapter: false }, "outputAdapter is false; it must be true where mhAdapter is not"],
+    ["PROMPT_TUNING", { promptTuningInit: "TEXT" }, 'it must be set, since promptTuningInit is "TEXT"'],
+    ["BOTTLENECK", { outputAdapter: false }, "outputAdapter is false; it must be true, since mhAdapter is false"],
   ];
   for (const [type, options, message] of refused) expect(() => make(type, options), message).toThrow(message);
   const taken: [Name, object][] = [

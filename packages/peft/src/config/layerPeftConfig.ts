@@ -27,10 +27,10 @@ export abstract class LayerPeftConfig extends PeftConfig {
     this.layersPattern = pattern?.length === 0 ? null : pattern;
     const { targetModules, layersToTransform, layersPattern } = this;
     if (typeof targetModules === "string" && (layersToTransform !== null || layersPattern !== null)) {
-      refuse(this, "targetModules", targetModules, "a list where layersToTransform or layersPattern is set");
+      refuse(this, "targetModules", targetModules, "a list, since layersToTransform or layersPattern is set");
     }
     if (layersPattern !== null && layersToTransform === null) {
-      refuse(this, "layersToTransform", null, "set where layersPattern is");
+      refuse(this, "layersToTransform", null, "set, since layersPattern is set");
     }
   }
 }

@@ -57,7 +57,7 @@ export class ActiveAdapter {
     onRecompute(() => {
       if (this.name === name && this.rows === rows) return;
       throw new Error(
-        "gradient checkpointing cannot recompute outputs of other adapters than the active ones: call backward before setAdapter, and inside of withAdapterNames",
+        "gradient checkpointing recomputes outputs with the active adapters, and these have changed since the forward pass: call backward before setAdapter, and inside of withAdapterNames",
       );
     });
     if (!rows) return run(name !== null && has(name) ? name : null, inputs);

@@ -134,7 +134,7 @@ describe("what prompts start as", () => {
 
   it("a text that is not said is an error", () => {
     expect(() => config({ ...text, promptTuningInitText: null })).toThrow(
-      'promptTuningInitText is null; it must be set where promptTuningInit is "TEXT"',
+      'promptTuningInitText is null; it must be set, since promptTuningInit is "TEXT"',
     );
   });
 });

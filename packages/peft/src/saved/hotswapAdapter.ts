@@ -151,6 +151,6 @@ function checkConfigs(next: PeftConfig, { config, method, name }: Adapter): void
 
 function refuse(key: string, value: unknown, wanted: unknown, name: string): never {
   throw new Error(
-    `hotswapAdapter: ${key} is ${JSON.stringify(value)}, and ${JSON.stringify(wanted)} in adapter "${name}"; use loadAdapter under a new name`,
+    `hotswapAdapter: ${key} is ${JSON.stringify(value)} in the new files, but ${JSON.stringify(wanted)} in adapter "${name}"; use loadAdapter under a new name`,
   );
 }

@@ -81,10 +81,10 @@ async function subtractMutatedInit(
   const { subtractsStart: subtraction }: MethodFacts<PeftConfig> = method;
   if (!subtraction)
     throw new Error(
-      `${what} is ${method.peftType}, whose initial values cannot be subtracted; save it without this option`,
+      `${what} is ${method.peftType}, whose initial values cannot be subtracted; save it without pathInitialModelForWeightConversion`,
     );
   const refusal = subtraction.refusal(config);
-  if (refusal !== null) throw new Error(`${what} ${refusal}; save it without this option`);
+  if (refusal !== null) throw new Error(`${what} ${refusal}; save it without pathInitialModelForWeightConversion`);
   const files = await openSource(initial);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const known = { [method.peftType]: method };

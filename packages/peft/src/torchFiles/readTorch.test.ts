@@ -58,7 +58,7 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
     [dictionary(command(global("torch._utils", "_rebuild_tensor_v3"))), "it asks for torch._utils._rebuild_tensor_v3"],
     [dictionary(join(op(0x8c, 1, 0x61), op(0x81))), "instruction 0x81"],
     [dictionary(op(0x69)), "instruction 0x69"],
-    [dictionary(join(unicode("f"), op(0x29), reduce)), "is not one of a function"],
+    [dictionary(join(unicode("f"), op(0x29), reduce)), "does not call a function"],
     [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is not a tensor"],
     [dictionary(small(1)), "m.bin: x is not a tensor"],
     [dictionary(vector(small(5))), "storage of an unknown type"],
@@ -80,8 +80,8 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
     [join(op(0x80, 2), op(0x7d), small(1), small(2), op(0x73), stop), "the key 1 must be a string"],
     [op(0x80, 2), "the pickle ends within a value"],
     [join(op(0x80, 2), stop), "a value is missing"],
-    [join(op(0x68, 3), stop), "value 3 is recalled before it is there"],
-    [join(op(0x74), stop), "a mark is missing"],
+    [join(op(0x68, 3), stop), "memo entry 3 is read before it is written"],
+    [join(op(0x74), stop), "a MARK is missing"],
     [join(unicode("a"), small(1), small(1), op(0x73), stop), "belong to no dictionary"],
   ];
   for (const [pickle, message] of refused) await expect(read(pickle), message).rejects.toThrow(message);

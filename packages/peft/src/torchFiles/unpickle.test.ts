@@ -22,7 +22,7 @@ test.each(golden)("$name: the values are those of Python", ({ json, pickle }) =>
   const part = Uint8Array.of(7, 7, 7, ...bytes).subarray(3);
   expect(plain(unpickle(part, only, "p"))).toEqual(JSON.parse(json));
   for (const end of [1, 2, 5, bytes.length >> 1, bytes.length - 1]) {
-    expect(() => unpickle(bytes.subarray(0, end), only, "p")).toThrow(/^p: .*; it was not read. Save the adapter/);
+    expect(() => unpickle(bytes.subarray(0, end), only, "p")).toThrow(/^p: .*; the file was not read. Save the adapter/);
   }
 });
 
@@ -70,33 +70,33 @@ describe("instructions", () => {
     if (expected instanceof Object) expect(found?.constructor).toBe(expected.constructor);
   });
 
-  const end = "; it was not read. Save the adapter as safetensors";
+  const end = "; the file was not read. Save the adapter as safetensors";
   test.each<[number[], string]>([
-    [[0x05], "instruction 0x05 at 0 does more than tensors need"],
-    [[none, 0x1f], "instruction 0x1f at 1 does more than tensors need"],
-    [[0x80], "the pickle ends within a value at 1"],
-    [[none], "the pickle ends within a value at 1"],
-    [[0x4d, 1], "the pickle ends within a value at 1"],
-    [[0x8c, 3, 0x61, 0x62], "the pickle ends within a value at 2"],
-    [[0x8c, 1, 0xff, stop], "the text before 3 is not UTF-8"],
-    [[...codes("cm")], "the pickle ends within a name at 1"],
-    [[...codes("cm\nx")], "the pickle ends within a name at 3"],
-    [[stop], "a value is missing before 1"],
-    [[mark, stop], "a value is missing before 2"],
-    [[0x4b, 1, 0x86, stop], "a value is missing before 3"],
-    [[0x74, stop], "a mark is missing before 1"],
-    [[0x68, 3, stop], "value 3 is recalled before it is there"],
-    [[0x71, 3, stop], "a value is missing before 2"],
+    [[0x05], "instruction 0x05 at byte 0 is not allowed, since a file of tensors does not need it"],
+    [[none, 0x1f], "instruction 0x1f at byte 1 is not allowed, since a file of tensors does not need it"],
+    [[0x80], "the pickle ends within a value at byte 1"],
+    [[none], "the pickle ends within a value at byte 1"],
+    [[0x4d, 1], "the pickle ends within a value at byte 1"],
+    [[0x8c, 3, 0x61, 0x62], "the pickle ends within a value at byte 2"],
+    [[0x8c, 1, 0xff, stop], "the text before byte 3 is not UTF-8"],
+    [[...codes("cm")], "the pickle ends within a name at byte 1"],
+    [[...codes("cm\nx")], "the pickle ends within a name at byte 3"],
+    [[stop], "a value is missing before byte 1"],
+    [[mark, stop], "a value is missing before byte 2"],
+    [[0x4b, 1, 0x86, stop], "a value is missing before byte 3"],
+    [[0x74, stop], "a MARK is missing before byte 1"],
+    [[0x68, 3, stop], "memo entry 3 is read before it is written"],
+    [[0x71, 3, stop], "a value is missing before byte 2"],
     [[...codes("cos\nsystem\n"), stop], "it asks for os.system, which no tensor needs"],
-    [[none, 0x29, 0x52, stop], "a call before 3 is not one of a function"],
-    [[...make, none, 0x52, stop], `a call before ${make.length + 2} is not one of a function`],
-    [[0x5d, none, none, 0x73, stop], "items before 4 belong to no dictionary"],
-    [[0x7d, mark, none, 0x75, stop], "items before 4 belong to no dictionary"],
-    [[0x7d, none, 0x61, stop], "items before 3 belong to no list"],
-    [[0x5d, none, 0x62, stop], "attributes before 3 are set on something that is no dictionary"],
-    [[none, 0x51, stop], "data before 2 are named in an unknown way"],
-    [[0x8a, 7, 0, 0, 0, 0, 0, 0, 0x20, stop], "the number before 9 is too large"],
-    [[0x8a, 7, 0, 0, 0, 0, 0, 0, 0xe0, stop], "the number before 9 is too large"],
+    [[none, 0x29, 0x52, stop], "a call before byte 3 does not call a function"],
+    [[...make, none, 0x52, stop], `a call before byte ${make.length + 2} does not call a function`],
+    [[0x5d, none, none, 0x73, stop], "items before byte 4 belong to no dictionary"],
+    [[0x7d, mark, none, 0x75, stop], "items before byte 4 belong to no dictionary"],
+    [[0x7d, none, 0x61, stop], "items before byte 3 belong to no list"],
+    [[0x5d, none, 0x62, stop], "attributes before byte 3 are set on something that is no dictionary"],
+    [[none, 0x51, stop], "the persistent id before byte 2 has an unknown form"],
+    [[0x8a, 7, 0, 0, 0, 0, 0, 0, 0x20, stop], "the number before byte 9 is too large"],
+    [[0x8a, 7, 0, 0, 0, 0, 0, 0, 0xe0, stop], "the number before byte 9 is too large"],
   ])("%j is refused", (bytes, message) => {
     expect(() => read(...bytes)).toThrow(new Error(`p: ${message}${end}`));
   });

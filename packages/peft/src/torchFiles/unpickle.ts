@@ -63,18 +63,18 @@ class Unpickler {
       const op = this.#byte();
       if (op === 0x2e) return this.#value(); // STOP
       const step = steps.get(op);
-      if (!step) this.fail(`instruction 0x${op.toString(16).padStart(2, "0")} at ${start} does more than tensors need`);
+      if (!step) this.fail(`instruction 0x${op.toString(16).padStart(2, "0")} at byte ${start} is not allowed, since a file of tensors does not need it`);
       step(this);
     }
   }
 
   fail(what: string): never {
-    throw new Error(`${this.#label}: ${what}; it was not read. Save the adapter as safetensors`);
+    throw new Error(`${this.#label}: ${what}; the file was not read. Save the adapter as safetensors`);
   }
 
   take(length: number): Uint8Array {
     const end = this.#at + length;
-    if (!(length >= 0 && end <= this.#bytes.length)) this.fail(`the pickle ends within a value at ${this.#at}`);
+    if (!(length >= 0 && end <= this.#bytes.length)) this.fail(`the pickle ends within a value at byte ${this.#at}`);
     this.#at = end;
     return this.#bytes.subarray(end - length, end);
   }
@@ -108,13 +108,13 @@ class Unpickler {
     try {
       return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch {
-      return this.fail(`the text before ${this.#at} is not UTF-8`);
+      return this.fail(`the text before byte ${this.#at} is not UTF-8`);
     }
   }
 
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
-    if (end === -1) this.fail(`the pickle ends within a name at ${this.#at}`);
+    if (end === -1) this.fail(`the pickle ends within a name at byte ${this.#at}`);
     const text = this.text(end - this.#at);
     this.take(1);
     return text;
@@ -126,7 +126,7 @@ class Unpickler {
 
   #value(): Pickled {
     const value = this.#stack.pop();
-    if (value === undefined || value === mark) this.fail(`a value is missing before ${this.#at}`);
+    if (value === undefined || value === mark) this.fail(`a value is missing before byte ${this.#at}`);
     return value;
   }
 
@@ -137,7 +137,7 @@ class Unpickler {
   /** Removes and returns the values on the stack above the last MARK. */
   popMark(): Pickled[] {
     const at = this.#stack.lastIndexOf(mark);
-    if (at < 0) this.fail(`a mark is missing before ${this.#at}`);
+    if (at < 0) this.fail(`a MARK is missing before byte ${this.#at}`);
     return this.#stack.splice(at).slice(1) as Pickled[];
   }
 
@@ -153,7 +153,7 @@ class Unpickler {
 
   recall(index: number): void {
     const value = this.#memo.get(index);
-    if (value === undefined) this.fail(`value ${index} is recalled before it is there`);
+    if (value === undefined) this.fail(`memo entry ${index} is read before it is written`);
     this.push(value);
   }
 
@@ -166,19 +166,19 @@ class Unpickler {
   call(): void {
     const [callee, args] = this.pop(2);
     if (!(callee instanceof Global) || !Array.isArray(args))
-      this.fail(`a call before ${this.#at} is not one of a function`);
+      this.fail(`a call before byte ${this.#at} does not call a function`);
     this.push(callee.name === "collections.OrderedDict" && args.length === 0 ? new Map() : new Call(callee.name, args));
   }
 
   set(pairs: readonly Pickled[]): void {
     const map = this.top();
-    if (!(map instanceof Map) || pairs.length % 2 !== 0) this.fail(`items before ${this.#at} belong to no dictionary`);
+    if (!(map instanceof Map) || pairs.length % 2 !== 0) this.fail(`items before byte ${this.#at} belong to no dictionary`);
     for (let i = 0; i < pairs.length; i += 2) map.set(pairs[i], pairs[i + 1]);
   }
 
   append(items: readonly Pickled[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) this.fail(`items before ${this.#at} belong to no list`);
+    if (!Array.isArray(list)) this.fail(`items before byte ${this.#at} belong to no list`);
     list.push(...items);
   }
 
@@ -186,12 +186,12 @@ class Unpickler {
   build(): void {
     this.pop(1);
     if (!(this.top() instanceof Map))
-      this.fail(`attributes before ${this.#at} are set on something that is no dictionary`);
+      this.fail(`attributes before byte ${this.#at} are set on something that is no dictionary`);
   }
 
   storage(): void {
     const [id] = this.pop(1);
-    if (!Array.isArray(id)) this.fail(`data before ${this.#at} are named in an unknown way`);
+    if (!Array.isArray(id)) this.fail(`the persistent id before byte ${this.#at} has an unknown form`);
     this.push(new Storage(id));
   }
 
@@ -200,7 +200,7 @@ class Unpickler {
     const bytes = this.take(this.unsigned(1));
     for (const [i, byte] of bytes.entries()) value |= BigInt(byte) << BigInt(8 * i);
     const number = Number(BigInt.asIntN(8 * bytes.length, value));
-    if (!Number.isSafeInteger(number)) this.fail(`the number before ${this.#at} is too large`);
+    if (!Number.isSafeInteger(number)) this.fail(`the number before byte ${this.#at} is too large`);
     this.push(number);
   }
 }

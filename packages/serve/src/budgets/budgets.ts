@@ -128,7 +128,7 @@ export class Budgets {
     const why = full
       ? "The queue of the server is full"
       : `This key has ${plural(held, "sequence")} waiting or running`;
-    throw new BudgetError(`${why}, and the request needs ${sequences} more. Try again later.`, {
+    throw new BudgetError(`${why}, and the request needs ${plural(sequences, "more sequence")}. Try again later.`, {
       retryAfter: retrySeconds,
     });
   }

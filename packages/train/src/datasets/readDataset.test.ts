@@ -137,7 +137,7 @@ describe("records of other data sets", () => {
     expect(await read(JSON.stringify([record]), { columns })).toEqual([{ prompt: "q", completion: "a" }]);
     const message = await errorOf('{"question": "q", "reply": "a"}', { columns });
     expect(message).toBe(
-      "data:1: the record has no key answer, which columns gives for completion; it has question, reply",
+      "data:1: the record has no key answer, which the option columns gives for completion; the record has question, reply",
     );
   });
 

@@ -165,7 +165,7 @@ function pick(value: unknown, columns: Readonly<Record<string, string>>, where: 
   const entries = Object.entries(columns).map(([key, column]) => {
     if (Object.hasOwn(record, column)) return [key, record[column]];
     throw new Error(
-      `${where}: the record has no key ${column}, which columns gives for ${key}; it has ${Object.keys(record).join(", ") || "no keys"}`,
+      `${where}: the record has no key ${column}, which the option columns gives for ${key}; the record has ${Object.keys(record).join(", ") || "no keys"}`,
     );
   });
   return Object.fromEntries(entries);

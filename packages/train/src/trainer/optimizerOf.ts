@@ -24,7 +24,7 @@ export function optimizerOf(
     const missing = [...parameters].filter(([, parameter]) => !own.has(parameter)).map(([name]) => name);
     if (missing.length > 0) {
       throw new Error(
-        `Trainer: optimizer was not given ${missing.join(", ")}, which the model trains; make it for this model`,
+        `Trainer: the optimizer was not given ${missing.join(", ")}, which the model trains; make an optimizer for this model`,
       );
     }
     for (const key of ["learningRate", "betas", "eps", "weightDecay"] as const) {

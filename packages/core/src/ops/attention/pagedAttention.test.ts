@@ -72,5 +72,5 @@ it("refuses shapes that do not fit, and has no gradient", () => {
   expect(() => run(q, pool, pool, rows.to("f32"), rows)).toThrow("expected i32");
   expect(() => pagedWrite(pool, q, rows.reshape(2))).toThrow("do not fit the pool [3,4,2,4]");
   q.requiresGrad = true;
-  expect(() => run(q, pool, pool, tables, rows).sum().backward()).toThrow("pagedAttention: it has no gradient");
+  expect(() => run(q, pool, pool, tables, rows).sum().backward()).toThrow("pagedAttention: this op has no gradient");
 });

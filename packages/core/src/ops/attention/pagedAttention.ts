@@ -64,7 +64,7 @@ function geometry(inputs: readonly TensorSpec[], params: PagedAttentionParams): 
   }
   if (tables.length !== 2 || !sameShape(places, [rows, 2])) {
     throw new Error(
-      `${name}: tables ${formatShape(tables)} and rows ${formatShape(places)} must be [R,M] and [${rows},2], a sequence and a position for each row of q`,
+      `${name}: tables ${formatShape(tables)} and rows ${formatShape(places)} must be [R,M] and [${rows},2]; rows holds a sequence and a position for each row of q`,
     );
   }
   const { scale = 1 / Math.sqrt(size), window = 0, softcap = 0 } = params;
@@ -193,6 +193,6 @@ export const pagedAttention: Op<5, PagedAttentionParams, 1, Planned<PagedAttenti
   plan: (inputs, _outputs, params) => geometry(inputs, params),
   fault: (at, value, inputs, params) => badEntry(at, value, geometry(inputs, params)),
   vjp: () => {
-    throw new Error(`${name}: it has no gradient; train with attention`);
+    throw new Error(`${name}: this op has no gradient; for training use the op attention`);
   },
 });

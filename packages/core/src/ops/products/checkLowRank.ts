@@ -35,7 +35,7 @@ export function checkLowRank(inputs: readonly TensorSpec[], params: LowRankRowsP
     for (const at of [i, i + 1]) expectDType("lowRankRows", inputs, at, ...factorDTypes);
     const [y, x] = inputs;
     throw new Error(
-      `lowRankRows: A is ${formatShape(a.shape)} and B ${formatShape(b.shape)}; expected [r,in] and [out,r] for x ${formatShape(x.shape)} of size in and y ${formatShape(y.shape)} of size out`,
+      `lowRankRows: A is ${formatShape(a.shape)} and B ${formatShape(b.shape)}; expected [r,in] and [out,r], where in is the last size of x ${formatShape(x.shape)} and out the last size of y ${formatShape(y.shape)}`,
     );
   }
   checkRows(params.rows, inputs[1].shape[0]);

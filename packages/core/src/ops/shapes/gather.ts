@@ -7,7 +7,7 @@ import { checkIndex, indexError, traverseIndex } from "../shared/indexBounds.ts"
 function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: number): void {
   if (index.shape.length !== table.length || index.shape.some((s, i) => i !== dim && s > table[i])) {
     throw new Error(
-      `${op}: index ${formatShape(index.shape)} must have the dimensions of ${formatShape(table)} and, but for dim ${dim}, be no larger`,
+      `${op}: index ${formatShape(index.shape)} must have as many dimensions as ${formatShape(table)} and, except in dim ${dim}, no larger sizes`,
     );
   }
 }

@@ -87,7 +87,7 @@ export const avgPool2dBackward: Op<
     const out = [...shape.slice(0, -2), ...params.outputSize];
     const { lead, rows, columns } = windowPlan("avgPool2dBackward", { shape: out }, params);
     if (!sameShape(shape, [...lead, rows, columns])) {
-      throw new Error(`avgPool2dBackward: ${formatShape(shape)} is not ${formatShape([...lead, rows, columns])}`);
+      throw new Error(`avgPool2dBackward: the gradient ${formatShape(shape)} must be ${formatShape([...lead, rows, columns])}`);
     }
     return { shape: out, dtype: "f32" };
   },

@@ -58,7 +58,7 @@ export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, pac
   const fields = headerFields(sizeOf(shape), packing);
   if (fields.every((value, i) => header.getUint32(4 * i, true) === value)) return;
   throw new Error(
-    `${what}: the header of the ${dtype} bytes does not belong to ${formatShape(shape)} in blocks of ${packing.blockSize}`,
+    `${what}: the header of the ${dtype} bytes does not describe a weight ${formatShape(shape)} in blocks of ${packing.blockSize}`,
   );
 }
 

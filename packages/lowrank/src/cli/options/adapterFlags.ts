@@ -33,12 +33,12 @@ export function adapterFlags(): readonly AdapterFlag[] {
       if (type !== wanted) {
         const owner = before ? ` in ${before.takers[0].method.peftType}` : "";
         throw new Error(
-          `${method.peftType}: its option --${flag} has the type ${type}, but --${flag}${owner} has the type ${wanted}; give it another flag`,
+          `${method.peftType}: its option --${flag} has the type ${type}, but --${flag}${owner} has the type ${wanted}; use another flag`,
         );
       }
       if (!/^(?!no-)[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(flag)) {
         throw new Error(
-          `${method.peftType}: "${flag}" cannot be a flag; use small letters with dashes between words, without "no-" before`,
+          `${method.peftType}: "${flag}" cannot be a flag; use lower-case letters with dashes between words, and do not begin with "no-"`,
         );
       }
       flags.set(flag, { flag, type, takers: [...(before?.takers ?? []), { method, option }] });

@@ -214,11 +214,11 @@ describe("errors name the file and the fix", () => {
       renamed("my-flag", "alpha").replace('type: "number"', 'type: "integer"'),
       /--alpha has the type integer/,
     ],
-    ["word.mjs", renamed("my-flag", "My Flag"), /"My Flag" cannot be a flag; use small letters/],
+    ["word.mjs", renamed("my-flag", "My Flag"), /"My Flag" cannot be a flag; use lower-case letters/],
     [
       "other.mjs",
       renamed("=> new ScaleConfig()", '=> ({ peftType: "LORA" })'),
-      /makes a configuration of LORA; return its own/,
+      /makes a configuration of LORA; return one of/,
     ],
     ["again.mjs", renamed('peftType: "test/SCALE"', 'peftType: "LORA"'), /there is a method LORA already/],
   ])("%s", async (file, text, message) => {

@@ -99,7 +99,7 @@ function checkMethods(): void {
     const made = config(usualSettings);
     if (made.peftType !== peft.peftType) {
       throw new Error(
-        `${peft.peftType}: its recipe ${name} makes a configuration of ${made.peftType}; return its own configuration`,
+        `${peft.peftType}: its recipe ${name} makes a configuration of ${made.peftType}; return one of ${peft.peftType}`,
       );
     }
     for (const { flag, field } of optionsOf(peft)) {

@@ -88,7 +88,7 @@ function givenOptions(command: Command, { entries }: RunFile): GivenOption[] {
     const option = command.options.find((option) => option.attributeName() === attributeOf(key));
     if (!option) throw unknownKey(command, entry);
     const before = seen.get(option);
-    if (before) throw new Error(`${label}: ${key} is given twice, as ${before.key} too; leave one out`);
+    if (before) throw new Error(`${label}: ${key} is given twice, also as ${before.key}; leave one of them out`);
     seen.set(option, entry);
     const flag = !option.required && !option.optional;
     if (flag && value === false) return [];

@@ -167,5 +167,5 @@ test.skipIf(!hasRedis)(
 
 test("misuse: a queue needs a store, a model and data", async () => {
   const { stderr } = await compare("--queue redis://127.0.0.1:1 --store somewhere");
-  expect(stderr).toContain("error: --queue needs --model too; give it, or leave --queue and --store out");
+  expect(stderr).toContain("error: --queue needs --model too; give both, or leave --queue and --store out");
 });

@@ -13,7 +13,7 @@ const failure = async (...words: string[]) => {
 
 test("options that belong together are asked for, before anything runs", async () => {
   const place = ["--queue", "redis://x", "--store", "store"];
-  const leave = "too; give it, or leave --queue and --store out";
+  const leave = "too; give both, or leave --queue and --store out";
   expect(await failure("--queue", "redis://x")).toContain(`--queue needs --store ${leave}`);
   expect(await failure("--store", "store")).toContain(`--store needs --queue ${leave}`);
   expect(await failure(...place)).toContain(`--queue needs --model ${leave}`);

@@ -189,7 +189,7 @@ function queuePlace({ queue, store, model, data }: CompareCommandOptions): Queue
   const given = Object.entries({ queue, store }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return null;
   const missing = Object.entries({ queue, store, model, data }).find(([, value]) => value === undefined);
-  if (missing) throw new Error(`--${given[0][0]} needs --${missing[0]} too; give it, or leave --queue and --store out`);
+  if (missing) throw new Error(`--${given[0][0]} needs --${missing[0]} too; give both, or leave --queue and --store out`);
   return { queue: queue as string, store: store as string };
 }
 

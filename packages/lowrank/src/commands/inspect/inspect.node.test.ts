@@ -89,7 +89,7 @@ test("a change without a matrix has no spectrum, and no change no adapter", asyn
     "error: norms (LN_TUNING) changes only 5 vectors and no weight matrix: it has no spectrum",
   );
   expect(await failure("--tuned", "model", "--compress", "1", "--output", "none")).toBe(
-    "error: --compress: the weights are the same; there is nothing to write",
+    "error: --compress: the weights do not differ from the base model's, so there is no adapter to write",
   );
   expect(await failure("--adapter", "adapter", "--compress", "1", "--output", "adapter")).toContain(
     "--output adapter is the adapter's own folder",

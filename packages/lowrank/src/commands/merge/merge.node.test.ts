@@ -94,7 +94,7 @@ describe("--requantize", () => {
 
   test("is for models in 4 bits, and for folders", async () => {
     expect(await failure(...merge("no", "--requantize"))).toBe(
-      "--requantize: model is not in 4 bits; give --quant-type, or leave it out",
+      "--requantize: model is not in 4 bits; give --quant-type, or leave --requantize out",
     );
     expect(await failure(...merge("no.gguf", ...nf4))).toBe(
       "--requantize writes folders; for no.gguf give a --dtype such as q8_0",
@@ -105,7 +105,7 @@ describe("--requantize", () => {
 
 test("the output is a new folder, or a file for types of blocks", async () => {
   expect(await failure(...merge("no", "--dtype", "q8_0"))).toBe(
-    "--dtype q8_0 is for GGUF files; name one that ends in .gguf, such as --output no.gguf",
+    "--dtype q8_0 is for GGUF files; give an output that ends in .gguf, such as --output no.gguf",
   );
   expect(await failure(...merge("model"))).toContain("--output model is the model's own folder");
   expect(await failure(...merge("adapter"))).toContain("--output adapter is the adapter's own folder");

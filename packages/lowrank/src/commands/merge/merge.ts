@@ -105,7 +105,7 @@ async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeComm
   const loaded = await loadWithTokenizer(options.model, { backend, quantize: quantizeToLoad(options) });
   if (loaded.backend.adapter !== undefined) say(`backend: ${describeBackend(loaded.backend)}`);
   if (requantize && ![...loaded.model.parameters()].some(({ packing }) => packing)) {
-    throw new Error(`--requantize: ${options.model} is not in 4 bits; give --quant-type, or leave it out`);
+    throw new Error(`--requantize: ${options.model} is not in 4 bits; give --quant-type, or leave --requantize out`);
   }
   const ids = loaded.tokenizer.encode(options.prompt);
   const peft = await useAdapter(loaded.model, options.adapter);
@@ -138,7 +138,7 @@ async function checkTarget({ output, model, adapter, dtype, requantize }: MergeC
     return dtype ?? "f16";
   }
   if (dtype !== undefined && !isFolderDType(dtype)) {
-    throw new Error(`--dtype ${dtype} is for GGUF files; name one that ends in .gguf, such as --output ${output}.gguf`);
+    throw new Error(`--dtype ${dtype} is for GGUF files; give an output that ends in .gguf, such as --output ${output}.gguf`);
   }
   await checkOutput(output, model);
   await checkOutput(output, adapter, "adapter");

@@ -218,7 +218,7 @@ describe("misuse", () => {
     [[], "error: which model? Give a config.json, a model's folder or GGUF file, or a preset"],
     [
       ["gpt2", "--methods", "lora,ia3", "--r", "4", "--modules-to-save", "ln_f"],
-      "error: --modules-to-save is for one adapter; leave it out with --methods, or give one as --method",
+      "error: --modules-to-save is for one adapter; leave it out with --methods, or give one method with --method",
     ],
     [["gpt2", "--adapter", "a", "--format", "csv"], "cannot be used with option"],
     [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv name two formats; give one of them"],

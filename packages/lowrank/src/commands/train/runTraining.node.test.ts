@@ -149,9 +149,9 @@ test("given prompts are answered before and after, as long as they leave room", 
 });
 
 test("options that need others say so", async () => {
-  expect(await failure("--allow-changes")).toContain("--allow-changes is for --resume; leave it out");
+  expect(await failure("--allow-changes")).toContain("--allow-changes needs --resume; give --resume, or leave --allow-changes out");
   expect(await failure("--save-total-limit", "2", "--steps", "1")).toContain(
-    "--save-total-limit is for --save-every; give that too",
+    "--save-total-limit needs --save-every; give --save-every too",
   );
   expect(await failure("--block-size", "65")).toContain("--block-size is 65, but the model has 64 positions");
   expect(await failure("--max-length", "65")).toContain("--max-length is 65, but the model has 64 positions");

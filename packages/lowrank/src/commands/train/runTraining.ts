@@ -24,7 +24,7 @@ import { type TrainReporter, trainReporter } from "./view/trainReporter.ts";
 /** Runs `lowrank train` and locks its output folder. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (options.allowChanges && options.resume === undefined) {
-    throw new Error("--allow-changes is for --resume; leave it out");
+    throw new Error("--allow-changes needs --resume; give --resume, or leave --allow-changes out");
   }
   await checkResumeExists(options.resume);
   const voice = trainReporter(options);

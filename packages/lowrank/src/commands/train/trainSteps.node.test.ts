@@ -146,7 +146,7 @@ describe("checkpoints", () => {
     ).toEqual([`resumed from ${join(output, "limited/checkpoint-4")}, after step 4 of 4`]);
     expect((await readdir(join(output, "limited"))).sort()).toEqual(["checkpoint-4", "metrics.jsonl"]);
     await expect(train({ options: { saveTotalLimit: 1 } })).rejects.toThrow(
-      "--save-total-limit is for --save-every; give that too",
+      "--save-total-limit needs --save-every; give --save-every too",
     );
   });
 

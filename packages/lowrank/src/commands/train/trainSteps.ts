@@ -197,7 +197,7 @@ async function checkpointing(
 ): Promise<TrainerOptions["checkpoints"]> {
   if (saveEvery === undefined) {
     if (saveTotalLimit === undefined) return undefined;
-    throw new Error("--save-total-limit is for --save-every; give that too");
+    throw new Error("--save-total-limit needs --save-every; give --save-every too");
   }
   const files = await folderFiles(output);
   const replaceFolder: typeof files.replaceFolder = async (name, contents) => {

@@ -413,7 +413,7 @@ class DebertaV2Model extends TransformerModel {
     checkpointing: boolean = this.gradientCheckpointing,
   ): Tensor {
     if (virtualTokens?.kind === "cache") {
-      throw new Error("a deberta-v2 takes no prefix of keys and values, as in transformers; use prompt tuning or LoRA");
+      throw new Error("a deberta-v2 supports no prefix of keys and values, here as in transformers; use prompt tuning or LoRA");
     }
     return scope(() => {
       const batch = new PromptedBatch(inputs, virtualTokens);

@@ -42,7 +42,7 @@ test("every number of turning frequencies is read back", () => {
 test("divisors that are not those of the first frequencies are refused", () => {
   expect(read([3, 1.1e20], 4)).toMatchObject({ factor: 3, partial_rotary_factor: 0.5 });
   for (const wrong of [[3, 2], [1e30, 3], [3, 3, 1e30], [3], [3, 9e19]]) {
-    expect(() => read(wrong, 4)).toThrow("a.gguf: rope_freqs.weight must rotate only the first of 2 frequencies");
+    expect(() => read(wrong, 4)).toThrow("a.gguf: rope_freqs.weight must have 2 factors: equal ones first");
   }
   expect(() => read(undefined, 4)).toThrow('the tensor "rope_freqs.weight" is missing');
 });

@@ -230,7 +230,7 @@ export function readProportional({ metadata, ropeFactors }: GgufParts, dim: numb
   const fits = factors.every((other, i) => (i < turning ? other === factor : other >= leastStill));
   if (factors.length !== dim / 2 || !fits) {
     throw new Error(
-      `${metadata.where}: ${tensor} must rotate only the first of ${dim / 2} frequencies, all with the same factor; other RoPE scalings are not supported`,
+      `${metadata.where}: ${tensor} must have ${dim / 2} factors: equal ones first, and then only factors that stop the rotation; other RoPE scalings are not supported`,
     );
   }
   // The fraction of the pairs that rotate. Rounding could make the plain quotient give one pair too few.

@@ -248,7 +248,7 @@ describe("errors", () => {
     const withLayers = (layers: number) =>
       open({ ...contents, metadata: new Map(contents.metadata).set("llama.block_count", u32(layers)) });
     await expect(withLayers(count + 1)).rejects.toThrow(
-      `x.gguf: llama.block_count is ${count + 1}, and the file has ${count} tensors`,
+      `x.gguf: llama.block_count is ${count + 1}, but the file has only ${count} tensors`,
     );
     await expect(withLayers(count)).rejects.toThrow('x.gguf: the tensor "blk.2.attn_norm.weight" is missing');
   });

@@ -90,7 +90,7 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
   const layers = Number(metadata.get(key)?.value);
-  if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, and the file has ${tensors.size} tensors`);
+  if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, but the file has only ${tensors.size} tensors; it is damaged`);
 }
 
 /**

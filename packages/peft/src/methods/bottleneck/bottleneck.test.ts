@@ -103,11 +103,11 @@ describe("bottleneck adapters", () => {
 
   it.each([
     [{ reductionFactor: 0 }, "reductionFactor (reductionFactor) is 0; it must be a number above 0"],
-    [{ outputAdapter: false }, "outputAdapter is false; it must be true where mhAdapter is not"],
+    [{ outputAdapter: false }, "outputAdapter is false; it must be true, since mhAdapter is false"],
     [{ nonLinearity: "mish" }, 'nonLinearity is "mish"; it must be "relu"'],
     [
       { residualBeforeLn: "post_add" },
-      'residualBeforeLn is "post_add"; it must be true or false where originalLnBefore is false',
+      'residualBeforeLn is "post_add"; it must be true or false, since originalLnBefore is false',
     ],
     [{ scaling: "other" }, 'scaling is "other"'],
     [{ leaveOut: [-1] }, "leaveOut is -1"],

@@ -143,7 +143,7 @@ function check(config: BnConfig): void {
   const { reductionFactor, scaling, adapterResidualBeforeLn } = config;
   checkFlags(config, { mhAdapter, outputAdapter, originalLnBefore, originalLnAfter, lnAfter, isParallel, useGating });
   checkFlags(config, { adapterResidualBeforeLn });
-  if (!mhAdapter && !outputAdapter) refuse(config, "outputAdapter", false, "true where mhAdapter is not");
+  if (!mhAdapter && !outputAdapter) refuse(config, "outputAdapter", false, "true, since mhAdapter is false");
   const factors = isRecord(reductionFactor) ? reductionFactor : { reductionFactor };
   for (const [key, factor] of Object.entries(factors)) {
     if (!(factor > 0 && Number.isFinite(factor)))
@@ -153,7 +153,7 @@ function check(config: BnConfig): void {
   checkOneOf(config, "initWeights", config.initWeights, ["bert", "mam_adapter", "houlsby"]);
   checkOneOf(config, "residualBeforeLn", config.residualBeforeLn, [true, false, "post_add"]);
   if (config.residualBeforeLn === "post_add" && !config.originalLnBefore) {
-    refuse(config, "residualBeforeLn", "post_add", "true or false where originalLnBefore is false");
+    refuse(config, "residualBeforeLn", "post_add", "true or false, since originalLnBefore is false");
   }
   if (typeof scaling !== "number") checkOneOf(config, "scaling", scaling, ["learned", "channel"]);
   else if (!Number.isFinite(scaling)) refuse(config, "scaling", scaling, 'a finite number, "learned" or "channel"');

@@ -135,11 +135,11 @@ export class LoraConfig extends LayerPeftConfig {
     // ignored.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
-      throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
+      throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add initLoraWeights, or leave loftqConfig out');
     }
     this.evaConfig = this.initLoraWeights === "eva" ? { ...evaDefaults, ...options.evaConfig } : null;
     if (options.evaConfig && options.initLoraWeights === undefined) {
-      throw new Error('LoraConfig: evaConfig is given without initLoraWeights: "eva"; add that, or leave it out');
+      throw new Error('LoraConfig: evaConfig is given without initLoraWeights: "eva"; add initLoraWeights, or leave evaConfig out');
     }
     check(this);
   }

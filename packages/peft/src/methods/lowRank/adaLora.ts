@@ -212,7 +212,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   swappable: { fields: ["initLoraWeights"] },
   createLayer: (context) => {
     const { config, loading } = context;
-    if (!loading && config.totalStep === null) refuse(config, "totalStep", null, "the number of steps of the training");
+    if (!loading && config.totalStep === null) refuse(config, "totalStep", null, "the total number of training steps");
     return new AdaLoraLayer(context);
   },
 });

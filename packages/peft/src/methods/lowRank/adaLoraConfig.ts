@@ -100,7 +100,7 @@ function check(config: AdaLoraConfig): void {
   const { totalStep, tinit, tfinal, beta1, beta2, orthRegWeight, rankPattern } = config;
   for (const key of ["targetR", "initR", "deltaT"] as const) checkInteger(config, key, config[key]);
   if (rankPattern !== null && !(isRecord(rankPattern) && Object.values(rankPattern).every(isRanks))) {
-    refuse(config, "rankPattern", rankPattern, "null, or lists of true and false by the names of layers' lora_E");
+    refuse(config, "rankPattern", rankPattern, "null, or lists of true and false, keyed by the names of the layers' lora_E");
   }
   for (const key of ["tinit", "tfinal"] as const) checkInteger(config, key, config[key], 0);
   for (const [key, beta] of Object.entries({ beta1, beta2 })) {

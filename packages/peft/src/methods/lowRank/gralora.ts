@@ -38,7 +38,7 @@ class GraloraLinear implements LayerAdapter {
     if (inFeatures % k !== 0 || outFeatures % k !== 0) {
       const shape = `[${outFeatures},${inFeatures}]`;
       throw new OptionError("", "graloraK", k, (named) => {
-        return `${path} is ${shape}: ${named("graloraK")} ${k} must divide both; choose another or leave the layer out`;
+        return `${path} is ${shape}: ${named("graloraK")} ${k} must divide both sizes; choose another value, or leave the layer out`;
       });
     }
     const { zero, uniform } = draws(context);

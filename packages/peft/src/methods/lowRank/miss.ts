@@ -20,11 +20,11 @@ function check({ config, base, path }: LayerContext<MissConfig>): void {
   const { r, miniR, initWeights } = config;
   const { inFeatures, outFeatures } = base as Linear;
   const fail = (what: string) => {
-    throw new Error(`${path} is [${outFeatures},${inFeatures}]: ${what}; choose another or leave the layer out`);
+    throw new Error(`${path} is [${outFeatures},${inFeatures}]: ${what}; choose another value, or leave the layer out`);
   };
   if (r > inFeatures) fail(`r ${r} must be at most its ${inFeatures} inputs`);
   if (initWeights === "bat" && (inFeatures % r !== 0 || outFeatures % r !== 0))
-    fail(`r ${r} must divide both for "bat"`);
+    fail(`r ${r} must divide both sizes if initWeights is "bat"`);
   if (initWeights === "mini" && outFeatures % miniR !== 0)
     fail(`miniR ${miniR} must divide its ${outFeatures} outputs`);
 }

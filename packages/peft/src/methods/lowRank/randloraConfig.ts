@@ -85,7 +85,7 @@ export class RandLoraConfig extends LayerPeftConfig {
         this,
         "saveProjection",
         false,
-        "true: the bases that PEFT draws from a seed differ between machines, so that only files can hold them",
+        "true, since PEFT draws different bases from the same seed on different machines, so the file must hold them",
       );
     }
   }

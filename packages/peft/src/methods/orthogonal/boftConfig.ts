@@ -59,7 +59,7 @@ export class BOFTConfig extends LayerPeftConfig {
         this,
         "boftBlockNum",
         this.boftBlockNum,
-        `0 or ${other} must be, not both: they multiply to a layer's inputs`,
+        `0, or ${other} must be 0, but not both: the other one follows from a layer's number of inputs`,
       );
     }
     checkDropout(this, "boftDropout", this.boftDropout);

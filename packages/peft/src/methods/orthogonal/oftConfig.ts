@@ -76,7 +76,7 @@ export class OFTConfig extends LayerPeftConfig {
     if ((this.r === 0) === (this.oftBlockSize === 0)) {
       refuse(this, "r", this.r, (named) => {
         const other = `${named("oftBlockSize")} (${this.oftBlockSize})`;
-        return `0 or ${other} must be, not both: they multiply to a layer's inputs`;
+        return `0, or ${other} must be 0, but not both: the other one follows from a layer's number of inputs`;
       });
     }
     checkDropout(this, "moduleDropout", this.moduleDropout);

@@ -151,10 +151,10 @@ test.each([
 });
 
 test.each([
-  [() => new OFTConfig({ r: 4 }), "OFTConfig: r is 4; it must be 0 or oftBlockSize (32) must be"],
+  [() => new OFTConfig({ r: 4 }), "OFTConfig: r is 4; it must be 0, or oftBlockSize (32) must be 0"],
   [
     () => new BOFTConfig({ boftBlockSize: 0 }),
-    "BOFTConfig: boftBlockNum is 0; it must be 0 or boftBlockSize (0) must be",
+    "BOFTConfig: boftBlockNum is 0; it must be 0, or boftBlockSize (0) must be 0",
   ],
   [() => new HRAConfig({ r: 0 }), "HRAConfig: r is 0"],
   [

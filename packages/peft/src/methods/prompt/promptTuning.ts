@@ -42,7 +42,7 @@ export class PromptTuningConfig extends PromptLearningConfig {
     checkOneOf(this, "promptTuningInit", this.promptTuningInit, ["RANDOM", "SAMPLE_VOCAB", "TEXT"]);
     if (this.promptTuningInit !== "TEXT") return;
     for (const key of ["promptTuningInitText", "tokenizerNameOrPath"] as const) {
-      if (!this[key]) refuse(this, key, this[key], 'set where promptTuningInit is "TEXT"');
+      if (!this[key]) refuse(this, key, this[key], 'set, since promptTuningInit is "TEXT"');
     }
   }
 }

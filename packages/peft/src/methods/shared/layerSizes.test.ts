@@ -12,14 +12,14 @@ beforeAll(() => init(reference()));
 // `up` is [10, 6].
 test.each([
   [new MissConfig({ r: 7, targetModules: ["up"] }), "layers.0.up is [10,6]: r 7 must be at most its 6 inputs"],
-  [new MissConfig({ r: 3, initWeights: "bat", targetModules: ["up"] }), 'r 3 must divide both for "bat"'],
+  [new MissConfig({ r: 3, initWeights: "bat", targetModules: ["up"] }), 'r 3 must divide both sizes if initWeights is "bat"'],
   [
     new MissConfig({ r: 2, initWeights: "mini", miniR: 3, targetModules: ["up"] }),
     "miniR 3 must divide its 10 outputs; choose another",
   ],
   [
     new GraloraConfig({ r: 6, graloraK: 3, targetModules: ["up"] }),
-    "layers.0.up is [10,6]: graloraK 3 must divide both; choose another or leave the layer out",
+    "layers.0.up is [10,6]: graloraK 3 must divide both sizes; choose another value, or leave the layer out",
   ],
 ])("a layer whose sizes do not go with an option is named, with the fix", async (config, message) => {
   await expect(getPeftModel(new TinyModel(), config)).rejects.toThrow(message);
@@ -39,7 +39,7 @@ test.each([
 
 test("RandLoRA's bases are always saved", () => {
   expect(() => new RandLoraConfig({ saveProjection: false })).toThrow(
-    "RandLoraConfig: saveProjection is false; it must be true: the bases that PEFT draws from a seed differ",
+    "RandLoraConfig: saveProjection is false; it must be true, since PEFT draws different bases from the same seed",
   );
 });
 

@@ -149,12 +149,12 @@ test("a hot swap may change the fields that it names, and no others", async () =
   expect(await logitBits(peft)).toEqual(await logitBits(await PeftModel.fromPretrained(new TinyModel(), files)));
   expect([...peft.trainableParameters()]).toEqual(held);
   const other = await (await made(new ScaleConfig({ ...targets, parts: 2 }))).adapterFiles();
-  await expect(peft.hotswapAdapter(other)).rejects.toThrow('parts is 2, and 1 in adapter "default"');
+  await expect(peft.hotswapAdapter(other)).rejects.toThrow('parts is 2 in the new files, but 1 in adapter "default"');
   const doubled = await (await made(new ScaleConfig({ ...targets, start: "doubled" }))).adapterFiles();
   await expect(peft.hotswapAdapter(doubled)).rejects.toThrow("the new adapter was initialised by doubled");
   const quiet = await made(new QuietConfig(targets));
   const louder = await (await made(new QuietConfig({ ...targets, strength: 2 }))).adapterFiles();
-  await expect(quiet.hotswapAdapter(louder)).rejects.toThrow('strength is 2, and 1 in adapter "default"');
+  await expect(quiet.hotswapAdapter(louder)).rejects.toThrow('strength is 2 in the new files, but 1 in adapter "default"');
   await quiet.hotswapAdapter(await (await trained(new QuietConfig({ ...targets, revision: "b" }))).adapterFiles());
 });
 

@@ -62,7 +62,7 @@ class VBLoRALinear implements LayerAdapter {
       const shape = `[${outFeatures},${inFeatures}]`;
       throw new OptionError("", "vectorLength", vectorLength, (named) => {
         const option = `${named("vectorLength")} ${vectorLength}`;
-        return `${path} is ${shape}: ${option} must divide both; choose another or leave the layer out`;
+        return `${path} is ${shape}: ${option} must divide both sizes; choose another value, or leave the layer out`;
       });
     }
     const { normal } = draws(context);

@@ -8,13 +8,13 @@ export function checkBare(model: Module): void {
   for (const [path, module] of model.namedModules()) {
     if ("mergeSteps" in module) {
       throw new Error(
-        `${path} carries adapters of another PeftModel; add yours to that with addAdapter, or unload it first`,
+        `${path} carries adapters of another PeftModel; add yours to that PeftModel with addAdapter, or call its unload first`,
       );
     }
   }
   if (isPromptable(model) && model.virtualTokens) {
     throw new Error(
-      "the model has virtual tokens of another PeftModel; add yours to that with addAdapter, or unload it",
+      "the model has virtual tokens of another PeftModel; add yours to that PeftModel with addAdapter, or call its unload first",
     );
   }
 }

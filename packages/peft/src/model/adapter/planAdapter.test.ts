@@ -164,7 +164,7 @@ test("a start that changes one weight is a warning, and a tied weight cannot be 
   const message = expect.stringContaining("the initialisation sets the weights of 1 base layers permanently");
   expect(warnings).toEqual([{ code: "changed-base", message }]);
   await expect(made({ a: pissa("lm_head") }, { tied: true })).rejects.toThrow(
-    "an initialisation that changes the weight cannot be used on it",
+    "an initialisation that changes a layer's weight cannot be used on a tied weight",
   );
 });
 

@@ -92,7 +92,7 @@ export async function planAdapter(
     const pending = method.createLayer({ ...made, base, kind, path, shared, dtypeOf: kept, warn });
     const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && tied.length > 0) {
-      throw new Error(`${tied[0].message}; an initialisation that changes the weight cannot be used on it`);
+      throw new Error(`${tied[0].message}; an initialisation that changes a layer's weight cannot be used on a tied weight`);
     }
     layers.push({ path, base, layer });
     await yieldIfDue(signal);

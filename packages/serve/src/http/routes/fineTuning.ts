@@ -86,7 +86,7 @@ function addFineTunedModels(app: ServingApp, context: AppContext, objects: Objec
       }
       // The model is already removed. Remaining files count as stored bytes of the key.
       await removeFiles(model).catch((error: Error) => {
-        context.logger.warn({ model: id, reason: error.message }, "files of a deleted model");
+        context.logger.warn({ model: id, reason: error.message }, "some files of a deleted model could not be removed");
       });
       return c.json({ id, object: "model", deleted: true });
     },

@@ -82,7 +82,7 @@ test("padding is token 0 unless the options or the model name another", () => {
 test("labels for sequences need a model that classifies them", async () => {
   const batch = await collateAny([{ inputIds: [1], label: 0 }], { padTokenId: 0 });
   expect(() => toInputs(batch, tinyLlama())).toThrow(
-    "the examples have a label for each sequence, but the model classifies none; give labels for tokens",
+    "the examples have a label for each sequence, but the model does not classify sequences; give labels for tokens",
   );
 });
 

@@ -96,14 +96,14 @@ export function toInputs(
 
 function tokenLabels({ labels }: Batch, model: TrainableModel, shape: readonly number[]): Tensor {
   if (baseOf(model).problemType === undefined) return tensor(labels, { shape });
-  throw new Error("the model classifies sequences, but the examples have a label for each token; give each one label");
+  throw new Error("the model classifies sequences, but the examples have a label for each token; give each example one label");
 }
 
 function sequenceLabels({ labels, labelShape }: SequenceBatch, model: TrainableModel): Tensor {
   const { problemType } = baseOf(model);
   if (problemType === undefined) {
     throw new Error(
-      "the examples have a label for each sequence, but the model classifies none; give labels for tokens",
+      "the examples have a label for each sequence, but the model does not classify sequences; give labels for tokens",
     );
   }
   const dtype = problemType === "single_label_classification" ? "i32" : "f32";

@@ -50,7 +50,7 @@ test.each<[string, string[], (Column | undefined)[], string]>([
   ["one byte beyond the file", ["a"], [{ length: 91 }], beyond],
   ["a start beyond the file", ["a"], [{ start: 101, length: 0 }], beyond],
   ["fewer values than rows", ["a"], [{ values: 2 }], "its row group 0 has 3 rows, but only 2 values of column a"],
-  ["a name twice", ["c", "a", "b", "a"], [], "its schema has two columns a"],
+  ["a name twice", ["c", "a", "b", "a"], [], "its schema has two columns named a"],
   ["a column too few", ["a", "b"], [{}], "its row group 0 has the columns a; the schema has a, b"],
   ["another column", ["a"], [{ path: ["b"] }], "its row group 0 has the columns b; the schema has a"],
   ["a column without metadata", ["a"], [undefined], "its row group 0 has the columns ; the schema has a"],

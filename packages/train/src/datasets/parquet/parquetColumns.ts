@@ -31,7 +31,7 @@ export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[
   const schema = parquetSchema(metadata);
   const paths = leaves(schema).sort();
   const twice = paths.find((path, i) => paths.indexOf(path) !== i);
-  if (twice !== undefined) throw new Error(`its schema has two columns ${twice}`);
+  if (twice !== undefined) throw new Error(`its schema has two columns named ${twice}`);
   const known = paths.join(", ");
   return metadata.row_groups.flatMap(({ columns, num_rows: rows }, i) => {
     const found = columns.map(({ meta_data: column }) => column?.path_in_schema?.join(".") ?? "");

@@ -21,7 +21,7 @@ test("wrong models, labels and options are told by the flags", async () => {
   const said = async (list: readonly string[]) => (await lowrank(list)).stderr;
   const tags = words("token-classification", "bert", "tagged.jsonl", "x");
   expect(await said([...tags, "--labels", "O,B-LOC"])).toContain(
-    'tagged.jsonl:1: a tag is "B-PER", and labels are O, B-LOC; expected {"words": [...], "tags": [...]}',
+    'tagged.jsonl:1: a tag is "B-PER", which is not among the labels O, B-LOC; expected {"words": [...], "tags": [...]}',
   );
   expect(await said([...tags, "--sample-prompt", "hi"])).toContain(
     "--sample-prompt is for --task sft, dpo, orpo, kto or distillation; leave it out with --task token-classification",

@@ -172,11 +172,11 @@ describe("tagged words", () => {
   test("have tags by name or number; a label that is a number is a name", () => {
     expect(named({ words: "a b c d", tags: [0, 1, "1", "7"] })).toMatchObject({ tags: ["O", "B", "B", "7"] });
     expect(named({ words: "a", tags: [2] })).toMatchObject({ tags: ["7"] });
-    expect(named({ words: "a", tags: [3] })).toContain("a.jsonl:3: a tag is 3, and labels are O, B, 7; expected");
-    expect(named({ words: "a", tags: ["3"] })).toContain('a tag is "3", and labels are O, B, 7');
-    expect(named({ words: "a", tags: [-1] })).toContain("a tag is -1, and labels are");
-    expect(named({ words: "a", tags: ["I"] })).toContain('a tag is "I", and labels are O, B, 7');
-    expect(named({ words: "a", tags: [null] })).toContain("a tag is null, and labels are O, B, 7");
+    expect(named({ words: "a", tags: [3] })).toContain("a.jsonl:3: a tag is 3, which is not among the labels O, B, 7; expected");
+    expect(named({ words: "a", tags: ["3"] })).toContain('a tag is "3", which is not among the labels O, B, 7');
+    expect(named({ words: "a", tags: [-1] })).toContain("a tag is -1, which is not among the labels");
+    expect(named({ words: "a", tags: ["I"] })).toContain('a tag is "I", which is not among the labels O, B, 7');
+    expect(named({ words: "a", tags: [null] })).toContain("a tag is null, which is not among the labels O, B, 7");
     expect(any({ words: "a", tags: [1] })).toContain(
       "a tag is the number 1; give the names of the tags with --labels O,B-PER,...",
     );
