@@ -170,7 +170,9 @@ describe("other values", () => {
       ...{ prompt: "question", completion: "answer" },
     });
     for (const wrong of ["prompt", "a=b=c", "=b", "a=", "a=b,"]) {
-      expect(() => parse("train", "columns", wrong)).toThrow("is not of the form key=column; give pairs such as prompt=question");
+      expect(() => parse("train", "columns", wrong)).toThrow(
+        "is not of the form key=column; give pairs such as prompt=question",
+      );
     }
   });
 

@@ -165,12 +165,18 @@ test("what does not fit is said, and nothing has changed", async () => {
   const before = await logitBits(peft);
   const files = async (config: PeftConfig) => (await made(config, 2)).adapterFiles();
   const refused: [PeftConfig, string][] = [
-    [lora({ loraDropout: 0.1 }), 'loraDropout is 0.1 in the new files, but 0 in adapter "default"; use loadAdapter under a new name'],
+    [
+      lora({ loraDropout: 0.1 }),
+      'loraDropout is 0.1 in the new files, but 0 in adapter "default"; use loadAdapter under a new name',
+    ],
     [lora({ loraBias: true }), "base_model.model.layers.0.up.lora_B.bias has no place"],
     [lora({ bias: "all" }), 'bias is "all" in the new files, but "none" in adapter'],
     [lora({ targetModules: ["up", "lm_head"] }), "base_model.model.lm_head.lora_A.weight has no place"],
     [lora({ useDora: true }), "useDora is true, and false"],
-    [new IA3Config({ targetModules: ["up"], feedforwardModules: [] }), 'the method is "IA3" in the new files, but "LORA" in adapter'],
+    [
+      new IA3Config({ targetModules: ["up"], feedforwardModules: [] }),
+      'the method is "IA3" in the new files, but "LORA" in adapter',
+    ],
   ];
   for (const [config, message] of refused) {
     await expect(peft.hotswapAdapter(await files(config)), message).rejects.toThrow(message);

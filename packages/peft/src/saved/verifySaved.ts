@@ -91,7 +91,7 @@ function checkVerifiable(
   }
   if (initial !== undefined) {
     throw new Error(
-      "savePretrained: pathInitialModelForWeightConversion writes an adapter for the original base weights, which this model no longer has; save without verify, and load the adapter on a new model",
+      "savePretrained: verify compares the saved adapter with this model, but with pathInitialModelForWeightConversion the adapter is for the original base weights; save without verify, and load the adapter on a new model",
     );
   }
 }

@@ -42,7 +42,7 @@ Examples:
   $ printf 'Hello\\n/use none\\nHello\\n' | lowrank chat ./model --adapter ./adapter --greedy`;
 
 const maxNewTokensOption = (): Option =>
-  new Option("--max-new-tokens <n>", "most tokens of an answer").argParser(integer(1)).default(512);
+  new Option("--max-new-tokens <n>", "maximum number of tokens of an answer").argParser(integer(1)).default(512);
 
 /** Returns the `lowrank chat` command. */
 export function chatCommand(): Command {

@@ -97,7 +97,12 @@ export function compareCommand(plugins: readonly string[]): Command {
       rates,
     )
     .addOption(precisionOption())
-    .option("--train-examples <n>", "most training examples of the embedded model's task", integer(1), 600)
+    .option(
+      "--train-examples <n>",
+      "maximum number of training examples for the task of the embedded model",
+      integer(1),
+      600,
+    )
     .option("--test-examples <n>", "most examples that a run is evaluated on", integer(1), 200)
     .addOption(backendOption())
     .addOption(threadsOption())
@@ -189,7 +194,8 @@ function queuePlace({ queue, store, model, data }: CompareCommandOptions): Queue
   const given = Object.entries({ queue, store }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return null;
   const missing = Object.entries({ queue, store, model, data }).find(([, value]) => value === undefined);
-  if (missing) throw new Error(`--${given[0][0]} needs --${missing[0]} too; give both, or leave --queue and --store out`);
+  if (missing)
+    throw new Error(`--${given[0][0]} needs --${missing[0]} too; give both, or leave --queue and --store out`);
   return { queue: queue as string, store: store as string };
 }
 

@@ -73,7 +73,7 @@ export function evalCommand(): Command {
     .requiredOption("--data <file>", "questions or texts: JSONL, JSON, or text for perplexity")
     .option("--limit <n>", "evaluate only the first n records", integer(1))
     .option("--batch-size <n>", "prompts per batch", integer(1), 8)
-    .option("--max-new-tokens <n>", "most tokens of an answer", integer(1))
+    .option("--max-new-tokens <n>", "maximum number of tokens of an answer", integer(1))
     .addOption(
       new Option("--stop <text>", "stop string: answers end before this text; may be repeated").argParser(
         (text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")],

@@ -150,7 +150,8 @@ async function write(
   r: number,
   { folder, place }: NewOutput,
 ): Promise<void> {
-  if (products.size === 0) throw new Error("--compress: the weights do not differ from the base model's, so there is no adapter to write");
+  if (products.size === 0)
+    throw new Error("--compress: the weights do not differ from the base model's, so there is no adapter to write");
   await (await loraOfUpdates(model, products, r)).savePretrained(folder);
   await place();
 }

@@ -138,7 +138,9 @@ async function checkTarget({ output, model, adapter, dtype, requantize }: MergeC
     return dtype ?? "f16";
   }
   if (dtype !== undefined && !isFolderDType(dtype)) {
-    throw new Error(`--dtype ${dtype} is for GGUF files; give an output that ends in .gguf, such as --output ${output}.gguf`);
+    throw new Error(
+      `--dtype ${dtype} is for GGUF files; give an output that ends in .gguf, such as --output ${output}.gguf`,
+    );
   }
   await checkOutput(output, model);
   await checkOutput(output, adapter, "adapter");

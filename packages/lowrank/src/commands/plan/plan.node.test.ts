@@ -135,7 +135,10 @@ describe("errors are one line that says what to do", () => {
     [["{}/other.json"], 'other.json: model_type is "mamba"; expected'],
     [["gpt2", "--seq", "2000"], "error: --seq is 2000, but the model has 1024 positions"],
     [["gpt2", "--target-modules", "q_porj"], 'error: --target-modules ["q_porj"] matches no module of this model;'],
-    [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; change --method, or leave --double-quant out\n"],
+    [
+      ["gpt2", "--double-quant"],
+      "error: --double-quant is for --method qlora; change --method, or leave --double-quant out\n",
+    ],
     [
       ["gpt2", "--method", "full", "--r", "4", "--bias", "all"],
       "error: --r, --bias is for an adapter; leave it out with --method full",

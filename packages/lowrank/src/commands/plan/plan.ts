@@ -138,7 +138,9 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
 function checkOptions(method: Method, options: PlanCommandOptions): void {
   const quantizing = givenQuantizeOptions(options);
   if (!method.quantized && quantizing.length > 0) {
-    throw new Error(`${quantizing.join(", ")} is for ${quantizedWords()}; change --method, or leave ${quantizing.join(", ")} out`);
+    throw new Error(
+      `${quantizing.join(", ")} is for ${quantizedWords()}; change --method, or leave ${quantizing.join(", ")} out`,
+    );
   }
   if (method.peft === null && options.adapterDtype !== undefined) {
     throw new Error(`--adapter-dtype is for an adapter; leave it out with --method ${method.name}`);

@@ -223,7 +223,9 @@ async function describedAdapters(options: ReportCommandOptions): Promise<Describ
 function fromNames(options: ReportCommandOptions): ReportedMethod[] {
   const others = givenAdapterOptions(options).filter((flag) => !isSetting(flag.slice(2)));
   if (others.length > 0) {
-    throw new Error(`${others.join(", ")} is for one adapter; leave it out with --methods, or give one method with --method`);
+    throw new Error(
+      `${others.join(", ")} is for one adapter; leave it out with --methods, or give one method with --method`,
+    );
   }
   const settings = recipeSettings(options, usualSettings);
   const chosen = options.methods === undefined ? allMethods() : findMethods(options.methods);

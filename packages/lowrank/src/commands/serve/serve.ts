@@ -43,10 +43,22 @@ export function serveCommand(plugins: readonly string[]): Command {
       "accept fine-tuning jobs over HTTP and send them to the workers of this Redis queue, as redis://host:port",
     )
     .option("--max-upload <bytes>", "largest file that may be uploaded for fine-tuning (default: 512MB)", byteCount)
-    .option("--max-files <n>", "most uploaded files per API key (default: 1000)", integer(1))
-    .option("--max-jobs <n>", "most fine-tuning jobs of one API key that wait or run (default: 10)", integer(1))
-    .option("--max-job-minutes <n>", "most minutes that a fine-tuning job trains (default: 720)", number({ above: 0 }))
-    .option("--max-job-steps <n>", "most training steps of a fine-tuning job (default: 100000)", integer(1))
+    .option("--max-files <n>", "maximum number of uploaded files per API key (default: 1000)", integer(1))
+    .option(
+      "--max-jobs <n>",
+      "maximum number of fine-tuning jobs of one API key that wait or run (default: 10)",
+      integer(1),
+    )
+    .option(
+      "--max-job-minutes <n>",
+      "maximum number of minutes that a fine-tuning job trains (default: 720)",
+      number({ above: 0 }),
+    )
+    .option(
+      "--max-job-steps <n>",
+      "maximum number of training steps of a fine-tuning job (default: 100000)",
+      integer(1),
+    )
     .option(
       "--max-job-rank <n>",
       "largest adapter rank of a fine-tuning job (default: 256, or --max-lora-rank)",
@@ -54,7 +66,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     )
     .option(
       "--key-requests <n>",
-      "most sequences of one API key that run or wait (default: a share of --max-pending)",
+      "maximum number of sequences of one API key that run or wait (default: a share of --max-pending)",
       integer(1),
     )
     .option(
@@ -74,7 +86,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     )
     .option(
       "--key-trainer-minutes <n>",
-      "most minutes of training per API key and day (default: no limit)",
+      "maximum number of minutes of training per API key and day (default: no limit)",
       number({ above: 0 }),
     )
     .option(
@@ -103,23 +115,31 @@ export function serveCommand(plugins: readonly string[]): Command {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--max-num-seqs <n>", "most sequences that are generated at the same time (default: 64)", integer(1))
+    .option(
+      "--max-num-seqs <n>",
+      "maximum number of sequences that are generated at the same time (default: 64)",
+      integer(1),
+    )
     .option(
       "--max-num-batched-tokens <n>",
-      "most tokens that one forward pass computes (default: the larger of 128 and --max-num-seqs; 2048 for an encoder)",
+      "maximum number of tokens that one forward pass computes (default: the larger of 128 and --max-num-seqs; 2048 for an encoder)",
       integer(1),
     )
     .option(
       "--max-model-len <n>",
-      "most tokens of a sequence, prompt and answer together (default: the most that the model and the KV cache can hold)",
+      "maximum number of tokens of a sequence, prompt and answer together (default: the most that the model and the KV cache can hold)",
       integer(1),
     )
     .option("--kv-cache-tokens <n>", "size of the KV cache in tokens (default: as many as fit 256 MiB)", integer(1))
     .option("--max-body <bytes>", "largest request body in bytes (default: 1MiB)", byteCount)
-    .option("--max-prompt-tokens <n>", "most tokens of a prompt (default: the model's maximum length)", integer(1))
+    .option(
+      "--max-prompt-tokens <n>",
+      "maximum number of tokens of a prompt (default: the model's maximum length)",
+      integer(1),
+    )
     .option(
       "--max-pending <n>",
-      "most sequences that run or wait on this server; further requests get status 429 (default: 256)",
+      "maximum number of sequences that run or wait on this server; further requests get status 429 (default: 256)",
       integer(1),
     )
     .option(

@@ -134,7 +134,10 @@ async function loadBase(
   const silent = options.quiet || options.json;
   const loading = { ...options, silent, labels };
   if (!findMethods([options.method])[0].quantized) {
-    if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; change --method, or leave ${given.join(", ")} out`);
+    if (given.length > 0)
+      throw new Error(
+        `${given.join(", ")} is for ${quantizedWords()}; change --method, or leave ${given.join(", ")} out`,
+      );
     return { ...(await kind.load(options.model, loading)), quantize: undefined };
   }
   const stored = await storedQuantization(options.model);

@@ -149,7 +149,9 @@ test("given prompts are answered before and after, as long as they leave room", 
 });
 
 test("options that need others say so", async () => {
-  expect(await failure("--allow-changes")).toContain("--allow-changes needs --resume; give --resume, or leave --allow-changes out");
+  expect(await failure("--allow-changes")).toContain(
+    "--allow-changes needs --resume; give --resume, or leave --allow-changes out",
+  );
   expect(await failure("--save-total-limit", "2", "--steps", "1")).toContain(
     "--save-total-limit needs --save-every; give --save-every too",
   );

@@ -98,7 +98,9 @@ function columns(list: string): Record<string, string> {
   const pairs = list.split(",").map((pair) => pair.split("="));
   const wrong = pairs.find((pair) => pair.length !== 2 || pair.includes(""));
   if (!wrong) return Object.fromEntries(pairs);
-  throw new InvalidArgumentError(`"${wrong.join("=")}" is not of the form key=column; give pairs such as prompt=question,completion=answer`);
+  throw new InvalidArgumentError(
+    `"${wrong.join("=")}" is not of the form key=column; give pairs such as prompt=question,completion=answer`,
+  );
 }
 
 /** Returns the `lowrank train` command. */

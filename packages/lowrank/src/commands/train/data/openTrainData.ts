@@ -202,7 +202,8 @@ async function streamTexts(
   progress: ReturnType<typeof loadingProgress>,
 ): Promise<TaskData> {
   const { columns, data, blockSize, trainTokens } = options;
-  if (columns) throw new Error(`--columns is for files of records, and --data is ${data.join(", ")}; leave --columns out`);
+  if (columns)
+    throw new Error(`--columns is for files of records, and --data is ${data.join(", ")}; leave --columns out`);
   const { cacheDir, onProgress } = streamSettings(data.join(", "), options, progress);
   const bosTokenId = bosOf(tokenizer);
   const whole = await streamBlocks(data, tokenizer, { cacheDir, blockSize, bosTokenId, onProgress });

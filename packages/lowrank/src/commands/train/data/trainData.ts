@@ -77,7 +77,9 @@ type RecordOptions = Pick<DataOptions, "columns" | "onBadRecord">;
 async function read(tokenizer: Tokenizer, paths: readonly string[], options: RecordOptions): Promise<Source> {
   if (paths.some(holdsRecords)) return { examples: await readExamples(exampleReader(tokenizer), paths, options) };
   if (!options.columns) return { ids: await readTexts(tokenizer, paths) };
-  throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave --columns out`);
+  throw new Error(
+    `--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave --columns out`,
+  );
 }
 
 /** Reads the examples of record files, and warns about skipped records. Errors name file and line. */

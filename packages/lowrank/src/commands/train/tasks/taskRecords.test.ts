@@ -172,7 +172,9 @@ describe("tagged words", () => {
   test("have tags by name or number; a label that is a number is a name", () => {
     expect(named({ words: "a b c d", tags: [0, 1, "1", "7"] })).toMatchObject({ tags: ["O", "B", "B", "7"] });
     expect(named({ words: "a", tags: [2] })).toMatchObject({ tags: ["7"] });
-    expect(named({ words: "a", tags: [3] })).toContain("a.jsonl:3: a tag is 3, which is not among the labels O, B, 7; expected");
+    expect(named({ words: "a", tags: [3] })).toContain(
+      "a.jsonl:3: a tag is 3, which is not among the labels O, B, 7; expected",
+    );
     expect(named({ words: "a", tags: ["3"] })).toContain('a tag is "3", which is not among the labels O, B, 7');
     expect(named({ words: "a", tags: [-1] })).toContain("a tag is -1, which is not among the labels");
     expect(named({ words: "a", tags: ["I"] })).toContain('a tag is "I", which is not among the labels O, B, 7');

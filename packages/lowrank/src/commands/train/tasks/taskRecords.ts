@@ -184,7 +184,9 @@ function nameOf(tag: unknown, labels: readonly string[] | null): string {
     throw new Error(`a tag is the number ${tag}; give the names of the tags with --labels O,B-PER,...`);
   const name = isNumber ? labels?.[Number(tag)] : tag;
   if (typeof name === "string" && name !== "" && (labels === null || labels.includes(name))) return name;
-  throw new Error(`a tag is ${JSON.stringify(tag)}${labels === null ? "" : `, which is not among the labels ${labels.join(", ")}`}`);
+  throw new Error(
+    `a tag is ${JSON.stringify(tag)}${labels === null ? "" : `, which is not among the labels ${labels.join(", ")}`}`,
+  );
 }
 
 /** Returns a reader that converts tagged words to tokens with label indices. */
