@@ -22,7 +22,8 @@ export function unpackLater(format: i32, base: usize, start: i32, count: i32, ds
 }
 
 /**
- * Number of floats of the scratch memory `room` of `rowsLater`. It is a part of the memory of `scratchBytes()` bytes.
+ * Number of floats in `room`, the scratch memory of `rowsLater`. It is a part of the thread's scratch memory (see
+ * `scratchBytes`).
  */
 const ROOM: i32 = 32768;
 

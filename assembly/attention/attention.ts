@@ -18,8 +18,8 @@ const TILE_ROWS: i32 = 60;
 const TILE_KEYS: i32 = 256;
 
 /**
- * With fewer query positions than this, a tile holds one position of all heads that share a key head. Otherwise it
- * holds many positions of one head.
+ * If there are fewer query positions than this, a tile holds the queries of one position, for all heads that share a
+ * key head. Otherwise it holds the queries of many positions, for one head.
  */
 const FEW_QUERIES: i32 = 8;
 
@@ -62,8 +62,8 @@ function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize)
 }
 
 /**
- * Returns the address of an i32 for a row: the index of the first key of its document. Returns 0 if there are no
- * documents. With `atStep` 0, all rows have the same position and share one i32.
+ * Returns the address of a row's entry in the list `starts`: the index (i32) of the first key of the row's document.
+ * Returns 0 if there are no documents. If `atStep` is 0, all rows have the same position and share one entry.
  */
 // @ts-ignore: decorator
 @inline
@@ -107,8 +107,8 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
 const STEP: i32 = 12;
 
 /**
- * Returns the number of keys that every row of a tile attends to, rounded down to a multiple of 8. Row r attends to the
- * first `base + r * rise` of the tile's n keys. If `rise` is 0, every row attends to all n keys.
+ * Returns the number of keys that every row of a tile attends to, rounded down to a multiple of 8. If `rise` is 0,
+ * every row attends to all n keys of the tile. Otherwise row r attends to the first `base + r * rise` of them.
  */
 // @ts-ignore: decorator
 @inline
@@ -173,9 +173,9 @@ function mixKeys(
 }
 
 /**
- * Computes the attention of `rows` queries to all their keys. Query r has its q and out at r * qStep floats, its
- * log-sum-exp at r * lseStep floats, its mask at r * maskStep bytes, and the position at + r * atStep. Keys and values
- * are kStep floats apart.
+ * Computes the attention of `rows` queries to all their keys. Query r has the position `at` + r * atStep. It starts at
+ * r * qStep floats in q and out. Its log-sum-exp is at r * lseStep floats in `lse`, and its mask at r * maskStep bytes
+ * in `mask`. Keys are kStep floats apart, and so are values.
  */
 function attend(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, tile: usize, rows: i32, keys: i32, size: i32,
@@ -297,7 +297,10 @@ function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, s
   }
 }
 
-/** Adds the gradients of `rows` queries of one head to dq, dk and dv. The arguments are as in `attend`. */
+/**
+ * Adds the gradients of `rows` queries of one head to dq, dk and dv. The positions and strides of queries and keys are
+ * given as in `attend`.
+ */
 function pullTile(
   dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, tile: usize,
   rows: i32, keys: i32, size: i32, qStep: i32, kStep: i32, maskStep: i32, at: i32, scale: f32, causal: i32, window: i32, softcap: f32,

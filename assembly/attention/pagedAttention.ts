@@ -206,8 +206,9 @@ function dot1(q: usize, addresses: usize, scores: usize, n: i32, size: i32, scal
 }
 
 /**
- * Adds weighted values to 16 columns of the outputs of `rows` queries: p holds the weights of n values. `rows` is a
- * constant in each call. Each value is stored `ahead` bytes after its key, whose address is listed.
+ * Adds weighted values to 16 columns of the outputs of `rows` queries. p holds the weights of n values. `addresses`
+ * lists the addresses of the n keys; each value is stored `ahead` bytes after its key. `rows` is a constant in each
+ * call.
  */
 // @ts-ignore: decorator
 @inline
@@ -268,8 +269,8 @@ function mixTile(rows: i32, p: usize, addresses: usize, ahead: usize, n: i32, o0
 }
 
 /**
- * Adds weighted values to the output of one query, for any number of columns: p holds the weights of n values. Each
- * value is stored `ahead` bytes after its key, whose address is listed.
+ * Adds weighted values to the output of one query, for any number of columns. p holds the weights of n values.
+ * `addresses` lists the addresses of the n keys; each value is stored `ahead` bytes after its key.
  */
 function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size: i32): void {
   if (n <= 0) return;
@@ -293,8 +294,8 @@ function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size
 
 /**
  * Adds weighted values to the outputs of three queries, for any number of columns. p holds the weights of n values for
- * the first query; the weights of the next query are SCORES bytes later. Each value is stored `ahead` bytes after its
- * key, whose address is listed.
+ * the first query; the weights of the next query are SCORES bytes later. `addresses` lists the addresses of the n keys;
+ * each value is stored `ahead` bytes after its key.
  */
 function mix3(p: usize, addresses: usize, ahead: usize, n: i32, o0: usize, o1: usize, o2: usize, size: i32): void {
   if (n <= 0) return;
@@ -394,8 +395,9 @@ function mixQueries(out: usize, ahead: usize, scratch: usize, i: i32, count: i32
 }
 
 /**
- * Computes attention for the queries listed in scratch, which belong to one sequence and one key head. `k` and `v` are
- * the pools' addresses plus the offset of that head. `table` lists the sequence's pages. Keys are kStep bytes apart.
+ * Computes attention for the queries listed in scratch memory, which belong to one sequence and one key head. `k` and
+ * `v` are the addresses of the pools of keys and values, plus the offset of the key head within a position. `table`
+ * lists the sequence's pages. Keys are kStep bytes apart.
  */
 function attendQueries(
   q: usize, k: usize, v: usize, table: usize, out: usize, scratch: usize, queries: i32, size: i32, kStep: i32, pageSize: i32,

@@ -13,8 +13,8 @@ const W1: u32 = 0xbb67ae85;
 const TABLE: usize = memory.data<u32>([0xd2511f53, 0xcd9e8d57, 0x9e3779b9, 0xbb67ae85, 0, 1, 2, 3], 16);
 
 /**
- * Applies dropout to one element at a time. It processes the elements before and after the whole groups of four that
- * share a counter of the random stream.
+ * Applies dropout to n elements, one at a time. It is used before the first complete group of four elements and after
+ * the last one. The random words of a group come from one value of the Philox counter.
  */
 function dropoutSome(
   x: usize, out: usize, n: i32, position: u64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
@@ -55,8 +55,9 @@ function mulHigh(a: v128, b: v128): v128 {
 }
 
 /**
- * Applies dropout: out[i] = 0 if uniform value `offset` + i of the random stream is below `threshold` / 2^24, otherwise
- * x[i] * scale. `seed` is the key of the Philox generator, `stream` the upper words of its counter.
+ * Applies dropout. The random stream is a sequence of uniform values from 0 to 1, and element i uses the value with the
+ * index `offset` + i. out[i] is 0 if this value is below `threshold` / 2^24, otherwise x[i] * scale. `seed` is the key
+ * of the Philox generator, `stream` the upper words of its counter.
  */
 export function dropout(
   x: usize, out: usize, n: i32, offset: f64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,

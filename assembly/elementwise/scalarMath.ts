@@ -1,7 +1,10 @@
 // Functions that process one element at a time with AssemblyScript's single-precision library: sines of any argument,
 // and powers.
 
-/** Above this magnitude, the f32 reduction of angles is wrong for some angles, so the f64 one is used. */
+/**
+ * Limit for the magnitude of angles that are reduced in f32. Above it, this reduction is wrong for some angles, so
+ * larger angles are reduced in f64.
+ */
 const FAR: f32 = 1e8;
 
 export function sin(x: usize, out: usize, n: i32): void {

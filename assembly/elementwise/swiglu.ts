@@ -4,8 +4,8 @@ import { BLOCK } from "../simd/logSumExp";
 import { expAll } from "../simd/math";
 
 /**
- * Offset in scratch memory after the exponentials of a block, in bytes. If a block ends with an incomplete vector, its
- * last elements are copied there.
+ * Size in bytes of the exponentials of a block, which are at the start of scratch memory. If a block ends with an
+ * incomplete vector, the elements of this vector are copied to the memory after the exponentials.
  */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
 

@@ -44,7 +44,7 @@ export function codesFrom(base: usize, start: i32): usize {
   return base + HEADER + (<usize>start >> 1);
 }
 
-/** Returns the scale of a block. Nested scales are dequantised. */
+/** Returns the scale of a block as f32. If the scales are themselves quantised (nested), it is dequantised. */
 export function fourBitScale(base: usize, block: i32): f32 {
   const at = <usize>block;
   const absmax = base + <usize>load<u32>(base, 4);
@@ -54,7 +54,10 @@ export function fourBitScale(base: usize, block: i32): f32 {
   return load<f32>(dynamicTable() + (code << 2)) * load<f32>(base + nested + ((at >> 8) << 2)) + load<f32>(base, 12);
 }
 
-/** Writes the scales of `count` blocks, from `block` on, as f32. Nested scales are dequantised. */
+/**
+ * Writes the scales of `count` blocks, from `block` on, as f32. If the scales are themselves quantised (nested), they
+ * are dequantised.
+ */
 export function fourBitScales(base: usize, block: i32, count: i32, dst: usize): void {
   const absmax = base + <usize>load<u32>(base, 4);
   const nested = <usize>load<u32>(base, 8);

@@ -16,7 +16,7 @@ export const NC: i32 = 384;
 const DIRECT_B_ROWS: i32 = 2 * MR;
 /**
  * Depth of a block (its size along k) if B is not packed. A tile of 8 columns uses only half of each cache line of B.
- * With a small depth, the lines stay cached during a column of tiles.
+ * With a small depth, the lines stay cached while a column of tiles is computed.
  */
 const DIRECT_B_KC: i32 = 64;
 /**
@@ -30,8 +30,8 @@ const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
 /**
- * Maximum number of bytes of A that are loaded into the cache before each tile. A core would stall on more, and the
- * hardware itself prefetches longer rows well.
+ * Maximum number of bytes of A that are loaded into the cache before each tile. A core would stall if it loaded more at
+ * once. Longer rows are prefetched well by the hardware itself.
  */
 const AHEAD_BYTES: usize = 12 * LINE;
 /** Minimum k for which A is loaded into the cache before each tile. */
@@ -51,8 +51,8 @@ const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
 /**
- * Returns the number of rows of the next tile if `left` rows remain. If one or two rows would remain for the last tile,
- * the last two tiles share their rows, which is faster.
+ * Returns the number of rows of the next tile if `left` rows remain. This is usually MR. If the last tile would have
+ * only one or two rows, the remaining rows are divided evenly between the last two tiles, which is faster.
  */
 function rowsOfTile(left: i32): i32 {
   return left > MR && left < MR + 3 ? (left + 1) >> 1 : min(MR, left);

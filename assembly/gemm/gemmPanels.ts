@@ -29,8 +29,8 @@ export function fitsBlock(n: i32, k: i32): bool {
 /**
  * Computes C[m,n] = A * op(W), or C += A * op(W) if `accumulate` is true, for an A[m,k] that is already packed in
  * panels. W is the part of a weight that starts at element `start`, as in `gemmWeight`. The packed block of W is
- * written to `block`, or to scratch memory if `block` is 0. If `again` is true, the previous call had the same W and
- * `block`; its packed block is reused if it holds all of W.
+ * written to `block`, or to scratch memory if `block` is 0. Set `again` to true if the previous call had the same W and
+ * `block`: if all of W fits into one block, the packed block is then reused.
  */
 export function multiplyPanels(
   panels: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: bool, accumulate: bool,

@@ -42,7 +42,10 @@ export function gemvPacked(
   }
 }
 
-/** Computes the product by converting pieces of a few rows of W to f32 at a time. It works for every dtype. */
+/**
+ * Computes the product of `gemvPacked` by converting pieces of a few rows of W to f32 at a time. It works for every
+ * dtype.
+ */
 function widened(
   x: usize, xrs: usize, w: usize, format: i32, start: i32, c: usize, crs: usize, m: i32, n: i32, k: i32, alpha: f32, add: bool,
   scratch: usize,
@@ -101,9 +104,9 @@ function put(c: usize, sums: v128, alpha: f32, add: bool): void {
 }
 
 /**
- * Multiplies n rows of an nf4 or fp4 weight, each of whole blocks, by one or two `rows` of X, whose elements are in the
- * order of `split`. The sum of a block's products is multiplied by the block's scale. `scales` is scratch for a row's
- * scales.
+ * Multiplies n rows of an nf4 or fp4 weight by one or two `rows` of X. Weight rows consist of whole blocks. The
+ * elements of X are in the order of `split`. The sum of a block's products is multiplied by the block's scale. `scales`
+ * is scratch for a row's scales.
  */
 // @ts-ignore: decorator
 @inline

@@ -18,7 +18,10 @@ const PAIR: usize = 24;
  */
 const TASK: usize = 12;
 
-/** Number of floats of a factor that are converted to f32 at a time. It is exceeded if four rows have more floats. */
+/**
+ * Number of floats of a factor that are converted to f32 at a time. At least four rows are converted, even if they have
+ * more floats.
+ */
 const PANEL: i32 = 1024;
 
 /**
@@ -78,8 +81,8 @@ const LEAST_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 16;
 
 /**
- * Size in bytes of the factors at which loading ahead stops, if it covers at least LEAST_AHEAD tasks. Factors of this
- * size fit into a cache.
+ * Limit in bytes for the factors that are loaded ahead. At this size no further tasks are added, except to reach
+ * LEAST_AHEAD tasks. Factors of this size fit into a cache.
  */
 const BYTES_AHEAD: usize = 1 << 18;
 
@@ -104,9 +107,9 @@ function readAhead(
 }
 
 /**
- * Loads the factor A of each task into the cache. If B directly follows A in memory, as usual, both are loaded as one
- * piece, because few long streams are faster than many short ones. If `rest` is true, loads only the factors B that are
- * stored elsewhere.
+ * Loads the factors A and B of each task into the cache. If B directly follows A in memory, as usual, both are loaded
+ * as one piece, because few long streams are faster than many short ones. Otherwise loads only A; a second call with
+ * `rest` true then loads only the factors B that do not follow their A.
  */
 function readFactors(
   pairs: usize, task: usize, last: usize, inFeatures: i32, outFeatures: i32, rest: bool, rooms: usize, room: usize,
@@ -129,7 +132,10 @@ function readFactors(
   return readByTurns(rooms, room, count);
 }
 
-/** Returns the size in bytes of one factor of a pair. */
+/**
+ * Returns the size in bytes of one factor of a pair: of A if `word` is 0, of B if it is 4. `features` is the size of
+ * the factor's dimension other than the rank.
+ */
 function bytesOf(pair: usize, word: usize, features: i32): usize {
   const count = <usize>(load<i32>(pair, 16) * features);
   const shift = load<i32>(pair + word, 8) == FLOATS ? 2 : 1;
@@ -147,7 +153,7 @@ const HALVES: i32 = 1;
 const SMALL_HALVES: i32 = 2;
 /**
  * Kind of a factor: f16 with an infinity, a NaN, or a row length that is not a multiple of 4. It is converted in
- * scratch memory, a few rows at a time. BRAINS is the same for bf16.
+ * scratch memory, a few rows at a time. The next kind, BRAINS, is any bf16 factor; it is converted in the same way.
  */
 const ANY_HALVES: i32 = 3;
 const BRAINS: i32 = 4;
@@ -189,7 +195,9 @@ function areFinite(codes: usize, count: i32): bool {
   return i16x8.bitmask(any) == 0 && (rest & 0x8000) == 0;
 }
 
-/** Returns true if one of the first f16 values has a magnitude below 2^-14, including zero. */
+/**
+ * Returns true if a value has a magnitude below 2^-14, including zero. Checks only the first SAMPLE of the f16 values.
+ */
 function areSmall(codes: usize, count: i32): bool {
   let least = i16x8.splat(0x7fff);
   for (const end = codes + (<usize>(min(count, SAMPLE) & ~7) << 1); codes < end; codes += 16) {

@@ -89,7 +89,10 @@ function storeFourBitSpan(at: usize, wrs: usize, nibble: v128, dst: usize): void
   storeFourBit(zipPairsLow(ab1, cd1), zipPairsHigh(ab1, cd1), nibble, dst + 64);
 }
 
-/** Returns the scales of four rows, whose blocks are `apart` blocks from each other. */
+/**
+ * Returns four scales, one for each of four rows: the scale of block `block`, and the scales of the blocks that follow
+ * at intervals of `apart` blocks.
+ */
 // @ts-ignore: decorator
 @inline
 function fourScales(w: usize, block: i32, apart: i32): v128 {
@@ -197,7 +200,10 @@ function fourBitFew(
   }
 }
 
-/** Writes the codes of a block of each of four rows, interleaved, and their scales and minima to `factors`. */
+/**
+ * Writes the codes of one block of each of four rows to `dst`, interleaved. Writes the scales and minima of these
+ * blocks to `factors`.
+ */
 // @ts-ignore: decorator
 @inline
 function storeBlock(
@@ -253,7 +259,8 @@ function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): voi
 
 /**
  * Computes C[m,8] += X[m,k] * W[8,k]ᵀ for a q8_0, q4_0 or q4_1 weight, whose rows are `ld` elements apart. `rows`, a
- * constant in each call, is the number of rows that are computed, as in `fourBitFew`.
+ * constant in each call, is the number of rows that are computed: m, or 4 if m is 3 (the last row is then computed
+ * twice).
  */
 // @ts-ignore: decorator
 @inline

@@ -42,9 +42,9 @@ function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Returns the factors by which the values of four rows are multiplied before they are rounded to codes. An infinite
- * factor is replaced by 0. Only for the kind BYTES is it kept, as in `quantizeInt8`, unless all values of the row are
- * 0.
+ * Returns, for each of four rows, the factor by which its values are multiplied before they are rounded to codes. A
+ * factor is infinite if all values of the row are 0 or extremely small. An infinite factor becomes 0, with one
+ * exception: for the kind BYTES, a row with a value other than 0 keeps it, as in `quantizeInt8`.
  */
 // @ts-ignore: decorator
 @inline
@@ -169,10 +169,10 @@ export function anyTooLarge(bits: v128): bool {
 }
 
 /**
- * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros. A
- * tile holds the codes of its rows, interleaved in units of four bytes or two words, and for each block of 32 elements
- * the scale and scaled sum of each row. For 11-bit codes, four codes of each row alternate, and there are only scales.
- * Returns 1 if a value is too large for codes, otherwise 0.
+ * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros.
+ * In a tile, the codes of its rows are interleaved: four bytes, two words or, for 11-bit codes, four words of each row
+ * alternate. After the codes, a tile holds the scale and the scaled sum of each block of 32 elements of each row (for
+ * 11-bit codes only the scale). Returns 1 if a value is too large for codes, otherwise 0.
  */
 // @ts-ignore: decorator
 @inline

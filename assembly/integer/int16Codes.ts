@@ -134,8 +134,9 @@ function encodeRest(x: usize, factor: f32, count: i32, to: usize, step: usize): 
 }
 
 /**
- * Writes `count` floats of each of four rows as codes, after multiplying each row by its factor. Pairs of codes are
- * interleaved by row: 16 bytes for the four rows, `step` bytes apart. Pads with zeros to a multiple of eight codes.
+ * Writes `count` floats of each of four rows as codes, after multiplying each row by its factor. Codes are interleaved
+ * by row, in pairs. A group of 16 bytes holds one pair of each row; groups are `step` bytes apart. Pads with zeros to a
+ * multiple of eight codes.
  */
 function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, count: i32, to: usize, step: usize): void {
   const rounder = f32x4.splat(ROUNDER);

@@ -5,12 +5,12 @@ import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, PANEL, pi
 import { addPair } from "../simd/lanes";
 import { putSums, SUMS, takeSums } from "./tiles/tileSums";
 
-/** Number of elements along the sum in a panel, which then stays in the L1 cache. */
+/** Size of a panel along the summed dimension, in elements. A panel of this size stays in the L1 cache. */
 const DEPTH: i32 = 2048;
 
 /**
- * Size in bytes of the rows of X's codes that are multiplied by one panel after another, so that they stay in the L2
- * cache.
+ * Size in bytes of a chunk of rows of X's codes. One panel after another is multiplied by the same chunk, which
+ * therefore stays in the L2 cache.
  */
 const CHUNK: i32 = 1 << 18;
 
@@ -28,8 +28,9 @@ function addRow(to: usize, low: v128, high: v128, scale: f32): void {
 }
 
 /**
- * Computes sums[4][8] += X W for the codes of four rows and a panel of `pairs` pairs of codes, an even number. Rows of
- * sums are `srs` bytes apart, the scales of the panel's blocks `step` bytes.
+ * Computes sums[4][8] += X W for the codes of four rows and a panel. `pairs` is the number of pairs of codes along the
+ * summed dimension, an even number. Rows of sums are `srs` bytes apart. The panel has one scale per block; the scales
+ * are `step` bytes apart.
  */
 function tile(
   x: usize, scales: usize, panel: usize, panelScales: usize, step: usize, pairs: i32, sums: usize, srs: usize,
@@ -113,9 +114,9 @@ function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
 }
 
 /**
- * Computes the columns first..last-1 of C = X W, or X Wᵀ if `transposed`, for `m` rows of X and a weight
- * [rows,columns], both as codes. `first` is a multiple of eight; X starts at a multiple of four rows, the weight at a
- * whole block. Rows of C are `crs` bytes apart. If `add` is true, adds to C.
+ * Computes the columns first..last-1 of C = X W, or X Wᵀ if `transposed` is true, for `m` rows of X and a weight
+ * [rows,columns], both as codes. `first` is a multiple of eight. The index of X's first row is a multiple of four, and
+ * the weight starts at a block boundary. Rows of C are `crs` bytes apart. If `add` is true, adds to C.
  */
 export function int16Part(
   x: usize, xScales: usize, w: usize, wScales: usize, rows: i32, columns: i32, transposed: bool, c: usize, crs: usize, m: i32,
@@ -196,8 +197,9 @@ function addWideSquares(
 
 /**
  * Computes the columns first..last-1 of C[m,n] = X W, or X Wᵀ if `transposed` is 1, from the codes of `quantizeInt16`
- * and `packInt16`. `first` is a multiple of eight. If `wide` is not 0, it marks the squares of W without codes, which
- * are multiplied in f32: `xf` and `wf` are X and the weight [rows,columns] in f32, and `first` is a multiple of BLOCK.
+ * and `packInt16`. `first` is a multiple of eight. `wide` is 0, or marks the squares of W without codes. These are
+ * multiplied in f32: `xf` and `wf` are X and the weight [rows,columns] in f32, and `first` must then be a multiple of
+ * BLOCK.
  */
 export function int16Product(
   x: usize, w: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32, scratch: usize,

@@ -4,15 +4,13 @@ import { BLOCK, largestBits, LARGEST_W, lostCodes } from "./int16Codes";
 import { loadPart } from "../simd/lanes";
 
 /**
- * Limit for a square of a weight with integer codes. The largest element of the square may be at most this many times
- * as large as the largest element of each row and column that is not 0.
+ * Limit for a square block of a weight that is multiplied with integer codes. The largest magnitude of the block may be
+ * at most this many times as large as the largest magnitude of each of its rows and columns. Rows and columns of zeros
+ * do not count.
  */
 const WIDEST: f32 = 64;
 
-/**
- * A square of a weight gets integer codes only if its largest element is above this value, or if all its elements are
- * 0.
- */
+/** A square of a weight gets no integer codes if its largest magnitude is below this value, unless it is 0. */
 const SMALLEST: f32 = 1e-24;
 
 /** At most one in this many elements of a square may round to the code 0. */

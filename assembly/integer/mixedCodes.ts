@@ -92,9 +92,9 @@ function splitWords(words: usize, planes: usize): void {
 
 /**
  * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros. A
- * block has 32 elements of each of a tile's rows. With an outlier among them it gets the 15-bit codes of
- * `quantizeInt15`, otherwise the 8-bit codes of `quantizeInt8`. Returns 1 if a value is too large for codes, otherwise
- * 0.
+ * block has 32 elements of each of a tile's rows. If one of them is an outlier, the block gets the 15-bit codes of
+ * `quantizeInt15`, otherwise the 8-bit codes of `quantizeInt8`. 15-bit codes are stored as 16-bit words if `inWords` is
+ * 1, otherwise in two planes of bytes. Returns 1 if a value is too large for codes, otherwise 0.
  */
 export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   const blocks = k >> 5;

@@ -1,8 +1,8 @@
 // Helpers shared by the kinds of codes of rows of floats.
 
 /**
- * The bits of 2^80. Rows with larger magnitudes, infinity or NaN get no codes: multiplied by a weight's scale, which
- * can be 2^26, the sums of long rows could leave the range of f32.
+ * The bit pattern of 2^80 as f32. Rows with a larger magnitude, an infinity or a NaN get no codes. Sums of long rows
+ * are multiplied by a weight's scale, which can be 2^26, and could otherwise leave the range of f32.
  */
 export const TOO_LARGE: i32 = 0x67800000;
 

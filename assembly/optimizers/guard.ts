@@ -1,7 +1,7 @@
 // Guards of optimiser steps: a few floats. A step is taken only if all of them are finite. A trial step sets the last
 // one to NaN if it would write a value that is not finite.
 
-/** Returns true if one of the guard's n floats is not finite, so that the step must not be applied. */
+/** Returns true if one of the n floats at `guard` is not finite. The step of the optimiser must then not be applied. */
 export function isClosed(guard: usize, n: i32): bool {
   for (; n > 0; n--) {
     if (!(abs(load<f32>(guard)) < Infinity)) return true;
@@ -10,7 +10,7 @@ export function isClosed(guard: usize, n: i32): bool {
   return false;
 }
 
-/** Sets the last of the guard's n floats to NaN, so that the step is not applied. */
+/** Sets the last of the n floats at `guard` to NaN, so that the step of the optimiser is not applied. */
 export function close(guard: usize, n: i32): void {
   store<f32>(guard + (<usize>(n - 1) << 2), NaN);
 }

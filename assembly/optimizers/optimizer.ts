@@ -7,8 +7,8 @@ import { countOf, endOf, ROW, rowOf, startOf } from "../simd/segments";
 /**
  * Runs one step of Adam. Updates the moments m and v with the gradient plus `decay` * p, then computes p = p * shrink -
  * stepSize * m / (sqrt(v) * rootFactor + eps). Processes the blocks first..last-1 of a table of arrays, whose rows list
- * p, gradient, m and v. Does nothing if a float of the guard is not finite (size 0: no guard). With `test` 1, writes no
- * results, but sets the guard's last float to NaN if one of them is not finite.
+ * p, gradient, m and v. Does nothing if one of the `guardSize` floats at `guard` is not finite. If `test` is 1, writes
+ * no results, but sets the last of these floats to NaN if a result would not be finite.
  */
 export function adamStep(
   table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,

@@ -15,7 +15,10 @@ function addTo(target: usize, source: usize, bytes: usize): void {
   }
 }
 
-/** Adds each level of partial sums that is full after row `at` to the next level. */
+/**
+ * Adds full levels of partial sums to the next level, after row `at`, and clears them. Level 0 is full at each call. A
+ * higher level is full after 2^`power` additions.
+ */
 function climb(sums: usize, at: i32, power: i32): void {
   for (let level = 1; level < LEVELS; level++) {
     const from = sums + <usize>(level - 1) * ROW;

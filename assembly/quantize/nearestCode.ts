@@ -80,8 +80,9 @@ function onGrid(x: v128): v128 {
 }
 
 /**
- * Quantises one block of `count` values to the nearest codes of `table`, rounding them to the grid first if `grid` is
- * true. Returns the block's scale, which is its largest magnitude.
+ * Quantises one block of `count` values to the nearest codes of `table`, after dividing them by the block's scale. If
+ * `grid` is true, first rounds the quotients to the grid of `onGrid`. Returns the scale, which is the largest magnitude
+ * of the block.
  */
 export function roundToCodes(values: usize, table: usize, count: i32, codes: usize, grid: bool): f32 {
   const scale = largestOf(values, count);

@@ -150,8 +150,9 @@ export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes
 }
 
 /**
- * Computes the losses of a chunk of `count` rows, whose labels are at the row indices `indices`, and writes them to
- * `losses` as f64. If `gradient` is 1, overwrites the logits [count, n] with their gradients times `factor`.
+ * Computes the losses of a chunk of `count` rows, and writes them to `losses` as f64. `indices` lists the positions of
+ * these rows' labels in `labels`. If `gradient` is 1, overwrites the logits [count, n] with their gradients times
+ * `factor`.
  */
 export function crossEntropyChunk(
   x: usize, labels: usize, indices: usize, losses: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,

@@ -31,8 +31,8 @@ export function extremumPlane(x: usize, out: usize, rows: i32, n: i32, rowStride
 }
 
 /**
- * Returns a mask of the lanes that do not beat `top`: all bits are set if the lane is not smaller (`smallest`) or not
- * larger than `top`. NaN beats every number.
+ * Returns a mask of the lanes that do not beat `top`. If `smallest` is true, a lane beats `top` by being smaller,
+ * otherwise by being larger. NaN beats every number.
  */
 // @ts-ignore: decorator
 @inline
@@ -80,7 +80,10 @@ function positionIn(smallest: bool, x: usize, n: i32): i32 {
   return at;
 }
 
-/** Reduces [outer, n, inner] along n, for inner > 1. It processes four columns at a time, row after row. */
+/**
+ * Computes the smallest or largest element of each column of x [n, inner], for inner > 1, and its row index. It
+ * processes four columns at a time, row after row.
+ */
 // @ts-ignore: decorator
 @inline
 function lanes(smallest: bool, x: usize, values: usize, positions: usize, n: i32, inner: i32): void {

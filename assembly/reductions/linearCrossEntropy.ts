@@ -17,7 +17,10 @@ import { scaleInPlace } from "../simd/scaleInPlace";
 
 /** Number of classes in a block: as many as one block of the matrix product holds. */
 const CLASSES: i32 = 384;
-/** Maximum number of rows in a block of logits. It is a multiple of the rows of every kind of panel. */
+/**
+ * Maximum number of rows in a block of logits. It is a multiple of the number of rows in a panel, for every kind of
+ * panel.
+ */
 const ROWS: i32 = 600;
 /** Bytes of a block of logits, plus one panel of its rows. */
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
@@ -33,8 +36,9 @@ const MOST_WIDTH: i32 = 4096;
 const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**
- * Returns the size in bytes of the scratch memory for `linearCrossEntropyPart`. It holds a block of logits, a panel of
- * its rows, and then either a packed block of the weight or the integer codes of both blocks.
+ * Returns the size in bytes of the scratch memory for `linearCrossEntropyPart`. It holds a block of logits and one
+ * panel of its rows. After these it holds either a packed block of the weight, or the integer codes of two blocks: one
+ * of logits and one of the weight.
  */
 export function linearCrossEntropyScratch(): i32 {
   return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + int16Scratch() + WEIGHT);
@@ -72,7 +76,7 @@ export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, cou
 /**
  * Updates the running maximum (`tops`) and sum of exponentials (`masses`) of each row with a block of logits [rows, n],
  * for the classes from `from` on. Rescales masses and `sums` if a maximum rises. If `sums` is not 0, overwrites the
- * block with exp(logit - maximum), packed into panels if `spare` (scratch for one panel) is not 0.
+ * block with exp(logit - maximum). These values are packed into panels unless `spare`, scratch for one panel, is 0.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,

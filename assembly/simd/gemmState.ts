@@ -3,8 +3,8 @@
 export let scratch: usize = 0;
 
 /**
- * True in batch-invariant builds: there the bits of a row of a product must not depend on the other rows. Other builds
- * leave the code for that out.
+ * True in batch-invariant builds, in which the bits of a row of a product must not depend on the other rows. Other
+ * builds leave out the code that ensures this.
  */
 // @ts-ignore: tools/build/buildKernels.ts gives it to the compiler
 export const batchInvariant: bool = isDefined(BATCH_INVARIANT);

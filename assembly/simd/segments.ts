@@ -45,7 +45,7 @@ export function endOf(row: usize): i32 {
   return load<i32>(row);
 }
 
-/** Returns the offset in its array, in bytes, at which a block starts. */
+/** Returns the offset in bytes, within its array, of the first element of a block. */
 // @ts-ignore: decorator
 @inline
 export function startOf(row: usize, block: i32): usize {

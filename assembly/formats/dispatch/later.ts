@@ -10,8 +10,8 @@
 export declare function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void;
 
 /**
- * Computes what `blockRows` computes, for the formats of the on-demand module (onDemand.ts). Returns 0 if the format
- * has no such kernel, otherwise 1.
+ * Computes the same product as `blockRows`, c[n] = alpha * W x, for the formats of the on-demand module (onDemand.ts).
+ * If `add` is 1, it adds to c. Returns 0 if the format has no such kernel, otherwise 1.
  */
 // @ts-ignore: decorator
 @external("env", "rowsLater")
@@ -20,8 +20,9 @@ export declare function rowsLater(
 ): i32;
 
 /**
- * Computes what `linearInt8` computes, for the formats of the on-demand module (onDemand.ts). It also supports q4_0 and
- * q4_1 if there are several rows. `inShort` is the value set by `setShortSums`.
+ * Computes the same product as `linearInt8`, columns of X Wᵀ for integer codes X, for the formats of the on-demand
+ * module (onDemand.ts). If X has several rows, it supports q4_0 and q4_1 as well. `inShort` is the value set by
+ * `setShortSums`.
  */
 // @ts-ignore: decorator
 @external("env", "linearLater")
@@ -31,8 +32,8 @@ export declare function linearLater(
 ): void;
 
 /**
- * Computes the product for `nibbleProduct`, which only calls this function. It is part of the on-demand module
- * (onDemand.ts).
+ * The implementation of `nibbleProduct`, in the on-demand module (onDemand.ts). `nibbleProduct` only calls this
+ * function.
  */
 // @ts-ignore: decorator
 @external("env", "nibblesLater")

@@ -82,9 +82,9 @@ export function unpackQ5(minimum: bool, base: usize, start: i32, count: i32, dst
 export const CONSTANTS: i32 = 20;
 
 /**
- * Stores constants at `at`. Code before a loop over blocks loads them, since V8 would build them again at each use. For
- * each of 16 codes, they give the index of the byte with its fifth bit, then the bit in that byte. The values of
- * `HALF_CONSTANTS`, a nibble mask and 16 follow.
+ * Stores constants at `at`. They are loaded before a loop over blocks, since V8 would build constants again at each
+ * use. First comes, for each of 16 codes, the index of the byte with its fifth bit. Then comes, for each code, the mask
+ * of that bit in its byte. The values of `HALF_CONSTANTS`, a nibble mask, and 16 in every byte follow.
  */
 export function storeConstants(at: usize): void {
   v128.store(at, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));

@@ -90,8 +90,8 @@ function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
 }
 
 /**
- * Returns `sums`, four partial sums, plus the products of eight floats, given by their high 16 bits, and the eight
- * floats at x. Those at x are in the order of `splitPairs`.
+ * Returns `sums`, four partial sums, plus the products of eight weights and eight floats at x. Only the high 16 bits of
+ * each weight are given; its other bits are 0. The floats are in the order of `splitPairs`.
  */
 // @ts-ignore: decorator
 @inline

@@ -65,8 +65,8 @@ function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128
 }
 
 /**
- * Returns `total` plus the dot product of x with the groups `group` to `group + 3` of a block. Each group's sum is
- * multiplied by its scale: a lane of `bytes` times d.
+ * Returns `total` plus the dot product of x with the groups `group` to `group + 3` of a block. The sum of each group is
+ * multiplied by the group's scale: its integer in a lane of `bytes`, times the factor `d` of the block.
  */
 // @ts-ignore: decorator
 @inline

@@ -81,9 +81,9 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
 }
 
 /**
- * Computes c[n]: the dot product of each of n rows of a q8_0 weight with x, a row from `quantizeInt8` in two planes.
- * The weight rows start at the address `first`; a row has k elements. Terms are added in the order of `q8Tile`, so that
- * both give the same bits.
+ * Computes c[n]: the dot product of each of n rows of a q8_0 weight with x, a row from `quantizeInt8` with `planes` 2.
+ * Two planes hold the low seven bits and the sign bits of x's codes. The weight rows start at the address `first`; a
+ * row has k elements. Terms are added in the order of `q8Tile`, so that both functions give the same bits.
  */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);

@@ -104,7 +104,10 @@ function fourGroups(x: usize, first: usize, most: i32, start: f32, steps: i32, r
   }
 }
 
-/** Returns the 6-bit code of a group's scale or minimum `part`: part * inverse, rounded and limited to 63. */
+/**
+ * Returns the 6-bit code of `part`, which is the scale or the minimum of a group: part * inverse, rounded and limited
+ * to 63.
+ */
 // @ts-ignore: decorator
 @inline
 function partCode(inverse: f32, part: f32): u32 {
@@ -137,7 +140,7 @@ function roundAgain(x: usize, codes: usize, scale: f32, minimum: f32, most: i32)
   }
 }
 
-/** Packs 256 elements as a block of q6_k. Returns false if an element or a scale is not finite. */
+/** Packs 256 elements as one block of a K-quant format. Returns false if an element or a scale is not finite. */
 export function packGroups(five: bool, x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   const most = five ? 31 : 15;
@@ -176,7 +179,10 @@ export function packGroups(five: bool, x: usize, block: usize, room: usize): boo
   return true;
 }
 
-/** Writes the codes of a block: the fifth bits if `five`, and the nibbles of two groups in each byte. */
+/**
+ * Writes the codes of a block: if `five` is true, first the fifth bits of all codes, then the low four bits as nibbles.
+ * A byte holds nibbles of two groups.
+ */
 function writeCodes(five: bool, codes: usize, block: usize): void {
   let nibbles = block + 16;
   if (five) {

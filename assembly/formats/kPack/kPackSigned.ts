@@ -73,7 +73,7 @@ function again(x: usize, scale: v128): v128 {
   return i32x4.add(nearestWithin(f32x4.div(v128.load(x), scale), -32, 31), i32x4.splat(32));
 }
 
-/** Packs 256 elements as a block of q6_k. Returns false if an element or a scale is not finite. */
+/** Packs 256 elements as one block of a K-quant format. Returns false if an element or a scale is not finite. */
 export function packSigned(x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   for (let first: usize = 0; first < 16; first += 4) fourGroups(x, first, room);

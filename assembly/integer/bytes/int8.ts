@@ -2,8 +2,8 @@
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "../rowCodes";
 
 /**
- * Returns the size in bytes of the result of `quantizeInt8` for several rows, which are padded to whole tiles. With
- * `planes` 2 it is also the size of the result of `quantizeInt15`.
+ * Returns the size in bytes of `rows` quantised rows of k values, padded to whole tiles of rows. `planes` is the number
+ * of 8-bit codes that are stored for each value: 1 for `quantizeInt8`, 2 for `quantizeInt15`.
  */
 export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
   return ((rows + INT8_ROWS - 1) & ~(INT8_ROWS - 1)) * <i32>int8RowBytes(k, planes);

@@ -5,7 +5,7 @@ import { unpackRow } from "../../formats/dispatch/formats";
 import { isNotFinite, largestBits } from "../int16Codes";
 import { Q4_COLUMNS, Q4_PANEL } from "../tiles/panels";
 
-/** Number of elements along the sum that are converted to f32 at a time. */
+/** Size, along the summed dimension, of the part of a weight that is converted to f32 at a time. */
 const DEPTH: i32 = 256;
 /** Number of columns that are converted to f32 at a time. */
 const WIDTH: i32 = 64;
@@ -119,8 +119,8 @@ export function findLargest(w: usize, format: i32, count: i32, largest: usize, s
 }
 
 /**
- * Limits for the product of the largest magnitudes of X and W. Beyond them, sums or scales could leave the range of
- * f32.
+ * Limits for the product of the largest magnitudes of X and W. Outside the range from LEAST to MOST, sums or scales
+ * could leave the range of f32. A product of 0 is allowed.
  */
 const MOST: f64 = 1e38;
 const LEAST: f64 = 1e-24;

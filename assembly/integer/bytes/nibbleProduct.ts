@@ -19,11 +19,15 @@ import { lowHalves, widenHalves } from "../../simd/widenHalf";
 const SHORT: bool = ASC_FEATURE_RELAXED_SIMD;
 
 /**
- * Number of columns whose weights share a scale. Also the number of elements of X, along the sum, that share a scale.
+ * Number of neighbouring columns in a row of the weight that share a scale. Also the number of neighbouring elements in
+ * a row of X that share a scale.
  */
 const BLOCK: i32 = 32;
 
-/** Number of blocks along the sum that are processed at a time: the codes of 32 columns then stay in the L1 cache. */
+/**
+ * Number of blocks along the summed dimension that are processed at a time. The codes of 32 columns then stay in the L1
+ * cache.
+ */
 const DEPTH: i32 = 24;
 
 /** Bytes of the codes of a block of 32 elements of eight columns. */
@@ -38,7 +42,10 @@ const FACTORS: usize = 144;
 /** Size in bytes of a block of four rows of X: their codes, their scales, and the initial values of their sums. */
 const ROWS: usize = 160;
 
-/** The largest code of an offset. Products of it and LARGEST can be added 32 times without exceeding 2^31. */
+/**
+ * The largest code of an offset. A sum of 32 products of such codes with codes of X, which are at most LARGEST, then
+ * stays below 2^31.
+ */
 const LARGEST_OFFSET: f32 = 32767;
 
 /** Returns the middle of the code range. A weight is scale * (code - middle) + offset. */
@@ -67,7 +74,10 @@ function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : Q4_1_BYTES;
 }
 
-/** Offset in scratch memory, after the sums of a tile, of a block's scales and offsets as floats. */
+/**
+ * Offset in scratch memory of a block's scales and zero points, converted to floats. They are stored directly after the
+ * sums of a tile.
+ */
 const FLOATS: usize = TILE;
 const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
@@ -308,8 +318,8 @@ function addRow(to: usize, low: v128, high: v128, step: v128): void {
 }
 
 /**
- * Returns a row's sums after the first products. With 5-bit codes, the sums start from the initial values at `at`,
- * otherwise from 0.
+ * Returns a row's sums of the first products in a block. With 5-bit codes, the products are added to the initial values
+ * at `at`, otherwise to 0.
  */
 // @ts-ignore: decorator
 @inline
@@ -371,8 +381,8 @@ function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize
 }
 
 /**
- * Sets the initial values of a row's eight sums: `same`, which all columns share, plus the values at c if `there` is
- * true.
+ * Sets the initial values of a row's eight sums: to `same`, which is equal for all columns or, if `there` is true, to
+ * the values at c plus `same`.
  */
 // @ts-ignore: decorator
 @inline

@@ -199,7 +199,7 @@ export function wideRows(
 /**
  * Multiplies m rows of `quantizeMixed` by a part of a panel of `columns` columns: the `blocks` blocks from block `from`
  * on. If `inWords` is true, 15-bit codes are stored as 16-bit words, and products with 8-bit codes are first summed in
- * 16 bits.
+ * 16 bits. Otherwise 15-bit codes are stored in two planes of bytes.
  */
 export function mixedRows(
   inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

@@ -132,8 +132,8 @@ export function hasByteProducts(): i32 {
 
 /**
  * Computes sums[4][8] += X Wᵀ for `blocks` blocks of 32 elements. X is a tile of four rows of signed bytes at x, and W
- * a panel of eight columns of codes below 128. The scales and scaled sums of x are at `pairs`. `inShort` selects 16-bit
- * first sums: it requires codes below 16, and `putOnes`.
+ * a panel of eight columns of codes below 128. The scales and scaled sums of x are at `pairs`. If `inShort` is true,
+ * products are first summed in 16 bits. The codes of W must then be below 16, and `putOnes` must have been called.
  */
 export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);

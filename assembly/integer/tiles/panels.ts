@@ -21,9 +21,10 @@ export const WIDE_PANEL: usize = 576;
 export const WIDE_DEPTH: i32 = 64;
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 8) rows of a 4-bit weight as a panel. Rows are `wrs` bytes apart; missing
- * rows repeat the last one. `nibble` has 15 in each byte, `halves` is the address of `HALF_CONSTANTS`. `minimum` and
- * `blockBytes` are constants at each call.
+ * Packs `blocks` blocks of `columns` (1 to 8) rows of a q4_0 or q4_1 weight as a panel. Rows are `wrs` bytes apart;
+ * missing rows repeat the last one. `nibble` has 15 in each byte, `halves` is the address of `HALF_CONSTANTS`.
+ * `minimum` is true for q4_1, whose blocks have a minimum; `blockBytes` is the size of a block. Both are constants in
+ * each call.
  */
 // @ts-ignore: decorator
 @inline

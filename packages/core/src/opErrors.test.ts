@@ -142,7 +142,9 @@ describe("ops", () => {
     expect(() => copyInto(leaf, frozen())).toThrow(
       "copyInto: input 0 [2] is a leaf that requires gradients, and an in-place write has no gradient; write inside noGrad(() => ...)",
     );
-    expect(() => copyInto(neg(leaf), frozen())).toThrow("copyInto: input 0 [2] depends on a tensor that requires gradients");
+    expect(() => copyInto(neg(leaf), frozen())).toThrow(
+      "copyInto: input 0 [2] depends on a tensor that requires gradients",
+    );
     expect(() => copyInto(frozen(), leaf)).toThrow("copyInto: input 1 [2] depends on a tensor that requires gradients");
     const target = frozen();
     copyInto(target, tensor([3, 4]));

@@ -113,7 +113,9 @@ describe("writing in place", () => {
   it("is refused where a recorded tensor would lose its gradient: written into, or its source", () => {
     const [a, cache] = [leaf([1, 2]), zeros([1, 3, 2])];
     const h = mul(a, a);
-    expect(() => scaleInPlace(h, { factor: 2 })).toThrow(/scaleInPlace: input 0 \[2\] depends on a tensor that requires/);
+    expect(() => scaleInPlace(h, { factor: 2 })).toThrow(
+      /scaleInPlace: input 0 \[2\] depends on a tensor that requires/,
+    );
     const free = zeros([2]);
     expect(() => copyInto(free, h)).toThrow(/copyInto: input 1 \[2\] depends on a tensor that requires gradients/);
     expect(() => addInto(free, a, {})).toThrow(/addInto: input 1 \[2\] depends on a tensor that requires gradients/);

@@ -221,9 +221,13 @@ describe("qlora", () => {
     const lone = await lowrank([...trainText, "--output", "none", "--double-quant"]);
     expect(lone.stderr).toContain("--double-quant is for --method qlora; change --method, or leave --double-quant out");
     const generate = await lowrank("generate --model model --prompt a --quant-block-size 64".split(" "));
-    expect(generate.stderr).toContain("--quant-block-size needs --quant-type; give --quant-type nf4 or --quant-type fp4");
+    expect(generate.stderr).toContain(
+      "--quant-block-size needs --quant-type; give --quant-type nf4 or --quant-type fp4",
+    );
     const requantize = await lowrank("merge --model model --adapter q --output none --requantize".split(" "));
-    expect(requantize.stderr).toContain("--requantize: model is not in 4 bits; give --quant-type, or leave --requantize out");
+    expect(requantize.stderr).toContain(
+      "--requantize: model is not in 4 bits; give --quant-type, or leave --requantize out",
+    );
     const odd = await lowrank(words("--output none --quant-block-size 48"));
     expect(odd.stderr).toMatch(/--quant-block-size is 48; use a power of two from 32 to 4096/);
   });
@@ -312,7 +316,9 @@ test("train reads tables and records of other names, and says what is wrong with
   const unnamed = await lowrank([...words, "--overwrite"]);
   expect(unnamed.stderr).toContain("asked.csv:2: found keys question, answer; an example is one of");
   const odd = await lowrank([...words, "--columns", "prompt"]);
-  expect(odd.stderr).toContain('"prompt" is not of the form key=column; give pairs such as prompt=question,completion=answer');
+  expect(odd.stderr).toContain(
+    '"prompt" is not of the form key=column; give pairs such as prompt=question,completion=answer',
+  );
   const text = await lowrank([...trainText, "--output", "none", "--columns", "text=body"]);
   expect(text.stderr).toContain("--columns is for .json, .jsonl, .ndjson, .csv, .tsv, .parquet");
 });

@@ -121,7 +121,10 @@ function unprepared(dtype: DType): Error {
   return new Error(`wasm: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` first`);
 }
 
-/** Returns an error whose message begins with "wasm: " in a command too. */
+/**
+ * Returns an error for the option `wideSimd`. The prefix "wasm: " is part of the message's text, so that command-line
+ * tools print it too.
+ */
 const wideSimdError = (problem: (wideSimd: string) => string): OptionError =>
   new OptionError("", "wideSimd", true, (named) => `wasm: ${problem(named("wideSimd"))}`);
 

@@ -198,13 +198,7 @@ export const core: Equivalents = [
     "<=",
     "steps past the end are empty, ignored or overwritten",
   ],
-  [
-    "sampling/samplingOptions.ts",
-    "if (logit > largest) largest = logit;",
-    ">",
-    ">=",
-    "an equal logit changes nothing",
-  ],
+  ["sampling/samplingOptions.ts", "if (logit > largest) largest = logit;", ">", ">=", "an equal logit changes nothing"],
   [
     "sampling/tokenProbabilities.ts",
     "const scaled = topK > 0 ? keepTopK(divided, topK) : divided;",

@@ -87,8 +87,8 @@ export function leafTensorsOf(output: Tensor): Set<Tensor> {
 }
 
 /**
- * Returns the edges through which gradients of `outputs` flow from newer nodes to older ones: nodes that were created
- * before `start` (a value of `graphClock`). Each edge is listed once.
+ * Returns the edges through which gradients of `outputs` reach nodes that were created before `start` (a value of
+ * `graphClock`). They come directly from an output or from a node that was created later. Each edge is listed once.
  */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
@@ -112,7 +112,7 @@ interface Root {
 }
 
 interface WalkOptions extends BackwardOptions {
-  /** Returns true for nodes whose gradients `sink` must receive. */
+  /** Returns true for nodes whose gradients must be passed to `sink`, an argument of `walk`. */
   wanted: (node: GraphNode) => boolean;
   /** Nodes with an id below this get gradients, but do not pass them on. Default 0. */
   start?: number;

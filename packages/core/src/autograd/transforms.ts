@@ -17,8 +17,8 @@ export interface GradOptions {
 }
 
 /**
- * Returns a tensor with the values of x, with respect to which gradients are taken. If x requires gradients, the result
- * stays connected to x, so that transforms can be nested. Otherwise it is a new leaf.
+ * Returns a tensor with the values of x; gradients are then taken with respect to this tensor. If x requires gradients,
+ * the tensor stays connected to x, so that transforms can be nested. Otherwise it is a new leaf.
  */
 function point(x: Tensor): Tensor {
   if (x.requiresGrad) return reshape(x, { shape: x.shape });

@@ -7,7 +7,10 @@ import { byteLength, type Packing } from "./packedFormat.ts";
 /** A block of memory that a backend allocated. */
 export interface Buffer {
   readonly bytes: number;
-  /** Name of the op whose result the buffer holds, or "data". Core sets it, for error messages and memory plans. */
+  /**
+   * Name of the op whose result the buffer holds, or "data" if no op computed the contents. Core sets it, for error
+   * messages and memory plans.
+   */
   label?: string;
   /** Increases with each write into the buffer. Core sets it. */
   version?: number;
@@ -138,8 +141,8 @@ export interface Backend {
    */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
-   * Runs an op. After the call, the caller may free the tensors and reuse the lists, so read shapes and buffers before
-   * returning.
+   * Runs an op. The caller may free the tensors and reuse the lists after the call, so an implementation must read
+   * shapes and buffers before it returns.
    */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
   /**

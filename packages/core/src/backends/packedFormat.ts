@@ -129,7 +129,8 @@ export function byteLength(spec: TensorSpec): number {
 }
 
 /**
- * Returns all elements of a float or packed weight as f32. If the weight is f32, this is its own array and not a copy.
+ * Returns all elements of a float or packed weight as f32. For an f32 weight, returns the weight's own array, not a
+ * copy.
  */
 export function unpackAll({ data, dtype, size, packing }: View): Float32Array {
   if (data instanceof Float32Array) return data;

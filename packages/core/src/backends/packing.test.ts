@@ -99,7 +99,9 @@ describe("packedTensor", () => {
     }
     expect(() => make({}, bytes.subarray(1))).toThrow(/nf4 \[4,32\] takes 136 bytes, got 135/);
     const foreign = bytes.with(0, 32);
-    expect(() => make({}, foreign)).toThrow(/header of the nf4 bytes does not describe a weight \[4,32\] in blocks of 64/);
+    expect(() => make({}, foreign)).toThrow(
+      /header of the nf4 bytes does not describe a weight \[4,32\] in blocks of 64/,
+    );
     expect(() => make({ dtype: "q8_0" }, new Uint8Array(136))).toThrow(/a fixed block size; leave the packing out/);
     expect(() => packedTensor(new Uint8Array(60), { shape: [4, 24], dtype: "q4_1" })).toThrow(
       /rows of q4_1 \[4,24\] must be whole blocks of 32/,

@@ -27,8 +27,8 @@ export interface Recorded {
    */
   readonly savedAt: number;
   /**
-   * A placeholder that later nodes save instead of the op's result. When one of them needs the result, the placeholder
-   * recomputes it. Undefined if no node uses a placeholder.
+   * A placeholder for the op's result, which later nodes save instead of the result. It recomputes the result when one
+   * of these nodes needs it. Undefined if no node uses a placeholder.
    */
   recomputed?: Recomputed;
 }

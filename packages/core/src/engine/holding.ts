@@ -12,7 +12,7 @@ export class Holding {
   node: GraphNode | null;
   /** True if only the tensor's owner may release it (see `keep`). */
   kept = false;
-  /** Number of the backward pass, counted from 1, that used the tensor; 0 if none has. */
+  /** Number of the backward pass that used the tensor, counted from 1; 0 if no pass has used it. */
   pass = 0;
   /** True if `reclaimConsumed` has freed the memory. */
   takenBack = false;

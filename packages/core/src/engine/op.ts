@@ -32,9 +32,9 @@ export interface VjpContext<P> {
 }
 
 /**
- * The shape rule of an op with a fixed number of first inputs, then any number of equal groups of constants, such as
- * pairs (A, B). The rule is split so that a group can be checked once and used in many calls. `OpDefinition.shape`
- * performs the same checks in one call.
+ * The shape rule of an op whose inputs are a fixed number of first inputs, followed by any number of groups of
+ * constants. All groups have the same number of tensors, such as pairs (A, B). The rule is split so that a group can be
+ * checked once and used in many calls. `OpDefinition.shape` performs the same checks in one call.
  */
 export interface GroupedShape<P> {
   /**
@@ -100,9 +100,9 @@ export interface OpDefinition<P> extends BackendOp<P> {
 }
 
 /**
- * An additional field of an op's definition: a function that computes the sizes of a call, for use by kernels. Kernels
- * call it through the definition and do not import it. A web page that does not use the op therefore does not bundle
- * the function.
+ * An additional field of an op's definition: a function that computes from a call's tensors and parameters the sizes
+ * that kernels need. Kernels call it through the definition and do not import it. A web page that does not use the op
+ * therefore does not bundle the function.
  */
 export interface Planned<P, Plan> {
   readonly plan: (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], params: P) => Plan;

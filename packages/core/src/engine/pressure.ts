@@ -33,8 +33,8 @@ export function markConsumed(result: Holding | null): void {
 }
 
 /**
- * Frees results whose backward pass is older than the last two passes. Kept and small results (see `smallBytes`) are
- * not freed.
+ * Frees results that were used by a backward pass before the last two passes. Kept and small results (see `smallBytes`)
+ * are not freed.
  */
 function reclaimConsumed(): void {
   const later: Holding[] = [];

@@ -3,8 +3,8 @@ import type { Tensor } from "./tensor.ts";
 
 interface Watch {
   /**
-   * The id that the next storage had when `recordReads` was called. `fn`, its argument, created the storages with this
-   * id or a higher one; reads of these are not recorded.
+   * The id that the next storage had when `recordReads` was called. Storages with this id or a higher one are created
+   * during the call; reads of these are not recorded.
    */
   readonly start: number;
   readonly found: Set<Storage>;

@@ -37,8 +37,8 @@ export class Recomputed {
   }
 
   /**
-   * The result, computed if necessary. Inputs that must be recomputed too are computed in a loop, so that long chains
-   * do not overflow the call stack.
+   * The result, computed if necessary. If inputs must be recomputed before, a loop does this instead of recursion, so
+   * that long chains do not overflow the call stack.
    */
   get value(): Tensor {
     const pending: Recomputed[] = [this];
@@ -61,8 +61,8 @@ export class Recomputed {
   }
 
   /**
-   * Computes the result now if graph nodes still use it. Called before the saved values are freed from which the result
-   * is computed.
+   * Computes the result now if graph nodes still use it. Called before the saved values from which the result is
+   * computed are freed.
    */
   settle(): void {
     if (this.#users > 0) void this.value;

@@ -37,7 +37,7 @@ export class Storage {
   #watchers: StorageWatcher[] | null = null;
   #references = 1;
 
-  /** `maker` is the name of the op whose result the memory holds, or "data". */
+  /** `maker` is the name of the op whose result the memory holds, or "data" if no op computes the contents. */
   constructor(backend: Backend, bytes: number, maker: string) {
     this.backend = backend;
     this.buffer = backend.alloc(bytes);

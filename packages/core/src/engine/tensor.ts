@@ -125,7 +125,8 @@ export class Tensor implements Disposable {
 
   /**
    * @internal Sets the `precision` of the tensor's buffer to the matmul precision that is currently allowed. Ops call
-   * it for weights that may be packed. Only parameters override it; for other tensors it does nothing.
+   * this method for weights that may be packed. Only parameters implement it; for other tensors the method does
+   * nothing.
    */
   notePrecision(): void {}
 

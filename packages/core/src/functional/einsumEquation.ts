@@ -77,7 +77,8 @@ function sizesOf(terms: readonly Label[][], shapes: readonly Shape[], fail: (why
     for (const [d, label] of term.entries()) {
       const size = shapes[i][d];
       const own = shapes[i][term.indexOf(label)];
-      if (own !== size) fail(`"${label}" has the sizes ${own} and ${size} within operand ${i} ${formatShape(shapes[i])}`);
+      if (own !== size)
+        fail(`"${label}" has the sizes ${own} and ${size} within operand ${i} ${formatShape(shapes[i])}`);
       const known = sizes.get(label) ?? 1;
       if (known !== size && known !== 1 && size !== 1) fail(`"${label}" has the sizes ${known} and ${size}`);
       sizes.set(label, known === 1 ? size : known);

@@ -17,7 +17,10 @@ function reduce(losses: Tensor, { reduction = "mean" }: LossOptions): Tensor {
   return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
 }
 
-/** Throws for a third tensor, different shapes, an unknown option (as PyTorch has deprecated ones) or reduction. */
+/**
+ * Throws for a third tensor, different shapes of input and target, an unknown `reduction`, or an unknown option.
+ * Options that PyTorch has deprecated are unknown here.
+ */
 function checkLoss(name: string, args: ArrayLike<unknown>, options: LossOptions): void {
   checkPair(name, args);
   checkOptions(name, options, { reduction: true });

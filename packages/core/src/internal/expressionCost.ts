@@ -1,8 +1,8 @@
-/** Maximum number of open-ended repeats (such as `*`) in a row. */
+/** Maximum number of open-ended repeats (such as `*`) in a sequence. Other elements may be between them. */
 const mostRepeats = 4;
 /**
- * Maximum number of open-ended repeats in a row before a part that may fail to match. It applies only to expressions
- * for long texts.
+ * Maximum number of open-ended repeats in a sequence before an element that may fail to match. This limit applies only
+ * to expressions for long texts.
  */
 const mostRepeatsBefore = 1;
 /**
@@ -21,21 +21,24 @@ const deepest = 200;
 
 /** The cost of matching one part of a regular expression. */
 interface Part {
-  /** Number of open-ended repeats in a row in the part. If it has alternatives, the highest number among them. */
+  /**
+   * Number of open-ended repeats in the part if it is a sequence. If it has alternatives, the highest number in one of
+   * them.
+   */
   readonly repeats: number;
   /**
-   * Highest number of open-ended repeats in a row before an element of the part that may fail to match. It is -Infinity
-   * if the part always matches, as an optional part does.
+   * The highest number of open-ended repeats (such as `*`) in a row that precede an element which may fail to match. It
+   * is -Infinity if the part cannot fail to match: an optional part, for example.
    */
   readonly before: number;
-  /** Number of ways in which the part can match, not counting choices within its open-ended repeats. */
+  /** Number of ways in which the part can match. An open-ended repeat (such as `*`) counts as one way. */
   readonly ways: number;
   /** True if the length of the matched text can vary. */
   readonly varies: boolean;
 }
 
 const fixed: Part = { repeats: 0, before: 0, ways: 1, varies: false };
-/** The cost of a back-reference. It matches the same text that a group has matched, so the length may vary. */
+/** The cost of a back-reference, which matches the text that a group has matched. The length of this text may vary. */
 const reference: Part = { ...fixed, varies: true };
 
 /** Matches the characters that can follow the opening bracket of a group, such as `?:` or `?<name>`. */
@@ -51,7 +54,7 @@ class TooCostly extends Error {}
  * Returns the reason why a regular-expression engine with backtracking could take very long for an expression: nested
  * repeats, choices in repeats, or many open-ended repeats in a row. Supports the syntax of Python, Oniguruma and
  * JavaScript. Returns null if the time grows at most with a small power of the text's length. With `forLongTexts` (for
- * expressions that split documents), null requires that it grows at most with the square.
+ * expressions that split documents), returns null only if the time grows at most with the square of the length.
  */
 export function expressionCost(source: string, forLongTexts = false): string | null {
   if (source.length > longest) return `it has ${source.length} characters, more than ${longest}`;
@@ -78,7 +81,10 @@ class Reader {
     this.#mostBefore = mostBefore;
   }
 
-  /** Reads alternatives up to the closing bracket of their group. */
+  /**
+   * Reads alternatives (`a|b`) up to a closing bracket or the end. Returns their cost. `depth` is the number of
+   * enclosing groups.
+   */
   choice(depth: number): Part {
     if (depth > deepest) throw new TooCostly(`its groups are nested more than ${deepest} deep`);
     const ways = [this.#sequence(depth)];
@@ -145,8 +151,10 @@ class Reader {
       this.at += found[0].length;
       const [least, most] = rounds(found);
       const isOpen = most > fewRounds;
-      if (Number.isFinite(most) && most > mostRounds) throw new TooCostly(`it repeats a part up to ${most} times, more than ${mostRounds}`);
-      if (isOpen && whole.varies) throw new TooCostly("it repeats a part that itself contains a repeat or a choice (|)");
+      if (Number.isFinite(most) && most > mostRounds)
+        throw new TooCostly(`it repeats a part up to ${most} times, more than ${mostRounds}`);
+      if (isOpen && whole.varies)
+        throw new TooCostly("it repeats a part that itself contains a repeat or a choice (|)");
       const more = most === Number.POSITIVE_INFINITY || (isOpen && least !== most) ? 1 : 0;
       const few = Math.min(most, fewRounds);
       whole = {

@@ -1,8 +1,8 @@
 /** The progress of a long task, such as loading or quantising a model. */
 export interface Progress {
   /**
-   * Number of bytes processed so far: of the file, or of the model's tensors with their sizes before loading or
-   * quantising.
+   * Number of bytes processed so far. During a download, counts the bytes of the file. During loading or quantising,
+   * counts the sizes that the processed tensors had before.
    */
   loaded: number;
   /** Total bytes. */

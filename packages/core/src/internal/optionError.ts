@@ -1,6 +1,6 @@
 /**
- * Returns the text that names an option in a message: its name in the library, or the flag of a command. A `value`
- * comes after the name.
+ * Returns the text that names an option in a message: its name in the library, or the flag of a command. If `value` is
+ * given, the text also contains the value, after the name.
  */
 export type OptionNaming = (option: string, value?: string) => string;
 
@@ -21,13 +21,19 @@ const inLibrary: OptionNaming = (option, value) => (value === undefined ? option
 export class OptionError extends Error {
   override readonly name: string = "OptionError";
   readonly code: string = "invalid_option";
-  /** The function or class that checked the option, with which the message begins; "" if it begins with other words. */
+  /**
+   * Name of the function or class that checked the option. The message begins with this name; "" if it begins with
+   * other words.
+   */
   readonly where: string;
   readonly option: string;
   readonly value: unknown;
   readonly #problem: (named: OptionNaming) => string;
 
-  /** `problem` is the text after the option's name, or a function that returns the whole text after `where`. */
+  /**
+   * `problem` is either the text that follows the option's name in the message, or a function that returns the message
+   * without `where`.
+   */
   constructor(where: string, option: string, value: unknown, problem: string | ((named: OptionNaming) => string)) {
     const text = typeof problem === "string" ? (named: OptionNaming) => `${named(option)} ${problem}` : problem;
     super(`${where && `${where}: `}${text(inLibrary)}`);
@@ -37,7 +43,7 @@ export class OptionError extends Error {
     this.#problem = text;
   }
 
-  /** Returns the message without `where`, in which `named` names the options. */
+  /** Returns the message without `where`. `named` returns the text for each option that the message names. */
   describe(named: OptionNaming = inLibrary): string {
     return this.#problem(named);
   }

@@ -76,7 +76,10 @@ export function forEachRow(
   forEachOuter(traversal, 1, (out, offsets) => row(out, offsets, traversal.sizes[last], inner));
 }
 
-/** The last two dimensions of a traversal: their sizes, and each operand's strides between rows and within a row. */
+/**
+ * The last two dimensions of a loop over broadcast operands: their sizes, and each operand's strides between rows and
+ * within a row.
+ */
 export interface Plane {
   readonly rows: number;
   readonly length: number;

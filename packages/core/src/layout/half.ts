@@ -66,8 +66,8 @@ export function f16ToF32(src: Uint16Array, dst: Float32Array): void {
 let table: Float32Array | undefined;
 
 /**
- * Returns a table with the f32 value of each of the 65536 f16 codes. `readF16` uses it, because scales in blocks may
- * have odd byte offsets, from which a Uint16Array cannot read.
+ * Returns a table with the f32 value of each of the 65536 f16 codes. `readF16` uses this table instead of `f16ToF32`,
+ * which needs a Uint16Array. Such an array cannot start at an odd byte offset, but a scale in a block can.
  */
 function f16Values(): Float32Array {
   if (!table) {

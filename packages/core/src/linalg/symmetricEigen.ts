@@ -36,8 +36,8 @@ export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Ar
 }
 
 /**
- * Reduces a symmetric matrix to tridiagonal form: A = Q T Qᵀ. Returns the diagonal of T, its off-diagonal (`beside`),
- * and the reflections whose product is Q. Their vectors are stored in the rows of `a`.
+ * Reduces a symmetric matrix to tridiagonal form: A = Q T Qᵀ. Returns the diagonal of T, the off-diagonal of T
+ * (`beside`), and the reflections whose product is Q. The vectors of the reflections are stored in the rows of `a`.
  */
 function tridiagonal(a: Float64Array, n: number) {
   const reflections: Reflection[] = [];

@@ -50,8 +50,8 @@ function randomNumbers(): () => number {
 }
 
 /**
- * T - λ after Gaussian elimination with row exchanges. `pivot`, `next` and `afterNext` are the three diagonals of the
- * upper triangle.
+ * The matrix T - λ after Gaussian elimination with row exchanges, where T is tridiagonal. `pivot`, `next` and
+ * `afterNext` are the three diagonals of the upper triangle.
  */
 interface Factored {
   readonly pivot: Float64Array;
@@ -86,7 +86,7 @@ function factor(diagonal: Float64Array, beside: Float64Array, value: number, tin
   return { pivot, next, afterNext, multiplier, swapped };
 }
 
-/** Solves (T - λ) y = x and overwrites x with y. */
+/** Solves (T - λ) y = x for y, and overwrites x with y. The first argument is the eliminated matrix T - λ. */
 function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Float64Array): void {
   const n = x.length;
   for (let i = 0; i < n - 1; i++) {
@@ -100,7 +100,7 @@ function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Flo
   }
 }
 
-/** Subtracts from x its components along the rows from..to-1 of `vectors`. */
+/** Subtracts from x its components along rows `from` to `to` - 1 of `vectors`. */
 function orthogonalise(x: Float64Array, vectors: Float64Array, from: number, to: number, n: number): void {
   for (let k = from; k < to; k++) {
     let along = 0;
@@ -122,7 +122,10 @@ function normalise(x: Float64Array): void {
   for (let j = 0; j < x.length; j++) x[j] /= length;
 }
 
-/** Returns the largest magnitude among the entries of (T - λ) x, where λ is `value`. */
+/**
+ * Returns the largest magnitude among the entries of (T - λ) x. T is the tridiagonal matrix with `diagonal` and
+ * off-diagonal `beside`, and λ is `value`.
+ */
 function residual(diagonal: Float64Array, beside: Float64Array, value: number, x: Float64Array): number {
   let most = 0;
   for (let i = 0; i < x.length; i++) {

@@ -50,8 +50,8 @@ export function getFloat32MatmulPrecision(): MatmulPrecision {
 }
 
 /**
- * Returns the precision that a matrix product may use at this moment, for a weight that allows `precision`. "medium"
- * counts as "high" outside a backward pass.
+ * Returns the precision that a matrix product may use at this moment for a weight that allows `precision`: the same
+ * precision, but outside a backward pass "high" instead of "medium".
  */
 export function productPrecision(precision: MatmulPrecision): MatmulPrecision {
   return precision === "medium" && !isInGradient() ? "high" : precision;

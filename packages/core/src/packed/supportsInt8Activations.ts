@@ -8,8 +8,9 @@ const block = 32;
 const mostColumns = 32768;
 
 /**
- * Returns true if `linearInt8` supports a weight [out, in]: all weights with integer codes and, if their rows divide
- * into blocks of 32, nf4 and fp4 weights.
+ * Returns true if `linearInt8` supports a weight [out, in]. It supports all weights with integer codes. It also
+ * supports nf4 and fp4 weights if their rows have at most 32768 elements, a multiple of 32, and their blocks have at
+ * least 32.
  */
 export function supportsInt8Activations({ dtype, shape, packing }: TensorSpec): boolean {
   if (hasIntegerCodes(dtype)) return true;

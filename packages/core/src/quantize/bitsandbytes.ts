@@ -60,8 +60,8 @@ export interface BitsandbytesWeight {
 }
 
 /**
- * The checkpoint tensors that belong to one weight. A tensor's key is its name without the weight's name and the dot in
- * front; the key of the codes is "".
+ * The checkpoint tensors that belong to one weight. For a weight named `w`, the tensor `w.absmax` has the key "absmax".
+ * The tensor `w`, which holds the codes, has the key "".
  */
 class Entries {
   readonly #name: string;

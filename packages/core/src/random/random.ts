@@ -89,9 +89,9 @@ export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>
 }
 
 /**
- * A counter-based random number generator. Value number i depends only on the seed, the fork and i, so the values are
- * the same no matter how drawing them is divided between calls, threads or backends. `offset` is the index of the next
- * value. Filling an array advances it by the array's length.
+ * A counter-based random number generator. Value number i depends only on the seed, the fork (see `Generator.fork`) and
+ * i. So the values are the same no matter how drawing them is divided between calls, threads or backends. `offset` is
+ * the index of the next value. Filling an array advances it by the array's length.
  */
 export class Generator {
   #seed = 0;
@@ -139,7 +139,8 @@ export class Generator {
   }
 
   /**
-   * Fills `out` with uniform values in [low, high), both rounded to f32. Possible values are (high - low) / 2^24 apart.
+   * Rounds both bounds to f32, and fills `out` with uniform values in [low, high). Possible values are (high - low) /
+   * 2^24 apart.
    */
   fillUniform(out: Float32Array, low = 0, high = 1): void {
     const from = Math.fround(low);
@@ -205,8 +206,8 @@ export class Generator {
 
   /**
    * Returns an independent generator that starts at offset 0. `name` is an integer from 0 to 2^32 - 1, or a text, which
-   * is hashed to such an integer. The fork depends only on this generator's seed and fork, not on its offset, which
-   * does not change.
+   * is hashed to such an integer. The values of the new generator depend only on `name` and on this generator's seed
+   * and `stream`. They do not depend on this generator's offset, which does not change.
    */
   fork(name: number | string): Generator {
     const stream = typeof name === "string" ? hash(name) : name;
@@ -238,8 +239,9 @@ export class Generator {
   }
 
   /**
-   * Computes the four random words of a block. `attempt` is 0, or the number of the repeated draw for `#below`. It is
-   * stored in the upper 12 bits of the counter's second word, which are free because a block index has at most 51 bits.
+   * Computes the four random words of a block. `attempt` is 0 for the first draw; if `#below` rejects a word, it draws
+   * the block again with the next attempt. The attempt is stored in the upper 12 bits of the counter's second
+   * word, which are free because a block index has at most 51 bits.
    */
   #draw(block: number, attempt: number): void {
     const stream = this.#stream;

@@ -41,9 +41,9 @@ function keepTopK(logits: Float64Array, k: number): Float64Array {
 
 /**
  * Applies top-p and min-p, and returns the probabilities: 0 for the tokens that are removed, and a sum of 1 for the
- * others. `odds` are unnormalised probabilities, of which the largest is 1. A token is kept if the more probable tokens
- * together do not reach `topP`, and if its `odds` are at least `minP`. Of equally probable tokens, the one with the
- * lower index counts as more probable. The most probable token is always kept.
+ * others. `odds` are unnormalised probabilities, of which the largest is 1; `sum` is their sum. A token is kept if the
+ * more probable tokens together do not reach `topP`, and if its `odds` are at least `minP`. Of equally probable tokens,
+ * the one with the lower index counts as more probable. The most probable token is always kept.
  */
 function nucleus(odds: Float64Array, sum: number, topP: number, minP: number): Float64Array {
   const order = Array.from(odds.keys()).filter((i) => odds[i] > 0);

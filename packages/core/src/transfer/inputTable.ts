@@ -57,7 +57,8 @@ interface Binding {
   readonly backend: Backend;
   readonly kernel: TableKernel;
   /**
-   * Result of `GroupedShape.key` for the call's first inputs. The bound groups match all first inputs with this key.
+   * Result of `GroupedShape.key` for the op's first inputs, which are the inputs before the groups. The bound groups
+   * match all first inputs that have this key.
    */
   readonly key: readonly number[];
   /** For each slot, true if its group is bound to the kernel. `count` is the number of slots for which it is true. */
@@ -126,7 +127,10 @@ export class InputTable<P> {
 
   #group(slot: number): Group {
     const group = this.#groups[slot];
-    if (!group) throw new Error(`${this.#op.definition.name}: slot ${slot} of its InputTable is empty; call set for this slot first`);
+    if (!group)
+      throw new Error(
+        `${this.#op.definition.name}: slot ${slot} of its InputTable is empty; call set for this slot first`,
+      );
     return group;
   }
 
@@ -161,8 +165,8 @@ export class InputTable<P> {
   }
 
   /**
-   * Creates the backend's kernel for the op if it is missing. Returns false if the backend has no kernel that supports
-   * groups in slots.
+   * Creates the backend's kernel for the op, unless the current kernel is for the same backend and for first inputs
+   * with the same key. Returns false if the backend has no kernel that supports groups in slots.
    */
   #bind(backend: Backend, first: readonly TensorSpec[]): boolean {
     const key = this.#grouped.key(first);

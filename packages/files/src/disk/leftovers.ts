@@ -67,7 +67,10 @@ export async function writerOf(path: string): Promise<number | null> {
   return stats && Date.now() - stats.mtimeMs < otherHostMs ? writer : null;
 }
 
-/** Milliseconds without a change after which a process on another machine counts as ended (24 hours). */
+/**
+ * Milliseconds (24 hours) after which a process on another machine counts as ended. The time starts at the last change
+ * of the file or folder that the process writes.
+ */
 const otherHostMs = 24 * 3600 * 1000;
 
 /** Options of `removeLeftovers`. */

@@ -264,7 +264,9 @@ describe.runIf(!inNode)("in a page", () => {
 
   it("no read goes beyond the end", async () => {
     const source = await (await open()).open(path);
-    await expect(source.read(4990, 20)).rejects.toThrow("bytes 4990 to 5010 were requested, but the file has 5000 bytes");
+    await expect(source.read(4990, 20)).rejects.toThrow(
+      "bytes 4990 to 5010 were requested, but the file has 5000 bytes",
+    );
   });
 });
 

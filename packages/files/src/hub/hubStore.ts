@@ -37,6 +37,9 @@ export interface HubStore {
   find(commit: string, path: string, from?: Bringing): Promise<ByteSource | undefined>;
   /** Lists the paths of a commit's stored files. */
   list(commit: string): Promise<string[]>;
-  /** Adds a file of the hub to the cache, so that `find` opens it. In Node this downloads the file. */
+  /**
+   * Adds a file of the hub to the cache, so that `find` opens it. In Node this downloads the file. In a page, the file
+   * is downloaded in parts when it is read.
+   */
   bring(commit: string, file: HubFile, from: Bringing): Promise<void>;
 }

@@ -11,7 +11,10 @@ export interface DirectoryHandle {
   entries(): AsyncIterable<[string, { readonly kind: "file" | "directory" }]>;
 }
 
-/** A file in a folder of a browser. Each way to write it is missing in some browsers, or exists only in Workers. */
+/**
+ * A file in a folder of a browser. Some browsers lack one of the methods to write it; `createSyncAccessHandle` exists
+ * only in Workers.
+ */
 export interface FileHandle {
   getFile(): Promise<Blob>;
   move?(name: string): Promise<void>;

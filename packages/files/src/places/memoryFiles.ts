@@ -49,7 +49,7 @@ export function memoryFiles(
   return files;
 }
 
-/** Returns a copy of a file's content that the caller cannot change. */
+/** Returns a copy of a file's content, so that later changes of the caller's bytes have no effect on the file. */
 async function ownCopy(content: FileContent): Promise<Uint8Array | string> {
   if (typeof content === "string") return content;
   if (content instanceof Uint8Array) return content.slice();

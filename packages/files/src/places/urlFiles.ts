@@ -36,7 +36,9 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   const whole = async (response: Response, name: string, size?: number) => {
     checkStatus(response, root, name);
     const bytes = await response.arrayBuffer().catch((error) => {
-      throw new Error(`the download of ${new URL(name, root)} broke off (${reasonOf(error)}); load it again`, { cause: error });
+      throw new Error(`the download of ${new URL(name, root)} broke off (${reasonOf(error)}); load it again`, {
+        cause: error,
+      });
     });
     if (size === undefined || bytes.byteLength === size) return bytesSource(new Uint8Array(bytes));
     throw new Error(`${new URL(name, root)}: the server sent ${bytes.byteLength} of ${size} bytes; load it again`);

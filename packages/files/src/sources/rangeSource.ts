@@ -66,7 +66,9 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
         fruitless = done > before ? 0 : fruitless + 1;
         if (fruitless < mostFruitless) continue;
         const where = `after ${offset + done} of ${size} bytes`;
-        throw new Error(`the download of ${label} broke off ${where} (${error.message}); load it again`, { cause: error });
+        throw new Error(`the download of ${label} broke off ${where} (${error.message}); load it again`, {
+          cause: error,
+        });
       }
       if (done !== room.length) {
         throw new Error(`${label}: the server sent ${done} bytes from position ${offset}; expected ${room.length}`);

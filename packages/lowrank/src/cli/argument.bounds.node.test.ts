@@ -135,7 +135,9 @@ describe("4-bit weights of the command line", () => {
   test("are wanted with --quant-type alone", () => {
     expect(quantizeToLoad({})).toBe(undefined);
     expect(quantizeToLoad({ quantType: "fp4" })).toEqual({ quantType: "fp4", blockSize: 64, doubleQuant: false });
-    expect(() => quantizeToLoad({ doubleQuant: true })).toThrow("--double-quant needs --quant-type; give --quant-type nf4 or --quant-type fp4");
+    expect(() => quantizeToLoad({ doubleQuant: true })).toThrow(
+      "--double-quant needs --quant-type; give --quant-type nf4 or --quant-type fp4",
+    );
     expect(() => quantizeToLoad({ quantBlockSize: 64 })).toThrow("--quant-block-size needs --quant-type");
   });
 

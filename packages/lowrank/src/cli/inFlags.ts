@@ -2,10 +2,16 @@ import { OptionError } from "@lowrank/core";
 import type { Command } from "commander";
 import { adapterFlags } from "./options/adapterFlags.ts";
 
-/** Returns a command's flag for a library option that `where` checked. Null if the command has no flag for it. */
+/**
+ * Returns a command's flag for a library option; null if the command has no such flag. `where` is the name of the
+ * library function that checked the option.
+ */
 export type FlagOf = (option: string, where: string) => string | null;
 
-/** Flags whose option has another name in the library. A key with a point is the option of one function. */
+/**
+ * Flags of options that have another name in the library, by the name in the library. A key `function.option` applies
+ * only to the option of this function.
+ */
 const otherNames: Readonly<Record<string, string>> = {
   "planMemory.batchSize": "--batch",
   "quantize4bit.blockSize": "--quant-block-size",
@@ -22,14 +28,20 @@ const otherNames: Readonly<Record<string, string>> = {
   sequenceLength: "--seq",
 };
 
-/** Returns the flag for a library option that `where` checked: "batchSize" and "batch_size" become --batch-size. */
+/**
+ * Returns the flag for a library option: "batchSize" and "batch_size" become --batch-size. `where` is the name of the
+ * library function that checked the option.
+ */
 export function flagName(option: string, where = ""): string {
   const dashes = (letter: string) => `-${letter.toLowerCase().replace("_", "")}`;
   const own = otherNames[`${where}.${option}`] ?? otherNames[option];
   return own ?? `--${option.replace(/[A-Z]|_(?=[a-z])/g, dashes)}`;
 }
 
-/** Returns the flags of a command. With `--peft-config`, fields of adapters have no flag, since the file names them. */
+/**
+ * Returns a function that converts library options to flags of a command. With `--peft-config`, the function returns
+ * null for options of adapters, since the config file sets them.
+ */
 export function flagsOf(command: Command): FlagOf {
   const flags = new Set(command.options.map(({ long }) => long));
   if (command.getOptionValue("peftConfig") !== undefined)
@@ -41,8 +53,8 @@ export function flagsOf(command: Command): FlagOf {
 }
 
 /**
- * Returns an error's message, in which options have the names of flags. Without the name of the library's function, if
- * the message names a flag.
+ * Returns an error's message with flags instead of the names of library options. If the message names a flag, it does
+ * not begin with the name of the library's function.
  */
 export function inFlags(error: unknown, flagOf: FlagOf): string {
   if (!(error instanceof Error)) return String(error);

@@ -13,8 +13,8 @@ export interface Job {
   readonly targetModules: string | readonly string[];
   readonly virtualTokens: number;
   /**
-   * Names of the settings that the user gave on the command line. For these, the user's values replace the values of
-   * the method's recipe. Methods without such a setting ignore it.
+   * Names of the settings that the user gave on the command line. For these settings, the user's values replace the
+   * values of the method's recipe. A method ignores settings that it does not have.
    */
   readonly named?: readonly (keyof NamedSettings)[];
   readonly steps: number;
@@ -60,7 +60,7 @@ export interface Measured {
   readonly lossBefore: number;
   /** Mean cross-entropy over the test examples after training, in nats per token. */
   readonly loss: number;
-  /** Share of test prompts with exactly the expected tokens; null for data without prompts. */
+  /** Share of test prompts that the model answers with exactly the expected tokens; null for data without prompts. */
   readonly exactMatch: number | null;
   readonly testExamples: number;
   /** Median time of one forward pass over `latencyTokens` tokens with the adapter unmerged, in milliseconds. */

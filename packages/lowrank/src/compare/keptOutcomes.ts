@@ -6,9 +6,9 @@ import type { Job, Outcome } from "./job.ts";
 const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
 
 /**
- * Reads the outcomes that an earlier command saved in a folder, one for each job; null for a job without a saved
- * outcome. Throws if an outcome was saved for a job with other settings. Reads the files in order, so that the error
- * always names the first such file.
+ * Reads the outcomes that an earlier command saved in a folder, one for each job. The entry of a job without a saved
+ * outcome is null. Throws if the saved outcome is from a job with the same method and seed, but other settings. Reads
+ * the files in order, so that the error always names the first such file.
  */
 export async function keptOutcomes(folder: string | null, jobs: readonly Job[]): Promise<(Outcome | null)[]> {
   const found: (Outcome | null)[] = [];

@@ -78,8 +78,8 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
 }
 
 /**
- * Measures a forward pass with the adapter merged into the weights. Weights that were in 4 bits stay in 4 bits. Returns
- * null if the adapter cannot be merged.
+ * Returns the median time in milliseconds of a forward pass with the adapter merged into the weights. Weights in 4 bits
+ * stay in 4 bits. Returns null if the adapter cannot be merged.
  */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,
@@ -102,8 +102,8 @@ interface JobExamples {
 const taskSeed = 1;
 
 /**
- * Returns a job's training and test examples. Texts are cut into blocks of `blockSize` tokens (default 256, or
- * `positions` if smaller). Throws if no test examples are left.
+ * Returns a job's training and test examples. Texts are cut into blocks of `blockSize` tokens. Default: 256, or the
+ * model's maximum length `positions` if that is smaller. Throws if no test examples are left.
  */
 export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: number): Promise<JobExamples> {
   const { data, testExamples } = job;

@@ -231,8 +231,9 @@ function trainerOf(job: FineTuneJob, learner: Learner, data: Data, settings: Set
 }
 
 /**
- * Resumes from the last checkpoint. If the checkpoint is from another run, training starts from the beginning, and the
- * log gets a warning. This can happen on a machine whose arithmetic gives other results.
+ * Resumes training from the last checkpoint. If `Trainer.resume` rejects the checkpoint, training starts from the
+ * beginning, and the log gets a warning. This happens, for example, if the checkpoint was written on a machine whose
+ * floating-point results differ from this machine's.
  */
 async function resume(
   trainer: Pick<Trainer, "resume">,
@@ -251,7 +252,7 @@ async function resume(
   }
 }
 
-/** Runs the trainer. Throws `JobRefused`, with a message that names options, if the data cannot be trained on. */
+/** Runs the trainer. Throws `JobRefused` if the data cannot be trained on. Its message names options by their flags. */
 async function trained(trainer: Pick<Trainer, "train">) {
   try {
     return await trainer.train();
@@ -262,7 +263,8 @@ async function trained(trainer: Pick<Trainer, "train">) {
 }
 
 /**
- * Returns `files` with a changed `write`. Before it writes the checkpoint of a step, it writes the log up to that step.
+ * Returns `files` with another `write` function. Before this function writes the checkpoint of a step, it writes the
+ * log up to that step.
  */
 function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   return {

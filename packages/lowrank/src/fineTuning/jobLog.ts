@@ -2,7 +2,7 @@ import { now } from "@lowrank/serve/internal";
 import type { FineTuneJob, JobEvent, JobStore, StoredFile } from "@lowrank/serve/jobs";
 import type { JobPlaces } from "./jobPlaces.ts";
 
-/** Minimum number of milliseconds between two timed writes of the log. */
+/** Minimum number of milliseconds between two writes of the log by `tick`. */
 const flushMs = 1000;
 
 /**
@@ -24,7 +24,7 @@ export class JobLog {
     this.#step = step;
   }
 
-  /** Adds an event under an identifying `key`. The next `flush` writes the event. */
+  /** Adds an event to the log. `key` identifies the event within the job. The next `flush` writes the event. */
   add(key: string, event: Pick<JobEvent, "message"> & Partial<JobEvent>): void {
     this.#events.push({ key, at: now(), level: "info", type: event.data ? "metrics" : "message", ...event });
   }
@@ -43,7 +43,10 @@ export class JobLog {
     await this.#store.writeLog(this.#job, step, events);
   }
 
-  /** Writes all pending events. Later events, after the checkpoint of this step, go to a new object. */
+  /**
+   * Writes all pending events. Later events are written to a new object, for the time after the checkpoint of step
+   * `step`.
+   */
   async turn(step: number): Promise<void> {
     await this.flush();
     this.#step = step;

@@ -47,8 +47,8 @@ export const readPreference: ReadRecord<PreferenceExample> = async (tokenizer, v
 };
 
 /**
- * Reads a job's JSONL file. Throws `JobRefused` with the invalid lines and the reasons. `param` is the file's field in
- * the order.
+ * Reads the examples in a job's JSONL file. Throws `JobRefused` if a line is invalid. Its message lists up to ten
+ * invalid lines with the reasons. `param` is the field of the job's request that names the file.
  */
 export async function readExamples<E>(
   path: string,

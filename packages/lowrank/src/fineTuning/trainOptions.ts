@@ -13,7 +13,7 @@ const trainingFlags: readonly string[] = [
   ...["eval-every", "save-every", "save-total-limit"],
 ];
 
-/** Largest values of options that use memory or disk space of the trainer's machine. */
+/** Largest values that jobs may set for options that need memory or disk space on the training machine. */
 const largest: NamedOptions = { "batch-size": 256, accumulate: 1024, "save-total-limit": 20 };
 
 /** Training options by the names of their flags. */

@@ -35,9 +35,9 @@ From a model and a text to a model that has learned it:
 export const runFileCommands: readonly string[] = ["train"];
 
 /**
- * Returns the `lowrank` command, ready to parse arguments. `plugins` are already imported; child processes import them
- * too. `runFile` holds options of one of `runFileCommands`. Parsing throws a CommanderError instead of ending the
- * process.
+ * Returns the `lowrank` command, ready to parse arguments. `plugins` are plugin modules that this process has imported;
+ * child processes import them as well. `runFile` holds options of one of `runFileCommands`. Parsing throws a
+ * CommanderError instead of ending the process.
  */
 export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
   const program = new Command("lowrank");
@@ -76,8 +76,8 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
 }
 
 /**
- * Maps option names of PEFT, transformers, TRL and llama.cpp to Lowrank's names for the same setting. If several are
- * listed, the first that the command has is used.
+ * Maps option names of PEFT, transformers, TRL and llama.cpp to Lowrank's names for the same setting. If several names
+ * are listed, the first one that is an option of the command is used.
  */
 const otherNames: Readonly<Record<string, readonly string[]>> = {
   rank: ["r"],

@@ -70,8 +70,9 @@ const errorColumn: Column<InspectedLayer> = {
 };
 
 /**
- * Share of the energy of a change in its `rank` largest singular values. The energy is the sum of all squared singular
- * values. `mean` and `least` are the mean and the smallest share over the changed layers.
+ * Shares of the changes' energy that are kept at rank `rank`. The energy of a change is the sum of its squared singular
+ * values; its `rank` largest ones are kept. `mean` and `least` are the mean and the smallest share (0 to 1) over the
+ * changed layers.
  */
 interface EnergyOfRank {
   readonly rank: number;

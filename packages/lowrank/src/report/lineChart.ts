@@ -7,7 +7,7 @@ export type ChartPoint = readonly [x: number, y: number];
 interface Line {
   /** Name of the line, shown when the pointer is on it. */
   readonly name: string;
-  /** Lines of a group share a colour and a legend entry. */
+  /** Name of the line's group. The lines of a group share a colour and a legend entry. */
   readonly group: string;
   /** Points of the line, from left to right. */
   readonly points: readonly ChartPoint[];

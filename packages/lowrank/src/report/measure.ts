@@ -10,8 +10,8 @@ interface Question {
 
 /**
  * Splits an example into a prompt (the tokens that do not count in the loss) and an answer (the tokens that count). A
- * final end-of-sequence token is removed from the answer. Returns null unless the tokens that count all come after the
- * others.
+ * final end-of-sequence token is removed from the answer. Returns null if the prompt or the answer is empty, or if a
+ * token after the start of the answer does not count.
  */
 export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
   const start = labels.findIndex((label) => label >= 0);

@@ -28,7 +28,7 @@ function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
   return typeof found === "number" ? show(found) : (found ?? "-");
 }
 
-/** Returns true if a column has numbers, or texts with a number and its deviation. */
+/** Returns true if a cell of the column is a number, or a text with a number such as "1.2 ± 0.1". */
 function isNumeric<Row>({ value }: Column<Row>, rows: readonly Row[]): boolean {
   return rows.some((row) => typeof value(row) === "number" || /^[\d.]+( ±.*)?$/.test(String(value(row))));
 }
@@ -125,7 +125,7 @@ export function markdownInline(text: string): string {
   return text.replace(/\s+/g, " ").replace(/[\\`*{}[\]<>~&$|]|(?<!\w)_|_(?!\w)/g, "\\$&");
 }
 
-/** Returns a code block with a fence longer than any in its text. */
+/** Returns the lines of a Markdown code block. Its fence has more backticks than any run of backticks in the text. */
 export function codeBlock(language: string, text: string): string[] {
   const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));
   const fence = "`".repeat(longest + 1);

@@ -64,8 +64,8 @@ export type RemoteGenerateOptions = Omit<GenerateTextOptions, "logitsProcessors"
 type Verify = { verify?: false };
 
 /**
- * Model in a Worker, with its tokenizer and adapters. Methods have the names and options of "lowrank". Callbacks run in
- * the page, and abort signals are forwarded to the Worker.
+ * Model in a Worker, with its tokenizer and adapters. Its methods have the names and options of functions and methods
+ * in the package "lowrank". Callbacks run in the page, and abort signals are forwarded to the Worker.
  */
 export class RemoteModel implements AsyncDisposable {
   #host: Remote<ModelHost> | null;

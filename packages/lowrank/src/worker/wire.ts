@@ -7,8 +7,8 @@ export interface Wire {
   /** Names of the callbacks. Each has the port over which the Worker calls the page's function. */
   readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];
   /**
-   * Port on which the Worker receives the abort reason; undefined without a signal, or if the signal is already
-   * aborted.
+   * Port on which the Worker receives the abort reason. Undefined if the call has no signal, or if its signal is
+   * already aborted.
    */
   readonly signal?: MessagePort;
   /** Abort reason, if the signal was already aborted before the call. */
@@ -25,7 +25,7 @@ type Callback = (...args: unknown[]) => unknown;
 
 /**
  * Splits the options of a call into data, callbacks and signal. Only options named in `callbacks` may be functions.
- * Throws for other functions, and for objects with methods, which would arrive without them.
+ * Throws for other functions. Also throws for objects with methods, since methods cannot be sent.
  */
 export function sendOptions(call: string, options: object, callbacks: readonly string[] = []): Sent {
   const plain: Record<string, unknown> = {};
@@ -69,8 +69,8 @@ function forward(signal: AbortSignal, port: MessagePort): () => void {
 const cloned = [Map, Set, Date, ArrayBuffer, Blob, globalThis.FileSystemHandle ?? Blob];
 
 /**
- * Throws if a value cannot be sent to the Worker: it is or contains a function or an object with methods. The error
- * gives the path to it.
+ * Throws if a value cannot be sent to the Worker, since it is or contains a function or an object with methods. The
+ * error names the path of that function or object.
  */
 export function checkCrosses(where: string, value: unknown): void {
   if (typeof value === "function") {
@@ -95,9 +95,9 @@ export function checkCrosses(where: string, value: unknown): void {
 }
 
 /**
- * Runs a call in the Worker with the options that were sent. Callbacks call the page's functions, and `signal` is
- * aborted when the page's signal is. Resolves after the page has handled all callbacks. If a callback throws, the call
- * is aborted and rejects with the callback's error.
+ * Runs a call in the Worker with the options that the page sent. Callbacks call the page's functions. If the page's
+ * signal is aborted, the `signal` of the call is aborted as well. Resolves after the page has handled all callbacks. If
+ * a callback throws, the call is aborted and rejects with the callback's error.
  */
 export async function withOptions<O extends object, T>(
   { plain, callbacks, signal, aborted }: Wire,

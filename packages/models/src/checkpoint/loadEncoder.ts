@@ -79,7 +79,7 @@ export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
   newHead?: NewHead;
   /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
-  /** Progress callback, as in `loadModel`. */
+  /** Progress callback for downloading files and reading tensors; see `loadModel`. */
   onProgress?: OnProgress;
   /**
    * Aborts a download, or stops loading after the current tensor. The promise rejects with the signal's reason, and all
@@ -102,8 +102,8 @@ export interface LoadedClassifier<C extends ClassifierConfig = ClassifierConfig>
 }
 
 /**
- * Loads a classifier. The fields of `kind` are added to the classifier's config. With `newHead`, the checkpoint may
- * have been trained for another task. `caller` is the name of the public function in error messages.
+ * Loads a classifier. Adds the fields of `kind`, such as `perToken`, to the classifier's config. With `newHead`, the
+ * checkpoint may have been trained for another task. `caller` is the name of the public function in error messages.
  */
 async function loadClassifier<Kind extends object>(
   caller: string,

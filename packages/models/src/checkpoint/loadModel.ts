@@ -57,9 +57,9 @@ export interface LoadedModel {
 
 /**
  * Loads a language model in evaluation mode. The source is a Hugging Face folder (a path or file: URL in Node, or an
- * http(s) address), the Hugging Face hub (`hf://org/name@revision`), or `ModelFiles`. It contains config.json,
- * model.safetensors or its shards, and tokenizer.json. A GGUF file is given by a path or address that ends in .gguf, or
- * as a Blob or File. Throws if a tensor is missing, unexpected or has the wrong shape.
+ * http(s) address), the Hugging Face hub (`hf://org/name@revision`), or `ModelFiles`. These contain config.json,
+ * model.safetensors or its shards, and tokenizer.json. The source can also be a GGUF file: a path or address that ends
+ * in .gguf, a Blob or a File. Throws if a tensor is missing, unexpected or has the wrong shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   checkOptions("loadModel", options, { ...weightKeys, activations: true, hub: true, onProgress: true, signal: true });
@@ -155,8 +155,9 @@ async function readParameters(
 }
 
 /**
- * Returns the names of Conv1D weights. Unlike other Conv1D weights, packed ones have the shape [out, in] instead of
- * [in, out]. Returns an empty set if no parameter is packed, to avoid loading the code that finds the names.
+ * Returns the names of Conv1D weights if any parameter is packed, otherwise an empty set. The names are needed only for
+ * packed weights, whose shape is [out, in] instead of Conv1D's [in, out]. The code that finds the names is loaded only
+ * if it is needed.
  */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,
@@ -168,8 +169,8 @@ async function packedConv1D(
 }
 
 /**
- * Returns a parameter source for building the model. It checks the shape of each loaded parameter and removes the
- * parameter from `parameters`. Packed Conv1D weights must have the shape [out, in].
+ * Returns the function that provides the parameters while the model is built. It checks the shape of each loaded
+ * parameter and removes the parameter from `parameters`. Packed Conv1D weights must have the shape [out, in].
  */
 function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: ReadonlySet<string>): ParameterSource {
   return (name: string, asked: Shape) => {

@@ -27,8 +27,9 @@ export async function openWeights(files: ModelFiles, config: ModelConfig | Class
 }
 
 /**
- * Returns a parameter source that throws if the model requests far more tensors than the file has. Without this check,
- * building a model from a damaged config with ten million layers would take minutes.
+ * Returns `source`, the function that provides a model's parameters, with a check: it throws if the model requests far
+ * more tensors than the file has. Without this check, building a model from a damaged config with ten million layers
+ * would take minutes.
  */
 function within(file: SafetensorsFile, source: ParameterSource): ParameterSource {
   const count = file.names().length;

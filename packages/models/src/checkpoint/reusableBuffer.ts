@@ -1,7 +1,7 @@
 /**
- * Returns a function that passes a buffer of `bytes` bytes to `use`, and reuses the buffer in later calls. A call gets
- * a new buffer while the first is in use. Reuse saves memory: a buffer for each tensor would stay allocated until
- * garbage collection.
+ * Returns a function that passes a buffer of `bytes` bytes to `use`, and reuses the buffer in later calls. While the
+ * buffer is in use, another call gets a new one. Reuse saves memory: a buffer for each tensor would stay allocated
+ * until garbage collection.
  */
 export function reusableBuffer(bytes: number): <T>(use: (room: Uint8Array) => Promise<T>) => Promise<T> {
   let free: Uint8Array | undefined;

@@ -21,8 +21,8 @@ import { checkTies, openSafetensorsFolder } from "./openWeights.ts";
 export type SafetensorsSource = string | URL | ArrayBuffer | ArrayBufferView | Blob | ModelFiles;
 
 /**
- * Returns the names of a module's tensors. A tied tensor appears once for each of its names; `of` is always the first
- * of them.
+ * Returns all names of a module's tensors. Each `name` comes with `of`, the first name of the same tensor. The two
+ * differ only for a tied tensor, which has several names.
  */
 function firstNames(module: Module): { name: string; of: string }[] {
   const first = new Map<Tensor, string>();

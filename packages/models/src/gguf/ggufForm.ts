@@ -42,10 +42,14 @@ export interface GgufParts {
 }
 
 /**
- * The GGUF form of an architecture's language models: names, and conversions in both directions, as in llama.cpp.
+ * Describes how language models of an architecture are stored as GGUF: names, and conversions in both directions, as in
+ * llama.cpp.
  */
 export interface GgufForm<C> {
-  /** llama.cpp's `general.architecture` of the file. Several architectures may use the same. */
+  /**
+   * The value of `general.architecture` in the file, as defined by llama.cpp. Several architectures may use the same
+   * value.
+   */
   readonly architecture: string;
   /** True if llama.cpp supports only models whose output layer is tied to the embedding. Default false. */
   readonly alwaysTied?: boolean;
@@ -54,8 +58,8 @@ export interface GgufForm<C> {
   /** True if models of the architecture have experts. Default false: files with experts are rejected. */
   readonly hasExperts?: boolean;
   /**
-   * llama.cpp's `tokenizer.ggml.model` for a BPE with byte fallback: "llama" (the file stores SentencePiece scores, the
-   * default) or "gemma4" (the file stores merges).
+   * The value of `tokenizer.ggml.model` that llama.cpp uses for a BPE with byte fallback: "llama" (the file stores
+   * SentencePiece scores, the default) or "gemma4" (the file stores merges).
    */
   readonly lettersTokenizer?: "llama" | "gemma4";
   /**

@@ -18,8 +18,8 @@ export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): 
 }
 
 /**
- * Copies rows in a new order, from the file to the model or back. For each row, `turn` receives its index in the file
- * and its index in the model. It returns the two in the order [index to write to, index to read from].
+ * Copies rows from the file's order to the model's order, or back. Calls `turn` for each row with the row's index in
+ * the file and its index in the model. `turn` returns these two indices as [index to write to, index to read from].
  */
 function reordered(
   bytes: Uint8Array,

@@ -16,8 +16,8 @@ const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, o
 
 /**
  * Returns transformers' `rope_scaling` for a GGUF file; null if there is no scaling. Supports linear scaling and the
- * scaling of Llama 3.1 to 3.3, for which GGUF stores only a divisor for each frequency. Throws if these divisors are
- * not the published models' ones, and for any other scaling.
+ * scaling of Llama 3.1 to 3.3, for which GGUF stores only a divisor for each frequency. Throws if the divisors do not
+ * match the settings of Llama 3.1 to 3.3, and for any other kind of scaling.
  */
 export function ropeScaling(
   metadata: JsonFields,

@@ -36,7 +36,7 @@ export class ShortConv extends Module {
 
   /**
    * Returns the new hidden states [B, T, D]. The hidden states of padding tokens are set to zero first. `batch`
-   * provides the states of earlier tokens, from the cache of layer `layer` if there is one.
+   * provides the states of earlier tokens. If the batch has a cache, they come from the cache of layer `layer`.
    */
   forward(x: Tensor, layer: number, batch: Pick<PromptedBatch, "earlier" | "unpadded">): Tensor {
     const projected = this.in_proj.forward(batch.unpadded(x));

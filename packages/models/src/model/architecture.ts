@@ -22,9 +22,9 @@ export interface ArchitectureHead<C, M extends TransformerModel> {
 export interface ArchitectureHeads<C extends ArchitectureConfig> {
   /** Head that predicts the next token. Its config has the fields of `ModelConfig`. */
   readonly causalLM?: ArchitectureHead<C & ModelConfig, CausalLM>;
-  /** Head that classifies sequences. Its config also has the labels. */
+  /** Head that classifies sequences. Its config has the fields of `ClassifierHead`, such as the labels. */
   readonly sequenceClassification?: ArchitectureHead<C & ClassifierHead, SequenceClassifier>;
-  /** Head that classifies tokens. Its config also has the labels. */
+  /** Head that classifies tokens. Its config has the fields of `ClassifierHead`, such as the labels. */
   readonly tokenClassification?: ArchitectureHead<C & ClassifierHead, TokenClassifier>;
 }
 

@@ -86,8 +86,8 @@ export abstract class CausalLM extends TransformerModel {
   }
 
   /**
-   * Returns the mean cross-entropy of the labelled tokens in nats. If the head is a plain linear layer without bias,
-   * computes the logits in parts. The logits of the whole batch are then never in memory.
+   * Returns the mean cross-entropy of the labelled tokens in nats. If the head is a plain linear layer without bias and
+   * `shapesLogits` is false, computes the logits in parts. The logits of the whole batch are then never in memory.
    */
   loss(inputs: LabelledInputs): Tensor {
     return this.run(() => {

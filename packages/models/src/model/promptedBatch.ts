@@ -100,8 +100,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns the attention function of this batch. The function uses the cache if the inputs have one, adds the keys and
-   * values of prefix tuning, and masks padding.
+   * Returns the attention function of this batch, which masks padding. The function uses the cache if the inputs have
+   * one. Otherwise it adds the keys and values of prefix tuning, which `rows` contains.
    */
   attend([rows]: readonly Tensor[] = this.prefix): Attend {
     const { cache } = this.#inputs;

@@ -62,7 +62,10 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
   throw new Error(`raggedHidden: the cache's layers are ${found}, but the model's are ${wanted}`);
 }
 
-/** Describes the [heads, size] of all layers in words, for error messages: "2 x 4 heads of 8" for two equal layers. */
+/**
+ * Describes the attention heads of all layers in words, for error messages. `layers` has [number of heads, head size]
+ * for each layer. Example: "2 x 4 heads of 8" for two equal layers.
+ */
 function summary(layers: readonly (readonly number[])[]): string {
   const runs: { heads: string; count: number }[] = [];
   for (const [count, size] of layers) {

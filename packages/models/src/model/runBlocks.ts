@@ -12,8 +12,8 @@ export function wantedRows(x: Tensor, wanted: WantedRows): Tensor {
 }
 
 /**
- * Runs the block with index `layer` on hidden states [B, T, D]. `carried` are tensors that earlier blocks returned.
- * Returns the `wanted` hidden states. Tensors after these in the result are appended to `carried` for all later blocks.
+ * Runs the block with index `layer` on hidden states x [B, T, D] and returns the `wanted` hidden states, alone or first
+ * in a list. Other tensors in the list are added to `carried`, the tensors that all later blocks receive.
  */
 type RunBlock<B> = (
   block: B,
@@ -24,8 +24,8 @@ type RunBlock<B> = (
 ) => Tensor | Tensor[];
 
 /**
- * Returns true if gradient checkpointing applies to `model`: in training, if `checkpointing` is set. It does not apply
- * with a cache that running the blocks a second time would change.
+ * Returns true if gradient checkpointing applies: `model` is in training mode and `checkpointing` is set. Returns false
+ * if the blocks change the cache, since checkpointing runs them a second time.
  */
 export function forgets({ training }: Module, checkpointing: boolean, cache?: ModelInputs["cache"]): boolean {
   return training && checkpointing && (!cache || cache.isStateless === true);

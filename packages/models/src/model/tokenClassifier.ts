@@ -12,8 +12,8 @@ export abstract class TokenClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
   /**
-   * True for all token classifiers, to distinguish them from other models. In these, each token is trained on its own
-   * label instead of the next token's label.
+   * True for all token classifiers, to distinguish them from other models. A token classifier is trained to predict
+   * each token's own label, not the label of the next token.
    */
   readonly classifiesTokens = true;
 

@@ -78,8 +78,8 @@ export abstract class TransformerModel extends Module implements PromptableModel
   }
 
   /**
-   * Turns gradient checkpointing on, which takes less memory and more time (see `checkpoint` of core). The tensors of
-   * `inputs` must stay alive until the backward pass.
+   * Turns gradient checkpointing on, which takes less memory and more time (see `checkpoint` of core). The input
+   * tensors of a forward pass must then stay alive until its backward pass.
    */
   gradientCheckpointingEnable(): this {
     this.gradientCheckpointing = true;

@@ -3,7 +3,10 @@ import { plainFrequencies } from "./rope/ropeKind.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 
-/** A sequence length in tokens that is short for every scaling, so that the frequencies for short sequences apply. */
+/**
+ * Sequence length, in tokens, for which the frequencies of short sequences are computed. One token is short for every
+ * kind of scaling.
+ */
 const oneToken = 1;
 
 /**
@@ -62,10 +65,10 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns a function that rotates x [B, T, H, d] by each token's position: `offset` + index, or its `given` position.
-   * `several` is true if sequences share a packed row or a paged batch. If the frequencies depend on the sequence
-   * length, throws if the largest given position is unknown. Also throws if `several` is true and the batch needs the
-   * frequencies of long sequences.
+   * Returns a function that rotates x [B, T, H, d] by the position of each token, where T is `tokens`. The position is
+   * `offset` + the token's index, or is read from `given`. `several` is true if sequences share a packed row or a paged
+   * batch. If the frequencies depend on the sequence length, throws if the largest given position is unknown. Also
+   * throws if `several` is true and the batch needs the frequencies of long sequences.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);

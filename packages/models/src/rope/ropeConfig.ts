@@ -11,9 +11,9 @@ export interface RopeConfig {
 
 /** An architecture's defaults for its rotary embedding. */
 export interface RopeDefaults {
-  /** Default 10000. */
+  /** Base of the rotary frequencies. Default 10000. */
   readonly theta?: number;
-  /** Default 1. */
+  /** Fraction of a head's elements that rotate. Default 1. */
   readonly partialRotaryFactor?: number;
   /** Default of `original_max_position_embeddings`. If it is undefined, the default is `max_position_embeddings`. */
   readonly originalMaxPositionEmbeddings?: number;

@@ -105,9 +105,7 @@ describe("loadModel", () => {
     await expect(loose.loadModel(source, { dtype: "float16" })).rejects.toThrow(
       'dtype "float16" is named "f16" in Lowrank',
     );
-    await expect(loose.loadModel(source, { dtype: "i32" })).rejects.toThrow(
-      'give "f32", "f16", "bf16" or "auto"',
-    );
+    await expect(loose.loadModel(source, { dtype: "i32" })).rejects.toThrow('give "f32", "f16", "bf16" or "auto"');
     const quantize = { quant_type: "nf4" };
     await expect(loose.loadModel(source, { quantize })).rejects.toThrow("did you mean quantType?");
     await expect(looseInternal.modelFileContents(model(), config, { dType: "f16" })).rejects.toThrow(

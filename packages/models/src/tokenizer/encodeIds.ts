@@ -77,8 +77,9 @@ export function encoderOf({
 }
 
 /**
- * Maximum number of cached words, and maximum length of a cached word in UTF-16 code units. V8 may store a longer word
- * as a reference to the whole text, which the cache would then keep in memory.
+ * Maximum number of cached words (`mostWords`), and maximum length of a cached word in UTF-16 code units
+ * (`longestKnown`). V8 may store a longer word as a reference to the whole text, which the cache would then keep in
+ * memory.
  */
 const mostWords = 20_000;
 const longestKnown = 12;
@@ -100,8 +101,8 @@ function remembering<T>(make: (word: string) => T): (word: string) => T {
 }
 
 /**
- * Number of ids in each Int32Array in which the first ids of a long list are stored. A single growing array of millions
- * of ids would be copied many times.
+ * Number of ids per Int32Array. A long list of ids is stored in several such arrays, because a single growing array of
+ * millions of ids would be copied many times.
  */
 const idsInPiece = 65_536;
 

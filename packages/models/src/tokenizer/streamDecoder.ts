@@ -48,8 +48,8 @@ export class StreamDecoder {
   }
 
   /**
-   * Returns the text that the pending ids add to the text of the context. If they change that text, which invalid UTF-8
-   * can cause, returns the text of the pending ids alone.
+   * Returns the text that the pending ids add to the text of the context. Invalid UTF-8 can cause the pending ids to
+   * change the text of the context. In that case, returns the text of the pending ids alone.
    */
   #pendingText(): string {
     const before = this.#decode(this.#context);

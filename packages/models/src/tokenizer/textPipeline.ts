@@ -17,8 +17,8 @@ export class TextPipeline {
   /** The id of each token, including added tokens. */
   readonly #ids: ReadonlyMap<string, number>;
   /**
-   * The text that represents each token in the decoder's input, by token id. For an added token that is matched in
-   * normalized text, this is its normalized text.
+   * The decoder's input text for each token, by token id. For an added token that is matched in normalized text, this
+   * is the token's normalized content.
    */
   readonly #decoded = new Map<number, string>();
   readonly #special: ReadonlySet<string>;

@@ -83,7 +83,9 @@ export class Tokenizer {
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
     checkOptions("decode", options, decodeKeys);
     if (typeof ids?.length !== "number" || typeof ids === "string") {
-      throw new Error(`decode: it takes a list of token ids, and ${typeof ids} was given; for a tensor t give await t.data()`);
+      throw new Error(
+        `decode: it takes a list of token ids, and ${typeof ids} was given; for a tensor t give await t.data()`,
+      );
     }
     const list = Array.from(ids);
     if (list.length === 0) return "";

@@ -21,7 +21,8 @@ export interface TokenizerJson {
 const isNormalized = ({ normalized, special }: AddedToken): boolean => normalized ?? !special;
 
 /**
- * Returns the text that is replaced by an added token in the input. The decoder receives the same text for this token.
+ * Returns the text that an added token matches in the input: its content, normalized if the token is searched for in
+ * normalized text. The decoder receives the same text for this token.
  */
 export const matchedText = (token: AddedToken, normalizer: Normalizer): string =>
   isNormalized(token) ? normalizer.normalize(token.content) : token.content;

@@ -10,7 +10,7 @@ export interface SeededRandom {
 
 /**
  * Returns a generator whose seed combines `seed` and a hash of the name `stream`, so different names give different
- * values. SplitMix32 by Steele, Lea and Flood 2014, FNV-1a over the name.
+ * values. The generator is SplitMix32 (Steele, Lea and Flood 2014), the hash is FNV-1a.
  */
 export function seededRandom(seed: number, stream: string): SeededRandom {
   let state = seed >>> 0;

@@ -6,7 +6,7 @@ import { Module } from "../module/module.ts";
 export interface CachedAttendOptions extends Omit<AttendOptions, "reach"> {
   /** True if each token attends only to positions up to its own. */
   readonly causal: boolean;
-  /** bool or u8 mask, true = attend. It broadcasts to [B, H, T, S]. */
+  /** bool or u8 mask, true = attend. It broadcasts to [B, H, T, S], where S is the number of keys. */
   readonly mask?: Tensor;
 }
 
@@ -21,8 +21,9 @@ export const attendKeys: OptionKeys<CachedAttendOptions> = {
  */
 export interface AttentionCache {
   /**
-   * True for a cache that stores nothing. Gradient checkpointing runs the model's blocks a second time, so it is used
-   * only with such a cache or without a cache. Default false.
+   * True for a cache that stores nothing. Gradient checkpointing runs the model's blocks a second time, which would
+   * change any other cache. Checkpointing is therefore used only if there is no cache, or if this field is true.
+   * Default false.
    */
   readonly isStateless?: boolean;
   /** True if the cache holds several sequences, each with its own length. Default false. */
@@ -68,8 +69,8 @@ export interface AttendOptions extends AttentionDropout {
 export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
 
 /**
- * An attention sub-layer. `forward` receives the function that computes attention as an argument, so that a wrapper of
- * the layer can pass a function that also reads the queries.
+ * An attention sub-layer. `forward` receives the function that computes attention as an argument. A wrapper of the
+ * layer can therefore pass another function, for example one that also reads the queries.
  */
 export abstract class AttentionLayer extends Module {
   override get layerKind(): "attention" {

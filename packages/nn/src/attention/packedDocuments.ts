@@ -4,9 +4,9 @@ import { type AttentionCache, attendKeys, type CachedAttendOptions, earlierRows 
 
 /**
  * The cache argument for training on several documents packed into one row: tokens attend only within their document.
- * Pass it to a decoder's forward pass, with the tokens' positions in their documents as `positionIds`. `starts`, i32
- * [B, T], holds for each token the index, within its row, of the first token of the token's document. Padding counts as
- * a document. `starts` must live until the backward pass.
+ * Pass it to a decoder's forward pass, with the tokens' positions in their documents as `positionIds`. For each token,
+ * `starts` (i32 [B, T]) holds the index in the row at which the token's document begins. Padding counts as a document.
+ * Do not free `starts` before the backward pass.
  */
 export class PackedDocuments implements AttentionCache {
   readonly length = 0;
@@ -22,8 +22,8 @@ export class PackedDocuments implements AttentionCache {
   }
 
   /**
-   * Throws. A packed row cannot have virtual tokens, which this method would store: each document would need its own
-   * copy of them.
+   * Always throws. This method would store virtual tokens, but a packed row cannot have them: each document would need
+   * its own copy.
    */
   update(): void {
     throw new Error(

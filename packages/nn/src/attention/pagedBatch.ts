@@ -23,7 +23,8 @@ const noPage = -1;
 /**
  * The cache argument of a forward pass in a paged cache. The batch is [N, 1]: N tokens of one or more sequences. Each
  * layer writes the keys and values of all N tokens to their pages before attention, so tokens of the same sequence can
- * attend to each other. Create it inside the scope of the forward pass.
+ * attend to each other. Create the object inside the `scope` of the forward pass, so that its tensors are freed with
+ * that scope.
  */
 export class PagedBatch implements AttentionCache {
   /** The largest of the rows' positions. */
@@ -107,7 +108,7 @@ function asRows(x: Tensor): Tensor {
   return reshape(x, [rows, heads, size]);
 }
 
-/** Returns the index of each row's position in the cache: page * pageSize + offset in the page. */
+/** Returns each row's index in the whole cache: page * pageSize + offset in the page. */
 function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tables }: PagedRows): Int32Array {
   if (positions.length !== sequences.length) {
     throw new Error(

@@ -30,8 +30,8 @@ export interface PromptableModel extends Module {
   virtualTokens: VirtualTokens | null;
   readonly attentionSizes: AttentionSizes;
   /**
-   * True if layers also look up values by token id. Virtual tokens given as embeddings have no ids, so they cannot be
-   * used with such a model. Default false.
+   * True if the model's layers look up values by token id, in addition to the input embeddings. Virtual tokens given as
+   * embeddings have no ids, so they cannot be used with such a model. Default false.
    */
   readonly needsTokenIds?: boolean;
 }

@@ -39,7 +39,7 @@ export class Embedding extends Module {
   /** Id of the padding token, whose row gets no gradient from lookups. Null: all rows train. */
   readonly paddingIdx: number | null;
 
-  /** Creates a layer from existing rows. */
+  /** Creates a layer from an existing table `weight` [vocabulary, dim]. */
   constructor(weight: Parameter, options?: Omit<EmbeddingOptions, "generator">);
   /** Creates a fresh layer with PyTorch's initialisation, N(0, 1). The padding token's row is zero. */
   constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions);

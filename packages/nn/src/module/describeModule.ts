@@ -16,7 +16,10 @@ export function describeModule(module: Module): string {
   return `${name}(\n${lines.map((line) => `  ${line}\n`).join("")})`;
 }
 
-/** Returns one line of text for each parameter, buffer, and setting that is a number, string or boolean. */
+/**
+ * Returns one line of text for each parameter, for each buffer, and for each setting (a field that is a number, string
+ * or boolean).
+ */
 function settings(module: Module): string[] {
   return Object.entries(module).flatMap(([name, value]) => {
     if (value instanceof Tensor) return [`${name}: ${value.dtype} ${formatShape(value.shape)}`];

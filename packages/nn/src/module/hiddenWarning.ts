@@ -1,4 +1,4 @@
-/** Names of fields for which the warning has been printed. */
+/** Names of the fields for which `warnOfHiddenField` has already printed its warning. */
 const warned = new Set<string>();
 
 /**

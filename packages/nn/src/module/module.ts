@@ -58,8 +58,8 @@ export abstract class Module {
   }
 
   /**
-   * Yields all parameters by path. A parameter with several paths (tied weights) has only the first, unless
-   * `duplicates` is true.
+   * Yields all parameters by path. A parameter with several paths (tied weights) is yielded only under its first path,
+   * unless `duplicates` is true.
    */
   *namedParameters(options: { duplicates?: boolean } = {}): Iterable<[string, Parameter]> {
     checkOptions("namedParameters", options, { duplicates: true });
@@ -119,7 +119,10 @@ export abstract class Module {
     parent.setChild(name, module);
   }
 
-  /** Replaces a direct child module. Containers, which store their children elsewhere, override this method. */
+  /**
+   * Replaces a direct child module. Containers override this method, since they do not store their children as
+   * properties.
+   */
   protected setChild(name: string, module: Module): void {
     (this as unknown as Record<string, Module>)[name] = module;
   }

@@ -13,8 +13,8 @@ export class Parameter extends Tensor {
   precision?: MatmulPrecision;
 
   /**
-   * Creates a parameter that shares the memory of `data`. It requires gradients by default, except if `data` is packed:
-   * packed tensors cannot be trained.
+   * Creates a parameter that shares the memory of `data`. `requiresGrad` defaults to true, or to false if `data` is
+   * packed (quantised): packed tensors cannot be trained.
    */
   constructor(data: Tensor, options: { requiresGrad?: boolean } = {}) {
     if (!(data instanceof Tensor)) throw new Error("Parameter: it takes a tensor, as in new Parameter(zeros([2, 3]))");

@@ -44,11 +44,13 @@ export function stateLike({ shape }: Tensor, ...names: readonly string[]): Recor
 }
 
 /**
- * The guard of a step, prepared for the op that updates the parameters: an additional input tensor, and the parameter
- * `guard` of the op. The guard can stop the step; see `Optimizer.step`.
+ * The arguments that pass the guard of `Optimizer.step` to the op that updates the parameters: an additional input
+ * tensor, and the op's parameter `guard`. The guard can stop the step; see `Optimizer.step`.
  */
 export interface Guard {
-  /** The guard tensor as an array of one element, which is the op's last input. Empty if the step has no guard. */
+  /**
+   * The guard tensor, which is the last input of the op, as an array of one element. Empty if the step has no guard.
+   */
   readonly tensors: readonly Tensor[];
   readonly params: { readonly guard?: "obey" | "test" };
 }
@@ -79,7 +81,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   readonly groups: (O & { params: Tensor[] })[];
   readonly #memory = new Map<Tensor, Memory>();
   /**
-   * The states of the parameters whose step count the last step increased. `takeBackStep` reads them to undo the
+   * State of each parameter whose step count was increased by the last step. `takeBackStep` uses this list to undo the
    * increase.
    */
   #counted: Memory[] = [];
@@ -241,7 +243,9 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
       for (const [name, { shape: wanted, dtype }] of Object.entries(specs)) {
         const found = tensors[name];
         if (found?.dtype !== dtype || formatShape(found.shape) !== formatShape(wanted)) {
-          throw new Error(`optimizer: state "${name}" of parameter ${i} ${formatShape(shape)} is missing, or has another shape or dtype`);
+          throw new Error(
+            `optimizer: state "${name}" of parameter ${i} ${formatShape(shape)} is missing, or has another shape or dtype`,
+          );
         }
       }
     }

@@ -88,8 +88,8 @@ export function cosineWithRestarts(options: CycleOptions): Schedule {
 }
 
 /**
- * Linear warm-up. After it, the learning rate falls from `lr` to `lrEnd` (default 1e-7) in proportion to (1 - progress)
- * ** `power` (default 1), where progress goes from 0 to 1. Pass the optimiser's learning rate as `lr`.
+ * Linear warm-up. After it, the learning rate is lrEnd + (lr - lrEnd) (1 - progress) ** power, where progress goes from
+ * 0 to 1. `lrEnd` defaults to 1e-7 and `power` to 1. Pass the optimiser's learning rate as `lr`.
  */
 export function polynomial(options: PolynomialOptions): Schedule {
   checkOptions<object>("polynomial", options, scheduleKeys);

@@ -122,10 +122,10 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 
 /**
  * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit, and frees
- * the original weights one by one. Embeddings, norms and biases are not quantised. `leave` can exclude further layers
- * by returning a reason for a layer's path. Yields to the event loop between layers; the model can run at these times.
- * For a model with adapters, call its `quantizeBase` instead. Throws for entries of `skipModules` that match nothing
- * and for layers that are already quantised; then nothing is changed.
+ * the original weights one by one. Embeddings, norms and biases are not quantised. `leave` is called with each layer's
+ * path; if it returns a reason, the layer is not quantised. Yields to the event loop between layers; the model can run
+ * at these times. For a model with adapters, call its `quantizeBase` instead. Throws for entries of `skipModules` that
+ * match nothing and for layers that are already quantised; then nothing is changed.
  */
 export async function quantize(
   model: Module,
@@ -249,7 +249,10 @@ export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOption
   return quantized;
 }
 
-/** Quantises a weight [out, in], or [in, out] if `transposed`, to 4 bits [out, in]. The caller must free the result. */
+/**
+ * Quantises a weight to 4 bits, [out, in]. `transposed` means that `weight` is stored as [in, out]. The caller must
+ * free the result.
+ */
 export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
   return scope(() => {
     const source = weight.detach();

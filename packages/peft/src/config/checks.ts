@@ -65,9 +65,9 @@ export function refuse(
 }
 
 /**
- * Sets a configuration's fields to the given options; other fields keep their defaults. Throws for an unknown option,
- * and for an unsupported option unless its value is the one that is accepted. Also throws if an option that several
- * methods share has a value of the wrong type.
+ * Sets a configuration's fields to the given options; other fields keep their defaults. Throws for an unknown option.
+ * An option that is listed in `refused` or `ignored` must have the value listed there; otherwise throws. Also throws if
+ * an option that several methods share has a value of the wrong type.
  */
 export function setOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   fillFields(config, options);

@@ -7,8 +7,8 @@ export interface LayerPeftOptions extends PeftOptions {
   layersToTransform?: readonly number[] | number | null;
   /**
    * Name of the module list that contains the numbered layers ("layers", "h"). By default, PEFT's rule finds the layer
-   * index in a path, such as 3 in "model.layers.3.mlp". Set this option only if the rule would find another number of
-   * the path.
+   * index in a path, such as 3 in "model.layers.3.mlp". Set this option only if a path contains several numbers and the
+   * rule would find the wrong one.
    */
   layersPattern?: readonly string[] | string | null;
 }

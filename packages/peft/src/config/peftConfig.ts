@@ -45,7 +45,7 @@ export abstract class PeftConfig {
   }
 }
 
-/** Fields that only the base classes set. */
+/** Fields that `fillFields` skips, since the base classes set them. */
 const ofBase = ["peftType", "layersPattern"];
 
 /** Sets each field of a configuration to the option of the same name, unless that is undefined or null. */
@@ -79,7 +79,10 @@ export interface ConfigFormat {
    * Unsupported PEFT fields that would change an adapter's output, with the only value that is accepted when reading.
    */
   readonly refused: Readonly<Record<string, unknown>>;
-  /** PEFT fields that do not affect a trained adapter, with their defaults. Another value only causes a warning. */
+  /**
+   * PEFT fields that do not affect a trained adapter, with their defaults. Another value in a file only causes a
+   * warning.
+   */
   readonly ignored: Readonly<Record<string, unknown>>;
   /** Returns a warning if the fields of the file that is being read require one, otherwise null. */
   note?(fields: Readonly<Record<string, unknown>>): Warning | null;

@@ -32,10 +32,16 @@ export abstract class PromptLearningConfig extends PeftConfig {
       if (this[key] !== null) checkInteger(this, key, this[key]);
     }
     if ((this.numTransformerSubmodules ?? 1) !== 1) {
-      refuse(this, "numTransformerSubmodules", this.numTransformerSubmodules, "1, since encoder-decoder models are not supported");
+      refuse(
+        this,
+        "numTransformerSubmodules",
+        this.numTransformerSubmodules,
+        "1, since encoder-decoder models are not supported",
+      );
     }
     for (const key of ["targetModules", "excludeModules"] as const) {
-      if (this[key] !== null) refuse(this, key, this[key], "left out, since a prompt method acts on the whole model, not on single modules");
+      if (this[key] !== null)
+        refuse(this, key, this[key], "left out, since a prompt method acts on the whole model, not on single modules");
     }
   }
 }

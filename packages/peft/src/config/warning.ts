@@ -4,12 +4,12 @@
  * - `unmatched-target`: no module has a name listed in `targetModules`
  * - `unused-pattern`: a key of `rankPattern` or a similar option, an exclusion or a layer number matches nothing
  * - `ambiguous-pattern`: two keys of `rankPattern` or a similar option match one layer with different values; the first
- *   key applies, but saving sorts the keys
+ *   key applies, but saving sorts the keys, so the other key applies after loading
  * - `missing-module`: no module has a name listed in `modulesToSave`
  * - `tied-weight`: an adapted layer shares its weight with another layer, which is not adapted
  * - `changed-base`: the adapter's initialisation permanently overwrites base weights
  * - `needs-data`: the adapter's initialisation requires data that was not given
- * - `start-not-repeatable`: each load computes the initialisation again, and other programs get other values
+ * - `start-not-repeatable`: each load computes the initialisation again, and other programs compute different values
  * - `adjusted-size`: a configured size does not fit a layer, so another size is used for it
  * - `no-identity`: a new adapter changes the model's outputs before it is trained
  * - `unused-field`: a configuration file has fields that are not used

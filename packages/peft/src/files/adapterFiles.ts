@@ -181,8 +181,8 @@ export async function readInto(
 }
 
 /**
- * Reads the embedding tables that a file contains. Returns, by key, only the tables that differ from the base model's
- * tables, which are given as `tables`. The caller frees them.
+ * Reads the embedding tables that a file contains and compares them with `tables`, the base model's tables. Returns, by
+ * key, only the file's tables that differ. The caller frees the returned tables.
  */
 export async function differingTables(
   file: SafetensorsFile,
@@ -200,8 +200,8 @@ export async function differingTables(
 }
 
 /**
- * Converts a tensor to the dtype in which it is saved. The caller frees it. Throws, with the tensor's name, if a value
- * is too large for that dtype.
+ * Converts a tensor to the dtype in which it is saved. The caller frees the result. Throws, with the tensor's name, if
+ * a value is too large for that dtype.
  */
 async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
   if (tensor.dtype === dtype) return tensor.detach();

@@ -119,7 +119,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
   return pythonJson(fields);
 }
 
-/** Applies `spell` to the keys of an object and returns the new object. Returns other values unchanged. */
+/** Returns a copy of an object with `spell` applied to each key. Returns any other value unchanged. */
 function withKeys(value: unknown, spell: (key: string) => string): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));
@@ -144,8 +144,8 @@ export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promi
 }
 
 /**
- * Returns an error whose message starts with the file's name. Errors of subclasses other than `OptionError` are
- * returned unchanged. The fault is in the file, so the new error names no option.
+ * Adds the file's name to the message of `error` if it is a plain `Error` or an `OptionError`. Returns the result as a
+ * plain `Error`, since the fault is in the file and not in an option of the caller. Returns all other values unchanged.
  */
 function named(label: string, error: unknown): unknown {
   const isPlain = error instanceof OptionError || (error instanceof Error && error.constructor === Error);

@@ -92,8 +92,8 @@ export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8A
 
 /**
  * Converts a LoRA or DoRA adapter of PEFT to mlx-lm's files, for models with the same module paths in mlx-lm (such as
- * Llama). mlx-lm has one rank and one scale: lower ranks are padded with zeros, and other scales are multiplied into B.
- * Throws for adapters that mlx-lm cannot represent.
+ * Llama). An mlx-lm adapter has the same rank and scale for all layers. Lower ranks are therefore padded with zeros,
+ * and a different scale is multiplied into the layer's B. Throws for adapters that mlx-lm cannot represent.
  */
 export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
   const files = await openSource(source);

@@ -42,10 +42,10 @@ export class ActiveAdapter {
   readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
-   * Runs a module with the active adapter and returns the output. Calls `run` with the adapter's name, or with null if
-   * `has(name)` is false, which means that the adapter does not change this module. If rows of the batch use different
-   * adapters, calls `runRows` once with the whole batch. By default, `runRows` calls `run` once for each adapter with
-   * its rows.
+   * Runs a module with the active adapter and returns the output. `has(name)` returns true if an adapter changes this
+   * module. Calls `run` with the active adapter's name, or with null if the adapter does not change the module. If rows
+   * of the batch use different adapters, calls `runRows` once with the whole batch. By default, `runRows` calls `run`
+   * once for each adapter with its rows.
    */
   apply(
     has: (name: string) => boolean,

@@ -38,8 +38,8 @@ export function checkAdapterName(name: string): void {
 }
 
 /**
- * Stores a tensor or module in `owner` under its PEFT name. This is `key` with the adapter's name inserted after the
- * part before the first dot: "lora_A.weight" becomes `lora_A.default.weight`.
+ * Stores a tensor or module in `owner` under its PEFT name: `key` with the adapter's name inserted after the first
+ * component. For the adapter `default`, "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
   const [first, ...others] = key.split(".");

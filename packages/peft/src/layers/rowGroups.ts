@@ -44,7 +44,7 @@ export class BatchRows {
   readonly names: readonly (string | null)[];
   /** The names of the distinct adapters in the batch, without the base model. */
   readonly adapters: readonly string[];
-  /** The indices of these adapters in `AdapterIndices`, in the order of `adapters`. */
+  /** The index of each adapter of `adapters` in `AdapterIndices`, in the same order. */
   readonly slots: readonly number[];
   /** The row indices by adapter, including null for the base model. */
   readonly all: RowGroups;
@@ -102,7 +102,7 @@ export class BatchRows {
 
 /**
  * Combines all groups for which `join` returns true into one group of rows. `joined` contains the combined group under
- * the key null, and the other groups unchanged. `parts` contains the groups that were combined, with row indices
+ * the key null, and the remaining groups unchanged. `parts` contains the groups that were combined, with row indices
  * relative to the combined group instead of the whole batch.
  */
 export function joinGroups(

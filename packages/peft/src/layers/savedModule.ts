@@ -59,7 +59,7 @@ export class SavedModule extends Module implements Wrapper {
     return new Map(this.#copies.get(adapter)?.map(({ name, original }) => [name, original]));
   }
 
-  /** Runs the original's `forward` with the active adapter's copies. */
+  /** Runs the original module's `forward` with the active adapter's copies of the parameters. */
   forward(...inputs: Tensor[]): Tensor {
     return this.#active.apply(
       (name) => this.has(name),

@@ -56,8 +56,8 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
 }
 
 /**
- * A module that only holds the original layer. In PEFT's trainable tokens, the layer is inside a module called
- * `token_adapter`, so parameter names equal PEFT's.
+ * A module that only holds the original layer, as `base_layer`. `TrainableTokens` stores it under the name
+ * `token_adapter`, so that parameter names equal PEFT's.
  */
 class TokenAdapter extends Module {
   base_layer: UnaryModule;

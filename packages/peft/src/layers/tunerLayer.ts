@@ -35,8 +35,8 @@ export interface LayerAdapter {
   /** The factor by which the update is multiplied. Absent if the method does not support changing it. */
   scaling?: number;
   /**
-   * Names in the model for parameters whose name there differs from their key in the adapter file. Each file key maps
-   * to a name in the model, which is the same as in PEFT.
+   * Names in the model for parameters that have another name in the adapter file. Keys are names in the file; values
+   * are names in the model, which are the same as in PEFT.
    */
   readonly paths?: Readonly<Record<string, string>>;
   /** Tensors that are not trained but are stored in the adapter file, keyed by their names in the file. */
@@ -49,8 +49,8 @@ export interface LayerAdapter {
    */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /**
-   * A new weight [out, in] for the base layer, packed or not, from an initialisation such as PiSSA. It permanently
-   * replaces the old weight when the adapter is added; this tensor is then freed.
+   * A new weight [out, in] for the base layer, quantised or not, from an initialisation such as PiSSA. When the adapter
+   * is added, these values permanently overwrite the base layer's weight, and this tensor is freed.
    */
   readonly baseWeight?: Tensor;
   /**
@@ -181,7 +181,7 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * Moves this layer's tensors of the adapter `other` to the name `adapter`. Frees the tensors that `adapter` had
+   * Gives the adapter `other` of this layer the name `adapter`. Frees the tensors of the adapter that had this name
    * before.
    */
   replace(adapter: string, other: string): void {
@@ -273,7 +273,8 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * Returns the base layer's parameters after merging the given adapters in order. Their methods must support merging.
+   * Merges the given adapters in order. Returns the base layer's parameters that change, with their new values. The
+   * adapters' methods must support merging.
    */
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
@@ -298,7 +299,7 @@ export class TunerLayer extends Module implements Wrapper {
 const addsAlone = ({ lowRank, added }: LayerAdapter): boolean => (lowRank ?? added) !== undefined;
 
 /**
- * Returns a function that runs the base layer on all rows it is given. It then calls `add`, which adds the adapters'
+ * Returns a function that runs the base layer on all rows of its input. It then calls `add`, which adds the adapters'
  * updates to the output.
  */
 function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {

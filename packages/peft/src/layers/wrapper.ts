@@ -32,8 +32,8 @@ export interface Replacement {
 }
 
 /**
- * One adapter on one module of the base model, as needed to check a merge: its unmerged output, and the parameters
- * after merging it.
+ * One adapter on one module of the base model, for checking a merge. `forward` computes the module's output with the
+ * adapter unmerged. `merged` returns the module's parameters after merging only this adapter.
  */
 interface LiveAdapter {
   forward(x: Tensor): Tensor;
@@ -51,6 +51,9 @@ export interface MergeStep {
   merged(): Replacement[];
   /** The adapters to merge into this module, each with its unmerged forward pass. */
   live: readonly LiveAdapter[];
-  /** Ids of the tokens whose rows in the weight the adapters change. Absent if the adapters change the whole weight. */
+  /**
+   * Ids of the tokens whose rows of the weight are changed by the adapters. Absent if the adapters change the whole
+   * weight.
+   */
   rows?: readonly number[];
 }

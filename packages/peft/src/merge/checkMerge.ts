@@ -38,8 +38,8 @@ interface MergeChecks {
 }
 
 /**
- * Results of the checks. `values` contains the merged values if `keep` is set, otherwise it is empty. They are not yet
- * written into the model.
+ * Results of the checks. `values` contains the merged values, which are not yet written into the model. It is empty
+ * unless `keep` is set.
  */
 interface CheckedMerge {
   drift: MergeDrift[];

@@ -16,17 +16,17 @@ export interface LayerDifference {
 /**
  * Returns the rounding error to allow in float32 sums of `terms` products, as a fraction of the largest output. One
  * operation has an error of up to 2^-24. Errors of opposite signs partly cancel, so a sum of n products has an error of
- * about √n times 2^-24. Other operations of the method add about 8 such errors. The allowed error is 16 times this
- * estimate. In tests of all methods on layers of 6 to 4096 inputs, the error was a third of the estimate.
+ * about √n times 2^-24. Other operations of the method add about 8 times 2^-24. The allowed error is 16 times the sum
+ * of both. In tests of all methods on layers of 6 to 4096 inputs, the error was a third of this sum.
  */
 const inFloat32 = (terms: number) => 16 * (Math.sqrt(terms) + 8) * 2 ** -24;
 
 /**
  * Returns the error to allow for storing the weights in this dtype, as a fraction of the largest output. In f16 and
- * bf16, a weight changes by at most its size times the unit roundoff u. In an output, these changes add up to about
- * u/√3 of the outputs' standard deviation; the bound is 8 u. In 4-bit codes, normally distributed weights change by
- * about a tenth of their standard deviation; the bound is half of the largest output. A larger error means that 4-bit
- * codes do not suit the weights.
+ * bf16, a weight changes by at most its magnitude times the unit roundoff u. In an output, these changes add up to
+ * about u/√3 of the outputs' standard deviation. The allowed error is 8 u. In 4-bit codes, normally distributed weights
+ * change by about a tenth of their standard deviation. The allowed error is half of the largest output; a larger error
+ * means that 4-bit codes do not suit the weights.
  */
 const byRounding = (dtype: DType): number =>
   isPacked(dtype) ? 1 / 2 : dtype === "f16" ? 8 * 2 ** -11 : dtype === "bf16" ? 8 * 2 ** -8 : 0;
@@ -38,8 +38,8 @@ const byRounding = (dtype: DType): number =>
 const smallest = (dtype: DType, terms: number) => (dtype === "f16" ? 8 * 2 ** -25 * Math.sqrt(terms) : 0);
 
 /**
- * Compares a layer's outputs before and after its merge, and frees them. `dtypes` are the dtypes in which the merged
- * values are stored. Throws, with layer, difference and bound, if rounding cannot explain the difference.
+ * Compares a layer's outputs before and after its merge, and frees the outputs. `dtypes` are the dtypes in which the
+ * merged values are stored. Throws, with layer, difference and bound, if rounding cannot explain the difference.
  */
 export async function compareLayer(
   path: string,

@@ -74,7 +74,8 @@ export interface LayerAnswers {
 /**
  * Runs a layer on random inputs, before merging and with the merged values temporarily in the model. Calls `values()`
  * to get the merged values and returns them as `stored`. Returns the outputs as `answers`; this is null if random
- * inputs cannot be generated for this kind of module. Call it in a scope.
+ * inputs cannot be generated for this kind of module. Call this function in a `scope`, which frees the intermediate
+ * tensors.
  */
 export function layerAnswers(
   { module, live, rows }: MergeStep,

@@ -118,9 +118,9 @@ function* mergeSteps(
 
 /**
  * Writes merged values into the base model permanently. If all modules that share a parameter are merged, the new value
- * replaces it in all of them. If the merge changes only one of them, this module gets its own parameter instead. Yields
- * to the event loop between layers. A layer whose merged weights are already written skips its adapters, so that the
- * model's outputs stay the same during the merge.
+ * replaces it in all of them. If only one of these modules is merged, it gets its own parameter instead. Yields to the
+ * event loop between layers. A layer whose merged weights are already written skips its adapters, so that the model's
+ * outputs stay the same during the merge.
  */
 async function writeMerged(
   { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,

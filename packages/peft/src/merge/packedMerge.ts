@@ -4,7 +4,10 @@ import { type Linear, Parameter } from "@lowrank/nn";
 import { Swap, valueAt } from "../layers/swap.ts";
 import type { Replacement } from "../layers/wrapper.ts";
 
-/** Options for quantised weights in a merge. A model with quantised weights requires one of the two. */
+/**
+ * Options for merging into quantised weights. If a weight to merge is quantised, exactly one of `dtype` and
+ * `requantize` must be set.
+ */
 export interface PackedMerge {
   /** Stores the merged weights in this dtype instead of quantised. */
   dtype?: "f32" | "f16" | "bf16";
@@ -14,7 +17,7 @@ export interface PackedMerge {
 
 /**
  * Throws if a weight of the module is quantised and neither or both of `dtype` and `requantize` are set. Also throws if
- * `requantize` is set and weights cannot be quantised to its format.
+ * `requantize` is set and Lowrank cannot quantise weights to the format of a quantised weight.
  */
 export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtype, requantize }: PackedMerge): void {
   for (const { dtype: stored } of weights) {
@@ -56,7 +59,10 @@ export function rounded(replacement: Replacement, { dtype = "f32", requantize }:
   return value.dtype === wanted ? value : to(value, { dtype: wanted });
 }
 
-/** A parameter's merged value and the value that it replaces. `set` puts one of the two into the model. */
+/**
+ * A parameter's merged value and the value that it replaces. `set(true)` puts the merged value into the model,
+ * `set(false)` the replaced one.
+ */
 export class MergedValue extends Swap {
   constructor({ owners, key }: Replacement, value: Tensor) {
     super(

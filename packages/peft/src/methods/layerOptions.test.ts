@@ -213,8 +213,16 @@ describe("sizes of layers of 6 inputs and 10 outputs", () => {
     ["MiSS takes ranks up to the inputs", new MissConfig({ ...up, r: 6 }), null],
     ["MiSS takes no more", new MissConfig({ ...up, r: 7 }), "layers.0.up is [10,6]: r 7 must be at most its 6 inputs"],
     ["MiSS bat", new MissConfig({ ...up, r: 2, initWeights: "bat" }), null],
-    ["MiSS bat, outputs", new MissConfig({ ...up, r: 3, initWeights: "bat" }), 'r 3 must divide both sizes if initWeights is "bat"'],
-    ["MiSS bat, inputs", new MissConfig({ ...up, r: 5, initWeights: "bat" }), 'r 5 must divide both sizes if initWeights is "bat"'],
+    [
+      "MiSS bat, outputs",
+      new MissConfig({ ...up, r: 3, initWeights: "bat" }),
+      'r 3 must divide both sizes if initWeights is "bat"',
+    ],
+    [
+      "MiSS bat, inputs",
+      new MissConfig({ ...up, r: 5, initWeights: "bat" }),
+      'r 5 must divide both sizes if initWeights is "bat"',
+    ],
     ["MiSS mini", new MissConfig({ ...up, r: 3, initWeights: "mini", miniR: 5 }), null],
     [
       "MiSS mini, outputs",

@@ -15,7 +15,10 @@ export interface OutputDifference {
   greedyEqual: boolean;
 }
 
-/** Runs a model on the inputs of a `verify` option and returns its logits, or the tensor that `forward` returns. */
+/**
+ * Runs a model on the inputs of a `verify` option. Returns the `logits` of the result, or the result itself if it is a
+ * tensor.
+ */
 export async function outputValues(model: AdaptableModel, inputs: unknown): Promise<Outputs> {
   if (inputs === undefined) {
     throw new Error("verify: it has no inputs; give what forward takes, as in verify: { inputs: { inputIds } }");

@@ -20,8 +20,8 @@ export function evaluating<T>(modules: readonly Module[], fn: () => T): T {
 }
 
 /**
- * Returns true if the module or a submodule is in training mode. Does not check adapter slots, of which there may be
- * many. A slot is always in the same mode as its layer.
+ * Returns true if the module or a submodule is in training mode. Does not check the contents of an `AdapterSlot`, which
+ * has one entry for each adapter. These entries are always in the same mode as their layer.
  */
 export function inTraining(module: Module): boolean {
   if (module.training) return true;

@@ -9,8 +9,8 @@ import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Quantises the base model's linear layers. The adapters' wrappers are removed during the call. Skips modules that
- * adapters train in full or whose tables their files contain.
+ * Quantises the base model's linear layers. The adapters' wrappers are removed during the call. Skips modules that an
+ * adapter trains in full, and modules whose weights an adapter's file contains.
  */
 export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlaceOptions): Promise<QuantizationReport> {
   const { model, wrappers } = tuner;

@@ -4,7 +4,8 @@ import { runBetween } from "./evaluating.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Adapters that have passed `checkActsByRow`. They are not checked again, since the result of the check cannot change.
+ * Adapters that can be limited to some rows of a batch, according to `checkActsByRow`. They are not checked again,
+ * since the result of the check cannot change.
  */
 const actsByRow = new WeakSet<Adapter>();
 

@@ -137,9 +137,9 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Creates all parts of a new adapter without adding them to the model. While this method reads the model, wrappers
-   * are removed and base values restored. `until` is the end of the error message for changes that are attempted during
-   * that time.
+   * Creates the configuration, layers and parameters of a new adapter without adding them to the model. While this
+   * method reads the model, wrappers are removed and base values restored. `until` is the end of the error message for
+   * changes that are attempted during that time.
    */
   async #plan(given: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
     const { name, config, generator = new Generator(0) } = given;
@@ -303,8 +303,8 @@ export class Tuner<M extends Module> extends Module {
 
   /**
    * Returns the `BatchRows` for a list of adapter names, one for each row. If the list equals the list of the last
-   * call, returns the same object, so that layers can reuse values that they cached for it. Otherwise calls `check` for
-   * each adapter that the last batch did not use.
+   * call, returns the same object, so that layers can reuse values that they cached for it. Otherwise returns a new
+   * object, and calls `check` for each adapter that the last list did not contain.
    */
   batchOf(rows: readonly (string | null)[], check: (name: string) => void): BatchRows {
     const last = this.#lastRows;
@@ -359,8 +359,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Returns the embedding and output tables that an adapter's file contains, by file key: the adapter's copy if it has
-   * one, otherwise the base model's parameter.
+   * Returns the weights of embeddings and output layers that an adapter's file contains, by file key. Each is the
+   * adapter's copy if there is one, otherwise the base model's parameter.
    */
   tables(name: string): Map<string, Parameter> {
     return tableTensors(this.adapter(name));

@@ -50,8 +50,8 @@ export class WrapperSet {
   }
 
   /**
-   * Removes an adapter and frees its tensors. A wrapper that holds none of the adapters `others` is replaced by its
-   * module.
+   * Removes an adapter and frees its tensors. If a wrapper then has none of the adapters in `others`, puts the module
+   * that it wraps back into the model.
    */
   remove(name: string, others: readonly string[]): void {
     for (const [path, wrapper] of this.#wrappers) {

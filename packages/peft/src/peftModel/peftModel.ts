@@ -94,8 +94,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Returns the loss of the adapted model. While gradients are recorded, adds the method's own term, such as AdaLoRA's
-   * orthogonality penalty.
+   * Returns the loss of the adapted model. While gradients are recorded, it includes the term that the adapter's method
+   * defines, such as AdaLoRA's orthogonality penalty.
    */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     return adaptedLoss(this.base_model, inputs);

@@ -16,7 +16,7 @@ import { type ModelShapes, onShapes } from "./onShapes.ts";
 
 /** Contents of an adapter on a certain model. */
 export interface AdapterDescription {
-  /** The configuration, with targets resolved to full names. */
+  /** The configuration, with `targetModules` resolved to full module paths. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
   /** Name, dtype and shape of each tensor in the adapter's file. */
@@ -36,7 +36,7 @@ export interface AdapterDescription {
 export interface DescribeAdapterOptions {
   /**
    * The base model's dtype. Tensors that PEFT copies from the base model into the adapter file (fully trained modules,
-   * biases, tables, adaption prompts) have this dtype too. Other tensors are f32. Default: "f32".
+   * biases, embedding tables, adaption prompts) have this dtype too. Other tensors are f32. Default: "f32".
    */
   dtype?: FloatDType;
 }

@@ -31,12 +31,18 @@ export interface ShapesOptions<A> {
   quantization?: QuantizeOptions | null;
   /** The precision of matrix products with the model's weights. */
   precision?: MatmulPrecision;
-  /** The backend whose kernels the run assumes. Default: a backend with a kernel for every op. */
+  /**
+   * The backend for which to plan. An op for which it has no kernel is planned as the ops that it is composed of.
+   * Default: a backend with a kernel for every op.
+   */
   backend?: Backend;
   onWarning: OnWarning;
 }
 
-/** A model without data, with an adapter if requested. `run` runs code on the model's backend. */
+/**
+ * A model whose tensors have shapes but no values. `adapted` is the model with the requested adapter, or null. `run`
+ * calls a function with the model's backend as the current backend.
+ */
 export interface OnShapes<A, M extends AdaptableModel> {
   readonly base: M;
   /** Elements and bytes of the base model's parameters: `quantized` for quantised ones, `rest` for all others. */
@@ -45,7 +51,9 @@ export interface OnShapes<A, M extends AdaptableModel> {
   run<T>(fn: (backend: MetaBackend) => T): T;
 }
 
-/** Builds a model on a `meta` backend, which has shapes but no data. */
+/**
+ * Builds a model on a `meta` backend, whose tensors have shapes but no values, and adds the adapter, if one is given.
+ */
 export async function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
   model: ModelShapes<M>,
   { adapter, dtype = "f32", quantization = null, precision, backend: like, onWarning }: ShapesOptions<A>,
@@ -86,7 +94,10 @@ export interface ModelShapes<M extends AdaptableModel = AdaptableModel> {
   build(source: (name: string, shape: Shape) => Parameter): M;
 }
 
-/** A model without weights whose ops can be run with shapes only. `describeModel` of @lowrank/models returns one. */
+/**
+ * Describes a model without weights. The model that `build` returns can run with shapes only. `describeModel` of
+ * @lowrank/models returns such a description.
+ */
 export type PlannableModel = ModelShapes<BuiltModel>;
 
 /** A model that can run one training step. */

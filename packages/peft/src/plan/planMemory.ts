@@ -42,11 +42,11 @@ export interface PlanOptions {
   /** Number of forward passes for each optimiser step. Default: 1. */
   gradientAccumulationSteps?: number;
   /**
-   * Computes a training step's loss on a model without weights. Default: the language-model loss on `batchSize`
-   * sequences of `sequenceLength` tokens.
+   * Computes the loss of a training step. The model's tensors have shapes but no values. Default: the language-model
+   * loss on `batchSize` sequences of `sequenceLength` tokens.
    */
   loss?: (model: PlannedModel) => Tensor;
-  /** True if blocks discard their activations and recompute them in the backward pass. Default: false. */
+  /** True if transformer blocks discard their activations and recompute them in the backward pass. Default: false. */
   gradientCheckpointing?: boolean;
   /**
    * The precision of matrix products with frozen weights. For "high" and "medium", the WebAssembly backend keeps
@@ -54,8 +54,8 @@ export interface PlanOptions {
    */
   precision?: MatmulPrecision;
   /**
-   * The backend whose kernels to assume. An op without a kernel counts as the ops that it is composed of. Default: a
-   * backend with a kernel for every op.
+   * The backend for which to plan. An op for which it has no kernel is planned as the ops that it is composed of.
+   * Default: a backend with a kernel for every op.
    */
   backend?: Backend;
 }
@@ -71,7 +71,10 @@ export interface MemoryPlan extends RunSizes {
   readonly adapter: Part;
   /** The gradients of all trained parameters. */
   readonly gradients: Part;
-  /** Bytes of the quantised copies of frozen weights after a training step, and after processing a prompt. */
+  /**
+   * Bytes of the quantised copies of frozen weights that exist after a training step (`training`), and after a prompt
+   * was processed (`generation`).
+   */
   readonly copies: { readonly training: number; readonly generation: number };
   /** Bytes that the optimiser keeps between steps. */
   readonly optimizer: number;

@@ -73,9 +73,9 @@ function flopsOf({ name }: BackendOp<never>, inputs: Refs, outputs: Refs, params
 }
 
 /**
- * Counts the floating-point operations of `fn`, which runs on a backend without data. The backward pass is not counted.
- * A multiply-add counts as 2. An op without multiply-adds counts as 1 for each output element, or as 0 if it only
- * copies elements.
+ * Counts the floating-point operations of `fn`, which runs on a backend that computes only shapes. The backward pass is
+ * not counted. A multiply-add counts as 2. An op without multiply-adds counts as 1 for each output element, or as 0 if
+ * it only copies elements.
  */
 export function countFlops(backend: MetaBackend, fn: () => unknown): number {
   let flops = 0;
@@ -135,7 +135,10 @@ export interface AdapterReport {
 
 /** Additional cost of inference with an unmerged adapter. */
 export interface InferenceOverhead {
-  /** Number of elements that the adapter adds to the base model's. */
+  /**
+   * Number of elements that the adapter needs in addition to the base model's. Elements that replace base parameters do
+   * not count.
+   */
   readonly parameters: number;
   /**
    * Floating-point operations that the adapter adds for each token. Null if the model has shapes only and cannot be
@@ -230,8 +233,8 @@ function isMergeable(peft: PeftModel): boolean {
 }
 
 /**
- * Returns the number of elements in an adapter's file that add to the base model's parameters. Elements that replace
- * base parameters do not count.
+ * Returns the number of elements that an adapter needs in addition to the base model's. Elements that replace base
+ * parameters do not count.
  */
 function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);

@@ -4,7 +4,7 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { BuiltModel } from "./onShapes.ts";
 import { Trace, type Traced } from "./trace.ts";
 
-/** A model without data whose training step is run to plan its memory. */
+/** A model whose tensors have shapes but no values. Its training step is run to plan the memory that it needs. */
 export type PlannedModel = BuiltModel | PeftModel<BuiltModel>;
 
 /** Batch size and sequence length of a planned run. */
@@ -46,7 +46,8 @@ export function trainStep(
 }
 
 /**
- * Processes a prompt with a cache, as generation does, with shapes only. Returns null if the model does not generate.
+ * Processes a prompt with a cache, as generation does, with shapes only. Returns the bytes of the cache (`kvCache`),
+ * and the peak bytes including the cache (`bytes`). Returns null if the model does not generate.
  */
 export function readPrompt(
   backend: MetaBackend,

@@ -35,8 +35,8 @@ const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readon
 
 /**
  * Sizes of the quantised weight copies that the WebAssembly backend keeps for products with `precision` "high" or
- * "medium". See the table in docs/design/precision.md. With "medium", the backend may keep fewer copies, if its timing
- * trial chooses a kernel that needs none.
+ * "medium". See the table in docs/design/precision.md. With "medium", the sizes are an upper bound: the backend
+ * measures which kernel is faster, and may choose one that needs no copy.
  */
 export class WeightCopies {
   readonly #bytes = new Map<object, Map<string, number>>();

@@ -12,7 +12,8 @@ import type { SavedAdapter } from "./readAdapter.ts";
 
 /**
  * Configuration fields that may always differ in a hot swap: the names of base model and task, and the options that
- * select modules. Instead of these options, the keys in the new adapter's file must match the old adapter.
+ * select modules. These options need not be equal, since the new adapter's file is compared with the old adapter key by
+ * key.
  */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
@@ -52,9 +53,10 @@ export async function hotswapAdapter(
 }
 
 /**
- * Returns a saved adapter's configuration, but with the targets and the fields `keeps` of adapter `own`. Layers that
- * are missing in the file will become zero. Throws if the file has tensors for layers that `own` does not adapt, or
- * only some of a layer's tensors.
+ * Returns the configuration of a saved adapter, but with the targets of adapter `own`, and with `own`'s values of the
+ * fields that `keeps` lists. Layers of `own` that are missing in the file are allowed; the swap sets their adapter
+ * weights to zero. Throws if the file has tensors for layers that `own` does not adapt, or only some of a layer's
+ * tensors.
  */
 function onLayersOf(
   own: Adapter,
@@ -133,7 +135,10 @@ function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   else if (next.scaling !== undefined) layer.setScaling(name, next.scaling);
 }
 
-/** Returns all tensors of an adapter that its file contains: parameters, constants and replaced tables. */
+/**
+ * Returns the tensors that an adapter's file contains: parameters, constants, and tensors that replace base model
+ * parameters (biases, tables).
+ */
 function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
   const { swaps } = tuner.adapter(name);
   const replaced = [...swaps].map(([key, { on }]) => [key, on] as const);

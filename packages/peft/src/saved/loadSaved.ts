@@ -60,8 +60,9 @@ export async function loadSaved(
 }
 
 /**
- * Returns a function that maps a file key to the dtype that its tensor gets in memory. Throws if the file's
- * half-precision tensors cannot be kept, since the adapter will be trained or the method computes only in f32.
+ * Returns a function that maps a file key to the dtype that its tensor gets in memory. Throws if f16 or bf16 tensors of
+ * the file should keep their dtype but cannot. This is the case if the adapter will be trained, or if its method
+ * computes only in f32.
  */
 function dtypesKept(
   { label, method, config, weights }: SavedAdapter,
@@ -82,7 +83,10 @@ function dtypesKept(
   return stored;
 }
 
-/** Makes an adapter replace one of the base model's embedding tables, in all modules that use it. Frees `table`. */
+/**
+ * Makes adapter `name` replace the base model's table with file key `key` by `table`, in all modules that use it, while
+ * the adapter is active. Disposes the caller's handle `table`.
+ */
 function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
   const before = tuner.tables(name).get(key)!;
   const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;

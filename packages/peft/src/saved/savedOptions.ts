@@ -62,9 +62,9 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
   /** Names of the adapters to save. Default: all. */
   selectedAdapters?: readonly string[];
   /**
-   * Loads the written files again and compares the model's outputs on these inputs with the adapters in memory. The
-   * model is restored afterwards and must not be used during the check. Cannot be combined with
-   * `pathInitialModelForWeightConversion` or a merged adapter.
+   * Loads the written files again, and checks that the loaded adapters and the adapters in memory give the same outputs
+   * on these inputs, except for rounding. The model is restored afterwards and must not be used during the check.
+   * Cannot be combined with `pathInitialModelForWeightConversion` or a merged adapter.
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }

@@ -31,10 +31,10 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Calls `write` to save adapters, loads them again and compares the model's outputs. Also checks that the loaded
- * tensors equal the tensors in memory after rounding to `dtype`, and that outputs are bit-identical once the unrounded
- * values are copied back. Throws, with the adapter's name, if a check fails. Throws before writing if the adapters
- * cannot be compared. Restores the model.
+ * Calls `write` to save adapters, loads them again and compares the model's outputs. Checks that the loaded tensors
+ * equal the tensors in memory after rounding to `dtype`. Also checks that outputs are bit-identical after the unrounded
+ * values were copied into the loaded adapter. Throws, with the adapter's name, if a check fails. Throws before writing
+ * if the adapters cannot be compared. Restores the model.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -143,7 +143,10 @@ function onSetBase(
   return start.onSetWeights;
 }
 
-/** Throws unless the tensors of adapter `again` equal the tensors of `name` rounded to `dtype`. */
+/**
+ * Throws unless the tensors of adapter `again` (loaded from the saved files) equal the tensors of `name` rounded to
+ * `dtype`.
+ */
 async function checkRounding(tuner: Tuner<Module>, name: string, again: string, dtype: "f16" | "bf16"): Promise<void> {
   for (const [key, there, value] of pairs(tuner, name, again)) {
     using half = to(value, { dtype });
@@ -163,8 +166,8 @@ function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
 }
 
 /**
- * Yields each tensor that files store unencoded: its key, the tensor of adapter `again`, and the tensor of adapter
- * `name`.
+ * Yields each tensor that files store unencoded: its key, the tensor of adapter `again` (loaded from the saved files),
+ * and the tensor of adapter `name`.
  */
 function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
   const adapter = tuner.adapter(name);

@@ -115,8 +115,8 @@ function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
 
 /**
  * Returns the layer number in a module path, or null if there is none. By PEFT's rule, it is the number after one of
- * the names in `layersPattern`. Without `layersPattern`, it is the first number after a name that is not at the
- * beginning of the path.
+ * the names in `layersPattern`. Without `layersPattern`, it is the first number that has at least two names before it,
+ * such as 3 in "model.layers.3.mlp".
  */
 function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);

@@ -6,7 +6,10 @@ import { pythonRegex } from "./pythonRegex.ts";
  */
 export const expressionOf = (key: string): RegExp => pythonRegex(String.raw`(.*\.)?(${key})$`, "match");
 
-/** For each object of a pattern option, such as `rankPattern`, its compiled keys with their values. */
+/**
+ * Cache of compiled pattern options such as `rankPattern`: for each option object, its keys as regular expressions,
+ * with their values.
+ */
 const expressions = new WeakMap<object, readonly (readonly [expression: RegExp, value: number])[]>();
 
 /** Returns the pattern's value for the first key that matches the path. If none matches, returns `value`. */

@@ -22,7 +22,9 @@ test.each(golden)("$name: the values are those of Python", ({ json, pickle }) =>
   const part = Uint8Array.of(7, 7, 7, ...bytes).subarray(3);
   expect(plain(unpickle(part, only, "p"))).toEqual(JSON.parse(json));
   for (const end of [1, 2, 5, bytes.length >> 1, bytes.length - 1]) {
-    expect(() => unpickle(bytes.subarray(0, end), only, "p")).toThrow(/^p: .*; the file was not read. Save the adapter/);
+    expect(() => unpickle(bytes.subarray(0, end), only, "p")).toThrow(
+      /^p: .*; the file was not read. Save the adapter/,
+    );
   }
 });
 

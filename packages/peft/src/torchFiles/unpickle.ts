@@ -63,7 +63,10 @@ class Unpickler {
       const op = this.#byte();
       if (op === 0x2e) return this.#value(); // STOP
       const step = steps.get(op);
-      if (!step) this.fail(`instruction 0x${op.toString(16).padStart(2, "0")} at byte ${start} is not allowed, since a file of tensors does not need it`);
+      if (!step)
+        this.fail(
+          `instruction 0x${op.toString(16).padStart(2, "0")} at byte ${start} is not allowed, since a file of tensors does not need it`,
+        );
       step(this);
     }
   }
@@ -172,7 +175,8 @@ class Unpickler {
 
   set(pairs: readonly Pickled[]): void {
     const map = this.top();
-    if (!(map instanceof Map) || pairs.length % 2 !== 0) this.fail(`items before byte ${this.#at} belong to no dictionary`);
+    if (!(map instanceof Map) || pairs.length % 2 !== 0)
+      this.fail(`items before byte ${this.#at} belong to no dictionary`);
     for (let i = 0; i < pairs.length; i += 2) map.set(pairs[i], pairs[i + 1]);
   }
 

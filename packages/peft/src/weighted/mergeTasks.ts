@@ -18,9 +18,9 @@ export interface PruneOptions {
 
 /**
  * Returns the weighted sum of tensors of one shape after pruning, with f32 operations in PyTorch's order.
- * "magnitude_prune" keeps the largest elements of each tensor. "ties" then keeps only elements with the majority sign,
- * and averages them (Yadav et al. 2023, https://arxiv.org/abs/2306.01708). "dare" keeps random elements and rescales
- * them (Yu et al. 2023, https://arxiv.org/abs/2311.03099).
+ * "magnitude_prune" and "ties" keep the largest elements of each tensor. "dare_linear" and "dare_ties" keep random
+ * elements and rescale them (Yu et al. 2023, https://arxiv.org/abs/2311.03099). "ties" and "dare_ties" then average
+ * only the elements with the majority sign (Yadav et al. 2023, https://arxiv.org/abs/2306.01708).
  */
 export function mergeTasks(
   kind: MergeKind,
@@ -68,8 +68,8 @@ function weightedSum(tasks: readonly Float32Array[], weights: readonly number[])
 }
 
 /**
- * Returns the mean of the tensors' weighted values for each element. Only nonzero values count whose sign is the
- * majority sign of the element.
+ * Returns, for each element, the mean of the tensors' weighted values. Only values that have the element's majority
+ * sign count; zeros do not count.
  */
 function disjoint(
   tasks: readonly Float32Array[],

@@ -41,7 +41,9 @@ function patternOf(glob: string): RegExp {
 /** Prefix of the names of models that fine-tuning jobs have trained. */
 export const modelPrefix = "ft:";
 
-/** Prefix of the manifest names of private adapters, each of which only one tenant can use by name. */
+/**
+ * Prefix of the names that private adapters have in the manifest. Only one tenant can request such an adapter by name.
+ */
 export const privatePrefix = "tenant:";
 
 /**
@@ -76,8 +78,8 @@ export function isReserved(name: string): boolean {
 }
 
 /**
- * Returns the adapters that a caller may use, by the caller's names for them. A tenant's own adapter hides a shared one
- * with the same name.
+ * Returns the adapters that a caller may use, with the names by which the caller requests them. A tenant's own adapter
+ * hides a shared one with the same name.
  */
 export function visibleAdapters(adapters: readonly ServedAdapter[], caller: Caller): readonly ServedAdapter[] {
   const visible = new Map<string, ServedAdapter>();

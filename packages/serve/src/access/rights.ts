@@ -28,18 +28,18 @@ interface Stored {
 export interface Rights {
   /** Tenant that owns the version. */
   readonly owner?: string;
-  /** Tenants that at least one of the version's manifest entries lists in its field `tenants`. Default: all. */
+  /** Tenants that are in at least one of the `tenants` lists of the version's manifest entries. Default: all. */
   readonly tenants?: readonly string[];
-  /** Tenants that all of the version's manifest entries with a field `tenants` list. Default: all. */
+  /** Tenants that are in all of the `tenants` lists of the version's manifest entries. Default: all. */
   readonly common?: readonly string[];
 }
 
 /**
  * Returns the tenants that may use the version in a folder. The `tenants` lists of the manifest entries for this folder
  * determine them. If no entry for this folder has a list, the entries for copies of the version in other folders
- * determine them. Nobody can therefore get access by a new name or by a copy of the files. A list limits the version
- * even if other entries have no list. Without any list, all tenants may use it, unless the folder is internal. Names
- * given by tenants (`alias`) have no effect.
+ * determine them. A new name or a copy of the files therefore gives nobody access. A list limits the version even if
+ * other entries have no list. Without any list, all tenants may use the version, or none if a name in the folder's path
+ * begins with a dot (an internal folder). Names given by tenants (`alias`) have no effect.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);

@@ -135,8 +135,8 @@ export class AdapterLoads {
   }
 
   /**
-   * Runs `work` on an adapter. If `work` throws, remembers the error for later requests, unless the store was only
-   * unavailable.
+   * Runs `work` on an adapter. If `work` throws, remembers the error for later requests. Does not remember the error of
+   * a store that is unavailable.
    */
   async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
     try {
@@ -158,7 +158,10 @@ export class AdapterLoads {
     await this.#remember(failureKey(path), path, error);
   }
 
-  /** Forgets the failure of a folder's version under a name, so that a new load is tried at once. */
+  /**
+   * Forgets the failure to load a version that was requested under a name. The next request then tries to load it at
+   * once.
+   */
   forgetFailure(path: string, version: string, name: string): void {
     this.#failures.forget(failureKey(path, version, name));
   }
@@ -198,8 +201,8 @@ export class Failures {
   }
 
   /**
-   * Rethrows the remembered error for `key`. Does nothing if there is none, if it has expired, or if `state`, which
-   * returns the current fingerprint of the adapter's folder, differs from when the load failed.
+   * Rethrows the remembered error for `key`. Does nothing if there is none, if it has expired, or if the adapter's
+   * folder has changed since the failure. `state` returns the folder's current fingerprint, which shows such a change.
    */
   async check(key: string, state: () => Promise<string | null>): Promise<void> {
     const failure = this.#byKey.get(key);

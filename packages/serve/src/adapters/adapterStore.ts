@@ -47,8 +47,9 @@ export interface AdapterStoreOptions extends AdapterRules {
 }
 
 /**
- * Returns a function for the option `adapters` of `createEngine`, which provides the store's adapters by name. Adapters
- * are loaded on first use, within a memory budget. All servers that use the same storage follow its manifest.
+ * Returns a function for the option `adapters` of `createEngine`. The function creates an `AdapterStore`, which
+ * provides adapters by name: it loads them on first use, within a memory budget. All servers that use the same storage
+ * follow its manifest.
  */
 export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterProvider {
   checkOptions("adapterStore", options, {
@@ -74,7 +75,7 @@ export class AdapterStore implements AdapterProvider {
   readonly #found: FoundAdapters;
   readonly #loads: AdapterLoads;
   readonly #cache: AdapterCache;
-  /** Last running load or unload of each name, by name. */
+  /** The last started load or unload of each adapter name, if it has not ended. */
   readonly #changes = new Map<string, Promise<unknown>>();
   /** Text of the last warning about each pinned adapter, by name, so that it is not repeated. */
   readonly #warned = new Map<string, string>();
@@ -245,7 +246,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Checks a folder. Throws `not_found` if the folder does not exist, and unloads its version. */
+  /** Checks a folder. If the folder does not exist, unloads its version and throws `not_found`. */
   async #look(path: string): Promise<Look> {
     const look = await this.#found.look(path);
     if (!("missing" in look)) return look;
@@ -299,8 +300,8 @@ export class AdapterStore implements AdapterProvider {
   }
 
   /**
-   * Adds the first version of a folder that is served under its path to the cache's list of versions with a name.
-   * Unlike `#renamed`, does not compute the whole list again.
+   * Marks a version in the cache as one that has a name, if its folder is served under its path. Used for the first
+   * version of a folder. Unlike `#renamed`, does not compute the set of all such versions again.
    */
   #named(path: string, version: string): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };

@@ -13,7 +13,7 @@ interface FoundOptions {
   readonly maxBytes: number;
 }
 
-/** Adapter in a folder that a request has named, but that the manifest does not contain. */
+/** Adapter that the manifest does not contain. A request has named it by the path of its folder. */
 interface FoundAdapter {
   readonly version: string;
   readonly method: string;

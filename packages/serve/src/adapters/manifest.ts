@@ -25,7 +25,10 @@ export interface ManifestEntry {
 export interface Manifest {
   /** True if folders that the manifest does not contain are served too, each under its path. Default false. */
   readonly discover?: boolean;
-  /** Adapters by name; null for a folder that is not served under its path. */
+  /**
+   * Adapters by name. A name can be the path of a folder; the value null then means that the folder is not served under
+   * its path.
+   */
   readonly adapters: Readonly<Record<string, ManifestEntry | null>>;
   /**
    * Former entries of versions that no longer have a name. They are kept so that the versions do not become open to all
@@ -62,8 +65,8 @@ export function manifestText({ discover, adapters, unnamed }: Manifest): string 
 }
 
 /**
- * Returns the entry of a name: null for a folder that is not served under its path, undefined if the manifest lacks the
- * name.
+ * Returns the manifest's entry for a name. Null if the name is the path of a folder that is not served under its path;
+ * undefined if the manifest lacks the name.
  */
 export function entryOf({ adapters }: Manifest, name: string): ManifestEntry | null | undefined {
   return Object.hasOwn(adapters, name) ? adapters[name] : undefined;

@@ -14,8 +14,8 @@ interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pi
 }
 
 /**
- * Returns the manifest entry that a name refers to when a user's request contains it: the user's own adapter, or else
- * the shared one. Returns undefined if the manifest has neither, and null for a folder that must not be served.
+ * Returns the manifest entry for a name in a user's request: the entry of the user's own adapter, or else of the shared
+ * one. Returns undefined if the manifest has neither, and null for a folder that must not be served.
  */
 export function resolveEntry(
   manifest: Manifest,
@@ -54,7 +54,10 @@ function visibleTo(by: Caller | undefined, manifest: Manifest, name: string): Ma
   return shared && (!by || mayUse(by, { ...shared, name, tenants: tenantsOf(manifest, shared) })) ? shared : undefined;
 }
 
-/** Returns the manifest with the loaded version under its name. Throws `already_loaded` if the name is taken. */
+/**
+ * Returns the manifest with the loaded version under its name. Throws `already_loaded` if the name already has another
+ * entry, unless `loaded.replace` is true.
+ */
 export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const { name, by, path, version, method, pinned } = loaded;
   const { owner, tenants } = rightsTo(manifest, loaded);

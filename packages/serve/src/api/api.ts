@@ -41,7 +41,7 @@ export interface SamplingSettings {
   readonly logitBias?: Readonly<Record<number, number>>;
   /**
    * Texts that must not occur in the generated text. The token that would complete such a text is forbidden. As in
-   * vLLM, a text with a space before it is also forbidden if it has the same number of tokens as without.
+   * vLLM, the text with a space before it is also forbidden if the space does not change its number of tokens.
    */
   readonly badWords?: readonly string[];
   /** Ids of the only tokens that may be generated. Default: all. */
@@ -228,7 +228,7 @@ export interface ServingStats {
   readonly paused: number;
   /** Number of rows (one per token) in the last pass. */
   readonly batchRows: number;
-  /** Number of these rows that belong to decoding sequences. */
+  /** Number of rows in the last pass that belong to decoding sequences. */
   readonly decodeRows: number;
   readonly passes: number;
   readonly promptTokens: number;

@@ -97,7 +97,9 @@ describe("requests", () => {
     const admit = (tenant: string, sequences: number, requests?: number) =>
       budgets.admit(spender(tenant, { requests }), { sequences, param: "n" });
     admit("a", 4);
-    expect(() => admit("a", 4)).toThrow("This key has 4 sequences waiting or running, and the request needs 4 more sequences.");
+    expect(() => admit("a", 4)).toThrow(
+      "This key has 4 sequences waiting or running, and the request needs 4 more sequences.",
+    );
     expect(() => admit("b", 5, 8)).toThrow("The queue of the server is full, and the request needs 5 more sequences.");
     expect(() => admit("b", 5, 8)).toThrow(expect.objectContaining({ retryAfter: 1 }));
     admit("b", 4, 8);

@@ -4,8 +4,9 @@
  */
 export interface KeyBudgets {
   /**
-   * Maximum number of running and waiting sequences. Default (null): a key may have at most as many sequences as then
-   * remain free for all other keys together.
+   * Maximum number of running and waiting sequences. Default (null): depends on the load. A key may then have at most
+   * as many sequences as remain free for other keys: half of the server's sequences if no other key has any. If the
+   * server has no other keys, the key may have all sequences.
    */
   readonly requests: number | null;
   /** Maximum number of prompt and new tokens per minute. Default: no limit. */

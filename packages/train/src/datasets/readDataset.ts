@@ -15,8 +15,8 @@ export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "tsv";
 /** Options of the conversion from records of a data file to examples. */
 export interface RecordOptions {
   /**
-   * For each key of an example, the record's key with its value: { prompt: "question", completion: "answer" }. Default:
-   * the keys are the same.
+   * Maps each key of an example to the name of the record's key that holds its value: { prompt: "question", completion:
+   * "answer" }. Default: the keys are the same.
    */
   columns?: Readonly<Record<string, string>>;
   /** Converts a record to an example. Default: the record must be an example. */

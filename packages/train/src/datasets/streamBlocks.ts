@@ -23,11 +23,11 @@ export interface StreamBlocksOptions {
 }
 
 /**
- * Opens text files on disk (Node only) as a dataset of token blocks that are read on demand. Blocks are formed as by
- * `blocks`. Each text is tokenised once, about a megabyte at a time, into a file in `cacheDir`. This file is renamed to
- * its final name when it is complete. It is reused while the text's size and modification time are unchanged. The text
- * is split at line breaks. There, a tokenizer that merges or adds white space may produce other tokens than for the
- * whole text.
+ * Opens text files on disk (Node only) as a dataset of token blocks that are read on demand. The texts are joined in
+ * order. A block is `bosTokenId`, if given, and the next tokens. Each text is tokenised once, about a megabyte at a
+ * time, into a file in `cacheDir`. The file gets its final name when it is complete. It is reused while the text's size
+ * and modification time are unchanged. A text is split at line breaks to be tokenised. A tokenizer that merges or adds
+ * white space may therefore produce other tokens there than for the whole text.
  */
 export async function streamBlocks(
   paths: readonly string[],

@@ -64,9 +64,9 @@ const streamKeys: OptionKeys<StreamDatasetOptions> = { ...fileKeys, reader: true
 
 /**
  * Opens a data file on disk (Node only) whose examples are read and tokenised on demand. First reads the whole file
- * once to build an index of the examples' positions. Invalid records cause the same errors as in `loadDataset`. The
- * index is stored in `cacheDir`. It is built again if the file's size changes, or if both the file's modification time
- * and its checksum change.
+ * once to build an index of the examples' positions. Throws for an invalid record, or skips it, depending on
+ * `onBadRecord`. The index is stored in `cacheDir`. It is built again if the file's size changes. If only the
+ * modification time changes, the file's checksum decides whether it is built again.
  */
 export function streamDataset(
   path: string,

@@ -22,8 +22,9 @@ export interface Evaluation {
   /** Number of labels over which the loss is averaged. */
   labels: number;
   /**
-   * The fraction of correct predictions. For classifiers of sequences, it is the fraction of sequences; for other
-   * models, the fraction of labelled tokens, which is computed only if `metrics` requests it.
+   * The fraction of correct predictions. For classifiers with one class per sequence, it is the fraction of sequences.
+   * For token classifiers and language models, it is the fraction of labelled tokens. For language models, it is
+   * computed only if `metrics` or `computeMetrics` is set.
    */
   accuracy?: number;
   /**
@@ -68,8 +69,8 @@ export function evaluate(
   options: EvaluateOptions,
 ): Promise<Evaluation>;
 /**
- * Returns the mean loss of any module on examples of any kind, with a custom collator and loss. `labels` is the number
- * of examples.
+ * Returns the mean loss of any module on examples of any kind, with a custom collator and loss. In the result, `labels`
+ * is the number of examples.
  */
 export function evaluate<Model extends TrainableModule, Example, Batch>(
   model: Model,

@@ -213,8 +213,8 @@ export interface TrainingResult {
   truncatedExamples: number;
   evaluations: { step: number; evaluation: Evaluation }[];
   /**
-   * The best evaluation; the one before the first step does not count. Null unless `loadBestModelAtEnd` or
-   * `earlyStoppingPatience` is set.
+   * The best evaluation of the run. The evaluation before the first step does not count. Null unless
+   * `loadBestModelAtEnd` or `earlyStoppingPatience` is set.
    */
   best: BestEvaluation | null;
   /** True if `earlyStoppingPatience` ended the run. */

@@ -42,8 +42,9 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
 }
 
 /**
- * Returns the task that the options define for a model. Throws an error that names the missing method or option if the
- * model or the options lack one. Also throws if an example has no token ids and the options contain no custom collator.
+ * Returns the task that the options define for a model. Throws if the model or the options lack a method that the task
+ * needs; the error's message names this method. Also throws if an example has no token ids and the options contain no
+ * custom collator.
  */
 export function taskOf(
   caller: string,

@@ -89,7 +89,9 @@ describe("a sequence classifier", () => {
 
   it("labels of the other kind are refused", async () => {
     const tokens: TokenizedExample = { inputIds: [1, 2], labels: [1, 2] };
-    await expect(new Trainer(tinyClassifier(), [tokens], options).train()).rejects.toThrow("give each example one label");
+    await expect(new Trainer(tinyClassifier(), [tokens], options).train()).rejects.toThrow(
+      "give each example one label",
+    );
     await expect(new Trainer(tinyClassifier(), [tokens, examples[0]], options).train()).rejects.toThrow(
       "give one kind",
     );

@@ -132,8 +132,9 @@ export async function findLearningRate(
 }
 
 /**
- * Copies everything in a model that training changes: weights, buffers, ranks, random generators and modes. Returns a
- * function that restores it; call it only once. `own` is true if the training uses a custom task.
+ * Copies everything in a model that training changes: weights, buffers, adapter ranks, random generators, and training
+ * or evaluation mode. Returns a function that restores it; call this function only once. `own` is true if the training
+ * uses a custom task.
  */
 function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
   const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);

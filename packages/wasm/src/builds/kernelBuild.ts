@@ -6,8 +6,8 @@ export interface KernelBuild {
    */
   readonly deflated: string;
   /**
-   * Offset of a byte in the module that selects the kind of memory to import. Set the byte to 1 for a plain memory, 3
-   * for a shared one.
+   * Offset, in the decompressed module, of the byte that selects the kind of memory to import. The byte is 1 for a
+   * plain memory, 3 for a shared one.
    */
   readonly memoryFlag: number;
   /** The first address after the module's static data; 0 for a module without static data. */
@@ -17,9 +17,12 @@ export interface KernelBuild {
 /** The builds by name: plain SIMD, and relaxed SIMD, which has fused multiply-add. */
 export type BuildName = "simd" | "relaxed";
 
-/** The mode of a build: whether its products are batch-invariant, and which kind of memory it imports. */
+/** The mode of a build: whether its matrix products are batch-invariant, and which kind of memory it imports. */
 export interface BuildMode {
-  /** True if products are batch-invariant and the module exports `InvariantKernels`. */
+  /**
+   * True if matrix products are batch-invariant (rows do not affect each other's results) and the module exports
+   * `InvariantKernels`.
+   */
   readonly batchInvariant: boolean;
   /** True if the module imports a shared memory, false for a plain one. */
   readonly shared: boolean;

@@ -10,7 +10,10 @@ import { kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 import { lowRankRowsKernel } from "./lowRankRows.ts";
 
-/** Finds the first row whose sequence, position or page is out of range. */
+/**
+ * Returns a fault for the first row (token) whose sequence, position or page is out of range; undefined if there is
+ * none.
+ */
 function findFault(
   k: InvariantKernels,
   table: WasmTensor,
@@ -52,7 +55,7 @@ const pagedWriteKernel: WasmKernel = kernel<typeof pagedWrite>("pagedWrite", (k,
 });
 
 /**
- * Additional kernels of batch-invariant builds. They process many sequences and adapters at once, which is the purpose
- * of that mode.
+ * Additional kernels of batch-invariant builds. Each call processes many sequences or adapters together;
+ * batch-invariant mode exists for such batches.
  */
 export const batchInvariantKernels: readonly WasmKernel[] = [lowRankRowsKernel, pagedAttentionKernel, pagedWriteKernel];

@@ -31,7 +31,10 @@ export const crossEntropyBackwardKernel: WasmKernel = kernel<typeof crossEntropy
   },
 );
 
-/** The gradients that the forward pass also computes. A field is true if the gradient of that input is needed. */
+/**
+ * The gradients that the forward pass computes in addition to the loss. `hidden` is true if it computes the gradient of
+ * the hidden states, `weight` if it computes the gradient of the weight.
+ */
 interface Wants {
   readonly hidden: boolean;
   readonly weight: boolean;
@@ -82,23 +85,23 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
   }
 }
 
-/** Number of parts into which the classes are divided, so that threads can share them. */
+/** Number of parts into which the classes are divided, so that several threads can process them at the same time. */
 const classParts = 8;
 /**
- * Maximum number of elements, in all parts together, of the partial sums from which the gradients of the hidden states
- * are computed.
+ * Maximum number of elements in the partial gradients of the hidden states. Each part of the classes has its own
+ * partial gradients; the limit is for all parts together.
  */
 const maxSums = 8 << 20;
 
 /**
- * Maximum number of columns of a weight that is rounded to integer codes. assembly/reductions/linearCrossEntropy.ts has
- * the same value.
+ * Maximum number of columns of a weight for which integer codes are used; wider weights are multiplied in f32.
+ * assembly/reductions/linearCrossEntropy.ts has the same value.
  */
 const mostWidth = 4096;
 
 /**
- * Upper bound of the number of rows that packing adds to X. X is padded to whole panels, and a panel has at most this
- * many rows.
+ * Upper bound of the number of rows by which the matrix of hidden states grows when it is packed. It is padded to whole
+ * panels (blocks of rows), and a panel has at most this many rows.
  */
 const panelSlack = 8;
 

@@ -2,7 +2,10 @@ import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
 import { type BoundGroups, dtypeNumber, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
-/** Maximum number of vectors (rows of x) in one task. Smaller tasks let several threads work for the same adapter. */
+/**
+ * Maximum number of vectors (rows of x) in a task, the work that a thread takes at a time. Smaller tasks let several
+ * threads work for the same adapter.
+ */
 const vectorsOfTask = 8;
 
 /**
@@ -14,7 +17,10 @@ const [pairWords, taskWords] = [6, 3];
 /** Bytes of a cache line. */
 const lineBytes = 64;
 
-/** The tasks for a batch of `size` rows (such as sequences). Each row holds `each` vectors (such as tokens). */
+/**
+ * The tasks for a batch of `size` rows (such as sequences) with `each` vectors (such as tokens) per row. A task is a
+ * range of vectors that use the same pair of factors.
+ */
 interface Layout {
   /** Number of rows of the batch. `each` is the number of vectors in a row. */
   readonly size: number;
@@ -25,8 +31,8 @@ interface Layout {
 type Rows = readonly (readonly number[])[];
 
 /**
- * Cached tasks, by the lists of rows (one list for each pair of factors). All layers of a model pass the same lists.
- * Only frozen lists are cached, since they cannot change.
+ * Cached tasks. The key is the array of row lists (one list for each pair of factors), which all layers of a model
+ * pass. Only frozen lists are cached, since they cannot change.
  */
 const layouts = new WeakMap<Rows, Layout>();
 
@@ -96,8 +102,8 @@ interface Pairs {
   /** Largest rank of the pairs; it determines the scratch memory. */
   readonly rank: number;
   /**
-   * The highest number returned by `factorKind` for the factors of the pairs. It determines the size of the scratch
-   * memory.
+   * Highest number that `factorKind` returns for a factor of these pairs; it depends on the factor's dtype and values.
+   * It determines the size of the scratch memory.
    */
   readonly kind: number;
 }

@@ -3,8 +3,8 @@ import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.
 
 /**
  * Returns the functions that multiply with low-bit weights as they are stored. `tools` contains functions of other
- * modules. If this module imported them, bundlers would move them out of the main bundle, also for pages that never
- * load this module.
+ * modules that are passed in, not imported. If this module imported them, bundlers would move them out of the main
+ * bundle to a separate file. Every page would then download that file, even if it never loads this module.
  */
 export function nibbleProductsBy(
   later: OnDemandKernels,
@@ -12,7 +12,8 @@ export function nibbleProductsBy(
 ): NibbleProducts {
   /**
    * Computes X Wᵀ with 15-bit codes of X. If the precision is "medium" and the weight has 4-bit codes, only blocks of X
-   * with outliers get 15-bit codes. The other blocks get 8-bit codes.
+   * with outliers get 15-bit codes; the other blocks get 8-bit codes. An outlier is an element with more than 4 times
+   * the root mean square of its row.
    */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     // This must come first, since the width of sums determines the layout of the rows' codes.

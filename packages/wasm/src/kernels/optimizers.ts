@@ -11,7 +11,7 @@ import {
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Size in bytes of an entry in the table of arrays. */
+/** Size in bytes of one entry of the table that `writeSegments` writes. */
 const rowBytes = 24;
 
 /**
@@ -35,9 +35,10 @@ function writeSegments(
 }
 
 /**
- * Returns the last three arguments of an optimiser kernel: the address of the guard vector (0 without a guard), its
- * length, and a flag. If the flag is 1, the kernel changes no parameter. It only sets the guard's last element to NaN
- * if a new value is not finite.
+ * Returns the last three arguments of an optimiser kernel: the address of the guard, its length, and a flag; all are 0
+ * without a guard. The guard is a vector that has a non-finite value if the step must be skipped. If the flag is 0, the
+ * kernel obeys the guard. If it is 1, the kernel changes no parameter, and sets the guard's last element to NaN if a
+ * new value is not finite.
  */
 function guardOf(
   inputs: readonly WasmTensor[],

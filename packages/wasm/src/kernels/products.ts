@@ -20,7 +20,10 @@ export const matmulKernel: WasmKernel = kernel<typeof matmul>("matmul", (k, [a, 
   });
 });
 
-/** Approximate number of elements of W + s B A that are in memory at a time. They are a multiple of `rowStep` rows. */
+/**
+ * Approximate maximum number of elements of W + s B A in memory at a time. The sum is computed for a range of rows at a
+ * time; the number of rows is a multiple of `rowStep`.
+ */
 const heldNumbers = 1 << 20;
 const rowStep = 64;
 
@@ -53,7 +56,7 @@ export const loraOpKernel: WasmKernel = kernel<typeof loraOp>(
   },
 );
 
-/** Number of rows of x that the kernel multiplies at the same time, unless x has only one row. */
+/** Number of rows of x that the kernel multiplies at the same time. A single row is multiplied alone. */
 const rowsAbreast = 4;
 
 export const linearInt8Kernel: WasmKernel = kernel<typeof linearInt8>("linearInt8", (k, [x, w], [out], _, scratch) => {

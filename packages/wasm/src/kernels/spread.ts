@@ -4,21 +4,29 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 /** Largest fraction of the activations' elements that may round to zero before a warning is printed. */
 const mostLost = 0.1;
 
-/** Side, in elements, of the weight squares that share one scale in 14-bit codes. */
+/**
+ * Side, in elements, of the square blocks into which a weight is divided for 14-bit codes. The elements of a block
+ * share one scale.
+ */
 const side = 64;
 
-/** The weight is multiplied in f32 if more than one in `fewest` of its squares is wide (see `wideSquares`). */
+/**
+ * If more than 1 / `fewest` of a weight's square blocks are wide (see `wideSquares`), the weight is multiplied in f32.
+ */
 const fewest = 5;
 
 /**
- * Finds the "wide" squares of a weight: those with a row or column so small that the scale of the whole square would
- * round it to zero. Returns the address of one byte per square (1 if wide), or 0 if no square is wide.
+ * Finds the wide square blocks of a weight. A block is wide if the magnitudes of its elements differ too much for codes
+ * that share one scale. Returns the address of one byte per block (1 if wide), or 0 if no block is wide.
  */
 export function wideSquares(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   return scratch.kept(w, "wide squares", squaresOf(w), (ptr) => markSquares(k, scratch, w, ptr) > 0);
 }
 
-/** Returns true if few squares of the weight are wide, so that integer codes for the other squares still save time. */
+/**
+ * Returns true if few square blocks of the weight are wide (see `wideSquares`), so that integer codes for the other
+ * blocks still save time.
+ */
 export function hasFewWide(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
   const isFew = () => fewest * markSquares(k, scratch, w, scratch(squaresOf(w))) <= squaresOf(w);
   return scratch.kept(w, "few wide squares", 1, isFew) !== 0;
@@ -27,8 +35,8 @@ export function hasFewWide(k: Kernels, scratch: Scratch, w: WasmTensor): boolean
 const squaresOf = ({ shape: [height, width] }: WasmTensor) => Math.ceil(height / side) * Math.ceil(width / side);
 
 /**
- * Writes one byte per square of the weight (of any dtype) to `marks`: 1 if the square is wide, otherwise 0. Returns the
- * number of wide squares.
+ * Writes one byte per square block of the weight (of any dtype) to `marks`: 1 if the block is wide (see `wideSquares`),
+ * otherwise 0. Returns the number of wide blocks.
  */
 function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number): number {
   const [height, width] = w.shape;

@@ -56,8 +56,8 @@ export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
 }
 
 /**
- * Side, in elements, of the square matrices that the trial multiplies. They are large enough to show differences
- * between tiles and small enough for the cache.
+ * Side, in elements, of the square matrices that the trial multiplies. They are large enough to show which tile size is
+ * faster, and small enough for the cache.
  */
 const size = 96;
 
@@ -98,9 +98,9 @@ export interface MediumKernels {
    */
   readonly weightBits?: 7 | 14;
   /**
-   * Width in bits of the integers to which products with 4-bit codes are first added. With 16, the backward pass uses
-   * 4- and 5-bit weights as they are stored. With 32, it converts them to 7-bit codes first. Undefined before the
-   * trial.
+   * Width in bits of the integers in which matrix products with 4-bit codes first sum their terms. With 16, the
+   * backward pass uses 4- and 5-bit weights as they are stored. With 32, it converts them to 7-bit codes first.
+   * Undefined before the trial.
    */
   readonly nibbleSumBits?: 16 | 32;
 }
@@ -134,7 +134,10 @@ function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
   return ptr;
 }
 
-/** Returns the number of bits per code that is faster for f32 weights. It is measured once per backend. */
+/**
+ * Returns the size in bits of the weight codes, 7 or 14, with which products of f32 weights are faster. It is measured
+ * once per backend.
+ */
 export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const known = selected.get(k);
   if (known?.weightBits) return known.weightBits;
@@ -157,8 +160,8 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
 }
 
 /**
- * Selects the faster integer width, 16 or 32 bits, for the first sums of products with 4-bit codes. Returns 1 for 16
- * bits, 0 for 32. Both widths give the same results.
+ * Selects the integers in which matrix products with 4-bit codes first sum their terms: the faster of 16 and 32 bits.
+ * Returns 1 for 16 bits, 0 for 32. Both give the same results.
  */
 export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
   const known = selected.get(k)?.nibbleSumBits;

@@ -34,10 +34,14 @@ export interface NibbleProducts {
   readonly along: CodedProduct;
   /** Computes X W. The elements of W that share a scale belong to different sums. */
   readonly across: CodedProduct;
-  /** Returns the same codes as `quantizeInt8`, but is faster for several rows. Stores each code as one signed byte. */
+  /**
+   * Quantises rows to the codes of `quantizeInt8`, stored as one signed byte per code. Is faster than `quantizeInt8`
+   * for several rows.
+   */
   readonly inBytes: OnDemandKernels["quantizeBytes"];
   /**
-   * Quantises rows to the codes of `quantizeInt8`, but stores them as 16-bit words, as products with 6-bit codes need.
+   * Quantises rows to the codes of `quantizeInt8`, but stores each code as a 16-bit word. Products with weights of
+   * 6-bit codes require this layout.
    */
   readonly bytesInWords: OnDemandKernels["quantizeBytesInWords"];
 }

@@ -3,12 +3,15 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 /** The first major version of Node whose engine fuses pairs of 128-bit operations well. */
 const leastNode = 26;
 
-/** Returns the error for a problem with the option `wideSimd`, whose name in the message is `problem`'s argument. */
+/**
+ * Makes the error for a problem with the option `wideSimd`. `problem` returns the error's message; its argument is the
+ * option's name as the message should show it.
+ */
 export type WideSimdError = (problem: (wideSimd: string) => string) => Error;
 
 /**
  * Lets V8 fuse pairs of 128-bit operations into 256-bit ones in all WebAssembly that this process compiles from now on.
- * Throws if the engine cannot do that, or if it has already compiled the kernels without it.
+ * Throws if the engine cannot do that, or if `late` is true: the process has already compiled the kernels without it.
  */
 export function enableWideSimd(late: boolean, wideSimdError: WideSimdError): void {
   const { versions, arch } = globalThis.process ?? {};
@@ -28,8 +31,8 @@ export function enableWideSimd(late: boolean, wideSimdError: WideSimdError): voi
 }
 
 /**
- * For this many milliseconds a product is run before the check, so that the engine compiles it with its optimising
- * compiler. Only that compiler fuses operations.
+ * Number of milliseconds for which matrix products are run before their results are checked. The engine then compiles
+ * them with its optimising compiler, the only one that fuses operations.
  */
 const warmUpMilliseconds = 60;
 

@@ -1,7 +1,7 @@
 import type { avgPool2d, avgPool2dBackward, fold, maxPool2d, unfold, WindowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** Returns the kernel arguments that describe the planes and the sliding windows. */
+/** Returns the kernel arguments that describe the planes (2D images) and the sliding windows over them. */
 function windowArguments(plan: WindowPlan) {
   const { planes, height, width, kernel, rows, columns, stride, padding, dilation } = plan;
   return [planes, height, width, ...kernel, rows, columns, ...stride, ...padding, ...dilation] as const;
@@ -26,8 +26,8 @@ export const maxPool2dKernel: WasmKernel = kernel<typeof maxPool2d>(
 );
 
 /**
- * Returns the kernel arguments that describe the pooling windows over x. The last two are the padding that counts in
- * the divisor of averages.
+ * Returns the kernel arguments that describe the pooling windows over x. The last two are the vertical and horizontal
+ * padding that count as elements in an average: the plan's padding if `countIncludePad` is true, otherwise 0.
  */
 function poolArguments(plan: WindowPlan, countIncludePad: boolean) {
   const { planes, height, width, kernel, rows, columns, stride, padding } = plan;

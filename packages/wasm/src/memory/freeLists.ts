@@ -8,14 +8,17 @@ export interface Block {
   free: boolean;
   previous: Block | null;
   next: Block | null;
-  /** The next newer free block (and the next older one) in the list of its size class. */
+  /**
+   * The neighbours of a free block in the list of its size class: `newer` was freed later, `older` earlier. Null at the
+   * ends of the list.
+   */
   newer: Block | null;
   older: Block | null;
 }
 
 /**
- * Number of bits that select a size class within a doubling of size: each doubling has 16 classes. Each size below 16
- * granules has a class for itself.
+ * Number of bits that select a size class within a doubling: the sizes from 2^n up to 2^(n + 1) granules are divided
+ * into 16 classes. Below 16 granules, each size has its own class.
  */
 const stepBits = 4;
 const stepsPerDoubling = 1 << stepBits;
@@ -24,8 +27,8 @@ const stepMask = stepsPerDoubling - 1;
 const doublings = 24;
 
 /**
- * Number of free blocks in the list of the requested size class that are tested, since some may be too small. After
- * that, a block of a larger class is used.
+ * Maximum number of free blocks that are tested in the list of the requested size class, since some may be too small.
+ * If none of them is large enough, a block of a larger class is used.
  */
 const looks = 8;
 

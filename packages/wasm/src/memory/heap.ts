@@ -8,8 +8,8 @@ const maxPages = 65536;
 const granuleBytes = 64;
 
 /**
- * Maximum number of bytes by which the memory grows beyond the current need. Growth should be rare, since V8 collects
- * all garbage each time. But a larger reserve would be wasted on gaps between blocks.
+ * Maximum number of bytes by which the memory grows beyond the current need. Growth should be rare, since V8 runs a
+ * full garbage collection at each growth. But a larger reserve would be wasted on gaps between blocks.
  */
 const spareBytes = 32 * 2 ** 20;
 
@@ -56,8 +56,8 @@ export class HeapBlock implements Block {
 
 /**
  * Allocates 64-byte aligned blocks in a WebAssembly memory. A new block takes nearly the smallest free block that is
- * large enough. A freed block is merged with free neighbours. If no free block is large enough, the memory grows by the
- * missing size. If a quarter of its size (at most 32 MiB) is more, it grows by that.
+ * large enough. A freed block is merged with free neighbours. If no free block is large enough, the memory grows: by
+ * the missing size, or by a quarter of its current size (at most 32 MiB) if that is more.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
@@ -141,7 +141,7 @@ export class Heap {
     else this.#last = block as HeapBlock;
   }
 
-  /** Adds newly grown memory to the free block at the end, or as a new free block. */
+  /** Adds newly grown memory to the heap as a free block. If the last block is free, merges the two. */
   #takeIn(): void {
     const end = Math.floor(this.memory.buffer.byteLength / granuleBytes);
     if (end <= this.#end) return;

@@ -14,8 +14,8 @@ interface Cut<N extends string> {
   /** Cost of the whole call. The cost of one element of an elementwise kernel is 1. */
   work: number;
   /**
-   * For each argument that differs between parts (such as an address), returns by how much it increases per unit. It is
-   * called only if there is enough work for two parts.
+   * Returns, for each argument that differs between parts (such as an address), its increase per unit. Called only if
+   * there is enough work for two parts.
    */
   steps: () => { readonly [name in N]?: number };
   /** The number of units in a part is a multiple of this. */
@@ -83,8 +83,8 @@ function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<
 }
 
 /**
- * Divides a kernel that processes each row of a matrix of floats independently, by rows. `pointers` names the arguments
- * that are addresses of matrices.
+ * Divides a kernel by rows. The kernel processes each row of a matrix of floats independently. `pointers` names the
+ * arguments that are addresses of matrices.
  */
 function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"> {
   return ({ rows, n }) => ({
@@ -146,8 +146,8 @@ const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize
 };
 
 /**
- * Divides a kernel that processes a table of arrays. Each part processes a range of 1024-element blocks, and finds the
- * arrays to which they belong by the index of its first block.
+ * Divides a kernel that processes a table of arrays. Each part processes a range of 1024-element blocks. The kernel
+ * finds the arrays of these blocks by the index of the part's first block.
  */
 const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
   const units = last - first;
@@ -163,9 +163,9 @@ const copies = (count: number, bytes: number): number => count * Math.max(1, byt
 type WindowNames = "planes" | "height" | "width" | "kernelH" | "kernelW" | "rows" | "columns";
 
 /**
- * Divides a kernel over sliding windows: each part processes a range of planes (2D images). `plane` names the arguments
- * that are addresses of planes. `windows` names addresses of arrays with one value per window, and `elements` of arrays
- * with one value per element of each window.
+ * Divides a kernel over sliding windows: each part processes a range of planes (2D images). `plane`, `windows` and
+ * `elements` name arguments that are addresses. `plane` is for planes, `windows` for arrays with one value per window,
+ * `elements` for arrays with one value per element of each window.
  */
 function windows<N extends string>(names: {
   plane: readonly N[];

@@ -40,8 +40,8 @@ const firstArg = header + headerLength;
 const firstStep = firstArg + mostArgs;
 
 /**
- * Number of low bits of a ticket, the shared word from which threads take parts. The low bits count the parts of the
- * job that no thread has taken yet. The other bits are the number of the job.
+ * Number of bits that count parts in a ticket. A ticket is the shared word from which threads take parts. Its low bits
+ * count the parts of the job that no thread has taken yet. Its other bits are the number of the job.
  */
 const partBits = 8;
 const partMask = 2 ** partBits - 1;
@@ -49,15 +49,15 @@ const partMask = 2 ** partBits - 1;
 /** Largest number of parts of a job. */
 export const maxParts: number = partMask;
 
-/** Marks an argument that the kernel does not have, instead of its index. */
+/** Value that replaces an argument's index if the kernel does not have this argument. */
 const none = -1;
 
 /** Number of times that a thread checks for work before it sleeps: about 10 µs, the usual time between two kernels. */
 const spins = 4000;
 
 /**
- * Distributes the parts of one job at a time to the caller and the workers, through shared memory. Threads take parts
- * one by one. The views of the shared memory stay valid when it grows, since a shared buffer never moves.
+ * Runs one job at a time: distributes its parts to the caller and the workers, through shared memory. Threads take
+ * parts one by one. The views of the shared memory stay valid when it grows, since a shared buffer never moves.
  */
 export class JobBoard {
   readonly #words: Int32Array;

@@ -11,9 +11,9 @@ export interface Call<P> {
 }
 
 /**
- * Returns the shape of the part of a tensor that has `count` of its rows. The product of the leading dimensions of
- * `shape` is `rows`. The first of them becomes `count` and the others 1, so that the number of dimensions stays the
- * same.
+ * Returns the shape of a range of `count` rows of a tensor. The rows are the leading dimensions of `shape`, whose sizes
+ * have the product `rows`. In the result, the first of these dimensions is `count` and the others are 1, so that the
+ * number of dimensions stays the same.
  */
 function shapeOf(shape: Shape, rows: number, count: number): Shape {
   const first = shape.findIndex((_, d) => shape.slice(0, d + 1).reduce((a, b) => a * b, 1) === rows);

@@ -123,8 +123,8 @@ export async function onDevice(
   };
 
   /**
-   * Copies bytes `from` to `to` of a block to the host, after all recorded commands have run. Throws the first error
-   * since the last read.
+   * Copies a block's bytes from index `from` up to but excluding `to` to the host, after all recorded commands have
+   * run. Throws the first error that occurred since the last read.
    */
   const readBytes = async (block: GpuBlock | null, from: number, to: number): Promise<Uint8Array> => {
     const start = from - (from % 4);
@@ -147,14 +147,17 @@ export async function onDevice(
     return bytes.slice(from - start, to - start);
   };
 
-  /** Set while `warmUp` runs its function: collects the shaders to compile and the calls to check, and runs nothing. */
+  /**
+   * The shaders to compile and the calls to check, which are collected while `warmUp` runs its function. Null at other
+   * times. While this is set, no kernel runs.
+   */
   let dry: { readonly shaders: Set<Shader>; readonly calls: CheckedCall[] } | null = null;
   const record = (one: Dispatch): void => {
     if (dry) dry.shaders.add(one.shader);
     else recorder.dispatch(one);
   };
 
-  /** Runs the product of `trialOf` once with the given tile. Returns its duration in milliseconds. */
+  /** Runs one trial of a tile: the matrix products that `trialOf` returns. Returns their duration in milliseconds. */
   const timeOf = async (tile: TileName): Promise<number> => {
     recorder.flush();
     await device.queue.onSubmittedWorkDone();

@@ -5,7 +5,7 @@ interface Dawn {
   create(flags: string[]): GPU;
 }
 
-/** Dawn's `GPU` object, kept for the life of the process: its devices crash if it is collected before them. */
+/** Dawn's `GPU` object, kept until the process ends: its devices crash if it is garbage-collected before them. */
 let dawn: GPU | undefined;
 
 /** Returns the package's name at run time, so that bundlers for web pages do not resolve it. */
@@ -79,8 +79,9 @@ const wantedLimits = [
 const wantedFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 /**
- * Opens a device with every limit and feature of the adapter that kernels use. An adapter creates only one device, so
- * each call requests a new adapter. Throws `UnavailableError` if no adapter is found.
+ * Opens a device with every feature of the adapter that kernels use, and with the adapter's maximum for every limit
+ * that matters to kernels. The adapter is `given` or, by default, requested at each call, since an adapter creates only
+ * one device. Throws `UnavailableError` if no adapter is found, or if the requested one creates no device.
  */
 export async function openDevice(options: GPURequestAdapterOptions, given?: GPUAdapter): Promise<OpenedDevice> {
   const adapter = given ?? (await (await findGpu()).requestAdapter(options));

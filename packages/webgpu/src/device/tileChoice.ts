@@ -11,8 +11,8 @@ const candidates: readonly TileName[] = [
 ];
 
 /**
- * The tile for devices that run on the CPU: no staging in workgroup memory, since waiting for other threads is
- * expensive there.
+ * The tile for devices that run on the CPU. It reads operands directly, without copies in workgroup memory, since
+ * waiting for other threads is expensive on a CPU.
  */
 const softwareTile: TileName = "direct 8x4";
 

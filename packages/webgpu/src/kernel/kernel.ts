@@ -55,7 +55,7 @@ export interface KernelFacts<P> {
   readonly example?: ExampleOf<P>;
   /**
    * Returns how to cut a call into smaller ones if one of its tensors is larger than the device can bind. Default: such
-   * a call throws, unless the kernel's code itself binds its tensors in parts.
+   * a call throws. A kernel whose code itself binds its tensors in parts does not need this function.
    */
   readonly split?: SplitOf<P>;
 }

@@ -25,8 +25,8 @@ export interface ShaderParts<B extends string, U extends string> {
    */
   readonly faults?: boolean;
   /**
-   * WGSL with an entry point `main`, or a function that returns it; its argument is true if subgroup operations may be
-   * used.
+   * WGSL with an entry point `main`, or a function that returns such WGSL. The function's argument is true if subgroup
+   * operations may be used.
    */
   readonly code: string | ((subgroups: boolean) => string);
 }

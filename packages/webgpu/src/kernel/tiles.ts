@@ -1,5 +1,6 @@
 /**
- * Division of a matrix product: a thread computes a piece (a block of rows by columns), a workgroup a grid of pieces.
+ * Division of a matrix product. A piece is a block of results that one thread computes, or `lanes` threads together. A
+ * workgroup computes a grid of pieces.
  */
 export interface Tile {
   /**
@@ -23,7 +24,11 @@ export interface Tile {
   readonly depth: number;
 }
 
-/** Names of tiles: how operands are read ("staged" means through workgroup memory), then the size of a piece. */
+/**
+ * Names of tiles. "staged" tiles read operands through workgroup memory, the others directly. Then follows the size of
+ * a piece, or "tall" (for few columns) or "wide" (for few rows). "along", "down" and "alone" tiles are for at most four
+ * rows.
+ */
 export type TileName =
   | `direct ${"4x4" | "8x4" | "8x8" | "tall" | "wide"}`
   | `staged ${"4x4" | "8x4" | "8x8" | "tall" | "wide"}`

@@ -23,9 +23,9 @@ interface AttentionCall {
 }
 
 /**
- * Makes an example of an attention call with the same head size but fewer queries and keys. Keeps the number of queries
- * if there are at most 3. Otherwise reduces it to at most 35 (a full tile and part of a second). `before` and `behind`
- * list the inputs before q and after v by their shapes: "q" is shaped like q, "lse" like the log-sum-exp.
+ * Makes an example of an attention call: with the same head size, at most 35 queries (a full tile and part of a second
+ * one) and at most 67 keys. `before` and `behind` describe the inputs before q and after v: "q" is an input with the
+ * shape of q, "lse" an input with the shape of the log-sum-exp.
  */
 export const attentionExample =
   <P extends AttentionCall>(before: readonly "q"[] = [], behind: readonly ("q" | "lse")[] = []): ExampleOf<P> =>
@@ -115,7 +115,7 @@ function numbersOf(
 /** Checks that a head has at most `mostNumbers` elements. The first input is q, or has the same shape. */
 const takesHeads = ([q]: readonly TensorSpec[]): boolean => q.shape[3] <= mostNumbers;
 
-/** Cuts a call between the sequences of the batch. A mask that all sequences share is not cut. */
+/** Returns how to cut an attention call by the sequences of its batch. A mask that all sequences share is not cut. */
 const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Split<never> => {
   const [
     {
@@ -197,7 +197,9 @@ const dropOf = ({ p, state }: { readonly p: number; readonly state: Parameters<t
 });
 
 /**
- * Returns a function that checks that dropout can index all attention weights by 32-bit integers (fewer than 2^32 - 4).
+ * Returns a function that tests whether the kernels with dropout support a call. A head must have at most `mostNumbers`
+ * elements. There must be fewer than 2^32 - 4 attention weights, since dropout indexes them by 32-bit integers. `q` is
+ * the index of the queries among the inputs.
  */
 const countsWeights = (q: number) => (inputs: readonly TensorSpec[], params: { readonly keyLength?: number }) => {
   const [batch, queries, heads] = inputs[q].shape;

@@ -75,8 +75,8 @@ const chained = shader({
 });
 
 /**
- * Kernel that sums the rows of each chain in order, so that results have the same bits each time. Positions only
- * increase, so the loop ends even if `next` is corrupt.
+ * Kernel that sums the rows of each chain in order, so that results have the same bits each time. The loop moves to a
+ * higher position each time, so it ends even if `next` has invalid values.
  */
 const summed = shader({
   name: "indexAdd",

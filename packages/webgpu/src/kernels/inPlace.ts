@@ -39,8 +39,8 @@ export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>(
 );
 
 /**
- * Kernel that copies pieces of `run` consecutive 32-bit words into the cache. The pieces start `step` words apart in
- * the cache.
+ * Kernel that copies rows into the KV cache, in pieces of `run` consecutive 32-bit words. In the cache, the pieces
+ * start `step` words apart.
  */
 const copied = shader({
   name: "cacheWrite",

@@ -27,7 +27,8 @@ const plus = join((a, b) => `${a} + ${b}`);
 const sharedCode = (type: "u32" | "f32"): string => `var<workgroup> shared_values: array<${type}, ${threads}>;`;
 
 /**
- * Kernel that writes the factor of every row's loss: 1, or for the mean 1 / (number of labels that are not ignored).
+ * Kernel that writes the factor by which every row's loss is multiplied: 1 or, for the mean, 1 / (number of labels that
+ * are not ignored).
  */
 const counted = shader({
   name: "linearCrossEntropy labels",

@@ -82,8 +82,8 @@ fn main() {
 });
 
 /**
- * Kernel that computes the mean of the scales with one workgroup: 32 parallel sums in four levels, the same bits as
- * `cascadeMean` of core.
+ * Kernel in which one workgroup computes the mean of the scales. It adds them in the order of core's `cascadeMean` (32
+ * parallel sums in four levels), so that the mean has the same bits.
  */
 const mean = shader({
   name: "quantize4bit mean",

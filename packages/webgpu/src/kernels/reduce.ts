@@ -30,7 +30,10 @@ interface Reduction {
 
 /** Number of threads that share the elements of one result. */
 const together = 64;
-/** Maximum number of elements of a result that one thread reduces alone. */
+/**
+ * Maximum number of elements that one thread alone reduces to a result. For more elements, several threads share the
+ * work.
+ */
 const few = 32;
 /**
  * Maximum number of elements that one workgroup reduces. More elements are cut into parts, whose results are reduced

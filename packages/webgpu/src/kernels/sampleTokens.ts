@@ -11,8 +11,8 @@ const each = (body: string): string =>
 
 /**
  * Returns WGSL that finds the largest integer key for which the condition `enough` holds, and stores it in the variable
- * `name`. It sets the key bit by bit. For each candidate key `tried`, it runs the WGSL `count` for each token, which
- * adds to `counted`. Then `enough` can read the total over all tokens as `reached`.
+ * `name`. It sets the key bit by bit. For each candidate key `tried`, the threads run the WGSL `count` for every token;
+ * `count` adds to the variable `counted`. Then `enough` can read the total over all tokens as `reached`.
  */
 const largestKey = (name: string, count: string, enough: string): string => `var ${name} = 0u;
   for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
@@ -25,8 +25,8 @@ const largestKey = (name: string, count: string, enough: string): string => `var
 
 /**
  * WGSL that computes `odd`: the probability of token i divided by the highest probability, or 0 if top-k, top-p or
- * min-p removes the token. The lowest key that top-p still admits is `edge`. Several tokens may have this key; `tie` is
- * the number of such tokens before token i.
+ * min-p removes the token. Keys are integers in the order of the logits. The lowest key that top-p still admits is
+ * `edge`. Several tokens may have this key; `tie` is the number of such tokens before token i.
  */
 const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       let key = keyOf(x);

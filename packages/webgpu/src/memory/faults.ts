@@ -20,9 +20,9 @@ const none = 0x7fffffff;
 export const faultBytes = 16;
 
 /**
- * Kernel that runs after each kernel that checks its data. If that kernel found a fault and no earlier call had one, it
- * stores the call's number, the fault's position, and the faulty value from `values`. For a negative position, the
- * first kernel has already set `faults.value`.
+ * Kernel that runs after each kernel that checks its data. Does nothing if the checking kernel found no fault, or if an
+ * earlier call's fault is already stored. Otherwise stores the call's number, the fault's position, and the faulty
+ * value from `values`. If the position is negative, the checking kernel has already stored the value.
  */
 const confirm: Shader<"values", "op" | "size"> = shader({
   name: "fault",
@@ -139,8 +139,8 @@ export class LateErrors {
   }
 
   /**
-   * Keeps an error if `scope`, the result of a WebGPU error scope, is an error: a new buffer of `bytes` bytes could not
-   * be allocated.
+   * Keeps an error, for the next read to throw, if a new buffer of `bytes` bytes could not be allocated. `scope` is the
+   * result of the WebGPU error scope in which the buffer was created: an error or null.
    */
   watchMemory(scope: Promise<GPUError | null>, bytes: number, stats: () => PoolStats): void {
     const { used, free } = stats();

@@ -2,7 +2,10 @@ import type { Shape, TensorSpec } from "@lowrank/core/backend";
 import type { GeneratorState } from "@lowrank/core/functions";
 import type { Example, ExampleInput, ExampleOf } from "../kernel/kernel.ts";
 
-/** Parameters of an optimiser step; `guard` is set if the step has a guard tensor. */
+/**
+ * Parameters of an optimiser step. `guard` is the mode of the step's guard (see `Guard`); undefined if the step has no
+ * guard.
+ */
 interface Guarded {
   readonly guard?: "obey" | "test";
 }
@@ -27,7 +30,7 @@ const shaped =
 /** Reduces each input to 37 elements, for elementwise ops. */
 export const numbers: Shrink = shaped(() => [37]);
 
-/** Reduces each input to three rows of the same length. One-dimensional inputs are kept. */
+/** Reduces each input to three rows and keeps the row length. One-dimensional inputs are kept. */
 export const rows: Shrink = shaped((shape) => (shape.length < 2 ? shape : [3, last(shape)]));
 
 /**
@@ -40,7 +43,10 @@ export function lanes<P extends { readonly dim: number }>(inputs: readonly Tenso
   return shaped(to)(inputs, params);
 }
 
-/** Returns the guard input of an optimiser step's example, if the step has one. */
+/**
+ * Returns the guard of an optimiser step's example, or an empty list if the step has no guard. A guard is an extra
+ * input; a non-finite value in it means that the step must not be applied.
+ */
 export const guardInput = ({ guard }: Guarded): ExampleInput[] => (guard === undefined ? [] : [f32(3)]);
 
 /**

@@ -152,8 +152,8 @@ ${eachChunk(
     workgroupBarrier();`;
 
 /**
- * Returns WGSL that runs for each chunk c of a head. It loads a tile with `rows(c)`, multiplies the transpose of `left`
- * by it, and adds the thread's 4 by 4 results to the sums of chunk c.
+ * Returns WGSL that processes each chunk c of a head: it loads a tile with `rows(c)` and multiplies the transpose of
+ * the tile `left` by it. The thread's 4 by 4 results are added to the sums of chunk c.
  */
 export const accumulate = (chunks: number, sums: string, rows: (c: number) => string): string =>
   eachChunk(

@@ -47,8 +47,8 @@ const fiveBits = (r: Reader, bits: number): string =>
   r.floats(`${nibbles(r, bits + 4)} | (16u * ${r.row(`at + ${bits}u`)})`);
 
 /**
- * Reads 4-bit codes of group `g` of a 256-element block. A group has 32 elements. Each two groups share 32 bytes, the
- * first two from byte `first` on.
+ * Reads 4-bit codes of group `g` (32 elements) of a 256-element block. The codes begin at byte `first`. Groups 0 and 1
+ * share the first 32 bytes (as low and high nibbles), groups 2 and 3 the next 32 bytes. Later pairs follow in order.
  */
 const groupNibbles = (r: Reader, first: number): string =>
   r.bits(`${r.bytes(`at + ${first}u + 32u * (g / 2u) + l % 32u`)} >> (4u * (g % 2u))`, 15);

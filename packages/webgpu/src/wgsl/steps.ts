@@ -103,8 +103,8 @@ ${rowsCode(
 });
 
 /**
- * Separates the inputs of an optimiser step into the tensors that it updates or reads and its guard. Also returns the
- * dispatches that prepare the guard, which must run before the step.
+ * Separates the guard of an optimiser step from the tensors that the step updates or reads. Also returns the dispatches
+ * that prepare the guard (`runs`), which must run before the step.
  */
 export function guardOf(
   inputs: readonly GpuTensor[],

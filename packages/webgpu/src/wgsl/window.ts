@@ -19,9 +19,9 @@ export const isContiguous = ({ dtype }: GpuTensor): boolean => codebookOf(dtype)
 
 /**
  * Returns a tensor of `shape` that begins with element `from` of the given tensor, so that a kernel binds only a part
- * of the buffer. A binding's offset must be a multiple of 256 bytes, so the returned tensor may begin a little earlier.
- * `start` is the index of element `from` in it. For packed weights, the element's own offset must be such a multiple,
- * and `start` is 0.
+ * of the buffer. A binding must begin at a multiple of 256 bytes, so the returned tensor may begin a little earlier;
+ * `start` is then the index of element `from` in it. For packed weights, element `from` itself must begin at a multiple
+ * of 256 bytes, and `start` is 0.
  */
 export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tensor: GpuTensor; start: number } {
   const { buffer, window } = tensor;
@@ -66,7 +66,10 @@ export function inParts(tensors: readonly GpuTensor[], most: number, rows: numbe
   });
 }
 
-/** Returns the largest power of two, at most 256, that divides a size in bytes. The size may be fractional. */
+/**
+ * Returns the largest power of two, at most 256, that divides a size in bytes without a remainder. The size may be
+ * fractional, such as 4.5 bytes per row; the power is then less than 1.
+ */
 function powerOfTwoIn(bytes: number): number {
   let power = alignment;
   while (bytes % power !== 0) power /= 2;

@@ -9,8 +9,8 @@ type Params = AttentionParams & DropoutParams;
 
 /**
  * Attention with dropout on the attention weights: maps (q, k, v, mask?) to [B, T, H, D]. It is a separate op, so that
- * kernels of `attention` need not support dropout. It holds all T x S weights in memory; the gradient computes them
- * again.
+ * kernels of `attention` need not support dropout. The op holds all T x S weights in memory while it runs, but does not
+ * save them: the gradient computes them again.
  */
 export const attentionDropout: Op<number, Params, 1, Planned<Params, Geometry>> = defineOp({
   name: "attentionDropout",

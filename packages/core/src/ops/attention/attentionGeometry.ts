@@ -12,8 +12,8 @@ export interface AttentionParams {
   /** Number of rows of k and v in use, for caches with spare capacity. Default: all. */
   readonly keyLength?: number;
   /**
-   * Sliding window, with `causal`: each query attends to this many positions, including its own. Default: all up to its
-   * own.
+   * Sliding window: each query attends to this many positions, including its own. Requires `causal`. Default: no
+   * window.
    */
   readonly window?: number;
   /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */

@@ -92,8 +92,8 @@ function badEntry(at: number, value: number, { pages, pageSize, tables, tablePag
 }
 
 /**
- * Returns a copy of x, an i32 tensor. Throws the error of `badEntry` if a value is not in 0..high. x holds the `width`
- * columns from column `first` on of the table [N, 2 + M] that `badEntry` describes.
+ * Returns a copy of x, an i32 tensor. Throws the error of `badEntry` if a value is not in 0..high. x holds `width`
+ * columns of the table [N, 2 + M] that `badEntry` describes, beginning with column `first`.
  */
 function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width: number): Tensor {
   const error = (value: number, at: number) => {

@@ -6,7 +6,9 @@ import { binary } from "./binary.ts";
 import { compare } from "./compare.ts";
 import { where } from "./where.ts";
 
-/** Returns the larger of a and b, broadcast; NaN if either is NaN. Equal operands share the gradient. */
+/**
+ * Returns the larger of a and b, broadcast; NaN if either is NaN. If a and b are equal, each gets half of the gradient.
+ */
 export const maximum: Op<2> = defineOp({
   ...binary("maximum", Math.max),
   saves: { inputs: [0, 1] },

@@ -7,7 +7,10 @@ import { compare } from "./compare.ts";
 import { maximum } from "./maximum.ts";
 import { where } from "./where.ts";
 
-/** Returns the smaller of a and b, broadcast; NaN if either is NaN. Equal operands share the gradient. */
+/**
+ * Returns the smaller of a and b, broadcast; NaN if either is NaN. If a and b are equal, each gets half of the
+ * gradient.
+ */
 export const minimum: Op<2> = defineOp({
   ...binary("minimum", Math.min),
   compose: ([a, b]) => affine(maximum(affine(a, { scale: -1 }), affine(b, { scale: -1 })), { scale: -1 }),

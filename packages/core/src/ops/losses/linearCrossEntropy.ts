@@ -29,7 +29,10 @@ export interface LinearCrossEntropyParams {
 
 /** Parameters of the op behind `linearCrossEntropy`. */
 export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
-  /** For hidden and weight: true if the forward pass also computes the gradient. */
+  /**
+   * Selects the gradients that the forward pass computes in addition to the loss. If `hidden` or `weight` is true,
+   * computes the gradient with respect to this input.
+   */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
 

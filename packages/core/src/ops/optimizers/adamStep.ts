@@ -29,8 +29,8 @@ export function checkStep(op: string, inputs: readonly TensorSpec[], size: numbe
 }
 
 /**
- * Returns one list per parameter. It starts with the parameter's four inputs: the parameter, its gradient and its two
- * moments. The inputs of later parameters follow.
+ * Returns one list of inputs per parameter. The first four inputs of a list belong to its parameter: the parameter, its
+ * gradient and its two moments. The inputs of later parameters follow.
  */
 function byParameter<T>(inputs: readonly T[]): T[][] {
   return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i));

@@ -23,8 +23,8 @@ import { to } from "../unary/to.ts";
 const chunk = 1 << 14;
 
 /**
- * Computes `onGrid` of `packed/blockwise/eightBit.ts` from ops: rounds x to bitsandbytes' grid. It rounds to f32 after
- * the same operations, so results are identical.
+ * Rounds x to bitsandbytes' grid, like `onGrid` of `packed/blockwise/eightBit.ts`, but computed from ops. Both
+ * functions round to f32 after the same operations, so their results are identical.
  */
 function onGrid(x: Tensor): Tensor {
   const at = affine(affine(affine(x, { shift: 1 }), { scale: 32767.5 }), { shift: 0.5 });

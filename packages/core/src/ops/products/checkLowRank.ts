@@ -17,7 +17,10 @@ const factorDTypes: readonly DType[] = ["f32", "f16", "bf16"];
 
 const isFactor = ({ shape, dtype }: TensorSpec): boolean => shape.length === 2 && factorDTypes.includes(dtype);
 
-/** Returns true if the shapes of A and B match each other, x's width and y's width. */
+/**
+ * Returns true if A is a float matrix [r, in] and B is a float matrix [out, r]. `in` is the last size of x, and `out`
+ * is the last size of y.
+ */
 function fitsPair([y, x]: readonly TensorSpec[], a: TensorSpec, b: TensorSpec): boolean {
   const { shape: s } = a;
   const { shape: t } = b;

@@ -71,8 +71,12 @@ describe.each(Object.entries({ reference, primitives }))("on %s", (_name, make) 
     expect([first / 127, second / 127, third]).toEqual([0.5, expect.closeTo((3 * 0.5) / 127, 7), 0]);
     const ones = Float32Array.from({ length: 64 }, (_, i) => [1, 0.01][i] ?? 0);
     expect(numbers(linearInt8(f32(ones, [1, 64]), w))[1]).toBeCloseTo(1, 5);
-    expect(() => linearInt8(f32(1), w)).toThrow("linearInt8: the last size of x [] must be the last size of W [64,64] [out,in]");
-    expect(() => linearInt8(random(2, 32), w)).toThrow("linearInt8: the last size of x [2,32] must be the last size of W [64,64]");
+    expect(() => linearInt8(f32(1), w)).toThrow(
+      "linearInt8: the last size of x [] must be the last size of W [64,64] [out,in]",
+    );
+    expect(() => linearInt8(random(2, 32), w)).toThrow(
+      "linearInt8: the last size of x [2,32] must be the last size of W [64,64]",
+    );
   });
 
   it("loraLinear takes a single row, and gradients flow through its low-rank activations too", () => {

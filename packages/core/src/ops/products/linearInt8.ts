@@ -71,7 +71,9 @@ export const linearInt8: Op<2> = defineOp({
     expectDType("linearInt8", inputs, 1, ...codedDTypes);
     const [x, w] = inputs.map(({ shape }) => shape);
     if (w.length !== 2 || x[x.length - 1] !== w[1]) {
-      throw new Error(`linearInt8: the last size of x ${formatShape(x)} must be the last size of W ${formatShape(w)} [out,in]`);
+      throw new Error(
+        `linearInt8: the last size of x ${formatShape(x)} must be the last size of W ${formatShape(w)} [out,in]`,
+      );
     }
     if (!supportsInt8Activations(inputs[1])) {
       throw new Error(`linearInt8: rows of W ${formatShape(w)}, ${inputs[1].dtype}, must be whole blocks of ${block}`);

@@ -37,8 +37,8 @@ const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b),
 /**
  * For each pair s, adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` lists. Rows are entries along the first
  * dimension; other rows of y are copied. Inputs: y [n, ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1,
- * ... The factors are f32, f16 or bf16. In kernels, the result of a row is bit-identical for any other rows in the
- * batch. Chen et al. 2023, https://arxiv.org/abs/2310.18547
+ * ... The factors are f32, f16 or bf16. If a backend has a kernel for the op, the bits of a row's result do not depend
+ * on the other rows of the batch. Chen et al. 2023, https://arxiv.org/abs/2310.18547
  */
 export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({
   name: "lowRankRows",

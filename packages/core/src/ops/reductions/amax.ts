@@ -15,8 +15,8 @@ import { affine } from "../unary/affine.ts";
 export interface ExtremaParams {
   readonly shape: Shape;
   /**
-   * Selects the gradient of elements whose result is NaN. True: the NaN elements share the gradient of the result.
-   * False: the gradient is NaN. Default false.
+   * Selects the gradient if the result is NaN. True: the NaN elements of x get equal shares of the result's gradient,
+   * and other elements get 0. False: the gradient of all elements is NaN. Default false.
    */
   readonly nansTie?: boolean;
 }
@@ -58,12 +58,12 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
 
 /**
  * Reduces x to `shape`: returns the largest element over the dimensions that `shape` lacks or in which it has size 1.
- * Equal elements share the gradient.
+ * If several elements are the largest, they get equal shares of the gradient.
  */
 export const amax: Op<1, ExtremaParams> = extrema("amax", Math.max);
 
 /**
  * Reduces x to `shape`: returns the smallest element over the dimensions that `shape` lacks or in which it has size 1.
- * Equal elements share the gradient.
+ * If several elements are the smallest, they get equal shares of the gradient.
  */
 export const amin: Op<1, ExtremaParams> = extrema("amin", Math.min);

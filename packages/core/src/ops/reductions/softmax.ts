@@ -29,7 +29,9 @@ function shapeOf(op: string, inputs: readonly TensorSpec[], { dim }: SoftmaxPara
   for (let i = 0; i < inputs.length; i++) {
     expectDType(op, inputs, i, "f32");
     if (!sameShape(inputs[i].shape, inputs[0].shape)) {
-      throw new Error(`${op}: input ${i} ${formatShape(inputs[i].shape)} must have the shape of input 0, ${formatShape(inputs[0].shape)}`);
+      throw new Error(
+        `${op}: input ${i} ${formatShape(inputs[i].shape)} must have the shape of input 0, ${formatShape(inputs[0].shape)}`,
+      );
     }
   }
   normalizeDim(op, dim, inputs[0].shape.length);

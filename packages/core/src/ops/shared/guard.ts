@@ -85,7 +85,7 @@ function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey
 
 /** The definition of an optimiser step without a guard. `defineStep` adds the guard. */
 interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "writes" | "ref">> {
-  /** The minimum and maximum number of tensor inputs, not counting the guard tensor. */
+  /** The minimum and maximum number of tensor inputs. The guard (see `Guarded`) is not counted. */
   readonly arity: Arity<number>;
   /** Throws if the shapes or dtypes of the inputs do not match each other or the parameters. */
   readonly check: (inputs: readonly TensorSpec[], params: P) => void;

@@ -14,8 +14,8 @@ export function checkIndex(op: string, index: number, size: number): number {
 
 /**
  * Returns the sizes and strides for a loop over the index tensor of `gather` or `scatterAdd`. For each element of the
- * index, the strides give an offset in `table`: the offset of the element at the same coordinates, but at position 0 of
- * `dim`. The loop then adds the offset of the indexed position.
+ * index, the strides give the offset in `table` of the element with the same coordinates, but with coordinate 0 along
+ * `dim`. The loop then adds the offset along `dim` that the index selects.
  */
 export function traverseIndex(index: Shape, table: Shape, dim: number): Traversal {
   if (index.length === 0) return { sizes: [1], strides: [[0]] };

@@ -15,7 +15,7 @@ export interface PowScalarParams {
 
 /**
  * Exponents for which PyTorch calls a function other than pow (such as sqrt for 0.5), with the op for that function.
- * Its result at -Infinity differs from the result of pow.
+ * Some of these functions differ from pow at -Infinity: sqrt returns NaN, and pow returns Infinity.
  */
 const others: ReadonlyMap<number, Op<1>> = new Map([
   [2, square],

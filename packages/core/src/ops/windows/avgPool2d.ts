@@ -17,7 +17,7 @@ import {
 
 /** Parameters of `avgPool2d`. */
 export interface AvgPoolParams extends WindowParams {
-  /** Counts elements in the padding when a window's sum is divided by its number of elements. */
+  /** True to count elements in the padding too, when the sum of a window is divided by the number of its elements. */
   readonly countIncludePad: boolean;
 }
 
@@ -87,7 +87,9 @@ export const avgPool2dBackward: Op<
     const out = [...shape.slice(0, -2), ...params.outputSize];
     const { lead, rows, columns } = windowPlan("avgPool2dBackward", { shape: out }, params);
     if (!sameShape(shape, [...lead, rows, columns])) {
-      throw new Error(`avgPool2dBackward: the gradient ${formatShape(shape)} must be ${formatShape([...lead, rows, columns])}`);
+      throw new Error(
+        `avgPool2dBackward: the gradient ${formatShape(shape)} must be ${formatShape([...lead, rows, columns])}`,
+      );
     }
     return { shape: out, dtype: "f32" };
   },

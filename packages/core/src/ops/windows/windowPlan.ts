@@ -13,8 +13,8 @@ export interface WindowParams {
   /** Distance between neighbouring elements of a window. Default 1. */
   readonly dilation?: Pair;
   /**
-   * Rounds the number of windows up: the last window may extend beyond the padding, but must start before its end.
-   * Default false.
+   * Rounds the number of windows up instead of down. The last window may then extend beyond the padding, but must start
+   * in the input or in the padding before it. Default false.
    */
   readonly ceilMode?: boolean;
 }

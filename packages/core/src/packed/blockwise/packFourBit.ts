@@ -49,7 +49,10 @@ function addTo(target: Float32Array, source: Float32Array): void {
   for (let i = 0; i < source.length; i++) target[i] += source[i];
 }
 
-/** Returns the mean of fewer than 8 values. It uses four parallel sums, and adds the remainder to the first one. */
+/**
+ * Returns the mean of fewer than 8 values, in PyTorch's order of additions. The first four values start four sums, and
+ * the remaining values are added to the first sum. Then the four sums are added.
+ */
 function meanOfFew(x: Float32Array): number {
   const ordered = [x[0], ...x.subarray(4), ...x.subarray(1, 4)];
   return fround(ordered.reduce((sum, v) => fround(sum + v), 0) / x.length);
@@ -57,8 +60,8 @@ function meanOfFew(x: Float32Array): number {
 
 /**
  * Returns the mean of f32 values, bit-identical to PyTorch on one thread of an x64 CPU. It adds in the order of aten's
- * cascade_sum, in f32: each row of 32 values is added to 32 sums. After every 16 rows (more for long inputs), these are
- * added to the sums of the next level.
+ * cascade_sum, in f32: each row of 32 values is added to 32 sums. After every 16 rows (more for long inputs), these
+ * sums are added to 32 sums of the next level, and start again at 0.
  */
 export function cascadeMean(x: Float32Array): number {
   if (x.length < lanes) return meanOfFew(x);

@@ -27,8 +27,8 @@ export async function answer(model: CausalLM, ids: readonly number[], what: stri
 }
 
 /**
- * Compares two answers to the same prompt: the largest difference of logits, the largest logit (`scale`), and the
- * tokens.
+ * Compares two answers to the same prompt. Returns the largest difference of their logits, the largest magnitude of a's
+ * logits (`scale`), and true in `sameTokens` if the tokens are equal.
  */
 export function compareAnswers(a: Answer, b: Answer): { maxDifference: number; scale: number; sameTokens: boolean } {
   let [maxDifference, scale] = [0, 0];

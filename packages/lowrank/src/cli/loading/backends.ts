@@ -4,9 +4,9 @@ import { Option } from "commander";
 /** Settings of the backend on which a command computes. */
 export interface BackendSettings {
   threads?: number;
-  /** Use fused SIMD instructions. Default false. */
+  /** True to use fused SIMD instructions. Default false. */
   wideSimd?: boolean;
-  /** Compute each row of a batch in the same way, regardless of the other rows. Default false. */
+  /** True to compute each row of a batch in the same way, regardless of the other rows. Default false. */
   batchInvariant?: boolean;
 }
 

@@ -29,7 +29,7 @@ interface LoadingOptions extends BackendSettings {
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
   activations?: "int8";
-  /** Hides progress, also on a terminal. Default false. */
+  /** Hides progress, which is otherwise shown on a terminal. Default false. */
   silent?: boolean;
 }
 

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 /**
  * Adds `--model` to a command. The model can also be given as an argument without a flag. The command fails if both are
- * given. It also fails if both are missing, unless the option named `otherSource` is given instead.
+ * given. It also fails if both are missing and the option named `otherSource` is not given.
  */
 export function addModelOption(command: Command, otherSource?: string): Command {
   return command

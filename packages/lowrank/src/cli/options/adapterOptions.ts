@@ -49,8 +49,8 @@ function checkedText(takers: AdapterFlag["takers"], expected: string | null): (t
 }
 
 /**
- * Returns a note on the methods that support a flag: "with lora, dora". If fewer methods do not support it, lists
- * these: "not with ia3". Returns null if all support it.
+ * Returns a note on the methods that support a flag, such as "with lora, dora". If fewer methods lack the flag than
+ * have it, the note lists the methods that lack it: "not with ia3". Returns null if all methods support the flag.
  */
 function takersNote(methods: readonly AnyMethod[]): string | null {
   const all = adapterMethods().map(({ name }) => name);
@@ -77,8 +77,9 @@ function defaultNote(takers: AdapterFlag["takers"]): string | null {
 }
 
 /**
- * Returns the default value of an option: the option's own default, or the value in the configuration of the method
- * preset. Returns null for an object, and for a value that depends on the number of training steps.
+ * Returns the default value of an option. This is the option's own default or, if it has none, the field's value in the
+ * configuration that the method's recipe creates. Returns null for an object, and for a value that depends on the
+ * number of training steps.
  */
 function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
   const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {

@@ -52,7 +52,8 @@ export function toQuantizeOptions(options: QuantizeCommandOptions): QuantizeOpti
  */
 export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions | undefined {
   const [first] = givenQuantizeOptions(options);
-  if (first !== undefined && !options.quantType) throw new Error(`${first} needs --quant-type; give --quant-type nf4 or --quant-type fp4`);
+  if (first !== undefined && !options.quantType)
+    throw new Error(`${first} needs --quant-type; give --quant-type nf4 or --quant-type fp4`);
   return options.quantType && toQuantizeOptions(options);
 }
 

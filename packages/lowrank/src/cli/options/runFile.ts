@@ -23,8 +23,8 @@ export interface RunFile {
 const ending = /\.(ya?ml|json)$/i;
 
 /**
- * If the first argument of one of `commands` is an options file, returns the file's path and the other words of the
- * command line. Otherwise returns null.
+ * If the command line `words` begins with one of `commands` and an options file, returns the file's path and the other
+ * words. Otherwise returns null.
  */
 export function runFileIn(
   words: readonly string[],
@@ -36,7 +36,7 @@ export function runFileIn(
 }
 
 /**
- * Reads options by name from a YAML or JSON file, also from the config.json of an earlier run. Throws an error with
+ * Reads options by name from a YAML or JSON file, which may be the config.json of an earlier run. Throws an error with
  * file and line if the text cannot be parsed.
  */
 export async function readRunFile(path: string): Promise<RunFile> {

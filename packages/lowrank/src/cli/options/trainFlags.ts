@@ -2,7 +2,10 @@ import { ResumeError, type RunDifference } from "@lowrank/train";
 import { describeDifference } from "@lowrank/train/internal";
 import { type FlagOf, flagName } from "../inFlags.ts";
 
-/** Returns the flag of `lowrank train` for a library option. Null for options of `generate`, which it lacks. */
+/**
+ * Returns the flag of `lowrank train` for a library option. Returns null for options of `generate`, for which `lowrank
+ * train` has no flags.
+ */
 export const trainFlag: FlagOf = (option, where) => (where === "generate" ? null : flagName(option, where));
 
 /**
@@ -14,7 +17,10 @@ function describeFlag(difference: RunDifference): string {
   return describeDifference(difference, flagName(difference.name.split(" ").at(-1)!));
 }
 
-/** Rewrites a `ResumeError` with the command's flags. Returns other errors unchanged. */
+/**
+ * For a `ResumeError`, returns an error whose message names the settings by the command's flags. Returns other errors
+ * unchanged.
+ */
 export function resumeFailure(folder: string, error: unknown): unknown {
   if (!(error instanceof ResumeError)) return error;
   const list = error.differences.map(describeFlag).join("; ");

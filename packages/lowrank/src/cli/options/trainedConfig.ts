@@ -42,7 +42,8 @@ interface TrainedOptions {
 /**
  * Reads an adapter's configuration from `--peft-config` or from options. Returns a function that makes the
  * configuration for a given number of training steps, on which some methods depend. For full fine-tuning, the function
- * returns null. Throws for options that do not belong to the method, and for a file with another task type.
+ * returns null. Throws for options that the method does not support, for adapter options together with `--peft-config`,
+ * and for a file with another task type.
  */
 export async function trainedConfig(
   options: TrainedOptions,

@@ -88,8 +88,8 @@ interface TaskMeasures {
 }
 
 /**
- * Returns the trainer's settings, with evaluations on `validation` if it is not empty. Throws if
- * --load-best-model-at-end or --early-stopping-patience is given without validation data or --eval-every.
+ * Returns the trainer's settings, with evaluations on `validation` if it is not empty. Options --load-best-model-at-end
+ * and --early-stopping-patience need both validation data and --eval-every; throws if either is missing.
  */
 export function trainerSettings(
   options: TrainerFlags,

@@ -29,7 +29,8 @@ export function lostWrites(name: OutputName): LostWrites | null {
 
 /**
  * Makes stdout and stderr drop and count writes that fail (closed terminal, closed pipe, full disk). Without this, the
- * first failed write ends the process. A later write to a file is tried again, since the disk may have space by then.
+ * first failed write ends the process. If the output goes to a file, each later write is attempted again, since the
+ * disk may have space by then.
  */
 export function guardOutput(): void {
   for (const name of ["stdout", "stderr"] as const) {
@@ -48,7 +49,10 @@ export function guardOutput(): void {
 type Write = NodeJS.WriteStream["write"];
 type Written = (error?: Error | null) => void;
 
-/** Returns a `write` for a terminal or a pipe that reports each failure. */
+/**
+ * Returns a replacement for the `write` method of a stream to a terminal or a pipe. The replacement calls `onError` for
+ * each write that fails.
+ */
 function socketWriter(stream: NodeJS.WriteStream, onError: (error: unknown) => void): Write {
   const write = stream.write.bind(stream);
   return (chunk: string | Uint8Array, ...rest: unknown[]) => {
@@ -61,8 +65,9 @@ function socketWriter(stream: NodeJS.WriteStream, onError: (error: unknown) => v
 }
 
 /**
- * Returns a `write` for a file. If the disk accepts only part of the data, it also writes the remainder. Node's own
- * stream would drop the remainder.
+ * Returns a replacement for the `write` method of a stream to a file. If the disk accepts only part of the data, the
+ * replacement also writes the remainder, which Node's own method would drop. It calls `onError` for each write that
+ * fails.
  */
 function fileWriter({ fd }: { readonly fd: number }, onError: (error: unknown) => void): Write {
   let isTorn = false;

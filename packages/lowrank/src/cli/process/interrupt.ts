@@ -21,9 +21,9 @@ export class Interrupted extends Error {
 }
 
 /**
- * Runs `work` with an abort signal. The first Ctrl-C, SIGTERM or SIGHUP aborts it with an `Interrupted` as its reason.
- * Later signals are ignored until `work` has ended, since a terminal that closes sends several. Only a later Ctrl-C
- * ends the process at once.
+ * Runs `work` with an abort signal. The first Ctrl-C, SIGTERM or SIGHUP aborts this signal, with an `Interrupted` as
+ * its reason, and calls `onInterrupt`. If Ctrl-C is pressed again before `work` has ended, the process ends at once.
+ * Other signals are ignored by then, since a terminal that closes sends several.
  */
 export async function withInterrupt<T>(onInterrupt: () => void, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

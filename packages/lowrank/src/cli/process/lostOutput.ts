@@ -9,8 +9,8 @@ import { type LostWrites, lostWrites } from "./guardOutput.ts";
 const savingCommands = new WeakMap<Command, (options: OptionValues) => boolean>();
 
 /**
- * Marks a command that writes its result to a file or folder instead of stdout if `saves` returns true for its options.
- * Failed writes to stdout then do not make the command fail.
+ * Marks a command that can write its result to a file or folder instead of stdout. `saves` returns true if the given
+ * options make the command do this. Failed writes to stdout then do not make the command fail.
  */
 export function savesResult(command: Command, saves: (options: OptionValues) => boolean): Command {
   savingCommands.set(command, saves);

@@ -18,8 +18,8 @@ export interface RunJobsOptions {
 }
 
 /**
- * Runs jobs one after the other, each in its own process. With a folder, outcomes are saved in it, and jobs with a
- * saved outcome do not run again. Throws if the folder holds outcomes with other settings.
+ * Runs jobs one after the other, each in its own process. With a folder, the outcomes of successful jobs are saved in
+ * it, and jobs with a saved outcome do not run again. Throws if the folder holds outcomes of jobs with other settings.
  */
 export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
   const { folder, plugins } = options;

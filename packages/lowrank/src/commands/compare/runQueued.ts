@@ -70,7 +70,10 @@ export async function runQueued(
   return outcomes.filter((outcome) => outcome !== null);
 }
 
-/** Adds a run to the store. Equal runs have the same job id, and are added once unless the job has failed. */
+/**
+ * Adds a run to the store, and returns its job. The job's id is a hash of the run, so equal runs are added only once.
+ * If the existing job has failed, it is queued again.
+ */
 async function orderRun(places: JobPlaces, job: Job, model: string): Promise<FineTuneJob> {
   if (job.data.kind !== "files") throw new Error("--queue needs --data: workers cannot run the built-in task");
   const { data: paths, validation: file } = job.data;

@@ -11,7 +11,10 @@ export interface Metric {
 /** Measurements of one model. */
 export interface TaskResult {
   readonly metrics: readonly Metric[];
-  /** Answer and values of each question, for the results file. */
+  /**
+   * For the results file: one object per question, with the model's answer and its evaluation. For perplexity, one
+   * object with the counts.
+   */
   readonly samples: readonly object[];
 }
 

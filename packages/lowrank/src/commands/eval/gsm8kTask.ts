@@ -32,8 +32,8 @@ export const gsm8kTask: EvalTask = {
 };
 
 /**
- * Reads the problems that the few-shot prompt shows with their solutions (`solved`), and the problems to ask (`asked`).
- * A problem of `path` is never in both lists.
+ * Reads the problems whose solutions the few-shot prompt shows (`solved`), and the problems that the model must solve
+ * (`asked`). Without `fewshotData`, `solved` are the first `numFewshot` problems of `path`, and `asked` the others.
  */
 async function problems(
   path: string,

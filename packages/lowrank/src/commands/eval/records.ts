@@ -50,7 +50,10 @@ export function textField({ fields, place }: PlacedRecord, names: readonly strin
   );
 }
 
-/** Generates answers to prompts, as they are or in the model's chat template. */
+/**
+ * Generates an answer to each prompt. If `chat` is true, each prompt is sent as a user message in the model's chat
+ * template, after the `system` message if it is given.
+ */
 export function answering(
   { model, tokenizer, eosTokenIds, onProgress }: MeasuredModel,
   prompts: readonly string[],

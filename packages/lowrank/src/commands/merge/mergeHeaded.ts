@@ -35,7 +35,8 @@ export interface MergeHeadedOptions extends QuantizeCommandOptions {
 }
 
 /**
- * Largest difference between the outputs of the merged and the adapted model, and the largest output value (`scale`).
+ * Comparison of the merged model's output values with the adapted model's: the largest absolute difference, and the
+ * adapted model's largest absolute output value (`scale`).
  */
 export interface HeadedMerge {
   readonly maxDifference: number;
@@ -72,8 +73,8 @@ export async function mergeHeaded(
 }
 
 /**
- * Returns the labels of the head that an adapter trained. They are read from the config.json of the adapter's training
- * run or, if it has none, from the base model.
+ * Returns the labels of the head that an adapter trained. Reads them from the config.json in the adapter's folder,
+ * which `lowrank train` writes. If that file is missing or lists no labels, reads them from the base model.
  */
 async function labelsOf(kind: ModelKind, { model, adapter }: MergeHeadedOptions): Promise<readonly string[]> {
   const files = await openFiles(adapter);

@@ -41,7 +41,7 @@ export interface PlanCommandOptions extends QuantizeCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   precision?: MatmulPrecision;
-  /** Memory in bytes with which the needs of training and generation are compared. */
+  /** Memory budget in bytes. The command prints whether training and generation fit into it. */
   memory?: number;
   optimizer: PlannedOptimizer;
   json?: boolean;

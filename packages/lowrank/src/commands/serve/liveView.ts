@@ -5,7 +5,7 @@ import type { TerminalView } from "../../cli/terminalView.ts";
 /** Milliseconds between updates of the live view. */
 const interval = 250;
 
-/** Maximum number of requests that the view lists. Further requests are counted. */
+/** Maximum number of requests that the view lists. If there are more, the view shows how many are not listed. */
 const listed = 8;
 
 /** Two snapshots of the engine's statistics: the current one (`stats`) and one from `seconds` seconds before. */

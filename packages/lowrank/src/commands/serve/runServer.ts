@@ -153,8 +153,8 @@ export function adaptersText(count: number | null): string {
 }
 
 /**
- * Returns the host names that requests may use. Returns undefined, which allows all host names, if the server has API
- * keys and the settings list no host names.
+ * Returns the host names that requests may use: the names listed in the settings, and `host` if it is a name. Returns
+ * undefined if the server has API keys and the settings list no names: every host name is then allowed.
  */
 export function hostsOf(
   settings: Pick<ServeSettings, "allowed-hosts" | "api-keys" | "host">,

@@ -16,7 +16,7 @@ It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and
 as a BERT of sentence-transformers, gives embeddings. A first SIGTERM or Ctrl-C lets running requests end, a second
 Ctrl-C ends at once.`;
 
-/** Returns the `lowrank serve` command. The engine's Worker imports `plugins` too. */
+/** Returns the `lowrank serve` command. `plugins` are the plugin modules; the engine's Worker imports them. */
 export function serveCommand(plugins: readonly string[]): Command {
   return addModelOption(new Command("serve"), "config")
     .summary("serves a model and its adapters with an OpenAI-compatible HTTP API")

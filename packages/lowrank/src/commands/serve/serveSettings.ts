@@ -14,7 +14,7 @@ export interface ServeSettings extends BudgetSettings {
   /** Folders of adapters by name. With `store`, they are paths in the store. */
   readonly adapters: Readonly<Record<string, string>>;
   readonly store?: string;
-  /** True if clients can order fine-tunes over HTTP, which train on this machine. */
+  /** True if clients can start fine-tuning jobs over HTTP. The jobs train on this machine. */
   readonly "fine-tuning": boolean;
   /**
    * Address of the Redis server with the queue of fine-tuning jobs. The jobs run in separate `lowrank worker`

@@ -56,7 +56,10 @@ export async function runSweep(file: string, options: SweepCommandOptions, plugi
   await tell(plan, ranked(results), places, output, options);
 }
 
-/** Adds one job for each trial. Equal trials have the same job id, and are added once unless the job has failed. */
+/**
+ * Adds a job to the store for each trial, and returns the jobs. A job's id is a hash of its settings, so equal trials
+ * share one job. A job that is already in the store is not added again; if it has failed, it is reopened.
+ */
 async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTuneJob[]> {
   const trainingFile = await upload(places, plan.data);
   const validationFile = plan.validation === null ? null : await upload(places, [plan.validation]);

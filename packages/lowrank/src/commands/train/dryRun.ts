@@ -19,8 +19,8 @@ import { renderMasked } from "./view/renderExample.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
 /**
- * Prints the plan of a training run: modules, parameter counts, memory and steps. Also prints an example with the
- * tokens marked that count in the loss. Reads no weights and writes no files.
+ * Prints the plan of a training run: modules, parameter counts, memory and steps. Also prints one example, in which the
+ * tokens that count in the loss are marked. Reads no weights and writes no files.
  */
 export async function dryRun(options: TrainCommandOptions, voice: TrainReporter): Promise<void> {
   await checkOutput(options.output, options.model);
@@ -107,7 +107,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainReporter)
 const sum = <T>(items: readonly T[], read: (item: T) => number): number =>
   items.reduce((total, item) => total + read(item), 0);
 
-/** Returns the longest examples, as many as fit a batch. */
+/** Returns the `batchSize` longest examples, or all examples if there are fewer. */
 function longest<E>(examples: readonly E[], batchSize: number, lengthOf: (example: E) => number): E[] {
   return examples.toSorted((a, b) => lengthOf(b) - lengthOf(a)).slice(0, batchSize);
 }

@@ -233,9 +233,9 @@ export function usualRate(
 }
 
 /**
- * Returns the usual learning rate for a configuration. If the recipe (method preset) `named` is for the configuration's
- * method, or if the configuration is null, this is its rate. Otherwise it is the rate of the first recipe for the
- * configuration's method.
+ * Returns the usual learning rate for a configuration: the rate of the recipe (method preset) `named`. If the
+ * configuration is for another method than `named`, returns the rate of the first recipe for the configuration's
+ * method. A null configuration stands for full fine-tuning.
  */
 export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;

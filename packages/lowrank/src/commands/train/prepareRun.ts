@@ -124,7 +124,10 @@ export async function prepareData(
   return { data, task, labels, config, steps, stepsPerEpoch, lengths, batching };
 }
 
-/** Loads the model. Quantises it to 4 bits if the method requires that, unless it is in 4 bits on disk already. */
+/**
+ * Loads the model. If the method requires 4-bit weights and the stored weights are not in 4 bits, quantises them while
+ * loading.
+ */
 async function loadBase(
   options: TrainCommandOptions,
   { task: { kind }, labels }: Asked,
@@ -152,8 +155,8 @@ async function loadBase(
 }
 
 /**
- * Returns the number of tokens in a block, and the maximum number of tokens of an example. Throws if one of them is
- * larger than the model's maximum length less the virtual tokens.
+ * Returns the number of tokens in a block, and the maximum number of tokens of an example. Throws if one of them
+ * exceeds the model's maximum length minus the number of virtual tokens.
  */
 function sequenceLengths(
   options: TrainCommandOptions,

@@ -41,9 +41,9 @@ async function readLock(path: string, milliseconds = 0): Promise<Holder | null> 
 }
 
 /**
- * Writes a lock file if there is none. Returns true if the file still has this text a moment later. The check is needed
- * because two processes may find the lock of a dead process at the same time; the second may then remove the lock that
- * the first has just written.
+ * Creates the lock file with the content `text`. Returns false if the file already exists. Otherwise waits a moment,
+ * and returns true if the file still contains `text`. Two processes may find the lock of a dead process at the same
+ * time: the second could then remove the lock that the first has just written.
  */
 async function taken(path: string, text: string): Promise<boolean> {
   try {

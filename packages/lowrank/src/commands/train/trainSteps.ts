@@ -168,7 +168,7 @@ export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher
   return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
 }
 
-/** Removes the perplexity, which only a cross-entropy loss has. */
+/** Removes the perplexity, which is defined only for a cross-entropy loss. */
 function withoutPerplexity({ perplexity: _, ...measures }: Evaluation): Omit<Evaluation, "perplexity"> {
   return measures;
 }
@@ -183,7 +183,7 @@ function validationLine(
 
 /** State of the checkpoints in the output folder. */
 interface KeptCheckpoints {
-  /** True if the newest checkpoint is from this run, so that it can be resumed. */
+  /** True if this run has written a checkpoint to the output folder, or was resumed from a checkpoint there. */
   ofThisRun: boolean;
 }
 
@@ -220,8 +220,8 @@ async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCom
 }
 
 /**
- * Returns the newest complete checkpoint in a folder. Returns the folder itself if it is a checkpoint, or contains
- * none.
+ * Returns the path of the newest complete checkpoint in a folder. Returns `folder` itself if it is a checkpoint, or if
+ * it contains no checkpoint.
  */
 async function checkpointOf(folder: string): Promise<string> {
   const isOne = await stat(join(folder, "trainer_state.json")).catch(() => null);
@@ -230,8 +230,8 @@ async function checkpointOf(folder: string): Promise<string> {
 }
 
 /**
- * Returns the error to throw for a failed training. Its message uses the command's flags, and names the last checkpoint
- * of this run, from which training can be resumed.
+ * Returns the error to throw for a failed training. Its message names options by their command-line flags. If this run
+ * has a checkpoint, the message also names the newest one, and `--resume` with its path.
  */
 async function withLastCheckpoint(
   error: unknown,

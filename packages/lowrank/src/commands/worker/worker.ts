@@ -34,7 +34,9 @@ Examples:
 
 It needs the packages bullmq and ioredis, and a Redis with its append-only file on: npm install bullmq ioredis`;
 
-/** Returns the `lowrank worker` command. The processes of jobs import `plugins` too. */
+/**
+ * Returns the `lowrank worker` command. `plugins` are the plugin modules; the child process of each job imports them.
+ */
 export function workerCommand(plugins: readonly string[]): Command {
   return addModelOption(new Command("worker"))
     .summary("runs the fine-tuning jobs of a Redis queue")

@@ -24,7 +24,7 @@ import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
-/** Settings that differ between BERT and RoBERTa for numbering the positions of tokens. */
+/** Settings for the position ids of tokens, in which BERT and RoBERTa differ. */
 export interface BertPositions {
   /** The row of the position table for the first token. */
   first: number;
@@ -261,8 +261,8 @@ export class BertModel extends TransformerModel {
 const byIndex: BertPositions = { first: 0, padding: null, of: () => null };
 
 /**
- * Returns the current name of a norm tensor that old checkpoints store under TensorFlow's name. Returns null for
- * `position_ids`, which some checkpoints store but the model does not use.
+ * Returns the model's name for a tensor in a checkpoint. Old checkpoints name the weight and bias of a norm `gamma` and
+ * `beta`, as TensorFlow does. Returns null for `position_ids`, which some checkpoints store but the model does not use.
  */
 export function sanitizeBert(name: string): string | null {
   if (name.endsWith("embeddings.position_ids")) return null;
@@ -319,7 +319,10 @@ export class BertForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** Returns the hidden size, and the dropout probability before the linear layer, of a token classification head. */
+/**
+ * Returns two settings of a token classification head: the hidden size, and the dropout probability before the linear
+ * layer.
+ */
 export function tokenHeadOf({ hiddenSize, classifierDropout, hiddenDropoutProb }: BertConfig): {
   width: number;
   dropout: number;
@@ -342,8 +345,8 @@ export class BertForTokenClassification extends EncoderTokenClassifier<BertConfi
 }
 
 /**
- * Returns the config keys of a published BERT-style encoder. It has `hidden` / 64 attention heads of size 64. `more`
- * contains further keys.
+ * Returns the config keys of a published BERT-style encoder. `hidden` is the hidden size; each attention head has size
+ * 64. `more` contains further keys.
  */
 export function encoderPreset(hidden: number, layers: number, more: object): Record<string, unknown> {
   return {

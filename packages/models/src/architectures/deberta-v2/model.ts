@@ -57,8 +57,8 @@ interface DebertaV2Config extends ArchitectureConfig {
   positionBiasedInput: boolean;
   typeVocabSize: number;
   /**
-   * The terms that are added to attention scores. Without `relativeAttention` they are not added, but the scores are
-   * still scaled as if they were.
+   * The terms that are added to attention scores. If `relativeAttention` is false, the terms are not added. In both
+   * cases the scores are divided by sqrt(d * (1 + number of terms)).
    */
   posAttType: PositionTerm[];
   /** True to use a table of relative position embeddings. */
@@ -73,8 +73,8 @@ interface DebertaV2Config extends ArchitectureConfig {
    */
   maxRelativePositions: number;
   /**
-   * Number of buckets for the distances on either side of a token. Buckets for larger distances cover more distances.
-   * If 0, each distance has its own bucket.
+   * Number of buckets for the distances on each side of a token. Each short distance has its own bucket; several longer
+   * distances share one. If 0, every distance has its own bucket.
    */
   positionBuckets: number;
   /** Kernel size of the convolution parallel to the first layer; 0 for none. */
@@ -139,7 +139,10 @@ function readConfig(fields: JsonFields): DebertaV2Config {
   };
 }
 
-/** Returns half of the number of rows in the table of relative positions: the rows for one side of a token. */
+/**
+ * Returns the number of rows in the table of relative positions for one side of a token. The table has twice as many
+ * rows.
+ */
 const spanOf = ({ positionBuckets, maxRelativePositions }: DebertaV2Config): number =>
   positionBuckets > 0 ? positionBuckets : maxRelativePositions;
 
@@ -413,7 +416,9 @@ class DebertaV2Model extends TransformerModel {
     checkpointing: boolean = this.gradientCheckpointing,
   ): Tensor {
     if (virtualTokens?.kind === "cache") {
-      throw new Error("a deberta-v2 supports no prefix of keys and values, here as in transformers; use prompt tuning or LoRA");
+      throw new Error(
+        "a deberta-v2 supports no prefix of keys and values, here as in transformers; use prompt tuning or LoRA",
+      );
     }
     return scope(() => {
       const batch = new PromptedBatch(inputs, virtualTokens);

@@ -2,8 +2,8 @@
 interface RelativeTable {
   readonly span: number;
   /**
-   * Number of buckets for the distances on either side of a token. Buckets for larger distances cover more distances.
-   * If 0, each distance has its own bucket.
+   * Number of buckets for the distances on each side of a token. Each short distance has its own bucket; several longer
+   * distances share one. If 0, every distance has its own bucket.
    */
   readonly positionBuckets: number;
   readonly maxRelativePositions: number;
@@ -24,8 +24,8 @@ function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: R
 }
 
 /**
- * Returns the row of the table of relative positions for each pair of query and key of T tokens, [T, T]. Computes in
- * f32, as transformers does.
+ * Returns a [T, T] array for T tokens: for each pair of query and key, the index of its row in the table of relative
+ * positions. Computes in f32, as transformers does.
  */
 export function relativeRows(T: number, table: RelativeTable): Int32Array {
   const { span } = table;

@@ -122,8 +122,8 @@ function readExperts(fields: JsonFields): Gemma4Experts {
 }
 
 /**
- * Returns the head size, and the number of key and value heads, of full-attention and of sliding-window layers. Throws
- * if they do not fit the model's other sizes.
+ * Returns two entries, first for full-attention layers, then for sliding-window layers: the head size, and the number
+ * of key and value heads. Throws if they do not fit the model's other sizes.
  */
 function readHeads(
   fields: JsonFields,
@@ -147,9 +147,9 @@ function readHeads(
 }
 
 /**
- * Reads the head size and the number of key and value heads of all layers of one type. They come from
- * `per_layer_config`, which lists only layers that differ from the defaults. Throws if two layers of the type have
- * different values.
+ * Reads the head size and the number of key and value heads of the layers of one type. `perLayer` is the config's
+ * `per_layer_config`; a layer that it does not list has the values in the third argument. Throws if two layers of the
+ * type have different values.
  */
 function readLayerHeads(
   perLayer: JsonFields,

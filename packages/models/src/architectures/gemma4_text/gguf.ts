@@ -47,8 +47,8 @@ function refuse(config: Gemma4TextConfig): void {
 }
 
 /**
- * Returns a GGUF metadata value for a list with one number per layer: the list, or the number itself if it is the
- * same for all layers.
+ * Converts a list with one number per layer to a GGUF metadata value. If all layers have the same number, the value is
+ * that number; otherwise it is the list.
  */
 function ofLayers(numbers: readonly number[]): GgufValue {
   const [first] = numbers;
@@ -56,8 +56,8 @@ function ofLayers(numbers: readonly number[]): GgufValue {
 }
 
 /**
- * Reads a metadata value as a list with one number per layer. In the file, it is such a list or a single number for all
- * layers.
+ * Reads a metadata value as a list with one number per layer. The file stores the list, or a single number that applies
+ * to all layers.
  */
 function readOfLayers(metadata: JsonFields, key: string, layers: number): number[] {
   const found = metadata.raw(key);
@@ -199,8 +199,8 @@ export const gemma4Form: GgufForm<Gemma4TextConfig> = {
 /** Name of the GGUF tensor that stores a divisor for each rotary frequency of full-attention layers. */
 const tensor = "rope_freqs.weight";
 /**
- * The divisor `still` disables the rotation of a frequency: llama.cpp stores this value. When a file is read, every
- * divisor of at least `leastStill` is treated as disabling the rotation.
+ * Divisors that disable the rotation of a frequency. `still` is the value that llama.cpp stores, and that is written
+ * here. In a file that is read, every divisor of at least `leastStill` has this meaning.
  */
 const [still, leastStill] = [1e30, 1e20];
 

@@ -10,7 +10,10 @@ export function mlpWidths(config: Gemma4TextConfig): number[] {
   );
 }
 
-/** Returns functions that make tensor layouts. The Hugging Face name begins with `from`, the GGUF name with `to`. */
+/**
+ * Returns two functions that make the layout of a tensor. They put `from` before the tensor's Hugging Face name, and
+ * `to` before its GGUF name.
+ */
 const below = (from: string, to: string) => {
   const one = (hf: string, gguf: string, shape: readonly number[]): TensorLayout => ({
     hf: `${from}${hf}`,

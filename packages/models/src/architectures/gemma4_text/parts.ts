@@ -94,8 +94,9 @@ class Gemma4Attention extends AttentionLayer {
   }
 
   /**
-   * Returns the attention output [B, T, D]. If `shared` is given, attends to these keys and values, which layer
-   * `shared.layer` computed. They are then written to the cache of that layer again, with the same values.
+   * Returns the attention output [B, T, D]. If `shared` is given, attends to its keys and values, which layer
+   * `shared.layer` computed, and computes no keys and values. `attend` then stores them in that layer's cache a second
+   * time; this does not change the cache.
    */
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, shared: SharedKeys | null): Tensor {
     const [B, T] = x.shape;
@@ -255,8 +256,8 @@ export class Gemma4DecoderLayer extends Module {
   }
 
   /**
-   * Returns the hidden states of all tokens, or only of each sequence's last token, as `inputs.wanted` specifies. If
-   * the layer computes its own keys and values, returns them as further elements.
+   * Returns the hidden states of all tokens, or only of the last token of each sequence, as `inputs.wanted` specifies.
+   * If the layer computes its own keys and values, returns these two tensors after the hidden states.
    */
   forward(x: Tensor, layer: number, inputs: Gemma4BlockInputs): [rows: Tensor, ...keysAndValues: Tensor[]] {
     const { attend, rotate, perLayer, shared, wanted } = inputs;
@@ -276,8 +277,8 @@ export class Gemma4DecoderLayer extends Module {
   }
 
   /**
-   * Returns the output of the feed-forward sub-layer for hidden states `h`. `fromMLP` is the output of the MLP. If the
-   * block has experts, their output is added to it.
+   * Returns the output of the feed-forward sub-layer. `h` are the hidden states, and `fromMLP` is the MLP's output.
+   * With experts, returns the sum of the MLP's and the experts' outputs, each normalised; otherwise returns `fromMLP`.
    */
   #feedForward(h: Tensor, fromMLP: Tensor): Tensor {
     if (!this.experts) return fromMLP;

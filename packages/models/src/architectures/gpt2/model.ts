@@ -241,7 +241,10 @@ export const gpt2: Architecture<GPT2Config> = defineArchitecture({
   },
 });
 
-/** Makes the linear layer of GPT-2. Its weight is stored as [in, out], or as [out, in] if it is packed. */
+/**
+ * Makes a linear layer of GPT-2. Its weight is stored as [in, out], as in transformers' Conv1D. A packed (quantised)
+ * weight is stored as [out, in].
+ */
 export function conv1D(path: ParameterPath, name: string, inFeatures: number, outFeatures: number): Conv1D | Linear {
   const at = path.at(name);
   const weight = at.parameter("weight", [inFeatures, outFeatures]);

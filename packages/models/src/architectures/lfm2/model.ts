@@ -26,7 +26,7 @@ export interface Lfm2Config extends DecoderConfig {
   convLCache: number;
   /**
    * True if the MLP width is two thirds of `intermediateSize` times `blockFfnDimMultiplier`, rounded up to a multiple
-   * of `blockMultipleOf`.
+   * of `blockMultipleOf`. If false, it is `intermediateSize`.
    */
   blockAutoAdjustFfDim: boolean;
   blockFfnDimMultiplier: number;

@@ -42,7 +42,7 @@ export interface FamilyDefaults {
   readonly numHiddenLayers?: number;
   /** Default 32. */
   readonly numAttentionHeads?: number;
-  /** Number of key and value heads; null for as many as query heads. */
+  /** Number of key and value heads. Null: the number of query heads. */
   readonly numKeyValueHeads: number | null;
   /** Default: hidden size / number of attention heads. */
   readonly headDim?: number;

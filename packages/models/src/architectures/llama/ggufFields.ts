@@ -137,7 +137,7 @@ export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<stri
  */
 type BlockTensors = (from: string, to: string) => readonly TensorLayout[];
 
-/** Settings for the GGUF tensors of a Llama-style architecture that differ between architectures. */
+/** Settings for the GGUF tensors of one Llama-style architecture. Each architecture has its own settings. */
 interface KinTensors {
   /**
    * True if llama.cpp rotates pairs of adjacent elements of a head. False if it rotates pairs that are half a head

@@ -47,7 +47,10 @@ interface ModernBertConfig extends ArchitectureConfig {
   embeddingDropout: number;
   mlpDropout: number;
   layerTypes: LayerType[];
-  /** Window size in tokens. In a layer with a window, a token attends to half as many tokens on either side. */
+  /**
+   * Window size in tokens. In a sliding-window layer, a token attends to up to `localAttention` / 2 tokens on each
+   * side.
+   */
   localAttention: number;
   globalRope: RopeConfig;
   localRope: RopeConfig;

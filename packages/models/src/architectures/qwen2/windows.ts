@@ -18,8 +18,8 @@ export interface QwenWindows {
 }
 
 /**
- * Reads the sliding-window fields of a Qwen config. If the config lists no `layer_types`, a layer has a window if
- * `windowed` returns true for it.
+ * Reads the sliding-window fields of a Qwen config. `windowed` returns true for the index of a layer with a window. It
+ * is used only if the config lists no `layer_types`.
  */
 export function readQwenWindows(
   fields: JsonFields,

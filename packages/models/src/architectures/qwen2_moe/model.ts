@@ -22,7 +22,7 @@ export interface Qwen2MoeConfig extends LlamaFamilyConfig, QwenWindows {
   normTopkProb: boolean;
   /** Every `decoderSparseStep`-th layer has experts. Default 1. */
   decoderSparseStep: number;
-  /** Indices of layers without experts. */
+  /** Indices of layers without experts, even if `decoderSparseStep` selects them. */
   mlpOnlyLayers: number[];
 }
 

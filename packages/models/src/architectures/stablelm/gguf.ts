@@ -8,8 +8,8 @@ import type { StableLmConfig } from "./model.ts";
 const norms = { input_layernorm: "attn_norm" };
 
 /**
- * Returns the tensor layouts of the norms of all heads. A Hugging Face folder has one tensor per head; a GGUF file has
- * one tensor that contains them all.
+ * Returns the layouts of the norm weights of all heads, each of shape [headDim]. A Hugging Face folder has one tensor
+ * per head; a GGUF file stacks them in one tensor.
  */
 function headNorms(hf: string, gguf: string, count: number, headDim: number): TensorLayout[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -20,7 +20,10 @@ function headNorms(hf: string, gguf: string, count: number, headDim: number): Te
   }));
 }
 
-/** Returns the conversion of StableLM to and from GGUF. */
+/**
+ * Returns the conversion of StableLM to and from GGUF. `traits` returns, for a config, how the model differs from
+ * Llama.
+ */
 export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): GgufForm<StableLmConfig> {
   return {
     architecture: "stablelm",

@@ -8,8 +8,8 @@ import { type ReadGgufTensorOptions, readGgufTensor } from "./readGgufTensor.ts"
 const roomBytes = 1 << 22;
 
 /**
- * Returns the tensors of a GGUF file by Hugging Face name. If `packed` is set, throws if no tensor has a type that can
- * stay quantised in memory.
+ * Returns the tensors of a GGUF file by Hugging Face name. Throws if `packed` is set and all tensors have types that
+ * cannot stay quantised in memory.
  */
 export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): ModelWeights {
   const types = new Set(Array.from(file.tensors.values(), ({ info }) => info.type));

@@ -12,7 +12,10 @@ import { architectures } from "../../registry/registry.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { fileShape, ggufFormOf, tensorLayouts } from "./tensorLayout.ts";
 
-/** A tensor of a GGUF file: `info` describes it in the file, and `layout` relates it to the Hugging Face tensor. */
+/**
+ * A tensor of a GGUF file. `info` is its entry in the file's tensor table. `layout` describes how names, shape and
+ * values differ from the Hugging Face tensor.
+ */
 export interface GgufTensorPlace {
   readonly info: GgufTensorInfo;
   readonly layout: TensorLayout;
@@ -90,7 +93,8 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
   const layers = Number(metadata.get(key)?.value);
-  if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, but the file has only ${tensors.size} tensors; it is damaged`);
+  if (layers > tensors.size)
+    throw new Error(`${label}: ${key} is ${layers}, but the file has only ${tensors.size} tensors; it is damaged`);
 }
 
 /**
@@ -116,8 +120,8 @@ function withoutOnes(shape: readonly number[]): readonly number[] {
 }
 
 /**
- * Returns the shape, the size in bytes and the offset in bytes of a tensor in the file. If GGUF stacks several tensors
- * as one, the size and offset are for this tensor's share of the stack.
+ * Returns the entry of one tensor in the file, with its own shape, offset and size (in bytes). If GGUF stacks several
+ * tensors in one, offset and size are for this tensor alone.
  */
 function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
   const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
@@ -166,8 +170,8 @@ export async function ggufSource(
 }
 
 /**
- * Returns the config.json of the model in a GGUF file, with transformers' keys. Throws for an unsupported architecture,
- * and for settings that the model does not implement.
+ * Returns the config.json of the model in a GGUF file, with transformers' keys. Throws if the architecture or one of
+ * its settings is not supported.
  */
 export async function ggufConfig(
   { metadata, tensors }: GgufHeader,
@@ -213,8 +217,9 @@ async function formsOfAll(): Promise<Formed[]> {
 }
 
 /**
- * Returns the architecture of a GGUF file from candidates with the same GGUF name. The first candidate whose `claims`
- * accepts the file is chosen. If none accepts it, the candidate without `claims` is chosen.
+ * Returns the architecture of a GGUF file. `sharing` are the architectures with the file's GGUF name. Returns the first
+ * one whose function `claims` returns true for the file. If no function returns true, returns the architecture without
+ * `claims`.
  */
 function formIn(sharing: readonly Formed[], parts: GgufParts): Formed {
   const claiming = sharing.find(({ form }) => form.claims?.(parts));

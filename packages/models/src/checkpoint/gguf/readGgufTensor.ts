@@ -9,7 +9,10 @@ import { readBlocks } from "./readBlocks.ts";
 export interface ReadGgufTensorOptions {
   /** The dtype in memory. "auto" keeps F16 and BF16 and converts all other types to f32. Default f32. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Keeps the quantised blocks of types that have a packed dtype, as tensors [out, in]. Default false. */
+  /**
+   * True to keep blocks quantised in memory, as a tensor [out, in], if their type has a packed dtype. Default false:
+   * blocks are decoded.
+   */
   packed?: boolean;
   /**
    * A buffer into which blocks are read, to avoid an allocation. It must not be used elsewhere until the promise

@@ -56,9 +56,10 @@ export interface GgufConversion extends GgufContents {
 /**
  * Converts a Hugging Face folder to the contents of a GGUF file for llama.cpp. `writeGguf` then reads and encodes one
  * tensor at a time. For dtypes below 8 bits, the output layer (or the tied embedding) is q8_0, or q6_k for K-block
- * dtypes. A matrix whose rows are not whole blocks gets llama.cpp's fallback type: q5_0, q5_1 or q8_0 for K-blocks,
- * else f16; the result has a note on each such matrix. Throws if a tensor is missing, unexpected or has the wrong
- * shape, and for a config that GGUF cannot store.
+ * dtypes. A matrix whose row length is not a multiple of the dtype's block size gets another type, as in llama.cpp. For
+ * K-block dtypes it is q5_0, q5_1 or q8_0. For other dtypes, and if the row length does not fit that type either, it is
+ * f16. The result has notes on these matrices. Throws if a tensor is missing, unexpected or has the wrong shape, and
+ * for a config that GGUF cannot store.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   checkOptions("toGguf", options, { dtype: true, name: true });
@@ -196,7 +197,10 @@ async function tokenizerEntries(
   return metadata;
 }
 
-/** Returns the preferred GGUF type of a tensor. Its row length may not be a multiple of the type's block size. */
+/**
+ * Returns the preferred GGUF type of a tensor. Does not check that the tensor's row length is a multiple of the type's
+ * block size.
+ */
 function wantedType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.keepsF32) return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
@@ -211,7 +215,8 @@ const placeOf = (type: GgufEncoding) => {
 /**
  * Returns the type of one tensor in a file whose matrices have type `type` by default. The choice is the same as in
  * llama.cpp's converter and quantize command. If the row length is not a multiple of the preferred type's block size,
- * llama.cpp's fallback type is used. If it does not fit the fallback's block size either, the type is F16.
+ * llama.cpp's fallback type is used. If the row length is not a multiple of the fallback type's block size either, the
+ * type is F16.
  */
 function chooseType(layout: TensorLayout, type: GgufEncoding, config: ModelConfig): GgufEncoding {
   const columns = fileShape(layout).at(-1)!;

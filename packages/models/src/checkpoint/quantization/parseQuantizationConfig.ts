@@ -1,7 +1,7 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
-/** Parses `quantization_config` of a config.json. Throws like `readQuantizationConfig`. */
+/** Parses `quantization_config` of a config.json. Throws for quantisation other than bitsandbytes' 4 bits. */
 export function parseQuantizationConfig(fields: JsonFields): QuantizationConfig {
   fields.oneOf("quant_method", ["bitsandbytes"], "bitsandbytes");
   if (!fields.boolean("load_in_4bit", false)) {

@@ -14,13 +14,13 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
   return parseQuantizationConfig(fields);
 }
 
-/**
- * Matches the last part of the name of an additional entry that bitsandbytes stores for a quantised weight, such as
- * `.absmax`.
- */
+/** Matches the suffix, such as `.absmax`, of an additional entry that bitsandbytes stores for a quantised weight. */
 export const partKey: RegExp = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+)$/;
 
-/** Returns true if a checkpoint entry is not a weight, but belongs to a quantised weight, such as `weight.absmax`. */
+/**
+ * Returns true for an additional checkpoint entry of a quantised weight, such as `weight.absmax`, and false for
+ * weights.
+ */
 export function isPartOfQuantized(entry: string): boolean {
   return partKey.test(entry);
 }

@@ -74,8 +74,8 @@ export class BeamDecoding implements Decoding {
   }
 
   /**
-   * Runs the last token of each beam through the model. Before that, each beam gets the cached keys and values of the
-   * beam that it continues. Returns logits [rows, V].
+   * Reorders the KV cache, so that each beam has the keys and values of the beam that it extends. Then runs the last
+   * token of each beam through the model. Returns logits [rows, V].
    */
   #next(beams: readonly (readonly Beam[])[]): Tensor {
     this.#rows.select(this.#searches.flatMap(({ parents, rows }, prompt) => parents.map((p) => prompt * rows + p)));

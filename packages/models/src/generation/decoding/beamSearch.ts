@@ -59,8 +59,9 @@ export class BeamSearch {
   }
 
   /**
-   * Performs one step: the best of `candidates` become the running beams, and ended ones are added to the finished
-   * sequences. `candidates` must be sorted by score, best first. Throws if all scores are -Infinity.
+   * Performs one step: the best candidates that have not ended become the running beams. Ended candidates, if they are
+   * among the `numBeams` best, are added to the finished sequences. `candidates` must be sorted by score, best first.
+   * Throws if all scores are -Infinity.
    */
   advance(candidates: readonly Candidate[]): void {
     const { numBeams, maxNewTokens } = this.#settings;
@@ -135,7 +136,8 @@ export function drawn(scores: Tensor, count: number, generator: Generator): Chos
 
 /**
  * Returns log-probabilities [rows, V] divided by the temperature. Tokens that top-k, top-p or min-p exclude get
- * -Infinity. In each row, the `least` most likely tokens are always kept: enough that a token other than EOS remains.
+ * -Infinity. `least` is a number of tokens: the `least` tokens with the highest probability in a row are never
+ * excluded, so that a token other than EOS remains.
  */
 export function filterLogProbabilities(logProbabilities: Tensor, options: SamplingOptions, least: number): Tensor {
   const { temperature = 1 } = options;

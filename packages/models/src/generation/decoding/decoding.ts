@@ -34,8 +34,8 @@ export class RowDecoding implements Decoding {
   readonly #generator: Generator;
   readonly #ended: boolean[];
   /**
-   * The newest token of each row, which is the model's input in the next step; null for a row that has ended. Before
-   * the first step, the whole list is null.
+   * The newest token of each row, which is the model's input in the next step. A row that has ended has null instead of
+   * a token. The whole list is null before the first step.
    */
   #next: (number | null)[] | null = null;
 

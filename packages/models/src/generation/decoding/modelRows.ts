@@ -53,8 +53,8 @@ export class ModelRows implements Disposable {
   }
 
   /**
-   * Runs the model on one more token for each row; null if the row has ended. Returns the logits f32 [B, V] of the next
-   * token.
+   * Runs the model on one more token for each row. `tokens` has null for a row that has ended. Returns the logits f32
+   * [B, V] of the next token.
    */
   next(tokens: readonly (number | null)[]): Tensor {
     const column = tokens.map((token) => [token ?? 0]);

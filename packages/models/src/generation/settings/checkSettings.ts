@@ -4,8 +4,8 @@ import type { GenerateOptions, GenerationSettings } from "./settings.ts";
 const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
 /**
- * Throws if a beam option has an invalid value, or if an option does not fit the others. An example is `topK` without
- * `doSample`, which has no effect.
+ * Throws if a beam option has an invalid value, or if options do not fit together. An example is `topK` without
+ * `doSample`: it would have no effect.
  */
 export function checkSettings(options: GenerateOptions, settings: GenerationSettings): void {
   const { doSample, numBeams, numReturnSequences } = settings;

@@ -22,8 +22,9 @@ export interface BeamOptions {
    */
   lengthPenalty?: number;
   /**
-   * End of the search for a prompt, after `numBeams` sequences are finished. True: at once. False: when a better
-   * sequence is unlikely. "never": when a better sequence is impossible. Default false.
+   * Condition for ending the search for a prompt once `numBeams` sequences are finished. True: the search ends at once.
+   * False: it ends when a better sequence is unlikely. "never": it ends when a better sequence is impossible. Default
+   * false.
    */
   earlyStopping?: boolean | "never";
   /**

@@ -7,8 +7,8 @@ export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
   const units = new Holdback<string>(texts);
   const longest = Math.max(...kept.map((stop) => stop.length));
   /**
-   * The last characters of the text, as many as the longest text of `stopStrings` has. A stop text that began in them
-   * may end in later text.
+   * The last characters of the text, up to the length of the longest text in `stopStrings`. They are kept because a
+   * stop text may begin in them and end in later text.
    */
   let tail = "";
   let keptEnds = false;

@@ -1,9 +1,10 @@
 type Pair = readonly [left: string, right: string];
 
 /**
- * Returns a score for each token, with which llama.cpp's SentencePiece BPE applies `merges` in their order. That BPE
- * always joins the two neighbours whose concatenation has the highest score, leftmost first. Tokens that no merge
- * produces get the lowest score. `exact` is false if some texts may still be split differently.
+ * Returns a score for each token, for llama.cpp's SentencePiece tokenizer. It always joins the two adjacent tokens
+ * whose concatenation has the highest score, leftmost first. With these scores, the tokenizer applies `merges` in the
+ * order of the list. Tokens that no merge produces get the lowest score. `exact` is false if the tokenizer may still
+ * split some texts differently than the BPE.
  */
 export function spmScores(tokens: readonly string[], merges: readonly Pair[]): { scores: number[]; exact: boolean } {
   const ranks = new Map<string, number>();
@@ -22,8 +23,8 @@ export function spmScores(tokens: readonly string[], merges: readonly Pair[]): {
 }
 
 /**
- * Returns true if the merges contain every pair of pieces whose concatenation is a token. Any other pair would be
- * merged by SentencePiece, but not by the BPE.
+ * Returns true if the merges contain every pair of tokens or characters whose concatenation is a token. SentencePiece
+ * would also join pairs that are not in the list of merges; the BPE would not.
  */
 function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readonly Pair[]>): boolean {
   const known = new Set(tokens);
@@ -40,9 +41,10 @@ function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readon
 }
 
 /**
- * Returns true if the order among merges for the same token never matters. BPE applies such merges by rank,
- * SentencePiece by position. The order matters if two of the merges can need the same piece, or if the result of one
- * merge is part of another.
+ * Several merges may produce the same token, such as a + bc and ab + c. The BPE applies these merges in the order of
+ * the list, SentencePiece from left to right in the text. Returns true if both always give the same result. Returns
+ * false if two of the merges can need the same piece of a text. Also returns false if an earlier merge can join the
+ * produced token to a piece that another of them needs.
  */
 function orderOfPairsIsFree(
   merges: readonly Pair[],

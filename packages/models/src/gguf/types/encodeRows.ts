@@ -27,8 +27,8 @@ async function load(): Promise<Quantisers> {
 }
 
 /**
- * Encodes rows like `encodeBlocks`, with the same bytes. K-blocks are packed in WebAssembly, which is 20 to 30 times as
- * fast.
+ * Encodes rows to blocks, with the same result as `encodeBlocks`. K-blocks are packed in WebAssembly, which is 20 to 30
+ * times as fast as in JavaScript.
  */
 export async function encodeRows(
   type: GgufEncoding,

@@ -2,8 +2,8 @@ import { readF16 } from "@lowrank/core/internal";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
- * Q2_K: element = d * s * q - dmin * m, with a 2-bit code q. A block has 16 groups of 16 elements. A group's scale s
- * and minimum m are the two nibbles of one byte.
+ * Q2_K: element = d * s * q - dmin * m, with a 2-bit code q. A block has two f16 factors d and dmin, and 16 groups of
+ * 16 elements. A group's scale s and minimum m are the two nibbles of one byte.
  */
 export const q2K: GgmlType = readOnlyType({
   id: 10,

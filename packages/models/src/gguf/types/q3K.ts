@@ -2,8 +2,8 @@ import { readF16 } from "@lowrank/core/internal";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
- * Returns a group's 6-bit scale minus 32. The scale's low 4 bits are a nibble of the first 8 bytes, its high 2 bits are
- * in the next 4 bytes.
+ * Returns a group's 6-bit scale minus 32. The block's 16 scales are stored in 12 bytes from offset `at`: the low 4 bits
+ * of each in the first 8 bytes, the high 2 bits in the last 4 bytes.
  */
 function scaleOf(blocks: Uint8Array, at: number, group: number): number {
   const low = (blocks[at + (group & 7)] >> ((group >> 3) << 2)) & 15;
@@ -12,8 +12,9 @@ function scaleOf(blocks: Uint8Array, at: number, group: number): number {
 }
 
 /**
- * Q3_K: element = d * (s - 32) * (q - 4), with a 3-bit code q and a 6-bit scale s for each of 16 groups of 16 elements.
- * The highest bit of element i's code is bit floor(i / 32) of byte i % 32 of the block.
+ * Q3_K: element = d * (s - 32) * (q - 4), with a 3-bit code q. A block has an f16 factor d, and a 6-bit scale s for
+ * each of its 16 groups of 16 elements. The highest bit of element i's code is bit floor(i / 32) of byte i % 32 of the
+ * block.
  */
 export const q3K: GgmlType = readOnlyType({
   id: 11,

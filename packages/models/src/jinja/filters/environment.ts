@@ -8,9 +8,9 @@ export interface FilterEnvironment {
 }
 
 /**
- * A filter in one of two forms. The first is the signature of the parameters after the value (see `bind`), with a
- * function that receives the value and these parameters. The second is a function that receives the value, the unsorted
- * arguments and the environment.
+ * A filter in one of two forms. The first form is a pair: the signature of the parameters after the value (see `bind`),
+ * and a function that receives the value and the arguments in that order. The second form is a function that receives
+ * the value, the arguments as in the call, and the environment.
  */
 type Filter =
   | readonly [signature: string, run: (value: Value, ...args: Bound) => Value]

@@ -112,7 +112,9 @@ function xmlAttributes(value: Value, autospace: Value = true): string {
   return (isTrue(autospace) && parts.length > 0 ? " " : "") + parts.join(" ");
 }
 
-/** Removes HTML comments and tags in linear time. From the first one that is not closed, the text is kept. */
+/**
+ * Removes HTML comments and tags in linear time. If a comment or tag is not closed, it and all text after it are kept.
+ */
 function withoutTags(text: string): string {
   let [kept, at] = ["", 0];
   for (;;) {

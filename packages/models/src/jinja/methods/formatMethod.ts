@@ -16,7 +16,10 @@ interface Counter {
   numbered?: boolean;
 }
 
-/** The values, and the functions to read and format them, of one `format` call. */
+/**
+ * The arguments of one `format` call, its counter of replacement fields, and the functions that read attributes and
+ * format values.
+ */
 interface Source {
   readonly args: Arguments;
   readonly read: ReadAttribute;

@@ -4,7 +4,10 @@ import { valueError } from "../values/templateError.ts";
 
 const spaces = new RegExp(`[${space}]+`, "g");
 
-/** Python's `str.split`: by white space if `separator` is null. */
+/**
+ * Python's `str.split(separator, most)`: splits at white space if `separator` is null. A negative `most` means no
+ * limit.
+ */
 export function split(text: string, separator: string | null, most: number): string[] {
   if (separator === null) {
     const rest = strip(text, null, "start");

@@ -187,8 +187,8 @@ function zeroFilled(text: string, width: number): string {
 const addingMethods: readonly string[] = ["center", "ljust", "replace", "rjust"];
 
 /**
- * Makes a method for markup from a string method. The new method escapes inserted texts, and returns the texts of its
- * result as markup.
+ * Makes a method of markup from the string method `run`. The new method escapes the texts that it inserts. All strings
+ * in its result become markup.
  */
 export function onMarkup(
   { text }: Markup,

@@ -29,7 +29,7 @@ class Output {
   }
 }
 
-/** End of a loop body: by `break`, by `continue`, or normally (undefined). */
+/** The end of a loop body: by `break`, by `continue`, or normally (undefined). */
 type Ending = "break" | "continue" | undefined;
 
 type ForStatement = Statement & { type: "for" };

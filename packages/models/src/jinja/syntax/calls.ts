@@ -2,7 +2,7 @@ import { syntaxError } from "./lexer.ts";
 import type { Applied, CallParts, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
 
-/** Parsers of expressions that the functions of this file call. */
+/** Functions that parse expressions. The parsers in this file receive and call them. */
 export interface ExpressionParsers {
   expression(stream: TokenStream): Expression;
   /** Parses a literal or a name, with the attributes, items and calls after it. */

@@ -8,7 +8,10 @@ export interface KnownNames {
   isTest(name: string): boolean;
 }
 
-/** The part of a node's position in the template that determines which errors Jinja reports for it. */
+/**
+ * Place of a node in the template: inside a loop (`inLoop`) or inside a condition (`isSoft`). Some of Jinja's errors
+ * depend on this.
+ */
 interface Place {
   inLoop: boolean;
   /**
@@ -21,8 +24,9 @@ interface Place {
 type Node = Statement | Expression;
 
 /**
- * Checks a template for errors that Jinja reports before it renders the template: unknown filters and tests outside
- * conditions, `break` outside a loop, assignments to `loop` and others. Throws for the first error.
+ * Checks a template for errors that Jinja reports before it renders the template. Examples are unknown filters and
+ * tests outside conditions, `break` outside a loop, and a `for` loop that assigns to `loop`. Throws for the first
+ * error.
  */
 export function checkTemplate(statements: readonly Statement[], known: KnownNames): void {
   const blocks = new Set<string>();

@@ -37,14 +37,16 @@ export class TokenStream {
     return this.is("name") && values.includes(this.current.value as string);
   }
 
-  /** Consumes the current token and returns true if it matches; otherwise returns false. */
+  /**
+   * Returns true and consumes the current token if it has this type and, if given, this value; otherwise returns false.
+   */
   skip(type: TokenType, value?: string): boolean {
     const found = this.is(type, value);
     if (found) this.next();
     return found;
   }
 
-  /** Consumes and returns the current token. Throws if it does not match. */
+  /** Consumes and returns the current token. Throws if it does not have this type and, if given, this value. */
   expect(type: TokenType, value?: string): Token {
     if (!this.is(type, value)) {
       throw syntaxError(`expected ${value ?? names[type] ?? type}, got ${this.describe()}`, this.current.line);

@@ -114,7 +114,10 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines;
 }
 
-/** Returns the first and the end position of a slice in a sequence of `length` elements, limited as Python does. */
+/**
+ * Returns the start and the end (exclusive) of a slice of a sequence of `length` elements. Limits them to the sequence
+ * as Python's `slice.indices` does.
+ */
 export function sliceBounds(
   length: number,
   start: number | null,

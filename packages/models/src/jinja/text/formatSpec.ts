@@ -90,7 +90,8 @@ export function characterOf(code: bigint | boolean): string {
 }
 
 /**
- * Pads a text to `width` with the character `fill`. With `align` "=", the padding is between the sign and the digits.
+ * Pads `sign` and `text` together to `width` characters with the character `fill`. `align` is as in Python's format
+ * specifications. With "=", the padding is between the sign and the text.
  */
 export function pad(text: string, sign: string, fill: string, align: string, width: number): string {
   checkSpaces(width);

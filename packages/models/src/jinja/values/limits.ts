@@ -24,7 +24,7 @@ let stepsLeft = Number.POSITIVE_INFINITY;
 
 const limit = (message: string): TemplateError => new TemplateError("TEMPLATE_LIMIT", message);
 
-/** Runs `render` with the full number of steps. Afterwards restores the old number. */
+/** Runs `render` with the full step limit. Afterwards restores the previous number of remaining steps. */
 export function withStepLimit<T>(render: () => T): T {
   const before = stepsLeft;
   stepsLeft = mostSteps;

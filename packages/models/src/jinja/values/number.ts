@@ -53,7 +53,10 @@ export function fixedDecimals(value: number, decimals: number): string {
   return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
 }
 
-/** Formats the absolute value like C's `%.Ne`: digits with one before the point, and the exponent. */
+/**
+ * Formats the absolute value like C's `%.Ne`, where N is `decimals`. Returns the digits, such as "1.50", and the
+ * exponent separately.
+ */
 export function scientific(value: number, decimals: number): [digits: string, exponent: number] {
   if (value === 0) return [decimals === 0 ? "0" : `0.${"0".repeat(decimals)}`, 0];
   let exponent = Number(Math.abs(value).toExponential().split("e")[1]);
@@ -72,8 +75,8 @@ export function roundFloat(value: number, decimals: number): number {
 }
 
 /**
- * Maximum exponent n for which `round` rounds an int to a multiple of 10 ** n. Ints in a template have at most n
- * digits, so higher exponents would give 0 too.
+ * Maximum n for which `round` rounds an int to a multiple of 10 ** n; a larger n is replaced by it. The result is 0 for
+ * every n from here on, since ints in a template have fewer digits.
  */
 const mostZeros = 20_000;
 

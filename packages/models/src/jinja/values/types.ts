@@ -70,7 +70,10 @@ export class Dict {
 /** Jinja's `Undefined`: prints as an empty text, and throws in nearly all other uses. */
 export class Undefined {
   readonly message: string;
-  /** True if the sandbox forbids the access, for example to methods that change a list. */
+  /**
+   * True if this value is the result of an access that the sandbox forbids, for example to a method that changes a
+   * list.
+   */
   readonly isUnsafe: boolean;
 
   constructor(message: string, isUnsafe = false) {
@@ -109,7 +112,7 @@ export class Range {
   }
 }
 
-/** A view of a dict, as its methods `keys`, `values` and `items` return it. */
+/** Python's view of a dict, which the dict's methods `keys`, `values` and `items` return. */
 export class View {
   readonly kind: "keys" | "values" | "items";
   readonly dict: Dict;

@@ -1,6 +1,6 @@
 import { f32, plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Dynamic NTK scaling: theta grows with the length of sequences that are longer than in training. */
+/** Dynamic NTK scaling: for sequences that are longer than in training, theta grows with the sequence length. */
 export interface DynamicRopeScaling {
   type: "dynamic";
   factor: number;

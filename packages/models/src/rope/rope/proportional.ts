@@ -1,13 +1,13 @@
 import { plainFrequencies, type RopeKind, readFactor } from "./ropeKind.ts";
 
 /**
- * Gemma 4's scaling: only the pairs with the highest frequencies of each head rotate. These frequencies are divided by
- * `factor`; the other frequencies are 0.
+ * Gemma 4's scaling. Each pair of elements of a head has a frequency. The highest frequencies are divided by `factor`;
+ * the others are 0, so their pairs do not rotate.
  */
 export interface ProportionalRopeScaling {
   type: "proportional";
   factor: number;
-  /** The fraction of a head's pairs that rotate. */
+  /** The fraction of a head's pairs of elements that rotate. */
   partialRotaryFactor: number;
 }
 

@@ -45,7 +45,10 @@ export function readFactor(fields: JsonFields, fallback?: number): number {
 /** Rounds to f32, as transformers does after every step. */
 export const f32: (x: number) => number = Math.fround;
 
-/** Returns theta ** (2 i / dim), the inverse of the frequency, for each pair i of `dim` elements, in f32. */
+/**
+ * Returns theta ** (2 i / dim) in f32 for each pair of elements, where i is the pair's index, from 0. This is the
+ * inverse of the pair's frequency.
+ */
 export function wavelengths(theta: number, dim: number): Float32Array {
   return Float32Array.from({ length: dim / 2 }, (_, i) => theta ** f32((2 * i) / dim));
 }

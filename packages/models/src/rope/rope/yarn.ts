@@ -7,9 +7,14 @@ export interface YarnRopeScaling {
   factor: number;
   /** Factor by which cos and sin are multiplied. */
   attentionFactor: number;
-  /** Frequencies that complete at least this many rotations within the original length are kept. */
+  /**
+   * Frequencies that complete at least this many rotations within `originalMaxPositionEmbeddings` positions are kept.
+   */
   betaFast: number;
-  /** Frequencies that complete fewer than this many rotations within the original length are divided by `factor`. */
+  /**
+   * Frequencies that complete fewer than this many rotations within `originalMaxPositionEmbeddings` positions are
+   * divided by `factor`.
+   */
   betaSlow: number;
   /** True to round the bounds of the ramp to integer frequency indices. */
   truncate: boolean;

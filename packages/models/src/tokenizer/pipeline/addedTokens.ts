@@ -28,7 +28,7 @@ export type Section =
       readonly atStart: boolean;
     };
 
-/** A node of a trie, by UTF-16 code unit. `token` is set if a token ends here. */
+/** A node of a trie with one UTF-16 code unit per step. `token` is set if a token ends at this node. */
 interface Node {
   readonly next: Map<number, Node>;
   token?: AddedToken;

@@ -21,15 +21,15 @@ const laterPunctuation =
 const laterDecompositions = "a2n x69-x6c xux 1fpl-1g3e 1if7-1ih4 1jjs-2j21 2muo-2mwd 2q98 2sc0-2sc9";
 
 /**
- * Returns the code point ranges `later` as text for use between the brackets of a RegExp character class. `later` has
- * its ranges separated by spaces, with code points in base 36, such as "1ow-1r6".
+ * Converts code point ranges to text for use between the brackets of a RegExp character class. In `later`, the ranges
+ * are separated by spaces and the code points are in base 36, such as "1ow-1r6".
  */
 const ranges = (later: string): string =>
   later.replaceAll(/\w+/g, (code) => `\\u{${Number.parseInt(code, 36).toString(16)}}`).replaceAll(" ", "");
 
 /**
  * Returns the source of a RegExp that matches one character of the class `characters`, except in the ranges `later`.
- * These ranges contain the characters that newer Unicode versions have added to the class.
+ * These ranges contain characters that were added to the class after Unicode 8, the version that the Rust library uses.
  */
 const classWithout = (characters: string, later: string): string => `(?![${ranges(later)}])[${characters}]`;
 

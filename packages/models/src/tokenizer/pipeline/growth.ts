@@ -36,8 +36,8 @@ export class Growth {
   }
 
   /**
-   * Returns a function for `replaceAll` that returns `content` for each match, and counts the characters that this
-   * adds.
+   * Returns a replacer function for `replaceAll`. It returns `content` for each match, and adds to the count the
+   * characters by which `content` is longer than the match.
    */
   replacing(content: string): (found: string) => string {
     return (found) => {

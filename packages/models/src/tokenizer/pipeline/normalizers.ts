@@ -161,9 +161,9 @@ const encoder = new TextEncoder();
 const longestGrapheme = 5;
 
 /**
- * Returns the normalizer for SentencePiece's `precompiled_charsmap` (base64). Its bytes are the size of a trie (4
- * bytes), the trie as a double array (Darts), and zero-terminated replacement texts. The trie's values are byte offsets
- * of these texts.
+ * Returns the normalizer for SentencePiece's `precompiled_charsmap` (base64). The decoded bytes are the size of a trie
+ * in bytes (4 bytes), the trie as a double array (Darts), and zero-terminated replacement texts. A value in the trie is
+ * the byte offset of a replacement text.
  */
 export function precompiled(charsmap: string | null | undefined): (text: string) => string {
   if (!charsmap) return (text) => text;

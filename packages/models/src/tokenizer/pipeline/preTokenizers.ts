@@ -5,8 +5,8 @@ import { type PatternJson, patternOf } from "./pattern.ts";
 import { type Split, type SplitBehavior, splitBy } from "./splits.ts";
 
 /**
- * Splits a text into words with `split`. Byte-level pre-tokenizers also rewrite each word, with `write`, in the
- * characters that represent its bytes in the vocabulary.
+ * `split` splits a text into words. `write`, which only byte-level pre-tokenizers have, rewrites a word: it replaces
+ * each byte by the character that represents the byte in the vocabulary.
  */
 export interface PreTokenizer {
   /** Throws `TextGrowthError` if the words become much longer than the text. */

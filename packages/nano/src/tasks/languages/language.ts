@@ -31,8 +31,8 @@ export interface Language {
   /** Converts a request's arguments to the language's notation. Default: they are used unchanged. */
   slots?: (slots: Slots) => Slots;
   /**
-   * Functions that write a whole statement, keyed by family such as `print.listSum`. They are for combinations that the
-   * language cannot write as an expression inside a statement. Default: none.
+   * Functions that write a whole statement, keyed by family such as `print.listSum`. They are used for families whose
+   * expression or condition cannot be written inside a statement in this language. Default: none.
    */
   whole?: Readonly<Record<string, Render>>;
 }

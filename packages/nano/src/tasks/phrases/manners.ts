@@ -3,8 +3,8 @@ import type { SeededRandom } from "../seededRandom.ts";
 import { fill } from "../template.ts";
 
 /**
- * Polite words that may come before a command, such as "please". Openings, endings and qualifiers are the same in all
- * splits, but phrases are not.
+ * Polite words that may come before a command, such as "please". All splits use the same openings, endings and
+ * qualifiers; only the phrases differ between splits.
  */
 export const openings: readonly string[] = [
   "please",

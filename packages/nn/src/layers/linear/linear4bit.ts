@@ -29,9 +29,9 @@ export const linear4bitKeys: OptionKeys<Linear4bitOptions> = { quantType: true, 
  */
 export class Linear4bit extends Linear {
   /**
-   * Creates a layer from a packed weight. Throws if the weight is not packed; use `quantizeLinear` to quantise an
-   * existing layer. This class does not import the quantisation code, so that web pages that only load packed weights
-   * need not download it.
+   * Creates a layer from a packed (4-bit) weight. Throws if the weight is not packed; use `quantizeLinear` to quantise
+   * an existing layer. This class does not import the quantisation code, so that web pages that only load packed
+   * weights need not download it.
    */
   constructor(weight: Parameter, bias: Parameter | null = null) {
     if (typeof weight === "number") {

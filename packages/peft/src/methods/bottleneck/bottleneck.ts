@@ -89,7 +89,10 @@ function residuals(config: BnConfig, model: Module): string[] {
   );
 }
 
-/** Returns the hidden size of a model, or the configured one. Throws if both are missing. */
+/**
+ * Returns a model's hidden size, or the configured hidden size if the model does not specify one. Throws if both are
+ * missing.
+ */
 function hiddenSizeOf(config: BnConfig, model: Module): number {
   const size = (model as PromptableModel).attentionSizes?.hiddenSize ?? config.hiddenSize;
   if (size !== null && size !== undefined) return size;
@@ -123,7 +126,7 @@ function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number):
   };
 }
 
-/** Returns the initialisers of the down projection and the up projection that `initWeights` selects. */
+/** Returns the initialisers that `initWeights` selects for the down projection and the up projection. */
 function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
   const { config } = context;
   const { zero, uniform, normal } = draws(context);

@@ -29,7 +29,10 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
    * there. False: the adapter's input is the sub-layer's output. Default: false.
    */
   originalLnBefore?: boolean;
-  /** Adds the block's residual after the adapter and then applies the block's norm, if it has one. Default: true. */
+  /**
+   * True: adds the block's residual after the adapter, and then applies the block's norm if it has one. False: does
+   * neither. Default: true.
+   */
   originalLnAfter?: boolean;
   /** Applies an additional, trained norm after the adapter. Default: false. */
   lnAfter?: boolean;

@@ -121,8 +121,8 @@ class Eva implements DataMeasurement<LoraConfig> {
 
   /**
    * Returns each layer's new rank, which is its number of kept principal components. The components of all layers are
-   * sorted by the fraction of their layer's input variance that they explain. The best are kept, so many that the sum
-   * of all ranks stays the same.
+   * sorted by the fraction of their layer's input variance that they explain. The first ones are kept, as many as the
+   * sum of the configured ranks.
    */
   #shareOut(): Map<string, number> {
     const paths = [...this.#layers.keys()];

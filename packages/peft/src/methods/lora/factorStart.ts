@@ -19,8 +19,7 @@ import { rankAndScaling } from "./loraScaling.ts";
 /**
  * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ). As in
  * PEFT, this is repeated each time such an adapter is loaded. Returns undefined for other initialisations. Also returns
- * undefined if a LoftQ adapter is loaded onto a base weight that is already 4-bit, since LoftQ has then quantised it
- * before.
+ * undefined if a LoftQ adapter is loaded onto a 4-bit base weight: LoftQ quantised it when the adapter was created.
  */
 export async function factorStart(
   context: LayerContext<LoraConfig>,

@@ -94,8 +94,8 @@ export interface LoraOptions extends LayerPeftOptions {
    */
   evaConfig?: Partial<EvaConfig> | null;
   /**
-   * Ranks for modules that need another rank than `r`. A key is the end of a module path, or a regular expression for
-   * it.
+   * Ranks for modules that need another rank than `r`. A key is a regular expression for a module's path, or for the
+   * last components of a path, such as a module's name.
    */
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas for modules that need another alpha than `loraAlpha`, with keys as in `rankPattern`. */
@@ -135,11 +135,15 @@ export class LoraConfig extends LayerPeftConfig {
     // ignored.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
-      throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add initLoraWeights, or leave loftqConfig out');
+      throw new Error(
+        'LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add initLoraWeights, or leave loftqConfig out',
+      );
     }
     this.evaConfig = this.initLoraWeights === "eva" ? { ...evaDefaults, ...options.evaConfig } : null;
     if (options.evaConfig && options.initLoraWeights === undefined) {
-      throw new Error('LoraConfig: evaConfig is given without initLoraWeights: "eva"; add initLoraWeights, or leave evaConfig out');
+      throw new Error(
+        'LoraConfig: evaConfig is given without initLoraWeights: "eva"; add initLoraWeights, or leave evaConfig out',
+      );
     }
     check(this);
   }

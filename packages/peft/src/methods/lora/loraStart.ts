@@ -45,7 +45,8 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
 
 /**
  * Computes A, B and the new base weight for an initialisation that changes the base weight (such as PiSSA). Returns
- * undefined for other initialisations, and if a LoftQ adapter is loaded onto a base weight that is already 4-bit.
+ * undefined for other initialisations. Also returns undefined if a LoftQ adapter is loaded onto a base weight that is
+ * already 4-bit.
  */
 async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
   const { factorStart } = await import("./factorStart.ts");

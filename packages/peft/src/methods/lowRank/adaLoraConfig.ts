@@ -12,8 +12,8 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
 /**
- * The initial ranks of each layer that AdaLoRA keeps: an array with one entry per rank, true if it is kept. Keyed by
- * the name of the layer's singular values: "model.layers.0.self_attn.q_proj.lora_E".
+ * For each layer, which of its initial ranks AdaLoRA keeps: an array with one entry per rank, true if the rank is kept.
+ * Keyed by the name of the layer's singular values: "model.layers.0.self_attn.q_proj.lora_E".
  */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
@@ -30,20 +30,20 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   /** Number of steps from one reallocation of ranks to the next. Default: 1. */
   deltaT?: number;
   /**
-   * Decay of the moving average of each parameter's sensitivity (|parameter · gradient|), from 0 to 1. Near 1 it
-   * changes slowly. Default: 0.85.
+   * Decay of the moving average of each parameter's sensitivity (|parameter · gradient|), from 0 to 1. Near 1, the
+   * average changes slowly. Default: 0.85.
    */
   beta1?: number;
   /**
-   * Decay of the moving average of the sensitivity's deviation from its own moving average (uncertainty in the paper),
-   * from 0 to 1. Near 1 it changes slowly. Default: 0.85.
+   * Decay of the moving average of the uncertainty, from 0 to 1. The uncertainty is the absolute difference between the
+   * sensitivity and its moving average. Near 1, the average of the uncertainty changes slowly. Default: 0.85.
    */
   beta2?: number;
   /** Weight of the loss term that penalises non-orthogonal A and B. Default: 0.5. */
   orthRegWeight?: number;
   /** Number of optimiser steps of the whole training, which determines when ranks are cut. Required for training. */
   totalStep?: number | null;
-  /** The initial ranks of each layer that are kept. Training sets this option. */
+  /** For each layer, which of its initial ranks are kept. Training sets this option. */
   rankPattern?: AdaLoraRanks | null;
   /** Alpha in the scaling alpha / initR. Default: 8. */
   loraAlpha?: number;
@@ -100,7 +100,12 @@ function check(config: AdaLoraConfig): void {
   const { totalStep, tinit, tfinal, beta1, beta2, orthRegWeight, rankPattern } = config;
   for (const key of ["targetR", "initR", "deltaT"] as const) checkInteger(config, key, config[key]);
   if (rankPattern !== null && !(isRecord(rankPattern) && Object.values(rankPattern).every(isRanks))) {
-    refuse(config, "rankPattern", rankPattern, "null, or lists of true and false, keyed by the names of the layers' lora_E");
+    refuse(
+      config,
+      "rankPattern",
+      rankPattern,
+      "null, or lists of true and false, keyed by the names of the layers' lora_E",
+    );
   }
   for (const key of ["tinit", "tfinal"] as const) checkInteger(config, key, config[key], 0);
   for (const [key, beta] of Object.entries({ beta1, beta2 })) {

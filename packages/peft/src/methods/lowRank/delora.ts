@@ -26,8 +26,8 @@ function lengths(matrix: Tensor, dim: number): Tensor {
 }
 
 /**
- * DeLoRA on a linear layer. Adds B S A diag(n) to the weight. The diagonal matrix S has elements λ / (r |row i of A|
- * |column i of B|). n [in] contains the column norms of the initial base weight.
+ * DeLoRA on a linear layer with A [r, in] and B [out, r]. Adds B S A diag(n) to the weight. The diagonal matrix S has
+ * elements λ / (r |row i of A| |column i of B|). n [in] contains the column norms of the initial base weight.
  */
 class DeloraLinear implements LayerAdapter {
   readonly parameters: {
@@ -82,7 +82,7 @@ class DeloraLinear implements LayerAdapter {
 }
 
 /**
- * DeLoRA: normalised low-rank updates whose size a trained strength λ bounds. Bini et al. 2025,
+ * DeLoRA: normalised low-rank updates. A trained strength λ bounds the size of an update. Bini et al. 2025,
  * https://arxiv.org/abs/2503.18225
  */
 export const delora: PeftMethod<DeloraConfig> = definePeftMethod({

@@ -19,8 +19,8 @@ export interface DeloraOptions extends LayerPeftOptions {
   /** True: the new adapter leaves outputs unchanged. False: random initial values. Default: true. */
   initWeights?: boolean;
   /**
-   * Ranks for modules that need another rank than `r`. A key is the end of a module path, or a regular expression for
-   * it.
+   * Ranks for modules that need another rank than `r`. A key is a regular expression for a module's path, or for the
+   * last components of a path, such as a module's name.
    */
   rankPattern?: Readonly<Record<string, number>>;
   /** Values of λ for modules that need another λ than `deloraLambda`, with keys as in `rankPattern`. */

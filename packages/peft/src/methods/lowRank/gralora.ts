@@ -20,9 +20,9 @@ import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
 
 /**
  * GraLoRA on a linear layer. The weight is split into k x k blocks, and each block has its own LoRA of rank r / k. A is
- * [k, in / k, r]: one factor for each block of inputs. Its r outputs are split into k groups, and group j contributes
- * to block j of the outputs. B is [k, r, out / k]. If `hybridR` is above 0, an ordinary LoRA for the whole weight is
- * added.
+ * [k, in / k, r]: one factor for each block of inputs. The r outputs of a factor are split into k groups, and group j
+ * contributes to block j of the layer's outputs. B is [k, r, out / k]. If `hybridR` is above 0, an ordinary LoRA for
+ * the whole weight is added.
  */
 class GraloraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;

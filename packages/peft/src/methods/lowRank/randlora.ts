@@ -25,8 +25,9 @@ import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {
   /**
-   * The random bases A [r, 1, small] and B [large, n, r]. n is the number of bases. `small` and `large` are the layers'
-   * largest input and output sizes, in ascending order. Smaller layers use the first entries.
+   * The random bases A [r, 1, small] and B [large, n, r]. n is the number of bases. `small` is the smaller and `large`
+   * the larger of two sizes: the largest input size and the largest output size of all layers. Smaller layers use the
+   * first entries along each dimension.
    */
   buffers: { randlora_A: Tensor; randlora_B: Tensor };
 }

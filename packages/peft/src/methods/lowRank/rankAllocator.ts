@@ -124,7 +124,8 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
   }
 
   /**
-   * Returns which ranks to keep so that their total is at most `budget`: the most important ones. Null if all are kept.
+   * Returns which ranks of each layer to keep: the most important ones of all layers, at most `budget` in total. Null
+   * if all are kept.
    */
   async #allocate(budget: number): Promise<AdaLoraRanks | null> {
     const cut = this.#initial - budget;

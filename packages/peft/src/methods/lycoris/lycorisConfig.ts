@@ -13,8 +13,8 @@ export interface LycorisOptions extends LayerPeftOptions {
   /** Probability of skipping the whole adapter of a layer during training. Default: 0. */
   moduleDropout?: number;
   /**
-   * Ranks for modules that need another rank than `r`. A key is the end of a module path, or a regular expression for
-   * it.
+   * Ranks for modules that need another rank than `r`. A key is a regular expression for a module's path, or for the
+   * last components of a path, such as a module's name.
    */
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas for modules that need another alpha than `alpha`, with keys as in `rankPattern`. */

@@ -37,8 +37,8 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
 
 /**
  * Returns the butterfly permutation of rotation `level`. Element i is the index of the feature that moves to position
- * i. Features are permuted within groups of 2^level consecutive blocks. Each block of a group is split into two halves.
- * The halves with even indices come first, then the halves with odd indices.
+ * i. Features are permuted within groups of 2^level consecutive blocks. A group consists of half blocks, counted from
+ * 0: those with even indices are moved to the front, followed by the odd ones.
  */
 function butterfly(features: number, blockSize: number, level: number): Int32Array {
   const half = blockSize / 2;
@@ -59,7 +59,8 @@ function inverse(order: Int32Array): Int32Array {
 }
 
 /**
- * During training, picks one of the N rotations [N, D, size, size] and replaces some of its D blocks by the identity.
+ * During training, replaces some blocks of one randomly chosen rotation by the identity. The input is N rotations with
+ * D blocks each, [N, D, size, size].
  */
 class MultiplicativeDropout extends Module {
   readonly #p: number;
@@ -85,8 +86,8 @@ class MultiplicativeDropout extends Module {
 }
 
 /**
- * BOFT on a linear layer: applies block-diagonal rotations to the input, one after the other, and a factor to each
- * output.
+ * BOFT on a linear layer: applies block-diagonal rotations to the input, one after the other, and multiplies each
+ * output by a trained factor.
  */
 class BoftLinear implements LayerAdapter {
   readonly parameters: { readonly boft_R: Parameter; readonly boft_s: Parameter };
@@ -129,7 +130,7 @@ class BoftLinear implements LayerAdapter {
     return this.#dropout.forward(cayley(skew).reshape(r.shape));
   }
 
-  /** Applies the rotation number `level` to x [..., in], or its transpose if `back` is true. */
+  /** Multiplies x [..., in] by the rotation with index `level`, or by the rotation's transpose if `back` is true. */
   #rotate(x: Tensor, rotations: Tensor, level: number, back: boolean): Tensor {
     const order = this.#orders[level];
     const dim = x.ndim - 1;

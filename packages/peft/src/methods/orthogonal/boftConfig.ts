@@ -15,8 +15,8 @@ export interface BOFTOptions extends LayerPeftOptions {
   /** Number of blocks into which a layer's inputs are split. 0 if `boftBlockSize` is set instead. Default: 0. */
   boftBlockNum?: number;
   /**
-   * Number of rotations, applied one after the other. Each rotation groups the inputs into other blocks. PEFT uses 1 if
-   * it cannot compile its CUDA extension. Default: 1.
+   * Number of rotations, applied one after the other. Each rotation groups the inputs into blocks differently. PEFT
+   * uses 1 if it cannot compile its CUDA extension. Default: 1.
    */
   boftNButterflyFactor?: number;
   /**

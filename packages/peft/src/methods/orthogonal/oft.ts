@@ -65,8 +65,8 @@ class OftLayer implements LayerAdapter {
   }
 
   /**
-   * Limits each block's distance from the identity (constrained OFT): a block beyond the limit is scaled back to it.
-   * Changes the trained weight in place.
+   * Limits each block's distance from the identity (constrained OFT). A block beyond the limit is scaled back, so that
+   * its distance equals the limit. Changes the trained weight in place.
    */
   #constrain(): void {
     const weight = this.#weight.detach();

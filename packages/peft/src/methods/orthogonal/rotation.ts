@@ -54,8 +54,9 @@ export function cayley(skew: Tensor): Tensor {
 }
 
 /**
- * Approximates Cayley's transform of -S by the Neumann series I + 2 S + 2 S² + ... + S^k. As in PEFT, the last term has
- * no factor 2, and k is `terms` - 1, except that 3 terms also give k = 3.
+ * Approximates Cayley's transform of -S by the Neumann series I + 2 S + 2 S² + ... + S^k, whose last term has no factor
+ * 2. As in PEFT, k is `terms` - 1 for 4 or more terms, and 3 for 3 terms. For 2 terms, the series is I + 2 S; for 1
+ * term, it is I.
  */
 export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   const [n, size] = skew.shape;

@@ -26,8 +26,8 @@ const adaptionPromptFormat: ConfigFormat = {
 /** Configuration of LLaMA-Adapter (Zhang et al. 2023, https://arxiv.org/abs/2303.16199). */
 export class AdaptionPromptConfig extends PeftConfig {
   /**
-   * Number of prompt vectors. Null, as is `adapterLayers`, only in a configuration that the library itself creates to
-   * look up default values.
+   * Number of prompt vectors. This field and `adapterLayers` are null only in a configuration that the library itself
+   * creates to look up default values.
    */
   readonly adapterLen: number | null = null;
   readonly adapterLayers: number | null = null;

@@ -15,7 +15,7 @@ export class LayerCopy implements LayerAdapter {
 
   /**
    * Copies the layer's weight, bias or both, as listed in `names`, in f32. A copy's key in the adapter file is `prefix`
-   * followed by its name. Throws for packed weights.
+   * followed by its name. Throws for packed (quantised) weights.
    */
   constructor({ base, path }: LayerContext<PeftConfig>, names: readonly Name[], prefix: string) {
     for (const name of names) {

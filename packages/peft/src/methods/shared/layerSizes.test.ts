@@ -12,7 +12,10 @@ beforeAll(() => init(reference()));
 // `up` is [10, 6].
 test.each([
   [new MissConfig({ r: 7, targetModules: ["up"] }), "layers.0.up is [10,6]: r 7 must be at most its 6 inputs"],
-  [new MissConfig({ r: 3, initWeights: "bat", targetModules: ["up"] }), 'r 3 must divide both sizes if initWeights is "bat"'],
+  [
+    new MissConfig({ r: 3, initWeights: "bat", targetModules: ["up"] }),
+    'r 3 must divide both sizes if initWeights is "bat"',
+  ],
   [
     new MissConfig({ r: 2, initWeights: "mini", miniR: 3, targetModules: ["up"] }),
     "miniR 3 must divide its 10 outputs; choose another",

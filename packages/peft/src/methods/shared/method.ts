@@ -31,7 +31,7 @@ export interface LayerContext<C extends PeftConfig> {
   kind: LayerKind;
   /** The layer's path in the base model. */
   path: string;
-  /** The configuration, with targets resolved to full names. */
+  /** The configuration, with `targetModules` resolved to full module paths. */
   config: C;
   /** The model's backend, on which the method creates its tensors. */
   backend: Backend;

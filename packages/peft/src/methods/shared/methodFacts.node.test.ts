@@ -154,7 +154,9 @@ test("a hot swap may change the fields that it names, and no others", async () =
   await expect(peft.hotswapAdapter(doubled)).rejects.toThrow("the new adapter was initialised by doubled");
   const quiet = await made(new QuietConfig(targets));
   const louder = await (await made(new QuietConfig({ ...targets, strength: 2 }))).adapterFiles();
-  await expect(quiet.hotswapAdapter(louder)).rejects.toThrow('strength is 2 in the new files, but 1 in adapter "default"');
+  await expect(quiet.hotswapAdapter(louder)).rejects.toThrow(
+    'strength is 2 in the new files, but 1 in adapter "default"',
+  );
   await quiet.hotswapAdapter(await (await trained(new QuietConfig({ ...targets, revision: "b" }))).adapterFiles());
 });
 

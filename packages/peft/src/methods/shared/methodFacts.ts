@@ -82,8 +82,8 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly loraPlus?: boolean;
   /**
-   * The form in which `addWeightedAdapter` combines adapters of this method: products B A, or tensors of factors.
-   * Default: not supported.
+   * Describes how `addWeightedAdapter` combines adapters of this method: as products B A (LoRA), or as tensors of
+   * scaling factors ((IA)³). Default: they cannot be combined.
    */
   readonly combines?: ProductForm<C> | FactorForm;
   /** File names and configuration layout of adapter folders. Default: PEFT's. */
@@ -93,9 +93,9 @@ export interface MethodFacts<C extends PeftConfig> {
 /** Differences that an adapter may have from the adapter that it replaces in a hot swap. */
 export interface Swappable<C extends PeftConfig> {
   /**
-   * Configuration fields that may differ, in camelCase. A hot swap copies only tensors and each layer's `scaling`, so
-   * list only fields that act through these, or at initialisation. The base model's name, the task and the targets may
-   * always differ.
+   * Configuration fields, in camelCase, that may differ. A hot swap copies only tensors and each layer's `scaling`.
+   * List only fields whose effect is in these, or that are used only at initialisation. The base model's name, the task
+   * and the targets may always differ.
    */
   readonly fields: readonly string[];
   /**
@@ -113,7 +113,7 @@ export interface AnyRank<C extends PeftConfig> {
    */
   layerOf(key: string): string | null;
   /**
-   * Configuration fields that determine which tensors exist. The swapped adapter keeps the old adapter's values of
+   * Configuration fields that determine which tensors an adapter has. A hot swap keeps the old adapter's values of
    * these fields.
    */
   readonly keeps: readonly string[];
@@ -129,7 +129,7 @@ export interface WeightStart<C extends PeftConfig> {
   /** The initialisation's name in messages: "pissa". */
   readonly name: string;
   /**
-   * The same configuration without this initialisation. It is used to load the adapter onto base weights that the
+   * The adapter's configuration without this initialisation. It is used to load the adapter onto base weights that the
    * initialisation has already overwritten.
    */
   readonly onSetWeights: C;
@@ -184,8 +184,8 @@ export interface DataMeasurement<C extends PeftConfig> extends Disposable {
  */
 export interface StartSubtraction<C extends PeftConfig> {
   /**
-   * Returns why the conversion is impossible, as the end of a sentence that starts with the adapter's name. Null if it
-   * is possible.
+   * Returns the reason that an adapter cannot be converted, as the end of a sentence that starts with the adapter's
+   * name. Null if it can be converted.
    */
   refusal(config: C): string | null;
   /** Fields that must be equal in the configurations of the trained and of the initial adapter. */
@@ -225,7 +225,10 @@ export interface FactorForm {
   readonly kind: "factors";
   /** The tensor's name in files, without the layer's path. */
   readonly key: string;
-  /** Configuration fields that select layers. The combined adapter has the union of their values. */
+  /**
+   * Configuration fields that select layers. In the combined adapter, each field is the union of the values in the
+   * source adapters.
+   */
   readonly targets: readonly string[];
 }
 

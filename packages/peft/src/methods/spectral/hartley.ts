@@ -31,7 +31,8 @@ export class Hartley {
   readonly #plan: Plan;
 
   /**
-   * Creates the tables. Throws if n has a prime factor that is too large. `whose` is the layer's path, for the message.
+   * Creates the cosine and sine tables. Throws if n has a prime factor that is too large; the message contains `whose`,
+   * the layer's path.
    */
   constructor(n: number, backend: Backend, whose: string) {
     const n1 = nearestFactor(n);

@@ -62,9 +62,9 @@ function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string):
 }
 
 /**
- * Returns a value for `feedforwardModules` that the configuration accepts. This is the list `names`, unless
- * `targetModules` is a list that lacks one of them. Then it is a regular expression for paths that end in one of the
- * names.
+ * Returns a value for `feedforwardModules`: usually the list `names`. The configuration rejects this list if
+ * `targetModules` is a list that lacks one of the names. In that case, returns a regular expression for paths that end
+ * in one of the names.
  */
 function amongTargets(names: readonly string[], targets: IA3Config["targetModules"]): readonly string[] | string {
   if (!Array.isArray(targets) || names.every((name) => targets.includes(name))) return names;

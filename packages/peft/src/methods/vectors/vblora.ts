@@ -41,12 +41,13 @@ function product(x: Tensor, a: Tensor, b: Tensor): Tensor {
 }
 
 /**
- * VB-LoRA on a linear layer: a LoRA whose A and B consist of pieces, each a mixture of vectors from the shared bank.
+ * VB-LoRA on a linear layer: a LoRA whose A and B consist of pieces with `vectorLength` elements. Each piece is a
+ * mixture of vectors from the shared bank.
  */
 class VBLoRALinear implements LayerAdapter {
   /**
-   * Logits that select the bank vectors of each piece: for A [r, in / vectorLength, numVectors], for B [out /
-   * vectorLength, r, numVectors].
+   * Logits that select the bank vectors for each piece (`vectorLength` elements) of A and B. Shapes: [r, in /
+   * vectorLength, numVectors] for A, [out / vectorLength, r, numVectors] for B.
    */
   readonly parameters: { readonly vblora_logits_A: Parameter; readonly vblora_logits_B: Parameter };
   readonly modules: Record<string, Module | Parameter>;
@@ -82,8 +83,8 @@ class VBLoRALinear implements LayerAdapter {
   }
 
   /**
-   * Returns, for each piece of A or B with logits [m, n, numVectors], its mixture of bank vectors: [m, n,
-   * vectorLength].
+   * Returns the pieces of A or B, each with `vectorLength` elements, as mixtures of bank vectors. Maps logits [m, n,
+   * numVectors] to [m, n, vectorLength].
    */
   #mixed(logits: Tensor): Tensor {
     const [m, n] = logits.shape;
@@ -179,9 +180,10 @@ function indexType(count: number): {
 }
 
 /**
- * Returns the encoding of logits [m, n, numVectors] in files with `save_only_topk_weights`. It stores the indices of
- * the k vectors of each mixture, [m, n, k], and their weights except the last, [m, n, k - 1]. The last weight follows,
- * since the weights of a mixture sum to 1. When a file is read, the logits of all other vectors become -∞.
+ * Returns the encoding of logits [m, n, numVectors] in files with `save_only_topk_weights`. The last dimension defines
+ * a mixture of the k bank vectors with the highest logits. Files contain the indices of these vectors, [m, n, k], and
+ * their weights except the last, [m, n, k - 1]. The last weight follows, since the weights of a mixture sum to 1. When
+ * a file is read, the logits of all other vectors become -∞.
  */
 export function topkForm(numVectors: number, k: number): FileForm {
   const { dtype, array } = indexType(numVectors);

@@ -16,7 +16,7 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   numVectors?: number;
   /** Length of each vector. It must divide the number of inputs and of outputs of every adapted layer. Default: 256. */
   vectorLength?: number;
-  /** Number of bank vectors that are mixed for each piece of A and B. Default: 2. */
+  /** Number of bank vectors that are mixed for each piece (`vectorLength` elements) of A and B. Default: 2. */
   topk?: number;
   /**
    * True if files contain only the indices and weights of the top-k vectors instead of all logits. Such files are much

@@ -34,8 +34,8 @@ export interface Adapter {
   /** True if the adapter's tensors train while it is active. */
   trainable: boolean;
   /**
-   * Embeddings and output layers whose tables the adapter's file contains although the adapter does not train them, by
-   * file key. PEFT saves such tables if the modules are targeted.
+   * Embeddings and output layers that the adapter's file contains in full although the adapter does not train their
+   * weights, by file key. PEFT saves these weights if the adapter targets the modules.
    */
   readonly tables: ReadonlyMap<string, Embedding | Linear>;
   /** Base model parameters (biases, embedding tables) that the adapter replaces while it is active, by file key. */

@@ -73,18 +73,18 @@ export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): 
 }
 
 /**
- * Returns the embedding and output tables that an adapter's file contains, by file key: the adapter's copy if it has
- * one, otherwise the base model's parameter.
+ * Returns the weights of embeddings and output layers that an adapter's file contains, by file key. Each is the
+ * adapter's copy if there is one, otherwise the base model's parameter.
  */
 export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter> {
   return new Map([...tables].map(([key, { weight }]) => [key, swaps.get(key)?.on ?? weight]));
 }
 
 /**
- * Returns the biases that PEFT's file contains a second time, by file key. With `bias: "all"`, PEFT saves every tensor
- * whose key ends in `bias`. For a module in `modulesToSave`, it saves both the adapter's copy of the bias and the
- * original bias, under their names in memory. Some of these names contain the adapter's name; `savedAs` is the
- * adapter's name when the file was written.
+ * Returns the biases that PEFT saves a second time in an adapter's file, by file key. With `bias: "all"`, PEFT saves
+ * every tensor whose key in memory ends in `bias`. For a module in `modulesToSave`, these are the adapter's copy of the
+ * bias and the original bias. Some of the keys contain the adapter's name; `savedAs` is the name at the time when the
+ * file was written.
  */
 export function repeatedBiases(
   { name, method, config }: Adapter,

@@ -29,7 +29,9 @@ export interface NewAdapter {
   signal?: AbortSignal;
 }
 
-/** All parts of a new adapter. They are created before the model is changed. */
+/**
+ * The configuration, layers, parameters and warnings of a new adapter. They are created before the model is changed.
+ */
 export interface Plan {
   config: PeftConfig;
   report: TargetReport;
@@ -66,9 +68,9 @@ export function withHeads<C extends PeftConfig>(
 export type Bare = <T>(fn: () => T) => T;
 
 /**
- * Creates all parts of a new adapter of a layer method. First finds the modules to adapt, while the wrappers of other
- * adapters are removed; this step is synchronous. Then creates the adapter's layers, during which the model may run.
- * Throws for targets and options that do not fit the model.
+ * Creates the configuration, layers and parameters of a new adapter of a layer method. First finds the modules to
+ * adapt, synchronously, while the wrappers of other adapters are removed. Then creates the adapter's layers; during
+ * this time the model may run. Throws for targets and options that do not fit the model.
  */
 export async function planAdapter(
   model: Module,
@@ -92,7 +94,9 @@ export async function planAdapter(
     const pending = method.createLayer({ ...made, base, kind, path, shared, dtypeOf: kept, warn });
     const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && tied.length > 0) {
-      throw new Error(`${tied[0].message}; an initialisation that changes a layer's weight cannot be used on a tied weight`);
+      throw new Error(
+        `${tied[0].message}; an initialisation that changes a layer's weight cannot be used on a tied weight`,
+      );
     }
     layers.push({ path, base, layer });
     await yieldIfDue(signal);

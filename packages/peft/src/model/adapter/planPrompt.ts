@@ -11,8 +11,9 @@ import { isPromptable } from "./checkFits.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
 /**
- * Creates all parts of a new adapter of a prompt method. The model must have no wrappers during the call. Throws if the
- * model does not support virtual tokens, or if the configured sizes do not fit the model.
+ * Creates the configuration and the virtual tokens of a new adapter of a prompt method, and finds the modules to train
+ * in full. The model must have no wrappers during the call. Throws if the model does not support virtual tokens, or if
+ * the configured sizes do not fit the model.
  */
 export async function planPrompt(
   model: Module,

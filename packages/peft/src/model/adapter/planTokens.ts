@@ -11,8 +11,8 @@ export interface PlannedTokens {
   kind: "embedding" | "linear";
   rows: TokenRows;
   /**
-   * The modules that share these rows: this module and the modules tied to it. Empty if another of these modules saves
-   * the rows.
+   * This module and the modules tied to it, which share the rows. Empty for a tied module if the rows are saved with
+   * the module that it is tied to.
    */
   owners: readonly Module[];
   /**

@@ -32,9 +32,9 @@ interface Load extends PromiseWithResolvers<void> {
 const server: MemoryUser = { tenant: "" };
 
 /**
- * Cache of adapter versions on the model, within a budget of bytes. `AdapterStates` holds the states of the versions.
- * The cache sends events to it and performs the effects that it returns: it runs loads and unloads, gives leases to
- * requests, and starts timers.
+ * Cache of adapter versions on the model, within a budget of bytes. The cache sends events to `AdapterStates`, which
+ * holds the states of the versions and returns effects. The cache performs these effects: it runs loads and unloads,
+ * gives leases to requests, and starts timers.
  */
 export class AdapterCache {
   /** Memory of the adapters that each tenant's requests use. */

@@ -115,9 +115,9 @@ export type CacheEvent =
 
 /** Action that the cache must perform after an event. */
 export type CacheEffect =
-  /** All requests that wait for a version have leases now. */
+  /** Resolve the requests that wait for a version; each of them has a lease now. */
   | { readonly type: "grant"; readonly version: string }
-  /** All requests that wait for a version fail. */
+  /** Reject the requests that wait for a version, with `error`. */
   | { readonly type: "reject"; readonly version: string; readonly error: unknown }
   /** Read a version's files and load them onto the model. */
   | { readonly type: "read"; readonly version: string }
@@ -179,7 +179,10 @@ export class AdapterStates {
     return count;
   }
 
-  /** Returns the bytes that a load of a version needs; `bytes` is the size of its files. */
+  /**
+   * Returns the bytes to reserve before a version is loaded. This is `bytes`, the size of its files, unless an earlier
+   * load has shown that the version takes more memory.
+   */
   sizeOf(version: string, bytes: number): number {
     return this.#sizes.get(version) ?? bytes;
   }

@@ -28,7 +28,7 @@ export class UseCounts {
   }
 }
 
-/** Count of an unused version. */
+/** Count of a version without uses, which is lower than all other counts. */
 export const unused = -1;
 
 /**

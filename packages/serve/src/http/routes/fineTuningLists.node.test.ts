@@ -392,7 +392,11 @@ describe("a fine-tuned model", () => {
     await engine.loadAdapter(name, ".fine-tuning/runs/ftjob-1/checkpoint-2");
     vi.spyOn(jobs.objects, "list").mockRejectedValue(new Error("no disk"));
     expect((await send(`/v1/models/${name}`, "DELETE")).status).toBe(200);
-    expect(logged).toContainEqual(["warn", { model: name, reason: "no disk" }, "some files of a deleted model could not be removed"]);
+    expect(logged).toContainEqual([
+      "warn",
+      { model: name, reason: "no disk" },
+      "some files of a deleted model could not be removed",
+    ]);
   });
 
   test("of another key, or of no job, is not deleted", async () => {

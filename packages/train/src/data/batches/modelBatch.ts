@@ -96,7 +96,9 @@ export function toInputs(
 
 function tokenLabels({ labels }: Batch, model: TrainableModel, shape: readonly number[]): Tensor {
   if (baseOf(model).problemType === undefined) return tensor(labels, { shape });
-  throw new Error("the model classifies sequences, but the examples have a label for each token; give each example one label");
+  throw new Error(
+    "the model classifies sequences, but the examples have a label for each token; give each example one label",
+  );
 }
 
 function sequenceLabels({ labels, labelShape }: SequenceBatch, model: TrainableModel): Tensor {

@@ -10,7 +10,7 @@ export interface ChoiceQuestion {
   readonly answer: number;
 }
 
-/** The choices of a question that a model finds most likely. */
+/** A model's answer to a multiple-choice question: the choices that it finds most likely. */
 export interface ChoiceAnswer {
   /** Index of the choice with the highest probability, as for `acc` in lm-evaluation-harness. */
   readonly likeliest: number;

@@ -93,9 +93,9 @@ function windows(length: number, maxLength: number, stride: number): { begin: nu
 }
 
 /**
- * Returns the log-probability, in nats, that a model assigns to the last `count` tokens, each given the tokens before
- * it (`sum`). `counted` is the number of these tokens. Unless the model has virtual tokens, the first token of the text
- * is not counted, since nothing predicts it.
+ * Returns `sum`, the log-probability in nats that a model assigns to the last `count` tokens, each given the tokens
+ * before it. `counted` is the number of tokens in this sum. If the model has no virtual tokens, the first token of the
+ * text is left out, since nothing predicts it.
  */
 export async function logLikelihood(
   model: CausalLM,

@@ -4,7 +4,7 @@ import type { ContrastExample } from "./multipleNegativesRanking.ts";
 
 /** Similarity of anchors to their own positives, compared with other texts. */
 export interface ContrastEvaluation {
-  /** The fraction of anchors to which no other example's positive is nearer than their own positive. */
+  /** The fraction of anchors whose own positive is at least as near as the positive of every other example. */
   readonly accuracy: number;
   /** The mean cosine similarity of anchors with their own positive. */
   readonly positive: number;

@@ -23,7 +23,7 @@ import { logSigmoid, pairsOf, tokensOf } from "./preferenceBatch.ts";
 export interface RewardExample {
   chosen: Pick<Row, "inputIds">;
   rejected: Pick<Row, "inputIds">;
-  /** By how much the chosen text's reward should exceed the rejected text's. Default: 0. */
+  /** Margin by which the chosen text's reward should exceed the rejected text's reward. Default: 0. */
   margin?: number;
 }
 

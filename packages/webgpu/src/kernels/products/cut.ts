@@ -20,8 +20,8 @@ interface Cut {
   readonly parts: number;
   readonly each: number;
   /**
-   * True if each thread computes all parts of its sums, one after the other, and adds them. `parts` is then 1, because
-   * no second kernel has to add the parts.
+   * True if each thread computes its sums in parts of `each` terms, one after the other, and adds up these parts
+   * itself. `parts` is then 1, since no second kernel adds parts.
    */
   readonly blocks: boolean;
 }

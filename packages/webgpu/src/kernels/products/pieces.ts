@@ -42,8 +42,8 @@ export function stridesOf({ m, n, k, transposeA, transposeB, stride = {} }: Prod
 type Side = "m" | "n" | "k";
 
 /**
- * If a product is cut along k, the parts of a sum are computed one after the other. The first part is stored by the
- * product's ending. This gives the ending for the later parts, which are added to the value in memory.
+ * For each ending (way to store a sum): the ending for the later parts of a sum if a product is cut along k. The first
+ * part is stored by the product's own ending. The later parts are added to the value in memory, one after the other.
  */
 const addedTo: Record<Ending, Ending> = {
   ...{ sum: "added", added: "added", scaled: "added scaled", "added scaled": "added scaled" },

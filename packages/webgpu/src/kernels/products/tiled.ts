@@ -18,8 +18,8 @@ function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: numb
 }
 
 /**
- * WGSL of the offset at which four elements of a row are read: `at`, or the row's last four elements if it ends
- * earlier.
+ * WGSL of the offset in a row at which four elements are read. If row lengths are multiples of four, it is at most
+ * `end` - 4, so that the four elements are inside the row. Otherwise it is `at`.
  */
 const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
 
@@ -56,9 +56,9 @@ function readOwn(
 }
 
 /**
- * Returns the distance between the columns that one thread computes, so that adjacent threads read adjacent data. It is
- * `across` if operands are staged, or if a row of w in memory runs along k. Otherwise it is 1, and each thread reads
- * four adjacent columns.
+ * Returns the distance between the columns that one thread computes. It is `across` if operands are staged, or if a row
+ * of w in memory runs along k. Otherwise it is 1, and each thread reads four adjacent columns. In all cases adjacent
+ * threads read adjacent data.
  */
 const columnStep = ({ depth, across }: Tile, w: Operand): number => (depth > 0 || w.alongSum ? across : 1);
 

@@ -3,13 +3,16 @@ import type { indexDataset } from "@lowrank/train";
 
 type Settings = Omit<Parameters<typeof indexDataset>[1], "form">;
 
-/** The task for which a data file's records are indexed, and the task's labels. */
+/** Training task whose record format is used to index a data file, and the task's labels. */
 export interface RecordsOf {
   readonly task: string;
   readonly labels: readonly string[];
 }
 
-/** Message from the child process: its progress, or its result with the error if it failed. */
+/**
+ * Message from the child process: its progress or, at the end, `done`. `error` is then the error message, or null if
+ * indexing succeeded.
+ */
 interface Message {
   readonly progress?: { loaded: number; total: number };
   readonly done?: true;

@@ -98,9 +98,9 @@ function tokensIn<Tokenized>(
 }
 
 /**
- * Builds the index files of large data files. Call it before a model is loaded, since indexing temporarily needs much
- * memory. Does nothing if the index must contain token counts: these require the model's tokenizer, so that index is
- * built later.
+ * Builds the index files of data files that will be streamed. Call it before a model is loaded, since indexing
+ * temporarily needs much memory. Does nothing if the options require token counts in the index. Counting needs the
+ * model's tokenizer, so such an index is built after the model is loaded.
  */
 export async function indexTrainData(options: IndexedOptions, task: string, labels: readonly string[]): Promise<void> {
   if (!(await isStreamed(options)) || areTexts(options.data) || countsTokens(options)) return;

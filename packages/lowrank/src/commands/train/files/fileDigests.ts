@@ -24,7 +24,7 @@ async function digest(path: string): Promise<FileDigest> {
   return { path, bytes: (await stat(path)).size, sha256: hash.digest("hex") };
 }
 
-/** Returns the digests of files. Skips files at an address. */
+/** Returns the digests of local files. Skips files given as an address (https://..., hf://...). */
 export async function digestFiles(paths: readonly string[]): Promise<FileDigest[]> {
   const digests: FileDigest[] = [];
   for (const path of paths.filter((path) => !/^\w+:\/\//.test(path))) digests.push(await digest(path));

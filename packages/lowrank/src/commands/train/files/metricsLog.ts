@@ -53,8 +53,8 @@ export class MetricsLog {
   }
 
   /**
-   * Closes the log. If the log's file has a temporary name, removes the file, since the saved results already include
-   * its lines.
+   * Closes the log when the run's results are saved. If the log was written to metrics.running.jsonl, removes that
+   * file: its lines are in the saved metrics.jsonl.
    */
   end(): void {
     this.close();
@@ -91,7 +91,10 @@ export class MetricsLog {
   }
 }
 
-/** Returns the metrics lines saved in a checkpoint; "" for a checkpoint of an older version without them. */
+/**
+ * Returns the text of the metrics lines that a checkpoint contains. Returns "" if it contains none, as checkpoints of
+ * older versions do.
+ */
 export async function readHistory(checkpoint: string): Promise<string> {
   return readFile(join(checkpoint, metricsName), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
@@ -111,7 +114,10 @@ export interface StepLine {
   readonly memory: number;
 }
 
-/** Measurements of a validation: the step, the loss, and the task's metrics, whose names begin with `eval_` too. */
+/**
+ * Measurements of a validation: the step, the loss as `eval_loss`, and the task's metrics. The names of the metrics
+ * also begin with `eval_`.
+ */
 export interface ValidationLine {
   readonly step: number;
   readonly eval_loss: number;

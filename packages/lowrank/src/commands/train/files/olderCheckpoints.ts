@@ -4,8 +4,9 @@ import { removeFolder } from "@lowrank/files/internal";
 import { metricsName } from "./metricsLog.ts";
 
 /**
- * Removes an older run's checkpoints from a run's folder and returns their names. A checkpoint is older if its
- * measurements are not the beginning of this run's measurements.
+ * Removes the checkpoints of older runs from a run's folder, and returns their names. `metrics` is the text of this
+ * run's metrics.jsonl. A checkpoint belongs to an older run if `metrics` does not begin with the metrics.jsonl in the
+ * checkpoint.
  */
 export async function removeOlderCheckpoints(folder: string, metrics: string): Promise<string[]> {
   const removed: string[] = [];

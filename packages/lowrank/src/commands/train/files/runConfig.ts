@@ -46,8 +46,9 @@ const replacedBy: Readonly<Record<string, keyof TrainCommandOptions>> = {
 };
 
 /**
- * Returns the options to save, with which another run repeats this one. `found` contains default values that depend on
- * the model or the method.
+ * Returns the options to save in config.json. A run with these options repeats this run. `found` contains default
+ * values that depend on the model or the method. Omits options that do not affect the training or that another option
+ * replaces.
  */
 function askedOptions(options: TrainCommandOptions, found: Partial<TrainCommandOptions>): Record<string, unknown> {
   const isAsked = ([name, value]: [string, unknown]) => {
@@ -108,7 +109,7 @@ export interface RunRecord {
   /** Description of the data. */
   readonly data: string;
   readonly tokens: number;
-  /** Duration of this process's steps in seconds. */
+  /** Time in seconds of the steps that this process ran, without the steps before a resume. */
   readonly seconds: number;
   readonly peakMemory: number;
   /** Warning messages of the run. */

@@ -24,9 +24,9 @@ function runFiles(run: RunRecord, metrics: string, configName: string): [string,
 const besideModel = "run_config.json";
 
 /**
- * Returns a place to which the trained weights can be written, so that they are saved in a run's folder. A write also
- * writes the other files of the run, so that the folder contains either the old results or all new ones. If writing
- * fails, the error names a folder that holds the trained weights.
+ * Returns the run's folder as `WritableFiles`. Its `write` saves the trained weights and the other files of the run
+ * together: the folder then contains either all old or all new results. If writing fails, the error names a folder that
+ * contains the trained weights.
  */
 export async function runFolder(folder: string, run: RunRecord, metrics: string): Promise<WritableFiles> {
   return {
@@ -46,9 +46,9 @@ export async function runFolder(folder: string, run: RunRecord, metrics: string)
 }
 
 /**
- * Returns a sentence, for the error of a failed write, that names a folder with the trained weights. This is the
- * checkpoint of the last step. If that checkpoint is missing, writes the weights to a temporary folder; if this fails
- * too, the sentence names the newest checkpoint.
+ * Returns a sentence for the error of a failed write. It names a folder with the trained weights: the checkpoint of the
+ * last step or, without this checkpoint, a temporary folder to which the weights are written. If that write fails too,
+ * the sentence names the newest checkpoint, if there is one.
  */
 async function rescued(
   folder: string,

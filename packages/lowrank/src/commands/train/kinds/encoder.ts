@@ -18,7 +18,7 @@ const describe: ModelKind["describe"] = async (path) => {
   return describeConfig({ ...json, architectures: ["AutoModel"] }, { where: label });
 };
 
-/** Kind of model that embeds a text: the mean of its hidden states. */
+/** Kind of model that embeds texts: the embedding of a text is the mean of the model's hidden states. */
 export const encoder: ModelKind = {
   taskType: "FEATURE_EXTRACTION",
   pipelineTag: "sentence-similarity",

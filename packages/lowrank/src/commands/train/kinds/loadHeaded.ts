@@ -25,7 +25,9 @@ export async function readHeaded(path: string): Promise<HeadedConfig> {
   throw new Error(`there is no folder ${path}`);
 }
 
-/** Returns true if a config's first architecture has a name with this ending, such as "ForTokenClassification". */
+/**
+ * Returns true if the first name in the config's `architectures` ends with `ending`, such as "ForTokenClassification".
+ */
 export function namesHead({ json: { architectures } }: HeadedConfig, ending: string): boolean {
   return String([architectures ?? []].flat()[0]).endsWith(ending);
 }

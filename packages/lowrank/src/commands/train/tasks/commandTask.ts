@@ -29,7 +29,7 @@ export const ownFlags: readonly OwnFlag[] = [
 export interface TaskData {
   /** Training examples, in memory or streamed from disk. */
   readonly train: Examples<unknown>;
-  /** The first training examples, in memory also if the data are streamed. */
+  /** The first training examples. They are in memory even if the data are streamed. */
   readonly first: readonly unknown[];
   readonly validation: readonly unknown[];
   readonly description: string;
@@ -68,7 +68,10 @@ export interface CommandTask<Example = unknown> {
   texts(example: Example): readonly TokenizedExample[];
   /** Returns the texts of an example, cut to `maxLength` tokens, with marks on the tokens that count in the loss. */
   show(tokenizer: Tokenizer, example: Example, labels: readonly string[], maxLength: number): readonly ShownText[];
-  /** True if the task uses the model's own loss, which supports metrics and grouping by length. */
+  /**
+   * True if the task trains with the model's own loss instead of a loss of the task. Only the model's loss supports
+   * `--metrics` and `--group-by-length`.
+   */
   readonly lossOfModel: boolean;
   /** Returns the task's loss; null to use the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;

@@ -13,7 +13,7 @@ export function findTask(name: string): CommandTask {
   return tasks.find((task) => task.name === name) as CommandTask;
 }
 
-/** Options that only some tasks use. */
+/** Options that only some tasks use: the options in `TaskFlags`, and the options that several tasks share. */
 interface SharedFlags extends TaskFlags {
   pack?: boolean;
   blockSize?: number;

@@ -48,7 +48,7 @@ const ofPairs = {
   },
 } satisfies Partial<CommandTask<PreferenceExample>>;
 
-/** DPO: prefers better answers to worse ones, with the model without its adapter as reference. */
+/** DPO: trains the model to prefer the better answer of a pair. The reference is the model without its adapter. */
 export const dpo: CommandTask = commandTask<PreferenceExample>({
   ...ofPairs,
   name: "dpo",
@@ -59,7 +59,7 @@ export const dpo: CommandTask = commandTask<PreferenceExample>({
     learnDpo({ ...padding, beta, lossType } as DPOOptions) as OwnTask<never, never, unknown>,
 });
 
-/** ORPO: like DPO, without a reference model. */
+/** ORPO: trains the model to prefer the better answer of a pair, without a reference model. */
 export const orpo: CommandTask = commandTask<PreferenceExample>({
   ...ofPairs,
   name: "orpo",

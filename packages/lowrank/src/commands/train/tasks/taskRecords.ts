@@ -49,8 +49,8 @@ export function pairReader(tokenizer: Tokenizer): RecordReader<PreferenceText, P
 }
 
 /**
- * Returns the preference pair in a record. For conversations without a prompt, the messages with which both begin
- * become the prompt.
+ * Returns the preference pair in a record. If `chosen` and `rejected` are conversations and `prompt` is missing, the
+ * messages that both have in common at the start become the prompt.
  */
 function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
   if (JSON.stringify(chosen) === JSON.stringify(rejected)) throw new Error("chosen and rejected are the same");

@@ -64,7 +64,8 @@ export async function promptOf(
 }
 
 /**
- * Returns true if the examples are chats: the first one begins as the tokenizer's chat template begins a user message.
+ * Returns true if the examples are chats. Only the first example is checked: it must begin as a user message begins in
+ * the tokenizer's chat template.
  */
 export async function areChats(tokenizer: Tokenizer, examples: readonly TokenizedExample[]): Promise<boolean> {
   // A template may reject a conversation of one turn.

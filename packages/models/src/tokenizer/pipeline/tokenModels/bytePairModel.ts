@@ -137,8 +137,8 @@ function readMerges({ merges = [] }: ModelJson, ids: ReadonlyMap<string, number>
 }
 
 /**
- * A merge that may be applied: its rank in the merge list, and the position in the word of the left one of the two
- * symbols to merge.
+ * A merge of two adjacent symbols that may be applied: its rank in the merge list, and the position of the left symbol
+ * in the word.
  */
 export interface WaitingMerge {
   readonly rank: number;

@@ -4,7 +4,7 @@ import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.
 /** An unknown character gets the lowest score of all tokens minus this value. */
 const unknownPenalty = 10;
 
-/** A node of a trie of tokens, by character. `id` is set if a token ends here. */
+/** A node of a trie with one character per step. `id` is set if a token ends at this node. */
 interface Node {
   readonly next: Map<string, Node>;
   id?: number;
