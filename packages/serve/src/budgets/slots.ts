@@ -20,8 +20,8 @@ export interface Slot {
 }
 
 /**
- * Stored object of a slot, which names its holder. If a slot has several objects, the one with the highest generation
- * counts.
+ * Stored object of a slot. Its content is the slot's holder. A slot can have several objects, one per generation; the
+ * object with the highest `generation` is the valid one.
  */
 interface Entry {
   readonly key: string;
@@ -30,8 +30,8 @@ interface Entry {
 }
 
 /**
- * Seconds for which a newly taken slot counts as held even if its file or job is not in the store yet. Long enough for
- * differences between the servers' clocks.
+ * Seconds for which a newly taken slot counts as held even if its file or job is not in the store yet. It must exceed
+ * the differences between the servers' clocks.
  */
 export const graceSeconds = 120;
 
@@ -59,7 +59,10 @@ export class Slots {
     this.#isHeld = isHeld;
   }
 
-  /** Takes a slot for the file or job `id`. Returns null if `limit` slots are held. */
+  /**
+   * Takes a slot for the file or job `id`. If `options.reopens` is true, also releases earlier slots of `id`. Returns
+   * null if `limit` slots are held.
+   */
   async take(limit: number, id: string, options: Pick<SlotHolder, "reopens"> = {}): Promise<Slot | null> {
     const holder: SlotHolder = { id, at: now(), ...options };
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -88,8 +91,8 @@ export class Slots {
   }
 
   /**
-   * Releases all slots of a holder except the slot at `key`. Called when a holder such as a resumed job takes a slot
-   * again, since it may still have its earlier one.
+   * Releases all slots that the file or job `id` holds, except the slot at `key`. Called when a holder takes a slot
+   * again. A resumed job, for example, may still hold its earlier slot.
    */
   async #releaseOthers(key: string, id: string): Promise<void> {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
@@ -111,8 +114,8 @@ export class Slots {
   }
 
   /**
-   * Finds a slot with a number below `limit` that is free, or whose holder no longer exists. Returns null if no slot is
-   * left.
+   * Finds a slot number below `limit` that can be taken: the number of a slot whose holder no longer exists, or an
+   * unused number. Returns null if all are held. `taken` contains the current object of each slot, by number.
    */
   async #abandoned(taken: ReadonlyMap<number, Entry>, limit: number) {
     const looks = [...taken.values()].map(async (entry) => {

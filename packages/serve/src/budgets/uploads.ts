@@ -136,7 +136,7 @@ async function folderOf(owner: string): Promise<string> {
   return `${jobsFolder}/uploads/${await ownerKey(owner)}/`;
 }
 
-/** Milliseconds for which the size of a run is cached. */
+/** Milliseconds for which the total size of a fine-tuning run's files is cached. */
 const rememberMs = 60_000;
 
 /** Computes the bytes that an owner has in the store: files, and fine-tuning runs with their adapters. */
@@ -165,7 +165,7 @@ export class StoredBytes {
     return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Removes the cached size of a run whose files were removed. */
+  /** Removes the cached size of a fine-tuning run. Call this method after files of the run were removed. */
   forgetRun(id: string): void {
     this.#ofRuns.delete(id);
   }

@@ -1,8 +1,8 @@
 /** Full page of the KV cache that other sequences may reuse. It is never written again. */
 interface SharedPage {
   /**
-   * Id that is unique in the pool. It is part of the next page's cache key, so that the key depends on all tokens up to
-   * the end of the page.
+   * Id that is unique in the pool. The cache key of the following page contains it, so that this key depends on all
+   * earlier tokens of the sequence.
    */
   readonly id: string;
   readonly key: string;
@@ -11,8 +11,8 @@ interface SharedPage {
 }
 
 /**
- * Sequences with the same owner may share pages: requests of one tenant with one adapter version (null: the base
- * model).
+ * Tenant and adapter version (null: the base model) of a sequence. Sequences share cached pages only if both are the
+ * same.
  */
 export interface PrefixOwner {
   readonly tenant: string;
@@ -54,7 +54,7 @@ export class PagePool {
     this.#empty = Array.from({ length: pages }, (_, i) => pages - 1 - i);
   }
 
-  /** Number of pages that can be allocated, including cached ones. */
+  /** Number of pages that can be allocated: empty pages, and cached pages that no sequence holds. */
   get available(): number {
     return this.#empty.length + this.#idle.size;
   }

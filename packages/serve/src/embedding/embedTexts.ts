@@ -13,8 +13,8 @@ export function paddedLength(tokens: number, maxPositions: number): number {
 }
 
 /**
- * Returns the mean of the final hidden states over each text's own tokens, one [D] array per text. All texts have the
- * same `paddedLength`, T.
+ * Computes an embedding of each text: the mean of the final hidden states over the text's tokens, without padding.
+ * Returns one array of D values per text. All texts are padded to T tokens, and must have this `paddedLength`.
  */
 export async function embedTexts(
   model: SequenceClassifier | Encoder,

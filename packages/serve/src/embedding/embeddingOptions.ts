@@ -35,7 +35,7 @@ export interface EmbeddingEngineOptions {
   maxQueue?: number;
 }
 
-/** Sizes that an embedding engine uses, and the settings of its model folder for converting texts. */
+/** Sizes that an embedding engine uses, and its model folder's settings for converting texts to embeddings. */
 export interface EmbeddingSettings extends SentenceConfig {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
@@ -44,8 +44,8 @@ export interface EmbeddingSettings extends SentenceConfig {
 }
 
 /**
- * Returns the settings from options, folder and model. Throws an error that names the option or the file for an invalid
- * value.
+ * Returns the settings from the options, the model's folder and the model. Throws if a value is invalid; the error
+ * names the option or the file.
  */
 export async function embeddingSettings(options: EmbeddingEngineOptions): Promise<EmbeddingSettings> {
   const { model, files, maxNumSeqs = 64, maxNumBatchedTokens = 2048, maxQueue = 1024 } = options;

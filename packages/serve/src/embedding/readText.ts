@@ -58,7 +58,10 @@ function specialsAround(text: string | readonly number[], tokens: readonly numbe
   throw new ServingError("invalid_request", "this tokenizer's texts cannot be truncated; shorten the input", "input");
 }
 
-/** Cuts tokens from the end of a text to at most `most`, but keeps the special tokens around the text. */
+/**
+ * Shortens a text to `most` tokens, but keeps the special tokens around it: `before` tokens at its beginning and
+ * `behind` tokens at its end.
+ */
 function truncated(tokens: readonly number[], { before, behind }: Specials, most: number): readonly number[] {
   if (most > before + behind) return [...tokens.slice(0, most - behind), ...tokens.slice(tokens.length - behind)];
   throw new ServingError(

@@ -28,7 +28,8 @@ export class TextQueue {
   }
 
   /**
-   * Removes and returns the texts of the next pass: the oldest one, and others of the same padded length and adapter.
+   * Removes and returns the texts of the next pass: the oldest text, and other texts with the same padded length and
+   * adapter, as many as the limits allow.
    */
   take({ maxNumSeqs, maxNumBatchedTokens }: PassLimits): WaitingText[] {
     if (this.#waiting.length === 0) return [];

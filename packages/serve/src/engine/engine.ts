@@ -41,8 +41,8 @@ interface Counts {
 }
 
 /**
- * Engine that serves requests with one model. Rows of all requests share passes, each with its own adapter. Between
- * passes, requests join and leave, and adapters are loaded.
+ * Engine that serves requests with one model. A pass computes tokens of many requests, each with its request's adapter.
+ * Between passes, requests join and leave, and adapters are loaded.
  */
 export class Engine implements ServingEngine {
   readonly #name: string;

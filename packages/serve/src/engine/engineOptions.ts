@@ -27,7 +27,10 @@ export interface EngineOptions {
    * the larger of 128 and `maxNumSeqs`.
    */
   maxNumBatchedTokens?: number;
-  /** Maximum number of tokens of a sequence. Default: the model's maximum, or as many as the cache holds. */
+  /**
+   * Maximum number of tokens of a sequence. Default: the model's maximum, or the number of tokens that the cache can
+   * hold if this is less.
+   */
   maxModelLen?: number;
   /** Tokens per page of the cache. Default 16. */
   blockSize?: number;
@@ -37,7 +40,10 @@ export interface EngineOptions {
   kvCacheMemoryBytes?: number;
   /** Reuses cached pages of earlier requests with the same tenant, adapter and prefix. Default true. */
   enablePrefixCaching?: boolean;
-  /** Maximum number of log-probabilities per token that a request may set. Default 20. */
+  /**
+   * Maximum value of `logprobs` and `promptLogprobs` in a request: the number of log-probabilities per token. Default
+   * 20.
+   */
   maxLogprobs?: number;
   /** Maximum number of requests that wait. Further requests are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
@@ -54,7 +60,7 @@ export interface EngineSizes {
   readonly maxQueue: number;
 }
 
-/** Returns the sizes from options and model. Throws an error that names the option for an invalid one. */
+/** Returns the sizes from the options and the model. Throws if an option is invalid; the error names the option. */
 export function engineSizes(options: EngineOptions, model: CausalLM): EngineSizes {
   const { maxNumSeqs = 64, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;
   const { maxNumBatchedTokens = Math.max(128, maxNumSeqs) } = options;

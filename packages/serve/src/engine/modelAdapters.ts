@@ -14,7 +14,10 @@ interface Seat {
   /** Bytes of the adapter's tensors. Tensors that belong to the base model do not count. */
   readonly bytes: number;
   readonly layout: AdapterLayout | undefined;
-  /** Tensors to overwrite with another version's values, in the order of the file; null if that is not possible. */
+  /**
+   * Tensors into which another version's values can be written, in the order of the adapter's file. Null if the tensors
+   * cannot be overwritten.
+   */
   readonly places: readonly Tensor[] | null;
 }
 
@@ -46,8 +49,8 @@ export class ModelAdapters implements AdapterHost {
   }
 
   /**
-   * Runs `fn` with an adapter version for each row of its batches; null is the base model. A version that this class
-   * has not loaded is taken as the name of an adapter that was on the model before.
+   * Runs `fn` so that row i of its batches uses the adapter version `versions[i]`; null is the base model. A version
+   * that this class has not loaded is used as the name of an adapter that was already on the model.
    */
   run<T>(versions: readonly (string | null)[], fn: () => T): T {
     const peft = this.#peft;
@@ -78,8 +81,8 @@ export class ModelAdapters implements AdapterHost {
   }
 
   /**
-   * Overwrites the tensors of an evicted version that has the same layout with the given values. Returns undefined if
-   * there is no such version.
+   * Writes the given values into the tensors of an evicted version, which must have the same layout. Returns undefined
+   * if no evicted version has this layout.
    */
   #reseat({ layout, bytes }: AdapterValues): Seat | undefined {
     const at = this.#free.findIndex((seat) => seat.layout === layout);
@@ -146,9 +149,9 @@ function refused(error: unknown): ServingError {
 }
 
 /**
- * Returns the tensors of an adapter on a model in the order of its file, if another adapter's values can be written
- * into them. This requires that the adapter consists of low-rank products only, stored in memory with the file's dtypes
- * and sizes. Otherwise returns null, since loading may have transformed the values.
+ * Returns an adapter's tensors, in the order of the adapter's file, if another adapter's values can be written into
+ * them. This requires that the adapter consists only of low-rank products, and that its tensors have the same dtypes
+ * and sizes as in the file. Otherwise returns null, since loading may have transformed the values.
  */
 function valuePlaces(
   tuner: PeftModel["base_model"],

@@ -158,7 +158,9 @@ export class PassRunner {
 /** Tensors that a pass creates. */
 interface PassTensors {
   readonly logits: Tensor | null;
-  /** Chosen next tokens, i32, one per sequence that gets one; null if none does. */
+  /**
+   * Chosen next tokens, i32, one for each sequence that gets a next token in this pass. Null if no sequence gets one.
+   */
   readonly tokens: Tensor | null;
   readonly logprobs: LogprobTensors | null;
 }
@@ -209,7 +211,7 @@ function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
   return wanted;
 }
 
-/** Returns the batch of a pass for `raggedHidden`, and the version of each row's adapter. */
+/** Returns the batch of a pass, as input for the forward pass `raggedHidden`, and the adapter version of each row. */
 function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   const count = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
   const [tokens, positions, sequences] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];

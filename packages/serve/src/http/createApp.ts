@@ -32,14 +32,14 @@ export interface AppOptions {
   /** API keys. A `LiveKeys` can be changed while the server runs. Default: none, and everyone may do everything. */
   readonly keys?: readonly ApiKey[] | LiveKeys;
   /**
-   * Host names of the server besides `localhost` and IP addresses, such as the name of a proxy. `.example.com` includes
-   * all subdomains, and `*` allows every name. Requests to other names, and from pages of other origins, get status
-   * 403. Default on a server without keys: no other names. A server with keys checks requests only if this option is
-   * set, since a browser never adds a key to other sites' requests.
+   * Host names at which clients reach the server, such as the name of a proxy. `localhost` and IP addresses are always
+   * allowed. `.example.com` includes all subdomains, and `*` allows every name. Requests to other names, and from pages
+   * of other origins, get status 403. Default on a server without keys: no further names. A server with keys makes
+   * these checks only if this option is set, since browsers never add an API key to requests of other sites' pages.
    */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServingLimits>;
-  /** Budgets of a key whose entry does not set them. Default: `defaultBudgets`. */
+  /** Values of the budgets that an API key does not set itself. Default: `defaultBudgets`. */
   readonly budgets?: Partial<KeyBudgets>;
   readonly metrics?: ServingMetrics;
   readonly logger?: ServingLogger;

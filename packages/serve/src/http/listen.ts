@@ -14,7 +14,7 @@ export interface Listening {
 
 /** Options for `listen`. */
 export interface ListenOptions {
-  /** Seconds after which the connection of a client that does not read its complete answer is closed. Default 60. */
+  /** Seconds after which a connection is closed if the client has stopped reading its answer. Default 60. */
   readonly sendSeconds?: number;
 }
 

@@ -34,7 +34,10 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
   checkOptions("fineTuneWorker", options, { store: true, place: true, train: true });
   const { store, place, train } = options;
   const time = new TrainerTime(store.objects);
-  /** Records the end of a job, publishes its adapter, and removes the job from the list of open jobs. */
+  /**
+   * Records the end of a job, and removes the job from the list of open jobs. If the job succeeded and its adapter is
+   * to be served, also adds the adapter to the manifest.
+   */
   const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
     const stands = await store.finish(job, end);
     if (stands.status === "succeeded" && job.served) await publish(place, store, job);

@@ -35,7 +35,7 @@ export interface JobLimits {
   readonly steps: number | null;
   /** Maximum number of minutes of training of this job, over all its attempts. */
   readonly jobMinutes: number | null;
-  /** Maximum number of minutes of training per UTC day of all the owner's jobs together. */
+  /** Maximum number of minutes per UTC day that all jobs of the owner together may train. */
   readonly trainerMinutes: number | null;
 }
 

@@ -26,7 +26,8 @@ export interface JobQueue {
   /** Adds a job. Does nothing if the job already waits or runs. */
   add(job: OpenJob): Promise<void>;
   /**
-   * Removes a waiting job. A running job is not interrupted; its worker reads from the store that the job has ended.
+   * Removes a waiting job. Does not interrupt a running job; its worker stops when it finds in the store that the job
+   * has ended.
    */
   remove(id: string): Promise<void>;
   /** Starts running the queue's jobs with a worker. */
@@ -38,9 +39,9 @@ export interface JobQueue {
 
 /** Limits on running jobs and on attempts. */
 export interface QueueLimits {
-  /** Jobs that one worker runs at once. Default 1. */
+  /** Maximum number of jobs that one worker runs at once. Default 1. */
   readonly atOnce?: number;
-  /** Jobs of one owner that run at once, on all workers together. Default: no limit. */
+  /** Maximum number of jobs of one owner that run at once, on all workers together. Default: no limit. */
   readonly perOwner?: number;
   /** Maximum number of attempts at a job, if attempts fail. Default 3. */
   readonly attempts?: number;

@@ -23,8 +23,8 @@ export interface AdapterPlace {
   /** Name of this storage in messages. */
   readonly label: string;
   /**
-   * Normalises the path of a folder as in the manifest: relative to the storage's root, with "/" between names. Throws
-   * ServingError `invalid_request` for a path that may lead outside of the storage.
+   * Converts a folder's path to the form that the manifest uses: relative to the storage's root, with "/" between
+   * names. Throws ServingError `invalid_request` for a path that may lead outside of the storage.
    */
   pathOf(path: string): string;
   /** Returns the paths of all folders with an adapter. */
@@ -39,11 +39,11 @@ export interface AdapterPlace {
    * `invalid_request` for a file outside of the storage.
    */
   read(path: string, files: readonly AdapterFile[]): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
-  /** Reads the manifest. Returns "same" if its tag is still `known`, and null if there is none. */
+  /** Reads the manifest. Returns "same" if the manifest's tag is still `known`, and null if there is no manifest. */
   readManifest(known?: string): Promise<ManifestText | "same" | null>;
   /**
-   * Replaces the manifest with the tag `replaces` (null: creates it). Returns the new tag. If another server has
-   * written in the meantime, writes nothing and returns null.
+   * Writes a new manifest, and returns its tag. `replaces` is the tag of the manifest that the caller has read; null if
+   * there was none. If another server has written a manifest since, writes nothing and returns null.
    */
   writeManifest(text: string, replaces: string | null): Promise<string | null>;
 }
@@ -51,7 +51,7 @@ export interface AdapterPlace {
 /** File name of the manifest, at the root of a storage. */
 export const manifestName = "manifest.json";
 
-/** Folder of a store for files, jobs and their runs. Requests cannot name it. */
+/** Folder in a store for uploaded files, jobs and training runs. Clients cannot load adapters from it by path. */
 export const jobsFolder = ".fine-tuning";
 
 /** Returns true for a path in which any name begins with a dot, such as `.fine-tuning/runs`. */

@@ -50,10 +50,16 @@ export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileA
   return () => (clock.now() >= slowUntil ? waiting : beside);
 }
 
-/** Returns the flags for opening. Without O_NONBLOCK, opening a pipe would wait for its writer. */
+/**
+ * Returns the flags for opening a file. They include O_NONBLOCK, since opening a pipe would otherwise wait for its
+ * writer.
+ */
 const flagsOf = ({ constants }: DiskModules): number => constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** Returns file operations that run synchronously and block this thread. Only contents are read asynchronously. */
+/**
+ * Returns file operations that run synchronously and block this thread, except that contents are read asynchronously.
+ * `timed` runs a synchronous operation and measures its duration.
+ */
 function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T): FileAccess {
   const { fsSync: fs } = modules;
   return {

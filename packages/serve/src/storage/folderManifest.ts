@@ -17,15 +17,15 @@ interface Lock {
  */
 const staleMs = 30_000n;
 
-/** Number of attempts to take a lock that another writer holds. */
+/** Number of attempts to take the lock while another writer holds it. */
 const attempts = 200;
-/** Milliseconds between two of these attempts. */
+/** Milliseconds between two attempts to take the lock. */
 const betweenMs = 25;
 
 /**
  * Returns the methods that read and write the manifest of a folder. A new manifest is written to a temporary file,
- * which is then renamed under a lock file. So readers see the old or the new one, and only one of two concurrent
- * writers succeeds.
+ * which is renamed while this writer holds a lock file. Readers therefore see the old or the new manifest, and only one
+ * of two concurrent writers succeeds.
  */
 export function folderManifest(
   { label, realRoot, tried, fs, paths }: DiskFolder,

@@ -34,7 +34,10 @@ export interface S3Bucket {
   readonly label: string;
   /** Yields the objects of a bucket, one page of the list at a time. Their keys include the prefix. */
   pages(query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]>;
-  /** Writes an object if a condition holds. Returns its tag, or null if the condition does not hold. */
+  /**
+   * Writes an object if `condition` holds: HTTP headers such as `If-None-Match`. Returns the object's tag, or null if
+   * the condition does not hold.
+   */
   put(key: string, body: string, condition: Readonly<Record<string, string>>): Promise<string | null>;
   /**
    * Tests with a write to `key` whether the store supports conditional writes. Throws if the store ignores the

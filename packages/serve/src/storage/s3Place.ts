@@ -6,8 +6,9 @@ import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from
 
 /**
  * Creates the store of a server from a bucket, or a prefix in it, of Amazon S3 or a compatible store. Works in web
- * pages too if the bucket's CORS rules allow it. Changing the manifest, and fine-tuning, require conditional writes
- * (If-Match, If-None-Match). Adapters can be read from a store without them, but loads and unloads throw `unavailable`.
+ * pages too if the bucket's CORS rules allow it. Fine-tuning and changes to the manifest require conditional writes
+ * (If-Match, If-None-Match). A store without conditional writes can still serve adapters, but `loadAdapter` and
+ * `unloadAdapter` throw `unavailable`.
  */
 export function s3Place(options: S3PlaceOptions): ServingStore {
   const bucket = openBucket(options);

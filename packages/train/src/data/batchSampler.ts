@@ -1,8 +1,8 @@
 import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 /**
- * Creates the random source of each epoch, independent of the other epochs. For example, a `Generator` of
- * @lowrank/core.
+ * Creates a random source for each epoch, independent of the other epochs. A `Generator` of @lowrank/core is such an
+ * object.
  */
 export interface EpochShuffler {
   fork(epoch: number): EpochRandom;

@@ -7,8 +7,8 @@ export interface CollateOptions {
   /** Rounds the padded length up to a multiple of this number. Default: 1. */
   padToMultipleOf?: number;
   /**
-   * Maximum number of tokens of an example. Longer examples are truncated at the end; the batch contains their number.
-   * Default: no limit.
+   * Maximum number of tokens of an example. Longer examples are truncated at the end, and counted in the batch's
+   * `truncatedExamples`. Default: no limit.
    */
   maxLength?: number;
 }

@@ -11,7 +11,9 @@ export interface RecordIndex {
   readonly offsets: Float64Array;
   /** The length of each example in bytes. */
   readonly lengths: Uint32Array;
-  /** The size of each example as `measure` returned it. Null without `measure`. */
+  /**
+   * The size of each example, as returned by the option `measure` of `indexRecords`. Null if this option was not set.
+   */
   readonly sizes: Uint32Array | null;
   /** CRC-32 of the whole data file. */
   readonly checksum: number;
@@ -21,7 +23,7 @@ export interface RecordIndex {
   readonly told: readonly string[];
 }
 
-/** Options of `indexRecords`. `form` validates the records. */
+/** Options of `indexRecords`. `form` defines the format of a record, and converts valid records to examples. */
 export interface IndexOptions<Parsed> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
   readonly form: RecordForm<Parsed>;
   /** Returns the size of an example, for example in tokens. May throw to reject the record. */
@@ -73,8 +75,8 @@ export async function indexRecords<Parsed>(
 }
 
 /**
- * Reads the bytes at a position from an index, and parses them as an example. If this fails, throws an error that the
- * file has changed since it was indexed.
+ * Reads the bytes of one example from a data file and parses them. The offset and length come from an index of the
+ * file. If parsing fails, throws an error that the file has changed since it was indexed.
  */
 export async function readIndexed<Parsed>(
   source: ByteSource,
@@ -144,7 +146,10 @@ interface Header extends IndexKey, Pick<RecordIndex, "checksum" | "skipped" | "t
 export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "told"> {
   readonly key: IndexKey;
   readonly count: number;
-  /** The size of each example: as `measure` returned it or, without `measure`, in bytes. */
+  /**
+   * The size of each example, as returned by the option `measure` of `indexRecords`. If this option was not set: the
+   * example's length in bytes.
+   */
   readonly sizes: Uint32Array;
   /** Reads the position of example `number` in the data file: offset and length in bytes. */
   place(number: number): Promise<{ offset: number; length: number }>;

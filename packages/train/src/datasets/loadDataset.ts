@@ -17,7 +17,7 @@ import type { RecordForm } from "./recordReader.ts";
 
 /** Options of `loadDataset`. */
 export interface LoadDatasetOptions extends ReadDatasetOptions {
-  /** The files in which to look up the path. Default: the path is an address, or a file on disk. */
+  /** If set, the path is the name of a file in `files`. Default: the path is an http(s) address, or a path on disk. */
   files?: ModelFiles;
 }
 

@@ -34,8 +34,8 @@ export class AnswerText {
   }
 
   /**
-   * Adds a token, and returns the text that it completes. The text has only whole characters, and an end that may be
-   * the beginning of a stop text is held back.
+   * Adds a token, and returns the text that can now be output. Holds back incomplete characters, and an ending of the
+   * text that may be the beginning of a stop text.
    */
   push(token: number): string {
     const { eosTokenIds, stopTokenIds, includeStop } = this.#settings;

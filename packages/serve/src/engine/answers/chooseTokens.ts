@@ -77,7 +77,10 @@ function chooseOne(logits: Tensor, { sampling, index, edits }: Choice): Tensor {
 export interface LogprobTensors {
   readonly ofTokens: Tensor;
   readonly top: readonly [values: Tensor, tokens: Tensor] | null;
-  /** Rank of each row's given token, f32 [m]: the number of tokens that are at least as probable. */
+  /**
+   * Rank of each row's given token, f32 [m]: the number of tokens that are at least as probable. Null if ranks were not
+   * requested.
+   */
   readonly ranks: Tensor | null;
 }
 

@@ -115,7 +115,7 @@ export class ServedRequest implements Sequence {
     return this.tokens.length - this.promptLength;
   }
 
-  /** True if the sequence may have another new token. */
+  /** True if the sequence has fewer new tokens than its maximum. */
   get wantsToken(): boolean {
     return this.newTokens < this.settings.maxNewTokens;
   }

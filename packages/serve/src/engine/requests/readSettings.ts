@@ -9,7 +9,7 @@ export interface RequestLimits {
   readonly vocabSize: number;
   /** Maximum number of tokens of a sequence: prompt and new tokens together. */
   readonly maxModelLen: number;
-  /** Maximum number of log-probabilities per token that a request may set. */
+  /** Maximum value of `logprobs` and `promptLogprobs` in a request: the number of log-probabilities per token. */
   readonly maxLogprobs: number;
 }
 
@@ -25,7 +25,10 @@ export interface RequestSettings {
   readonly bans: BanSettings;
 }
 
-/** Reads the settings of a request. Throws ServingError with the field and its value. */
+/**
+ * Reads and validates the settings of a request. Throws ServingError for an invalid setting, with the field's name and
+ * value.
+ */
 export async function readSettings(
   request: ServingRequest,
   prompt: readonly number[],
@@ -142,9 +145,9 @@ export function bannedAfter(
 }
 
 /**
- * Returns the token ids of forbidden words. A word is forbidden as it is tokenized at the beginning of a text. The
- * tokens that it has after a space are also forbidden, if the first token differs and their number is the same. vLLM
- * defines bad words in this way. Throws ServingError for a word without tokens.
+ * Returns the token ids of forbidden words, as vLLM defines them. Each word is tokenized as at the beginning of a text.
+ * It is also tokenized after a space; these tokens are added if they are as many but begin with another token. Throws
+ * ServingError for a word without tokens.
  */
 export function badWordIds(words: readonly string[], tokenizer: Tokenizer): number[][] {
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });

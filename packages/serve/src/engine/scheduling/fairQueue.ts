@@ -40,7 +40,7 @@ const [tenantTurn, adapterTurn] = [256, 1024];
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();
-  /** For each waiting or running request, the shares of its tenant and of its adapter. */
+  /** For each waiting or running request, the credits (`Share`) of its tenant and of its adapter. */
   readonly #shares = new Map<T, { readonly tenant: TenantShare<T>; readonly adapter: AdapterShare<T> }>();
   #size = 0;
 
@@ -49,7 +49,10 @@ export class FairQueue<T extends Queued> {
     return this.#size;
   }
 
-  /** Adds a request after the waiting ones of its adapter and priority. Call `leave` when it ends. */
+  /**
+   * Adds a request to its adapter's queue, after the waiting requests whose `priority` value is not higher. Call
+   * `leave` when the request ends.
+   */
   push(request: T): void {
     let tenant = this.#tenants.get(request.tenant);
     if (!tenant) {
@@ -95,7 +98,10 @@ export class FairQueue<T extends Queued> {
     shares.adapter.credit -= tokens;
   }
 
-  /** Ends a waiting or running request. Shares without requests are removed. */
+  /**
+   * Ends a waiting or running request. If its tenant or adapter has no other requests, removes the tenant's or
+   * adapter's credit.
+   */
   leave(request: T): void {
     const shares = this.#shares.get(request);
     if (!shares) return;
@@ -117,14 +123,18 @@ function priorityOf({ priority = 0 }: Queued): number {
   return priority;
 }
 
-/** Returns the key of an adapter's share: "/" and the adapter's name, or "" for the base model. */
+/**
+ * Returns the key of a request's adapter in the map of its tenant's adapters: "/" and the adapter's name, or "" for the
+ * base model.
+ */
 function keyOf({ adapter }: Pick<Queued, "adapter">): string {
   return adapter === null ? "" : `/${adapter}`;
 }
 
 /**
- * Returns the first share with positive credit among those for which `may` returns true; null if there are none. If no
- * share has positive credit, first adds the credit of one or more turns to all of them, until one is positive.
+ * Chooses among the tenants or adapters in `ring` for which `may` returns true. Returns the first with positive credit;
+ * null if `may` returns true for none. If none has positive credit, first gives each of them the credit of the same
+ * number of turns, just enough to make one positive.
  */
 function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, turn: number, may: (share: S) => boolean): S | null {
   const able = [...ring.values()].filter(may);

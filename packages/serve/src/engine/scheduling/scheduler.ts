@@ -65,7 +65,7 @@ export class Scheduler<S extends Sequence> {
     return this.#running;
   }
 
-  /** Adds a request at the end of its adapter's queue. */
+  /** Adds a request to the queue of its tenant and adapter. */
   push(sequence: S): void {
     this.#queue.push(sequence);
   }

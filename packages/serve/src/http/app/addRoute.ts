@@ -38,13 +38,16 @@ export interface ServingRoute {
   readonly summary: string;
   /** Names of the parameters in the path. */
   readonly params?: readonly string[];
-  /** Names of query parameters, which `answer` reads. */
+  /** Names of the query parameters that the handler `answer` reads. */
   readonly query?: readonly string[];
-  /** Schema of a multipart form, for the OpenAPI document only. `answer` reads and checks the form piece by piece. */
+  /**
+   * Schema of a multipart form, for the OpenAPI document only. The handler `answer` reads the form itself and checks it
+   * piece by piece.
+   */
   readonly form?: z.ZodType;
   /**
-   * Schema of the JSON body, for the OpenAPI document only. `answer` checks the body, so that unsupported fields get
-   * their own error.
+   * Schema of the JSON body, for the OpenAPI document only. The handler `answer` checks the body itself, so that
+   * unsupported fields get their own error.
    */
   readonly body?: z.ZodType;
   /** Adds response headers with the remaining budgets of the request's key. Default false. */

@@ -92,7 +92,7 @@ function callerOf(
   return { ...spender, tenant: id, operator, admin: admin || operator, base, adapters };
 }
 
-/** Returns the fields of an engine request that identify its caller, with the caller's limits. */
+/** Returns the fields of an engine request that identify its caller, and the caller's limit on memory for adapters. */
 export function requestUser({
   tenant,
   operator,

@@ -33,7 +33,7 @@ export interface AppEnv {
     caller: HttpCaller;
     log: RequestLog;
     budgeted?: boolean;
-    /** Aborted if the request's key is removed while it runs. */
+    /** Signal that is aborted if the API key is removed while the request runs. */
     revoked: AbortSignal;
     /** Function to call when the answer has ended. */
     ended?: () => void;
@@ -75,7 +75,10 @@ export class AppContext {
   countJobs: () => Promise<Readonly<Record<string, number>>> = async () => ({});
   /** Counts the running chat, completion and embedding requests of each tenant. */
   readonly load: Load = new Load();
-  /** Functions that return a tenant's use of the budgets that `budgets` does not count, such as stored bytes. */
+  /**
+   * Functions that return a tenant's use of further budgets, which the field `budgets` does not count, such as stored
+   * bytes.
+   */
   readonly budgetSources: ((spender: Spender) => Promise<readonly BudgetUse[]>)[] = [];
 
   constructor(parts: AppParts) {
@@ -89,7 +92,10 @@ export class AppContext {
     this.budgets = new Budgets(parts.limits.pending);
   }
 
-  /** Returns each tenant's use of all budgets, for the tenants that have sent a request. */
+  /**
+   * Returns the use of every budget, for each tenant that has sent a request. The engine's statistics provide the
+   * memory of each tenant's adapters.
+   */
   async budgetUses({ adapters: { byTenant = {} } }: ServingStats): Promise<BudgetUse[]> {
     const looks = this.budgetSources.flatMap((source) => this.budgets.spenders.map(source));
     // Budgets of an unreachable store are left out.

@@ -24,8 +24,8 @@ export interface Generation {
   /** Fingerprint of the model and of the resolved adapter version. */
   readonly fingerprint: string;
   /**
-   * Yields all events, including the first one, for which `startGeneration` waited. When the iteration ends, frees the
-   * sequences that were reserved for the request.
+   * Yields all events, including the first one, for which `startGeneration` waited. When the iteration ends, stops all
+   * sequences and releases the part of the key's budgets that was reserved for the request.
    */
   events(): AsyncGenerator<ChoiceEvent, void, undefined>;
   /** Returns the token counts of all sequences so far. */
@@ -184,8 +184,8 @@ async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, call
 }
 
 /**
- * Returns true for an error that is reported as an unknown model: no adapter has the name, it is another tenant's, or
- * it is an invalid path.
+ * Returns true for an error that is reported as an unknown model: no adapter has the requested name, the adapter
+ * belongs to another tenant, or the name is an invalid path.
  */
 function isHidden(error: unknown): boolean {
   if (!(error instanceof ServingError)) return false;

@@ -1,12 +1,12 @@
 import { HttpError } from "../requests/httpError.ts";
 import type { AppRequest } from "./appContext.ts";
 
-/** Query parameters of a list that `pageOf` reads. */
+/** Names of the query parameters that `pageOf` reads. */
 export const pageQuery: readonly string[] = ["after", "limit"];
 
 /**
  * Returns a page of a list in the format that OpenAI's clients expect: at most `limit` items that follow the item with
- * id `after`. Calls `read` only for the ids on the page.
+ * id `after`. Both are query parameters. `ids` are the ids of all items. Calls `read` with the ids on the page.
  */
 export async function pageOf<T>(
   c: AppRequest,

@@ -126,7 +126,10 @@ export const templateFields: { readonly [K in keyof TemplateBody]-?: z.ZodType<T
     .openapi({ description: "Adds special tokens such as BOS. Default: true for a text, false for a chat." }),
 };
 
-/** Returns the prompt of a chat. `variables` override `chat_template_kwargs`. */
+/**
+ * Returns the prompt of a chat. The chat template gets `variables`; they override variables of the same name in
+ * `chat_template_kwargs`.
+ */
 export function chatPromptOf(
   messages: ChatPrompt["messages"],
   body: TemplateBody,

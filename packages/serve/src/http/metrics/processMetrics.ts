@@ -16,8 +16,8 @@ const gauge = (name: string, help: string) => new NumberFamily("gauge", name, he
 const counter = (name: string, help: string) => new NumberFamily("counter", name, help);
 
 /**
- * Returns a function that reads metrics of the process and of its main thread, with the names of Prometheus clients.
- * Observes garbage collections and the event loop from now on.
+ * Starts observing garbage collections and the event loop. Returns a function that reads metrics of the process and of
+ * its main thread, with the metric names that Prometheus client libraries use.
  */
 export function processMetrics(): () => Promise<Family[]> {
   const userCpu = counter("process_cpu_user_seconds_total", "CPU time in user mode.");

@@ -15,7 +15,10 @@ export type Unsupported = Readonly<Record<string, Refusal>>;
 export interface BodyFields {
   /** Supported fields, which the schema validates. */
   readonly names: readonly string[];
-  /** Unsupported fields by name: their values are ignored, or refused except for harmless ones. */
+  /**
+   * Unsupported fields by name, each with a function. The function returns null if the field's value can be ignored,
+   * and otherwise the reason to refuse the request.
+   */
   readonly unsupported: Unsupported;
 }
 
@@ -116,8 +119,8 @@ export function issueText(issue: z.core.$ZodIssue): string {
  */
 const mostParts = 8000;
 /**
- * Amount that a number in a list adds to the count of fields and items; all others add 1. Lists of token ids are long,
- * but quick to check.
+ * Amount that a number in a list adds to the count of fields and items. Every other field or item adds 1. Lists of
+ * token ids are long, but quick to check.
  */
 const numberParts = 0.1;
 

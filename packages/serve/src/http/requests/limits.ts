@@ -10,7 +10,7 @@ export interface ServingLimits {
   readonly sequences: number;
   /** Maximum number of sequences of all requests that wait or run. Further requests get status 429. */
   readonly pending: number;
-  /** Seconds within which a client must take a piece of a stream; otherwise its connection is closed. */
+  /** Seconds within which a client must read a chunk of a streamed response. Otherwise, its connection is closed. */
   readonly sendSeconds: number;
   /** Maximum number of seconds from the arrival of a request's body to the last token of its response. */
   readonly requestSeconds: number;

@@ -6,7 +6,7 @@ export interface Merged<T> {
 
 /**
  * Yields the items of several streams as they arrive. If the signal is aborted, throws its reason at once, even while a
- * stream is waiting. Ends all streams when one fails, or when the loop is left.
+ * stream is waiting. Ends all streams when one of them fails, or when the caller stops iterating.
  */
 export async function* merge<T>(
   streams: readonly AsyncIterable<T>[],

@@ -16,7 +16,7 @@ const mostNameCharacters = 255;
 /** Fields of an uploaded form, and its file. */
 export interface Upload<T> {
   readonly fields: Readonly<Record<string, string>>;
-  /** Result of `take` for the part named "file"; null without such a part. */
+  /** Result of the function `take` of `readUpload` for the form's part "file"; null if the form has no such part. */
   readonly file: T | null;
 }
 
@@ -133,7 +133,7 @@ function badPart(name: string, problem: string): HttpError {
   return new HttpError(400, `The form's part '${shown}' ${problem}.`, { param: shown, code: "invalid_form" });
 }
 
-/** Returns the error for a file name that is too long or not valid text; null for a valid name. */
+/** Returns the error for a file name that is too long or contains control characters; null for a valid name. */
 function badName(filename: string): HttpError | null {
   const problem =
     filename.length > mostNameCharacters

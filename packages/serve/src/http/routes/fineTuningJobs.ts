@@ -40,8 +40,8 @@ export function addFineTuningJobs(
     throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
   };
   /**
-   * Waits until the queue has done an operation, but at most `patienceMs`. Failures are only logged. If adding a job
-   * fails, the job is added to the queue later, from the job store.
+   * Waits for an operation of the queue, `work`, but at most `patienceMs`. A failure is only logged: if a job could not
+   * be added to the queue, it is added later, since the job store contains it.
    */
   const soon = async (work: Promise<unknown>): Promise<void> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -275,7 +275,7 @@ async function checkOrder(
   }
 }
 
-/** Returns those limits of a key that a worker enforces while it trains a job. */
+/** Returns the limits of a key that a worker enforces while it trains a job. Unlimited ones are null. */
 function limitsOf({ steps, jobMinutes, trainerMinutes }: KeyBudgets): JobLimits {
   const finite = (limit: number) => (Number.isFinite(limit) ? limit : null);
   return { steps: finite(steps), jobMinutes: finite(jobMinutes), trainerMinutes: finite(trainerMinutes) };

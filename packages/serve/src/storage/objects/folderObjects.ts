@@ -7,7 +7,7 @@ import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.
 /** Number of bytes that are read from a file at a time. */
 const pieceBytes = 1 << 20;
 
-/** Returns the objects of a folder: one file each. */
+/** Creates an object store in a folder on disk. Each object is a file. */
 export function folderObjects({ fs, paths, root, label, tried }: DiskFolder): ObjectStore {
   const fileOf = (key: string) => paths.join(root, ...key.split("/"));
   const done = async (operation: Promise<unknown>): Promise<void> => {

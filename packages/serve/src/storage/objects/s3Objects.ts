@@ -7,7 +7,7 @@ import { type ObjectStore, type StoredObject, sortedByKey } from "./objectStore.
 /** Bytes per part for reads and writes. S3 requires parts of at least 5 MiB. */
 const pieceBytes = 8 << 20;
 
-/** Returns the objects of a bucket, or of a prefix in it. */
+/** Creates an object store in a bucket, or under a prefix in the bucket. */
 export function s3Objects(bucket: S3Bucket): ObjectStore {
   const { client, prefix, label } = bucket;
 

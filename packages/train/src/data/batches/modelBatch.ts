@@ -114,8 +114,8 @@ function sequenceLabels({ labels, labelShape }: SequenceBatch, model: TrainableM
 
 /**
  * Returns the first position in a row whose label counts in the loss. It is 0 for token classifiers, which predict a
- * label for every token. It is also 0 for models with virtual tokens as embeddings, the last of which predicts the
- * first token. For other models it is 1, since nothing predicts the first token.
+ * label for every token. It is also 0 for models with virtual tokens whose embeddings precede the text: the last
+ * virtual token predicts the first token. For other models it is 1, since nothing predicts the first token.
  */
 export function firstPredicted(model: TrainableModel): 0 | 1 {
   const { classifiesTokens, virtualTokens } = baseOf(model);

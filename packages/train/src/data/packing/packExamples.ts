@@ -80,8 +80,8 @@ class OpenBins {
   }
 
   /**
-   * Removes and returns the fullest bin with at least `room` free space: its `number`, and its free space as `room`.
-   * Returns undefined if no bin has enough.
+   * Removes and returns the fullest bin with at least `room` free space. The result contains the bin's `number`, and
+   * its free space as `room`. Returns undefined if no bin has enough space.
    */
   take(room: number): { number: number; room: number } | undefined {
     let node = this.#leaves + room;

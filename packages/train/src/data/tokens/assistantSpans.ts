@@ -12,8 +12,8 @@ const sign = "\uFDD0";
 /**
  * Finds the assistant's turns in a rendered conversation, whose last message must be the assistant's. A span starts
  * after the template's opening of the turn, where generation would start. It ends after the token that ends the turn.
- * To find a message, renders the conversation with a placeholder instead and compares the texts. The template may
- * therefore strip, omit or add text in other turns.
+ * To find a message, replaces its content by a placeholder, renders the conversation again and compares the two texts.
+ * This also works for templates that strip, omit or add text in other turns.
  */
 export async function assistantSpans(
   tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,
@@ -101,7 +101,8 @@ async function headerOf(render: Render, messages: readonly ChatMessage[]): Promi
 
 /**
  * Returns the text that ends each turn. `behind` is the text after a turn's content, and `tail` the text after the last
- * turn's content. The result is their common beginning, cut to whole tokens.
+ * turn's content. The result is the common beginning of both, cut to whole tokens, without white space at its end
+ * (unless all of it is white space).
  */
 function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });

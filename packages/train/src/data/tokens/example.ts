@@ -126,8 +126,8 @@ function toMessages(messages: unknown, where: string): ChatMessage[] {
 }
 
 /**
- * Joins the text parts of a message's content into one string. Some OpenAI files contain such a list instead of a
- * string. Returns other values unchanged.
+ * Joins the parts of a message's content into one string, if the content is a list of text parts, as in some OpenAI
+ * files. Returns other values unchanged.
  */
 function textOf(content: unknown): unknown {
   if (!Array.isArray(content)) return content;

@@ -54,7 +54,7 @@ const readerOf = (bytes: Uint8Array): DataReader => ({
 
 const bitWidth = (level: number) => 32 - Math.clz32(level);
 
-/** Reads the 4-byte length in bytes that precedes a sequence of runs. */
+/** Reads the length in bytes of a sequence of runs. The length is stored in the 4 bytes before the sequence. */
 function lengthOf(reader: DataReader): number {
   const length = reader.view.getUint32(reader.offset, true);
   reader.offset += 4;
