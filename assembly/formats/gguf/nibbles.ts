@@ -101,9 +101,9 @@ function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
 }
 
 /**
- * Computes c[n] = alpha * W x (or += if `add` is true) for n rows of a q4_0 or q4_1 weight, of k elements each, from
- * the address `first` on. A block's minimum is multiplied by the sum of 32 elements of x. `room` is scratch for a copy
- * of x and these sums.
+ * Computes c[i] = alpha * (row i of W) x (or += if `add` is true) for n rows of a q4_0 or q4_1 weight W. The rows begin
+ * at address `first` and have k elements each. In q4_1, each block of 32 elements has a minimum, which is multiplied by
+ * the sum of the block's 32 elements of x. `room` is scratch for a copy of x and these sums.
  */
 // @ts-ignore: decorator
 @inline

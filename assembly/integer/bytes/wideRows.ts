@@ -166,9 +166,9 @@ export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sum
 }
 
 /**
- * Multiplies m rows of `quantizeInt15` by a part of a panel of `columns` columns: the `blocks` blocks from block `from`
- * on. The codes are 16-bit words if `inWords` is true, otherwise two planes of bytes. If `sixBits` is true, the panel
- * is from `packQ6_K`, and the codes must be words.
+ * Multiplies m rows that `quantizeInt15` has quantised by a part of a panel of `columns` columns: the `blocks` blocks
+ * from block `from` on. The codes of the rows are 16-bit words if `inWords` is true, otherwise two planes of bytes. If
+ * `sixBits` is true, `packQ6_K` has packed the panel, and `inWords` must be true.
  */
 export function wideRows(
   sixBits: bool, inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

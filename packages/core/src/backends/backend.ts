@@ -71,7 +71,8 @@ export interface DataFault {
 }
 
 /**
- * The part of an op's definition that backends need: its name, by which a backend finds its kernel, and its meaning.
+ * The part of an op's definition that backends need: its name, by which a backend finds its kernel, and ways to compute
+ * it without a kernel.
  */
 export interface BackendOp<P> {
   /**

@@ -124,9 +124,9 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * @internal Sets the `precision` of the tensor's buffer to the matmul precision that is currently allowed. Ops call
-   * this method for weights that may be packed. Only parameters implement it; for other tensors the method does
-   * nothing.
+   * @internal Sets the `precision` of the tensor's buffer to the current matmul precision. Backends may pack the
+   * values for products with this precision. An op calls this method for each weight that it multiplies by. Only
+   * parameters implement it; for other tensors it does nothing.
    */
   notePrecision(): void {}
 

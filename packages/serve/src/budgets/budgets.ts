@@ -16,7 +16,7 @@ export interface RequestSize {
   readonly sequences: number;
   /** Tokens of the prompts. Ignored unless the key has a token budget. */
   readonly promptTokens?: number;
-  /** Maximum number of new tokens, summed over all sequences. */
+  /** Maximum number of tokens that the request generates, summed over all of its sequences. */
   readonly newTokens?: number;
   /**
    * True if the client set no limit on new tokens. If the key has fewer tokens left than the request may need, only the

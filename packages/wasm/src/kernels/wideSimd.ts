@@ -31,8 +31,9 @@ export function enableWideSimd(late: boolean, wideSimdError: WideSimdError): voi
 }
 
 /**
- * Number of milliseconds for which matrix products are run before their results are checked. The engine then compiles
- * them with its optimising compiler, the only one that fuses operations.
+ * Number of milliseconds for which matrix products run as a warm-up, before their results are checked. Within this time
+ * the engine recompiles them with its optimising compiler. Only code of that compiler fuses operations, so only that
+ * code can give wrong results.
  */
 const warmUpMilliseconds = 60;
 

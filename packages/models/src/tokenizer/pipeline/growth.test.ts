@@ -17,7 +17,9 @@ const decode = (decoders: object[], tokens: string[]): string =>
 const tooLong = expect.objectContaining({
   name: "TextGrowthError",
   code: "TOKENIZER_TEXT_GROWTH",
-  message: expect.stringMatching(/its parts add more than \d+ characters to a text of \d+; remove the Replace/),
+  message: expect.stringMatching(
+    /the normalizer and pre-tokenizer add more than \d+ characters to a text of \d+; remove the Replace/,
+  ),
 });
 
 // The limit is 20 characters per character, plus 65536.
@@ -28,7 +30,7 @@ test.each([0, 1, 5000])("a text of %i characters takes 20 times as many, and 655
   growth.add(-10);
   growth.add(1);
   expect(() => growth.add(1)).toThrow(
-    `tokenizer.json: its parts add more than ${most} characters to a text of ${length}; remove the Replace`,
+    `tokenizer.json: the normalizer and pre-tokenizer add more than ${most} characters to a text of ${length}; remove the Replace`,
   );
   expect(() => new Growth(length).add(most)).not.toThrow();
   expect(() => new Growth(length).add(most + 1)).toThrow(TextGrowthError);

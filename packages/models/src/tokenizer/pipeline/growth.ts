@@ -30,8 +30,8 @@ export class Growth {
     this.#added += Math.max(0, characters);
     if (this.#added <= this.#most) return;
     throw new TextGrowthError(
-      `tokenizer.json: its parts add more than ${this.#most} characters to a text of ${this.#length}; ` +
-        "remove the Replace that makes it so long",
+      `tokenizer.json: the normalizer and pre-tokenizer add more than ${this.#most} characters to a text of ${this.#length}; ` +
+        "remove the Replace that makes the text so long",
     );
   }
 
