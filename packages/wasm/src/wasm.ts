@@ -20,7 +20,8 @@ import type { Kernels } from "./kernels/kernelTypes.gen.ts";
 import { kernelImports, type OnDemandKernels } from "./kernels/onDemandKernels.ts";
 import { chooseTile, type MediumKernels, mediumKernels, tileTrialBytes } from "./kernels/trials.ts";
 import { nibbleProducts, nibbleTools } from "./kernels/weightProduct.ts";
-import { Heap, type HeapBlock, type HeapStats } from "./memory/heap.ts";
+import { Heap, type HeapBlock } from "./memory/heap.ts";
+import type { HeapStats } from "./memory/heapStats.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {

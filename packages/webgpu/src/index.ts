@@ -1,4 +1,4 @@
-export type { RecorderStats } from "./device/recorder.ts";
+export type { RecorderStats } from "./device/recorderStats.ts";
 export { type WebGpuBackend, type WebGpuOptions, webgpu } from "./device/webgpu.ts";
 export {
   type Example,

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
+import { fullDisk } from "../disk/fullDisk.ts";
 import { nodeModules, undefinedIfMissing } from "../disk/nodeModules.ts";
-import { fullDisk } from "../disk/writeToDisk.ts";
 import { folderFiles } from "../places/folderFiles.ts";
 import { download, type PartialFile } from "./download.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";

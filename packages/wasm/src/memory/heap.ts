@@ -1,5 +1,6 @@
 import type { MatmulPrecision } from "@lowrank/core/functions";
 import { type Block, FreeLists } from "./freeLists.ts";
+import type { HeapStats } from "./heapStats.ts";
 
 const pageBytes = 65536;
 const maxPages = 65536;
@@ -213,16 +214,4 @@ export class Heap {
 
 function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 3 : 1)} MiB`;
-}
-
-/** Sizes of a heap, in bytes. */
-export interface HeapStats {
-  /** Bytes of blocks in use, in whole cache lines. */
-  used: number;
-  /** Free bytes between and after the blocks in use. */
-  free: number;
-  /** The largest contiguous free range. */
-  largestFree: number;
-  /** The whole memory, including the kernels' static data. */
-  length: number;
 }

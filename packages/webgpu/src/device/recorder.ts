@@ -3,6 +3,7 @@ import type { Slab } from "../kernel/pool.ts";
 import type { Dispatch } from "../kernel/shader.ts";
 import { bytesSeen } from "../wgsl/window.ts";
 import type { Pipelines } from "./pipelines.ts";
+import type { RecorderStats } from "./recorderStats.ts";
 
 /** Maximum number of dispatches in a batch. Short batches let the device run one while the next is recorded. */
 const mostDispatches = 128;
@@ -152,16 +153,4 @@ export class Recorder {
     this.#pass?.end();
     this.#pass = null;
   }
-}
-
-/** Counts of the work submitted to the device. */
-export interface RecorderStats {
-  /** Number of kernel dispatches. */
-  dispatches: number;
-  /**
-   * Total bytes of the tensors that the dispatches bound: the memory traffic if each dispatch reads its tensors once.
-   */
-  bytes: number;
-  /** Number of command batches that were submitted. */
-  submits: number;
 }

@@ -5,7 +5,7 @@ import type { WebGpuKernel } from "../kernel/kernel.ts";
 import type { PoolStats } from "../kernel/pool.ts";
 import { onDevice } from "./onDevice.ts";
 import { describeAdapter, openDevice } from "./openDevice.ts";
-import type { RecorderStats } from "./recorder.ts";
+import type { RecorderStats } from "./recorderStats.ts";
 
 /** Options of the WebGPU backend. */
 export interface WebGpuOptions {
