@@ -92,7 +92,7 @@ it("a blob of another length than the hub says is named", async () => {
   const [blob] = await readdir(join(root, "blobs"));
   await rm(join(root, "snapshots"), { recursive: true });
   await writeFile(join(root, "blobs", blob), "short");
-  await expect(load()).rejects.toThrow(`${join(root, "blobs", blob)} has 5 bytes, and ${path} of org/name has 5000`);
+  await expect(load()).rejects.toThrow(`${join(root, "blobs", blob)} has 5 bytes, but ${path} of org/name has 5000`);
 });
 
 it("the environment says where the cache is, and if the hub may be asked", async () => {

@@ -172,7 +172,7 @@ test("what does not fit is said, and nothing has changed", async () => {
     [lora({ loraBias: true }), "base_model.model.layers.0.up.lora_B.bias has no place"],
     [lora({ bias: "all" }), 'bias is "all" in the new files, but "none" in adapter'],
     [lora({ targetModules: ["up", "lm_head"] }), "base_model.model.lm_head.lora_A.weight has no place"],
-    [lora({ useDora: true }), "useDora is true, and false"],
+    [lora({ useDora: true }), "useDora is true in the new files, but false in adapter"],
     [
       new IA3Config({ targetModules: ["up"], feedforwardModules: [] }),
       'the method is "IA3" in the new files, but "LORA" in adapter',

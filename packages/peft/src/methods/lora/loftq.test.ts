@@ -121,7 +121,7 @@ describe("initLoraWeights: loftq", () => {
     expect(() => config({ loftqBits: 8 })).toThrow(/loftqConfig.loftqBits is 8; it must be 4/);
     expect(() => config({ loftqIter: 0 })).toThrow(/loftqConfig.loftqIter is 0/);
     expect(() => new LoraConfig({ loftqConfig: { loftqIter: 2 } })).toThrow(
-      /without initLoraWeights: "loftq"; add that/,
+      /without initLoraWeights: "loftq"; add initLoraWeights/,
     );
     expect(config({ loftqIter: 2 }).with({ initLoraWeights: true }).loftqConfig).toEqual({});
   });
