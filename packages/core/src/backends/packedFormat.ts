@@ -41,8 +41,8 @@ export interface FourBitFormat extends PackedFormat {
 }
 
 /**
- * The storage of this format in GGUF files: the numbers that identify the format, and other formats for tensors that
- * cannot or should not use it. Format names are written as in ggml.
+ * The storage of this format in GGUF files: the ids of the format, and other formats for tensors that cannot or should
+ * not use it. Format names are written as in ggml.
  */
 interface GgufPlace {
   /** ggml's number of this tensor type. */

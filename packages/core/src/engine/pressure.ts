@@ -54,8 +54,8 @@ function reclaimConsumed(): void {
 const leastBytes = 80 * 2 ** 20;
 
 /**
- * Total size in bytes (128 MiB) of array buffers that are allocated to make the JavaScript engine collect garbage. By
- * itself the engine would collect too late, because it does not count the memory of tensors.
+ * Total size in bytes (128 MiB) of array buffers that are allocated to make the JavaScript engine collect garbage. The
+ * engine does not count the memory of tensors, so without these buffers it would collect too late.
  */
 const baitBytes = 128 * 2 ** 20;
 

@@ -2,8 +2,8 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import type { CacheWriteParams } from "./cacheWrite.ts";
 
 /**
- * Calls `run` for each sequence of the batch, with three values in elements: where the sequence's new rows start in the
- * cache, where they start in `rows`, and their total size.
+ * Calls `run` for each sequence of the batch. Passes three numbers of elements: the offset of the sequence's new rows
+ * in the cache, their offset in `rows`, and their total size.
  */
 export function forEachSequence(
   cache: TensorSpec,

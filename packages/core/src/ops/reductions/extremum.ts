@@ -6,8 +6,8 @@ import { alongDim, withSize } from "../shared/alongDim.ts";
 import { composeExtremum } from "./topkComposed.ts";
 
 /**
- * Makes the op `max` or `min` along `dim`. It returns the values and their i32 positions, both with size 1 in `dim`. Of
- * equal elements it selects the first one; if there are NaNs, the first NaN. The gradient flows to the selected
+ * Makes the op `max` or `min` along `dim`. It returns the values and their i32 positions, both with size 1 in `dim`. It
+ * selects the first of equal elements, or the first NaN if any element is NaN. The gradient flows to the selected
  * element.
  */
 export function extremum(name: "max" | "min", beats: (a: number, b: number) => boolean): Op<1, { dim: number }, 2> {

@@ -7,7 +7,7 @@ import type { MistralConfig } from "./model.ts";
 const windowKey = "attention.sliding_window";
 
 /**
- * Returns the conversion of Mistral to and from GGUF, where its architecture is named "llama". A GGUF file of a Mistral
+ * Returns the conversion of Mistral to and from GGUF. GGUF names its architecture "llama". A GGUF file of a Mistral
  * model without a sliding window is read as a Llama model, which computes the same result.
  */
 export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): GgufForm<MistralConfig> {

@@ -17,7 +17,7 @@ export interface RopeKind<S> {
   write(scaling: S): Record<string, unknown>;
   /** Returns the frequencies for `dim` rotated elements in radians per position, for a sequence of `length` tokens. */
   frequencies(theta: number, dim: number, scaling: S, length: number): Float32Array;
-  /** True if frequencies are computed for all elements of a head, even if only some of them rotate. Default false. */
+  /** True if frequencies are computed for all elements of a head, even if only a part of it rotates. Default false. */
   readonly spansHead?: boolean;
   /** Returns the factor by which cos and sin are multiplied. Default 1. */
   attentionFactor?(scaling: S): number;

@@ -41,7 +41,7 @@ abstract class BatchNorm extends Module {
   num_batches_tracked: ModuleBuffer;
   readonly eps: number;
   readonly momentum: number;
-  /** Supported numbers of input dimensions. */
+  /** Ranks (numbers of dimensions) that the input may have. */
   protected abstract readonly ranks: readonly number[];
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {

@@ -121,7 +121,7 @@ export type CacheEffect =
   | { readonly type: "reject"; readonly version: string; readonly error: unknown }
   /** Read a version's files and load them onto the model. */
   | { readonly type: "read"; readonly version: string }
-  /** Remove a version from the model. `givesWay` is true if another version is to be loaded instead. */
+  /** Remove a version from the model. `givesWay` is true if this makes room for another version. */
   | { readonly type: "unload"; readonly version: string; readonly givesWay: boolean }
   /**
    * Start (`starts` is true) or stop the timer that limits how long the first version in the queue waits for leases to

@@ -10,8 +10,8 @@ interface Listed {
 }
 
 /**
- * Returns the final status of a job as clients see it; null while the job has not ended. A successful job counts as
- * ended for clients only once its model is in the manifest.
+ * Returns the final status of a job in answers to clients; null while the job runs. A successful job counts as ended
+ * there only once its model is in the manifest.
  */
 function visibleEnd({ end, settled }: Pick<JobState, "end" | "settled">): JobEnd | null {
   return end?.status === "succeeded" && !settled ? null : end;
