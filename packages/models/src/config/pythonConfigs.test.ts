@@ -52,6 +52,12 @@ test("every architecture is compared", () => {
   expect(own.filter((modelType) => !compared.has(modelType))).toEqual([]);
 });
 
+test("the config of a model without a head names no class", () => {
+  const encoder = architectures().find(({ heads }) => !heads.causalLM) as { modelType: string };
+  expect(Object.keys(written({ model_type: encoder.modelType }))).not.toContain("architectures");
+  expect(written({ model_type: "llama" }).architectures).toEqual(["LlamaForCausalLM"]);
+});
+
 // conformance/python/model_configs.py writes the table with transformers 5.24.
 test.each(cases.map(({ given, found }) => [JSON.stringify(given), given, found] as const))(
   "%s is read as transformers reads it",

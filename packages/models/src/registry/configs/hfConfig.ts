@@ -21,7 +21,8 @@ export function hfConfig(
       : heads.causalLM;
   const keys: Record<string, unknown> = {
     ...architecture.writeConfig(config),
-    architectures: [head?.className],
+    // A base model without a head has no class of its own here: transformers then chooses by `model_type`.
+    ...(head && { architectures: [head.className] }),
     ...(classifies && classifierHeadToHf(config)),
     model_type: config.modelType,
     torch_dtype: options.dtype ?? "float32",
