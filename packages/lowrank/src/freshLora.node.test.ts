@@ -70,6 +70,20 @@ describe("a fresh adapter changes nothing, to the last bit", () => {
     }
   });
 
+  test("on layers with few outputs and batches with more rows than inputs", async () => {
+    await init(wasm());
+    for (const outputs of [1, 3, 6, 7]) {
+      for (const inputs of [16, 50, 300]) {
+        for (const conv1d of [false, true]) {
+          const layer = drawn({ inputs, outputs, conv1d }, outputs);
+          for (const as of stored) {
+            for (const useDora of [false, true]) await expectSame(storedAs(layer, as), 2 * inputs, { r: 2, useDora });
+          }
+        }
+      }
+    }
+  });
+
   test.each([
     ["WebAssembly", wasm],
     ["the reference", reference],

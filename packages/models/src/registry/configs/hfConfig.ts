@@ -21,7 +21,7 @@ export function hfConfig(
       : heads.causalLM;
   const keys: Record<string, unknown> = {
     ...architecture.writeConfig(config),
-    // A base model without a head has no class of its own here: transformers then chooses by `model_type`.
+    // Only classes with a head have a name here. Without one, transformers chooses the class by `model_type`.
     ...(head && { architectures: [head.className] }),
     ...(classifies && classifierHeadToHf(config)),
     model_type: config.modelType,
