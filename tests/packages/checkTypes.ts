@@ -12,7 +12,7 @@ const resolutions = {
 };
 
 /** The global declarations of a program: with the DOM, or only Node's. */
-const environments = {
+export const environments = {
   "with DOM": { lib: ["es2023", "dom", "dom.iterable"], types: [] },
   "without DOM": { lib: ["es2023"], types: ["node"] },
 };
@@ -65,7 +65,7 @@ export async function total(): Promise<number> {
 `;
 
 /** The programs, each compiled separately, so that declarations of one do not affect another. */
-const programs = { "all entries": wholeProgram, "functions alone": programOfFunctions };
+export const programs = { "all entries": wholeProgram, "functions alone": programOfFunctions };
 
 /** The name of a combination of settings, and its problems. */
 export interface TypesChecked {
