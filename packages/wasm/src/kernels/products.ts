@@ -43,7 +43,8 @@ export const loraOpKernel: WasmKernel = kernel<typeof loraOp>(
     k.gemm(x.ptr, inputs[down].ptr, low.ptr, rows, rank, from, from, t ? from : rank, rank, 0, t, scaling, 0);
     // W + s B A costs less than the product with the second factor, which it saves, if there are more rows than
     // elements in each row. The factor 5/4 accounts for the memory that it takes.
-    if (4 * rows < 5 * from || to <= mostNarrow || allowsCodes(w, rows) || k.isBatchInvariant()) {
+    const narrow = w.dtype !== "f32" && to <= mostNarrow;
+    if (4 * rows < 5 * from || narrow || allowsCodes(w, rows) || k.isBatchInvariant()) {
       weightProduct(k, scratch, w, { x: x.ptr, out: out.ptr, rows, from, to, transposed: !transposed });
       k.gemm(low.ptr, inputs[up].ptr, out.ptr, rows, to, rank, rank, t ? rank : to, to, 0, t, 1, 1);
       return;
