@@ -17,6 +17,10 @@ export const packages: Readonly<Record<string, Package>> = {
   models: { does: "architectures, GGUF, tokenizers, generation", imports: ["core", "files", "nn"] },
   peft: { does: "methods, PeftModel, reports, planner", imports: ["core", "files", "nn"] },
   train: { does: "datasets, Trainer, checkpoints", imports: ["core", "files", "nn", "models", "peft"] },
+  testing: {
+    does: "tests of adapters: properties, matchers",
+    imports: ["core", "files", "nn", "models", "peft", "train"],
+  },
   serve: { does: "multi-LoRA engine, adapter store, HTTP", imports: ["core", "files", "nn", "models", "peft"] },
   nano: {
     does: "a small model and its tasks",
@@ -24,7 +28,7 @@ export const packages: Readonly<Record<string, Package>> = {
   },
   lowrank: {
     does: "all packages in one import, and the command",
-    imports: ["core", "files", "wasm", "webgpu", "nn", "models", "peft", "train", "serve", "nano"],
+    imports: ["core", "files", "wasm", "webgpu", "nn", "models", "peft", "train", "testing", "serve", "nano"],
   },
 };
 

@@ -114,6 +114,12 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     checkpoint: "saving a run and resuming it",
     trainer: "`Trainer`, its steps, learning rates, non-finite steps",
   },
+  testing: {
+    errors: "the error of a failed property",
+    subjects: "models, configurations, inputs and adapter values as plain data",
+    comparing: "outputs of layers before and after, and what rounding explains",
+    properties: "one file a property, and which methods are exempt",
+  },
   serve: {
     api: "requests, answers, errors and adapters of an engine; who makes a request",
     page: "the status page",

@@ -3,6 +3,7 @@ import { ofModels } from "./ofModels.ts";
 import { ofNN } from "./ofNN.ts";
 import { ofPeft } from "./ofPeft.ts";
 import { ofServe } from "./ofServe.ts";
+import { ofTesting } from "./ofTesting.ts";
 import { ofTrain } from "./ofTrain.ts";
 import { ofWorker } from "./ofWorker.ts";
 import type { OptionCalls } from "./optionCall.ts";
@@ -17,6 +18,7 @@ export const optionCalls: OptionCalls = {
   ...ofModels,
   ...ofPeft,
   ...ofTrain,
+  ...ofTesting,
   ...ofServe,
   ...ofWorker,
 };

@@ -1,0 +1,11 @@
+import { LoraConfig } from "@lowrank/peft";
+import { buildConfig, mergeEqualsUnmerged, smallestModel } from "@lowrank/testing";
+import type { OptionCalls } from "./optionCall.ts";
+
+const config = new LoraConfig({ r: 2, targetModules: "all-linear" });
+
+/** Calls of the functions of @lowrank/testing that accept options. */
+export const ofTesting: OptionCalls = {
+  buildConfig: (options) => buildConfig({ method: "LORA", targetModules: null, options: {}, ...options }),
+  mergeEqualsUnmerged: (options) => mergeEqualsUnmerged(smallestModel, config, options),
+};

@@ -1,0 +1,2 @@
+// The entry "lowrank/testing".
+export * from "@lowrank/testing";

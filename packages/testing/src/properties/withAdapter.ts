@@ -1,0 +1,82 @@
+import { isPacked, noGrad, scope, type Tensor } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
+import { type AdaptableModel, getPeftModel, PeftConfig, type PeftModel } from "@lowrank/peft";
+import { layerPaths } from "../comparing/layerCalls.ts";
+import { setAdapterValues } from "../subjects/adapterValues.ts";
+import { buildConfig, type ConfigDescription } from "../subjects/configDescription.ts";
+import { outputTensor } from "../subjects/inputs.ts";
+import { type ModelSubject, withSubject } from "../subjects/subject.ts";
+import { defaultValues, type PropertyOptions, propertyKeys } from "./propertyOptions.ts";
+
+/** The configuration of a property: a configuration of @lowrank/peft, or a description of one. */
+export type ConfigSubject = PeftConfig | ConfigDescription;
+
+/** A model with one adapter, as the properties use it. */
+export interface Adapted {
+  readonly peft: PeftModel;
+  readonly config: PeftConfig;
+  /** Paths of the layers that the properties compare. */
+  readonly paths: readonly string[];
+  /** True if the caller owns the model, so that it must not be changed permanently. */
+  readonly isOwned: boolean;
+  readonly seed: number;
+  /** Arguments of the model's `forward`. */
+  readonly inputs: readonly unknown[];
+  /** Options of a merge: quantised weights become f32. */
+  readonly mergeOptions: { readonly dtype?: "f32"; readonly verify: false };
+  /** Runs a model on the inputs, with gradients. */
+  run(model: AdaptableModel): Tensor;
+  /** Runs the adapted model, without gradients. */
+  runAlone(): Tensor;
+}
+
+/** Throws the error of `fn`, marked as "the configuration does not fit the model". */
+export class UnfitError extends Error {
+  override readonly name = "UnfitError";
+}
+
+/** Silences warnings: the properties use unusual configurations on purpose. */
+export const quiet = { onWarning: (): void => {} };
+
+/**
+ * Makes a model with an adapter whose values are random, and runs `fn`. Frees what it made; see `withSubject`. Throws
+ * `UnfitError` if the adapter cannot be added to the model. `fresh` keeps the adapter's initial values.
+ */
+export async function withAdapter(
+  property: string,
+  model: ModelSubject,
+  config: ConfigSubject,
+  options: PropertyOptions,
+  fn: (adapted: Adapted) => Promise<void>,
+  { fresh = false }: { fresh?: boolean } = {},
+): Promise<void> {
+  checkOptions(property, options, propertyKeys);
+  const { values = defaultValues } = options;
+  const resolved = config instanceof PeftConfig ? config : await buildConfig(config);
+  await withSubject(model, options.inputs, async ({ model: base, inputs }) => {
+    const paths = layerPaths(base);
+    const isQuantized = [...base.parameters()].some(({ dtype }) => isPacked(dtype));
+    const peft = (await fitting(() => getPeftModel(base, resolved, quiet))) as PeftModel;
+    const run = (one: AdaptableModel) =>
+      outputTensor(base, (one.forward as (...args: readonly unknown[]) => unknown)(...inputs));
+    try {
+      if (!fresh) setAdapterValues(peft, values);
+      await fn({
+        ...{ peft, paths, inputs, isOwned: model === base, seed: values.seed, config: resolved },
+        mergeOptions: { verify: false, ...(isQuantized && { dtype: "f32" }) },
+        run,
+        runAlone: () => noGrad(() => scope(() => run(peft))),
+      });
+    } finally {
+      if (peft.activeAdapter !== null || peft.peftConfig.size > 0) peft.unload();
+    }
+  });
+}
+
+async function fitting<T>(fn: () => Promise<T>): Promise<T> {
+  try {
+    return await fn();
+  } catch (cause) {
+    throw new UnfitError((cause as Error).message, { cause });
+  }
+}
