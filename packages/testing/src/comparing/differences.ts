@@ -24,13 +24,6 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): L
   return found;
 }
 
-/** Returns the largest absolute value; NaN if a value is NaN. */
-export function largest(values: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
-  return most;
-}
-
 /** Returns the index of element `flat` of a row-major tensor as one index for each dimension. */
 export function positionOf(flat: number, shape: readonly number[]): number[] {
   const position: number[] = [];

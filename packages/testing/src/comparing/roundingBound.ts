@@ -3,7 +3,7 @@ import type { Linear, Module } from "@lowrank/nn";
 import { unwrapped } from "./layerCalls.ts";
 
 /** Relative rounding errors of one value: half of the distance from 1 to the next value. */
-export const unitRoundoff: Readonly<Record<"f32" | "f16" | "bf16", number>> = {
+const unitRoundoff: Readonly<Record<"f32" | "f16" | "bf16", number>> = {
   f32: 2 ** -24,
   f16: 2 ** -11,
   bf16: 2 ** -8,

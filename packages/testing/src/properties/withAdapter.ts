@@ -31,12 +31,12 @@ export interface Adapted {
 }
 
 /** Throws the error of `fn`, marked as "the configuration does not fit the model". */
-export class UnfitError extends Error {
+class UnfitError extends Error {
   override readonly name = "UnfitError";
 }
 
 /** Silences warnings: the properties use unusual configurations on purpose. */
-export const quiet = { onWarning: (): void => {} };
+const quiet = { onWarning: (): void => {} };
 
 /**
  * Makes a model with an adapter whose values are random, and runs `fn`. Frees what it made; see `withSubject`. Throws

@@ -72,7 +72,7 @@ async function run<T>(
 }
 
 /** Returns the bytes of each tensor, by name. */
-export async function bytesOfTensors(tensors: ReadonlyMap<string, Tensor>): Promise<Map<string, Uint8Array>> {
+async function bytesOfTensors(tensors: ReadonlyMap<string, Tensor>): Promise<Map<string, Uint8Array>> {
   const entries = Array.from(tensors, async ([name, tensor]) => [name, await tensor.bytes()] as const);
   return new Map(await Promise.all(entries));
 }

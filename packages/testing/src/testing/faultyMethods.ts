@@ -48,7 +48,7 @@ export function faultyLora(
 }
 
 /** Replaces methods of an adapter. Other properties still come from the adapter, including its getters. */
-export function changed(layer: LayerAdapter, changes: Partial<LayerAdapter>): LayerAdapter {
+function changed(layer: LayerAdapter, changes: Partial<LayerAdapter>): LayerAdapter {
   for (const [key, value] of Object.entries(changes)) {
     Object.defineProperty(layer, key, { value, configurable: true, writable: true });
   }
