@@ -150,6 +150,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     load: "loading models on a backend that starts by itself",
     worker: "a model or an engine in a Web Worker",
     report: "tables, charts and pages",
+    "report/comparison": "costs of methods on a model, as data and as text",
     cli: "options, output and errors that commands share",
     "commands/completion": "`lowrank completion`",
     "commands/info": "`lowrank info`",

@@ -5,3 +5,4 @@ export { printWarning } from "./config/warning.ts";
 export { methodOf } from "./methods/registry.ts";
 export { isPromptMethod } from "./methods/shared/method.ts";
 export { webAssemblyMemory } from "./plan/devices.ts";
+export { planTraining } from "./plan/planTraining.ts";

@@ -92,6 +92,18 @@ export interface ModelShapes<M extends AdaptableModel = AdaptableModel> {
   readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
   /** Builds the model. `source` returns the parameter with a given name and shape. */
   build(source: (name: string, shape: Shape) => Parameter): M;
+  /** An example to run the model on. Absent for language models, which run on token ids. */
+  readonly example?: ModelExample;
+}
+
+/** A batch on which a module of any kind runs, to count its operations and its memory. */
+export interface ModelExample {
+  /** Number of rows in the batch. Operations are reported per row. */
+  readonly rows: number;
+  /** Runs a forward pass of the model, or of the model with an adapter. */
+  forward(model: AdaptableModel): unknown;
+  /** Computes the loss of a training step, a scalar. */
+  loss(model: AdaptableModel): Tensor;
 }
 
 /**

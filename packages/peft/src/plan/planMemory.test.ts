@@ -20,7 +20,8 @@ import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { BuiltModel, PlannableModel } from "./onShapes.ts";
-import { type PlanOptions, planMemory } from "./planMemory.ts";
+import { planMemory } from "./planMemory.ts";
+import type { PlanOptions } from "./planTraining.ts";
 import { reportAdapter } from "./reportAdapter.ts";
 import { plannedOptimizers, traceOptimizer } from "./traceOptimizer.ts";
 

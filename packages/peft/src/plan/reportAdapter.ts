@@ -171,9 +171,11 @@ export async function reportAdapter(
   const shapes = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
   const { base, adapted, weights } = shapes;
   const trained = trainedParameters(adapted ?? base);
-  const tokens = passLength(base, sequenceLength);
+  const tokens = model.example?.rows ?? passLength(base, sequenceLength);
+  const forward =
+    model.example?.forward ?? ((model: AdaptableModel, backend: MetaBackend) => readTokens(model, backend, tokens));
   const flopsPerToken = (model: AdaptableModel): number | null =>
-    tokens === 0 ? null : shapes.run((backend) => countFlops(backend, () => forward(model, backend, tokens))) / tokens;
+    tokens === 0 ? null : shapes.run((backend) => countFlops(backend, () => forward(model, backend))) / tokens;
   const common = {
     optimizerBytes: traceOptimizer(optimizer, trained).held,
     baseBytes: weights.quantized.bytes + weights.rest.bytes,
@@ -220,7 +222,7 @@ function passLength(base: AdaptableModel, wanted: number | undefined): number {
   return wanted ?? Math.max(1, Math.min(512, Math.floor(maxPositions / 2)));
 }
 
-function forward(model: AdaptableModel, backend: MetaBackend, tokens: number): void {
+function readTokens(model: AdaptableModel, backend: MetaBackend, tokens: number): void {
   const inputIds = backend.tensor({ shape: [1, tokens], dtype: "i32" });
   (model.forward as (inputs: object) => unknown)({ inputIds });
 }

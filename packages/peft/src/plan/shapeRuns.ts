@@ -1,5 +1,6 @@
 import { backward, type MetaBackend, type MetaBuffer, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import type { Module, Parameter } from "@lowrank/nn";
+import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { BuiltModel } from "./onShapes.ts";
 import { Trace, type Traced } from "./trace.ts";
@@ -14,27 +15,35 @@ export interface RunSizes {
   gradientAccumulationSteps: number;
 }
 
+/** Returns the loss of a language model on a batch of `batchSize` sequences of `sequenceLength` tokens. */
+export function languageLoss({ batchSize, sequenceLength }: RunSizes): (model: PlannedModel) => Tensor {
+  return (model) => {
+    const ids = (): Tensor => {
+      const backend = model.backend as MetaBackend;
+      return backend.tensor({ shape: [batchSize, sequenceLength], dtype: "i32" });
+    };
+    return model.loss({ inputIds: ids(), labels: ids() });
+  };
+}
+
 /**
- * Runs the forward and backward passes of one optimiser step with shapes only. The loss is computed by `lossOf`;
- * default: the model's own loss. Each gradient element counts as `gradientBytes` bytes.
+ * Runs the forward and backward passes of one optimiser step with shapes only. `passes` is the number of batches that
+ * the step accumulates. Each gradient element counts as `gradientBytes` bytes.
  */
 export function trainStep(
   backend: MetaBackend,
-  model: PlannedModel,
-  { batchSize, sequenceLength, gradientAccumulationSteps }: RunSizes,
+  model: AdaptableModel,
+  passes: number,
   gradientBytes: number,
-  lossOf: (model: PlannedModel) => Tensor = (model) => {
-    const ids = (): Tensor => backend.tensor({ shape: [batchSize, sequenceLength], dtype: "i32" });
-    return model.loss({ inputIds: ids(), labels: ids() });
-  },
+  lossOf: (model: PlannedModel) => Tensor,
 ): Traced {
   const trace = new Trace(backend);
   model.train();
   // Runs at most two passes, since later ones have the same memory as the second.
-  for (let pass = 0; pass < Math.min(2, gradientAccumulationSteps); pass++) {
+  for (let pass = 0; pass < Math.min(2, passes); pass++) {
     trace.phase("forward");
     scope(() => {
-      const loss = lossOf(model);
+      const loss = lossOf(model as PlannedModel);
       trace.phase("backward");
       backward(loss, tensor(1));
     });

@@ -2,6 +2,7 @@ import { ofCore } from "./ofCore.ts";
 import { ofModels } from "./ofModels.ts";
 import { ofNN } from "./ofNN.ts";
 import { ofPeft } from "./ofPeft.ts";
+import { ofReport } from "./ofReport.ts";
 import { ofServe } from "./ofServe.ts";
 import { ofTesting } from "./ofTesting.ts";
 import { ofTrain } from "./ofTrain.ts";
@@ -19,6 +20,7 @@ export const optionCalls: OptionCalls = {
   ...ofPeft,
   ...ofTrain,
   ...ofTesting,
+  ...ofReport,
   ...ofServe,
   ...ofWorker,
 };

@@ -32,6 +32,7 @@ export const ofPeft: OptionCalls = {
   "PeftModel#adapterFiles": async (o) => (await model()).adapterFiles(undefined, o),
   "PeftModel#savePretrained": async (o) => (await model()).savePretrained("folder", o),
   "PeftModel.fromPretrained": async (o) => L.PeftModel.fromPretrained(tinyLlama(), await saved(), o),
+  describeModule: (o) => L.describeModule(() => new lowrank.Linear(2, 2), o),
   describeAdapter: async (o) => L.describeAdapter(await described(), config(), o),
   "planMemory: quantization": async (o) => L.planMemory(await described(), { adapter: config(), quantization: o }),
   "reportAdapter: quantization": async (o) => L.reportAdapter(await described(), config(), { quantization: o }),

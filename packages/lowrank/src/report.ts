@@ -1,0 +1,25 @@
+// The entry "lowrank/report": comparisons of methods as data and as text.
+
+export type { ComparedModel } from "./report/comparison/comparedModel.ts";
+export { type CompareMethodsOptions, compareMethods } from "./report/comparison/compareMethods.ts";
+export {
+  comparisonColumns,
+  sortComparison,
+  toCsv,
+  toJson,
+  toMarkdown,
+  toText,
+} from "./report/comparison/comparisonText.ts";
+export type {
+  ComparedConfig,
+  ComparedMethod,
+  ComparedQuantization,
+  FailedMethod,
+  MethodComparison,
+  MethodRow,
+  NamedMethod,
+  Quality,
+  QuantizationType,
+  SharedSettings,
+  Targets,
+} from "./report/comparison/methodComparison.ts";

@@ -1,0 +1,222 @@
+import { OptionError } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
+import {
+  type AdapterReport,
+  type FloatDType,
+  type ModelShapes,
+  type PlannedOptimizer,
+  type PlanOptions,
+  reportAdapter,
+} from "@lowrank/peft";
+import { planTraining } from "@lowrank/peft/internal";
+import { type Candidate, candidatesOf, defaultSettings } from "./candidates.ts";
+import { type ComparedModel, shapesOf } from "./comparedModel.ts";
+import type {
+  ComparedMethod,
+  ComparedQuantization,
+  FailedMethod,
+  MethodComparison,
+  MethodRow,
+  Targets,
+} from "./methodComparison.ts";
+import { type PlannedLoss, plannedLoss } from "./plannedLoss.ts";
+import { settingsText } from "./settingsText.ts";
+
+/** Options of `compareMethods`. */
+export interface CompareMethodsOptions {
+  /**
+   * Ranks of all methods that have one; each gets a row. Default: configurations keep their rank, and named methods and
+   * functions have rank 8.
+   */
+  ranks?: readonly number[];
+  /**
+   * Target modules of all methods that have targets; each gets a row. An entry is a list of names, "all-linear", or a
+   * regular expression. Default: configurations keep theirs, and named methods adapt all linear layers, except for
+   * methods with other default targets.
+   */
+  targets?: readonly Targets[];
+  /**
+   * Quantisation of the base model, or several, which each get a row: "nf4", "fp4", the options of `quantize`, or null
+   * for none. Methods with their own quantisation, such as "qlora", ignore it. Default: null.
+   */
+  quantization?: ComparedQuantization | readonly ComparedQuantization[];
+  /** Virtual tokens of prompt methods. Default: configurations keep theirs, and named methods have 20. */
+  virtualTokens?: number;
+  /** Dtype of the base model. Default: the dtype of a loaded model or of its config, otherwise "f32". */
+  dtype?: FloatDType;
+  /** Optimiser whose state is counted, with default settings. Default: "adamw". */
+  optimizer?: PlannedOptimizer;
+  /** Sequences in a batch. Default: 1. Not for modules that `describeModule` describes with their own inputs. */
+  batchSize?: number;
+  /** Tokens in a sequence. Default: 512, or half of the model's maximum length if that is smaller. */
+  sequenceLength?: number;
+  /** True if transformer blocks recompute their activations in the backward pass. Default: false. */
+  gradientCheckpointing?: boolean;
+  /** Memory budget in bytes, for `fits`. Default: none. */
+  memory?: number;
+  /** The model's name. Default: the preset's name, the model type, or the class of a module. */
+  source?: string;
+}
+
+/**
+ * Compares what fine-tuning methods cost on a model: trainable parameters, bytes, memory of a training step, operations
+ * and memory of inference. The model needs no weights: layers, optimiser, forward and backward pass run with shapes
+ * only, and the results equal a real run's. There is a row for each method with each rank, targets and quantisation.
+ * Methods that do not fit the model are listed in `failed` with the error.
+ *
+ * `model` is a preset's name, a config, shapes from `describeModel` or `describeModule`, a loaded model, or your own
+ * module. A loaded model or module stays unchanged.
+ *
+ * Throws `OptionError` for unknown methods, models and options.
+ *
+ * @example
+ * ```ts
+ * const comparison = await compareMethods("llama-3.2-1b", ["lora", "dora", new IA3Config(), null], {
+ *   ranks: [8, 16],
+ *   quantization: [null, "nf4"],
+ *   memory: 8e9,
+ * });
+ * for (const { name, rank, trainable, fits } of comparison.rows) console.log(name, rank, trainable, fits);
+ * console.log(toMarkdown(comparison));
+ * ```
+ */
+export async function compareMethods(
+  model: ComparedModel,
+  configs: readonly ComparedMethod[],
+  options: CompareMethodsOptions = {},
+): Promise<MethodComparison> {
+  checkOptions("compareMethods", options, {
+    ...({ ranks: true, targets: true, quantization: true, virtualTokens: true, dtype: true, optimizer: true } as const),
+    ...({ batchSize: true, sequenceLength: true, gradientCheckpointing: true, memory: true, source: true } as const),
+  });
+  checkCounts(configs, options);
+  const found = await shapesOf(model);
+  const { dtype = found.dtype ?? "f32", optimizer = "adamw", memory = null, source = found.source } = options;
+  const { ranks, targets, virtualTokens, quantization = null } = options;
+  const quantizations = [quantization].flat();
+  const candidates = await candidatesOf(configs, { ranks, targets, virtualTokens, quantizations });
+  const { shapes } = found;
+  const loss = plannedLoss(shapes);
+  const planned = { ...options, dtype, optimizer, memory };
+  const rows: MethodRow[] = [];
+  const failed: FailedMethod[] = [];
+  let sequenceLength = 0;
+  for (const candidate of candidates) {
+    try {
+      const { row, tokens } = await rowOf(shapes, candidate, loss, planned);
+      rows.push(row);
+      sequenceLength = tokens;
+    } catch (error) {
+      failed.push(failure(candidate, error as Error));
+    }
+  }
+  const named = configs.some((config) => typeof (isNamed(config) ? config.config : config) === "string");
+  return {
+    ...{ source, modelType: shapes.modelType, dtype, optimizer, memory },
+    baseParameters: shapes.parameters.reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0),
+    batchSize: shapes.example?.rows ?? options.batchSize ?? 1,
+    sequenceLength: shapes.example ? 1 : sequenceLength,
+    settings: named ? sharedSettings(options) : null,
+    rows,
+    failed,
+  };
+}
+
+const isNamed = (method: ComparedMethod): method is Extract<ComparedMethod, { config: unknown }> =>
+  typeof method === "object" && method !== null && "config" in method;
+
+/** Throws for a rank or a number of virtual tokens that is no whole number, and for a list without entries. */
+function checkCounts(configs: readonly ComparedMethod[], options: CompareMethodsOptions): void {
+  const { ranks = [], virtualTokens = [], memory } = options;
+  for (const [name, values] of Object.entries({ ranks, virtualTokens: [virtualTokens].flat() })) {
+    for (const value of values) {
+      if (Number.isSafeInteger(value) && value >= 1) continue;
+      throw new OptionError("compareMethods", name, value, `has ${value}; give whole numbers of at least 1`);
+    }
+  }
+  if (memory !== undefined && !(memory > 0)) {
+    throw new OptionError("compareMethods", "memory", memory, `is ${memory}; give a number of bytes above 0`);
+  }
+  for (const [name, list] of Object.entries({ configs, ranks: options.ranks, targets: options.targets })) {
+    if (list?.length === 0) {
+      throw new OptionError("compareMethods", name, list, "is an empty list; give at least one entry");
+    }
+  }
+}
+
+function sharedSettings({ ranks, targets, virtualTokens }: CompareMethodsOptions): MethodComparison["settings"] {
+  return {
+    ranks: ranks ?? [defaultSettings.r],
+    targets: targets ?? [defaultSettings.targetModules],
+    virtualTokens: virtualTokens ?? defaultSettings.virtualTokens,
+  };
+}
+
+function failure({ name, rank, quantization }: Candidate, error: Error): FailedMethod {
+  const { code } = error as { code?: unknown };
+  const type = quantization && (quantization.quantType ?? "nf4");
+  return { name, rank, quantization: type, why: error.message, ...(typeof code === "string" && { code }) };
+}
+
+/** Options of `compareMethods` whose defaults are resolved. */
+type Planned = Omit<CompareMethodsOptions, "memory"> & Pick<MethodComparison, "dtype" | "optimizer" | "memory">;
+
+/** Computes the row of a candidate, and the number of tokens for which operations were counted. */
+async function rowOf(
+  shapes: ModelShapes,
+  { name, rank, quantization, config }: Candidate,
+  loss: PlannedLoss | null | undefined,
+  options: Planned,
+): Promise<{ row: MethodRow; tokens: number }> {
+  if (config instanceof Error) throw config;
+  const { dtype, optimizer, memory } = options;
+  const report = await reportAdapter(shapes, config, {
+    ...{ dtype, optimizer, quantization },
+    sequenceLength: options.sequenceLength,
+  });
+  const { sequenceLength: tokens } = report.inference;
+  const plan =
+    loss === null ? null : await trainingOf(shapes, { adapter: config, quantization }, loss, options, tokens);
+  const trainingBytes = plan?.training.bytes ?? null;
+  const settings = [config === null ? "" : await settingsText(config), quantizationText(quantization)];
+  const row: MethodRow = {
+    ...costsOf(report),
+    ...{ name, rank, settings: settings.filter((text) => text !== "").join(" ") },
+    quantization: quantization && (quantization.quantType ?? "nf4"),
+    gradientBytes: plan?.gradients.bytes ?? report.bytesTrained,
+    activationBytes: plan?.activations ?? null,
+    trainingBytes,
+    fits: memory === null || trainingBytes === null ? null : trainingBytes <= memory,
+    warnings: report.adapter?.warnings ?? [],
+  };
+  return { row, tokens };
+}
+
+async function trainingOf(
+  shapes: ModelShapes,
+  { adapter, quantization }: Pick<PlanOptions, "adapter" | "quantization">,
+  loss: PlannedLoss | undefined,
+  { dtype, optimizer, batchSize, gradientCheckpointing }: Planned,
+  sequenceLength: number,
+) {
+  const sizes = { batchSize: batchSize ?? 1, sequenceLength };
+  const run = loss ? { ...sizes, loss: loss(sizes) } : { batchSize };
+  const options = { adapter, quantization, dtype, optimizer, gradientCheckpointing, ...run };
+  return (await planTraining("compareMethods", shapes, options)).plan;
+}
+
+function costsOf({ peftType, trainable, total, percent, bytesSaved, bytesTrained, ...report }: AdapterReport) {
+  const { optimizerBytes, baseBytes, mergeable, inference } = report;
+  const { parameters: inferenceParameters, flopsPerToken, baseFlopsPerToken } = inference;
+  return {
+    ...{ peftType, trainable, total, percent, bytesSaved, bytesTrained, optimizerBytes, baseBytes, mergeable },
+    ...{ inferenceParameters, flopsPerToken, baseFlopsPerToken },
+  };
+}
+
+/** Describes the options of a quantisation that differ from their defaults: "blockSize=32 doubleQuant=true". */
+function quantizationText(quantization: Candidate["quantization"]): string {
+  const { quantType: _, ...options } = quantization ?? {};
+  const given = Object.entries(options).filter(([name, value]) => value && !(name === "blockSize" && value === 64));
+  return given.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ");
+}

@@ -1,0 +1,12 @@
+import { LoraConfig } from "../../index.gen.ts";
+import { compareMethods } from "../../report.ts";
+import { tinyConfig } from "../tinyLlama.ts";
+import type { OptionCalls } from "./optionCall.ts";
+
+const config = () => new LoraConfig({ targetModules: "all-linear" });
+
+/** Calls of the entry "lowrank/report". */
+export const ofReport: OptionCalls = {
+  compareMethods: (o) => compareMethods(tinyConfig, [config()], o),
+  "compareMethods: quantization": (o) => compareMethods(tinyConfig, [config()], { quantization: o }),
+};
