@@ -18,7 +18,7 @@ export const packages: Readonly<Record<string, Package>> = {
   peft: { does: "methods, PeftModel, reports, planner", imports: ["core", "files", "nn"] },
   train: { does: "datasets, Trainer, checkpoints", imports: ["core", "files", "nn", "models", "peft"] },
   testing: {
-    does: "tests of adapters: properties, matchers",
+    does: "tests of adapters: properties, matchers, suites",
     imports: ["core", "files", "nn", "models", "peft", "train"],
   },
   serve: { does: "multi-LoRA engine, adapter store, HTTP", imports: ["core", "files", "nn", "models", "peft"] },

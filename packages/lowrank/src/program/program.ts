@@ -18,6 +18,7 @@ import { planCommand } from "../commands/plan/plan.ts";
 import { reportCommand } from "../commands/report/report.ts";
 import { serveCommand } from "../commands/serve/serve.ts";
 import { sweepCommand } from "../commands/sweep/sweep.ts";
+import { testCommand } from "../commands/test/test.ts";
 import { trainCommand } from "../commands/train/train.ts";
 import { workerCommand } from "../commands/worker/worker.ts";
 
@@ -30,6 +31,9 @@ From a model and a text to a model that has learned it:
   $ lowrank train --model ./model --data text.txt --output ./adapter
   $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
+
+/** Exit codes of commands after an error, if it is not 1. Tests end with 1 if a check fails. */
+export const errorCodes: ReadonlyMap<string, number> = new Map([["test", 2]]);
 
 /** Commands whose options can be given in a file. */
 export const runFileCommands: readonly string[] = ["train"];
@@ -62,6 +66,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     infoCommand(),
     inspectCommand(),
     evalCommand(),
+    savesResult(testCommand(), ({ json, output }) => !json && output !== undefined),
     planCommand(),
     savesResult(compareCommand(plugins), ({ json, output }) => !json && output !== undefined),
     savesResult(serveCommand(plugins), () => true),

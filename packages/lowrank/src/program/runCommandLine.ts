@@ -2,11 +2,12 @@ import { type Command, CommanderError } from "commander";
 import { beginJson, printJsonError, printsJson } from "../cli/json.ts";
 import { loadPlugins, pluginFiles } from "../cli/options/plugins.ts";
 import { pluginsOf, readRunFile, runFileIn } from "../cli/options/runFile.ts";
+import { EndWith } from "../cli/process/endWith.ts";
 import { StdoutLost } from "../cli/process/guardOutput.ts";
 import { Interrupted } from "../cli/process/interrupt.ts";
 import { codeOfOutput } from "../cli/process/lostOutput.ts";
 import { reportFailure } from "../cli/reportFailure.ts";
-import { checkForeignFlags, createProgram, runFileCommands } from "./program.ts";
+import { checkForeignFlags, createProgram, errorCodes, runFileCommands } from "./program.ts";
 
 /**
  * Runs the `lowrank` command with the arguments after its name, and returns its exit code. Uses this process's stdin,
@@ -14,6 +15,7 @@ import { checkForeignFlags, createProgram, runFileCommands } from "./program.ts"
  */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
   const json = printsJson(words);
+  const errorCode = errorCodes.get(words[0]) ?? 1;
   beginJson();
   let running: Command | null = null;
   try {
@@ -33,12 +35,12 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return codeOfOutput(null);
       if (json) printJsonError(error.message.replace(/^error: /, ""));
-      return error.exitCode;
+      return errorCode;
     }
-    if (error instanceof Interrupted) return error.exitCode;
+    if (error instanceof Interrupted || error instanceof EndWith) return error.exitCode;
     if (error instanceof StdoutLost) return codeOfOutput(running);
     const message = reportFailure(error, running);
     if (json) printJsonError(message);
-    return 1;
+    return errorCode;
   }
 }

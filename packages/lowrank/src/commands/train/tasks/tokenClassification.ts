@@ -1,7 +1,8 @@
 import { readRecords, type TokenizedExample } from "@lowrank/train";
+import { type MaskedText, maskedText } from "@lowrank/train/internal";
 import { type IndexedOptions, openRecordData } from "../data/openTrainData.ts";
 import { tokenClassifier } from "../kinds/tokenClassifier.ts";
-import { type MaskedText, maskedText, shownText } from "../view/renderExample.ts";
+import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask, type TaskFlags } from "./commandTask.ts";
 import { taggedForm, taggedReader } from "./taskRecords.ts";
 

@@ -1,6 +1,7 @@
 import { Tokenizer } from "@lowrank/models";
+import { maskedText } from "@lowrank/train/internal";
 import { expect, test } from "vitest";
-import { maskedText, renderMasked, shownText } from "./renderExample.ts";
+import { renderMasked, shownText } from "./renderExample.ts";
 
 /** One token per byte, as in byte-level tokenizers. */
 const bytes = new TextEncoder().encode("ab é");

@@ -1,13 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
-
-/** Part of a text. Either all tokens of the part count in the loss (`learned` is true), or none. */
-export interface MaskedText {
-  readonly text: string;
-  readonly learned: boolean;
-  /** Label of this part, for a task that trains on labels instead of tokens. */
-  readonly label?: string;
-}
+import { type MaskedText, maskedText } from "@lowrank/train/internal";
 
 /** Text of an example, with its name if the example has several. */
 export interface ShownText {
@@ -28,25 +21,6 @@ export function shownText(
   const labels = text.labels.slice(0, maxLength);
   const learned = labels.filter((label) => label !== ignoreIndex).length;
   return { name, tokens: inputIds.length, learned, parts: maskedText(tokenizer, { inputIds, labels }) };
-}
-
-/**
- * Splits an example's text into parts that count in the loss, and parts that do not. A character whose bytes are in two
- * parts belongs to the later part.
- */
-export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: TokenizedExample): MaskedText[] {
-  const parts: MaskedText[] = [];
-  let before = "";
-  for (let start = 0; start < inputIds.length; ) {
-    const learned = labels[start] !== ignoreIndex;
-    let end = start + 1;
-    while (end < inputIds.length && (labels[end] !== ignoreIndex) === learned) end++;
-    // Decodes from the start: a tokenizer may decode a token differently at the beginning of a text.
-    const text = tokenizer.decode(inputIds.slice(0, end)).replace(/\uFFFD+$/, end < inputIds.length ? "" : "$&");
-    parts.push({ text: text.slice(before.length), learned });
-    [before, start] = [text, end];
-  }
-  return parts;
 }
 
 /**

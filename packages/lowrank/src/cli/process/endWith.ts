@@ -1,0 +1,9 @@
+/** Thrown by a command that has printed its result, and whose exit code is not 0. Nothing else is printed. */
+export class EndWith extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`ended with exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}

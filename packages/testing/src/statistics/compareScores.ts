@@ -1,0 +1,106 @@
+import { Generator } from "@lowrank/core";
+
+/**
+ * Scores of two systems on the same items, in the same order. An item's score is a sum over its parts: 1 or 0 for a
+ * prompt, a sum of losses for a block of tokens.
+ */
+export interface PairedScores {
+  readonly a: ArrayLike<number>;
+  readonly b: ArrayLike<number>;
+  /** Number of parts of each item, such as tokens. The compared score is a mean over parts. Default: 1 for each item. */
+  readonly sizes?: ArrayLike<number>;
+}
+
+/** Settings of `compareScores`. */
+export interface CompareScoresSettings {
+  /** Number of resamples of each kind. */
+  readonly resamples: number;
+  readonly seed: number;
+  /** Level of the test. The interval covers 1 - alpha. */
+  readonly alpha: number;
+}
+
+/** Difference of two systems on the same items. */
+export interface ScoreDifference {
+  /** Mean score of a minus mean score of b. */
+  readonly difference: number;
+  /** Bounds of the bootstrap interval of the difference: the percentiles alpha / 2 and 1 - alpha / 2. */
+  readonly low: number;
+  readonly high: number;
+  /** Two-sided p-value: the larger one of the bootstrap and of random signs. */
+  readonly p: number;
+  readonly items: number;
+  /** Number of items on which the systems differ. Other items are ties. */
+  readonly differing: number;
+}
+
+/**
+ * Compares two systems by their scores on the same items.
+ *
+ * The paired bootstrap draws items with replacement. Its p-value is the share of resamples whose difference is at least
+ * as far from the observed one as the observed one is from zero (Efron and Tibshirani 1993, "An introduction to the
+ * bootstrap", chapter 16). With few items, or with scores of 0 and 1, this share is too small, and gives more false
+ * alarms than alpha. The p-value of random signs is exact if the systems are interchangeable on each item: it exchanges
+ * the two scores of each item at random (Pitman 1937). The larger p-value counts.
+ *
+ * Items with equal scores stay in the resamples. If all items are ties, the p-value is 1.
+ */
+export function compareScores(
+  { a, b, sizes }: PairedScores,
+  { resamples, seed, alpha }: CompareScoresSettings,
+): ScoreDifference {
+  const items = a.length;
+  const deltas = Float64Array.from({ length: items }, (_, i) => a[i] - b[i]);
+  const parts = Float64Array.from({ length: items }, (_, i) => sizes?.[i] ?? 1);
+  const sum = deltas.reduce((total, delta) => total + delta, 0);
+  const difference = items === 0 ? 0 : sum / parts.reduce((total, size) => total + size, 0);
+  const differing = deltas.filter((delta) => delta !== 0).length;
+  if (differing === 0) return { difference: 0, low: 0, high: 0, p: 1, items, differing };
+  const generator = new Generator(seed);
+  const drawn = bootstrap(deltas, parts, resamples, generator);
+  const distance = Math.abs(difference);
+  const far = drawn.filter((value) => reaches(Math.abs(value - difference), distance)).length;
+  const signed = randomSigns(deltas, resamples, generator);
+  const large = signed.filter((value) => reaches(Math.abs(value), Math.abs(sum))).length;
+  drawn.sort();
+  return {
+    ...{ difference, low: percentile(drawn, alpha / 2), high: percentile(drawn, 1 - alpha / 2) },
+    p: (1 + Math.max(far, large)) / (1 + resamples),
+    ...{ items, differing },
+  };
+}
+
+/** Returns true if `value` is at least `limit`, apart from rounding. */
+function reaches(value: number, limit: number): boolean {
+  return value >= limit * (1 - 1e-12);
+}
+
+/** Returns the difference of each bootstrap resample. */
+function bootstrap(deltas: Float64Array, parts: Float64Array, resamples: number, generator: Generator): Float64Array {
+  const drawn = new Int32Array(deltas.length);
+  return Float64Array.from({ length: resamples }, () => {
+    generator.fillInt(drawn, 0, deltas.length);
+    let [sum, size] = [0, 0];
+    for (const i of drawn) {
+      sum += deltas[i];
+      size += parts[i];
+    }
+    return sum / size;
+  });
+}
+
+/** Returns the sum of the deltas under random signs, for each resample. Ties have no sign. */
+function randomSigns(deltas: Float64Array, resamples: number, generator: Generator): Float64Array {
+  const some = deltas.filter((delta) => delta !== 0);
+  const words = new Int32Array(Math.ceil(some.length / 32));
+  return Float64Array.from({ length: resamples }, () => {
+    generator.fillInt(words, -(2 ** 31), 2 ** 31);
+    let sum = 0;
+    for (let i = 0; i < some.length; i++) sum += (words[i >> 5] >>> (i & 31)) & 1 ? some[i] : -some[i];
+    return sum;
+  });
+}
+
+function percentile(sorted: Float64Array, share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}

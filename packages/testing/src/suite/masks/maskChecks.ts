@@ -1,0 +1,95 @@
+import { type CausalLM, chatEnds, type Tokenizer } from "@lowrank/models";
+import { ignoreIndex } from "@lowrank/train";
+import { maskedText } from "@lowrank/train/internal";
+import { fact } from "../shared/check.ts";
+import type { MaskCheck, MaskTests } from "../shared/suite.ts";
+import type { MaskedExample, SuiteCheck } from "../shared/suiteReport.ts";
+import { type MaskExample, maskExamples } from "./maskExamples.ts";
+import { type MaskContext, maskRules } from "./maskProblems.ts";
+
+/** Checks the loss masks of training examples. Also returns the examples, with the parts that are learned. */
+export async function maskChecks(
+  tests: MaskTests,
+  model: CausalLM,
+  tokenizer: Tokenizer,
+): Promise<{ checks: SuiteCheck[]; masks: MaskedExample[] }> {
+  const examples = await maskExamples(tests, tokenizer);
+  if ("group" in examples) return { checks: [examples], masks: [] };
+  const context = await contextOf(tests, model, tokenizer);
+  const usesTemplate = tests.checks?.includes("template") || examples.some(({ kind }) => kind === "chat");
+  const names = (Object.keys(maskRules) as MaskCheck[]).filter((name) => {
+    return tests.checks
+      ? tests.checks.includes(name)
+      : name !== "template" || usesTemplate || showsChats(examples, context);
+  });
+  const problems = examples.map(() => [] as string[]);
+  const checks = names.flatMap((name): SuiteCheck[] => {
+    const { title, rule } = maskRules[name];
+    const found = examples.map((example) => rule(example, context));
+    const applied = found.filter((problem) => problem !== undefined).length;
+    // A check that was asked for by name is reported even if it applies to no example.
+    if (applied === 0 && !tests.checks) return [];
+    if (applied === 0)
+      return [fact("masks", title, false, "no example has what this check needs; leave it out of checks")];
+    for (const [i, problem] of found.entries()) if (problem) problems[i].push(`${title}: ${problem}`);
+    const bad = found.flatMap((problem, i) => (problem ? [i] : []));
+    const values = { value: bad.length, limit: 0 };
+    if (bad.length === 0) return [fact("masks", title, true, `${applied} examples are right`, values)];
+    const first = `${examples[bad[0]].where}: ${found[bad[0]]}`;
+    return [fact("masks", title, false, `${bad.length} of ${applied} examples are wrong; ${first}`, values)];
+  });
+  const masks = examples.map(({ where, tokens }, i) => shown(tokenizer, where, tokens, context.maxLength, problems[i]));
+  return { checks, masks };
+}
+
+/** Returns true if some examples have the chat template's opening of an answer, but not all. */
+function showsChats(examples: readonly MaskExample[], { header }: MaskContext): boolean {
+  const { length } = header;
+  if (length === 0) return false;
+  return examples.some(({ tokens: { inputIds } }) =>
+    inputIds.some((_, t) => header.every((id, i) => inputIds[t + i] === id)),
+  );
+}
+
+function shown(
+  tokenizer: Tokenizer,
+  where: string,
+  { inputIds, labels }: MaskExample["tokens"],
+  maxLength: number,
+  problems: readonly string[],
+): MaskedExample {
+  const length = Math.min(inputIds.length, maxLength);
+  const kept = {
+    inputIds: inputIds.slice(0, length),
+    labels: Array.from({ length }, (_, t) => labels[t] ?? ignoreIndex),
+  };
+  const learned = kept.labels.filter((label) => label !== ignoreIndex).length;
+  return { where, tokens: length, learned, parts: maskedText(tokenizer, kept), problems };
+}
+
+async function contextOf(tests: MaskTests, model: CausalLM, tokenizer: Tokenizer): Promise<MaskContext> {
+  const { maxLength = model.maxPositions } = tests;
+  const own = tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId];
+  if (tokenizer.chatTemplate === null) {
+    return {
+      tokenizer,
+      ends: [...new Set([...(model.generationConfig?.eosTokenIds ?? []), ...own])],
+      header: [],
+      maxLength,
+    };
+  }
+  const ends = [...new Set([...(await chatEnds(model, tokenizer)), ...own])];
+  return { tokenizer, ends, header: await headerOf(tokenizer), maxLength };
+}
+
+/** Returns the tokens that the chat template puts before an answer; empty if it has none, or needs other messages. */
+async function headerOf(tokenizer: Tokenizer): Promise<number[]> {
+  try {
+    const messages = [{ role: "user", content: "question" }];
+    const closed = await tokenizer.applyChatTemplate(messages);
+    const open = await tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
+    return open.startsWith(closed) ? tokenizer.encode(open.slice(closed.length), { addSpecialTokens: false }) : [];
+  } catch {
+    return [];
+  }
+}
