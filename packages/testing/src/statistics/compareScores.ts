@@ -7,7 +7,7 @@ import { Generator } from "@lowrank/core";
 export interface PairedScores {
   readonly a: ArrayLike<number>;
   readonly b: ArrayLike<number>;
-  /** Number of parts of each item, such as tokens. The compared score is a mean over parts. Default: 1 for each item. */
+  /** Number of parts of each item, such as tokens. The score is a mean over parts. Default: 1 for each item. */
   readonly sizes?: ArrayLike<number>;
 }
 
@@ -38,10 +38,10 @@ export interface ScoreDifference {
  * Compares two systems by their scores on the same items.
  *
  * The paired bootstrap draws items with replacement. Its p-value is the share of resamples whose difference is at least
- * as far from the observed one as the observed one is from zero (Efron and Tibshirani 1993, "An introduction to the
- * bootstrap", chapter 16). With few items, or with scores of 0 and 1, this share is too small, and gives more false
- * alarms than alpha. The p-value of random signs is exact if the systems are interchangeable on each item: it exchanges
- * the two scores of each item at random (Pitman 1937). The larger p-value counts.
+ * as far from the observed one as this is from zero (Efron and Tibshirani 1993, "An introduction to the bootstrap",
+ * chapter 16). With few items, or with scores of 0 and 1, this share is too small, and gives more false alarms than
+ * alpha. The p-value of random signs exchanges the two scores of each item at random (Pitman 1937). It is exact if the
+ * systems are interchangeable on each item. The larger p-value counts.
  *
  * Items with equal scores stay in the resamples. If all items are ties, the p-value is 1.
  */

@@ -63,15 +63,18 @@ export function loadCheck(warnings: readonly Warning[]): SuiteCheck {
 }
 
 /** Returns the check of an adapter's values: all must be finite. */
-export async function finiteCheck(peft: PeftModel<CausalLM>, name: string): Promise<SuiteCheck> {
+export async function finiteCheck(
+  group: "adapter" | "against",
+  peft: PeftModel<CausalLM>,
+  name: string,
+): Promise<SuiteCheck> {
   let count = 0;
   for (const [key, tensor] of peft.adapterTensors(name)) {
     const bad = await firstNonFinite(tensor);
     count++;
-    if (bad)
-      return fact("adapter", "values", false, `${key} ${bad}; train the adapter again with a lower learning rate`);
+    if (bad) return fact(group, "values", false, `${key} ${bad}; train the adapter again with a lower learning rate`);
   }
-  return fact("adapter", "values", true, `the values of all ${count} tensors are finite`);
+  return fact(group, "values", true, `the values of all ${count} tensors are finite`);
 }
 
 /** Describes the first NaN or infinite value of a tensor. Returns null if all values are finite. */

@@ -63,9 +63,7 @@ export async function runSuite(suite: Suite, options: RunSuiteOptions): Promise<
     const checks: SuiteCheck[] = [...configChecks(suite.adapter ?? {}, used[0].config), fits];
     if (against !== undefined) used.push(await useAdapter(peft, against, "suite_against"));
     if (used[1]?.problem) checks.push(notLoaded("against", used[1].problem));
-    const found = used.every(({ problem }) => problem === null)
-      ? await measure(suite, options, peft, used)
-      : { checks: [], measures: { base: {}, adapter: {}, against: null }, answers: [], masks: [], comparison: null };
+    const found = used.every(({ problem }) => problem === null) ? await measure(suite, options, peft, used) : nothing;
     const all = [...checks, ...found.checks];
     return {
       ...found,
@@ -93,6 +91,12 @@ function notLoaded(group: "adapter" | "against", problem: string): SuiteCheck {
 
 type Found = Pick<SuiteReport, "checks" | "measures" | "answers" | "masks" | "comparison">;
 
+/** The results of a suite whose adapters cannot run. */
+const nothing: Found = {
+  ...{ checks: [], answers: [], masks: [], comparison: null },
+  measures: { base: {}, adapter: {}, against: null },
+};
+
 /** Runs all parts of a suite on adapters that are on the model. */
 async function measure(
   suite: Suite,
@@ -103,14 +107,19 @@ async function measure(
   const model = peft.baseModel;
   const base = baseSystem(peft);
   const systems = used.map(({ name }, i) => adapterSystem(i === 0 ? "adapter" : "against", peft, name));
-  const checks: SuiteCheck[] = [await finiteCheck(peft, used[0].name)];
+  const values: SuiteCheck[] = [];
+  for (const [i, { name }] of used.entries())
+    values.push(await finiteCheck(i === 0 ? "adapter" : "against", peft, name));
   // The masks need no model, and show a mistake in the data before the slow parts run.
   const masks = suite.masks
     ? await base.run(() => maskChecks(suite.masks!, model, tokenizer))
     : { checks: [], masks: [] };
+  if (!values.every(({ passed }) => passed)) {
+    return { ...nothing, checks: [...values, ...masks.checks], masks: masks.masks };
+  }
   const prompts = await promptResults(suite, model, tokenizer, systems, onProgress);
   const texts = await textResults(suite, model, tokenizer, { base, systems }, onProgress);
-  checks.push(...prompts.checks, ...texts.checks, ...masks.checks);
+  const checks = [...values, ...prompts.checks, ...texts.checks, ...masks.checks];
   const compared =
     systems.length > 1 ? compareAdapters([...prompts.metrics, ...texts.metrics], suite.comparison) : null;
   const [own, other] = systems.map((_, i) => ({ ...prompts.measures[i], ...texts.measures[i] }));

@@ -29,7 +29,7 @@ export async function useAdapter(peft: PeftModel<CausalLM>, source: AdapterSourc
   }
   const files = await openFiles(source instanceof Map ? memoryFiles(source) : (source as string | URL | ModelFiles));
   const config = (await readJson(files, "adapter_config.json")) as Record<string, unknown>;
-  const used = { name, label: files.label, config };
+  const used = { name, label: typeof source === "string" ? source : files.label, config };
   try {
     await peft.loadAdapter(files, name);
   } catch (error) {

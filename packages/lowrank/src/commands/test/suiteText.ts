@@ -25,7 +25,7 @@ export const groupTitles: Readonly<Record<CheckGroup, string>> = {
 const shownMasks = 3;
 
 /** Measurements with their names in tables. */
-export const measureTitles: Readonly<Record<keyof SuiteMeasures, string>> = {
+const measureTitles: Readonly<Record<keyof SuiteMeasures, string>> = {
   passed: "passed prompts",
   loss: "held-out loss (nats a token)",
   perplexity: "held-out perplexity",

@@ -4,7 +4,7 @@ import type { ComparedMetric } from "../shared/comparison.ts";
 import type { Suite } from "../shared/suite.ts";
 import type { SuiteAnswer, SuiteCheck, SuiteMeasures } from "../shared/suiteReport.ts";
 import type { System } from "../shared/systems.ts";
-import { preparePrompts } from "./promptAnswers.ts";
+import { type PreparedPrompts, preparePrompts } from "./promptAnswers.ts";
 
 /** Results of a suite's prompts. */
 export interface PromptResults {
@@ -34,7 +34,8 @@ export async function promptResults(
   const texts: string[][] = [];
   const problems: string[][][] = [];
   for (const system of systems) {
-    const answers = await prepared.answers(system, (done, of) => onProgress?.("prompts", done, of));
+    const answers = await answersOf(prepared, system, onProgress);
+    if ("group" in answers) return { checks: [answers], answers: [], measures: systems.map(() => ({})), metrics: [] };
     texts.push(answers);
     problems.push(await Promise.all(answers.map((answer, i) => prepared.tests[i].check(answer))));
   }
@@ -51,6 +52,19 @@ export async function promptResults(
     measures: shares.map((share) => ({ passed: share })),
     metrics: systems.length > 1 ? [metric] : [],
   };
+}
+
+/** Returns a system's answers, or a failed check if it cannot generate, for example because its logits are infinite. */
+async function answersOf(
+  prepared: PreparedPrompts,
+  system: System,
+  onProgress?: (part: string, done: number, of: number) => void,
+): Promise<string[] | SuiteCheck> {
+  try {
+    return await prepared.answers(system, (done, of) => onProgress?.("prompts", done, of));
+  } catch (error) {
+    return fact(system.name === "against" ? "against" : "prompts", "answers", false, (error as Error).message);
+  }
 }
 
 function answerResult({ name, answer, passed, problems }: SuiteAnswer): SuiteCheck {

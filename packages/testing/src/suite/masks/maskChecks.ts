@@ -5,7 +5,7 @@ import { fact } from "../shared/check.ts";
 import type { MaskCheck, MaskTests } from "../shared/suite.ts";
 import type { MaskedExample, SuiteCheck } from "../shared/suiteReport.ts";
 import { type MaskExample, maskExamples } from "./maskExamples.ts";
-import { type MaskContext, maskRules } from "./maskProblems.ts";
+import { hasHeader, type MaskContext, maskRules } from "./maskProblems.ts";
 
 /** Checks the loss masks of training examples. Also returns the examples, with the parts that are learned. */
 export async function maskChecks(
@@ -15,13 +15,8 @@ export async function maskChecks(
 ): Promise<{ checks: SuiteCheck[]; masks: MaskedExample[] }> {
   const examples = await maskExamples(tests, tokenizer);
   if ("group" in examples) return { checks: [examples], masks: [] };
-  const context = await contextOf(tests, model, tokenizer);
-  const usesTemplate = tests.checks?.includes("template") || examples.some(({ kind }) => kind === "chat");
-  const names = (Object.keys(maskRules) as MaskCheck[]).filter((name) => {
-    return tests.checks
-      ? tests.checks.includes(name)
-      : name !== "template" || usesTemplate || showsChats(examples, context);
-  });
+  const context = await contextOf(tests, examples, model, tokenizer);
+  const names = tests.checks ?? (Object.keys(maskRules) as MaskCheck[]);
   const problems = examples.map(() => [] as string[]);
   const checks = names.flatMap((name): SuiteCheck[] => {
     const { title, rule } = maskRules[name];
@@ -42,15 +37,6 @@ export async function maskChecks(
   return { checks, masks };
 }
 
-/** Returns true if some examples have the chat template's opening of an answer, but not all. */
-function showsChats(examples: readonly MaskExample[], { header }: MaskContext): boolean {
-  const { length } = header;
-  if (length === 0) return false;
-  return examples.some(({ tokens: { inputIds } }) =>
-    inputIds.some((_, t) => header.every((id, i) => inputIds[t + i] === id)),
-  );
-}
-
 function shown(
   tokenizer: Tokenizer,
   where: string,
@@ -67,19 +53,24 @@ function shown(
   return { where, tokens: length, learned, parts: maskedText(tokenizer, kept), problems };
 }
 
-async function contextOf(tests: MaskTests, model: CausalLM, tokenizer: Tokenizer): Promise<MaskContext> {
-  const { maxLength = model.maxPositions } = tests;
+async function contextOf(
+  { maxLength, checks }: MaskTests,
+  examples: readonly MaskExample[],
+  model: CausalLM,
+  tokenizer: Tokenizer,
+): Promise<MaskContext> {
+  const isChatModel = tokenizer.chatTemplate !== null;
+  const ends = isChatModel ? await chatEnds(model, tokenizer) : (model.generationConfig?.eosTokenIds ?? []);
   const own = tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId];
-  if (tokenizer.chatTemplate === null) {
-    return {
-      tokenizer,
-      ends: [...new Set([...(model.generationConfig?.eosTokenIds ?? []), ...own])],
-      header: [],
-      maxLength,
-    };
-  }
-  const ends = [...new Set([...(await chatEnds(model, tokenizer)), ...own])];
-  return { tokenizer, ends, header: await headerOf(tokenizer), maxLength };
+  const header = isChatModel ? await headerOf(tokenizer) : [];
+  // Other records than chats need the template only if some of their kind have it, or if the suite names the check.
+  const rendered = examples.filter(({ kind, tokens: { inputIds } }) => {
+    return kind === "chat" || checks?.includes("template") || hasHeader(inputIds, header);
+  });
+  return {
+    ...{ tokenizer, header, ends: [...new Set([...ends, ...own])], maxLength: maxLength ?? model.maxPositions },
+    rendered: new Set(rendered.map(({ kind }) => kind)),
+  };
 }
 
 /** Returns the tokens that the chat template puts before an answer; empty if it has none, or needs other messages. */

@@ -4,7 +4,7 @@ import { quoted } from "../shared/check.ts";
 import type { MaskCheck } from "../shared/suite.ts";
 import type { MaskExample } from "./maskExamples.ts";
 
-/** What the checks of masks need besides an example. */
+/** Facts about the tokenizer and the training that the checks of masks use. */
 export interface MaskContext {
   readonly tokenizer: Tokenizer;
   /** Ids of the tokens that end an answer. */
@@ -13,6 +13,8 @@ export interface MaskContext {
   readonly header: readonly number[];
   /** Maximum number of tokens in training. */
   readonly maxLength: number;
+  /** Kinds of records that must be rendered by the chat template. */
+  readonly rendered: ReadonlySet<MaskExample["kind"]>;
 }
 
 /** Returns the problem that a check finds in an example, null if there is none, or undefined if it does not apply. */
@@ -79,6 +81,11 @@ function answerSpans(ids: readonly number[], header: readonly number[], ends: re
   return spans;
 }
 
+/** Returns true if tokens contain the chat template's opening of an answer. */
+export function hasHeader(ids: readonly number[], header: readonly number[]): boolean {
+  return header.length > 0 && ids.some((_, t) => header.every((id, i) => ids[t + i] === id));
+}
+
 /** Returns how a mask is shifted by one position, or "" if it is not. */
 function shift(given: readonly number[], wanted: Expected): string {
   for (const [step, side] of [
@@ -125,12 +132,11 @@ const endOfSequence: MaskRule = ({ tokens: { inputIds, labels: given } }, { toke
   return `the last learned token is ${tokenAt(tokenizer, inputIds, last)}, not ${names}; without it the model does not learn to stop`;
 };
 
-/** The tokens are those of the chat template. */
-const template: MaskRule = ({ tokens, reference, kind }, { tokenizer, header }) => {
-  if (kind !== "chat" && header.length === 0) return undefined;
+/** The chat template rendered the tokens. */
+const template: MaskRule = ({ tokens, reference, kind }, { tokenizer, header, rendered }) => {
+  if (!rendered.has(kind)) return undefined;
   if (!reference || kind !== "chat") {
-    const found = tokens.inputIds.some((_, t) => header.every((id, i) => tokens.inputIds[t + i] === id));
-    return found
+    return hasHeader(tokens.inputIds, header)
       ? null
       : `the chat template's opening ${quoted(tokenizer.decode([...header]))} is missing; render the record with applyChatTemplate`;
   }
