@@ -1,4 +1,4 @@
-/** Thrown by a command that has printed its result, and whose exit code is not 0. Nothing else is printed. */
+/** Thrown by a command that has printed its result, and whose exit code is not 0. The command line then prints no error. */
 export class EndWith extends Error {
   readonly exitCode: number;
 

@@ -46,7 +46,7 @@ test.each<[Expectation, string, string[]]>([
 ])("%j of %j", async (expected, answer, problems) => {
   const check = await answerCheck(expected, ["prompts", 0]);
   expect(await check(answer)).toEqual(problems);
-  // A global expression must not remember where it was.
+  // A global expression must not keep its position.
   expect(await check(answer)).toEqual(problems);
 });
 

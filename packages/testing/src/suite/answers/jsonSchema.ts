@@ -5,7 +5,7 @@ import { SuiteError } from "../shared/suiteError.ts";
 const options: Options = { allErrors: true, strictTypes: false, strictTuples: false, strictRequired: false };
 
 /**
- * Returns a function that lists what is wrong with an answer: that it is not JSON, or where it breaks the schema.
+ * Returns a function that lists the problems of an answer: invalid JSON, or each value that breaks the schema.
  *
  * @throws `SuiteError` for a schema that is invalid, has an unknown keyword, or names a format.
  */

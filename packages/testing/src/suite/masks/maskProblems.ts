@@ -9,7 +9,7 @@ export interface MaskContext {
   readonly tokenizer: Tokenizer;
   /** Ids of the tokens that end an answer. */
   readonly ends: readonly number[];
-  /** Tokens with which the chat template opens an answer; empty if it has no such tokens. */
+  /** Tokens with which the chat template opens an answer; empty if it opens answers without tokens. */
   readonly header: readonly number[];
   /** Maximum number of tokens in training. */
   readonly maxLength: number;
