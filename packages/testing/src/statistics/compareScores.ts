@@ -89,7 +89,7 @@ function bootstrap(deltas: Float64Array, parts: Float64Array, resamples: number,
   });
 }
 
-/** Returns the sum of the deltas under random signs, for each resample. Ties are left out, since a sign does not change them. */
+/** Returns the sum of the deltas under random signs, for each resample. Leaves out ties, which no sign changes. */
 function randomSigns(deltas: Float64Array, resamples: number, generator: Generator): Float64Array {
   const some = deltas.filter((delta) => delta !== 0);
   const words = new Int32Array(Math.ceil(some.length / 32));

@@ -27,9 +27,9 @@ export interface RunSuiteOptions {
 }
 
 /**
- * Tests an adapter: its files, its answers to prompts, its loss on held-out data, forgetting, drift from the base model,
- * and the loss masks of its training data. The base model's results are computed once. With
- * `against`, compares two adapters by a paired bootstrap. Adapters that the suite loads are removed at the end.
+ * Tests an adapter: its files, its answers to prompts, its loss on held-out data, forgetting, drift from the base
+ * model, and the loss masks of its training data. The base model's results are computed once. With `against`, compares
+ * two adapters by a paired bootstrap. Adapters that the suite loads are removed at the end.
  *
  * An adapter that does not fit the model gives a failed check, and the other checks do not run.
  *

@@ -1,4 +1,4 @@
-/** Thrown by a command that has printed its result, and whose exit code is not 0. The command line then prints no error. */
+/** Thrown by a command that has printed its result, to end with an exit code other than 0 and without an error. */
 export class EndWith extends Error {
   readonly exitCode: number;
 
