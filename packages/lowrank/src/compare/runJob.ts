@@ -1,18 +1,20 @@
 import { fileURLToPath } from "node:url";
 import { Generator, memory, resetPeak } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel, type Tokenizer } from "@lowrank/models";
-import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
+import type { QuantizeOptions } from "@lowrank/nn";
+import { getPeftModel, type PeftConfig, type PeftModel } from "@lowrank/peft";
 import { evaluate, type StepReport, type TokenizedExample, Trainer, tokenizeExample } from "@lowrank/train";
 import { describeBackend } from "../cli/loading/backends.ts";
 import { loadWithTokenizer, warn } from "../cli/loading/loading.ts";
 import { virtualTokens } from "../cli/options/trainedConfig.ts";
 import { readTrainData } from "../commands/train/data/trainData.ts";
+import { recipeQuantization } from "../report/comparison/candidates.ts";
+import { compareMethods } from "../report/comparison/compareMethods.ts";
+import type { MethodRow } from "../report/comparison/methodComparison.ts";
 import { exactMatch, median, passMilliseconds } from "../report/measure.ts";
 import { configFor, findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
 import { loadNano } from "./loadNano.ts";
-
-const quantization = { quantType: "nf4", doubleQuant: true } as const;
 
 /**
  * Trains with one method and measures the result. Call this in a separate process, so that the measured peak memory is
@@ -20,7 +22,7 @@ const quantization = { quantType: "nf4", doubleQuant: true } as const;
  */
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
-  const quantize = method.quantized ? quantization : undefined;
+  const quantize = method.quantized ? recipeQuantization : undefined;
   const loaded = await loadWithTokenizer(job.model ?? fileURLToPath((await loadNano()).nanoModelFolder), {
     backend: job.backend,
     threads: job.threads,
@@ -31,7 +33,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const named = Object.fromEntries((job.named ?? []).map((setting) => [setting, job[setting]]));
   const config = configFor(method, job, named);
-  const costs = await reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
+  const costs = await costsOf(loaded, config, quantize ?? null);
   const room = model.maxPositions - (await virtualTokens(config));
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
   const lossBefore = (await evaluate(model, test, batching)).loss;
@@ -75,6 +77,17 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
     ...{ latencyMilliseconds, latencyTokens },
     mergedLatencyMilliseconds: await mergedMilliseconds(loaded, peft, costs.mergeable, latencyTokens),
   };
+}
+
+/** Returns the costs of a method on the loaded model. Throws if the method does not fit the model. */
+async function costsOf(
+  { config: model }: LoadedModel,
+  config: PeftConfig | null,
+  quantization: QuantizeOptions | null,
+): Promise<MethodRow> {
+  const { rows, failed } = await compareMethods(describeModel(model), [{ config, quantization }]);
+  if (rows.length === 0) throw new Error(failed[0].why);
+  return rows[0];
 }
 
 /**

@@ -1,6 +1,6 @@
 import { htmlPage } from "./htmlPage.ts";
-import type { ReportFormat } from "./methodReport.ts";
 import { type Agreement, agreement, omittedRows, publishedNumbers } from "./publishedNumbers.ts";
+import type { ReportFormat } from "./reportFormat.ts";
 import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
 
 /** Number from a paper or table, next to the number that Lowrank computes. */

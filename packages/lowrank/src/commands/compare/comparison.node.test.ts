@@ -138,7 +138,7 @@ describe("runs side by side", () => {
     expect(charts).toEqual([
       "Exact match",
       "Test loss, nats per token",
-      "Trained parameters (logarithmic)",
+      "Trainable parameters (logarithmic)",
       "Peak memory of tensors while training",
       "Time of a step, ms",
       "Forward pass as trained, ms",

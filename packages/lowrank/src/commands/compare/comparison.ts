@@ -85,7 +85,7 @@ const withSpread = (show: (n: number) => string, { mean, deviation }: Spread, se
 
 const common: readonly Column<Row>[] = [
   { title: "method", key: "method", value: ({ title }) => title },
-  { title: "trains", key: "trainable", value: ({ costs }) => costs.trainable },
+  { title: "trainable", key: "trainable", value: ({ costs }) => costs.trainable },
   { title: "%", key: "percent", value: ({ costs }) => costs.percent, show: digits },
   { title: "file", key: "bytesSaved", value: ({ costs }) => costs.bytesSaved, show: byteText },
   { title: "process", key: "peakProcessBytes", value: (row) => row.peakProcessBytes, show: byteText },
@@ -209,7 +209,7 @@ function charts(rows: readonly Row[]): string[] {
       (n) => n.toFixed(4),
       ({ loss }) => ({ value: loss.mean, spread: loss.deviation }),
     ),
-    chart("Trained parameters", whole, ({ costs }) => ({ value: costs.trainable }), true),
+    chart("Trainable parameters", whole, ({ costs }) => ({ value: costs.trainable }), true),
     chart("Peak memory of tensors while training", byteText, (row) => ({ value: row.peakTensorBytes })),
     chart("Time of a step, ms", milliseconds, (row) => ({ value: row.stepMilliseconds })),
     chart("Forward pass as trained, ms", milliseconds, (row) => ({ value: row.latencyMilliseconds })),

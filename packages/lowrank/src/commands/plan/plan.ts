@@ -106,7 +106,7 @@ export function planCommand(): Command {
 }
 
 /** Parses a size in bytes, with a unit such as MB, GB, MiB or GiB. */
-function memorySize(text: string): number {
+export function memorySize(text: string): number {
   const bytes = parseBytes(text);
   if (bytes !== null) return bytes;
   throw new InvalidArgumentError("Expected a size above 0, such as 8GB or 6GiB.");

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
 import { goldenFolder } from "@lowrank/test-support/folders";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { MethodComparison, MethodRow } from "../../report/comparison/methodComparison.ts";
 import { allMethods } from "../../report/methods.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 
@@ -58,8 +59,11 @@ describe("one adapter", () => {
       "adapter on 64 modules: 32 q_proj, 32 v_proj",
       "trainable params: 4,194,304 || all params: 6,742,609,920 || trainable%: 0.0622",
       "file: 16,794,200 bytes (16.8 MB), for a base in f32",
-      "training: 16.8 MB that train, 33.6 MB of optimiser state",
-      "inference: 4,194,304 numbers, 8,388,608 FLOPs a token (0.06284 %) more; nothing once merged",
+      "training: 16.8 MB of trained parameters, 33.6 MB of optimiser state",
+      expect.stringMatching(
+        /^memory of a training step: [\d.]+ GB, with 27\.0 GB of base and [\d.]+ GB of activations$/,
+      ),
+      "inference, unmerged: 4,194,304 parameters, 8,388,608 FLOPs per token (0.06284 %) more; merged: nothing more",
       "",
     ]);
   });
@@ -115,15 +119,14 @@ test("an adapter on disk, of a decoder and of a classifier", async () => {
 describe("methods side by side", () => {
   test("all of them on the embedded model, each with a row", async () => {
     const { stdout } = await report(nano, "--format", "json");
-    const found = JSON.parse(stdout);
-    expect(found.methods.map(({ method }: { method: string }) => method)).toEqual(
-      allMethods().map(({ title }) => title),
-    );
+    const { rows, failed }: MethodComparison = JSON.parse(stdout);
     // VB-LoRA's vectors of 256 values do not divide its sizes, and the model has no biases.
-    const failed = found.methods.filter(({ why }: { why: string | null }) => why !== null);
-    expect(failed.map(({ method }: { method: string }) => method)).toEqual(["VB-LoRA", "BitFit"]);
-    const lora = found.methods.find(({ method }: { method: string }) => method === "LoRA");
-    expect(lora.inferenceFlopsPerToken).toBe(2 * lora.trainable);
+    expect(failed.map(({ name }) => name)).toEqual(["VB-LoRA", "BitFit"]);
+    const titles = allMethods().map(({ title }) => title);
+    expect(rows.map(({ name }) => name)).toEqual(titles.filter((title) => !["VB-LoRA", "BitFit"].includes(title)));
+    const lora = rows.find(({ name }) => name === "LoRA") as MethodRow;
+    expect(lora.flopsPerToken).toBe(2 * lora.trainable);
+    expect(rows.every(({ trainingBytes, baseBytes }) => Number(trainingBytes) > baseBytes)).toBe(true);
   });
 
   test("as CSV and Markdown, of the methods that are asked for", async () => {
@@ -131,7 +134,7 @@ describe("methods side by side", () => {
     const [head, full, ia3] = csv.split("\n").map((line) => line.split(","));
     const cell = (row: string[], key: string) => row[head.indexOf(key)];
     expect([cell(full, "trainable"), cell(full, "percent")]).toEqual(["124439808", "100"]);
-    expect([cell(ia3, "method"), cell(ia3, "mergeable")]).toEqual(["(IA)³", "yes"]);
+    expect([cell(ia3, "name"), cell(ia3, "mergeable")]).toEqual(["(IA)³", "yes"]);
     const { stdout: markdown } = await report("gpt2", "--methods", "full,ia3", "--format", "markdown");
     expect(markdown).toContain("| full fine-tuning | - | 124,439,808 | 100 |");
   });
@@ -165,14 +168,14 @@ describe("methods side by side", () => {
       "--format",
       "json",
     );
-    expect(JSON.parse(named.stdout)).toMatchObject({ settings: { r: 4, targetModules: ["c_attn"] } });
+    expect(JSON.parse(named.stdout)).toMatchObject({ settings: { ranks: [4], targets: [["c_attn"]] } });
   });
 
   test("each method with targets uses those that are named", async () => {
     const counts = async (...more: string[]) => {
       const { stdout } = await report("gpt2", "--methods", "ia3,ln,bitfit,houlsby", "--format", "json", ...more);
-      const found: { methods: { method: string; trainable: number }[] } = JSON.parse(stdout);
-      return found.methods.map(({ trainable }) => trainable);
+      const { rows }: MethodComparison = JSON.parse(stdout);
+      return rows.map(({ trainable }) => trainable);
     };
     const [ia3, ln, bitfit, houlsby] = await counts();
     const [attention, columns] = [12 * 3 * 768, 768 * 3 * 768];
@@ -186,6 +189,18 @@ describe("methods side by side", () => {
     const { stdout } = await report("roberta-base", "--methods", "lora,ln");
     expect(stdout).toContain("LN tuning: targetModules is not set, and there is no default for a roberta model");
   });
+});
+
+test("ranks are rows of each method that has a rank, and --memory is a budget", async () => {
+  const { stdout } = await report(nano, "--methods", "lora,qlora,ia3", "--ranks", "2,4", "--memory", "20MB", "--json");
+  const { rows, memory }: MethodComparison = JSON.parse(stdout);
+  expect(memory).toBe(20e6);
+  expect(rows.map(({ name, rank }) => `${name} ${rank}`)).toEqual([
+    ...["LoRA 2", "LoRA 4", "QLoRA (NF4) 2", "QLoRA (NF4) 4", "(IA)³ null"],
+  ]);
+  for (const { fits, trainingBytes } of rows) expect(fits).toBe((trainingBytes as number) <= 20e6);
+  const one = await report(nano, "--method", "lora", "--r", "2", "--memory", "1MB");
+  expect(one.stdout).toMatch(/^memory of a training step: .*; more than --memory$/m);
 });
 
 describe("--method", () => {
@@ -205,9 +220,9 @@ describe("--method", () => {
 
 test("--virtual-tokens is a setting of the comparison", async () => {
   const { stdout } = await report("gpt2", "--virtual-tokens", "7", "--methods", "prompt", "--format", "json");
-  expect(JSON.parse(stdout).methods[0].trainable).toBe(7 * 768);
+  expect(JSON.parse(stdout).rows[0].trainable).toBe(7 * 768);
   const all = await report("stories15m", "--virtual-tokens", "7", "--format", "csv");
-  expect(all.stdout).toMatch(/^prompt tuning,numVirtualTokens=7,2016,/m);
+  expect(all.stdout).toMatch(/^prompt tuning,,,2016,.*,numVirtualTokens=7,$/m);
 });
 
 describe("misuse", () => {
@@ -220,6 +235,8 @@ describe("misuse", () => {
       ["gpt2", "--methods", "lora,ia3", "--r", "4", "--modules-to-save", "ln_f"],
       "error: --modules-to-save is for one adapter; leave it out with --methods, or give one method with --method",
     ],
+    [["gpt2", "--ranks", "4,0"], "--ranks"],
+    [["gpt2", "--ranks", "4", "--r", "8"], "cannot be used with option"],
     [["gpt2", "--adapter", "a", "--format", "csv"], "cannot be used with option"],
     [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv name two formats; give one of them"],
     [

@@ -29,21 +29,14 @@ import { addAdapterOptions } from "../../cli/options/adapterOptions.ts";
 import { readPeftConfig } from "../../cli/options/trainedConfig.ts";
 import { writeText } from "../../cli/outputs/writeText.ts";
 import { loadModel, loadSequenceClassifier } from "../../load/loadModel.ts";
-import {
-  describeConfig,
-  formatReport,
-  type ReportedMethod,
-  type ReportFormat,
-  reportColumns,
-  reportedQuantization,
-  reportFormats,
-  reportMethods,
-  sortedReport,
-} from "../../report/methodReport.ts";
+import { recipeQuantization } from "../../report/comparison/candidates.ts";
+import { type CompareMethodsOptions, compareMethods } from "../../report/comparison/compareMethods.ts";
+import { comparisonColumns, sortComparison } from "../../report/comparison/comparisonText.ts";
+import type { MethodRow, NamedMethod } from "../../report/comparison/methodComparison.ts";
+import { settingsText } from "../../report/comparison/settingsText.ts";
 import {
   adapterMethods,
   allMethods,
-  configFor,
   defaultMethod,
   findMethod,
   findMethods,
@@ -51,9 +44,11 @@ import {
   namedSettings,
 } from "../../report/methods.ts";
 import { publishedReport } from "../../report/publishedReport.ts";
+import { type ReportFormat, reportFormats } from "../../report/reportFormat.ts";
 import { shortName } from "../../report/shortName.ts";
 import { byteText, digits, whole } from "../../report/table.ts";
-import { wrapped } from "../plan/plan.ts";
+import { memorySize, wrapped } from "../plan/plan.ts";
+import { formatComparison } from "./formatComparison.ts";
 
 interface ReportCommandOptions {
   method?: string;
@@ -63,6 +58,10 @@ interface ReportCommandOptions {
   dtype?: FloatDType;
   optimizer: PlannedOptimizer;
   seq?: number;
+  batch: number;
+  gradientCheckpointing?: boolean;
+  memory?: number;
+  ranks?: number[];
   format?: ReportFormat;
   sort?: string;
   json?: boolean;
@@ -70,11 +69,12 @@ interface ReportCommandOptions {
 }
 
 const help = (): string => `
-Without options that describe one adapter, methods are compared: trained parameters, saved bytes, cost of inference. No
-weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
+Without options that describe one adapter, methods are compared: trainable parameters, saved bytes, memory of training,
+cost of inference. No weights are read: layers, optimiser and a training step run on shapes alone. The length of a file
+is the length that PEFT writes.
 Each method runs its recipe with rank ${usualSettings.r}, targets ${usualSettings.targetModules} and ${usualSettings.virtualTokens} virtual tokens. Some recipes use other values: IA3 has
 its own targets, and the rank of OFT and VeRA differs. --target-modules and --virtual-tokens replace the value in every
-method that has the option. --r sets the rank of the recipes that take one.
+method that has the option. --r sets the rank of the recipes that take one, and --ranks compares several.
 
 Methods: ${wrapped(methodNames().join(", "))}.
 
@@ -82,19 +82,26 @@ Presets: ${wrapped([...presetNames(), ...stackPresetNames()].join(", "))}.
 
 Examples:
   $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --sort trainable --output report.html
+  $ lowrank report llama-3.2-1b --methods lora,qlora,full --ranks 8,64 --memory 8GB
   $ lowrank report ./model --peft-config ./adapter_config.json --json`;
+
+/** Parses `--ranks`: whole numbers of at least 1, separated by commas. */
+function rankList(text: string): number[] {
+  return names(text).map(integer(1));
+}
 
 /** Returns the `lowrank report` command. */
 export function reportCommand(): Command {
   const command = new Command("report")
     .summary("compares the sizes and costs of adapter methods, or describes one adapter")
     .description(
-      "Compares adapter methods on a model: trained parameters, file size and extra computation of each. Or describes one adapter, planned or saved: its modules and its parameters.",
+      "Compares adapter methods on a model: trainable parameters, file size, memory of training and extra computation of each. Or describes one adapter, planned or saved: its modules and its parameters.",
     )
     .argument("[model]", "a model folder, a config.json, a GGUF file, or the name of a preset")
     .addOption(
       new Option("--adapter <dir>", "folder of a saved PEFT adapter to describe, instead of options").conflicts([
-        ...["peftConfig", "method", "methods", "dtype", "optimizer", "seq", "format", "sort", "output"],
+        ...["peftConfig", "method", "methods", "ranks", "dtype", "optimizer", "seq", "batch", "gradientCheckpointing"],
+        ...["memory", "format", "sort", "output"],
       ]),
     )
     .addOption(
@@ -110,6 +117,11 @@ export function reportCommand(): Command {
     )
     .option("--methods <names>", "methods to compare, separated by commas (default: all)", names)
     .addOption(
+      new Option("--ranks <list>", "ranks to compare, separated by commas; each method with a rank gets a row for each")
+        .argParser(rankList)
+        .conflicts(["peftConfig", "method", "r"]),
+    )
+    .addOption(
       new Option(
         "--dtype <type>",
         "dtype of the base model's weights (default: the dtype in its config, or f32)",
@@ -120,9 +132,12 @@ export function reportCommand(): Command {
     )
     .option(
       "--seq <n>",
-      "sequence length for which the cost of a forward pass is counted (default: 512, or half of the model's maximum length)",
+      "sequence length for which operations and memory are counted (default: 512, or half of the model's maximum length)",
       integer(1),
     )
+    .option("--batch <n>", "sequences per batch, for the memory of a training step", integer(1), 1)
+    .option("--gradient-checkpointing", "count activations that are recomputed in the backward pass")
+    .option("--memory <size>", "list whether training fits this much memory, such as 8GB or 6GiB", memorySize)
     .addOption(
       new Option(
         "--format <form>",
@@ -133,7 +148,7 @@ export function reportCommand(): Command {
       new Option(
         "--sort <column>",
         "sort the comparison by this column, smallest first (default: order of the methods)",
-      ).choices(reportColumns),
+      ).choices(comparisonColumns),
     )
     .option("--json", "print one JSON object")
     .option(
@@ -174,31 +189,31 @@ async function report(
     const message = `${source} has no head that classifies; for SEQ_CLS, PEFT trains and saves one too, which is not counted here`;
     warn({ code: "missing-head", message });
   }
-  const reckoning = { dtype: options.dtype ?? dtype, optimizer: options.optimizer, sequenceLength: options.seq };
+  const costs = { dtype: options.dtype ?? dtype, optimizer: options.optimizer, sequenceLength: options.seq };
+  const planned: CompareMethodsOptions = {
+    ...{ ...costs, source: shortName(source), batchSize: options.batch, memory: options.memory },
+    gradientCheckpointing: options.gradientCheckpointing,
+  };
   if (described.length === 1 && (format === "table" || format === "json")) {
-    const report = await reportAdapter(shapes, described[0].config, {
-      ...reckoning,
-      quantization: described[0].quantized ? reportedQuantization : null,
-    });
+    const [{ config, quantization }] = described;
+    const report = await reportAdapter(shapes, config, { ...costs, quantization });
     for (const warning of report.adapter?.warnings ?? []) warn(warning);
-    const text = format === "json" ? adapterJson(report, reckoning.dtype) : adapterLines(report, reckoning.dtype);
+    const { rows } = await compareMethods(shapes, described, planned);
+    const text =
+      format === "json" ? adapterJson(report, costs.dtype, rows[0]) : adapterLines(report, costs.dtype, rows[0]);
     return write(text, options.output);
   }
-  const compared =
+  const comparison =
     described.length > 0
-      ? described.map(({ name, config, quantized }) => ({ name, quantized, config: () => config }))
-      : fromNames(options);
-  const report = await reportMethods(shortName(source), shapes, compared, {
-    ...reckoning,
-    settings: described.length > 0 ? null : recipeSettings(options, usualSettings),
-  });
-  return write(formatReport(sortedReport(report, options.sort ?? null), format), options.output);
+      ? await compareMethods(shapes, described, planned)
+      : await compareMethods(shapes, namesOf(options), { ...planned, ...settingsOf(options) });
+  const sorted = options.sort === undefined ? comparison : sortComparison(comparison, options.sort);
+  return write(formatComparison(sorted, format), options.output);
 }
 
-interface DescribedAdapter {
-  name: string;
-  config: PeftConfig;
-  quantized?: boolean;
+interface DescribedAdapter extends NamedMethod {
+  readonly config: PeftConfig;
+  readonly quantization: typeof recipeQuantization | null;
 }
 
 /**
@@ -208,33 +223,41 @@ interface DescribedAdapter {
 async function describedAdapters(options: ReportCommandOptions): Promise<DescribedAdapter[]> {
   if (options.peftConfig !== undefined) {
     return Promise.all(
-      options.peftConfig.map(async (path) => ({ name: shortName(path), config: await readPeftConfig(path) })),
+      options.peftConfig.map(async (path) => {
+        return { name: shortName(path), config: await readPeftConfig(path), quantization: null };
+      }),
     );
   }
-  if (options.methods !== undefined) return [];
+  if (options.methods !== undefined || options.ranks !== undefined) return [];
   const method = options.method === undefined ? defaultMethod() : findMethod(options.method, adapterMethods());
   const own = optionsOf(method.peft).map(({ flag }) => `--${flag}`);
   const others = givenAdapterOptions(options).filter((flag) => own.includes(flag) || !isSetting(flag.slice(2)));
   if (options.method === undefined && others.length === 0) return [];
   const config = toPeftConfig(method, options, plannedSteps);
-  return [{ name: `${method.title} ${await describeConfig(config)}`.trimEnd(), config, quantized: method.quantized }];
+  const quantization = method.quantized ? recipeQuantization : null;
+  return [{ name: `${method.title} ${await settingsText(config)}`.trimEnd(), config, quantization }];
 }
 
-function fromNames(options: ReportCommandOptions): ReportedMethod[] {
+/** Returns the names of the methods to compare. Throws for unknown ones, and for options of a single adapter. */
+function namesOf(options: ReportCommandOptions): string[] {
   const others = givenAdapterOptions(options).filter((flag) => !isSetting(flag.slice(2)));
   if (others.length > 0) {
     throw new Error(
       `${others.join(", ")} is for one adapter; leave it out with --methods, or give one method with --method`,
     );
   }
+  return (options.methods === undefined ? allMethods() : findMethods(options.methods)).map(({ name }) => name);
+}
+
+/** Returns the settings of all methods. Targets and virtual tokens apply to each method only if they were given. */
+function settingsOf(options: ReportCommandOptions): CompareMethodsOptions {
   const settings = recipeSettings(options, usualSettings);
-  const chosen = options.methods === undefined ? allMethods() : findMethods(options.methods);
-  const named = namedSettings(settings, givenAdapterOptions(options));
-  return chosen.map((method) => ({
-    name: method.title,
-    quantized: method.quantized,
-    config: () => configFor(method, settings, named),
-  }));
+  const { targetModules, virtualTokens } = namedSettings(settings, givenAdapterOptions(options));
+  return {
+    ranks: options.ranks ?? [settings.r],
+    ...(targetModules !== undefined && { targets: [targetModules] }),
+    ...(virtualTokens !== undefined && { virtualTokens }),
+  };
 }
 
 const endings: Readonly<Record<string, ReportFormat>> = {
@@ -269,33 +292,48 @@ async function reportOnDisk(folder: string, adapter: string, options: ReportComm
     peft.peftConfig.get("default") as PeftConfig,
   );
   if (options.json) {
-    console.log(adapterJson(report, "f32"));
+    console.log(adapterJson(report, "f32", null));
     return;
   }
   console.log(describeTargets(peft.targetReport).join("\n"));
   console.log(countLine(report.trainable, report.total));
 }
 
-function adapterJson(report: AdapterReport, dtype: FloatDType): string {
+/** Returns the costs of one adapter as JSON. `row` has the memory of a training step; null if none was planned. */
+function adapterJson(report: AdapterReport, dtype: FloatDType, row: MethodRow | null): string {
   const { adapter, total, ...costs } = report;
+  const { activationBytes, trainingBytes, fits } = row ?? {};
   return JSON.stringify(
-    { ...costs, total, all: total, base: adapter?.base, dtype, ...adapter?.report, warnings: adapter?.warnings },
+    {
+      ...{ ...costs, activationBytes, trainingBytes, fits, total, all: total, base: adapter?.base, dtype },
+      ...{ ...adapter?.report, warnings: adapter?.warnings },
+    },
     null,
     2,
   );
 }
 
-function adapterLines(report: AdapterReport, dtype: FloatDType): string {
+function adapterLines(report: AdapterReport, dtype: FloatDType, row: MethodRow): string {
   const { trainable, total, inference, adapter, bytesSaved, mergeable } = report;
   const { flopsPerToken: more, baseFlopsPerToken: own } = inference;
-  const flops = more === null || own === null ? "" : `, ${whole(more)} FLOPs a token (${digits((100 * more) / own)} %)`;
+  const flops =
+    more === null || own === null ? "" : `, ${whole(more)} FLOPs per token (${digits((100 * more) / own)} %)`;
   return [
     ...describeTargets(adapter?.report ?? null),
     countLine(trainable, total),
     `file: ${whole(bytesSaved)} bytes (${byteText(bytesSaved)}), for a base in ${dtype}`,
-    `training: ${byteText(report.bytesTrained)} that train, ${byteText(report.optimizerBytes)} of optimiser state`,
-    `inference: ${whole(inference.parameters)} numbers${flops} more; ${mergeable ? "nothing once merged" : "it cannot be merged"}`,
+    `training: ${byteText(report.bytesTrained)} of trained parameters, ${byteText(report.optimizerBytes)} of optimiser state`,
+    ...stepLines(row),
+    `inference, unmerged: ${whole(inference.parameters)} parameters${flops} more; ${mergeable ? "merged: nothing more" : "it cannot be merged"}`,
   ].join("\n");
+}
+
+/** Returns a line with the memory of a training step. Returns none if the model lacks a loss. */
+function stepLines({ trainingBytes, activationBytes, baseBytes, fits }: MethodRow): string[] {
+  if (trainingBytes === null || activationBytes === null) return [];
+  const parts = `${byteText(baseBytes)} of base and ${byteText(activationBytes)} of activations`;
+  const budget = fits === null ? "" : fits ? "; it fits --memory" : "; more than --memory";
+  return [`memory of a training step: ${byteText(trainingBytes)}, with ${parts}${budget}`];
 }
 
 /** Formats parameter counts as PEFT prints them. */

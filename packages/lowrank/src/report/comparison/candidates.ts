@@ -30,7 +30,7 @@ export interface Candidate {
 export const defaultSettings = { r: 8, targetModules: "all-linear", virtualTokens: 20, steps: 1000 } as const;
 
 /** Quantisation of the base model for recipes that quantise it, such as "qlora". */
-const recipeQuantization = { quantType: "nf4", doubleQuant: true } as const;
+export const recipeQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
 /**
  * Returns a candidate for each method with each rank, targets and quantisation. Values that a method does not have do

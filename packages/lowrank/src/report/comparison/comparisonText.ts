@@ -193,3 +193,17 @@ function comparisonLegend({ rows }: MethodComparison): string[] {
     "inference: what an unmerged adapter adds for each token of a pass. A merged adapter adds nothing.",
   ];
 }
+
+/** Returns the parts of a comparison for a page: its heading, the columns with values, and notes below the table. */
+export function comparisonTables(comparison: MethodComparison): {
+  readonly heading: string;
+  readonly columns: readonly Column<MethodRow>[];
+  readonly notes: readonly string[];
+} {
+  const { rows, failed } = comparison;
+  return {
+    heading: comparisonHeading(comparison),
+    columns: usedColumns(all, rows),
+    notes: [...comparisonLegend(comparison), ...failed.map(failureText)],
+  };
+}
