@@ -155,7 +155,8 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
   lowrank: {
     load: "loading models on a backend that starts by itself",
     worker: "a model or an engine in a Web Worker",
-    report: "tables, charts and pages",
+    "report/page": "HTML pages and their charts",
+    report: "tables, and reports as pages",
     "report/comparison": "costs of methods on a model, as data and as text",
     cli: "options, output and errors that commands share",
     "commands/completion": "`lowrank completion`",

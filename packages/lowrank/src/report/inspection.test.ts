@@ -64,16 +64,18 @@ test("the energy of one layer is its mean, also of a small change, and that of n
 test("the page has lines of the layers that change, and bars of all", () => {
   const { html } = inspection(subject, [...layers, layer("plain", [0, 0], 1, null)]);
   expect(html.match(/<title>[^<]*<\/title><\/path>/g)).toHaveLength(4);
-  // Singular values by logarithms: 1 at the top, 3/4 at the bottom.
-  expect(html).toContain('<path class="line c0" d="M56.0 34.0L630.0 280.0"><title>a.0.q_proj</title>');
-  expect(html).toContain('<path class="line c1" d="M56.0 34.0"><title>a.1.k_proj</title>');
-  // The energy from 0 to 1: 16/25 and 1.
-  expect(html).toContain(`d="M56.0 ${(280 - 246 * 0.64).toFixed(1)}L630.0 34.0"><title>a.0.q_proj</title>`);
-  expect(html).toContain(">100 %</text>");
-  expect(html.match(/<text class="middle" x="56.0" y="297">1<\/text>/g)).toHaveLength(2);
-  for (const name of ["0 q_proj", "1 k_proj", "plain"]) {
-    expect(html.split(`<text class="label" x="142"`).filter((part) => part.includes(`>${name}</text>`))).toHaveLength(
-      2,
+  const corners = (path: string) =>
+    [...html.matchAll(new RegExp(`d="([^"]*)"><title>${path}</title>`, "g"))].map(([, d]) =>
+      [...d.matchAll(/[ML]([\d.]+) ([\d.]+)/g)].map(([, x, y]) => [Number(x), Number(y)]),
     );
+  // Singular values by logarithms: 1 at the top, 3/4 at the bottom.
+  const [values, energy] = corners("a.0.q_proj");
+  expect(values.map(([, y]) => y)).toEqual([10, 210]);
+  expect(corners("a.1.k_proj")[0]).toEqual([values[0]]);
+  // The energy from 0 to 1: 16/25 and 1.
+  expect(energy.map(([, y]) => y)).toEqual([210 - 200 * 0.64, 10]);
+  expect(html).toContain(">100 %</text>");
+  for (const name of ["0 q_proj", "1 k_proj", "plain"]) {
+    expect(html.match(new RegExp(`<text class="end"[^>]*>${name}</text>`, "g"))).toHaveLength(2);
   }
 });

@@ -1,8 +1,8 @@
 import { describeSpectrum, type MatrixUpdate, rankOfEnergy, type Spectrum } from "@lowrank/peft";
-import { barChart } from "./barChart.ts";
-import { htmlPage } from "./htmlPage.ts";
-import { lineChart } from "./lineChart.ts";
 import { median } from "./measure.ts";
+import { barChart } from "./page/barChart.ts";
+import { htmlPage } from "./page/htmlPage.ts";
+import { lineChart } from "./page/lineChart.ts";
 import { type Column, digits, htmlTable, jsonRows, textTable } from "./table.ts";
 
 /**

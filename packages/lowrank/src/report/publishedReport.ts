@@ -1,4 +1,4 @@
-import { htmlPage } from "./htmlPage.ts";
+import { htmlPage } from "./page/htmlPage.ts";
 import { type Agreement, agreement, omittedRows, publishedNumbers } from "./publishedNumbers.ts";
 import type { ReportFormat } from "./reportFormat.ts";
 import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";

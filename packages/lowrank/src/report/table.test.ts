@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { barChart } from "./barChart.ts";
 import {
   byteText,
   type Column,
@@ -84,25 +83,6 @@ test.each([
   [0.0009498, "0.0009498"],
 ])("%d in four digits: %s", (value, text) => {
   expect(digits(value)).toBe(text);
-});
-
-describe("a chart", () => {
-  const chart = (values: (number | null)[], logarithmic: boolean) =>
-    barChart({ title: "t", bars: values.map((value, i) => ({ label: `b${i}`, value })), show: String, logarithmic });
-  const widths = (svg: string) => [...svg.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(([, width]) => Number(width));
-
-  test("has bars as long as their values, the largest over the whole width", () => {
-    expect(widths(chart([50, 100, 0], false))).toEqual([190, 380, 0]);
-  });
-
-  test("or as their logarithms, where the shortest keeps a tenth of a decade", () => {
-    expect(widths(chart([1, 10, 100], true))).toEqual([18.1, 199.0, 380]);
-  });
-
-  test("says where nothing was measured, and stands where nothing is above zero", () => {
-    expect(chart([null, 2], false)).toContain("not measured");
-    expect(widths(chart([0, 0], true))).toEqual([0, 0]);
-  });
 });
 
 test("numbers with their spread stand on the right, as others do", () => {

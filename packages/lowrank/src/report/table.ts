@@ -1,3 +1,7 @@
+import { escapeHtml } from "./page/escapeHtml.ts";
+
+export { escapeHtml } from "./page/escapeHtml.ts";
+
 /** Column of a table, with a function that returns its value for a row. */
 export interface Column<Row> {
   readonly title: string;
@@ -77,7 +81,7 @@ export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Ro
  */
 export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const kinds = columns.map((column) => ` class="${isNumeric(column, rows) ? "number" : column.key}"`);
-  const heads = columns.map(({ title }, i) => `<th${kinds[i]}>${escapeHtml(title)}</th>`);
+  const heads = columns.map(({ title }, i) => `<th scope="col"${kinds[i]}>${escapeHtml(title)}</th>`);
   const cell = (column: Column<Row>, i: number, row: Row) => {
     // Unformatted number for sorting.
     const value = column.value(row);
@@ -92,11 +96,6 @@ export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly R
 /** Returns rows as objects with unformatted numbers, by the columns' keys. */
 export function jsonRows<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Record<string, unknown>[] {
   return rows.map((row) => Object.fromEntries(columns.map(({ key, value }) => [key, value(row)])));
-}
-
-/** Escapes a text for HTML and SVG. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign] as string);
 }
 
 /** Formats a duration in seconds: "1 h 02 min", "3 min 20 s" or "8.4 s". */

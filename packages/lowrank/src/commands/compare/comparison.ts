@@ -1,8 +1,8 @@
 import type { Measured, Outcome } from "../../compare/job.ts";
-import { barChart } from "../../report/barChart.ts";
-import { htmlPage } from "../../report/htmlPage.ts";
 import { median } from "../../report/measure.ts";
 import { findMethods } from "../../report/methods.ts";
+import { barChart } from "../../report/page/barChart.ts";
+import { htmlPage } from "../../report/page/htmlPage.ts";
 import { shortName } from "../../report/shortName.ts";
 import {
   byteText,

@@ -1,7 +1,7 @@
-import { barChart } from "../../report/barChart.ts";
 import { comparisonTables, toCsv, toJson, toMarkdown, toText } from "../../report/comparison/comparisonText.ts";
 import type { MethodComparison, MethodRow } from "../../report/comparison/methodComparison.ts";
-import { htmlPage } from "../../report/htmlPage.ts";
+import { barChart } from "../../report/page/barChart.ts";
+import { htmlPage } from "../../report/page/htmlPage.ts";
 import type { ReportFormat } from "../../report/reportFormat.ts";
 import { byteText, htmlTable, whole } from "../../report/table.ts";
 

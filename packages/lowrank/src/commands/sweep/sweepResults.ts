@@ -1,6 +1,6 @@
 import type { JobEvent, JobState } from "@lowrank/serve/jobs";
-import { htmlPage } from "../../report/htmlPage.ts";
-import { lineChart } from "../../report/lineChart.ts";
+import { htmlPage } from "../../report/page/htmlPage.ts";
+import { lineChart } from "../../report/page/lineChart.ts";
 import { type Column, digits, htmlTable } from "../../report/table.ts";
 import type { SweepPlan, Trial } from "./sweepFile.ts";
 

@@ -1,5 +1,5 @@
 import type { MaskedExample, SuiteAnswer, SuiteCheck, SuiteReport } from "@lowrank/testing";
-import { htmlPage } from "../../report/htmlPage.ts";
+import { htmlPage } from "../../report/page/htmlPage.ts";
 import { type Column, escapeHtml, htmlTable } from "../../report/table.ts";
 import { differenceColumns, groupTitles, headline, measureColumns, measureRows } from "./suiteText.ts";
 

@@ -14,6 +14,7 @@ import { trainedConfig, virtualTokens } from "../../cli/options/trainedConfig.ts
 import { listed } from "../../cli/optionValue.ts";
 import { findMethods, quantizedWords } from "../../report/methods.ts";
 import { indexTrainData } from "./data/openTrainData.ts";
+import { defaultEvalEvery } from "./defaultEvalEvery.ts";
 import type { LoadedBase } from "./kinds/modelKind.ts";
 import type { CommandTask, TaskData } from "./tasks/commandTask.ts";
 import { findTask, taskOfFlags, tasks } from "./tasks/index.ts";
@@ -36,6 +37,8 @@ export interface PreparedData {
   readonly config: PeftConfig | null;
   readonly steps: number;
   readonly stepsPerEpoch: number;
+  /** Steps between validations; undefined if the run validates only before and after training. */
+  readonly evalEvery?: number;
   /** Number of tokens in a block, and maximum number of tokens of an example. */
   readonly lengths: { readonly blockSize: number; readonly maxLength: number };
   readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
@@ -115,13 +118,15 @@ export async function prepareData(
     const message = `${cut} of ${data.first.length} examples are longer than ${most}; what goes beyond is not learned`;
     voice.warn({ code: "cut-examples", message });
   }
-  const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
-  const passes = { batchSize, gradientAccumulationSteps };
+  const { accumulate, batchSize, epochs } = options;
+  const passes = { batchSize, gradientAccumulationSteps: accumulate };
   const steps = options.steps ?? trainingSteps(data.train.length, { ...passes, epochs });
   const stepsPerEpoch = trainingSteps(data.train.length, { ...passes, epochs: 1 });
   const config = configFor(steps)?.with(baseOf(options.model)) ?? null;
   const batching = { batchSize, padTokenId, maxLength: lengths.maxLength };
-  return { data, task, labels, config, steps, stepsPerEpoch, lengths, batching };
+  const sizes = { steps, examplesPerStep: batchSize * accumulate, validationExamples: data.validation.length };
+  const evalEvery = options.evalEvery ?? defaultEvalEvery(sizes);
+  return { data, task, labels, config, steps, stepsPerEpoch, evalEvery, lengths, batching };
 }
 
 /**

@@ -101,6 +101,13 @@ describe("a run's summary", () => {
   });
 });
 
+test("a run validates every tenth of its steps by default, which its config.json has", async () => {
+  await train("tenths", "--steps", "20", "--batch-size", "8", "--validation-fraction", "0.05");
+  const validated = (await metrics("tenths")).flatMap((line) => ("eval_loss" in line ? [line.step] : []));
+  expect(validated).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+  expect(JSON.parse(await readFile(at("tenths/config.json"), "utf8")).options.evalEvery).toBe(2);
+});
+
 test("measurements, answers and checkpoints come as often as they are asked for", async () => {
   const every = ["--eval-every", "2", "--sample-every", "2", "--log-every", "3", "--save-every", "2"];
   const words = ["--steps", "5", "--samples", "1", "--save-total-limit", "1", ...every];

@@ -121,11 +121,11 @@ type Start = Omit<Parameters<typeof runConfigOf>[0], "options">;
 
 /** Returns the facts for a run's config that are known before the first step. */
 async function startOf(options: TrainCommandOptions, prepared: PreparedRun, learner: Learner): Promise<Start> {
-  const { loaded, data, steps, lengths, labels } = prepared;
+  const { loaded, data, steps, evalEvery, lengths, labels } = prepared;
   const files = options.validation === undefined ? options.data : [...options.data, options.validation];
   const adapter = (await learner.adapted?.adapterFiles())?.get("adapter_config.json");
   return {
-    found: { lr: learner.learningRate, ...lengths },
+    found: { lr: learner.learningRate, ...lengths, ...(evalEvery !== undefined && { evalEvery }) },
     resolved: {
       steps,
       trainExamples: data.train.length,

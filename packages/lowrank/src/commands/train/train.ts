@@ -254,7 +254,7 @@ export function trainCommand(): Command {
     .option("--pack", "pack several examples into one block instead of padding each; attention does not cross examples")
     .option(
       "--eval-every <n>",
-      "measure the validation loss every n steps too, not only before and after training",
+      "measure the validation loss every n steps too, not only before and after training (default: a tenth of the steps, or more if that took over 5 % of the time)",
       integer(1),
     )
     .option("--log-every <n>", "write the metrics to <output>/metrics.jsonl every n steps", integer(1), 1)

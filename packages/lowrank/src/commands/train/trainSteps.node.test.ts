@@ -56,6 +56,7 @@ async function train(given: Given = {}, signal: AbortSignal = new AbortControlle
     prepared: {
       ...{ data: { train: examples, first: examples, validation: given.validation ?? [] }, loaded: { tokenizer } },
       ...{ batching: { batchSize: 2, padTokenId: 0, maxLength: 16 }, steps: options.steps },
+      evalEvery: options.evalEvery,
       task: { ...sft, ...given.task },
     },
     learner: { model, optimizer: { optimizer: "adamw", learningRate: 0.01, weightDecay: 0 } },

@@ -69,12 +69,12 @@ async function train(
   signal: AbortSignal,
   kept: KeptCheckpoints,
 ): Promise<TrainedSteps> {
-  const { data, batching, steps: maxSteps, loaded, task } = prepared;
+  const { data, batching, steps: maxSteps, evalEvery, loaded, task } = prepared;
   const { model, optimizer } = learner;
   const { output, sampleEvery, logEvery } = options;
   const stepSeconds: number[] = [];
   const counts = { validation: data.validation.length, prompts: prompts.length };
-  const left = new TimeLeft(maxSteps, workPlans(options, counts));
+  const left = new TimeLeft(maxSteps, workPlans({ ...options, evalEvery }, counts));
   let log = new MetricsLog(output, "");
   let resumedFrom: string | null = null;
   const add = (line: Parameters<MetricsLog["add"]>[0]) => {
@@ -104,7 +104,7 @@ async function train(
       warmupSteps: options.warmupSteps,
       maxGradNorm: options.maxGradNorm,
       seed: options.seed,
-      ...trainerSettings(options, data.validation, {
+      ...trainerSettings({ ...options, evalEvery }, data.validation, {
         lowerIsBetter: task.lowerIsBetter ?? [],
         measure: () => task.measure(model, data.validation, setting, batchSize),
       }),

@@ -26,7 +26,7 @@ const step = (step: number, loss: number) => ({
 });
 const facts = (page: string) =>
   Object.fromEntries(
-    [...page.matchAll(/<tr><th>([^<]*)<\/th><td>([^<]*)<\/td><\/tr>/g)].map((found) => found.slice(1)),
+    [...page.matchAll(/<tr><th scope="row">([^<]*)<\/th><td>([^<]*)<\/td><\/tr>/g)].map((found) => found.slice(1)),
   );
 const headings = (page: string) => [...page.matchAll(/<h2>([^<]*)</g)].map(([, heading]) => heading);
 const charts = (page: string): Record<string, string> =>
@@ -47,7 +47,7 @@ test("a page has the facts of a run, its options, files and machine", () => {
     ...{ targets: "2 q_proj", "trainable parameters": "50 of 4,000 (1.25 %)", data: "[&quot;a&quot;]", lr: "0.1" },
     ...{ task: "sft", system: "linux x64, Node v24", processor: "CPU, avx, fma", backend: "name wasm, threads 2" },
   });
-  expect(page).toContain("<tr><th>data</th><td>10 tokens</td></tr>");
+  expect(page).toContain('<tr><th scope="row">data</th><td>10 tokens</td></tr>');
   expect(page).toContain("<li>be careful</li>");
   expect(page).toContain("<p>none on this disk</p>");
   const other = runPage(run({ peftType: null, steps: 3, seconds: 0 }));
@@ -83,7 +83,7 @@ test("curves need two measurements; dots are validations", () => {
   expect([titles([step(1, 2)]), titles([first])]).toEqual([[], []]);
   expect(titles([first, step(1, 2)])).toEqual(["Loss"]);
   expect(titles([first, second])).toEqual(["Loss"]);
-  const ofSteps = ["Learning rate", "Gradient norm", "Tokens per second", "Memory, MB"];
+  const ofSteps = ["Learning rate", "Gradient norm", "Tokens per second", "Memory"];
   expect(titles([step(1, 2), step(2, 1)])).toEqual(["Loss", ...ofSteps]);
   const f1 = { eval_f1: 0.25 };
   const page = runPage(run({ metrics: [{ ...first, ...f1 }, step(1, 2), step(2, 1), second] }));
@@ -91,7 +91,8 @@ test("curves need two measurements; dots are validations", () => {
   expect(Object.keys(drawn)).toEqual(["Loss", "Validation f1", ...ofSteps]);
   expect(Object.values(drawn).map((svg) => count(svg, "<circle"))).toEqual([2, 2, 0, 0, 0, 0]);
   // A chart of several lines has a legend.
-  expect(page).toContain('<li><span class="c0"></span>training</li><li><span class="c1"></span>validation</li>');
+  const legend = '<li><span class="c0"></span>training</li><li><span class="c1 dot"></span>validation</li>';
+  expect(page).toContain(legend);
   for (const metrics of [
     [step(1, 2), step(2, 1)],
     [first, second],
@@ -99,16 +100,38 @@ test("curves need two measurements; dots are validations", () => {
     expect(runPage(run({ metrics }))).not.toContain('class="legend"');
   }
   expect(runPage(run({ metrics: [first, step(1, 2)] }))).toContain('class="legend"');
-  const labels = (title: string) => [...drawn[title].matchAll(/class="label"[^>]*>([^<]*)</g)].map(([, text]) => text);
-  expect(labels("Memory, MB")).toEqual(["1", "1.2", "1.4", "1.6", "1.8", "2"]);
-  expect(labels("Tokens per second").at(-1)).toBe("2,000");
+  const labels = (title: string) =>
+    [...drawn[title].matchAll(/class="tick end"[^>]*>([^<]*)</g)].map(([, text]) => text);
+  expect(labels("Memory")).toEqual(["0 B", "500 kB", "1 MB", "1.5 MB", "2 MB"]);
+  expect(labels("Tokens per second")).toEqual(["0", "500", "1,000", "1,500", "2,000"]);
   expect(labels("Learning rate").at(-1)).toBe("0.1");
+});
+
+test("training losses are drawn faintly, with their moving average of a stated weight", () => {
+  const losses = [4, 2, 3, 1];
+  const { Loss } = charts(runPage(run({ metrics: losses.map((loss, i) => step(i + 1, loss)) })));
+  const lines = [...Loss.matchAll(/<path class="line ([^"]*)" d="([^"]*)"><title>([^<]*)</g)];
+  expect(lines.map(([, kind, , name]) => [kind, name])).toEqual([
+    ["faint c0", "training, each step"],
+    ["c0", "training, smoothed"],
+  ]);
+  const heights = lines.map(([, , path]) => [...path.matchAll(/[ML][\d.]+ ([\d.]+)/g)].map(([, y]) => Number(y)));
+  // The axis is linear: a loss is `low` plus a multiple of the height.
+  const slope = (heights[0][1] - heights[0][0]) / (losses[1] - losses[0]);
+  let [average, bias] = [0, 1];
+  for (const [i, loss] of losses.entries()) {
+    average = 0.8 * average + 0.2 * loss;
+    bias *= 0.8;
+    const expected = heights[0][0] + slope * (average / (1 - bias) - losses[0]);
+    expect(Math.abs(heights[1][i] - expected)).toBeLessThan(0.2);
+  }
+  expect(runPage(run({ metrics: [step(1, 2), step(2, 1)] }))).toContain("exponential moving average of weight 0.8");
 });
 
 test("a curve has at most 500 points", () => {
   const points = (length: number) => {
     const metrics = Array.from({ length }, (_, i) => step(i + 1, 1 + (i % 2)));
-    const [, path] = /d="(M[^"H]*)"><title>training</.exec(charts(runPage(run({ metrics }))).Loss) ?? [];
+    const [, path] = /d="(M[^"H]*)"><title>training, each step</.exec(charts(runPage(run({ metrics }))).Loss) ?? [];
     return count(path, "L") + 1;
   };
   expect([points(500), points(501)]).toEqual([500, 251]);

@@ -1,5 +1,8 @@
-import { htmlPage } from "../../../report/htmlPage.ts";
-import { type ChartPoint, lineChart, thinned } from "../../../report/lineChart.ts";
+import { byteTick } from "../../../report/byteTick.ts";
+import { chartGrid, htmlPage } from "../../../report/page/htmlPage.ts";
+import { type ChartLine, type ChartPoint, lineChart } from "../../../report/page/lineChart.ts";
+import { smoothed, smoothingWeight } from "../../../report/page/smoothed.ts";
+import { thinned } from "../../../report/page/thinned.ts";
 import { byteText, type Column, digits, escapeHtml, formatSeconds, htmlTable, whole } from "../../../report/table.ts";
 import {
   isSample,
@@ -18,13 +21,11 @@ interface Fact {
   readonly value: string;
 }
 
-const style = `.runcharts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 1.5em 2.5em; align-items: start; }
-.facts th { font-weight: 500; opacity: 0.75; border-bottom: 1px solid #8884; vertical-align: top; } .facts td { white-space: normal; overflow-wrap: anywhere; position: static; }
-.sample { border: 1px solid #8884; border-radius: 6px; margin: 0 0 1em; padding: 0.7em 1em; break-inside: avoid; }
-.sample h3 { margin: 0; font-size: 0.85em; opacity: 0.7; font-weight: 600; } .sample pre { margin: 0.1em 0 0.7em; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, monospace; }
+const style = `.facts th { font-weight: 500; vertical-align: top; } .facts td { white-space: normal; overflow-wrap: anywhere; position: static; max-width: none; }
+.sample { border: 1px solid var(--line); border-radius: 6px; margin: 0 0 1em; padding: 0.7em 1em; break-inside: avoid; }
+.sample h3 { margin: 0; font-size: 0.85em; opacity: 0.85; font-weight: 600; } .sample pre { margin: 0.1em 0 0.7em; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, monospace; }
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 0 1.5em; }
-svg.lines .line { stroke-width: 1.7; opacity: 1; } svg.lines circle { fill: Canvas; }
-@media print { .runcharts { grid-template-columns: 1fr 1fr; } td { white-space: normal; overflow-wrap: anywhere; } }`;
+@media print { .charts { grid-template-columns: 1fr 1fr; } td { white-space: normal; overflow-wrap: anywhere; } }`;
 
 /** Returns the report of a run as one HTML page, for report.html in its folder. The page loads no other files. */
 export function runPage(run: RunRecord): string {
@@ -53,7 +54,9 @@ export function runPage(run: RunRecord): string {
 }
 
 function factTable(rows: readonly Fact[]): string {
-  const lines = rows.map(({ name, value }) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
+  const lines = rows.map(
+    ({ name, value }) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
+  );
   return `<table class="facts"><tbody>\n${lines.join("\n")}\n</tbody></table>`;
 }
 
@@ -84,48 +87,63 @@ function measureFacts(first: ValidationLine, last: ValidationLine): Fact[] {
 /** Maximum number of points that a line of a chart has. */
 const mostPoints = 500;
 
-/** Returns a chart of named lines over the steps. */
-function chart(title: string, lines: readonly RunLine[], show: (value: number) => string = digits): string {
-  const drawn = lines.map(({ name, points, dots }) => {
-    return { name, group: name, points: dots ? points : thinned(points, mostPoints), dots };
-  });
-  return lineChart({ title, xTitle: "step", lines: drawn, show });
+/** Returns a chart of lines over the steps. */
+function chart(title: string, lines: readonly ChartLine[], more: ChartSettings = {}): string {
+  const drawn = lines.map((line) => ({ ...line, points: line.dots ? line.points : thinned(line.points, mostPoints) }));
+  return lineChart({ title, xTitle: "step", lines: drawn, ...more });
 }
 
-interface RunLine {
-  readonly name: string;
-  readonly points: readonly ChartPoint[];
-  readonly dots?: boolean;
+interface ChartSettings {
+  readonly caption?: string;
+  readonly fromZero?: boolean;
+  show?(value: number): string;
 }
+
+/** Returns a line faintly, and its moving average. */
+function smoothedLines(name: string, points: readonly ChartPoint[]): ChartLine[] {
+  return [
+    { name: `${name}, each step`, group: name, points, faint: true },
+    { name: `${name}, smoothed`, group: name, points: smoothed(thinned(points, mostPoints)) },
+  ];
+}
+
+const smoothing = `strong: exponential moving average of weight ${smoothingWeight}`;
 
 function runCharts({ metrics }: RunRecord): string {
   const steps = metrics.filter(isStep);
   const validations = metrics.filter(isValidation);
   if (steps.length + validations.length < 2) return "";
-  const line = (name: string, read: (line: StepLine) => number): RunLine => {
-    return { name, points: steps.map((line): ChartPoint => [line.step, read(line)]) };
-  };
-  const validation: RunLine = {
+  const pointsOf = (read: (line: StepLine) => number) => steps.map((line): ChartPoint => [line.step, read(line)]);
+  const validation: ChartLine = {
     name: "validation",
+    group: "validation",
     points: validations.map(({ step, eval_loss }): ChartPoint => [step, eval_loss]),
     dots: true,
   };
-  const losses = [line("training", ({ loss }) => loss), validation].filter(({ points }) => points.length > 0);
-  const one = (title: string, read: (line: StepLine) => number, show?: (value: number) => string) =>
-    chart(title, [line(title, read)], show);
+  const training = smoothedLines(
+    "training",
+    pointsOf(({ loss }) => loss),
+  );
+  const losses = [...(steps.length > 0 ? training : []), ...(validations.length > 0 ? [validation] : [])];
+  const one = (title: string, read: (line: StepLine) => number, more?: ChartSettings) =>
+    chart(title, [{ name: title, group: title, points: pointsOf(read) }], more);
+  const norms = smoothedLines(
+    "gradient norm",
+    pointsOf((line) => line.grad_norm),
+  );
   const charts = [
-    chart("Loss", losses),
+    chart("Loss", losses, steps.length > 0 ? { caption: `Faint: each step; ${smoothing}` } : {}),
     ...measureCharts(validations),
     ...(steps.length < 2
       ? []
       : [
           one("Learning rate", (line) => line.learning_rate),
-          one("Gradient norm", (line) => line.grad_norm),
-          one("Tokens per second", (line) => line.tokens_per_second, whole),
-          one("Memory, MB", ({ memory }) => memory / 1e6, digits),
+          chart("Gradient norm", norms, { caption: `Before clipping. Faint: each step; ${smoothing}` }),
+          one("Tokens per second", (line) => line.tokens_per_second, { fromZero: true }),
+          one("Memory", ({ memory }) => memory, { fromZero: true, show: byteTick }),
         ]),
   ];
-  return `<div class="runcharts">\n${charts.join("\n")}\n</div>`;
+  return chartGrid(charts);
 }
 
 /** Returns charts of a task's metrics other than the loss. */
@@ -134,7 +152,7 @@ function measureCharts(validations: readonly ValidationLine[]): string[] {
   const names = first ? [...measuresOf(first).keys()].filter((name) => !["loss", "perplexity"].includes(name)) : [];
   return names.map((name) => {
     const points = validations.map((line): ChartPoint => [line.step, measuresOf(line).get(name) as number]);
-    return chart(`Validation ${name}`, [{ name, points, dots: true }]);
+    return chart(`Validation ${name}`, [{ name, group: name, points, dots: true }]);
   });
 }
 
