@@ -1,0 +1,64 @@
+"""Writes golden data of an adapter, with the counts in index.json:
+
+    golden_adapter.py GOLDEN BASE NAME CONFIG [--noise 0.1] [--no-merge]
+
+GOLDEN is the folder of golden data and BASE a model in its models/. CONFIG is the adapter's adapter_config.json, or only
+the fields that differ from PEFT's defaults, such as '{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"]}'. The
+batch is that of another adapter on the same base. Normal noise makes all trained values differ from their start."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from base import load_base, measure, merged_logits, train, trainable
+from peft import get_peft_model
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from safetensors.torch import load_file, save_file
+
+BATCH = ("input_ids", "attention_mask", "labels")
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("golden", type=Path)
+parser.add_argument("base")
+parser.add_argument("name")
+parser.add_argument("config", type=json.loads)
+parser.add_argument("--noise", type=float, default=0.1, help="standard deviation of the noise (default: 0.1)")
+parser.add_argument("--no-merge", action="store_true", help="PEFT cannot merge this adapter")
+args = parser.parse_args()
+
+base, folder = args.golden / "models" / args.base, args.golden / "adapters" / args.base / args.name
+other = next((args.golden / "adapters" / args.base).glob("*/golden.safetensors"))
+batch = {name: value.long() for name, value in load_file(other).items() if name in BATCH}
+fields = {"task_type": "CAUSAL_LM", **args.config}
+Config = PEFT_TYPE_TO_CONFIG_MAPPING[fields.pop("peft_type")]
+
+torch.manual_seed(0)
+model = get_peft_model(load_base(base), Config(**fields)).eval()
+tensors = {"init_logits": model(**batch).logits}
+torch.manual_seed(1)
+with torch.no_grad():
+    for _, parameter in trainable(model):
+        parameter.add_(args.noise * torch.randn_like(parameter))
+model.peft_config["default"].base_model_name_or_path = ""
+model.save_pretrained(folder)
+(folder / "README.md").unlink()
+
+tensors |= {f"param.{name}": value.detach().clone() for name, value in trainable(model)}
+tensors |= measure(model, batch)
+merged = None if args.no_merge else merged_logits(base, folder, batch, "float32")
+if merged is not None:
+    tensors["merged_logits"] = merged
+count, total = model.get_nb_trainable_parameters()
+loss = tensors["loss"].item()
+tensors["adamw_losses"] = torch.tensor(train(model, batch, 6, 5e-3))
+save_file({name: value.detach().contiguous() for name, value in (tensors | batch).items()}, folder / "golden.safetensors")
+
+index = args.golden / "adapters" / "index.json"
+rows = [row for row in json.loads(index.read_text()) if (row["base"], row["method"]) != (args.base, args.name)]
+size = (folder / "adapter_model.safetensors").stat().st_size
+row = {"base": args.base, "method": args.name, "trainable": count, "all": total, "adapter_bytes": size, "loss": loss}
+if merged is not None:
+    row["merge_err"] = (tensors["logits"] - merged).abs().max().item()
+index.write_text(json.dumps([*rows, row], indent=1) + "\n")
+print(json.dumps(row))
