@@ -15,7 +15,15 @@ const root = resolve(import.meta.dirname, "../..");
 const check = process.argv.includes("--check");
 
 /** Entries that only repeat others, and a script without exports. */
-const unreported = ["@lowrank/core/functions", "lowrank/standalone", "lowrank/testing", "@lowrank/wasm/worker"];
+const unreported = [
+  "@lowrank/core/functions",
+  "lowrank/standalone",
+  "lowrank/testing",
+  "lowrank/testing/fast-check",
+  "lowrank/testing/jest",
+  "lowrank/testing/vitest",
+  "@lowrank/wasm/worker",
+];
 const isReported = (name: string): boolean => !unreported.includes(name) && !name.includes("/internal");
 
 interface Entry {

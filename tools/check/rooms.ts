@@ -125,6 +125,9 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "suite/texts": "held-out loss, forgetting and drift",
     "suite/masks": "which tokens of training examples are learned",
     suite: "`runSuite`, and reports for CI",
+    matchers: "matchers for `expect` of Vitest and Jest",
+    arbitraries: "fast-check's arbitraries of models, configurations, inputs and adapter values",
+    checking: "`checkMethod`: all properties on drawn or fixed cases",
   },
   serve: {
     api: "requests, answers, errors and adapters of an engine; who makes a request",
@@ -153,6 +156,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     http: "the app and the server",
   },
   lowrank: {
+    testingEntries: "`lowrank/testing` and its entries for test runners",
     load: "loading models on a backend that starts by itself",
     worker: "a model or an engine in a Web Worker",
     "report/page": "HTML pages and their charts",

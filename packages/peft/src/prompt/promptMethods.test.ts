@@ -81,6 +81,10 @@ describe("sizes", () => {
     await expect(getPeftModel(layers({ headDim: 6 }), prefix)).rejects.toThrow(
       "layers of a TinyModel have 1 heads of 3 or 1 of 6; use a method on layers",
     );
+    const alike = { ...base().attentionSizes, perLayer: [1, 2].map(() => ({ ...heads, headDim: 6 })) };
+    await expect(getPeftModel(like({ attentionSizes: alike }), prefix)).rejects.toThrow(
+      "layers of a TinyModel have 1 heads of 3 or 1 of 6; use a method on layers",
+    );
     await expect(
       getPeftModel(like({ needsTokenIds: true }), new PromptTuningConfig({ numVirtualTokens: 2 })),
     ).rejects.toThrow("layers of a TinyModel look up token ids");

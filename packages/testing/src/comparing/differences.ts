@@ -1,4 +1,4 @@
-/** The largest difference between two arrays of equal length, and where it is. */
+/** The largest difference between two arrays of equal length, with its index and both values. */
 export interface LargestDifference {
   /** The largest absolute difference. Infinity if exactly one value is NaN. */
   difference: number;

@@ -28,13 +28,19 @@ export function layerPaths(model: Module): string[] {
 
 /**
  * Runs `fn` and records every call of the layers at `paths`, in the order in which they return. Then calls the layers
- * that were not called (such as experts without tokens) on random inputs. The caller frees the calls with `freeCalls`.
+ * that were not called (such as experts without tokens) on random inputs, unless `atRandom` is false. The caller frees
+ * the calls with `freeCalls`.
  */
-export function recordCalls(model: Module, paths: readonly string[], fn: () => void): LayerCall[] {
+export function recordCalls(
+  model: Module,
+  paths: readonly string[],
+  fn: () => void,
+  { atRandom = true }: { atRandom?: boolean } = {},
+): LayerCall[] {
   const calls: LayerCall[] = [];
   const restored: (() => void)[] = [];
   for (const path of paths) {
-    const module = model.getSubmodule(path) as WithForward;
+    const module = layerAt(model, path) as WithForward;
     const own = Object.getOwnPropertyDescriptor(module, "forward");
     const forward = module.forward.bind(module) as (...inputs: unknown[]) => unknown;
     const recording = (...inputs: unknown[]) => {
@@ -54,10 +60,11 @@ export function recordCalls(model: Module, paths: readonly string[], fn: () => v
   } finally {
     for (const restore of restored) restore();
   }
+  if (!atRandom) return calls;
   const called = new Set(calls.map(({ path }) => path));
   for (const path of paths) {
     if (called.has(path)) continue;
-    const call = callAtRandom(path, model.getSubmodule(path));
+    const call = callAtRandom(path, layerAt(model, path));
     if (call) calls.push(call);
   }
   return calls;
@@ -93,6 +100,17 @@ function callAtRandom(path: string, module: Module): LayerCall | null {
 export function unwrapped(module: Module): Module {
   const inner = (module as { wrapped?: unknown }).wrapped;
   return inner === undefined ? module : (inner as Module);
+}
+
+/** Returns the module at a path of the base model: an adapter's wrapper, or the layer itself. */
+export function layerAt(model: Module, path: string): Module {
+  let module = model;
+  for (const part of path.split(".")) {
+    const next = module.getChild(part) ?? unwrapped(module).getChild(part);
+    if (!next) return model.getSubmodule(path);
+    module = next;
+  }
+  return module;
 }
 
 /** Calls a layer without recording gradients. The caller frees the result. */

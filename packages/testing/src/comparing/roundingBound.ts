@@ -13,7 +13,7 @@ const unitRoundoff: Readonly<Record<"f32" | "f16" | "bf16", number>> = {
 const smallestOfF16 = 2 ** -25;
 
 /**
- * What rounding can change in a layer's output:
+ * Returns the largest change of a layer's output that rounding explains:
  *
  *     bound = 16 (√n + 8) 2^-24 S + u S + 2^-25 X    for linear layers
  *
@@ -22,8 +22,8 @@ const smallestOfF16 = 2 ** -25;
  *   method. 16 standard deviations are allowed.
  * - S is the largest sum of |w| |x| over the inputs of an output: what all products would add up to without
  *   cancellation. For layers that are not linear, it is the largest absolute output.
- * - u is the unit roundoff of the dtype in which the weight is stored: 0 for f32, 2^-11 for f16, 2^-8 for bf16. The
- *   term 2^-25 X is for f16 only. X is the largest sum of |x|.
+ * - u is the unit roundoff of the dtype in which weight or bias are stored, the larger one: 0 for f32, 2^-11 for f16,
+ *   2^-8 for bf16. The term 2^-25 X is for f16 weights only. X is the largest sum of |x|.
  */
 export async function roundingBound(module: Module, inputs: readonly unknown[], output: Tensor): Promise<number> {
   const layer = unwrapped(module) as Partial<Linear> & Module;
@@ -32,7 +32,7 @@ export async function roundingBound(module: Module, inputs: readonly unknown[], 
   const isLinear = layer.layerKind === "linear" || layer.layerKind === "conv1d";
   const terms = isLinear ? (layer.inFeatures as number) : 1;
   const ofF32 = 16 * (Math.sqrt(terms) + 8) * unitRoundoff.f32;
-  const own = storageRoundoff(dtype);
+  const own = Math.max(storageRoundoff(dtype), storageRoundoff(layer.bias?.dtype ?? "f32"));
   const size = await scalarOf(() => max(abs(output)));
   if (!isLinear || !(x instanceof Tensor)) return (ofF32 + own) * size;
   const weight = layer.weight as Tensor;
@@ -45,7 +45,7 @@ export async function roundingBound(module: Module, inputs: readonly unknown[], 
   return (ofF32 + own) * Math.max(products, size) + smallestOfF16 * inputSum;
 }
 
-/** Returns the unit roundoff of half precision; 0 for dtypes that store merged values exactly or are not merged into. */
+/** Returns the unit roundoff of half precision; 0 for f32 and for quantised dtypes, which are merged into f32. */
 function storageRoundoff(dtype: DType): number {
   return dtype === "f16" || dtype === "bf16" ? unitRoundoff[dtype] : 0;
 }

@@ -1,4 +1,7 @@
-/** Stable codes of `PropertyError`, one for each property, and one for a property that no drawn case fitted. */
+/**
+ * Stable codes of `PropertyError`: one for each property, "threw" for an error of the library or of a method, and
+ * "no_case" if no drawn case fitted.
+ */
 export type PropertyCode =
   | "merge_differs"
   | "base_not_restored"
@@ -9,6 +12,7 @@ export type PropertyCode =
   | "mixed_batch_differs"
   | "weighted_sum_differs"
   | "requantized_differs"
+  | "threw"
   | "no_case";
 
 /** Facts about a failed property. */

@@ -1,9 +1,9 @@
-import { describeMismatch, firstMismatch } from "../comparing/compareLayers.ts";
+import { firstMismatch } from "../comparing/compareLayers.ts";
 import { freeCalls, recordCalls } from "../comparing/layerCalls.ts";
-import { PropertyError } from "../errors/propertyError.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
+import { failOnLayer } from "./failures.ts";
 import type { PropertyOptions } from "./propertyOptions.ts";
-import { type ConfigSubject, withAdapter } from "./withAdapter.ts";
+import { type Adapted, type ConfigSubject, checkMerges, withAdapter } from "./withAdapter.ts";
 
 const property = "mergeEqualsUnmerged";
 
@@ -26,24 +26,31 @@ export async function mergeEqualsUnmerged(
   config: ConfigSubject,
   options: PropertyOptions = {},
 ): Promise<void> {
-  await withAdapter(property, model, config, options, async ({ peft, paths, run, seed, isOwned, mergeOptions }) => {
-    const calls = recordCalls(peft.baseModel, paths, () => run(peft));
-    const check = async (how: string) => {
-      const found = await firstMismatch(peft.baseModel, calls);
-      if (!found) return;
-      const detail = `after ${how}, ${describeMismatch(found, ["unmerged", "merged"])}`;
-      const { path: layer, difference, bound, position } = found;
-      throw new PropertyError({ code: "merge_differs", property, layer, difference, bound, position, seed, detail });
-    };
+  await withAdapter(property, model, config, options, checkMergeOf);
+}
+
+/** Checks the property for an adapter with its present values. */
+export async function checkMergeOf(
+  adapted: Pick<Adapted, "peft" | "paths" | "run" | "isOwned" | "mergeOptions"> & { readonly seed: number | null },
+): Promise<void> {
+  const { peft, paths, run, seed, isOwned, mergeOptions } = adapted;
+  checkMerges(peft);
+  const calls = recordCalls(peft.baseModel, paths, () => run(peft));
+  const check = async (how: string) => {
+    const found = await firstMismatch(peft.baseModel, calls);
+    failOnLayer({ code: "merge_differs", property, seed }, found, `after ${how}`, ["unmerged", "merged"]);
+  };
+  try {
+    await peft.mergeAdapter(mergeOptions);
     try {
-      await peft.mergeAdapter(mergeOptions);
       await check("mergeAdapter");
-      peft.unmergeAdapter();
-      if (isOwned) return;
-      await peft.mergeAndUnload(mergeOptions);
-      await check("mergeAndUnload");
     } finally {
-      freeCalls(calls);
+      peft.unmergeAdapter();
     }
-  });
+    if (isOwned) return;
+    await peft.mergeAndUnload(mergeOptions);
+    await check("mergeAndUnload");
+  } finally {
+    freeCalls(calls);
+  }
 }

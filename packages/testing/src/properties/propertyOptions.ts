@@ -5,7 +5,7 @@ import type { ModelArguments } from "../subjects/inputs.ts";
 /** Options of every property. */
 export interface PropertyOptions {
   /**
-   * A description of random token ids, or the arguments of the model's `forward`. Default: 2 sequences of 5 tokens.
+   * A description of random token ids, or the arguments of the model's `forward`. Default: 3 sequences of 4 tokens.
    * Modules that are no language models of @lowrank/models have no default.
    */
   inputs?: ModelArguments;

@@ -1,7 +1,7 @@
-import { isPacked, noGrad, scope, type Tensor } from "@lowrank/core";
+import { isPacked, type Tensor } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-import { type AdaptableModel, getPeftModel, PeftConfig, type PeftModel } from "@lowrank/peft";
-import { layerPaths } from "../comparing/layerCalls.ts";
+import { type AdaptableModel, getPeftModel, type LayerAdapter, PeftConfig, type PeftModel } from "@lowrank/peft";
+import { freeCalls, layerPaths, recordCalls } from "../comparing/layerCalls.ts";
 import { setAdapterValues } from "../subjects/adapterValues.ts";
 import { buildConfig, type ConfigDescription } from "../subjects/configDescription.ts";
 import { outputTensor } from "../subjects/inputs.ts";
@@ -26,17 +26,27 @@ export interface Adapted {
   readonly mergeOptions: { readonly dtype?: "f32"; readonly verify: false };
   /** Runs a model on the inputs, with gradients. */
   run(model: AdaptableModel): Tensor;
-  /** Runs the adapted model, without gradients. */
-  runAlone(): Tensor;
 }
 
-/** Throws the error of `fn`, marked as "the configuration does not fit the model". */
-class UnfitError extends Error {
+/**
+ * Thrown if a property does not apply: the adapter cannot be added to the model, or the method lacks what the property
+ * tests. `checkMethod` then draws another case.
+ */
+export class UnfitError extends Error {
   override readonly name = "UnfitError";
 }
 
+/** Throws `UnfitError` if the method cannot merge on one of its layers. */
+export function checkMerges(peft: PeftModel): void {
+  for (const [path, wrapper] of peft.base_model.wrappers) {
+    if (!("get" in wrapper) || typeof wrapper.get !== "function") continue;
+    const layer: LayerAdapter | undefined = wrapper.get(peft.activeAdapter);
+    if (layer && !layer.merge) throw new UnfitError(`the method has no merge for ${path}`);
+  }
+}
+
 /** Silences warnings: the properties use unusual configurations on purpose. */
-const quiet = { onWarning: (): void => {} };
+export const quiet = { onWarning: (): void => {} };
 
 /**
  * Makes a model with an adapter whose values are random, and runs `fn`. Frees what it made; see `withSubject`. Throws
@@ -60,12 +70,15 @@ export async function withAdapter(
     const run = (one: AdaptableModel) =>
       outputTensor(base, (one.forward as (...args: readonly unknown[]) => unknown)(...inputs));
     try {
-      if (!fresh) setAdapterValues(peft, values);
+      if (!fresh) {
+        setAdapterValues(peft, values);
+        // The forward pass of some methods (constrained OFT) rescales parameters that were set.
+        freeCalls(recordCalls(base, paths, () => run(peft)));
+      }
       await fn({
         ...{ peft, paths, inputs, isOwned: model === base, seed: values.seed, config: resolved },
         mergeOptions: { verify: false, ...(isQuantized && { dtype: "f32" }) },
         run,
-        runAlone: () => noGrad(() => scope(() => run(peft))),
       });
     } finally {
       if (peft.activeAdapter !== null || peft.peftConfig.size > 0) peft.unload();
@@ -73,7 +86,8 @@ export async function withAdapter(
   });
 }
 
-async function fitting<T>(fn: () => Promise<T>): Promise<T> {
+/** Runs `fn`. Throws its error as an `UnfitError`. */
+export async function fitting<T>(fn: () => Promise<T>): Promise<T> {
   try {
     return await fn();
   } catch (cause) {

@@ -17,7 +17,7 @@ export interface InputsDescription {
 export type ModelArguments = InputsDescription | readonly unknown[];
 
 /** The description that the properties use if none is given. */
-export const defaultInputs: InputsDescription = { batch: 2, length: 5, seed: 0 };
+export const defaultInputs: InputsDescription = { batch: 3, length: 4, seed: 0 };
 
 /** True for the models of @lowrank/models, whose `forward` takes `{ inputIds }`. */
 const takesTokens = (model: AdaptableModel): model is AdaptableModel & { vocabSize: number } =>

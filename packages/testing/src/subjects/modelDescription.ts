@@ -42,6 +42,7 @@ function configOf({ architecture, layers, width, vocabulary }: ModelDescription)
     ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 32, sliding_window: 4 },
     ...{ n_embd: width, n_layer: layers, n_head: 2, n_positions: 32, head_dim: width / 2 },
     ...{ bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, query_pre_attn_scalar: width / 2 },
+    ...{ partial_rotary_factor: 1, rotary_pct: 1 },
     ...{ full_attn_idxs: [0], block_multiple_of: 4 },
     ...{ hidden_size_per_layer_input: 4, vocab_size_per_layer_input: vocabulary, global_head_dim: width },
     ...{ moe_intermediate_size: width, shared_expert_intermediate_size: width, num_experts: 2 },

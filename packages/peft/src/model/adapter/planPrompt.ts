@@ -57,8 +57,10 @@ export async function planPrompt(
 
 /** Throws unless all layers of the model have keys and values of the same size, as prefix tuning requires. */
 function refuseUnlikeLayers({ attentionSizes, constructor: { name } }: PromptableModel, peftType: string): void {
-  const heads = layerCaches(attentionSizes).map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]);
-  const without = heads.flatMap(([count], layer) => (count === 0 ? [layer] : []));
+  // The virtual tokens have the sizes of `attentionSizes` itself.
+  const all = [attentionSizes, ...layerCaches(attentionSizes)];
+  const heads = all.map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]);
+  const without = heads.flatMap(([count], i) => (count === 0 ? [i - 1] : []));
   if (without.length > 0) {
     throw new Error(
       `${peftType} adds keys and values before each layer's own, and layers ${without.join(", ")} of a ${name} have none; use a method whose virtual tokens are embeddings, such as prompt tuning`,

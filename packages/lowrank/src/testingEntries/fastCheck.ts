@@ -1,0 +1,2 @@
+// The entry "lowrank/testing/fast-check".
+export * from "@lowrank/testing/fast-check";

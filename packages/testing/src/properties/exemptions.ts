@@ -1,0 +1,128 @@
+import type { AnyMethod, PeftConfig } from "@lowrank/peft";
+import { isPromptMethod } from "@lowrank/peft/internal";
+import type { PropertyName } from "./properties.ts";
+
+/** A reason for which a property does not apply to some methods or configurations. */
+export interface Exemption {
+  /** The properties that do not apply. */
+  readonly properties: readonly PropertyName[];
+  /** Returns true for the methods and configurations that are exempt. */
+  applies(method: AnyMethod, config: PeftConfig): boolean;
+  readonly reason: string;
+}
+
+const merging = ["mergeEqualsUnmerged", "unmergeRestoresBase", "requantizedMergeWithinBound"] as const;
+
+const isPrompt = (method: AnyMethod): boolean => isPromptMethod(method);
+const overwrites = (method: AnyMethod, config: PeftConfig): boolean =>
+  Boolean(method.startsFromWeights?.(config as never));
+const field = (config: PeftConfig, name: string): unknown => Reflect.get(config, name);
+
+/** Methods whose new adapters change outputs by design, by `peftType`. */
+const randomStarts: readonly string[] = ["VBLORA", "BOTTLENECK"];
+
+/** Methods that train copies of whole layers, by `peftType`. */
+const wholeLayers: readonly string[] = ["LN_TUNING"];
+
+/** True for modules that only run next to a layer, and have no weight. */
+const hasNoWeight = (method: AnyMethod): boolean =>
+  !isPromptMethod(method) && method.kinds.every((kind) => kind === "attention" || kind === "residual");
+
+function trainsBiases(method: AnyMethod, config: PeftConfig): boolean {
+  return !isPromptMethod(method) && (method.bias?.(config as never) ?? "none") !== "none";
+}
+
+function savesTables(method: AnyMethod, config: PeftConfig): boolean {
+  return !isPromptMethod(method) && Boolean(method.trainableTokens?.(config as never));
+}
+
+function startsAtRandom({ peftType }: AnyMethod, config: PeftConfig): boolean {
+  const starts = ["initWeights", "initLoraWeights", "initIa3Weights"].map((name) => field(config, name));
+  const r = field(config, "r");
+  const oddReflections = "applyGS" in config && typeof r === "number" && r % 2 === 1;
+  return randomStarts.includes(peftType) || starts.includes(false) || starts.includes("orthogonal") || oddReflections;
+}
+
+function besides(method: AnyMethod, config: PeftConfig): boolean {
+  const { combines } = method;
+  return combines?.kind === "products" && combines.besides(config as never) !== null;
+}
+
+/** Table of the properties that do not apply to some methods and configurations. The first match is used. */
+export const exemptions: readonly Exemption[] = [
+  {
+    properties: merging,
+    applies: isPrompt,
+    reason: "the method puts virtual tokens before sequences, so that there is no weight to merge into",
+  },
+  {
+    properties: merging,
+    applies: hasNoWeight,
+    reason: "the method adds modules next to attention or residual connections, which have no weight to merge into",
+  },
+  {
+    properties: ["requantizedMergeWithinBound"],
+    applies: ({ peftType }) => wholeLayers.includes(peftType),
+    reason: "the method trains whole layers, which cannot be quantised",
+  },
+  {
+    properties: ["startsAsIdentity", "mixedBatchEqualsSingleRows"],
+    applies: isPrompt,
+    reason: "virtual tokens come before all sequences of a batch and change outputs from the start",
+  },
+  {
+    properties: ["startsAsIdentity"],
+    applies: startsAtRandom,
+    reason: "the initial values are random, so that a new adapter changes outputs",
+  },
+  {
+    properties: ["startsAsIdentity", "switchingLeavesNoTrace", "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
+    applies: overwrites,
+    reason: "the initialisation (PiSSA, OLoRA, LoftQ) overwrites base weights, which all adapters share",
+  },
+  {
+    properties: ["onlyAdaptersGetGradients"],
+    applies: (_, config) =>
+      field(config, "useCayleyNeumann") === true && Number(field(config, "numCayleyNeumannTerms")) <= 1,
+    reason: "a Neumann series of at most one term is the identity, which does not depend on the parameters",
+  },
+  {
+    properties: ["savesAndLoads"],
+    applies: (method, config) => !isPromptMethod(method) && Boolean(method.fileForm?.(config as never)),
+    reason: "files of this configuration store some tensors in a compressed form, which is not exact",
+  },
+  {
+    properties: ["mixedBatchEqualsSingleRows"],
+    applies: (method) => !isPromptMethod(method) && method.kinds.every((kind) => kind === "attention"),
+    reason: "the method wraps attention modules, which take the whole batch",
+  },
+  {
+    properties: ["mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
+    applies: (method, config) => trainsBiases(method, config) || savesTables(method, config),
+    reason: "the adapter has its own biases or tables, which all rows of a batch share and which cannot be combined",
+  },
+  {
+    properties: ["weightedSumIsLinear"],
+    applies: (method) => !method.combines,
+    reason: "addWeightedAdapter does not combine adapters of this method",
+  },
+  {
+    properties: ["weightedSumIsLinear"],
+    applies: besides,
+    reason: "the adapter does more than add a product to weights, such as DoRA's lengths of rows",
+  },
+];
+
+/**
+ * Returns the reason for which a property does not apply to a configuration; null if it applies.
+ *
+ * @example
+ * ```ts
+ * const { PROMPT_TUNING: method } = await knownMethods();
+ * console.log(exemptionOf("mergeEqualsUnmerged", method, new PromptTuningConfig({ numVirtualTokens: 2 })));
+ * ```
+ */
+export function exemptionOf(property: PropertyName, method: AnyMethod, config: PeftConfig): string | null {
+  const found = exemptions.find((one) => one.properties.includes(property) && one.applies(method, config));
+  return found?.reason ?? null;
+}

@@ -1,0 +1,47 @@
+import type { ModelSubject } from "../subjects/subject.ts";
+import { mergeEqualsUnmerged } from "./mergeEqualsUnmerged.ts";
+import { mixedBatchEqualsSingleRows } from "./mixedBatchEqualsSingleRows.ts";
+import { onlyAdaptersGetGradients } from "./onlyAdaptersGetGradients.ts";
+import type { PropertyOptions } from "./propertyOptions.ts";
+import { requantizedMergeWithinBound } from "./requantizedMergeWithinBound.ts";
+import { savesAndLoads } from "./savesAndLoads.ts";
+import { startsAsIdentity } from "./startsAsIdentity.ts";
+import { switchingLeavesNoTrace } from "./switchingLeavesNoTrace.ts";
+import { unmergeRestoresBase } from "./unmergeRestoresBase.ts";
+import { weightedSumIsLinear } from "./weightedSumIsLinear.ts";
+import type { ConfigSubject } from "./withAdapter.ts";
+
+/** A property: throws if it does not hold for a configuration on a model. */
+export type Property = (model: ModelSubject, config: ConfigSubject, options?: PropertyOptions) => Promise<void>;
+
+/** Name of a property. */
+export type PropertyName =
+  | "mergeEqualsUnmerged"
+  | "unmergeRestoresBase"
+  | "startsAsIdentity"
+  | "savesAndLoads"
+  | "switchingLeavesNoTrace"
+  | "onlyAdaptersGetGradients"
+  | "mixedBatchEqualsSingleRows"
+  | "weightedSumIsLinear"
+  | "requantizedMergeWithinBound";
+
+/**
+ * All properties by name, in the order in which `checkMethod` runs them.
+ *
+ * @example
+ * ```ts
+ * for (const [name, check] of Object.entries(properties)) test(name, () => check(smallestModel, config));
+ * ```
+ */
+export const properties: Readonly<Record<PropertyName, Property>> = {
+  mergeEqualsUnmerged,
+  unmergeRestoresBase,
+  startsAsIdentity,
+  savesAndLoads,
+  switchingLeavesNoTrace,
+  onlyAdaptersGetGradients,
+  mixedBatchEqualsSingleRows,
+  weightedSumIsLinear,
+  requantizedMergeWithinBound,
+};

@@ -1,0 +1,30 @@
+import type { MethodOption, PeftConfig } from "@lowrank/peft";
+
+/** True if an integer's default is too large for a model with a few elements, so that the option is always set. */
+export function isLarge(config: PeftConfig, { field, type }: MethodOption): boolean {
+  const value: unknown = Reflect.get(config, field);
+  return type === "integer" && typeof value === "number" && value > 4;
+}
+
+/**
+ * Returns small values of an option. Empty for names, targets and texts, and for probabilities, which only affect
+ * training.
+ */
+export function smallValues(option: MethodOption): readonly unknown[] {
+  const limits = { least: Number.NEGATIVE_INFINITY, above: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+  switch (option.type) {
+    case "integer":
+    case "number": {
+      const { least, above, most } = { ...limits, ...option };
+      if (option.type === "number" && most === 1) return [];
+      const small = option.type === "integer" ? [2, 1, 4, 0] : [1, 0.5, 2];
+      return small.filter((x) => x >= least && x > above && x <= most);
+    }
+    case "boolean":
+      return [false, true];
+    case "oneOf":
+      return option.values;
+    default:
+      return [];
+  }
+}
