@@ -23,3 +23,5 @@ export type {
   SharedSettings,
   Targets,
 } from "./report/comparison/methodComparison.ts";
+export { type ParetoCost, paretoFront } from "./report/comparison/paretoFront.ts";
+export { type SweepMethodsOptions, type SweepTrial, sweepMethods } from "./report/comparison/sweepMethods.ts";

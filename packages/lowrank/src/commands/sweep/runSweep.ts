@@ -16,6 +16,7 @@ import {
   localQueue,
   type Working,
 } from "@lowrank/serve/jobs";
+import { findModelConfig } from "../../cli/loading/modelConfig.ts";
 import { shellWord } from "../../cli/output.ts";
 import { writeText } from "../../cli/outputs/writeText.ts";
 import { withInterrupt } from "../../cli/process/interrupt.ts";
@@ -25,6 +26,7 @@ import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import { servedNameOf } from "../../report/shortName.ts";
 import { csvTable, textTable } from "../../report/table.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
+import { sweepComparison } from "./sweepComparison.ts";
 import { readSweep, type SweepPlan } from "./sweepFile.ts";
 import { describeTrial, lossOf, ranked, resultOf, sweepColumns, sweepPage, type TrialResult } from "./sweepResults.ts";
 
@@ -182,10 +184,11 @@ async function tell(
   output: string,
   { json }: SweepCommandOptions,
 ): Promise<void> {
-  const columns = sweepColumns(plan);
-  await writeText(join(output, "sweep.html"), sweepPage(plan, results));
+  const comparison = await sweepComparison(await findModelConfig(plan.model), plan, results);
+  const columns = sweepColumns(plan, comparison);
+  await writeText(join(output, "sweep.html"), sweepPage(plan, results, comparison));
   await writeText(join(output, "sweep.csv"), `${csvTable(columns, results).join("\n")}\n`);
-  await writeText(join(output, "sweep.json"), `${JSON.stringify({ ...plan, results }, null, 2)}\n`);
+  await writeText(join(output, "sweep.json"), `${JSON.stringify({ ...plan, results, comparison }, null, 2)}\n`);
   const [best] = results;
   if (best.status === "succeeded") await copyAdapter(places, best.id, join(output, "best"));
   if (json)

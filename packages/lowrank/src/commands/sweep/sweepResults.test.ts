@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { tinyConfig } from "../../testing/tinyLlama.ts";
+import { sweepComparison } from "./sweepComparison.ts";
 import { describeTrial, lossOf, ranked, resultOf, sweepColumns, sweepPage, type TrialResult } from "./sweepResults.ts";
 
 const trial = (number: number, more: Partial<TrialResult> = {}): TrialResult => ({
@@ -54,34 +56,56 @@ test("the best trial is first; those without a loss, and then those that failed,
 
 test("columns show the options that differ, the losses and the result", () => {
   const one = trial(1, { training: losses(3, 2.5), validation: losses(5) });
-  const columns = sweepColumns({ ...plan, validation: "v.jsonl" });
+  const columns = sweepColumns({ ...plan, validation: "v.jsonl" }, null);
   expect(columns.map(({ title }) => title)).toEqual([
-    ...["trial", "lr", "dora", "validation loss", "training loss", "steps", "result"],
+    ...["trial", "lr", "dora", "validation loss", "training loss", "trainable parameters", "Pareto front", "steps"],
+    "result",
   ]);
-  expect(columns.map(({ value }) => value(one))).toEqual([1, 0.001, "true", 5, 2.5, 2, "succeeded"]);
+  expect(columns.map(({ value }) => value(one))).toEqual([1, 0.001, "true", 5, 2.5, null, null, 2, "succeeded"]);
   expect(columns.map(({ value }) => value(trial(2, { error: "no", status: "failed" })))).toEqual([
-    ...[2, 0.002, "false", null, null, null, "no"],
+    ...[2, 0.002, "false", null, null, null, null, null, "no"],
   ]);
-  expect(sweepColumns(plan).map(({ title }) => title)).not.toContain("validation loss");
+  expect(sweepColumns(plan, null).map(({ title }) => title)).not.toContain("validation loss");
 });
 
 test("a page has the best trial, and charts of series with two points or more", () => {
-  const page = sweepPage(plan, [
-    trial(1, { training: losses(3, 2), validation: losses(5) }),
-    trial(2, { status: "failed" }),
-  ]);
+  const results = [trial(1, { training: losses(3, 2), validation: losses(5) }), trial(2, { status: "failed" })];
+  const page = sweepPage(plan, results, null);
   expect(page).toContain("2 trials of lr, dora");
   expect(page).toContain("Examples of a.jsonl, b.jsonl, on llama.");
   expect(page).toContain("All trials: r 8.");
   expect(page).toContain("The best: lr 0.001, dora true.");
   expect(page).toContain("Training loss");
   expect(page).not.toContain("Validation loss");
-  const failed = sweepPage({ ...plan, shared: {}, method: "dpo" }, [
-    trial(1, { status: "failed", training: losses(1) }),
-  ]);
+  const without = { ...plan, shared: {}, method: "dpo" as const };
+  const failed = sweepPage(without, [trial(1, { status: "failed", training: losses(1) })], null);
   expect(failed).toContain("Comparisons of ");
   expect(failed).not.toContain("All trials");
   expect(failed).not.toContain("The best:");
   expect(failed).not.toContain("Training loss");
   expect(describeTrial({ lr: 0.1, r: 8 })).toBe("lr 0.1, r 8");
+});
+
+test("trials are compared by loss and trainable parameters", async () => {
+  const rank = (number: number, r: number, loss: number) => trial(number, { options: { r }, training: losses(loss) });
+  const failed = trial(4, { options: { r: 8 }, status: "failed", training: losses(0) });
+  const results = [rank(1, 1, 3), rank(2, 2, 3.5), rank(3, 4, 2), failed];
+  const ranks = { ...plan, shared: { "target-modules": "q_proj" }, varied: ["r"] };
+  const comparison = await sweepComparison(tinyConfig, ranks, results);
+  expect(comparison?.rows.map(({ name, trainable, paretoOptimal }) => [name, trainable, paretoOptimal])).toEqual([
+    ["r 1", 16, true],
+    ["r 2", 32, false],
+    ["r 4", 64, true],
+  ]);
+  expect(comparison?.rows[2].quality).toEqual({
+    ...{ metric: "training loss", mean: 2, deviation: 0, higherIsBetter: false },
+  });
+  const columns = sweepColumns(ranks, comparison).filter(({ key }) => ["trainable", "pareto_optimal"].includes(key));
+  expect(results.map((result) => columns.map(({ value }) => value(result)))).toEqual([
+    [16, "yes"],
+    [32, "no"],
+    [64, "yes"],
+    [null, null],
+  ]);
+  expect(await sweepComparison(tinyConfig, ranks, [failed])).toBe(null);
 });

@@ -1,4 +1,5 @@
 import type { JobEvent, JobState } from "@lowrank/serve/jobs";
+import type { MethodComparison } from "../../report/comparison/methodComparison.ts";
 import { htmlPage } from "../../report/page/htmlPage.ts";
 import { lineChart } from "../../report/page/lineChart.ts";
 import { type Column, digits, htmlTable } from "../../report/table.ts";
@@ -61,8 +62,13 @@ export function ranked(results: readonly TrialResult[]): TrialResult[] {
   return results.toSorted((a, b) => rank(a) - rank(b) || a.number - b.number);
 }
 
-/** Returns the columns of a sweep's table. */
-export function sweepColumns({ varied, validation }: SweepPlan): Column<TrialResult>[] {
+/** Returns the columns of a sweep's table. `comparison` has the adapters' costs; null if no trial has a loss. */
+export function sweepColumns(
+  { varied, validation }: SweepPlan,
+  comparison: MethodComparison | null,
+): Column<TrialResult>[] {
+  const costs = new Map(comparison?.rows.map((row) => [row.name, row]));
+  const costOf = ({ options }: TrialResult) => costs.get(describeTrial(options));
   return [
     { title: "trial", key: "trial", value: ({ number }) => number },
     ...varied.map((name): Column<TrialResult> => {
@@ -88,13 +94,26 @@ export function sweepColumns({ varied, validation }: SweepPlan): Column<TrialRes
       value: ({ training }) => training.at(-1)?.[1] ?? null,
       show: digits,
     },
+    { title: "trainable parameters", key: "trainable", value: (result) => costOf(result)?.trainable ?? null },
+    {
+      title: "Pareto front",
+      key: "pareto_optimal",
+      value: (result) => {
+        const { paretoOptimal } = costOf(result) ?? {};
+        return paretoOptimal === undefined ? null : paretoOptimal ? "yes" : "no";
+      },
+    },
     { title: "steps", key: "steps", value: ({ training }) => training.at(-1)?.[0] ?? null },
     { title: "result", key: "result", value: ({ status, error }) => error ?? status },
   ];
 }
 
 /** Returns an HTML page with the sweep's table and charts of the trials' losses. */
-export function sweepPage(plan: SweepPlan, results: readonly TrialResult[]): string {
+export function sweepPage(
+  plan: SweepPlan,
+  results: readonly TrialResult[],
+  comparison: MethodComparison | null,
+): string {
   const shared = Object.entries(plan.shared).map(([name, value]) => `${name} ${value}`);
   const label = ({ options }: TrialResult) => describeTrial(options);
   const chart = (title: string, series: "training" | "validation") => {
@@ -115,7 +134,7 @@ export function sweepPage(plan: SweepPlan, results: readonly TrialResult[]): str
       ...(shared.length > 0 ? [`All trials: ${shared.join(", ")}.`] : []),
       ...best,
     ],
-    tables: [{ heading: "Trials, the best first", html: htmlTable(sweepColumns(plan), results) }],
+    tables: [{ heading: "Trials, the best first", html: htmlTable(sweepColumns(plan, comparison), results) }],
     charts: [...chart("Validation loss", "validation"), ...chart("Training loss", "training")],
     notes: [],
   });

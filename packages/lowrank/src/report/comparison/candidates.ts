@@ -150,10 +150,20 @@ async function configOf(
 const fieldOf = (method: AnyMethod, flag: string): string | undefined =>
   optionsOf(method).find((option) => option.flag === flag)?.field;
 
+/** Fields in which configurations of one recipe differ. */
+const varying = new Set(["r", "loraAlpha", "alpha", "targetModules", "numVirtualTokens", "taskType"]);
+
+/** Returns the title of the recipe whose configuration is most similar, such as "DoRA" for LoRA with `useDora`. */
 async function titleOf(config: PeftConfig | null | Error): Promise<string> {
   if (config === null) return "full fine-tuning";
   if (config instanceof Error) return "method";
-  return recipesOf(await methodOf(config))[0].title;
+  const recipes = recipesOf(await methodOf(config)).filter(({ quantized }) => !quantized);
+  const differences = recipes.map((recipe) => {
+    const made = recipe.config(defaultSettings) as unknown as Record<string, unknown>;
+    const fields = Object.entries(config).filter(([field]) => !varying.has(field));
+    return fields.filter(([field, value]) => JSON.stringify(value) !== JSON.stringify(made[field])).length;
+  });
+  return recipes[differences.indexOf(Math.min(...differences))].title;
 }
 
 /** Returns the recipe with this name. Throws `OptionError` if there is none, and suggests a similar name. */

@@ -67,6 +67,18 @@ test("names stand for recipes, with their own quantisation", async () => {
   expect(settings).toEqual({ ranks: [8], targets: ["all-linear"], virtualTokens: 20 });
 });
 
+test("a configuration has the title of the most similar recipe, unless it is named", async () => {
+  const dora = new LoraConfig({ r: 3, useDora: true, targetModules: ["q_proj"] });
+  const configs = [
+    all(),
+    dora,
+    new LoraConfig({ useRslora: true, targetModules: ["q_proj"] }),
+    { name: "ours", config: dora },
+  ];
+  const { rows } = await compareMethods(tinyConfig, configs);
+  expect(rows.map(({ name }) => name)).toEqual(["LoRA", "DoRA", expect.stringContaining("rsLoRA"), "ours"]);
+});
+
 test("explicit targets and virtual tokens apply to each method", async () => {
   const options = { targets: [["q_proj"]], virtualTokens: 3 };
   const prefix = new PrefixTuningConfig({ numVirtualTokens: 9 });

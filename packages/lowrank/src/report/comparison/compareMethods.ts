@@ -4,6 +4,7 @@ import {
   type AdapterReport,
   type FloatDType,
   type ModelShapes,
+  type PeftConfig,
   type PlannedOptimizer,
   type PlanOptions,
   reportAdapter,
@@ -85,7 +86,22 @@ export async function compareMethods(
   configs: readonly ComparedMethod[],
   options: CompareMethodsOptions = {},
 ): Promise<MethodComparison> {
-  checkOptions("compareMethods", options, {
+  return (await comparedRows("compareMethods", model, configs, options)).comparison;
+}
+
+/** A candidate whose configuration fits the model. */
+interface Fitting extends Candidate {
+  readonly config: PeftConfig | null;
+}
+
+/** Compares methods. Also returns the candidates of the rows, in the same order. `where` names the public function. */
+export async function comparedRows(
+  where: string,
+  model: ComparedModel,
+  configs: readonly ComparedMethod[],
+  options: CompareMethodsOptions,
+): Promise<{ comparison: MethodComparison; candidates: readonly Fitting[] }> {
+  checkOptions(where, options, {
     ...({ ranks: true, targets: true, quantization: true, virtualTokens: true, dtype: true, optimizer: true } as const),
     ...({ batchSize: true, sequenceLength: true, gradientCheckpointing: true, memory: true, source: true } as const),
   });
@@ -100,18 +116,20 @@ export async function compareMethods(
   const planned = { ...options, dtype, optimizer, memory };
   const rows: MethodRow[] = [];
   const failed: FailedMethod[] = [];
+  const fitting: Fitting[] = [];
   let sequenceLength = 0;
   for (const candidate of candidates) {
     try {
       const { row, tokens } = await rowOf(shapes, candidate, loss, planned);
       rows.push(row);
+      fitting.push(candidate as Fitting);
       sequenceLength = tokens;
     } catch (error) {
       failed.push(failure(candidate, error as Error));
     }
   }
   const named = configs.some((config) => typeof (isNamed(config) ? config.config : config) === "string");
-  return {
+  const comparison = {
     ...{ source, modelType: shapes.modelType, dtype, optimizer, memory },
     baseParameters: shapes.parameters.reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0),
     batchSize: shapes.example?.rows ?? options.batchSize ?? 1,
@@ -120,6 +138,7 @@ export async function compareMethods(
     rows,
     failed,
   };
+  return { comparison, candidates: fitting };
 }
 
 const isNamed = (method: ComparedMethod): method is Extract<ComparedMethod, { config: unknown }> =>

@@ -78,10 +78,10 @@ test("the heading names the shared settings and the budget, and a budget adds a 
 
 test("CSV has unformatted values, and a row for each failure", () => {
   const [head, b, , c, d] = toCsv(comparison).split("\n");
-  expect(head.split(",").slice(-3)).toEqual(["deviation", "settings", "why"]);
-  expect(b).toBe('b,4,,300,12.5,1200,1200,1200,2400,3200,5000,9000,,300,8,2,yes,,,"r=4 targetModules=[""a|b""]",');
+  expect(head.split(",").slice(-3)).toEqual(["paretoOptimal", "settings", "why"]);
+  expect(b).toBe('b,4,,300,12.5,1200,1200,1200,2400,3200,5000,9000,,300,8,2,yes,,,,"r=4 targetModules=[""a|b""]",');
   expect(c.startsWith("c,,nf4,1000,")).toBe(true);
-  expect(d).toBe(`d,8,nf4,${",".repeat(17)}"it does, ""not"" fit"`);
+  expect(d).toBe(`d,8,nf4,${",".repeat(18)}"it does, ""not"" fit"`);
 });
 
 test("Markdown is escaped, and lists failures", () => {
@@ -97,8 +97,10 @@ test("JSON gives the comparison back", () => {
 });
 
 test("quality is a column", () => {
-  const quality = { metric: "exact match", mean: 0.75, deviation: 0.01 };
-  const [, , titles, line] = toText({ ...comparison, rows: [row("b", 3, { quality })] }).split("\n");
-  expect(titles).toMatch(/quality {2}deviation$/);
-  expect(line).toMatch(/0\.75 +0\.01$/);
+  const quality = { metric: "exact match", mean: 0.75, deviation: 0.01, higherIsBetter: true };
+  const [, , titles, line] = toText({ ...comparison, rows: [row("b", 3, { quality, paretoOptimal: true })] }).split(
+    "\n",
+  );
+  expect(titles).toMatch(/quality {2}deviation {2}Pareto front$/);
+  expect(line).toMatch(/0\.75 +0\.01 {2}yes$/);
 });

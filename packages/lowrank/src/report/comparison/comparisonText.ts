@@ -1,7 +1,7 @@
 import { OptionError } from "@lowrank/core";
 import { nearestName } from "@lowrank/core/internal";
 import { byteText, type Column, csvTable, digits, markdownTable, markdownText, textTable, whole } from "../table.ts";
-import type { FailedMethod, MethodComparison, MethodRow, SharedSettings } from "./methodComparison.ts";
+import type { FailedMethod, MethodComparison, MethodRow, Quality, SharedSettings } from "./methodComparison.ts";
 
 type RowColumn = Column<MethodRow>;
 
@@ -37,6 +37,7 @@ const costs: readonly RowColumn[] = [
   { title: "mergeable", key: "mergeable", value: (row) => yesNo(row.mergeable) },
   { title: "quality", key: "quality", value: ({ quality }) => quality?.mean ?? null, show: digits },
   { title: "deviation", key: "deviation", value: ({ quality }) => quality?.deviation ?? null, show: digits },
+  { title: "Pareto front", key: "paretoOptimal", value: (row) => yesNo(row.paretoOptimal ?? null) },
 ];
 
 const all: readonly RowColumn[] = [name, ...costs, settings];
@@ -184,6 +185,7 @@ function settingsWords({ ranks, targets, virtualTokens }: SharedSettings): strin
 /** Returns lines below a comparison that explain its columns. */
 function comparisonLegend({ rows }: MethodComparison): string[] {
   const planned = rows.some(({ trainingBytes }) => trainingBytes !== null);
+  const quality = rows.find((row) => row.quality)?.quality;
   return [
     "trainable parameters, %: the trained parameters, and their share of base and adapter together.",
     "file: adapter_model.safetensors to the byte, or all weights. trained bytes: the trained parameters in memory.",
@@ -191,7 +193,13 @@ function comparisonLegend({ rows }: MethodComparison): string[] {
       ? ["training memory: the peak of a step, with base, adapter, optimiser, gradients and activations."]
       : []),
     "inference: what an unmerged adapter adds for each token of a pass. A merged adapter adds nothing.",
+    ...(quality ? [qualityText(quality)] : []),
   ];
+}
+
+function qualityText({ metric, higherIsBetter }: Quality): string {
+  const better = higherIsBetter ? "higher" : "lower";
+  return `quality: ${metric}, ${better} is better. Pareto front: no row is better with as few trainable parameters.`;
 }
 
 /** Returns the parts of a comparison for a page: its heading, the columns with values, and notes below the table. */

@@ -59,6 +59,11 @@ export interface MethodRow {
   readonly warnings: readonly Warning[];
   /** Result of training and evaluation, if these were run. */
   readonly quality?: Quality;
+  /**
+   * True if no other row has a better quality with at most as many trainable parameters, or an equal quality with
+   * fewer. Absent without `quality`.
+   */
+  readonly paretoOptimal?: boolean;
 }
 
 /** A metric of trained models: its mean and its sample standard deviation over seeds. */
@@ -68,6 +73,8 @@ export interface Quality {
   readonly mean: number;
   /** 0 for a single run. */
   readonly deviation: number;
+  /** True for metrics such as accuracy, false for losses. */
+  readonly higherIsBetter: boolean;
 }
 
 /** A method that does not fit the model or the settings, with the reason. */

@@ -1,5 +1,5 @@
 import { LoraConfig } from "../../index.gen.ts";
-import { compareMethods } from "../../report.ts";
+import { compareMethods, sweepMethods } from "../../report.ts";
 import { tinyConfig } from "../tinyLlama.ts";
 import type { OptionCalls } from "./optionCall.ts";
 
@@ -9,4 +9,5 @@ const config = () => new LoraConfig({ targetModules: "all-linear" });
 export const ofReport: OptionCalls = {
   compareMethods: (o) => compareMethods(tinyConfig, [config()], o),
   "compareMethods: quantization": (o) => compareMethods(tinyConfig, [config()], { quantization: o }),
+  sweepMethods: (o) => sweepMethods(tinyConfig, [config()], { metric: "loss", evaluate: () => 1, ...o }),
 };

@@ -1,0 +1,58 @@
+import { OptionError } from "@lowrank/core";
+import type { MethodComparison, MethodRow, Quality } from "./methodComparison.ts";
+
+/** Costs of a row by which a Pareto front can be found. */
+export type ParetoCost = "trainable" | "bytesSaved" | "trainingBytes" | "inferenceParameters";
+
+/**
+ * Returns the rows on the Pareto front of quality over a cost, cheapest first: the rows for which no other row is better
+ * in one of both and at least equal in the other. Rows without a quality or a cost are left out. `cost` is the name of
+ * the cost; default "trainable", the number of trainable parameters.
+ *
+ * Throws `OptionError` if the rows have different metrics.
+ *
+ * @example
+ * ```ts
+ * const sweep = await sweepMethods(model, ["lora", "dora"], { ranks: [2, 8, 32], metric: "accuracy", evaluate });
+ * for (const { name, rank, quality } of paretoFront(sweep.rows)) console.log(name, rank, quality?.mean);
+ * ```
+ */
+export function paretoFront(rows: readonly MethodRow[], cost: ParetoCost = "trainable"): MethodRow[] {
+  const points = rows.flatMap((row) => {
+    const { [cost]: price, quality } = row;
+    return quality === undefined || price === null ? [] : [{ row, price, gain: gainOf(quality) }];
+  });
+  const metrics = new Set(points.map(({ row }) => row.quality?.metric));
+  if (metrics.size > 1) {
+    const problem = `have different metrics (${[...metrics].join(", ")}); compare rows of one metric`;
+    throw new OptionError("paretoFront", "rows", rows, problem);
+  }
+  const dominated = (a: (typeof points)[number]) =>
+    points.some((b) => b.price <= a.price && b.gain >= a.gain && (b.price < a.price || b.gain > a.gain));
+  return points
+    .filter((point) => !dominated(point))
+    .sort((a, b) => a.price - b.price)
+    .map(({ row }) => row);
+}
+
+const gainOf = ({ mean, higherIsBetter }: Quality): number => (higherIsBetter ? mean : -mean);
+
+/**
+ * Returns a comparison whose rows have qualities, in the order of the rows, and in which `paretoOptimal` is set. A row
+ * with the quality null was not evaluated.
+ */
+export function withQuality(comparison: MethodComparison, qualities: readonly (Quality | null)[]): MethodComparison {
+  const rows = comparison.rows.map((row, i): MethodRow => {
+    const quality = qualities[i];
+    return quality ? { ...row, quality } : row;
+  });
+  const front = new Set(paretoFront(rows));
+  return { ...comparison, rows: rows.map((row) => (row.quality ? { ...row, paretoOptimal: front.has(row) } : row)) };
+}
+
+/** Returns the quality of several runs: the mean of their values and the sample standard deviation. */
+export function qualityOf(metric: string, values: readonly number[], higherIsBetter: boolean): Quality {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { metric, mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0, higherIsBetter };
+}
