@@ -1,6 +1,6 @@
 import { type FineTuneJob, JobRefused, type OptionValue } from "@lowrank/serve/jobs";
+import { usualRate } from "../commands/train/learner.ts";
 import type { TrainCommandOptions } from "../commands/train/train.ts";
-import { findMethods } from "../report/methods.ts";
 import { parseTrainOptions } from "./trainOptions.ts";
 
 /**
@@ -18,8 +18,7 @@ export function optionsOf(job: FineTuneJob): TrainCommandOptions {
       ...given("batch-size", batch_size),
       ...{ seed: job.seed, ...job.options },
     });
-    const [method] = findMethods([options.method]);
-    const usual = options.lr ?? method.usualLearningRate ?? method.learningRate;
+    const usual = options.lr ?? usualRate(null, options);
     return { ...options, lr: typeof factor === "number" ? usual * factor : usual };
   } catch (error) {
     throw new JobRefused({ code: "invalid_value", message: (error as Error).message, param: "lowrank.options" });

@@ -41,7 +41,10 @@ export interface EvaluationSettings<Example> extends MetricOptions {
 /** Results of custom measurements, by name. */
 export type Measures = Readonly<Record<string, number>>;
 
-/** Options of every training. Names and defaults follow transformers' TrainingArguments. */
+/**
+ * Options of every training. Names and defaults follow transformers' TrainingArguments. `lowrank train` has the same
+ * defaults, except that it has a learning rate for each method and keeps a tenth of the data for evaluations.
+ */
 export interface TrainingSettings<Example> {
   /** Number of optimiser steps. Default: as many as `epochs` requires. */
   maxSteps?: number;

@@ -56,13 +56,16 @@ export function toPeftConfig({ name, peft, config }: Method, options: object, st
   const unknown = given.find(({ flag }) => own.every((option) => option.flag !== flag));
   if (unknown) throw new Error(refusal(unknown.flag, name, own));
   const changes: Record<string, unknown> = {};
+  const implied: Record<string, unknown> = {};
   for (const option of own) {
     const text = given.find(({ flag }) => flag === option.flag)?.text;
-    if (text !== undefined) changes[option.field] = fieldValue(option, text, name);
-    else if (option.default !== undefined) changes[option.field] = option.default;
+    if (text !== undefined) {
+      changes[option.field] = fieldValue(option, text, name);
+      Object.assign(implied, option.implies);
+    } else if (option.default !== undefined) changes[option.field] = option.default;
   }
   const made = config(recipeSettings(options, { ...usualSettings, steps })) as PeftConfig;
-  return made.with(changes);
+  return made.with({ ...implied, ...changes });
 }
 
 function refusal(flag: string, name: string, own: readonly MethodOption[]): string {

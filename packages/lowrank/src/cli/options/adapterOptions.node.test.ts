@@ -32,7 +32,11 @@ describe("flags of adapters", () => {
       "size of a block; 0 where the next one says it (default: 4)",
       "Options with --method boft:",
     ],
-    ["--use-rslora", "scale by alpha / sqrt(r)", "Options with --method lora, qlora, dora or rslora:"],
+    [
+      "--use-rslora",
+      "scale by alpha / sqrt(r); alpha is then 16 unless given",
+      "Options with --method lora, qlora, dora or rslora:",
+    ],
     [
       "--encoder-reparameterization-type <which>",
       "what makes the rows: MLP or LSTM (default: MLP)",
@@ -50,7 +54,7 @@ describe("flags of adapters", () => {
     ],
     [
       "--alpha <x>",
-      "the update is scaled by alpha / r (with lora, qlora, dora, rslora, adalora, loha, lokr, gralora, randlora; default: 16 with lora)",
+      "the update is scaled by alpha / r (with lora, qlora, dora, rslora, adalora, loha, lokr, gralora, randlora; default: 2 x --r with lora)",
       "Options of adapters:",
     ],
     [
@@ -86,6 +90,9 @@ describe("options of adapters", () => {
     ]);
     expect(toPeftConfig(lora, {}, 10)).toMatchObject({ r: 8, loraAlpha: 16, targetModules: "all-linear" });
     expect(toPeftConfig(lora, { r: "4", targetModules: "q,v" }, 10)).toMatchObject({ r: 4, targetModules: ["q", "v"] });
+    expect(toPeftConfig(lora, { r: "4" }, 10)).toMatchObject({ r: 4, loraAlpha: 8, useRslora: false });
+    expect(toPeftConfig(lora, { r: "4", useRslora: true }, 10)).toMatchObject({ r: 4, loraAlpha: 16, useRslora: true });
+    expect(toPeftConfig(lora, { alpha: "3", useRslora: true }, 10)).toMatchObject({ loraAlpha: 3, useRslora: true });
     expect(toPeftConfig(full, {}, 10)).toBe(null);
   });
 

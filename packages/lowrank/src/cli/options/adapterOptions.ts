@@ -1,9 +1,9 @@
-import type { AnyMethod, MethodOption } from "@lowrank/peft";
+import type { AnyMethod, MethodOption, RecipeSettings } from "@lowrank/peft";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type AdapterMethod, adapterMethods, recipeNames } from "../../report/methods.ts";
 import { describeProblem, listed, placeholders } from "../optionValue.ts";
-import { plannedSteps, usualSettings } from "./adapterConfig.ts";
-import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
+import { usualSettings } from "./adapterConfig.ts";
+import { type AdapterFlag, adapterFlags, isSetting } from "./adapterFlags.ts";
 
 /**
  * Adds the flags of all registered methods to a command, after its own options. Throws an error that names the method
@@ -78,14 +78,18 @@ function defaultNote(takers: AdapterFlag["takers"]): string | null {
 
 /**
  * Returns the default value of an option. This is the option's own default or, if it has none, the field's value in the
- * configuration that the method's recipe creates. Returns null for an object, and for a value that depends on the
- * number of training steps.
+ * configuration that the method's recipe creates. Returns "2 x --r" for twice the rank. Returns null for an object, and
+ * for a value that depends on the number of training steps.
  */
 function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
-  const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {
-    return (
-      option.default ?? (method.config({ ...usualSettings, steps }) as unknown as Record<string, unknown>)[option.field]
-    );
-  });
-  return typeof value === "object" || value === undefined || value !== other ? null : value;
+  const valueAt = (settings: Partial<RecipeSettings>) => {
+    if (option.default !== undefined) return option.default;
+    const config = method.config({ ...usualSettings, ...settings });
+    return (config as unknown as Record<string, unknown>)[option.field];
+  };
+  const { r, steps } = usualSettings;
+  const value = valueAt({});
+  if (typeof value === "object" || value === undefined || value !== valueAt({ steps: 2 * steps })) return null;
+  const doubled = typeof value === "number" && value !== 0 && valueAt({ r: 2 * r }) === 2 * value;
+  return doubled && !isSetting(option.flag) ? `${value / r} x --r` : value;
 }

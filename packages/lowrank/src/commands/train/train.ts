@@ -86,6 +86,10 @@ the memory. Use the adapter on the model quantised in the same way (generate --q
 Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
+How to choose the method, the rank and the learning rate: https://github.com/lowrank/lowrank/blob/main/docs/choosing.md
+Three defaults differ from LoraConfig and Trainer: --alpha is twice the rank (8 in LoraConfig), --target-modules is all-linear (queries and
+values in LoraConfig, as in PEFT), and a tenth of the data is kept for validation (none in Trainer). The page has the reasons.
+
 Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml". Its keys are the options' names, as batchSize or
 batch-size; options beside it go first. The config.json that a run leaves is such a file.
 

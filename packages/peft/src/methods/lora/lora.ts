@@ -147,6 +147,12 @@ function sizes({ r, targetModules }: RecipeSettings): Pick<LoraOptions, "r" | "l
   return { r, loraAlpha: 2 * r, targetModules };
 }
 
+/**
+ * Alpha of rsLoRA at every rank. Its scaling alpha / √r then falls with the rank, as the paper proposes. An alpha of
+ * twice the rank would make it grow.
+ */
+const rsloraAlpha = 16;
+
 /** LoRA: W + scaling B A with a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
 export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   peftType: "LORA",
@@ -173,17 +179,23 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
       ...rates,
       name: "rslora",
       title: "rsLoRA",
-      config: (settings) => new LoraConfig({ ...sizes(settings), useRslora: true }),
+      config: (settings) => new LoraConfig({ ...sizes(settings), loraAlpha: rsloraAlpha, useRslora: true }),
     },
   ],
   options: [
     rankOption(),
-    { ...alphaOption("loraAlpha"), default: 16 },
+    alphaOption("loraAlpha"),
     dropoutOption("loraDropout"),
     targetsOption,
     modulesToSaveOption,
     biasOption,
-    { field: "useRslora", flag: "use-rslora", type: "boolean", help: "scale by alpha / sqrt(r)" },
+    {
+      field: "useRslora",
+      flag: "use-rslora",
+      type: "boolean",
+      help: `scale by alpha / sqrt(r); alpha is then ${rsloraAlpha} unless given`,
+      implies: { loraAlpha: rsloraAlpha },
+    },
     {
       field: "useDora",
       flag: "use-dora",

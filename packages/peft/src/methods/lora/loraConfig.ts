@@ -61,11 +61,18 @@ const evaDefaults: EvaConfig = {
 
 const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
-/** Options of `LoraConfig`. An option that is omitted has PEFT's default. */
+/**
+ * Options of `LoraConfig`. An option that is omitted has PEFT's default, since adapter files rely on these defaults.
+ * The command `lowrank train` has other defaults for `loraAlpha` (2 r) and `targetModules` ("all-linear"; here PEFT's
+ * targets for the architecture). docs/choosing.md has the reasons.
+ */
 export interface LoraOptions extends LayerPeftOptions {
   /** The rank. Default: 8. */
   r?: number;
-  /** Alpha in the scaling of B A: alpha / r, or alpha / √r with `useRslora`. Default: 8. */
+  /**
+   * Alpha in the scaling of B A: alpha / r, or alpha / √r with `useRslora`. Default: 8, as in PEFT. `lowrank train`
+   * uses 2 r instead (16 with `useRslora`).
+   */
   loraAlpha?: number;
   /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;

@@ -19,11 +19,11 @@ test("recipes have names and titles of their own", () => {
   ]);
 });
 
-test("recipes set the rank, an alpha of twice the rank, and the plan of steps", () => {
+test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and the plan of steps", () => {
   const [r, targetModules] = [6, ["up"]];
   const expected: Readonly<Record<string, object>> = {
     ...{ lora: { r, loraAlpha: 12 }, qlora: { r, loraAlpha: 12 }, dora: { r, loraAlpha: 12, useDora: true } },
-    rslora: { r, loraAlpha: 12, useRslora: true },
+    rslora: { r, loraAlpha: 16, useRslora: true },
     // From docs/methods.md: 1.5 times the ranks at the start, cuts from a tenth to half of the steps.
     adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
     ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
@@ -61,7 +61,7 @@ test("facts that recipes and options state", () => {
     ...["LORA initLoraWeights", "ADALORA initLoraWeights"],
   ]);
   expect(optionsOf(methods.find(({ peftType }) => peftType === "LORA")!)).toContainEqual(
-    expect.objectContaining({ field: "loraAlpha", default: 16 }),
+    expect.objectContaining({ field: "useRslora", implies: { loraAlpha: 16 } }),
   );
   const types = (test: (method: AnyMethod) => unknown) => methods.filter(test).map(({ peftType }) => peftType);
   expect(types(({ taskless }) => taskless)).toEqual(["BOTTLENECK"]);

@@ -56,4 +56,6 @@ export type MethodOption = OptionValue & {
   readonly help: string;
   /** The field's value if the flag is not given. Default: the recipe's value. */
   readonly default?: unknown;
+  /** Other fields that the flag sets, unless their own flags are given: `{ loraAlpha: 16 }`. Default: none. */
+  readonly implies?: Readonly<Record<string, unknown>>;
 };
