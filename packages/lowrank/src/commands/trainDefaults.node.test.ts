@@ -57,7 +57,7 @@ async function codeDefaults(): Promise<Record<string, unknown>> {
     // One epoch of these examples is one step.
     epochs: trainingSteps(8, {}),
     maxLength: fingerprint.maxLength ?? "no limit",
-    evaluation: evaluations.length === 0 ? "none" : "some",
+    ...{ evaluation: evaluations[0]?.step ?? "none", "evaluation.every": evaluations[1]?.step ?? "none" },
   };
 }
 
@@ -77,7 +77,10 @@ async function commandSettings(code: Record<string, unknown>): Promise<Record<st
   const options = train.opts<TrainCommandOptions>();
   const config = (await trainedConfig(options))(10) as LoraConfig;
   const { minLr, precision } = trainerSettings(options, [], { lowerIsBetter: [], measure: async () => ({}) });
-  const maxLength = train.options.find(({ long }) => long === "--max-length")!.description;
+  const stated = (flag: string) => {
+    const { description } = train.options.find(({ long }) => long === flag)!;
+    return /default: ([^,)]*)[^)]*\)$/.exec(description)?.[1];
+  };
   const { schedule, optimizer, epochs, seed } = options;
   return {
     ...{ "--r": config.r, "--target-modules": config.targetModules, "--dropout": config.loraDropout },
@@ -86,8 +89,8 @@ async function commandSettings(code: Record<string, unknown>): Promise<Record<st
     ...{ "--min-lr": minLr ?? code.minLr, "--precision": precision ?? code.precision },
     ...{ "--max-grad-norm": options.maxGradNorm, "--optimizer": optimizer, "--batch-size": options.batchSize },
     ...{ "--accumulate": options.accumulate, "--epochs": epochs, "--seed": seed },
-    "--max-length": /default: (.*)\)$/.exec(maxLength)?.[1],
-    "--validation-fraction": `${options.validationFraction}${options.evalEvery === undefined ? ", before and after" : ""}`,
+    ...{ "--max-length": stated("--max-length"), "--validation-fraction": options.validationFraction },
+    "--eval-every": options.evalEvery ?? stated("--eval-every"),
   };
 }
 
@@ -95,7 +98,7 @@ beforeAll(() => init(reference()));
 
 test("the page has the defaults of LoraConfig and Trainer, and of lowrank train", async () => {
   const rows = table("## Defaults of code and command");
-  expect(rows).toHaveLength(20);
+  expect(rows).toHaveLength(21);
   const code = await codeDefaults();
   const command = await commandSettings(code);
   for (const [setting, option, inCode, flag, inCommand] of rows) {
@@ -155,6 +158,7 @@ test("the help names the page, and each default of the adapter that differs", ()
     "--lr",
     "--max-length",
     "--validation-fraction",
+    "--eval-every",
   ]);
   const notes = help.slice(help.indexOf("differ from LoraConfig and Trainer"));
   for (const words of ["--alpha", "--target-modules", "validation"]) expect(notes).toContain(words);
