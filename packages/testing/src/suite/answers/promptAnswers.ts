@@ -20,7 +20,7 @@ export interface PreparedPrompts {
  * prompts.
  */
 export async function preparePrompts(suite: Suite, model: CausalLM, tokenizer: Tokenizer): Promise<PreparedPrompts> {
-  const { maxNewTokens = 32, batchSize = 16, stop = [], system } = suite.generation ?? {};
+  const { maxNewTokens = 32, batchSize = 32, stop = [], system } = suite.generation ?? {};
   const prompts = suite.prompts ?? [];
   const room = model.maxPositions - (model.virtualTokens?.count ?? 0);
   if (maxNewTokens >= room) {

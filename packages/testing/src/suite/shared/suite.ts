@@ -91,7 +91,7 @@ export interface AdapterRequirements {
 export interface AnswerOptions {
   /** Maximum number of tokens in an answer. Default: 32. */
   readonly maxNewTokens?: number;
-  /** Number of prompts in a batch. Default: 16. */
+  /** Number of prompts in a batch. Default: 32. */
   readonly batchSize?: number;
   /** Texts at which an answer ends. Default: none. */
   readonly stop?: readonly string[];
