@@ -20,6 +20,7 @@ export const environments = {
 /** A program that imports every entry of every package. */
 const wholeProgram = `
 import * as lowrank from "lowrank";
+import * as lowrankTesting from "lowrank/testing";
 import * as core from "@lowrank/core";
 import * as backend from "@lowrank/core/backend";
 import * as functions from "@lowrank/core/functions";
@@ -33,13 +34,14 @@ import * as nn from "@lowrank/nn";
 import * as nnInternal from "@lowrank/nn/internal";
 import * as peft from "@lowrank/peft";
 import * as peftInternal from "@lowrank/peft/internal";
+import * as testing from "@lowrank/testing";
 import * as train from "@lowrank/train";
 import * as trainInternal from "@lowrank/train/internal";
 import * as wasm from "@lowrank/wasm";
 import * as webgpu from "@lowrank/webgpu";
 
 const internal = [coreInternal, filesInternal, modelsInternal, nnInternal, peftInternal, trainInternal];
-export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, train, wasm, webgpu, ...internal];
+export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, testing, lowrankTesting, train, wasm, webgpu, ...internal];
 export async function sum(): Promise<number> {
   await lowrank.init(lowrank.wasm());
   const config: lowrank.PeftConfig = new lowrank.LoraConfig({ r: 8 });

@@ -18,7 +18,7 @@ type Numbers = number | readonly Numbers[];
 
 /**
  * Passes if two tensors have the same shape and |received - expected| <= atol + rtol |expected| for each element. The
- * default tolerances are those of `torch.testing.assert_close` for the less precise dtype. `expected` is a tensor or
+ * default tolerances equal `torch.testing.assert_close`'s for the less precise dtype. `expected` is a tensor or
  * nested arrays.
  */
 export async function toBeCloseToTensor(
