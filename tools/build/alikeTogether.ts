@@ -3,15 +3,13 @@ import binaryen from "assemblyscript/binaryen";
 /** Bytes that are compared at a time. */
 const shingle = 4;
 
-/** Functions before the next one with which it is compared. */
-const before = 3;
-
 /**
  * Returns a WebAssembly module with its functions reordered, so that similar functions follow each other. Deflate looks
- * back only 32 kB, so this makes the compressed kernels 4 % smaller. The order is the same on every machine.
+ * back only 32 kB, so this makes the compressed kernels 4 % smaller. The order is the same on every machine. Each
+ * function is compared with the `before` functions in front of it.
  */
-export function alikeTogether(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const places = new Map(orderOf(functionBodies(bytes)).map((body, place) => [body, place]));
+export function alikeTogether(bytes: Uint8Array, before: number): Uint8Array<ArrayBuffer> {
+  const places = new Map(orderOf(functionBodies(bytes), before).map((body, place) => [body, place]));
   const module = binaryen.readBinary(bytes);
   module.setFeatures(binaryen.Features.All);
   module.runPasses(["strip-producers", "strip-target-features"]);
@@ -54,7 +52,7 @@ function functionBodies(bytes: Uint8Array): Buffer[] {
 }
 
 /** Orders bodies in a chain: next comes the body with the largest share of shingles in common with those before it. */
-function orderOf(bodies: readonly Buffer[]): number[] {
+function orderOf(bodies: readonly Buffer[], before: number): number[] {
   const shingles = bodies.map(
     (body) => new Set(Array.from({ length: body.length }, (_, i) => body.toString("latin1", i, i + shingle))),
   );
