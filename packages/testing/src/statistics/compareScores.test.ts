@@ -41,6 +41,14 @@ test("a real difference is found, with its sign and an interval around it", () =
   expect(swapped.p).toBeCloseTo(found.p, 3);
 });
 
+test("equal differences on all items are found, whatever their rounding is", () => {
+  for (const delta of [1, 0.1, 1 / 3]) {
+    const a = Array.from({ length: 30 }, (_, i) => i + delta);
+    const found = compareScores({ a, b: a.map((value) => value - delta) }, settings);
+    expect(found.p).toBe(1 / 4001);
+  }
+});
+
 test("a seed gives the same result, and another seed another one", () => {
   const scores = { a: [1, 2, 3, 5, 4, 2, 1, 1], b: [1, 1, 3, 4, 4, 3, 0, 1] };
   expect(compareScores(scores, settings)).toEqual(compareScores(scores, settings));

@@ -37,11 +37,11 @@ export interface ScoreDifference {
 /**
  * Compares two systems by their scores on the same items.
  *
- * The paired bootstrap draws items with replacement. Its p-value is the share of resamples whose difference is at least
- * as far from the observed one as this is from zero (Efron and Tibshirani 1993, "An introduction to the bootstrap",
- * chapter 16). With few items, or with scores of 0 and 1, this share is too small, and gives more false alarms than
- * alpha. The p-value of random signs exchanges the two scores of each item at random (Pitman 1937). It is exact if the
- * systems are interchangeable on each item. The larger p-value counts.
+ * The paired bootstrap draws items with replacement. Its p-value is the share of resamples whose studentised distance
+ * from the observed difference is at least the studentised difference itself (Hall 1988, "On symmetric bootstrap
+ * confidence intervals"). With few items, or with scores of 0 and 1, this share can be too small, and gives more false
+ * alarms than alpha. The p-value of random signs exchanges the two scores of each item at random (Pitman 1937). It is
+ * exact if the systems are interchangeable on each item. The larger p-value counts.
  *
  * Items with equal scores stay in the resamples. If all items are ties, the p-value is 1.
  */
@@ -57,9 +57,7 @@ export function compareScores(
   const differing = deltas.filter((delta) => delta !== 0).length;
   if (differing === 0) return { difference: 0, low: 0, high: 0, p: 1, items, differing };
   const generator = new Generator(seed);
-  const drawn = bootstrap(deltas, parts, resamples, generator);
-  const distance = Math.abs(difference);
-  const far = drawn.filter((value) => reaches(Math.abs(value - difference), distance)).length;
+  const { differences: drawn, far } = bootstrap(deltas, parts, resamples, generator);
   const signed = randomSigns(deltas, resamples, generator);
   const large = signed.filter((value) => reaches(Math.abs(value), Math.abs(sum))).length;
   drawn.sort();
@@ -75,18 +73,49 @@ function reaches(value: number, limit: number): boolean {
   return value >= limit * (1 - 1e-12);
 }
 
-/** Returns the difference of each bootstrap resample. */
-function bootstrap(deltas: Float64Array, parts: Float64Array, resamples: number, generator: Generator): Float64Array {
+/**
+ * Returns the difference of each bootstrap resample, and the number of resamples that are at least as far from the
+ * observed difference as this is from zero, in standard errors. The standard error of a mean over parts is the one of
+ * a ratio of sums.
+ */
+function bootstrap(
+  deltas: Float64Array,
+  parts: Float64Array,
+  resamples: number,
+  generator: Generator,
+): { differences: Float64Array; far: number } {
+  const all = meanOf(deltas, parts, deltas.keys());
+  const distance = Math.abs(all.mean) / all.error;
   const drawn = new Int32Array(deltas.length);
-  return Float64Array.from({ length: resamples }, () => {
+  let far = 0;
+  const differences = Float64Array.from({ length: resamples }, () => {
     generator.fillInt(drawn, 0, deltas.length);
-    let [sum, size] = [0, 0];
-    for (const i of drawn) {
-      sum += deltas[i];
-      size += parts[i];
-    }
-    return sum / size;
+    const { mean, error } = meanOf(deltas, parts, drawn);
+    // A resample of equal items has no error. It is infinitely far, unless it has the observed difference.
+    const moved = Math.abs(mean - all.mean);
+    const own = reaches(1e-12 * Math.abs(all.mean), moved) ? 0 : moved / error;
+    if (reaches(own, distance)) far++;
+    return mean;
   });
+  return { differences, far };
+}
+
+/** Returns the mean over the parts of the given items, and its standard error. */
+function meanOf(deltas: Float64Array, parts: Float64Array, items: Iterable<number>): { mean: number; error: number } {
+  let [sum, size, squares, products, sizes] = [0, 0, 0, 0, 0];
+  for (const i of items) {
+    const delta = deltas[i];
+    const part = parts[i];
+    sum += delta;
+    size += part;
+    squares += delta * delta;
+    products += delta * part;
+    sizes += part * part;
+  }
+  const mean = sum / size;
+  // The sum of (delta - mean * part) squared. Rounding may make it slightly negative.
+  const residuals = squares - 2 * mean * products + mean * mean * sizes;
+  return { mean, error: Math.sqrt(Math.max(0, residuals)) / size };
 }
 
 /** Returns the sum of the deltas under random signs, for each resample. Leaves out ties, which no sign changes. */
