@@ -24,8 +24,8 @@ export function tokenizerOf(matcher: string, { tokenizer }: AnsweringModel): Tok
 
 /**
  * Passes if the model's answer to a prompt is as expected, without sampling. A text must equal the answer without outer
- * white space, and a regular expression must match a part of it. An `Expectation` has the requirements of a suite's prompts:
- * `contains`, `schema`, `check` and others.
+ * white space, and a regular expression must match a part of it. An `Expectation` has the requirements of a suite's
+ * prompts: `contains`, `schema`, `check` and others.
  */
 export async function toAnswer(
   received: AnsweringModel,
