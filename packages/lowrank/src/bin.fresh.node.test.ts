@@ -162,7 +162,16 @@ describe("convert", () => {
 });
 
 describe("qlora", () => {
-  const words = (more: string) => [...trainText, "--method", "qlora", "--r", "4", ...more.split(" ").filter((w) => w)];
+  const words = (more: string) => [
+    ...trainText,
+    "--method",
+    "qlora",
+    "--r",
+    "4",
+    "--alpha",
+    "16",
+    ...more.split(" ").filter((w) => w),
+  ];
 
   test("trains on 4-bit weights, with 8-bit moments and recomputed activations, and tells how to go on", async () => {
     const more = "--output q --double-quant --quant-block-size 32 --optimizer adamw8bit --gradient-checkpointing";
