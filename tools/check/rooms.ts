@@ -162,6 +162,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "report/page": "HTML pages and their charts",
     report: "tables, and reports as pages",
     "report/comparison": "costs of methods on a model, as data and as text",
+    "report/pictures": "costs of methods as a page and as Vega-Lite charts",
     cli: "options, output and errors that commands share",
     "commands/completion": "`lowrank completion`",
     "commands/info": "`lowrank info`",

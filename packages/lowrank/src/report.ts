@@ -1,4 +1,4 @@
-// The entry "lowrank/report": comparisons of methods as data and as text.
+// The entry "lowrank/report": comparisons of methods as data, as text and as pictures.
 
 export type { ComparedModel } from "./report/comparison/comparedModel.ts";
 export { type CompareMethodsOptions, compareMethods } from "./report/comparison/compareMethods.ts";
@@ -25,3 +25,10 @@ export type {
 } from "./report/comparison/methodComparison.ts";
 export { type ParetoCost, paretoFront } from "./report/comparison/paretoFront.ts";
 export { type SweepMethodsOptions, type SweepTrial, sweepMethods } from "./report/comparison/sweepMethods.ts";
+export { toHtml } from "./report/pictures/toHtml.ts";
+export {
+  type ComparisonChart,
+  toVegaLite,
+  type VegaLiteOptions,
+  type VegaLiteSpec,
+} from "./report/pictures/toVegaLite.ts";

@@ -40,9 +40,10 @@ function widened(value: number, logarithmic: boolean): readonly [number, number]
 function logTicks(scale: ScaleContinuousNumeric<number, number>, count: number): number[] {
   const [least, most] = scale.domain();
   const lead = (value: number) => Number(value.toExponential().split("e")[0]);
-  const all = scale.ticks(100).filter((tick) => [1, 2, 5].includes(Math.round(lead(tick) * 1e6) / 1e6));
+  // d3 returns all multiples of up to ten powers.
+  const all = scale.ticks(10).filter((tick) => [1, 2, 5].includes(Math.round(lead(tick) * 1e6) / 1e6));
   const powers = all.filter((tick) => Math.round(lead(tick)) === 1 && tick >= least && tick <= most);
-  if (all.length <= count || powers.length < 2) return all.length > 0 ? all : [least];
+  if (all.length <= count || powers.length < 2) return all.length > 1 ? all : scale.ticks(count);
   const every = Math.ceil(powers.length / count);
   return powers.filter((_, i) => i % every === 0);
 }

@@ -24,11 +24,11 @@ h1 { margin: 0; font-size: 1.7em; overflow-wrap: anywhere; } h1 + p { margin-top
 p, li { max-width: 75em; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; }
-th, td { padding: 4px 9px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; vertical-align: top; }
+th, td { padding: 4px 8px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; vertical-align: top; }
 thead th { border-bottom-color: #888; white-space: normal; vertical-align: bottom; } tbody tr:hover td { background: color-mix(in srgb, var(--ink) 7%, var(--page)); }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td.settings, td.reading, td.what { white-space: normal; min-width: 15em; overflow-wrap: anywhere; }
+td.settings, td.reading, td.what { white-space: normal; min-width: 13em; overflow-wrap: anywhere; }
 @media (max-width: 700px) { th, td { padding: 4px 6px; } td:first-child { white-space: normal; max-width: 8.5em; } }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); gap: 2em 2.5em; margin: 1.2em 0 2em; align-items: start; }
 @media print {
