@@ -1,5 +1,7 @@
 """An adapter made, trained and saved by PEFT, with what it computes at the moment it was saved and afterwards."""
 
+from pathlib import Path
+
 import torch
 from base import as_batch, as_json, load_base, measure, merged_logits, train
 from peft import PeftModel, get_peft_config, get_peft_model
@@ -10,13 +12,16 @@ def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocat
     Trains `steps` AdamW steps and saves the adapter to the folder `adapter`. Returns as `tensors` the saved adapter's
     logits and loss, merged_logits (in weights rounded to dtype `merge`, if not None), and where it `trains` on its gradients and
     `losses`: those of `steps` more steps with a fresh optimiser, from the saved adapter on. Where `allocates`, ranks are
-    given out in the first training, and it is the file that is measured, which lacks those that were cut.
+    given out in the first training, and it is the file that is measured, which lacks those that were cut. `counts` are
+    the trainable and all parameters before the training, and the bytes of the file.
     """
     batch = as_batch(inputs)
     torch.manual_seed(seed)
     model = get_peft_model(load_base(base), get_peft_config(config)).eval()
+    trainable, total = model.get_nb_trainable_parameters()
     train(model, batch, steps, lr, allocates)
     model.save_pretrained(adapter)
+    saved = (Path(adapter) / "adapter_model.safetensors").stat().st_size
     if allocates:
         model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=True, torch_device="cpu").eval()
     if not trains:
@@ -26,4 +31,5 @@ def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocat
         tensors["merged_logits"] = merged_logits(base, adapter, batch, merge)
     if trains:
         tensors["losses"] = torch.tensor(train(model, batch, steps, lr))
-    return {"tensors": as_json(tensors)}
+    counts = {"trainable": trainable, "total": total, "bytesSaved": saved}
+    return {"tensors": as_json(tensors), "counts": counts}

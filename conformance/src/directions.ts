@@ -11,6 +11,7 @@ import {
   type Tolerances,
   usualTolerances,
 } from "./compare.ts";
+import { type Counts, countProblems } from "./counts.ts";
 import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
 import { savedAgain } from "./savedAgain.ts";
@@ -118,7 +119,8 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   const final = adapter.method.final?.(adapter.options) ?? false;
   const request = { base, config: peftConfig(adapter), seed: 1, inputs: batch, steps, lr, adapter: folder };
   const training = { merge: adapter.merges ? dtype : null, allocates, trains: !final };
-  const theirs = await python.ask<{ tensors: PackedTensors }>("train_adapter", { ...request, ...training });
+  type Trained = { tensors: PackedTensors; counts: Counts };
+  const theirs = await python.ask<Trained>("train_adapter", { ...request, ...training });
 
   const inputs = asTensors(batch);
   const peft = await PeftModel.fromPretrained(await load(base, adapter), folder, { isTrainable: !final, ...quiet });
@@ -131,5 +133,9 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   }
   if (!final) ours.set("losses", await train(peft, inputs, { steps, lr }));
   const { differences, problems } = agree(adapter, trial, ours, unpack(theirs.tensors));
-  return { differences, problems: [...problems, ...(await savedAgain(python, adapter, folder, again, dtype))] };
+  const counted = await countProblems(adapter, trial, theirs.counts);
+  return {
+    differences,
+    problems: [...problems, ...counted, ...(await savedAgain(python, adapter, folder, again, dtype))],
+  };
 }

@@ -64,14 +64,10 @@ export async function sweepMethods(
     const { config, quantization } = candidates[i];
     try {
       const values: number[] = [];
-      for (let seed = 0; seed < seeds; seed++) values.push(await evaluate({ config, quantization, seed, row }));
-      qualities.push(
-        qualityOf(
-          metric,
-          values.map((value) => finite(metric, value)),
-          higherIsBetter,
-        ),
-      );
+      for (let seed = 0; seed < seeds; seed++) {
+        values.push(finite(metric, await evaluate({ config, quantization, seed, row })));
+      }
+      qualities.push(qualityOf(metric, values, higherIsBetter));
       rows.push(row);
     } catch (error) {
       if (error instanceof OptionError && error.option === "evaluate") throw error;
