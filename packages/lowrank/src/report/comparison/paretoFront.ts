@@ -5,9 +5,9 @@ import type { MethodComparison, MethodRow, Quality } from "./methodComparison.ts
 export type ParetoCost = "trainable" | "bytesSaved" | "trainingBytes" | "inferenceParameters";
 
 /**
- * Returns the rows on the Pareto front of quality over a cost, cheapest first. For these rows, no other row is better in
- * one of both and at least equal in the other. Rows without a quality or a cost are left out. `cost` is the name of the
- * cost; default "trainable", the number of trainable parameters.
+ * Returns the rows on the Pareto front of quality over a cost, cheapest first. For these rows, no other row is better
+ * in one of both and at least equal in the other. Rows without a quality or a cost are left out. `cost` is the name of
+ * the cost; default "trainable", the number of trainable parameters.
  *
  * Throws `OptionError` if the rows have different metrics.
  *
