@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hasRedis, startRedis } from "@lowrank/test-support/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { MethodComparison } from "../../report/comparison/methodComparison.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
 import { startProcess } from "../../testing/startProcess.ts";
 
@@ -27,11 +28,18 @@ interface Told {
   readonly validationLoss: number;
 }
 
+interface Swept {
+  readonly comparison: MethodComparison;
+}
+
 test("a grid is trained, the best trial first, and nothing twice", async () => {
   await writeFile(folder.at("run.yaml"), plan("sweep:\n  lr: [1e-5, 2e-2]\n  r: [2, 4]"));
   const { stdout, stderr } = await folder.succeed(["sweep", "run.yaml", "--jobs", "2"]);
   const lines = stdout.trimEnd().split("\n");
-  expect(lines[0]).toMatch(/^trial +lr +r +validation loss +training loss +steps +result$/);
+  expect(lines[0].split(/ {2,}/)).toEqual([
+    ...["trial", "lr", "r", "validation loss", "training loss", "trainable parameters", "Pareto front", "steps"],
+    "result",
+  ]);
   expect(lines.slice(1, 5).map((line) => line.trim().split(/ +/)[1])).toEqual(["0.02", "0.02", "0.00001", "0.00001"]);
   expect(lines.slice(1, 5).every((line) => line.endsWith("succeeded"))).toBe(true);
   expect(lines.at(-2)).toBe("wrote sweep: sweep.html, sweep.csv, sweep.json");
@@ -41,6 +49,13 @@ test("a grid is trained, the best trial first, and nothing twice", async () => {
     expect(page).toContain(part);
   }
   expect((await readFile(folder.at("sweep/sweep.csv"), "utf8")).split("\n").length).toBe(6);
+
+  // Costs of the adapters: twice the rank has twice the parameters, and the best trial is on the Pareto front.
+  const { comparison } = JSON.parse(await readFile(folder.at("sweep/sweep.json"), "utf8")) as Swept;
+  const trainable = (rank: number) => comparison.rows.find(({ rank: own }) => own === rank)?.trainable as number;
+  expect(trainable(4)).toBe(2 * trainable(2));
+  expect([comparison.rows.length, comparison.rows[0].paretoOptimal]).toEqual([4, true]);
+  expect(lines[1]).toMatch(/ yes +20 +succeeded$/);
 
   // The best adapter is the one with the smallest loss in the table.
   const { r } = JSON.parse(await readFile(folder.at("sweep/best/adapter_config.json"), "utf8"));
