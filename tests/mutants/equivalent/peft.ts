@@ -212,7 +212,7 @@ export const peft: Equivalents = [
   ],
   [
     "plan/shapeRuns.ts",
-    "for (let pass = 0; pass < Math.min(2, gradientAccumulationSteps); pass++) {",
+    "for (let pass = 0; pass < Math.min(2, passes); pass++) {",
     "2",
     "3",
     "all passes after the second equal it",

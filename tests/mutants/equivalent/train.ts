@@ -1,6 +1,13 @@
 import type { Equivalents } from "./equivalents.ts";
 
 export const train: Equivalents = [
+  [
+    "data/tokens/maskedText.ts",
+    "while (end < inputIds.length && (labels[end] !== ignoreIndex) === learned) end++;",
+    "<",
+    "<=",
+    "a part may end behind the last token",
+  ],
   ["checkpoint/wholeCheckpoint.ts", "const length = 1 << 20;", "1", "2", "the checksum does not depend on the chunks"],
   [
     "checkpoint/wholeCheckpoint.ts",
