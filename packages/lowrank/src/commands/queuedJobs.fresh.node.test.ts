@@ -157,6 +157,7 @@ describe("lowrank sweep", () => {
       "2 trials of lr",
       "trial 1: lr 0.1: loss 20.0000 (1 of 2)",
       "trial 2: lr 0.2: loss 10.0000 (2 of 2)",
+      "no trainable parameters and no Pareto front: there is no file or folder models/llama.gguf",
     ]);
     const [first, second] = orders;
     expect(first).toMatchObject({ attempt: 1, store: at("grid/store"), model: "models/llama.gguf", threads: 2 });

@@ -66,7 +66,9 @@ test("high precision trains a model that is large enough for it, and leaves the 
 });
 
 test("errors name the options", async () => {
-  expect(await failure("--load-best-model-at-end")).toContain("--load-best-model-at-end needs evaluations while it");
+  // One step has no evaluation before its end.
+  const once = await failure("--load-best-model-at-end", "--steps", "1");
+  expect(once).toContain("--load-best-model-at-end needs evaluations while it");
   const none = ["--early-stopping-patience", "2", "--eval-every", "1", "--validation-fraction", "0"];
   expect(await failure(...none)).toContain("--early-stopping-patience needs data to validate with");
   expect(await failure("--metrics", "acuracy")).toContain('"acuracy" is not a metric; expected accuracy');

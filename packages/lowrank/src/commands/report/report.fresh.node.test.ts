@@ -136,7 +136,7 @@ describe("methods side by side", () => {
     expect([cell(full, "trainable"), cell(full, "percent")]).toEqual(["124439808", "100"]);
     expect([cell(ia3, "name"), cell(ia3, "mergeable")]).toEqual(["(IA)³", "yes"]);
     const { stdout: markdown } = await report("gpt2", "--methods", "full,ia3", "--format", "markdown");
-    expect(markdown).toContain("| full fine-tuning | - | 124,439,808 | 100 |");
+    expect(markdown).toContain("| full fine-tuning | 124,439,808 | 100 |");
   });
 
   test("from several files, as a page of its own with charts", async () => {

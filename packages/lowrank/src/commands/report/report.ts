@@ -81,8 +81,7 @@ Methods: ${wrapped(methodNames().join(", "))}.
 Presets: ${wrapped([...presetNames(), ...stackPresetNames()].join(", "))}.
 
 Examples:
-  $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --sort trainable --output report.html
-  $ lowrank report llama-3.2-1b --methods lora,qlora,full --ranks 8,64 --memory 8GB
+  $ lowrank report llama-3.2-3b --methods lora,qlora,full --ranks 8,64 --memory 8GB --output report.html
   $ lowrank report ./model --peft-config ./adapter_config.json --json`;
 
 /** Parses `--ranks`: whole numbers of at least 1, separated by commas. */

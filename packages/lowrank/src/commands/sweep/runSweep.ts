@@ -23,6 +23,7 @@ import { withInterrupt } from "../../cli/process/interrupt.ts";
 import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
 import { clearStore } from "../../fineTuning/openStore.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
+import type { MethodComparison } from "../../report/comparison/methodComparison.ts";
 import { servedNameOf } from "../../report/shortName.ts";
 import { csvTable, textTable } from "../../report/table.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
@@ -184,7 +185,7 @@ async function tell(
   output: string,
   { json }: SweepCommandOptions,
 ): Promise<void> {
-  const comparison = await sweepComparison(await findModelConfig(plan.model), plan, results);
+  const comparison = await costsOf(plan, results);
   const columns = sweepColumns(plan, comparison);
   await writeText(join(output, "sweep.html"), sweepPage(plan, results, comparison));
   await writeText(join(output, "sweep.csv"), `${csvTable(columns, results).join("\n")}\n`);
@@ -208,6 +209,17 @@ async function tell(
   console.log(
     `best: trial ${best.number}; lowrank generate --model ${shellWord(plan.model)} --adapter ${adapter} --prompt "..."`,
   );
+}
+
+/** Returns the costs of the trials' adapters; null if no trial has a loss, or if only the workers have the model. */
+async function costsOf(plan: SweepPlan, results: readonly TrialResult[]): Promise<MethodComparison | null> {
+  const rated = results.filter((result) => result.status === "succeeded" && lossOf(result) !== null);
+  if (rated.length === 0) return null;
+  const model = await findModelConfig(plan.model).catch((error: Error) => {
+    console.error(`no trainable parameters and no Pareto front: ${error.message}`);
+    return null;
+  });
+  return model && sweepComparison(model, plan, results);
 }
 
 async function copyAdapter({ jobs: { objects } }: JobPlaces, id: string, folder: string): Promise<void> {

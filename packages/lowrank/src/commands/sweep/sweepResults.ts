@@ -62,7 +62,7 @@ export function ranked(results: readonly TrialResult[]): TrialResult[] {
   return results.toSorted((a, b) => rank(a) - rank(b) || a.number - b.number);
 }
 
-/** Returns the columns of a sweep's table. `comparison` has the adapters' costs; null if no trial has a loss. */
+/** Returns the columns of a sweep's table. `comparison` has the adapters' costs; without it, costs have no columns. */
 export function sweepColumns(
   { varied, validation }: SweepPlan,
   comparison: MethodComparison | null,
@@ -94,15 +94,23 @@ export function sweepColumns(
       value: ({ training }) => training.at(-1)?.[1] ?? null,
       show: digits,
     },
-    { title: "trainable parameters", key: "trainable", value: (result) => costOf(result)?.trainable ?? null },
-    {
-      title: "Pareto front",
-      key: "pareto_optimal",
-      value: (result) => {
-        const { paretoOptimal } = costOf(result) ?? {};
-        return paretoOptimal === undefined ? null : paretoOptimal ? "yes" : "no";
-      },
-    },
+    ...(comparison === null
+      ? []
+      : [
+          {
+            title: "trainable parameters",
+            key: "trainable",
+            value: (result: TrialResult) => costOf(result)?.trainable ?? null,
+          },
+          {
+            title: "Pareto front",
+            key: "pareto_optimal",
+            value: (result: TrialResult) => {
+              const { paretoOptimal } = costOf(result) ?? {};
+              return paretoOptimal === undefined ? null : paretoOptimal ? "yes" : "no";
+            },
+          },
+        ]),
     { title: "steps", key: "steps", value: ({ training }) => training.at(-1)?.[0] ?? null },
     { title: "result", key: "result", value: ({ status, error }) => error ?? status },
   ];
