@@ -134,7 +134,7 @@ describe("runs side by side", () => {
       run("lora", 0, { loss: 1, exactMatch: null }),
       run("vera", 0, { loss: 2, trainable: 10, mergedLatencyMilliseconds: null }),
     ]);
-    const charts = [...html.matchAll(/<figcaption><b>([^<]*)<\/b>/g)].map(([, title]) => title);
+    const charts = [...html.matchAll(/<figcaption><strong>([^<]*)<\/strong>/g)].map(([, title]) => title);
     expect(charts).toEqual([
       "Exact match",
       "Test loss, nats per token",

@@ -58,12 +58,11 @@ test("columns show the options that differ, the losses and the result", () => {
   const one = trial(1, { training: losses(3, 2.5), validation: losses(5) });
   const columns = sweepColumns({ ...plan, validation: "v.jsonl" }, null);
   expect(columns.map(({ title }) => title)).toEqual([
-    ...["trial", "lr", "dora", "validation loss", "training loss", "trainable parameters", "Pareto front", "steps"],
-    "result",
+    ...["trial", "lr", "dora", "validation loss", "training loss", "steps", "result"],
   ]);
-  expect(columns.map(({ value }) => value(one))).toEqual([1, 0.001, "true", 5, 2.5, null, null, 2, "succeeded"]);
+  expect(columns.map(({ value }) => value(one))).toEqual([1, 0.001, "true", 5, 2.5, 2, "succeeded"]);
   expect(columns.map(({ value }) => value(trial(2, { error: "no", status: "failed" })))).toEqual([
-    ...[2, 0.002, "false", null, null, null, null, null, "no"],
+    ...[2, 0.002, "false", null, null, null, "no"],
   ]);
   expect(sweepColumns(plan, null).map(({ title }) => title)).not.toContain("validation loss");
 });

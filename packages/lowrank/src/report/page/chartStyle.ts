@@ -20,7 +20,7 @@ const variables = (theme: 0 | 1): string => colours.map((pair, i) => `--c${i}: $
 export const chartStyle: string = `:root { ${variables(0)} } @media (prefers-color-scheme: dark) { :root { ${variables(1)} } }
 @media print { :root { ${variables(0)} } }
 .chart { margin: 0; min-width: 0; } .chart svg { display: block; width: 100%; max-width: 640px; font-size: 13px; overflow: visible; }
-figcaption b { display: block; font-size: 15px; } figcaption span { display: block; font-size: 13px; opacity: 0.8; }
+figcaption strong { display: block; font-size: 15px; } figcaption span { display: block; font-size: 13px; opacity: 0.8; }
 figcaption { margin-bottom: 0.4em; }
 .chart text { fill: currentColor; } .chart .end { text-anchor: end; } .chart .middle { text-anchor: middle; }
 .chart .tick { opacity: 0.75; font-size: 11.5px; } .chart .none { opacity: 0.75; font-style: italic; }

@@ -72,7 +72,7 @@ export function figure({ title, caption, legend = [], height, elements }: Figure
     return `<li><span class="c${colour}${dot ? " dot" : ""}"></span>${escapeHtml(text)}</li>`;
   });
   const list = entries.length === 0 ? "" : `<ul class="legend">${entries.join("")}</ul>\n`;
-  return `<figure class="chart"><figcaption><b>${escapeHtml(title)}</b>${below}</figcaption>
+  return `<figure class="chart"><figcaption><strong>${escapeHtml(title)}</strong>${below}</figcaption>
 ${list}<svg viewBox="0 0 ${chartWidth} ${round(height)}" role="img" aria-label="${escapeHtml(title)}">
 ${elements.join("\n")}
 </svg></figure>`;

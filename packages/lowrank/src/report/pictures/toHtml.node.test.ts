@@ -16,7 +16,7 @@ const figures = (html: string): Record<string, string> =>
     html
       .split("<figure ")
       .slice(1)
-      .map((part) => [/<b>([^<]*)</.exec(part)?.[1], part.split("</figure>")[0]]),
+      .map((part) => [/<strong>([^<]*)</.exec(part)?.[1], part.split("</figure>")[0]]),
   );
 
 test("the first chart is the memory to train in parts, in which QLoRA needs less than LoRA", () => {
