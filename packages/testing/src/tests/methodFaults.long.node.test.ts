@@ -76,7 +76,7 @@ function inMerge(
   });
 }
 
-/** Makes a method that saves other tensors in place of those of `down_proj`. */
+/** Makes a method that saves other tensors than its trained ones for `down_proj`. */
 function inFile(change: (key: string, value: Tensor) => [string, Tensor][]): ReturnType<typeof faultyLora> {
   return faultyLora(`FAULT_${++count}`, (layer) => layer, {
     filed: (_, trained) =>
