@@ -63,7 +63,8 @@ export interface CompareMethodsOptions {
  * Compares what fine-tuning methods cost on a model: trainable parameters, bytes, memory of a training step, operations
  * and memory of inference. The model needs no weights: layers, optimiser, forward and backward pass run with shapes
  * only, and the results equal a real run's. There is a row for each method with each rank, targets and quantisation.
- * Methods that do not fit the model are listed in `failed` with the error.
+ * Methods without a rank or targets are not repeated for them. Methods that do not fit the model are listed in `failed`
+ * with the error.
  *
  * `model` is a preset's name, a config, shapes from `describeModel` or `describeModule`, a loaded model, or your own
  * module. A loaded model or module stays unchanged.

@@ -42,7 +42,7 @@ const costs: readonly RowColumn[] = [
 
 const all: readonly RowColumn[] = [name, ...costs, settings];
 
-/** Names of the columns by which a comparison can be sorted, as in JSON and CSV. */
+/** Names of the columns by which `sortComparison` sorts, as in JSON and CSV: "name", "rank", "trainable" and others. */
 export const comparisonColumns: readonly string[] = all.map(({ key }) => key);
 
 /**

@@ -4,7 +4,7 @@ import type { FloatDType, PeftConfig, PlannedOptimizer, Warning } from "@lowrank
 /** A type of 4-bit weights. */
 export type QuantizationType = NonNullable<QuantizeOptions["quantType"]>;
 
-/** Costs of one method with one rank and one quantisation. Sizes are in bytes. */
+/** Costs of one method with one rank, targets and quantisation. Sizes are in bytes. */
 export interface MethodRow {
   /** The method's name in tables: "LoRA". */
   readonly name: string;
@@ -70,6 +70,7 @@ export interface MethodRow {
 export interface Quality {
   /** Name of the metric: "exact match". */
   readonly metric: string;
+  /** Mean of the metric over seeds. */
   readonly mean: number;
   /** 0 for a single run. */
   readonly deviation: number;
@@ -79,8 +80,11 @@ export interface Quality {
 
 /** A method that does not fit the model or the settings, with the reason. */
 export interface FailedMethod {
+  /** The method's name in tables. */
   readonly name: string;
+  /** The rank; null for methods without one. */
   readonly rank: number | null;
+  /** Type of the base model's 4-bit weights; null if they are not quantised. */
   readonly quantization: QuantizationType | null;
   /** The error's message. */
   readonly why: string;
@@ -92,11 +96,13 @@ export interface FailedMethod {
 export interface MethodComparison {
   /** Name of the model. */
   readonly source: string;
+  /** `model_type` of its config. For a custom module, the name of its class. */
   readonly modelType: string;
   /** Number of parameters of the base model. */
   readonly baseParameters: number;
   /** Dtype of the base model's weights that are not quantised. */
   readonly dtype: FloatDType;
+  /** Optimiser whose state is counted. */
   readonly optimizer: PlannedOptimizer;
   /** Sequences in a batch of the planned training step. For your own module, rows of its input. */
   readonly batchSize: number;
@@ -109,6 +115,7 @@ export interface MethodComparison {
   readonly memory: number | null;
   /** Settings of methods that were given by name; null if none was. A method's own settings may differ. */
   readonly settings: SharedSettings | null;
+  /** Methods that fit the model, in the given order; each with each rank, targets and quantisation. */
   readonly rows: readonly MethodRow[];
   /** Methods without a row, and why. */
   readonly failed: readonly FailedMethod[];
@@ -116,8 +123,11 @@ export interface MethodComparison {
 
 /** Settings from which the configurations of named methods are made. */
 export interface SharedSettings {
+  /** Ranks; [8] by default. */
   readonly ranks: readonly number[];
+  /** Target modules; ["all-linear"] by default. */
   readonly targets: readonly Targets[];
+  /** Virtual tokens of prompt methods; 20 by default. */
   readonly virtualTokens: number;
 }
 
@@ -144,6 +154,7 @@ export type ComparedConfig = PeftConfig | string | null | ((rank: number) => Pef
 export interface NamedMethod {
   /** Name in tables. Default: the recipe's or the method's title. */
   readonly name?: string;
+  /** The method. */
   readonly config: ComparedConfig;
   /** Default: the option `quantization` of `compareMethods`; for recipes such as "qlora" their own. */
   readonly quantization?: ComparedQuantization;

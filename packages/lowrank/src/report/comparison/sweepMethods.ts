@@ -33,7 +33,8 @@ export interface SweepMethodsOptions extends CompareMethodsOptions {
 /**
  * Compares methods as `compareMethods` does, and trains each row with your function `evaluate`. Rows then have a
  * `quality`, its deviation over seeds, and `paretoOptimal`. Trainings run one after the other. A row whose training
- * throws is moved to `failed`, with the error.
+ * throws is moved to `failed`, with the error. `model` is only used to compute costs: `evaluate` makes or loads the
+ * model that it trains.
  *
  * Throws `OptionError` for invalid options, and for a metric that is not a finite number.
  *
