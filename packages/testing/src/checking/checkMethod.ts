@@ -15,11 +15,14 @@ import { type GivenParts, runFixedCases } from "./fixedCases.ts";
 /** Options of `checkMethod`. */
 export interface CheckMethodOptions {
   /**
-   * The model: a description, a function that makes a module, or a module. Default: random small language models are
-   * drawn.
+   * The model: a description of a small language model, a function that makes a module, or a module, which gets its old
+   * weights and modes back. Default: small language models are drawn.
    */
   model?: ModelSubject;
-  /** A description of token ids, or the arguments of the model's `forward`. Required for custom modules. */
+  /**
+   * A description of token ids, or the arguments of the model's `forward`. Required for custom modules. Default: token
+   * ids are drawn, or 3 sequences of 4 tokens if `model` is given.
+   */
   inputs?: ModelArguments;
   /** Names of the properties to test. Default: all. */
   properties?: readonly PropertyName[];
@@ -41,6 +44,7 @@ const checkMethodKeys: OptionKeys<CheckMethodOptions> = {
 export interface MethodCheck {
   /** The method's `peftType`. */
   method: string;
+  /** The option `seed`. */
   seed: number;
   /** The properties that hold, each with the number of tested cases. */
   passed: { property: PropertyName; cases: number }[];
@@ -51,7 +55,7 @@ export interface MethodCheck {
 /**
  * Tests all properties that apply to a method or a configuration. With a method's name, draws configurations of it;
  * with a configuration, uses that one. If fast-check is installed, it draws models, inputs and adapter values, and
- * shrinks a failing case to a small model. Otherwise a fixed list of cases is used.
+ * shrinks a failing case to a small model. Otherwise a fixed list of cases is used. Needs a backend: call `init` first.
  *
  * Throws the `PropertyError` of the first property that fails, with the smallest failing case, after testing all
  * properties. Throws a `PropertyError` with code "no_case" if no case fitted a property for other reasons than the
@@ -100,7 +104,7 @@ export async function checkMethod(
 }
 
 /**
- * Returns the names of all methods: built-in ones, then methods that `registerPeftMethod` added.
+ * Returns the names of all methods, such as "LORA": built-in ones, then methods that `registerPeftMethod` added.
  *
  * @example
  * ```ts

@@ -17,6 +17,7 @@ export type PropertyCode =
 
 /** Facts about a failed property. */
 export interface PropertyFailure {
+  /** Stable code of the failure. */
   code: PropertyCode;
   /** Name of the property's function: "mergeEqualsUnmerged". */
   property: string;
@@ -28,7 +29,7 @@ export interface PropertyFailure {
   bound?: number | null;
   /** Index of the largest difference in the layer's output or tensor. */
   position?: readonly number[] | null;
-  /** Seed of the random inputs and adapter values. */
+  /** Seed of the adapter values. */
   seed?: number | null;
   /** The sentence that describes the failure. */
   detail: string;
@@ -49,12 +50,19 @@ export interface PropertyFailure {
  */
 export class PropertyError extends Error {
   override readonly name = "PropertyError";
+  /** Stable code of the failure, such as "merge_differs". */
   readonly code: PropertyCode;
+  /** Name of the property's function: "mergeEqualsUnmerged". */
   readonly property: string;
+  /** Path of the first differing layer or tensor. Null if the difference has no single place. */
   readonly layer: string | null;
+  /** The largest absolute difference in this layer. Null if the failure is not a difference of values. */
   readonly difference: number | null;
+  /** The largest difference that rounding explains. Null if no difference is allowed. */
   readonly bound: number | null;
+  /** Index of the largest difference in the layer's output or tensor. Null if there is no such index. */
   readonly position: readonly number[] | null;
+  /** Seed of the adapter values. Null if they were not drawn. */
   readonly seed: number | null;
   /** The message without the lines about a drawn case. */
   readonly detail: string;

@@ -1,5 +1,6 @@
 /** Result of a matcher, as Vitest and Jest expect it. */
 export interface MatcherResult {
+  /** True if the value is as expected. */
   pass: boolean;
   /** Returns the message for a failed assertion: with `.not` if `pass` is true. */
   message: () => string;

@@ -24,7 +24,8 @@ export interface LowrankMatchers<R = Promise<void>> {
    */
   toEqualMerged(options?: EqualMergedOptions): R;
   /**
-   * Passes if two tensors have the same shape and close elements, with the tolerances of `torch.testing.assert_close`.
+   * Passes if two tensors have the same shape and close elements. The default tolerances equal
+   * `torch.testing.assert_close`'s.
    *
    * @example
    * ```ts
@@ -33,7 +34,7 @@ export interface LowrankMatchers<R = Promise<void>> {
    */
   toBeCloseToTensor(expected: Tensor | NestedValues, options?: CloseToTensorOptions): R;
   /**
-   * Passes if two models continue all prompts with the same tokens.
+   * Passes if two models continue all prompts with the same tokens, without sampling. Prompts are lists of token ids.
    *
    * @example
    * ```ts
@@ -42,7 +43,8 @@ export interface LowrankMatchers<R = Promise<void>> {
    */
   toGenerateSameTokens(expected: GenerativeModel, options: SameTokensOptions): R;
   /**
-   * Passes if the model's answer to a prompt is as expected.
+   * Passes if the model's answer to a prompt, without sampling, is as expected: equals a text apart from white space at
+   * its ends, has a part that a regular expression matches, or meets the requirements of an `Expectation`.
    *
    * @example
    * ```ts
@@ -51,7 +53,8 @@ export interface LowrankMatchers<R = Promise<void>> {
    */
   toAnswer(prompt: TextPrompt, expected: string | RegExp | Expectation, options?: AnswerMatcherOptions): R;
   /**
-   * Passes if the adapter raises the mean loss of a token on general texts by at most `limit` nats.
+   * Passes if the active adapter of a `PeftModel` raises the mean loss of a token on general texts by at most `limit`
+   * nats.
    *
    * @example
    * ```ts

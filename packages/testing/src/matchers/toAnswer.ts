@@ -6,7 +6,9 @@ import { type MatcherResult, result } from "./matcher.ts";
 
 /** A language model with its tokenizer, as `loadModel` returns them. The model may have adapters. */
 export interface AnsweringModel {
+  /** The language model, or a `PeftModel` on it. */
   readonly model: GenerativeModel;
+  /** The model's tokenizer. The matchers throw if it is null. */
   readonly tokenizer: Tokenizer | null;
 }
 

@@ -8,6 +8,7 @@ export interface Exemption {
   readonly properties: readonly PropertyName[];
   /** Returns true for the methods and configurations that are exempt. */
   applies(method: AnyMethod, config: PeftConfig): boolean;
+  /** A sentence for `skipped` of `checkMethod`. */
   readonly reason: string;
 }
 

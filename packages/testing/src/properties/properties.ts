@@ -11,7 +11,10 @@ import { unmergeRestoresBase } from "./unmergeRestoresBase.ts";
 import { weightedSumIsLinear } from "./weightedSumIsLinear.ts";
 import type { ConfigSubject } from "./withAdapter.ts";
 
-/** A property: throws if it does not hold for a configuration on a model. */
+/**
+ * A property. Throws `PropertyError` if it does not hold for a configuration on a model. Throws an error named
+ * `UnfitError` if the adapter or the inputs do not fit the model.
+ */
 export type Property = (model: ModelSubject, config: ConfigSubject, options?: PropertyOptions) => Promise<void>;
 
 /** Name of a property. */

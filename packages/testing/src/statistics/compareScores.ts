@@ -24,11 +24,13 @@ export interface CompareScoresSettings {
 export interface ScoreDifference {
   /** Mean score of a minus mean score of b. */
   readonly difference: number;
-  /** Bounds of the bootstrap interval of the difference: the percentiles alpha / 2 and 1 - alpha / 2. */
+  /** Lower bound of the bootstrap interval of the difference: the percentile alpha / 2. */
   readonly low: number;
+  /** Upper bound of the interval: the percentile 1 - alpha / 2. */
   readonly high: number;
   /** Two-sided p-value: the larger one of the bootstrap and of random signs. */
   readonly p: number;
+  /** Number of items: prompts, records, or blocks of 64 tokens of a plain text. */
   readonly items: number;
   /** Number of items on which the systems differ. Other items are ties. */
   readonly differing: number;

@@ -16,7 +16,7 @@ export interface InputsDescription {
  */
 export type ModelArguments = InputsDescription | readonly unknown[];
 
-/** The description that the properties use if none is given. */
+/** The description that the properties use if none is given: 3 sequences of 4 tokens, with seed 0. */
 export const defaultInputs: InputsDescription = { batch: 3, length: 4, seed: 0 };
 
 /** True for the models of @lowrank/models, whose `forward` takes `{ inputIds }`. */

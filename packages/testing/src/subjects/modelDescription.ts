@@ -24,7 +24,10 @@ export interface ModelDescription {
   seed: number;
 }
 
-/** The description that the properties use if none is given, and to which drawn descriptions shrink. */
+/**
+ * The smallest description, to which drawn descriptions shrink: a Llama with one layer, 4 hidden elements and 5 tokens,
+ * in f32. Spread it to change single fields.
+ */
 export const smallestModel: ModelDescription = {
   ...({ architecture: "llama", layers: 1, width: 4, vocabulary: 5, dtype: "f32", quantized: null, seed: 0 } as const),
 };
@@ -68,7 +71,7 @@ function checkDescription(description: ModelDescription): void {
 
 /**
  * Builds the model of a description, in evaluation mode, on the current backend. Weights have a standard deviation of
- * 0.4, so that outputs depend on every layer. Equal descriptions give equal weights.
+ * 0.4, so that outputs depend on every layer. Equal descriptions give equal weights. Call `init` first.
  *
  * Throws `OptionError` for an unknown architecture, a `width` that is not a multiple of 4, and other invalid sizes.
  *

@@ -17,6 +17,7 @@ import { type UsedAdapter, useAdapter } from "./useAdapter.ts";
 export interface RunSuiteOptions {
   /** The base model, or a `PeftModel` that has the adapter. */
   model: CausalLM | PeftModel<CausalLM>;
+  /** The base model's tokenizer. */
   tokenizer: Tokenizer;
   /** Adapter to test: its folder, its address or its files, or its name on the `PeftModel`. */
   adapter: AdapterSource;
@@ -31,7 +32,8 @@ export interface RunSuiteOptions {
  * model, and the loss masks of its training data. The base model's results are computed once. With `against`, compares
  * two adapters by a paired bootstrap. Adapters that the suite loads are removed at the end.
  *
- * An adapter that does not fit the model gives a failed check, and the other checks do not run.
+ * A failed check does not throw: see `passed` and `checks` of the report. An adapter that does not fit the model gives
+ * a failed check, and the other checks do not run.
  *
  * @throws `SuiteError` if the suite cannot be run, and `Error` for missing files.
  * @example

@@ -31,7 +31,9 @@ export interface PromptTest extends Expectation {
 export interface TextSource {
   /** Path or address of a data file: a text, or records as for `lowrank train`. */
   readonly data?: string;
+  /** A plain text, or several. */
   readonly text?: string | readonly string[];
+  /** Records, such as `{ prompt, completion }`, or token ids with labels. */
   readonly examples?: readonly (Example | TokenizedExample)[];
   /** Maximum number of tokens to read, from the beginning. Default: all. */
   readonly maxTokens?: number;
@@ -39,7 +41,7 @@ export interface TextSource {
   readonly window?: number;
 }
 
-/** Limits of the loss on held-out data. */
+/** Limits of the loss on held-out data. At least one is required. */
 export interface HeldOutLimits extends TextSource {
   /** Largest mean loss of a token, in nats. */
   readonly maxLoss?: number;
@@ -53,7 +55,7 @@ export interface ForgettingLimits extends TextSource {
   readonly maxLossIncrease: number;
 }
 
-/** Limits of the difference between the predictions of the adapter and of the base model. */
+/** Limits of the difference between the predictions of the adapter and of the base model. At least one is required. */
 export interface DriftLimits extends TextSource {
   /** Largest share of tokens, from 0 to 1, at which the most likely next token differs from the base model's. */
   readonly maxChangedTokens?: number;
@@ -68,6 +70,7 @@ export type MaskCheck = "labels" | "prompt" | "answer" | "endOfSequence" | "temp
 export interface MaskTests {
   /** Path or address of a data file with training records. Records may also have `input_ids` and `labels`. */
   readonly data?: string;
+  /** Training records, instead of `data`. */
   readonly examples?: readonly (Example | TokenizedExample)[];
   /** In code only: your own tokenization, whose labels are checked. Default: `tokenizeExample`. */
   readonly tokenize?: (example: Example) => TokenizedExample | Promise<TokenizedExample>;
@@ -110,7 +113,8 @@ export interface ComparisonOptions {
 }
 
 /**
- * Tests of an adapter. A suite in YAML or JSON has the same keys.
+ * Tests of an adapter. A suite in YAML or JSON has the same keys. All keys are optional, but a suite needs at least one
+ * of `adapter`, `prompts`, `heldOut`, `forgetting`, `drift` and `masks`.
  *
  * @example
  * ```ts
@@ -126,15 +130,22 @@ export interface Suite {
   readonly name?: string;
   /** Path or address of the base model, for `lowrank test`. `runSuite` takes the loaded model. */
   readonly model?: string;
+  /** Requirements for the adapter's `adapter_config.json`. */
   readonly adapter?: AdapterRequirements;
+  /** Settings of the answers to `prompts`. */
   readonly generation?: AnswerOptions;
+  /** Prompts with requirements for their answers. */
   readonly prompts?: readonly PromptTest[];
   /** Smallest share of prompts, from 0 to 1, that must pass. Default: 1. */
   readonly minPassed?: number;
+  /** Limits of the loss on data that the adapter was not trained on. */
   readonly heldOut?: HeldOutLimits;
+  /** Limit of the increase of the loss on general text. */
   readonly forgetting?: ForgettingLimits;
-  /** Without its own texts, drift is measured on the texts of `forgetting`. */
+  /** Limits of the changes of predictions. Without its own texts, drift is measured on the texts of `forgetting`. */
   readonly drift?: DriftLimits;
+  /** Checks of the loss masks of training data. */
   readonly masks?: MaskTests;
+  /** Settings of the comparison with the adapter `against`. */
   readonly comparison?: ComparisonOptions;
 }

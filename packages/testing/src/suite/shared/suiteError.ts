@@ -11,7 +11,9 @@
  * ```
  */
 export class SuiteError extends Error {
+  /** "SuiteError". */
   override readonly name: string = "SuiteError";
+  /** "invalid_suite". */
   readonly code: string = "invalid_suite";
   /** Keys and indices that lead to the value; empty for the suite itself. */
   readonly path: readonly (string | number)[];

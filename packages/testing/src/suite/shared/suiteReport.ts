@@ -1,12 +1,15 @@
 import type { ScoreDifference } from "../../statistics/compareScores.ts";
 
-/** Part of a suite to which a check belongs. */
+/** Part of a suite to which a check belongs. "against" are the checks of the comparison with another adapter. */
 export type CheckGroup = "adapter" | "prompts" | "heldOut" | "forgetting" | "drift" | "masks" | "against";
 
 /** Result of one check. */
 export interface SuiteCheck {
+  /** Part of the suite. */
   readonly group: CheckGroup;
+  /** Name within its group, such as "loss increase". For a prompt, the prompt's name. */
   readonly name: string;
+  /** True if the requirement is met. */
   readonly passed: boolean;
   /** The measured value; null if nothing could be measured. */
   readonly value: number | string | null;
@@ -20,8 +23,9 @@ export interface SuiteCheck {
 export interface SuiteMeasures {
   /** Share of prompts whose answers passed. */
   readonly passed?: number;
-  /** Mean loss of a held-out token in nats, and its exponential. */
+  /** Mean loss of a held-out token in nats. */
   readonly loss?: number;
+  /** exp(loss). */
   readonly perplexity?: number;
   /** Mean loss of a token of general text, in nats. */
   readonly generalLoss?: number;
@@ -33,10 +37,13 @@ export interface SuiteMeasures {
 
 /** Answer of the adapter to a prompt of the suite. */
 export interface SuiteAnswer {
+  /** The prompt's name. */
   readonly name: string;
   /** The prompt as text. A chat is one line for each message. */
   readonly prompt: string;
+  /** The generated text. */
   readonly answer: string;
+  /** True if the answer meets all requirements. */
   readonly passed: boolean;
   /** The requirements that the answer does not meet. */
   readonly problems: readonly string[];
@@ -46,9 +53,11 @@ export interface SuiteAnswer {
 
 /** Comparison of both adapters by one metric. */
 export interface SuiteDifference extends ScoreDifference {
+  /** The metric. Larger is better for "passed prompts", smaller for all others. */
   readonly metric: "passed prompts" | "held-out loss" | "general loss" | "changed tokens" | "KL";
-  /** Values of the tested adapter and of the other one. */
+  /** Value of the tested adapter. Losses and KL are in nats a token, other metrics are shares from 0 to 1. */
   readonly adapter: number;
+  /** Value of the other adapter. */
   readonly against: number;
   /** The p-value, corrected for the number of metrics by Holm's method. */
   readonly corrected: number;
@@ -58,7 +67,9 @@ export interface SuiteDifference extends ScoreDifference {
 
 /** Part of an example. Either all of its tokens are learned, or none. */
 export interface MaskedPart {
+  /** The decoded tokens. */
   readonly text: string;
+  /** True if the loss includes the tokens. */
   readonly learned: boolean;
 }
 
@@ -66,9 +77,13 @@ export interface MaskedPart {
 export interface MaskedExample {
   /** Position in its file, or in the list of examples. */
   readonly where: string;
+  /** Number of tokens, at most `maxLength`. */
   readonly tokens: number;
+  /** Number of learned tokens. */
   readonly learned: number;
+  /** The text in parts, in order. */
   readonly parts: readonly MaskedPart[];
+  /** The failed checks of this example, as sentences. */
   readonly problems: readonly string[];
 }
 
@@ -82,19 +97,25 @@ export interface MaskedExample {
  * ```
  */
 export interface SuiteReport {
+  /** The suite's name. Default: "adapter". */
   readonly name: string;
   /** True if all checks passed. */
   readonly passed: boolean;
-  /** Names of the tested adapter and of the one it is compared with. */
+  /** Name of the tested adapter, or its folder or address. */
   readonly adapter: string;
+  /** Name of the adapter with which it is compared. Null without one. */
   readonly against: string | null;
+  /** All checks, passed and failed. */
   readonly checks: readonly SuiteCheck[];
+  /** Measured values of the base model and of each adapter. Only values that the suite needs are measured. */
   readonly measures: {
     readonly base: SuiteMeasures;
     readonly adapter: SuiteMeasures;
     readonly against: SuiteMeasures | null;
   };
+  /** Answers to the prompts, in their order. */
   readonly answers: readonly SuiteAnswer[];
+  /** Examples whose loss masks were checked. */
   readonly masks: readonly MaskedExample[];
   /** Comparison with the other adapter; null without one. */
   readonly comparison: {
@@ -103,5 +124,6 @@ export interface SuiteReport {
     readonly seed: number;
     readonly rows: readonly SuiteDifference[];
   } | null;
+  /** Duration of the suite, without loading the model. */
   readonly seconds: number;
 }
