@@ -26,6 +26,9 @@ export function byteText(bytes: number): string {
   return step === 0 ? `${bytes} B` : `${(bytes / 1000 ** step).toFixed(step === 1 ? 0 : 1)} ${units[step]}`;
 }
 
+/** Formats bytes for an axis, without a trailing ".0": "20 GB". */
+export const byteTick = (bytes: number): string => byteText(bytes).replace(".0 ", " ");
+
 /** Formats a cell for reading; "-" for null. */
 function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
   const found = value(row);

@@ -21,7 +21,7 @@ export interface PropertyFailure {
   code: PropertyCode;
   /** Name of the property's function: "mergeEqualsUnmerged". */
   property: string;
-  /** Path of the first differing layer or tensor. Null if the difference has no single place. */
+  /** Path of the first differing layer or tensor. Null for a difference without a single place. */
   layer?: string | null;
   /** The largest absolute difference in this layer. Null if the failure is not a difference of values. */
   difference?: number | null;

@@ -31,8 +31,15 @@ import { writeText } from "../../cli/outputs/writeText.ts";
 import { loadModel, loadSequenceClassifier } from "../../load/loadModel.ts";
 import { recipeQuantization } from "../../report/comparison/candidates.ts";
 import { type CompareMethodsOptions, compareMethods } from "../../report/comparison/compareMethods.ts";
-import { comparisonColumns, sortComparison } from "../../report/comparison/comparisonText.ts";
-import type { MethodRow, NamedMethod } from "../../report/comparison/methodComparison.ts";
+import {
+  comparisonColumns,
+  sortComparison,
+  toCsv,
+  toJson,
+  toMarkdown,
+  toText,
+} from "../../report/comparison/comparisonText.ts";
+import type { MethodComparison, MethodRow, NamedMethod } from "../../report/comparison/methodComparison.ts";
 import { settingsText } from "../../report/comparison/settingsText.ts";
 import {
   adapterMethods,
@@ -43,12 +50,12 @@ import {
   methodNames,
   namedSettings,
 } from "../../report/methods.ts";
+import { toHtml } from "../../report/pictures/toHtml.ts";
 import { publishedReport } from "../../report/publishedReport.ts";
 import { type ReportFormat, reportFormats } from "../../report/reportFormat.ts";
 import { shortName } from "../../report/shortName.ts";
 import { byteText, digits, whole } from "../../report/table.ts";
 import { memorySize, wrapped } from "../plan/plan.ts";
-import { formatComparison } from "./formatComparison.ts";
 
 interface ReportCommandOptions {
   method?: string;
@@ -339,4 +346,10 @@ function stepLines({ trainingBytes, activationBytes, baseBytes, fits }: MethodRo
 function countLine(trainable: number, all: number): string {
   const percent = ((100 * trainable) / all).toFixed(4);
   return `trainable params: ${whole(trainable)} || all params: ${whole(all)} || trainable%: ${percent}`;
+}
+
+/** Formats a comparison as a table, Markdown, JSON, CSV or HTML. */
+function formatComparison(comparison: MethodComparison, format: ReportFormat): string {
+  const formats = { table: toText, markdown: toMarkdown, json: toJson, csv: toCsv, html: toHtml };
+  return formats[format](comparison);
 }

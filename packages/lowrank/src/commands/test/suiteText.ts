@@ -85,8 +85,8 @@ export function headline({ name, adapter, against, checks, seconds }: SuiteRepor
 }
 
 /**
- * Returns a report as lines for a terminal. `stream` decides about colours; null for none. Of the prompts, only failed
- * ones have a line.
+ * Returns a report as lines for a terminal. `stream` decides about colours; null for none. Only failed prompts have
+ * a line.
  */
 export function suiteText(report: SuiteReport, stream: NodeJS.WriteStream | null): string[] {
   const paint = (style: Parameters<typeof styled>[0], text: string) => (stream ? styled(style, text, stream) : text);

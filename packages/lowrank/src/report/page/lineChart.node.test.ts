@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { chartWidth, textWidth } from "./chartText.ts";
 import { type ChartPoint, type LineChart, lineChart, tickText } from "./lineChart.ts";
-import { smoothed } from "./smoothed.ts";
-import { thinned } from "./thinned.ts";
+import { smoothed, thinned } from "./smoothed.ts";
 
 const chart = (points: readonly ChartPoint[], more: Partial<LineChart> = {}) =>
   lineChart({ title: "t", xTitle: "step", lines: [{ name: "<a>", group: "g", points }], ...more });

@@ -1,11 +1,10 @@
-import { byteTick } from "../byteTick.ts";
 import { comparisonTables } from "../comparison/comparisonText.ts";
 import type { MethodComparison, MethodRow } from "../comparison/methodComparison.ts";
 import { type BarChart, barChart } from "../page/barChart.ts";
 import { htmlPage } from "../page/htmlPage.ts";
 import { tickText } from "../page/lineChart.ts";
 import { scatterChart } from "../page/scatterChart.ts";
-import { byteText, type Column, htmlTable, whole } from "../table.ts";
+import { byteText, byteTick, type Column, htmlTable, whole } from "../table.ts";
 import { memoryOf, memoryParts } from "./memoryParts.ts";
 import { qualityPoints } from "./qualityPoints.ts";
 import { rowLabels } from "./rowLabels.ts";

@@ -156,7 +156,7 @@ function differingToken(a: readonly number[], b: readonly number[]): { readonly 
 /** Truncation leaves some learned tokens. */
 const truncation: MaskRule = ({ tokens: { inputIds, labels: given } }, { maxLength }) => {
   if (inputIds.length <= maxLength) return null;
-  // Nothing predicts the first token.
+  // The first token is not predicted.
   const [left, all] = [given.slice(1, maxLength), given].map((part) => part.filter(isLearned).length);
   if (left > 0) return null;
   return `all ${all} learned tokens are after token ${maxLength} of ${inputIds.length}, and truncation removes them; raise maxLength or shorten the prompt`;

@@ -1,9 +1,16 @@
-import { byteTick } from "../../../report/byteTick.ts";
 import { chartGrid, htmlPage } from "../../../report/page/htmlPage.ts";
 import { type ChartLine, type ChartPoint, lineChart } from "../../../report/page/lineChart.ts";
-import { smoothed, smoothingWeight } from "../../../report/page/smoothed.ts";
-import { thinned } from "../../../report/page/thinned.ts";
-import { byteText, type Column, digits, escapeHtml, formatSeconds, htmlTable, whole } from "../../../report/table.ts";
+import { smoothed, smoothingWeight, thinned } from "../../../report/page/smoothed.ts";
+import {
+  byteText,
+  byteTick,
+  type Column,
+  digits,
+  escapeHtml,
+  formatSeconds,
+  htmlTable,
+  whole,
+} from "../../../report/table.ts";
 import {
   isSample,
   isStep,

@@ -1,6 +1,6 @@
 import { plot } from "simple-ascii-chart";
 import stringWidth from "string-width";
-import { thinned } from "../../../report/page/thinned.ts";
+import { thinned } from "../../../report/page/smoothed.ts";
 import { byteText, digits, formatSeconds, whole } from "../../../report/table.ts";
 import type { SampleLine } from "../files/metricsLog.ts";
 
