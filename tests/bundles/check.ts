@@ -12,14 +12,16 @@ export async function problemsOf(check: () => Promise<string[]>): Promise<string
   }
 }
 
-/** Runs a command. If it fails, `problems` describes the failure. */
+/** Runs a command. If it fails, `problems` describes the failure. `output` has stderr and stdout. */
 export function command(
   cwd: string,
   env: NodeJS.ProcessEnv,
   ...words: readonly string[]
-): { problems: string[]; stdout: string } {
+): { problems: string[]; stdout: string; output: string } {
   const [program, ...args] = words;
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
-  const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
-  return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
+  const output = `${stderr ?? ""}\n${stdout ?? ""}`.trim();
+  const last = output.split("\n").slice(-8).join("\n  ");
+  const problems = status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? last}`];
+  return { stdout, output, problems };
 }

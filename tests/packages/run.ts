@@ -3,6 +3,7 @@
 // - It packs all packages, lints the archives with publint and attw, and type-checks a program on them.
 // - It installs them with npm into an empty folder, uses the library and the command there as a new user would, and
 //   follows the guides of docs/.
+// - It tests all methods with `lowrank/testing` in node:test, Vitest and Jest.
 // - It builds a sample for production with each bundler and without one, runs it in headless Chromium, in a page and in
 //   a Web Worker, and compares the results with Node's. It also runs a page without WebGPU, and measures the downloads
 //   of small pages.
@@ -32,6 +33,7 @@ import { command } from "../bundles/check.ts";
 import { checkBundles } from "../bundles/checkBundles.ts";
 import { followNodeGuide } from "../bundles/guides.ts";
 import { checkRuntimes } from "../bundles/runtimes.ts";
+import { checkRunners } from "./checkRunners.ts";
 import { checkTypes } from "./checkTypes.ts";
 
 /** Older resolution modes, which packages with only ES modules need not support. */
@@ -162,6 +164,7 @@ try {
   count("hf:// addresses", command(user, env, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   count("docs/first-fine-tune.md, followed", followNodeGuide(root, user, env));
+  checkRunners({ work, archives, env }, count);
   const install = { root, user, work, archives, env };
   const inNode = await checkBundles(install, { withNext: flags.next, writesSizes: flags["write-sizes"] }, count);
   if (flags.runtimes && inNode) checkRuntimes(install, inNode, count);

@@ -18,7 +18,7 @@ import { affine } from "../unary/affine.ts";
 import { exp } from "../unary/exp.ts";
 import { square } from "../unary/square.ts";
 import { tanh } from "../unary/tanh.ts";
-import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
+import { type AttentionParams, causalKeys, type Geometry, geometry } from "./attentionGeometry.ts";
 
 const swapHeads = (t: Tensor): Tensor => permute(t, { dims: [0, 2, 1, 3] });
 
@@ -48,9 +48,11 @@ type Hide = (x: Tensor, value: number) => Tensor;
 function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
   const visible = mask ? [mask] : [];
   if (g.causal) {
-    const seen = Uint8Array.from({ length: g.queries * g.keys }, (_, i) =>
-      Number(isAllowed(g, undefined, 0, 0, Math.floor(i / g.keys), i % g.keys)),
-    );
+    const seen = new Uint8Array(g.queries * g.keys);
+    for (let i = 0; i < g.queries; i++) {
+      const [first, end] = causalKeys(g, i);
+      seen.fill(1, i * g.keys + first, i * g.keys + end);
+    }
     visible.push(tensor(seen, { shape: [g.queries, g.keys], backend: q.storage.backend }));
   }
   return (x, value) => visible.reduce((rest, condition) => where(condition, rest, scalarLike(x, value)), x);

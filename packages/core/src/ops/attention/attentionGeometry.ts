@@ -94,3 +94,9 @@ export function isAllowed(
   const [mb, mh, mi] = g.maskStrides;
   return mask?.[b * mb + h * mh + i * mi + j] !== 0;
 }
+
+/** Returns the first key that query `i` of causal attention may attend to, and the key after the last one. */
+export function causalKeys({ queries, keys, window }: Geometry, i: number): readonly [first: number, end: number] {
+  const end = Math.max(0, keys - queries + i + 1);
+  return [window > 0 ? Math.max(0, end - window) : 0, end];
+}

@@ -129,6 +129,19 @@ describe("runs side by side", () => {
     expect(compareOutcomes([{ job, error: "no" }]).text).not.toContain("backend:");
   });
 
+  test("have the Pareto front of quality over trainable parameters", () => {
+    const front = (...outcomes: Parameters<typeof compareOutcomes>[0]) =>
+      rowsOf(...outcomes).flatMap(({ method, paretoOptimal }) => (paretoOptimal === "yes" ? [method] : []));
+    const small = { trainable: 10, exactMatch: 0.25, loss: 2 };
+    const worse = { trainable: 2000, exactMatch: 0.4, loss: 0.5 };
+    expect(front(run("lora", 0), run("vera", 0, small), run("dora", 0, worse))).toEqual(["LoRA", "VeRA"]);
+    const losses = [run("lora", 0), run("vera", 0, small), run("dora", 0, worse)].map(({ job, measured }) => {
+      return { job, measured: { ...measured, exactMatch: null } };
+    });
+    expect(front(...losses)).toEqual(["LoRA", "VeRA", "DoRA"]);
+    expect(compareOutcomes(losses).html).toContain("<strong>Quality: test loss, lower is better</strong>");
+  });
+
   test("as charts, that of trained values by logarithms", () => {
     const { html } = compareOutcomes([
       run("lora", 0, { loss: 1, exactMatch: null }),
@@ -136,6 +149,7 @@ describe("runs side by side", () => {
     ]);
     const charts = [...html.matchAll(/<figcaption><strong>([^<]*)<\/strong>/g)].map(([, title]) => title);
     expect(charts).toEqual([
+      "Quality: exact match, higher is better",
       "Exact match",
       "Test loss, nats per token",
       "Trainable parameters (logarithmic)",

@@ -1,8 +1,12 @@
 import type { Measured, Outcome } from "../../compare/job.ts";
+import type { Quality } from "../../report/comparison/methodComparison.ts";
+import { qualityOf } from "../../report/comparison/paretoFront.ts";
 import { median } from "../../report/measure.ts";
 import { findMethods } from "../../report/methods.ts";
 import { barChart } from "../../report/page/barChart.ts";
 import { htmlPage } from "../../report/page/htmlPage.ts";
+import { qualityChart } from "../../report/pictures/qualityChart.ts";
+import { type LabelledRow, qualityPoints } from "../../report/pictures/qualityPoints.ts";
 import { shortName } from "../../report/shortName.ts";
 import {
   byteText,
@@ -18,11 +22,7 @@ import {
 } from "../../report/table.ts";
 
 /** Mean and deviation of a metric over seeds. */
-interface Spread {
-  readonly mean: number;
-  /** Sample standard deviation; 0 for one seed. */
-  readonly deviation: number;
-}
+type Spread = Pick<Quality, "mean" | "deviation">;
 
 /** Results of one method, averaged over its seeds. */
 interface Row {
@@ -35,8 +35,10 @@ interface Row {
   readonly stepMilliseconds: number;
   readonly latencyMilliseconds: number;
   readonly mergedLatencyMilliseconds: number | null;
-  readonly loss: Spread;
-  readonly exactMatch: Spread | null;
+  readonly loss: Quality;
+  readonly exactMatch: Quality | null;
+  /** True if no other method has a better quality with at most as many trainable parameters. */
+  readonly paretoOptimal: boolean;
 }
 
 /** Output of a comparison as text, Markdown and CSV. */
@@ -46,12 +48,6 @@ export interface Comparison {
   readonly csv: string;
   readonly json: string;
   readonly html: string;
-}
-
-function spread(numbers: readonly number[]): Spread {
-  const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
-  const squares = numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0);
-  return { mean, deviation: numbers.length > 1 ? Math.sqrt(squares / (numbers.length - 1)) : 0 };
 }
 
 function rowOf(name: string, outcomes: readonly Outcome[]): Row[] {
@@ -72,8 +68,13 @@ function rowOf(name: string, outcomes: readonly Outcome[]): Row[] {
       stepMilliseconds: middle((run) => run.stepMilliseconds),
       latencyMilliseconds: middle((run) => run.latencyMilliseconds),
       mergedLatencyMilliseconds: merged.length > 0 ? median(merged) : null,
-      loss: spread(runs.map(({ loss }) => loss)),
-      exactMatch: right.length > 0 ? spread(right) : null,
+      loss: qualityOf(
+        "test loss",
+        runs.map(({ loss }) => loss),
+        false,
+      ),
+      exactMatch: right.length > 0 ? qualityOf("exact match", right, true) : null,
+      paretoOptimal: false,
     },
   ];
 }
@@ -122,12 +123,13 @@ const plain: readonly Column<Row>[] = [
     key: "exactMatchDeviation",
     value: ({ exactMatch }) => exactMatch?.deviation ?? null,
   },
+  { title: "Pareto front", key: "paretoOptimal", value: ({ paretoOptimal }) => (paretoOptimal ? "yes" : "no") },
 ];
 
 /** Compares the results of methods, each averaged over its seeds, in the order of the runs. */
 export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
   const names = [...new Set(outcomes.map(({ job }) => job.method))];
-  const rows = names.flatMap((name) => rowOf(name, outcomes));
+  const rows = withFront(names.flatMap((name) => rowOf(name, outcomes)));
   const failed = outcomes.flatMap((outcome) =>
     "error" in outcome ? [`${outcome.job.method}, seed ${outcome.job.seed}: ${outcome.error}`] : [],
   );
@@ -147,6 +149,21 @@ export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
       notes,
     }),
   };
+}
+
+/** Returns rows with their quality: exact match if any run measured it, else the test loss. */
+function labelled(rows: readonly Row[]): LabelledRow[] {
+  const some = rows.some(({ exactMatch }) => exactMatch !== null);
+  return rows.map(({ title, costs: { trainable }, exactMatch, loss }) => {
+    return { label: title, trainable, quality: some ? (exactMatch ?? undefined) : loss };
+  });
+}
+
+/** Marks the rows on the Pareto front of quality over trainable parameters. */
+function withFront(rows: readonly Row[]): Row[] {
+  const { points } = qualityPoints(labelled(rows));
+  const front = new Set(points.flatMap(({ method, front }) => (front ? [method] : [])));
+  return rows.map((row) => ({ ...row, paretoOptimal: front.has(row.title) }));
 }
 
 function heading(outcomes: readonly Outcome[]): string[] {
@@ -203,6 +220,7 @@ function charts(rows: readonly Row[]): string[] {
       ]
     : [];
   return [
+    ...qualityChart(labelled(rows)),
     ...quality,
     chart(
       "Test loss, nats per token",

@@ -199,7 +199,7 @@ function comparisonLegend({ rows }: MethodComparison): string[] {
 
 function qualityText({ metric, higherIsBetter }: Quality): string {
   const better = higherIsBetter ? "higher" : "lower";
-  return `quality: ${metric}, ${better} is better. Pareto front: no row is better with as few trainable parameters.`;
+  return `quality: ${metric}, ${better} is better. Pareto front: no row with at most as many trainable parameters is better.`;
 }
 
 /** Returns the parts of a comparison for a page: its heading, the columns with values, and notes below the table. */

@@ -27,15 +27,25 @@ export function paretoFront(rows: readonly MethodRow[], cost: ParetoCost = "trai
     const problem = `have different metrics (${[...metrics].join(", ")}); compare rows of one metric`;
     throw new OptionError("paretoFront", "rows", rows, problem);
   }
-  const dominated = (a: (typeof points)[number]) =>
-    points.some((b) => b.price <= a.price && b.gain >= a.gain && (b.price < a.price || b.gain > a.gain));
-  return points
-    .filter((point) => !dominated(point))
-    .sort((a, b) => a.price - b.price)
-    .map(({ row }) => row);
+  return nonDominated(points).map(({ row }) => row);
 }
 
-const gainOf = ({ mean, higherIsBetter }: Quality): number => (higherIsBetter ? mean : -mean);
+/** A result with its price and its gain. */
+interface PricedPoint {
+  readonly price: number;
+  /** Quality, of which more is better. */
+  readonly gain: number;
+}
+
+/** Returns the points that no other point beats in price or gain while it is at least equal in both, cheapest first. */
+export function nonDominated<T extends PricedPoint>(points: readonly T[]): T[] {
+  const dominated = (a: T) =>
+    points.some((b) => b.price <= a.price && b.gain >= a.gain && (b.price < a.price || b.gain > a.gain));
+  return points.filter((point) => !dominated(point)).sort((a, b) => a.price - b.price);
+}
+
+/** Returns a quality such that more is better. */
+export const gainOf = ({ mean, higherIsBetter }: Quality): number => (higherIsBetter ? mean : -mean);
 
 /**
  * Returns a comparison whose rows have qualities, in the order of the rows, and in which `paretoOptimal` is set. A row

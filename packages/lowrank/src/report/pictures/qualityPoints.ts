@@ -1,6 +1,10 @@
 import type { MethodRow } from "../comparison/methodComparison.ts";
-import { paretoFront } from "../comparison/paretoFront.ts";
-import { rowLabels } from "./rowLabels.ts";
+import { gainOf, nonDominated } from "../comparison/paretoFront.ts";
+
+/** A row with a label. */
+export interface LabelledRow extends Pick<MethodRow, "trainable" | "quality"> {
+  readonly label: string;
+}
 
 /** A row with a quality, as a point over its trainable parameters. */
 interface QualityPoint {
@@ -20,17 +24,20 @@ interface QualityPoints {
 }
 
 /** Returns the rows whose quality has the metric of the first row with a quality, and marks the Pareto front. */
-export function qualityPoints(rows: readonly MethodRow[]): QualityPoints {
+export function qualityPoints(rows: readonly LabelledRow[]): QualityPoints {
   const first = rows.find(({ quality }) => quality !== undefined)?.quality;
   const metric = first?.metric ?? null;
-  const labels = rowLabels(rows);
-  const isShown = ({ quality, trainable }: MethodRow) =>
-    quality !== undefined && quality.metric === metric && trainable > 0 && Number.isFinite(quality.mean);
-  const front = new Set(paretoFront(rows.filter(isShown)));
-  const points = rows.flatMap((row, i) => {
-    if (row.quality === undefined || !isShown(row)) return [];
-    const { mean, deviation } = row.quality;
-    return [{ method: labels[i], trainable: row.trainable, mean, deviation, front: front.has(row) }];
+  const shown = rows.flatMap(({ label: method, trainable, quality }) => {
+    const isShown =
+      quality !== undefined && quality.metric === metric && trainable > 0 && Number.isFinite(quality.mean);
+    if (!isShown) return [];
+    const { mean, deviation } = quality;
+    return [{ method, trainable, mean, deviation, price: trainable, gain: gainOf(quality) }];
+  });
+  const front = new Set(nonDominated(shown));
+  const points = shown.map((point) => {
+    const { method, trainable, mean, deviation } = point;
+    return { method, trainable, mean, deviation, front: front.has(point) };
   });
   return { metric, lowerIsBetter: first !== undefined && !first.higherIsBetter, points };
 }

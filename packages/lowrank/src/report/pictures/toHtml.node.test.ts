@@ -80,14 +80,15 @@ const trained = [
 ];
 
 test("the Pareto front has the rows that no smaller row equals or beats", () => {
-  const front = (rows = trained) => qualityPoints(rows).points.flatMap(({ method, front }) => (front ? [method] : []));
+  const pointsOf = (rows: typeof trained) => qualityPoints(rows.map((row) => ({ ...row, label: row.name })));
+  const front = (rows = trained) => pointsOf(rows).points.flatMap(({ method, front }) => (front ? [method] : []));
   expect(front()).toEqual(["(IA)³", "LoRA", "full"]);
   const losses = trained.map((row) => ({ ...row, ...quality(1 - (row.quality?.mean ?? 0), "validation loss") }));
   expect(front(losses)).toEqual(["(IA)³", "LoRA", "full"]);
   expect(front([rowOf("a", { trainable: 5, ...quality(1) }), rowOf("b", { trainable: 6, ...quality(1) })])).toEqual([
     "a",
   ]);
-  expect(qualityPoints([lora])).toEqual({ metric: null, lowerIsBetter: false, points: [] });
+  expect(pointsOf([lora])).toEqual({ metric: null, lowerIsBetter: false, points: [] });
 });
 
 test("rows with a quality have a chart with each method's name, and the front filled and joined", () => {

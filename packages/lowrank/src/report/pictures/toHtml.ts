@@ -3,10 +3,9 @@ import type { MethodComparison, MethodRow } from "../comparison/methodComparison
 import { type BarChart, barChart } from "../page/barChart.ts";
 import { htmlPage } from "../page/htmlPage.ts";
 import { tickText } from "../page/lineChart.ts";
-import { scatterChart } from "../page/scatterChart.ts";
 import { byteText, byteTick, type Column, htmlTable, whole } from "../table.ts";
 import { memoryOf, memoryParts } from "./memoryParts.ts";
-import { qualityPoints } from "./qualityPoints.ts";
+import { qualityChart } from "./qualityChart.ts";
 import { rowLabels } from "./rowLabels.ts";
 
 /**
@@ -61,7 +60,7 @@ function comparisonCharts({ rows, memory }: MethodComparison): string[] {
       ...bytes,
       ...(memory !== null && { mark: { value: memory, name: `memory budget: ${byteText(memory)}` } }),
     }),
-    ...pareto(rows),
+    ...qualityChart(rows.map((row, i) => ({ ...row, label: labels[i] }))),
     ...chart(({ trainable }) => trainable, { title: "Trainable parameters", logarithmic: true, ...counts }),
     ...chart(({ bytesSaved }) => bytesSaved, { title: "Size of the saved file", logarithmic: true, ...bytes }),
     ...chart(({ flopsPerToken }) => flopsPerToken, {
@@ -69,24 +68,6 @@ function comparisonCharts({ rows, memory }: MethodComparison): string[] {
       caption: "A merged adapter adds none.",
       logarithmic: true,
       ...counts,
-    }),
-  ];
-}
-
-/** Returns a chart of quality over trainable parameters, if rows have a quality. */
-function pareto(rows: readonly MethodRow[]): string[] {
-  const { metric, lowerIsBetter, points } = qualityPoints(rows);
-  if (metric === null || points.length === 0) return [];
-  const best = lowerIsBetter ? "lower is better" : "higher is better";
-  const some = points.some(({ deviation }) => deviation > 0);
-  return [
-    scatterChart({
-      title: `Quality: ${metric}, ${best}`,
-      caption: `Filled: no method with as few parameters is better (Pareto front).${some ? " Lines: standard deviation over seeds." : ""}`,
-      xTitle: "trainable parameters (logarithmic)",
-      points: points.map(({ method, trainable, mean, deviation, front }) => {
-        return { label: method, x: trainable, y: mean, spread: deviation, front };
-      }),
     }),
   ];
 }

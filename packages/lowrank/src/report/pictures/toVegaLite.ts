@@ -107,7 +107,8 @@ function dots(
 }
 
 function qualityChart(rows: readonly MethodRow[]): SpecPart {
-  const { metric, points } = qualityPoints(rows);
+  const labels = rowLabels(rows);
+  const { metric, points } = qualityPoints(rows.map((row, i) => ({ ...row, label: labels[i] })));
   if (metric === null || points.length === 0) {
     const problem = 'is "quality", but no row has a quality; compare trained methods, or choose another chart';
     throw new OptionError("toVegaLite", "chart", "quality", problem);
