@@ -118,6 +118,8 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     errors: "the error of a failed property",
     subjects: "models, configurations, inputs and adapter values as plain data",
     comparing: "outputs of layers before and after, and what rounding explains",
+    "properties/shared": "what all properties use: models with adapters, options, failures, declared ranks and alphas",
+    "properties/config": "the property that ranks and alphas take effect",
     properties: "one file a property, and which methods are exempt",
     statistics: "comparisons of two systems on the same items",
     "suite/shared": "what suites and reports hold; checks and comparisons that their parts share",

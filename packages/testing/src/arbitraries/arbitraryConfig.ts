@@ -1,5 +1,5 @@
 import { OptionError } from "@lowrank/core";
-import { type AnyMethod, knownMethods, optionsOf, recipesOf } from "@lowrank/peft";
+import { type AnyMethod, knownMethods, type MethodOption, optionsOf, recipesOf } from "@lowrank/peft";
 import { isPromptMethod } from "@lowrank/peft/internal";
 import fc from "fast-check";
 import {
@@ -45,7 +45,7 @@ export function configsOf(method: AnyMethod): fc.Arbitrary<ConfigDescription> {
   const plain = recipe.config({ ...descriptionSettings, targetModules: null });
   const fields = optionsOf(method).flatMap((option) => {
     const values = smallValues(option);
-    return values.length > 0 ? [[option.field, drawn(values, isLarge(plain, option))] as const] : [];
+    return values.length > 0 ? [[option.field, drawn(values, option, isLarge(plain, option))] as const] : [];
   });
   const all = fc.record({
     method: fc.constant(method.peftType),
@@ -58,9 +58,15 @@ export function configsOf(method: AnyMethod): fc.Arbitrary<ConfigDescription> {
   return all.filter((description) => isValid(method, description));
 }
 
-function drawn(values: readonly unknown[], always: boolean): fc.Arbitrary<unknown> {
+function drawn(values: readonly unknown[], { type }: MethodOption, always: boolean): fc.Arbitrary<unknown> {
   const value = fc.constantFrom(...values);
-  return always ? value : fc.option(value, { nil: undefined });
+  if (always) return value;
+  // Texts choose biases and initialisations, to which many properties do not apply. So they are drawn less often.
+  if (type === "text") {
+    const none = { weight: 4, arbitrary: fc.constant(undefined) };
+    return fc.oneof({ withCrossShrink: true }, none, { weight: 1, arbitrary: value });
+  }
+  return fc.option(value, { nil: undefined });
 }
 
 function isValid(method: AnyMethod, description: ConfigDescription): boolean {

@@ -1,7 +1,7 @@
 import type { PeftConfig } from "@lowrank/peft";
 import { PropertyError } from "../errors/propertyError.ts";
+import { UnfitError } from "../errors/unfitError.ts";
 import type { Property, PropertyName } from "../properties/properties.ts";
-import { UnfitError } from "../properties/withAdapter.ts";
 import type { AdapterValues } from "../subjects/adapterValues.ts";
 import type { ConfigDescription } from "../subjects/configDescription.ts";
 import type { ModelArguments } from "../subjects/inputs.ts";

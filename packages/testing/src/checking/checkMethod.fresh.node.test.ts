@@ -58,6 +58,12 @@ test("the fixed cases find the fault too, without fast-check", async () => {
   await expect(checked).rejects.toThrow(/down_proj is the first layer.*\n {2}model: {2}\{"architecture":"llama"/s);
 });
 
+test("a fixed case that does not fit is replaced by another one", async () => {
+  // The first fixed model has no biases.
+  const { passed } = await checkMethod("BITFIT", { properties: ["mergeEqualsUnmerged"], fixed: true, runs: 1 });
+  expect(passed).toEqual([{ property: "mergeEqualsUnmerged", cases: 1 }]);
+});
+
 class Net extends Module {
   first: UnaryModule = new Linear(6, 5, { generator: new Generator(1) });
   second: UnaryModule = new Linear(5, 3, { generator: new Generator(2) });
@@ -75,7 +81,11 @@ describe("a module of one's own", () => {
     ["(IA)³", new IA3Config({ targetModules: ["first", "second"], feedforwardModules: ["second"] })],
   ])("is checked with %s", async (_, config) => {
     const { passed, skipped } = await checkMethod(config, { model: () => new Net(), inputs: inputs(), runs: 2 });
-    expect(skipped.map(({ property }) => property)).toEqual(["requantizedMergeWithinBound"]);
+    const isIA3 = config instanceof IA3Config;
+    expect(skipped.map(({ property }) => property)).toEqual([
+      "requantizedMergeWithinBound",
+      ...(isIA3 ? ["configIsApplied"] : []),
+    ]);
     expect(passed.map(({ cases }) => cases)).toEqual(passed.map(() => 2));
   });
 
@@ -125,7 +135,7 @@ test("a method without a merge is skipped with the reason, and a declared exempt
   const { skipped } = await checkMethod("FACTOR", { runs: 1, exempt: { startsAsIdentity: "starts at 2" } });
   expect(skipped.map(({ property }) => property)).toEqual([
     ...["mergeEqualsUnmerged", "unmergeRestoresBase", "startsAsIdentity"],
-    ...["weightedSumIsLinear", "requantizedMergeWithinBound"],
+    ...["weightedSumIsLinear", "requantizedMergeWithinBound", "configIsApplied"],
   ]);
   expect(skipped[0].reason).toMatch(/^the method has no merge for /);
   expect(skipped[2].reason).toBe("starts at 2");

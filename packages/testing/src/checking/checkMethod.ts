@@ -3,9 +3,9 @@ import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type AnyMethod, knownMethods, PeftConfig } from "@lowrank/peft";
 import { methodOf } from "@lowrank/peft/internal";
 import { PropertyError } from "../errors/propertyError.ts";
+import { UnfitError } from "../errors/unfitError.ts";
 import { exemptionOf } from "../properties/exemptions.ts";
 import { type Property, type PropertyName, properties } from "../properties/properties.ts";
-import { UnfitError } from "../properties/withAdapter.ts";
 import { type ConfigDescription, configFrom } from "../subjects/configDescription.ts";
 import type { ModelArguments } from "../subjects/inputs.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
@@ -180,6 +180,6 @@ function reasonOf(
 ): string {
   const reason = [...exemptions][0] ?? unfit[0] ?? "no case was drawn";
   if (exemptions.size > 0 || hasModel || unfit.every((one) => one.startsWith("the method has no merge"))) return reason;
-  const detail = `no drawn model and configuration fitted: ${unfit.join("; ")}`;
+  const detail = `no model and configuration fitted: ${unfit.join("; ")}`;
   throw new PropertyError({ code: "no_case", property, detail });
 }

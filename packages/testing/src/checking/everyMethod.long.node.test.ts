@@ -9,17 +9,25 @@ beforeAll(() => init(wasm()));
 
 const merging: PropertyName[] = ["mergeEqualsUnmerged", "unmergeRestoresBase", "requantizedMergeWithinBound"];
 
+/** Properties of methods with neither weighted sums, nor a rank that sets sizes, nor alpha. */
+const neither: PropertyName[] = ["weightedSumIsLinear", "configIsApplied"];
+const prompt: PropertyName[] = [...merging, "startsAsIdentity", "mixedBatchEqualsSingleRows", ...neither];
+
 /** The properties that each method lacks for every configuration. Other methods lack only weighted sums. */
 const lacking: Readonly<Record<string, PropertyName[]>> = {
   LORA: [],
-  IA3: [],
-  PREFIX_TUNING: [...merging, "startsAsIdentity", "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
-  PROMPT_TUNING: [...merging, "startsAsIdentity", "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
-  P_TUNING: [...merging, "startsAsIdentity", "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
-  ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
-  BOTTLENECK: [...merging, "startsAsIdentity", "weightedSumIsLinear"],
+  IA3: ["configIsApplied"],
+  PREFIX_TUNING: prompt,
+  PROMPT_TUNING: prompt,
+  P_TUNING: prompt,
+  ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
+  BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
-  LN_TUNING: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
+  LN_TUNING: ["requantizedMergeWithinBound", ...neither],
+  BITFIT: neither,
+  BOFT: neither,
+  FOURIERFT: neither,
+  OFT: neither,
 };
 
 describe.each(Object.keys(peftMethods))("%s", (method) => {

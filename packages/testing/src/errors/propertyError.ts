@@ -10,8 +10,10 @@ export type PropertyCode =
   | "switch_differs"
   | "wrong_gradients"
   | "mixed_batch_differs"
+  | "rows_depend"
   | "weighted_sum_differs"
   | "requantized_differs"
+  | "config_ignored"
   | "threw"
   | "no_case";
 

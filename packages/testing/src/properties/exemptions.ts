@@ -1,6 +1,7 @@
 import type { AnyMethod, PeftConfig } from "@lowrank/peft";
 import { isPromptMethod } from "@lowrank/peft/internal";
 import type { PropertyName } from "./properties.ts";
+import { alphaField, declaredRank } from "./shared/declaredFields.ts";
 
 /** A reason for which a property does not apply to some methods or configurations. */
 export interface Exemption {
@@ -77,7 +78,10 @@ export const exemptions: readonly Exemption[] = [
     reason: "the initial values are random, so that a new adapter changes outputs",
   },
   {
-    properties: ["startsAsIdentity", "switchingLeavesNoTrace", "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
+    properties: [
+      ...(["startsAsIdentity", "switchingLeavesNoTrace", "mixedBatchEqualsSingleRows"] as const),
+      ...(["weightedSumIsLinear", "configIsApplied"] as const),
+    ],
     applies: overwrites,
     reason: "the initialisation (PiSSA, OLoRA, LoftQ) overwrites base weights, which all adapters share",
   },
@@ -111,6 +115,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["weightedSumIsLinear"],
     applies: besides,
     reason: "the adapter does more than add a product to weights, such as DoRA's lengths of rows",
+  },
+  {
+    properties: ["configIsApplied"],
+    applies: (method, config) => declaredRank(method, config) === null && alphaField(method) === null,
+    reason: "the method has no rank that sets the size of a saved tensor, and no alpha",
   },
 ];
 

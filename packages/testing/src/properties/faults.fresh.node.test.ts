@@ -159,7 +159,7 @@ const faults: Fault[] = [
       return changed(layer, { lowRank: undefined, added });
     }),
     layer: down,
-    message: /rows 0 of a mixed batch use adapter "default"/,
+    message: /row 0 of a mixed batch uses adapter "default"/,
   },
   {
     property: "weightedSumIsLinear",

@@ -1,9 +1,9 @@
 import { firstMismatch } from "../comparing/compareLayers.ts";
 import { freeCalls, recordCalls } from "../comparing/layerCalls.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
-import { failOnLayer } from "./failures.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
-import { type Adapted, type ConfigSubject, checkMerges, withAdapter } from "./withAdapter.ts";
+import { failOnLayer } from "./shared/failures.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import { type Adapted, type ConfigSubject, checkMerges, withAdapter } from "./shared/withAdapter.ts";
 
 const property = "mergeEqualsUnmerged";
 
@@ -11,7 +11,8 @@ const property = "mergeEqualsUnmerged";
  * Merging does not change outputs. Records the inputs and outputs of every layer with the adapter unmerged, merges, and
  * calls each layer again on its recorded input. First merges in place (`mergeAdapter`). Then merges permanently
  * (`mergeAndUnload`), unless `model` is a module that you own. The merge's own check is off. Differences up to
- * `roundingBound` are allowed. Quantised weights are merged into f32.
+ * `roundingBound` are allowed. Quantised weights are merged into f32. The whole model's outputs are not compared, since
+ * rounding has no useful bound over several layers: softmax and the choice of experts can enlarge it without limit.
  *
  * Throws `PropertyError` with code "merge_differs" and the first differing layer, and the errors of the merge.
  *

@@ -3,9 +3,10 @@ import type { Parameter } from "@lowrank/nn";
 import { largestDifference } from "../comparing/differences.ts";
 import { freeCalls, recordCalls } from "../comparing/layerCalls.ts";
 import { PropertyError } from "../errors/propertyError.ts";
+import { UnfitError } from "../errors/unfitError.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
-import { type ConfigSubject, UnfitError, withAdapter } from "./withAdapter.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import { type ConfigSubject, withAdapter } from "./shared/withAdapter.ts";
 
 const property = "onlyAdaptersGetGradients";
 

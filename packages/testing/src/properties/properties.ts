@@ -1,15 +1,17 @@
 import type { ModelSubject } from "../subjects/subject.ts";
+import { configIsApplied } from "./config/configIsApplied.ts";
 import { mergeEqualsUnmerged } from "./mergeEqualsUnmerged.ts";
 import { mixedBatchEqualsSingleRows } from "./mixedBatchEqualsSingleRows.ts";
 import { onlyAdaptersGetGradients } from "./onlyAdaptersGetGradients.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
 import { requantizedMergeWithinBound } from "./requantizedMergeWithinBound.ts";
+import { rowsAreIndependent } from "./rowsAreIndependent.ts";
 import { savesAndLoads } from "./savesAndLoads.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import type { ConfigSubject } from "./shared/withAdapter.ts";
 import { startsAsIdentity } from "./startsAsIdentity.ts";
 import { switchingLeavesNoTrace } from "./switchingLeavesNoTrace.ts";
 import { unmergeRestoresBase } from "./unmergeRestoresBase.ts";
 import { weightedSumIsLinear } from "./weightedSumIsLinear.ts";
-import type { ConfigSubject } from "./withAdapter.ts";
 
 /**
  * A property. Throws `PropertyError` if it does not hold for a configuration on a model. Throws an error named
@@ -26,8 +28,10 @@ export type PropertyName =
   | "switchingLeavesNoTrace"
   | "onlyAdaptersGetGradients"
   | "mixedBatchEqualsSingleRows"
+  | "rowsAreIndependent"
   | "weightedSumIsLinear"
-  | "requantizedMergeWithinBound";
+  | "requantizedMergeWithinBound"
+  | "configIsApplied";
 
 /**
  * All properties by name, in the order in which `checkMethod` runs them.
@@ -45,6 +49,8 @@ export const properties: Readonly<Record<PropertyName, Property>> = {
   switchingLeavesNoTrace,
   onlyAdaptersGetGradients,
   mixedBatchEqualsSingleRows,
+  rowsAreIndependent,
   weightedSumIsLinear,
   requantizedMergeWithinBound,
+  configIsApplied,
 };

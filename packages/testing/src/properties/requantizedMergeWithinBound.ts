@@ -4,9 +4,10 @@ import type { PeftModel } from "@lowrank/peft";
 import { positionOf, short } from "../comparing/differences.ts";
 import { layerAt, unwrapped } from "../comparing/layerCalls.ts";
 import { PropertyError } from "../errors/propertyError.ts";
+import { UnfitError } from "../errors/unfitError.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
-import { type ConfigSubject, checkMerges, UnfitError, withAdapter } from "./withAdapter.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import { type ConfigSubject, checkMerges, withAdapter } from "./shared/withAdapter.ts";
 
 const property = "requantizedMergeWithinBound";
 
@@ -20,11 +21,23 @@ const property = "requantizedMergeWithinBound";
 const shares: Readonly<Record<string, number>> = { nf4: (1 - 0.6961928) / 2, fp4: (1 - 2 / 3) / 2 };
 
 /**
+ * With `doubleQuant`, scales are 8-bit codes: the largest distance from a scale to the nearest code, as a share of the
+ * largest distance between a scale and the mean of all scales in a group. It is half of the step between 64 even steps
+ * from 0.1 to 1 (Dettmers 2015), the largest gap of these codes.
+ */
+const scaleShare = 0.9 / 64 / 2;
+
+/** Number of scales in a group of `doubleQuant`. */
+const scalesInGroup = 256;
+
+/**
  * A merge with `requantize: true` rounds each weight by at most half of the format's largest step. The step is a share
  * of the largest magnitude in the weight's block of the merged weights: 0.152 for nf4, 0.167 for fp4. Rounding of the
- * scale and of the comparison in f32 adds 8 · 2^-24 of this magnitude.
+ * scale and of the comparison in f32 adds 8 · 2^-24 of this magnitude. If the scales are quantised too
+ * (`doubleQuant`), the rounding of the scale is added: at most 0.00703 of the largest difference between a scale of
+ * its group of 256 blocks and the mean scale of the weight.
  *
- * The model needs quantised weights, with scales that are not quantised too (`doubleQuant`).
+ * The model needs quantised weights.
  *
  * Throws `PropertyError` with code "requantized_differs" and the first layer beyond the bound.
  *
@@ -48,17 +61,21 @@ export async function requantizedMergeWithinBound(
     await peft.mergeAdapter({ requantize: true, verify: false });
     const rounded = await valuesAt(peft, packed.keys());
     peft.unmergeAdapter();
-    for (const [layer, { dtype, blockSize, shape }] of packed) {
+    for (const [layer, { dtype, packing, shape }] of packed) {
       const [wanted, found] = [exact, rounded].map((values) => values.get(layer) as Float32Array);
+      const { blockSize } = packing;
+      const magnitudes = magnitudesOf(wanted, blockSize);
+      const scaleErrors = packing.nested ? scaleErrorsOf(magnitudes) : null;
       for (let start = 0; start < wanted.length; start += blockSize) {
         const block = wanted.subarray(start, start + blockSize);
-        const magnitude = block.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-        const bound = magnitude * (shares[dtype] + 8 * 2 ** -24);
+        const magnitude = magnitudes[start / blockSize];
+        const scaleError = scaleErrors?.[Math.floor(start / blockSize / scalesInGroup)] ?? 0;
+        const bound = magnitude * (shares[dtype] + 8 * 2 ** -24) + scaleError;
         for (const [i, x] of block.entries()) {
           const difference = Math.abs(x - found[start + i]);
           if (difference <= bound) continue;
           const position = positionOf(start + i, shape);
-          const detail = `${layer} is the first layer whose requantised weight is beyond the bound: weight [${position.join(", ")}] is ${short(found[start + i])} and ${short(x)} before rounding, a difference of ${short(difference)}, and half a step of ${dtype} is ${short(bound)}`;
+          const detail = `${layer} is the first layer whose requantised weight is beyond the bound: weight [${position.join(", ")}] is ${short(found[start + i])} and ${short(x)} before rounding, a difference of ${short(difference)}, and half a step of ${dtype} is ${short(bound)}${scaleErrors ? " with the rounding of the scale" : ""}`;
           throw new PropertyError({
             code: "requantized_differs",
             property,
@@ -75,16 +92,39 @@ export async function requantizedMergeWithinBound(
   });
 }
 
+/** Returns the largest magnitude of each block. */
+function magnitudesOf(values: Float32Array, blockSize: number): number[] {
+  return Array.from({ length: Math.ceil(values.length / blockSize) }, (_, block) => {
+    const part = values.subarray(block * blockSize, (block + 1) * blockSize);
+    return part.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  });
+}
+
+/** Returns the largest rounding error of the quantised scales in each group, with rounding of their mean in f32. */
+function scaleErrorsOf(scales: readonly number[]): number[] {
+  const mean = scales.reduce((sum, scale) => sum + scale, 0) / scales.length;
+  return Array.from({ length: Math.ceil(scales.length / scalesInGroup) }, (_, group) => {
+    const part = scales.slice(group * scalesInGroup, (group + 1) * scalesInGroup);
+    const farthest = Math.max(...part.map((scale) => Math.abs(scale - mean)));
+    return scaleShare * farthest + 64 * 2 ** -24 * (mean + farthest);
+  });
+}
+
+interface PackedWeight {
+  readonly dtype: string;
+  readonly packing: { readonly blockSize: number; readonly nested: boolean };
+  readonly shape: readonly number[];
+}
+
 /** Returns the quantised weights that the active adapter changes, by the layer's path. */
-function packedWeights(peft: PeftModel): Map<string, { dtype: string; blockSize: number; shape: readonly number[] }> {
-  const found = new Map<string, { dtype: string; blockSize: number; shape: readonly number[] }>();
+function packedWeights(peft: PeftModel): Map<string, PackedWeight> {
+  const found = new Map<string, PackedWeight>();
   for (const path of peft.targetReport?.matched ?? []) {
     const { weight } = unwrapped(layerAt(peft.baseModel, path)) as { weight?: Tensor };
     if (!weight || !isPacked(weight.dtype)) continue;
     const { dtype, packing, shape } = weight;
     if (!packing || !(dtype in shares)) throw new UnfitError(`merges into ${dtype} are not quantised again`);
-    if (packing.nested) throw new UnfitError("the scales are quantised too, so that steps have no bound");
-    found.set(path, { dtype, blockSize: packing.blockSize, shape });
+    found.set(path, { dtype, packing, shape });
   }
   return found;
 }

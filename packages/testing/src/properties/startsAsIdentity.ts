@@ -1,9 +1,9 @@
 import { firstMismatch } from "../comparing/compareLayers.ts";
 import { freeCalls, recordCalls } from "../comparing/layerCalls.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
-import { failOnLayer } from "./failures.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
-import { type ConfigSubject, withAdapter } from "./withAdapter.ts";
+import { failOnLayer } from "./shared/failures.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import { type ConfigSubject, withAdapter } from "./shared/withAdapter.ts";
 
 const property = "startsAsIdentity";
 

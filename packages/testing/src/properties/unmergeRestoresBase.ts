@@ -1,8 +1,8 @@
 import { firstBitMismatch, snapshot } from "../comparing/exactBits.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
-import { failOnBits } from "./failures.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
-import { type ConfigSubject, checkMerges, withAdapter } from "./withAdapter.ts";
+import { failOnBits } from "./shared/failures.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import { type ConfigSubject, checkMerges, withAdapter } from "./shared/withAdapter.ts";
 
 const property = "unmergeRestoresBase";
 

@@ -4,9 +4,9 @@ import { largestDifference, positionOf } from "../comparing/differences.ts";
 import { callLayer, freeCalls, layerAt, recordCalls } from "../comparing/layerCalls.ts";
 import { setAdapterValues } from "../subjects/adapterValues.ts";
 import type { ModelSubject } from "../subjects/subject.ts";
-import { failOnLayer } from "./failures.ts";
-import type { PropertyOptions } from "./propertyOptions.ts";
-import { type ConfigSubject, fitting, withAdapter } from "./withAdapter.ts";
+import { failOnLayer } from "./shared/failures.ts";
+import type { PropertyOptions } from "./shared/propertyOptions.ts";
+import { type ConfigSubject, fitting, withAdapter } from "./shared/withAdapter.ts";
 
 const property = "weightedSumIsLinear";
 

@@ -28,7 +28,7 @@ export interface ScoreDifference {
   readonly low: number;
   /** Upper bound of the interval: the percentile 1 - alpha / 2. */
   readonly high: number;
-  /** Two-sided p-value: the larger one of the bootstrap and of random signs. */
+  /** Two-sided p-value: the larger one of the bootstrap (twice the smaller tail) and of random signs. */
   readonly p: number;
   /** Number of items: prompts, records, or blocks of 64 tokens of a plain text. */
   readonly items: number;
@@ -39,11 +39,15 @@ export interface ScoreDifference {
 /**
  * Compares two systems by their scores on the same items.
  *
- * The paired bootstrap draws items with replacement. Its p-value is the share of resamples whose studentised distance
- * from the observed difference is at least the studentised difference itself (Hall 1988, "On symmetric bootstrap
- * confidence intervals"). With few items, or with scores of 0 and 1, this share can be too small, and gives more false
- * alarms than alpha. The p-value of random signs exchanges the two scores of each item at random (Pitman 1937). It is
+ * The paired bootstrap draws items with replacement. Its p-value is twice the share of resamples whose studentised
+ * distance from the observed difference, in the direction of this difference, is at least the studentised difference
+ * itself (Efron and Tibshirani 1993, section 12.5). Each direction has its own share, since skewed differences make one
+ * tail heavier. With few items, or with scores of 0 and 1, this share can be too small, and false alarms come more
+ * often than alpha. The p-value of random signs exchanges the two scores of each item at random (Pitman 1937). It is
  * exact if the systems are interchangeable on each item. The larger p-value counts.
+ *
+ * Over 2,000 comparisons with equal means and 40 skewed differences (exponential, minus 1), 4.3 % are alarms at alpha
+ * 5 %. With log-normal differences (sigma 1), which are more skewed, 5.5 % are.
  *
  * Items with equal scores stay in the resamples. If all items are ties, the p-value is 1.
  */
@@ -65,7 +69,7 @@ export function compareScores(
   drawn.sort();
   return {
     ...{ difference, low: percentile(drawn, alpha / 2), high: percentile(drawn, 1 - alpha / 2) },
-    p: (1 + Math.max(far, large)) / (1 + resamples),
+    p: Math.min(1, (1 + Math.max(2 * far, large)) / (1 + resamples)),
     ...{ items, differing },
   };
 }
@@ -77,8 +81,8 @@ function reaches(value: number, limit: number): boolean {
 
 /**
  * Returns the difference of each bootstrap resample, and the number of resamples that are at least as far from the
- * observed difference as this is from zero, in standard errors. The standard error of a mean over parts is the one of
- * a ratio of sums.
+ * observed difference as this is from zero, in the same direction and in standard errors. The standard error of a mean
+ * over parts is the one of a ratio of sums.
  */
 function bootstrap(
   deltas: Float64Array,
@@ -94,8 +98,8 @@ function bootstrap(
     generator.fillInt(drawn, 0, deltas.length);
     const { mean, error } = meanOf(deltas, parts, drawn);
     // A resample of equal items has no error. It is infinitely far, unless it has the observed difference.
-    const moved = Math.abs(mean - all.mean);
-    const own = reaches(1e-12 * Math.abs(all.mean), moved) ? 0 : moved / error;
+    const moved = (mean - all.mean) * Math.sign(all.mean);
+    const own = reaches(1e-12 * Math.abs(all.mean), Math.abs(moved)) ? 0 : moved / error;
     if (reaches(own, distance)) far++;
     return mean;
   });

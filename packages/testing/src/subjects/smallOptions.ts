@@ -6,9 +6,15 @@ export function isLarge(config: PeftConfig, { field, type }: MethodOption): bool
   return type === "integer" && typeof value === "number" && value > 4;
 }
 
+/** Values of options that take texts, by field. Methods that do not accept a value refuse it. */
+const texts: Readonly<Record<string, readonly unknown[]>> = {
+  bias: ["none", "all", "lora_only"],
+  initLoraWeights: [true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_2", "olora", "loftq"],
+};
+
 /**
- * Returns small values of an option. Empty for names, targets and texts, and for probabilities, which only affect
- * training.
+ * Returns small values of an option. Empty for names, targets and unknown texts, and for probabilities, which only
+ * affect training.
  */
 export function smallValues(option: MethodOption): readonly unknown[] {
   const limits = { least: Number.NEGATIVE_INFINITY, above: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
@@ -24,6 +30,8 @@ export function smallValues(option: MethodOption): readonly unknown[] {
       return [false, true];
     case "oneOf":
       return option.values;
+    case "text":
+      return texts[option.field] ?? [];
     default:
       return [];
   }

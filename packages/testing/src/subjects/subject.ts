@@ -49,10 +49,7 @@ async function withOwned<T>(
   try {
     return await run(model.eval(), inputs, fn);
   } finally {
-    for (const [name, tensor] of model.stateDict()) {
-      const bytes = saved.get(name);
-      if (bytes) overwriteBytes(tensor, bytes);
-    }
+    restoreTensors(model, saved);
     for (const [parameter, requiresGrad] of flags) parameter.requiresGrad = requiresGrad;
     for (const [module, training] of modes) module.training = training;
   }
@@ -72,7 +69,15 @@ async function run<T>(
 }
 
 /** Returns the bytes of each tensor, by name. */
-async function bytesOfTensors(tensors: ReadonlyMap<string, Tensor>): Promise<Map<string, Uint8Array>> {
+export async function bytesOfTensors(tensors: ReadonlyMap<string, Tensor>): Promise<Map<string, Uint8Array>> {
   const entries = Array.from(tensors, async ([name, tensor]) => [name, await tensor.bytes()] as const);
   return new Map(await Promise.all(entries));
+}
+
+/** Overwrites a model's tensors with the bytes that they had before. */
+export function restoreTensors(model: Module, saved: ReadonlyMap<string, Uint8Array>): void {
+  for (const [name, tensor] of model.stateDict()) {
+    const bytes = saved.get(name);
+    if (bytes) overwriteBytes(tensor, bytes);
+  }
 }

@@ -8,12 +8,17 @@ const characters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 +
 const vocab = ["<s>", "</s>", "<pad>", ...characters, "Ġ", "Ċ"];
 const special = [0, 1, 2].map((id) => ({ id, content: vocab[id], special: true }));
 
-function tokenizerOf(chatTemplate: string | null): Tokenizer {
+/** `starts`: encoded texts begin with `<s>`. */
+function tokenizerOf(chatTemplate: string | null, starts = false): Tokenizer {
+  const single = [{ SpecialToken: { id: "<s>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }];
+  const special_tokens = { "<s>": { id: "<s>", ids: [0], tokens: ["<s>"] } };
+  const beginning = { type: "TemplateProcessing", single, pair: single, special_tokens };
   return new Tokenizer({
     chatTemplate,
     tokenizerConfig: { bos_token: "<s>", eos_token: "</s>", pad_token: "<pad>" },
     tokenizerJson: {
-      ...{ added_tokens: special, normalizer: null, post_processor: null, decoder: { type: "ByteLevel" } },
+      ...{ added_tokens: special, normalizer: null, post_processor: starts ? beginning : null },
+      decoder: { type: "ByteLevel" },
       pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
       model: { type: "BPE", vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: [] },
     },
@@ -44,10 +49,10 @@ type Change = (tokens: TokenizedExample) => TokenizedExample;
 async function failures(
   example: Example,
   change: Change,
-  { by = tokenizer, of = tokenizer }: { by?: Tokenizer; of?: Tokenizer } = {},
+  { by = tokenizer, of = tokenizer, maxLength }: { by?: Tokenizer; of?: Tokenizer; maxLength?: number } = {},
 ): Promise<Record<string, string>> {
   const tokenize = async (one: Example) => change(await tokenizeExample(by, one));
-  const { checks } = await maskChecks({ examples: [example], tokenize }, model, of);
+  const { checks } = await maskChecks({ examples: [example], tokenize, maxLength }, model, of);
   return Object.fromEntries(checks.flatMap(({ name, passed, message }) => (passed ? [] : [[name, message]])));
 }
 
@@ -148,6 +153,19 @@ test("a first token that is there twice is found", async () => {
   const twice: Change = ({ inputIds, labels }) => ({ inputIds: [0, ...inputIds], labels: [-100, ...labels] });
   const found = await failures(chat, twice);
   expect(found["chat template is present"]).toMatch(/differ from the chat template's at token 1: "<s>use/);
+});
+
+test("a first token that is there twice is found in a completion", async () => {
+  const started = tokenizerOf(null, true);
+  const twice: Change = ({ inputIds, labels }) => ({ inputIds: [0, ...inputIds], labels: [-100, ...labels] });
+  const found = await failures(pair, twice, { by: started, of: started });
+  expect(found["tokens are the record's"]).toMatch(/token 0 \("<s>"\) is there twice, .* addSpecialTokens: false/);
+  expect(await failures(pair, (tokens) => tokens, { by: started, of: started })).toEqual({});
+});
+
+test("an answer whose end is truncated is found", async () => {
+  const found = await failures(pair, (tokens) => tokens, { maxLength: 7 });
+  expect(found["truncation keeps the end"]).toMatch(/1 of 1 .* the last learned token is after token 7 of 8/);
 });
 
 test("an answer of an earlier turn that is not learned is found", async () => {

@@ -63,9 +63,9 @@ test("a suite that passes exits with 0, and writes its results in the formats of
   expect(stdout).toContain("Prompts\n  ok   2 of 2 prompts\n");
   expect(stdout).toMatch(/ok {3}loss: the mean loss of a token \(nats\) is [\d.]+, at most 50/);
   expect(stdout).toContain("pairs.jsonl:1: 2 of 10 tokens are learned, in [[ ]]\n<s>say 0: [[a</s>]]");
-  expect(stdout.trimEnd()).toMatch(/<good> & "quoted": adapter, 14 of 14 checks passed in [\d.]+ s$/);
+  expect(stdout.trimEnd()).toMatch(/<good> & "quoted": adapter, 16 of 16 checks passed in [\d.]+ s$/);
   expect(await readFile(work.at("junit.xml"), "utf8")).toContain(
-    '<testsuites name="&lt;good&gt; &amp; &quot;quoted&quot;" tests="14" failures="0"',
+    '<testsuites name="&lt;good&gt; &amp; &quot;quoted&quot;" tests="16" failures="0"',
   );
   const report = JSON.parse(await readFile(work.at("results.json"), "utf8"));
   expect(report).toMatchObject({ passed: true, against: null });

@@ -62,8 +62,10 @@ test("right masks pass, and show which tokens are learned", async () => {
     ["prompt is not learned", true],
     ["answer is learned", true],
     ["end of sequence is learned", true],
+    ["tokens are the record's", true],
     ["chat template is present", true],
     ["truncation leaves labels", true],
+    ["truncation keeps the end", true],
   ]);
   expect(masks).toEqual([
     {
@@ -136,11 +138,49 @@ test("a missing template is found in the tokenizer and in the tokens", async () 
 });
 
 test("truncation that removes all labels is found", async () => {
-  expect(await failures({ examples: [chat], maxLength: 20 })).toEqual({
-    "truncation leaves labels":
-      "1 of 1 examples are wrong; example 1: all 4 learned tokens are after token 20 of 27, and truncation removes them; raise maxLength or shorten the prompt",
+  const found = await failures({ examples: [chat], maxLength: 20 });
+  expect(Object.keys(found)).toEqual(["truncation leaves labels", "truncation keeps the end"]);
+  expect(found["truncation leaves labels"]).toBe(
+    "1 of 1 examples are wrong; example 1: all 4 learned tokens are after token 20 of 27, and truncation removes them; raise maxLength or shorten the prompt",
+  );
+  expect(await failures({ examples: [chat], maxLength: 27 })).toEqual({});
+});
+
+// A model that is trained on many answers without their end does not learn to stop. So one such example fails unless
+// maxTruncated allows it.
+test("truncation that removes the end of an answer is found, and allowed up to a share", async () => {
+  for (const example of [chat, await changed(chat, (tokens) => tokens)]) {
+    expect(await failures({ examples: [example], maxLength: 24 })).toEqual({
+      "truncation keeps the end":
+        "1 of 1 examples are wrong; example 1: the last 3 learned tokens are after token 24 of 27, so that the answer does not end; raise maxLength or maxTruncated, or leave out long examples",
+    });
+  }
+  const mostly = { examples: [pair, chat, pair, chat], maxLength: 24 };
+  expect(await failures({ ...mostly, maxTruncated: 0.5 })).toEqual({});
+  const { checks } = await maskChecks({ ...mostly, maxTruncated: 0.5 }, model, tokenizer);
+  expect(checks.at(-1)).toMatchObject({
+    ...{ name: "truncation keeps the end", passed: true, value: 2, limit: 2 },
+    message: expect.stringContaining("2 of 4 examples are wrong, and 2 are allowed; example 2: the last 3 learned"),
   });
-  expect(await failures({ examples: [chat], maxLength: 24 })).toEqual({});
+  const found = await failures({ ...mostly, maxTruncated: 0.4 });
+  expect(found["truncation keeps the end"]).toContain("2 of 4 examples are wrong, and 1 are allowed");
+});
+
+test("a long text may be cut", async () => {
+  expect(await failures({ examples: [{ text: "one two three" }], maxLength: 5 })).toEqual({});
+});
+
+test("tokens of one's own that are not the record's are found", async () => {
+  const twice = ({ inputIds, labels }: TokenizedExample) => ({
+    inputIds: [0, 0, ...inputIds],
+    labels: [-100, -100, ...labels],
+  });
+  const found = await failures({ examples: [pair], tokenize: () => changed(pair, twice) });
+  expect(found["tokens are the record's"]).toContain(
+    'the tokens differ from the record\'s at token 0: "<s><s>on" instead of "one ", so it is unknown which of them belong to the answer',
+  );
+  const chosen = await failures({ examples: [pair], tokenize: () => changed(pair, twice), checks: ["endOfSequence"] });
+  expect(chosen).toEqual({});
 });
 
 test("labels that do not fit their tokens are found", async () => {

@@ -147,6 +147,20 @@ const template: MaskRule = ({ tokens, reference, kind }, { tokenizer, header, re
   return `the tokens differ from the chat template's at token ${at.index}: ${text(tokens.inputIds)} instead of ${text(reference.inputIds)}; render the messages with applyChatTemplate`;
 };
 
+/** A record that is no chat has the tokens of `tokenizeExample`. Chats have the check `template`. */
+const tokens: MaskRule = ({ tokens: { inputIds }, reference, kind }, { tokenizer }) => {
+  if (!reference || kind === "chat") return undefined;
+  const at = differingToken(inputIds, reference.inputIds);
+  if (!at) return null;
+  const text = (ids: readonly number[]) =>
+    at.index < ids.length ? quoted(tokenizer.decode(ids.slice(at.index, at.index + 4))) : "the end";
+  const unknown = "so it is unknown which of them belong to the answer";
+  if (inputIds[0] === inputIds[1] && differingToken(inputIds.slice(1), reference.inputIds) === null) {
+    return `token 0 (${quoted(tokenizer.decode([inputIds[0]]))}) is there twice, ${unknown}; tokenize with addSpecialTokens: false what already begins with it`;
+  }
+  return `the tokens differ from the record's at token ${at.index}: ${text(inputIds)} instead of ${text(reference.inputIds)}, ${unknown}; use tokenizeExample, give input_ids and labels without the record, or leave "tokens" out of checks`;
+};
+
 function differingToken(a: readonly number[], b: readonly number[]): { readonly index: number } | null {
   const length = Math.max(a.length, b.length);
   for (let index = 0; index < length; index++) if (a[index] !== b[index]) return { index };
@@ -162,12 +176,24 @@ const truncation: MaskRule = ({ tokens: { inputIds, labels: given } }, { maxLeng
   return `all ${all} learned tokens are after token ${maxLength} of ${inputIds.length}, and truncation removes them; raise maxLength or shorten the prompt`;
 };
 
+/** Truncation does not cut off the end of an answer. Plain texts may be longer than one sequence. */
+const truncatedEnd: MaskRule = ({ tokens: { inputIds, labels: given }, kind }, { maxLength, ends }) => {
+  const last = given.findLastIndex(isLearned);
+  if (kind === "text" || last < 0) return undefined;
+  if (kind === "tokens" && !ends.includes(inputIds[last])) return undefined;
+  if (last < maxLength) return null;
+  const cut = given.slice(maxLength).filter(isLearned).length;
+  return `the last ${cut === 1 ? "learned token is" : `${cut} learned tokens are`} after token ${maxLength} of ${inputIds.length}, so that the answer does not end; raise maxLength or maxTruncated, or leave out long examples`;
+};
+
 /** The checks of masks by name, in the order of reports. */
 export const maskRules: Readonly<Record<MaskCheck, { readonly title: string; readonly rule: MaskRule }>> = {
   labels: { title: "labels fit tokens", rule: labels },
   prompt: { title: "prompt is not learned", rule: prompt },
   answer: { title: "answer is learned", rule: answer },
   endOfSequence: { title: "end of sequence is learned", rule: endOfSequence },
+  tokens: { title: "tokens are the record's", rule: tokens },
   template: { title: "chat template is present", rule: template },
   truncation: { title: "truncation leaves labels", rule: truncation },
+  truncatedEnd: { title: "truncation keeps the end", rule: truncatedEnd },
 };

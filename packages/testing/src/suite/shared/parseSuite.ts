@@ -32,7 +32,10 @@ const prompt = z.strictObject({
   check: isFunction.optional(),
 });
 
-const maskChecks = ["labels", "prompt", "answer", "endOfSequence", "template", "truncation"] as const;
+const maskChecks = [
+  ...(["labels", "prompt", "answer", "endOfSequence", "tokens", "template"] as const),
+  ...(["truncation", "truncatedEnd"] as const),
+] as const;
 const limit = z.number();
 
 const schema = z.strictObject({
@@ -65,6 +68,7 @@ const schema = z.strictObject({
       tokenize: isFunction.optional(),
       limit: count.optional(),
       maxLength: z.int().min(2).optional(),
+      maxTruncated: share.optional(),
       checks: z.array(z.enum(maskChecks)).min(1).optional(),
     })
     .optional(),

@@ -64,7 +64,15 @@ export interface DriftLimits extends TextSource {
 }
 
 /** Names of the checks of loss masks. */
-export type MaskCheck = "labels" | "prompt" | "answer" | "endOfSequence" | "template" | "truncation";
+export type MaskCheck =
+  | "labels"
+  | "prompt"
+  | "answer"
+  | "endOfSequence"
+  | "tokens"
+  | "template"
+  | "truncation"
+  | "truncatedEnd";
 
 /** Checks of which tokens of training examples are learned. */
 export interface MaskTests {
@@ -78,6 +86,11 @@ export interface MaskTests {
   readonly limit?: number;
   /** Maximum number of tokens in training. Default: the model's maximum length. */
   readonly maxLength?: number;
+  /**
+   * Largest share of the checked examples, from 0 to 1, whose answer may lose its end to truncation. The model does not
+   * learn to stop from these examples. Default: 0.
+   */
+  readonly maxTruncated?: number;
   /** Checks to run. Default: all that apply to the examples. */
   readonly checks?: readonly MaskCheck[];
 }

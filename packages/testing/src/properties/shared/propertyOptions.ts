@@ -1,6 +1,6 @@
 import type { OptionKeys } from "@lowrank/core/internal";
-import type { AdapterValues } from "../subjects/adapterValues.ts";
-import type { ModelArguments } from "../subjects/inputs.ts";
+import type { AdapterValues } from "../../subjects/adapterValues.ts";
+import type { ModelArguments } from "../../subjects/inputs.ts";
 
 /** Options of every property. */
 export interface PropertyOptions {

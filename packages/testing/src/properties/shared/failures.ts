@@ -1,6 +1,6 @@
-import { describeMismatch, type LayerMismatch } from "../comparing/compareLayers.ts";
-import type { BitMismatch } from "../comparing/exactBits.ts";
-import { type PropertyCode, PropertyError } from "../errors/propertyError.ts";
+import { describeMismatch, type LayerMismatch } from "../../comparing/compareLayers.ts";
+import type { BitMismatch } from "../../comparing/exactBits.ts";
+import { type PropertyCode, PropertyError } from "../../errors/propertyError.ts";
 
 /** Facts that all failures of one run of a property share. */
 export interface Failing {

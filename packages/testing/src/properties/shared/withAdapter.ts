@@ -1,11 +1,13 @@
 import { isPacked, type Tensor } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { type AdaptableModel, getPeftModel, type LayerAdapter, PeftConfig, type PeftModel } from "@lowrank/peft";
-import { freeCalls, layerPaths, recordCalls } from "../comparing/layerCalls.ts";
-import { setAdapterValues } from "../subjects/adapterValues.ts";
-import { buildConfig, type ConfigDescription } from "../subjects/configDescription.ts";
-import { outputTensor } from "../subjects/inputs.ts";
-import { type ModelSubject, withSubject } from "../subjects/subject.ts";
+import { methodOf } from "@lowrank/peft/internal";
+import { freeCalls, layerPaths, recordCalls } from "../../comparing/layerCalls.ts";
+import { UnfitError } from "../../errors/unfitError.ts";
+import { setAdapterValues } from "../../subjects/adapterValues.ts";
+import { buildConfig, type ConfigDescription } from "../../subjects/configDescription.ts";
+import { outputTensor } from "../../subjects/inputs.ts";
+import { bytesOfTensors, type ModelSubject, restoreTensors, withSubject } from "../../subjects/subject.ts";
 import { defaultValues, type PropertyOptions, propertyKeys } from "./propertyOptions.ts";
 
 /** The configuration of a property: a configuration of @lowrank/peft, or a description of one. */
@@ -26,14 +28,10 @@ export interface Adapted {
   readonly mergeOptions: { readonly dtype?: "f32"; readonly verify: false };
   /** Runs a model on the inputs, with gradients. */
   run(model: AdaptableModel): Tensor;
-}
-
-/**
- * Thrown if a property does not apply: the adapter cannot be added to the model, or the method lacks what the property
- * tests. `checkMethod` then draws another case.
- */
-export class UnfitError extends Error {
-  override readonly name = "UnfitError";
+  /** Gives the base model the weights that it had before the initialisation of the adapter overwrote some. */
+  restoreBase(): void;
+  /** Runs a model on other inputs. */
+  runOn(model: AdaptableModel, inputs: readonly unknown[]): Tensor;
 }
 
 /** Throws `UnfitError` if the method cannot merge on one of its layers. */
@@ -66,9 +64,13 @@ export async function withAdapter(
   await withSubject(model, options.inputs, async ({ model: base, inputs }) => {
     const paths = layerPaths(base);
     const isQuantized = [...base.parameters()].some(({ dtype }) => isPacked(dtype));
+    const method = await methodOf(resolved);
+    const overwrites = Boolean(method.startsFromWeights?.(resolved as never));
+    const original = overwrites ? await bytesOfTensors(base.stateDict()) : new Map();
     const peft = (await fitting(() => getPeftModel(base, resolved, quiet))) as PeftModel;
-    const run = (one: AdaptableModel) =>
-      outputTensor(base, (one.forward as (...args: readonly unknown[]) => unknown)(...inputs));
+    const runOn = (one: AdaptableModel, given: readonly unknown[]) =>
+      outputTensor(base, (one.forward as (...args: readonly unknown[]) => unknown)(...given));
+    const run = (one: AdaptableModel) => runOn(one, inputs);
     try {
       if (!fresh) {
         setAdapterValues(peft, values);
@@ -78,7 +80,8 @@ export async function withAdapter(
       await fn({
         ...{ peft, paths, inputs, isOwned: model === base, seed: values.seed, config: resolved },
         mergeOptions: { verify: false, ...(isQuantized && { dtype: "f32" }) },
-        run,
+        restoreBase: () => restoreTensors(base, original),
+        ...{ run, runOn },
       });
     } finally {
       if (peft.activeAdapter !== null || peft.peftConfig.size > 0) peft.unload();

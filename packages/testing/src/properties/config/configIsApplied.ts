@@ -1,0 +1,37 @@
+import { UnfitError } from "../../errors/unfitError.ts";
+import type { ModelSubject } from "../../subjects/subject.ts";
+import type { PropertyOptions } from "../shared/propertyOptions.ts";
+import { type ConfigSubject, withAdapter } from "../shared/withAdapter.ts";
+import { checkAlpha } from "./checkAlpha.ts";
+import { checkRanks } from "./checkRanks.ts";
+
+/**
+ * The rank and alpha of a configuration take effect, for the whole adapter and for single layers.
+ *
+ * - Another `r` gives tensors of other sizes. For methods whose layers add a product B A, the factors have exactly this
+ *   rank. A `rankPattern` for one layer gives this layer the tensors of that rank, and leaves the others alone.
+ * - Twice the alpha doubles the update. Where the factors B are known, an adapter with twice the alpha has the outputs
+ *   of an adapter with twice B, which also holds for DoRA. For other methods, the difference to the base model's
+ *   outputs doubles. An `alphaPattern` for one layer has the effect of this alpha there, and none elsewhere.
+ *   Differences up to `roundingBound` are allowed.
+ *
+ * The rank is tested for methods whose `sizes` contain `r`, alpha for methods with an option whose flag is `alpha`. The
+ * property compares adapters with each other. It does not test the definition of the scale, such as alpha / r.
+ *
+ * Throws `PropertyError` with code "config_ignored" and the first layer or tensor that differs.
+ *
+ * @example
+ * ```ts
+ * await configIsApplied(smallestModel, new LoraConfig({ r: 2, useDora: true, targetModules: "all-linear" }));
+ * ```
+ */
+export async function configIsApplied(
+  model: ModelSubject,
+  config: ConfigSubject,
+  options: PropertyOptions = {},
+): Promise<void> {
+  await withAdapter("configIsApplied", model, config, options, async (adapted) => {
+    const tested = [await checkRanks(adapted), await checkAlpha(adapted)];
+    if (!tested.includes(true)) throw new UnfitError("no other rank and no other alpha fits this configuration");
+  });
+}
