@@ -10,16 +10,24 @@ interface Runner {
   readonly name: string;
   readonly testModule: string;
   readonly command: readonly string[];
+  /** Options after the test file. */
+  readonly options?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
 }
 
 const runners: readonly Runner[] = [
   { name: "node:test", testModule: "node:test", command: ["node", "--test"] },
-  { name: "Vitest", testModule: "vitest", command: ["npx", "--no-install", "vitest", "run", "--testTimeout=120000"] },
+  {
+    name: "Vitest",
+    testModule: "vitest",
+    command: ["npx", "--no-install", "vitest", "run"],
+    options: ["--testTimeout=120000"],
+  },
   {
     name: "Jest",
     testModule: "@jest/globals",
-    command: ["npx", "--no-install", "jest", "--testTimeout=120000", "--testMatch=**/*.test.js"],
+    command: ["npx", "--no-install", "jest"],
+    options: ["--testTimeout=120000", "--testMatch=**/*.test.js"],
     env: { NODE_OPTIONS: "--experimental-vm-modules" },
   },
 ];
@@ -93,7 +101,7 @@ export function checkRunners(
     const importLine = `import { test } from "${runner.testModule}";`;
     writeFileSync(join(folder, file), `${importLine}${code}`);
     const words = [...runner.command, runner.name === "node:test" ? file : file.replace(".js", "")];
-    return command(folder, { ...env, ...runner.env, CI: "true", NO_COLOR: "1" }, ...words);
+    return command(folder, { ...env, ...runner.env, CI: "true", NO_COLOR: "1" }, ...words, ...(runner.options ?? []));
   };
   count("install for runners", command(folder, env, ...install, ...archives).problems);
   count("node:test without fast-check", run(runners[0], "methods.test.js", methods).problems);
