@@ -149,7 +149,7 @@ describe("runs side by side", () => {
     ]);
     const charts = [...html.matchAll(/<figcaption><strong>([^<]*)<\/strong>/g)].map(([, title]) => title);
     expect(charts).toEqual([
-      "Quality: exact match, higher is better",
+      "Quality: exact match (%), higher is better",
       "Exact match",
       "Test loss, nats per token",
       "Trainable parameters (logarithmic)",

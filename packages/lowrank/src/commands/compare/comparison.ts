@@ -151,11 +151,18 @@ export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
   };
 }
 
+/** Returns a share as a percentage; undefined for null. */
+const inPercent = (quality: Quality | null): Quality | undefined => {
+  if (quality === null) return undefined;
+  const { metric, mean, deviation, higherIsBetter } = quality;
+  return { metric: `${metric} (%)`, mean: 100 * mean, deviation: 100 * deviation, higherIsBetter };
+};
+
 /** Returns rows with their quality: exact match if any run measured it, else the test loss. */
 function labelled(rows: readonly Row[]): LabelledRow[] {
   const some = rows.some(({ exactMatch }) => exactMatch !== null);
   return rows.map(({ title, costs: { trainable }, exactMatch, loss }) => {
-    return { label: title, trainable, quality: some ? (exactMatch ?? undefined) : loss };
+    return { label: title, trainable, quality: some ? inPercent(exactMatch) : loss };
   });
 }
 
