@@ -39,6 +39,8 @@ const inNode = {
   setupFiles: [join(root, "tests/runner/garbageBetweenTests.ts")],
   // Vitest would leave one core free; the projects in Chromium come after these.
   maxWorkers: availableParallelism(),
+  // Most objects of a test die young; a larger space for them takes 7 % less processor time.
+  execArgv: ["--max-semi-space-size=64"],
   sequence: { groupOrder: 0 },
 };
 
