@@ -84,6 +84,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/prompt": "prompt tuning, prefix tuning, P-tuning, adaption prompts",
     "methods/orthogonal": "OFT, BOFT, HRA",
     "methods/spectral": "FourierFT",
+    "methods/sparse": "SHiRA",
     "methods/lycoris": "LoHa, LoKr",
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
     "methods/vectors": "IA3, VeRA, VB-LoRA, BitFit, LN tuning",

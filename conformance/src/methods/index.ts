@@ -16,6 +16,7 @@ import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
 import { prefixTuning, promptTuning, pTuning } from "./prompts.ts";
 import { randlora } from "./randlora.ts";
+import { shira } from "./shira.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 
@@ -34,6 +35,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   HIRA: hira,
   MISS: miss,
   FOURIERFT: fourierft,
+  SHIRA: shira,
   OFT: oft,
   BOFT: boft,
   HRA: hra,

@@ -140,6 +140,11 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ...own,
   ],
   FOURIERFT: [integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
+  SHIRA: [
+    ...[integer("r"), ...own],
+    ["randomSeed", [null, 0, -3], [0.5, "1"], "an integer of at least"],
+    ["maskType", ["random", "mine"], [3], "a text"],
+  ],
   VBLORA: [
     ...["r", "vectorLength"].map((field) => integer(field)),
     ...[share("vbloraDropout"), finite("initVectorBankBound"), finite("initLogitsStd"), flag("saveOnlyTopkWeights")],

@@ -73,6 +73,8 @@ export interface ConfigFormat {
   readonly floats: readonly string[];
   /** Fields whose value is an object with options. Its keys are also converted between camelCase and snake_case. */
   readonly nested?: readonly string[];
+  /** Names in files that are not in snake case, by their names in code: `{ numB: "num_B" }`. */
+  readonly spelling?: Readonly<Record<string, string>>;
   /** Fields whose names are the same in files and in code, without conversion to snake_case. */
   readonly verbatim?: readonly string[];
   /**

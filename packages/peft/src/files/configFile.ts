@@ -30,7 +30,6 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   PVERA: "it draws random values in every step; VERA is its form without randomness",
   ROAD: "it rotates pairs of outputs; OFT rotates blocks of inputs",
   SHADOW: "it is a second network next to the model",
-  SHIRA: "it trains single elements of the weights, at positions that a user's function may choose",
   SUPERTUNING: "it trains the largest elements of the weights",
   TINYLORA: "it trains a few values in the basis of the weights' singular vectors; VBLORA and VERA are small too",
   TRAINABLE_TOKENS: "LORA and ADALORA support it as trainable_token_indices",
@@ -70,7 +69,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
     const known = `supported are ${Object.keys(methods).join(", ")}, and methods registered with registerPeftMethod`;
     throw new UnknownMethodError(`${label}: peft_type is ${JSON.stringify(type)}; ${known}`);
   }
-  const { refused, ignored, nested = [], verbatim = [] } = method.format;
+  const { refused, ignored, nested = [], verbatim = [], spelling = {} } = method.format;
   const note = method.format.note?.(fields) ?? null;
   if (note) onWarning({ ...note, message: `${label}: ${note.message}` });
   const known = new method.Config({} as never);
@@ -78,7 +77,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
   const dropped: string[] = [];
   for (const [key, value] of Object.entries(fields)) {
     const name = toCamelCase(key);
-    if (Object.hasOwn(known, name) && (verbatim.includes(key) || toSnakeCase(name) === key)) {
+    if (Object.hasOwn(known, name) && (verbatim.includes(key) || (spelling[name] ?? toSnakeCase(name)) === key)) {
       if (key !== "peft_type") options[name] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
     } else if (Object.hasOwn(refused, key)) {
       // PEFT writes [] instead of null if a model's experts are one parameter.
@@ -102,7 +101,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
  * only if they differ from their defaults.
  */
 export function configJson(method: AnyMethod, config: PeftConfig): string {
-  const { classic, floats, nested = [], verbatim = [] } = method.format;
+  const { classic, floats, nested = [], verbatim = [], spelling = {} } = method.format;
   const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;
   const fields: Record<string, unknown> = {
     auto_mapping: null,
@@ -111,7 +110,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
     ...(classic.includes("peft_version") ? { peft_version: peftVersion } : {}),
   };
   for (const [name, value] of Object.entries(config)) {
-    const key = verbatim.includes(name) ? name : toSnakeCase(name);
+    const key = verbatim.includes(name) ? name : (spelling[name] ?? toSnakeCase(name));
     if (!classic.includes(key) && sameValue(value, defaults[name])) continue;
     const isFloat = floats.includes(key) && typeof value === "number";
     fields[key] = isFloat ? new PythonFloat(value) : nested.includes(key) ? withKeys(value, toSnakeCase) : value;

@@ -75,6 +75,11 @@ export interface LayerAdapter {
    * frees the result's tensors.
    */
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
+  /**
+   * Called after `parameters` and `buffers` got values from a file or from another adapter. Computes what depends on
+   * them. Throws for values out of range.
+   */
+  valuesRead?(): Promise<void>;
 }
 
 /** Plan for computing a layer's output for a batch whose rows use different adapters. */
@@ -197,6 +202,11 @@ export class TunerLayer extends Module implements Wrapper {
   setScaling(adapter: string, scaling: number): void {
     this.#changed(adapter);
     this.#adapters.get(adapter)!.scaling = scaling;
+  }
+
+  /** Called after an adapter's tensors got values from a file or from another adapter. */
+  async valuesRead(adapter: string): Promise<void> {
+    await this.#adapters.get(adapter)?.valuesRead?.();
   }
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {

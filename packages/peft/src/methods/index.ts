@@ -54,6 +54,8 @@ export {
   targetsOption,
   virtualTokensOption,
 } from "./shared/commonOptions.ts";
+export { shira } from "./sparse/shira.ts";
+export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
 export { fourierft } from "./spectral/fourierft.ts";
 export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
 export { bitFit } from "./vectors/bitFit.ts";
@@ -85,6 +87,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "BOFT",
   "HRA",
   "FOURIERFT",
+  "SHIRA",
   "VBLORA",
   "BITFIT",
   "LN_TUNING",

@@ -5,6 +5,7 @@ import { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { AdapterSlot, baseName, checkAdapterName, clear, free, place } from "../layers/adapterSlot.ts";
 import { BatchRows } from "../layers/rowGroups.ts";
 import type { Swap } from "../layers/swap.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { methodOf } from "../methods/registry.ts";
 import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
@@ -338,6 +339,11 @@ export class Tuner<M extends Module> extends Module {
    */
   filed(name: string): Map<string, Tensor> {
     return filedTensors(this.adapter(name), this.wrappers);
+  }
+
+  /** Lets an adapter's layers compute what depends on values that were read from a file or another adapter. */
+  async valuesRead(name: string): Promise<void> {
+    for (const wrapper of this.wrappers.values()) if (wrapper instanceof TunerLayer) await wrapper.valuesRead(name);
   }
 
   /** Returns the tensors that an adapter does not train but that its file contains, by file key. */

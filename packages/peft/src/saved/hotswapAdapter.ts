@@ -47,6 +47,7 @@ export async function hotswapAdapter(
   await loadSaved(tuner, { ...saved, config: next }, incoming, { mayLack }, onWarning);
   try {
     takeOver(tuner, tuner.adapter(incoming), tuner.adapter(name));
+    await tuner.valuesRead(name);
   } finally {
     tuner.remove(incoming);
   }

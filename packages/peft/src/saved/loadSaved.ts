@@ -50,6 +50,7 @@ export async function loadSaved(
     if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
     if (message !== null) onWarning({ code: "key-mismatch", message });
     await readInto(weights, expected, form, { onProgress, signal });
+    await inFileAsync(weights.label, () => tuner.valuesRead(name));
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
     tuner.setTrainable(name, isTrainable);

@@ -17,6 +17,7 @@ import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
+import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
 import { FourierFTConfig } from "../methods/spectral/fourierftConfig.ts";
 import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
 import { IA3Config } from "../methods/vectors/ia3Config.ts";
@@ -426,6 +427,22 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       config: new FourierFTConfig({ nFrequency: 30, initWeights: true, targetModules: everywhere }),
       model: { quantize: { quantType: "nf4" } },
     },
+  ],
+  SHIRA: [
+    { name: "linears", config: new ShiraConfig({ r: 2, targetModules: linears }) },
+    {
+      name: "seed, random start, a whole module",
+      config: new ShiraConfig({
+        ...{ r: 1, randomSeed: 7, initWeights: false, modulesToSave: ["norm"], targetModules: linears },
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new ShiraConfig({ r: 3, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    { name: "bf16 base", config: new ShiraConfig({ r: 2, targetModules: linears }), model: { dtype: "bf16" } },
   ],
   VBLORA: [
     {
