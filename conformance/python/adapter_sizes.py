@@ -40,11 +40,11 @@ NORMS = {"llama": ["norm", "input_layernorm"], "gpt2": ["ln_1", "ln_f"], "bert":
 OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
     "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
-    "VBLORA": "vblora_only", "VERA": "vera_only",
+    "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only",
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GRALORA HIRA HRA IA3 LN_TUNING LOHA LOKR MISS OFT "
-    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA"
+    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT"
 ).split()
 
 
@@ -106,6 +106,8 @@ def options(method, names):
         "LOKR": lambda: {"decompose_both": chance(0.5), "decompose_factor": pick([-1, 2, 4])},
         "MISS": lambda: {"r": pick([1, 2]), **pick([{}, {"init_weights": "bat"}, {"init_weights": "mini", "mini_r": 1}])},
         "OFT": lambda: {**pick([{"r": 2, "oft_block_size": 0}, {"oft_block_size": 4}]), "block_share": chance(0.5)},
+        "WAVEFT": lambda: {"n_frequency": pick([1, 16]), **pick([{}, {"proportional_parameters": True}, {"use_idwt": False}])},
+        "SHIRA": lambda: {"r": 1, **pick([{}, {"random_seed": 3}])},
         "VBLORA": lambda: {"r": sizes(), "vector_length": pick([1, 4]), "num_vectors": 9, "save_only_topk_weights": chance(0.5)},
         "VERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
     }

@@ -83,7 +83,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/shared": "what a method is, and parts that several methods use",
     "methods/prompt": "prompt tuning, prefix tuning, P-tuning, adaption prompts",
     "methods/orthogonal": "OFT, BOFT, HRA",
-    "methods/spectral": "FourierFT",
+    "methods/spectral": "FourierFT, WaveFT",
     "methods/sparse": "SHiRA",
     "methods/lycoris": "LoHa, LoKr",
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",

@@ -19,6 +19,7 @@ import { randlora } from "./randlora.ts";
 import { shira } from "./shira.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
+import { waveft } from "./waveft.ts";
 
 const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   LORA: lora,
@@ -35,6 +36,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   HIRA: hira,
   MISS: miss,
   FOURIERFT: fourierft,
+  WAVEFT: waveft,
   SHIRA: shira,
   OFT: oft,
   BOFT: boft,

@@ -102,6 +102,9 @@ export {
   vblora,
   vera,
   virtualTokensOption,
+  WaveFTConfig,
+  type WaveFTOptions,
+  waveft,
 } from "./methods/index.ts";
 export { knownMethods, registeredMethods, registerPeftMethod, UnknownMethodError } from "./methods/registry.ts";
 export {

@@ -140,6 +140,12 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ...own,
   ],
   FOURIERFT: [integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
+  WAVEFT: [
+    ...[integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
+    ...[flag("useIdwt"), flag("proportionalParameters")],
+    ["waveletFamily", ["db1", "db10", "sym2", "coif5"], ["haar", "db11"], '"db1", "db2"'],
+    ["bias", ["none", "all", "waveft_only"], ["own"], '"none", "all" or "waveft_only"'],
+  ],
   SHIRA: [
     ...[integer("r"), ...own],
     ["randomSeed", [null, 0, -3], [0.5, "1"], "an integer of at least"],

@@ -34,7 +34,6 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   TINYLORA: "it trains a few values in the basis of the weights' singular vectors; VBLORA and VERA are small too",
   TRAINABLE_TOKENS: "LORA and ADALORA support it as trainable_token_indices",
   UNILORA: "it maps one vector to random positions of all layers; VBLORA shares vectors too",
-  WAVEFT: "it is FOURIERFT with wavelets",
   XLORA: "it runs the model twice to mix LoRA adapters; addWeightedAdapter makes fixed mixtures",
 };
 

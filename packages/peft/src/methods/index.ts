@@ -58,6 +58,8 @@ export { shira } from "./sparse/shira.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
 export { fourierft } from "./spectral/fourierft.ts";
 export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
+export { waveft } from "./spectral/waveft.ts";
+export { WaveFTConfig, type WaveFTOptions } from "./spectral/waveftConfig.ts";
 export { bitFit } from "./vectors/bitFit.ts";
 export { BitFitConfig } from "./vectors/bitFitConfig.ts";
 export { ia3 } from "./vectors/ia3.ts";
@@ -87,6 +89,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "BOFT",
   "HRA",
   "FOURIERFT",
+  "WAVEFT",
   "SHIRA",
   "VBLORA",
   "BITFIT",

@@ -18,6 +18,7 @@ export const methodLoaders = {
   BOFT: async (): Promise<AnyMethod> => (await import("./orthogonal/boft.ts")).boft,
   HRA: async (): Promise<AnyMethod> => (await import("./orthogonal/hra.ts")).hra,
   FOURIERFT: async (): Promise<AnyMethod> => (await import("./spectral/fourierft.ts")).fourierft,
+  WAVEFT: async (): Promise<AnyMethod> => (await import("./spectral/waveft.ts")).waveft,
   SHIRA: async (): Promise<AnyMethod> => (await import("./sparse/shira.ts")).shira,
   VBLORA: async (): Promise<AnyMethod> => (await import("./vectors/vblora.ts")).vblora,
   BITFIT: async (): Promise<AnyMethod> => (await import("./vectors/bitFit.ts")).bitFit,

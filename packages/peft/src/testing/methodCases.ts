@@ -19,6 +19,7 @@ import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
 import { FourierFTConfig } from "../methods/spectral/fourierftConfig.ts";
+import { WaveFTConfig } from "../methods/spectral/waveftConfig.ts";
 import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
 import { IA3Config } from "../methods/vectors/ia3Config.ts";
 import { LNTuningConfig } from "../methods/vectors/lnTuningConfig.ts";
@@ -425,6 +426,24 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     {
       name: "4-bit base",
       config: new FourierFTConfig({ nFrequency: 30, initWeights: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  WAVEFT: [
+    { name: "Haar", config: new WaveFTConfig({ nFrequency: 30, scaling: 2, targetModules: everywhere }) },
+    {
+      name: "longer filters, random start, pattern, biases",
+      config: new WaveFTConfig({
+        ...{ nFrequency: 20, nFrequencyPattern: { down: 40 }, scaling: 3, waveletFamily: "db3", randomLocSeed: 5 },
+        ...{ initWeights: false, bias: "all", targetModules: [...everywhere, "lm_head"] },
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "elements, in proportion to sizes, 4-bit base",
+      config: new WaveFTConfig({
+        ...{ nFrequency: 40, scaling: 2, useIdwt: false, proportionalParameters: true, targetModules: everywhere },
+      }),
       model: { quantize: { quantType: "nf4" } },
     },
   ],

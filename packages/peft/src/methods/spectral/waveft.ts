@@ -1,0 +1,204 @@
+import { add, affine, indexAdd, indexSelect, mul, OptionError, scope, type Tensor, tensor, zeros } from "@lowrank/core";
+import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/layerPeftConfig.ts";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { TorchGenerator } from "../../random/torchGenerator.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { names, patternValue } from "../../targets/pattern.ts";
+import { identity } from "../orthogonal/rotation.ts";
+import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
+import { drawn, draws } from "../shared/draws.ts";
+import { mapWeight } from "../shared/mergedWeight.ts";
+import {
+  definePeftMethod,
+  type LayerContext,
+  type PeftMethod,
+  type SharedContext,
+  type SharedTensors,
+} from "../shared/method.ts";
+import { WaveFTConfig, waveftFormat } from "./waveftConfig.ts";
+import { Wavelet, waveletNames } from "./wavelet.ts";
+
+/** The modules that WaveFT adapts by default, by `model_type`. */
+const waveftTargets: Readonly<Record<string, readonly string[]>> = {
+  ...attentionTargets,
+  gpt2: names("mlp.c_proj"),
+  gpt_bigcode: names("mlp.c_proj"),
+};
+
+interface Transforms extends SharedTensors {
+  /** One wavelet transform for each distinct input or output size, keyed by the size. Empty without `useIdwt`. */
+  wavelets: ReadonlyMap<number, Wavelet>;
+  /** The number of coefficients of each layer, by path, if it is proportional to the size of the weight. */
+  counts: ReadonlyMap<string, number>;
+}
+
+function transforms({ layers, config, backend }: SharedContext<WaveFTConfig>): Transforms {
+  const shapes = layers.map(({ base }) => [(base as Linear).inFeatures, (base as Linear).outFeatures] as const);
+  const sizes = config.useIdwt ? new Set(shapes.flat()) : [];
+  const wavelets = new Map(Array.from(sizes, (size) => [size, new Wavelet(size, config.waveletFamily, backend)]));
+  const buffers = Object.fromEntries(Array.from(wavelets, ([size, { filters }]) => [`${size}`, filters]));
+  const counts = new Map<string, number>();
+  if (config.proportionalParameters) {
+    const total = shapes.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
+    const budget = config.nFrequency * layers.length;
+    for (const [i, [inputs, outputs]] of shapes.entries()) {
+      counts.set(layers[i].path, Math.max(1, roundHalfToEven(((inputs * outputs) / total) * budget)));
+    }
+  }
+  return { wavelets, counts, buffers };
+}
+
+/** Rounds as Python's `round`: halves go to the even neighbour. */
+function roundHalfToEven(value: number): number {
+  const down = Math.floor(value);
+  if (value - down !== 0.5) return Math.round(value);
+  return down % 2 === 0 ? down : down + 1;
+}
+
+/** Positions of coefficients in a layer's transforms: `from` in that of the inputs, `to` in that of the outputs. */
+interface Places {
+  from: number[];
+  to: number[];
+}
+
+/**
+ * Returns the places of PEFT's coefficients at these positions in a matrix [out, in]. PEFT puts that matrix into the
+ * middle of one whose sides are twice the `pairs` of their wavelets, and cuts it into four parts. The part on the top
+ * right has the high-pass filter along the outputs and the low-pass filter along the inputs, and the part on the bottom
+ * left the other way round.
+ */
+function placesOf(positions: Int32Array, outputs: Wavelet, inputs: Wavelet, [out, width]: readonly number[]): Places {
+  const [top, left] = [outputs.pairs - Math.ceil(out / 2), inputs.pairs - Math.ceil(width / 2)];
+  const places: Places = { from: [], to: [] };
+  for (const position of positions) {
+    const [row, column] = [Math.floor(position / width) + top, (position % width) + left];
+    const [bottom, right] = [Number(row >= outputs.pairs), Number(column >= inputs.pairs)];
+    places.to.push(2 * (row - bottom * outputs.pairs) + right);
+    places.from.push(2 * (column - right * inputs.pairs) + bottom);
+  }
+  return places;
+}
+
+/**
+ * WaveFT on a linear layer. Trains n coefficients of a wavelet transform of the weight's update, which are zero
+ * elsewhere. The update is never computed as a matrix. Its product with x takes a transform of x, a scaling of n
+ * entries, and an inverse transform.
+ */
+class WaveFTLinear implements LayerAdapter {
+  readonly parameters: { readonly waveft_spectrum: Parameter };
+  readonly constants: readonly Tensor[];
+  readonly #scaling: number;
+  readonly #outFeatures: number;
+  /** The transforms of inputs and outputs. Null if coefficients are elements of the update. */
+  readonly #inputs: Wavelet | null;
+  readonly #outputs: Wavelet | null;
+  /** For each coefficient, an index into the transform of the input, [n]. */
+  readonly #from: Tensor;
+  /** For each coefficient, an index into the transform of the output, [n]. */
+  readonly #to: Tensor;
+
+  constructor(context: LayerContext<WaveFTConfig>) {
+    const { config, path } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const { wavelets, counts } = context.shared as Transforms;
+    const size = inFeatures * outFeatures;
+    const n = counts.get(path) ?? patternValue(config.nFrequencyPattern, path, config.nFrequency);
+    if (n > size) {
+      throw new OptionError("", "nFrequency", config.nFrequency, (named) => {
+        return `${path} is [${outFeatures},${inFeatures}]: ${named("nFrequency")} gives it ${n} coefficients; it must be at most ${size}, the number of its weights`;
+      });
+    }
+    const { zero, normal } = draws(context);
+    const spectrum = drawn(config.initWeights ? zero : normal(0.01), [n]);
+    this.parameters = { waveft_spectrum: spectrum };
+    const { backend } = spectrum.storage;
+    const positions = backend.dataless
+      ? new Int32Array(n)
+      : new TorchGenerator(config.randomLocSeed).randperm(size, n);
+    this.#inputs = wavelets.get(inFeatures) ?? null;
+    this.#outputs = wavelets.get(outFeatures) ?? null;
+    const { from, to } =
+      this.#inputs && this.#outputs
+        ? placesOf(positions, this.#outputs, this.#inputs, [outFeatures, inFeatures])
+        : {
+            from: Array.from(positions, (position) => position % inFeatures),
+            to: Array.from(positions, (position) => Math.floor(position / inFeatures)),
+          };
+    this.#from = tensor(Int32Array.from(from), { backend });
+    this.#to = tensor(Int32Array.from(to), { backend });
+    this.constants = [this.#from, this.#to];
+    this.#scaling = config.scaling;
+    this.#outFeatures = outFeatures;
+  }
+
+  /** Returns the update for x [rows, in] that is added to the base layer's output, [rows, out]. */
+  #product(x: Tensor): Tensor {
+    const { waveft_spectrum: spectrum } = this.parameters;
+    const picked = indexSelect(this.#inputs ? this.#inputs.analyze(x) : x, this.#from, { dim: 1 });
+    const scaled = mul(picked, affine(spectrum, { scale: this.#scaling }));
+    const width = this.#outputs ? 2 * this.#outputs.pairs : this.#outFeatures;
+    const spread = indexAdd(zeros([x.shape[0], width], { backend: x.storage.backend }), this.#to, scaled, { dim: 1 });
+    return this.#outputs ? this.#outputs.synthesize(spread) : spread;
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    return this.#product(x.reshape([-1, x.shape[x.ndim - 1]])).reshape([...x.shape.slice(0, -1), -1]);
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    return mapWeight(base, (weight) => add(weight, this.#product(identity(weight.shape[1], weight)).transpose(0, 1)));
+  }
+}
+
+/** WaveFT: trains a few wavelet coefficients of the weight's update. Bilican et al. 2025, https://arxiv.org/abs/2505.12532 */
+export const waveft: PeftMethod<WaveFTConfig> = definePeftMethod({
+  peftType: "WAVEFT",
+  sizes: ["nFrequency", "nFrequencyPattern"],
+  Config: WaveFTConfig,
+  format: waveftFormat,
+  recipes: [
+    {
+      name: "waveft",
+      title: "WaveFT",
+      learningRate: 1e-3,
+      // The rate of PEFT's comparison of methods.
+      usualLearningRate: 1e-4,
+      config: ({ targetModules }) => new WaveFTConfig({ targetModules }),
+    },
+  ],
+  options: [
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "nFrequency",
+      flag: "n-frequency",
+      type: "integer",
+      least: 1,
+      help: "numbers of the spectrum that train, a layer",
+    },
+    { field: "scaling", flag: "scaling", type: "number", help: "factor of what the spectrum becomes" },
+    {
+      field: "waveletFamily",
+      flag: "wavelet-family",
+      type: "oneOf",
+      values: waveletNames(),
+      help: "wavelet of the transform",
+    },
+    { field: "useIdwt", flag: "use-idwt", type: "oneOf", values: [true, false], help: "transform the coefficients" },
+    initWeightsOption(),
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: waveftTargets,
+  bias: ({ bias }) => biasMode(bias),
+  patterns: ({ nFrequencyPattern, proportionalParameters }) => (proportionalParameters ? {} : { nFrequencyPattern }),
+  createShared: transforms,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new WaveFTLinear(context),
+});
