@@ -39,11 +39,11 @@ TABLES = {"llama": "embed_tokens", "gpt2": "wte", "bert": "word_embeddings"}
 NORMS = {"llama": ["norm", "input_layernorm"], "gpt2": ["ln_1", "ln_f"], "bert": ["LayerNorm", "output.LayerNorm"]}
 OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
-    "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
+    "GLORA": "glora_only", "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
     "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only",
 }
 METHODS = (
-    "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GRALORA HIRA HRA IA3 LN_TUNING LOHA LOKR MISS OFT "
+    "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT"
 ).split()
 
@@ -101,6 +101,7 @@ def options(method, names):
         "ADALORA": lambda: {"init_r": pick([4, 8]), "target_r": 2, "total_step": 100, "tinit": 10, "tfinal": 20},
         "BOFT": lambda: pick([{"boft_block_size": pick([2, 4])}, {"boft_block_size": 0, "boft_block_num": pick([1, 2])}]),
         "FOURIERFT": lambda: {"n_frequency": pick([1, 16]), "n_frequency_pattern": {pick(names): 7}},
+        "GLORA": lambda: {"r": pick([2, 8]), "config_A_B": pick(["lora", "vector", "constant", "none"])},
         "GRALORA": lambda: {"r": pick([2, 8]), "gralora_k": pick([1, 2]), "hybrid_r": pick([0, 2])},
         "HRA": lambda: {"r": pick([2, 4])},
         "LOKR": lambda: {"decompose_both": chance(0.5), "decompose_factor": pick([-1, 2, 4])},

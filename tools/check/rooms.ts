@@ -87,7 +87,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/sparse": "SHiRA",
     "methods/lycoris": "LoHa, LoKr",
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
-    "methods/vectors": "IA3, VeRA, VB-LoRA, BitFit, LN tuning",
+    "methods/vectors": "IA3, VeRA, VB-LoRA, GLoRA, BitFit, LN tuning",
     "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, MiSS, RandLoRA",
     "methods/bottleneck": "bottleneck adapters",
     methods: "the list of methods, and custom methods",

@@ -5,6 +5,7 @@ import { adaptionPrompt } from "./adaptionPrompt.ts";
 import { boft } from "./boft.ts";
 import { delora } from "./delora.ts";
 import { fourierft } from "./fourierft.ts";
+import { glora } from "./glora.ts";
 import { gralora } from "./gralora.ts";
 import { hira } from "./hira.ts";
 import { hra } from "./hra.ts";
@@ -32,6 +33,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   VBLORA: vblora,
   RANDLORA: randlora,
   GRALORA: gralora,
+  GLORA: glora,
   DELORA: delora,
   HIRA: hira,
   MISS: miss,

@@ -11,7 +11,9 @@ test.each(Object.entries<Record<string, unknown>>(peftDefaults))("%s has the def
   const method = methods[type as keyof typeof methods];
   const { peftType, ...fields } = new (method.Config as new (options: object) => PeftConfig)({});
   expect(peftType).toBe(type);
-  const own = Object.entries(fields).map(([key, value]) => [key === "deltaT" ? key : toSnakeCase(key), value] as const);
+  const { verbatim = [], spelling = {} } = method.format;
+  const spell = (key: string) => (verbatim.includes(key) ? key : (spelling[key] ?? toSnakeCase(key)));
+  const own = Object.entries(fields).map(([key, value]) => [spell(key), value] as const);
   // All configurations here have fields for modules, and prompt methods default to language models.
   const differs = (name: string) => name.endsWith("_modules") || name === "modules_to_save" || name === "task_type";
   for (const [name, value] of own.filter(([name]) => Object.hasOwn(expected, name) || !differs(name))) {

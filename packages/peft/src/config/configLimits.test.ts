@@ -140,6 +140,13 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ...own,
   ],
   FOURIERFT: [integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
+  GLORA: [
+    ...[integer("r"), ...own],
+    ["configAB", ["lora", "vector", "constant", "none"], ["x"], '"lora", "vector", "constant" or "none"'],
+    ["configC", ["lora", "vector", "none"], ["constant"], '"lora", "vector" or "none"'],
+    ["configDE", ["vector", "constant", "none"], ["lora"], '"vector", "constant" or "none"'],
+    ["bias", ["none", "all", "glora_only"], ["own"], '"none", "all" or "glora_only"'],
+  ],
   WAVEFT: [
     ...[integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
     ...[flag("useIdwt"), flag("proportionalParameters")],

@@ -62,6 +62,8 @@ export { waveft } from "./spectral/waveft.ts";
 export { WaveFTConfig, type WaveFTOptions } from "./spectral/waveftConfig.ts";
 export { bitFit } from "./vectors/bitFit.ts";
 export { BitFitConfig } from "./vectors/bitFitConfig.ts";
+export { glora } from "./vectors/glora.ts";
+export { GloraConfig, type GloraOptions, type GloraPath } from "./vectors/gloraConfig.ts";
 export { ia3 } from "./vectors/ia3.ts";
 export { IA3Config, type IA3Options } from "./vectors/ia3Config.ts";
 export { lnTuning } from "./vectors/lnTuning.ts";
@@ -82,6 +84,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "LOKR",
   "HIRA",
   "GRALORA",
+  "GLORA",
   "DELORA",
   "MISS",
   "RANDLORA",

@@ -11,6 +11,7 @@ export const methodLoaders = {
   LOKR: async (): Promise<AnyMethod> => (await import("./lycoris/lokr.ts")).lokr,
   HIRA: async (): Promise<AnyMethod> => (await import("./lowRank/hira.ts")).hira,
   GRALORA: async (): Promise<AnyMethod> => (await import("./lowRank/gralora.ts")).gralora,
+  GLORA: async (): Promise<AnyMethod> => (await import("./vectors/glora.ts")).glora,
   DELORA: async (): Promise<AnyMethod> => (await import("./lowRank/delora.ts")).delora,
   MISS: async (): Promise<AnyMethod> => (await import("./lowRank/miss.ts")).miss,
   RANDLORA: async (): Promise<AnyMethod> => (await import("./lowRank/randlora.ts")).randlora,

@@ -21,6 +21,7 @@ import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
 import { FourierFTConfig } from "../methods/spectral/fourierftConfig.ts";
 import { WaveFTConfig } from "../methods/spectral/waveftConfig.ts";
 import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
+import { GloraConfig } from "../methods/vectors/gloraConfig.ts";
 import { IA3Config } from "../methods/vectors/ia3Config.ts";
 import { LNTuningConfig } from "../methods/vectors/lnTuningConfig.ts";
 import { VBLoRAConfig } from "../methods/vectors/vbloraConfig.ts";
@@ -426,6 +427,28 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     {
       name: "4-bit base",
       config: new FourierFTConfig({ nFrequency: 30, initWeights: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  GLORA: [
+    { name: "products", config: new GloraConfig({ r: 2, targetModules: linears }) },
+    {
+      name: "vectors, random start, all biases",
+      config: new GloraConfig({
+        ...{ configAB: "vector", configC: "vector", configDE: "vector", initWeights: false, bias: "all" },
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "constants, without C",
+      config: new GloraConfig({ configAB: "constant", configC: "none", targetModules: linears }),
+    },
+    { name: "biases alone", config: new GloraConfig({ r: 2, configAB: "none", configDE: "vector", targetModules: ["up"] }) },
+    { name: "bf16 base", config: new GloraConfig({ r: 2, targetModules: linears }), model: { dtype: "bf16" } },
+    {
+      name: "4-bit base",
+      config: new GloraConfig({ r: 2, targetModules: linears }),
       model: { quantize: { quantType: "nf4" } },
     },
   ],
