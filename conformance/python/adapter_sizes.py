@@ -43,7 +43,7 @@ OWN_BIASES = {
     "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only",
 }
 METHODS = (
-    "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LN_TUNING LOHA LOKR MISS OFT "
+    "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT"
 ).split()
 
@@ -104,6 +104,7 @@ def options(method, names):
         "GLORA": lambda: {"r": pick([2, 8]), "config_A_B": pick(["lora", "vector", "constant", "none"])},
         "GRALORA": lambda: {"r": pick([2, 8]), "gralora_k": pick([1, 2]), "hybrid_r": pick([0, 2])},
         "HRA": lambda: {"r": pick([2, 4])},
+        "LILY": lambda: {"r": sizes(), "stride_A": pick([1, 2]), "num_B": pick([2, 3])},
         "LOKR": lambda: {"decompose_both": chance(0.5), "decompose_factor": pick([-1, 2, 4])},
         "MISS": lambda: {"r": pick([1, 2]), **pick([{}, {"init_weights": "bat"}, {"init_weights": "mini", "mini_r": 1}])},
         "OFT": lambda: {**pick([{"r": 2, "oft_block_size": 0}, {"oft_block_size": 4}]), "block_share": chance(0.5)},

@@ -88,7 +88,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/lycoris": "LoHa, LoKr",
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
     "methods/vectors": "IA3, VeRA, VB-LoRA, GLoRA, BitFit, LN tuning",
-    "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, MiSS, RandLoRA",
+    "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, Lily, MiSS, RandLoRA",
     "methods/bottleneck": "bottleneck adapters",
     methods: "the list of methods, and custom methods",
     "model/adapter": "one adapter: its plan, its parts, its tensors",

@@ -10,6 +10,7 @@ import { gralora } from "./gralora.ts";
 import { hira } from "./hira.ts";
 import { hra } from "./hra.ts";
 import { ia3 } from "./ia3.ts";
+import { lily } from "./lily.ts";
 import { lnTuning } from "./lnTuning.ts";
 import { lora } from "./lora.ts";
 import { loha, lokr } from "./lycoris.ts";
@@ -36,6 +37,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   GLORA: glora,
   DELORA: delora,
   HIRA: hira,
+  LILY: lily,
   MISS: miss,
   FOURIERFT: fourierft,
   WAVEFT: waveft,

@@ -147,6 +147,7 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["configDE", ["vector", "constant", "none"], ["lora"], '"vector", "constant" or "none"'],
     ["bias", ["none", "all", "glora_only"], ["own"], '"none", "all" or "glora_only"'],
   ],
+  LILY: [integer("r"), integer("strideA"), integer("numB", 2), finite("scaling"), ...own],
   WAVEFT: [
     ...[integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
     ...[flag("useIdwt"), flag("proportionalParameters")],

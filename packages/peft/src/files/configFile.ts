@@ -20,7 +20,6 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   CPT: "it needs the types of an example's tokens in every batch; PROMPT_TUNING can start from a text",
   DEFT: "it replaces a subspace of the weights by a product",
   FROD: "its rotation comes from a decomposition of the weights of all layers",
-  LILY: "its layers share low-rank products through a router",
   MULTITASK_PROMPT_TUNING: "it needs a task id in every batch; PROMPT_TUNING has one task",
   OSF: "it trains nearly all of the weights, in the basis of their singular vectors",
   PEANUT: "its update is a small network of the weights",

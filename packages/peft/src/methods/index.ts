@@ -26,6 +26,8 @@ export { gralora } from "./lowRank/gralora.ts";
 export { GraloraConfig, type GraloraOptions } from "./lowRank/graloraConfig.ts";
 export { hira } from "./lowRank/hira.ts";
 export { HiraConfig, type HiraOptions } from "./lowRank/hiraConfig.ts";
+export { lily } from "./lowRank/lily.ts";
+export { LilyConfig, type LilyOptions } from "./lowRank/lilyConfig.ts";
 export { miss } from "./lowRank/miss.ts";
 export { MissConfig, type MissOptions } from "./lowRank/missConfig.ts";
 export { randlora } from "./lowRank/randlora.ts";
@@ -88,6 +90,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "DELORA",
   "MISS",
   "RANDLORA",
+  "LILY",
   "OFT",
   "BOFT",
   "HRA",

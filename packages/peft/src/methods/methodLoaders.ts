@@ -15,6 +15,7 @@ export const methodLoaders = {
   DELORA: async (): Promise<AnyMethod> => (await import("./lowRank/delora.ts")).delora,
   MISS: async (): Promise<AnyMethod> => (await import("./lowRank/miss.ts")).miss,
   RANDLORA: async (): Promise<AnyMethod> => (await import("./lowRank/randlora.ts")).randlora,
+  LILY: async (): Promise<AnyMethod> => (await import("./lowRank/lily.ts")).lily,
   OFT: async (): Promise<AnyMethod> => (await import("./orthogonal/oft.ts")).oft,
   BOFT: async (): Promise<AnyMethod> => (await import("./orthogonal/boft.ts")).boft,
   HRA: async (): Promise<AnyMethod> => (await import("./orthogonal/hra.ts")).hra,

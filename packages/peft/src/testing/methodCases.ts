@@ -6,6 +6,7 @@ import { AdaLoraConfig } from "../methods/lowRank/adaLoraConfig.ts";
 import { DeloraConfig } from "../methods/lowRank/deloraConfig.ts";
 import { GraloraConfig } from "../methods/lowRank/graloraConfig.ts";
 import { HiraConfig } from "../methods/lowRank/hiraConfig.ts";
+import { LilyConfig } from "../methods/lowRank/lilyConfig.ts";
 import { MissConfig } from "../methods/lowRank/missConfig.ts";
 import { RandLoraConfig } from "../methods/lowRank/randloraConfig.ts";
 import { LoHaConfig } from "../methods/lycoris/lohaConfig.ts";
@@ -450,6 +451,25 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       name: "4-bit base",
       config: new GloraConfig({ r: 2, targetModules: linears }),
       model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  LILY: [
+    {
+      name: "shared by both layers",
+      config: new LilyConfig({ r: 3, strideA: 2, scaling: 2, targetModules: linears }),
+      unmergeable: /cannot be merged into the weights/,
+    },
+    {
+      name: "each layer its own A, three B, random start",
+      config: new LilyConfig({ r: 2, numB: 3, initWeights: false, targetModules: linears }),
+      startsElsewhere: true,
+      unmergeable: /cannot be merged into the weights/,
+    },
+    {
+      name: "4-bit base",
+      config: new LilyConfig({ r: 3, scaling: 2, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+      unmergeable: /cannot be merged into the weights/,
     },
   ],
   WAVEFT: [

@@ -29,7 +29,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
     fourierft: { initWeights: true },
-    ...{ glora: { r }, shira: { r }, waveft: {} },
+    ...{ lily: { r }, glora: { r }, shira: { r }, waveft: {} },
   };
   for (const method of methods) {
     const Config = method.Config as new (options: object) => PeftConfig;
@@ -53,7 +53,7 @@ test("facts that recipes and options state", () => {
   const usual = Object.fromEntries(
     recipes.flatMap(({ name, usualLearningRate: rate }) => (rate ? [[name, rate]] : [])),
   );
-  expect(usual).toMatchObject({ lora: 2e-4, qlora: 2e-4, dora: 2e-4, rslora: 2e-4, shira: 3e-4, waveft: 1e-4, glora: 1e-4 });
+  expect(usual).toMatchObject({ lora: 2e-4, qlora: 2e-4, dora: 2e-4, rslora: 2e-4, shira: 3e-4, waveft: 1e-4, glora: 1e-4, lily: 1e-4 });
   const fields = (test: (option: ReturnType<typeof optionsOf>[number]) => boolean) =>
     methods.flatMap((method) =>
       optionsOf(method).flatMap((option) => (test(option) ? [`${method.peftType} ${option.field}`] : [])),
