@@ -82,6 +82,20 @@ CASES = [
     ("HRA", {"r": 4, "init_weights": False}),
     ("HRA", {"r": 3, "apply_GS": True, "init_weights": False}),
     ("LN_TUNING", {"target_modules": ["a"]}),
+    ("SHIRA", {"r": 2}),
+    ("SHIRA", {"r": 1, "random_seed": 5}),
+    ("WAVEFT", {"n_frequency": 9, "scaling": 4.0, "random_loc_seed": 3}),
+    ("WAVEFT", {"n_frequency": 5, "scaling": 3.0, "n_frequency_pattern": {"b": 13}, "wavelet_family": "db2"}),
+    ("WAVEFT", {"n_frequency": 20, "scaling": 3.0, "use_idwt": False}),
+    ("WAVEFT", {"n_frequency": 30, "scaling": 3.0, "wavelet_family": "coif1", "proportional_parameters": True}),
+    ("WAVEFT", {"n_frequency": 30, "scaling": 3.0, "wavelet_family": "sym4"}),
+    ("WAVEFT", {"n_frequency": 30, "scaling": 3.0, "wavelet_family": "db5"}),
+    ("GLORA", {"r": 3}),
+    ("GLORA", {"r": 2, "config_A_B": "vector", "config_C": "vector", "config_D_E": "vector"}),
+    ("GLORA", {"r": 2, "config_A_B": "constant", "config_C": "none", "config_D_E": "none"}),
+    ("GLORA", {"r": 2, "config_A_B": "none"}),
+    ("LILY", {"r": 3, "num_B": 2, "scaling": 2.0}),
+    ("LILY", {"r": 4, "num_B": 3, "stride_A": 2}),
 ]
 
 
@@ -90,7 +104,9 @@ def answers(kind, options):
     config = peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING[kind](**{"target_modules": ["a", "b"], **options})
     model = peft.get_peft_model(Net(), config).eval()
     state = peft.get_peft_model_state_dict(model)
-    filled = {key: wave(value.shape, k) for k, (key, value) in enumerate(sorted(state.items()))}
+    # Integers, such as SHiRA's positions, stay as they are.
+    fill = lambda value, k: wave(value.shape, k) if value.is_floating_point() else value
+    filled = {key: fill(value, k) for k, (key, value) in enumerate(sorted(state.items()))}
     report = peft.set_peft_model_state_dict(model, dict(filled))
     assert not report.unexpected_keys, report
     with tempfile.TemporaryDirectory() as folder:
@@ -99,10 +115,12 @@ def answers(kind, options):
             written = json.load(file)
     with torch.no_grad():
         out = model(ids).flatten().tolist()
+    integers = {key: value.flatten().tolist() for key, value in sorted(filled.items()) if not value.is_floating_point()}
     return {
         "name": f"{kind} {json.dumps(options)}",
         "config": written,
         "shapes": {key: list(value.shape) for key, value in filled.items()},
+        **({"integers": integers} if integers else {}),
         "out": [float(f"{x:.7g}") for x in out],
     }
 

@@ -78,6 +78,14 @@ CASES = [
     ("HRA", {"r": 15}, wide),
     ("IA3", {"feedforward_modules": []}, wide),
     ("IA3", {"feedforward_modules": ["a"], "init_ia3_weights": False}, [600, 900]),
+    ("SHIRA", {"r": 4}, wide),
+    ("SHIRA", {"r": 16, "random_seed": 3, **RANDOM}, wide),
+    ("WAVEFT", {"n_frequency": 900}, wide),
+    ("WAVEFT", {"n_frequency": 900, **RANDOM}, wide),
+    ("GLORA", {"r": 16}, wide),
+    ("GLORA", {"config_A_B": "vector", "config_C": "vector", "config_D_E": "vector", **RANDOM}, [600, 900]),
+    ("LILY", {"r": 16, "num_B": 3}, wide),
+    ("LILY", {"r": 16, "num_B": 3, **RANDOM}, wide),
 ]
 sides = [(6, 10), (12, 36), (37, 64), (100, 100), (128, 360), (250, 1), (72, 17)]
 for factor in (-1, 2, 5, 8, 16):
@@ -93,7 +101,7 @@ def start(kind, options, size):
     short = lambda x: float(f"{float(x):.5g}")
     prefix = "base_model.model."
     tensors = {
-        key.removeprefix(prefix): [list(t.shape), short(t.square().mean().sqrt()), short(t.min()), short(t.max())]
+        key.removeprefix(prefix): [list(t.shape), short(t.float().square().mean().sqrt()), short(t.min()), short(t.max())]
         for key, t in sorted(state.items())
     }
     return {"kind": kind, "options": options, "size": size, "tensors": tensors}

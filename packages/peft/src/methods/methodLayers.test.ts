@@ -43,8 +43,10 @@ function expectClose(found: Tensor, expected: readonly number[]) {
 
 test.each(golden.cases)("$name: answers of the layers and of the merged weights are those of PEFT", async (one) => {
   const tensors = Object.entries(one.shapes).map(([name, shape], k) => {
-    const bytes = new Uint8Array(wave(shape, k).buffer);
-    return { name, dtype: "f32" as const, shape, bytes };
+    const integers = (one as { integers?: Record<string, number[]> }).integers?.[name];
+    const values = integers ? Int32Array.from(integers) : wave(shape, k);
+    const dtype = integers ? ("i32" as const) : ("f32" as const);
+    return { name, dtype, shape: shape as number[], bytes: new Uint8Array(values.buffer) };
   });
   const files = new Map<string, string | Uint8Array>([
     ["adapter_config.json", JSON.stringify(one.config)],
@@ -52,6 +54,8 @@ test.each(golden.cases)("$name: answers of the layers and of the merged weights 
   ]);
   const peft = await PeftModel.fromPretrained(new Net().eval(), files, { onWarning: () => {} });
   expectClose(peft.forward(ids()), one.out);
+  // Lily's update depends on its inputs.
+  if (one.name.startsWith("LILY")) return;
   const merged = await peft.mergeAndUnload();
   expectClose(merged.forward(ids()), one.out);
 });

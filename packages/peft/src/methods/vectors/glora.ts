@@ -20,6 +20,8 @@ interface Path {
   buffers: Record<string, Tensor>;
   /** Returns the path's value, which broadcasts to the path's shape. Null if the path is left out. */
   value(): Tensor | null;
+  /** Reads from `buffers` whether a path that is left out has other values than zeros. */
+  valuesRead?(): Promise<void>;
 }
 
 /** Creates a path whose value has this shape, or broadcasts to it. */
@@ -27,8 +29,7 @@ function createPath(form: GloraPath, shape: readonly number[], config: GloraConf
   const { zero, uniform, normal } = start;
   const { initWeights, r } = config;
   const none = { parameters: {}, buffers: {} };
-  // PEFT's files contain the zeros of a path that is left out.
-  if (form === "none") return { ...none, buffers: { zeros: zero(shape) }, value: () => null };
+  if (form === "none") return absentPath(zero(shape));
   if (form === "lora") {
     const [rows, columns] = shape;
     const Xd = drawn(initWeights ? zero : uniform(1 / Math.sqrt(r)), [rows, r]);
@@ -43,6 +44,15 @@ function createPath(form: GloraPath, shape: readonly number[], config: GloraConf
   const own = shape.length === 2 ? [shape[0], 1] : shape;
   const X = drawn(initWeights ? zero : uniform(1 / Math.sqrt(own.length === 2 ? 1 : own[0])), own);
   return { ...none, parameters: { X }, value: () => X };
+}
+
+/** Creates a path that is left out. PEFT's files contain its zeros, and PEFT uses what it reads there. */
+function absentPath(zeros: Tensor): Path {
+  let used = false;
+  const valuesRead = async () => {
+    used = (await zeros.data()).some((value) => Number(value) !== 0);
+  };
+  return { parameters: {}, buffers: { zeros }, value: () => (used ? zeros : null), valuesRead };
 }
 
 /**
@@ -75,10 +85,15 @@ class GloraLinear implements LayerAdapter {
     }
   }
 
+  async valuesRead(): Promise<void> {
+    for (const path of Object.values(this.#paths)) await path.valuesRead?.();
+  }
+
   /** Returns the update of the weight `w` [out, in], or null if there is none. */
   #weightUpdate(w: Tensor): Tensor | null {
     const [a, b] = [this.#paths.A.value(), this.#paths.B.value()];
-    return a && b ? add(mul(w, a), b) : null;
+    const scaled = a && mul(w, a);
+    return scaled && b ? add(scaled, b) : (scaled ?? b);
   }
 
   /** Returns the update of the bias `b` [out] of a layer with the weight `w`, or null if there is none. */
@@ -86,8 +101,8 @@ class GloraLinear implements LayerAdapter {
     const { C, D, E } = this.#paths;
     const [c, d, e] = [C.value(), D.value(), E.value()];
     const coupled = c && matmul(w, c).reshape([-1]);
-    const scaled = d && e && add(mul(b, d), e);
-    return coupled && scaled ? add(scaled, coupled) : (coupled ?? scaled);
+    const parts = [d && mul(b, d), e, coupled].filter((part) => part !== null);
+    return parts.length > 0 ? parts.reduce((sum, part) => add(sum, part)) : null;
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
