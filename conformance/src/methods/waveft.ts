@@ -20,7 +20,9 @@ export const waveft: MethodCases<WaveFTOptions> = defineCases({
       ...draw.maybe(0.4, () => ({ randomLocSeed: draw.integer(0, 1000) })),
       ...(share > 1
         ? { proportionalParameters: true }
-        : draw.maybe(0.3, () => ({ nFrequencyPattern: drawPattern(draw, base, targets, () => draw.integer(1, most)) }))),
+        : draw.maybe(0.3, () => ({
+            nFrequencyPattern: drawPattern(draw, base, targets, () => draw.integer(1, most)),
+          }))),
       ...draw.maybe(0.4, () => ({ initWeights: false })),
       ...drawBias(draw, "waveft_only"),
     };

@@ -445,7 +445,10 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       name: "constants, without C",
       config: new GloraConfig({ configAB: "constant", configC: "none", targetModules: linears }),
     },
-    { name: "biases alone", config: new GloraConfig({ r: 2, configAB: "none", configDE: "vector", targetModules: ["up"] }) },
+    {
+      name: "biases alone",
+      config: new GloraConfig({ r: 2, configAB: "none", configDE: "vector", targetModules: ["up"] }),
+    },
     { name: "bf16 base", config: new GloraConfig({ r: 2, targetModules: linears }), model: { dtype: "bf16" } },
     {
       name: "4-bit base",

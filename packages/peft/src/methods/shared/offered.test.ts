@@ -53,7 +53,16 @@ test("facts that recipes and options state", () => {
   const usual = Object.fromEntries(
     recipes.flatMap(({ name, usualLearningRate: rate }) => (rate ? [[name, rate]] : [])),
   );
-  expect(usual).toMatchObject({ lora: 2e-4, qlora: 2e-4, dora: 2e-4, rslora: 2e-4, shira: 3e-4, waveft: 1e-4, glora: 1e-4, lily: 1e-4 });
+  expect(usual).toMatchObject({
+    lora: 2e-4,
+    qlora: 2e-4,
+    dora: 2e-4,
+    rslora: 2e-4,
+    shira: 3e-4,
+    waveft: 1e-4,
+    glora: 1e-4,
+    lily: 1e-4,
+  });
   const fields = (test: (option: ReturnType<typeof optionsOf>[number]) => boolean) =>
     methods.flatMap((method) =>
       optionsOf(method).flatMap((option) => (test(option) ? [`${method.peftType} ${option.field}`] : [])),
@@ -79,7 +88,20 @@ test("facts that recipes and options state", () => {
   expect(types(({ countedConstants }) => countedConstants?.("bf16") === 1)).toEqual(["ADALORA"]);
   // PEFT sets fan_in_fan_out for these methods to match the storage of the weights.
   expect(types(({ setsFanInFanOut }) => setsFanInFanOut).sort()).toEqual([
-    ...["ADALORA", "BOFT", "FOURIERFT", "GRALORA", "IA3", "LORA", "OFT", "RANDLORA", "SHIRA", "VBLORA", "VERA", "WAVEFT"],
+    ...[
+      "ADALORA",
+      "BOFT",
+      "FOURIERFT",
+      "GRALORA",
+      "IA3",
+      "LORA",
+      "OFT",
+      "RANDLORA",
+      "SHIRA",
+      "VBLORA",
+      "VERA",
+      "WAVEFT",
+    ],
   ]);
 });
 

@@ -17,11 +17,11 @@ function saved(indices: readonly number[], fields: object = {}) {
   const n = indices.length / 2;
   const tensors = [0, 1].flatMap((layer) => [
     {
-      ...{ name: key(layer, "weight"), dtype: "f32", shape: [n] } as const,
+      ...({ name: key(layer, "weight"), dtype: "f32", shape: [n] } as const),
       bytes: new Uint8Array(new Float32Array(n).fill(1).buffer),
     },
     {
-      ...{ name: key(layer, "indices"), dtype: "i32", shape: [2, n] } as const,
+      ...({ name: key(layer, "indices"), dtype: "i32", shape: [2, n] } as const),
       bytes: new Uint8Array(Int32Array.from(indices).buffer),
     },
   ]);

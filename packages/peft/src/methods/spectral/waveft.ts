@@ -113,9 +113,7 @@ class WaveFTLinear implements LayerAdapter {
     const spectrum = drawn(config.initWeights ? zero : normal(0.01), [n]);
     this.parameters = { waveft_spectrum: spectrum };
     const { backend } = spectrum.storage;
-    const positions = backend.dataless
-      ? new Int32Array(n)
-      : new TorchGenerator(config.randomLocSeed).randperm(size, n);
+    const positions = backend.dataless ? new Int32Array(n) : new TorchGenerator(config.randomLocSeed).randperm(size, n);
     this.#inputs = wavelets.get(inFeatures) ?? null;
     this.#outputs = wavelets.get(outFeatures) ?? null;
     const { from, to } =

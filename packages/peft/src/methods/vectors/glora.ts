@@ -50,7 +50,7 @@ function createPath(form: GloraPath, shape: readonly number[], config: GloraConf
 function absentPath(zeros: Tensor): Path {
   let used = false;
   const valuesRead = async () => {
-    used = (await zeros.data()).some((value) => Number(value) !== 0);
+    used = Array.from(await zeros.data(), Number).some((value) => value !== 0);
   };
   return { parameters: {}, buffers: { zeros }, value: () => (used ? zeros : null), valuesRead };
 }
