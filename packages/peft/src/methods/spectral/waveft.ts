@@ -194,7 +194,9 @@ export const waveft: PeftMethod<WaveFTConfig> = definePeftMethod({
   kinds: ["linear", "conv1d"],
   defaultTargets: waveftTargets,
   bias: ({ bias }) => biasMode(bias),
-  patterns: ({ nFrequencyPattern, proportionalParameters }) => (proportionalParameters ? {} : { nFrequencyPattern }),
+  patterns: ({ nFrequencyPattern, proportionalParameters }) => ({
+    nFrequencyPattern: proportionalParameters ? {} : nFrequencyPattern,
+  }),
   createShared: transforms,
   setsFanInFanOut: true,
   swappable: { fields: ["initWeights"] },
