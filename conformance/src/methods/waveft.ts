@@ -15,7 +15,7 @@ export const waveft: MethodCases<WaveFTOptions> = defineCases({
       ...targets.options,
       // A coefficient of N(0, 0.01²) times the default, 25, has the size of a weight.
       scaling: draw.integer(1, 25),
-      ...draw.maybe(0.6, () => ({ waveletFamily: draw.pick(["db2", "db5", "db10", "sym4", "coif1", "coif5"]) })),
+      ...draw.maybe(0.6, () => ({ waveletFamily: draw.pick(["db2", "db5", "db10", "sym4", "coif1", "coif4"]) })),
       ...draw.maybe(0.2, () => ({ useIdwt: false })),
       ...draw.maybe(0.4, () => ({ randomLocSeed: draw.integer(0, 1000) })),
       ...(share > 1

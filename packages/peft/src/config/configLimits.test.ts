@@ -151,7 +151,7 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
   WAVEFT: [
     ...[integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
     ...[flag("useIdwt"), flag("proportionalParameters")],
-    ["waveletFamily", ["db1", "db10", "sym2", "coif5"], ["haar", "db11"], '"db1", "db2"'],
+    ["waveletFamily", ["db1", "db10", "sym2", "coif4"], ["haar", "db11", "coif5"], '"db1", "db2"'],
     ["bias", ["none", "all", "waveft_only"], ["own"], '"none", "all" or "waveft_only"'],
   ],
   SHIRA: [

@@ -15,7 +15,7 @@ export interface WaveFTOptions extends LayerPeftOptions {
   nFrequency?: number;
   /** Factor by which the inverse transform is multiplied before it is added to the weight. Default: 25. */
   scaling?: number;
-  /** The wavelet: "db1" (Haar) to "db10", "sym2" to "sym10", or "coif1" to "coif5". Default: "db1". */
+  /** The wavelet: "db1" (Haar) to "db10", "sym2" to "sym10", or "coif1" to "coif4". Default: "db1". */
   waveletFamily?: string;
   /** True: the coefficients are transformed. False: they are elements of the update themselves. Default: true. */
   useIdwt?: boolean;
