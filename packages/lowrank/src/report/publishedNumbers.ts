@@ -7,9 +7,12 @@ import {
   DeloraConfig,
   DoubleSeqBnConfig,
   FourierFTConfig,
+  GloraConfig,
   GraloraConfig,
   HiraConfig,
   IA3Config,
+  LilyConfig,
+  type LilyOptions,
   LNTuningConfig,
   LoKrConfig,
   LoraConfig,
@@ -22,8 +25,10 @@ import {
   RandLoraConfig,
   reportAdapter,
   SeqBnConfig,
+  ShiraConfig,
   VBLoRAConfig,
   VeraConfig,
+  WaveFTConfig,
 } from "@lowrank/peft";
 
 /** Number from a paper or table, with a function that computes it with Lowrank. */
@@ -242,6 +247,8 @@ const others = [
 function methodComparison(): PublishedNumber[] {
   const name = "llama-3.2-3b";
   const cut = "bytes are those after training has cut ranks; what is computed is the file before";
+  const lily = (options: LilyOptions) => new LilyConfig({ strideA: 14, ...options });
+  const feedForward = ["gate_proj", "up_proj", "down_proj"];
   const rows: [what: string, config: PeftConfig, trainable: string, bytes: string, reading?: string][] = [
     ["LoRA r=32", rank(32), "9,175,040", "36,715,216"],
     ["rsLoRA r=64", lora({ r: 64, useRslora: true }), "18,350,080", "73,415,408"],
@@ -259,6 +266,12 @@ function methodComparison(): PublishedNumber[] {
     ["HiRA r=32", new HiraConfig({ r: 32 }), "9,175,040", "36,714,432"],
     ["GraLoRA r=32", new GraloraConfig({ r: 32 }), "9,175,040", "36,714,960"],
     ["DeLoRA r=32", new DeloraConfig({ r: 32 }), "9,175,096", "37,417,520"],
+    ["SHiRA r=32", new ShiraConfig({ r: 32, randomSeed: 42 }), "9,175,040", "110,115,520"],
+    ["WaveFT 5000", new WaveFTConfig({ nFrequency: 5000 }), "280,000", "1,127,304"],
+    ["GLoRA r=8", new GloraConfig(), "4,587,520", "19,204,328"],
+    ["GLoRA, vectors", new GloraConfig({ configAB: "vector", configC: "vector" }), "229,376", "1,756,432"],
+    ["Lily r=896", lily({ r: 896, targetModules: ["q_proj", "v_proj"] }), "18,450,432", "1,439,071,096"],
+    ["Lily r=140, feed-forward", lily({ r: 140, targetModules: feedForward }), "9,485,280", "835,056,616"],
   ];
   const all = from("PEFT's comparison, Llama-3.2-3B", [["all", "3,212,749,824", parameters(name)]]);
   const each = rows.flatMap(([what, config, trainable, bytes, reading]) =>

@@ -35,6 +35,7 @@ function checkActsByRow(tuner: Tuner<Module>, name: string): void {
   const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
   const advice = "use it for whole batches, with setAdapter";
   if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
+  if (method.mixesRows) throw new Error(`${what} has outputs that depend on the other rows of the batch; ${advice}`);
   if (swaps.size > 0) throw new Error(`${what} has its own biases or tables, which all rows share; ${advice}`);
   for (const [path, wrapper] of tuner.wrappers) {
     if (wrapper.has(name) && wrapper.wrapped instanceof AttentionLayer) {

@@ -159,6 +159,9 @@ export async function servingProblem(
   if (isPromptMethod(method as never)) {
     return `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a separate server without merging it, or train LoRA instead`;
   }
+  if (method.mixesRows) {
+    return `${what}: outputs of ${method.peftType} depend on the other rows of the batch, so that requests would change each other's answers; use it without a server, or train LoRA instead`;
+  }
   if (config.modulesToSave?.length) {
     const modules = config.modulesToSave.join(", ");
     return `${what}: modules_to_save is ${modules}, and all rows of a batch share these; only modules_to_save being None can be served; train LoRA on them instead`;

@@ -1,4 +1,4 @@
-import { IA3Config, LoraConfig, type PeftConfig, PromptTuningConfig } from "@lowrank/peft";
+import { IA3Config, LilyConfig, LoraConfig, type PeftConfig, PromptTuningConfig } from "@lowrank/peft";
 import { expect, test } from "vitest";
 import { servingProblem } from "./checkAdapter.ts";
 
@@ -12,6 +12,7 @@ test.each<[PeftConfig, number | undefined, string | null]>([
   [ia3, 0, null],
   [lora(8).with({ modulesToSave: ["lm_head", "norm"] }), 8, "one: modules_to_save is lm_head, norm, and all rows"],
   [new PromptTuningConfig({ numVirtualTokens: 3 }), 8, "one: PROMPT_TUNING puts virtual tokens before all rows"],
+  [new LilyConfig({ r: 2 }), 8, "one: outputs of LILY depend on the other rows of the batch"],
 ])("%j with ranks up to %s has the problem %j", async (config, most, problem) => {
   const found = await servingProblem(config, "one", most);
   if (problem === null) expect(found).toBeNull();

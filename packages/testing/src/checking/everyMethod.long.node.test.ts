@@ -23,6 +23,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
+  LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
   LN_TUNING: ["requantizedMergeWithinBound", ...neither],
   BITFIT: neither,
   BOFT: neither,

@@ -26,6 +26,9 @@ const randomStarts: readonly string[] = ["VBLORA", "BOTTLENECK"];
 /** Methods that train copies of whole layers, by `peftType`. */
 const wholeLayers: readonly string[] = ["LN_TUNING"];
 
+/** True for methods whose update depends on all rows of a batch. */
+const mixesRows = (method: AnyMethod): boolean => method.mixesRows === true;
+
 /** True for modules that only run next to a layer, and have no weight. */
 const hasNoWeight = (method: AnyMethod): boolean =>
   !isPromptMethod(method) && method.kinds.every((kind) => kind === "attention" || kind === "residual");
@@ -61,6 +64,11 @@ export const exemptions: readonly Exemption[] = [
     properties: merging,
     applies: hasNoWeight,
     reason: "the method adds modules next to attention or residual connections, which have no weight to merge into",
+  },
+  {
+    properties: merging,
+    applies: mixesRows,
+    reason: "the update depends on the inputs, so that no weight contains it",
   },
   {
     properties: ["requantizedMergeWithinBound"],
@@ -100,6 +108,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["mixedBatchEqualsSingleRows"],
     applies: (method) => !isPromptMethod(method) && method.kinds.every((kind) => kind === "attention"),
     reason: "the method wraps attention modules, which take the whole batch",
+  },
+  {
+    properties: ["mixedBatchEqualsSingleRows", "rowsAreIndependent"],
+    applies: mixesRows,
+    reason: "outputs depend on the other rows of the batch",
   },
   {
     properties: ["mixedBatchEqualsSingleRows", "weightedSumIsLinear"],

@@ -114,6 +114,8 @@ export const lily: PeftMethod<LilyConfig> = definePeftMethod({
   ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
+  // The router takes means over all tokens of a batch.
+  mixesRows: true,
   createShared: sharedFactors,
   swappable: { fields: ["initWeights"] },
   createLayer: (context) => new LilyLinear(context),

@@ -41,6 +41,11 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly trainsHeads?: boolean;
   /**
+   * True if an output depends on the other rows of its batch. Such an adapter cannot be limited to some rows of a batch,
+   * and servers refuse it. Default: false.
+   */
+  readonly mixesRows?: true;
+  /**
    * True if `fanInFanOut` is set from how the model stores its weights. False: the field keeps the user's value.
    * Default: false.
    */

@@ -16,6 +16,7 @@ import type { Warning } from "../../config/warning.ts";
 import { AdapterSlot } from "../../layers/adapterSlot.ts";
 import { LoraConfig, type LoraOptions } from "../../methods/lora/loraConfig.ts";
 import { AdaLoraConfig } from "../../methods/lowRank/adaLoraConfig.ts";
+import { LilyConfig } from "../../methods/lowRank/lilyConfig.ts";
 import { PrefixTuningConfig } from "../../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../../methods/prompt/pTuning.ts";
@@ -263,6 +264,7 @@ test("rows cannot have adapters that act on the whole batch", async () => {
     {
       prompt: new PromptTuningConfig({ numVirtualTokens: 2 }),
       biased: lora({ targetModules: ["layers.0.up"], bias: "lora_only" }),
+      mixing: new LilyConfig({ r: 2, targetModules: ["layers.0.up"] }),
       plain: lora({ targetModules: ["layers.0.up"] }),
     },
     { attention: true },
@@ -273,6 +275,9 @@ test("rows cannot have adapters that act on the whole batch", async () => {
       'withAdapterNames: adapter "prompt" (PROMPT_TUNING) puts virtual tokens before all sequences of a batch',
     );
     expect(name("biased")).toThrow('adapter "biased" (LORA) has its own biases or tables, which all rows share');
+    expect(name("mixing")).toThrow(
+      'withAdapterNames: adapter "mixing" (LILY) has outputs that depend on the other rows of the batch; use it for',
+    );
     expect(name("plain")()).toBe(1);
   }
 });
