@@ -9,7 +9,7 @@ from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
 
 
-def load_watched(base, adapter, trainable):
+def load_watched(base, adapter, trainable, attention):
     """The model, the names of parameters that PEFT finds missing and unexpected in the file, and its warnings."""
     reports = []
     load_adapter = PeftModel.load_adapter
@@ -20,7 +20,9 @@ def load_watched(base, adapter, trainable):
 
     with mock.patch.object(PeftModel, "load_adapter", watched), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=trainable, torch_device="cpu")
+        model = PeftModel.from_pretrained(
+            load_base(base, attention), adapter, is_trainable=trainable, torch_device="cpu"
+        )
     (report,) = reports
     # PEFT calls these keys missing, though its files hold their numbers in another form: VB-LoRA's
     # bank once, and instead of a prompt's encoder the rows that it makes.
@@ -30,7 +32,7 @@ def load_watched(base, adapter, trainable):
     return model.eval(), missing, unexpected, texts
 
 
-def apply_adapter(base, adapter, inputs, merge, again):
+def apply_adapter(base, adapter, inputs, merge, again, attention="eager"):
     """
     Returns `missing` and `unexpected`, the saved keys that the file lacks or has too many by PEFT's own account (what
     it would save, and what its load reports), the `warnings` that loading gave, and as `tensors` logits, loss,
@@ -39,7 +41,7 @@ def apply_adapter(base, adapter, inputs, merge, again):
     """
     batch = as_batch(inputs)
     prompt = PeftConfig.from_pretrained(adapter).is_prompt_learning
-    model, missing, unexpected, texts = load_watched(base, adapter, trainable=not prompt)
+    model, missing, unexpected, texts = load_watched(base, adapter, trainable=not prompt, attention=attention)
     with safe_open(str(Path(adapter) / "adapter_model.safetensors"), "pt") as file:
         have = set(file.keys())
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from base import as_batch, as_json, load_base, measure, merged_logits, train
 from peft import PeftModel, get_peft_config, get_peft_model
 
 
-def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocates=False, trains=True):
+def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocates=False, trains=True, attention="eager"):
     """
     Trains `steps` AdamW steps and saves the adapter to the folder `adapter`. Returns as `tensors` the saved adapter's
     logits and loss, merged_logits (in weights rounded to dtype `merge`, if not None), and where it `trains` on its gradients and
@@ -17,7 +17,7 @@ def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocat
     """
     batch = as_batch(inputs)
     torch.manual_seed(seed)
-    model = get_peft_model(load_base(base), get_peft_config(config)).eval()
+    model = get_peft_model(load_base(base, attention), get_peft_config(config)).eval()
     trainable, total = model.get_nb_trainable_parameters()
     train(model, batch, steps, lr, allocates)
     model.save_pretrained(adapter)

@@ -96,7 +96,9 @@ export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Fi
   if (adapter.merges) ours.set("merged_logits", await logitsOf(await saved.mergeAndUnload(), inputs));
 
   const again = join(trial.folder, "ours-again");
-  const request = { base, adapter: folder, inputs: batch, merge: adapter.merges ? dtype : null, again };
+  const { attention } = adapter.method;
+  const merge = adapter.merges ? dtype : null;
+  const request = { base, adapter: folder, inputs: batch, merge, again, attention };
   const theirs = await python.ask<Applied>("apply_adapter", request);
   const { differences, problems } = agree(adapter, trial, ours, unpack(theirs.tensors));
   const found = [...complaints(theirs, adapter.method.warnings), ...problems];
@@ -118,7 +120,8 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   const { allocates = false } = adapter.method;
   const final = adapter.method.final?.(adapter.options) ?? false;
   const request = { base, config: peftConfig(adapter), seed: 1, inputs: batch, steps, lr, adapter: folder };
-  const training = { merge: adapter.merges ? dtype : null, allocates, trains: !final };
+  const { attention } = adapter.method;
+  const training = { merge: adapter.merges ? dtype : null, allocates, trains: !final, attention };
   type Trained = { tensors: PackedTensors; counts: Counts };
   const theirs = await python.ask<Trained>("train_adapter", { ...request, ...training });
 

@@ -25,6 +25,11 @@ export interface MethodCases<O extends object = object> {
   prompt?: true;
   /** True if training reallocates ranks after every step, and files omit ranks that were cut. Default: false. */
   allocates?: boolean;
+  /**
+   * The attention of transformers to compare with. "sdpa" gives zeros for a token that attends to no key, such as padding
+   * on the left, as Lowrank does; "eager" gives the mean of all values. Default: "eager".
+   */
+  attention?: "eager" | "sdpa";
   /** Warnings that PEFT gives when it loads adapters with some of the options. */
   warnings?: readonly RegExp[];
   /** Tolerances that differ from the default, with the reason. */

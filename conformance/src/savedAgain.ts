@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AdapterCase } from "./adapterCase.ts";
+import { type AdapterCase, methods } from "./adapterCase.ts";
 import { fullConfig, peftDefaults } from "./configDefaults.ts";
 import type { Python } from "./python.ts";
 
@@ -22,8 +22,10 @@ export async function savedAgain(
   dtype: string,
 ): Promise<string[]> {
   const { peftType, options, method } = adapter;
-  // With `bias: "all"`, files repeat the base model's biases in its dtype, which in Python is float32.
-  const repeatsHalf = dtype !== "float32" && "bias" in options && options.bias === "all";
+  // With `bias: "all"`, files repeat the base model's biases in its dtype, which in Python is float32. Buffers of some
+  // methods have that dtype too.
+  const repeats = ("bias" in options && options.bias === "all") || methods[peftType].buffersFollowBaseDtype;
+  const repeatsHalf = dtype !== "float32" && repeats;
   const [weights, weightsAgain] = await both("adapter_model.safetensors");
   const problems =
     weights.equals(weightsAgain) || method.rounded?.(options) || repeatsHalf

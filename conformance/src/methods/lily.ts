@@ -16,5 +16,7 @@ export const lily: MethodCases<LilyOptions> = defineCases({
     };
   },
   merges: () => false,
+  // Outputs depend on the hidden states of padding.
+  attention: "sdpa",
   names: { strideA: "stride_A", numB: "num_B" },
 });

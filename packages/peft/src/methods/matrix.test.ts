@@ -20,6 +20,7 @@ import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
+import { LilyConfig } from "./lowRank/lilyConfig.ts";
 import { AdaptionPromptConfig } from "./prompt/adaptionPrompt.ts";
 
 const quiet = { onWarning: () => {} };
@@ -167,7 +168,9 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
             ? "puts virtual tokens before all sequences of a batch"
             : config instanceof AdaptionPromptConfig
               ? "takes the whole batch"
-              : "bias" in config && config.bias !== "none" && "has its own biases or tables, which all rows share";
+              : config instanceof LilyConfig
+                ? "has outputs that depend on the other rows of the batch"
+                : "bias" in config && config.bias !== "none" && "has its own biases or tables, which all rows share";
         if (wholeBatch) return expect(() => peft.withAdapterNames(names, () => 0)).toThrow(wholeBatch);
         const ids = [...tinyBatch().dataSync()].map(Number);
         const rows = [ids.slice(0, 5), ids.slice(5), ids.slice(2, 7), ids.slice(4, 9)];

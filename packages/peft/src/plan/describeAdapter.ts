@@ -97,7 +97,9 @@ export function describeOn(
 /** Returns the keys of tensors that PEFT saves in the base model's dtype instead of f32. */
 function copiedKeys(peft: PeftModel): ReadonlySet<string> {
   const { method } = peft.base_model.adapter("default");
-  return method.followsBaseDtype ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
+  if (method.followsBaseDtype) return new Set(peft.base_model.trained("default").keys());
+  const buffers = method.buffersFollowBaseDtype ? peft.base_model.buffers("default").keys() : [];
+  return new Set([...replacingKeys(peft), ...buffers]);
 }
 
 /** Returns the number of elements that PEFT counts as trainable although they are constant. */

@@ -2,6 +2,7 @@ import { add, affine, matmul, mean, scope, softmax, type Tensor } from "@lowrank
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { minimalTargets } from "../../targets/minimalTargets.ts";
 import { initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "../shared/commonOptions.ts";
 import { drawn, draws } from "../shared/draws.ts";
 import {
@@ -116,6 +117,13 @@ export const lily: PeftMethod<LilyConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   // The router takes means over all tokens of a batch.
   mixesRows: true,
+  // In PEFT this decides which layers share, since "all-linear" names every layer by its whole path.
+  resolve: (config, _modelType, model) => {
+    const { targetModules } = config;
+    if (targetModules === null || typeof targetModules === "string") return config;
+    const paths = Array.from(model.namedModules(), ([path]) => path);
+    return config.with({ targetModules: minimalTargets(targetModules, paths) });
+  },
   createShared: sharedFactors,
   swappable: { fields: ["initWeights"] },
   createLayer: (context) => new LilyLinear(context),

@@ -56,6 +56,11 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly followsBaseDtype?: boolean;
   /**
+   * True if the layers' buffers have the base model's dtype in files, false if they have the dtype in which describing
+   * the adapter creates them. Only size estimates of adapter files use this property. Default: false.
+   */
+  readonly buffersFollowBaseDtype?: true;
+  /**
    * Returns true if the tensors of an adapter loaded in half precision can stay in half precision
    * (`LayerContext.dtypeOf`). Default: false.
    */

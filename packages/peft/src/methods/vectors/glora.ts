@@ -12,6 +12,7 @@ import {
 } from "../shared/commonOptions.ts";
 import { type Draws, drawn, draws } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import type { FloatDType } from "../shared/methodFacts.ts";
 import { GloraConfig, type GloraPath, gloraFormat } from "./gloraConfig.ts";
 
 /** The tensors of one path in the file, by their last name, and the function that returns its value. */
@@ -25,11 +26,15 @@ interface Path {
 }
 
 /** Creates a path whose value has this shape, or broadcasts to it. */
-function createPath(form: GloraPath, shape: readonly number[], config: GloraConfig, start: Draws): Path {
+function createPath(
+  form: GloraPath,
+  shape: readonly number[],
+  { config, start, dtype }: { config: GloraConfig; start: Draws; dtype: FloatDType },
+): Path {
   const { zero, uniform, normal } = start;
   const { initWeights, r } = config;
   const none = { parameters: {}, buffers: {} };
-  if (form === "none") return absentPath(zero(shape));
+  if (form === "none") return absentPath(zero(shape, dtype));
   if (form === "lora") {
     const [rows, columns] = shape;
     const Xd = drawn(initWeights ? zero : uniform(1 / Math.sqrt(r)), [rows, r]);
@@ -46,13 +51,16 @@ function createPath(form: GloraPath, shape: readonly number[], config: GloraConf
   return { ...none, parameters: { X }, value: () => X };
 }
 
-/** Creates a path that is left out. PEFT's files contain its zeros, and PEFT uses what it reads there. */
+/**
+ * Creates a path that is left out. PEFT's files contain its zeros, in the base layer's dtype, and PEFT uses what it
+ * reads there.
+ */
 function absentPath(zeros: Tensor): Path {
   let used = false;
   const valuesRead = async () => {
     used = Array.from(await zeros.data(), Number).some((value) => value !== 0);
   };
-  return { parameters: {}, buffers: { zeros }, value: () => (used ? zeros : null), valuesRead };
+  return { parameters: {}, buffers: { zeros }, value: () => (used ? toF32(zeros) : null), valuesRead };
 }
 
 /**
@@ -66,10 +74,11 @@ class GloraLinear implements LayerAdapter {
 
   constructor(context: LayerContext<GloraConfig>) {
     const { config } = context;
-    const { inFeatures, outFeatures, bias } = context.base as Linear;
+    const { inFeatures, outFeatures, bias, weight } = context.base as Linear;
     const { configAB, configC, configDE } = config;
-    const start = draws(context);
-    const create = (form: GloraPath, shape: readonly number[]) => createPath(form, shape, config, start);
+    const dtype = weight.dtype === "f16" || weight.dtype === "bf16" ? weight.dtype : "f32";
+    const shared = { config, start: draws(context), dtype } as const;
+    const create = (form: GloraPath, shape: readonly number[]) => createPath(form, shape, shared);
     const ofBias = <F extends GloraPath>(form: F) => (bias ? form : "none");
     const matrix = [outFeatures, inFeatures];
     this.#paths = {
@@ -171,6 +180,7 @@ export const glora: PeftMethod<GloraConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  buffersFollowBaseDtype: true,
   swappable: { fields: ["initWeights"] },
   createLayer: (context) => new GloraLinear(context),
 });
