@@ -26,8 +26,8 @@ export interface MethodCases<O extends object = object> {
   /** True if training reallocates ranks after every step, and files omit ranks that were cut. Default: false. */
   allocates?: boolean;
   /**
-   * The attention of transformers to compare with. "sdpa" gives zeros for a token that attends to no key, such as padding
-   * on the left, as Lowrank does; "eager" gives the mean of all values. Default: "eager".
+   * The attention of transformers to compare with. For a token that attends to no key, such as padding on the left,
+   * "sdpa" gives zeros, as Lowrank does. "eager" gives the mean of all values. Default: "eager".
    */
   attention?: "eager" | "sdpa";
   /** Warnings that PEFT gives when it loads adapters with some of the options. */

@@ -2,6 +2,9 @@ import type { GloraOptions } from "@lowrank/peft";
 import { drawTargets } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
+/** Model types whose linear layers all have biases. */
+const allBiased: readonly string[] = ["bert", "distilbert", "gpt_neox", "roberta"];
+
 /** GLoRA with every form of its paths, on layers with and without biases. */
 export const glora: MethodCases<GloraOptions> = defineCases({
   draw(draw, base) {
@@ -15,8 +18,9 @@ export const glora: MethodCases<GloraOptions> = defineCases({
       ...draw.maybe(0.2, () => ({ initWeights: false })),
       ...drawBias(draw, "glora_only"),
     };
-    // Without any path nothing trains, since many layers have no bias.
-    return options.configAB === "none" && options.bias === undefined ? { ...options, configAB: "lora" } : options;
+    // Without A and B, nothing trains on layers without bias.
+    const trains = options.modulesToSave !== undefined || allBiased.includes(base.config.model_type);
+    return options.configAB === "none" && !trains ? { ...options, configAB: "lora" } : options;
   },
   names: { configAB: "config_A_B", configC: "config_C", configDE: "config_D_E" },
 });

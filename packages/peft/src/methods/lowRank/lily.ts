@@ -58,8 +58,8 @@ function sharedFactors(context: SharedContext<LilyConfig>): SharedFactors {
 
 /**
  * Lily on a linear layer. Adds scaling · h B to the output, where h = x Aᵀ. B is a mixture of the matrices that layers
- * share. A router of the layer gives each row of h a probability for each matrix, and the mixture has the means over all
- * rows of the batch.
+ * share. A router of the layer gives each row of h a probability for each matrix, and the mixture has the means over
+ * all rows of the batch.
  */
 class LilyLinear implements LayerAdapter {
   readonly parameters: Readonly<Record<"lily_A.weight" | "lily_B.weight" | "lily_router.weight", Parameter>>;

@@ -41,8 +41,8 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly trainsHeads?: boolean;
   /**
-   * True if an output depends on the other rows of its batch. Such an adapter cannot be limited to some rows of a batch,
-   * and servers refuse it. Default: false.
+   * True if an output depends on the other rows of its batch. Such an adapter cannot be limited to some rows of a
+   * batch, and servers refuse it. Default: false.
    */
   readonly mixesRows?: true;
   /**

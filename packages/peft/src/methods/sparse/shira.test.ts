@@ -12,7 +12,7 @@ beforeAll(() => init(reference()));
 const targetModules = ["layers.0.up", "layers.1.up"];
 const key = (layer: number, name: string) => `base_model.model.layers.${layer}.up.shira_${name}`;
 
-/** Returns the files of an adapter of r 1 on both `up` layers [10, 6], with the given rows and columns and changes 1. */
+/** Returns the files of an adapter of r 1 on both `up` layers [10, 6], with these rows and columns and changes 1. */
 function saved(indices: readonly number[], fields: object = {}) {
   const n = indices.length / 2;
   const tensors = [0, 1].flatMap((layer) => [

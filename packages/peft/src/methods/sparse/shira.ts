@@ -123,7 +123,7 @@ class ShiraLinear implements LayerAdapter {
   }
 }
 
-/** SHiRA: trains a few weights of each layer, at random positions. Bhardwaj et al. 2024, https://arxiv.org/abs/2406.13175 */
+/** SHiRA: trains a few weights of each layer. Bhardwaj et al. 2024, https://arxiv.org/abs/2406.13175 */
 export const shira: PeftMethod<ShiraConfig> = definePeftMethod({
   peftType: "SHIRA",
   Config: ShiraConfig,

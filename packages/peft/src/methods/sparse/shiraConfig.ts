@@ -6,8 +6,8 @@ export interface ShiraOptions extends PeftOptions {
   /** Sets how many weights of a layer are trained: r (in + out), as many as LoRA of rank r trains. Default: 32. */
   r?: number;
   /**
-   * How the positions of the trained weights were chosen. A new adapter requires "random". In a file, another text
-   * means that a function of the user chose them; the file contains them. Default: "random".
+   * Choice of the trained positions. A new adapter requires "random". In a file, another text means that a function of
+   * the user chose them; the file contains them. Default: "random".
    */
   maskType?: string;
   /**

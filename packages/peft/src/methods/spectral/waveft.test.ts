@@ -40,7 +40,7 @@ test.each([
   expect(product(analysed.dataSync(), c.dataSync())).toBeCloseTo(product(x.dataSync(), made.dataSync()), 4);
 });
 
-/** Returns PEFT's update [out, in] as its definition states it: a transposed convolution of a padded matrix, cropped. */
+/** Returns PEFT's update [out, in] by its definition: a transposed convolution of a padded matrix, cropped. */
 function definition(spectrum: readonly number[], places: Int32Array, [out, width]: number[], low: readonly number[]) {
   const length = low.length;
   const high = low.map((_, i) => (-1) ** i * low[length - 1 - i]);

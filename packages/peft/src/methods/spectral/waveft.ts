@@ -56,7 +56,7 @@ function roundHalfToEven(value: number): number {
   return down % 2 === 0 ? down : down + 1;
 }
 
-/** Positions of coefficients in a layer's transforms: `from` in that of the inputs, `to` in that of the outputs. */
+/** Positions of coefficients: `from` in the transform of the inputs, `to` in the transform of the outputs. */
 interface Places {
   from: number[];
   to: number[];
@@ -153,7 +153,7 @@ class WaveFTLinear implements LayerAdapter {
   }
 }
 
-/** WaveFT: trains a few wavelet coefficients of the weight's update. Bilican et al. 2025, https://arxiv.org/abs/2505.12532 */
+/** WaveFT: trains wavelet coefficients of the weight's update. Bilican et al. 2025, https://arxiv.org/abs/2505.12532 */
 export const waveft: PeftMethod<WaveFTConfig> = definePeftMethod({
   peftType: "WAVEFT",
   sizes: ["nFrequency", "nFrequencyPattern"],

@@ -134,7 +134,7 @@ class GloraLinear implements LayerAdapter {
   }
 }
 
-/** GLoRA: scales and shifts weights and biases, in several forms. Chavan et al. 2023, https://arxiv.org/abs/2306.07967 */
+/** GLoRA: scales and shifts weights and biases. Chavan et al. 2023, https://arxiv.org/abs/2306.07967 */
 export const glora: PeftMethod<GloraConfig> = definePeftMethod({
   peftType: "GLORA",
   Config: GloraConfig,
