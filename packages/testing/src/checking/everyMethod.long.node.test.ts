@@ -29,6 +29,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   BOFT: neither,
   FOURIERFT: neither,
   OFT: neither,
+  WAVEFT: neither,
 };
 
 describe.each(Object.keys(peftMethods))("%s", (method) => {

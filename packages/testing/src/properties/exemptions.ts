@@ -134,6 +134,11 @@ export const exemptions: readonly Exemption[] = [
     applies: (method, config) => declaredRank(method, config) === null && alphaField(method) === null,
     reason: "the method has no rank that sets the size of a saved tensor, and no alpha",
   },
+  {
+    properties: ["configIsApplied"],
+    applies: (_, config) => !["lora", undefined].includes(field(config, "configAB") as string | undefined),
+    reason: "A and B of GLoRA are no products in this configuration, so that the rank sets no size of theirs",
+  },
 ];
 
 /**
