@@ -5,6 +5,7 @@ import {
   AdaLoraConfig,
   BOFTConfig,
   DeloraConfig,
+  type DescribeAdapterOptions,
   DoubleSeqBnConfig,
   FourierFTConfig,
   GloraConfig,
@@ -57,11 +58,13 @@ function model(name: string): ModelShapes {
 const gpt3Matrices = () =>
   describeConfig({ architectures: ["BertModel"], model_type: "bert", hidden_size: 12288, num_hidden_layers: 96 });
 
-const on = (shapes: string | ModelShapes, config: PeftConfig) =>
-  reportAdapter(typeof shapes === "string" ? model(shapes) : shapes, config);
+const on = (shapes: string | ModelShapes, config: PeftConfig, options: DescribeAdapterOptions = {}) =>
+  reportAdapter(typeof shapes === "string" ? model(shapes) : shapes, config, options);
 const trains = (shapes: string, config: PeftConfig) => async () => (await on(shapes, config)).trainable;
 const percent = (shapes: string, config: PeftConfig) => async () => (await on(shapes, config)).percent;
-const file = (shapes: string, config: PeftConfig) => async () => (await on(shapes, config)).bytesSaved;
+/** Returns a function that computes the size of an adapter's file on a base model in bf16. */
+const fileOnBf16 = (shapes: string, config: PeftConfig) => async () =>
+  (await on(shapes, config, { dtype: "bf16" })).bytesSaved;
 const parameters =
   (name: string, wanted: (name: string) => boolean = () => true) =>
   () =>
@@ -277,7 +280,7 @@ function methodComparison(): PublishedNumber[] {
   const each = rows.flatMap(([what, config, trainable, bytes, reading]) =>
     from("PEFT's comparison, Llama-3.2-3B", [
       [`${what}: trains`, trainable, trains(name, config)],
-      [`${what}: bytes of the file`, bytes, file(name, config), reading],
+      [`${what}: bytes of the file`, bytes, fileOnBf16(name, config), reading],
     ]),
   );
   return [...all, ...each];
