@@ -40,11 +40,11 @@ NORMS = {"llama": ["norm", "input_layernorm"], "gpt2": ["ln_1", "ln_f"], "bert":
 OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
     "GLORA": "glora_only", "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
-    "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only",
+    "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only", "C3A": "c3a_only",
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
-    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT"
+    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS"
 ).split()
 
 
@@ -102,6 +102,9 @@ def options(method, names):
         "BOFT": lambda: pick([{"boft_block_size": pick([2, 4])}, {"boft_block_size": 0, "boft_block_num": pick([1, 2])}]),
         "FOURIERFT": lambda: {"n_frequency": pick([1, 16]), "n_frequency_pattern": {pick(names): 7}},
         "GLORA": lambda: {"r": pick([2, 8]), "config_A_B": pick(["lora", "vector", "constant", "none"])},
+        "C3A": lambda: {"block_size": pick([1, 2]), "block_size_pattern": {pick(names): 1}},
+        "ROAD": lambda: {"variant": pick(["road_1", "road_2", "road_4"]), "group_size": pick([2, 4])},
+        "TRAINABLE_TOKENS": lambda: {"token_indices": sample(range(30), pick([1, 3]))},
         "GRALORA": lambda: {"r": pick([2, 8]), "gralora_k": pick([1, 2]), "hybrid_r": pick([0, 2])},
         "HRA": lambda: {"r": pick([2, 4])},
         "LILY": lambda: {"r": sizes(), "stride_A": pick([1, 2]), "num_B": pick([2, 3])},
@@ -129,6 +132,8 @@ def adapter(method, kind, model, layers):
     if method == "ADAPTION_PROMPT":
         return {**fields, "adapter_len": pick([1, 10]), "adapter_layers": pick([1, layers])}
     names = MODULES[kind]
+    if method == "TRAINABLE_TOKENS":
+        return {**fields, **dict(options(method, names))}
     if method == "LN_TUNING":
         fields.update(pick([{}, {"target_modules": sample(NORMS[kind], 1)}]) if kind != "bert" else {"target_modules": NORMS[kind]})
     else:
@@ -140,7 +145,7 @@ def adapter(method, kind, model, layers):
             fields["target_modules"] = targets
         if method == "IA3" and isinstance(targets, list):
             fields["feedforward_modules"] = targets[:1]
-        if isinstance(targets, list) and method not in ("IA3", "ADALORA") and chance(0.3):
+        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT") and chance(0.3):
             fields["layers_to_transform"] = [draw.randrange(layers)]
     if chance(0.3):
         whole = [name for name in WHOLE[kind] if method != "DELORA" or "norm" not in name]

@@ -96,6 +96,14 @@ CASES = [
     ("GLORA", {"r": 2, "config_A_B": "none"}),
     ("LILY", {"r": 3, "num_B": 2, "scaling": 2.0}),
     ("LILY", {"r": 4, "num_B": 3, "stride_A": 2}),
+    ("C3A", {"block_size": 4, "target_modules": ["a"]}),
+    ("C3A", {"block_size": 1, "block_size_pattern": {"b": 2}}),
+    ("ROAD", {"group_size": 2}),
+    ("ROAD", {"group_size": 4, "variant": "road_2", "target_modules": ["a"]}),
+    ("ROAD", {"group_size": 8, "variant": "road_4", "target_modules": ["a"]}),
+    ("ROAD", {"group_size": 6, "variant": "road_4", "target_modules": ["b"]}),
+    ("BEFT", {}),
+    ("TRAINABLE_TOKENS", {"token_indices": [5, 0], "target_modules": ["e"]}),
 ]
 
 

@@ -86,6 +86,14 @@ CASES = [
     ("GLORA", {"config_A_B": "vector", "config_C": "vector", "config_D_E": "vector", **RANDOM}, [600, 900]),
     ("LILY", {"r": 16, "num_B": 3}, wide),
     ("LILY", {"r": 16, "num_B": 3, **RANDOM}, wide),
+    ("C3A", {"block_size": 16}, wide),
+    ("C3A", {"block_size": 32, "init_weights": "gaussian"}, wide),
+    ("C3A", {"block_size": 8, "init_weights": "kaiming_uniform"}, wide),
+    ("C3A", {"block_size": 32, "init_weights": True}, wide),
+    *[("ROAD", {"variant": f"road_{n}", "group_size": 32, **more}, [96, 640]) for n in (1, 2, 4) for more in ({}, RANDOM)],
+    ("BEFT", {}, wide),
+    ("BEFT", RANDOM, [96, 900]),
+    ("TRAINABLE_TOKENS", {"token_indices": [3, 7], "target_modules": ["e"], **RANDOM}, [900, 8]),
 ]
 sides = [(6, 10), (12, 36), (37, 64), (100, 100), (128, 360), (250, 1), (72, 17)]
 for factor in (-1, 2, 5, 8, 16):

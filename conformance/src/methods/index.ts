@@ -2,7 +2,9 @@ import type { PeftType } from "../adapterCase.ts";
 import type { MethodCases } from "../methodCases.ts";
 import { adaLora } from "./adaLora.ts";
 import { adaptionPrompt } from "./adaptionPrompt.ts";
+import { beft } from "./beft.ts";
 import { boft } from "./boft.ts";
+import { c3a } from "./c3a.ts";
 import { delora } from "./delora.ts";
 import { fourierft } from "./fourierft.ts";
 import { glora } from "./glora.ts";
@@ -18,7 +20,9 @@ import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
 import { prefixTuning, promptTuning, pTuning } from "./prompts.ts";
 import { randlora } from "./randlora.ts";
+import { road } from "./road.ts";
 import { shira } from "./shira.ts";
+import { trainableTokens } from "./trainableTokens.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 import { waveft } from "./waveft.ts";
@@ -29,7 +33,9 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   LOHA: loha,
   LOKR: lokr,
   IA3: ia3,
+  BEFT: beft,
   LN_TUNING: lnTuning,
+  TRAINABLE_TOKENS: trainableTokens,
   VERA: vera,
   VBLORA: vblora,
   RANDLORA: randlora,
@@ -42,9 +48,11 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   FOURIERFT: fourierft,
   WAVEFT: waveft,
   SHIRA: shira,
+  C3A: c3a,
   OFT: oft,
   BOFT: boft,
   HRA: hra,
+  ROAD: road,
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,

@@ -71,11 +71,28 @@ async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGener
     yield { name: "merged_logits", skipped: "none were recorded: attention to a prompt is no weight" };
     return;
   }
+  if (peft.peftConfig.get("default")?.peftType === "BEFT" && !golden.has("merged_logits")) {
+    yield await refusedMerge(await load(place, false));
+    return;
+  }
   const merged = await (await load(place, false)).mergeAndUnload();
   const own = whyOwnMerge(place, golden);
   if (own !== null) yield { name: "merged_logits", skipped: `${own}; those before the merge are compared` };
   const expected = await golden.array(own === null ? "merged_logits" : "logits");
   yield within("logits after the merge", await logitsOf(merged, inputs), expected, logitTolerance);
+}
+
+/** Checks that an adapter that PEFT cannot merge into this base is not merged here either. */
+async function refusedMerge(peft: PeftModel): Promise<Check> {
+  const name = "merged_logits";
+  try {
+    await peft.mergeAndUnload();
+  } catch (error) {
+    const { message } = error as Error;
+    if (message.includes("cannot be merged")) return { name, skipped: `none were recorded: ${message}` };
+    throw error;
+  }
+  return { name, error: "the adapter was merged, which PEFT refuses" };
 }
 
 /** Returns the reason why a merge cannot be compared with PEFT's; null if it can. */

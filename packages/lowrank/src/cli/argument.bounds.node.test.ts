@@ -70,6 +70,10 @@ describe("values of options", () => {
     expect(valueParser(option({ type: "names" }))("a, b")).toEqual(["a", "b"]);
     expect(valueParser(option({ type: "targets" }))("all-linear")).toBe("all-linear");
     expect(describeProblem(option({ type: "names" }), "a")).toBe(null);
+    const ids = option({ type: "integers", least: 0 });
+    expect(valueParser(ids)("3, 0")).toEqual([3, 0]);
+    expect(describeProblem(ids, "3,-1")).toBe("Expected a whole number of at least 0.");
+    expect(describeProblem(ids, "3,")).toBe("Expected a whole number of at least 0.");
   });
 
   test("that are text may be booleans where the option has them", () => {

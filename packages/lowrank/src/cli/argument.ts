@@ -11,6 +11,12 @@ export function integer(least?: number, most?: number): (text: string) => number
   };
 }
 
+/** Parses a list of whole numbers separated by commas, each at least `least`. */
+export function integers(least?: number): (text: string) => number[] {
+  const parse = integer(least);
+  return (text) => text.split(",").map(parse);
+}
+
 /** Returns the given limits in words after a space, as in " of at least 1, of at most 8"; "" if no limit is set. */
 function limits(range: Readonly<Record<string, number | undefined>>): string {
   const words = Object.entries(range).flatMap(([word, limit]) => (limit === undefined ? [] : [`${word} ${limit}`]));

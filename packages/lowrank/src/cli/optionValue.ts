@@ -1,6 +1,6 @@
 import type { MethodOption } from "@lowrank/peft";
 import { InvalidArgumentError } from "commander";
-import { integer, names, number, targetModules } from "./argument.ts";
+import { integer, integers, names, number, targetModules } from "./argument.ts";
 
 /**
  * Returns the parser of an option's value. For an invalid text, the parser throws an error that describes the expected
@@ -22,6 +22,8 @@ export function valueParser(option: MethodOption): (text: string) => unknown {
         if (found !== undefined) return found;
         throw new InvalidArgumentError(`Expected ${listed(option.values)}.`);
       };
+    case "integers":
+      return integers(option.least);
     case "names":
       return names;
     case "targets":
@@ -54,6 +56,7 @@ export const placeholders: Readonly<Record<MethodOption["type"], string>> = {
   boolean: "",
   text: " <text>",
   oneOf: " <which>",
+  integers: " <n,n>",
   names: " <names>",
   targets: " <which>",
 };

@@ -3,7 +3,9 @@ import { describeConfig, presetConfig } from "@lowrank/models";
 import { presetJson } from "@lowrank/models/internal";
 import {
   AdaLoraConfig,
+  BeftConfig,
   BOFTConfig,
+  C3AConfig,
   DeloraConfig,
   type DescribeAdapterOptions,
   DoubleSeqBnConfig,
@@ -24,9 +26,11 @@ import {
   PromptEncoderConfig,
   PromptTuningConfig,
   RandLoraConfig,
+  RoadConfig,
   reportAdapter,
   SeqBnConfig,
   ShiraConfig,
+  TrainableTokensConfig,
   VBLoRAConfig,
   VeraConfig,
   WaveFTConfig,
@@ -262,8 +266,12 @@ function methodComparison(): PublishedNumber[] {
     ["P-tuning, 20 tokens", new PromptEncoderConfig({ numVirtualTokens: 20 }), "28,382,208", "245,880"],
     ["VeRA r=256", new VeraConfig({ r: 256 }), "129,024", "6,821,968"],
     ["FourierFT 1000", new FourierFTConfig(), "56,000", "231,416"],
+    ["C3A, blocks of 64", new C3AConfig({ blockSize: 64 }), "5,505,024", "22,027,512"],
     ["LoKr r=32, factor 4", new LoKrConfig({ r: 32, decomposeFactor: 4 }), "2,294,656", "9,199,776"],
     ["BOFT", new BOFTConfig(), "802,816", "3,225,360"],
+    ["trainable tokens", new TrainableTokensConfig({ tokenIndices: [128000, 128001] }), "6,144", "49,424"],
+    ["BEFT", new BeftConfig(), "28,672", "118,192"],
+    ["RoAd, 2 values for each output", new RoadConfig({ variant: "road_2" }), "229,376", "931,480"],
     ["RandLoRA r=32", new RandLoraConfig(), "9,289,728", "2,211,281,240"],
     ["VB-LoRA", new VBLoRAConfig(), "1,212,416", "4,864,912"],
     ["HiRA r=32", new HiraConfig({ r: 32 }), "9,175,040", "36,714,432"],
@@ -290,7 +298,7 @@ function methodComparison(): PublishedNumber[] {
 export const omittedRows: readonly string[] = [
   "DoRA's parallel adapters, 3.54 %: 247,463,936 numbers 256 wide beside both feed-forward matrices, where no adapter here stands",
   "of PEFT's comparison, LoRA-FA and MiCA are LoRA's file of which a part trains: 36,715,216 bytes, as LoRA r=32; that they train less is not an option here",
-  "of PEFT's comparison, FRoD, C3A, TinyLoRA, Uni-LoRA and trainable tokens by themselves: methods that are not here",
+  "of PEFT's comparison, FRoD, TinyLoRA and Uni-LoRA: methods that are not here",
 ];
 
 /** Published numbers of papers and of PEFT, each with the function that computes it. */

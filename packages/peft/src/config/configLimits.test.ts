@@ -123,6 +123,8 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["rankPattern", [null, {}, { a: [true, false] }], [{ a: [1] }, { a: true }, [true]], "null, or lists of true"],
     ["bias", ["none", "all", "lora_only"], ["own"], '"none", "all" or "lora_only"'],
   ],
+  BEFT: [...own],
+  TRAINABLE_TOKENS: [...own, ["tokenIndices", [[], [0, 3]], [[-1], [0.5], 3], "a list of token ids"]],
   LOHA: [...lycoris, ...own],
   LOKR: [
     ...lycoris,
@@ -159,6 +161,10 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["randomSeed", [null, 0, -3], [0.5, "1"], "an integer of at least"],
     ["maskType", ["random", "mine"], [3], "a text"],
   ],
+  C3A: [
+    ...[integer("blockSize"), pattern("blockSizePattern", 1, 0), ...own.filter(([field]) => field !== "initWeights")],
+    ["initWeights", [true, false, "gaussian", "kaiming_uniform", "xavier_uniform"], ["x"], "true, false, "],
+  ],
   VBLORA: [
     ...["r", "vectorLength"].map((field) => integer(field)),
     ...[share("vbloraDropout"), finite("initVectorBankBound"), finite("initLogitsStd"), flag("saveOnlyTopkWeights")],
@@ -174,6 +180,11 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["r", [2, 32], [33], "a multiple of graloraK (2)"],
   ],
   HRA: [integer("r"), flag("applyGS"), ...own],
+  ROAD: [
+    ["variant", ["road_1", "road_2", "road_4"], ["road_3"], '"road_1", "road_2" or "road_4"'],
+    ["groupSize", [2, 6], [0, 1, 2.5], "an integer of at least 2"],
+    ...own,
+  ],
   HIRA: [
     ...[integer("r"), share("hiraDropout")],
     ["initWeights", [true, false, "gaussian", null], ["x"], 'true, false, "gaussian" or null'],

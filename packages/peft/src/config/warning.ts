@@ -12,6 +12,7 @@
  * - `start-not-repeatable`: each load computes the initialisation again, and other programs compute different values
  * - `adjusted-size`: a configured size does not fit a layer, so another size is used for it
  * - `no-identity`: a new adapter changes the model's outputs before it is trained
+ * - `unmergeable`: an adapter cannot be merged into one of its layers
  * - `unused-field`: a configuration file has fields that are not used
  * - `outdated-file`: the program that wrote the file was older and computed the adapter differently
  * - `unread-file`: a file in the adapter's folder is ignored
@@ -29,6 +30,7 @@ export type WarningCode =
   | "start-not-repeatable"
   | "adjusted-size"
   | "no-identity"
+  | "unmergeable"
   | "unused-field"
   | "outdated-file"
   | "unread-file"

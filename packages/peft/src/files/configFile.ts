@@ -14,8 +14,6 @@ import type { MethodFacts } from "../methods/shared/methodFacts.ts";
  */
 export const declinedMethods: Readonly<Record<string, string>> = {
   ADAMSS: "its subspaces come from scikit-learn's k-means over the weights",
-  BEFT: "it adds biases to value projections; BITFIT trains the biases that a model has",
-  C3A: "its blocks are circulant matrices",
   CARTRIDGE: "it is distilled from a text; PREFIX_TUNING without projection trains the same keys and values",
   CPT: "it needs the types of an example's tokens in every batch; PROMPT_TUNING can start from a text",
   DEFT: "it replaces a subspace of the weights by a product",
@@ -26,11 +24,9 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   POLY: "it needs a task id in every batch; withAdapterNames gives each row an adapter",
   PSOFT: "it rotates within the weights' largest singular vectors; OFT rotates inputs",
   PVERA: "it draws random values in every step; VERA is its form without randomness",
-  ROAD: "it rotates pairs of outputs; OFT rotates blocks of inputs",
   SHADOW: "it is a second network next to the model",
   SUPERTUNING: "it trains the largest elements of the weights",
   TINYLORA: "it trains a few values in the basis of the weights' singular vectors; VBLORA and VERA are small too",
-  TRAINABLE_TOKENS: "LORA and ADALORA support it as trainable_token_indices",
   UNILORA: "it maps one vector to random positions of all layers; VBLORA shares vectors too",
   XLORA: "it runs the model twice to mix LoRA adapters; addWeightedAdapter makes fixed mixtures",
 };

@@ -5,7 +5,8 @@ import { ActiveAdapter, AdapterIndices } from "./activeAdapter.ts";
 import { AdapterSlot, checkAdapterName, clear, place } from "./adapterSlot.ts";
 import { SavedModule } from "./savedModule.ts";
 import { placesOf, Swap } from "./swap.ts";
-import { TrainableTokens, tokenRows } from "./trainableTokens.ts";
+import { tokenRows } from "./tokenRows.ts";
+import { TrainableTokens } from "./trainableTokens.ts";
 
 beforeAll(() => init(reference()));
 

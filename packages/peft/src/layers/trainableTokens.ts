@@ -1,22 +1,10 @@
-import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
-import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
-import { stopAtPadding } from "@lowrank/nn/internal";
+import { scope, type Tensor } from "@lowrank/core";
+import { type Embedding, type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./adapterSlot.ts";
+import { lookUpRows, replaceRows, scoreRows, type TokenRows } from "./tokenRows.ts";
 import { toF32 } from "./tunerLayer.ts";
 import type { MergeStep, Wrapper } from "./wrapper.ts";
-
-/** The rows of an embedding table that an adapter retrains. */
-export interface TokenRows {
-  /** The new values of the n retrained rows, [n, dim]. */
-  delta: Parameter;
-  /** For each token id, the index of its row in `delta`; 0 if the token is not retrained. i32 [vocabulary]. */
-  position: Tensor;
-  /** For each token id, 1 if its embedding is retrained, otherwise 0: u8 [vocabulary]. */
-  flag: Tensor;
-  /** The ids of the retrained tokens, in the order of `delta`. */
-  tokens: readonly number[];
-}
 
 /**
  * The retrained rows of one adapter in this module. `owners` lists the modules that share the embedding table: this
@@ -25,34 +13,6 @@ export interface TokenRows {
 interface AdapterRows {
   rows: TokenRows;
   owners: readonly Module[];
-}
-
-/** Creates trainable copies of the table rows `indices`. Throws for an index that is out of range or repeated. */
-export function tokenRows(weight: Parameter, indices: readonly number[], path: string): TokenRows {
-  const [vocabulary] = weight.shape;
-  const position = new Int32Array(vocabulary);
-  const flag = new Uint8Array(vocabulary);
-  for (const [i, token] of indices.entries()) {
-    if (!Number.isInteger(token) || token < 0 || token >= vocabulary || flag[token]) {
-      throw new Error(
-        `trainableTokenIndices: ${token} for ${path} is ${flag[token] ? "given twice" : `outside of 0..${vocabulary - 1}`}`,
-      );
-    }
-    position[token] = i;
-    flag[token] = 1;
-  }
-  const { backend } = weight.storage;
-  const delta = noGrad(() =>
-    scope(() => to(indexSelect(weight, tensor(Int32Array.from(indices), { backend }), { dim: 0 }), { dtype: "f32" })),
-  );
-  const rows = {
-    delta: new Parameter(delta),
-    position: keep(tensor(position, { backend })),
-    flag: keep(tensor(flag, { backend })),
-    tokens: indices,
-  };
-  delta.dispose();
-  return rows;
 }
 
 /**
@@ -134,21 +94,7 @@ export class TrainableTokens extends Module implements Wrapper {
     const adapterRows = adapter === null ? undefined : this.#rowsOfAdapters.get(adapter);
     if (!adapterRows) return this.wrapped.forward(x);
     const { rows } = adapterRows;
-    return scope(() => (this.#kind === "embedding" ? this.#lookUp(x, rows) : this.#score(x, rows)));
-  }
-
-  #lookUp(ids: Tensor, { delta, position, flag }: TokenRows): Tensor {
-    const flat = ids.reshape([-1]);
-    const isNew = indexSelect(flag, flat, { dim: 0 }).reshape([...ids.shape, 1]);
-    const fresh = embedding(delta, indexSelect(position, flat, { dim: 0 }).reshape(ids.shape));
-    const { paddingIdx } = this.wrapped as Embedding;
-    const trained = stopAtPadding(fresh, ids.reshape([...ids.shape, 1]), paddingIdx);
-    return where(isNew, trained, this.wrapped.forward(ids));
-  }
-
-  #score(x: Tensor, { delta, position, flag }: TokenRows): Tensor {
-    const fresh = matmul(x, delta, { transposeB: true });
-    return where(flag, indexSelect(fresh, position, { dim: x.ndim - 1 }), this.wrapped.forward(x));
+    return scope(() => (this.#kind === "embedding" ? lookUpRows : scoreRows)(this.wrapped, x, rows));
   }
 
   /** Returns the merge steps that write the retrained rows into the table, in all modules that share it. */
@@ -159,8 +105,7 @@ export class TrainableTokens extends Module implements Wrapper {
       const { rows, owners } = adapterRows;
       const base = this.#base as Embedding | Linear;
       const merged = () => {
-        const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
-        const value = where(rows.flag.reshape([-1, 1]), fresh, toF32(base.weight));
+        const value = replaceRows(toF32(base.weight), rows);
         return [{ path: `${path}.weight`, owners, key: "weight", value }];
       };
       const forward = (x: Tensor) => this.#run(adapter, x);

@@ -80,6 +80,15 @@ export interface LayerAdapter {
    * them. Throws for values out of range.
    */
   valuesRead?(): Promise<void>;
+  /**
+   * The modules whose weight a merge replaces: this layer and others with the same weight that share the adapter. Empty
+   * if another layer merges it. Default: this layer.
+   */
+  readonly owners?: readonly Module[];
+  /** The indices of the weight's rows that the adapter changes. Absent if it changes all. */
+  readonly changedRows?: readonly number[];
+  /** The reason that `merge` is absent on this layer, if the method can merge on others. */
+  readonly unmergeable?: string;
 }
 
 /** Plan for computing a layer's output for a batch whose rows use different adapters. */
@@ -272,14 +281,16 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
-    const present = adapters.filter((name) => this.#adapters.has(name));
+    const present = adapters.filter((name) => (this.#adapters.get(name)?.owners?.length ?? 1) > 0 && this.has(name));
     if (present.length === 0) return [];
     const base = this.base_layer;
+    const changed = present.map((name) => this.#adapters.get(name)!.changedRows);
+    const rows = changed.every((some) => some !== undefined) ? changed.flat() : undefined;
     const live = present.map((name) => ({
       forward: (x: Tensor) => this.#adapters.get(name)!.forward(x, base),
       merged: () => this.#merged([name], path),
     }));
-    return [{ path, module: base, merged: () => this.#merged(present, path), live }];
+    return [{ path, module: base, merged: () => this.#merged(present, path), live, rows }];
   }
 
   /**
@@ -294,7 +305,7 @@ export class TunerLayer extends Module implements Wrapper {
     for (const name of adapters) {
       dense = this.#adapters.get(name)?.merge?.(dense, before) ?? dense;
     }
-    const owners = [base];
+    const owners = adapters.map((name) => this.#adapters.get(name)?.owners).find((some) => some) ?? [base];
     const replacements: Replacement[] = [];
     if (dense.weight !== before.weight) {
       replacements.push({ path: `${path}.weight`, owners, key: "weight", value: dense.weight });

@@ -107,7 +107,10 @@ function* mergeSteps(
     if (here.length === 0 || !(all || wrapper instanceof TunerLayer)) continue;
     const stuck = wrapper instanceof TunerLayer && here.find((name) => !wrapper.get(name)?.merge);
     if (stuck) {
-      throw new Error(`${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it unmerged`);
+      const why =
+        wrapper.get(stuck)?.unmergeable ??
+        `the method of adapter "${stuck}" cannot be merged into the weights; keep it unmerged`;
+      throw new Error(`${path}: ${why}`);
     }
     checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
   }

@@ -42,6 +42,8 @@ export { hra } from "./orthogonal/hra.ts";
 export { HRAConfig, type HRAOptions } from "./orthogonal/hraConfig.ts";
 export { oft } from "./orthogonal/oft.ts";
 export { OFTConfig, type OFTOptions } from "./orthogonal/oftConfig.ts";
+export { road } from "./orthogonal/road.ts";
+export { RoadConfig, type RoadOptions, type RoadVariant } from "./orthogonal/roadConfig.ts";
 export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./prompt/adaptionPrompt.ts";
 export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./prompt/prefixTuning.ts";
 export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./prompt/promptTuning.ts";
@@ -58,10 +60,14 @@ export {
 } from "./shared/commonOptions.ts";
 export { shira } from "./sparse/shira.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
+export { c3a } from "./spectral/c3a.ts";
+export { C3AConfig, type C3AInitWeights, type C3AOptions } from "./spectral/c3aConfig.ts";
 export { fourierft } from "./spectral/fourierft.ts";
 export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
 export { waveft } from "./spectral/waveft.ts";
 export { WaveFTConfig, type WaveFTOptions } from "./spectral/waveftConfig.ts";
+export { beft } from "./vectors/beft.ts";
+export { BeftConfig, type BeftOptions } from "./vectors/beftConfig.ts";
 export { bitFit } from "./vectors/bitFit.ts";
 export { BitFitConfig } from "./vectors/bitFitConfig.ts";
 export { glora } from "./vectors/glora.ts";
@@ -70,6 +76,8 @@ export { ia3 } from "./vectors/ia3.ts";
 export { IA3Config, type IA3Options } from "./vectors/ia3Config.ts";
 export { lnTuning } from "./vectors/lnTuning.ts";
 export { LNTuningConfig } from "./vectors/lnTuningConfig.ts";
+export { trainableTokens } from "./vectors/trainableTokens.ts";
+export { TrainableTokensConfig, type TrainableTokensOptions } from "./vectors/trainableTokensConfig.ts";
 export { vblora } from "./vectors/vblora.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./vectors/vbloraConfig.ts";
 export { vera } from "./vectors/vera.ts";
@@ -94,12 +102,16 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "OFT",
   "BOFT",
   "HRA",
+  "ROAD",
   "FOURIERFT",
   "WAVEFT",
   "SHIRA",
+  "C3A",
   "VBLORA",
   "BITFIT",
+  "BEFT",
   "LN_TUNING",
+  "TRAINABLE_TOKENS",
   "PREFIX_TUNING",
   "BOTTLENECK",
   "IA3",

@@ -240,5 +240,7 @@ function isMergeable(peft: PeftModel): boolean {
  */
 function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);
-  return [...peft.adapterTensors()].reduce((sum, [key, { size }]) => sum + (instead.has(key) ? 0 : size), 0);
+  // Layers with the same weight can share a tensor.
+  const held = new Set([...peft.adapterTensors()].flatMap(([key, tensor]) => (instead.has(key) ? [] : [tensor])));
+  return [...held].reduce((sum, { size }) => sum + size, 0);
 }

@@ -14,17 +14,21 @@ import { LoKrConfig } from "../methods/lycoris/lokrConfig.ts";
 import { BOFTConfig } from "../methods/orthogonal/boftConfig.ts";
 import { HRAConfig } from "../methods/orthogonal/hraConfig.ts";
 import { OFTConfig } from "../methods/orthogonal/oftConfig.ts";
+import { RoadConfig } from "../methods/orthogonal/roadConfig.ts";
 import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
+import { C3AConfig } from "../methods/spectral/c3aConfig.ts";
 import { FourierFTConfig } from "../methods/spectral/fourierftConfig.ts";
 import { WaveFTConfig } from "../methods/spectral/waveftConfig.ts";
+import { BeftConfig } from "../methods/vectors/beftConfig.ts";
 import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
 import { GloraConfig } from "../methods/vectors/gloraConfig.ts";
 import { IA3Config } from "../methods/vectors/ia3Config.ts";
 import { LNTuningConfig } from "../methods/vectors/lnTuningConfig.ts";
+import { TrainableTokensConfig } from "../methods/vectors/trainableTokensConfig.ts";
 import { VBLoRAConfig } from "../methods/vectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import type { TinyOptions } from "./tinyModel.ts";
@@ -229,6 +233,25 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       model: { quantize: { quantType: "nf4" } },
     },
   ],
+  BEFT: [
+    { name: "a layer with a bias", config: new BeftConfig({ targetModules: ["up"], modulesToSave: ["lm_head"] }) },
+    {
+      name: "a layer without one",
+      config: new BeftConfig({ targetModules: linears }),
+      unmergeable: /^lm_head: BEFT adds to a layer's bias\. This layer has none/,
+    },
+    {
+      name: "random start, bf16 base",
+      config: new BeftConfig({ targetModules: ["up"], modulesToSave: ["lm_head"], initWeights: false }),
+      model: { dtype: "bf16" },
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new BeftConfig({ targetModules: ["up"], modulesToSave: ["lm_head"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
   LN_TUNING: [
     { name: "norms", config: new LNTuningConfig({ targetModules: ["norm"] }) },
     { name: "any layer", config: new LNTuningConfig({ targetModules: ["norm", "up", "down", "embed_tokens"] }) },
@@ -236,6 +259,27 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       name: "half-precision layers",
       config: new LNTuningConfig({ targetModules: everywhere }),
       model: { dtype: "bf16" },
+    },
+  ],
+  TRAINABLE_TOKENS: [
+    { name: "the input embedding", config: new TrainableTokensConfig({ tokenIndices: [1, 3, 5, 7, 9, 2] }) },
+    {
+      name: "a tied output layer",
+      config: new TrainableTokensConfig({ tokenIndices: [9, 1, 5], targetModules: ["embed_tokens"] }),
+      model: { tied: true },
+    },
+    {
+      name: "random start, output layer too",
+      config: new TrainableTokensConfig({
+        ...{ tokenIndices: [4, 0, 6], initWeights: false },
+        targetModules: ["embed_tokens", "lm_head"],
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new TrainableTokensConfig({ tokenIndices: [1, 3, 5, 7, 9, 2] }),
+      model: { quantize: { quantType: "nf4" } },
     },
   ],
   VERA: [
@@ -411,6 +455,36 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       model: { quantize: { quantType: "nf4" } },
     },
   ],
+  ROAD: [
+    {
+      name: "a value for two outputs",
+      config: new RoadConfig({ groupSize: 10, targetModules: ["up"], modulesToSave: ["lm_head"] }),
+    },
+    {
+      name: "a value for each output, random start",
+      config: new RoadConfig({
+        ...{ variant: "road_2", groupSize: 2, initWeights: false },
+        ...{ targetModules: ["up"], modulesToSave: ["lm_head"] },
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "two values for each output, bf16 base",
+      config: new RoadConfig({
+        ...{ variant: "road_4", groupSize: 2 },
+        ...{ targetModules: ["up"], modulesToSave: ["lm_head"] },
+      }),
+      model: { dtype: "bf16" },
+    },
+    {
+      name: "4-bit base",
+      config: new RoadConfig({
+        ...{ variant: "road_4", groupSize: 10 },
+        ...{ targetModules: ["up"], modulesToSave: ["lm_head"] },
+      }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
   FOURIERFT: [
     { name: "zeros", config: new FourierFTConfig({ nFrequency: 20, initWeights: true, targetModules: everywhere }) },
     {
@@ -508,6 +582,35 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       model: { quantize: { quantType: "nf4" } },
     },
     { name: "bf16 base", config: new ShiraConfig({ r: 2, targetModules: linears }), model: { dtype: "bf16" } },
+  ],
+  C3A: [
+    { name: "zeros", config: new C3AConfig({ blockSize: 1, initWeights: true, targetModules: linears }) },
+    {
+      name: "default start, pattern, biases",
+      config: new C3AConfig({ blockSize: 1, blockSizePattern: { up: 2 }, bias: "all", targetModules: linears }),
+      startsElsewhere: true,
+    },
+    {
+      name: "gaussian, bf16 base",
+      config: new C3AConfig({
+        blockSize: 1,
+        blockSizePattern: { up: 2 },
+        initWeights: "gaussian",
+        targetModules: linears,
+      }),
+      model: { dtype: "bf16" },
+      startsElsewhere: true,
+    },
+    {
+      name: "kaiming, 4-bit base",
+      config: new C3AConfig({
+        blockSize: 1,
+        initWeights: "kaiming_uniform",
+        targetModules: [...everywhere, "lm_head"],
+      }),
+      model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: true,
+    },
   ],
   VBLORA: [
     {

@@ -24,11 +24,15 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
   LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
+  BEFT: [...merging, ...neither],
+  TRAINABLE_TOKENS: ["requantizedMergeWithinBound", ...neither],
   LN_TUNING: ["requantizedMergeWithinBound", ...neither],
   BITFIT: neither,
   BOFT: neither,
+  C3A: neither,
   FOURIERFT: neither,
   OFT: neither,
+  ROAD: neither,
   WAVEFT: neither,
 };
 

@@ -23,6 +23,12 @@ const field = (config: PeftConfig, name: string): unknown => Reflect.get(config,
 /** Methods whose new adapters change outputs by design, by `peftType`. */
 const randomStarts: readonly string[] = ["VBLORA", "BOTTLENECK"];
 
+/** Methods whose new adapters change outputs unless `initWeights` is true, by `peftType`. */
+const drawnStarts: readonly string[] = ["C3A"];
+
+/** Methods that add to biases, by `peftType`. */
+const addedBiases: readonly string[] = ["BEFT"];
+
 /** Methods that train copies of whole layers, by `peftType`. */
 const wholeLayers: readonly string[] = ["LN_TUNING"];
 
@@ -45,7 +51,9 @@ function startsAtRandom({ peftType }: AnyMethod, config: PeftConfig): boolean {
   const starts = ["initWeights", "initLoraWeights", "initIa3Weights"].map((name) => field(config, name));
   const r = field(config, "r");
   const oddReflections = "applyGS" in config && typeof r === "number" && r % 2 === 1;
-  return randomStarts.includes(peftType) || starts.includes(false) || starts.includes("orthogonal") || oddReflections;
+  const isDrawn = drawnStarts.includes(peftType) && field(config, "initWeights") !== true;
+  const random = starts.includes(false) || starts.includes("orthogonal") || oddReflections;
+  return random || isDrawn || randomStarts.includes(peftType);
 }
 
 function besides(method: AnyMethod, config: PeftConfig): boolean {
@@ -69,6 +77,16 @@ export const exemptions: readonly Exemption[] = [
     properties: merging,
     applies: mixesRows,
     reason: "the update depends on the inputs, so that no weight contains it",
+  },
+  {
+    properties: ["requantizedMergeWithinBound"],
+    applies: (method) => !isPromptMethod(method) && method.adaptsRows === true,
+    reason: "the method changes embedding tables, which are not quantised",
+  },
+  {
+    properties: merging,
+    applies: ({ peftType }) => addedBiases.includes(peftType),
+    reason: "the method adds to biases, and can be merged only into layers that have one",
   },
   {
     properties: ["requantizedMergeWithinBound"],

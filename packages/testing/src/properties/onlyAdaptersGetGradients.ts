@@ -1,5 +1,6 @@
 import { scope, square, sum } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
+import { isPromptMethod } from "@lowrank/peft/internal";
 import { largestDifference } from "../comparing/differences.ts";
 import { freeCalls, recordCalls } from "../comparing/layerCalls.ts";
 import { PropertyError } from "../errors/propertyError.ts";
@@ -28,7 +29,10 @@ export async function onlyAdaptersGetGradients(
   options: PropertyOptions = {},
 ): Promise<void> {
   await withAdapter(property, model, config, options, async ({ peft, paths, run, seed }) => {
-    const trained = peft.base_model.trained(peft.activeAdapter as string);
+    const active = peft.activeAdapter as string;
+    const trained = peft.base_model.trained(active);
+    const { method } = peft.base_model.adapter(active);
+    const adaptsRows = !isPromptMethod(method) && method.adaptsRows;
     const hasElements = [...trained.values()].some(({ size }) => size > 0);
     if (!hasElements) throw new UnfitError("the adapter has no parameters in this configuration");
     const own = new Set<Parameter>(trained.values());
@@ -58,6 +62,8 @@ export async function onlyAdaptersGetGradients(
         if (!values.every(Number.isFinite)) fail(name, "got a gradient that is not finite");
         isZero &&= largestDifference(values, new Float32Array(values.length)).difference === 0;
       }
+      // The embedding of a token that no input contains has a gradient of zero.
+      if (isZero && adaptsRows) throw new UnfitError("the inputs contain none of the trained tokens");
       if (isZero) fail([...trained.keys()][0] ?? "the adapter", "and all other parameters got gradients of zero");
     } finally {
       for (const parameter of peft.parameters()) {

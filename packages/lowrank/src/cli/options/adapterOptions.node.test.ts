@@ -59,7 +59,7 @@ describe("flags of adapters", () => {
     ],
     [
       "--modules-to-save <names>",
-      "modules to train and save in full, such as lm_head (not with houlsby, pfeiffer, parallel, adaption-prompt)",
+      "modules to train and save in full, such as lm_head (not with houlsby, trainable-tokens, pfeiffer, parallel, adaption-prompt)",
       "Options of adapters:",
     ],
   ])("%s is in the help", (flags, help, group) => {

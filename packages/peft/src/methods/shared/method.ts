@@ -101,6 +101,11 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
    * True if only one adapter can be merged at a time, since merging replaces base parameters instead of adding to them.
    */
   readonly mergesAlone?: true;
+  /**
+   * True if the method trains rows of embedding tables. Adapter files then do not contain the tables, and layers with
+   * the same table share the adapter.
+   */
+  readonly adaptsRows?: true;
   /** Returns a term that is added to the training loss while the adapter trains. */
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
   /** Creates the object that changes the layers' ranks during training. Absent for methods with fixed ranks. */

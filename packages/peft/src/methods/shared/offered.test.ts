@@ -28,7 +28,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
     ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
-    fourierft: { initWeights: true },
+    ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 } },
     ...{ lily: { r }, glora: { r }, shira: { r }, waveft: {} },
   };
   for (const method of methods) {
@@ -82,7 +82,7 @@ test("facts that recipes and options state", () => {
     const booleans = values.filter((value) => typeof value === "boolean");
     if (booleans.length > 0) expect(booleans, option.field).toEqual([true, false]);
   }
-  expect(types(({ trainsHeads }) => trainsHeads === false)).toEqual(["ADAPTION_PROMPT"]);
+  expect(types(({ trainsHeads }) => trainsHeads === false)).toEqual(["TRAINABLE_TOKENS", "ADAPTION_PROMPT"]);
   expect(types(({ followsBaseDtype }) => followsBaseDtype)).toEqual(["ADAPTION_PROMPT"]);
   expect(types(({ countedConstants }) => countedConstants?.("f32"))).toEqual([]);
   expect(types(({ countedConstants }) => countedConstants?.("bf16") === 1)).toEqual(["ADALORA"]);

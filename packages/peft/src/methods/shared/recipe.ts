@@ -43,6 +43,8 @@ type OptionValue =
   | { readonly type: "oneOf"; readonly values: readonly (string | number | boolean)[] }
   /** Names separated by commas. */
   | { readonly type: "names" }
+  /** Integers separated by commas. */
+  | { readonly type: "integers"; readonly least?: number }
   /** "all-linear", names separated by commas, or a regular expression over whole paths. */
   | { readonly type: "targets" };
 

@@ -112,7 +112,7 @@ export async function planAdapter(
   const { places, paths } = found;
   const bias = method.bias?.(config) ?? "none";
   const { biasSwaps } = bias === "none" ? {} : await import("./biasSwaps.ts");
-  const savesBase = savesTables(config, [...paths.values()]);
+  const savesBase = !method.adaptsRows && savesTables(config, [...paths.values()]);
   const { savedTables } = savesBase ? await import("./savedTables.ts") : {};
   const finish = (): Plan => {
     for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
@@ -164,23 +164,29 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
+  const sharing = new Set(method.adaptsRows ? targets.map(([, module]) => module) : []);
   const bases = targets.map(([path, module, kind]) => {
-    return { path, base: module as UnaryModule, kind, tied: tieWarning(path, module, places, paths) };
+    return { path, base: module as UnaryModule, kind, tied: tieWarning(path, module, places, paths, sharing) };
   });
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
   return { config, heads, report, bases, backend, places, paths };
 }
 
-/** Returns a warning if an adapted module shares its weight with other modules, which are not adapted. */
+/**
+ * Returns a warning if an adapted module shares its weight with other modules, which are not adapted. Modules of
+ * `sharing` share the adapter too.
+ */
 function tieWarning(
   path: string,
   base: Module,
   places: Map<Parameter, Place[]>,
   paths: Map<Module, string>,
+  sharing: ReadonlySet<Module> = new Set(),
 ): Warning[] {
   const { weight } = base as { weight?: Parameter };
-  const others = (weight ? (places.get(weight) ?? []) : []).filter(({ owner }) => owner !== base);
+  const tied = weight ? (places.get(weight) ?? []) : [];
+  const others = tied.filter(({ owner }) => owner !== base && !sharing.has(owner));
   if (others.length === 0) return [];
   const names = others.map(({ owner }) => paths.get(owner)).join(", ");
   const message = `${path} shares its weight with ${names}: the adapter changes ${path} alone, and merging gives it its own weight`;

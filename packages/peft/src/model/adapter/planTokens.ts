@@ -1,7 +1,8 @@
 import type { Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "../../layers/activeAdapter.ts";
 import type { Place } from "../../layers/swap.ts";
-import { type TokenRows, TrainableTokens, tokenRows } from "../../layers/trainableTokens.ts";
+import { type TokenRows, tokenRows } from "../../layers/tokenRows.ts";
+import { TrainableTokens } from "../../layers/trainableTokens.ts";
 import { inputEmbedding } from "../../targets/embeddings.ts";
 
 /** An embedding or output layer in which an adapter retrains the rows of some tokens. */
