@@ -43,6 +43,16 @@ export class OptionError extends Error {
     this.#problem = text;
   }
 
+  /**
+   * Returns the error as plain data. A value that is an object becomes the name of its class, since tensors and modules
+   * refer to whole models.
+   */
+  toJSON(): Record<string, unknown> {
+    const { name, message, code, where, option, value } = this;
+    const isObject = typeof value === "object" && value !== null;
+    return { name, message, code, where, option, value: isObject ? value.constructor?.name : value };
+  }
+
   /** Returns the message without `where`. `named` returns the text for each option that the message names. */
   describe(named: OptionNaming = inLibrary): string {
     return this.#problem(named);

@@ -13,18 +13,22 @@ import {
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PropertyError } from "../errors/propertyError.ts";
+import { exemptionOf } from "../properties/exemptions.ts";
+import { mergeEqualsUnmerged } from "../properties/mergeEqualsUnmerged.ts";
+import { smallestModel } from "../subjects/modelDescription.ts";
 import { faultyLora, wrongMergeScale } from "../testing/faultyMethods.ts";
 import { checkMethod, methodNames } from "./checkMethod.ts";
 
 beforeAll(() => init(wasm()));
 
-const withoutMerge = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "BOTTLENECK", "ADAPTION_PROMPT"];
+const withoutMerge = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "BOTTLENECK", "ADAPTION_PROMPT", "LILY"];
 
 test.each(Object.keys(peftMethods))("%s merges and loads as it should", async (method) => {
   const chosen = ["mergeEqualsUnmerged", "savesAndLoads"] as const;
   const { passed, skipped } = await checkMethod(method, { runs: 1, properties: chosen });
   expect(passed.map(({ property }) => property)).toEqual(withoutMerge.includes(method) ? chosen.slice(1) : chosen);
-  for (const { reason } of skipped) expect(reason).toMatch(/^the method (puts virtual tokens|adds modules)/);
+  for (const { reason } of skipped)
+    expect(reason).toMatch(/^the (method (puts virtual tokens|adds modules)|update depends on the inputs)/);
 });
 
 test("a planted fault is shrunk to the smallest model, and the message names the layer and repeats the case", async () => {
@@ -61,7 +65,40 @@ test("the fixed cases find the fault too, without fast-check", async () => {
 test("a fixed case that does not fit is replaced by another one", async () => {
   // The first fixed model has no biases.
   const { passed } = await checkMethod("BITFIT", { properties: ["mergeEqualsUnmerged"], fixed: true, runs: 1 });
-  expect(passed).toEqual([{ property: "mergeEqualsUnmerged", cases: 1 }]);
+  expect(passed).toMatchObject([{ property: "mergeEqualsUnmerged", cases: 1 }]);
+  expect(passed[0].unfit?.[0]).toMatch(/^BitFit trains biases, and this model has none/);
+});
+
+test("reasons of cases that do not fit are in the result, and faults of JavaScript fail", async () => {
+  const throwing = (peftType: string, error: Error) =>
+    faultyLora(peftType, (layer, { path }) => {
+      if (path.endsWith("k_proj")) throw error;
+      return layer;
+    });
+  throwing("NO_KEYS", new Error("keys have no adapter"));
+  const some = { properties: ["savesAndLoads"], fixed: true, runs: 5 } as const;
+  const { passed } = await checkMethod("NO_KEYS", some);
+  expect(passed).toEqual([{ property: "savesAndLoads", cases: 2, unfit: ["keys have no adapter"] }]);
+  throwing("BROKEN", new TypeError("x is undefined"));
+  await expect(checkMethod("BROKEN", some)).rejects.toThrow("it threw TypeError: x is undefined");
+});
+
+test("wrong values, inputs and exemptions are refused", async () => {
+  const model = smallestModel;
+  const check = (options: object) => mergeEqualsUnmerged(model, new LoraConfig({ r: 2 }), options as never);
+  await expect(check({ values: { kind: "huge", seed: 1 } })).rejects.toThrow(
+    "setAdapterValues: kind is huge; choose normal, large, tiny, half",
+  );
+  await expect(check({ values: { kind: "normal" } })).rejects.toThrow(
+    "seed is undefined; give an integer of at least 0",
+  );
+  await expect(check({ inputs: { batch: 0 } })).rejects.toThrow("inputs.batch is 0; give an integer of at least 1");
+  await expect(checkMethod("LORA", { exempt: { mergeEquals: "x" } as never })).rejects.toThrow(
+    "exempt contains mergeEquals; choose mergeEqualsUnmerged,",
+  );
+  expect(() => exemptionOf("mergeEqualsUnmerged", "LORA" as never, new LoraConfig({ r: 2 }))).toThrow(
+    "exemptionOf: method is LORA; give a method of knownMethods()",
+  );
 });
 
 class Net extends Module {

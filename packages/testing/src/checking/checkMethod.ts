@@ -46,8 +46,11 @@ export interface MethodCheck {
   method: string;
   /** The option `seed`. */
   seed: number;
-  /** The properties that hold, each with the number of tested cases. */
-  passed: { property: PropertyName; cases: number }[];
+  /**
+   * The properties that hold, each with the number of tested cases. `unfit` has the reasons of cases to which the
+   * adapter could not be added; it is absent if there were none.
+   */
+  passed: { property: PropertyName; cases: number; unfit?: readonly string[] }[];
   /** The properties that do not apply, each with the reason. */
   skipped: { property: PropertyName; reason: string }[];
 }
@@ -77,6 +80,7 @@ export async function checkMethod(
   if (!Number.isInteger(runs) || runs < 1) {
     throw new OptionError("checkMethod", "runs", runs, `is ${runs}; give an integer of at least 1`);
   }
+  namesOf(Object.keys(exempt) as PropertyName[], "exempt");
   const { method, config } = await resolved(subject);
   const run = fixed ? runFixedCases : await bestRunner();
   const result: MethodCheck = { method: method.peftType, seed, passed: [], skipped: [] };
@@ -93,8 +97,11 @@ export async function checkMethod(
     const given: GivenParts = { method, config, model, inputs, isQuantized, runs, seed };
     const ran = await run(check, given);
     if (ran.failure !== null) failures.push(errorOf(property, ran));
-    else if (ran.cases > 0) result.passed.push({ property, cases: ran.cases });
-    else result.skipped.push({ property, reason: reasonOf(property, ran, exemptions, model !== undefined) });
+    else if (ran.cases > 0) {
+      const { cases } = ran;
+      const unfit = ran.unfit.filter((reason) => !exemptions.has(reason));
+      result.passed.push({ property, cases, ...(unfit.length > 0 && { unfit }) });
+    } else result.skipped.push({ property, reason: reasonOf(property, ran, exemptions, model !== undefined) });
   }
   if (failures.length === 0) return result;
   const [first, ...others] = failures;
@@ -132,11 +139,11 @@ async function resolved(
   );
 }
 
-function namesOf(chosen: readonly PropertyName[] | undefined): readonly PropertyName[] {
+function namesOf(chosen: readonly PropertyName[] | undefined, option = "properties"): readonly PropertyName[] {
   const all = Object.keys(properties) as PropertyName[];
   for (const name of chosen ?? []) {
     if (!all.includes(name)) {
-      throw new OptionError("checkMethod", "properties", name, `contains ${name}; choose ${all.join(", ")}`);
+      throw new OptionError("checkMethod", option, name, `contains ${name}; choose ${all.join(", ")}`);
     }
   }
   return chosen ?? all;

@@ -1,4 +1,4 @@
-import { full, init, tensor, zeros } from "@lowrank/core";
+import { full, init, type OptionError, tensor, zeros } from "@lowrank/core";
 import { loadModel } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel, LoraConfig, type PeftModel } from "@lowrank/peft";
@@ -54,9 +54,31 @@ describe("toEqualMerged", () => {
   test("needs a PeftModel", async () => {
     expect(await messageOf(expect({}).toEqualMerged())).toContain("is no PeftModel; wrap the model with getPeftModel");
   });
+
+  test("has errors that runners can send between processes, for values that refer to whole models", async () => {
+    const peft = await adapted();
+    const error = (await expect(peft.baseModel)
+      .toEqualMerged()
+      .then(null, (e: unknown) => e)) as OptionError;
+    expect(error.value).toBe(peft.baseModel);
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: "invalid_option", value: "LlamaForCausalLM" });
+  });
+});
+
+test("toEqual compares the shape, dtype and elements of tensors", () => {
+  expect(tensor([1, Number.NaN])).toEqual(tensor([1, Number.NaN]));
+  expect({ a: [tensor([[1, 2]])] }).toStrictEqual({ a: [tensor([[1, 2]])] });
+  for (const other of [tensor([1, 3]), tensor([[1, 2]]), tensor([1, 2], { dtype: "i32" }), 1]) {
+    expect(tensor([1, 2])).not.toEqual(other);
+  }
 });
 
 describe("toBeCloseToTensor", () => {
+  test("needs a tensor", async () => {
+    const message = await messageOf(expect(new Map()).toBeCloseToTensor([1]));
+    expect(message).toBe("toBeCloseToTensor: received is no tensor; give the output's tensor");
+  });
+
   test("compares with the tolerances of PyTorch's assert_close", async () => {
     const x = tensor([
       [1, 2],

@@ -1,4 +1,4 @@
-import { type DType, formatShape, Tensor, tensor, to } from "@lowrank/core";
+import { type DType, formatShape, OptionError, Tensor, tensor, to } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { positionOf, short } from "../comparing/differences.ts";
 import { type MatcherResult, result } from "./matcher.ts";
@@ -27,6 +27,9 @@ export async function toBeCloseToTensor(
   options: CloseToTensorOptions = {},
 ): Promise<MatcherResult> {
   checkOptions("toBeCloseToTensor", options, { rtol: true, atol: true });
+  if (!(received instanceof Tensor)) {
+    throw new OptionError("toBeCloseToTensor", "received", received, "is no tensor; give the output's tensor");
+  }
   const isMade = !(expected instanceof Tensor);
   const other = isMade ? tensor(expected as number[]) : expected;
   try {

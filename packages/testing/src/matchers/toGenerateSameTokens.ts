@@ -1,6 +1,6 @@
 import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-import { type GenerativeModel, generate, type Tokenizer } from "@lowrank/models";
+import { type CausalLM, type GenerativeModel, generate, type Tokenizer } from "@lowrank/models";
 import { type MatcherResult, result } from "./matcher.ts";
 
 /** Options of `toGenerateSameTokens`. */
@@ -24,6 +24,12 @@ export async function toGenerateSameTokens(
 ): Promise<MatcherResult> {
   checkOptions("toGenerateSameTokens", options, { prompts: true, maxNewTokens: true, tokenizer: true });
   const { prompts, maxNewTokens = 16, tokenizer } = options;
+  for (const [name, model] of Object.entries({ received, expected })) {
+    const base: unknown = model && "baseModel" in model ? model.baseModel : model;
+    if (typeof (base as Partial<CausalLM> | null)?.createCache === "function") continue;
+    const problem = "is no model that generates; give a language model, or a PeftModel of one";
+    throw new OptionError("toGenerateSameTokens", name, model, problem);
+  }
   if (!prompts?.length) {
     throw new OptionError("toGenerateSameTokens", "prompts", prompts, "is empty; give lists of token ids");
   }

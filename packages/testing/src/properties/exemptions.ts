@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import type { AnyMethod, PeftConfig } from "@lowrank/peft";
 import { isPromptMethod } from "@lowrank/peft/internal";
 import type { PropertyName } from "./properties.ts";
@@ -169,6 +170,10 @@ export const exemptions: readonly Exemption[] = [
  * ```
  */
 export function exemptionOf(property: PropertyName, method: AnyMethod, config: PeftConfig): string | null {
+  if (typeof method !== "object" || method === null || !("peftType" in method)) {
+    const problem = `is ${String(method)}; give a method of knownMethods(), such as (await knownMethods()).LORA`;
+    throw new OptionError("exemptionOf", "method", method, problem);
+  }
   const found = exemptions.find((one) => one.properties.includes(property) && one.applies(method, config));
   return found?.reason ?? null;
 }

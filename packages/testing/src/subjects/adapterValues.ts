@@ -1,4 +1,5 @@
-import { add, copyInto, Generator, noGrad, randn, scope, type Tensor, to } from "@lowrank/core";
+import { add, copyInto, Generator, noGrad, OptionError, randn, scope, type Tensor, to } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core/internal";
 import type { PeftModel } from "@lowrank/peft";
 
 /** Values of an adapter as plain data: how large they are, and the seed that draws them. */
@@ -27,6 +28,7 @@ const deviations = { normal: 0.1, large: 2, tiny: 1e-4, half: 0.1 } as const;
  * ```
  */
 export function setAdapterValues(peft: PeftModel, values: AdapterValues, adapterName?: string): void {
+  checkValues(values);
   const { kind, seed } = values;
   const generator = new Generator(seed);
   const name = adapterName ?? peft.activeAdapter ?? "default";
@@ -40,6 +42,19 @@ export function setAdapterValues(peft: PeftModel, values: AdapterValues, adapter
       });
     }
   });
+}
+
+/** Throws `OptionError` for values of another form. */
+function checkValues(values: AdapterValues): void {
+  checkOptions("setAdapterValues", values, { kind: true, seed: true });
+  const { kind, seed } = values;
+  if (!Object.hasOwn(deviations, kind)) {
+    const choices = Object.keys(deviations).join(", ");
+    throw new OptionError("setAdapterValues", "kind", kind, `is ${String(kind)}; choose ${choices}`);
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new OptionError("setAdapterValues", "seed", seed, `is ${String(seed)}; give an integer of at least 0`);
+  }
 }
 
 /** Returns the values rounded to `through` and in the dtype of `like`. */

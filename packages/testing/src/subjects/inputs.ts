@@ -35,7 +35,15 @@ export function argumentsOf(model: AdaptableModel, inputs: ModelArguments | unde
       return `inputs are missing: ${name} is no language model of @lowrank/models; give the arguments of its forward, as in { inputs: [x] }`;
     });
   }
-  const { batch, length, seed } = (inputs as InputsDescription | undefined) ?? defaultInputs;
+  const { batch, length, seed } = { ...defaultInputs, ...(inputs as InputsDescription | undefined) };
+  for (const [name, value, least] of [
+    ["batch", batch, 1] as const,
+    ["length", length, 1] as const,
+    ["seed", seed, 0] as const,
+  ]) {
+    if (Number.isSafeInteger(value) && value >= least) continue;
+    throw new OptionError("", `inputs.${name}`, value, `is ${value}; give an integer of at least ${least}`);
+  }
   return [{ inputIds: tokenIds([batch, length], model.vocabSize, seed, model) }];
 }
 

@@ -147,3 +147,11 @@ test("a missing suite or adapter exits with 2, also with --json", async () => {
   const noAdapter = await work.lowrank(["test", "good.yaml", "--adapter", "nowhere"]);
   expect([noAdapter.code, noAdapter.stderr]).toEqual([2, expect.stringContaining("nowhere")]);
 });
+
+test("an output of an unknown format is refused before anything runs", async () => {
+  const { code, stderr } = await work.lowrank(["test", "good.yaml", "--adapter", "adapter", "--output", "a.pdf"]);
+  expect(code).not.toBe(0);
+  expect(stderr).toContain(
+    "--output a.pdf: the format is unknown; give a name that ends in .xml, .json, .html, .htm, .txt",
+  );
+});

@@ -83,6 +83,7 @@ export function testCommand(): Command {
 async function testAdapter(path: string, options: TestCommandOptions): Promise<void> {
   const { adapter, against, alpha, output = [], json } = options;
   if (alpha !== undefined && against === undefined) throw new Error("--alpha needs --against; add it");
+  for (const file of output) formatOf(file);
   const suite = await readSuite(path);
   const source = options.model ?? suite.model;
   if (source === undefined) throw new Error(`${path}: which model? Give --model, or the key model in the suite`);
@@ -104,7 +105,7 @@ async function testAdapter(path: string, options: TestCommandOptions): Promise<v
     })
     .finally(() => show(""));
   for (const file of output) {
-    await writeText(file, formatted(report, file));
+    await writeText(file, formatOf(file)(report));
     console.error(`wrote ${file}`);
   }
   if (json) printJson(report);
@@ -112,13 +113,19 @@ async function testAdapter(path: string, options: TestCommandOptions): Promise<v
   if (!report.passed) throw new EndWith(1);
 }
 
-/** Returns a report in the format that a file's ending names. */
-function formatted(report: SuiteReport, file: string): string {
-  const formats: Readonly<Record<string, () => string>> = {
-    ".xml": () => toJUnit(report),
-    ".json": () => `${JSON.stringify(report, null, 2)}\n`,
-    ".html": () => suitePage(report),
-    ".htm": () => suitePage(report),
-  };
-  return (formats[extname(file).toLowerCase()] ?? (() => `${suiteText(report, null).join("\n")}\n`))();
+const formats: Readonly<Record<string, (report: SuiteReport) => string>> = {
+  ".xml": toJUnit,
+  ".json": (report) => `${JSON.stringify(report, null, 2)}\n`,
+  ".html": suitePage,
+  ".htm": suitePage,
+  ".txt": (report) => `${suiteText(report, null).join("\n")}\n`,
+};
+
+/** Returns the function that formats a report as the file's ending says. Throws for an unknown ending. */
+function formatOf(file: string): (report: SuiteReport) => string {
+  const format = formats[extname(file).toLowerCase()];
+  if (format) return format;
+  throw new Error(
+    `--output ${file}: the format is unknown; give a name that ends in ${Object.keys(formats).join(", ")}`,
+  );
 }

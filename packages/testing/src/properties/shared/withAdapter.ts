@@ -89,11 +89,15 @@ export async function withAdapter(
   });
 }
 
-/** Runs `fn`. Throws its error as an `UnfitError`. */
+/** Errors of JavaScript itself, which are faults of a method and no reason for which a case does not fit. */
+const faults = ["TypeError", "ReferenceError", "RangeError", "SyntaxError"];
+
+/** Runs `fn`. Throws its error as an `UnfitError`, unless it is one of JavaScript itself. */
 export async function fitting<T>(fn: () => Promise<T>): Promise<T> {
   try {
     return await fn();
   } catch (cause) {
+    if (faults.includes((cause as Error).name)) throw cause;
     throw new UnfitError((cause as Error).message, { cause });
   }
 }

@@ -141,7 +141,7 @@ test("truncation that removes all labels is found", async () => {
   const found = await failures({ examples: [chat], maxLength: 20 });
   expect(Object.keys(found)).toEqual(["truncation leaves labels", "truncation keeps the end"]);
   expect(found["truncation leaves labels"]).toBe(
-    "1 of 1 examples are wrong; example 1: all 4 learned tokens are after token 20 of 27, and truncation removes them; raise maxLength or shorten the prompt",
+    "1 of 1 example is wrong; example 1: all 4 learned tokens are after token 20 of 27, and truncation removes them; raise maxLength or shorten the prompt",
   );
   expect(await failures({ examples: [chat], maxLength: 27 })).toEqual({});
 });
@@ -152,7 +152,7 @@ test("truncation that removes the end of an answer is found, and allowed up to a
   for (const example of [chat, await changed(chat, (tokens) => tokens)]) {
     expect(await failures({ examples: [example], maxLength: 24 })).toEqual({
       "truncation keeps the end":
-        "1 of 1 examples are wrong; example 1: the last 3 learned tokens are after token 24 of 27, so that the answer does not end; raise maxLength or maxTruncated, or leave out long examples",
+        "1 of 1 example is wrong; example 1: the last 3 learned tokens are after token 24 of 27, so that the answer does not end; raise maxLength or maxTruncated, or leave out long examples",
     });
   }
   const mostly = { examples: [pair, chat, pair, chat], maxLength: 24 };

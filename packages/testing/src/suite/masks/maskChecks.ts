@@ -30,9 +30,9 @@ export async function maskChecks(
     const bad = found.flatMap((problem, i) => (problem ? [i] : []));
     const limit = name === "truncatedEnd" ? Math.floor((tests.maxTruncated ?? 0) * applied) : 0;
     const values = { value: bad.length, limit };
-    if (bad.length === 0) return [fact("masks", title, true, `${applied} examples are right`, values)];
+    if (bad.length === 0) return [fact("masks", title, true, `${examplesText(applied)} right`, values)];
     const first = `${examples[bad[0]].where}: ${found[bad[0]]}`;
-    const counted = `${bad.length} of ${applied} examples are wrong`;
+    const counted = `${bad.length} of ${examplesText(applied)} wrong`;
     const allowed = limit > 0 ? `, and ${limit} are allowed` : "";
     return [fact("masks", title, bad.length <= limit, `${counted}${allowed}; ${first}`, values)];
   });
@@ -87,3 +87,5 @@ async function headerOf(tokenizer: Tokenizer): Promise<number[]> {
     return [];
   }
 }
+
+const examplesText = (count: number): string => (count === 1 ? "1 example is" : `${count} examples are`);
