@@ -54,6 +54,12 @@ async function* checksOf(place: AdapterPlace): AsyncGenerator<Check> {
   else yield* layerChecks(place, golden);
 }
 
+/** Methods that cannot be merged, each with the reason. */
+const unmergeable: Readonly<Record<string, string>> = {
+  ADAPTION_PROMPT: "attention to a prompt is no weight",
+  LILY: "the update depends on the inputs",
+};
+
 async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
   const peft = await load(place, true);
@@ -67,8 +73,9 @@ async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGener
   if (golden.has("adamw_losses")) yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
   else yield { name: "adamw_losses", skipped: "none were recorded: AdaLoRA's ranks move" };
 
-  if (peft.peftConfig.get("default")?.peftType === "ADAPTION_PROMPT") {
-    yield { name: "merged_logits", skipped: "none were recorded: attention to a prompt is no weight" };
+  const why = unmergeable[peft.peftConfig.get("default")?.peftType ?? ""];
+  if (why !== undefined) {
+    yield { name: "merged_logits", skipped: `none were recorded: ${why}` };
     return;
   }
   if (peft.peftConfig.get("default")?.peftType === "BEFT" && !golden.has("merged_logits")) {
