@@ -137,7 +137,8 @@ class FourierFTLinear implements LayerAdapter {
 /** FourierFT: trains a few frequencies of the weight's update. Gao et al. 2024, https://arxiv.org/abs/2405.03003 */
 export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   peftType: "FOURIERFT",
-  sizes: ["nFrequency", "nFrequencyPattern"],
+  // No layer has more coefficients than its weight has elements, and a pattern can replace `nFrequency` on all layers.
+  sizes: [],
   Config: FourierFTConfig,
   format: fourierftFormat,
   recipes: [

@@ -2,8 +2,10 @@ import { currentBackend, Generator, init, randn, reference, scope } from "@lowra
 import type { Linear } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
+import { PeftModel } from "../../peftModel/peftModel.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { TinyModel } from "../../testing/tinyModel.ts";
+import { FourierFTConfig } from "./fourierftConfig.ts";
 import { WaveFTConfig } from "./waveftConfig.ts";
 import { Wavelet, waveletNames } from "./wavelet.ts";
 import { wavelets } from "./wavelets.gen.ts";
@@ -97,3 +99,13 @@ test("more coefficients than a weight has are refused", async () => {
     "layers.0.up is [10,6]: nFrequency gives it 61 coefficients; it must be at most 60",
   );
 });
+
+test.each([WaveFTConfig, FourierFTConfig])(
+  "a file with fewer values than nFrequency loads if a pattern replaces it",
+  async (Config) => {
+    const config = new Config({ nFrequency: 40, nFrequencyPattern: { up: 3 }, targetModules: ["up"] });
+    const files = await (await getPeftModel(new TinyModel(), config)).adapterFiles();
+    const loaded = await PeftModel.fromPretrained(new TinyModel(), files, { onWarning: () => {} });
+    expect([...loaded.adapterTensors().values()].map(({ shape }) => shape)).toEqual([[3], [3]]);
+  },
+);

@@ -156,7 +156,8 @@ class WaveFTLinear implements LayerAdapter {
 /** WaveFT: trains wavelet coefficients of the weight's update. Bilican et al. 2025, https://arxiv.org/abs/2505.12532 */
 export const waveft: PeftMethod<WaveFTConfig> = definePeftMethod({
   peftType: "WAVEFT",
-  sizes: ["nFrequency", "nFrequencyPattern"],
+  // No layer has more coefficients than its weight has elements, and a pattern can replace `nFrequency` on all layers.
+  sizes: [],
   Config: WaveFTConfig,
   format: waveftFormat,
   recipes: [
