@@ -1,4 +1,15 @@
-import { copyInto, full, Generator, init, noGrad, reference, tensor, writeSafetensors } from "@lowrank/core";
+import {
+  copyInto,
+  full,
+  Generator,
+  init,
+  noGrad,
+  reference,
+  type Tensor,
+  tensor,
+  writeSafetensors,
+} from "@lowrank/core";
+import { Linear, Module } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import type { Warning } from "../config/warning.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
@@ -101,6 +112,20 @@ test("dropout acts in training only", async () => {
     linears.with({ loraDropout: 0.5, initLoraWeights: false }),
   );
   expect(await logitBits(evaluated)).toEqual(await logitBits(peft));
+});
+
+test("one module with two names is refused, since a merge would change both", async () => {
+  class Twice extends Module {
+    first = new Linear(4, 4, { generator: new Generator(1) });
+    second = this.first;
+    forward(x: Tensor): Tensor {
+      return this.second.forward(this.first.forward(x));
+    }
+  }
+  const added = getPeftModel(new Twice(), new LoraConfig({ r: 2, targetModules: ["first"] }));
+  await expect(added).rejects.toThrow(
+    "second and first are one module; exclude both from targetModules, or use two modules with one weight",
+  );
 });
 
 test("a target that shares its weight is told, and merging gives it its own weight", async () => {

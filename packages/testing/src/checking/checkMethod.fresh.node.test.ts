@@ -4,6 +4,7 @@ import {
   definePeftMethod,
   IA3Config,
   type LayerAdapter,
+  LoHaConfig,
   LoraConfig,
   PeftConfig,
   peftMethods,
@@ -21,14 +22,16 @@ import { checkMethod, methodNames } from "./checkMethod.ts";
 
 beforeAll(() => init(wasm()));
 
-const withoutMerge = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "BOTTLENECK", "ADAPTION_PROMPT", "LILY"];
+const withoutMerge = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "BEFT"];
 
 test.each(Object.keys(peftMethods))("%s merges and loads as it should", async (method) => {
   const chosen = ["mergeEqualsUnmerged", "savesAndLoads"] as const;
   const { passed, skipped } = await checkMethod(method, { runs: 1, properties: chosen });
   expect(passed.map(({ property }) => property)).toEqual(withoutMerge.includes(method) ? chosen.slice(1) : chosen);
   for (const { reason } of skipped)
-    expect(reason).toMatch(/^the (method (puts virtual tokens|adds modules)|update depends on the inputs)/);
+    expect(reason).toMatch(
+      /^the (method (puts virtual tokens|adds modules|has no merge)|update depends on the inputs)/,
+    );
 });
 
 test("a planted fault is shrunk to the smallest model, and the message names the layer and repeats the case", async () => {
@@ -81,6 +84,27 @@ test("reasons of cases that do not fit are in the result, and faults of JavaScri
   expect(passed).toEqual([{ property: "savesAndLoads", cases: 2, unfit: ["keys have no adapter"] }]);
   throwing("BROKEN", new TypeError("x is undefined"));
   await expect(checkMethod("BROKEN", some)).rejects.toThrow("it threw TypeError: x is undefined");
+});
+
+test("a model on which nothing can be tested fails", async () => {
+  const model = () => new Net();
+  const inputs = [randn([3, 6], { generator: new Generator(3) })];
+  const misnamed = new LoraConfig({ r: 2, targetModules: ["frist"] });
+  await expect(checkMethod(misnamed, { model, inputs, runs: 1 })).rejects.toMatchObject({
+    code: "no_case",
+    message: expect.stringContaining("no property could be tested: "),
+  });
+  await expect(checkMethod("LORA", { properties: [] })).rejects.toThrow(
+    "properties is empty; choose mergeEqualsUnmerged,",
+  );
+});
+
+test.each([
+  new LoHaConfig({ r: 2, targetModules: ["q_proj"], modulesToSave: ["embed_tokens"] }),
+  new LoraConfig({ r: 2, targetModules: ["q_proj"], modulesToSave: ["embed_tokens"] }),
+])("alpha of an adapter with modules that are saved whole", async (config) => {
+  const { passed } = await checkMethod(config, { properties: ["configIsApplied"], model: smallestModel, runs: 1 });
+  expect(passed).toHaveLength(1);
 });
 
 test("wrong values, inputs and exemptions are refused", async () => {

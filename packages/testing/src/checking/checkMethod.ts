@@ -85,6 +85,7 @@ export async function checkMethod(
   const run = fixed ? runFixedCases : await bestRunner();
   const result: MethodCheck = { method: method.peftType, seed, passed: [], skipped: [] };
   const failures: PropertyError[] = [];
+  const untested: string[] = [];
   for (const property of namesOf(options.properties)) {
     const declared = exempt[property] ?? (config && exemptionOf(property, method, config));
     if (declared) {
@@ -101,7 +102,15 @@ export async function checkMethod(
       const { cases } = ran;
       const unfit = ran.unfit.filter((reason) => !exemptions.has(reason));
       result.passed.push({ property, cases, ...(unfit.length > 0 && { unfit }) });
-    } else result.skipped.push({ property, reason: reasonOf(property, ran, exemptions, model !== undefined) });
+    } else {
+      const reason = reasonOf(property, ran, exemptions, model !== undefined);
+      if (exemptions.size === 0 && !reason.startsWith(noMerge)) untested.push(reason);
+      result.skipped.push({ property, reason });
+    }
+  }
+  if (failures.length === 0 && result.passed.length === 0 && untested.length > 0) {
+    const detail = `no property could be tested: ${[...new Set(untested)].join("; ")}`;
+    throw new PropertyError({ code: "no_case", property: "checkMethod", detail });
   }
   if (failures.length === 0) return result;
   const [first, ...others] = failures;
@@ -141,6 +150,9 @@ async function resolved(
 
 function namesOf(chosen: readonly PropertyName[] | undefined, option = "properties"): readonly PropertyName[] {
   const all = Object.keys(properties) as PropertyName[];
+  if (chosen?.length === 0 && option === "properties") {
+    throw new OptionError("checkMethod", option, chosen, `is empty; choose ${all.join(", ")}`);
+  }
   for (const name of chosen ?? []) {
     if (!all.includes(name)) {
       throw new OptionError("checkMethod", option, name, `contains ${name}; choose ${all.join(", ")}`);
@@ -176,6 +188,9 @@ function errorOf(
   return withLines(property, failure, failed ? [...lines, ...linesOf(property, failed)] : lines);
 }
 
+/** Beginning of the reason for methods without a merge. */
+const noMerge = "the method has no merge";
+
 /**
  * Returns the reason that no case of a property was tested. Throws if it is not an exemption and no model was given.
  */
@@ -186,7 +201,7 @@ function reasonOf(
   hasModel: boolean,
 ): string {
   const reason = [...exemptions][0] ?? unfit[0] ?? "no case was drawn";
-  if (exemptions.size > 0 || hasModel || unfit.every((one) => one.startsWith("the method has no merge"))) return reason;
+  if (exemptions.size > 0 || hasModel || unfit.every((one) => one.startsWith(noMerge))) return reason;
   const detail = `no model and configuration fitted: ${unfit.join("; ")}`;
   throw new PropertyError({ code: "no_case", property, detail });
 }

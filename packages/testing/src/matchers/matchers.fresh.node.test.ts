@@ -74,6 +74,15 @@ test("toEqual compares the shape, dtype and elements of tensors", () => {
 });
 
 describe("toBeCloseToTensor", () => {
+  test("infinities are equal to themselves alone", async () => {
+    const infinite = tensor([Number.POSITIVE_INFINITY]);
+    await expect(infinite).toBeCloseToTensor([Number.POSITIVE_INFINITY]);
+    for (const other of [[1], [Number.NEGATIVE_INFINITY], [Number.NaN]]) {
+      await expect(infinite).not.toBeCloseToTensor(other);
+      await expect(tensor(other)).not.toBeCloseToTensor(infinite);
+    }
+  });
+
   test("needs a tensor", async () => {
     const message = await messageOf(expect(new Map()).toBeCloseToTensor([1]));
     expect(message).toBe("toBeCloseToTensor: received is no tensor; give the output's tensor");

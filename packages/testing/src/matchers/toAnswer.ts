@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core/internal";
+import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import { type GenerativeModel, generateText, type TextPrompt, type Tokenizer } from "@lowrank/models";
 import { answerCheck } from "../suite/answers/expectations.ts";
 import type { Expectation } from "../suite/shared/suite.ts";
@@ -11,6 +11,10 @@ export interface AnsweringModel {
   /** The model's tokenizer. The matchers throw if it is null. */
   readonly tokenizer: Tokenizer | null;
 }
+
+const expectationKeys: OptionKeys<Expectation> = {
+  ...({ exact: true, contains: true, notContains: true, matches: true, schema: true, check: true } as const),
+};
 
 /** Options of `toAnswer`. */
 export interface AnswerMatcherOptions {
@@ -41,6 +45,7 @@ export async function toAnswer(
   const answer = await generateText(received.model, tokenizerOf("toAnswer", received), prompt, settings);
   const wanted =
     typeof expected === "string" ? { exact: expected } : expected instanceof RegExp ? { matches: expected } : expected;
+  checkOptions("toAnswer", wanted, expectationKeys);
   const check = await answerCheck(wanted, ["toAnswer"]);
   const problems = await check(answer);
   const shown = `the answer to ${JSON.stringify(prompt)} is ${JSON.stringify(answer)}`;

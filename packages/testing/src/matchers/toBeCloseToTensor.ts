@@ -61,7 +61,8 @@ export async function toBeCloseToTensor(
 }
 
 function isClose(x: number, y: number, rtol: number, atol: number): boolean {
-  return Object.is(x, y) || x === y || Math.abs(x - y) <= atol + rtol * Math.abs(y);
+  if (Object.is(x, y) || x === y) return true;
+  return Number.isFinite(x) && Number.isFinite(y) && Math.abs(x - y) <= atol + rtol * Math.abs(y);
 }
 
 async function numbersOf(t: Tensor): Promise<number[]> {

@@ -81,7 +81,7 @@ export const differenceColumns: readonly Column<SuiteDifference>[] = [
 export function headline({ name, adapter, against, checks, seconds }: SuiteReport): string {
   const passed = checks.filter((check) => check.passed).length;
   const other = against === null ? "" : ` against ${against}`;
-  return `${name}: ${adapter}${other}, ${passed} of ${checks.length} checks passed in ${seconds.toFixed(1)} s`;
+  return `${plain(name)}: ${plain(`${adapter}${other}`)}, ${passed} of ${checks.length} checks passed in ${seconds.toFixed(1)} s`;
 }
 
 /**

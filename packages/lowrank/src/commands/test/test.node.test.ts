@@ -154,4 +154,8 @@ test("an output of an unknown format is refused before anything runs", async () 
   expect(stderr).toContain(
     "--output a.pdf: the format is unknown; give a name that ends in .xml, .json, .html, .htm, .txt",
   );
+  const refused = async (file: string) =>
+    (await work.lowrank(["test", "good.json", "--adapter", "adapter", "--output", file])).stderr;
+  expect(await refused("good.json")).toContain("--output good.json is the suite itself; give another name");
+  expect(await refused("none/a.xml")).toContain("--output none/a.xml: there is no folder none; create it");
 });

@@ -1,4 +1,5 @@
-import { extname } from "node:path";
+import { stat } from "node:fs/promises";
+import { dirname, extname, resolve } from "node:path";
 import { runSuite, SuiteError, type SuiteReport, toJUnit } from "@lowrank/testing";
 import { Command, Option } from "commander";
 import {
@@ -83,7 +84,7 @@ export function testCommand(): Command {
 async function testAdapter(path: string, options: TestCommandOptions): Promise<void> {
   const { adapter, against, alpha, output = [], json } = options;
   if (alpha !== undefined && against === undefined) throw new Error("--alpha needs --against; add it");
-  for (const file of output) formatOf(file);
+  for (const file of output) await checkOutput(file, path);
   const suite = await readSuite(path);
   const source = options.model ?? suite.model;
   if (source === undefined) throw new Error(`${path}: which model? Give --model, or the key model in the suite`);
@@ -104,12 +105,12 @@ async function testAdapter(path: string, options: TestCommandOptions): Promise<v
       throw error instanceof SuiteError ? placed(error, path) : error;
     })
     .finally(() => show(""));
+  if (json) printJson(report);
+  else console.log(suiteText(report, process.stdout).join("\n"));
   for (const file of output) {
     await writeText(file, formatOf(file)(report));
     console.error(`wrote ${file}`);
   }
-  if (json) printJson(report);
-  else console.log(suiteText(report, process.stdout).join("\n"));
   if (!report.passed) throw new EndWith(1);
 }
 
@@ -120,6 +121,16 @@ const formats: Readonly<Record<string, (report: SuiteReport) => string>> = {
   ".htm": suitePage,
   ".txt": (report) => `${suiteText(report, null).join("\n")}\n`,
 };
+
+/** Throws for an output that could not be written after the run. */
+async function checkOutput(file: string, suite: string): Promise<void> {
+  formatOf(file);
+  if (resolve(file) === resolve(suite)) throw new Error(`--output ${file} is the suite itself; give another name`);
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) throw new Error(`--output ${file} is a folder; give the name of a file`);
+  const folder = await stat(dirname(resolve(file))).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new Error(`--output ${file}: there is no folder ${dirname(file)}; create it`);
+}
 
 /** Returns the function that formats a report as the file's ending says. Throws for an unknown ending. */
 function formatOf(file: string): (report: SuiteReport) => string {

@@ -164,6 +164,7 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
+  checkSingle(targets, modules);
   const sharing = new Set(method.adaptsRows ? targets.map(([, module]) => module) : []);
   const bases = targets.map(([path, module, kind]) => {
     return { path, base: module as UnaryModule, kind, tied: tieWarning(path, module, places, paths, sharing) };
@@ -171,6 +172,21 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
   return { config, heads, report, bases, backend, places, paths };
+}
+
+/** Throws if an adapted module has two paths: an adapter at one of them would be merged into both. */
+function checkSingle(
+  targets: readonly (readonly [string, Module, ...unknown[]])[],
+  modules: readonly [string, Module][],
+): void {
+  const adapted = new Map(targets.map(([path, module]) => [module, path]));
+  for (const [path, module] of modules) {
+    const first = adapted.get(module);
+    if (first === undefined || first === path) continue;
+    throw new OptionError("", "targetModules", first, (named) => {
+      return `${path} and ${first} are one module; exclude both from ${named("targetModules")}, or use two modules with one weight`;
+    });
+  }
 }
 
 /**

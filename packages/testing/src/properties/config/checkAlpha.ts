@@ -56,7 +56,9 @@ export async function checkAlpha({ peft, config, paths, run, seed }: Adapted): P
     return true;
   }
   peft.setAdapter("plain");
-  const calls = recordCalls(peft.baseModel, paths, () => run(peft));
+  // Alpha does not scale modules that are saved whole, and rows of tokens.
+  const adapted = paths.filter((one) => peft.targetReport?.matched.includes(one));
+  const calls = recordCalls(peft.baseModel, adapted, () => run(peft));
   try {
     const found = await firstUnscaled(peft, calls);
     failOnLayer(failing, found, doubled, ["expected", `with this ${field}`]);

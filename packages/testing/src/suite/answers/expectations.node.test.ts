@@ -43,6 +43,20 @@ test.each<[Expectation, string, string[]]>([
   [{ check: (answer) => answer === "x" }, "y", ["check: returned false"]],
   [{ check: async () => "too short" }, "y", ["check: too short"]],
   [{ check: () => true }, "y", []],
+  [
+    { check: () => undefined as never },
+    "y",
+    ["check: returned undefined; return true if the answer is right, or a text that describes the problem"],
+  ],
+  [
+    {
+      check: () => {
+        throw new Error("boom");
+      },
+    },
+    "y",
+    ["check: it threw Error: boom"],
+  ],
 ])("%j of %j", async (expected, answer, problems) => {
   const check = await answerCheck(expected, ["prompts", 0]);
   expect(await check(answer)).toEqual(problems);
@@ -50,7 +64,14 @@ test.each<[Expectation, string, string[]]>([
   expect(await check(answer)).toEqual(problems);
 });
 
+test.each<Expectation>([{}, { contains: [] }])("%j is no requirement", async (expected) => {
+  await expect(answerCheck(expected, ["prompts", 1])).rejects.toThrow(
+    "prompts[1]: there is no requirement; give exact, contains, notContains, matches, schema, check",
+  );
+});
+
 test.each<[object, string]>([
+  [{ $async: true, type: "string" }, "prompts[2].schema.$async: is true; asynchronous schemas are not supported"],
   [{ typ: "object" }, 'prompts[2].schema: strict mode: unknown keyword: "typ"; correct the schema'],
   [{ type: "objct" }, "prompts[2].schema: schema is invalid"],
   [

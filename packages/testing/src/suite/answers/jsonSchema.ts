@@ -13,7 +13,8 @@ export async function jsonSchema(
   schema: object,
   path: readonly (string | number)[],
 ): Promise<(answer: string) => string[]> {
-  const { $schema = "" } = schema as { $schema?: unknown };
+  const { $schema = "", $async } = schema as { $schema?: unknown; $async?: unknown };
+  if ($async) throw new SuiteError([...path, "$async"], "is true; asynchronous schemas are not supported, remove it");
   const ajv = /draft-0[67]/.test(String($schema)) ? new Ajv(options) : new Ajv2020(options);
   const compiled = () => {
     try {
