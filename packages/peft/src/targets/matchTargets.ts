@@ -48,8 +48,13 @@ function pathMatcher(wanted: readonly string[] | string): (path: string) => bool
   return (path) => expression.test(path);
 }
 
+/** Returns true if `targetModules` is PEFT's name for all linear layers, in any case of its letters. */
+export function isAllLinear(targets: PeftConfig["targetModules"]): boolean {
+  return typeof targets === "string" && targets.toLowerCase() === "all-linear";
+}
+
 /** Returns the paths of all linear layers except the output layer. */
-function allLinear(model: Module, config: PeftConfig): string[] {
+export function allLinear(model: Module, config: PeftConfig): string[] {
   const head = outputLayer(model, config.taskType);
   const linear = (module: Module) => ["linear", "conv1d"].includes(module.layerKind ?? "");
   return [...model.namedModules()].filter(([, module]) => linear(module) && module !== head).map(([path]) => path);
@@ -84,7 +89,7 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
  */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
-  if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
+  if (isAllLinear(targetModules)) {
     return config.with({ targetModules: allLinear(model, config) });
   }
   if (targetModules !== null) return config;

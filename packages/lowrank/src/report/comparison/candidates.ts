@@ -22,6 +22,8 @@ export interface Candidate {
   readonly name: string;
   readonly rank: number | null;
   readonly quantization: QuantizeOptions | null;
+  /** Target modules; undefined if the method has none, or has its own defaults. */
+  readonly targets?: NonNullable<Targets>;
   /** The configuration; null for full fine-tuning; the error if it could not be made. */
   readonly config: PeftConfig | null | Error;
 }
@@ -60,7 +62,8 @@ async function variantsOf(method: ComparedMethod, variation: Variation): Promise
         // A method without a rank or targets is the same for all of them.
         if (seen.has(key)) continue;
         seen.add(key);
-        found.push({ name: source.name ?? (await titleOf(config)), rank, quantization, config });
+        const used = (config instanceof Error ? targets : config?.targetModules) ?? undefined;
+        found.push({ name: source.name ?? (await titleOf(config)), rank, quantization, targets: used, config });
       }
     }
   }

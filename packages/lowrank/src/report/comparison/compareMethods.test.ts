@@ -5,6 +5,7 @@ import {
   describeModule,
   getPeftModel,
   IA3Config,
+  LNTuningConfig,
   LoraConfig,
   OFTConfig,
   PrefixTuningConfig,
@@ -15,6 +16,7 @@ import { wasm } from "@lowrank/wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tinyConfig, tinyLlama } from "../../testing/tinyLlama.ts";
 import { compareMethods } from "./compareMethods.ts";
+import { toCsv, toText } from "./comparisonText.ts";
 
 beforeAll(async () => void (await init(wasm())));
 
@@ -101,12 +103,33 @@ test("a method that does not fit the model is listed with the error and its code
   expect(rows.map(({ name }) => name)).toEqual(["(IA)³"]);
   expect(failed).toEqual([
     {
-      ...{ name: "OFT", rank: null, quantization: null, code: "invalid_option" },
+      ...{ name: "OFT", rank: null, quantization: null, targets: ["c_attn"], code: "invalid_option" },
       why: expect.stringContaining("c_attn, a Conv1D; OFT adapts"),
     },
   ]);
   const quantized = await compareMethods(tinyConfig, [null], { quantization: "nf4" });
   expect(quantized.failed[0]).toMatchObject({ name: "full fine-tuning", quantization: "nf4" });
+});
+
+test("rows and failures of one method have their targets, in the table and below it", async () => {
+  const targets = [["q_proj", "v_proj"], "all-linear", ["lm_hed"]];
+  const comparison = await compareMethods(tinyConfig, ["lora"], { targets, ranks: [2] });
+  expect(comparison.rows.map((row) => row.targets)).toEqual(targets.slice(0, 2));
+  expect(comparison.failed.map((method) => method.targets)).toEqual([["lm_hed"]]);
+  const text = toText(comparison);
+  expect(text).toMatch(/^method {2}targets +rank /m);
+  expect(text).toMatch(/^LoRA {4}q_proj, v_proj +2 /m);
+  expect(text).toMatch(/^LoRA {4}all-linear +2 /m);
+  expect(text).toMatch(/^LoRA \(rank 2, lm_hed\): targetModules \["lm_hed"\] matches no module/m);
+  expect(toCsv(comparison)).toMatch(/^LoRA,2,.*,targetModules=lm_hed,/m);
+  expect(toText(await compareMethods(tinyConfig, ["lora", "ia3"]))).not.toContain("targets  ");
+});
+
+test("a failure has quotes around the name of a module", async () => {
+  const net = new Sequential(new Linear(64, 64), new ReLU(), new Linear(64, 2));
+  const config = new LNTuningConfig({ targetModules: ["0"] });
+  const { failed } = await compareMethods(net, [config], { quantization: "nf4" });
+  expect(failed[0].why).toMatch(/^"0" is nf4: a packed weight cannot be trained/);
 });
 
 test("a memory budget is compared with the training memory", async () => {
@@ -190,6 +213,19 @@ describe("misuse", async () => {
       [tinyConfig, ["lora"], { quantization: "nf5" as never }],
       'quantization is "nf5"; give "nf4", "fp4", the options of quantize, or null',
     ],
+    ["a rank that is not in a list", [tinyConfig, ["lora"], { ranks: 3 as never }], "ranks is 3; give a list of ranks"],
+    [
+      "targets that are not in a list",
+      [tinyConfig, ["lora"], { targets: "q_proj" as never }],
+      'targets is "q_proj"; give a list of targets, each for a row of its own, such as ["all-linear", [',
+    ],
+    [
+      "a method that is not in a list",
+      [tinyConfig, "lora" as never],
+      'compareMethods: configs is "lora"; give a list of methods, such as ["lora", "full"]',
+    ],
+    ["a configuration that is not in a list", [tinyConfig, all() as never], "configs is a LoraConfig; give a list of"],
+    ["no list of methods", [tinyConfig, undefined as never], "configs is undefined; give a list of methods"],
     ["no methods", [tinyConfig, []], "configs is an empty list"],
     ["a budget of 0", [tinyConfig, ["lora"], { memory: 0 }], "memory is 0; give a number of bytes above 0"],
     [

@@ -11,7 +11,7 @@ import {
 } from "@lowrank/peft";
 import { planTraining } from "@lowrank/peft/internal";
 import { type Candidate, candidatesOf, defaultSettings } from "./candidates.ts";
-import { type ComparedModel, shapesOf } from "./comparedModel.ts";
+import { type ComparedModel, describeValue, shapesOf } from "./comparedModel.ts";
 import type {
   ComparedMethod,
   ComparedQuantization,
@@ -106,7 +106,8 @@ export async function comparedRows(
     ...({ ranks: true, targets: true, quantization: true, virtualTokens: true, dtype: true, optimizer: true } as const),
     ...({ batchSize: true, sequenceLength: true, gradientCheckpointing: true, memory: true, source: true } as const),
   });
-  checkCounts(configs, options);
+  checkLists(where, { configs, ranks: options.ranks, targets: options.targets });
+  checkCounts(where, options);
   const found = await shapesOf(model);
   const { dtype = found.dtype ?? "f32", optimizer = "adamw", memory = null, source = found.source } = options;
   const { ranks, targets, virtualTokens, quantization = null } = options;
@@ -145,22 +146,37 @@ export async function comparedRows(
 const isNamed = (method: ComparedMethod): method is Extract<ComparedMethod, { config: unknown }> =>
   typeof method === "object" && method !== null && "config" in method;
 
-/** Throws for a rank or a number of virtual tokens that is no whole number, and for a list without entries. */
-function checkCounts(configs: readonly ComparedMethod[], options: CompareMethodsOptions): void {
+/** Contents of the lists that a caller gives, and an example of each, for messages. */
+const lists = {
+  configs: ["methods", '["lora", "full"]'],
+  ranks: ["ranks", "[8, 16]"],
+  targets: ["targets, each for a row of its own", '["all-linear", ["q_proj", "v_proj"]]'],
+} as const;
+
+/** Throws for a value that is no list, and for a list without entries. Ranks and targets can be undefined. */
+function checkLists(where: string, given: Readonly<Record<keyof typeof lists, unknown>>): void {
+  for (const [name, list] of Object.entries(given) as [keyof typeof lists, unknown][]) {
+    if (list === undefined && name !== "configs") continue;
+    const [what, example] = lists[name];
+    if (!Array.isArray(list)) {
+      const problem = `is ${describeValue(list)}; give a list of ${what}, such as ${example}`;
+      throw new OptionError(where, name, list, problem);
+    }
+    if (list.length === 0) throw new OptionError(where, name, list, "is an empty list; give at least one entry");
+  }
+}
+
+/** Throws for a rank or a number of virtual tokens that is no whole number, and for a budget that is not positive. */
+function checkCounts(where: string, options: CompareMethodsOptions): void {
   const { ranks = [], virtualTokens = [], memory } = options;
   for (const [name, values] of Object.entries({ ranks, virtualTokens: [virtualTokens].flat() })) {
     for (const value of values) {
       if (Number.isSafeInteger(value) && value >= 1) continue;
-      throw new OptionError("compareMethods", name, value, `has ${value}; give whole numbers of at least 1`);
+      throw new OptionError(where, name, value, `has ${value}; give whole numbers of at least 1`);
     }
   }
   if (memory !== undefined && !(memory > 0)) {
-    throw new OptionError("compareMethods", "memory", memory, `is ${memory}; give a number of bytes above 0`);
-  }
-  for (const [name, list] of Object.entries({ configs, ranks: options.ranks, targets: options.targets })) {
-    if (list?.length === 0) {
-      throw new OptionError("compareMethods", name, list, "is an empty list; give at least one entry");
-    }
+    throw new OptionError(where, "memory", memory, `is ${memory}; give a number of bytes above 0`);
   }
 }
 
@@ -172,10 +188,13 @@ function sharedSettings({ ranks, targets, virtualTokens }: CompareMethodsOptions
   };
 }
 
-function failure({ name, rank, quantization }: Candidate, error: Error): FailedMethod {
+function failure({ name, rank, quantization, targets }: Candidate, error: Error): FailedMethod {
   const { code } = error as { code?: unknown };
   const type = quantization && (quantization.quantType ?? "nf4");
-  return { name, rank, quantization: type, why: error.message, ...(typeof code === "string" && { code }) };
+  return {
+    ...{ name, rank, quantization: type, ...(targets !== undefined && { targets }), why: error.message },
+    ...(typeof code === "string" && { code }),
+  };
 }
 
 /** Options of `compareMethods` whose defaults are resolved. */
@@ -184,7 +203,7 @@ type Planned = Omit<CompareMethodsOptions, "memory"> & Pick<MethodComparison, "d
 /** Computes the row of a candidate, and the number of tokens for which operations were counted. */
 async function rowOf(
   shapes: ModelShapes,
-  { name, rank, quantization, config }: Candidate,
+  { name, rank, quantization, targets, config }: Candidate,
   loss: PlannedLoss | null | undefined,
   options: Planned,
 ): Promise<{ row: MethodRow; tokens: number }> {
@@ -203,6 +222,7 @@ async function rowOf(
     ...costsOf(report),
     ...{ name, rank, settings: settings.filter((text) => text !== "").join(" ") },
     quantization: quantization && (quantization.quantType ?? "nf4"),
+    ...(targets !== undefined && { targets }),
     gradientBytes: plan?.gradients.bytes ?? report.bytesTrained,
     activationBytes: plan?.activations ?? null,
     trainingBytes,

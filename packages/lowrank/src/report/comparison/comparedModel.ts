@@ -39,8 +39,12 @@ const isShapes = (model: ComparedModel): model is ModelShapes =>
 const isConfig = (model: unknown): model is object =>
   typeof model === "object" && model !== null && ("modelType" in model || "model_type" in model);
 
-function describeValue(value: unknown): string {
-  return typeof value === "function" ? "a function" : `${JSON.stringify(value)}`;
+/** Describes a value in a message: as JSON, or by its class. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  const { name = "Object" } = (value as object | null | undefined)?.constructor ?? {};
+  const isPlain = typeof value !== "object" || value === null || name === "Object" || Array.isArray(value);
+  return isPlain ? `${JSON.stringify(value)}` : `a ${name}`;
 }
 
 /** Describes a module. Models of the library are described by their config, so that they can also be run. */

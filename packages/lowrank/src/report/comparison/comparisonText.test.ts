@@ -28,7 +28,10 @@ test("rows are sorted by numbers or by text, and rows without a value are last",
   expect([order("name"), order("trainable"), order("trainingBytes"), order("quantization")]).toEqual([
     ...["abc", "abc", "bca", "cba"],
   ]);
-  expect(() => order("train")).toThrow('key is "train", which is no column; did you mean rank?');
+  const wrong = (key: string, message: string) => expect(() => order(key)).toThrow(message);
+  wrong("train", 'key is "train", which is no column; did you mean "trainable"? There are name, rank, quantization,');
+  wrong("trainingbyte", 'did you mean "trainingBytes"? There are name, rank,');
+  wrong("zzzzzz", 'key is "zzzzzz", which is no column; there are name, rank,');
   expect(comparisonColumns.slice(0, 4)).toEqual(["name", "rank", "quantization", "trainable"]);
 });
 

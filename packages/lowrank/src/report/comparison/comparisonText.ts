@@ -2,6 +2,7 @@ import { OptionError } from "@lowrank/core";
 import { nearestName } from "@lowrank/core/internal";
 import { byteText, type Column, csvTable, digits, markdownTable, markdownText, textTable, whole } from "../table.ts";
 import type { FailedMethod, MethodComparison, MethodRow, Quality, SharedSettings } from "./methodComparison.ts";
+import { targetsText, variesTargets } from "./targetsText.ts";
 
 type RowColumn = Column<MethodRow>;
 
@@ -10,6 +11,8 @@ const share = (part: number | null, of: number | null): number | null =>
   part === null || of === null ? null : (100 * part) / of;
 
 const name: RowColumn = { title: "method", key: "name", value: (row) => row.name };
+/** Column of texts for comparisons in which one method has several targets. Elsewhere the settings name them. */
+const targets: RowColumn = { title: "targets", key: "targets", value: targetsText };
 const settings: RowColumn = { title: "settings", key: "settings", value: (row) => row.settings || null };
 
 /** Columns with a number or a word for each method. */
@@ -57,9 +60,10 @@ export const comparisonColumns: readonly string[] = all.map(({ key }) => key);
 export function sortComparison(comparison: MethodComparison, key: string): MethodComparison {
   const column = all.find((known) => known.key === key);
   if (!column) {
-    const near = nearestName(key, comparisonColumns);
-    const advice = near === null ? `there are ${comparisonColumns.join(", ")}` : `did you mean ${near}?`;
-    throw new OptionError("sortComparison", "key", key, `is ${JSON.stringify(key)}, which is no column; ${advice}`);
+    const near = comparisonColumns.find((known) => isPartOf(key, known)) ?? nearestName(String(key), comparisonColumns);
+    const hint = near === null ? "there" : `did you mean ${JSON.stringify(near)}? There`;
+    const problem = `is ${JSON.stringify(key)}, which is no column; ${hint} are ${comparisonColumns.join(", ")}`;
+    throw new OptionError("sortComparison", "key", key, problem);
   }
   const compare = (a: string | number | null, b: string | number | null): number => {
     if (a === null || b === null) return Number(a === null) - Number(b === null);
@@ -67,6 +71,10 @@ export function sortComparison(comparison: MethodComparison, key: string): Metho
   };
   return { ...comparison, rows: comparison.rows.toSorted((a, b) => compare(column.value(a), column.value(b))) };
 }
+
+/** Returns true if a text has at least three letters and occurs in a column's name, as "train" in "trainingBytes". */
+const isPartOf = (key: unknown, known: string): boolean =>
+  String(key).length >= 3 && known.toLowerCase().includes(String(key).toLowerCase());
 
 /** Returns the columns in which at least one row has a value. The columns in `always` are returned in any case. */
 function usedColumns(columns: readonly RowColumn[], rows: readonly MethodRow[]): RowColumn[] {
@@ -86,13 +94,14 @@ export function toMarkdown(comparison: MethodComparison): string {
   const { rows, failed } = comparison;
   const columns = usedColumns(all, rows);
   const table = rows.length > 0 ? [...markdownTable(columns, rows), ""] : [];
-  const failures = failed.map((method) => `- ${markdownText(failureText(method))}`);
+  const varies = variesTargets(comparison);
+  const failures = failed.map((method) => `- ${markdownText(failureText(method, varies))}`);
   return [markdownText(comparisonHeading(comparison)), "", ...table, ...failures].join("\n").trimEnd();
 }
 
 /**
  * Returns a comparison as CSV (RFC 4180) with unformatted numbers. Methods that do not fit the model have a row with
- * their name, rank, quantisation, and the error in the last column.
+ * their name, rank, quantisation, targets in the column "settings", and the error in the last column.
  *
  * @example
  * ```ts
@@ -107,8 +116,10 @@ export function toCsv({ rows, failed }: MethodComparison): string {
   ];
   const named = new Set(["name", "rank", "quantization"]);
   const columns = all.map(({ title, key, value }): Column<Line> => {
-    const ofFailed = (method: FailedMethod) =>
-      named.has(key) ? method[key as "name" | "rank" | "quantization"] : null;
+    const ofFailed = (method: FailedMethod) => {
+      if (key === "settings" && method.targets !== undefined) return `targetModules=${targetsText(method)}`;
+      return named.has(key) ? method[key as "name" | "rank" | "quantization"] : null;
+    };
     return { title, key, value: (line) => (line.row ? value(line.row) : ofFailed(line.failed as FailedMethod)) };
   });
   return csvTable([...columns, { title: "why", key: "why", value: (line) => line.failed?.why ?? null }], lines).join(
@@ -139,20 +150,25 @@ export function toJson(comparison: MethodComparison): string {
  */
 export function toText(comparison: MethodComparison): string {
   const { rows, failed } = comparison;
-  const columns = usedColumns([name, ...costs], rows);
+  const varies = variesTargets(comparison);
+  const columns = usedColumns([name, ...(varies ? [targets] : []), ...costs], rows);
   const table = rows.length > 0 ? [...textTable(columns, rows), ""] : [];
   return [
     comparisonHeading(comparison),
     "",
     ...table,
-    ...failed.map(failureText),
+    ...failed.map((method) => failureText(method, varies)),
     ...comparisonLegend(comparison),
   ].join("\n");
 }
 
-/** Describes a method that does not fit the model, with the reason. */
-function failureText({ name, rank, quantization, why }: FailedMethod): string {
-  const details = [rank === null ? "" : `rank ${rank}`, quantization ?? ""].filter((text) => text !== "");
+/** Describes a method that does not fit the model, with the reason. `varies`: also with its targets. */
+function failureText(method: FailedMethod, varies: boolean): string {
+  const { name, rank, quantization, why } = method;
+  const targets = varies ? targetsText(method) : null;
+  const details = [rank === null ? "" : `rank ${rank}`, targets ?? "", quantization ?? ""].filter(
+    (text) => text !== "",
+  );
   return `${name}${details.length > 0 ? ` (${details.join(", ")})` : ""}: ${why}`;
 }
 
@@ -212,6 +228,6 @@ export function comparisonTables(comparison: MethodComparison): {
   return {
     heading: comparisonHeading(comparison),
     columns: usedColumns(all, rows),
-    notes: [...comparisonLegend(comparison), ...failed.map(failureText)],
+    notes: [...comparisonLegend(comparison), ...failed.map((method) => failureText(method, variesTargets(comparison)))],
   };
 }

@@ -16,6 +16,8 @@ export interface MethodRow {
   readonly rank: number | null;
   /** Type of the base model's 4-bit weights; null if they are not quantised. */
   readonly quantization: QuantizationType | null;
+  /** The configuration's target modules; absent if the method has none, or has its own defaults. */
+  readonly targets?: NonNullable<Targets>;
   /** Number of trainable parameters. */
   readonly trainable: number;
   /** Number of parameters of base model and adapter together. */
@@ -86,6 +88,8 @@ export interface FailedMethod {
   readonly rank: number | null;
   /** Type of the base model's 4-bit weights; null if they are not quantised. */
   readonly quantization: QuantizationType | null;
+  /** The configuration's target modules; absent if the method has none, or has its own defaults. */
+  readonly targets?: NonNullable<Targets>;
   /** The error's message. */
   readonly why: string;
   /** The error's `code`, such as "invalid_option", if it has one. */

@@ -1,15 +1,18 @@
 import { OptionError } from "@lowrank/core";
 import type { MethodComparison, MethodRow, Quality } from "./methodComparison.ts";
 
+const costs = ["trainable", "bytesSaved", "trainingBytes", "inferenceParameters"] as const;
+
 /** Costs of a row by which a Pareto front can be found. */
-export type ParetoCost = "trainable" | "bytesSaved" | "trainingBytes" | "inferenceParameters";
+export type ParetoCost = (typeof costs)[number];
 
 /**
  * Returns the rows on the Pareto front of quality over a cost, cheapest first. For these rows, no other row is better
  * in one of both and at least equal in the other. Rows without a quality or a cost are left out. `cost` is the name of
  * the cost; default "trainable", the number of trainable parameters.
  *
- * Throws `OptionError` if the rows have different metrics.
+ * Throws `OptionError` for an unknown cost, for a cost that is null in each row with a quality (as "trainingBytes" is
+ * for a module without a loss), and if the rows have different metrics.
  *
  * @example
  * ```ts
@@ -18,6 +21,7 @@ export type ParetoCost = "trainable" | "bytesSaved" | "trainingBytes" | "inferen
  * ```
  */
 export function paretoFront(rows: readonly MethodRow[], cost: ParetoCost = "trainable"): MethodRow[] {
+  checkCost(rows, cost);
   const points = rows.flatMap((row) => {
     const { [cost]: price, quality } = row;
     return quality === undefined || price === null ? [] : [{ row, price, gain: gainOf(quality) }];
@@ -28,6 +32,16 @@ export function paretoFront(rows: readonly MethodRow[], cost: ParetoCost = "trai
     throw new OptionError("paretoFront", "rows", rows, problem);
   }
   return nonDominated(points).map(({ row }) => row);
+}
+
+/** Throws for a cost that does not exist, or that no row with a quality has. */
+function checkCost(rows: readonly MethodRow[], cost: ParetoCost): void {
+  const trained = rows.filter(({ quality }) => quality !== undefined);
+  const known = costs.filter((name) => trained.length === 0 || trained.some((row) => row[name] !== null));
+  if (known.includes(cost)) return;
+  const why = costs.includes(cost) ? "which is null in each row with a quality" : "which is no cost";
+  const choices = known.map((name) => JSON.stringify(name)).join(", ");
+  throw new OptionError("paretoFront", "cost", cost, `is ${JSON.stringify(cost)}, ${why}; give one of ${choices}`);
 }
 
 /** A result with its price and its gain. */

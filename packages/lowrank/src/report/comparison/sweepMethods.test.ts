@@ -44,7 +44,9 @@ test("a training that fails is listed with its error, and the others go on", asy
       return 1 / (row.rank as number);
     },
   });
-  expect(failed).toEqual([{ name: "LoRA", rank: 2, quantization: null, why: "out of memory", code: "oom" }]);
+  expect(failed).toEqual([
+    { name: "LoRA", rank: 2, quantization: null, targets: ["q_proj"], why: "out of memory", code: "oom" },
+  ]);
   expect(rows.map(({ rank, paretoOptimal }) => [rank, paretoOptimal])).toEqual([
     [1, true],
     [4, true],

@@ -72,8 +72,9 @@ export async function sweepMethods(
       rows.push(row);
     } catch (error) {
       if (error instanceof OptionError && error.option === "evaluate") throw error;
-      const { name, rank, quantization: type } = row;
-      failed.push({ name, rank, quantization: type, why: (error as Error).message, ...codeOf(error) });
+      const { name, rank, quantization: type, targets } = row;
+      const of = { name, rank, quantization: type, ...(targets !== undefined && { targets }) };
+      failed.push({ ...of, why: (error as Error).message, ...codeOf(error) });
     }
   }
   return withQuality({ ...comparison, rows, failed }, qualities);

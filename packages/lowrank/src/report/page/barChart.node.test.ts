@@ -56,6 +56,20 @@ test("a logarithmic chart has a dot for each value above 0, and decades as ticks
   expect(texts(svg).filter(({ text }) => ["1 B", "10 B", "100 B"].includes(text))).toHaveLength(6);
 });
 
+test.each([5, 100, 4000])(
+  "the label of a marked value is inside of the chart and clear of other texts: %d",
+  (value) => {
+    const mark = { value, name: "memory budget", label: "budget 8.0 GB" };
+    const found = texts(draw([bar("a", 100), bar("b", 60)], { mark }));
+    const label = found.find(({ text }) => text === mark.label);
+    expect(label?.left).toBeGreaterThanOrEqual(-0.1);
+    expect(label?.right).toBeLessThanOrEqual(chartWidth + 0.1);
+    for (const { text, y } of found) {
+      if (text !== mark.label) expect(y - (label?.y ?? 0)).toBeGreaterThanOrEqual(12);
+    }
+  },
+);
+
 test("values that were not measured are named, and a chart of nothing has no bars", () => {
   expect(texts(draw([bar("a", null), bar("b", 2)])).map(({ text }) => text)).toContain("not measured");
   expect(rects(draw([bar("a", null)]))).toEqual([]);

@@ -32,8 +32,8 @@ export interface BarChart {
   tick?(value: number): string;
   /** Draws dots on a logarithmic axis instead of bars. Zeros have no dot. Default false. */
   readonly logarithmic?: boolean;
-  /** A value that a line marks, with its name. */
-  readonly mark?: { readonly value: number; readonly name: string };
+  /** A value that a line marks, with its name, and a short text above the line. */
+  readonly mark?: { readonly value: number; readonly name: string; readonly label: string };
 }
 
 /** Labels wider than this are above their bars. */
@@ -59,15 +59,20 @@ export function barChart(chart: BarChart): string {
   const axis = chartAxis({ range, ends: [left, right], logarithmic, count: 4 });
   const at = (value: number) =>
     logarithmic && !(value > 0) ? left : Math.max(left, axis.place(Math.max(value, range[0])));
-  let y = 4;
+  // The label of a marked value is above the bars.
+  const top = mark === undefined ? 0 : lineHeight;
+  let y = top + 4;
+  // Texts are drawn last, so that no line crosses them.
+  const written: string[] = [];
   const rows = bars.flatMap(({ label, value, spread = 0 }, i) => {
+    const found: string[] = [];
     const lines = above ? textLines(label, chartWidth) : [label];
-    const found = lines.map((line, k) =>
-      svgText(above ? 0 : left - 8, y + 12 + k * lineHeight, line, above ? undefined : "end"),
-    );
+    for (const [k, line] of lines.entries()) {
+      written.push(svgText(above ? 0 : left - 8, y + 12 + k * lineHeight, line, above ? undefined : "end"));
+    }
     if (above) y += lines.length * lineHeight;
     const total = totals[i];
-    if (total === null) found.push(svgText(left, y + 12, texts[i], "none"));
+    if (total === null) written.push(svgText(left, y + 12, texts[i], "none"));
     else {
       if (Array.isArray(value)) found.push(...segments(value, { label, parts, show, at, y }));
       else if (logarithmic) {
@@ -82,21 +87,29 @@ export function barChart(chart: BarChart): string {
       const [from, to] = [at(total - spread), at(total + spread)].map(round);
       if (spread > 0)
         found.push(`<path class="whisker" d="M${from} ${y + 8}H${to}M${from} ${y + 4}v8M${to} ${y + 4}v8"/>`);
-      found.push(svgText((spread > 0 ? to : at(total)) + (logarithmic && total > 0 ? 11 : 6), y + 12.5, texts[i]));
+      written.push(svgText((spread > 0 ? to : at(total)) + (logarithmic && total > 0 ? 11 : 6), y + 12.5, texts[i]));
     }
     y += rowHeight;
     return found;
   });
-  const grid = positive.length === 0 ? [] : axisLines(axis.ticks, { at, tick, y });
-  const marked =
-    mark === undefined
-      ? []
-      : [
-          `<path class="whisker" stroke-dasharray="4 3" d="M${round(at(mark.value))} 0V${y}"><title>${escapeHtml(mark.name)}</title></path>`,
-        ];
+  const grid = positive.length === 0 ? [] : axisLines(axis.ticks, { at, tick, top, y });
+  const marked = mark === undefined ? [] : markLine(mark, at(mark.value), [top, y]);
   const legend = parts.map(({ name, colour }) => ({ text: name, colour }));
   const heading = logarithmic ? `${title} (logarithmic)` : title;
-  return figure({ title: heading, caption, legend, height: y + footer, elements: [...grid, ...rows, ...marked] });
+  return figure({
+    title: heading,
+    caption,
+    legend,
+    height: y + footer,
+    elements: [...grid, ...rows, ...marked, ...written],
+  });
+}
+
+/** Returns a dashed line at a marked value, with its label above it, inside of the chart. */
+function markLine({ name, label }: NonNullable<BarChart["mark"]>, x: number, [from, to]: readonly number[]): string[] {
+  const half = textWidth(label) / 2;
+  const line = `<path class="whisker" stroke-dasharray="4 3" d="M${round(x)} ${from}V${to}"><title>${escapeHtml(name)}</title></path>`;
+  return [line, svgText(Math.min(Math.max(x, half), chartWidth - half), from - 4, label, "middle")];
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
@@ -125,14 +138,14 @@ function segments(values: readonly number[], { label, parts, y, show, at }: Segm
 /** Returns lines at the ticks, with labels that do not overlap, below the bars. */
 function axisLines(
   ticks: readonly number[],
-  { at, tick, y }: { at(value: number): number; tick(value: number): string; y: number },
+  { at, tick, top, y }: { at(value: number): number; tick(value: number): string; top: number; y: number },
 ): string[] {
   let free = 0;
   return ticks.flatMap((value) => {
     const text = tick(value);
     const half = textWidth(text) / 2;
     const x = Math.min(Math.max(at(value), half), chartWidth - half);
-    const line = `<path class="grid" d="M${round(at(value))} 0V${y}"/>`;
+    const line = `<path class="grid" d="M${round(at(value))} ${top}V${y}"/>`;
     if (x - half < free) return [line];
     free = x + half + 4;
     return [line, svgText(x, y + 14, text, "tick middle")];

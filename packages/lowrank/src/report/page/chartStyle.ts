@@ -22,7 +22,7 @@ export const chartStyle: string = `:root { ${variables(0)} } @media (prefers-col
 .chart { margin: 0; min-width: 0; } .chart svg { display: block; width: 100%; max-width: 640px; font-size: 13px; overflow: visible; }
 figcaption strong { display: block; font-size: 15px; } figcaption span { display: block; font-size: 13px; opacity: 0.8; }
 figcaption { margin-bottom: 0.4em; }
-.chart text { fill: currentColor; } .chart .end { text-anchor: end; } .chart .middle { text-anchor: middle; }
+.chart text { fill: currentColor; stroke: var(--page); stroke-width: 3px; stroke-linejoin: round; paint-order: stroke; } .chart .end { text-anchor: end; } .chart .middle { text-anchor: middle; }
 .chart .tick { opacity: 0.75; font-size: 11.5px; } .chart .none { opacity: 0.75; font-style: italic; }
 .chart .grid { stroke: #8883; fill: none; } .chart .whisker { stroke: currentColor; stroke-width: 1.3; fill: none; }
 .chart .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .chart .faint { stroke-width: 1; opacity: 0.35; }

@@ -31,7 +31,7 @@ interface Box {
   readonly bottom: number;
 }
 
-/** Returns a chart as HTML with SVG. Labels do not overlap other labels or points while there is room. */
+/** Returns a chart as HTML with SVG. Labels do not overlap labels, points or error bars while there is room. */
 export function scatterChart({ title, caption, xTitle, points }: ScatterChart): string {
   const ys = points.flatMap(({ y, spread = 0 }) => [y - spread, y + spread]);
   const xs = points.map(({ x }) => x);
@@ -41,7 +41,11 @@ export function scatterChart({ title, caption, xTitle, points }: ScatterChart): 
   // Room of a fifth of a decade at each end, so that points are not on the frame.
   const range = [Math.min(...xs) / 1.6, Math.max(...xs) * 1.6] as const;
   const x = chartAxis({ range, ends: [left, chartWidth - right], logarithmic: true, count: 6 });
-  const places = points.map((point) => ({ ...point, cx: x.place(point.x), cy: y.place(point.y) }));
+  const places = points.map((point) => {
+    const { spread = 0 } = point;
+    const ends = [y.place(point.y - spread), y.place(point.y + spread)] as const;
+    return { ...point, cx: x.place(point.x), cy: y.place(point.y), ends };
+  });
   const grid = [
     ...y.ticks.map((at, i) => {
       const place = round(y.place(at));
@@ -56,9 +60,8 @@ export function scatterChart({ title, caption, xTitle, points }: ScatterChart): 
   ];
   const front = places.filter((point) => point.front).sort((a, b) => a.cx - b.cx);
   const line = front.map(({ cx, cy }, i) => `${i === 0 ? "M" : "L"}${round(cx)} ${round(cy)}`).join("");
-  const dots = places.map(({ label, cx, cy, y: value, spread = 0, front: filled }) => {
-    const ends = [y.place(value - spread), y.place(value + spread)].map(round);
-    const whisker = spread > 0 ? `<path class="whisker" d="M${round(cx)} ${ends[0]}V${ends[1]}"/>` : "";
+  const dots = places.map(({ label, cx, cy, ends: [low, high], spread = 0, front: filled }) => {
+    const whisker = spread > 0 ? `<path class="whisker" d="M${round(cx)} ${round(low)}V${round(high)}"/>` : "";
     const kind = filled ? "c0" : "hollow c0";
     return `${whisker}<circle class="${kind}" cx="${round(cx)}" cy="${round(cy)}" r="5"><title>${escapeHtml(label)}</title></circle>`;
   });
@@ -70,23 +73,51 @@ interface Place {
   readonly label: string;
   readonly cx: number;
   readonly cy: number;
+  /** Vertical ends of the error bar; both are `cy` without one. */
+  readonly ends: readonly [number, number];
 }
 
-/** Returns the labels of points, each at the side of its point with the least overlap. */
+/** Distances of a label from its point, nearest first. */
+const distances = [0, 8, 18, 30, 44];
+
+/**
+ * Returns the labels of points. Each is next to its point, at the side with the least overlap of points, error bars and
+ * other labels. A label that must be further away stays nearer to its own point than to others while there is room.
+ */
 function labels(places: readonly Place[]): string[] {
-  const taken: Box[] = places.map(({ cx, cy }) => ({ left: cx - 6, right: cx + 6, top: cy - 6, bottom: cy + 6 }));
-  return places.map(({ label, cx, cy }) => {
+  const taken: Box[] = places.flatMap(({ cx, cy, ends: [low, high] }) => [
+    { left: cx - 6, right: cx + 6, top: cy - 6, bottom: cy + 6 },
+    { left: cx - 3, right: cx + 3, top: Math.min(low, high), bottom: Math.max(low, high) },
+  ]);
+  return places.map((place) => {
+    const { label, cx, cy } = place;
     const lines = textLines(label, 150);
     const [width, tall] = [Math.max(...lines.map(textWidth)), lines.length * 15];
-    const sides = [16, -tall - 16, -tall / 2, 30, -tall - 30];
-    const boxes = [0, 9, -width - 9, -width / 2].flatMap((dx, i) =>
-      (i === 1 || i === 2 ? [-tall / 2, -tall - 2, 4] : sides).map((dy) => boxAt(cx + dx, cy + dy, width, tall)),
-    );
-    const cost = (box: Box) => taken.reduce((sum, other) => sum + overlap(box, other), 0);
-    const best = boxes.reduce((a, b) => (cost(b) < cost(a) ? b : a), boxes[5]);
+    const boxes = distances.flatMap((far) => {
+      const [beside, above, below] = [9 + far, -tall - 7 - far, 7 + far];
+      const sides = [-tall / 2, -tall - 2 - far, 4 + far].flatMap((dy) => [
+        [beside, dy],
+        [-width - beside, dy],
+      ]);
+      const rows = [above, below].flatMap((dy) => [-width / 2, 0, -width].map((dx) => [dx, dy]));
+      return [...sides, ...rows].map(([dx, dy]) => boxAt(cx + dx, cy + dy, width, tall));
+    });
+    const cost = (box: Box) => {
+      const covered = taken.reduce((sum, other) => sum + overlap(box, other), 0);
+      const own = distance(box, place);
+      const isNearer = places.some((other) => other !== place && distance(box, other) < own);
+      // Any overlap is worse than any distance.
+      return own + (isNearer ? 40 : 0) + (covered > 0 ? 200 + covered : 0);
+    };
+    const best = boxes.reduce((a, b) => (cost(b) < cost(a) - 0.01 ? b : a));
     taken.push(best);
     return lines.map((text, i) => svgText(best.left, best.top + 12 + 15 * i, text)).join("");
   });
+}
+
+/** Returns the distance of a point from a box; 0 inside of it. */
+function distance({ left, right, top, bottom }: Box, { cx, cy }: Place): number {
+  return Math.hypot(Math.max(left - cx, 0, cx - right), Math.max(top - cy, 0, cy - bottom));
 }
 
 /** Returns a box of this size that is moved into the chart. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { comparisonOf, rowOf } from "../../testing/comparisonOf.ts";
+import type { MethodRow } from "../comparison/methodComparison.ts";
 import { memoryOf } from "./memoryParts.ts";
 import { qualityPoints } from "./qualityPoints.ts";
 import { rowLabels } from "./rowLabels.ts";
@@ -56,16 +57,29 @@ test("charts without values are left out", () => {
   expect(toHtml(comparisonOf([], { failed }))).toContain("<li>OFT: it needs &lt;linear&gt; layers</li>");
 });
 
-test("a memory budget is a line in the chart of memory", () => {
+test("a memory budget is a line with a label in the chart of memory, behind the texts of bars", () => {
+  const svg = figures(toHtml(comparisonOf([lora, qlora], { memory: 7e5 })))["Memory to train"];
+  expect(svg).toMatch(/<text class="middle" x="[\d.]+" y="12">budget 700 kB<\/text>/);
+  const line = svg.indexOf("stroke-dasharray");
+  for (const text of ["456 kB", "116 kB"]) expect(svg.indexOf(`>${text}<`)).toBeGreaterThan(line);
+  expect(svg.lastIndexOf("<rect")).toBeLessThan(line);
+  expect(toHtml(comparisonOf([lora]))).toMatch(/\.chart text \{[^}]*paint-order: stroke;/);
   expect(toHtml(comparisonOf([lora], { memory: 2e6 }))).toContain("<title>memory budget: 2.0 MB</title>");
   expect(toHtml(comparisonOf([lora]))).not.toContain("memory budget");
 });
 
-test("rows of one name have their rank or quantisation as labels", () => {
+test("rows of one name have their rank, targets or quantisation as labels", () => {
   const rank = (r: number, quantization: "nf4" | null = null) => rowOf("LoRA", { rank: r, quantization });
   expect(rowLabels([rank(4), rank(8)])).toEqual(["LoRA, rank 4", "LoRA, rank 8"]);
   expect(rowLabels([rank(4), rank(4, "nf4")])).toEqual(["LoRA", "LoRA, nf4"]);
   expect(rowLabels([rank(4), rank(8), rank(8, "nf4")])[2]).toBe("LoRA, rank 8, nf4");
+  const aimed = (targets: MethodRow["targets"], r = 4) => rowOf("LoRA", { rank: r, targets });
+  expect(rowLabels([aimed(["q_proj", "v_proj"]), aimed("all-linear")])).toEqual([
+    ...["LoRA, q_proj, v_proj", "LoRA, all-linear"],
+  ]);
+  expect(rowLabels([aimed(["q_proj"]), aimed("all-linear"), aimed(["q_proj"], 8)])).toEqual([
+    ...["LoRA, rank 4, q_proj", "LoRA, rank 4, all-linear", "LoRA, rank 8, q_proj"],
+  ]);
   expect(rowLabels([rank(4), rank(4)])).toEqual(["1. LoRA, rank 4", "2. LoRA, rank 4"]);
 });
 

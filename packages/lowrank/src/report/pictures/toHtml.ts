@@ -58,7 +58,9 @@ function comparisonCharts({ rows, memory }: MethodComparison): string[] {
       caption: "Peak of a training step. Activations are the part that is in memory at the peak.",
       parts: memoryParts,
       ...bytes,
-      ...(memory !== null && { mark: { value: memory, name: `memory budget: ${byteText(memory)}` } }),
+      ...(memory !== null && {
+        mark: { value: memory, name: `memory budget: ${byteText(memory)}`, label: `budget ${byteText(memory)}` },
+      }),
     }),
     ...qualityChart(rows.map((row, i) => ({ ...row, label: labels[i] }))),
     ...chart(({ trainable }) => trainable, { title: "Trainable parameters", logarithmic: true, ...counts }),

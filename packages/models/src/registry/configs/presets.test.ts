@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { describeConfig, describeModel } from "../build/createModel.ts";
 import { parseStackConfig, toHfConfig } from "./modelConfig.ts";
@@ -154,6 +155,8 @@ test("an unknown name gets the nearest one, and all", () => {
   expect(() => presetConfig("llama-2-7")).toThrow(
     'there is no preset "llama-2-7"; did you mean llama-2-7b? There are gemma-2-2b, gemma-3-270m,',
   );
+  expect(() => presetConfig("smolm2")).toThrow('there is no preset "smolm2"; did you mean smollm2-135m? There are');
+  expect(() => presetConfig("smolm2")).toThrow(OptionError);
   expect(() => presetConfig("toString")).toThrow('there is no preset "toString"; there are');
 });
 

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { nearestName } from "@lowrank/core/internal";
 import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { Architecture } from "../../model/architecture.ts";
@@ -34,15 +35,20 @@ export function presetJson(name: string): object | undefined {
 }
 
 /**
- * Returns the built-in config of a published language model: `presetConfig("llama-7b")`. For an unknown name, throws an
- * error that suggests the nearest name.
+ * Returns the built-in config of a published language model: `presetConfig("llama-7b")`. For an unknown name, throws
+ * `OptionError`, which suggests the nearest name. A name without its size, such as "smollm2", is near to all sizes.
  */
 export function presetConfig(name: string): ModelConfig {
   const presets = presetsOf(writes);
   const found = presets.get(name);
   if (found) return parseModelConfig(found, `preset ${name}`);
   const names = [...presets.keys()];
-  const near = nearestName(name, names);
-  const hint = near === null ? "there" : `did you mean ${near}? There`;
-  throw new Error(`there is no preset ${JSON.stringify(name)}; ${hint} are ${names.join(", ")}`);
+  const families = new Map(names.toReversed().map((known) => [familyOf(known), known]));
+  const near = nearestName(name, names) ?? families.get(nearestName(name, families.keys()) ?? "");
+  const hint = near === undefined ? "there" : `did you mean ${near}? There`;
+  const problem = `there is no preset ${JSON.stringify(name)}; ${hint} are ${names.join(", ")}`;
+  throw new OptionError("", "name", name, () => problem);
 }
+
+/** Returns a preset's name without its size: "smollm2" for "smollm2-135m". */
+const familyOf = (name: string): string => name.replace(/-?[\d.]+[mb]$/, "");

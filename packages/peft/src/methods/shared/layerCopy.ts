@@ -22,7 +22,7 @@ export class LayerCopy implements LayerAdapter {
       const value = (base as Layer)[name];
       if (!value) continue;
       if (isPacked(value.dtype)) {
-        throw new Error(`${path} is ${value.dtype}: a packed weight cannot be trained as it is; leave the layer out`);
+        throw new Error(`"${path}" is ${value.dtype}: a packed weight cannot be trained as it is; leave the layer out`);
       }
       using copy = to(value.detach(), { dtype: "f32" });
       const parameter = new Parameter(copy);

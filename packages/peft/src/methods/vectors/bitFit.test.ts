@@ -1,5 +1,5 @@
 import { Generator, init, randn, reference } from "@lowrank/core";
-import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Embedding, LayerNorm, Linear, Module, Parameter, Sequential, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { TinyModel } from "../../testing/tinyModel.ts";
@@ -19,7 +19,19 @@ test("targets choose among them", async () => {
   const peft = await getPeftModel(new TinyModel(), config);
   expect(peft.targetReport?.matched).toEqual(["layers.1.up"]);
   await expect(getPeftModel(new TinyModel(), new BitFitConfig({ targetModules: ["lm_head"] }))).rejects.toThrow(
-    'targetModules ["lm_head"] matches no module with a bias; there are layers.0.norm, layers.0.up',
+    'targetModules ["lm_head"] matches no module with a bias; modules with a bias: layers.0.norm, layers.0.up',
+  );
+});
+
+test("all-linear matches the linear layers with a bias", async () => {
+  const peft = await getPeftModel(new TinyModel(), new BitFitConfig({ targetModules: "all-linear" }));
+  expect(peft.targetReport?.matched).toEqual([0, 1].flatMap((i) => [`layers.${i}.up`, `layers.${i}.down`]));
+  const network = new Sequential(new Linear(2, 3), new Linear(3, 2));
+  const both = await getPeftModel(network, new BitFitConfig({ targetModules: "All-Linear" }));
+  expect(both.targetReport?.matched).toEqual(["0", "1"]);
+  const norms = new Sequential(new Linear(2, 2, { bias: false }), new LayerNorm(2));
+  await expect(getPeftModel(norms, new BitFitConfig({ targetModules: "all-linear" }))).rejects.toThrow(
+    'targetModules "all-linear" matches no linear layer with a bias; modules with a bias: 1',
   );
 });
 

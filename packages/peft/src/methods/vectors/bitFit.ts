@@ -1,21 +1,26 @@
 import { OptionError } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
-import { matchesPath } from "../../targets/matchTargets.ts";
+import { allLinear, isAllLinear, matchesPath } from "../../targets/matchTargets.ts";
 import { modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
 import { LayerCopy } from "../shared/layerCopy.ts";
 import { definePeftMethod, type PeftMethod } from "../shared/method.ts";
 import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
 
 /** Returns the paths of the modules that have a bias and match `targetModules`. */
-function biased({ targetModules }: BitFitConfig, model: Module): string[] {
+function biased(config: BitFitConfig, model: Module): string[] {
+  const { targetModules } = config;
   const all = [...model.namedModules()].filter(
     ([, module]) => (module as { bias?: unknown }).bias instanceof Parameter,
   );
   if (all.length === 0) throw new Error("BitFit trains biases, and this model has none; use LN tuning, or LoRA");
   const paths = all.map(([path]) => path);
-  const found = targetModules === null ? paths : paths.filter((path) => matchesPath(targetModules, path));
+  const linear = isAllLinear(targetModules) ? new Set(allLinear(model, config)) : null;
+  const matches = (path: string) =>
+    linear ? linear.has(path) : targetModules === null || matchesPath(targetModules, path);
+  const found = paths.filter(matches);
   if (found.length > 0) return found;
-  const problem = `matches no module with a bias; there are ${paths.join(", ")}`;
+  const kind = linear ? "linear layer" : "module";
+  const problem = `matches no ${kind} with a bias; modules with a bias: ${paths.join(", ")}`;
   throw new OptionError("", "targetModules", targetModules, `${JSON.stringify(targetModules)} ${problem}`);
 }
 
