@@ -25,6 +25,7 @@ figcaption { margin-bottom: 0.4em; }
 .chart text { fill: currentColor; stroke: var(--page); stroke-width: 3px; stroke-linejoin: round; paint-order: stroke; } .chart .end { text-anchor: end; } .chart .middle { text-anchor: middle; }
 .chart .tick { opacity: 0.75; font-size: 11.5px; } .chart .none { opacity: 0.75; font-style: italic; }
 .chart .grid { stroke: #8883; fill: none; } .chart .whisker { stroke: currentColor; stroke-width: 1.3; fill: none; }
+.chart .leader { stroke: currentColor; stroke-width: 0.8; opacity: 0.6; fill: none; }
 .chart .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .chart .faint { stroke-width: 1; opacity: 0.35; }
 .chart .line:hover { stroke-width: 3; opacity: 1; } .chart .front { stroke-dasharray: 4 3; }
 .chart .hollow { fill: var(--page); stroke-width: 1.6; }

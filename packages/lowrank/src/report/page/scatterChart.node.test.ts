@@ -55,6 +55,23 @@ test.each(cases)("labels are clear of dots, error bars and each other: %s", (_, 
   }
 });
 
+test("a line joins a label that is far away with its dot, and no other label", () => {
+  const crowd = [
+    ...[point("full fine-tuning", 1e6, 0.8, 0.05), point("LoRA, q_proj, v_proj", 6e5, 0.78, 0.06)],
+    ...[point("LoRA, all-linear", 7e5, 0.82, 0.06), point("DoRA", 1e5, 0.75, 0.03), point("IA3", 1e4, 0.5, 0.03)],
+  ];
+  const svg = scatterChart({ title: "quality", xTitle: "parameters", points: crowd });
+  const [[fromX, fromY, toX, toY], ...others] = all(
+    svg,
+    /class="leader" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"/g,
+  ).map((found) => found.map(Number));
+  expect(others).toEqual([]);
+  const { dots, labels } = drawn(crowd);
+  expect(Math.hypot(fromX - dots[0][0], fromY - dots[0][1])).toBeCloseTo(6, 0);
+  const [{ left, right, top, bottom }] = labels;
+  expect([toX >= left - 0.1, toX <= right + 0.1, toY >= top - 0.1, toY <= bottom + 0.1]).toEqual(Array(4).fill(true));
+});
+
 test("a label is nearest to its own dot", () => {
   const { dots, labels } = drawn(cases[0][1]);
   for (const [i, { left, right, top, bottom }] of labels.entries()) {

@@ -111,8 +111,16 @@ function labels(places: readonly Place[]): string[] {
     };
     const best = boxes.reduce((a, b) => (cost(b) < cost(a) - 0.01 ? b : a));
     taken.push(best);
-    return lines.map((text, i) => svgText(best.left, best.top + 12 + 15 * i, text)).join("");
+    const leader = distance(best, place) > 20 ? leaderTo(best, place) : "";
+    return leader + lines.map((text, i) => svgText(best.left, best.top + 12 + 15 * i, text)).join("");
   });
+}
+
+/** Returns a thin line from the edge of a dot to the nearest point of its label. */
+function leaderTo({ left, right, top, bottom }: Box, { cx, cy }: Place): string {
+  const [x, y] = [Math.min(Math.max(cx, left), right), Math.min(Math.max(cy, top), bottom)];
+  const part = 6 / Math.hypot(x - cx, y - cy);
+  return `<path class="leader" d="M${round(cx + part * (x - cx))} ${round(cy + part * (y - cy))}L${round(x)} ${round(y)}"/>`;
 }
 
 /** Returns the distance of a point from a box; 0 inside of it. */
