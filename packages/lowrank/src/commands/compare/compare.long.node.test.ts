@@ -48,7 +48,7 @@ describe("methods on the embedded model's task", () => {
       ...["comparison.csv", "comparison.html", "comparison.json", "comparison.md", "runs"],
     ]);
     const html = await readFile(at("out/comparison.html"), "utf8");
-    expect(html.match(/<svg /g)).toHaveLength(7);
+    expect(html.match(/<svg /g)).toHaveLength(8);
     expect(html).toContain("<p>nano learns JavaScript in the place of Python: 2 steps of 4 examples, 2 seeds;");
     expect(stdout).not.toContain(fileURLToPath(nanoModelFolder));
   });
