@@ -1,7 +1,6 @@
 import type { methodLoaders } from "./methodLoaders.ts";
 import type { AnyMethod } from "./shared/method.ts";
 
-export { bottleneck } from "./bottleneck/bottleneck.ts";
 export {
   BnConfig,
   type BnOptions,
@@ -18,36 +17,23 @@ export {
   type LoraOptions,
 } from "./lora/loraConfig.ts";
 export { loraScaling } from "./lora/loraScaling.ts";
-export { adaLora } from "./lowRank/adaLora.ts";
 export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./lowRank/adaLoraConfig.ts";
-export { delora } from "./lowRank/delora.ts";
 export { DeloraConfig, type DeloraOptions } from "./lowRank/deloraConfig.ts";
-export { gralora } from "./lowRank/gralora.ts";
 export { GraloraConfig, type GraloraOptions } from "./lowRank/graloraConfig.ts";
-export { hira } from "./lowRank/hira.ts";
 export { HiraConfig, type HiraOptions } from "./lowRank/hiraConfig.ts";
-export { lily } from "./lowRank/lily.ts";
 export { LilyConfig, type LilyOptions } from "./lowRank/lilyConfig.ts";
-export { miss } from "./lowRank/miss.ts";
 export { MissConfig, type MissOptions } from "./lowRank/missConfig.ts";
-export { randlora } from "./lowRank/randlora.ts";
 export { RandLoraConfig, type RandLoraOptions } from "./lowRank/randloraConfig.ts";
-export { loha } from "./lycoris/loha.ts";
 export { LoHaConfig, type LoHaOptions } from "./lycoris/lohaConfig.ts";
-export { lokr } from "./lycoris/lokr.ts";
 export { LoKrConfig, type LoKrOptions } from "./lycoris/lokrConfig.ts";
-export { boft } from "./orthogonal/boft.ts";
 export { BOFTConfig, type BOFTOptions } from "./orthogonal/boftConfig.ts";
-export { hra } from "./orthogonal/hra.ts";
 export { HRAConfig, type HRAOptions } from "./orthogonal/hraConfig.ts";
-export { oft } from "./orthogonal/oft.ts";
 export { OFTConfig, type OFTOptions } from "./orthogonal/oftConfig.ts";
-export { road } from "./orthogonal/road.ts";
 export { RoadConfig, type RoadOptions, type RoadVariant } from "./orthogonal/roadConfig.ts";
-export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./prompt/adaptionPrompt.ts";
-export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./prompt/prefixTuning.ts";
-export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./prompt/promptTuning.ts";
-export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./prompt/pTuning.ts";
+export { AdaptionPromptConfig, type AdaptionPromptOptions } from "./prompt/adaptionPrompt.ts";
+export { PrefixTuningConfig, type PrefixTuningOptions } from "./prompt/prefixTuning.ts";
+export { PromptTuningConfig, type PromptTuningOptions } from "./prompt/promptTuning.ts";
+export { PromptEncoderConfig, type PromptEncoderOptions } from "./prompt/pTuning.ts";
 export {
   alphaOption,
   biasOption,
@@ -58,29 +44,17 @@ export {
   targetsOption,
   virtualTokensOption,
 } from "./shared/commonOptions.ts";
-export { shira } from "./sparse/shira.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
-export { c3a } from "./spectral/c3a.ts";
 export { C3AConfig, type C3AInitWeights, type C3AOptions } from "./spectral/c3aConfig.ts";
-export { fourierft } from "./spectral/fourierft.ts";
 export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
-export { waveft } from "./spectral/waveft.ts";
 export { WaveFTConfig, type WaveFTOptions } from "./spectral/waveftConfig.ts";
-export { beft } from "./vectors/beft.ts";
 export { BeftConfig, type BeftOptions } from "./vectors/beftConfig.ts";
-export { bitFit } from "./vectors/bitFit.ts";
 export { BitFitConfig } from "./vectors/bitFitConfig.ts";
-export { glora } from "./vectors/glora.ts";
 export { GloraConfig, type GloraOptions, type GloraPath } from "./vectors/gloraConfig.ts";
-export { ia3 } from "./vectors/ia3.ts";
 export { IA3Config, type IA3Options } from "./vectors/ia3Config.ts";
-export { lnTuning } from "./vectors/lnTuning.ts";
 export { LNTuningConfig } from "./vectors/lnTuningConfig.ts";
-export { trainableTokens } from "./vectors/trainableTokens.ts";
 export { TrainableTokensConfig, type TrainableTokensOptions } from "./vectors/trainableTokensConfig.ts";
-export { vblora } from "./vectors/vblora.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./vectors/vbloraConfig.ts";
-export { vera } from "./vectors/vera.ts";
 export { VeraConfig, type VeraOptions } from "./vectors/veraConfig.ts";
 
 type PeftType = "LORA" | keyof typeof methodLoaders;
