@@ -2,7 +2,7 @@ import type { LilyOptions } from "@lowrank/peft";
 import { drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
-/** Model types for which transformers has no attention "sdpa". */
+/** Model types that lack the attention "sdpa" in transformers. */
 const withoutSdpa: readonly string[] = ["deberta-v2", "gemma2"];
 
 /** Lily with factors that some or all layers share. It cannot be merged. */

@@ -57,7 +57,7 @@ test.each(golden.cases)("$name: answers of the layers and of the merged weights 
   // Lily's update depends on its inputs.
   if (one.name.startsWith("LILY")) return;
   if (one.config.peft_type === "BEFT") {
-    // The second layer has no bias, and PEFT refuses to merge too.
+    // The second layer lacks a bias. PEFT refuses this merge too.
     await expect(peft.mergeAndUnload()).rejects.toThrow("b: BEFT adds to a layer's bias");
     return;
   }

@@ -1,14 +1,10 @@
-import { add, affine, indexAdd, indexSelect, mul, OptionError, scope, type Tensor, tensor, zeros } from "@lowrank/core";
-import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import { affine, indexAdd, indexSelect, mul, OptionError, type Tensor, tensor, zeros } from "@lowrank/core";
+import type { Linear, Parameter } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
-import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
-import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { names, patternValue } from "../../targets/pattern.ts";
-import { identity } from "../orthogonal/rotation.ts";
+import { patternValue } from "../../targets/pattern.ts";
 import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
 import { drawn, draws } from "../shared/draws.ts";
-import { mapWeight } from "../shared/mergedWeight.ts";
 import {
   definePeftMethod,
   type LayerContext,
@@ -18,13 +14,7 @@ import {
 } from "../shared/method.ts";
 import { FourierFTConfig, fourierftFormat } from "./fourierftConfig.ts";
 import { Hartley } from "./hartley.ts";
-
-/** The modules that FourierFT adapts by default, by `model_type`. */
-const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
-  ...attentionTargets,
-  gpt2: names("mlp.c_proj"),
-  gpt_bigcode: names("mlp.c_proj"),
-};
+import { ProductUpdate, spectralTargets } from "./productUpdate.ts";
 
 interface Transforms extends SharedTensors {
   /** One Hartley transform for each input or output size, keyed by the size. */
@@ -51,7 +41,7 @@ function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
  * product of x and the update therefore takes a Hartley transform of x, a scaling of a few entries, and a second
  * Hartley transform.
  */
-class FourierFTLinear implements LayerAdapter {
+class FourierFTLinear extends ProductUpdate {
   readonly parameters: { readonly fourierft_spectrum: Parameter };
   readonly constants: readonly Tensor[];
   readonly #scale: number;
@@ -70,6 +60,7 @@ class FourierFTLinear implements LayerAdapter {
   readonly #to: Tensor;
 
   constructor(context: LayerContext<FourierFTConfig>) {
+    super();
     const { config, path } = context;
     const { inFeatures, outFeatures } = context.base as Linear;
     const size = inFeatures * outFeatures;
@@ -105,8 +96,7 @@ class FourierFTLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** Returns the update for x [rows, in] that is added to the base layer's output, [rows, out]. */
-  #product(x: Tensor): Tensor {
+  protected product(x: Tensor): Tensor {
     const { fourierft_spectrum: spectrum } = this.parameters;
     const rows = x.shape[0];
     const [n] = spectrum.shape;
@@ -119,18 +109,6 @@ class FourierFTLinear implements LayerAdapter {
       { dim: 1 },
     );
     return this.#outputs.transform(spread);
-  }
-
-  forward(x: Tensor, base: UnaryModule): Tensor {
-    return scope(() => add(base.forward(x), this.added(x)));
-  }
-
-  added(x: Tensor): Tensor {
-    return this.#product(x.reshape([-1, x.shape[x.ndim - 1]])).reshape([...x.shape.slice(0, -1), -1]);
-  }
-
-  merge(base: DenseLayer): DenseLayer {
-    return mapWeight(base, (weight) => add(weight, this.#product(identity(weight.shape[1], weight)).transpose(0, 1)));
   }
 }
 
@@ -165,7 +143,7 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
     initWeightsOption(),
   ],
   kinds: ["linear", "conv1d"],
-  defaultTargets: fourierftTargets,
+  defaultTargets: spectralTargets,
   bias: ({ bias }) => biasMode(bias),
   patterns: ({ nFrequencyPattern }) => ({ nFrequencyPattern }),
   createShared: transforms,

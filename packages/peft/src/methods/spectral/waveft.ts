@@ -1,14 +1,10 @@
-import { add, affine, indexAdd, indexSelect, mul, OptionError, scope, type Tensor, tensor, zeros } from "@lowrank/core";
-import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import { affine, indexAdd, indexSelect, mul, OptionError, type Tensor, tensor, zeros } from "@lowrank/core";
+import type { Linear, Parameter } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
-import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
-import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { names, patternValue } from "../../targets/pattern.ts";
-import { identity } from "../orthogonal/rotation.ts";
+import { patternValue } from "../../targets/pattern.ts";
 import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
 import { drawn, draws } from "../shared/draws.ts";
-import { mapWeight } from "../shared/mergedWeight.ts";
 import {
   definePeftMethod,
   type LayerContext,
@@ -16,15 +12,9 @@ import {
   type SharedContext,
   type SharedTensors,
 } from "../shared/method.ts";
+import { ProductUpdate, spectralTargets } from "./productUpdate.ts";
 import { WaveFTConfig, waveftFormat } from "./waveftConfig.ts";
 import { Wavelet, waveletNames } from "./wavelet.ts";
-
-/** The modules that WaveFT adapts by default, by `model_type`. */
-const waveftTargets: Readonly<Record<string, readonly string[]>> = {
-  ...attentionTargets,
-  gpt2: names("mlp.c_proj"),
-  gpt_bigcode: names("mlp.c_proj"),
-};
 
 interface Transforms extends SharedTensors {
   /** One wavelet transform for each distinct input or output size, keyed by the size. Empty without `useIdwt`. */
@@ -85,7 +75,7 @@ function placesOf(positions: Int32Array, outputs: Wavelet, inputs: Wavelet, [out
  * elsewhere. The update is never computed as a matrix. Its product with x takes a transform of x, a scaling of n
  * entries, and an inverse transform.
  */
-class WaveFTLinear implements LayerAdapter {
+class WaveFTLinear extends ProductUpdate {
   readonly parameters: { readonly waveft_spectrum: Parameter };
   readonly constants: readonly Tensor[];
   readonly #scaling: number;
@@ -99,6 +89,7 @@ class WaveFTLinear implements LayerAdapter {
   readonly #to: Tensor;
 
   constructor(context: LayerContext<WaveFTConfig>) {
+    super();
     const { config, path } = context;
     const { inFeatures, outFeatures } = context.base as Linear;
     const { wavelets, counts } = context.shared as Transforms;
@@ -130,26 +121,13 @@ class WaveFTLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** Returns the update for x [rows, in] that is added to the base layer's output, [rows, out]. */
-  #product(x: Tensor): Tensor {
+  protected product(x: Tensor): Tensor {
     const { waveft_spectrum: spectrum } = this.parameters;
     const picked = indexSelect(this.#inputs ? this.#inputs.analyze(x) : x, this.#from, { dim: 1 });
     const scaled = mul(picked, affine(spectrum, { scale: this.#scaling }));
     const width = this.#outputs ? 2 * this.#outputs.pairs : this.#outFeatures;
     const spread = indexAdd(zeros([x.shape[0], width], { backend: x.storage.backend }), this.#to, scaled, { dim: 1 });
     return this.#outputs ? this.#outputs.synthesize(spread) : spread;
-  }
-
-  forward(x: Tensor, base: UnaryModule): Tensor {
-    return scope(() => add(base.forward(x), this.added(x)));
-  }
-
-  added(x: Tensor): Tensor {
-    return this.#product(x.reshape([-1, x.shape[x.ndim - 1]])).reshape([...x.shape.slice(0, -1), -1]);
-  }
-
-  merge(base: DenseLayer): DenseLayer {
-    return mapWeight(base, (weight) => add(weight, this.#product(identity(weight.shape[1], weight)).transpose(0, 1)));
   }
 }
 
@@ -193,7 +171,7 @@ export const waveft: PeftMethod<WaveFTConfig> = definePeftMethod({
     initWeightsOption(),
   ],
   kinds: ["linear", "conv1d"],
-  defaultTargets: waveftTargets,
+  defaultTargets: spectralTargets,
   bias: ({ bias }) => biasMode(bias),
   patterns: ({ nFrequencyPattern, proportionalParameters }) => ({
     nFrequencyPattern: proportionalParameters ? {} : nFrequencyPattern,
