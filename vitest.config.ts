@@ -8,7 +8,7 @@ const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "tests/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
-/** Loops of thousands of steps in pages are left to the project "browser". */
+/** Loops of thousands of steps are left to the projects "long" and "browser". */
 const garbage = "**/*.garbage.test.ts";
 const longInPages = "packages/*/src/**/*.long.test.ts";
 /**
@@ -56,7 +56,7 @@ const node: TestProjectConfiguration = {
       "bench/**/*.test.ts",
       "conformance/src/**/*.test.ts",
     ],
-    exclude: ["**/node_modules/**", "**/fixtures/**", fresh, long],
+    exclude: ["**/node_modules/**", "**/fixtures/**", fresh, long, garbage],
     isolate: false,
   },
 };
@@ -71,7 +71,7 @@ const freshNode: TestProjectConfiguration = { test: { ...inNode, name: "fresh", 
  * Files that start dozens of processes or whole servers or go through long tables, each in
  * its own process. `npm test` leaves them to `.ci/run`.
  */
-const longNode: TestProjectConfiguration = { test: { ...inNode, name: "long", include: [long] } };
+const longNode: TestProjectConfiguration = { test: { ...inNode, name: "long", include: [long, garbage] } };
 
 if (executablePath === undefined) {
   console.log("skipped: every test in a browser and in a Web Worker (no Chromium or Chrome was found; set CHROMIUM)");

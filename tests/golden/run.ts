@@ -6,7 +6,7 @@
 // - DIR may contain models/stories260K-hf and data/. Then NF4's losses are compared.
 // - --backend primitives, deferred, reference, wasm or webgpu runs everything on that backend only, and counts op calls
 //   by their runner. --in page or worker does so in headless Chromium.
-// - --brief uses three backends instead of five: the reference, and each build once, one of them with threads.
+// - --brief uses one backend instead of five: WebAssembly with relaxed SIMD and two threads.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { folderFiles } from "@lowrank/files";

@@ -1,5 +1,5 @@
 // pnpm test [files and Vitest options]: runs the tests of these files in Node, in a page of Chromium and in a Web
-// Worker. Without arguments it runs the golden data on three backends, all tests in Node except the long ones, and in a
+// Worker. Without arguments it runs the golden data on one backend, all tests in Node except the long ones, and in a
 // page the tests about what pages do in their own way (the project "page" in vitest.config.ts). `.ci/run` names the
 // other projects.
 import { execFile } from "node:child_process";
