@@ -17,10 +17,11 @@ const longInPages = "packages/*/src/**/*.long.test.ts";
  * "browser".
  */
 const inPage = [
-  "packages/files/src/**/*.test.ts",
+  "packages/files/src/{disk,interface,places,sources}/**/*.test.ts",
+  "packages/files/src/hub/{blockSource,download}.test.ts",
+  "packages/files/src/*.test.ts",
   "packages/webgpu/src/{device,memory,kernel}/**/*.test.ts",
   "packages/webgpu/src/*.test.ts",
-  "packages/webgpu/src/selfCheck/{selfCheck,checkSubgroups}.test.ts",
   "packages/wasm/src/{memory,threads}.test.ts",
   "packages/nano/src/*.test.ts",
   "packages/core/src/engine/**/*.test.ts",

@@ -45,7 +45,7 @@ export function chromiumProject({
       setupFiles: ["garbageBetweenTests.ts", "browser/setUpPage.ts"].map((file) => join(root, "tests/runner", file)),
       isolate: false,
       maxWorkers: pages,
-      sequence: { groupOrder: inWorker ? 2 : 1 },
+      sequence: { groupOrder: name === "page" ? 0 : inWorker ? 2 : 1 },
       browser: {
         enabled: true,
         headless: true,
