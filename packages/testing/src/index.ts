@@ -10,6 +10,7 @@ export type { ForgettingOptions } from "./matchers/toForgetLessThan.ts";
 export type { SameTokensOptions } from "./matchers/toGenerateSameTokens.ts";
 export { configIsApplied } from "./properties/config/configIsApplied.ts";
 export { type Exemption, exemptionOf, exemptions } from "./properties/exemptions.ts";
+export { gradientsMatchDifferences } from "./properties/gradientsMatchDifferences.ts";
 export { mergeEqualsUnmerged } from "./properties/mergeEqualsUnmerged.ts";
 export { mixedBatchEqualsSingleRows } from "./properties/mixedBatchEqualsSingleRows.ts";
 export { onlyAdaptersGetGradients } from "./properties/onlyAdaptersGetGradients.ts";

@@ -5,7 +5,7 @@ import type { InputsDescription } from "../subjects/inputs.ts";
 
 /** Limits of `arbitraryInputs`. */
 export interface ArbitraryInputsOptions {
-  /** The largest number of sequences. Default: 3. */
+  /** The largest number of sequences. Default: 5. */
   maxBatch?: number;
   /** The largest number of tokens in a sequence. Default: 6. */
   maxLength?: number;
@@ -22,7 +22,7 @@ export interface ArbitraryInputsOptions {
  */
 export function arbitraryInputs(options: ArbitraryInputsOptions = {}): fc.Arbitrary<InputsDescription> {
   checkOptions("arbitraryInputs", options, { maxBatch: true, maxLength: true });
-  const { maxBatch = 3, maxLength = 6 } = options;
+  const { maxBatch = 5, maxLength = 6 } = options;
   return fc.record({
     batch: fc.integer({ min: 1, max: maxBatch }),
     length: fc.integer({ min: 1, max: maxLength }),

@@ -9,6 +9,7 @@ export type PropertyCode =
   | "saved_differs"
   | "switch_differs"
   | "wrong_gradients"
+  | "wrong_slope"
   | "mixed_batch_differs"
   | "rows_depend"
   | "weighted_sum_differs"

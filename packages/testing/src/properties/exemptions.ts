@@ -113,10 +113,20 @@ export const exemptions: readonly Exemption[] = [
     reason: "the initialisation (PiSSA, OLoRA, LoftQ) overwrites base weights, which all adapters share",
   },
   {
-    properties: ["onlyAdaptersGetGradients"],
+    properties: ["onlyAdaptersGetGradients", "gradientsMatchDifferences"],
     applies: (_, config) =>
       field(config, "useCayleyNeumann") === true && Number(field(config, "numCayleyNeumannTerms")) <= 1,
     reason: "a Neumann series of at most one term is the identity, which does not depend on the parameters",
+  },
+  {
+    properties: ["gradientsMatchDifferences"],
+    applies: (_, config) => field(config, "useDora") === true,
+    reason: "DoRA computes gradients as if the lengths of rows were constants, as its paper proposes",
+  },
+  {
+    properties: ["gradientsMatchDifferences"],
+    applies: (_, config) => field(config, "coft") === true,
+    reason: "constrained OFT projects its parameters in the forward pass, and gradients leave the projection out",
   },
   {
     properties: ["savesAndLoads"],

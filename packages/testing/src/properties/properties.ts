@@ -1,5 +1,6 @@
 import type { ModelSubject } from "../subjects/subject.ts";
 import { configIsApplied } from "./config/configIsApplied.ts";
+import { gradientsMatchDifferences } from "./gradientsMatchDifferences.ts";
 import { mergeEqualsUnmerged } from "./mergeEqualsUnmerged.ts";
 import { mixedBatchEqualsSingleRows } from "./mixedBatchEqualsSingleRows.ts";
 import { onlyAdaptersGetGradients } from "./onlyAdaptersGetGradients.ts";
@@ -27,6 +28,7 @@ export type PropertyName =
   | "savesAndLoads"
   | "switchingLeavesNoTrace"
   | "onlyAdaptersGetGradients"
+  | "gradientsMatchDifferences"
   | "mixedBatchEqualsSingleRows"
   | "rowsAreIndependent"
   | "weightedSumIsLinear"
@@ -48,6 +50,7 @@ export const properties: Readonly<Record<PropertyName, Property>> = {
   savesAndLoads,
   switchingLeavesNoTrace,
   onlyAdaptersGetGradients,
+  gradientsMatchDifferences,
   mixedBatchEqualsSingleRows,
   rowsAreIndependent,
   weightedSumIsLinear,

@@ -111,6 +111,7 @@ const codes: Readonly<Record<PropertyName, PropertyCode>> = {
   savesAndLoads: "saved_differs",
   switchingLeavesNoTrace: "switch_differs",
   onlyAdaptersGetGradients: "wrong_gradients",
+  gradientsMatchDifferences: "wrong_slope",
   mixedBatchEqualsSingleRows: "mixed_batch_differs",
   rowsAreIndependent: "rows_depend",
   weightedSumIsLinear: "weighted_sum_differs",

@@ -1,12 +1,23 @@
 import { add, affine, init, matmul, type Tensor, tanh, to } from "@lowrank/core";
 import type { Linear, UnaryModule } from "@lowrank/nn";
-import { lora } from "@lowrank/peft";
+import { type LayerAdapter, lora } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { beforeAll } from "vitest";
 import { faultyLora } from "../testing/faultyMethods.ts";
 import { factorsOf, inFile, inLayer, type MethodFault, testFaults } from "../testing/plantedFaults.ts";
 
 beforeAll(() => init(wasm()));
+
+/** Leaves the update of a layer as it is, and multiplies its gradients. */
+const withGradientTimes = (factor: number) => (layer: LayerAdapter) => ({
+  forward: (x: Tensor, base: UnaryModule) => {
+    const { a, b, scaling } = factorsOf(layer);
+    const low = matmul(x, a, { transposeB: true });
+    const update = affine(matmul(low, b, { transposeB: true }), { scale: scaling });
+    const rest = affine(update.detach(), { scale: 1 - factor });
+    return add(base.forward(x), add(affine(update, { scale: factor }), rest));
+  },
+});
 
 const faults: MethodFault[] = [
   {
@@ -67,6 +78,52 @@ const faults: MethodFault[] = [
     model: { architecture: "qwen2" },
     layer: /k_proj\.base_layer\.bias$/,
     message: /is no parameter of the adapter and got a gradient/,
+  },
+  {
+    fault: "a gradient with the opposite sign",
+    property: "gradientsMatchDifferences",
+    Config: inLayer("down_proj", withGradientTimes(-1)),
+    layer: /down_proj\.lora_[AB]\.weight$/,
+    message: /the loss changes by .* per unit of length .* the gradient gives/,
+  },
+  {
+    fault: "a gradient without the scaling",
+    property: "gradientsMatchDifferences",
+    Config: inLayer("down_proj", withGradientTimes(0.5)),
+    layer: /down_proj\.lora_[AB]\.weight$/,
+    message: /the loss changes by .* per unit of length .* the gradient gives/,
+  },
+  {
+    fault: "a matrix A whose gradient leaves out the other matrix",
+    property: "gradientsMatchDifferences",
+    Config: inLayer("down_proj", (layer) => ({
+      forward: (x: Tensor, base: UnaryModule) => {
+        const { a, b, scaling } = factorsOf(layer);
+        const products = [a, a.detach()].map((one) => matmul(x, one, { transposeB: true }));
+        const [right, constant] = products.map((low) =>
+          affine(matmul(low, b, { transposeB: true }), { scale: scaling }),
+        );
+        // The value equals `right`. A's gradient is a third of it.
+        return add(base.forward(x), add(affine(right, { scale: 1 / 3 }), affine(constant, { scale: 2 / 3 })));
+      },
+    })),
+    layer: /down_proj\.lora_A\.weight$/,
+    message: /the loss changes by .* per unit of length .* the gradient gives/,
+  },
+  {
+    fault: "a merge after which A requires no gradient",
+    property: "unmergeRestoresBase",
+    Config: inLayer("down_proj", (layer) => {
+      const merge = layer.merge!.bind(layer);
+      return {
+        merge: (base, bare) => {
+          layer.parameters["lora_A.weight"].requiresGrad = false;
+          return merge(base, bare);
+        },
+      };
+    }),
+    layer: /down_proj\.lora_A\.default\.weight$/,
+    message: /after unmergeAdapter, .* requires no gradient, and it required one before the merge/,
   },
   {
     fault: "a matrix A that is never trained",
