@@ -340,6 +340,10 @@ describe("reportAdapter", () => {
       (await reportAdapter(toy({ maxPositions }), lora(), options)).inference.sequenceLength;
     expect(await Promise.all([1, 2, 5, 1023, 1024, 4096].map((n) => length(n)))).toEqual([1, 1, 2, 511, 512, 512]);
     expect(await length(64, { sequenceLength: 3 })).toBe(3);
+    expect(await length(64, { sequenceLength: 64 })).toBe(64);
+    await expect(length(64, { sequenceLength: 65 })).rejects.toThrow(
+      "reportAdapter: sequenceLength is 65, but the model has 64 positions; give 64 or less",
+    );
     const { build, ...rest } = toy();
     const bare = { ...rest, build: (source: never) => Object.assign(build(source), { maxPositions: undefined }) };
     const nothing = { flopsPerToken: null, baseFlopsPerToken: null, sequenceLength: 0 };

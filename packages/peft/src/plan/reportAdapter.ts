@@ -3,6 +3,7 @@ import {
   bytesPerElement,
   type MetaBackend,
   noGrad,
+  OptionError,
   type SafetensorsSpec,
   safetensorsFileLength,
   scope,
@@ -218,6 +219,10 @@ function savedTensors({ parameters }: ModelShapes, dtype: FloatDType): Safetenso
 function passLength(base: AdaptableModel, wanted: number | undefined): number {
   const { maxPositions } = base as { maxPositions?: number };
   if (maxPositions === undefined) return 0;
+  if (wanted !== undefined && wanted > maxPositions) {
+    const problem = `is ${wanted}, but the model has ${maxPositions} positions; give ${maxPositions} or less`;
+    throw new OptionError("reportAdapter", "sequenceLength", wanted, problem);
+  }
   // Half of the model's positions, so that as many virtual tokens fit too.
   return wanted ?? Math.max(1, Math.min(512, Math.floor(maxPositions / 2)));
 }

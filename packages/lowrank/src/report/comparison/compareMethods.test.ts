@@ -227,6 +227,7 @@ describe("misuse", async () => {
     ["a configuration that is not in a list", [tinyConfig, all() as never], "configs is a LoraConfig; give a list of"],
     ["no list of methods", [tinyConfig, undefined as never], "configs is undefined; give a list of methods"],
     ["no methods", [tinyConfig, []], "configs is an empty list"],
+    ["too many tokens", [tinyConfig, ["lora", "full"], { sequenceLength: 1e8 }], "is 100000000, but the model has"],
     ["a budget of 0", [tinyConfig, ["lora"], { memory: 0 }], "memory is 0; give a number of bytes above 0"],
     [
       "a mistyped option",

@@ -127,6 +127,8 @@ export async function comparedRows(
       fitting.push(candidate as Fitting);
       sequenceLength = tokens;
     } catch (error) {
+      // The length does not fit the model, whatever the method is.
+      if (error instanceof OptionError && error.where === "reportAdapter") throw error;
       failed.push(failure(candidate, error as Error));
     }
   }
