@@ -2,7 +2,7 @@ import { OptionError } from "@lowrank/core";
 import type { AnyMethod, PeftConfig } from "@lowrank/peft";
 import { isPromptMethod } from "@lowrank/peft/internal";
 import type { PropertyName } from "./properties.ts";
-import { alphaField, declaredRank } from "./shared/declaredFields.ts";
+import { alphaField, declaredRank, dropoutField } from "./shared/declaredFields.ts";
 
 /** A reason for which a property does not apply to some methods or configurations. */
 export interface Exemption {
@@ -160,8 +160,9 @@ export const exemptions: readonly Exemption[] = [
   },
   {
     properties: ["configIsApplied"],
-    applies: (method, config) => declaredRank(method, config) === null && alphaField(method) === null,
-    reason: "the method has no rank that sets the size of a saved tensor, and no alpha",
+    applies: (method, config) =>
+      declaredRank(method, config) === null && alphaField(method) === null && dropoutField(method) === null,
+    reason: "the method has no rank that sets the size of a saved tensor, no alpha and no dropout",
   },
   {
     properties: ["configIsApplied"],

@@ -41,6 +41,13 @@ const faults: MethodFault[] = [
     };
   }),
   {
+    fault: "dropout that is ignored",
+    property: "configIsApplied",
+    Config: withOtherConfig((config) => config.with({ loraDropout: 0 })),
+    layer: /q_proj$/,
+    message: /with loraDropout 0\.5, .* has the same outputs in training mode as in evaluation/,
+  },
+  {
     fault: "alpha that is ignored unless a layer has its own",
     property: "configIsApplied",
     Config: withOtherConfig((config, { path }) => {

@@ -127,7 +127,7 @@ export async function comparedRows(
       fitting.push(candidate as Fitting);
       sequenceLength = tokens;
     } catch (error) {
-      // The length does not fit the model, whatever the method is.
+      // The sequence is too long for the model, and so for every method.
       if (error instanceof OptionError && error.where === "reportAdapter") throw error;
       failed.push(failure(candidate, error as Error));
     }

@@ -3,10 +3,11 @@ import type { ModelSubject } from "../../subjects/subject.ts";
 import type { PropertyOptions } from "../shared/propertyOptions.ts";
 import { type ConfigSubject, withAdapter } from "../shared/withAdapter.ts";
 import { checkAlpha } from "./checkAlpha.ts";
+import { checkDropout } from "./checkDropout.ts";
 import { checkRanks } from "./checkRanks.ts";
 
 /**
- * The rank and alpha of a configuration take effect, for the whole adapter and for single layers.
+ * The rank, alpha and dropout of a configuration take effect. Rank and alpha also do for single layers.
  *
  * - Another `r` gives tensors of other sizes. For methods whose layers add a product B A, the factors have exactly this
  *   rank. A `rankPattern` for one layer gives this layer the tensors of that rank, and leaves the others alone.
@@ -14,9 +15,11 @@ import { checkRanks } from "./checkRanks.ts";
  *   of an adapter with twice B, which also holds for DoRA. For other methods, the difference to the base model's
  *   outputs doubles. An `alphaPattern` for one layer has the effect of this alpha there, and none elsewhere.
  *   Differences up to `roundingBound` are allowed.
+ * - With a dropout of 0.5, the outputs of linear layers with a product B A change in training mode.
  *
- * The rank is tested for methods whose `sizes` contain `r`, alpha for methods with an option whose flag is `alpha`. The
- * property compares adapters with each other. It does not test the definition of the scale, such as alpha / r.
+ * The rank is tested for methods whose `sizes` contain `r`, alpha for methods with an option whose flag is `alpha`,
+ * dropout for methods with an option whose flag is `dropout`. The property compares adapters with each other. It does
+ * not test the definition of the scale, such as alpha / r.
  *
  * Throws `PropertyError` with code "config_ignored" and the first layer or tensor that differs.
  *
@@ -31,7 +34,7 @@ export async function configIsApplied(
   options: PropertyOptions = {},
 ): Promise<void> {
   await withAdapter("configIsApplied", model, config, options, async (adapted) => {
-    const tested = [await checkRanks(adapted), await checkAlpha(adapted)];
-    if (!tested.includes(true)) throw new UnfitError("no other rank and no other alpha fits this configuration");
+    const tested = [await checkRanks(adapted), await checkAlpha(adapted), await checkDropout(adapted)];
+    if (!tested.includes(true)) throw new UnfitError("no other rank, alpha or dropout fits this configuration");
   });
 }

@@ -19,3 +19,12 @@ export function declaredRank(method: AnyMethod, config: PeftConfig): number | nu
 export function alphaField(method: AnyMethod): string | null {
   return optionsOf(method).find(({ flag }) => flag === "alpha")?.field ?? null;
 }
+
+/**
+ * Returns the configuration field of a method's dropout: the field of the option with the flag `dropout`. Null for
+ * methods without this option, and for methods whose update is no product B A: they drop whole blocks or layers.
+ */
+export function dropoutField(method: AnyMethod): string | null {
+  if (isPromptMethod(method) || method.combines?.kind !== "products") return null;
+  return optionsOf(method).find(({ flag }) => flag === "dropout")?.field ?? null;
+}
