@@ -73,6 +73,10 @@ export class SavedModule extends Module implements Wrapper {
     return withCopies(copies, () => (this.original_module as AnyModule).forward(...inputs));
   }
 
+  mergedInto(): readonly Module[] {
+    return [this.original_module];
+  }
+
   /** Returns the merge steps that write the copies into the base model, one step for each submodule. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {

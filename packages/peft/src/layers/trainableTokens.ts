@@ -97,6 +97,10 @@ export class TrainableTokens extends Module implements Wrapper {
     return scope(() => (this.#kind === "embedding" ? lookUpRows : scoreRows)(this.wrapped, x, rows));
   }
 
+  mergedInto(adapter: string): readonly Module[] {
+    return this.#rowsOfAdapters.get(adapter)?.owners ?? [];
+  }
+
   /** Returns the merge steps that write the retrained rows into the table, in all modules that share it. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {

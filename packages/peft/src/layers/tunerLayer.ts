@@ -280,8 +280,12 @@ export class TunerLayer extends Module implements Wrapper {
     return (inputs, run) => onRows(joined, inputs, (name, own) => (name === null ? base(own, run) : run(name, own)));
   }
 
+  mergedInto(adapter: string): readonly Module[] {
+    return this.#adapters.get(adapter)?.owners ?? [this.base_layer];
+  }
+
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
-    const present = adapters.filter((name) => (this.#adapters.get(name)?.owners?.length ?? 1) > 0 && this.has(name));
+    const present = adapters.filter((name) => this.has(name) && this.mergedInto(name).length > 0);
     if (present.length === 0) return [];
     const base = this.base_layer;
     const changed = present.map((name) => this.#adapters.get(name)!.changedRows);
@@ -305,7 +309,7 @@ export class TunerLayer extends Module implements Wrapper {
     for (const name of adapters) {
       dense = this.#adapters.get(name)?.merge?.(dense, before) ?? dense;
     }
-    const owners = adapters.map((name) => this.#adapters.get(name)?.owners).find((some) => some) ?? [base];
+    const owners = this.mergedInto(adapters[0]);
     const replacements: Replacement[] = [];
     if (dense.weight !== before.weight) {
       replacements.push({ path: `${path}.weight`, owners, key: "weight", value: dense.weight });

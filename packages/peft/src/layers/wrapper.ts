@@ -13,6 +13,11 @@ export interface Wrapper extends Module {
    * module's path in front.
    */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;
+  /**
+   * Returns the modules of which an adapter of this module replaces the weight in a merge: this module and others with
+   * the same weight that share the adapter. Empty if the step of another module does it.
+   */
+  mergedInto(adapter: string): readonly Module[];
   /** Returns the steps that merge adapters into the base module at `path`. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[];
 }

@@ -2,7 +2,7 @@ import { copyInto, isPacked, noGrad, scope, yieldIfDue } from "@lowrank/core";
 import { dequantize, type Module } from "@lowrank/nn";
 import { placesOf, valueAt } from "../layers/swap.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { MergeStep } from "../layers/wrapper.ts";
+import type { MergeStep, Wrappers } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
 import { compareOutputs, outputValues } from "../model/compareOutputs.ts";
@@ -114,8 +114,32 @@ function* mergeSteps(
     }
     checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
   }
-  for (const [path, wrapper] of tuner.wrappers) {
-    if (all || wrapper instanceof TunerLayer) yield* wrapper.mergeSteps(names, path);
+  const mergeable = [...tuner.wrappers].filter(([, wrapper]) => all || wrapper instanceof TunerLayer);
+  if (names.length > 1) checkSharing(new Map(mergeable), names);
+  for (const [path, wrapper] of mergeable) yield* wrapper.mergeSteps(names, path);
+}
+
+/**
+ * Throws if two adapters of a module differ in the modules that share its weight. Their merged weights would then be
+ * one weight for some of these modules, and another for the rest.
+ */
+function checkSharing(wrappers: Wrappers, names: readonly string[]): void {
+  const paths = new Map([...wrappers].map(([path, { wrapped }]) => [wrapped, path]));
+  for (const [path, wrapper] of wrappers) {
+    const groups = names
+      .filter((name) => wrapper.has(name))
+      .map((name) => {
+        const all = [...wrappers.values()].map((other) => (other.has(name) ? other.mergedInto(name) : []));
+        return { name, group: all.find((modules) => modules.includes(wrapper.wrapped)) ?? [wrapper.wrapped] };
+      });
+    for (const { name, group } of groups) {
+      const other = groups.find((one) => one.group.some((module) => !group.includes(module)));
+      const shared = other?.group.find((module) => !group.includes(module));
+      if (!other || !shared) continue;
+      throw new Error(
+        `${path} shares its weight with ${paths.get(shared)} in adapter "${other.name}", but not in "${name}"; merge one of them alone`,
+      );
+    }
   }
 }
 

@@ -73,6 +73,43 @@ test("two adapters merge if they train different tokens", async () => {
   );
 });
 
+test("adapters that differ in the layers that share a table do not merge together", async () => {
+  const both = () => new TrainableTokensConfig({ tokenIndices: [1], initWeights: false });
+  const head = () => new TrainableTokensConfig({ tokenIndices: [2], targetModules: ["lm_head"], initWeights: false });
+  for (const [first, second] of [
+    [both, head],
+    [head, both],
+  ]) {
+    const peft = await getPeftModel(new TinyModel({ tied: true }), first(), { onWarning: () => {} });
+    await peft.addAdapter("other", second());
+    const adapterNames = ["default", "other"];
+    const message = /^lm_head shares its weight with embed_tokens in adapter "(default|other)", but not in "/;
+    await expect(peft.mergeAdapter({ adapterNames })).rejects.toThrow(message);
+    await expect(peft.mergeAndUnload({ adapterNames })).rejects.toThrow(message);
+    for (const name of adapterNames) {
+      peft.setAdapter(name);
+      const live = logits(peft);
+      await peft.mergeAdapter();
+      for (const [i, value] of logits(peft).entries()) expect(Math.abs(value - live[i])).toBeLessThan(1e-5);
+      peft.unmergeAdapter();
+    }
+  }
+});
+
+test("the same holds for trainableTokenIndices of LoRA", async () => {
+  const options = { targetModules: ["up"], initLoraWeights: false };
+  const all = new LoraConfig({ ...options, trainableTokenIndices: [1] });
+  const head = new LoraConfig({ ...options, trainableTokenIndices: { lm_head: [2] } });
+  const peft = await getPeftModel(new TinyModel({ tied: true }), head, { onWarning: () => {} });
+  await peft.addAdapter("other", all);
+  const adapterNames = ["default", "other"];
+  await peft.mergeAdapter({ adapterNames }); // without the tokens
+  peft.unmergeAdapter();
+  await expect(peft.mergeAndUnload({ adapterNames })).rejects.toThrow(
+    'lm_head shares its weight with embed_tokens in adapter "other", but not in "default"; merge one of them alone',
+  );
+});
+
 test("what cannot be trained is refused", async () => {
   const made = (config: TrainableTokensConfig, model = new TinyModel()) => getPeftModel(model, config);
   await expect(made(new TrainableTokensConfig())).rejects.toThrow("tokenIndices is empty");
