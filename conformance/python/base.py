@@ -4,11 +4,13 @@ import base64
 import json
 import re
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 from peft.tuners.c3a.utils import BlockCircularConvolution
+from peft.tuners.hira.model import HiraModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 
@@ -23,6 +25,15 @@ def c3a_backward(ctx, dy):
 
 
 BlockCircularConvolution.backward = staticmethod(c3a_backward)
+
+
+def hira_module(hira_config, adapter_name, target, r, **kwargs):
+    """HiRA's first adapter of a layer, with the rank of `rank_pattern`, which PEFT 0.21.2 passes on and then ignores."""
+    return hira_created(replace(hira_config, r=r, rank_pattern={}), adapter_name, target, r=r, **kwargs)
+
+
+hira_created = HiraModel._create_new_module
+HiraModel._create_new_module = staticmethod(hira_module)
 
 
 def load_base(folder, attention="eager"):

@@ -17,6 +17,7 @@
  * - `outdated-file`: the program that wrote the file was older and computed the adapter differently
  * - `unread-file`: a file in the adapter's folder is ignored
  * - `key-mismatch`: an adapter file lacks some of the adapter's tensors, or has additional ones
+ * - `differs-in-peft`: PEFT computes the adapter differently, or cannot load its file
  * - `unmerged`: merged adapters were unmerged, since another adapter was activated
  */
 export type WarningCode =
@@ -35,6 +36,7 @@ export type WarningCode =
   | "outdated-file"
   | "unread-file"
   | "key-mismatch"
+  | "differs-in-peft"
   | "unmerged";
 
 /** A warning to the user: `code` for programs, `message` for people. */

@@ -30,7 +30,8 @@ export async function loadSaved(
 ): Promise<void> {
   const { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal } = options;
   const dtypeOf = dtypesKept({ label, method, config, weights }, options);
-  await inFileAsync(label, () => tuner.add({ name, config, loading: true, dtypeOf, signal }, onWarning));
+  const shapeOf = (key: string) => (weights.has(key) ? weights.info(key).shape : undefined);
+  await inFileAsync(label, () => tuner.add({ name, config, loading: true, dtypeOf, shapeOf, signal }, onWarning));
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);

@@ -384,6 +384,12 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     },
     { name: "gaussian", config: new HiraConfig({ r: 2, initWeights: "gaussian", targetModules: "all-linear" }) },
     {
+      name: "ranks by module",
+      config: new HiraConfig({
+        ...{ r: 2, rankPattern: { up: 3, embed_tokens: 1 }, targetModules: [...everywhere, "embed_tokens"] },
+      }),
+    },
+    {
       name: "random start",
       config: new HiraConfig({ r: 2, initWeights: false, targetModules: ["up", "embed_tokens"] }),
       startsElsewhere: true,

@@ -1,7 +1,9 @@
 import { add, indexSelect, linear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { Conv1D, type Dropout, type Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import type { Warning } from "../../config/warning.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { patternValue } from "../../targets/pattern.ts";
 import {
   dropoutOption,
   initWeightsOption,
@@ -18,6 +20,23 @@ function product(a: Tensor, b: Tensor, fanInFanOut: boolean): Tensor {
   return fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
 }
 
+const patternWarning: Warning = {
+  code: "differs-in-peft",
+  message:
+    "HiRA's rankPattern: PEFT 0.21 ignores it for the first adapter of a layer, and then cannot load this adapter; add the adapter there with load_adapter after another HiRA adapter, or leave rankPattern out",
+};
+
+/**
+ * Returns the rank of a layer. PEFT 0.21 uses `rankPattern` only for the second and later adapters of a layer. In a
+ * file, the shape of A (the tensor `key`) therefore determines whether the rank is `r` or the pattern's.
+ */
+function rankOf({ config, path, loading, shapeOf, warn }: LayerContext<HiraConfig>, key: string): number {
+  const r = patternValue(config.rankPattern, path, config.r);
+  if (loading) return shapeOf(key)?.[0] === config.r ? config.r : r;
+  if (r !== config.r) warn(patternWarning);
+  return r;
+}
+
 /** HiRA on a linear layer: the weight becomes W + W ⊙ B A, where ⊙ multiplies elementwise. */
 class HiraLinear implements LayerAdapter {
   readonly parameters: { readonly hira_A: Parameter; readonly hira_B: Parameter };
@@ -27,7 +46,7 @@ class HiraLinear implements LayerAdapter {
   constructor(context: LayerContext<HiraConfig>) {
     const { config } = context;
     const { inFeatures, outFeatures } = context.base as Linear;
-    const { r } = config;
+    const r = rankOf(context, "hira_A");
     const { zero, uniform, normal } = draws(context);
     const random = !config.initWeights;
     const a = random
@@ -68,7 +87,8 @@ class HiraEmbedding implements LayerAdapter {
 
   constructor(context: LayerContext<HiraConfig>) {
     const [vocabulary, dim] = (context.base as Linear).weight.shape;
-    const { r, initWeights } = context.config;
+    const { initWeights } = context.config;
+    const r = rankOf(context, "hira_embedding_A");
     const { zero, normal } = draws(context);
     this.parameters = {
       hira_embedding_A: drawn(initWeights ? zero : normal(1), [r, vocabulary]),
@@ -116,6 +136,7 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   ],
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
+  patterns: ({ rankPattern }) => ({ rankPattern }),
   swappable: { fields: ["fanInFanOut", "initWeights"] },
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });

@@ -1,4 +1,4 @@
-import { checkDropout, checkInteger, checkOneOf, setOptions } from "../../config/checks.ts";
+import { checkDropout, checkInteger, checkOneOf, checkPattern, setOptions } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
@@ -18,6 +18,11 @@ export interface HiraOptions extends LayerPeftOptions {
    * N(0, 1), so that outputs change. Default: true.
    */
   initWeights?: boolean | "gaussian" | null;
+  /**
+   * Ranks for modules that need another rank than `r`. A key is a regular expression for a module's path, or for the
+   * last components of a path, such as a module's name. PEFT 0.21 ignores it for the first adapter of a layer.
+   */
+  rankPattern?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -29,12 +34,14 @@ export class HiraConfig extends LayerPeftConfig {
   readonly hiraDropout: number = 0;
   readonly fanInFanOut: boolean = false;
   readonly initWeights: boolean | "gaussian" | null = true;
+  readonly rankPattern: Readonly<Record<string, number>> = {};
 
   constructor(options: HiraOptions = {}) {
     super("HIRA", options);
     setOptions(this, options, hiraFormat);
     if (options.initWeights === null) this.initWeights = null;
     checkInteger(this, "r", this.r);
+    checkPattern(this, "rankPattern", this.rankPattern, checkInteger);
     checkDropout(this, "hiraDropout", this.hiraDropout);
     checkOneOf(this, "initWeights", this.initWeights, [true, false, "gaussian", null]);
   }
@@ -42,9 +49,8 @@ export class HiraConfig extends LayerPeftConfig {
 
 /** Rules for reading and writing HiRA's configuration in adapter_config.json. */
 export const hiraFormat: ConfigFormat = {
-  classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r"],
+  classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r", "rank_pattern"],
   floats: ["hira_dropout"],
-  // PEFT accepts `rank_pattern` for additional adapters, but not for a model's first one.
-  refused: { rank_pattern: {} },
+  refused: {},
   ignored: {},
 };

@@ -31,7 +31,7 @@ test.each([
 test.each([
   [() => new GraloraConfig({ r: 5 }), "GraloraConfig: r is 5; it must be a multiple of graloraK (2)"],
   [() => new GraloraConfig({ excludeModules: ["up"] }), 'excludeModules is ["up"]; it must be left out'],
-  [() => new HiraConfig({ rankPattern: { up: 3 } } as object), 'rankPattern is {"up":3}, which is not supported'],
+  [() => new HiraConfig({ rankPattern: { up: 0 } }), 'rankPattern["up"] is 0; it must be an integer of at least 1'],
   [
     () => new MissConfig({ initWeights: "cat" as "bat" }),
     'initWeights is "cat"; it must be true, false, "bat" or "mini"',

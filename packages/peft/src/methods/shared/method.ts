@@ -44,6 +44,11 @@ export interface LayerContext<C extends PeftConfig> {
    * method supports that (`keepsHalfPrecision`).
    */
   dtypeOf(key: string): FloatDType;
+  /**
+   * Returns the shape of the tensor `key` in the file from which the adapter is loaded. Undefined for a new adapter,
+   * and if the file lacks the tensor.
+   */
+  shapeOf(key: string): readonly number[] | undefined;
   /** Reports a warning about the layer to the user. */
   warn(warning: Warning): void;
   /** The tensors that the method's `createShared` created for all layers of this adapter. */

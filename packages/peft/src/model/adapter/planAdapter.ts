@@ -24,6 +24,8 @@ export interface NewAdapter {
   loading: boolean;
   /** Returns the dtype in which to store the layer tensor with this file key. Default: f32 for all. */
   dtypeOf?: (fileKey: string) => FloatDType;
+  /** Returns the shape of a tensor in the file, by file key; undefined if the file lacks it. Default: no file. */
+  shapeOf?: (fileKey: string) => readonly number[] | undefined;
   /** Tokenizes the text from which prompt tuning can be initialised. */
   tokenizer?: PromptTokenizer;
   signal?: AbortSignal;
@@ -77,7 +79,7 @@ export async function planAdapter(
   options: NewAdapter & { method: PeftMethod; generator: Generator },
   bare: Bare,
 ): Promise<Plan> {
-  const { method, generator, loading, dtypeOf = () => "f32", signal } = options;
+  const { method, generator, loading, dtypeOf = () => "f32", shapeOf = () => undefined, signal } = options;
   const found = bare(() => findPlaces(model, options));
   const { config, heads, report, bases, backend } = found;
   const warnings = await namedWarnings(model, config, method, report, bare);
@@ -90,8 +92,12 @@ export async function planAdapter(
   // Layers are created one by one, since all draw from the same generator.
   for (const { path, base, kind, tied } of bases) {
     warnings.push(...tied);
-    const kept = (key: string) => dtypeOf(method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`);
-    const pending = method.createLayer({ ...made, base, kind, path, shared, dtypeOf: kept, warn });
+    const fileKey = (key: string) => method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`;
+    const filed = {
+      dtypeOf: (key: string) => dtypeOf(fileKey(key)),
+      shapeOf: (key: string) => shapeOf(fileKey(key)),
+    };
+    const pending = method.createLayer({ ...made, ...filed, base, kind, path, shared, warn });
     const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && tied.length > 0) {
       throw new Error(
