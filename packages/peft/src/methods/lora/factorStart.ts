@@ -1,7 +1,13 @@
 import {
+  abs,
+  add,
   affine,
+  div,
+  eq,
   isPacked,
   matmul,
+  max,
+  mul,
   noGrad,
   OptionError,
   quantize4bit,
@@ -30,9 +36,10 @@ export async function factorStart(
   const { r, scaling } = rankAndScaling(config, path);
   const transposed = kind === "conv1d";
   if (init === "loftq") {
+    const options = config.loftqConfig as LoftQConfig;
     // A 4-bit base was already quantised by LoftQ when the adapter was created.
-    if (loading && isPacked(weight.dtype)) return undefined;
-    return loftq(weight, r, config.loftqConfig as LoftQConfig, transposed);
+    if (loading && isPacked(weight.dtype) && options.loftqBits === 4) return undefined;
+    return loftq(weight, r, options, transposed);
   }
   if (loading && init.startsWith("pissa_niter")) {
     const message = `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`;
@@ -58,20 +65,20 @@ export async function factorStart(
 
 /** LoRA's factors and the quantised base weight that LoftQ computes from a weight W [out, in]. */
 interface LoftQStart extends Factors {
-  /** The new base weight Q: W minus B A, quantised to NF4, [out, in]. */
+  /** The new base weight Q: W minus B A, quantised, [out, in]. */
   weight: Tensor;
 }
 
 /**
- * LoftQ: alternately computes Q and B A so that Q + B A approximates W. Q is W - B A in NF4 (blocks of 64). B A is the
- * best rank-r approximation of W - Q, with the singular values split evenly between A and B. As in PEFT, B A is not
+ * LoftQ: alternately computes Q and B A so that Q + B A approximates W. Q is W - B A in NF4 (blocks of 64), or
+ * rounded to 8-bit integers. B A is the best rank-r approximation of W - Q, with the singular values split evenly between A and B. As in PEFT, B A is not
  * divided by the adapter's scaling. `transposed` means that `weight` is stored as [in, out]. The caller frees the
  * results. Li et al. 2023, https://arxiv.org/abs/2310.08659
  */
 export async function loftq(
   weight: Tensor,
   rank: number,
-  { loftqIter }: LoftQConfig,
+  { loftqBits, loftqIter }: LoftQConfig,
   transposed: boolean,
 ): Promise<LoftQStart> {
   const [rows, columns] = transposed ? [...weight.shape].reverse() : weight.shape;
@@ -81,7 +88,9 @@ export async function loftq(
   }
   checkRank("loftq", rank, [rows, columns]);
   using w = fullWeight(weight, transposed);
-  let start = await quantizeAndFactor(w, w.detach(), rank);
+  const quantized = (target: Tensor) =>
+    loftqBits === 8 ? roundRows(target) : quantize4bit(target, { quantType: "nf4", blockSize: 64 });
+  let start = await quantizeAndFactor(w, w.detach(), rank, quantized);
   for (let i = 1; i < loftqIter; i++) {
     using b = start.b;
     using a = start.a;
@@ -90,19 +99,39 @@ export async function loftq(
       w,
       noGrad(() => scope(() => sub(w, matmul(b, a)))),
       rank,
+      quantized,
     );
   }
   return start;
 }
 
 /**
+ * Returns the f32 values of a matrix that was rounded to 8-bit integers, as bitsandbytes does for LLM.int8(). Each row
+ * has its own scale, which is its largest absolute value divided by 127. The values are first rounded to f16. A row of
+ * zeros stays zero.
+ */
+function roundRows(matrix: Tensor): Tensor {
+  const half = to(to(matrix, { dtype: "f16" }), { dtype: "f32" });
+  const largest = max(abs(half), { dim: 1, keepdim: true });
+  const scaled = mul(half, div(127, add(largest, eq(largest, 0).to("f32"))));
+  // In f32, adding a number this large rounds to the nearest integer, and halves to even.
+  const codes = sub(add(scaled, 1.5 * 2 ** 23), 1.5 * 2 ** 23);
+  return mul(mul(codes, largest), 1 / 127);
+}
+
+/**
  * One step of LoftQ: quantises `target` to Q, and computes factors A and B whose product B A approximates w - Q. Frees
  * `target`.
  */
-async function quantizeAndFactor(w: Tensor, target: Tensor, rank: number): Promise<LoftQStart> {
+async function quantizeAndFactor(
+  w: Tensor,
+  target: Tensor,
+  rank: number,
+  quantized: (target: Tensor) => Tensor,
+): Promise<LoftQStart> {
   const [weight, rest] = noGrad(() =>
     scope(() => {
-      const q = quantize4bit(target, { quantType: "nf4", blockSize: 64 });
+      const q = quantized(target);
       return [q, sub(w, to(q, { dtype: "f32" }))] as const;
     }),
   );

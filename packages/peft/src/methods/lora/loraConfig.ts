@@ -20,13 +20,13 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
  *
  * Three initialisations permanently subtract the initial B A from the base weights. "pissa" uses the largest singular
  * values ("pissa_niter_[n]" approximates them faster). "olora" uses the first part of the QR decomposition. "loftq"
- * uses the quantisation error of NF4.
+ * uses the quantisation error of NF4 or of 8-bit integers.
  */
 export type InitLoraWeights = boolean | string;
 
 /** Options of the LoftQ initialisation, like PEFT's LoftQConfig. */
 export interface LoftQConfig {
-  /** Bits per quantised weight. Only 4 is supported. */
+  /** Bits per quantised weight: 4 for NF4, 8 for integers with a scale for each row of the weight. */
   readonly loftqBits: number;
   /** Number of times that quantisation and factorisation alternate. */
   readonly loftqIter: number;
@@ -204,7 +204,7 @@ function checkEva(config: LoraConfig): void {
 function checkLoftq(config: LoraConfig): void {
   const { loftqBits, loftqIter } = config.loftqConfig as LoftQConfig;
   checkOptions("LoraConfig: loftqConfig", config.loftqConfig as LoftQConfig, keysOf(loftqDefaults));
-  checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4]);
+  checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4, 8]);
   checkInteger(config, "loftqConfig.loftqIter", loftqIter);
 }
 
