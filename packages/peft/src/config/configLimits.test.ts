@@ -252,7 +252,7 @@ test("fields that go together only", () => {
     ["LORA", { initLoraWeights: "eva", evaConfig: { tau: 1.01 } }, "evaConfig.tau is 1.01; it must be from 0 to 1"],
     ["LORA", { initLoraWeights: "eva", evaConfig: { tau: -0.01 } }, "evaConfig.tau is -0.01; it must be from 0 to 1"],
     ["LORA", { initLoraWeights: "eva", evaConfig: { x: 1 } }, "LoraConfig: evaConfig"],
-    ["LORA", { initLoraWeights: "loftq", loftqConfig: { loftqBits: 8 } }, "loftqConfig.loftqBits is 8; it must be 4"],
+    ["LORA", { initLoraWeights: "loftq", loftqConfig: { loftqBits: 2 } }, "loftqConfig.loftqBits is 2; it must be 4"],
     ["LORA", { initLoraWeights: "loftq", loftqConfig: { loftqIter: 0 } }, "loftqConfig.loftqIter is 0"],
     ["LORA", { loftqConfig: { loftqIter: 1 } }, 'loftqConfig is given without initLoraWeights: "loftq"'],
     ["LORA", { evaConfig: { rho: 1 } }, 'evaConfig is given without initLoraWeights: "eva"'],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TorchGenerator } from "./torchGenerator.ts";
+import { roundToBf16, TorchGenerator } from "./torchGenerator.ts";
 
 // Recorded from PyTorch 2.15: torch.empty(4).uniform_(-bound, bound, generator=...) and
 // torch.randperm(n, generator=...).
@@ -21,6 +21,23 @@ test.each([
   },
 ])("uniform numbers of seed $seed are PyTorch's to the last bit", ({ seed, bound, values }) => {
   expect([...new TorchGenerator(seed).uniform(4, -bound, bound)]).toEqual(values);
+});
+
+test("bf16 numbers are rounded, and those that round to the upper bound become the lower bound", () => {
+  const bound = 1 / Math.sqrt(8);
+  const values = new TorchGenerator(777).uniformBf16(20000, -bound, bound);
+  expect([...values.slice(0, 4)]).toEqual([-0.294921875, -0.006256103515625, -0.068359375, -0.08056640625]);
+  expect([58, 323, 966].map((i) => values[i])).toEqual([-0.353515625, -0.353515625, -0.353515625]);
+  expect(Math.max(...values)).toBeLessThan(0.353515625);
+});
+
+test.each([
+  [1.00390625, 1],
+  [1.01171875, 1.015625],
+  [-0.1, -0.10009765625],
+  [0, 0],
+])("%f rounds to the bf16 number %f", (value, rounded) => {
+  expect(roundToBf16(value)).toBe(rounded);
 });
 
 test("the state is renewed as PyTorch renews it", () => {

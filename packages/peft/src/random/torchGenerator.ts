@@ -3,6 +3,17 @@ const shift = 397;
 /** Maximum n of `randperm`. For larger n, PyTorch uses another algorithm. */
 const mostPermuted = 214748364;
 
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** Rounds a finite number to f32, and then to the nearest bf16 number, halves to even. */
+export function roundToBf16(value: number): number {
+  float[0] = value;
+  bits[0] += 0x7fff + ((bits[0] >>> 16) & 1);
+  bits[0] &= 0xffff0000;
+  return float[0];
+}
+
 /**
  * PyTorch's CPU random number generator after `manual_seed`: MT19937 (Matsumoto and Nishimura 1998). Some adapter files
  * contain a seed instead of values, so the random numbers must equal PyTorch's bit for bit.
@@ -47,6 +58,18 @@ export class TorchGenerator {
     const width = Math.fround(Math.fround(high) - from);
     // The sum needs 47 bits, so float64 computes it exactly before it is rounded.
     return Float32Array.from({ length: count }, () => (this.random() & 0xffffff) * 2 ** -24 * width + from);
+  }
+
+  /**
+   * Returns the values that `torch.empty(count, dtype=torch.bfloat16).uniform_(low, high)` draws in PyTorch 2.15, whose
+   * older versions draw other ones: float32 values rounded to bf16, and `low` for values that round to `high`.
+   */
+  uniformBf16(count: number, low: number, high: number): Float32Array {
+    const [least, most] = [roundToBf16(low), roundToBf16(high)];
+    return this.uniform(count, low, high).map((value) => {
+      const rounded = roundToBf16(value);
+      return rounded >= most ? least : rounded;
+    });
   }
 
   /**

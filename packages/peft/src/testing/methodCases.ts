@@ -456,6 +456,12 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       startsElsewhere: true,
     },
     {
+      name: "bases from the seed",
+      config: new RandLoraConfig({
+        ...{ r: 3, randloraAlpha: 8, projectionPrngKey: 5, saveProjection: false, targetModules: everywhere },
+      }),
+    },
+    {
       name: "very sparse bases, 4-bit base",
       config: new RandLoraConfig({ r: 1, randloraAlpha: 8, verySparse: true, targetModules: everywhere }),
       model: { quantize: { quantType: "nf4" } },

@@ -1,7 +1,9 @@
-import { add, affine, div, gt, le, matmul, mul, rand, scope, std, sub, type Tensor, zeros } from "@lowrank/core";
+import { add, affine, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
+import type { Warning } from "../../config/warning.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { roundToBf16, TorchGenerator } from "../../random/torchGenerator.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {
   alphaOption,
@@ -38,9 +40,39 @@ interface Bases extends SharedTensors {
  */
 const basesFor = (size: number, r: number): number => Math.ceil(size / r);
 
-/** Creates the random bases, with standard deviation 1 and large enough for the largest layer. */
-function bases({ layers, config, generator, loading }: SharedContext<RandLoraConfig>): Bases {
-  const { r, sparse, verySparse } = config;
+/** Returns the standard deviation of values, as PyTorch computes it, in f64. */
+function deviation(values: Float32Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
+}
+
+/**
+ * Returns PEFT's random values for a basis [..., n], divided by their standard deviation. If `share` is given, that
+ * share of the values is -1 or 1 before the division, and the others are 0. Otherwise the values are bf16 numbers, as
+ * in PEFT on a machine without a GPU or with one that supports bf16.
+ */
+function basis(generator: TorchGenerator, shape: readonly number[], share: number | null): Float32Array {
+  const count = shape.reduce((product, n) => product * n, 1);
+  if (share === null) {
+    const bound = 1 / Math.sqrt(shape[shape.length - 1]);
+    return generator.uniformBf16(count, -bound, bound);
+  }
+  const [low, high] = [Math.fround(share / 2), Math.fround(1 - share / 2)];
+  return generator.uniform(count, 0, 1).map((value) => (value < low ? -1 : value > high ? 1 : 0));
+}
+
+/** Divides a basis by its standard deviation, in bf16 or f32. */
+function normalized(values: Float32Array, round: (value: number) => number): Float32Array {
+  const by = round(deviation(values));
+  return values.map((value) => round(value / by));
+}
+
+/**
+ * Creates the random bases, with standard deviation 1 and large enough for the largest layer. They are PEFT's for the
+ * same seed, so a file can leave them out.
+ */
+function bases({ layers, config, loading }: SharedContext<RandLoraConfig>): Bases {
+  const { r, sparse, verySparse, projectionPrngKey, saveProjection } = config;
   const linears = layers.map(({ base }) => base as Linear);
   const most = [
     Math.max(...linears.map(({ inFeatures }) => inFeatures)),
@@ -48,19 +80,39 @@ function bases({ layers, config, generator, loading }: SharedContext<RandLoraCon
   ];
   const [small, large] = [Math.min(...most), Math.max(...most)];
   const { backend } = linears[0].weight.storage;
-  const nonzero = verySparse ? 1 / Math.sqrt(small) : sparse ? 1 / 3 : null;
-  const draw = (shape: readonly number[]): Tensor => {
-    if (loading || backend.dataless) return zeros(shape, { backend });
-    return scope(() => {
-      const uniform = rand(shape, { generator, low: -1, backend });
-      const signs = (share: number) => sub(gt(uniform, 1 - share).to("f32"), le(uniform, share - 1).to("f32"));
-      const basis = nonzero === null ? uniform : signs(nonzero);
-      return div(basis, std(basis));
-    });
+  const n = basesFor(small, r);
+  const [shapeA, shapeB] = [
+    [r, 1, small],
+    [large, n, r],
+  ];
+  const sharing = { savesBuffers: saveProjection };
+  if (backend.dataless || (loading && saveProjection)) {
+    return { buffers: { randlora_A: zeros(shapeA, { backend }), randlora_B: zeros(shapeB, { backend }) }, ...sharing };
+  }
+  const share = verySparse ? 1 / Math.sqrt(small) : sparse ? 1 / 3 : null;
+  const generator = new TorchGenerator(projectionPrngKey);
+  const round = share === null ? roundToBf16 : Math.fround;
+  const A = normalized(basis(generator, shapeA, share), round);
+  // PEFT draws one basis after the other, each [large, 1, r], and joins them along dimension 1.
+  const B = share === null ? new Float32Array(large * n * r) : basis(generator, shapeB, share);
+  for (let i = 0; share === null && i < n; i++) {
+    const drawnBasis = basis(generator, [large, 1, r], share);
+    for (let row = 0; row < large; row++) B.set(drawnBasis.subarray(row * r, (row + 1) * r), (row * n + i) * r);
+  }
+  return {
+    buffers: {
+      randlora_A: tensor(A, { shape: shapeA, backend }),
+      randlora_B: tensor(normalized(B, round), { shape: shapeB, backend }),
+    },
+    ...sharing,
   };
-  const buffers = { randlora_A: draw([r, 1, small]), randlora_B: draw([large, basesFor(small, r), r]) };
-  return { buffers, savesBuffers: true };
 }
+
+const seedWarning: Warning = {
+  code: "start-not-repeatable",
+  message:
+    "RandLoRA's saveProjection is false: the file contains only the seed of the random bases. PEFT draws the same bases with PyTorch 2.15 on a CPU or on a GPU with bf16, and others elsewhere; leave saveProjection true for those",
+};
 
 /**
  * RandLoRA on a linear layer. The update is a sum of n products of random bases of rank r. Two trained tensors scale
@@ -69,8 +121,9 @@ function bases({ layers, config, generator, loading }: SharedContext<RandLoraCon
  */
 class RandLoraLinear implements LayerAdapter {
   readonly parameters: { readonly randlora_lambda: Parameter; readonly randlora_gamma: Parameter };
-  /** The random bases. All layers share these tensors, but PEFT's files contain a copy for each layer. */
-  readonly buffers: Bases["buffers"];
+  readonly bases: Bases["buffers"];
+  /** The random bases, if files contain them. All layers share them, but PEFT's files contain a copy for each layer. */
+  readonly buffers: Bases["buffers"] | Record<string, never>;
   readonly modules: Record<string, Module>;
   readonly #dropout: Dropout;
   readonly #scaling: number;
@@ -87,7 +140,10 @@ class RandLoraLinear implements LayerAdapter {
       randlora_lambda: drawn(config.initWeights ? zero : normal(1), [config.r, n]),
       randlora_gamma: drawn(constant(1 / (config.initWeights ? Math.max(n, small) : large)), [n, small]),
     };
-    this.buffers = (context.shared as Bases).buffers;
+    const { buffers, savesBuffers } = context.shared as Bases;
+    this.bases = buffers;
+    this.buffers = savesBuffers ? buffers : {};
+    if (!savesBuffers) context.warn(seedWarning);
     this.#dropout = layerDropout(context, config.randloraDropout);
     this.modules = config.randloraDropout > 0 ? { randlora_dropout: this.#dropout } : {};
     this.#scaling = config.randloraAlpha / config.r;
@@ -101,7 +157,7 @@ class RandLoraLinear implements LayerAdapter {
    */
   #factors(): [a: Tensor, b: Tensor] {
     const { randlora_lambda: lambda, randlora_gamma: gamma } = this.parameters;
-    const { randlora_A: a, randlora_B: b } = this.buffers;
+    const { randlora_A: a, randlora_B: b } = this.bases;
     const [r, n] = lambda.shape;
     const [, small] = gamma.shape;
     const large = Math.max(this.#inFeatures, this.#outFeatures);
@@ -149,6 +205,19 @@ export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
     targetsOption,
     modulesToSaveOption,
     biasOption,
+    {
+      field: "projectionPrngKey",
+      flag: "projection-prng-key",
+      type: "integer",
+      help: "seed of the random bases",
+    },
+    {
+      field: "saveProjection",
+      flag: "save-projection",
+      type: "oneOf",
+      values: [true, false],
+      help: "save the bases with the adapter",
+    },
     { field: "sparse", flag: "sparse", type: "boolean", help: "bases of -1, 0 and 1, two thirds of them 0" },
     { field: "verySparse", flag: "very-sparse", type: "boolean", help: "bases with fewer non-zero elements" },
     initWeightsOption(),

@@ -4,7 +4,6 @@ import {
   checkFlags,
   checkInteger,
   checkOneOf,
-  refuse,
   refuseExclusion,
   setOptions,
 } from "../../config/checks.ts";
@@ -21,14 +20,11 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
 export interface RandLoraOptions extends LayerPeftOptions {
   /** Rank of each random basis. A smaller rank means more bases and more trained parameters. Default: 32. */
   r?: number;
-  /**
-   * Seed for PEFT's random bases. Has no effect here; it is only read from and written to adapter_config.json. Default:
-   * 0.
-   */
+  /** Seed of the random bases. Default: 0. */
   projectionPrngKey?: number;
   /**
-   * True if adapter files contain the random bases. Must be true, since PEFT draws different bases on different
-   * machines.
+   * True if adapter files contain the random bases, for each layer. False: they contain only the seed. PEFT then draws
+   * other bases with PyTorch before 2.15, and on a GPU without bf16. Default: true.
    */
   saveProjection?: boolean;
   /** True if the bases contain only -1, 0 and 1, with about two thirds zeros. Default: false. */
@@ -80,14 +76,6 @@ export class RandLoraConfig extends LayerPeftConfig {
     checkFinite(this, "randloraAlpha", this.randloraAlpha);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
     checkBias(this);
-    if (!this.saveProjection) {
-      refuse(
-        this,
-        "saveProjection",
-        false,
-        "true, since PEFT draws different bases from the same seed on different machines, so the file must hold them",
-      );
-    }
   }
 }
 

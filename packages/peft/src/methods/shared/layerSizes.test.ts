@@ -5,7 +5,6 @@ import { TinyModel } from "../../testing/tinyModel.ts";
 import { GraloraConfig } from "../lowRank/graloraConfig.ts";
 import { HiraConfig } from "../lowRank/hiraConfig.ts";
 import { MissConfig } from "../lowRank/missConfig.ts";
-import { RandLoraConfig } from "../lowRank/randloraConfig.ts";
 
 beforeAll(() => init(reference()));
 
@@ -38,12 +37,6 @@ test.each([
   ],
 ])("options that PEFT does not honour, or does not have, are refused", (make, message) => {
   expect(make).toThrow(message);
-});
-
-test("RandLoRA's bases are always saved", () => {
-  expect(() => new RandLoraConfig({ saveProjection: false })).toThrow(
-    "RandLoraConfig: saveProjection is false; it must be true, since PEFT draws different bases from the same seed",
-  );
 });
 
 test("a bias option may be any word that ends in _only, as in PEFT", () => {
