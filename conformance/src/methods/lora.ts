@@ -14,7 +14,7 @@ const smallestSide = ({ linears }: RandomBase): number => Math.min(...Object.val
  */
 function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   const taking = base.dtype !== "float32" ? [] : base.conv1d ? ["pissa"] : ["pissa", "olora"];
-  const start = draw.pick([true, true, true, false, "gaussian", "orthogonal", ...taking]);
+  const start = draw.pick([true, true, true, false, "gaussian", "orthogonal", "mica", ...taking]);
   const most = Math.min(6, smallestSide(base));
   const r = start === "orthogonal" ? 2 * draw.integer(1, most >> 1) : draw.integer(1, most);
   return start === true ? { r } : { r, initLoraWeights: start };
@@ -27,12 +27,12 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     const { initLoraWeights: how } = start;
     const plain = how === undefined;
     // Other initialisations require a linear layer's weight, or an even rank.
-    const anyLayer = plain || how === false || how === "gaussian";
+    const anyLayer = plain || how === "mica" || how === false || how === "gaussian";
     // PEFT's LoRA turns a mixtral's missing default targets into an empty list, and then finds no layer.
     const defaults = base.config.model_type === "mixtral" ? null : base.attention;
     const targets = drawTargets(draw, base, { defaults, embedding: anyLayer });
     const onEmbedding = targets.options.targetModules?.includes(base.embedding);
-    const useDora = draw.chance(0.3);
+    const useDora = how !== "mica" && draw.chance(0.3);
     // A random start must have the size of the weights, or attention saturates.
     const alpha = () => draw.integer(1, how === false ? 2 : 24);
     return {
@@ -43,7 +43,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
       ...draw.maybe(0.3, () => ({ useRslora: true })),
       ...(useDora ? { useDora } : {}),
       ...drawBias(draw, "lora_only"),
-      ...(anyLayer
+      ...(anyLayer && how !== "mica"
         ? draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) }))
         : {}),
       ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, alpha) })),

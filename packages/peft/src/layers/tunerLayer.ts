@@ -39,6 +39,8 @@ export interface LayerAdapter {
    * are names in the model, which are the same as in PEFT.
    */
   readonly paths?: Readonly<Record<string, string>>;
+  /** Names of `parameters` that keep their initial values while the adapter trains. Default: none. */
+  readonly frozen?: readonly string[];
   /** Tensors that are not trained but are stored in the adapter file, keyed by their names in the file. */
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** Tensors that are neither trained nor stored in the file. They are freed with the adapter. */
@@ -220,6 +222,12 @@ export class TunerLayer extends Module implements Wrapper {
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
     return new Map(Object.entries(this.#adapters.get(adapter)?.parameters ?? {}));
+  }
+
+  /** Returns the parameters of an adapter that are never trained. */
+  frozen(adapter: string): readonly Parameter[] {
+    const { parameters = {}, frozen = [] } = this.#adapters.get(adapter) ?? {};
+    return frozen.map((key) => parameters[key]);
   }
 
   /**

@@ -147,11 +147,13 @@ function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
 }
 
 function checkConfigs(next: PeftConfig, { config, method, name }: Adapter): void {
-  const free = new Set([...commonFields, ...(method.swappable?.fields ?? [])]);
+  const { swappable }: MethodFacts<PeftConfig> = method;
+  const free = new Set([...commonFields, ...(swappable?.fields ?? [])]);
   if (method.setsFanInFanOut) free.add("fanInFanOut");
   const fields = next as unknown as Record<string, unknown>;
+  const conflict = swappable?.conflict?.(next, config);
   for (const [key, wanted] of Object.entries(config)) {
-    if (!free.has(key) && !sameValue(fields[key], wanted)) refuse(key, fields[key], wanted, name);
+    if ((!free.has(key) || key === conflict) && !sameValue(fields[key], wanted)) refuse(key, fields[key], wanted, name);
   }
 }
 

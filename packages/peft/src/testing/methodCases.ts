@@ -68,6 +68,10 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       name: "all-linear, rank-stabilised",
       config: new LoraConfig({ r: 3, useRslora: true, targetModules: "all-linear" }),
     },
+    {
+      name: "MiCA",
+      config: new LoraConfig({ r: 3, initLoraWeights: "mica", targetModules: [...everywhere, "embed_tokens"] }),
+    },
     { name: "gaussian", config: new LoraConfig({ r: 2, initLoraWeights: "gaussian", targetModules: everywhere }) },
     {
       name: "random start",

@@ -72,8 +72,8 @@ interface LoftQStart extends Factors {
 /**
  * LoftQ: alternately computes Q and B A so that Q + B A approximates W. Q is W - B A in NF4 (blocks of 64), or
  * rounded to 8-bit integers. B A is the best rank-r approximation of W - Q, with the singular values split evenly
- * between A and B. As in PEFT, B A is not divided by the adapter's scaling. `transposed` means that `weight` is stored as [in, out]. The caller frees the
- * results. Li et al. 2023, https://arxiv.org/abs/2310.08659
+ * between A and B. As in PEFT, B A is not divided by the adapter's scaling. `transposed` means that `weight` is stored
+ * as [in, out]. The caller frees the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
  */
 export async function loftq(
   weight: Tensor,

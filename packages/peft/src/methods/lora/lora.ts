@@ -39,6 +39,7 @@ class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
   readonly baseWeight?: Tensor;
+  readonly frozen?: readonly string[];
   readonly paths?: Readonly<Record<string, string>>;
   scaling: number;
   readonly #dropout: Dropout;
@@ -62,6 +63,7 @@ class LoraLinear implements LayerAdapter {
       ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures], dtypeOf("lora_B.bias")) } : {}),
       ...this.#magnitude?.parameters,
     };
+    if (config.initLoraWeights === "mica") this.frozen = ["lora_B.weight"];
     this.#dropout = layerDropout(context, config.loraDropout);
     this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
     this.scaling = scaling;
@@ -202,7 +204,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
       type: "boolean",
       help: "train the lengths of the weights' rows apart from their directions: DoRA",
     },
-    initLoraWeightsOption("true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora or eva"),
+    initLoraWeightsOption("true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora, eva or mica"),
     { field: "loraBias", flag: "lora-bias", type: "boolean", help: "give B a bias" },
   ],
   kinds: ["linear", "conv1d", "embedding"],
@@ -226,8 +228,8 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
           `${context.path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,
         );
       }
-      const { LoraEmbedding } = await import("./loraEmbedding.ts");
-      return new LoraEmbedding(context, makeMagnitude);
+      const { embeddingStart, LoraEmbedding } = await import("./loraEmbedding.ts");
+      return new LoraEmbedding(context, await embeddingStart(context), makeMagnitude);
     }
     return new LoraLinear(context, await linearStart(context), makeMagnitude);
   },

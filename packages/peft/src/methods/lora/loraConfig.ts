@@ -16,7 +16,8 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
 /**
  * Initialisation of A and B of linear layers. True: as in the paper (B zero). False: both random, so that outputs
  * change. "gaussian": B zero, A from N(0, 1/r²). "orthogonal": A and B from orthogonal subspaces (r must be even).
- * "eva": A from the layers' inputs on training data; call `initializeLoraEvaWeights`.
+ * "eva": A from the layers' inputs on training data; call `initializeLoraEvaWeights`. "mica": A zero, B from the
+ * smallest singular vectors of the weight, and only A is trained.
  *
  * Three initialisations permanently subtract the initial B A from the base weights. "pissa" uses the largest singular
  * values ("pissa_niter_[n]" approximates them faster). "olora" uses the first part of the QR decomposition. "loftq"
@@ -173,7 +174,6 @@ function check(config: LoraConfig): void {
 const declined: Readonly<Record<string, string>> = {
   corda: "it needs covariances of activations that PEFT gathers beforehand",
   lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not record the changed base weights",
-  mica: "it freezes B",
 };
 
 function checkStart(config: LoraConfig): void {
@@ -182,14 +182,16 @@ function checkStart(config: LoraConfig): void {
   if (Object.hasOwn(declined, init)) {
     throw new OptionError("LoraConfig", "initLoraWeights", init, `"${init}" is not supported: ${declined[init]}`);
   }
-  if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva)$/.test(init)) {
-    const known = 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq" or "eva"';
+  if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva|mica)$/.test(init)) {
+    const known =
+      'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq", "eva" or "mica"';
     refuse(config, "initLoraWeights", init, known);
   }
   if (loraBias) refuse(config, "initLoraWeights", init, (named) => `true or false with ${named("loraBias")}`);
   for (const rank of init === "orthogonal" ? [r, ...Object.values(rankPattern)] : []) {
     if (rank % 2 !== 0) refuse(config, "r", rank, 'even with initLoraWeights: "orthogonal"');
   }
+  if (init === "mica" && config.useDora) refuse(config, "useDora", true, 'false with initLoraWeights: "mica"');
   if (init === "loftq") checkLoftq(config);
   if (init === "eva") checkEva(config);
 }

@@ -8,11 +8,18 @@ import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
+/** The initialisers of A and B on an embedding. */
+interface EmbeddingStart {
+  a: Draw;
+  b: Draw;
+}
+
 /**
  * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. If `initLoraWeights` is
- * false, A is normal too. Throws for "loftq". Other values apply only to linear layers and change nothing here.
+ * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq". Other values apply only to
+ * linear layers and change nothing here.
  */
-function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
+export async function embeddingStart(context: LayerContext<LoraConfig>): Promise<EmbeddingStart> {
   const { config, path, loading } = context;
   const { zero, normal } = draws(context);
   if (config.initLoraWeights === "loftq") {
@@ -22,6 +29,10 @@ function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw }
     });
   }
   if (loading) return { a: zero, b: zero };
+  if (config.initLoraWeights === "mica") {
+    const { minorFactors } = await import("./minorFactors.ts");
+    return minorFactors(context);
+  }
   return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
 }
 
@@ -34,11 +45,12 @@ function transposedProduct(a: Tensor, b: Tensor): Tensor {
 export class LoraEmbedding implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly paths?: Readonly<Record<string, string>>;
+  readonly frozen?: readonly string[];
   scaling: number;
   readonly #magnitude?: Magnitude;
   readonly #paddingIdx: number | null;
 
-  constructor(context: LayerContext<LoraConfig>, makeMagnitude: MakeMagnitude | null) {
+  constructor(context: LayerContext<LoraConfig>, start: EmbeddingStart, makeMagnitude: MakeMagnitude | null) {
     const { base, config, path } = context;
     const { weight, paddingIdx } = base as Embedding;
     const [vocabulary, dim] = weight.shape;
@@ -49,7 +61,6 @@ export class LoraEmbedding implements LayerAdapter {
       });
     }
     const { r, scaling } = rankAndScaling(config, path);
-    const start = embeddingStart(context);
     const a = drawn(start.a, [r, vocabulary]);
     const b = drawn(start.b, [dim, r]);
     this.#magnitude = makeMagnitude?.({ weight, fanInFanOut: true }, { a, b, scaling });
@@ -59,6 +70,7 @@ export class LoraEmbedding implements LayerAdapter {
       lora_embedding_B: b,
       ...this.#magnitude?.parameters,
     };
+    if (config.initLoraWeights === "mica") this.frozen = ["lora_embedding_B"];
     this.scaling = scaling;
     this.#paddingIdx = paddingIdx;
   }

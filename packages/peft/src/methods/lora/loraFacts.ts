@@ -14,6 +14,10 @@ export const loraSwappable: Swappable<LoraConfig> = {
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
     ...["initLoraWeights", "loftqConfig", "evaConfig"],
   ],
+  conflict: (next, own) => {
+    const freezes = [next, own].map(({ initLoraWeights }) => initLoraWeights === "mica");
+    return freezes[0] === freezes[1] ? null : "initLoraWeights";
+  },
   anyRank: {
     layerOf: (key) => (key.includes(mark) ? key.slice(0, key.indexOf(mark)) : null),
     keeps: ["loraBias"],

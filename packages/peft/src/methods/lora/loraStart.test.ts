@@ -205,3 +205,64 @@ test("on an embedding A is zero or normal, and B normal, with a standard deviati
   expect(zero).toBe(0);
   for (const value of [b, ...(await spread(false))]) expect(Math.abs(value - 1)).toBeLessThan(0.1);
 });
+
+describe('initLoraWeights: "mica"', () => {
+  const mica = { r: 2, initLoraWeights: "mica", targetModules: ["layer"] };
+  const weightOf = (shape: number[], seed = 3) => randn(shape, { generator: new Generator(seed) });
+
+  test.each([
+    ["linear, tall", () => new Linear(new Parameter(weightOf([7, 4]))), false],
+    ["linear, wide", () => new Linear(new Parameter(weightOf([4, 7]))), false],
+    ["conv1d", () => new Conv1D(new Parameter(weightOf([4, 7])), new Parameter(weightOf([7]))), true],
+    ["embedding", () => new Embedding(new Parameter(weightOf([9, 5]))), true],
+  ])("%s: A is zero, B has the smallest left singular vectors, and only A trains", async (_, make, transposed) => {
+    const layer = make();
+    const peft = await getPeftModel(new OneLayer(layer), new LoraConfig(mica));
+    const [[, a], [key, b]] = [...peft.adapterTensors()];
+    expect(a.dataSync().every((value) => value === 0)).toBe(true);
+    expect([a, b].map((tensor) => tensor.requiresGrad)).toEqual([true, false]);
+    expect(peft.getNbTrainableParameters().trainable).toBe(a.size);
+    const w = transposed ? layer.weight.transpose(0, 1) : layer.weight;
+    const [rows, columns] = w.shape;
+    const most = Math.min(rows, columns);
+    const { values } = truncatedSvd([...w.dataSync()], rows, columns, most);
+    // The products with W have the lengths of the smallest singular values, and B has orthonormal columns.
+    const lengths = matmul(b, w, { transposeA: true });
+    const gram = (x: Tensor) => matmul(x, x, { transposeB: true }).dataSync();
+    const square = values.slice(-2).map((value) => value ** 2);
+    const expected = [square[0], 0, 0, square[1]];
+    for (const [i, value] of gram(lengths).entries()) expect(Math.abs(value - expected[i])).toBeLessThan(1e-5);
+    for (const [i, value] of gram(b.transpose(0, 1)).entries()) expect(value).toBeCloseTo([1, 0, 0, 1][i], 5);
+
+    const again = await PeftModel.fromPretrained(new OneLayer(layer), await peft.adapterFiles(), { isTrainable: true });
+    expect(again.adapterTensors().get(key)?.requiresGrad).toBe(false);
+    expect([...again.adapterTensors().get(key)!.dataSync()]).toEqual([...b.dataSync()]);
+  });
+
+  test("a weight of lower rank still gives orthonormal columns", async () => {
+    const weight = matmul(weightOf([6, 1]), weightOf([1, 4], 4));
+    const peft = await getPeftModel(new OneLayer(new Linear(new Parameter(weight))), new LoraConfig(mica));
+    const b = [...peft.adapterTensors().values()][1];
+    const gram = matmul(b, b, { transposeA: true }).dataSync();
+    for (const [i, value] of gram.entries()) expect(value).toBeCloseTo([1, 0, 0, 1][i], 5);
+  });
+
+  test("what it cannot do is refused", async () => {
+    const layer = new Linear(new Parameter(weightOf([4, 64])));
+    const packed = quantizeLinear(layer, { quantType: "nf4" });
+    await expect(getPeftModel(new OneLayer(packed), new LoraConfig(mica))).rejects.toThrow(
+      '"mica" needs base weights that are not quantised, but layer is nf4',
+    );
+    await expect(getPeftModel(new OneLayer(layer), new LoraConfig({ ...mica, r: 5 }))).rejects.toThrow(
+      "a weight [4,64] allows at most 4",
+    );
+    expect(() => new LoraConfig({ ...mica, useDora: true })).toThrow(
+      'useDora is true; it must be false with initLoraWeights: "mica"',
+    );
+    const plain = await getPeftModel(new OneLayer(layer), new LoraConfig({ ...mica, initLoraWeights: true }));
+    const frozen = await getPeftModel(new OneLayer(layer), new LoraConfig(mica));
+    await expect(plain.hotswapAdapter(await frozen.adapterFiles())).rejects.toThrow(
+      'hotswapAdapter: initLoraWeights is "mica" in the new files, but true in adapter "default"',
+    );
+  });
+});

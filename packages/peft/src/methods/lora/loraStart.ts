@@ -18,7 +18,7 @@ export interface LinearStart {
 }
 
 /** Values of `initLoraWeights`, in addition to true and false, that leave the base weight unchanged. */
-const drawnStarts: ReadonlySet<string> = new Set(["gaussian", "orthogonal", "eva"]);
+const drawnStarts: ReadonlySet<string> = new Set(["gaussian", "orthogonal", "eva", "mica"]);
 
 /** Returns the initialisers of LoRA's tensors on a linear layer for the configured `initLoraWeights`. */
 export async function linearStart(context: LayerContext<LoraConfig>): Promise<LinearStart> {
@@ -30,6 +30,10 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   const factors = typeof init === "string" && !drawnStarts.has(init) ? await baseFactors(context, init) : undefined;
   if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
   if (loading) return { a: zero, b: zero, bias: zero };
+  if (init === "mica") {
+    const { minorFactors } = await import("./minorFactors.ts");
+    return { ...(await minorFactors(context)), bias: zero };
+  }
   if (init === "eva") {
     const message = 'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training';
     context.warn({ code: "needs-data", message });

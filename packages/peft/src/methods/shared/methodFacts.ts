@@ -109,6 +109,11 @@ export interface Swappable<C extends PeftConfig> {
    */
   readonly fields: readonly string[];
   /**
+   * Returns the name of a field of `fields` whose values in the new and in the old configuration cannot be swapped, for
+   * example because they freeze different tensors. Null if there is none. Default: null.
+   */
+  conflict?(next: C, own: C): string | null;
+  /**
    * Rules for layers that have another rank in the new adapter, or are missing there. Layers of another rank get new
    * tensors. Default: all tensors must have the same shapes.
    */
