@@ -39,7 +39,7 @@ function snakeKeys(options: object, names: MethodCases["names"]): Record<string,
   return Object.fromEntries(
     Object.entries(options).map(([key, value]) => [
       peftName(key, names),
-      key.endsWith("Config") ? snakeKeys(value, names) : value,
+      key.endsWith("Config") || key === "useBdlora" ? snakeKeys(value, names) : value,
     ]),
   );
 }

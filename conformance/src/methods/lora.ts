@@ -1,6 +1,6 @@
 import type { LoraOptions } from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
-import { drawPattern, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
+import { commonDivisors, drawPattern, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 
@@ -20,6 +20,26 @@ function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   return start === true ? { r } : { r, initLoraWeights: start };
 }
 
+/** Draws blocks for some layers, with a number of blocks that divides the sizes. Changes the rank to a multiple of it. */
+function drawBlocks(draw: Draw, base: RandomBase, paths: readonly string[], r: number): LoraOptions {
+  const nblocks = commonDivisors(base, paths, true).filter((n) => n <= 6);
+  const ambiguous = paths.some((path) => paths.some((other) => other !== path && other.includes(path)));
+  if (nblocks.length === 0 || ambiguous) return {};
+  const n = draw.pick(nblocks);
+  const a = draw.some(paths);
+  const b = paths.filter((path) => !a.includes(path));
+  const some = b.length > 1 && draw.chance(0.4);
+  return {
+    r: n * Math.max(1, Math.floor(r / n)),
+    useBdlora: {
+      nblocks: n,
+      targetModulesBdA: a,
+      ...(b.length > 0 ? { targetModulesBdB: some ? [b[0]] : b } : {}),
+      ...(some ? { matchStrict: false } : {}),
+    },
+  };
+}
+
 /** LoRA with all options, including DoRA and initialisations that subtract from the base weights. */
 export const lora: MethodCases<LoraOptions> = defineCases({
   draw(draw, base) {
@@ -33,21 +53,25 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     const targets = drawTargets(draw, base, { defaults, embedding: anyLayer });
     const onEmbedding = targets.options.targetModules?.includes(base.embedding);
     const useDora = how !== "mica" && draw.chance(0.3);
+    const drawsBlocks = (plain || how === false || how === "gaussian") && !useDora && !onEmbedding && !base.conv1d;
+    const blocks = drawsBlocks ? draw.maybe(0.3, () => drawBlocks(draw, base, targets.paths, start.r!)) : {};
+    const inBlocks = "useBdlora" in blocks;
     // A random start must have the size of the weights, or attention saturates.
     const alpha = () => draw.integer(1, how === false ? 2 : 24);
     return {
       ...start,
+      ...blocks,
       ...targets.options,
       loraAlpha: alpha(),
       ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ useRslora: true })),
       ...(useDora ? { useDora } : {}),
       ...drawBias(draw, "lora_only"),
-      ...(anyLayer && how !== "mica"
+      ...(anyLayer && how !== "mica" && !inBlocks
         ? draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) }))
         : {}),
       ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, alpha) })),
-      ...(plain && !useDora && !onEmbedding ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
+      ...(plain && !useDora && !onEmbedding && !inBlocks ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
       ...drawTokens(draw, base, targets),
     };
   },

@@ -554,6 +554,7 @@ export {
   AdaptionPromptConfig,
   type AdaptionPromptOptions,
   alphaOption,
+  type BdLoraConfig,
   BeftConfig,
   type BeftOptions,
   BitFitConfig,

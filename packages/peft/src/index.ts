@@ -21,6 +21,7 @@ export {
   AdaptionPromptConfig,
   type AdaptionPromptOptions,
   alphaOption,
+  type BdLoraConfig,
   BeftConfig,
   type BeftOptions,
   BitFitConfig,

@@ -99,6 +99,9 @@ export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Arr
   const files = await openSource(source);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const { config } = parseConfig(await readJson(files, adapterFileNames.config), { LORA: lora }, label, () => {});
+  if (config.useBdlora) {
+    throw new Error(`${label}: use_bdlora makes factors of blocks, which mlx-lm's format cannot hold`);
+  }
   const weights = await openWeights(files);
   const ending = ".lora_A.weight";
   const known = [ending, ".lora_B.weight", ...(config.useDora ? [".lora_magnitude_vector"] : [])];

@@ -10,6 +10,7 @@ export {
 } from "./bottleneck/bottleneckConfig.ts";
 export { lora } from "./lora/lora.ts";
 export {
+  type BdLoraConfig,
   type EvaConfig,
   type InitLoraWeights,
   type LoftQConfig,

@@ -69,6 +69,13 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       config: new LoraConfig({ r: 3, useRslora: true, targetModules: "all-linear" }),
     },
     {
+      name: "BD-LoRA",
+      config: new LoraConfig({
+        ...{ r: 4, targetModules: everywhere },
+        useBdlora: { nblocks: 2, targetModulesBdA: ["0.up"], targetModulesBdB: ["1.up"], matchStrict: false },
+      }),
+    },
+    {
       name: "MiCA",
       config: new LoraConfig({ r: 3, initLoraWeights: "mica", targetModules: [...everywhere, "embed_tokens"] }),
     },

@@ -18,6 +18,7 @@ export const ofPeft: OptionCalls = {
   ...Object.fromEntries(configs.map((name) => [`new ${name}`, (o: object) => new L[name](o)])),
   "new LoraConfig: evaConfig": (o) => new L.LoraConfig({ initLoraWeights: "eva", evaConfig: o }),
   "new LoraConfig: loftqConfig": (o) => new L.LoraConfig({ initLoraWeights: "loftq", loftqConfig: o }),
+  "new LoraConfig: useBdlora": (o) => new L.LoraConfig({ useBdlora: o }),
   parsePeftConfig: (o) => L.parsePeftConfig({ peft_type: "LORA" }, o),
   fromLoraWeights: async (o) => L.fromLoraWeights(new Uint8Array(8), tinyLlama(), o),
   getPeftModel: (o) => L.getPeftModel(tinyLlama(), config(), o),

@@ -223,6 +223,8 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   createLayer: async (context) => {
     const makeMagnitude = await loadMagnitude(context);
     if (context.kind === "embedding") {
+      if (context.config.useBdlora)
+        throw new Error(`${context.path}: useBdlora is for linear layers; leave embeddings out`);
       if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {
         throw new Error(
           `${context.path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,
@@ -231,6 +233,12 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
       const { embeddingStart, LoraEmbedding } = await import("./loraEmbedding.ts");
       return new LoraEmbedding(context, await embeddingStart(context), makeMagnitude);
     }
-    return new LoraLinear(context, await linearStart(context), makeMagnitude);
+    const start = await linearStart(context);
+    if (context.config.useBdlora) {
+      const { BdLoraLinear, blockFactor } = await import("./bdLora.ts");
+      const factor = blockFactor(context);
+      if (factor) return new BdLoraLinear(context, start, factor);
+    }
+    return new LoraLinear(context, start, makeMagnitude);
   },
 });

@@ -51,6 +51,25 @@ export interface EvaConfig {
   readonly adjustScalingFactors: boolean;
 }
 
+/** Options of BD-LoRA, like PEFT's BdLoraConfig. */
+export interface BdLoraConfig {
+  /** Parts of paths. A layer whose path contains one of them has a block-diagonal A. Default: null. */
+  readonly targetModulesBdA: readonly string[] | null;
+  /** Parts of paths. A layer whose path contains one of them has a block-diagonal B. Default: null. */
+  readonly targetModulesBdB: readonly string[] | null;
+  /** Number of blocks of a factor. Must divide the rank, and the inputs (A) or outputs (B) of the layer. Default: 1. */
+  readonly nblocks: number;
+  /** False if layers may match no name; these layers have plain LoRA. Default: true. */
+  readonly matchStrict: boolean;
+}
+
+const bdloraDefaults: BdLoraConfig = {
+  targetModulesBdA: null,
+  targetModulesBdB: null,
+  nblocks: 1,
+  matchStrict: true,
+};
+
 const evaDefaults: EvaConfig = {
   rho: 2,
   tau: 0.99,
@@ -110,6 +129,8 @@ export interface LoraOptions extends LayerPeftOptions {
   alphaPattern?: Readonly<Record<string, number>>;
   /** True if B also has a trained bias. Default: false. */
   loraBias?: boolean;
+  /** Uses BD-LoRA, in which a factor of each layer is block-diagonal. Default: null, no block-diagonal factors. */
+  useBdlora?: Partial<BdLoraConfig> | null;
   /**
    * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
    * to it; an object gives an array for each module name.
@@ -134,6 +155,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly rankPattern: Readonly<Record<string, number>> = {};
   readonly alphaPattern: Readonly<Record<string, number>> = {};
   readonly loraBias: boolean = false;
+  readonly useBdlora: BdLoraConfig | null;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
 
   constructor(options: LoraOptions = {}) {
@@ -153,6 +175,7 @@ export class LoraConfig extends LayerPeftConfig {
         'LoraConfig: evaConfig is given without initLoraWeights: "eva"; add initLoraWeights, or leave evaConfig out',
       );
     }
+    this.useBdlora = options.useBdlora ? { ...bdloraDefaults, ...options.useBdlora } : null;
     check(this);
   }
 }
@@ -167,6 +190,7 @@ function check(config: LoraConfig): void {
   checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
   checkFlags(config, { useRslora, useDora, loraBias });
   checkStart(config);
+  if (config.useBdlora) checkBdlora(config, config.useBdlora);
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }
 
@@ -194,6 +218,26 @@ function checkStart(config: LoraConfig): void {
   if (init === "mica" && config.useDora) refuse(config, "useDora", true, 'false with initLoraWeights: "mica"');
   if (init === "loftq") checkLoftq(config);
   if (init === "eva") checkEva(config);
+}
+
+function checkBdlora(config: LoraConfig, options: BdLoraConfig): void {
+  const { targetModulesBdA, targetModulesBdB, nblocks, matchStrict } = options;
+  checkOptions("LoraConfig: useBdlora", options, keysOf(bdloraDefaults));
+  checkInteger(config, "useBdlora.nblocks", nblocks);
+  checkFlags(config, { "useBdlora.matchStrict": matchStrict });
+  for (const name of ["targetModulesBdA", "targetModulesBdB"] as const) {
+    const names = options[name];
+    if (names === null || (Array.isArray(names) && names.every((one) => typeof one === "string"))) continue;
+    refuse(config, `useBdlora.${name}`, names, "a list of names, or null");
+  }
+  const both = targetModulesBdA?.find((name) => targetModulesBdB?.includes(name));
+  if (both !== undefined) refuse(config, "useBdlora.targetModulesBdA", both, "a name that targetModulesBdB lacks");
+  const { initLoraWeights: init, useDora, loraBias } = config;
+  if (useDora) refuse(config, "useDora", true, (named) => `false with ${named("useBdlora")}`);
+  if (loraBias) refuse(config, "loraBias", true, (named) => `false with ${named("useBdlora")}`);
+  if (typeof init === "string" && init !== "gaussian") {
+    refuse(config, "initLoraWeights", init, (named) => `true, false or "gaussian" with ${named("useBdlora")}`);
+  }
 }
 
 function checkEva(config: LoraConfig): void {
@@ -224,7 +268,7 @@ export const loraFormat: ConfigFormat = {
     "rank_pattern",
   ],
   floats: ["lora_dropout"],
-  nested: ["eva_config", "loftq_config"],
+  nested: ["eva_config", "loftq_config", "use_bdlora"],
   refused: {
     alora_invocation_tokens: null,
     arrow_config: null,
@@ -234,7 +278,6 @@ export const loraFormat: ConfigFormat = {
     megatron_config: null,
     monteclora_config: null,
     target_parameters: null,
-    use_bdlora: null,
     use_qalora: false,
     velora_config: null,
   },

@@ -54,10 +54,12 @@ export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
  * result is a LoRA adapter of twice the rank for the original base weights.
  */
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
-  refusal: ({ initLoraWeights: start }) =>
-    start === true || /^(pissa|olora)/.test(`${start}`)
-      ? null
-      : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`,
+  refusal: ({ initLoraWeights: start, useBdlora }) =>
+    useBdlora
+      ? "has useBdlora, which leaves the base weights as they are"
+      : start === true || /^(pissa|olora)/.test(`${start}`)
+        ? null
+        : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`,
   sameFields: ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern", "useDora"],
   joins: (key) => {
     if (/\.lora_A\.weight$|\.lora_embedding_A$/.test(key)) return { dim: 0, sign: 1 };
@@ -87,7 +89,8 @@ export const loraProducts: ProductForm<LoraConfig> = {
   ],
   scaling: loraScaling,
   rank: ({ r, rankPattern }) => Math.max(r, ...Object.values(rankPattern)),
-  besides: ({ useDora, loraBias }) => {
+  besides: ({ useDora, loraBias, useBdlora }) => {
+    if (useBdlora) return "has useBdlora, whose blocks cannot be combined; merge it into the weights instead";
     if (useDora) return "has useDora: lengths of rows cannot be added up; merge it into the weights instead";
     return loraBias ? "has loraBias, which cannot be combined; train it without" : null;
   },
