@@ -20,7 +20,7 @@ function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   return start === true ? { r } : { r, initLoraWeights: start };
 }
 
-/** Draws blocks for some layers, with a number of blocks that divides the sizes. Changes the rank to a multiple of it. */
+/** Draws blocks for some layers. Their number divides the layers' sizes; the rank becomes a multiple of it. */
 function drawBlocks(draw: Draw, base: RandomBase, paths: readonly string[], r: number): LoraOptions {
   const nblocks = commonDivisors(base, paths, true).filter((n) => n <= 6);
   const ambiguous = paths.some((path) => paths.some((other) => other !== path && other.includes(path)));
