@@ -28,7 +28,7 @@ export function blockFactor({ config, path, kind }: LayerContext<LoraConfig>): "
   return isA ? "a" : "b";
 }
 
-/** Returns the product of x [..., n · in] and n blocks, stored as the rows of a matrix [n · out, in]: [..., n · out]. */
+/** Returns the product [..., n · out] of x [..., n · in] and n blocks, which are the rows of a matrix [n · out, in]. */
 function timesBlocks(x: Tensor, blocks: Tensor, n: number): Tensor {
   const [rows, columns] = blocks.shape;
   const w = blocks.reshape([n, rows / n, columns]);
