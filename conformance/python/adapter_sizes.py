@@ -44,7 +44,7 @@ OWN_BIASES = {
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
-    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS"
+    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF"
 ).split()
 
 
@@ -105,6 +105,7 @@ def options(method, names):
         "C3A": lambda: {"block_size": pick([1, 2]), "block_size_pattern": {pick(names): 1}},
         "ROAD": lambda: {"variant": pick(["road_1", "road_2", "road_4"]), "group_size": pick([2, 4])},
         "TRAINABLE_TOKENS": lambda: {"token_indices": sample(range(30), pick([1, 3]))},
+        "OSF": lambda: pick([{}, {"effective_rank": pick([3, 0.3])}, {"rank_pattern": {pick(names): 0.75}}]),
         "GRALORA": lambda: {"r": pick([2, 8]), "gralora_k": pick([1, 2]), "hybrid_r": pick([0, 2])},
         "HRA": lambda: {"r": pick([2, 4])},
         "LILY": lambda: {"r": sizes(), "stride_A": pick([1, 2]), "num_B": pick([2, 3])},
@@ -145,7 +146,7 @@ def adapter(method, kind, model, layers):
             fields["target_modules"] = targets
         if method == "IA3" and isinstance(targets, list):
             fields["feedforward_modules"] = targets[:1]
-        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT") and chance(0.3):
+        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT", "OSF") and chance(0.3):
             fields["layers_to_transform"] = [draw.randrange(layers)]
     if chance(0.3):
         whole = [name for name in WHOLE[kind] if method != "DELORA" or "norm" not in name]

@@ -103,6 +103,8 @@ CASES = [
     ("ROAD", {"group_size": 8, "variant": "road_4", "target_modules": ["a"]}),
     ("ROAD", {"group_size": 6, "variant": "road_4", "target_modules": ["b"]}),
     ("BEFT", {}),
+    ("OSF", {"effective_rank": 2}),
+    ("OSF", {"rank_pattern": {"b": 0.9}}),
     ("TRAINABLE_TOKENS", {"token_indices": [5, 0], "target_modules": ["e"]}),
 ]
 

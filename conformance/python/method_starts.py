@@ -92,6 +92,7 @@ CASES = [
     ("C3A", {"block_size": 32, "init_weights": True}, wide),
     *[("ROAD", {"variant": f"road_{n}", "group_size": 32, **more}, [96, 640]) for n in (1, 2, 4) for more in ({}, RANDOM)],
     ("BEFT", {}, wide),
+    ("OSF", RANDOM, wide),
     ("BEFT", RANDOM, [96, 900]),
     ("TRAINABLE_TOKENS", {"token_indices": [3, 7], "target_modules": ["e"], **RANDOM}, [900, 8]),
 ]

@@ -87,6 +87,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/sparse": "SHiRA",
     "methods/lycoris": "LoHa, LoKr",
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
+    "methods/singular": "OSF, which starts from singular vectors of weights",
     "methods/vectors": "IA3, VeRA, VB-LoRA, GLoRA, BitFit, BEFT, LN tuning, trainable tokens",
     "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, Lily, MiSS, RandLoRA",
     "methods/bottleneck": "bottleneck adapters",

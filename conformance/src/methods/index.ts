@@ -18,6 +18,7 @@ import { lora } from "./lora.ts";
 import { loha, lokr } from "./lycoris.ts";
 import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
+import { osf } from "./osf.ts";
 import { prefixTuning, promptTuning, pTuning } from "./prompts.ts";
 import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
@@ -53,6 +54,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   BOFT: boft,
   HRA: hra,
   ROAD: road,
+  OSF: osf,
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,

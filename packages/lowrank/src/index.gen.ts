@@ -602,6 +602,8 @@ export {
   type MissOptions,
   modulesToSaveOption,
   OFTConfig,
+  OSFConfig,
+  type OSFOptions,
   type OFTOptions,
   ParBnConfig,
   PrefixTuningConfig,

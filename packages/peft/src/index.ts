@@ -70,6 +70,8 @@ export {
   modulesToSaveOption,
   OFTConfig,
   type OFTOptions,
+  OSFConfig,
+  type OSFOptions,
   ParBnConfig,
   PrefixTuningConfig,
   type PrefixTuningOptions,

@@ -185,6 +185,10 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["groupSize", [2, 6], [0, 1, 2.5], "an integer of at least 2"],
     ...own,
   ],
+  OSF: [
+    ["effectiveRank", [null, 1, 8, 0.25], [0, -1, 1.5, "1"], "an integer of at least 1, or a fraction between 0 and 1"],
+    ...[pattern("rankPattern", 0.5, 2.5), ...own],
+  ],
   HIRA: [
     ...[integer("r"), share("hiraDropout")],
     ["initWeights", [true, false, "gaussian", null], ["x"], 'true, false, "gaussian" or null'],

@@ -29,6 +29,7 @@ test("docs list the options of PEFT that a method here refuses or does not read"
     LOHA: "LoHa",
     LOKR: "LoKr",
     HIRA: "HiRA",
+    OSF: "OSF",
     PROMPT_TUNING: "prompt tuning",
   };
   for (const [type, { format }] of Object.entries(peftMethods)) {

@@ -19,10 +19,10 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   DEFT: "it replaces a subspace of the weights by a product",
   FROD: "its rotation comes from a decomposition of the weights of all layers",
   MULTITASK_PROMPT_TUNING: "it needs a task id in every batch; PROMPT_TUNING has one task",
-  OSF: "it trains nearly all of the weights, in the basis of their singular vectors",
   PEANUT: "its update is a small network of the weights",
   POLY: "it needs a task id in every batch; withAdapterNames gives each row an adapter",
-  PSOFT: "it rotates within the weights' largest singular vectors; OFT rotates inputs",
+  PSOFT:
+    "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
   PVERA: "it draws random values in every step; VERA is its form without randomness",
   SHADOW: "it is a second network next to the model",
   SUPERTUNING: "it trains the largest elements of the weights",

@@ -45,6 +45,7 @@ export {
   targetsOption,
   virtualTokensOption,
 } from "./shared/commonOptions.ts";
+export { OSFConfig, type OSFOptions } from "./singular/osfConfig.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
 export { C3AConfig, type C3AInitWeights, type C3AOptions } from "./spectral/c3aConfig.ts";
 export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
@@ -78,6 +79,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "BOFT",
   "HRA",
   "ROAD",
+  "OSF",
   "FOURIERFT",
   "WAVEFT",
   "SHIRA",

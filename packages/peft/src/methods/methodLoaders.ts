@@ -20,6 +20,7 @@ export const methodLoaders = {
   BOFT: async (): Promise<AnyMethod> => (await import("./orthogonal/boft.ts")).boft,
   HRA: async (): Promise<AnyMethod> => (await import("./orthogonal/hra.ts")).hra,
   ROAD: async (): Promise<AnyMethod> => (await import("./orthogonal/road.ts")).road,
+  OSF: async (): Promise<AnyMethod> => (await import("./singular/osf.ts")).osf,
   FOURIERFT: async (): Promise<AnyMethod> => (await import("./spectral/fourierft.ts")).fourierft,
   WAVEFT: async (): Promise<AnyMethod> => (await import("./spectral/waveft.ts")).waveft,
   SHIRA: async (): Promise<AnyMethod> => (await import("./sparse/shira.ts")).shira,

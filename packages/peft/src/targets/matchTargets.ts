@@ -69,6 +69,7 @@ export function modelType(model: Module): string | undefined {
 interface TargetedMethod {
   readonly kinds: readonly LayerKind[];
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
+  readonly otherTargets?: "all-linear";
 }
 
 /**
@@ -88,7 +89,9 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
  * default targets. Throws if there is no default for the model.
  */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
-  const { targetModules } = config;
+  const { otherTargets, defaultTargets } = method;
+  const listed = Object.hasOwn(defaultTargets, modelType(model) ?? "");
+  const targetModules = config.targetModules ?? (listed ? null : (otherTargets ?? null));
   if (isAllLinear(targetModules)) {
     return config.with({ targetModules: allLinear(model, config) });
   }

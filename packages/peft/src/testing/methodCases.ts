@@ -19,6 +19,7 @@ import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
+import { OSFConfig } from "../methods/singular/osfConfig.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
 import { C3AConfig } from "../methods/spectral/c3aConfig.ts";
 import { FourierFTConfig } from "../methods/spectral/fourierftConfig.ts";
@@ -506,6 +507,23 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
         ...{ targetModules: ["up"], modulesToSave: ["lm_head"] },
       }),
       model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  OSF: [
+    { name: "half of the directions", config: new OSFConfig({ targetModules: linears }), startsElsewhere: 2e-6 },
+    {
+      name: "a pattern, random start, a whole module",
+      config: new OSFConfig({
+        ...{ effectiveRank: 0.9, rankPattern: { p$: 4 }, initWeights: false },
+        ...{ modulesToSave: ["norm"], targetModules: linears },
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "bf16 base",
+      config: new OSFConfig({ effectiveRank: 2, targetModules: linears }),
+      model: { dtype: "bf16" },
+      startsElsewhere: 2e-6,
     },
   ],
   FOURIERFT: [

@@ -81,6 +81,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   readonly kinds: readonly LayerKind[];
   /** Default targets by `model_type`, used if the configuration names none. */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
+  /** The targets for models that `defaultTargets` lacks. Default: the model's own default targets. */
+  readonly otherTargets?: "all-linear";
   /** Returns which biases of the base model are also trained: none, all, or those in adapted layers. Default: none. */
   bias?(config: C): "none" | "all" | "layers";
   /**

@@ -29,7 +29,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
     ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 } },
-    ...{ lily: { r }, glora: { r }, shira: { r }, waveft: {} },
+    ...{ osf: {}, lily: { r }, glora: { r }, shira: { r }, waveft: {} },
   };
   for (const method of methods) {
     const Config = method.Config as new (options: object) => PeftConfig;
@@ -62,6 +62,7 @@ test("facts that recipes and options state", () => {
     waveft: 1e-4,
     glora: 1e-4,
     lily: 1e-4,
+    osf: 5e-5,
   });
   const fields = (test: (option: ReturnType<typeof optionsOf>[number]) => boolean) =>
     methods.flatMap((method) =>
