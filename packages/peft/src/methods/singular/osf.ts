@@ -155,8 +155,8 @@ class OsfLinear implements LayerAdapter {
 }
 
 /**
- * OSF: trains the part of the weights that belongs to their smallest singular values, orthogonally to the rest. Nayak et
- * al. 2025, https://arxiv.org/abs/2504.07097
+ * OSF: trains the part of the weights that belongs to their smallest singular values, orthogonally to the rest. Nayak
+ * et al. 2025, https://arxiv.org/abs/2504.07097
  */
 export const osf: PeftMethod<OSFConfig> = definePeftMethod({
   peftType: "OSF",

@@ -4,7 +4,7 @@ import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../
 /** Options of `OSFConfig`. An option that is omitted has PEFT's default. */
 export interface OSFOptions extends PeftOptions {
   /**
-   * The number of singular directions of each weight that stay as they are: those of the largest singular values. A
+   * The number of singular directions of each weight that stay as they are, from the largest singular value on. A
    * fraction between 0 and 1 is relative to the weight's smaller dimension. Default: half of that dimension.
    */
   effectiveRank?: number | null;
@@ -18,8 +18,8 @@ export interface OSFOptions extends PeftOptions {
 }
 
 /**
- * Configuration of OSF, orthogonal subspace fine-tuning (Nayak et al. 2025, https://arxiv.org/abs/2504.07097). Throws for
- * values out of range.
+ * Configuration of OSF, orthogonal subspace fine-tuning (Nayak et al. 2025, https://arxiv.org/abs/2504.07097). Throws
+ * for values out of range.
  */
 export class OSFConfig extends PeftConfig {
   readonly effectiveRank: number | null = null;
