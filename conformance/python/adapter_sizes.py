@@ -186,7 +186,9 @@ def cases():
                 chosen = adapter(method, names, model, fields.get("num_hidden_layers", fields.get("n_layer")))
                 found = measured(make, model, fields, dtype, chosen)
                 if found:
-                    yield {"base": {**fields, "dtype": dtype}, "adapter": chosen, "peft": found}
+                    # PEFT's OSF skips Conv1D without a word; Lowrank gives an error.
+                    if method != "OSF" or kind != "gpt2":
+                        yield {"base": {**fields, "dtype": dtype}, "adapter": chosen, "peft": found}
                     break
 
 

@@ -25,8 +25,8 @@ export async function weightSvd(context: LayerContext<PeftConfig>, rank: number)
 }
 
 /**
- * Replaces rows of zeros, [n, size], by unit vectors that are orthogonal to all other rows. `truncatedSvd` returns zeros
- * as the vectors of a singular value of zero.
+ * Replaces rows of zeros, [n, size], by unit vectors that are orthogonal to all other rows. `truncatedSvd` returns
+ * zeros as the vectors of a singular value of zero.
  */
 function complete(rows: Float64Array, size: number): void {
   const vectors = Array.from({ length: rows.length / size }, (_, i) => rows.subarray(i * size, (i + 1) * size));
