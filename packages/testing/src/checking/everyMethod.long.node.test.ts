@@ -33,6 +33,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   FOURIERFT: neither,
   OFT: neither,
   ROAD: neither,
+  OSF: ["requantizedMergeWithinBound", ...neither],
   WAVEFT: neither,
 };
 

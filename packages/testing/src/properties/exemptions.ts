@@ -33,6 +33,9 @@ const addedBiases: readonly string[] = ["BEFT"];
 /** Methods that train copies of whole layers, by `peftType`. */
 const wholeLayers: readonly string[] = ["LN_TUNING"];
 
+/** Methods that decompose weights, and so need weights that are not quantised, by `peftType`. */
+const decomposing: readonly string[] = ["OSF"];
+
 /** True for methods whose update depends on all rows of a batch. */
 const mixesRows = (method: AnyMethod): boolean => method.mixesRows === true;
 
@@ -93,6 +96,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["requantizedMergeWithinBound"],
     applies: ({ peftType }) => wholeLayers.includes(peftType),
     reason: "the method trains whole layers, which cannot be quantised",
+  },
+  {
+    properties: ["requantizedMergeWithinBound"],
+    applies: ({ peftType }) => decomposing.includes(peftType),
+    reason: "the method needs singular vectors of the weights, which must not be quantised",
   },
   {
     properties: ["startsAsIdentity", "mixedBatchEqualsSingleRows"],
