@@ -33,7 +33,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   FOURIERFT: neither,
   OFT: neither,
   ROAD: neither,
-  OSF: ["requantizedMergeWithinBound", ...neither],
+  OSF: ["requantizedMergeWithinBound", "gradientsMatchDifferences", ...neither],
   WAVEFT: neither,
 };
 

@@ -103,6 +103,11 @@ export const exemptions: readonly Exemption[] = [
     reason: "the method needs singular vectors of the weights, which must not be quantised",
   },
   {
+    properties: ["gradientsMatchDifferences"],
+    applies: ({ peftType }) => peftType === "OSF",
+    reason: "the method projects gradients, so that they are not those of the loss",
+  },
+  {
     properties: ["startsAsIdentity", "mixedBatchEqualsSingleRows"],
     applies: isPrompt,
     reason: "virtual tokens come before all sequences of a batch and change outputs from the start",
