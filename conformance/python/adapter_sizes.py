@@ -40,11 +40,13 @@ NORMS = {"llama": ["norm", "input_layernorm"], "gpt2": ["ln_1", "ln_f"], "bert":
 OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
     "GLORA": "glora_only", "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
-    "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only", "C3A": "c3a_only",
+    "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only", "C3A": "c3a_only", "PVERA": "pvera_only",
+    "DEFT": "deft_only",
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
-    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF"
+    "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
+    " SUPERTUNING"
 ).split()
 
 
@@ -115,6 +117,10 @@ def options(method, names):
         "WAVEFT": lambda: {"n_frequency": pick([1, 16]), **pick([{}, {"proportional_parameters": True}, {"use_idwt": False}])},
         "SHIRA": lambda: {"r": 1, **pick([{}, {"random_seed": 3}])},
         "VBLORA": lambda: {"r": sizes(), "vector_length": pick([1, 4]), "num_vectors": 9, "save_only_topk_weights": chance(0.5)},
+        "DEFT": lambda: {"r": sizes(), "para": chance(0.3), "decomposition_method": pick(["relu", "qr"])},
+        "PEANUT": lambda: {"r": sizes(), "depth": pick([0, 2])},
+        "SUPERTUNING": lambda: {"sparsity": pick([0.5, 0.9]), **pick([{}, {"r": 2}, {"save_precomputed_indices": False}])},
+        "PVERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
         "VERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
     }
     yield from own.get(method, dict)().items()
@@ -146,7 +152,7 @@ def adapter(method, kind, model, layers):
             fields["target_modules"] = targets
         if method == "IA3" and isinstance(targets, list):
             fields["feedforward_modules"] = targets[:1]
-        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT", "OSF") and chance(0.3):
+        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT", "OSF", "SUPERTUNING") and chance(0.3):
             fields["layers_to_transform"] = [draw.randrange(layers)]
     if chance(0.3):
         whole = [name for name in WHOLE[kind] if method != "DELORA" or "norm" not in name]

@@ -11,6 +11,7 @@ import warnings
 
 import peft
 import torch
+from transformers.activations import ACT2FN
 
 warnings.simplefilter("ignore")
 torch.set_num_threads(1)
@@ -37,6 +38,8 @@ class Net(torch.nn.Module):
 
 
 ids = torch.tensor([[1, 5, 3], [0, 6, 2]])
+# Those of transformers without parameters.
+PEANUT_ACTIVATIONS = sorted(set(ACT2FN) - {"prelu", "xielu"})
 CASES = [
     ("LORA", {"r": 3, "lora_alpha": 5}),
     ("LORA", {"r": 4, "use_rslora": True, "lora_alpha": 3, "lora_bias": True}),
@@ -106,16 +109,33 @@ CASES = [
     ("OSF", {"effective_rank": 2}),
     ("OSF", {"rank_pattern": {"b": 0.9}}),
     ("TRAINABLE_TOKENS", {"token_indices": [5, 0], "target_modules": ["e"]}),
+    ("PVERA", {"r": 5, "d_initial": 0.3}),
+    ("PVERA", {"r": 3, "save_projection": False, "projection_prng_key": 4}),
+    ("DEFT", {"r": 3}),
+    ("DEFT", {"r": 7, "decomposition_method": "qr", "alpha": 5}),
+    ("DEFT", {"r": 8, "decomposition_method": "qr", "target_modules": ["a"]}),
+    ("DEFT", {"r": 2, "para": True}),
+    ("DEFT", {"r": 2, "para": True, "decomposition_method": "qr"}),
+    ("PEANUT", {"r": 3}),
+    *[("PEANUT", {"r": 2, "depth": i % 3, "act_fn": name, "scaling": 2.0}) for i, name in enumerate(PEANUT_ACTIVATIONS)],
+    ("SUPERTUNING", {"sparsity": 0.7}),
+    ("SUPERTUNING", {"sparsity": 0.8, "select_top": False, "r": 2}),
+    ("SUPERTUNING", {"sparsity": 0.6, "save_precomputed_indices": False, "r": 3, "lora_alpha": 4}),
+    ("SUPERTUNING", {"sparsity": 0.6, "save_precomputed_indices": False, "select_top": False}),
 ]
+# Methods that draw random values in training, on the last layer.
+SAMPLED = [("PVERA", {"r": 5, "target_modules": ["b"]})]
+DRAWS = 4000
 
 
-def answers(kind, options):
+def filled_model(kind, options, scale=0.4):
+    """An adapted model, the tensors of its file, which it was given, and its configuration's file."""
     torch.manual_seed(0)
     config = peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING[kind](**{"target_modules": ["a", "b"], **options})
     model = peft.get_peft_model(Net(), config).eval()
     state = peft.get_peft_model_state_dict(model)
     # Integers, such as SHiRA's positions, stay as they are.
-    fill = lambda value, k: wave(value.shape, k) if value.is_floating_point() else value
+    fill = lambda value, k: wave(value.shape, k, scale) if value.is_floating_point() else value
     filled = {key: fill(value, k) for k, (key, value) in enumerate(sorted(state.items()))}
     report = peft.set_peft_model_state_dict(model, dict(filled))
     assert not report.unexpected_keys, report
@@ -123,6 +143,28 @@ def answers(kind, options):
         model.save_pretrained(folder)
         with open(os.path.join(folder, "adapter_config.json")) as file:
             written = json.load(file)
+    return model, filled, written
+
+
+def moments(kind, options):
+    """Means and standard deviations of the outputs in training."""
+    model, filled, written = filled_model(kind, options, 1.2)
+    model.train()
+    with torch.no_grad():
+        drawn = torch.stack([model(ids).flatten() for _ in range(DRAWS)]).double()
+    short = lambda values: [float(f"{x:.5g}") for x in values.tolist()]
+    return {
+        "name": f"{kind} {json.dumps(options)}",
+        "config": written,
+        "shapes": {key: list(value.shape) for key, value in filled.items()},
+        "draws": DRAWS,
+        "means": short(drawn.mean(0)),
+        "deviations": short(drawn.std(0)),
+    }
+
+
+def answers(kind, options):
+    model, filled, written = filled_model(kind, options)
     with torch.no_grad():
         out = model(ids).flatten().tolist()
     integers = {key: value.flatten().tolist() for key, value in sorted(filled.items()) if not value.is_floating_point()}
@@ -138,4 +180,5 @@ def answers(kind, options):
 found = []
 for kind, options in CASES:
     found.append(answers(kind, options))
-print(json.dumps({"cases": found}, separators=(",", ":")))
+sampled = [moments(kind, options) for kind, options in SAMPLED]
+print(json.dumps({"cases": found, "sampled": sampled}, separators=(",", ":")))

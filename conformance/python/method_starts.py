@@ -95,6 +95,15 @@ CASES = [
     ("OSF", RANDOM, wide),
     ("BEFT", RANDOM, [96, 900]),
     ("TRAINABLE_TOKENS", {"token_indices": [3, 7], "target_modules": ["e"], **RANDOM}, [900, 8]),
+    ("PVERA", {"r": 32}, wide),
+    ("PVERA", {"r": 350, **RANDOM, "d_initial": 0.3}, wide),
+    ("DEFT", {"r": 16, **RANDOM, "init_scale": 3.0}, wide),
+    ("DEFT", {"r": 16, "para": True}, wide),
+    ("DEFT", {"r": 16, "alpha": 4}, wide),
+    ("PEANUT", {"r": 32, "depth": 1}, wide),
+    ("PEANUT", {"r": 32, "depth": 2, **RANDOM}, wide),
+    ("SUPERTUNING", {"sparsity": 0.8, "r": 16}, wide),
+    ("SUPERTUNING", {"sparsity": 0.8, "r": 16, **RANDOM}, wide),
 ]
 sides = [(6, 10), (12, 36), (37, 64), (100, 100), (128, 360), (250, 1), (72, 17)]
 for factor in (-1, 2, 5, 8, 16):

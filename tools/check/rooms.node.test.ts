@@ -45,7 +45,7 @@ it("imports of higher rooms and files outside the rooms are refused", async () =
     "packages/peft/src/methods/index.ts": shape,
     "packages/peft/src/methods/lora/lora.ts": `${shape}${importing("../index.ts")}`,
     "packages/peft/src/methods/shared/draws.ts": importing("../lora/lora.ts"),
-    "packages/peft/src/methods/vectors/vera.ts": importing("../lora/lora.ts"),
+    "packages/peft/src/methods/sharedVectors/vera.ts": importing("../lora/lora.ts"),
     "packages/peft/src/methods/vectors/suite.test.ts": importing("../../../../../tests/golden/check/compare.ts"),
     "packages/peft/src/methods/vectors/helped.test.ts": importing("../../../../../tests/support/random.ts"),
     "packages/peft/src/methods/vectors/helped.ts": importing("../../../../../tests/support/random.ts"),

@@ -5,6 +5,7 @@ import { adaptionPrompt } from "./adaptionPrompt.ts";
 import { beft } from "./beft.ts";
 import { boft } from "./boft.ts";
 import { c3a } from "./c3a.ts";
+import { deft } from "./deft.ts";
 import { delora } from "./delora.ts";
 import { fourierft } from "./fourierft.ts";
 import { glora } from "./glora.ts";
@@ -19,10 +20,13 @@ import { loha, lokr } from "./lycoris.ts";
 import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
 import { osf } from "./osf.ts";
+import { peanut } from "./peanut.ts";
 import { prefixTuning, promptTuning, pTuning } from "./prompts.ts";
+import { pvera } from "./pvera.ts";
 import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
 import { shira } from "./shira.ts";
+import { supertuning } from "./supertuning.ts";
 import { trainableTokens } from "./trainableTokens.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
@@ -37,17 +41,21 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   BEFT: beft,
   LN_TUNING: lnTuning,
   TRAINABLE_TOKENS: trainableTokens,
+  PVERA: pvera,
   VERA: vera,
   VBLORA: vblora,
   RANDLORA: randlora,
   GRALORA: gralora,
   GLORA: glora,
+  PEANUT: peanut,
+  DEFT: deft,
   DELORA: delora,
   HIRA: hira,
   LILY: lily,
   MISS: miss,
   FOURIERFT: fourierft,
   WAVEFT: waveft,
+  SUPERTUNING: supertuning,
   SHIRA: shira,
   C3A: c3a,
   OFT: oft,

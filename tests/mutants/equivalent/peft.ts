@@ -24,7 +24,7 @@ export const peft: Equivalents = [
     "writes past the end of a typed array",
   ],
   [
-    "methods/vectors/vera.ts",
+    "methods/sharedVectors/vera.ts",
     "const draw = !backend.dataless && !(loading && saveProjection);",
     "&&",
     "||",
@@ -111,7 +111,7 @@ export const peft: Equivalents = [
     "the last turn writes past the end of a typed array",
   ],
   [
-    "methods/vectors/vblora.ts",
+    "methods/sharedVectors/vblora.ts",
     "for (let lane = 0; lane < size / numVectors; lane++) {",
     "<",
     "<=",

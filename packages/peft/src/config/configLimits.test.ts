@@ -133,6 +133,10 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["initWeights", [true, false, "lycoris"], ["x"], 'true, false or "lycoris"'],
   ],
   VERA: [integer("r"), share("veraDropout"), finite("dInitial"), flag("saveProjection"), ...own],
+  PVERA: [
+    ...[integer("r"), share("pveraDropout"), finite("dInitial"), flag("saveProjection"), flag("sampleAtInference")],
+    ...[integer("generatorSeed", 0), ...own],
+  ],
   RANDLORA: [
     integer("r"),
     share("randloraDropout"),
@@ -160,6 +164,22 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ...[integer("r"), ...own],
     ["randomSeed", [null, 0, -3], [0.5, "1"], "an integer of at least"],
     ["maskType", ["random", "mine"], [3], "a text"],
+  ],
+  SUPERTUNING: [
+    ...[share("sparsity"), share("loraDropout"), flag("selectTop"), flag("savePrecomputedIndices"), ...own],
+    ["r", [null, 1, 8], [0, 1.5], "an integer of at least 1"],
+    ["loraAlpha", [null], [4, 0], "null, since r is null"],
+  ],
+  DEFT: [
+    ...[integer("r"), share("deftDropout"), flag("para"), ...own],
+    ["decompositionMethod", ["relu", "qr"], ["svd"], '"relu" or "qr"'],
+    ["initScale", [0, 1.5], [-1], "at least 0"],
+    ["alpha", [null, 0, 4], [Number.NaN, "4"], "a finite number"],
+    ["bias", ["none", "all", "deft_only"], ["own"], '"none", "all" or "deft_only"'],
+  ],
+  PEANUT: [
+    ...[integer("r"), integer("depth", 0), finite("scaling"), ...own],
+    ["actFn", ["relu", "quick_gelu"], ["prelu", "xielu"], '"relu", "gelu"'],
   ],
   C3A: [
     ...[integer("blockSize"), pattern("blockSizePattern", 1, 0), ...own.filter(([field]) => field !== "initWeights")],

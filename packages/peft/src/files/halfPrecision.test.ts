@@ -10,7 +10,7 @@ import {
 } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
-import { VeraConfig } from "../methods/vectors/veraConfig.ts";
+import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";

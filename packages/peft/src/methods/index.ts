@@ -8,6 +8,8 @@ export {
   ParBnConfig,
   SeqBnConfig,
 } from "./bottleneck/bottleneckConfig.ts";
+export { DeftConfig, type DeftDecomposition, type DeftOptions } from "./fromWeights/deftConfig.ts";
+export { type PeanutActivation, PeanutConfig, type PeanutOptions } from "./fromWeights/peanutConfig.ts";
 export { lora } from "./lora/lora.ts";
 export {
   type BdLoraConfig,
@@ -45,8 +47,12 @@ export {
   targetsOption,
   virtualTokensOption,
 } from "./shared/commonOptions.ts";
+export { PveraConfig, type PveraOptions } from "./sharedVectors/pveraConfig.ts";
+export { VBLoRAConfig, type VBLoRAOptions } from "./sharedVectors/vbloraConfig.ts";
+export { VeraConfig, type VeraOptions } from "./sharedVectors/veraConfig.ts";
 export { OSFConfig, type OSFOptions } from "./singular/osfConfig.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
+export { SupertuningConfig, type SupertuningOptions } from "./sparse/supertuningConfig.ts";
 export { C3AConfig, type C3AInitWeights, type C3AOptions } from "./spectral/c3aConfig.ts";
 export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
 export { WaveFTConfig, type WaveFTOptions } from "./spectral/waveftConfig.ts";
@@ -56,8 +62,6 @@ export { GloraConfig, type GloraOptions, type GloraPath } from "./vectors/gloraC
 export { IA3Config, type IA3Options } from "./vectors/ia3Config.ts";
 export { LNTuningConfig } from "./vectors/lnTuningConfig.ts";
 export { TrainableTokensConfig, type TrainableTokensOptions } from "./vectors/trainableTokensConfig.ts";
-export { VBLoRAConfig, type VBLoRAOptions } from "./vectors/vbloraConfig.ts";
-export { VeraConfig, type VeraOptions } from "./vectors/veraConfig.ts";
 
 type PeftType = "LORA" | keyof typeof methodLoaders;
 type Loader = () => Promise<AnyMethod>;
@@ -66,12 +70,15 @@ type Loader = () => Promise<AnyMethod>;
 const others: readonly (keyof typeof methodLoaders)[] = [
   "ADALORA",
   "VERA",
+  "PVERA",
   "LOHA",
   "LOKR",
   "HIRA",
   "GRALORA",
   "GLORA",
   "DELORA",
+  "DEFT",
+  "PEANUT",
   "MISS",
   "RANDLORA",
   "LILY",
@@ -83,6 +90,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "FOURIERFT",
   "WAVEFT",
   "SHIRA",
+  "SUPERTUNING",
   "C3A",
   "VBLORA",
   "BITFIT",

@@ -30,9 +30,9 @@ import { HRAConfig } from "./orthogonal/hraConfig.ts";
 import { OFTConfig } from "./orthogonal/oftConfig.ts";
 import { identity } from "./orthogonal/rotation.ts";
 import { optionsOf } from "./shared/offered.ts";
+import { VBLoRAConfig } from "./sharedVectors/vbloraConfig.ts";
 import { FourierFTConfig } from "./spectral/fourierftConfig.ts";
 import { BitFitConfig } from "./vectors/bitFitConfig.ts";
-import { VBLoRAConfig } from "./vectors/vbloraConfig.ts";
 
 beforeAll(() => init(reference()));
 
@@ -52,7 +52,8 @@ const sizes: Readonly<Record<string, object>> = {
 };
 const options = { onWarning: () => {} };
 /** OFT ignores its dropout, as PEFT does; the other two have separate tests. */
-const apart = ["OFT", "P_TUNING", "BOTTLENECK"];
+// PVeRA draws values in training without dropout too.
+const apart = ["OFT", "P_TUNING", "BOTTLENECK", "PVERA"];
 const dropouts = Object.values(methods).flatMap((method) =>
   (apart.includes(method.peftType) ? [] : optionsOf(method))
     .filter(({ field, type }) => /dropout/i.test(field) && type === "number")

@@ -41,18 +41,24 @@ function expectClose(found: Tensor, expected: readonly number[]) {
   for (const [i, value] of values.entries()) expect(Math.abs(value - expected[i])).toBeLessThan(2e-5 * largest);
 }
 
-test.each(golden.cases)("$name: answers of the layers and of the merged weights are those of PEFT", async (one) => {
-  const tensors = Object.entries(one.shapes).map(([name, shape], k) => {
-    const integers = (one as { integers?: Record<string, number[]> }).integers?.[name];
-    const values = integers ? Int32Array.from(integers) : wave(shape, k);
+/** Returns the files of an adapter whose tensors have the values that method_layers.py gives them. */
+function filesOf(one: { config: object; shapes: object; integers?: object }, scale?: number) {
+  const tensors = Object.entries(one.shapes as Record<string, number[]>).map(([name, shape], k) => {
+    const integers = (one.integers as Record<string, number[]> | undefined)?.[name];
+    const values = integers ? Int32Array.from(integers) : wave(shape, k, scale);
     const dtype = integers ? ("i32" as const) : ("f32" as const);
-    return { name, dtype, shape: shape as number[], bytes: new Uint8Array(values.buffer) };
+    return { name, dtype, shape, bytes: new Uint8Array(values.buffer) };
   });
-  const files = new Map<string, string | Uint8Array>([
+  return new Map<string, string | Uint8Array>([
     ["adapter_config.json", JSON.stringify(one.config)],
     ["adapter_model.safetensors", writeSafetensors(tensors)],
   ]);
-  const peft = await PeftModel.fromPretrained(new Net().eval(), files, { onWarning: () => {} });
+}
+
+test.each(golden.cases)("$name: answers of the layers and of the merged weights are those of PEFT", async (one) => {
+  const peft = await PeftModel.fromPretrained(new Net().eval(), filesOf(one as Parameters<typeof filesOf>[0]), {
+    onWarning: () => {},
+  });
   expectClose(peft.forward(ids()), one.out);
   // Lily's update depends on its inputs.
   if (one.name.startsWith("LILY")) return;
@@ -63,4 +69,19 @@ test.each(golden.cases)("$name: answers of the layers and of the merged weights 
   }
   const merged = await peft.mergeAndUnload();
   expectClose(merged.forward(ids()), one.out);
+});
+
+test.each(golden.sampled)("$name: answers in training have PEFT's means and deviations", async (one) => {
+  const peft = await PeftModel.fromPretrained(new Net(), filesOf(one, 1.2), { onWarning: () => {} });
+  peft.train();
+  const draws = 2000;
+  const answers = Array.from({ length: draws }, () => [...(peft.forward(ids()).dataSync() as Float32Array)]);
+  // Six standard errors of both samples.
+  const error = 6 * Math.sqrt(1 / draws + 1 / one.draws);
+  for (const [i, mean] of one.means.entries()) {
+    const found = answers.reduce((sum, answer) => sum + answer[i], 0) / draws;
+    const squares = answers.reduce((sum, answer) => sum + (answer[i] - found) ** 2, 0) / (draws - 1);
+    expect(Math.abs(found - mean)).toBeLessThan(error * one.deviations[i]);
+    expect(Math.abs(Math.sqrt(squares) / one.deviations[i] - 1)).toBeLessThan(error / Math.SQRT2);
+  }
 });

@@ -17,7 +17,7 @@ import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank
 import { beforeAll, describe, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
-import { VeraConfig } from "../methods/vectors/veraConfig.ts";
+import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { BuiltModel, PlannableModel } from "./onShapes.ts";
 import { planMemory } from "./planMemory.ts";

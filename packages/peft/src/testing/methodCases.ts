@@ -1,5 +1,7 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "../methods/bottleneck/bottleneckConfig.ts";
+import { DeftConfig } from "../methods/fromWeights/deftConfig.ts";
+import { PeanutConfig } from "../methods/fromWeights/peanutConfig.ts";
 import type { peftMethods } from "../methods/index.ts";
 import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { AdaLoraConfig } from "../methods/lowRank/adaLoraConfig.ts";
@@ -19,8 +21,12 @@ import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
+import { PveraConfig } from "../methods/sharedVectors/pveraConfig.ts";
+import { VBLoRAConfig } from "../methods/sharedVectors/vbloraConfig.ts";
+import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
 import { OSFConfig } from "../methods/singular/osfConfig.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
+import { SupertuningConfig } from "../methods/sparse/supertuningConfig.ts";
 import { C3AConfig } from "../methods/spectral/c3aConfig.ts";
 import { FourierFTConfig } from "../methods/spectral/fourierftConfig.ts";
 import { WaveFTConfig } from "../methods/spectral/waveftConfig.ts";
@@ -30,8 +36,6 @@ import { GloraConfig } from "../methods/vectors/gloraConfig.ts";
 import { IA3Config } from "../methods/vectors/ia3Config.ts";
 import { LNTuningConfig } from "../methods/vectors/lnTuningConfig.ts";
 import { TrainableTokensConfig } from "../methods/vectors/trainableTokensConfig.ts";
-import { VBLoRAConfig } from "../methods/vectors/vbloraConfig.ts";
-import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import type { TinyOptions } from "./tinyModel.ts";
 
 /** A configuration with which `matrix.test.ts` checks a method. */
@@ -316,6 +320,113 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     {
       name: "bf16 base",
       config: new VeraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  PVERA: [
+    { name: "linears", config: new PveraConfig({ r: 5, dInitial: 0.5, targetModules: everywhere }) },
+    {
+      name: "projections from the seed, random start, biases",
+      config: new PveraConfig({
+        ...{ r: 3, projectionPrngKey: 7, saveProjection: false, initWeights: false, bias: "pvera_only" },
+        targetModules: "all-linear",
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new PveraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "bf16 base",
+      config: new PveraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  DEFT: [
+    {
+      name: "linears",
+      config: new DeftConfig({ r: 3, targetModules: everywhere }),
+      startsElsewhere: 1e-5,
+    },
+    {
+      name: "orthonormal, scaled, biases",
+      config: new DeftConfig({
+        ...{ r: 4, decompositionMethod: "qr", alpha: 6, bias: "deft_only" },
+        targetModules: "all-linear",
+      }),
+      startsElsewhere: 1e-5,
+    },
+    {
+      name: "as many columns as outputs, random start",
+      config: new DeftConfig({ r: 40, decompositionMethod: "qr", initWeights: false, targetModules: everywhere }),
+      startsElsewhere: true,
+    },
+    {
+      name: "PaRa",
+      config: new DeftConfig({ r: 6, para: true, targetModules: "all-linear" }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new DeftConfig({ r: 3, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: 1e-5,
+    },
+    {
+      name: "bf16 base",
+      config: new DeftConfig({ r: 3, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+      startsElsewhere: 1e-5,
+    },
+  ],
+  PEANUT: [
+    { name: "linears", config: new PeanutConfig({ r: 4, targetModules: linears }) },
+    {
+      name: "deep, random start",
+      config: new PeanutConfig({
+        ...{ r: 4, depth: 2, actFn: "silu", scaling: 2, initWeights: false },
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new PeanutConfig({ r: 4, depth: 1, actFn: "tanh", targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "bf16 base",
+      config: new PeanutConfig({ r: 4, targetModules: linears }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  SUPERTUNING: [
+    { name: "linears", config: new SupertuningConfig({ sparsity: 0.7, targetModules: linears }) },
+    {
+      name: "positions from the weights, with a LoRA",
+      config: new SupertuningConfig({
+        ...{ sparsity: 0.8, r: 2, savePrecomputedIndices: false },
+        targetModules: linears,
+      }),
+    },
+    {
+      name: "the smallest elements, random start, a whole module",
+      config: new SupertuningConfig({
+        ...{ sparsity: 0.8, selectTop: false, initWeights: false, modulesToSave: ["norm"] },
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new SupertuningConfig({ sparsity: 0.5, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "bf16 base",
+      config: new SupertuningConfig({ sparsity: 0.5, targetModules: linears }),
       model: { dtype: "bf16" },
     },
   ],

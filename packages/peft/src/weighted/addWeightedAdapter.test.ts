@@ -1,8 +1,8 @@
 import { Generator, init, matmul, reference, scope, type Tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
+import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
 import { IA3Config, type IA3Options } from "../methods/vectors/ia3Config.ts";
-import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";

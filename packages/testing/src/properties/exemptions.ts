@@ -36,6 +36,9 @@ const wholeLayers: readonly string[] = ["LN_TUNING"];
 /** Methods that decompose weights, and so need weights that are not quantised, by `peftType`. */
 const decomposing: readonly string[] = ["OSF"];
 
+/** Methods that project gradients, by `peftType`. */
+const projecting: readonly string[] = ["OSF"];
+
 /** True for methods whose update depends on all rows of a batch. */
 const mixesRows = (method: AnyMethod): boolean => method.mixesRows === true;
 
@@ -104,7 +107,7 @@ export const exemptions: readonly Exemption[] = [
   },
   {
     properties: ["gradientsMatchDifferences"],
-    applies: ({ peftType }) => peftType === "OSF",
+    applies: ({ peftType }) => projecting.includes(peftType),
     reason: "the method projects gradients, so that they are not those of the loss",
   },
   {
@@ -124,6 +127,15 @@ export const exemptions: readonly Exemption[] = [
     ],
     applies: overwrites,
     reason: "the initialisation (PiSSA, OLoRA, LoftQ) overwrites base weights, which all adapters share",
+  },
+  {
+    properties: [
+      ...(["mergeEqualsUnmerged", "unmergeRestoresBase", "requantizedMergeWithinBound", "savesAndLoads"] as const),
+      ...(["switchingLeavesNoTrace", "mixedBatchEqualsSingleRows", "rowsAreIndependent"] as const),
+      "gradientsMatchDifferences",
+    ],
+    applies: (_, config) => field(config, "sampleAtInference") === true,
+    reason: "outputs are drawn at random, so that each call gives others",
   },
   {
     properties: ["onlyAdaptersGetGradients", "gradientsMatchDifferences"],

@@ -26,10 +26,10 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     rslora: { r, loraAlpha: 16, useRslora: true },
     // From docs/methods.md: 1.5 times the ranks at the start, cuts from a tenth to half of the steps.
     adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
-    ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
+    ...{ vera: {}, pvera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
     ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 } },
-    ...{ osf: {}, lily: { r }, glora: { r }, shira: { r }, waveft: {} },
+    ...{ osf: {}, lily: { r }, glora: { r }, shira: { r }, waveft: {}, deft: { r }, peanut: { r }, supertuning: {} },
   };
   for (const method of methods) {
     const Config = method.Config as new (options: object) => PeftConfig;
@@ -92,11 +92,13 @@ test("facts that recipes and options state", () => {
     ...[
       "ADALORA",
       "BOFT",
+      "DEFT",
       "FOURIERFT",
       "GRALORA",
       "IA3",
       "LORA",
       "OFT",
+      "PVERA",
       "RANDLORA",
       "SHIRA",
       "VBLORA",
@@ -116,7 +118,8 @@ describe.each(methods.map((method) => [method.peftType, method] as const))("%s",
       for (const key of ["r", "targetR"]) {
         const reads = Object.hasOwn(made, key) && optionsOf(method).some(({ field }) => field === key);
         // In some methods the rank has another meaning, and recipes keep PEFT's default.
-        if (reads && !["VERA", "HRA", "OFT", "VBLORA"].includes(made.peftType)) expect(made).toHaveProperty(key, 4);
+        if (reads && !["VERA", "PVERA", "HRA", "OFT", "VBLORA", "SUPERTUNING"].includes(made.peftType))
+          expect(made).toHaveProperty(key, 4);
       }
       if ("numVirtualTokens" in made) expect(made.numVirtualTokens).toBe(3);
     }

@@ -21,7 +21,7 @@ import { PrefixTuningConfig } from "../../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../../methods/prompt/pTuning.ts";
 import { methodOf } from "../../methods/registry.ts";
-import { VeraConfig } from "../../methods/vectors/veraConfig.ts";
+import { VeraConfig } from "../../methods/sharedVectors/veraConfig.ts";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../../testing/tinyModel.ts";

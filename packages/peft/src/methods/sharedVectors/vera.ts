@@ -1,8 +1,7 @@
-import { add, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
+import { add, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/layerPeftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
-import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { queryAndValue } from "../../targets/pattern.ts";
 import {
@@ -14,7 +13,7 @@ import {
   targetsOption,
 } from "../shared/commonOptions.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
-import { addProduct, leadingBlock } from "../shared/mergedWeight.ts";
+import { addProduct } from "../shared/mergedWeight.ts";
 import {
   definePeftMethod,
   type LayerContext,
@@ -22,6 +21,7 @@ import {
   type SharedContext,
   type SharedTensors,
 } from "../shared/method.ts";
+import { type LinearSizes, layerProjections, randomProjections } from "./randomProjections.ts";
 import { VeraConfig, veraFormat } from "./veraConfig.ts";
 
 /** The modules that VeRA adapts by default, by `model_type`. */
@@ -34,24 +34,10 @@ interface Projections extends SharedTensors {
   buffers: { vera_A: Tensor; vera_B: Tensor };
 }
 
-/** Creates the random projections that all layers share, large enough for the largest layer. */
-function projections({ layers, config, loading }: SharedContext<VeraConfig>): Projections {
-  const { r, projectionPrngKey, saveProjection } = config;
-  const bases = layers.map(({ base }) => base as Linear);
-  const shapes = [
-    [r, Math.max(...bases.map(({ inFeatures }) => inFeatures))],
-    [Math.max(...bases.map(({ outFeatures }) => outFeatures)), r],
-  ];
-  const { backend } = bases[0].weight.storage;
-  const draw = !backend.dataless && !(loading && saveProjection);
-  const generator = new TorchGenerator(projectionPrngKey);
-  const [A, B] = shapes.map((shape) => {
-    if (!draw) return zeros(shape, { backend });
-    // The bound of PyTorch's Kaiming initialisation with the gain of ReLU, as in PEFT.
-    const bound = Math.sqrt(3) * (Math.sqrt(2) / Math.sqrt(shape[1]));
-    return tensor(generator.uniform(shape[0] * shape[1], -bound, bound), { shape, backend });
-  });
-  return { buffers: { vera_A: A, vera_B: B }, savesBuffers: saveProjection };
+function projections(context: SharedContext<VeraConfig>): Projections {
+  const { r, saveProjection } = context.config;
+  const { a, b } = randomProjections(context, r);
+  return { buffers: { vera_A: a, vera_B: b }, savesBuffers: saveProjection };
 }
 
 /** VeRA on a linear layer. Adds λb ⊙ B (λd ⊙ A x) to the output, with trained λd [r] and λb [out]. */
@@ -60,12 +46,12 @@ class VeraLinear implements LayerAdapter {
   readonly modules: Record<string, Module>;
   readonly #dropout: Dropout;
   readonly #shared: Projections;
-  readonly #inFeatures: number;
-  readonly #outFeatures: number;
+  readonly #sizes: LinearSizes;
 
   constructor(context: LayerContext<VeraConfig>) {
     const { config, shared } = context;
     const { inFeatures, outFeatures } = context.base as Linear;
+    this.#sizes = { inFeatures, outFeatures };
     const { zero, one, normal, constant } = draws(context);
     this.parameters = {
       vera_lambda_b: drawn(config.initWeights ? zero : one, [outFeatures]),
@@ -74,15 +60,12 @@ class VeraLinear implements LayerAdapter {
     this.#dropout = layerDropout(context, config.veraDropout);
     this.modules = config.veraDropout > 0 ? { vera_dropout: this.#dropout } : {};
     this.#shared = shared as Projections;
-    this.#inFeatures = inFeatures;
-    this.#outFeatures = outFeatures;
   }
 
-  /** Returns the rows and columns of the shared projections that this layer uses: A [r, in] and B [out, r]. */
+  /** Returns the parts of the shared projections that this layer uses: A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
-    const [r] = a.shape;
-    return [leadingBlock(a, [r, this.#inFeatures]), leadingBlock(b, [this.#outFeatures, r])];
+    return layerProjections({ a, b }, this.#sizes);
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
