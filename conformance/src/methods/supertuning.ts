@@ -2,7 +2,10 @@ import type { SupertuningOptions } from "@lowrank/peft";
 import { drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
-/** Super-Tuning with and without a LoRA. Positions follow from the weights only if no magnitudes are equal. */
+/**
+ * Super-Tuning with and without a LoRA. Positions follow from the weights only if no magnitudes are equal: both the
+ * order and the choice of equal elements are PyTorch's. Few elements of a float32 weight are rarely equal.
+ */
 export const supertuning: MethodCases<SupertuningOptions> = defineCases({
   draw(draw, base) {
     if (base.conv1d) return null;
@@ -20,7 +23,7 @@ export const supertuning: MethodCases<SupertuningOptions> = defineCases({
         ...draw.maybe(0.5, () => ({ loraAlpha: draw.integer(1, 16) })),
         ...draw.maybe(0.3, () => ({ loraDropout: 0.1 })),
       })),
-      ...draw.maybe(distinct ? 0.4 : 0, () => ({ savePrecomputedIndices: false })),
+      ...draw.maybe(distinct ? 0.4 : 0, () => ({ sparsity: sparsities.at(-1)!, savePrecomputedIndices: false })),
       // A random start is N(0, 1), which saturates the attention of models this small.
       ...draw.maybe(0.1, () => ({ sparsity: sparsities.at(-1)!, initWeights: false })),
     };

@@ -39,6 +39,9 @@ const decomposing: readonly string[] = ["OSF"];
 /** Methods that project gradients, by `peftType`. */
 const projecting: readonly string[] = ["OSF"];
 
+/** True for PaRa, which removes a part of the weights from the start. */
+const removes = (_: AnyMethod, config: PeftConfig): boolean => field(config, "para") === true;
+
 /** True for methods whose update depends on all rows of a batch. */
 const mixesRows = (method: AnyMethod): boolean => method.mixesRows === true;
 
@@ -119,6 +122,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["startsAsIdentity"],
     applies: startsAtRandom,
     reason: "the initial values are random, so that a new adapter changes outputs",
+  },
+  {
+    properties: ["startsAsIdentity"],
+    applies: removes,
+    reason: "PaRa removes a part of the weights, so that a new adapter changes outputs",
   },
   {
     properties: [

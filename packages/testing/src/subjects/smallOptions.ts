@@ -1,8 +1,12 @@
 import type { MethodOption, PeftConfig } from "@lowrank/peft";
 
-/** True if an integer's default is too large for a model with a few elements, so that the option is always set. */
+/** Values of numbers whose defaults need more elements than a small model has, by field. */
+const shares: Readonly<Record<string, readonly number[]>> = { sparsity: [0.5, 0, 0.75] };
+
+/** True if a number's default is too large for a model with a few elements, so that the option is always set. */
 export function isLarge(config: PeftConfig, { field, type }: MethodOption): boolean {
   const value: unknown = Reflect.get(config, field);
+  if (type === "number" && field in shares) return true;
   return type === "integer" && typeof value === "number" && value > 4;
 }
 
@@ -18,6 +22,7 @@ const texts: Readonly<Record<string, readonly unknown[]>> = {
  */
 export function smallValues(option: MethodOption): readonly unknown[] {
   const limits = { least: Number.NEGATIVE_INFINITY, above: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+  if (option.type === "number" && option.field in shares) return shares[option.field];
   switch (option.type) {
     case "integer":
     case "number": {
