@@ -24,7 +24,7 @@ export const peft: Equivalents = [
     "writes past the end of a typed array",
   ],
   [
-    "methods/sharedVectors/vera.ts",
+    "methods/sharedVectors/randomProjections.ts",
     "const draw = !backend.dataless && !(loading && saveProjection);",
     "&&",
     "||",
@@ -237,7 +237,7 @@ export const peft: Equivalents = [
   ],
   [
     "methods/lowRank/randlora.ts",
-    "if (loading || backend.dataless) return zeros(shape, { backend });",
+    "if (backend.dataless || (loading && saveProjection)) {",
     "||",
     "&&",
     "values that a file replaces, or that have no data, may be drawn",
