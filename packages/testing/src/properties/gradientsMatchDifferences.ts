@@ -23,12 +23,12 @@ const rounding = 64 * 2 ** -24;
 
 /**
  * Gradients of the adapter's parameters agree with finite differences. For each parameter, the loss is computed for
- * steps in one direction and against it: half of the direction is the gradient, half is random. The loss is the sum of
- * the outputs times random numbers. Parameters without a reliable step length are left out: there the loss jumps or
- * bends, depends too little on the parameter, or has a gradient with large rounding.
+ * steps in one direction and against it. The direction is the normalised gradient plus a random vector of equal length.
+ * The loss is the sum of the outputs times random numbers. Parameters without a reliable step length are left out:
+ * there the loss jumps or bends, depends too little on the parameter, or has a gradient with large rounding.
  *
- * Throws `PropertyError` with code "wrong_slope" and the path of the last such parameter. Throws `UnfitError` if the
- * outputs or the adapter are in half precision.
+ * Throws `PropertyError` with code "wrong_slope" and the path of the last parameter, in forward order, whose gradient
+ * differs. Throws `UnfitError` if the outputs or the adapter are in half precision, or no slope can be measured.
  *
  * @example
  * ```ts

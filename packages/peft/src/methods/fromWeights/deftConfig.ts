@@ -21,7 +21,7 @@ export type DeftDecomposition = "relu" | "qr";
 
 /** Options of `DeftConfig`. An option that is omitted has PEFT's default. */
 export interface DeftOptions extends LayerPeftOptions {
-  /** The rank. A layer with fewer outputs has as many as it has outputs. Default: 8. */
+  /** The rank. It is at most the number of a layer's outputs. Default: 8. */
   r?: number;
   /**
    * "relu": the subspace that is removed is P relu(P)ᵀ W. "qr": it is Q Qᵀ W, where the columns of Q are an orthonormal
@@ -30,7 +30,7 @@ export interface DeftOptions extends LayerPeftOptions {
   decompositionMethod?: DeftDecomposition;
   /** Factor of the standard deviation of R's initial values, if `initWeights` is false. Default: 1. */
   initScale?: number;
-  /** R is multiplied by alpha / r. Null or 0: R is not multiplied. Default: null. */
+  /** R is multiplied by alpha / the layer's rank. Null or 0: R is not multiplied. Default: null. */
   alpha?: number | null;
   /**
    * True: PaRa, which removes the subspace and adds nothing. It has no R, and a new adapter changes outputs. Default:

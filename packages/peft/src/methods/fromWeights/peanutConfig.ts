@@ -35,7 +35,7 @@ export type PeanutActivation = (typeof peanutActivations)[number];
 export interface PeanutOptions extends LayerPeftOptions {
   /** Width of the network. Default: 32. */
   r?: number;
-  /** Number of hidden layers before and after the middle of the network. Default: 0. */
+  /** Number of encoders, and of decoders, between the layers A and B. Default: 0. */
   depth?: number;
   /** The activation function. "prelu" and "xielu", which have parameters, are not supported. Default: "relu". */
   actFn?: PeanutActivation;

@@ -19,9 +19,9 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
  * "eva": A from the layers' inputs on training data; call `initializeLoraEvaWeights`. "mica": A zero, B from the
  * smallest singular vectors of the weight, and only A is trained.
  *
- * Three initialisations permanently subtract the initial B A from the base weights. "pissa" uses the largest singular
- * values ("pissa_niter_[n]" approximates them faster). "olora" uses the first part of the QR decomposition. "loftq"
- * uses the quantisation error of NF4 or of 8-bit integers.
+ * Three initialisations change base weights permanently. "pissa" uses the largest singular values ("pissa_niter_[n]"
+ * approximates them faster), "olora" the first part of the QR decomposition; both subtract the initial B A. "loftq"
+ * uses the quantisation error of NF4 or of 8-bit integers, and base weights become the quantised values.
  */
 export type InitLoraWeights = boolean | string;
 
@@ -113,7 +113,7 @@ export interface LoraOptions extends LayerPeftOptions {
   initLoraWeights?: InitLoraWeights;
   /** Uses DoRA, which trains the length of each weight row separately from its direction. Default: false. */
   useDora?: boolean;
-  /** Options of LoftQ. Allowed only with `initLoraWeights: "loftq"`. Default: 4 bits, 1 iteration. */
+  /** Options of LoftQ, which other initialisations ignore. Default: 4 bits, 1 iteration. */
   loftqConfig?: Partial<LoftQConfig>;
   /**
    * Options of EVA. Allowed only with `initLoraWeights: "eva"`. Default: rho 2, tau 0.99, tokens with label -100

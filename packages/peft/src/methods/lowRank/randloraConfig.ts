@@ -27,11 +27,13 @@ export interface RandLoraOptions extends LayerPeftOptions {
    * other bases with PyTorch before 2.15, and on a GPU without bf16. Default: true.
    */
   saveProjection?: boolean;
-  /** True if the bases contain only -1, 0 and 1, with about two thirds zeros. Default: false. */
+  /**
+   * True if the bases contain only -1, 0 and 1 before they are divided by their standard deviation, with about two
+   * thirds zeros. Default: false.
+   */
   sparse?: boolean;
   /**
-   * True if the bases contain only -1, 0 and 1, with a fraction of 1 - 1 / √n zeros, where n is the smaller dimension.
-   * Default: false.
+   * As `sparse`, with a fraction of 1 - 1 / √n zeros, where n is the smaller dimension. Default: false.
    */
   verySparse?: boolean;
   /** Dropout on the input of the bases during training. Default: 0. */

@@ -4,7 +4,7 @@ import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../
 /** Options of `OSFConfig`. An option that is omitted has PEFT's default. */
 export interface OSFOptions extends PeftOptions {
   /**
-   * The number of singular directions of each weight that stay as they are, from the largest singular value on. A
+   * The number of singular directions of each weight that stay as they are: those with the largest singular values. A
    * fraction between 0 and 1 is relative to the weight's smaller dimension. Default: half of that dimension.
    */
   effectiveRank?: number | null;

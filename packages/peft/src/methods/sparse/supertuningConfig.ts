@@ -25,7 +25,8 @@ export interface SupertuningOptions extends PeftOptions {
   initWeights?: boolean;
   /**
    * True if files contain the positions of the trained elements. If not, loading finds them again in the base weights.
-   * That requires that no two of the magnitudes are equal, which is rare in half precision. Default: true.
+   * Then no two trained elements may have equal magnitudes. Weights in half precision nearly always have equal ones, so
+   * keep true for them. Default: true.
    */
   savePrecomputedIndices?: boolean;
 }
