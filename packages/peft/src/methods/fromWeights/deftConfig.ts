@@ -33,7 +33,7 @@ export interface DeftOptions extends LayerPeftOptions {
   /** R is multiplied by alpha / the layer's rank. Null or 0: R is not multiplied. Default: null. */
   alpha?: number | null;
   /**
-   * True: PaRa, which removes the subspace and adds nothing. It has no R, and a new adapter changes outputs. Default:
+   * True: PaRa, which removes the subspace and adds nothing. It lacks R, and a new adapter changes outputs. Default:
    * false.
    */
   para?: boolean;

@@ -71,7 +71,10 @@ test.each<[LoraOptions, string]>([
   ],
   [{ useBdlora: { ...blocks, targetModulesBdB: ["up"] } }, "layers.0.up matches a name of targetModulesBdA and one of"],
   [{ targetModules: ["down"], useBdlora: { targetModulesBdA: ["down"] } }, "layers.0.down is a conv1d layer"],
-  [{ targetModules: ["embed_tokens"] }, "embed_tokens: useBdlora is for linear layers"],
+  [
+    { targetModules: ["embed_tokens"] },
+    "embed_tokens is an embedding, and useBdlora is for linear layers; leave the embedding out",
+  ],
 ])("%j does not fit the model", async (given, message) => {
   await expect(made({ ...options, ...given })).rejects.toThrow(message);
 });

@@ -223,8 +223,6 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   createLayer: async (context) => {
     const makeMagnitude = await loadMagnitude(context);
     if (context.kind === "embedding") {
-      if (context.config.useBdlora)
-        throw new Error(`${context.path}: useBdlora is for linear layers; leave embeddings out`);
       if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {
         throw new Error(
           `${context.path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,

@@ -16,12 +16,17 @@ interface EmbeddingStart {
 
 /**
  * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. If `initLoraWeights` is
- * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq". Other values apply only to
- * linear layers and change nothing here.
+ * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq" and BD-LoRA. Other values apply
+ * only to linear layers and change nothing here.
  */
 export async function embeddingStart(context: LayerContext<LoraConfig>): Promise<EmbeddingStart> {
   const { config, path, loading } = context;
   const { zero, normal } = draws(context);
+  if (config.useBdlora) {
+    throw new OptionError("", "useBdlora", config.useBdlora, (named) => {
+      return `${path} is an embedding, and ${named("useBdlora")} is for linear layers; leave the embedding out`;
+    });
+  }
   if (config.initLoraWeights === "loftq") {
     throw new OptionError("", "initLoraWeights", "loftq", (named) => {
       const [init, targets] = [named("initLoraWeights"), named("targetModules")];
