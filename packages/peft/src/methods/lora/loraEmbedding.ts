@@ -16,8 +16,8 @@ interface EmbeddingStart {
 
 /**
  * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. If `initLoraWeights` is
- * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq" and BD-LoRA. Other values apply
- * only to linear layers and change nothing here.
+ * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq" and BD-LoRA. Other values
+ * apply only to linear layers and change nothing here.
  */
 export async function embeddingStart(context: LayerContext<LoraConfig>): Promise<EmbeddingStart> {
   const { config, path, loading } = context;
