@@ -119,7 +119,7 @@ test.skipIf(!hasRedis)(
     await mkdir(at("redis"));
     const redis = await startRedis(at("redis"));
     await cp(fileURLToPath(nanoModelFolder), at("small"), { recursive: true });
-    const words = `${short.replace("--train-examples 16 ", "")} --methods lora,dora,bitfit --seeds 1 --steps 150 --json`;
+    const words = `${short.replace("--train-examples 16 ", "")} --methods lora,dora,bitfit --seeds 1 --steps 500 --json`;
     const run = (output: string, ...more: string[]) =>
       compare(words, "--model", at("small"), "--data", at("pairs.jsonl"), "--output", at(output), ...more);
     const queued = ["--queue", redis.url, "--store", at("store")];
@@ -133,7 +133,7 @@ test.skipIf(!hasRedis)(
       await expect.poll(begun, { timeout: 30_000, interval: 20 }).toBeDefined();
       const id = begun();
       // The run is training by then, and takes some seconds.
-      await pause(1500);
+      await pause(500);
       expect(begun()).toBe(id);
       await worker.kill();
       worker = await start();
