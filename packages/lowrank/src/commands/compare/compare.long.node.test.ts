@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { hasRedis, startRedis } from "@lowrank/test-support/redis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../../testing/runCommand.ts";
 import { startProcess } from "../../testing/startProcess.ts";
 
@@ -118,6 +118,8 @@ test.skipIf(!hasRedis)(
   async () => {
     await mkdir(at("redis"));
     const redis = await startRedis(at("redis"));
+    // Also if the test fails: a server that runs on would keep the whole run from ending.
+    onTestFinished(() => redis.stop());
     await cp(fileURLToPath(nanoModelFolder), at("small"), { recursive: true });
     const words = `${short.replace("--train-examples 16 ", "")} --methods lora,dora,bitfit --seeds 1 --steps 500 --json`;
     const run = (output: string, ...more: string[]) =>
@@ -160,7 +162,6 @@ test.skipIf(!hasRedis)(
     const again = await run("again", ...queued, "--methods", "lora");
     expect(again.code).toBe(0);
     expect(again.stderr).toMatch(/\[1\/1\] lora, seed 0: loss/);
-    await redis.stop();
   },
   240_000,
 );
