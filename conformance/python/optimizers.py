@@ -22,7 +22,57 @@ CASES = [
     ("RMSprop", {"lr": 0.05, "alpha": 0.5, "eps": 1e-3, "weight_decay": 0.1}),
     ("RMSprop", {"lr": 0.05, "alpha": 0.75, "eps": 1e-3, "momentum": 0.5}),
 ]
-NAMES = {"weight_decay": "weightDecay", "lr_decay": "lrDecay"}
+NAMES = {
+    "weight_decay": "weightDecay",
+    "lr_decay": "lrDecay",
+    "beta2_decay": "beta2Decay",
+    "ns_coefficients": "nsCoefficients",
+    "ns_steps": "nsSteps",
+    "adjust_lr_fn": "adjustLrFn",
+}
+MATRIX_CASES = [
+    ("Muon", [3, 5], {}),
+    ("Muon", [5, 3], {"lr": 0.1, "momentum": 0.5, "nesterov": False, "weight_decay": 0.3}),
+    ("Muon", [4, 4], {"lr": 0.1, "ns_coefficients": (2.0, -1.5, 0.5), "ns_steps": 2, "eps": 1e-3}),
+    ("Muon", [6, 2], {"lr": 0.1, "adjust_lr_fn": "match_rms_adamw", "weight_decay": 0.0}),
+    ("Muon", [2, 6], {"lr": 0.1, "adjust_lr_fn": "spectral_unclamped"}),
+    ("Adafactor", [3, 5], {}),
+    ("Adafactor", [7], {}),
+    ("Adafactor", [2, 3, 4], {"lr": 2.0, "beta2_decay": -0.4, "eps": (1e-2, 0.5), "d": 2.0, "weight_decay": 0.1}),
+    ("Adafactor", [5, 3], {"lr": 0.3, "weight_decay": 0.2, "eps": (None, 0.1)}),
+]
+
+
+def run(name, start, grads, settings):
+    """Returns the parameter after each step."""
+    param = start.clone().requires_grad_()
+    optimizer = getattr(torch.optim, name)([param], **settings)
+    values = []
+    for grad in grads:
+        param.grad = grad.clone()
+        optimizer.step()
+        values.append(param.detach().flatten().tolist())
+    return values
+
+
+def matrices():
+    """Cases of optimisers that treat matrices differently. `values` are Muon's in f32, `rounded` its own in bfloat16."""
+    torch.manual_seed(0)
+    out = []
+    for name, shape, settings in MATRIX_CASES:
+        start, grads = torch.randn(shape), torch.randn(STEPS, *shape)
+        case = {"name": name, "shape": shape, "settings": {NAMES.get(k, k): v for k, v in settings.items()}}
+        case |= {"start": start.flatten().tolist(), "grads": grads.flatten(1).tolist()}
+        bfloat16 = torch.bfloat16
+        torch.bfloat16 = torch.float32
+        try:
+            case["values"] = run(name, start, grads, settings)
+        finally:
+            torch.bfloat16 = bfloat16
+        if name == "Muon":
+            case["rounded"] = run(name, start, grads, settings)
+        out.append(case)
+    return out
 
 
 def main():
@@ -37,7 +87,7 @@ def main():
             optimizer.step()
             values.append(param.tolist())
         out.append({"name": name, "settings": {NAMES.get(k, k): v for k, v in settings.items()}, "values": values})
-    json.dump({"start": START, "grads": grads.tolist(), "cases": out}, sys.stdout)
+    json.dump({"start": START, "grads": grads.tolist(), "cases": out, "matrices": matrices()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the factors of transformers' learning-rate schedules: python schedules.py > packages/nn/src/optim/schedules.gen.json"""
+"""Writes the factors of transformers' learning-rate schedules: python schedules.py > packages/nn/src/schedules/schedules.gen.json"""
 
 import json
 import sys

@@ -24,11 +24,13 @@ export { ModuleDict, ModuleList, Residual, Sequential } from "./module/container
 export type { LoadReport, StateDict } from "./module/loadTensors.ts";
 export { type LayerKind, Module, type UnaryModule } from "./module/module.ts";
 export { ModuleBuffer, Parameter } from "./module/parameter.ts";
+export { Adafactor, type AdafactorOptions } from "./optim/adafactor.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";
 export { AdamW8bit, type AdamW8bitOptions } from "./optim/adamW8bit.ts";
 export { clipGradNorm } from "./optim/clipGradNorm.ts";
 export { Lion, type LionOptions } from "./optim/lion.ts";
+export { Muon, type MuonOptions, type MuonRate } from "./optim/muon.ts";
 export {
   type Guard,
   Optimizer,
@@ -39,8 +41,6 @@ export {
   type Update,
 } from "./optim/optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
-export type { DecayOptions, Schedule, WarmupOptions } from "./optim/schedules.ts";
-export * as schedules from "./optim/schedules.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
 export {
   dequantize,
@@ -53,3 +53,5 @@ export {
   quantizeLinear,
   useInt8Activations,
 } from "./quantize/quantize.ts";
+export type { DecayOptions, Schedule, WarmupOptions } from "./schedules/schedules.ts";
+export * as schedules from "./schedules/schedules.ts";

@@ -142,6 +142,9 @@ export { optionsOf, recipesOf } from "./methods/shared/offered.ts";
 export type { MethodOption, Recipe, RecipeSettings } from "./methods/shared/recipe.ts";
 export type { AdaptableModel } from "./model/adaptedLoss.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
+export { createLoraFaOptimizer, type LoraFaOptions } from "./optimizers/loraFa.ts";
+export { createLoraPlusOptimizer, type LoraPlusOptions } from "./optimizers/loraPlus.ts";
+export { createRiemannianOptimizer, type RiemannianOptions } from "./optimizers/riemannian.ts";
 export { getPeftModel } from "./peftModel/getPeftModel.ts";
 export { PeftModel } from "./peftModel/peftModel.ts";
 export type { AddAdapterOptions, GetPeftModelOptions } from "./peftModel/peftModelOptions.ts";
@@ -162,7 +165,6 @@ export type {
   SaveOptions,
 } from "./saved/savedOptions.ts";
 export type { SavedReport } from "./saved/verifySaved.ts";
-export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
 export { initializeLoraEvaWeights, startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

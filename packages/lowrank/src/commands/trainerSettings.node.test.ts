@@ -67,6 +67,8 @@ test("the usual rate is that of the recipe, or of the method that a file says", 
     expect(usualRate(config, { method: "lora", optimizer })).toBe(rate(ia3));
   }
   expect(usualRate(null, { method: "full", optimizer: "lion" })).toBe(rate(full) / 10);
+  expect(usualRate(null, { method: "full", optimizer: "adafactor" })).toBe(rate(full) * 150);
+  expect(usualRate(null, { method: "full", optimizer: "muon" })).toBe(rate(full));
 });
 
 describe("the view of a server", () => {

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, type Tensor, tensor } from "@lowrank/core";
 import { goldenFolder } from "@lowrank/test-support/folders";
 import { beforeAll, describe, expect, it } from "vitest";
+import * as schedules from "../schedules/schedules.ts";
 import { Adagrad } from "./adagrad.ts";
 import { Adam, AdamW } from "./adam.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { RMSprop } from "./rmsprop.ts";
-import * as schedules from "./schedules.ts";
 import { SGD } from "./sgd.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: settings differ by optimiser.

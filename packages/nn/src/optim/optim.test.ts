@@ -1,8 +1,8 @@
 import { add, backward, init, keep, memory, reference, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import * as schedules from "../schedules/schedules.ts";
 import { AdamW } from "./adam.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
-import * as schedules from "./schedules.ts";
 import { SGD } from "./sgd.ts";
 
 beforeAll(() => init(reference()));

@@ -24,6 +24,27 @@ test.each(cases)("$title steps as PyTorch does", ({ name, settings, values }) =>
   }
 });
 
+const matrices = golden.matrices.map((one) => ({
+  ...one,
+  title: `${one.name} ${one.shape} ${JSON.stringify(one.settings)}`,
+}));
+
+test.each(matrices)("$title steps as PyTorch does", ({ name, shape, start, grads, settings, values, rounded }) => {
+  const x = tensor(start, { shape, requiresGrad: true });
+  using optimizer = new makers[name]([x], settings);
+  for (const [step, wanted] of values.entries()) {
+    x.grad = keep(tensor(grads[step], { shape }));
+    optimizer.step();
+    optimizer.zeroGrad();
+    for (const [i, value] of x.dataSync().entries()) {
+      expect(value).toBeCloseTo(wanted[i], 5);
+      // PyTorch's Muon iterates in bfloat16, which has eight bits.
+      if (rounded)
+        expect(Math.abs(value - rounded[step][i])).toBeLessThan(0.01 * (step + 1) * (settings.lr ?? 1e-3) * 2);
+    }
+  }
+});
+
 const adam = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8 };
 
 test.each<[string, object]>([
@@ -33,6 +54,7 @@ test.each<[string, object]>([
   ["AdamW8bit", { ...adam, weightDecay: 0.01, min8bitSize: 4096 }],
   ["Adagrad", { lr: 0.01, lrDecay: 0, weightDecay: 0, eps: 1e-10 }],
   ["RMSprop", { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 }],
+  ["Adafactor", { lr: 0.01, beta2Decay: -0.8, eps: [null, 1e-3], d: 1, weightDecay: 0 }],
   ["Lion", { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 }],
 ])("%s has the documented defaults", (name, defaults) => {
   using optimizer = new makers[name]([param(1)]);
@@ -119,7 +141,8 @@ describe("settings", () => {
 });
 
 describe("a guard", () => {
-  const makes = ["SGD", "Adam", "AdamW", "AdamW8bit", "Adagrad", "RMSprop", "Lion"];
+  const makes = ["SGD", "Adam", "AdamW", "AdamW8bit", "Adagrad", "RMSprop", "Lion", "Adafactor", "Muon"];
+  const row = (...values: number[]) => tensor([values], { requiresGrad: true });
   const settings = (name: string) => ({ lr: 0.5, ...(name === "SGD" || name === "RMSprop" ? { momentum: 0.5 } : {}) });
   const valuesOf = (optimizer: Optimizer<{ lr: number }>) =>
     [...optimizer.stateDict().state.values()].flatMap(({ tensors }) =>
@@ -127,10 +150,10 @@ describe("a guard", () => {
     );
 
   it.each(makes)("%s steps if all of its numbers are finite", (name) => {
-    const [x, y] = [param(1, 2), param(1, 2)];
+    const [x, y] = [row(1, 2), row(1, 2)];
     using guarded = new makers[name]([x], settings(name));
     using plain = new makers[name]([y], settings(name));
-    for (const p of [x, y]) p.grad = keep(tensor([0.5, -1]));
+    for (const p of [x, y]) p.grad = keep(tensor([[0.5, -1]]));
     guarded.step(tensor([3, 0]));
     plain.step();
     expect(x.dataSync()).toEqual(y.dataSync());
@@ -139,9 +162,9 @@ describe("a guard", () => {
   });
 
   it.each(makes)("%s stays as it is if one is not, and takes the count back", (name) => {
-    const x = param(1, 2);
+    const x = row(1, 2);
     using optimizer = new makers[name]([x], settings(name));
-    x.grad = keep(tensor([0.5, -1]));
+    x.grad = keep(tensor([[0.5, -1]]));
     optimizer.step();
     const before = [[...x.dataSync()], valuesOf(optimizer)];
     optimizer.step(tensor([Number.NaN, 0]));
@@ -213,5 +236,50 @@ describe("a saved state", () => {
     const bytes = zeros([1], { dtype: "u8" });
     const other8 = new Map([...state.state, [2, { step: 1, tensors: { momentumBuffer: bytes } }] as const]);
     expect(() => other.loadStateDict({ ...state, state: other8 as never })).toThrow("of parameter 2 [1] is missing");
+  });
+});
+
+describe("Muon and Adafactor", () => {
+  it("Muon takes matrices alone", () => {
+    expect(() => new nn.Muon([param(1, 2)])).toThrow(
+      "Muon: params has a parameter of shape [2]; Muon updates only matrices: give it to another optimizer, such as AdamW",
+    );
+  });
+
+  it.each([
+    ["Muon", { weightDecay: -1 }, "weightDecay is -1; it must be at least 0"],
+    ["Muon", { momentum: 1 }, "momentum is 1; it must be from 0 to below 1"],
+    ["Muon", { eps: -1 }, "eps is -1; it must be at least 0"],
+    ["Muon", { nsSteps: 100 }, "nsSteps is 100; it must be from 1 to 99"],
+    ["Muon", { nsSteps: 0 }, "nsSteps is 0; it must be from 1 to 99"],
+    ["Muon", { nsCoefficients: [1, 2] }, "nsCoefficients is [1,2]; it must be three numbers"],
+    ["Muon", { adjustLrFn: "rms" }, 'adjustLrFn is "rms"; it must be one of original, match_rms_adamw'],
+    ["Adafactor", { beta2Decay: 0.1 }, "beta2Decay is 0.1; it must be at most 0"],
+    ["Adafactor", { eps: [0, -1] }, "eps is [0,-1]; it must be two numbers of at least 0, or null and one"],
+    ["Adafactor", { d: 0.5 }, "d is 0.5; it must be at least 1"],
+    ["Adafactor", { weightDecay: -1 }, "weightDecay is -1; it must be at least 0"],
+  ])("%s refuses %o", (name, settings, message) => {
+    const x = tensor([[1, 2]], { requiresGrad: true });
+    expect(() => new makers[name]([x], settings)).toThrow(`${name}: ${message}`);
+  });
+
+  it("Adafactor keeps averages of rows and columns of matrices, and all squares of vectors", () => {
+    const [matrix, vector] = [
+      tensor(
+        [
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+        { requiresGrad: true },
+      ),
+      param(1, 2),
+    ];
+    using optimizer = new nn.Adafactor([matrix, vector]);
+    for (const x of [matrix, vector]) x.grad = keep(x.detach());
+    optimizer.step();
+    const shapes = [...optimizer.stateDict().state.values()].map(({ tensors }) =>
+      Object.fromEntries(Object.entries(tensors).map(([key, { shape }]) => [key, shape])),
+    );
+    expect(shapes).toEqual([{ rowVar: [2, 1], colVar: [1, 3] }, { variance: [2] }]);
   });
 });

@@ -129,12 +129,14 @@ describe("planMemory", () => {
   });
 
   test("optimisers keep none, one or two numbers for each that trains", async () => {
-    const bytes = { adamw: 8, lion: 4, adagrad: 4, rmsprop: 4, sgd: 0 };
+    const bytes = { adamw: 8, lion: 4, muon: 4, adagrad: 4, rmsprop: 4, sgd: 0 };
     for (const [optimizer, each] of Object.entries(bytes)) {
       const { optimizer: found } = await plan({ adapter: lora(), optimizer: optimizer as keyof typeof bytes });
       expect(found, optimizer).toBe(each * adapter);
     }
-    expect(plannedOptimizers).toEqual([...["adamw", "adamw8bit", "lion", "adagrad", "rmsprop", "sgd"]]);
+    expect(plannedOptimizers).toEqual([
+      ...["adamw", "adamw8bit", "lion", "adafactor", "muon", "adagrad", "rmsprop", "sgd"],
+    ]);
   });
 
   test("the worst moment of a step has the bytes of all that is there", async () => {

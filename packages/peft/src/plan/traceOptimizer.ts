@@ -1,14 +1,16 @@
 import { type Backend, meta, type Tensor, withBackend } from "@lowrank/core";
-import { Adagrad, AdamW, AdamW8bit, Lion, Parameter, RMSprop, SGD } from "@lowrank/nn";
+import { Adafactor, Adagrad, AdamW, AdamW8bit, Lion, Muon, Parameter, RMSprop, SGD } from "@lowrank/nn";
 import { Trace, type Traced } from "./trace.ts";
 
 /** Optimisers that a memory plan supports, at their default settings. */
-export type PlannedOptimizer = "adamw" | "adamw8bit" | "lion" | "adagrad" | "rmsprop" | "sgd";
+export type PlannedOptimizer = "adamw" | "adamw8bit" | "lion" | "adafactor" | "muon" | "adagrad" | "rmsprop" | "sgd";
 
 const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void }> = {
   adamw: (params: Tensor[]) => new AdamW(params),
   adamw8bit: (params: Tensor[]) => new AdamW8bit(params),
   lion: (params: Tensor[]) => new Lion(params),
+  adafactor: (params: Tensor[]) => new Adafactor(params),
+  muon: (params: Tensor[]) => new Muon(params),
   adagrad: (params: Tensor[]) => new Adagrad(params),
   rmsprop: (params: Tensor[]) => new RMSprop(params),
   sgd: (params: Tensor[]) => new SGD(params, { lr: 1 }),

@@ -22,7 +22,7 @@ export interface Checkpointing {
 }
 
 /** Optimisers that can be selected by name. */
-export type OptimizerName = "adamw" | "adamw8bit" | "lion";
+export type OptimizerName = "adamw" | "adamw8bit" | "lion" | "adafactor" | "muon";
 
 /** The setting that every optimiser has: the learning rate. */
 export type RateSetting = { lr: number };
@@ -58,7 +58,8 @@ export interface TrainingSettings<Example> {
    */
   gradientAccumulationSteps?: number;
   /**
-   * "adamw", "adamw8bit" (AdamW with 8-bit moments, as in bitsandbytes), "lion", or an optimiser object with its own
+   * "adamw", "adamw8bit" (AdamW with 8-bit moments, as in bitsandbytes), "lion", "adafactor", "muon" (which trains
+   * matrices alone, with AdamW's learning rates: `adjustLrFn: "match_rms_adamw"`), or an optimiser object with its own
    * parameter groups and settings. The object's learning rates are the peak rates. Default: "adamw".
    */
   optimizer?: OptimizerName | Optimizer<RateSetting>;

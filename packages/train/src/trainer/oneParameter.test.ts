@@ -141,7 +141,23 @@ it("lion is an optimiser by name, without eps", async () => {
     'Trainer: eps is 0.000001, which the optimizer "lion" does not have; leave it out',
   );
   await expect(new Trainer(model, [3, 3], { ...task, optimizer: "sgd" as never }).train()).rejects.toThrow(
-    'Trainer: optimizer is "sgd"; give "adamw", "adamw8bit", "lion", or an optimizer object',
+    'Trainer: optimizer is "sgd"; give "adamw", "adamw8bit", "lion", "adafactor", "muon", or an optimizer object',
+  );
+});
+
+it("adafactor is an optimiser by name, without betas and eps; muon takes matrices alone", async () => {
+  const model = new Scalar(1);
+  const task = { ...product(), ...plain, optimizer: "adafactor", maxSteps: 1 } as const;
+  await new Trainer(model, [3], task).train();
+  // The first update has the size of the parameter times the rate, with the sign of the gradient.
+  expect(await model.w.item()).toBeCloseTo(0.9, 5);
+  for (const [key, value] of Object.entries({ betas: [0.9, 0.99], eps: 1e-6 })) {
+    await expect(new Trainer(model, [3], { ...task, [key]: value }).train()).rejects.toThrow(
+      `Trainer: ${key} is ${value}, which the optimizer "adafactor" does not have; leave it out`,
+    );
+  }
+  await expect(new Trainer(model, [3], { ...task, optimizer: "muon" }).train()).rejects.toThrow(
+    "Muon: params has a parameter of shape [1]; Muon updates only matrices",
   );
 });
 

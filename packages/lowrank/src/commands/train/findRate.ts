@@ -2,6 +2,7 @@ import {
   type FindLearningRateOptions,
   findLearningRate,
   type LearningRateSearch,
+  type OptimizerName,
   type StepReport,
 } from "@lowrank/train";
 import type { Learner } from "./learner.ts";
@@ -9,7 +10,7 @@ import type { TrainReporter } from "./view/trainReporter.ts";
 
 /** Settings of the learning rate search. */
 interface RateSearchOptions {
-  optimizer: "adamw" | "adamw8bit" | "lion";
+  optimizer: OptimizerName;
   weightDecay: number;
   maxGradNorm: number;
   accumulate: number;

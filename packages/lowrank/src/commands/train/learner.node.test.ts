@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { describeModel, Tokenizer } from "@lowrank/models";
-import { AdamW, AdamW8bit, Lion } from "@lowrank/nn";
+import { Adafactor, AdamW, AdamW8bit, Lion, Muon } from "@lowrank/nn";
 import { IA3Config, LoraConfig, type PeftConfig } from "@lowrank/peft";
 import type { TokenizedExample } from "@lowrank/train";
 import { init, wasm } from "lowrank";
@@ -104,6 +104,8 @@ describe("LoRA+", () => {
     ["adamw", AdamW],
     ["adamw8bit", AdamW8bit],
     ["lion", Lion],
+    ["adafactor", Adafactor],
+    ["muon", Muon],
   ] as const)("%s learns B faster than A", async (optimizer, kind) => {
     const made = await learner(lora(), { optimizer, loraplusLrRatio: 4, lr: 0.25 });
     expect(Object.keys(made.optimizer)).toEqual(["optimizer"]);

@@ -201,8 +201,11 @@ export function trainCommand(): Command {
     .addOption(peftConfigOption());
   addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`)
     .addOption(
-      new Option("--optimizer <name>", "adamw; adamw8bit, whose state takes a quarter of the memory; or lion")
-        .choices(["adamw", "adamw8bit", "lion"])
+      new Option(
+        "--optimizer <name>",
+        "adamw; adamw8bit, whose state takes a quarter of the memory; lion; adafactor, almost without state; or muon, for matrices alone",
+      )
+        .choices(["adamw", "adamw8bit", "lion", "adafactor", "muon"] satisfies OptimizerName[])
         .default("adamw"),
     )
     .option(

@@ -19,9 +19,12 @@ export const ofNN: OptionCalls = {
   ...callsWith(L, "new Conv1d, new Conv2d", () => [1, 1, 1]),
   ...callsWith(L, "new Embedding, new Linear", () => [2, 2]),
   ...callsWith(L, "quantizeLinear, dequantize, quantize", () => [new lowrank.Linear(32, 32)]),
-  ...callsWith(L, "new Adagrad, new Adam, new AdamW, new AdamW8bit, new Lion, new RMSprop, new SGD", () => [
-    parameters(),
-  ]),
+  ...callsWith(
+    L,
+    "new Adafactor, new Adagrad, new Adam, new AdamW, new AdamW8bit, new Lion, new RMSprop, new SGD",
+    () => [parameters()],
+  ),
+  "new Muon": (o) => new L.Muon([new lowrank.Parameter(ones([1, 1]))], o),
   "KVCache#attend": (o) => new L.KVCache(plain).attend(0, head(), head(), head(), o),
   "new Conv1D": (o) => new L.Conv1D(1, 1, o),
   "new Adam: a group": (o) => new L.Adam([{ params: parameters(), ...o }]),

@@ -41,6 +41,8 @@ export const ofPeft: OptionCalls = {
   reportAdapter: async (o) => L.reportAdapter(await described(), config(), o),
   initializeLoraEvaWeights: async (o) => L.initializeLoraEvaWeights(await model(), [], o),
   startFromData: async (o) => L.startFromData(await model(), [], o),
+  createLoraFaOptimizer: async (o) => L.createLoraFaOptimizer(await model(), { lr: 1e-3, ...o }),
+  createRiemannianOptimizer: async (o) => L.createRiemannianOptimizer(await model(), lowrank.AdamW, { lr: 1e-3, ...o }),
   createLoraPlusOptimizer: async (o) =>
     L.createLoraPlusOptimizer(await model(), lowrank.AdamW, { lr: 1e-3, loraplusLrRatio: 2, ...o }),
   prepareModelForKbitTraining: (o) => L.prepareModelForKbitTraining(tinyLlama(), o),
