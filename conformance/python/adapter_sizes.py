@@ -41,12 +41,12 @@ OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
     "GLORA": "glora_only", "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
     "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only", "C3A": "c3a_only", "PVERA": "pvera_only",
-    "DEFT": "deft_only",
+    "DEFT": "deft_only", "FROD": "frod_only",
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING"
+    " SUPERTUNING FROD"
 ).split()
 
 
@@ -120,6 +120,7 @@ def options(method, names):
         "DEFT": lambda: {"r": sizes(), "para": chance(0.3), "decomposition_method": pick(["relu", "qr"])},
         "PEANUT": lambda: {"r": sizes(), "depth": pick([0, 2])},
         "SUPERTUNING": lambda: {"sparsity": pick([0.5, 0.9]), **pick([{}, {"r": 2}, {"save_precomputed_indices": False}])},
+        "FROD": lambda: {"sparse_rate": pick([0, 0.1, 1])},
         "PVERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
         "VERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
     }

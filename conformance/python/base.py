@@ -11,6 +11,8 @@ import peft.tuners.osf.layer
 import torch
 from peft import PeftModel
 from peft.tuners.c3a.utils import BlockCircularConvolution
+from peft.tuners.frod.layer import FrodLayer
+from peft.tuners.frod.layer import Linear as FrodLinear
 from peft.tuners.hira.model import HiraModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -48,6 +50,19 @@ def osf_parts(weight, top_k):
 
 
 peft.tuners.osf.layer.decompose_weight_matrix = osf_parts
+
+
+def frod_tensors(self, adapter, **kwargs):
+    """FRoD's tensors of a layer, with the U that belongs to its V. PEFT 0.21.2 keeps the U of the basis that it computed
+    when the layer was made, also after it read another V from a file."""
+    weight = self._get_base_weight_before_merge()
+    weight = weight.T if self.fan_in_fan_out else weight
+    self.frod_U[adapter], _ = FrodLayer._calculate_frod_u_and_lambda(self, self.frod_V[adapter], weight)
+    return frod_given(self, adapter, **kwargs)
+
+
+frod_given = FrodLinear._get_frod_tensors
+FrodLinear._get_frod_tensors = frod_tensors
 
 
 def load_base(folder, attention="eager"):

@@ -9,6 +9,7 @@ import os
 import tempfile
 import warnings
 
+import base  # noqa: F401 (corrects faults of PEFT)
 import peft
 import torch
 from transformers.activations import ACT2FN
@@ -108,6 +109,8 @@ CASES = [
     ("BEFT", {}),
     ("OSF", {"effective_rank": 2}),
     ("OSF", {"rank_pattern": {"b": 0.9}}),
+    ("FROD", {"sparse_rate": 0.2}),
+    ("FROD", {"sparse_rate": 0, "target_modules": ["a"]}),
     ("TRAINABLE_TOKENS", {"token_indices": [5, 0], "target_modules": ["e"]}),
     ("PVERA", {"r": 5, "d_initial": 0.3}),
     ("PVERA", {"r": 3, "save_projection": False, "projection_prng_key": 4}),

@@ -93,6 +93,8 @@ CASES = [
     *[("ROAD", {"variant": f"road_{n}", "group_size": 32, **more}, [96, 640]) for n in (1, 2, 4) for more in ({}, RANDOM)],
     ("BEFT", {}, wide),
     ("OSF", RANDOM, wide),
+    ("FROD", {"sparse_rate": 0.3}, wide),
+    ("FROD", RANDOM, wide),
     ("BEFT", RANDOM, [96, 900]),
     ("TRAINABLE_TOKENS", {"token_indices": [3, 7], "target_modules": ["e"], **RANDOM}, [900, 8]),
     ("PVERA", {"r": 32}, wide),

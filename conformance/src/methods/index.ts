@@ -8,6 +8,7 @@ import { c3a } from "./c3a.ts";
 import { deft } from "./deft.ts";
 import { delora } from "./delora.ts";
 import { fourierft } from "./fourierft.ts";
+import { frod } from "./frod.ts";
 import { glora } from "./glora.ts";
 import { gralora } from "./gralora.ts";
 import { hira } from "./hira.ts";
@@ -63,6 +64,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   HRA: hra,
   ROAD: road,
   OSF: osf,
+  FROD: frod,
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,

@@ -291,6 +291,7 @@ export {
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16, readF16 } from "./layout/half.ts";
 export { checkFinite, firstNonFinite } from "./layout/nonFinite.ts";
 export { formatShape, type NestedArray, type Shape, type ShapeArguments, sizeOf } from "./layout/shape.ts";
+export { symmetricEigen } from "./linalg/symmetricEigen.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, singularValues, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./modes/gradMode.ts";

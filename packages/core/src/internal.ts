@@ -92,6 +92,7 @@ export {
   softmaxBackward,
   supportsInt8Activations,
   swigluBackward,
+  symmetricEigen,
   type TriangleParams,
   toCamelCase,
   tokenProbabilities,

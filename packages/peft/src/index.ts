@@ -43,6 +43,8 @@ export {
   type EvaConfig,
   FourierFTConfig,
   type FourierFTOptions,
+  FrodConfig,
+  type FrodOptions,
   GloraConfig,
   type GloraOptions,
   type GloraPath,

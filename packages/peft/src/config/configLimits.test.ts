@@ -205,6 +205,11 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["groupSize", [2, 6], [0, 1, 2.5], "an integer of at least 2"],
     ...own,
   ],
+  FROD: [
+    ["sparseRate", [0, 1, 0.5], [-0.1, 1.1], "from 0 to 1"],
+    ["saveProjection", [true], [false], "true"],
+    ...[finite("regularizationAlpha"), share("frodDropout"), ...own],
+  ],
   OSF: [
     ["effectiveRank", [null, 1, 8, 0.25], [0, -1, 1.5, "1"], "an integer of at least 1, or a fraction between 0 and 1"],
     ...[pattern("rankPattern", 0.5, 2.5), ...own],

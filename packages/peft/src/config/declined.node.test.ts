@@ -30,6 +30,7 @@ test("docs list the options of PEFT that a method here refuses or does not read"
     LOKR: "LoKr",
     HIRA: "HiRA",
     OSF: "OSF",
+    FROD: "FRoD",
     PROMPT_TUNING: "prompt tuning",
   };
   for (const [type, { format }] of Object.entries(peftMethods)) {

@@ -215,6 +215,12 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
   );
 }
 
+/** Converts I32 values to I64. */
+function widened(bytes: Uint8Array): Uint8Array {
+  const values = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  return new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+}
+
 /**
  * Returns the contents of an adapter's files by name, byte for byte as PEFT or AdapterHub writes them. `dtypeOf` gives
  * each tensor's dtype. Throws, with the key, if a tensor contains NaN or infinity.
@@ -234,7 +240,10 @@ export async function adapterContents(
       continue;
     }
     using saved = await asSaved(name, tensor, dtypeOf(name));
-    entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
+    const { dtype, shape } = saved;
+    const bytes = await saved.bytes();
+    const wide = dtype === "i32" && (adapter.method as MethodFacts<PeftConfig>).integersInFiles === "I64";
+    entries.push(wide ? { name, dtype: "I64", shape, bytes: widened(bytes) } : { name, dtype, shape, bytes });
     await yieldIfDue();
   }
   for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);

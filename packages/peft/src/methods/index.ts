@@ -50,6 +50,7 @@ export {
 export { PveraConfig, type PveraOptions } from "./sharedVectors/pveraConfig.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./sharedVectors/vbloraConfig.ts";
 export { VeraConfig, type VeraOptions } from "./sharedVectors/veraConfig.ts";
+export { FrodConfig, type FrodOptions } from "./singular/frodConfig.ts";
 export { OSFConfig, type OSFOptions } from "./singular/osfConfig.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
 export { SupertuningConfig, type SupertuningOptions } from "./sparse/supertuningConfig.ts";
@@ -87,6 +88,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "HRA",
   "ROAD",
   "OSF",
+  "FROD",
   "FOURIERFT",
   "WAVEFT",
   "SHIRA",

@@ -42,6 +42,7 @@ const methods = await ownMethods();
 const sizes: Readonly<Record<string, object>> = {
   ADALORA: { initR: 2, totalStep: 9, initLoraWeights: false },
   BOFT: { boftBlockSize: 2, initWeights: false },
+  FROD: { sparseRate: 0.5, initWeights: false },
   GRALORA: { r: 2, initWeights: false },
   LORA: { r: 2, initLoraWeights: false },
   MISS: { r: 2, initWeights: false },

@@ -81,9 +81,10 @@ export function describeOn(
   const config = peft.peftConfig.get("default") as PeftConfig;
   const { method } = peft.base_model.adapter("default");
   const copied = copiedKeys(peft);
-  const tensors = fileSpecs(peft.adapterTensors(), fileFormOf(method, config)).map((spec) =>
-    copied.has(spec.name) ? { ...spec, dtype } : spec,
-  );
+  const tensors = fileSpecs(peft.adapterTensors(), fileFormOf(method, config)).map((spec) => {
+    if (spec.dtype === "i32") return { ...spec, dtype: method.integersInFiles ?? spec.dtype };
+    return copied.has(spec.name) ? { ...spec, dtype } : spec;
+  });
   return {
     config,
     report: peft.targetReport as TargetReport,

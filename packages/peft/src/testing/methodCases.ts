@@ -24,6 +24,7 @@ import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
 import { PveraConfig } from "../methods/sharedVectors/pveraConfig.ts";
 import { VBLoRAConfig } from "../methods/sharedVectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
+import { FrodConfig } from "../methods/singular/frodConfig.ts";
 import { OSFConfig } from "../methods/singular/osfConfig.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
 import { SupertuningConfig } from "../methods/sparse/supertuningConfig.ts";
@@ -635,6 +636,32 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       config: new OSFConfig({ effectiveRank: 2, targetModules: linears }),
       model: { dtype: "bf16" },
       startsElsewhere: 2e-6,
+    },
+  ],
+  FROD: [
+    {
+      name: "linears",
+      config: new FrodConfig({ sparseRate: 0.2, targetModules: everywhere }),
+      startsElsewhere: 1e-5,
+    },
+    {
+      name: "the diagonal alone, dropout, biases",
+      config: new FrodConfig({ sparseRate: 0, frodDropout: 0.1, bias: "frod_only", targetModules: "all-linear" }),
+      startsElsewhere: 1e-5,
+    },
+    {
+      name: "random start, a whole module",
+      config: new FrodConfig({
+        ...{ sparseRate: 1, projectionPrngKey: 5, initWeights: false, modulesToSave: ["norm"] },
+        targetModules: everywhere,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "bf16 base",
+      config: new FrodConfig({ sparseRate: 0.2, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+      startsElsewhere: 1e-5,
     },
   ],
   FOURIERFT: [

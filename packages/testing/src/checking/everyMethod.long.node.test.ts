@@ -34,6 +34,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   OFT: neither,
   ROAD: neither,
   OSF: ["requantizedMergeWithinBound", "gradientsMatchDifferences", ...neither],
+  FROD: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
   WAVEFT: neither,
 };
 

@@ -56,10 +56,12 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly followsBaseDtype?: boolean;
   /**
-   * True if the layers' buffers have the base model's dtype in files, false if they have the dtype in which describing
+   * True if buffers of floats have the base model's dtype in files, false if they have the dtype in which describing
    * the adapter creates them. Only size estimates of adapter files use this property. Default: false.
    */
   readonly buffersFollowBaseDtype?: true;
+  /** The dtype of buffers of integers in files, if PEFT's files have 64 bits. Default: the dtype in memory, I32. */
+  readonly integersInFiles?: "I64";
   /**
    * Returns true if the tensors of an adapter loaded in half precision can stay in half precision
    * (`LayerContext.dtypeOf`). Default: false.

@@ -9,26 +9,40 @@ import type { LayerContext } from "../shared/method.ts";
  * backend without data, all values are zero. Throws if the weight is quantised: the message names the layer.
  */
 export async function weightSvd(context: LayerContext<PeftConfig>, rank: number): Promise<Svd> {
-  const { base, kind, path, config, backend } = context;
-  const { weight, inFeatures, outFeatures } = base as Linear;
+  const { inFeatures, outFeatures } = context.base as Linear;
   const zero = (size: number) => new Float64Array(size);
-  if (backend.dataless) return { values: zero(rank), left: zero(rank * outFeatures), right: zero(rank * inFeatures) };
-  if (isPacked(weight.dtype)) {
-    const fix = "load the model without quantize, and call quantizeBase after the adapter was created or loaded";
-    throw new Error(`${path} is ${weight.dtype}, but ${config.peftType} needs singular vectors of its weight: ${fix}`);
-  }
-  using w = fullWeight(weight, kind === "conv1d");
-  const svd = truncatedSvd((await w.data()) as Float32Array, outFeatures, inFeatures, rank);
+  if (context.backend.dataless)
+    return { values: zero(rank), left: zero(rank * outFeatures), right: zero(rank * inFeatures) };
+  const svd = truncatedSvd(await weightValues(context), outFeatures, inFeatures, rank);
   complete(svd.left, outFeatures);
   complete(svd.right, inFeatures);
   return svd;
 }
 
 /**
+ * Returns the values of a layer's weight [out, in], which a method decomposes. Throws if the weight is quantised: the
+ * message names the layer.
+ */
+export async function weightValues({
+  base,
+  kind,
+  path,
+  config,
+}: Pick<LayerContext<PeftConfig>, "base" | "kind" | "path" | "config">): Promise<Float32Array> {
+  const { weight } = base as Linear;
+  if (isPacked(weight.dtype)) {
+    const fix = "load the model without quantize, and call quantizeBase after the adapter was created or loaded";
+    throw new Error(`${path} is ${weight.dtype}, but ${config.peftType} needs singular vectors of its weight: ${fix}`);
+  }
+  using w = fullWeight(weight, kind === "conv1d");
+  return (await w.data()) as Float32Array;
+}
+
+/**
  * Replaces rows of zeros, [n, size], by unit vectors that are orthogonal to all other rows. `truncatedSvd` returns
  * zeros as the vectors of a singular value of zero.
  */
-function complete(rows: Float64Array, size: number): void {
+export function complete(rows: Float64Array, size: number): void {
   const vectors = Array.from({ length: rows.length / size }, (_, i) => rows.subarray(i * size, (i + 1) * size));
   let axis = 0;
   for (const vector of vectors.filter((one) => one.every((x) => x === 0))) {
