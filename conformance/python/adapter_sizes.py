@@ -46,7 +46,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING"
 ).split()
 
 
@@ -81,6 +81,8 @@ def prompt(method):
     yield "num_virtual_tokens", pick([1, 3, 10])
     if method == "PREFIX_TUNING" and chance(0.4):
         yield from {"prefix_projection": True, "encoder_hidden_size": pick([6, 10])}.items()
+    if method == "MULTITASK_PROMPT_TUNING":
+        yield from {"num_tasks": pick([1, 3]), "num_ranks": pick([1, 2])}.items()
     if method == "P_TUNING":
         yield "encoder_hidden_size", pick([6, 10])
         if chance(0.5):

@@ -1,10 +1,10 @@
 """Writes golden data of an adapter, with the counts in index.json:
 
-    golden_adapter.py GOLDEN BASE NAME CONFIG [--noise 0.1] [--no-merge]
+    golden_adapter.py GOLDEN BASE NAME CONFIG [--noise 0.1] [--no-merge] [--inputs JSON]
 
 GOLDEN is the folder of golden data and BASE a model in its models/. CONFIG is the adapter's adapter_config.json, or only
 the fields that differ from PEFT's defaults, such as '{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"]}'. The
-batch is that of another adapter on the same base. Normal noise makes all trained values differ from their start."""
+batch is that of another adapter on the same base, with further inputs, such as '{"task_ids": [1, 0]}'. Normal noise makes all trained values differ from their start."""
 
 import argparse
 import json
@@ -25,11 +25,13 @@ parser.add_argument("name")
 parser.add_argument("config", type=json.loads)
 parser.add_argument("--noise", type=float, default=0.1, help="standard deviation of the noise (default: 0.1)")
 parser.add_argument("--no-merge", action="store_true", help="PEFT cannot merge this adapter")
+parser.add_argument("--inputs", type=json.loads, default={}, help="further inputs of the batch")
 args = parser.parse_args()
 
 base, folder = args.golden / "models" / args.base, args.golden / "adapters" / args.base / args.name
 other = next((args.golden / "adapters" / args.base).glob("*/golden.safetensors"))
 batch = {name: value.long() for name, value in load_file(other).items() if name in BATCH}
+batch |= {name: torch.tensor(value) for name, value in args.inputs.items()}
 fields = {"task_type": "CAUSAL_LM", **args.config}
 Config = PEFT_TYPE_TO_CONFIG_MAPPING[fields.pop("peft_type")]
 

@@ -8,6 +8,8 @@ export interface Batch {
   attention_mask: number[][];
   /** One label for each token, or for each sequence. */
   labels: number[][] | number[];
+  /** The task of each row. */
+  task_ids?: number[];
 }
 
 /** The shape of a batch, and the padding of its last row. */
@@ -58,6 +60,7 @@ export function asTensors(batch: Batch): LabelledInputs {
     inputIds: tensor(batch.input_ids, { dtype: "i32" }),
     attentionMask: tensor(batch.attention_mask, { dtype: "u8" }),
     labels: tensor(batch.labels, { dtype: "i32" }),
+    ...(batch.task_ids && { taskIds: batch.task_ids }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Batch } from "./batch.ts";
 import type { Tolerances } from "./compare.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
@@ -9,6 +10,8 @@ export interface MethodCases<O extends object = object> {
    * inactive in evaluation mode.
    */
   draw(draw: Draw, base: RandomBase): O | null;
+  /** Draws further inputs that the method needs. Default: none. */
+  inputs?(draw: Draw, options: O, batch: Batch): Partial<Batch>;
   /** PEFT's spelling of options that are not in snake case. */
   names?: Readonly<Record<string, string>>;
   /** Returns true if such an adapter can be merged. Default: always. */

@@ -5,6 +5,7 @@ import { randomBatch, randomClasses } from "./batch.ts";
 import type { Findings } from "./compare.ts";
 import { sameDefaults } from "./configDefaults.ts";
 import { oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
+import { Draw } from "./draw.ts";
 import { casesOf, drawnMethods } from "./methods/index.ts";
 import type { Python } from "./python.ts";
 import { Coverage, type RandomCase, randomCase } from "./randomCase.ts";
@@ -59,7 +60,7 @@ function reproduction({ seed, adapter, base }: RandomCase): string[] {
 }
 
 /** Returns a function that makes the base model when the first check needs it. */
-function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: string): () => Promise<Trial> {
+function lazyTrial({ seed, base, shape, adapter }: RandomCase, python: Python, folder: string): () => Promise<Trial> {
   const { config, dtype, task, classes } = base;
   const place = join(folder, "base");
   let modelMade: Promise<unknown> | undefined;
@@ -68,7 +69,8 @@ function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: st
     await modelMade;
     const batch = randomBatch(seed, config.vocab_size, shape);
     const labelled = task === "CAUSAL_LM" ? batch : { ...batch, labels: randomClasses(seed, shape.rows, classes) };
-    return { python, base: place, batch: labelled, folder, classes, dtype };
+    const further = adapter.method.inputs?.(new Draw(seed, 1000), adapter.options, labelled);
+    return { python, base: place, batch: { ...labelled, ...further }, folder, classes, dtype };
   };
 }
 

@@ -12,7 +12,7 @@ const values = [
   ..."Backend TensorSpec ModelFiles WritableFiles ByteSource Architecture OpDefinition".split(" "),
   ..."PeftMethod PromptMethod AnyMethod TrainableModel Batch SequenceBatch Rows TokenizerParts".split(" "),
   ..."Input EmbeddingModel TrainableModule ExampleTokenizer CacheSizes ShaderParts JobEnd JobProgress".split(" "),
-  ..."PropertyFailure".split(" "),
+  ..."PropertyFailure TextExample CompletionExample ChatExample PreferenceText".split(" "),
 ];
 
 /** Ops that only optimisers and gradient rules call, with parameters that are not user options. */

@@ -22,7 +22,7 @@ import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
 import { osf } from "./osf.ts";
 import { peanut } from "./peanut.ts";
-import { prefixTuning, promptTuning, pTuning } from "./prompts.ts";
+import { multitaskPromptTuning, prefixTuning, promptTuning, pTuning } from "./prompts.ts";
 import { pvera } from "./pvera.ts";
 import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
@@ -68,6 +68,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,
+  MULTITASK_PROMPT_TUNING: multitaskPromptTuning,
   ADAPTION_PROMPT: adaptionPrompt,
 };
 

@@ -1,4 +1,9 @@
-import type { PrefixTuningOptions, PromptEncoderOptions, PromptTuningOptions } from "@lowrank/peft";
+import type {
+  MultitaskPromptTuningOptions,
+  PrefixTuningOptions,
+  PromptEncoderOptions,
+  PromptTuningOptions,
+} from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
@@ -40,6 +45,22 @@ export const promptTuning: MethodCases<PromptTuningOptions> = defineCases({
     if (!reads(base)) return null;
     return { ...few(draw), ...draw.maybe(0.4, () => ({ promptTuningInit: "SAMPLE_VOCAB" })) };
   },
+});
+
+/** Multitask prompt tuning, with the tasks of the rows. */
+export const multitaskPromptTuning: MethodCases<MultitaskPromptTuningOptions> = defineCases({
+  ...shared,
+  draw(draw, base) {
+    if (!reads(base)) return null;
+    return {
+      ...few(draw),
+      ...draw.maybe(0.8, () => ({ numTasks: draw.integer(1, 4) })),
+      ...draw.maybe(0.6, () => ({ numRanks: draw.integer(1, 3) })),
+    };
+  },
+  inputs: (draw, { numTasks = 1 }, { input_ids: rows }) => ({
+    task_ids: rows.map(() => draw.integer(0, numTasks - 1)),
+  }),
 });
 
 /** P-tuning, with an MLP and with an LSTM. */

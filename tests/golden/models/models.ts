@@ -117,7 +117,8 @@ export async function labelledInputs(golden: GoldenFile): Promise<LabelledInputs
   const [inputIds, attentionMask, labels] = await Promise.all(
     ["input_ids", "attention_mask", "labels"].map((name) => golden.tensor(name)),
   );
-  return { inputIds, attentionMask: attentionMask.to("bool"), labels };
+  const taskIds = golden.has("task_ids") ? { taskIds: [...(await golden.array("task_ids"))] } : {};
+  return { inputIds, attentionMask: attentionMask.to("bool"), labels, ...taskIds };
 }
 
 /** A model with a loss, adapted or not. */

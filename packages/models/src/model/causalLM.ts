@@ -21,6 +21,11 @@ export interface ModelInputs {
    * positions of the model.
    */
   maxPosition?: number;
+  /**
+   * The task of each row, for an adapter of multitask prompt tuning. Other models ignore it. Required if the active
+   * adapter has several tasks.
+   */
+  taskIds?: readonly number[] | null;
   /** Cache with the keys and values of earlier tokens. The new tokens are added to it. */
   cache?: AttentionCache | null;
 }

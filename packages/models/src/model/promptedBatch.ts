@@ -51,7 +51,8 @@ export class PromptedBatch {
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal = false }: { causal?: boolean } = {}) {
     checkInputs(inputs);
     const { inputIds, cache } = inputs;
-    const rows = virtual && !cache?.length ? virtual.rows() : null;
+    const { taskIds } = inputs;
+    const rows = virtual && !cache?.length ? virtual.rows({ size: inputIds.shape[0], taskIds }) : null;
     const isCache = virtual?.kind === "cache";
     this.#inputs = inputs;
     this.#causal = causal;
@@ -74,7 +75,7 @@ export class PromptedBatch {
    */
   embed(x: Tensor): Tensor {
     const rows = this.#embeddings;
-    return rows ? cat([expand(rows, [x.shape[0], ...rows.shape]), x], { dim: 1 }) : x;
+    return rows ? cat([rows.ndim === 3 ? rows : expand(rows, [x.shape[0], ...rows.shape]), x], { dim: 1 }) : x;
   }
 
   /**
@@ -176,7 +177,7 @@ function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, va
 
 const inputKeys: OptionKeys<LabelledInputs & LabelledSequences> = {
   ...({ inputIds: true, attentionMask: true, positionIds: true, maxPosition: true } as const),
-  ...({ tokenTypeIds: true, cache: true, labels: true } as const),
+  ...({ tokenTypeIds: true, taskIds: true, cache: true, labels: true } as const),
 };
 
 /** Throws for unknown names of inputs, and if the token ids do not have the shape [B, T]. */

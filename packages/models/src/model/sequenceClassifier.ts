@@ -22,6 +22,11 @@ export interface ClassifierInputs {
    * positions of the model.
    */
   maxPosition?: number;
+  /**
+   * The task of each row, for an adapter of multitask prompt tuning. Other models ignore it. Required if the active
+   * adapter has several tasks.
+   */
+  taskIds?: readonly number[] | null;
 }
 
 /** The output of a classifier: logits f32 [B, labels], and the loss if labels were given. */

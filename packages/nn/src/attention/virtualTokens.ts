@@ -2,6 +2,14 @@ import type { Tensor } from "@lowrank/core";
 import type { Module } from "../module/module.ts";
 import type { CacheSizes } from "./attentionCache.ts";
 
+/** The parts of a batch that virtual tokens can depend on. */
+export interface PromptedRows {
+  /** Number of rows B. */
+  readonly size: number;
+  /** The task of each row, for virtual tokens that depend on the task. */
+  readonly taskIds?: readonly number[] | null;
+}
+
 /** Trained vectors that a prompt method (such as prompt tuning) puts before every sequence. */
 export interface VirtualTokens {
   /**
@@ -13,9 +21,10 @@ export interface VirtualTokens {
   readonly count: number;
   /**
    * Returns the vectors: f32 [count, D] for "embeddings", or [count, layers, 2, Hkv, d] for "cache", with the keys at
-   * index 0 of dimension 2 and the values at 1.
+   * index 0 of dimension 2 and the values at 1. Embeddings that depend on the task are [B, count, D]. Throws if they
+   * do and the batch has no task ids, or wrong ones.
    */
-  rows(): Tensor;
+  rows(batch?: PromptedRows): Tensor;
 }
 
 /** Sizes of a model's attention layers. Virtual tokens and caches must have matching sizes. */

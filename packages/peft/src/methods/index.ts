@@ -34,6 +34,11 @@ export { HRAConfig, type HRAOptions } from "./orthogonal/hraConfig.ts";
 export { OFTConfig, type OFTOptions } from "./orthogonal/oftConfig.ts";
 export { RoadConfig, type RoadOptions, type RoadVariant } from "./orthogonal/roadConfig.ts";
 export { AdaptionPromptConfig, type AdaptionPromptOptions } from "./prompt/adaptionPrompt.ts";
+export {
+  MultitaskPromptTuningConfig,
+  type MultitaskPromptTuningInit,
+  type MultitaskPromptTuningOptions,
+} from "./prompt/multitaskPromptTuning.ts";
 export { PrefixTuningConfig, type PrefixTuningOptions } from "./prompt/prefixTuning.ts";
 export { PromptTuningConfig, type PromptTuningOptions } from "./prompt/promptTuning.ts";
 export { PromptEncoderConfig, type PromptEncoderOptions } from "./prompt/pTuning.ts";
@@ -104,6 +109,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "IA3",
   "PROMPT_TUNING",
   "P_TUNING",
+  "MULTITASK_PROMPT_TUNING",
   "ADAPTION_PROMPT",
 ];
 

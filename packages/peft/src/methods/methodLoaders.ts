@@ -40,5 +40,7 @@ export const methodLoaders = {
   IA3: async (): Promise<AnyMethod> => (await import("./vectors/ia3.ts")).ia3,
   PROMPT_TUNING: async (): Promise<AnyMethod> => (await import("./prompt/promptTuning.ts")).promptTuning,
   P_TUNING: async (): Promise<AnyMethod> => (await import("./prompt/pTuning.ts")).pTuning,
+  MULTITASK_PROMPT_TUNING: async (): Promise<AnyMethod> =>
+    (await import("./prompt/multitaskPromptTuning.ts")).multitaskPromptTuning,
   ADAPTION_PROMPT: async (): Promise<AnyMethod> => (await import("./prompt/adaptionPrompt.ts")).adaptionPrompt,
 };

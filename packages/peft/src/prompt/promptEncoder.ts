@@ -8,6 +8,24 @@ import { Embedding, type Linear, Module, ModuleDict, Parameter, type UnaryModule
 export abstract class PromptEncoder extends Module {
   /** Returns the virtual tokens as they are used and stored in files: f32 [number of virtual tokens, width]. */
   abstract rows(): Tensor;
+
+  /** Number of tasks on which the virtual tokens depend. 0: they are the same for all tasks. */
+  get tasks(): number {
+    return 0;
+  }
+
+  /**
+   * Returns the virtual tokens of a batch whose row i has the task `taskIds[i]`: f32 [batch, number of virtual tokens,
+   * width]. Called only if `tasks` is not 0.
+   */
+  rowsOf(_taskIds: readonly number[]): Tensor {
+    return this.rows();
+  }
+
+  /** The parameters that files contain next to the virtual tokens, by file key. */
+  get further(): Readonly<Record<string, Parameter>> {
+    return {};
+  }
 }
 
 /** A table of virtual tokens that is trained directly, or that was read from a file. */

@@ -18,6 +18,7 @@ import { HRAConfig } from "../methods/orthogonal/hraConfig.ts";
 import { OFTConfig } from "../methods/orthogonal/oftConfig.ts";
 import { RoadConfig } from "../methods/orthogonal/roadConfig.ts";
 import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
+import { MultitaskPromptTuningConfig } from "../methods/prompt/multitaskPromptTuning.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
@@ -884,6 +885,21 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       config: new HRAConfig({ r: 4, targetModules: linears }),
       model: { quantize: { quantType: "nf4" } },
       startsElsewhere: 2e-6,
+    },
+  ],
+  MULTITASK_PROMPT_TUNING: [
+    { name: "one task", config: new MultitaskPromptTuningConfig({ numVirtualTokens: 3, numRanks: 4 }), ...prompt },
+    {
+      name: "three tasks",
+      config: new MultitaskPromptTuningConfig({ numVirtualTokens: 3, numTasks: 3, numRanks: 5 }),
+      ...prompt,
+      model: { attention: true, taskIds: [2, 0] },
+    },
+    {
+      name: "4-bit base",
+      config: new MultitaskPromptTuningConfig({ numVirtualTokens: 3, numTasks: 2, numRanks: 16 }),
+      ...prompt,
+      model: { attention: true, taskIds: [1], quantize: { quantType: "nf4" } },
     },
   ],
   ADAPTION_PROMPT: [

@@ -44,6 +44,8 @@ export interface TinyOptions {
   attention?: boolean;
   /** The token whose embedding row is not trained. Default: none. */
   paddingIdx?: number;
+  /** The tasks of the rows of every batch, in turn. Default: batches have no tasks. */
+  taskIds?: readonly number[];
 }
 
 const vocabulary = 11;
@@ -88,9 +90,11 @@ export class TinyModel extends Module implements PromptableModel {
   embed_tokens: UnaryModule;
   layers: ModuleList<Block>;
   lm_head: UnaryModule;
+  readonly #taskIds: readonly number[] | undefined;
 
-  constructor({ dtype = "f32", tied = false, attention = false, quantize: packing, paddingIdx }: TinyOptions = {}) {
+  constructor({ dtype = "f32", tied, attention, quantize: packing, paddingIdx, taskIds }: TinyOptions = {}) {
     super();
+    this.#taskIds = taskIds;
     this.config = { modelType: attention ? "llama" : "tiny" };
     const generator = new Generator(1);
     const draw = (shape: number[], kind: "f32" | "f16" | "bf16" = dtype) =>
@@ -126,9 +130,12 @@ export class TinyModel extends Module implements PromptableModel {
   /** Logits [B, T, V] of ids [B, T]. Virtual embeddings, if any, come first. */
   forward(ids: Tensor): { logits: Tensor } {
     return scope(() => {
-      const rows = this.virtualTokens?.kind === "embeddings" ? this.virtualTokens.rows() : null;
+      const size = ids.shape[0];
+      const tasks = this.#taskIds;
+      const taskIds = tasks && Array.from({ length: size }, (_, row) => tasks[row % tasks.length]);
+      const rows = this.virtualTokens?.kind === "embeddings" ? this.virtualTokens.rows({ size, taskIds }) : null;
       let x = this.embed_tokens.forward(ids);
-      if (rows) x = cat([expand(rows, [ids.shape[0], ...rows.shape]), x], { dim: 1 });
+      if (rows) x = cat([rows.ndim === 3 ? rows : expand(rows, [size, ...rows.shape]), x], { dim: 1 });
       const attend = tinyAttend(this.virtualTokens);
       for (const [i, block] of [...this.layers].entries()) x = block.forward(x, i, attend);
       return { logits: this.head.forward(x) };

@@ -22,7 +22,8 @@ import { checkMethod, methodNames } from "./checkMethod.ts";
 
 beforeAll(() => init(wasm()));
 
-const withoutMerge = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "BEFT"];
+const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING"];
+const withoutMerge = [...prompts, "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "BEFT"];
 
 test.each(Object.keys(peftMethods))("%s merges and loads as it should", async (method) => {
   const chosen = ["mergeEqualsUnmerged", "savesAndLoads"] as const;

@@ -20,6 +20,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   PREFIX_TUNING: prompt,
   PROMPT_TUNING: prompt,
   P_TUNING: prompt,
+  MULTITASK_PROMPT_TUNING: prompt,
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],

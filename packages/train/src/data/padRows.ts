@@ -25,6 +25,8 @@ export interface Rows {
   length: number;
   /** The adapter that each row uses. Absent if the examples do not name adapters. */
   adapterNames?: readonly string[];
+  /** The task of each row. Absent if the examples have no tasks. */
+  taskIds?: readonly number[];
   /** Number of examples that were longer than `maxLength` and truncated. */
   truncatedExamples: number;
   /** Total number of tokens that truncation removed. */
@@ -38,9 +40,14 @@ export interface Row {
   inputIds: number[];
   /** Name of the adapter that this example trains, if a `PeftModel` has several. Default: the active adapter. */
   adapterName?: string;
+  /** The example's task, for an adapter of multitask prompt tuning. Default: none. */
+  taskId?: number;
 }
 
-/** Pads examples on the right to the length of the longest one. Throws if some name an adapter and others do not. */
+/**
+ * Pads examples on the right to the length of the longest one. Throws if only some examples name an adapter, or only
+ * some have a task.
+ */
 export function padRows(examples: readonly Row[], options: CollateOptions): Rows {
   const { padTokenId, padToMultipleOf = 1, maxLength = Number.MAX_SAFE_INTEGER } = options;
   if (examples.length === 0) throw new Error("collate: there are no examples");
@@ -63,15 +70,26 @@ export function padRows(examples: readonly Row[], options: CollateOptions): Rows
     truncatedTokens += example.inputIds.length - size;
     if (example.inputIds.length > size) truncatedExamples++;
   }
-  return { inputIds, attentionMask, batchSize, length, ...namesOf(examples), truncatedExamples, truncatedTokens };
+  const adapterNames = ofAll(examples, "adapterName", "an");
+  const taskIds = ofAll(examples, "taskId", "a");
+  return {
+    ...{ inputIds, attentionMask, batchSize, length, truncatedExamples, truncatedTokens },
+    ...(adapterNames && { adapterNames }),
+    ...(taskIds && { taskIds }),
+  };
 }
 
-function namesOf(examples: readonly Row[]): Pick<Rows, "adapterNames"> {
-  const adapterNames = examples.flatMap(({ adapterName }) => adapterName ?? []);
-  if (adapterNames.length === 0) return {};
-  if (adapterNames.length === examples.length) return { adapterNames };
-  const other = examples.findIndex(({ adapterName }) => adapterName === undefined);
+/** Returns a field of all examples; undefined if none has it. Throws if only some have it. */
+function ofAll<Name extends "adapterName" | "taskId">(
+  examples: readonly Row[],
+  name: Name,
+  article: string,
+): NonNullable<Row[Name]>[] | undefined {
+  const values = examples.flatMap((example) => example[name] ?? []) as NonNullable<Row[Name]>[];
+  if (values.length === 0) return undefined;
+  if (values.length === examples.length) return values;
+  const other = examples.findIndex((example) => example[name] === undefined);
   throw new Error(
-    `collate: only some examples have an adapterName, example ${other} has none; give all examples an adapterName, or none`,
+    `collate: only some examples have ${article} ${name}, example ${other} has none; give all examples ${article} ${name}, or none`,
   );
 }

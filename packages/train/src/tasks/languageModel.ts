@@ -5,7 +5,9 @@ import { ignoreIndex } from "../data/tokens/ignoreIndex.ts";
 
 /** A model that returns logits [B, T, V]: a `CausalLM`, or a `PeftModel` of one. */
 export interface LanguageModel extends TrainableModel {
-  forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
+  forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null; taskIds?: readonly number[] | null }): {
+    logits: Tensor;
+  };
 }
 
 /**
@@ -13,8 +15,8 @@ export interface LanguageModel extends TrainableModel {
  * predict.
  */
 export function predictions(model: LanguageModel, batch: Batch): { logits: Tensor; labels: Tensor } {
-  const { inputIds, labels, attentionMask = null } = toInputs(batch, model);
-  const { logits } = model.forward({ inputIds, attentionMask });
+  const { inputIds, labels, attentionMask = null, taskIds } = toInputs(batch, model);
+  const { logits } = model.forward({ inputIds, attentionMask, ...(taskIds && { taskIds }) });
   const [, tokens] = labels.shape;
   // Logits of virtual tokens come first and are skipped.
   const [, positions] = logits.shape;

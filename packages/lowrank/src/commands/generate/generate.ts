@@ -27,6 +27,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions, SamplingCommand
   system?: string;
   stop?: string[];
   maxNewTokens?: number;
+  taskId?: number;
   weights: LoadedWeights;
   activations?: "int8";
   backend: string;
@@ -63,6 +64,7 @@ export function generateCommand(): Command {
       "most tokens to generate (default: 64, or fewer if the model's maximum length is reached)",
       integer(1),
     );
+  command.option("--task-id <n>", "task of the prompt, for an adapter of multitask prompt tuning", integer(0));
   for (const option of samplingOptions()) command.addOption(option);
   command
     .addOption(weightsOption())
@@ -96,6 +98,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
     ...samplingSettings(options),
     stop: options.stop,
     maxNewTokens,
+    ...(options.taskId !== undefined && { taskIds: [options.taskId] }),
     signal: stdoutLostSignal,
     onToken: () => void newTokens++,
     onText: (piece) => void (options.json || process.stdout.write(piece)),

@@ -30,11 +30,11 @@ export class BeamDecoding implements Decoding {
     ends: EndTest,
     processing: Processing | null,
   ) {
-    const { numBeams, numReturnSequences, eosTokenIds } = settings;
+    const { numBeams, numReturnSequences, eosTokenIds, capacity, taskIds } = settings;
     this.#model = model;
     this.#prompts = prompts;
     this.#processing = processing;
-    this.#rows = new ModelRows(model, prompts, settings.capacity, processing?.penalties ?? null);
+    this.#rows = new ModelRows(model, prompts, { capacity, penalties: processing?.penalties, taskIds });
     this.#settings = settings;
     this.#generator = new Generator(settings.seed);
     this.#returned = numReturnSequences;

@@ -53,7 +53,8 @@ export class RowDecoding implements Decoding {
     this.#settings = settings;
     this.#ends = ends;
     this.#processing = processing;
-    this.#rows = new ModelRows(model, prompts, settings.capacity, processing?.penalties ?? null, settings.promptCache);
+    const { capacity, promptCache, taskIds } = settings;
+    this.#rows = new ModelRows(model, prompts, { capacity, penalties: processing?.penalties, promptCache, taskIds });
     this.#generator = new Generator(settings.seed);
     this.outputs = prompts.map(() => []);
     this.#ended = prompts.map(() => false);

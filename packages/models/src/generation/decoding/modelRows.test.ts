@@ -50,7 +50,7 @@ const plain = (ids: number[][]) => ({ ids, mask: undefined, positions: undefined
 
 test("shorter prompts are padded on the left, masked, and count their positions from their first token", () => {
   const { model, calls, counted, penalties } = recording();
-  using rows = new ModelRows(model, [[7, 8, 9], [6]], 9, penalties);
+  using rows = new ModelRows(model, [[7, 8, 9], [6]], { capacity: 9, penalties });
   rows.start();
   rows.next([5, null]);
   rows.select([0, 1]);
@@ -123,7 +123,7 @@ test("shorter prompts are padded on the left, masked, and count their positions 
 
 test("the first of two rows alone is a selection", () => {
   const { model, calls } = recording();
-  using rows = new ModelRows(model, [[1], [2]], 9, null);
+  using rows = new ModelRows(model, [[1], [2]], { capacity: 9 });
   rows.start();
   rows.select([0]);
   rows.next([3]);
@@ -137,7 +137,7 @@ test.each([
 ])("%j: all tokens run again once they are more than the %i that turn alike", (options, room) => {
   const { model, calls } = recording(options);
   const ids = [1, 2, 3, 4, 5];
-  using rows = new ModelRows(model, [[1]], 9, null);
+  using rows = new ModelRows(model, [[1]], { capacity: 9 });
   rows.start();
   for (const id of ids.slice(1)) rows.next([id]);
   const expected = ids.flatMap((id, i) =>
@@ -145,7 +145,7 @@ test.each([
   );
   expect(calls).toEqual(expected);
   const long = recording(options);
-  using other = new ModelRows(long.model, [ids], 9, null);
+  using other = new ModelRows(long.model, [ids], { capacity: 9 });
   other.start();
   other.next([6]);
   expect(long.calls).toEqual([plain([ids]), plain([[6]])]);
@@ -156,7 +156,7 @@ test("a cache that is kept runs the rest of the prompt, and is not disposed of",
   const pushed: unknown[] = [];
   const kept = { open: () => cache, length: 2, push: (ids: number[]) => pushed.push(ids) } as unknown as PromptCache;
   for (const penalties of [null, { any: false } as Penalties]) {
-    using rows = new ModelRows(model, [[7, 8, 9]], 9, penalties, kept);
+    using rows = new ModelRows(model, [[7, 8, 9]], { capacity: 9, penalties, promptCache: kept });
     rows.start();
   }
   expect([calls, pushed]).toEqual([
@@ -165,7 +165,7 @@ test("a cache that is kept runs the rest of the prompt, and is not disposed of",
   ]);
   const { model: other, calls: own, penalties } = recording();
   {
-    using rows = new ModelRows(other, [[7, 8, 9]], 9, penalties, kept);
+    using rows = new ModelRows(other, [[7, 8, 9]], { capacity: 9, penalties, promptCache: kept });
     rows.start();
   }
   expect(own).toEqual([plain([[7, 8, 9]]), "dispose"]);

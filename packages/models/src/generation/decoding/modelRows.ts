@@ -4,6 +4,18 @@ import type { CausalLM } from "../../model/causalLM.ts";
 import type { Penalties } from "../settings/penalties.ts";
 import type { PromptCache } from "../settings/promptCache.ts";
 
+/** Options of `ModelRows`. */
+interface ModelRowsOptions {
+  /** Largest number of tokens of a row. */
+  readonly capacity: number;
+  /** Counts the rows' tokens. The caller disposes of it. Default: none. */
+  readonly penalties?: Penalties | null;
+  /** The cache from which the KV cache is taken. Ignored with penalties. Default: a new KV cache. */
+  readonly promptCache?: PromptCache | null;
+  /** The task of each row. Default: none. */
+  readonly taskIds?: readonly number[];
+}
+
 /** A batch of sequences with their KV cache. Shorter prompts are padded on the left. */
 export class ModelRows implements Disposable {
   /** Counts of the tokens in each row, for penalties; null if no penalty is set. */
@@ -17,24 +29,26 @@ export class ModelRows implements Disposable {
   #padding: number[];
   /** The tokens of each row whose keys and values are cached. Padding is included, virtual tokens are not. */
   #seen: number[][];
+  /** The task of each row; undefined if the rows have none. */
+  #taskIds: readonly number[] | undefined;
 
   /**
-   * Allocates a KV cache for rows of up to `capacity` tokens, or takes the cache from `kept`. With penalties, `kept` is
-   * ignored, so that all prompt tokens are processed and counted. The caller disposes of `penalties`.
+   * Allocates a KV cache for rows of up to `capacity` tokens, or takes the cache from `promptCache`. With penalties,
+   * `promptCache` is ignored, so that all prompt tokens are processed and counted.
    */
   constructor(
     model: CausalLM,
     prompts: readonly (readonly number[])[],
-    capacity: number,
-    penalties: Penalties | null,
-    kept: PromptCache | null = null,
+    { capacity, penalties, promptCache = null, taskIds }: ModelRowsOptions,
   ) {
     const longest = Math.max(...prompts.map((p) => p.length));
     this.#model = model;
     this.#prompts = prompts;
     this.#penalties = penalties?.any ? penalties : null;
-    this.#kept = this.#penalties ? null : kept;
-    this.#cache = this.#kept?.open(model, prompts, capacity) ?? model.createCache(prompts.length, capacity);
+    this.#kept = this.#penalties ? null : promptCache;
+    this.#taskIds = taskIds;
+    this.#cache =
+      this.#kept?.open(model, prompts, capacity, taskIds?.[0]) ?? model.createCache(prompts.length, capacity);
     this.#padding = prompts.map((p) => longest - p.length);
     this.#seen = prompts.map((prompt) => prompt.slice(0, this.#kept?.length ?? 0));
   }
@@ -75,6 +89,8 @@ export class ModelRows implements Disposable {
     this.#penalties?.select(index);
     this.#padding = from.map((row) => this.#padding[row]);
     this.#seen = from.map((row) => [...this.#seen[row]]);
+    const taskIds = this.#taskIds;
+    this.#taskIds = taskIds && from.map((row) => taskIds[row]);
   }
 
   #forward(tokens: readonly (readonly number[])[], count: (penalties: Penalties, inputIds: Tensor) => void): Tensor {
@@ -115,8 +131,9 @@ export class ModelRows implements Disposable {
   #run(inputIds: Tensor, seen: number): Tensor {
     const { backend } = this.#model;
     const T = inputIds.shape[1];
+    const taskIds = this.#taskIds;
     if (this.#padding.every((p) => p === 0)) {
-      return this.#model.nextLogits({ inputIds, cache: this.#cache });
+      return this.#model.nextLogits({ inputIds, taskIds, cache: this.#cache });
     }
     const mask = this.#padding.map((pad) => Array.from({ length: seen + T }, (_, s) => (s < pad ? 0 : 1)));
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
@@ -124,7 +141,8 @@ export class ModelRows implements Disposable {
     using positionIds = tensor(positions, { dtype: "i32", backend });
     // The length of the padded rows determines it, even if the longest row has ended.
     const maxPosition = seen + T - 1;
-    return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, cache: this.#cache });
+    const cache = this.#cache;
+    return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, taskIds, cache });
   }
 
   dispose(): void {

@@ -25,6 +25,7 @@ export async function* generationSteps(
   const { signal } = settings;
   signal?.throwIfAborted();
   const longest = checkPrompts(prompts);
+  checkTaskIds(prompts.length, settings.taskIds);
   const maxNewTokens = newTokens(model, longest, settings);
   const wasTraining = model.training;
   model.eval();
@@ -60,7 +61,15 @@ async function decodingOf(
   }
   const draw = doSample ? (await import("./drawTokens.ts")).drawTokens : null;
   const rows = repeated(prompts, numReturnSequences);
-  return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
+  const taskIds = settings.taskIds && repeated(settings.taskIds, numReturnSequences);
+  return new RowDecoding(
+    model,
+    rows,
+    { ...settings, taskIds },
+    ends,
+    await processingOf(settings, model, rows.length),
+    draw,
+  );
 }
 
 /** Settings that require a `Processing` object, which changes the logits before each token is chosen. */
@@ -79,6 +88,13 @@ async function processingOf(settings: GenerationSettings, model: CausalLM, rows:
 /** Repeats each item `times` times. The copies are adjacent. */
 export function repeated<T>(items: readonly T[], times: number): T[] {
   return items.flatMap((item) => new Array<T>(times).fill(item));
+}
+
+/** Throws unless there is one task id for each prompt, or none at all. The adapter checks the ids themselves. */
+function checkTaskIds(prompts: number, taskIds: readonly number[] | undefined): void {
+  if (taskIds === undefined || taskIds.length === prompts) return;
+  const problem = `has ${taskIds.length} elements for ${prompts} prompts; give the task of each prompt`;
+  throw new OptionError("generate", "taskIds", taskIds, problem);
 }
 
 /** Returns the length of the longest prompt. Throws if a prompt is empty or if there is no prompt. */

@@ -10,6 +10,8 @@ export class PromptCache implements Disposable {
   #model: CausalLM | null = null;
   #cache: KVCache | null = null;
   #tokens: number[] = [];
+  /** The task of the cached sequence, on which the keys and values of the virtual tokens depend. */
+  #taskId: number | undefined;
   #reused = 0;
 
   /** Number of tokens of the last prompt that were reused from the cache. */
@@ -24,9 +26,10 @@ export class PromptCache implements Disposable {
 
   /**
    * Returns a KV cache with room for at least `capacity` tokens. It already contains the longest common prefix of the
-   * prompt and the previous call's tokens, but never the prompt's last token. Called by `generate`.
+   * prompt and the previous call's tokens, but never the prompt's last token. It is empty if the previous call had
+   * another task. Called by `generate`.
    */
-  open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number): KVCache {
+  open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number, taskId?: number): KVCache {
     if (prompts.length !== 1) throw new Error(`promptCache supports one prompt, but ${prompts.length} were given`);
     const virtual = model.virtualTokens?.count ?? 0;
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
@@ -40,7 +43,8 @@ export class PromptCache implements Disposable {
     const different = prompt.findIndex((token, i) => token !== this.#tokens[i]);
     // In long sequences, some models rotate keys differently, so the cached keys of a shorter sequence are not valid.
     const isLong = (tokens: readonly number[]) => tokens.length > model.cachedPositions - virtual;
-    const turned = isLong(this.#tokens) !== isLong(prompt);
+    const turned = isLong(this.#tokens) !== isLong(prompt) || taskId !== this.#taskId;
+    this.#taskId = taskId;
     const same = turned ? 0 : Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
     const kept = this.#cache.truncate(same > 0 ? same + virtual : 0);
     this.#reused = Math.max(0, kept - virtual);

@@ -60,6 +60,11 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   /** Called with each new token and the index of its sequence. */
   onToken?: (token: number, row: number) => void;
   /**
+   * The task of each prompt, for an adapter of multitask prompt tuning. Required if the active adapter has several
+   * tasks.
+   */
+  taskIds?: readonly number[];
+  /**
    * Cache that keeps keys and values after the call. A later call whose prompt begins with the same tokens reuses them.
    */
   promptCache?: PromptCache;
@@ -102,7 +107,7 @@ export async function generationSettings(options: GenerateOptions, model: Causal
     ...({ numBeams: true, lengthPenalty: true, earlyStopping: true, numReturnSequences: true } as const),
     ...({ stop: true, stopStrings: true, promptCache: true, generationConfig: true, maxNewTokens: true } as const),
     ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true } as const),
-    ...({ doSample: true, signal: true } as const),
+    ...({ doSample: true, signal: true, taskIds: true } as const),
   });
   const { generationConfig = model.generationConfig } = options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

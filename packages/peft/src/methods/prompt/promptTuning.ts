@@ -1,11 +1,10 @@
-import { embedding, noGrad, OptionError, scope, tensor, to } from "@lowrank/core";
-import { Embedding, Parameter } from "@lowrank/nn";
 import { checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../../config/promptLearningConfig.ts";
-import { freshEmbedding, type PromptEncoder, PromptTable } from "../../prompt/promptEncoder.ts";
+import { PromptTable } from "../../prompt/promptEncoder.ts";
+import { startingEmbedding } from "../../prompt/startingEmbedding.ts";
 import { modulesToSaveOption, virtualTokensOption } from "../shared/commonOptions.ts";
-import { definePromptMethod, type PromptContext, type PromptMethod } from "../shared/method.ts";
+import { definePromptMethod, type PromptMethod } from "../shared/method.ts";
 
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {
@@ -48,49 +47,6 @@ export class PromptTuningConfig extends PromptLearningConfig {
 }
 
 /**
- * Returns the ids of the tokens whose embeddings initialise the virtual tokens, or null for a random initialisation.
- */
-function startTokens(context: PromptContext<PromptTuningConfig>): readonly number[] | null {
-  const { config, generator, tokenizer, embeddings } = context;
-  const { numVirtualTokens: count, promptTuningInit, promptTuningInitText: text } = config;
-  const vocabulary = embeddings.weight.shape[0];
-  if (promptTuningInit === "RANDOM") return null;
-  if (promptTuningInit === "SAMPLE_VOCAB") {
-    const uniform = new Float32Array(count);
-    generator.fillUniform(uniform);
-    return Array.from(uniform, (u) => Math.floor(u * vocabulary));
-  }
-  if (!tokenizer) {
-    throw new Error(
-      'promptTuningInit is "TEXT": give getPeftModel or addAdapter the model\'s tokenizer, as { tokenizer }',
-    );
-  }
-  const ids = tokenizer.encode(text as string);
-  const refused = (problem: string) => new OptionError("", "promptTuningInitText", text, problem);
-  if (ids.length === 0) throw refused(`${JSON.stringify(text)} has no tokens; give a longer text`);
-  const outside = ids.find((id) => id >= vocabulary);
-  if (outside !== undefined) {
-    throw refused(
-      `has the token id ${outside}, but the model has ${vocabulary} tokens; give the model's own tokenizer`,
-    );
-  }
-  return Array.from({ length: count }, (_, i) => ids[i % ids.length]);
-}
-
-function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncoder {
-  const { config, generator, embeddings } = context;
-  const tokens = startTokens(context);
-  if (!tokens) return new PromptTable(freshEmbedding(config.numVirtualTokens, config.tokenDim, generator));
-  const rows = noGrad(() =>
-    scope(() => {
-      const ids = tensor(tokens, { dtype: "i32", backend: embeddings.weight.storage.backend });
-      return new Parameter(to(embedding(embeddings.weight, ids), { dtype: "f32" }));
-    }),
-  );
-  return new PromptTable(new Embedding(rows));
-}
-
-/**
  * Prompt tuning: trained embeddings (virtual tokens) in front of the sequence's token embeddings. Lester et al. 2021,
  * https://arxiv.org/abs/2104.08691
  */
@@ -129,5 +85,5 @@ export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod
   width: ({ tokenDim }) => tokenDim,
   trainsRows: () => true,
   swappable: { fields: ["promptTuningInit", "promptTuningInitText", "tokenizerNameOrPath"] },
-  createEncoder,
+  createEncoder: (context) => new PromptTable(startingEmbedding(context)),
 });

@@ -149,6 +149,8 @@ export interface PromptContext<C extends PromptLearningConfig> {
   /** The model's token embeddings. */
   embeddings: Embedding;
   tokenizer?: PromptTokenizer;
+  /** The tensors of the method's `startFile` in f32, by name. Absent if it has none. */
+  start?: ReadonlyMap<string, Tensor>;
 }
 
 /**
@@ -170,7 +172,11 @@ export interface PromptMethod<C extends PromptLearningConfig = PromptLearningCon
    * encoder. Only then can a loaded adapter train further.
    */
   trainsRows(config: C): boolean;
+  /** Returns the path of a weights file with initial values; null if there is none. Default: null. */
+  startFile?(config: C): string | null;
   createEncoder(context: PromptContext<C>): PromptEncoder;
+  /** Creates the encoder of an adapter whose values will be read from a file. Default: a table of virtual tokens. */
+  emptyEncoder?(config: ResolvedPromptConfig<C>): PromptEncoder;
 }
 
 /** Returns `method` unchanged. The call lets TypeScript check the method's type. */

@@ -38,6 +38,7 @@ export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, 
   const found = new Map<string, Tensor>(trainedTensors(adapter, wrappers));
   if (!prompt) return found;
   for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);
+  for (const [key, parameter] of Object.entries(prompt.encoder.further)) found.set(key, parameter);
   return found.set(
     "prompt_embeddings",
     noGrad(() => scope(() => prompt.encoder.rows())),

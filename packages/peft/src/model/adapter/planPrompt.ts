@@ -1,8 +1,19 @@
-import { type Generator, OptionError, scope, withBackend } from "@lowrank/core";
+import {
+  type Backend,
+  fromBytes,
+  type Generator,
+  noGrad,
+  OptionError,
+  scope,
+  type Tensor,
+  to,
+  withBackend,
+} from "@lowrank/core";
 import type { Module, PromptableModel } from "@lowrank/nn";
 import { layerCaches } from "@lowrank/nn/internal";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../../config/promptLearningConfig.ts";
 import type { Warning } from "../../config/warning.ts";
+import { openSource, openWeights } from "../../files/adapterFiles.ts";
 import type { PromptMethod } from "../../methods/shared/method.ts";
 import { emptyTable } from "../../prompt/promptEncoder.ts";
 import { PromptTokens } from "../../prompt/promptTokens.ts";
@@ -36,11 +47,15 @@ export async function planPrompt(
   const config = resolveSizes(model, headed, method);
   const warnings: Warning[] = [];
   const saved = await savedModulesOf(model, config, heads, warnings);
-  const encoder = withBackend(embeddings.weight.storage.backend, () =>
+  const { backend } = embeddings.weight.storage;
+  const path = loading ? null : (method.startFile?.(config) ?? null);
+  const start = path === null ? undefined : await readStart(path, backend);
+  const encoder = withBackend(backend, () =>
     loading
-      ? emptyTable(config.numVirtualTokens, method.width(config))
-      : scope(() => method.createEncoder({ config, generator, embeddings, tokenizer })),
+      ? (method.emptyEncoder?.(config) ?? emptyTable(config.numVirtualTokens, method.width(config)))
+      : scope(() => method.createEncoder({ config, generator, embeddings, tokenizer, start })),
   );
+  for (const tensor of start?.values() ?? []) tensor.dispose();
   return {
     config,
     report: { matched: [], excluded: [], unmatchedTargets: [], unusedPatterns: [] },
@@ -53,6 +68,28 @@ export async function planPrompt(
     tables: new Map(),
     warnings,
   };
+}
+
+/**
+ * Reads all tensors of a weights file, which is a safetensors file or one that `torch.save` wrote, as f32. The caller
+ * frees them.
+ */
+async function readStart(path: string, backend: Backend): Promise<Map<string, Tensor>> {
+  const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  const name = path.slice(cut + 1);
+  const files = await openSource(cut < 0 ? "." : path.slice(0, cut + 1));
+  // As in PEFT, a file that does not end in ".safetensors" is one of `torch.save`.
+  const isSafe = name.endsWith(".safetensors");
+  const weights = await openWeights(files, { weights: isSafe ? name : `${name}.safetensors`, pickle: name });
+  const found = new Map<string, Tensor>();
+  for (const key of weights.names()) {
+    const { bytes, shape, dtype } = await weights.read(key);
+    found.set(
+      key,
+      noGrad(() => scope(() => to(fromBytes(bytes, shape, dtype, backend), { dtype: "f32" }))),
+    );
+  }
+  return found;
 }
 
 /** Throws unless all layers of the model have keys and values of the same size, as prefix tuning requires. */

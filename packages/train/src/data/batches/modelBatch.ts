@@ -90,6 +90,7 @@ export function toInputs(
     labels: "labelShape" in batch ? sequenceLabels(batch, model) : tokenLabels(batch, model, shape),
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
     ...batch.furtherInputs?.(),
+    ...(batch.taskIds && { taskIds: batch.taskIds }),
     ...(tokenTypeIds && { tokenTypeIds: tensor(tokenTypeIds, { shape }) }),
   }));
 }

@@ -1,19 +1,25 @@
 import { OptionError } from "@lowrank/core";
 import type { ChatMessage } from "@lowrank/models";
 
+/** A field that examples of every form can have. */
+export interface WithTask {
+  /** The example's task, for an adapter of multitask prompt tuning. Default: none. */
+  taskId?: number;
+}
+
 /** A plain text, of which every token is learned. */
-export interface TextExample {
+export interface TextExample extends WithTask {
   text: string;
 }
 
 /** A prompt and its completion. Only the completion is learned. */
-export interface CompletionExample {
+export interface CompletionExample extends WithTask {
   prompt: string;
   completion: string;
 }
 
 /** A conversation. Only the assistant's messages are learned. */
-export interface ChatExample {
+export interface ChatExample extends WithTask {
   messages: ChatMessage[];
 }
 
@@ -69,8 +75,8 @@ const kinds: readonly Kind[] = [
 const accepted = kinds.map((kind) => kind.accepted).join(", ");
 
 /**
- * Converts a JSON value to an example and drops unknown keys. Throws if it is not an example; the message contains the
- * value and `where`, its position in the file.
+ * Converts a JSON value to an example and drops unknown keys. The key `task_id` becomes the example's task. Throws if
+ * it is not an example; the message contains the value and `where`, its position in the file.
  */
 export function toExample({ value, where }: { readonly value: unknown; readonly where: string }): Example {
   if (typeof value === "string") return { text: learned(value, "text", where) };
@@ -90,7 +96,18 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
       return `${where}: found keys ${keys}; an example is one of ${accepted}; map other keys with ${option}`;
     });
   }
-  return meant[0].read(record, where);
+  return { ...meant[0].read(record, where), ...taskOf(record, where) };
+}
+
+/**
+ * Returns the task in the column `task_id` of a record; an empty object if the column is missing or empty. Tables of
+ * text have the number as a text.
+ */
+function taskOf({ task_id: value }: Readonly<Record<string, unknown>>, where: string): WithTask {
+  if (value === undefined || value === null || value === "") return {};
+  const taskId = typeof value === "string" ? Number(value) : value;
+  if (Number.isSafeInteger(taskId) && (taskId as number) >= 0) return { taskId: taskId as number };
+  throw new Error(`${where}: task_id is ${show(value)}; expected a whole number from 0`);
 }
 
 /** Maps the role names in ShareGPT files to the roles of chat templates. */

@@ -34,6 +34,13 @@ export interface TokenizedExample extends Row {
  * to texts and completions.
  */
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
+  const { taskId } = example;
+  const tokenized = await tokenizeAlone(tokenizer, example);
+  return taskId === undefined ? tokenized : { ...tokenized, taskId };
+}
+
+/** Tokenizes an example without its task. */
+async function tokenizeAlone(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
     const inputIds = closed(tokenizer, tokenizer.encode(example.text));
     return { inputIds, labels: inputIds.slice() };

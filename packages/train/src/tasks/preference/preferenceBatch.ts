@@ -3,6 +3,7 @@ import type { ChatMessage } from "@lowrank/models";
 import { type Batch, collate } from "../../data/batches/collate.ts";
 import type { CollateOptions } from "../../data/padRows.ts";
 import { commonLength } from "../../data/tokens/assistantSpans.ts";
+import type { WithTask } from "../../data/tokens/example.ts";
 import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../../data/tokens/tokenize.ts";
 
@@ -45,9 +46,11 @@ export function logSigmoid(x: Tensor): Tensor {
 }
 
 /** A prompt with a better (chosen) and a worse (rejected) answer: as texts, or as messages of a conversation. */
-export type PreferenceText =
-  | { prompt: string; chosen: string; rejected: string }
-  | { prompt: ChatMessage[]; chosen: ChatMessage[]; rejected: ChatMessage[] };
+export type PreferenceText = WithTask &
+  (
+    | { prompt: string; chosen: string; rejected: string }
+    | { prompt: ChatMessage[]; chosen: ChatMessage[]; rejected: ChatMessage[] }
+  );
 
 /**
  * Tokenizes a prompt with its two answers. Only the answers' tokens are labels. Conversations are rendered with the
@@ -57,11 +60,12 @@ export async function tokenizePreference(
   tokenizer: ExampleTokenizer,
   text: PreferenceText,
 ): Promise<PreferenceExample> {
+  const task = text.taskId === undefined ? {} : { taskId: text.taskId };
   const answer = async (name: "chosen" | "rejected"): Promise<TokenizedExample> => {
     if (typeof text.prompt === "string") {
-      return tokenizeExample(tokenizer, { prompt: text.prompt, completion: text[name] as string });
+      return tokenizeExample(tokenizer, { prompt: text.prompt, completion: text[name] as string, ...task });
     }
-    return tokenizeAnswer(tokenizer, text.prompt, text[name] as ChatMessage[], name);
+    return { ...(await tokenizeAnswer(tokenizer, text.prompt, text[name] as ChatMessage[], name)), ...task };
   };
   return { chosen: await answer("chosen"), rejected: await answer("rejected") };
 }

@@ -21,15 +21,17 @@ import { logSigmoid, pairsOf, tokensOf } from "./preferenceBatch.ts";
 
 /** Two texts of which the chosen one is better than the rejected one. */
 export interface RewardExample {
-  chosen: Pick<Row, "inputIds">;
-  rejected: Pick<Row, "inputIds">;
+  chosen: Pick<Row, "inputIds" | "taskId">;
+  rejected: Pick<Row, "inputIds" | "taskId">;
   /** Margin by which the chosen text's reward should exceed the rejected text's reward. Default: 0. */
   margin?: number;
 }
 
 /** A model that returns one value, the reward, for a text: a `SequenceClassifier` with one label. */
 export interface RewardModel extends TrainableModule {
-  forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
+  forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null; taskIds?: readonly number[] | null }): {
+    logits: Tensor;
+  };
 }
 
 /** Options of `reward`. */
@@ -50,12 +52,13 @@ function rowsOfPairs(examples: readonly RewardExample[], padding: CollateOptions
 }
 
 /** Runs a reward model on rows and returns their rewards, f32 [B]. Throws for a model with several labels. */
-function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSize, length }: Rows): Tensor {
+function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSize, length, taskIds }: Rows): Tensor {
   const backend = backendOf(model);
   const shape = [batchSize, length];
   const { logits } = model.forward({
     inputIds: tensor(inputIds, { shape, backend }),
     attentionMask: attentionMask.includes(0) ? tensor(attentionMask, { shape, backend }) : null,
+    ...(taskIds && { taskIds }),
   });
   if (logits.size !== batchSize) {
     throw new Error(
