@@ -211,8 +211,8 @@ class Source {
 }
 
 /**
- * Multitask prompt tuning: virtual tokens that all tasks share, multiplied elementwise by a low-rank matrix of each task.
- * Wang et al. 2023, https://arxiv.org/abs/2303.02861
+ * Multitask prompt tuning: virtual tokens that all tasks share, multiplied elementwise by a low-rank matrix of each
+ * task. Wang et al. 2023, https://arxiv.org/abs/2303.02861
  */
 export const multitaskPromptTuning: PromptMethod<MultitaskPromptTuningConfig> = definePromptMethod({
   peftType: "MULTITASK_PROMPT_TUNING",
