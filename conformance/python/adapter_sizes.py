@@ -46,7 +46,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY"
 ).split()
 
 
@@ -112,6 +112,7 @@ def options(method, names):
         "OSF": lambda: pick([{}, {"effective_rank": pick([3, 0.3])}, {"rank_pattern": {pick(names): 0.75}}]),
         "GRALORA": lambda: {"r": pick([2, 8]), "gralora_k": pick([1, 2]), "hybrid_r": pick([0, 2])},
         "HRA": lambda: {"r": pick([2, 4])},
+        "POLY": lambda: {"r": sizes(), "n_tasks": pick([1, 3]), "n_skills": pick([1, 4]), "n_splits": pick([1, 2])},
         "LILY": lambda: {"r": sizes(), "stride_A": pick([1, 2]), "num_B": pick([2, 3])},
         "LOKR": lambda: {"decompose_both": chance(0.5), "decompose_factor": pick([-1, 2, 4])},
         "MISS": lambda: {"r": pick([1, 2]), **pick([{}, {"init_weights": "bat"}, {"init_weights": "mini", "mini_r": 1}])},
@@ -155,7 +156,7 @@ def adapter(method, kind, model, layers):
             fields["target_modules"] = targets
         if method == "IA3" and isinstance(targets, list):
             fields["feedforward_modules"] = targets[:1]
-        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT", "OSF", "SUPERTUNING") and chance(0.3):
+        if isinstance(targets, list) and method not in ("IA3", "ADALORA", "ROAD", "BEFT", "OSF", "SUPERTUNING", "POLY") and chance(0.3):
             fields["layers_to_transform"] = [draw.randrange(layers)]
     if chance(0.3):
         whole = [name for name in WHOLE[kind] if method != "DELORA" or "norm" not in name]

@@ -112,6 +112,8 @@ CASES = [
     ("FROD", {"sparse_rate": 0.2}),
     ("FROD", {"sparse_rate": 0, "target_modules": ["a"]}),
     ("TRAINABLE_TOKENS", {"token_indices": [5, 0], "target_modules": ["e"]}),
+    ("POLY", {"r": 3, "n_tasks": 3}),
+    ("POLY", {"r": 2, "n_tasks": 4, "n_skills": 3, "n_splits": 2}),
     ("PVERA", {"r": 5, "d_initial": 0.3}),
     ("PVERA", {"r": 3, "save_projection": False, "projection_prng_key": 4}),
     ("DEFT", {"r": 3}),
@@ -127,7 +129,12 @@ CASES = [
     ("SUPERTUNING", {"sparsity": 0.6, "save_precomputed_indices": False, "select_top": False}),
 ]
 # Methods that draw random values in training, on the last layer.
-SAMPLED = [("PVERA", {"r": 5, "target_modules": ["b"]})]
+SAMPLED = [
+    ("PVERA", {"r": 5, "target_modules": ["b"]}),
+    ("POLY", {"r": 3, "n_tasks": 3, "n_skills": 3, "n_splits": 2, "target_modules": ["b"], "init_weights": False}),
+]
+# Methods that need the tasks of the rows.
+TASKED = ["POLY"]
 DRAWS = 4000
 
 
@@ -149,12 +156,17 @@ def filled_model(kind, options, scale=0.4):
     return model, filled, written
 
 
+def run(model, kind):
+    """The outputs. A `PeftModel` without a task type passes no task ids on."""
+    return model.base_model(ids, task_ids=torch.tensor([2, 0])) if kind in TASKED else model(ids)
+
+
 def moments(kind, options):
     """Means and standard deviations of the outputs in training."""
     model, filled, written = filled_model(kind, options, 1.2)
     model.train()
     with torch.no_grad():
-        drawn = torch.stack([model(ids).flatten() for _ in range(DRAWS)]).double()
+        drawn = torch.stack([run(model, kind).flatten() for _ in range(DRAWS)]).double()
     short = lambda values: [float(f"{x:.5g}") for x in values.tolist()]
     return {
         "name": f"{kind} {json.dumps(options)}",
@@ -169,7 +181,7 @@ def moments(kind, options):
 def answers(kind, options):
     model, filled, written = filled_model(kind, options)
     with torch.no_grad():
-        out = model(ids).flatten().tolist()
+        out = run(model, kind).flatten().tolist()
     integers = {key: value.flatten().tolist() for key, value in sorted(filled.items()) if not value.is_floating_point()}
     return {
         "name": f"{kind} {json.dumps(options)}",

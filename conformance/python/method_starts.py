@@ -95,6 +95,8 @@ CASES = [
     ("OSF", RANDOM, wide),
     ("FROD", {"sparse_rate": 0.3}, wide),
     ("FROD", RANDOM, wide),
+    ("POLY", {"r": 16, "n_tasks": 40, "n_splits": 2}, wide),
+    ("POLY", {"r": 16, "n_tasks": 40, "n_splits": 4, **RANDOM}, wide),
     ("BEFT", RANDOM, [96, 900]),
     ("TRAINABLE_TOKENS", {"token_indices": [3, 7], "target_modules": ["e"], **RANDOM}, [900, 8]),
     ("PVERA", {"r": 32}, wide),

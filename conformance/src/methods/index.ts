@@ -22,6 +22,7 @@ import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
 import { osf } from "./osf.ts";
 import { peanut } from "./peanut.ts";
+import { poly } from "./poly.ts";
 import { multitaskPromptTuning, prefixTuning, promptTuning, pTuning } from "./prompts.ts";
 import { pvera } from "./pvera.ts";
 import { randlora } from "./randlora.ts";
@@ -53,6 +54,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   DELORA: delora,
   HIRA: hira,
   LILY: lily,
+  POLY: poly,
   MISS: miss,
   FOURIERFT: fourierft,
   WAVEFT: waveft,

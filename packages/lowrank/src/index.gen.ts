@@ -623,6 +623,8 @@ export {
   type PeanutActivation,
   PeanutConfig,
   type PeanutOptions,
+  PolyConfig,
+  type PolyOptions,
   PrefixTuningConfig,
   type PrefixTuningOptions,
   PromptEncoderConfig,

@@ -2,6 +2,7 @@
 // any version.
 
 export { type CacheSizes, earlierRows, layerCaches } from "./attention/attentionCache.ts";
+export { batchTasks, setBatchTasks } from "./attention/batchTasks.ts";
 export { PackedDocuments } from "./attention/packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
 export { stopAtPadding } from "./layers/embedding.ts";

@@ -84,6 +84,8 @@ export {
   type PeanutActivation,
   PeanutConfig,
   type PeanutOptions,
+  PolyConfig,
+  type PolyOptions,
   PrefixTuningConfig,
   type PrefixTuningOptions,
   PromptEncoderConfig,

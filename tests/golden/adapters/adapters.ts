@@ -57,6 +57,7 @@ async function* checksOf(place: AdapterPlace): AsyncGenerator<Check> {
 /** Methods that cannot be merged, each with the reason. */
 const unmergeable: Readonly<Record<string, string>> = {
   ADAPTION_PROMPT: "attention to a prompt is no weight",
+  POLY: "the update depends on the tasks of the rows",
   LILY: "the update depends on the inputs",
 };
 

@@ -17,7 +17,7 @@ import {
 } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Attend, VirtualTokens } from "@lowrank/nn";
-import { earlierRows } from "@lowrank/nn/internal";
+import { earlierRows, setBatchTasks } from "@lowrank/nn/internal";
 import type { GivenPositions } from "../rope/rope.ts";
 import type { LabelledInputs, ModelInputs } from "./causalLM.ts";
 import type { LabelledSequences } from "./sequenceClassifier.ts";
@@ -51,7 +51,8 @@ export class PromptedBatch {
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal = false }: { causal?: boolean } = {}) {
     checkInputs(inputs);
     const { inputIds, cache } = inputs;
-    const { taskIds } = inputs;
+    const { taskIds = null } = inputs;
+    setBatchTasks(taskIds);
     const rows = virtual && !cache?.length ? virtual.rows({ size: inputIds.shape[0], taskIds }) : null;
     const isCache = virtual?.kind === "cache";
     this.#inputs = inputs;

@@ -10,6 +10,8 @@ import type { CausalLM } from "./causalLM.ts";
 export interface RaggedBatch extends PagedRows {
   /** The token of each row. */
   readonly tokens: Int32Array;
+  /** The task of each row, for adapters that depend on it. Default: none. */
+  readonly taskIds?: readonly number[];
 }
 
 /**
@@ -29,6 +31,7 @@ export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKV
           inputIds: column(batch.tokens),
           positionIds: column(batch.positions),
           maxPosition: batch.positions.reduce((most, position) => Math.max(most, position)),
+          taskIds: batch.taskIds,
           cache: new PagedBatch(cache, batch),
         });
       }),

@@ -154,6 +154,11 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["bias", ["none", "all", "glora_only"], ["own"], '"none", "all" or "glora_only"'],
   ],
   LILY: [integer("r"), integer("strideA"), integer("numB", 2), finite("scaling"), ...own],
+  POLY: [
+    ...["r", "nTasks", "nSkills", "nSplits"].map((field) => integer(field)),
+    ...own,
+    ["polyType", ["poly"], ["x"], '"poly"'],
+  ],
   WAVEFT: [
     ...[integer("nFrequency"), finite("scaling"), pattern("nFrequencyPattern", 1, 0), ...own],
     ...[flag("useIdwt"), flag("proportionalParameters")],

@@ -16,7 +16,6 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   ADAMSS: "its subspaces come from scikit-learn's k-means over the weights",
   CARTRIDGE: "it is distilled from a text; PREFIX_TUNING without projection trains the same keys and values",
   CPT: "it needs the types of an example's tokens in every batch; PROMPT_TUNING can start from a text",
-  POLY: "it needs a task id in every batch; withAdapterNames gives each row an adapter",
   PSOFT:
     "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
   SHADOW: "it is a second network next to the model",

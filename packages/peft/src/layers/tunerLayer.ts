@@ -4,6 +4,7 @@ import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./adapterSlot.ts";
 import { ProductTable } from "./productTable.ts";
 import { addingByRows, type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
+import { rowTasks } from "./rowTasks.ts";
 import type { MergeStep, Replacement, Wrapper } from "./wrapper.ts";
 
 /** A linear layer's or embedding's weight and bias, in f32. */
@@ -89,6 +90,11 @@ export interface LayerAdapter {
   readonly owners?: readonly Module[];
   /** The indices of the weight's rows that the adapter changes. Absent if it changes all. */
   readonly changedRows?: readonly number[];
+  /**
+   * Number of tasks, if the output depends on the task of each row. The last argument of `forward` then is
+   * the tasks i32 [B, 1]. Absent if the output does not depend on tasks.
+   */
+  readonly tasks?: number;
   /** The reason that `merge` is absent on this layer, if the method can merge on others. */
   readonly unmergeable?: string;
 }
@@ -242,13 +248,15 @@ export class TunerLayer extends Module implements Wrapper {
     const base = this.base_layer as Module & { forward(x: Tensor, ...rest: unknown[]): Tensor };
     this.observer?.(x);
     if (this.merged) return base.forward(x, ...rest);
+    const tasks = rowTasks(x, this.#active, (name) => this.#adapters.get(name)?.tasks);
     const run = (name: string | null, [input, ...others]: readonly unknown[]) => {
       const adapter = name === null ? undefined : this.#adapters.get(name);
+      if (tasks && !adapter?.tasks) others.pop();
       return adapter
         ? adapter.forward(input as Tensor, base, ...(others as never[]))
         : base.forward(input as Tensor, ...others);
     };
-    const inputs = [x, ...rest];
+    const inputs = tasks ? [x, ...rest, tasks] : [x, ...rest];
     return this.#active.apply(
       (name) => this.#adapters.has(name),
       inputs,

@@ -42,6 +42,7 @@ export {
 export { PrefixTuningConfig, type PrefixTuningOptions } from "./prompt/prefixTuning.ts";
 export { PromptTuningConfig, type PromptTuningOptions } from "./prompt/promptTuning.ts";
 export { PromptEncoderConfig, type PromptEncoderOptions } from "./prompt/pTuning.ts";
+export { PolyConfig, type PolyOptions } from "./routed/polyConfig.ts";
 export {
   alphaOption,
   biasOption,
@@ -88,6 +89,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "MISS",
   "RANDLORA",
   "LILY",
+  "POLY",
   "OFT",
   "BOFT",
   "HRA",

@@ -19,6 +19,7 @@ export const methodLoaders = {
   MISS: async (): Promise<AnyMethod> => (await import("./lowRank/miss.ts")).miss,
   RANDLORA: async (): Promise<AnyMethod> => (await import("./lowRank/randlora.ts")).randlora,
   LILY: async (): Promise<AnyMethod> => (await import("./lowRank/lily.ts")).lily,
+  POLY: async (): Promise<AnyMethod> => (await import("./routed/poly.ts")).poly,
   OFT: async (): Promise<AnyMethod> => (await import("./orthogonal/oft.ts")).oft,
   BOFT: async (): Promise<AnyMethod> => (await import("./orthogonal/boft.ts")).boft,
   HRA: async (): Promise<AnyMethod> => (await import("./orthogonal/hra.ts")).hra,

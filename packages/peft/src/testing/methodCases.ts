@@ -22,6 +22,7 @@ import { MultitaskPromptTuningConfig } from "../methods/prompt/multitaskPromptTu
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
+import { PolyConfig } from "../methods/routed/polyConfig.ts";
 import { PveraConfig } from "../methods/sharedVectors/pveraConfig.ts";
 import { VBLoRAConfig } from "../methods/sharedVectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
@@ -726,6 +727,40 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       name: "4-bit base",
       config: new LilyConfig({ r: 3, scaling: 2, targetModules: linears }),
       model: { quantize: { quantType: "nf4" } },
+      unmergeable: /cannot be merged into the weights/,
+    },
+  ],
+  POLY: [
+    {
+      name: "one task",
+      config: new PolyConfig({ r: 3, nSkills: 3, targetModules: linears }),
+      unmergeable: /cannot be merged into the weights/,
+    },
+    {
+      name: "several tasks and splits, random start",
+      config: new PolyConfig({
+        r: 4,
+        nTasks: 3,
+        nSkills: 2,
+        nSplits: 2,
+        initWeights: false,
+        targetModules: ["up"],
+        modulesToSave: ["norm"],
+      }),
+      model: { taskIds: [2] },
+      startsElsewhere: true,
+      unmergeable: /cannot be merged into the weights/,
+    },
+    {
+      name: "4-bit base",
+      config: new PolyConfig({ r: 3, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+      unmergeable: /cannot be merged into the weights/,
+    },
+    {
+      name: "bf16 base",
+      config: new PolyConfig({ r: 3, targetModules: linears }),
+      model: { dtype: "bf16" },
       unmergeable: /cannot be merged into the weights/,
     },
   ],

@@ -99,6 +99,11 @@ export interface ServingRequest {
   readonly truncationSide?: "left" | "right";
   /** Priority among the tenant's waiting requests: the lowest value goes first. Default 0. */
   readonly priority?: number;
+  /**
+   * Task of the sequence, from 0. Required for an adapter of several tasks (Poly); adapters without tasks ignore it.
+   * Default: none.
+   */
+  readonly taskId?: number;
 }
 
 /** Log-probability of a token in nats, from the model's logits before temperature, top-k and top-p. */

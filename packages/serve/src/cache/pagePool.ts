@@ -11,12 +11,14 @@ interface SharedPage {
 }
 
 /**
- * Tenant and adapter version (null: the base model) of a sequence. Sequences share cached pages only if both are the
- * same.
+ * Tenant, adapter version (null: the base model) and task of a sequence. Sequences share cached pages only if all three
+ * are the same.
  */
 export interface PrefixOwner {
   readonly tenant: string;
   readonly version: string | null;
+  /** Default: no task. */
+  readonly taskId?: number;
 }
 
 /** Options for `PagePool`. */
@@ -149,7 +151,10 @@ export class PagePool {
    */
   #keyOf(table: readonly number[], index: number, owner: PrefixOwner, tokens: readonly number[]): string | null {
     if (!this.#sharing) return null;
-    const parent = index === 0 ? JSON.stringify([owner.tenant, owner.version]) : this.#byPage.get(table[index - 1])?.id;
+    const parent =
+      index === 0
+        ? JSON.stringify([owner.tenant, owner.version, owner.taskId])
+        : this.#byPage.get(table[index - 1])?.id;
     if (parent === undefined) return null;
     return `${parent}/${tokens.slice(index * this.pageSize, (index + 1) * this.pageSize).join()}`;
   }

@@ -209,6 +209,7 @@ export class Engine implements ServingEngine {
         return;
       }
       request.lease = lease;
+      this.#host?.checkTask(lease.version, adapter, request.taskId);
       this.#scheduler.ready(request);
     } catch (error) {
       this.#fail(request, asServingError(error));

@@ -5,6 +5,7 @@ import type { AdapterHost, AdapterLayout, AdapterValues } from "../api/adapterPr
 import { ServingError } from "../api/api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
 import type { Mutex } from "./mutex.ts";
+import { invalid } from "./requests/invalidRequest.ts";
 
 /** Adapter on the model, whose tensors another version with the same layout can overwrite and reuse. */
 interface Seat {
@@ -56,6 +57,18 @@ export class ModelAdapters implements AdapterHost {
     const peft = this.#peft;
     if (peft.activeAdapter === null && versions.every((version) => version === null)) return fn();
     return peft.withAdapterNames(this.#namesOf(versions), fn);
+  }
+
+  /** Throws ServingError unless the task fits the adapter version: one of its tasks, which it needs if it has several. */
+  checkTask(version: string, adapter: string, taskId: number | undefined): void {
+    const name = this.#seats.get(version)?.name ?? version;
+    const on = this.#peft.base_model.adapters.get(name);
+    if (!on) return;
+    const tasks = (on.method as MethodFacts<PeftConfig>).tasks?.(on.config) ?? 0;
+    if (taskId === undefined ? tasks <= 1 : tasks === 0 || taskId < tasks) return;
+    const expected = tasks === 1 ? "its only task is 0" : `expected a whole number from 0 to ${tasks - 1}`;
+    const found = taskId === undefined ? "missing" : String(taskId);
+    throw invalid(`task_id is ${found}, and adapter "${adapter}" has ${tasks} tasks; ${expected}`, "task_id");
   }
 
   /** Returns the adapter names on the model for a list of versions. Caches the last result. */

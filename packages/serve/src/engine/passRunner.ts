@@ -3,6 +3,7 @@ import { checkLogits } from "@lowrank/core/internal";
 import type { CausalLM } from "@lowrank/models";
 import { raggedHidden } from "@lowrank/models/internal";
 import type { PagedKVCache } from "@lowrank/nn";
+import { setBatchTasks } from "@lowrank/nn/internal";
 import { ServingError } from "../api/api.ts";
 import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./answers/chooseTokens.ts";
 import type { RowLogprobs, ServedRequest } from "./answers/servedRequest.ts";
@@ -58,15 +59,18 @@ export class PassRunner {
 
   /** Starts the computation of the whole pass. `#read` awaits the results. */
   #record(chunks: readonly Chunk<ServedRequest>[], wanted: readonly WantedRow[]): PassTensors {
-    const { batch, versions } = passRows(chunks);
-    const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, batch, this.#cache));
+    const { batch, versions, taskIds } = passRows(chunks);
+    const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, { ...batch, taskIds }, this.#cache));
     if (wanted.length === 0) return { logits: null, tokens: null, logprobs: null };
     const rows = rowsOf(
       hidden,
       wanted.map(({ row }) => row),
     );
     const ofWanted = wanted.map(({ row }) => versions[row]);
-    const head = this.#underAdapters(ofWanted, () => this.#model.logitsOf(rows));
+    const head = this.#underAdapters(ofWanted, () => {
+      setBatchTasks(wanted.map(({ row }) => taskIds[row]));
+      return this.#model.logitsOf(rows);
+    });
     const logits = reshape(head, [wanted.length, this.#model.vocabSize]);
     const next = wanted.filter(({ position }) => position === null);
     const tokens = next.length > 0 ? this.#choose(logits, wanted, next) : null;
@@ -211,22 +215,24 @@ function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
   return wanted;
 }
 
-/** Returns the batch of a pass, as input for the forward pass `raggedHidden`, and the adapter version of each row. */
+/** Returns the batch of a pass, as input for the forward pass `raggedHidden`, and the adapter version and task of each row. */
 function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   const count = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
   const [tokens, positions, sequences] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];
   const versions: (string | null)[] = [];
+  const taskIds: number[] = [];
   for (const [index, { sequence, start, end }] of chunks.entries()) {
-    const { version } = sequence;
+    const { version, taskId = 0 } = sequence;
     for (let position = start; position < end; position++) {
       const row = versions.push(version) - 1;
+      taskIds.push(taskId);
       tokens[row] = sequence.tokens[position];
       positions[row] = position;
       sequences[row] = index;
     }
   }
   const tables = chunks.map(({ sequence }) => new Int32Array(sequence.table));
-  return { batch: { tokens, positions, sequences, tables }, versions };
+  return { batch: { tokens, positions, sequences, tables }, versions, taskIds };
 }
 
 /** Groups the chunks by adapter version, in the order in which versions first occur. */

@@ -1,6 +1,6 @@
 import { Generator } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
-import { getPeftModel, IA3Config, LoraConfig, type PeftConfig } from "@lowrank/peft";
+import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PolyConfig } from "@lowrank/peft";
 
 /** Files of an adapter in memory. */
 export type FilesInMemory = ReadonlyMap<string, Uint8Array | string>;
@@ -19,6 +19,7 @@ export const tinyConfigs: Readonly<Record<string, () => PeftConfig>> = {
   lora64: lora(64),
   rslora16: lora(16, { useRslora: true }),
   dora4: lora(4, { useDora: true, targetModules: some }),
+  poly2: () => new PolyConfig({ r: 2, nSkills: 3, initWeights: false, targetModules: some }),
   ia3: () =>
     new IA3Config({ targetModules: ["k_proj", "down_proj"], feedforwardModules: ["down_proj"], initIa3Weights: false }),
 };

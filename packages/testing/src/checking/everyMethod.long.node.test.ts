@@ -25,6 +25,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
   LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
+  POLY: [...merging, "weightedSumIsLinear"],
   BEFT: [...merging, ...neither],
   TRAINABLE_TOKENS: ["requantizedMergeWithinBound", ...neither],
   LN_TUNING: ["requantizedMergeWithinBound", ...neither],

@@ -42,6 +42,9 @@ const projecting: readonly string[] = ["OSF"];
 /** True for PaRa, which removes a part of the weights from the start. */
 const removes = (_: AnyMethod, config: PeftConfig): boolean => field(config, "para") === true;
 
+/** Methods whose update depends on the task of each row, by `peftType`. */
+const routed: readonly string[] = ["POLY"];
+
 /** True for methods whose update depends on all rows of a batch. */
 const mixesRows = (method: AnyMethod): boolean => method.mixesRows === true;
 
@@ -87,6 +90,11 @@ export const exemptions: readonly Exemption[] = [
     properties: merging,
     applies: mixesRows,
     reason: "the update depends on the inputs, so that no weight contains it",
+  },
+  {
+    properties: merging,
+    applies: ({ peftType }) => routed.includes(peftType),
+    reason: "the update depends on the tasks of the rows, so that no weight contains it",
   },
   {
     properties: ["requantizedMergeWithinBound"],

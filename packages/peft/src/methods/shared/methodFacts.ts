@@ -46,6 +46,11 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly mixesRows?: true;
   /**
+   * Returns the number of tasks on which the outputs of adapted layers depend. A batch gives the task of each row, as
+   * `taskIds`. Default: 0, for outputs that do not depend on tasks.
+   */
+  tasks?(config: C): number;
+  /**
    * True if `fanInFanOut` is set from how the model stores its weights. False: the field keeps the user's value.
    * Default: false.
    */

@@ -28,7 +28,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
     ...{ vera: {}, pvera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
-    ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 }, frod: {} },
+    ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 }, frod: {}, poly: { r } },
     ...{ osf: {}, lily: { r }, glora: { r }, shira: { r }, waveft: {}, deft: { r }, peanut: { r }, supertuning: {} },
   };
   for (const method of methods) {

@@ -38,6 +38,7 @@ export class ServedRequest implements Sequence {
   readonly wantsPromptLogits: boolean;
   readonly settings: RequestSettings;
   readonly priority: number;
+  readonly taskId: number | undefined;
   /** Number of most probable tokens to return with each token; null: no log-probabilities. */
   readonly logprobs: number | null;
   /** Number of most probable tokens to return with each prompt token; null: no log-probabilities of the prompt. */
@@ -84,6 +85,7 @@ export class ServedRequest implements Sequence {
     this.promptLength = prompt.length;
     this.settings = settings;
     this.priority = request.priority ?? 0;
+    this.taskId = request.taskId;
     const { logprobs = null, echo = false, skipSpecialTokens = true } = request;
     const echoed = echo ? logprobs : null;
     this.logprobs = logprobs;

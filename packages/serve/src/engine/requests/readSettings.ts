@@ -35,7 +35,7 @@ export async function readSettings(
   limits: RequestLimits,
   { tokenizer, eosTokenIds }: { readonly tokenizer: Tokenizer; readonly eosTokenIds: readonly number[] },
 ): Promise<RequestSettings> {
-  const { sampling, logprobs, stop = [], stopTokenIds = [], minTokens = 0, priority } = request;
+  const { sampling, logprobs, stop = [], stopTokenIds = [], minTokens = 0, priority, taskId } = request;
   const { vocabSize, maxLogprobs } = limits;
   const maxNewTokens = newTokens(request, prompt.length, limits);
   await asInvalid("sampling", () => {
@@ -65,6 +65,7 @@ export async function readSettings(
     const expected = `expected a whole number from 0 to ${most}, which is ${maxNewTokens}`;
     throw invalid(`min_tokens is ${minTokens}; ${expected}`, "min_tokens");
   }
+  checkWhole("task_id", taskId, 0, Number.MAX_SAFE_INTEGER);
   checkWhole("priority", priority, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   checkTokens(stopTokenIds, vocabSize, "stop_token_ids", "stop_token_ids");
   const { allowedTokenIds, badWords: words = [] } = sampling;

@@ -6,6 +6,8 @@ export interface Sequence {
   readonly priority?: number;
   /** Version of the adapter; null for the base model. Fixed once the sequence runs. */
   readonly version: string | null;
+  /** Task of the sequence, on which its keys and values depend; undefined if it has none. */
+  readonly taskId?: number;
   /**
    * True while the sequence's reader is slow. The sequence is then in no pass, and its pages may be freed for others.
    */

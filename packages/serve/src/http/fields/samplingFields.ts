@@ -19,6 +19,7 @@ export interface SamplingBody extends VllmBody {
   top_k?: number;
   min_p?: number;
   repetition_penalty?: number;
+  task_id?: number;
 }
 
 // Limited, since the text is searched for it after every token while other requests wait.
@@ -59,6 +60,11 @@ export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<S
   top_k: z.int().min(-1).optional().openapi({ description: "-1 and 0 keep all tokens." }),
   min_p: z.number().min(0).max(1).optional(),
   repetition_penalty: z.number().gt(0).max(2).optional(),
+  task_id: z
+    .int()
+    .min(0)
+    .optional()
+    .openapi({ description: "The task, for an adapter of several tasks (Poly). Other adapters ignore it." }),
   ...vllmFields,
 };
 

@@ -92,6 +92,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
       maxNewTokens: body.max_completion_tokens ?? body.max_tokens,
       sampling: samplingOf(body, choice),
       stop: stopsOf(body),
+      taskId: body.task_id,
       logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     };
   });

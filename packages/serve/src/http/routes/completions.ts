@@ -74,6 +74,7 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
         stop: stopsOf(body),
         logprobs: body.logprobs,
         echo: body.echo,
+        taskId: body.task_id,
       };
     }),
   );
