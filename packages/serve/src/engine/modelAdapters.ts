@@ -59,7 +59,7 @@ export class ModelAdapters implements AdapterHost {
     return peft.withAdapterNames(this.#namesOf(versions), fn);
   }
 
-  /** Throws ServingError unless the task fits the adapter version: one of its tasks, which it needs if it has several. */
+  /** Throws ServingError unless the task is one of the adapter version's. It is required if the adapter has several. */
   checkTask(version: string, adapter: string, taskId: number | undefined): void {
     const name = this.#seats.get(version)?.name ?? version;
     const on = this.#peft.base_model.adapters.get(name);

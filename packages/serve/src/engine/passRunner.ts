@@ -215,7 +215,7 @@ function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
   return wanted;
 }
 
-/** Returns the batch of a pass, as input for the forward pass `raggedHidden`, and the adapter version and task of each row. */
+/** Returns the batch of a pass, as input for `raggedHidden`, and the adapter version and task of each row. */
 function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   const count = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
   const [tokens, positions, sequences] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];

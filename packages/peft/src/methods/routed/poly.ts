@@ -49,8 +49,8 @@ class Routing extends Module {
 
 /**
  * Poly on a linear layer. Adds (x A) B / r to the output. A and B are a mixture of the layer's skills: A [splits,
- * skills, in / splits, r] and B [splits, skills, r, out / splits]. The router has the logits of all tasks, from which the
- * weights of the skills follow for each row and split.
+ * skills, in / splits, r] and B [splits, skills, r, out / splits]. The router has the logits of all tasks, from which
+ * the weights of the skills follow for each row and split.
  */
 class PolyLinear implements LayerAdapter {
   readonly parameters: Readonly<Record<"poly_lora_A" | "poly_lora_B" | "poly_router.module_logits", Parameter>>;
