@@ -14,6 +14,8 @@ from peft.tuners.c3a.utils import BlockCircularConvolution
 from peft.tuners.frod.layer import FrodLayer
 from peft.tuners.frod.layer import Linear as FrodLinear
 from peft.tuners.hira.model import HiraModel
+from peft.tuners.lora import LoraModel
+from peft.tuners.lora.variants import KasaLinearVariant
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 
@@ -63,6 +65,27 @@ def frod_tensors(self, adapter, **kwargs):
 
 frod_given = FrodLinear._get_frod_tensors
 FrodLinear._get_frod_tensors = frod_tensors
+def with_kasa_loss(self, *args, **kwargs):
+    """A model's outputs, with KaSA's term added to the loss. PEFT 0.21.2 leaves adding it to the user's training loop."""
+    output = tuner_forward(self, *args, **kwargs)
+    if getattr(output, "loss", None) is not None:
+        output.loss = output.loss + self._get_kasa_loss()
+    return output
+
+
+def kasa_truncation(module, r):
+    """KaSA's truncated weight and dropped factors, from float64. Those of PEFT 0.21.2 are from float32, whose errors are
+    1e-7 divided by the gap between the singular values at the border."""
+    base = module.get_base_layer()
+    u, s, v = torch.linalg.svd(base.weight.detach().double(), full_matrices=False)
+    left, right = u[:, -r:] * s[-r:], v[-r:]
+    base.weight.data = (base.weight.detach().double() - left @ right).to(base.weight.dtype)
+    return left.float(), right.float()
+
+
+KasaLinearVariant._truncate_base_weight = staticmethod(kasa_truncation)
+tuner_forward = LoraModel.forward
+LoraModel.forward = with_kasa_loss
 
 
 def load_base(folder, attention="eager"):

@@ -127,11 +127,17 @@ CASES = [
     ("SUPERTUNING", {"sparsity": 0.8, "select_top": False, "r": 2}),
     ("SUPERTUNING", {"sparsity": 0.6, "save_precomputed_indices": False, "r": 3, "lora_alpha": 4}),
     ("SUPERTUNING", {"sparsity": 0.6, "save_precomputed_indices": False, "select_top": False}),
+    ("LORA", {"r": 3, "velora_config": {"num_groups": 5}, "lora_bias": True, "target_modules": ["a"]}),
+    ("LORA", {"r": 3, "kasa_config": {}}),
+    ("LORA", {"r": 2, "kasa_config": {"beta": 0.1}, "use_rslora": True, "init_lora_weights": "pissa"}),
+    ("LORA", {"r": 3, "monteclora_config": {"num_samples": 4}, "lora_alpha": 5}),
 ]
 # Methods that draw random values in training, on the last layer.
 SAMPLED = [
     ("PVERA", {"r": 5, "target_modules": ["b"]}),
     ("POLY", {"r": 3, "n_tasks": 3, "n_skills": 3, "n_splits": 2, "target_modules": ["b"], "init_weights": False}),
+    ("LORA", {"r": 3, "target_modules": ["b"], "monteclora_config": {"num_samples": 3, "sample_scaler": 0.3}}),
+    ("LORA", {"r": 1, "target_modules": ["b"], "monteclora_config": {"num_samples": 1, "sample_scaler": 0.2}}),
 ]
 # Methods that need the tasks of the rows.
 TASKED = ["POLY"]

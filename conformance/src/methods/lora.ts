@@ -40,6 +40,27 @@ function drawBlocks(draw: Draw, base: RandomBase, paths: readonly string[], r: n
   };
 }
 
+/**
+ * Draws VeLoRA, KaSA or MonteCLoRA. KaSA changes the base weight, which Lowrank rounds in half precision; its rank must
+ * be
+ * below the sides of all weights, and PEFT refuses it for Conv1D. MonteCLoRA's samples are drawn in training only, and
+ * both sides compute in evaluation mode.
+ */
+function drawVariant(draw: Draw, base: RandomBase, r: number): LoraOptions {
+  const truncates = base.dtype === "float32" && !base.conv1d && r < smallestSide(base);
+  const variant = draw.pick(["veloraConfig", "montecloraConfig", ...(truncates ? ["kasaConfig", "kasaConfig"] : [])]);
+  if (variant === "kasaConfig") {
+    return { kasaConfig: draw.pick([{}, { beta: 0.05 }, { gamma: 0.03 }, { beta: 0, gamma: 0.1 }]) };
+  }
+  if (variant === "veloraConfig") {
+    const initType = draw.pick(["batch_average", "batch_average_once", "random"] as const);
+    return { veloraConfig: { initType, numGroups: draw.integer(1, 70), ...draw.maybe(0.3, () => ({ scale: 0.5 })) } };
+  }
+  const samples = draw.maybe(0.5, () => ({ numSamples: draw.integer(1, 9), sampleScaler: 0.1 }));
+  const prior = draw.maybe(0.5, () => ({ dirichletPrior: 0.5, klLossWeight: 0.01, useEntropy: draw.chance(0.5) }));
+  return { montecloraConfig: { ...samples, ...prior, bufferSize: 2 } };
+}
+
 /** LoRA with all options, including DoRA and initialisations that subtract from the base weights. */
 export const lora: MethodCases<LoraOptions> = defineCases({
   draw(draw, base) {
@@ -56,18 +77,22 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     const drawsBlocks = (plain || how === false || how === "gaussian") && !useDora && !onEmbedding && !base.conv1d;
     const blocks = drawsBlocks ? draw.maybe(0.3, () => drawBlocks(draw, base, targets.paths, start.r!)) : {};
     const inBlocks = "useBdlora" in blocks;
+    const varies = !useDora && !inBlocks && !onEmbedding && how !== "mica";
+    const variant = varies ? draw.maybe(0.3, () => drawVariant(draw, base, start.r!)) : {};
+    const truncates = "kasaConfig" in variant;
     // A random start must have the size of the weights, or attention saturates.
     const alpha = () => draw.integer(1, how === false ? 2 : 24);
     return {
       ...start,
       ...blocks,
+      ...variant,
       ...targets.options,
       loraAlpha: alpha(),
       ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ useRslora: true })),
       ...(useDora ? { useDora } : {}),
       ...drawBias(draw, "lora_only"),
-      ...(anyLayer && how !== "mica" && !inBlocks
+      ...(anyLayer && how !== "mica" && !inBlocks && !truncates
         ? draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) }))
         : {}),
       ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, alpha) })),

@@ -88,6 +88,11 @@ export interface LayerAdapter {
    * if another layer merges it. Default: this layer.
    */
   readonly owners?: readonly Module[];
+  /**
+   * Returns a term that is added to the training loss while the adapter trains, or null. `layers` has all layers of the
+   * adapter.
+   */
+  penalty?(layers: readonly LayerAdapter[]): Tensor | null;
   /** The indices of the weight's rows that the adapter changes. Absent if it changes all. */
   readonly changedRows?: readonly number[];
   /**

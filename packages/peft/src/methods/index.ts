@@ -15,9 +15,12 @@ export {
   type BdLoraConfig,
   type EvaConfig,
   type InitLoraWeights,
+  type KasaConfig,
   type LoftQConfig,
   LoraConfig,
   type LoraOptions,
+  type MontecloraConfig,
+  type VeloraConfig,
 } from "./lora/loraConfig.ts";
 export { loraScaling } from "./lora/loraScaling.ts";
 export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./lowRank/adaLoraConfig.ts";

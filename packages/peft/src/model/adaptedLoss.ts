@@ -33,10 +33,9 @@ export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: L
 /** Returns the term that an adapter's method adds to the training loss, or null if it adds none. */
 function penaltyOf(tuner: Tuner<AdaptableModel>, name: string): Tensor | null {
   const { method, config, trainable } = tuner.adapter(name);
-  if (!trainable || isPromptMethod(method) || !method.penalty) return null;
-  const found = [...tuner.wrappers.values()].map((w) => (w instanceof TunerLayer ? w.get(name) : undefined));
-  return method.penalty(
-    config,
-    found.filter((layer) => layer !== undefined),
-  );
+  if (!trainable || isPromptMethod(method)) return null;
+  const layers = [...tuner.wrappers.values()].flatMap((w) => (w instanceof TunerLayer && w.get(name)) || []);
+  if (method.penalty) return method.penalty(config, layers);
+  const terms = layers.flatMap((layer) => layer.penalty?.(layers) ?? []);
+  return terms.length > 0 ? terms.reduce((sum, term) => add(sum, term)) : null;
 }

@@ -83,6 +83,16 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
         useBdlora: { nblocks: 2, targetModulesBdA: ["0.up"], targetModulesBdB: ["1.up"], matchStrict: false },
       }),
     },
+    { name: "VeLoRA", config: new LoraConfig({ r: 3, targetModules: everywhere, veloraConfig: { numGroups: 5 } }) },
+    {
+      name: "KaSA",
+      config: new LoraConfig({ r: 2, targetModules: linears, kasaConfig: {} }),
+      startsElsewhere: true,
+    },
+    {
+      name: "MonteCLoRA",
+      config: new LoraConfig({ r: 3, targetModules: everywhere, montecloraConfig: { numSamples: 3 } }),
+    },
     {
       name: "MiCA",
       config: new LoraConfig({ r: 3, initLoraWeights: "mica", targetModules: [...everywhere, "embed_tokens"] }),

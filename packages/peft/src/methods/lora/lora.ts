@@ -18,7 +18,7 @@ import type { RecipeSettings } from "../shared/recipe.ts";
 import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
 import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
-import { rankAndScaling } from "./loraScaling.ts";
+import { rankAndScaling, variantOf } from "./loraScaling.ts";
 import { type LinearStart, linearStart } from "./loraStart.ts";
 
 /**
@@ -221,6 +221,8 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   loraPlus: true,
   combines: loraProducts,
   createLayer: async (context) => {
+    const variant = variantOf(context.config);
+    if (variant) return (await import("./variants/loraVariant.ts")).loraVariant(context, variant);
     const makeMagnitude = await loadMagnitude(context);
     if (context.kind === "embedding") {
       if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {

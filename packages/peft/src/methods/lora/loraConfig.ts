@@ -70,6 +70,57 @@ const bdloraDefaults: BdLoraConfig = {
   matchStrict: true,
 };
 
+/** Options of VeLoRA, like PEFT's VeloraConfig. */
+export interface VeloraConfig {
+  /** Number of groups into which an input is cut. More groups give better gradients, for memory. Default: 64. */
+  readonly numGroups: number;
+  /** Factor of the inputs that are computed from the groups in the backward pass. Above 0. Default: 1. */
+  readonly scale: number;
+  /**
+   * Direction along which groups are kept. "batch_average": their mean in each batch. "batch_average_once": their mean
+   * in the first batch. "random": drawn at the start. Default: "batch_average".
+   */
+  readonly initType: "batch_average" | "batch_average_once" | "random";
+}
+
+/** Options of KaSA, like PEFT's KasaConfig. */
+export interface KasaConfig {
+  /** Weight of the squared diagonal in the training loss. At least 0. Default: 1e-4. */
+  readonly beta: number;
+  /** Weight in the training loss of the distances of A Aᵀ and Bᵀ B from the identity. At least 0. Default: 1e-3. */
+  readonly gamma: number;
+}
+
+/** Options of MonteCLoRA, like PEFT's MontecloraConfig. */
+export interface MontecloraConfig {
+  /** Number of samples in a forward pass. Default: 8. */
+  readonly numSamples: number;
+  /** True to add the sum of the samples' squared weights to the training loss. Default: false. */
+  readonly useEntropy: boolean;
+  /** Parameter of the prior Dirichlet distribution of the samples' weights. Above 0. Default: 0.1. */
+  readonly dirichletPrior: number;
+  /** Factor of the samples' deviations from A. Default: 1e-4. */
+  readonly sampleScaler: number;
+  /** Weight in the training loss of the distributions' distances from their priors. Default: 1e-5. */
+  readonly klLossWeight: number;
+  /** Has no effect here: PEFT draws so many samples in advance. It is only read and written. Default: 150. */
+  readonly bufferSize: number;
+}
+
+const variantDefaults = {
+  useBdlora: bdloraDefaults,
+  veloraConfig: { numGroups: 64, scale: 1, initType: "batch_average" },
+  kasaConfig: { beta: 1e-4, gamma: 1e-3 },
+  montecloraConfig: {
+    numSamples: 8,
+    useEntropy: false,
+    dirichletPrior: 0.1,
+    sampleScaler: 1e-4,
+    klLossWeight: 1e-5,
+    bufferSize: 150,
+  },
+} as const;
+
 const evaDefaults: EvaConfig = {
   rho: 2,
   tau: 0.99,
@@ -131,6 +182,12 @@ export interface LoraOptions extends LayerPeftOptions {
   loraBias?: boolean;
   /** Uses BD-LoRA, in which a factor of each layer is block-diagonal. Default: null, no block-diagonal factors. */
   useBdlora?: Partial<BdLoraConfig> | null;
+  /** Uses VeLoRA, whose backward pass keeps compressed inputs. Default: null, the inputs themselves. */
+  veloraConfig?: Partial<VeloraConfig> | null;
+  /** Uses KaSA, which removes the smallest singular values of base weights, and trains a diagonal. Default: null. */
+  kasaConfig?: Partial<KasaConfig> | null;
+  /** Uses MonteCLoRA, which samples A in training. Default: null, no samples. */
+  montecloraConfig?: Partial<MontecloraConfig> | null;
   /**
    * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
    * to it; an object gives an array for each module name.
@@ -155,7 +212,10 @@ export class LoraConfig extends LayerPeftConfig {
   readonly rankPattern: Readonly<Record<string, number>> = {};
   readonly alphaPattern: Readonly<Record<string, number>> = {};
   readonly loraBias: boolean = false;
-  readonly useBdlora: BdLoraConfig | null;
+  readonly useBdlora: BdLoraConfig | null = null;
+  readonly veloraConfig: VeloraConfig | null = null;
+  readonly kasaConfig: KasaConfig | null = null;
+  readonly montecloraConfig: MontecloraConfig | null = null;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
 
   constructor(options: LoraOptions = {}) {
@@ -175,7 +235,11 @@ export class LoraConfig extends LayerPeftConfig {
         'LoraConfig: evaConfig is given without initLoraWeights: "eva"; add initLoraWeights, or leave evaConfig out',
       );
     }
-    this.useBdlora = options.useBdlora ? { ...bdloraDefaults, ...options.useBdlora } : null;
+    for (const [key, defaults] of Object.entries(variantDefaults)) {
+      const given: object | null = Reflect.get(this, key) || null;
+      if (given) checkOptions(`LoraConfig: ${key}`, given, keysOf(defaults));
+      Reflect.set(this, key, given && { ...defaults, ...given });
+    }
     check(this);
   }
 }
@@ -222,7 +286,6 @@ function checkStart(config: LoraConfig): void {
 
 function checkBdlora(config: LoraConfig, options: BdLoraConfig): void {
   const { targetModulesBdA, targetModulesBdB, nblocks, matchStrict } = options;
-  checkOptions("LoraConfig: useBdlora", options, keysOf(bdloraDefaults));
   checkInteger(config, "useBdlora.nblocks", nblocks);
   checkFlags(config, { "useBdlora.matchStrict": matchStrict });
   for (const name of ["targetModulesBdA", "targetModulesBdB"] as const) {
@@ -268,18 +331,15 @@ export const loraFormat: ConfigFormat = {
     "rank_pattern",
   ],
   floats: ["lora_dropout"],
-  nested: ["eva_config", "loftq_config", "use_bdlora"],
+  nested: ["eva_config", "kasa_config", "loftq_config", "monteclora_config", "use_bdlora", "velora_config"],
   refused: {
     alora_invocation_tokens: null,
     arrow_config: null,
     ensure_weight_tying: false,
-    kasa_config: null,
     layer_replication: null,
     megatron_config: null,
-    monteclora_config: null,
     target_parameters: null,
     use_qalora: false,
-    velora_config: null,
   },
   ignored: {
     corda_config: null,

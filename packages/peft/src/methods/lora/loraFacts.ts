@@ -1,6 +1,6 @@
 import type { DataStart, ProductForm, StartSubtraction, Swappable, WeightStart } from "../shared/methodFacts.ts";
 import type { LoraConfig } from "./loraConfig.ts";
-import { loraScaling } from "./loraScaling.ts";
+import { loraScaling, variantOf } from "./loraScaling.ts";
 
 /** Text in a tensor's file key that marks the end of the layer's path and the start of LoRA's tensor name. */
 const mark = ".lora_";
@@ -31,7 +31,8 @@ export const loraSwappable: Swappable<LoraConfig> = {
  * also quantises them). Returns null for other initialisations.
  */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
-  const { initLoraWeights: name } = config;
+  const { initLoraWeights: name, kasaConfig } = config;
+  if (kasaConfig) return { name: "kasaConfig", onSetWeights: config.with({ initLoraWeights: true }) };
   if (typeof name !== "string" || !/^(pissa|olora|loftq)/.test(name)) return null;
   return { name, onSetWeights: config.with({ initLoraWeights: true }) };
 }
@@ -54,12 +55,16 @@ export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
  * result is a LoRA adapter of twice the rank for the original base weights.
  */
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
-  refusal: ({ initLoraWeights: start, useBdlora }) =>
-    useBdlora
+  refusal: (config) => {
+    const { initLoraWeights: start, useBdlora } = config;
+    const variant = variantOf(config);
+    if (variant) return `has ${variant}, which plain LoRA cannot express`;
+    return useBdlora
       ? "has useBdlora, which leaves the base weights as they are"
       : start === true || /^(pissa|olora)/.test(`${start}`)
         ? null
-        : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`,
+        : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`;
+  },
   sameFields: ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern", "useDora"],
   joins: (key) => {
     if (/\.lora_A\.weight$|\.lora_embedding_A$/.test(key)) return { dim: 0, sign: 1 };
@@ -89,7 +94,10 @@ export const loraProducts: ProductForm<LoraConfig> = {
   ],
   scaling: loraScaling,
   rank: ({ r, rankPattern }) => Math.max(r, ...Object.values(rankPattern)),
-  besides: ({ useDora, loraBias, useBdlora }) => {
+  besides: (config) => {
+    const { useDora, loraBias, useBdlora } = config;
+    const variant = variantOf(config);
+    if (variant) return `has ${variant}, which cannot be combined; merge it into the weights instead`;
     if (useBdlora) return "has useBdlora, whose blocks cannot be combined; merge it into the weights instead";
     if (useDora) return "has useDora: lengths of rows cannot be added up; merge it into the weights instead";
     return loraBias ? "has loraBias, which cannot be combined; train it without" : null;

@@ -12,3 +12,14 @@ export function rankAndScaling(config: LoraConfig, path: string): { r: number; s
 export function loraScaling(config: LoraConfig, path: string): number {
   return rankAndScaling(config, path).scaling;
 }
+
+/** Options of LoRA that replace the product of the input and A. */
+export const loraVariants = ["veloraConfig", "kasaConfig", "montecloraConfig"] as const;
+
+/** Name of an option of `loraVariants`. */
+export type LoraVariant = (typeof loraVariants)[number];
+
+/** Returns the first option of `loraVariants` that is set. Undefined for plain LoRA. */
+export function variantOf(config: LoraConfig): LoraVariant | undefined {
+  return loraVariants.find((name) => config[name]);
+}
