@@ -18,7 +18,7 @@ import { moveGuarded, writeGuarded } from "./writeGuarded.ts";
 
 /** Settings of `Adafactor`. */
 export interface AdafactorOptions {
-  /** Largest relative step. The step is this value or 1 / √step, whichever is less, times the parameter's RMS. */
+  /** Largest relative step. The step is the smaller of this value and 1 / √step, times the parameter's RMS. */
   lr: number;
   /** The share of the newest squares in the running averages is step to this power. At most 0. */
   beta2Decay: number;

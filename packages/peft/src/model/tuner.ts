@@ -94,6 +94,11 @@ export class Tuner<M extends Module> extends Module {
     return [...new Set(this.#active.rows?.names ?? [this.#active.name])].filter((name) => name !== null);
   }
 
+  /** False while the model runs without adapters. */
+  get enabled(): boolean {
+    return this.#bareUntil === null;
+  }
+
   get mergedNames(): readonly string[] {
     return this.#mergedNames;
   }
@@ -235,6 +240,12 @@ export class Tuner<M extends Module> extends Module {
     adapter.trainable = trainable;
     this.#trained = null;
     if ((this.#active.rows?.names ?? [this.#active.name]).includes(name)) this.#train(name, trainable);
+  }
+
+  /** Sets whether an adapter's tensors require gradients now, until an adapter is activated. */
+  setRequiresGradOf(name: string, value: boolean): void {
+    this.checkWhole("change which tensors require gradients");
+    this.#train(name, value);
   }
 
   #swap(name: string, on: boolean): void {

@@ -27,7 +27,7 @@ export function loraPairs(model: Module): LoraPair[] {
   return pairs;
 }
 
-/** Replaces the gradient of a parameter by `change(gradient)`, which computes in f32. Does nothing without a gradient. */
+/** Replaces the gradient of a parameter by `change(gradient)`, computed in f32. Does nothing without a gradient. */
 export function changeGradient({ grad }: Parameter, change: (grad: Tensor) => Tensor): void {
   if (!grad) return;
   noGrad(() => scope(() => copyInto(grad, to(change(toF32(grad)), { dtype: grad.dtype }))));
