@@ -15,8 +15,8 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 import { moveGuarded, writeGuarded } from "./writeGuarded.ts";
 
 /**
- * Name of the rule by which Muon's learning rate depends on the shape [out, in] of a parameter. "original" multiplies it
- * by √(max(1, out / in)). "match_rms_adamw" multiplies it by 0.2 √(max(out, in)), so that updates are as large as
+ * Name of the rule by which Muon's learning rate depends on the shape [out, in] of a parameter. "original" multiplies
+ * it by √(max(1, out / in)). "match_rms_adamw" multiplies it by 0.2 √(max(out, in)), so that updates are as large as
  * AdamW's and AdamW's learning rates can be used. "spectral_unclamped" multiplies it by √(out / in).
  */
 export type MuonRate = "original" | "match_rms_adamw" | "spectral_unclamped";
