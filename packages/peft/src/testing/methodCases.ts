@@ -85,11 +85,6 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     },
     { name: "VeLoRA", config: new LoraConfig({ r: 3, targetModules: everywhere, veloraConfig: { numGroups: 5 } }) },
     {
-      name: "KaSA",
-      config: new LoraConfig({ r: 2, targetModules: linears, kasaConfig: {} }),
-      startsElsewhere: true,
-    },
-    {
       name: "MonteCLoRA",
       config: new LoraConfig({ r: 3, targetModules: everywhere, montecloraConfig: { numSamples: 3 } }),
     },
