@@ -109,6 +109,8 @@ CASES = [
     ("BEFT", {}),
     ("OSF", {"effective_rank": 2}),
     ("OSF", {"rank_pattern": {"b": 0.9}}),
+    ("ADAMSS", {"r": 4, "num_subspaces": 3, "subspace_rank": 2}),
+    ("ADAMSS", {"r": 3, "num_subspaces": 2, "random_seed": 5, "target_modules": ["b"]}),
     ("FROD", {"sparse_rate": 0.2}),
     ("FROD", {"sparse_rate": 0, "target_modules": ["a"]}),
     ("TRAINABLE_TOKENS", {"token_indices": [5, 0], "target_modules": ["e"]}),

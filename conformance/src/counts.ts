@@ -26,6 +26,7 @@ export async function countProblems(
   const compared = await compareMethods(config, [lowrankConfig(adapter, base)], { dtype: "f32" });
   const [row] = compared.rows;
   if (row === undefined) return [`compareMethods: ${compared.failed[0].why}`];
+  if (adapter.method.sizesFollowWeights) return [];
   const names = [
     "trainable",
     "total",

@@ -29,6 +29,11 @@ export interface MethodCases<O extends object = object> {
   /** True if training reallocates ranks after every step, and files omit ranks that were cut. Default: false. */
   allocates?: boolean;
   /**
+   * True if the sizes of tensors follow from the values of weights, which a report does not have. Its counts are then
+   * not compared. Default: false.
+   */
+  sizesFollowWeights?: true;
+  /**
    * The attention of transformers to compare with. For a token that attends to no key, such as padding on the left,
    * "sdpa" gives zeros, as Lowrank does. "eager" gives the mean of all values. Default: "eager".
    */

@@ -1,6 +1,7 @@
 import type { PeftType } from "../adapterCase.ts";
 import type { MethodCases } from "../methodCases.ts";
 import { adaLora } from "./adaLora.ts";
+import { adamss } from "./adamss.ts";
 import { adaptionPrompt } from "./adaptionPrompt.ts";
 import { beft } from "./beft.ts";
 import { boft } from "./boft.ts";
@@ -67,6 +68,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   ROAD: road,
   OSF: osf,
   FROD: frod,
+  ADAMSS: adamss,
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,

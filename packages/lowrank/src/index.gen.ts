@@ -569,6 +569,8 @@ export {
   AdaLoraConfig,
   type AdaLoraOptions,
   type AdaLoraRanks,
+  AdamssConfig,
+  type AdamssOptions,
   AdaptionPromptConfig,
   type AdaptionPromptOptions,
   alphaOption,

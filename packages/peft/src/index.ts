@@ -22,6 +22,8 @@ export {
   AdaLoraConfig,
   type AdaLoraOptions,
   type AdaLoraRanks,
+  AdamssConfig,
+  type AdamssOptions,
   AdaptionPromptConfig,
   type AdaptionPromptOptions,
   alphaOption,

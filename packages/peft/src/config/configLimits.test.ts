@@ -210,6 +210,11 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["groupSize", [2, 6], [0, 1, 2.5], "an integer of at least 2"],
     ...own,
   ],
+  ADAMSS: [
+    ...[integer("r"), integer("numSubspaces"), flag("useDynamicRank"), finite("svdThreshold")],
+    ["subspaceRank", [1, 100], [0, 1.5], "an integer of at least 1"],
+    ["initWeights", ["orthogonal", null], ["x", true], '"orthogonal" or null'],
+  ],
   FROD: [
     ["sparseRate", [0, 1, 0.5], [-0.1, 1.1], "from 0 to 1"],
     ["saveProjection", [true], [false], "true"],

@@ -31,6 +31,7 @@ test("docs list the options of PEFT that a method here refuses or does not read"
     HIRA: "HiRA",
     OSF: "OSF",
     FROD: "FRoD",
+    ADAMSS: "AdaMSS",
     PROMPT_TUNING: "prompt tuning",
     MULTITASK_PROMPT_TUNING: "multitask prompt tuning",
   };

@@ -59,6 +59,7 @@ export {
 export { PveraConfig, type PveraOptions } from "./sharedVectors/pveraConfig.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./sharedVectors/vbloraConfig.ts";
 export { VeraConfig, type VeraOptions } from "./sharedVectors/veraConfig.ts";
+export { AdamssConfig, type AdamssOptions } from "./singular/adamssConfig.ts";
 export { FrodConfig, type FrodOptions } from "./singular/frodConfig.ts";
 export { OSFConfig, type OSFOptions } from "./singular/osfConfig.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
@@ -99,6 +100,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "ROAD",
   "OSF",
   "FROD",
+  "ADAMSS",
   "FOURIERFT",
   "WAVEFT",
   "SHIRA",

@@ -26,6 +26,7 @@ export const methodLoaders = {
   ROAD: async (): Promise<AnyMethod> => (await import("./orthogonal/road.ts")).road,
   OSF: async (): Promise<AnyMethod> => (await import("./singular/osf.ts")).osf,
   FROD: async (): Promise<AnyMethod> => (await import("./singular/frod.ts")).frod,
+  ADAMSS: async (): Promise<AnyMethod> => (await import("./singular/adamss.ts")).adamss,
   FOURIERFT: async (): Promise<AnyMethod> => (await import("./spectral/fourierft.ts")).fourierft,
   WAVEFT: async (): Promise<AnyMethod> => (await import("./spectral/waveft.ts")).waveft,
   SHIRA: async (): Promise<AnyMethod> => (await import("./sparse/shira.ts")).shira,

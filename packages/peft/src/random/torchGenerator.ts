@@ -14,6 +14,16 @@ export function roundToBf16(value: number): number {
   return float[0];
 }
 
+/** Turns 16 numbers from [0, 1) into normal ones: the first 8 give lengths, and the others angles. */
+function boxMuller(numbers: Float32Array): void {
+  for (let i = 0; i < 8; i++) {
+    const length = Math.sqrt(-2 * Math.log(1 - numbers[i]));
+    const angle = 2 * Math.PI * numbers[i + 8];
+    numbers[i] = length * Math.cos(angle);
+    numbers[i + 8] = length * Math.sin(angle);
+  }
+}
+
 /**
  * PyTorch's CPU random number generator after `manual_seed`: MT19937 (Matsumoto and Nishimura 1998). Some adapter files
  * contain a seed instead of values, so the random numbers must equal PyTorch's bit for bit.
@@ -70,6 +80,41 @@ export class TorchGenerator {
       const rounded = roundToBf16(value);
       return rounded >= most ? least : rounded;
     });
+  }
+
+  /** Returns a number from 0 up to but excluding 1 with 53 random bits, as NumPy's `RandomState.random_sample` does. */
+  sample(): number {
+    const [high, low] = [this.random() >>> 5, this.random() >>> 6];
+    return (high * 2 ** 26 + low) / 2 ** 53;
+  }
+
+  /** Returns the values that `torch.randn(count)` draws, except for rounding in the last bits. */
+  normal(count: number): Float32Array {
+    if (count < 16) return this.#fewNormal(count);
+    const out = this.uniform(count, 0, 1);
+    // The last block of 16 is drawn again if the blocks do not fit.
+    const starts = Array.from({ length: Math.floor(count / 16) }, (_, i) => 16 * i);
+    for (const start of starts) boxMuller(out.subarray(start, start + 16));
+    if (count % 16 > 0) {
+      const last = out.subarray(count - 16);
+      last.set(this.uniform(16, 0, 1));
+      boxMuller(last);
+    }
+    return out;
+  }
+
+  /** PyTorch draws fewer than 16 numbers one after the other, in f64. */
+  #fewNormal(count: number): Float32Array {
+    const uniform = () => {
+      const high = this.random() & 0x1fffff;
+      return (high * 2 ** 32 + this.random()) / 2 ** 53;
+    };
+    const pairs = Array.from({ length: Math.ceil(count / 2) }, () => {
+      const angle = 2 * Math.PI * uniform();
+      const length = Math.sqrt(-2 * Math.log1p(-uniform()));
+      return [length * Math.cos(angle), length * Math.sin(angle)];
+    });
+    return Float32Array.from(pairs.flat().slice(0, count));
   }
 
   /**

@@ -26,6 +26,7 @@ import { PolyConfig } from "../methods/routed/polyConfig.ts";
 import { PveraConfig } from "../methods/sharedVectors/pveraConfig.ts";
 import { VBLoRAConfig } from "../methods/sharedVectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
+import { AdamssConfig } from "../methods/singular/adamssConfig.ts";
 import { FrodConfig } from "../methods/singular/frodConfig.ts";
 import { OSFConfig } from "../methods/singular/osfConfig.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
@@ -52,6 +53,8 @@ export interface MethodCase {
   savesResult?: true;
   /** Expected error if the adapter cannot be merged. */
   unmergeable?: RegExp;
+  /** True if ranks come from the weights. A report, which has no weights, gives the largest number of parameters. */
+  sizesFollowWeights?: true;
 }
 
 /** Adapters that are separate modules in a block. */
@@ -643,6 +646,27 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       config: new OSFConfig({ effectiveRank: 2, targetModules: linears }),
       model: { dtype: "bf16" },
       startsElsewhere: 2e-6,
+    },
+  ],
+  ADAMSS: [
+    {
+      name: "linears",
+      config: new AdamssConfig({ r: 4, subspaceRank: 2, numSubspaces: 3, targetModules: linears }),
+      sizesFollowWeights: true,
+    },
+    {
+      name: "dynamic ranks, random start, a whole module",
+      config: new AdamssConfig({
+        ...{ r: 5, subspaceRank: 3, numSubspaces: 2, useDynamicRank: true, initWeights: null, randomSeed: 3 },
+        ...{ modulesToSave: ["norm"], targetModules: linears },
+      }),
+      startsElsewhere: true,
+      sizesFollowWeights: true,
+    },
+    {
+      name: "bf16 base",
+      config: new AdamssConfig({ r: 4, numSubspaces: 3, targetModules: linears }),
+      model: { dtype: "bf16" },
     },
   ],
   FROD: [

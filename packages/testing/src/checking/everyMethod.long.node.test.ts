@@ -37,6 +37,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   ROAD: neither,
   OSF: ["requantizedMergeWithinBound", "gradientsMatchDifferences", ...neither],
   FROD: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
+  ADAMSS: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
   WAVEFT: neither,
 };
 

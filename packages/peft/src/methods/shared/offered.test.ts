@@ -27,7 +27,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     // From docs/methods.md: 1.5 times the ranks at the start, cuts from a tenth to half of the steps.
     adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
     ...{ vera: {}, pvera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
-    ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
+    ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {}, adamss: { r } },
     ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 }, frod: {}, poly: { r } },
     ...{ osf: {}, lily: { r }, glora: { r }, shira: { r }, waveft: {}, deft: { r }, peanut: { r }, supertuning: {} },
   };
