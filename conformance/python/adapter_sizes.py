@@ -2,7 +2,7 @@
 
 Not drawn, since PEFT does otherwise there than its configuration says: BOFT with several butterflies (one without CUDA),
 DeLoRA beside trained modules named "norm" (it takes its own lengths for them). Nor an embedding that is adapted twice.
-"""
+"" UNILORA"
 
 import json
 import os
@@ -41,7 +41,7 @@ OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
     "GLORA": "glora_only", "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
     "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only", "C3A": "c3a_only", "PVERA": "pvera_only",
-    "DEFT": "deft_only", "FROD": "frod_only",
+    "DEFT": "deft_only", "UNILORA": "unilora_only", "FROD": "frod_only",
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
@@ -125,6 +125,7 @@ def options(method, names):
         "SUPERTUNING": lambda: {"sparsity": pick([0.5, 0.9]), **pick([{}, {"r": 2}, {"save_precomputed_indices": False}])},
         "FROD": lambda: {"sparse_rate": pick([0, 0.1, 1])},
         "PVERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
+        "UNILORA": lambda: {"r": sizes(), "theta_d_length": pick([8, 300])},
         "VERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
     }
     yield from own.get(method, dict)().items()

@@ -74,6 +74,8 @@ CASES = [
     ("FOURIERFT", {"n_frequency": 5, "scaling": 15.0, "n_frequency_pattern": {"b": 13}}),
     ("VBLORA", {"r": 3, "num_vectors": 7, "vector_length": 2, "topk": 2}),
     ("VBLORA", {"r": 2, "num_vectors": 9, "vector_length": 2, "topk": 3}),
+    ("UNILORA", {"r": 3, "theta_d_length": 16}),
+    ("UNILORA", {"r": 2, "theta_d_length": 100, "proj_seed": 2**40 + 3, "save_indices": True}),
     ("OFT", {"oft_block_size": 4, "use_cayley_neumann": False, "target_modules": ["a"]}),
     ("OFT", {"oft_block_size": 4, "use_cayley_neumann": True, "num_cayley_neumann_terms": 4, "target_modules": ["a"]}),
     ("OFT", {"oft_block_size": 2, "use_cayley_neumann": True, "num_cayley_neumann_terms": 1}),

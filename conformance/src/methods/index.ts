@@ -31,6 +31,7 @@ import { road } from "./road.ts";
 import { shira } from "./shira.ts";
 import { supertuning } from "./supertuning.ts";
 import { trainableTokens } from "./trainableTokens.ts";
+import { unilora } from "./unilora.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 import { waveft } from "./waveft.ts";
@@ -46,6 +47,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   TRAINABLE_TOKENS: trainableTokens,
   PVERA: pvera,
   VERA: vera,
+  UNILORA: unilora,
   VBLORA: vblora,
   RANDLORA: randlora,
   GRALORA: gralora,

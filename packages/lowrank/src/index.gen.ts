@@ -664,6 +664,8 @@ export {
   TrainableTokensConfig,
   type TrainableTokensOptions,
   targetsOption,
+  UniLoraConfig,
+  type UniLoraOptions,
   VBLoRAConfig,
   type VBLoRAOptions,
   type VeloraConfig,

@@ -117,6 +117,8 @@ export {
   TrainableTokensConfig,
   type TrainableTokensOptions,
   targetsOption,
+  UniLoraConfig,
+  type UniLoraOptions,
   VBLoRAConfig,
   type VBLoRAOptions,
   type VeloraConfig,

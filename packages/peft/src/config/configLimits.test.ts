@@ -196,6 +196,12 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["topk", [1, 256], [257], "at most numVectors (256)"],
     ["numVectors", [2, 3], [0], "an integer of at least 1"],
   ],
+  UNILORA: [
+    ...[integer("r"), integer("projSeed", 0), integer("thetaDLength"), share("uniloraDropout"), flag("saveIndices")],
+    ["initThetaDBound", [0.02, 3], [0, -1, Number.NaN], "a number above 0"],
+    ["bias", ["none", "all", "unilora_only"], ["lora_only"], '"none", "all" or "unilora_only"'],
+    ...own,
+  ],
   DELORA: [
     ...[integer("r"), finite("deloraLambda"), share("moduleDropout"), ...own],
     ...[pattern("rankPattern", 1, 0), pattern("lambdaPattern", 0, Number.NaN)],

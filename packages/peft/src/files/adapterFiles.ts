@@ -146,7 +146,7 @@ function asStored({ bytes, shape, dtype }: SafetensorsData, like: Tensor): Tenso
   return dtype === like.dtype ? stored : to(stored, { dtype: like.dtype });
 }
 
-function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
+function asTensor(numbers: Float32Array | Int32Array, { shape, storage }: Tensor): Tensor {
   return tensorOf(numbers, { shape, backend: storage.backend });
 }
 
@@ -172,7 +172,7 @@ export async function readInto(
     const value = form && parts ? await readParts(file, parts, tensor, form) : await file.read(key);
     // In a scope, so that values are freed at once instead of by the garbage collector.
     noGrad(() =>
-      scope(() => copyInto(tensor, value instanceof Float32Array ? asTensor(value, tensor) : asStored(value, tensor))),
+      scope(() => copyInto(tensor, ArrayBuffer.isView(value) ? asTensor(value, tensor) : asStored(value, tensor))),
     );
     loaded += bytes;
     onProgress?.({ loaded, total, name: key });

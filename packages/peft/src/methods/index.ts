@@ -57,6 +57,7 @@ export {
   virtualTokensOption,
 } from "./shared/commonOptions.ts";
 export { PveraConfig, type PveraOptions } from "./sharedVectors/pveraConfig.ts";
+export { UniLoraConfig, type UniLoraOptions } from "./sharedVectors/uniloraConfig.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./sharedVectors/vbloraConfig.ts";
 export { VeraConfig, type VeraOptions } from "./sharedVectors/veraConfig.ts";
 export { AdamssConfig, type AdamssOptions } from "./singular/adamssConfig.ts";
@@ -107,6 +108,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "SUPERTUNING",
   "C3A",
   "VBLORA",
+  "UNILORA",
   "BITFIT",
   "BEFT",
   "LN_TUNING",

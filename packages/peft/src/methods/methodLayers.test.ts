@@ -48,8 +48,11 @@ function expectClose(found: Tensor, expected: readonly number[]) {
 function filesOf(one: { config: object; shapes: object; integers?: object }, scale?: number) {
   const tensors = Object.entries(one.shapes as Record<string, number[]>).map(([name, shape], k) => {
     const integers = (one.integers as Record<string, number[]> | undefined)?.[name];
-    const values = integers ? Int32Array.from(integers) : wave(shape, k, scale);
-    const dtype = integers ? ("i32" as const) : ("f32" as const);
+    // As in PEFT, Uni-LoRA's indices have 64 bits, and other integers 32.
+    const isLong = name.includes("unilora_indices");
+    const whole = integers && (isLong ? BigInt64Array.from(integers, BigInt) : Int32Array.from(integers));
+    const values = whole ?? wave(shape, k, scale);
+    const dtype = whole ? (isLong ? "I64" : "i32") : "f32";
     return { name, dtype, shape, bytes: new Uint8Array(values.buffer) };
   });
   return new Map<string, string | Uint8Array>([

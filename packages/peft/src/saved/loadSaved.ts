@@ -36,7 +36,7 @@ export async function loadSaved(
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);
     const form = fileFormOf(method, config);
-    if (form && isTrainable) {
+    if (form && !form.exact && isTrainable) {
       throw new Error(
         `${label}: the file contains only what inference needs, so the adapter cannot be trained; load it without isTrainable`,
       );

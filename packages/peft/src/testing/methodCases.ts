@@ -24,6 +24,7 @@ import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
 import { PolyConfig } from "../methods/routed/polyConfig.ts";
 import { PveraConfig } from "../methods/sharedVectors/pveraConfig.ts";
+import { UniLoraConfig } from "../methods/sharedVectors/uniloraConfig.ts";
 import { VBLoRAConfig } from "../methods/sharedVectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
 import { AdamssConfig } from "../methods/singular/adamssConfig.ts";
@@ -880,6 +881,34 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
         targetModules: everywhere,
       }),
       model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: true,
+    },
+  ],
+  UNILORA: [
+    {
+      name: "linears",
+      config: new UniLoraConfig({
+        ...{ r: 4, thetaDLength: 60, initThetaDBound: 0.5 },
+        targetModules: [...everywhere, "lm_head"],
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "saved indices, normal start, biases, 4-bit base",
+      config: new UniLoraConfig({
+        ...{ r: 3, thetaDLength: 40, projSeed: 7, saveIndices: true, bias: "unilora_only", initWeights: false },
+        targetModules: [...everywhere, "lm_head"],
+      }),
+      model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: true,
+    },
+    {
+      name: "saved indices, bf16 base",
+      config: new UniLoraConfig({
+        ...{ r: 2, thetaDLength: 300, saveIndices: true, initThetaDBound: 0.5 },
+        targetModules: everywhere,
+      }),
+      model: { dtype: "bf16" },
       startsElsewhere: true,
     },
   ],

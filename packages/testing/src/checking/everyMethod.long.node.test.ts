@@ -24,6 +24,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
+  UNILORA: ["startsAsIdentity", "weightedSumIsLinear"],
   LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
   POLY: [...merging, "weightedSumIsLinear"],
   BEFT: [...merging, ...neither],

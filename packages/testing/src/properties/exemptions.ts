@@ -22,7 +22,7 @@ const overwrites = (method: AnyMethod, config: PeftConfig): boolean =>
 const field = (config: PeftConfig, name: string): unknown => Reflect.get(config, name);
 
 /** Methods whose new adapters change outputs by design, by `peftType`. */
-const randomStarts: readonly string[] = ["VBLORA", "BOTTLENECK"];
+const randomStarts: readonly string[] = ["VBLORA", "UNILORA", "BOTTLENECK"];
 
 /** Methods whose new adapters change outputs unless `initWeights` is true, by `peftType`. */
 const drawnStarts: readonly string[] = ["C3A"];
@@ -54,6 +54,11 @@ const hasNoWeight = (method: AnyMethod): boolean =>
 
 function trainsBiases(method: AnyMethod, config: PeftConfig): boolean {
   return !isPromptMethod(method) && (method.bias?.(config as never) ?? "none") !== "none";
+}
+
+function roundsInFiles(method: AnyMethod, config: PeftConfig): boolean {
+  const form = isPromptMethod(method) ? null : (method.fileForm?.(config as never) ?? null);
+  return form !== null && form.exact !== true;
 }
 
 function savesTables(method: AnyMethod, config: PeftConfig): boolean {
@@ -171,7 +176,7 @@ export const exemptions: readonly Exemption[] = [
   },
   {
     properties: ["savesAndLoads"],
-    applies: (method, config) => !isPromptMethod(method) && Boolean(method.fileForm?.(config as never)),
+    applies: roundsInFiles,
     reason: "files of this configuration store some tensors in a compressed form, which is not exact",
   },
   {

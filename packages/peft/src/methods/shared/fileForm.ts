@@ -8,10 +8,12 @@ interface FilePart {
 }
 
 /**
- * A compressed encoding of some of an adapter's tensors in files. An adapter loaded from such a file cannot be trained
- * further.
+ * Another encoding of some of an adapter's tensors in files. Unless it is `exact`, an adapter loaded from such a file
+ * cannot be trained further.
  */
 export interface FileForm {
+  /** True if the decoded values equal the tensors' values. Default: false. */
+  readonly exact?: true;
   /**
    * Returns the name, dtype and shape of each file tensor that encodes `tensor`. Null if the file contains `tensor`
    * unencoded.
@@ -23,7 +25,7 @@ export interface FileForm {
    * Decodes a tensor's values from the bytes of its file tensors. Throws an error that names `label` if the bytes are
    * invalid.
    */
-  decode(parts: readonly Uint8Array[], tensor: Tensor, label: string): Float32Array;
+  decode(parts: readonly Uint8Array[], tensor: Tensor, label: string): Float32Array | Int32Array;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function readParts(
   parts: readonly FilePart[],
   tensor: Tensor,
   form: FileForm,
-): Promise<Float32Array> {
+): Promise<Float32Array | Int32Array> {
   const bytes: Uint8Array[] = [];
   for (const { name, dtype } of parts) {
     const stored = await file.readStored(name);
