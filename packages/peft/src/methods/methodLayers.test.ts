@@ -52,7 +52,7 @@ function filesOf(one: { config: object; shapes: object; integers?: object }, sca
     const isLong = name.includes("unilora_indices");
     const whole = integers && (isLong ? BigInt64Array.from(integers, BigInt) : Int32Array.from(integers));
     const values = whole ?? wave(shape, k, scale);
-    const dtype = whole ? (isLong ? "I64" : "i32") : "f32";
+    const dtype = whole ? (isLong ? ("I64" as const) : ("i32" as const)) : ("f32" as const);
     return { name, dtype, shape, bytes: new Uint8Array(values.buffer) };
   });
   return new Map<string, string | Uint8Array>([
