@@ -1,6 +1,6 @@
 /**
- * What Lowrank has for a name of PEFT's API: our name, and the difference for a caller. An empty name means that there
- * is nothing; the difference then says what to do instead, or why.
+ * Our name for a name of PEFT's API, and the difference for a caller. The name is empty if Lowrank has none; the
+ * difference is then the reason, or another way to the same result.
  */
 export type Row = readonly [ours: string, difference: string];
 
@@ -69,7 +69,7 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     get_model_status: ["getModelStatus", "an adapter that is active is active everywhere"],
     get_peft_config: ["parsePeftConfig", "takes the object of adapter_config.json"],
     get_peft_model: ["getPeftModel", "asynchronous; `generator` draws the start, `onWarning` gets warnings"],
-    get_peft_model_state_dict: ["PeftModel#adapterTensors", "keys are those of the file"],
+    get_peft_model_state_dict: ["PeftModel#adapterTensors", "has the keys of the file"],
     initialize_kv_prefix_from_past_key_values: ["", "see CARTRIDGE in methods.md"],
     initialize_kv_prefix_from_text: ["", "see CARTRIDGE in methods.md"],
     initialize_lora_eva_weights: ["initializeLoraEvaWeights", "reads every batch once; `startFromData` for any method"],

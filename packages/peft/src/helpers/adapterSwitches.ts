@@ -9,8 +9,8 @@ import type { GetPeftModelOptions } from "../peftModel/peftModelOptions.ts";
 
 /**
  * Sets whether the tensors of some adapters require gradients, whether the adapters are active or not. Like PEFT's
- * `set_requires_grad`. `setAdapter` changes them again: it makes the tensors of the new adapter trainable and those of
- * the old one not. Tensors that the method never trains stay frozen.
+ * `set_requires_grad`. `setAdapter` changes them again: it makes the tensors of the new adapter trainable and
+ * freezes the tensors of the old one. Tensors that the method never trains stay frozen.
  *
  * @throws If there is no adapter with a name.
  *

@@ -15,7 +15,7 @@ export interface IntruderOptions {
   newAdapterName?: string;
   /** Number of the largest singular vectors of each adapted weight that are examined. Default: 10. */
   topK?: number;
-  /** A vector is an intruder if its cosine with every singular vector of the base weight is below this. Default: 0.5. */
+  /** A vector is an intruder if its cosine with each singular vector of the base weight is below this. Default: 0.5. */
   thresholdEpsilon?: number;
   /** Share of an intruder that stays in the weight: 1 leaves it as it is, 0 removes it. Default: 0.75. */
   mitigationLambda?: number;

@@ -18,7 +18,7 @@ export interface LayerStatus {
   readonly mergedAdapters: readonly string[];
   /** The adapters that change this module, sorted. */
   readonly availableAdapters: readonly string[];
-  /** Whether the adapter's tensors require gradients, by adapter. "irregular": only some do. */
+  /** True if the adapter's tensors require gradients, by adapter. "irregular": only some do. */
   readonly requiresGrad: Readonly<Record<string, boolean | "irregular">>;
   /** The backends that hold the adapter's tensors, by adapter. */
   readonly backends: Readonly<Record<string, readonly string[]>>;

@@ -29,7 +29,17 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
     ...{ vera: {}, pvera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {}, adamss: { r } },
     ...{ fourierft: { initWeights: true }, c3a: { blockSize: 32 }, road: { groupSize: 8 }, frod: {}, poly: { r } },
-    ...{ osf: {}, lily: { r }, glora: { r }, shira: { r }, waveft: {}, deft: { r }, peanut: { r }, supertuning: {}, unilora: { r } },
+    ...{
+      osf: {},
+      lily: { r },
+      glora: { r },
+      shira: { r },
+      waveft: {},
+      deft: { r },
+      peanut: { r },
+      supertuning: {},
+      unilora: { r },
+    },
   };
   for (const method of methods) {
     const Config = method.Config as new (options: object) => PeftConfig;
