@@ -2,7 +2,7 @@
 
 Not drawn, since PEFT does otherwise there than its configuration says: BOFT with several butterflies (one without CUDA),
 DeLoRA beside trained modules named "norm" (it takes its own lengths for them). Nor an embedding that is adapted twice.
-"" UNILORA"
+"""
 
 import json
 import os
@@ -46,7 +46,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY UNILORA"
 ).split()
 
 

@@ -127,6 +127,8 @@ export class TunerLayer extends Module implements Wrapper {
    * changes.
    */
   #plan: RowPlan | null = null;
+  /** Base weights of adapters that are still being loaded. A refused file must leave the base layer as it was. */
+  readonly #newBases = new Map<string, Tensor>();
   /** The low-rank products of the adapters on this layer, for batches whose rows use different adapters. */
   readonly #products: ProductTable;
   /**
@@ -167,11 +169,22 @@ export class TunerLayer extends Module implements Wrapper {
   add(adapter: string, layer: LayerAdapter): void {
     this.#changed(adapter);
     this.#adapters.set(adapter, layer);
-    if (layer.baseWeight) this.#setBase(layer.baseWeight);
     for (const [name, module] of Object.entries(layer.modules ?? {})) place(this, name, adapter, module);
     for (const [key, parameter] of Object.entries(layer.parameters)) {
       place(this, layer.paths?.[key] ?? key, adapter, parameter);
     }
+  }
+
+  /** Holds the weight that an adapter's initialisation gives the base layer, until `setBase` is called. */
+  holdBase(adapter: string, weight: Tensor): void {
+    this.#newBases.set(adapter, weight);
+  }
+
+  /** Writes the weight that `holdBase` was given for an adapter into the base layer. Does nothing if there is none. */
+  setBase(adapter: string): void {
+    const weight = this.#newBases.get(adapter);
+    this.#newBases.delete(adapter);
+    if (weight) this.#setBase(weight);
   }
 
   #changed(adapter: string): void {
@@ -195,6 +208,8 @@ export class TunerLayer extends Module implements Wrapper {
     for (const parameter of this.tensors(adapter).values()) free(parameter);
     for (const buffer of this.buffers(adapter).values()) buffer.dispose();
     for (const constant of this.#adapters.get(adapter)?.constants ?? []) constant.dispose();
+    this.#newBases.get(adapter)?.dispose();
+    this.#newBases.delete(adapter);
     this.#adapters.delete(adapter);
     clear(this, adapter);
   }

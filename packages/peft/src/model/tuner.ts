@@ -136,7 +136,9 @@ export class Tuner<M extends Module> extends Module {
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
     this.#addingUntil = `while adapter "${name}" is being added; await that first`;
     try {
-      return this.#put(await this.#plan(options, this.#addingUntil), onWarning);
+      const added = this.#put(await this.#plan(options, this.#addingUntil), onWarning);
+      if (!options.loading) this.setBases(name);
+      return added;
     } finally {
       this.#addingUntil = null;
     }
@@ -181,6 +183,14 @@ export class Tuner<M extends Module> extends Module {
     this.#wrappers.add(name, plan);
     this.#train(name, false);
     return adapter;
+  }
+
+  /**
+   * Writes the base weights that an adapter's initialisation sets. `add` does it for new adapters; for an adapter of a
+   * file, call it when all values are read, so that a refused file leaves the model unchanged.
+   */
+  setBases(name: string): void {
+    this.#wrappers.setBases(name);
   }
 
   /** Removes an adapter and frees its tensors. A module without further adapters loses its wrapper. */

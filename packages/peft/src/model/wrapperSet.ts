@@ -29,6 +29,7 @@ export class WrapperSet {
     for (const { path, base, layer } of layers) {
       const wrapper = this.#at(path, () => new TunerLayer(base, active));
       wrapper.add(name, layer);
+      if (layer.baseWeight) wrapper.holdBase(name, layer.baseWeight);
       wrapper.training = base.training;
       for (const part of Object.values(layer.modules ?? {})) if (part instanceof Module) part.train(base.training);
     }
@@ -38,6 +39,11 @@ export class WrapperSet {
       const wrapper = this.#wrappers.get(path)!;
       wrapper.train(wrapper.wrapped.training);
     }
+  }
+
+  /** Writes the base weights that an adapter's initialisation sets, such as PiSSA's. `add` holds them back. */
+  setBases(name: string): void {
+    for (const wrapper of this.#wrappers.values()) if (wrapper instanceof TunerLayer) wrapper.setBase(name);
   }
 
   #at<W extends Wrapper>(path: string, make: () => W): W {

@@ -55,6 +55,7 @@ export async function loadSaved(
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
     tuner.setTrainable(name, isTrainable);
+    tuner.setBases(name);
   } catch (error) {
     tuner.remove(name);
     throw error;
