@@ -46,7 +46,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY UNILORA"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA"
 ).split()
 
 
@@ -83,6 +83,8 @@ def prompt(method):
         yield from {"prefix_projection": True, "encoder_hidden_size": pick([6, 10])}.items()
     if method == "MULTITASK_PROMPT_TUNING":
         yield from {"num_tasks": pick([1, 3]), "num_ranks": pick([1, 2])}.items()
+    if method == "CARTRIDGE":
+        yield "num_frozen_tokens", pick([0, 1])
     if method == "P_TUNING":
         yield "encoder_hidden_size", pick([6, 10])
         if chance(0.5):
@@ -139,7 +141,7 @@ def adapter(method, kind, model, layers):
         fields["task_type"] = "FEATURE_EXTRACTION"
     else:
         fields["task_type"] = "CAUSAL_LM"
-    if method.endswith("_TUNING") and method != "LN_TUNING":
+    if method == "CARTRIDGE" or method.endswith("_TUNING") and method != "LN_TUNING":
         return {**fields, **dict(prompt(method))}
     if method == "ADAPTION_PROMPT":
         return {**fields, "adapter_len": pick([1, 10]), "adapter_layers": pick([1, layers])}

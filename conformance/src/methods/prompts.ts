@@ -1,4 +1,5 @@
 import type {
+  CartridgeOptions,
   MultitaskPromptTuningOptions,
   PrefixTuningOptions,
   PromptEncoderOptions,
@@ -36,6 +37,19 @@ export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
     };
   },
   final: ({ prefixProjection }) => prefixProjection === true,
+});
+
+/** Cartridges, with any number of frozen tokens. */
+export const cartridge: MethodCases<CartridgeOptions> = defineCases({
+  ...shared,
+  draw(draw, base) {
+    if (base.task !== "CAUSAL_LM" || base.unlikeBlocks) return null;
+    const { numVirtualTokens } = few(draw);
+    return {
+      numVirtualTokens,
+      ...draw.maybe(0.7, () => ({ numFrozenTokens: draw.integer(0, numVirtualTokens - 1) })),
+    };
+  },
 });
 
 /** Prompt tuning, from random values and from tokens. */

@@ -39,6 +39,8 @@ export {
   C3AConfig,
   type C3AInitWeights,
   type C3AOptions,
+  CartridgeConfig,
+  type CartridgeOptions,
   DeftConfig,
   type DeftDecomposition,
   type DeftOptions,

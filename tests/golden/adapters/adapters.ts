@@ -176,6 +176,7 @@ async function* promptChecks(place: AdapterPlace, golden: GoldenFile): AsyncGene
     onWarning: () => {},
   });
   const parameters = trainedByName(peft);
+  copyFrozen(trainedByName(loaded), parameters);
   for (const name of golden.names("param.")) {
     using value = await golden.tensor(name);
     noGrad(() => copyInto(parameters.get(name.slice("param.".length))!, value));
@@ -185,6 +186,14 @@ async function* promptChecks(place: AdapterPlace, golden: GoldenFile): AsyncGene
   yield await counts(place, peft);
   yield within("rows", await savedRows(peft), await savedRows(loaded), rowTolerance);
   yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
+}
+
+/** Copies the prompt's parameters that are not trained, which are only in the file. */
+function copyFrozen(from: ReadonlyMap<string, Tensor>, to: ReadonlyMap<string, Tensor>): void {
+  for (const [name, parameter] of to) {
+    if (!name.startsWith("prompt_encoder.") || parameter.requiresGrad) continue;
+    noGrad(() => copyInto(parameter, from.get(name)!));
+  }
 }
 
 /** Returns the rows that an adapter's file would contain. */

@@ -13,7 +13,6 @@ import type { MethodFacts } from "../methods/shared/methodFacts.ts";
  * method. docs/methods.md lists these methods.
  */
 export const declinedMethods: Readonly<Record<string, string>> = {
-  CARTRIDGE: "it is distilled from a text; PREFIX_TUNING without projection trains the same keys and values",
   CPT: "it needs the types of an example's tokens in every batch; PROMPT_TUNING can start from a text",
   PSOFT:
     "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",

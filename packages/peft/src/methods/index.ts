@@ -37,6 +37,7 @@ export { HRAConfig, type HRAOptions } from "./orthogonal/hraConfig.ts";
 export { OFTConfig, type OFTOptions } from "./orthogonal/oftConfig.ts";
 export { RoadConfig, type RoadOptions, type RoadVariant } from "./orthogonal/roadConfig.ts";
 export { AdaptionPromptConfig, type AdaptionPromptOptions } from "./prompt/adaptionPrompt.ts";
+export { CartridgeConfig, type CartridgeOptions } from "./prompt/cartridge.ts";
 export {
   MultitaskPromptTuningConfig,
   type MultitaskPromptTuningInit,
@@ -119,6 +120,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "PROMPT_TUNING",
   "P_TUNING",
   "MULTITASK_PROMPT_TUNING",
+  "CARTRIDGE",
   "ADAPTION_PROMPT",
 ];
 

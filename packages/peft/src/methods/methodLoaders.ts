@@ -45,5 +45,6 @@ export const methodLoaders = {
   P_TUNING: async (): Promise<AnyMethod> => (await import("./prompt/pTuning.ts")).pTuning,
   MULTITASK_PROMPT_TUNING: async (): Promise<AnyMethod> =>
     (await import("./prompt/multitaskPromptTuning.ts")).multitaskPromptTuning,
+  CARTRIDGE: async (): Promise<AnyMethod> => (await import("./prompt/cartridge.ts")).cartridge,
   ADAPTION_PROMPT: async (): Promise<AnyMethod> => (await import("./prompt/adaptionPrompt.ts")).adaptionPrompt,
 };

@@ -15,7 +15,15 @@ test("learning rates of the recipes", () => {
     ...{ osf: 1e-3, frod: 3e-3, adamss: 3e-3, lily: 3e-3, glora: 3e-3, waveft: 1e-3, shira: 3e-3, poly: 3e-3 },
     ...{ pvera: 3e-2, deft: 3e-3, peanut: 3e-3, supertuning: 3e-3, unilora: 3e-2 },
     ...{ road: 1e-2, c3a: 0.1, beft: 1e-2, "trainable-tokens": 3e-2 },
-    ...{ parallel: 3e-3, ia3: 0.1, prompt: 0.3, "p-tuning": 1e-2, "multitask-prompt": 0.3, "adaption-prompt": 0.1 },
+    ...{
+      parallel: 3e-3,
+      ia3: 0.1,
+      prompt: 0.3,
+      "p-tuning": 1e-2,
+      "multitask-prompt": 0.3,
+      cartridge: 0.1,
+      "adaption-prompt": 0.1,
+    },
   });
 });
 

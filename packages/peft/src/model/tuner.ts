@@ -267,6 +267,7 @@ export class Tuner<M extends Module> extends Module {
   #train(name: string, value: boolean): void {
     for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
     if (!value) return;
+    for (const parameter of this.adapter(name).prompt?.encoder.frozen ?? []) parameter.requiresGrad = false;
     for (const wrapper of this.wrappers.values()) {
       const frozen = wrapper instanceof TunerLayer ? wrapper.frozen(name) : [];
       for (const parameter of frozen) parameter.requiresGrad = false;

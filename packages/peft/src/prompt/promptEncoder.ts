@@ -22,6 +22,14 @@ export abstract class PromptEncoder extends Module {
     return this.rows();
   }
 
+  /** The parameters that are never trained. */
+  get frozen(): readonly Parameter[] {
+    return [];
+  }
+
+  /** Takes the virtual tokens that were read from a file, if `rows()` is not a parameter itself. */
+  setRows(_rows: Tensor): void {}
+
   /** The parameters that files contain next to the virtual tokens, by file key. */
   get further(): Readonly<Record<string, Parameter>> {
     return {};

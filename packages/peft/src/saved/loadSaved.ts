@@ -51,6 +51,7 @@ export async function loadSaved(
     if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
     if (message !== null) onWarning({ code: "key-mismatch", message });
     await readInto(weights, expected, form, { onProgress, signal });
+    takeRows(tuner, name, expected);
     await inFileAsync(weights.label, () => tuner.valuesRead(name));
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
@@ -60,6 +61,14 @@ export async function loadSaved(
     tuner.remove(name);
     throw error;
   }
+}
+
+/** Lets a prompt encoder take the virtual tokens that were read, and frees them unless they are a parameter. */
+function takeRows(tuner: Tuner<Module>, name: string, read: ReadonlyMap<string, Tensor>): void {
+  const rows = read.get("prompt_embeddings");
+  if (!rows) return;
+  tuner.adapter(name).prompt?.encoder.setRows(rows);
+  if (!(rows instanceof Parameter)) rows.dispose();
 }
 
 /**

@@ -18,6 +18,7 @@ import { HRAConfig } from "../methods/orthogonal/hraConfig.ts";
 import { OFTConfig } from "../methods/orthogonal/oftConfig.ts";
 import { RoadConfig } from "../methods/orthogonal/roadConfig.ts";
 import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
+import { CartridgeConfig } from "../methods/prompt/cartridge.ts";
 import { MultitaskPromptTuningConfig } from "../methods/prompt/multitaskPromptTuning.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
@@ -993,6 +994,15 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       config: new MultitaskPromptTuningConfig({ numVirtualTokens: 3, numTasks: 2, numRanks: 16 }),
       ...prompt,
       model: { attention: true, taskIds: [1], quantize: { quantType: "nf4" } },
+    },
+  ],
+  CARTRIDGE: [
+    { name: "a frozen token", config: new CartridgeConfig({ numVirtualTokens: 4 }), ...prompt },
+    {
+      name: "all tokens train, 4-bit base",
+      config: new CartridgeConfig({ numVirtualTokens: 3, numFrozenTokens: 0 }),
+      ...prompt,
+      model: { attention: true, quantize: { quantType: "nf4" } },
     },
   ],
   ADAPTION_PROMPT: [

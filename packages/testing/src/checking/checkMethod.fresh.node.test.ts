@@ -22,7 +22,7 @@ import { checkMethod, methodNames } from "./checkMethod.ts";
 
 beforeAll(() => init(wasm()));
 
-const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING"];
+const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CARTRIDGE"];
 const withoutMerge = [...prompts, "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "POLY", "BEFT"];
 
 test.each(Object.keys(peftMethods))("%s merges and loads as it should", async (method) => {

@@ -21,6 +21,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   PROMPT_TUNING: prompt,
   P_TUNING: prompt,
   MULTITASK_PROMPT_TUNING: prompt,
+  CARTRIDGE: prompt,
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],

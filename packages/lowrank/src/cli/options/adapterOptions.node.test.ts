@@ -49,7 +49,7 @@ describe("flags of adapters", () => {
     ],
     [
       "--virtual-tokens <n>",
-      "tokens that are put before sequences (with prefix, prompt, p-tuning, multitask-prompt; default: 20)",
+      "tokens that are put before sequences (with prefix, prompt, p-tuning, multitask-prompt, cartridge; default: 20)",
       "Options of adapters:",
     ],
     [

@@ -186,7 +186,7 @@ describe("misuse", () => {
     ],
     [
       "--method dora --virtual-tokens 3",
-      "--lora-bias; leave it out, or take --method prefix, prompt, p-tuning or multitask-prompt",
+      "--lora-bias; leave it out, or take --method prefix, prompt, p-tuning, multitask-prompt or cartridge",
     ],
     ["--method full --r 3", "--r is for an adapter; leave it out with --method full"],
     ["--method full --weights bf16", "--method full needs weights in f32, but some are bf16; leave --weights out"],
