@@ -27,7 +27,7 @@ export abstract class PromptEncoder extends Module {
     return [];
   }
 
-  /** Takes the virtual tokens that were read from a file, if `rows()` is not a parameter itself. */
+  /** Takes the values of virtual tokens, if `rows()` can be set and is not a parameter itself. */
   setRows(_rows: Tensor): void {}
 
   /** The parameters that files contain next to the virtual tokens, by file key. */

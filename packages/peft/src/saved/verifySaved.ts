@@ -1,6 +1,6 @@
 import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import type { WritablePlace } from "@lowrank/files";
-import type { Module } from "@lowrank/nn";
+import { type Module, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { fileFormOf } from "../methods/shared/method.ts";
@@ -162,7 +162,10 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
 
 /** Copies the unrounded values of adapter `name` to adapter `again`. */
 function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
-  for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
+  for (const [key, there, value] of pairs(tuner, name, again)) {
+    noGrad(() => copyInto(there, value));
+    if (key === "prompt_embeddings") tuner.adapter(again).prompt?.encoder.setRows(value);
+  }
 }
 
 /**
@@ -175,7 +178,9 @@ function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<rea
   const loaded = tuner.filed(again);
   for (const [key, value] of savedValues(tuner, adapter)) {
     using own = value;
-    if (!form?.parts(key, own)) yield [key, loaded.get(key)!, own];
+    const there = loaded.get(key)!;
+    if (!form?.parts(key, own)) yield [key, there, own];
+    if (!(there instanceof Parameter)) there.dispose();
   }
 }
 
