@@ -22,7 +22,7 @@ export interface CartridgeOptions extends PromptLearningOptions {
 }
 
 const cartridgeFormat: ConfigFormat = {
-  classic: [...promptFields, "peft_version", "num_frozen_tokens"],
+  classic: [...promptFields, "num_frozen_tokens"],
   floats: [],
   refused: {},
   ignored: {},
