@@ -88,7 +88,8 @@ function cartridgeOf(config: Resolved, create: (shape: number[]) => Tensor): Car
 }
 
 /**
- * Cartridges: keys and values of all layers, as in prefix tuning, of which the first tokens are frozen. Eyuboglu et al. 2025, https://arxiv.org/abs/2506.06266
+ * Cartridges: keys and values of all layers, as in prefix tuning, of which the first tokens are frozen. Eyuboglu et
+ * al. 2025, https://arxiv.org/abs/2506.06266
  */
 export const cartridge: PromptMethod<CartridgeConfig> = definePromptMethod({
   peftType: "CARTRIDGE",
