@@ -87,9 +87,13 @@ test.each<[LoraOptions, string]>([
   [{ useBdlora: { matchStrict: 1 as unknown as boolean } }, "useBdlora.matchStrict is 1"],
   [{ useBdlora: { targetModulesBdA: "up" as unknown as string[] } }, 'useBdlora.targetModulesBdA is "up"'],
   [{ useBdlora: { targetModulesBdA: ["up"], targetModulesBdB: ["up"] } }, 'useBdlora.targetModulesBdA is "up"'],
-  [{ useBdlora: { blocks: 2 } as object }, "LoraConfig: useBdlora"],
-])("%j is refused", (given, message) => {
-  expect(() => new LoraConfig({ ...options, ...given })).toThrow(message);
+])("%j is refused when the adapter is added", async (given, message) => {
+  await expect(made({ ...options, ...given })).rejects.toThrow(message);
+});
+
+test("an unknown option of useBdlora is refused at once", () => {
+  const message = "LoraConfig: useBdlora: there is no option blocks; did you mean nblocks?";
+  expect(() => new LoraConfig({ ...options, useBdlora: { blocks: 2 } as object })).toThrow(message);
 });
 
 test("two such adapters cannot be combined", async () => {

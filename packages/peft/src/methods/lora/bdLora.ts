@@ -1,18 +1,20 @@
 import { add, affine, einsum, matmul, mul, OptionError, scope, type Tensor, tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import { checkFlags, checkInteger, refuse } from "../../config/checks.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import type { LayerContext } from "../shared/method.ts";
-import type { LoraConfig } from "./loraConfig.ts";
+import type { BdLoraConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import type { LinearStart } from "./loraStart.ts";
 
 /**
  * Returns which factor of the layer at `path` is block-diagonal in BD-LoRA; null for a layer that has plain LoRA. A
- * name of `targetModulesBdA` or `targetModulesBdB` matches anywhere in the path. Throws if names of both match, and if
- * none does although `matchStrict` is set.
+ * name of `targetModulesBdA` or `targetModulesBdB` matches anywhere in the path. Throws if names of both match, if none
+ * does although `matchStrict` is set, and for options out of range.
  */
 export function blockFactor({ config, path, kind }: LayerContext<LoraConfig>): "a" | "b" | null {
+  checkBdlora(config, config.useBdlora!);
   const { targetModulesBdA, targetModulesBdB, matchStrict } = config.useBdlora!;
   const [isA, isB] = [targetModulesBdA, targetModulesBdB].map((names) => names?.some((name) => path.includes(name)));
   const problem = (text: string) =>
@@ -26,6 +28,26 @@ export function blockFactor({ config, path, kind }: LayerContext<LoraConfig>): "
   if (!isA && !isB) return null;
   if (kind !== "linear") throw problem(`${path} is a ${kind} layer, which PEFT supports only without blocks`);
   return isA ? "a" : "b";
+}
+
+/** Throws for values of `useBdlora` that are out of range, and for options that exclude it. */
+function checkBdlora(config: LoraConfig, options: BdLoraConfig): void {
+  const { targetModulesBdA, targetModulesBdB, nblocks, matchStrict } = options;
+  checkInteger(config, "useBdlora.nblocks", nblocks);
+  checkFlags(config, { "useBdlora.matchStrict": matchStrict });
+  for (const name of ["targetModulesBdA", "targetModulesBdB"] as const) {
+    const names = options[name];
+    if (names === null || (Array.isArray(names) && names.every((one) => typeof one === "string"))) continue;
+    refuse(config, `useBdlora.${name}`, names, "a list of names, or null");
+  }
+  const both = targetModulesBdA?.find((name) => targetModulesBdB?.includes(name));
+  if (both !== undefined) refuse(config, "useBdlora.targetModulesBdA", both, "a name that targetModulesBdB lacks");
+  const { initLoraWeights: init, useDora, loraBias } = config;
+  if (useDora) refuse(config, "useDora", true, (named) => `false with ${named("useBdlora")}`);
+  if (loraBias) refuse(config, "loraBias", true, (named) => `false with ${named("useBdlora")}`);
+  if (typeof init === "string" && init !== "gaussian") {
+    refuse(config, "initLoraWeights", init, (named) => `true, false or "gaussian" with ${named("useBdlora")}`);
+  }
 }
 
 /** Returns the product [..., n · out] of x [..., n · in] and n blocks, which are the rows of a matrix [n · out, in]. */

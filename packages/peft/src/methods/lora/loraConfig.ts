@@ -254,7 +254,6 @@ function check(config: LoraConfig): void {
   checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
   checkFlags(config, { useRslora, useDora, loraBias });
   checkStart(config);
-  if (config.useBdlora) checkBdlora(config, config.useBdlora);
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }
 
@@ -282,25 +281,6 @@ function checkStart(config: LoraConfig): void {
   if (init === "mica" && config.useDora) refuse(config, "useDora", true, 'false with initLoraWeights: "mica"');
   if (init === "loftq") checkLoftq(config);
   if (init === "eva") checkEva(config);
-}
-
-function checkBdlora(config: LoraConfig, options: BdLoraConfig): void {
-  const { targetModulesBdA, targetModulesBdB, nblocks, matchStrict } = options;
-  checkInteger(config, "useBdlora.nblocks", nblocks);
-  checkFlags(config, { "useBdlora.matchStrict": matchStrict });
-  for (const name of ["targetModulesBdA", "targetModulesBdB"] as const) {
-    const names = options[name];
-    if (names === null || (Array.isArray(names) && names.every((one) => typeof one === "string"))) continue;
-    refuse(config, `useBdlora.${name}`, names, "a list of names, or null");
-  }
-  const both = targetModulesBdA?.find((name) => targetModulesBdB?.includes(name));
-  if (both !== undefined) refuse(config, "useBdlora.targetModulesBdA", both, "a name that targetModulesBdB lacks");
-  const { initLoraWeights: init, useDora, loraBias } = config;
-  if (useDora) refuse(config, "useDora", true, (named) => `false with ${named("useBdlora")}`);
-  if (loraBias) refuse(config, "loraBias", true, (named) => `false with ${named("useBdlora")}`);
-  if (typeof init === "string" && init !== "gaussian") {
-    refuse(config, "initLoraWeights", init, (named) => `true, false or "gaussian" with ${named("useBdlora")}`);
-  }
 }
 
 function checkEva(config: LoraConfig): void {
