@@ -3,6 +3,9 @@ import type { MethodOption, PeftConfig } from "@lowrank/peft";
 /** Values of numbers whose defaults need more elements than a small model has, by field. */
 const shares: Readonly<Record<string, readonly number[]>> = { sparsity: [0.5, 0, 0.75] };
 
+/** Options that need arguments of `forward` which drawn inputs do not have: the tasks of rows. */
+const needArguments: ReadonlySet<string> = new Set(["numTasks", "nTasks"]);
+
 /** True if a number's default is too large for a model with a few elements, so that the option is always set. */
 export function isLarge(config: PeftConfig, { field, type }: MethodOption): boolean {
   const value: unknown = Reflect.get(config, field);
@@ -17,10 +20,11 @@ const texts: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 /**
- * Returns small values of an option. Empty for names, targets and unknown texts, and for probabilities, which only
- * affect training.
+ * Returns small values of an option. Empty for names, targets and unknown texts, for probabilities, which only affect
+ * training, and for options that need further arguments of `forward`.
  */
 export function smallValues(option: MethodOption): readonly unknown[] {
+  if (needArguments.has(option.field)) return [];
   const limits = { least: Number.NEGATIVE_INFINITY, above: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
   if (option.type === "number" && option.field in shares) return shares[option.field];
   switch (option.type) {

@@ -184,10 +184,7 @@ describe("misuse", () => {
       "--method ia3 --alpha 3",
       "--alpha is no option of ia3, which has --target-modules, --modules-to-save, --feedforward-modules; leave it out",
     ],
-    [
-      "--method dora --virtual-tokens 3",
-      "--lora-bias; leave it out, or take --method prefix, prompt, p-tuning, multitask-prompt or cartridge",
-    ],
+    ["--method dora --virtual-tokens 3", "--init-lora-weights, --lora-bias; leave it out"],
     ["--method full --r 3", "--r is for an adapter; leave it out with --method full"],
     ["--method full --weights bf16", "--method full needs weights in f32, but some are bf16; leave --weights out"],
     ["--method loar", 'there is no method "loar"; there are full, lora, qlora,'],
