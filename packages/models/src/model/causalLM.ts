@@ -22,8 +22,8 @@ export interface ModelInputs {
    */
   maxPosition?: number;
   /**
-   * The task of each row, for an adapter of multitask prompt tuning. Other models ignore it. Required if the active
-   * adapter has several tasks.
+   * The task of each row, for multitask prompt tuning and Poly. Required if the active adapter has several tasks. Other
+   * models ignore it.
    */
   taskIds?: readonly number[] | null;
   /** Cache with the keys and values of earlier tokens. The new tokens are added to it. */

@@ -23,8 +23,8 @@ export interface ClassifierInputs {
    */
   maxPosition?: number;
   /**
-   * The task of each row, for an adapter of multitask prompt tuning. Other models ignore it. Required if the active
-   * adapter has several tasks.
+   * The task of each row, for multitask prompt tuning and Poly. Required if the active adapter has several tasks. Other
+   * models ignore it.
    */
   taskIds?: readonly number[] | null;
 }

@@ -40,7 +40,7 @@ export interface Row {
   inputIds: number[];
   /** Name of the adapter that this example trains, if a `PeftModel` has several. Default: the active adapter. */
   adapterName?: string;
-  /** The example's task, for an adapter of multitask prompt tuning. Default: none. */
+  /** The example's task, for multitask prompt tuning and Poly. Default: none. */
   taskId?: number;
 }
 

@@ -60,8 +60,7 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   /** Called with each new token and the index of its sequence. */
   onToken?: (token: number, row: number) => void;
   /**
-   * The task of each prompt, for an adapter of multitask prompt tuning. Required if the active adapter has several
-   * tasks.
+   * The task of each prompt, for multitask prompt tuning and Poly. Required if the active adapter has several tasks.
    */
   taskIds?: readonly number[];
   /**

@@ -72,7 +72,7 @@ const bdloraDefaults: BdLoraConfig = {
 
 /** Options of VeLoRA, like PEFT's VeloraConfig. */
 export interface VeloraConfig {
-  /** Number of groups into which an input is cut. More groups give better gradients, for memory. Default: 64. */
+  /** Number of groups into which an input is cut. More groups: better gradients, and more memory. Default: 64. */
   readonly numGroups: number;
   /** Factor of the inputs that are computed from the groups in the backward pass. Above 0. Default: 1. */
   readonly scale: number;
@@ -103,7 +103,7 @@ export interface MontecloraConfig {
   readonly sampleScaler: number;
   /** Weight in the training loss of the distributions' distances from their priors. Default: 1e-5. */
   readonly klLossWeight: number;
-  /** Has no effect here: PEFT draws so many samples in advance. It is only read and written. Default: 150. */
+  /** Number of samples that PEFT draws in advance. It has no effect here and is only kept for files. Default: 150. */
   readonly bufferSize: number;
 }
 

@@ -12,17 +12,16 @@ export interface AdamssOptions extends LayerPeftOptions {
   subspaceRank?: number;
   /** "orthogonal": the new adapter leaves outputs unchanged. null or false: random changes. Default: "orthogonal". */
   initWeights?: "orthogonal" | false | null;
-  /** True: the rank of a cluster counts its singular values above a limit. Default: false. */
+  /** True: the rank of a cluster is the number of its squared singular values above a limit. Default: false. */
   useDynamicRank?: boolean;
-  /** The limit of `useDynamicRank`, as a share of the cluster's largest singular value. Default: 0.1. */
+  /** The limit of `useDynamicRank`, as a share of the cluster's largest squared singular value. Default: 0.1. */
   svdThreshold?: number;
   /** Seed of the approximate singular value decomposition. Default: 0. */
   randomSeed?: number;
 }
 
 /**
- * Configuration of AdaMSS, adaptive multi-subspace adaptation. Throws for
- * values out of range.
+ * Configuration of AdaMSS, adaptive multi-subspace adaptation. Throws for values out of range.
  */
 export class AdamssConfig extends LayerPeftConfig {
   readonly r: number = 100;

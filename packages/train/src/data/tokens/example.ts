@@ -3,7 +3,7 @@ import type { ChatMessage } from "@lowrank/models";
 
 /** A field that examples of every form can have. */
 export interface WithTask {
-  /** The example's task, for an adapter of multitask prompt tuning. Default: none. */
+  /** The example's task, for multitask prompt tuning and Poly. Default: none. */
   taskId?: number;
 }
 
