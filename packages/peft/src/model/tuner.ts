@@ -266,12 +266,13 @@ export class Tuner<M extends Module> extends Module {
 
   #train(name: string, value: boolean): void {
     for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
-    if (!value) return;
-    for (const parameter of this.adapter(name).prompt?.encoder.frozen ?? []) parameter.requiresGrad = false;
-    for (const wrapper of this.wrappers.values()) {
-      const frozen = wrapper instanceof TunerLayer ? wrapper.frozen(name) : [];
-      for (const parameter of frozen) parameter.requiresGrad = false;
-    }
+    if (value) for (const parameter of this.frozen(name)) parameter.requiresGrad = false;
+  }
+
+  /** Returns the parameters among `trained` that keep their values in training, such as MiCA's B. */
+  frozen(name: string): Parameter[] {
+    const layers = [...this.wrappers.values()].filter((wrapper) => wrapper instanceof TunerLayer);
+    return [...(this.adapter(name).prompt?.encoder.frozen ?? []), ...layers.flatMap((layer) => layer.frozen(name))];
   }
 
   /**

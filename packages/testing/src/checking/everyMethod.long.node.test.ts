@@ -25,7 +25,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
-  UNILORA: ["startsAsIdentity", "weightedSumIsLinear"],
+  UNILORA: ["startsAsIdentity", ...neither],
   LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
   POLY: [...merging, "weightedSumIsLinear"],
   BEFT: [...merging, ...neither],
@@ -38,7 +38,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   OFT: neither,
   ROAD: neither,
   OSF: ["requantizedMergeWithinBound", "gradientsMatchDifferences", ...neither],
-  FROD: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
+  FROD: ["requantizedMergeWithinBound", ...neither],
   ADAMSS: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
   WAVEFT: neither,
 };

@@ -70,7 +70,9 @@ function startsAtRandom({ peftType }: AnyMethod, config: PeftConfig): boolean {
   const r = field(config, "r");
   const oddReflections = "applyGS" in config && typeof r === "number" && r % 2 === 1;
   const isDrawn = drawnStarts.includes(peftType) && field(config, "initWeights") !== true;
-  const random = starts.includes(false) || starts.includes("orthogonal") || oddReflections;
+  // AdaMSS's B is zero for "orthogonal", and drawn for null.
+  const orthogonal = field(config, "initLoraWeights") === "orthogonal";
+  const random = starts.includes(false) || starts.includes(null) || orthogonal || oddReflections;
   return random || isDrawn || randomStarts.includes(peftType);
 }
 

@@ -31,10 +31,11 @@ export async function onlyAdaptersGetGradients(
   await withAdapter(property, model, config, options, async ({ peft, paths, run, seed }) => {
     const active = peft.activeAdapter as string;
     const trained = peft.base_model.trained(active);
+    const frozen = new Set(peft.base_model.frozen(active));
     const { method } = peft.base_model.adapter(active);
     const adaptsRows = !isPromptMethod(method) && method.adaptsRows;
-    const hasElements = [...trained.values()].some(({ size }) => size > 0);
-    if (!hasElements) throw new UnfitError("the adapter has no parameters in this configuration");
+    const trains = [...trained.values()].some((parameter) => parameter.size > 0 && !frozen.has(parameter));
+    if (!trains) throw new UnfitError("the adapter trains no parameters in this configuration");
     const own = new Set<Parameter>(trained.values());
     const calls = recordCalls(peft.baseModel, paths, () => run(peft), { atRandom: false });
     const called = new Set(calls.map(({ path }) => path));
@@ -52,6 +53,10 @@ export async function onlyAdaptersGetGradients(
       let isZero = true;
       for (const [name, parameter] of trained) {
         if (parameter.size === 0) continue;
+        if (frozen.has(parameter)) {
+          if (parameter.requiresGrad) fail(name, "is frozen by the method and requires a gradient");
+          continue;
+        }
         if (!parameter.requiresGrad) fail(name, "belongs to the active adapter and requires no gradient");
         if (!parameter.grad) {
           const path = paths.find((one) => name.includes(`.${one}.`));
