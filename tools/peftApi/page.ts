@@ -18,7 +18,7 @@ export function rowOf(group: string, name: string, exported: ReadonlySet<string>
   const config = [...exported].find((one) => one.toLowerCase() === `${method}config`.toLowerCase());
   if (config === undefined) return ["", "this method or option is missing; methods.md has the reason"];
   if (kind === "Config") return [config, ""];
-  if (kind === "Model") return ["getPeftModel", `with a \`${config}\``];
+  if (kind === "Model") return ["getPeftModel", `with the configuration \`${config}\``];
   return [config, "the encoder of the method is inside the library"];
 }
 
@@ -28,8 +28,8 @@ export function page(exported: ReadonlySet<string>): string {
     "# PEFT's API",
     "",
     `Every public name of PEFT ${names.peft}, and what to use here. Names are in camelCase, and options are objects:`,
-    "`lora_alpha=16` is `{ loraAlpha: 16 }`. What reads or computes weights returns a promise. A dash means that there is",
-    "nothing of this name here. `pnpm docs:peft` writes this page.",
+    "`lora_alpha=16` is `{ loraAlpha: 16 }`. Functions that read or compute weights are asynchronous. A dash means that",
+    "there is nothing of this name here. `pnpm docs:peft` writes this page.",
   ];
   for (const [group, members] of Object.entries(groups)) {
     lines.push("", `## ${group}`, "", "| PEFT | Lowrank | difference |", "| --- | --- | --- |");

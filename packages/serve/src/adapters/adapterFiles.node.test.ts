@@ -70,6 +70,7 @@ test("what cannot be served is refused, and says why", async () => {
   await put("rank", 1, tinyLora({ r: 8 }));
   await put("saved", 1, tinyLora({ targetModules: ["q_proj"], modulesToSave: ["v_proj"] }));
   await put("pissa", 1, tinyLora({ initLoraWeights: "pissa" }));
+  await put("kasa", 1, tinyLora({ kasaConfig: {} }));
   await putChanged("nan", ({ bytes }) => new DataView(bytes.buffer).setFloat32(4, Number.NaN, true));
   await putChanged("shape", (tensor) => {
     tensor.shape = [...tensor.shape].reverse();
@@ -92,6 +93,7 @@ test("what cannot be served is refused, and says why", async () => {
     ["rank", "LoRA rank 8 is greater than max_lora_rank 4."],
     ["saved", "modules_to_save is v_proj"],
     ["pissa", "started from pissa, which changes the base weights for all rows; save it with path"],
+    ["kasa", "changes the base weights for all rows; merge it into the model, or train LoRA with another start"],
     ["nan", ".weight is NaN or infinite at its element 1"],
     ["shape", "of another shape"],
     ["config", "adapter_config.json is not valid JSON"],
@@ -107,7 +109,7 @@ test("what cannot be served is refused, and says why", async () => {
     });
   }
   expect(host.versions).toEqual([]);
-  expect(store.stats()).toMatchObject({ resident: 0, bytes: 0, failures: 10 });
+  expect(store.stats()).toMatchObject({ resident: 0, bytes: 0, failures: 11 });
   await expect(manifest()).rejects.toThrow("ENOENT");
   await put("ia3", 1, new IA3Config({ targetModules: ["q_proj"], feedforwardModules: [] }));
   expect(await store.load("ia3", "ia3")).toMatchObject({ method: "IA3" });

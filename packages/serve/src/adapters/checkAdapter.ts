@@ -168,7 +168,11 @@ export async function servingProblem(
   }
   const start = method.startsFromWeights?.(config);
   if (start) {
-    return `${what} started from ${start.name}, which changes the base weights for all rows; save it with pathInitialModelForWeightConversion (PEFT: path_initial_model_for_weight_conversion)`;
+    const subtracts = method.subtractsStart?.refusal(config) === null;
+    const fix = subtracts
+      ? "save it with pathInitialModelForWeightConversion (PEFT: path_initial_model_for_weight_conversion)"
+      : "merge it into the model, or train LoRA with another start";
+    return `${what} started from ${start.name}, which changes the base weights for all rows; ${fix}`;
   }
   const rank = method.combines?.kind === "products" ? method.combines.rank(config) : 0;
   if (maxLoraRank !== undefined && rank > maxLoraRank) {

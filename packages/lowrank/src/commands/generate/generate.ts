@@ -64,7 +64,11 @@ export function generateCommand(): Command {
       "most tokens to generate (default: 64, or fewer if the model's maximum length is reached)",
       integer(1),
     );
-  command.option("--task-id <n>", "task of the prompt, for an adapter of multitask prompt tuning", integer(0));
+  command.option(
+    "--task-id <n>",
+    "task of the prompt, for an adapter of several tasks (Poly, multitask prompt tuning)",
+    integer(0),
+  );
   for (const option of samplingOptions()) command.addOption(option);
   command
     .addOption(weightsOption())

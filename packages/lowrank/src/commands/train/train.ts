@@ -203,7 +203,7 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         "--optimizer <name>",
-        "adamw; adamw8bit, whose state takes a quarter of the memory; lion; adafactor, almost without state; or muon, for matrices alone",
+        "adamw; adamw8bit, whose state takes a quarter of the memory; lion; adafactor, almost without state; or muon, which refuses parameters that are not matrices",
       )
         .choices(["adamw", "adamw8bit", "lion", "adafactor", "muon"] satisfies OptimizerName[])
         .default("adamw"),
