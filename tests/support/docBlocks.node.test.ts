@@ -23,6 +23,12 @@ it("keeps each line of code at its own line of the Markdown file", () => {
   expect(sh.code.split("\n").indexOf("ls")).toBe(markdown.indexOf("ls"));
 });
 
+it("continues the last block of the same language, after blocks of others too", () => {
+  const blocks = docBlocks("README.md", [...markdown, "```ts continues", "a + 2;", "```"].join("\n"));
+  expect(blocks.map(({ language }) => language)).toEqual(["ts", "sh"]);
+  expect(blocks[0].code.split("\n")[12]).toBe("a + 2;");
+});
+
 it("refuses a block without its end", () => {
   expect(() => docBlocks("README.md", "a\n```ts\nb")).toThrow("README.md:2: the code block has no closing ```");
 });

@@ -4,7 +4,7 @@ export interface DocBlock {
   /** The line of the opening fence, from 1. */
   line: number;
   language: string;
-  /** Words after the language: `run` executes the block, `continues` appends it to the previous block. */
+  /** Words after the language: `run` executes the block, `continues` appends it to the last block of its language. */
   words: string[];
   /** The code, padded so that each line has the same line number as in the Markdown file. */
   code: string;
@@ -22,8 +22,8 @@ export function docBlocks(file: string, markdown: string): DocBlock[] {
     if (end === -1) throw new Error(`${file}:${at + 1}: the code block has no closing ${fence}`);
     const words = rest.split(/\s+/).filter(Boolean);
     const inner = lines.slice(at + 1, end);
-    const before = blocks.at(-1);
-    if (words.includes("continues") && before?.language === language) {
+    const before = blocks.findLast((block) => block.language === language);
+    if (words.includes("continues") && before) {
       const gap = at + 1 - (before.code.split("\n").length - 1);
       before.code += "\n".repeat(gap) + inner.map((line) => `${line}\n`).join("");
     } else {
