@@ -48,7 +48,8 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
   nn: {
     module: "modules, parameters, state dicts",
     attention: "key-value caches, packed documents, what attention layers need",
-    optim: "optimizers and schedules of learning rates",
+    schedules: "schedules of learning rates",
+    optim: "optimizers",
     layers: "embeddings, convolutions, pooling, activations, dropout; sizes and starting values of layers",
     "layers/linear": "linear layers, of GPT-2 and in 4 bits too",
     "layers/norms": "normalisation: by layer, by batch, by root mean square",
@@ -95,6 +96,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/routed": "Poly: adapters that a router mixes",
     "methods/bottleneck": "bottleneck adapters",
     methods: "the list of methods, and custom methods",
+    source: "opening the files of an adapter",
     "model/adapter": "one adapter: its plan, its parts, its tensors",
     model: "a model with adapters: adding, switching, rows, outputs",
     merge: "merging adapters into weights",
@@ -104,7 +106,9 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     weighted: "adapters made of others",
     peftModel: "`PeftModel` and `getPeftModel`",
     updates: "what adapters and trainings change, as matrices: their rank, and lower ranks",
-    starts: "what is done before a training: EVA, LoRA+, `prepareModelForKbitTraining`",
+    starts: "what is done before a training: EVA, `prepareModelForKbitTraining`",
+    optimizers: "optimisers of LoRA: LoRA+, LoRA-FA, Riemannian preconditioning",
+    helpers: "functions of PEFT on a `PeftModel`: states, scalings, gradients, condition numbers, intruders",
     plan: "what an adapter will cost",
   },
   train: {
@@ -235,6 +239,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     check: "`pnpm check`: who may import whom, and which functions take options",
     prose: "phrases that make readers stop, in pages and comments",
     docs: "`pnpm docs:check`",
+    peftApi: "`pnpm docs:peft`: every public name of PEFT with ours",
   },
 };
 

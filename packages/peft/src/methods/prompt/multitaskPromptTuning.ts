@@ -21,9 +21,9 @@ import {
   type ResolvedPromptConfig,
 } from "../../config/promptLearningConfig.ts";
 import { emptyTable, PromptEncoder } from "../../prompt/promptEncoder.ts";
-import { startingEmbedding } from "../../prompt/startingEmbedding.ts";
 import { modulesToSaveOption, virtualTokensOption } from "../shared/commonOptions.ts";
 import { definePromptMethod, type PromptContext, type PromptMethod } from "../shared/method.ts";
+import { startingEmbedding } from "./startingEmbedding.ts";
 
 /** Ways to initialise multitask prompt tuning. */
 export type MultitaskPromptTuningInit =

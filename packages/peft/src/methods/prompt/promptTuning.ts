@@ -2,9 +2,9 @@ import { checkOneOf, refuse, setOptions } from "../../config/checks.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../../config/promptLearningConfig.ts";
 import { PromptTable } from "../../prompt/promptEncoder.ts";
-import { startingEmbedding } from "../../prompt/startingEmbedding.ts";
 import { modulesToSaveOption, virtualTokensOption } from "../shared/commonOptions.ts";
 import { definePromptMethod, type PromptMethod } from "../shared/method.ts";
+import { startingEmbedding } from "./startingEmbedding.ts";
 
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {

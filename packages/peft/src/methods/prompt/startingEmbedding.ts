@@ -1,8 +1,8 @@
 import { embedding, noGrad, OptionError, scope, tensor, to } from "@lowrank/core";
 import { Embedding, Parameter } from "@lowrank/nn";
-import type { PromptLearningConfig } from "../config/promptLearningConfig.ts";
-import type { PromptContext } from "../methods/shared/method.ts";
-import { freshEmbedding } from "./promptEncoder.ts";
+import type { PromptLearningConfig } from "../../config/promptLearningConfig.ts";
+import { freshEmbedding } from "../../prompt/promptEncoder.ts";
+import type { PromptContext } from "../shared/method.ts";
 
 /** The configuration of a prompt method that starts as prompt tuning does. */
 export interface StartingConfig extends PromptLearningConfig {
