@@ -7,7 +7,7 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
  * other, and clusters depend on rounding. Lowrank refuses that.
  */
 export const adamss: MethodCases<AdamssOptions> = defineCases({
-  // The numbers of outputs of the clusters.
+  // The sizes of the clusters, in outputs.
   sizesFollowWeights: true,
   draw(draw, base) {
     if (base.conv1d) return null;

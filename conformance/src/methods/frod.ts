@@ -3,7 +3,7 @@ import { drawTargets } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 
-/** Leaves out layers whose numbers of inputs differ between blocks. They cannot share a basis; both sides refuse it. */
+/** Leaves out layers whose input sizes differ between blocks. They cannot share a basis; both sides refuse it. */
 function sameInputs({ config, unlikeBlocks, linears }: RandomBase): { among?: string[] } {
   if (!unlikeBlocks || config.model_type !== "gemma4_text") return {};
   return { among: Object.keys(linears).filter((path) => !/\b(o|down)_proj$/.test(path)) };

@@ -22,7 +22,7 @@ export interface VirtualTokens {
   /**
    * Returns the vectors: f32 [count, D] for "embeddings", or [count, layers, 2, Hkv, d] for "cache", with the keys at
    * index 0 of dimension 2 and the values at 1. Embeddings that depend on the task are [B, count, D]. Throws if they
-   * do and the batch has no task ids, or wrong ones.
+   * do and the batch lacks task ids, or has wrong ones.
    */
   rows(batch?: PromptedRows): Tensor;
 }

@@ -33,7 +33,7 @@ export function setRequiresGrad<M extends AdaptableModel>(
  * scalings afterwards. Like PEFT's `rescale_adapter_scale`. A multiplier from 0 to 1 interpolates between the base
  * model and the adapted model, as in WiSE-FT (Wortsman et al. 2021, https://arxiv.org/abs/2109.01903).
  *
- * @throws If the multiplier is not a finite number, if the model has no LoRA layer, or while an adapter is merged.
+ * @throws If the multiplier is not a finite number, if the model lacks LoRA layers, or while an adapter is merged.
  *
  * @example
  * const half = await rescaleAdapterScale(peft, 0.5, () => generate(peft, prompt));

@@ -5,7 +5,7 @@ import type { ActiveAdapter } from "./activeAdapter.ts";
 
 /**
  * Returns the task of each row of a layer's input x [B, ...], i32 [B, 1]; null if no active adapter of the layer
- * depends on tasks. `tasksOf(name)` is the number of tasks of an adapter on this layer. Throws if the batch has no task
+ * depends on tasks. `tasksOf(name)` is the number of tasks of an adapter on this layer. Throws if the batch lacks task
  * ids, or wrong ones.
  */
 export function rowTasks(
@@ -33,7 +33,7 @@ export function rowTasks(
 /**
  * Returns the task of each row. `limits` has the number of tasks of each row's adapter, 0 for an adapter without tasks.
  * Task 0 is the default if no adapter has another one, or if only shapes are computed (`dataless`). Throws if a batch
- * for adapters of several tasks has no task ids, if their number is not the number of rows, or if an id is out of
+ * for adapters of several tasks lacks task ids, if their number is not the number of rows, or if an id is out of
  * range.
  */
 export function checkedTaskIds(

@@ -76,7 +76,7 @@ class LoraFaOptimizer extends Optimizer<LoraFaOptions> {
  * This function freezes A (`requiresGrad` becomes false) in `model`. PEFT computes the product with G in bfloat16,
  * Lowrank in f32.
  *
- * @throws If `model` trains no LoRA layer, or trains LoRA parameters for which LoRA-FA has no rule: DoRA's magnitudes,
+ * @throws If `model` trains no LoRA layer, or trains LoRA parameters that LoRA-FA does not support: DoRA's magnitudes,
  * biases of B, and embeddings.
  *
  * @example

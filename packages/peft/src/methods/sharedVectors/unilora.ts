@@ -39,7 +39,7 @@ interface Assignment {
 interface Vector extends SharedTensors {
   /** The trained vector θ that all layers share, [thetaDLength]. */
   parameters: { unilora_theta_d: Parameter };
-  /** Null if a file contains the indices, or if tensors have no values. */
+  /** Null if a file contains the indices, or if only shapes are computed. */
   assignment: Assignment | null;
 }
 

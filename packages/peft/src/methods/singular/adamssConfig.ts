@@ -37,7 +37,7 @@ export class AdamssConfig extends LayerPeftConfig {
     const { initWeights } = options;
     const unset = initWeights === false ? null : initWeights;
     setOptions(this, initWeights === false ? { ...options, initWeights: null } : options, adamssFormat);
-    // Of most options, null is the default.
+    // Null is the default of most options.
     if (unset === null) this.initWeights = null;
     refuseExclusion(this);
     for (const key of ["r", "numSubspaces", "subspaceRank"] as const) checkInteger(this, key, this[key]);

@@ -15,7 +15,7 @@ export function categoryOf(path: string): string {
   return category === "output_dense" && third === "attention" ? "attention_output" : category;
 }
 
-/** Returns the number of a layer's block, or `otherwise` if its path has no number. */
+/** Returns the number of a layer's block, or `otherwise` if its path lacks a number. */
 export function blockOf(path: string, otherwise: number): number {
   const parts = path.split(".");
   const after = parts[parts.indexOf("layers") + 1];

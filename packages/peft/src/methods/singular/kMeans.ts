@@ -74,7 +74,7 @@ function chooseRows(count: number, chosen: number): number[] {
   return rows;
 }
 
-/** Returns the index of the nearest centre of each point; of equally near ones the first. */
+/** Returns the index of the nearest centre of each point; the first one if several are equally near. */
 function nearest({ values, count, size }: Points, centres: Float64Array): Int32Array {
   const clusters = centres.length / size;
   const labels = new Int32Array(count);
