@@ -78,7 +78,7 @@ test("a weight is written exactly in a basis, and approximately in a singular on
     );
   };
   for (const [i, value] of product(v).entries()) expect(value).toBeCloseTo(w[i], 5);
-  // The last input has no part in this basis.
+  // The last input lies outside this basis.
   const singular = Float32Array.from(v, (x, i) => (i < 6 ? x : 0));
   for (const [i, value] of product(singular).entries()) expect(value).toBeCloseTo(i % 3 === 2 ? 0 : w[i], 5);
 });
