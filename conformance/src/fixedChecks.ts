@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
+import { noGrad, scope } from "@lowrank/core";
 import { ggufDTypes, loadModel } from "@lowrank/models";
-import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
+import { getPeftModel, LoraConfig, PeftModel, preprocessCorda, preprocessLoraGa } from "@lowrank/peft";
 import { findChromium, launch } from "@lowrank/test-support/chromium";
 import { pageModel } from "@lowrank/test-support/pageModel";
 import { pageScript, trainInPage } from "@lowrank/test-support/pageTraining";
@@ -121,7 +122,7 @@ async function runQuantized(python: Python, folder: string, report: Report): Pro
 }
 
 /** Initialisations that subtract from the base weights. */
-const convertedStarts = ["pissa", "olora"] as const;
+const convertedStarts = ["pissa", "olora", "lora_ga", "corda"] as const;
 
 /**
  * Trains an adapter with such an initialisation and saves it as plain LoRA for the original weights. PEFT loads it on
@@ -134,7 +135,11 @@ async function convertedToLora(
   const [initial, adapter, again] = ["initial", "converted", "again"].map((name) => join(folder, name));
   const inputs = asTensors(batch);
   const options = { r: 4, initLoraWeights: start, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
-  const peft = await getPeftModel((await loadModel(base)).model, new LoraConfig(options), { onWarning: () => {} });
+  const { model } = await loadModel(base);
+  const config = new LoraConfig(options);
+  if (start === "lora_ga") await preprocessLoraGa(model, config, () => scope(() => model.loss(inputs).backward()));
+  if (start === "corda") await preprocessCorda(model, config, () => void noGrad(() => scope(() => model.loss(inputs))));
+  const peft = await getPeftModel(model, config, { onWarning: () => {} });
   await peft.savePretrained(initial);
   await train(peft, inputs, { steps: 4, lr: 5e-3 });
   await peft.savePretrained(adapter, { pathInitialModelForWeightConversion: initial });

@@ -41,6 +41,7 @@ export {
   type C3AOptions,
   CartridgeConfig,
   type CartridgeOptions,
+  type CordaConfig,
   DeftConfig,
   type DeftDecomposition,
   type DeftOptions,
@@ -76,6 +77,7 @@ export {
   LoKrConfig,
   type LoKrOptions,
   LoraConfig,
+  type LoraGAConfig,
   type LoraOptions,
   lora,
   loraScaling,
@@ -186,6 +188,8 @@ export type {
 } from "./saved/savedOptions.ts";
 export type { SavedReport } from "./saved/verifySaved.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
+export { type CordaOptions, preprocessCorda } from "./starts/preprocessCorda.ts";
+export { preprocessLoraGa } from "./starts/preprocessLoraGa.ts";
 export { initializeLoraEvaWeights, startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
 export { loraOfUpdates } from "./updates/loraOfUpdates.ts";

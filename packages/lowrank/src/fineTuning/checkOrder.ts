@@ -70,6 +70,9 @@ async function checkServed(
 ): Promise<void> {
   const method: MethodFacts<PeftConfig> = await methodOf(config);
   const start = method.startsFromWeights?.(config) ?? null;
+  if (start?.measuredBy) {
+    throw refused("init-lora-weights", `${start.name} measures the model before training, which jobs do not support`);
+  }
   if (start && method.subtractsStart?.refusal(config) !== null) {
     throw refused("init-lora-weights", `a start from ${start.name} changes the base model, which is served too`);
   }

@@ -73,6 +73,8 @@ test.each<LoraOptions>([
   { rankPattern: { "h.1.mlp": 2 }, alphaPattern: { q_proj: 3 }, trainableTokenIndices: { embed_tokens: [1, 2] } },
   { useDora: true, initLoraWeights: "pissa_niter_4" },
   { initLoraWeights: "eva", evaConfig: { rho: 1.5, adjustScalingFactors: false } },
+  { initLoraWeights: "corda", cordaConfig: { cordaMethod: "kpm", useFloat16ForCovariance: true, cacheFile: "a" } },
+  { initLoraWeights: "lora_ga", loraGaConfig: { direction: "ArBr", stableGamma: 4 } },
   { layersToTransform: [0, 2], layersPattern: "layers", excludeModules: ["k_proj"], modulesToSave: ["lm_head"] },
 ])("%o comes back from its file", (options) => {
   const config = new LoraConfig(options);
@@ -80,8 +82,8 @@ test.each<LoraOptions>([
 });
 
 test("fields that are not known are named in a warning, and left out", () => {
-  const { warnings } = read({ peft_type: "LORA", target_modules: ["q"], from_the_future: 1, corda_config: { x: 2 } });
-  const message = "adapter_config.json: these fields are not used: from_the_future, corda_config";
+  const { warnings } = read({ peft_type: "LORA", target_modules: ["q"], from_the_future: 1, qalora_group_size: 8 });
+  const message = "adapter_config.json: these fields are not used: from_the_future, qalora_group_size";
   expect(warnings).toEqual([{ code: "unused-field", message }]);
 });
 
@@ -105,7 +107,6 @@ test.each([
   [{ layersPattern: "h" }, "layersToTransform is null"],
   [{ useQalora: true }, "useQalora is true, which is not supported"],
   [{ useDora: true, loraBias: true }, "loraBias is true; it must be false with useDora"],
-  [{ initLoraWeights: "corda" }, 'initLoraWeights "corda" is not supported: it needs covariances'],
   [{ initLoraWeights: "pisa" }, 'initLoraWeights is "pisa"; it must be true, false'],
   [{ initLoraWeights: "orthogonal", r: 3 }, "r is 3; it must be even"],
   [{ rank: 8 }, "there is no option rank"],

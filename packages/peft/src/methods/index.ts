@@ -13,11 +13,13 @@ export { type PeanutActivation, PeanutConfig, type PeanutOptions } from "./fromW
 export { lora } from "./lora/lora.ts";
 export {
   type BdLoraConfig,
+  type CordaConfig,
   type EvaConfig,
   type InitLoraWeights,
   type KasaConfig,
   type LoftQConfig,
   LoraConfig,
+  type LoraGAConfig,
   type LoraOptions,
   type MontecloraConfig,
   type VeloraConfig,

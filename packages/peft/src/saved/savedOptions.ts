@@ -50,7 +50,7 @@ export interface AdapterFilesOptions {
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * The adapter before training, for an initialisation that changed the base weights (PiSSA, OLoRA). If given, the
+   * The adapter before training, for an initialisation that changed the base weights (PiSSA, LoRA-GA). If given, the
    * adapter is saved as a plain LoRA of twice the rank, which fits the original base weights. Only possible for a
    * single adapter.
    */

@@ -115,6 +115,11 @@ async function adapter(
   const { model, tokenizer } = loaded;
   const method: MethodFacts<PeftConfig> = await methodOf(config);
   const start = method.startsFromWeights?.(config) ?? null;
+  if (start?.measuredBy) {
+    throw new Error(
+      `${start.name} needs ${start.measuredBy}, which this command does not call; use another --init-lora-weights, or train with getPeftModel in code`,
+    );
+  }
   if (start && method.subtractsStart?.refusal(config) !== null) {
     throw new Error(
       `${start.name} changes the base model, which this command does not save; use another --init-lora-weights, or train with getPeftModel in code`,

@@ -18,6 +18,8 @@ export const ofPeft: OptionCalls = {
   ...Object.fromEntries(configs.map((name) => [`new ${name}`, (o: object) => new L[name](o)])),
   "new LoraConfig: evaConfig": (o) => new L.LoraConfig({ initLoraWeights: "eva", evaConfig: o }),
   "new LoraConfig: loftqConfig": (o) => new L.LoraConfig({ initLoraWeights: "loftq", loftqConfig: o }),
+  "new LoraConfig: cordaConfig": (o) => new L.LoraConfig({ initLoraWeights: "corda", cordaConfig: o }),
+  "new LoraConfig: loraGaConfig": (o) => new L.LoraConfig({ initLoraWeights: "lora_ga", loraGaConfig: o }),
   "new LoraConfig: useBdlora": (o) => new L.LoraConfig({ useBdlora: o }),
   "new LoraConfig: veloraConfig": (o) => new L.LoraConfig({ veloraConfig: o }),
   "new LoraConfig: kasaConfig": (o) => new L.LoraConfig({ kasaConfig: o }),
@@ -43,6 +45,9 @@ export const ofPeft: OptionCalls = {
   planMemory: async (o) => L.planMemory(await described(), o),
   reportAdapter: async (o) => L.reportAdapter(await described(), config(), o),
   initializeLoraEvaWeights: async (o) => L.initializeLoraEvaWeights(await model(), [], o),
+  preprocessCorda: (o) => L.preprocessCorda(tinyLlama(), new L.LoraConfig({ initLoraWeights: "corda" }), () => {}, o),
+  preprocessLoraGa: (o) =>
+    L.preprocessLoraGa(tinyLlama(), new L.LoraConfig({ initLoraWeights: "lora_ga" }), () => {}, o),
   startFromData: async (o) => L.startFromData(await model(), [], o),
   findKappaTargetModules: (o) => L.findKappaTargetModules(tinyLlama(), o),
   injectAdapterInModel: (o) => L.injectAdapterInModel(config(), tinyLlama(), o),

@@ -23,9 +23,10 @@ import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ). As in
- * PEFT, this is repeated each time such an adapter is loaded. Returns undefined for other initialisations. Also returns
- * undefined if a LoftQ adapter is loaded onto a 4-bit base weight: LoftQ quantised it when the adapter was created.
+ * Computes A, B and the new base weight for an initialisation that changes the base weight (PiSSA, OLoRA, LoftQ, CorDA,
+ * LoRA-GA). As in PEFT, this is repeated each time such an adapter is loaded. Returns undefined for other
+ * initialisations. Also returns undefined if a LoftQ adapter is loaded onto a 4-bit base weight: LoftQ quantised it
+ * when the adapter was created.
  */
 export async function factorStart(
   context: LayerContext<LoraConfig>,
@@ -35,6 +36,10 @@ export async function factorStart(
   const { weight } = base as Linear;
   const { r, scaling } = rankAndScaling(config, path);
   const transposed = kind === "conv1d";
+  if (init === "corda" || init === "lora_ga") {
+    const { measuredStart } = await import("./measured/measuredStart.ts");
+    return measuredStart(context, init);
+  }
   if (init === "loftq") {
     const options = config.loftqConfig as LoftQConfig;
     // A 4-bit base was already quantised by LoftQ when the adapter was created.

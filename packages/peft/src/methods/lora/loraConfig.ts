@@ -1,4 +1,3 @@
-import { OptionError } from "@lowrank/core";
 import { checkOptions, keysOf } from "@lowrank/core/internal";
 import {
   checkDropout,
@@ -22,6 +21,9 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
  * Three initialisations change base weights permanently. "pissa" uses the largest singular values ("pissa_niter_[n]"
  * approximates them faster), "olora" the first part of the QR decomposition; both subtract the initial B A. "loftq"
  * uses the quantisation error of NF4 or of 8-bit integers, and base weights become the quantised values.
+ *
+ * Two initialisations measure the model first, and also subtract the initial B A from the base weights: "lora_ga" uses
+ * gradients (call `preprocessLoraGa`), "corda" the covariances of the layers' inputs (call `preprocessCorda`).
  */
 export type InitLoraWeights = boolean | string;
 
@@ -49,6 +51,49 @@ export interface EvaConfig {
   readonly whiten: boolean;
   /** True to change a layer's alpha together with its rank, so that its scaling alpha / r stays the same. */
   readonly adjustScalingFactors: boolean;
+}
+
+/** Options of the LoRA-GA initialisation, like PEFT's LoraGAConfig. */
+export interface LoraGAConfig {
+  /**
+   * The singular vectors of the gradient, among the first 2 r, that A and B get. "ArB2r": A the first r, B the others.
+   * "A2rBr": B the first r, A the others. "ArBr": A and B alternate. "random": the same r random ones for both.
+   * Default: "ArB2r".
+   */
+  readonly direction: "ArBr" | "A2rBr" | "ArB2r" | "random";
+  /**
+   * Size of A and B. "stable": B times the fourth root of the number of outputs, divided by √`stableGamma`.
+   * "weight_svd": B as large as the weight. "gd_scale": A and B divided by the adapter's scaling. "unit": unchanged.
+   * Default: "stable".
+   */
+  readonly scale: "stable" | "weight_svd" | "gd_scale" | "unit";
+  /** Divisor of the "stable" scale. Above 0. Default: 16. */
+  readonly stableGamma: number;
+}
+
+/** Options of the CorDA initialisation, like PEFT's CordaConfig. */
+export interface CordaConfig {
+  /**
+   * "ipm": A and B get the r largest components of the weight times the covariance of its inputs, to learn the task of
+   * the measured data. "kpm": the r smallest, to keep the knowledge that the data needs. Default: "ipm".
+   */
+  readonly cordaMethod: "ipm" | "kpm";
+  /** Path of PEFT's file with components. It is only kept for adapter_config.json. Default: null. */
+  readonly cacheFile: string | null;
+  /**
+   * Path of PEFT's file with covariances. It is only kept for adapter_config.json; here, pass `covariances` to
+   * `preprocessCorda`. Default: null.
+   */
+  readonly covarianceFile: string | null;
+  /** True if PEFT shows its progress. Ignored here. Default: false. */
+  readonly verbose: boolean;
+  /**
+   * True if PEFT adds up the covariances of half-precision inputs in half precision. Ignored here, since layers compute
+   * in f32. Default: false.
+   */
+  readonly useFloat16ForCovariance: boolean;
+  /** True if PEFT deletes temporary fields of layers. Ignored here. Default: true. */
+  readonly pruneTemporaryFields: boolean;
 }
 
 /** Options of BD-LoRA, like PEFT's BdLoraConfig. */
@@ -132,6 +177,23 @@ const evaDefaults: EvaConfig = {
 
 const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
+const cordaDefaults: CordaConfig = {
+  cordaMethod: "ipm",
+  cacheFile: null,
+  covarianceFile: null,
+  verbose: false,
+  useFloat16ForCovariance: false,
+  pruneTemporaryFields: true,
+};
+
+/** Options of initialisations: the value of `initLoraWeights` that uses each, and its defaults. */
+const startOptions = {
+  loftqConfig: ["loftq", loftqDefaults],
+  evaConfig: ["eva", evaDefaults],
+  cordaConfig: ["corda", cordaDefaults],
+  loraGaConfig: ["lora_ga", { direction: "ArB2r", scale: "stable", stableGamma: 16 }],
+} as const;
+
 /**
  * Options of `LoraConfig`. An option that is omitted has PEFT's default, since adapter files rely on these defaults.
  * The command `lowrank train` has other defaults for `loraAlpha` (2 r) and `targetModules` ("all-linear"; here PEFT's
@@ -171,6 +233,10 @@ export interface LoraOptions extends LayerPeftOptions {
    * ignored, alphas adjusted.
    */
   evaConfig?: Partial<EvaConfig> | null;
+  /** Options of CorDA. Allowed only with `initLoraWeights: "corda"`. Default: the method "ipm". */
+  cordaConfig?: Partial<CordaConfig> | null;
+  /** Options of LoRA-GA. Allowed only with `initLoraWeights: "lora_ga"`. Default: "ArB2r", "stable", 16. */
+  loraGaConfig?: Partial<LoraGAConfig> | null;
   /**
    * Ranks for modules that need another rank than `r`. A key is a regular expression for a module's path, or for the
    * last components of a path, such as a module's name.
@@ -206,9 +272,13 @@ export class LoraConfig extends LayerPeftConfig {
   readonly initLoraWeights: InitLoraWeights = true;
   readonly useDora: boolean = false;
   /** Empty unless `initLoraWeights` is "loftq". */
-  readonly loftqConfig: Partial<LoftQConfig>;
+  readonly loftqConfig: Partial<LoftQConfig> = {};
   /** Null unless `initLoraWeights` is "eva". */
-  readonly evaConfig: EvaConfig | null;
+  readonly evaConfig: EvaConfig | null = null;
+  /** Null unless `initLoraWeights` is "corda". */
+  readonly cordaConfig: CordaConfig | null = null;
+  /** Null unless `initLoraWeights` is "lora_ga". */
+  readonly loraGaConfig: LoraGAConfig | null = null;
   readonly rankPattern: Readonly<Record<string, number>> = {};
   readonly alphaPattern: Readonly<Record<string, number>> = {};
   readonly loraBias: boolean = false;
@@ -221,19 +291,18 @@ export class LoraConfig extends LayerPeftConfig {
   constructor(options: LoraOptions = {}) {
     super("LORA", options);
     setOptions(this, options, loraFormat);
-    // PEFT users can prepare a file for loading by changing its initialisation; `loftqConfig` then remains and is
-    // ignored.
-    this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
-    if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
-      throw new Error(
-        'LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add initLoraWeights, or leave loftqConfig out',
-      );
-    }
-    this.evaConfig = this.initLoraWeights === "eva" ? { ...evaDefaults, ...options.evaConfig } : null;
-    if (options.evaConfig && options.initLoraWeights === undefined) {
-      throw new Error(
-        'LoraConfig: evaConfig is given without initLoraWeights: "eva"; add initLoraWeights, or leave evaConfig out',
-      );
+    // PEFT users can prepare a file for loading by changing its initialisation; options of the old initialisation then
+    // remain and are ignored.
+    for (const [key, [init, defaults]] of Object.entries(startOptions)) {
+      const given = Reflect.get(options, key) ?? {};
+      if (options.initLoraWeights === undefined && Object.keys(given).length > 0) {
+        throw new Error(
+          `LoraConfig: ${key} is given without initLoraWeights: "${init}"; add initLoraWeights, or leave ${key} out`,
+        );
+      }
+      const used = this.initLoraWeights === init;
+      if (used) checkOptions(`LoraConfig: ${key}`, given, keysOf(defaults));
+      Reflect.set(this, key, used ? { ...defaults, ...given } : key === "loftqConfig" ? {} : null);
     }
     for (const [key, defaults] of Object.entries(variantDefaults)) {
       const given: object | null = Reflect.get(this, key) || null;
@@ -257,21 +326,12 @@ function check(config: LoraConfig): void {
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }
 
-/** PEFT's initialisations that Lowrank does not support, with the reasons. */
-const declined: Readonly<Record<string, string>> = {
-  corda: "it needs covariances of activations that PEFT gathers beforehand",
-  lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not record the changed base weights",
-};
-
 function checkStart(config: LoraConfig): void {
   const { initLoraWeights: init, r, rankPattern, loraBias } = config;
   if (typeof init === "boolean") return;
-  if (Object.hasOwn(declined, init)) {
-    throw new OptionError("LoraConfig", "initLoraWeights", init, `"${init}" is not supported: ${declined[init]}`);
-  }
-  if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva|mica)$/.test(init)) {
+  if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva|mica|corda|lora_ga)$/.test(init)) {
     const known =
-      'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq", "eva" or "mica"';
+      'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq", "eva", "mica", "corda" or "lora_ga"';
     refuse(config, "initLoraWeights", init, known);
   }
   if (loraBias) refuse(config, "initLoraWeights", init, (named) => `true or false with ${named("loraBias")}`);
@@ -285,14 +345,12 @@ function checkStart(config: LoraConfig): void {
 
 function checkEva(config: LoraConfig): void {
   const { rho, tau } = config.evaConfig!;
-  checkOptions("LoraConfig: evaConfig", config.evaConfig!, keysOf(evaDefaults));
   if (!(rho >= 1)) refuse(config, "evaConfig.rho", rho, "at least 1");
   if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
 }
 
 function checkLoftq(config: LoraConfig): void {
   const { loftqBits, loftqIter } = config.loftqConfig as LoftQConfig;
-  checkOptions("LoraConfig: loftqConfig", config.loftqConfig as LoftQConfig, keysOf(loftqDefaults));
   checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4, 8]);
   checkInteger(config, "loftqConfig.loftqIter", loftqIter);
 }
@@ -311,7 +369,16 @@ export const loraFormat: ConfigFormat = {
     "rank_pattern",
   ],
   floats: ["lora_dropout"],
-  nested: ["eva_config", "kasa_config", "loftq_config", "monteclora_config", "use_bdlora", "velora_config"],
+  nested: [
+    "corda_config",
+    "eva_config",
+    "kasa_config",
+    "loftq_config",
+    "lora_ga_config",
+    "monteclora_config",
+    "use_bdlora",
+    "velora_config",
+  ],
   refused: {
     alora_invocation_tokens: null,
     arrow_config: null,
@@ -322,8 +389,6 @@ export const loraFormat: ConfigFormat = {
     use_qalora: false,
   },
   ignored: {
-    corda_config: null,
-    lora_ga_config: null,
     megatron_core: "megatron.core",
     qalora_group_size: 16,
   },

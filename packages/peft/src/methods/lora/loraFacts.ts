@@ -12,7 +12,7 @@ const mark = ".lora_";
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
-    ...["initLoraWeights", "loftqConfig", "evaConfig"],
+    ...["initLoraWeights", "loftqConfig", "evaConfig", "cordaConfig", "loraGaConfig"],
   ],
   conflict: (next, own) => {
     const freezes = [next, own].map(({ initLoraWeights }) => initLoraWeights === "mica");
@@ -27,14 +27,15 @@ export const loraSwappable: Swappable<LoraConfig> = {
 };
 
 /**
- * Returns a description of the initialisation if it subtracts B A from the base weights (PiSSA, OLoRA or LoftQ, which
- * also quantises them). Returns null for other initialisations.
+ * Returns a description of the initialisation if it subtracts B A from the base weights (PiSSA, OLoRA,
+ * CorDA, LoRA-GA, or LoftQ, which also quantises them). Returns null for other initialisations.
  */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
   const { initLoraWeights: name, kasaConfig } = config;
   if (kasaConfig) return { name: "kasaConfig", onSetWeights: config.with({ initLoraWeights: true }) };
-  if (typeof name !== "string" || !/^(pissa|olora|loftq)/.test(name)) return null;
-  return { name, onSetWeights: config.with({ initLoraWeights: true }) };
+  if (typeof name !== "string" || !/^(pissa|olora|loftq|corda|lora_ga)/.test(name)) return null;
+  const measuredBy = { corda: "preprocessCorda", lora_ga: "preprocessLoraGa" }[name];
+  return { name, onSetWeights: config.with({ initLoraWeights: true }), measuredBy };
 }
 
 /**
@@ -61,7 +62,7 @@ export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
     if (variant) return `has ${variant}, which plain LoRA cannot express`;
     return useBdlora
       ? "has useBdlora, which leaves the base weights as they are"
-      : start === true || /^(pissa|olora)/.test(`${start}`)
+      : start === true || /^(pissa|olora|corda|lora_ga)/.test(`${start}`)
         ? null
         : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`;
   },

@@ -155,6 +155,11 @@ export interface WeightStart<C extends PeftConfig> {
    * initialisation has already overwritten.
    */
   readonly onSetWeights: C;
+  /**
+   * The function that must measure the model before the adapter is created: "preprocessLoraGa". Absent if the
+   * initialisation needs the weights alone.
+   */
+  readonly measuredBy?: string;
 }
 
 /** The parts of a batch that a data-driven initialisation reads, each [B, T]. */
