@@ -9,14 +9,13 @@ const constant = "a table inside the library; a method's default targets follow 
 const auto = "the loader follows from config.json; PEFT's class name has the task in it";
 const taskModel = "one class for all tasks; the base model has the head";
 const noSeq2seq = "there are no encoder-decoder models here";
-const noArrow = "Arrow is missing: it is a separate method under LoRA's name";
 const noCartridgeStart = "missing: a cartridge starts at random";
 const noXLora = "X-LoRA is missing; `addWeightedAdapter` makes fixed mixtures of LoRA adapters";
 
 /** The rows of names that do not follow from a rule, by group of PEFT's names. */
 export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   peft: {
-    ArrowConfig: ["", noArrow],
+    ArrowConfig: ["LoraConfig", "the object `arrowConfig`"],
     AutoPeftModel: ["PeftModel.fromPretrained", "load the base model first: `loadModel(config.baseModelNameOrPath)`"],
     AutoPeftModelForCausalLM: ["PeftModel.fromPretrained", auto],
     AutoPeftModelForFeatureExtraction: ["PeftModel.fromPretrained", auto],
@@ -66,7 +65,7 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     cast_mixed_precision_params: ["Module#to", "adapters of half-precision models are f32 by default"],
     compose_cartridge_adapters: ["", "missing: cartridges cannot be joined"],
     convert_to_lora: ["loraOfUpdates", "with `adapterUpdates` and `approximateUpdate`, for every method that merges"],
-    create_arrow_model: ["", noArrow],
+    create_arrow_model: ["createArrowModel", "asynchronous; takes adapters in folders or in memory"],
     find_kappa_target_modules: [
       "findKappaTargetModules",
       "asynchronous; returns the paths of layers, and no parameters of experts",

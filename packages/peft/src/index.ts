@@ -10,6 +10,7 @@ export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftC
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
 export { fromMlx, toMlx } from "./foreign/mlx.ts";
 export { injectAdapterInModel, rescaleAdapterScale, setRequiresGrad } from "./helpers/adapterSwitches.ts";
+export { type ArrowModelOptions, createArrowModel } from "./helpers/createArrowModel.ts";
 export { type IntruderOptions, reduceIntruderDimension } from "./helpers/intruders.ts";
 export { findKappaTargetModules, type KappaLayer, type KappaOptions } from "./helpers/kappaTargets.ts";
 export { getLayerStatus, getModelStatus, type LayerStatus, type ModelStatus } from "./helpers/status.ts";
@@ -26,6 +27,7 @@ export {
   type AdamssOptions,
   AdaptionPromptConfig,
   type AdaptionPromptOptions,
+  type ArrowConfig,
   alphaOption,
   type BdLoraConfig,
   BeftConfig,

@@ -166,6 +166,11 @@ export class TunerLayer extends Module implements Wrapper {
     return this.#adapters.get(adapter);
   }
 
+  /** The adapters of this layer, by name. */
+  get adapters(): ReadonlyMap<string, LayerAdapter> {
+    return this.#adapters;
+  }
+
   add(adapter: string, layer: LayerAdapter): void {
     this.#changed(adapter);
     this.#adapters.set(adapter, layer);

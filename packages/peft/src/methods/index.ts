@@ -12,6 +12,7 @@ export { DeftConfig, type DeftDecomposition, type DeftOptions } from "./fromWeig
 export { type PeanutActivation, PeanutConfig, type PeanutOptions } from "./fromWeights/peanutConfig.ts";
 export { lora } from "./lora/lora.ts";
 export {
+  type ArrowConfig,
   type BdLoraConfig,
   type CordaConfig,
   type EvaConfig,

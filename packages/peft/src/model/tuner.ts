@@ -5,7 +5,7 @@ import { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { AdapterSlot, baseName, checkAdapterName, clear, free, place } from "../layers/adapterSlot.ts";
 import { BatchRows } from "../layers/rowGroups.ts";
 import type { Swap } from "../layers/swap.ts";
-import { TunerLayer } from "../layers/tunerLayer.ts";
+import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { methodOf } from "../methods/registry.ts";
 import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
@@ -151,7 +151,11 @@ export class Tuner<M extends Module> extends Module {
    */
   async #plan(given: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
     const { name, config, generator = new Generator(0) } = given;
-    const options = { ...given, generator };
+    const adaptersAt = (path: string) => {
+      const wrapper = this.wrappers.get(path);
+      return wrapper instanceof TunerLayer ? wrapper.adapters : new Map<string, LayerAdapter>();
+    };
+    const options = { ...given, generator, adaptersAt };
     const method = await methodOf(config);
     const bare = <T>(fn: () => T): T => this.#runBare(fn, until);
     if (isPromptMethod(method)) {

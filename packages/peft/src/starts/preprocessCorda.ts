@@ -11,13 +11,13 @@ import { type MeasuredTarget, measuredTargets, probed } from "./measureTargets.t
 export interface CordaOptions {
   /** Covariances of an earlier call, by path. `runModel` then does not run. */
   covariances?: ReadonlyMap<string, Float32Array>;
-  /** The model whose layers are measured, if it is not the one that gets the adapter. Its layers have the same paths. */
+  /** The model whose layers are measured. Its layers have the same paths. Default: the model that gets the adapter. */
   hookedModel?: Module;
 }
 
 /**
- * Measures the covariances of the layers' inputs that CorDA's initialisation needs, like PEFT's `preprocess_corda`. Call
- * it before `getPeftModel`, with the same configuration. `runModel` runs the model on samples of the data, without
+ * Measures the covariances of the layers' inputs that CorDA's initialisation needs, like PEFT's `preprocess_corda`.
+ * Call it before `getPeftModel`, with the same configuration. `runModel` runs the model on samples of the data, without
  * gradients; it may be async. Each row of a batch [B, T, in] counts as one sample, and padding counts too, so use
  * samples of equal lengths. Too few tokens give covariances of a low rank: measure more tokens than a layer has inputs.
  *

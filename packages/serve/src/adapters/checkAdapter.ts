@@ -159,6 +159,9 @@ export async function servingProblem(
   if (isPromptMethod(method as never)) {
     return `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a separate server without merging it, or train LoRA instead`;
   }
+  if (method.readsAdapters?.(config)) {
+    return `${what}: outputs depend on the other adapters of the model, which belong to other requests; use it without a server`;
+  }
   if (method.mixesRows) {
     return `${what}: outputs of ${method.peftType} depend on the other rows of the batch, so that requests would change each other's answers; use it without a server, or train LoRA instead`;
   }

@@ -220,6 +220,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   startsFromData: evaStart,
   loraPlus: true,
   combines: loraProducts,
+  readsAdapters: ({ arrowConfig }) => arrowConfig !== null,
   createLayer: async (context) => {
     const variant = variantOf(context.config);
     if (variant) return (await import("./variants/loraVariant.ts")).loraVariant(context, variant);

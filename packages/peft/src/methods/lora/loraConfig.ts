@@ -152,6 +152,22 @@ export interface MontecloraConfig {
   readonly bufferSize: number;
 }
 
+/** Options of an Arrow router, like PEFT's ArrowConfig. `createArrowModel` makes one. */
+export interface ArrowConfig {
+  /** Number of experts that each token gets. Default: 3. */
+  readonly topK: number;
+  /** Divisor of the similarities of tokens and experts before the softmax. Above 0. Default: 1. */
+  readonly routerTemperature: number;
+  /** True to subtract the average of the adapters `gksAdapterNames` from the experts. Default: false. */
+  readonly useGks: boolean;
+  /** Names of the adapters of the tasks. Only kept for adapter_config.json. Default: null. */
+  readonly taskAdapterNames: readonly string[] | null;
+  /** Names of the general adapters. Default: null. */
+  readonly gksAdapterNames: readonly string[] | null;
+  /** Seed of PyTorch's generator that starts the iterations for prototypes. Default: null, the adapter's generator. */
+  readonly rngSeed: number | null;
+}
+
 const variantDefaults = {
   useBdlora: bdloraDefaults,
   veloraConfig: { numGroups: 64, scale: 1, initType: "batch_average" },
@@ -163,6 +179,14 @@ const variantDefaults = {
     sampleScaler: 1e-4,
     klLossWeight: 1e-5,
     bufferSize: 150,
+  },
+  arrowConfig: {
+    topK: 3,
+    routerTemperature: 1,
+    useGks: false,
+    taskAdapterNames: null,
+    gksAdapterNames: null,
+    rngSeed: null,
   },
 } as const;
 
@@ -254,6 +278,8 @@ export interface LoraOptions extends LayerPeftOptions {
   kasaConfig?: Partial<KasaConfig> | null;
   /** Uses MonteCLoRA, which samples A in training. Default: null, no samples. */
   montecloraConfig?: Partial<MontecloraConfig> | null;
+  /** Makes the adapter an Arrow router, which mixes the other adapters of the model. Default: null. */
+  arrowConfig?: Partial<ArrowConfig> | null;
   /**
    * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
    * to it; an object gives an array for each module name.
@@ -286,6 +312,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly veloraConfig: VeloraConfig | null = null;
   readonly kasaConfig: KasaConfig | null = null;
   readonly montecloraConfig: MontecloraConfig | null = null;
+  readonly arrowConfig: ArrowConfig | null = null;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
 
   constructor(options: LoraOptions = {}) {
@@ -370,6 +397,7 @@ export const loraFormat: ConfigFormat = {
   ],
   floats: ["lora_dropout"],
   nested: [
+    "arrow_config",
     "corda_config",
     "eva_config",
     "kasa_config",
@@ -381,7 +409,6 @@ export const loraFormat: ConfigFormat = {
   ],
   refused: {
     alora_invocation_tokens: null,
-    arrow_config: null,
     ensure_weight_tying: false,
     layer_replication: null,
     megatron_config: null,

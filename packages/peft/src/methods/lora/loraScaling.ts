@@ -13,8 +13,8 @@ export function loraScaling(config: LoraConfig, path: string): number {
   return rankAndScaling(config, path).scaling;
 }
 
-/** Options of LoRA that replace the product of the input and A. */
-export const loraVariants = ["veloraConfig", "kasaConfig", "montecloraConfig"] as const;
+/** Options of LoRA that replace the product of the input and A, or the whole update. */
+export const loraVariants = ["veloraConfig", "kasaConfig", "montecloraConfig", "arrowConfig"] as const;
 
 /** Name of an option of `loraVariants`. */
 export type LoraVariant = (typeof loraVariants)[number];

@@ -51,6 +51,8 @@ export interface LayerContext<C extends PeftConfig> {
   shapeOf(key: string): readonly number[] | undefined;
   /** Reports a warning about the layer to the user. */
   warn(warning: Warning): void;
+  /** Returns the adapters that the layer has at the time of the call, by name, including this one once it is added. */
+  adapters(): ReadonlyMap<string, LayerAdapter>;
   /** The tensors that the method's `createShared` created for all layers of this adapter. */
   shared: SharedTensors;
 }

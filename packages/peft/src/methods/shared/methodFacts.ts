@@ -45,6 +45,8 @@ export interface MethodFacts<C extends PeftConfig> {
    * batch, and servers refuse it. Default: false.
    */
   readonly mixesRows?: true;
+  /** Returns true if outputs depend on the model's other adapters. Servers refuse such an adapter. Default: false. */
+  readsAdapters?(config: C): boolean;
   /**
    * Returns the number of tasks on which the outputs of adapted layers depend. A batch gives the task of each row, as
    * `taskIds`. Default: 0, for outputs that do not depend on tasks.

@@ -26,6 +26,8 @@ export interface NewAdapter {
   dtypeOf?: (fileKey: string) => FloatDType;
   /** Returns the shape of a tensor in the file, by file key; undefined if the file lacks it. Default: no file. */
   shapeOf?: (fileKey: string) => readonly number[] | undefined;
+  /** Returns the adapters that the layer at a path has, by name. Default: none. */
+  adaptersAt?: (path: string) => ReadonlyMap<string, LayerAdapter>;
   /** Tokenizes the text from which prompt tuning can be initialised. */
   tokenizer?: PromptTokenizer;
   signal?: AbortSignal;
@@ -80,6 +82,7 @@ export async function planAdapter(
   bare: Bare,
 ): Promise<Plan> {
   const { method, generator, loading, dtypeOf = () => "f32", shapeOf = () => undefined, signal } = options;
+  const { adaptersAt = () => new Map() } = options;
   const found = bare(() => findPlaces(model, options));
   const { config, heads, report, bases, backend } = found;
   const warnings = await namedWarnings(model, config, method, report, bare);
@@ -97,7 +100,10 @@ export async function planAdapter(
       dtypeOf: (key: string) => dtypeOf(fileKey(key)),
       shapeOf: (key: string) => shapeOf(fileKey(key)),
     };
-    const pending = method.createLayer({ ...made, ...filed, base, kind, path, shared, warn });
+    const pending = method.createLayer({
+      ...{ ...made, ...filed, base, kind, path, shared, warn },
+      adapters: () => adaptersAt(path),
+    });
     const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && tied.length > 0) {
       throw new Error(

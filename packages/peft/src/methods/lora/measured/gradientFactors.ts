@@ -59,7 +59,7 @@ function chosen(direction: LoraGAConfig["direction"], r: number, generator: Gene
 }
 
 /**
- * Returns right singular vectors as unit rows, [count, columns]. Those of vanishing singular values, which rounding
+ * Returns right singular vectors as unit rows, [count, columns]. Vectors of vanishing singular values, which rounding
  * makes arbitrary, are replaced by unit vectors that are orthogonal to the others.
  */
 function completed(right: Float64Array, values: Float64Array, columns: number): Float64Array {

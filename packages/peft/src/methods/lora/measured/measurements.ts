@@ -1,6 +1,6 @@
 import type { Module } from "@lowrank/nn";
 
-/** What was measured on one linear layer with weight [out, in], before an adapter is created on it. */
+/** Values that were measured on one linear layer with weight [out, in], before an adapter is created on it. */
 export interface Measurement {
   /** The initialisation that uses the values. */
   readonly init: "corda" | "lora_ga";

@@ -5,11 +5,14 @@ import type { LayerContext } from "../../shared/method.ts";
 import type { LoraConfig } from "../loraConfig.ts";
 import { type LoraVariant, loraVariants } from "../loraScaling.ts";
 import { linearStart } from "../loraStart.ts";
+import { ArrowLinear } from "./arrow.ts";
 import { KasaLinear, truncatedBase } from "./kasa.ts";
 import { MontecloraLinear } from "./monteclora.ts";
 import { VeloraLinear } from "./velora.ts";
 
-/** Returns the adapter of a layer for VeLoRA, KaSA or MonteCLoRA. Throws for options that do not fit together. */
+/**
+ * Returns the adapter of a layer for VeLoRA, KaSA, MonteCLoRA or Arrow. Throws for options that do not fit together.
+ */
 export async function loraVariant(context: LayerContext<LoraConfig>, variant: LoraVariant): Promise<LayerAdapter> {
   const { config, kind, path } = context;
   checkVariant(config, variant);
@@ -21,6 +24,7 @@ export async function loraVariant(context: LayerContext<LoraConfig>, variant: Lo
     });
   }
   const start = await linearStart(context);
+  if (variant === "arrowConfig") return new ArrowLinear(context, start);
   if (variant === "veloraConfig") return new VeloraLinear(context, start);
   if (variant === "montecloraConfig") return new MontecloraLinear(context, start);
   return new KasaLinear(context, { ...start, weight: await truncatedBase(context, start) });
@@ -28,7 +32,7 @@ export async function loraVariant(context: LayerContext<LoraConfig>, variant: Lo
 
 /** Throws for values of the variant's options that are out of range, and for options that exclude the variant. */
 function checkVariant(config: LoraConfig, variant: LoraVariant): void {
-  const { veloraConfig, kasaConfig, montecloraConfig, initLoraWeights: init } = config;
+  const { veloraConfig, kasaConfig, montecloraConfig, arrowConfig, initLoraWeights: init } = config;
   const others = [...loraVariants, "useDora", "useBdlora"] as const;
   const other = others.find((name) => name !== variant && config[name]);
   if (other !== undefined) refuse(config, other, config[other], (named) => `left out with ${named(variant)}`);
@@ -49,6 +53,15 @@ function checkVariant(config: LoraConfig, variant: LoraVariant): void {
       const value = kasaConfig[key];
       if (!(Number.isFinite(value) && value >= 0)) refuse(config, `kasaConfig.${key}`, value, "at least 0");
     }
+  }
+  if (arrowConfig) {
+    const { topK, routerTemperature, useGks, rngSeed } = arrowConfig;
+    checkInteger(config, "arrowConfig.topK", topK);
+    positive("routerTemperature", routerTemperature);
+    checkFlags(config, { "arrowConfig.useGks": useGks });
+    if (rngSeed !== null) checkInteger(config, "arrowConfig.rngSeed", rngSeed, 0);
+    if (config.loraBias) refuse(config, "loraBias", true, (named) => `false with ${named("arrowConfig")}`);
+    if (init !== true) refuse(config, "initLoraWeights", init, (named) => `true with ${named("arrowConfig")}`);
   }
   if (montecloraConfig) {
     const { numSamples, bufferSize, useEntropy, dirichletPrior, sampleScaler, klLossWeight } = montecloraConfig;
