@@ -16,6 +16,7 @@ def serve(answers):
     import torch
     import transformers
     from apply_adapter import apply_adapter
+    from arrow_and_starts import arrow_model, measured_start
     from chat_templates import render_chat_templates, render_templates
     from config_defaults import config_defaults, peft_methods
     from generation import generate_tokens, sampling_probabilities
@@ -41,7 +42,7 @@ def serve(answers):
     functions = (
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
-        *(several_adapters, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
+        *(several_adapters, arrow_model, measured_start, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
         *(has_ggml, tokenizer_cases, tokenizer_classes, render_chat_templates, render_templates),
     )
     commands = {f.__name__: f for f in functions}

@@ -7,6 +7,7 @@ import { pageModel } from "@lowrank/test-support/pageModel";
 import { pageScript, trainInPage } from "@lowrank/test-support/pageTraining";
 import type { Browser } from "playwright";
 import type { AdapterCase } from "./adapterCase.ts";
+import { arrowRouting, measuredStart } from "./arrowAndStarts.ts";
 import { asTensors, type Batch, randomBatch } from "./batch.ts";
 import { compare, type Findings, relativeDifference, usualTolerances } from "./compare.ts";
 import { type Applied, complaints, oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
@@ -41,6 +42,14 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     await report.check(`${name}: several adapters, by rows, summed and swapped`, () =>
       severalAdapters(python, join(folder, name), bases[name].vocab_size, 2),
     );
+  }
+  for (const name of ["llama", "gpt2"] as const) {
+    const { vocab_size: vocab } = bases[name];
+    const base = join(folder, name);
+    await report.check(`${name}: an Arrow router over adapters of PEFT`, () => arrowRouting(python, base, vocab));
+    for (const start of ["lora_ga", "corda"] as const) {
+      await report.check(`${name}: ${start} measures the model`, () => measuredStart(python, base, vocab, start));
+    }
   }
   for (const start of convertedStarts) {
     const { vocab_size: classes } = bases.llama;

@@ -23,8 +23,8 @@ type Shapes = Map<string, { a?: readonly number[]; b?: readonly number[] }>;
 /**
  * Loads the LoRA adapters of several tasks onto a model, and adds an Arrow router that mixes them for each token, like
  * PEFT's `create_arrow_model`. Nothing is trained. The adapters get the names "task_0", "task_1", ...; general ones
- * "gks_0", ...; the active one is "arrow_router". A LoRA adapter that you load later becomes an expert too. Ostapenko et
- * al. 2024, https://arxiv.org/abs/2405.11157
+ * "gks_0", ...; the active one is "arrow_router". A LoRA adapter that you load later becomes an expert too. Ostapenko
+ * et al. 2024, https://arxiv.org/abs/2405.11157
  *
  * With `useGks`, the average of the general adapters is subtracted from the experts in the first forward pass, which
  * changes the adapters of the tasks (https://aclanthology.org/2025.acl-short.54).
