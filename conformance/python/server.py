@@ -31,6 +31,7 @@ def serve(answers):
     from tokenizer_cases import tokenizer_cases, tokenizer_classes
     from train_adapter import train_adapter
     from training_step import TrainingStep
+    from xlora_experts import xlora_apply, xlora_experts
 
     def answer(**fields):
         answers.write(json.dumps(fields) + "\n")
@@ -43,6 +44,7 @@ def serve(answers):
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
         *(several_adapters, arrow_model, measured_start, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
+        *(xlora_experts, xlora_apply),
         *(has_ggml, tokenizer_cases, tokenizer_classes, render_chat_templates, render_templates),
     )
     commands = {f.__name__: f for f in functions}

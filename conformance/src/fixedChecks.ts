@@ -21,6 +21,7 @@ import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } f
 import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
 import type { Report } from "./report.ts";
 import { severalAdapters } from "./severalAdapters.ts";
+import { xloraExperts } from "./xloraExperts.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
 
@@ -51,6 +52,10 @@ export async function fixedChecks(python: Python, folder: string, report: Report
       await report.check(`${name}: ${start} measures the model`, () => measuredStart(python, base, vocab, start));
     }
   }
+  await report.check("llama: X-LoRA over adapters of PEFT, in both directions", () => {
+    const { vocab_size: classes, hidden_size: hidden } = bases.llama;
+    return xloraExperts(python, { base: join(folder, "llama"), batch: randomBatch(7, classes), hidden });
+  });
   for (const start of convertedStarts) {
     const { vocab_size: classes } = bases.llama;
     const base = join(folder, "llama");

@@ -93,7 +93,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/vectors": "IA3, GLoRA, BitFit, BEFT, LN tuning, trainable tokens",
     "methods/sharedVectors": "VeRA, PVeRA, VB-LoRA, Uni-LoRA: few vectors and what all layers share",
     "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, Lily, MiSS, RandLoRA",
-    "methods/routed": "Poly: adapters that a router mixes",
+    "methods/routed": "Poly, X-LoRA: adapters that a router mixes",
     "methods/bottleneck": "bottleneck adapters",
     methods: "the list of methods, and custom methods",
     source: "opening the files of an adapter",

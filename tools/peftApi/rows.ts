@@ -10,7 +10,7 @@ const auto = "the loader follows from config.json; PEFT's class name has the tas
 const taskModel = "one class for all tasks; the base model has the head";
 const noSeq2seq = "there are no encoder-decoder models here";
 const noCartridgeStart = "missing: a cartridge starts at random";
-const noXLora = "X-LoRA is missing; `addWeightedAdapter` makes fixed mixtures of LoRA adapters";
+const ofXLora = "a method of the object that `xloraModel` returns";
 
 /** The rows of names that do not follow from a rule, by group of PEFT's names. */
 export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
@@ -34,8 +34,7 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     LoraRuntimeConfig: ["", "`ephemeral_gpu_offload` has no counterpart"],
     MontecloraConfig: ["LoraConfig", "the object `montecloraConfig`"],
     VeloraConfig: ["LoraConfig", "the object `veloraConfig`"],
-    XLoraConfig: ["", noXLora],
-    XLoraModel: ["", noXLora],
+    XLoraModel: ["getPeftModel", "with the configuration `XLoraConfig`; `xloraModel` returns the object"],
     MODEL_TYPE_TO_PEFT_MODEL_MAPPING: ["", taskModel],
     PEFT_TYPE_TO_CONFIG_MAPPING: ["knownMethods", "asynchronous; returns methods with their `Config`"],
     PEFT_TYPE_TO_MIXED_MODEL_MAPPING: ["", "adapters of several methods that are active at once are missing"],
@@ -168,17 +167,17 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     update_and_allocate: ["PeftModel#updateAndAllocate", "asynchronous; `Trainer` calls it"],
   },
   "peft.XLoraModel": {
-    clear_scalings_log: ["", noXLora],
-    disable_scalings_logging: ["", noXLora],
-    enable_scalings_logging: ["", noXLora],
-    generate: ["", noXLora],
-    get_bucketed_scalings_log: ["", noXLora],
-    get_global_scaling_weight: ["", noXLora],
-    get_latest_scalings: ["", noXLora],
-    get_scalings_log: ["", noXLora],
-    set_global_scaling_weight: ["", noXLora],
-    set_scaling_pass_value: ["", noXLora],
-    set_topk_lora: ["", noXLora],
+    clear_scalings_log: ["xloraModel", ofXLora],
+    disable_scalings_logging: ["xloraModel", ofXLora],
+    enable_scalings_logging: ["xloraModel", ofXLora],
+    generate: ["generate", "a function; each step runs the whole sequence"],
+    get_bucketed_scalings_log: ["xloraModel", ofXLora],
+    get_global_scaling_weight: ["xloraModel", ofXLora],
+    get_latest_scalings: ["xloraModel", ofXLora],
+    get_scalings_log: ["xloraModel", ofXLora],
+    set_global_scaling_weight: ["xloraModel", ofXLora],
+    set_scaling_pass_value: ["xloraModel", ofXLora],
+    set_topk_lora: ["xloraModel", ofXLora],
   },
   "peft.helpers": {
     DoraCaching: ["", "the squared lengths of weight rows are always cached, until the base weight changes"],

@@ -14,6 +14,7 @@ export { type ArrowModelOptions, createArrowModel } from "./helpers/createArrowM
 export { type IntruderOptions, reduceIntruderDimension } from "./helpers/intruders.ts";
 export { findKappaTargetModules, type KappaLayer, type KappaOptions } from "./helpers/kappaTargets.ts";
 export { getLayerStatus, getModelStatus, type LayerStatus, type ModelStatus } from "./helpers/status.ts";
+export { xloraModel } from "./helpers/xloraModel.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export type { MergeDrift } from "./merge/checkMerge.ts";
 export type { LayerDifference } from "./merge/compareLayer.ts";
@@ -133,8 +134,11 @@ export {
   virtualTokensOption,
   WaveFTConfig,
   type WaveFTOptions,
+  XLoraConfig,
+  type XLoraOptions,
 } from "./methods/index.ts";
 export { knownMethods, registeredMethods, registerPeftMethod, UnknownMethodError } from "./methods/registry.ts";
+export type { XLoraModel } from "./methods/routed/xloraModel.ts";
 export {
   type AnyMethod,
   definePeftMethod,

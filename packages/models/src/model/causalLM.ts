@@ -61,6 +61,12 @@ export abstract class CausalLM extends TransformerModel {
    */
   generationConfig: GenerationConfig | null = null;
 
+  /**
+   * True if every step of `generate` must run the whole sequence, since hidden states depend on more than cached keys
+   * and values. Adapters set it. Default false.
+   */
+  needsWholeSequences = false;
+
   /** The language-model head, which computes logits from hidden states. */
   abstract lm_head: UnaryModule;
 

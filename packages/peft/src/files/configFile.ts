@@ -18,7 +18,6 @@ export const declinedMethods: Readonly<Record<string, string>> = {
     "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
   SHADOW: "it is a second network next to the model",
   TINYLORA: "it trains a few values in the basis of the weights' singular vectors; VBLORA and VERA are small too",
-  XLORA: "it runs the model twice to mix LoRA adapters; addWeightedAdapter makes fixed mixtures",
 };
 
 /**

@@ -50,6 +50,7 @@ export { PrefixTuningConfig, type PrefixTuningOptions } from "./prompt/prefixTun
 export { PromptTuningConfig, type PromptTuningOptions } from "./prompt/promptTuning.ts";
 export { PromptEncoderConfig, type PromptEncoderOptions } from "./prompt/pTuning.ts";
 export { PolyConfig, type PolyOptions } from "./routed/polyConfig.ts";
+export { XLoraConfig, type XLoraOptions } from "./routed/xloraConfig.ts";
 export {
   alphaOption,
   biasOption,
@@ -99,6 +100,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "RANDLORA",
   "LILY",
   "POLY",
+  "XLORA",
   "OFT",
   "BOFT",
   "HRA",

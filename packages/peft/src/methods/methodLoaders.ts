@@ -20,6 +20,7 @@ export const methodLoaders = {
   RANDLORA: async (): Promise<AnyMethod> => (await import("./lowRank/randlora.ts")).randlora,
   LILY: async (): Promise<AnyMethod> => (await import("./lowRank/lily.ts")).lily,
   POLY: async (): Promise<AnyMethod> => (await import("./routed/poly.ts")).poly,
+  XLORA: async (): Promise<AnyMethod> => (await import("./routed/xlora.ts")).xlora,
   OFT: async (): Promise<AnyMethod> => (await import("./orthogonal/oft.ts")).oft,
   BOFT: async (): Promise<AnyMethod> => (await import("./orthogonal/boft.ts")).boft,
   HRA: async (): Promise<AnyMethod> => (await import("./orthogonal/hra.ts")).hra,

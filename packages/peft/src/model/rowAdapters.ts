@@ -31,10 +31,11 @@ export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)
 function checkActsByRow(tuner: Tuner<Module>, name: string): void {
   const adapter = tuner.adapter(name);
   if (actsByRow.has(adapter)) return;
-  const { method, prompt, swaps } = adapter;
+  const { method, prompt, swaps, shared } = adapter;
   const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
   const advice = "use it for whole batches, with setAdapter";
   if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
+  if (shared.hook) throw new Error(`${what} runs the model twice; ${advice}`);
   if (method.mixesRows) throw new Error(`${what} has outputs that depend on the other rows of the batch; ${advice}`);
   if (swaps.size > 0) throw new Error(`${what} has its own biases or tables, which all rows share; ${advice}`);
   for (const [path, wrapper] of tuner.wrappers) {

@@ -215,6 +215,7 @@ export class Tuner<M extends Module> extends Module {
     for (const buffer of Object.values(shared.buffers ?? {})) buffer.dispose();
     for (const parameter of prompt?.encoder.parameters() ?? []) free(parameter);
     allocator?.dispose();
+    shared.hook?.dispose();
     this.#encoders.delete(name);
     clear(this, name);
     this.#adapters.delete(name);
@@ -263,14 +264,18 @@ export class Tuner<M extends Module> extends Module {
   }
 
   #swap(name: string, on: boolean): void {
-    const { swaps, prompt } = this.adapter(name);
+    const { swaps, prompt, shared } = this.adapter(name);
     for (const swap of swaps.values()) swap.set(on);
+    shared.hook?.[on ? "attach" : "detach"](this.model);
     if (prompt) (this.model as unknown as PromptableModel).virtualTokens = on ? prompt : null;
   }
 
   #train(name: string, value: boolean): void {
     for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
     if (value) for (const parameter of this.frozen(name)) parameter.requiresGrad = false;
+    for (const other of this.adapter(name).shared.hook?.trains ?? []) {
+      if (this.#adapters.has(other)) this.#train(other, value);
+    }
   }
 
   /** Returns the parameters among `trained` that keep their values in training, such as MiCA's B. */

@@ -8,6 +8,7 @@ import type { AdapterSource } from "../files/adapterFiles.ts";
 import { type AdapterSlot, baseName } from "../layers/adapterSlot.ts";
 import { type MergeOptions, type MergeReport, mergeKeys } from "../merge/mergeOptions.ts";
 import { type AdaptableModel, adaptedLoss, type LossOf } from "../model/adaptedLoss.ts";
+import type { NewAdapter } from "../model/adapter/planAdapter.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
 import { inTraining } from "../model/evaluating.ts";
 import { withRows } from "../model/rowAdapters.ts";
@@ -137,10 +138,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async addAdapter(adapterName: string, config: PeftConfig, options: AddAdapterOptions = {}): Promise<void> {
     checkOptions("addAdapter", options, addAdapterKeys);
     const { generator, tokenizer, signal } = options;
-    await this.base_model.add(
-      { name: adapterName, config, generator, loading: false, tokenizer, signal },
-      this.#onWarning,
-    );
+    const add = (given: Pick<NewAdapter, "config" | "paths">) => {
+      const adapter = { ...given, name: adapterName, generator, loading: false, tokenizer, signal };
+      return this.base_model.add(adapter, this.#onWarning);
+    };
+    if ("adapters" in config) {
+      const [{ withExperts }, { loadSaved: load }] = await Promise.all([
+        import("../saved/withExperts.ts"),
+        import("../saved/loadSaved.ts"),
+      ]);
+      await withExperts(this.base_model, { config, load }, { signal }, this.#onWarning, add);
+    } else await add({ config });
   }
 
   /** Loads a saved adapter next to the others. `setAdapter` activates it. If loading fails, the model is unchanged. */

@@ -23,15 +23,39 @@ interface LoadSavedOptions
 /** Adds a saved adapter to the model without activating it. If loading fails, the model is unchanged. */
 export async function loadSaved(
   tuner: Tuner<Module>,
-  { label, method, config, weights }: SavedAdapter,
+  saved: SavedAdapter,
   name: string,
   options: LoadSavedOptions,
   onWarning: OnWarning,
 ): Promise<void> {
+  const { config, files } = saved;
+  if (!("adapters" in config)) return loadOne(tuner, saved, name, options, onWarning);
+  const { withExperts } = await import("./withExperts.ts");
+  await withExperts(
+    tuner,
+    { config, files, load: loadOne, isTrainable: options.isTrainable },
+    options,
+    onWarning,
+    (next) => {
+      return loadOne(tuner, { ...saved, config: next.config }, name, options, onWarning, next.paths);
+    },
+  );
+}
+
+async function loadOne(
+  tuner: Tuner<Module>,
+  { label, method, config, weights }: Omit<SavedAdapter, "files">,
+  name: string,
+  options: LoadSavedOptions,
+  onWarning: OnWarning,
+  paths?: readonly string[],
+): Promise<void> {
   const { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal } = options;
   const dtypeOf = dtypesKept({ label, method, config, weights }, options);
   const shapeOf = (key: string) => (weights.has(key) ? weights.info(key).shape : undefined);
-  await inFileAsync(label, () => tuner.add({ name, config, loading: true, dtypeOf, shapeOf, signal }, onWarning));
+  await inFileAsync(label, () =>
+    tuner.add({ name, config, paths, loading: true, dtypeOf, shapeOf, signal }, onWarning),
+  );
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);
@@ -77,7 +101,7 @@ function takeRows(tuner: Tuner<Module>, name: string, read: ReadonlyMap<string, 
  * computes only in f32.
  */
 function dtypesKept(
-  { label, method, config, weights }: SavedAdapter,
+  { label, method, config, weights }: Omit<SavedAdapter, "files">,
   { isTrainable = false, autocastAdapterDtype = true }: LoadSavedOptions,
 ): (key: string) => FloatDType {
   if (autocastAdapterDtype) return () => "f32";

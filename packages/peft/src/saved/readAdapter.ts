@@ -1,6 +1,6 @@
 import type { SafetensorsFile } from "@lowrank/core";
 import { expressionCost } from "@lowrank/core/internal";
-import { memoryFiles, readJson } from "@lowrank/files";
+import { type ModelFiles, memoryFiles, readJson } from "@lowrank/files";
 import { toSnakeCase } from "../config/checks.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
@@ -24,6 +24,8 @@ export interface SavedAdapter {
   method: AnyMethod;
   config: PeftConfig;
   weights: SafetensorsFile;
+  /** The files of the adapter's folder. */
+  files: ModelFiles;
 }
 
 /** Reads the configuration of a PEFT, AdapterHub or mlx-lm adapter, and opens its weights. */
@@ -52,7 +54,7 @@ export async function readAdapter(
   checkExpressions(config, method, label);
   const weights = await openWeights(files, foreign?.layout);
   checkSizes(config, method, weights, label);
-  return { label, method, config, weights };
+  return { label, method, config, weights, files };
 }
 
 /** Yields each regular expression in a configuration, with the name of its field. */
@@ -84,11 +86,8 @@ export function checkExpressions(config: PeftConfig, method: AnyMethod, label: s
 }
 
 /** Yields each tensor size in a configuration (such as a rank), with the name of its field. */
-function* sizesIn(
-  config: PeftConfig,
-  { sizes = ["r", "rankPattern"] }: MethodFacts<PeftConfig>,
-): Generator<[field: string, size: unknown]> {
-  for (const name of sizes) {
+function* sizesIn(config: PeftConfig, method: MethodFacts<PeftConfig>): Generator<[field: string, size: unknown]> {
+  for (const name of method.usedSizes?.(config) ?? method.sizes ?? ["r", "rankPattern"]) {
     const value = (config as unknown as Readonly<Record<string, unknown>>)[name];
     const field = toSnakeCase(name);
     if (typeof value !== "object" || value === null) yield [field, value];

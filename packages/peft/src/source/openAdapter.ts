@@ -1,5 +1,6 @@
 import { bytesSource, openSafetensors, type SafetensorsFile, writeSafetensors } from "@lowrank/core";
 import { filesIn, type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
+import type { AdapterSource } from "../config/adapterSource.ts";
 import type { AdapterLayout } from "../methods/shared/methodFacts.ts";
 
 /** File names in an adapter's folder, as in PEFT. */
@@ -10,11 +11,7 @@ export const adapterFileNames = {
   card: "README.md",
 } as const;
 
-/**
- * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), a Hugging Face repository
- * (`hf://org/name@revision`), files in memory by name, or other `ModelFiles`.
- */
-export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
+export type { AdapterSource };
 
 /** Options for opening a source. `subfolder` is the folder within the source that contains the adapter. */
 export interface OpenSourceOptions extends OpenOptions {

@@ -55,6 +55,11 @@ export interface MethodCheck {
   skipped: { property: PropertyName; reason: string }[];
 }
 
+/** Returns the reason that no configuration of a method can be drawn; null if it can. */
+function undrawable(method: AnyMethod): string | null {
+  return method.experts ? "it mixes saved adapters, which cannot be drawn; give a configuration with adapters" : null;
+}
+
 /**
  * Tests all properties that apply to a method or a configuration. With a method's name, draws configurations of it;
  * with a configuration, uses that one. If fast-check is installed, it draws models, inputs and adapter values, and
@@ -87,7 +92,7 @@ export async function checkMethod(
   const failures: PropertyError[] = [];
   const untested: string[] = [];
   for (const property of namesOf(options.properties)) {
-    const declared = exempt[property] ?? (config && exemptionOf(property, method, config));
+    const declared = exempt[property] ?? (config ? exemptionOf(property, method, config) : undrawable(method));
     if (declared) {
       result.skipped.push({ property, reason: declared });
       continue;

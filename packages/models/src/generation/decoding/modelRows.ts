@@ -99,7 +99,8 @@ export class ModelRows implements Disposable {
     if (this.#penalties) count(this.#penalties, inputIds);
     const before = this.#seen[0].length;
     for (const [row, own] of this.#seen.entries()) own.push(...tokens[row]);
-    const logits = this.#outgrows(before) ? this.#runAll() : this.#run(inputIds, before);
+    const again = this.#outgrows(before) || (before > 0 && this.#model.needsWholeSequences);
+    const logits = again ? this.#runAll() : this.#run(inputIds, before);
     this.#kept?.push(tokens[0]);
     return logits;
   }

@@ -8,6 +8,18 @@ import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
 
+/** Code that runs around a model's forward pass while an adapter is active. */
+export interface ForwardHook {
+  /** Names of other adapters that are trained together with this one. */
+  readonly trains: readonly string[];
+  /** Changes the model's forward pass. Called when the adapter becomes active. */
+  attach(model: Module): void;
+  /** Restores the model's forward pass. */
+  detach(model: Module): void;
+  /** Frees the tensors that the object keeps. */
+  dispose(): void;
+}
+
 /** Tensors that all layers of one adapter share. They are created with the adapter and freed with it. */
 export interface SharedTensors {
   /**
@@ -19,6 +31,10 @@ export interface SharedTensors {
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** True if adapter files contain `buffers`. */
   readonly savesBuffers?: boolean;
+  /** Code that runs around the model's forward pass. Default: none. */
+  readonly hook?: ForwardHook;
+  /** The paths of the adapter's layers in the order of the model. Absent if no layer reads it. */
+  readonly order?: readonly string[];
 }
 
 /** Values that a method receives to create its adapter for one layer. */

@@ -1,5 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
+import type { AdapterSource } from "../../config/adapterSource.ts";
 import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
 import type { MethodOption, Recipe } from "./recipe.ts";
 
@@ -18,6 +19,8 @@ export interface MethodFacts<C extends PeftConfig> {
    * rejected if such a size exceeds the number of elements in the weights file. Default: `r` and `rankPattern`.
    */
   readonly sizes?: readonly string[];
+  /** Returns the names among `sizes` that set the size of a tensor with this configuration. Default: all. */
+  usedSizes?(config: C): readonly string[];
   readonly Config: new (options: never) => C;
   /** Rules for reading and writing the configuration in adapter_config.json. */
   readonly format: ConfigFormat;
@@ -47,6 +50,13 @@ export interface MethodFacts<C extends PeftConfig> {
   readonly mixesRows?: true;
   /** Returns true if outputs depend on the model's other adapters. Servers refuse such an adapter. Default: false. */
   readsAdapters?(config: C): boolean;
+  /**
+   * Returns the saved LoRA adapters that an adapter mixes, by the names under which they are loaded. They are added to
+   * the model before the adapter itself. Absent if it mixes none.
+   */
+  experts?(config: C): Readonly<Record<string, AdapterSource>>;
+  /** Returns true if the adapters of `experts` are trained too. Default: false. */
+  expertsTrain?(config: C): boolean;
   /**
    * Returns the number of tasks on which the outputs of adapted layers depend. A batch gives the task of each row, as
    * `taskIds`. Default: 0, for outputs that do not depend on tasks.

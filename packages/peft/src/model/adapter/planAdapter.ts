@@ -18,6 +18,8 @@ import type { PlannedTokens } from "./planTokens.ts";
 export interface NewAdapter {
   name: string;
   config: PeftConfig;
+  /** Paths of the modules to adapt. Default: the targets of the configuration. */
+  paths?: readonly string[];
   /** Source of the random initial values. Default: a new generator with seed 0. */
   generator?: Generator;
   /** True if values will be read from a file. The adapter is then created without computing initial values. */
@@ -166,11 +168,11 @@ async function namedWarnings(
 }
 
 /** Finds the layers that a method adapts. The model must be without wrappers. */
-function findPlaces(model: Module, { method, config: given }: NewAdapter & { method: PeftMethod }) {
+function findPlaces(model: Module, { method, config: given, paths: named }: NewAdapter & { method: PeftMethod }) {
   const { config: headed, heads } = withHeads(given, method);
   let config = method.targets ? headed : resolveTargets(model, headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
-  const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
+  const wanted = method.targets ? { ...config, targetModules: named ?? method.targets(config, model) } : config;
   const modules = [...model.namedModules()];
   const { targets, report } = matchTargets(model, wanted, method.kinds, modules);
   if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
