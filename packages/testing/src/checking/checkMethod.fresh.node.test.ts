@@ -25,15 +25,21 @@ beforeAll(() => init(wasm()));
 const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CARTRIDGE"];
 const withoutMerge = [...prompts, "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "POLY", "BEFT"];
 
-test.each(Object.keys(peftMethods))("%s merges and loads as it should", async (method) => {
-  const chosen = ["mergeEqualsUnmerged", "savesAndLoads"] as const;
-  const { passed, skipped } = await checkMethod(method, { runs: 1, properties: chosen });
-  expect(passed.map(({ property }) => property)).toEqual(withoutMerge.includes(method) ? chosen.slice(1) : chosen);
-  for (const { reason } of skipped)
-    expect(reason).toMatch(
-      /^the (method (puts virtual tokens|adds modules|adds to biases)|update depends on the (inputs|tasks))/,
-    );
-});
+/** Mixes saved adapters, so that no configuration of it is drawn. */
+const undrawn = "XLORA";
+
+test.each(Object.keys(peftMethods).filter((name) => name !== undrawn))(
+  "%s merges and loads as it should",
+  async (method) => {
+    const chosen = ["mergeEqualsUnmerged", "savesAndLoads"] as const;
+    const { passed, skipped } = await checkMethod(method, { runs: 1, properties: chosen });
+    expect(passed.map(({ property }) => property)).toEqual(withoutMerge.includes(method) ? chosen.slice(1) : chosen);
+    for (const { reason } of skipped)
+      expect(reason).toMatch(
+        /^the (method (puts virtual tokens|adds modules|adds to biases)|update depends on the (inputs|tasks))/,
+      );
+  },
+);
 
 test("a planted fault is shrunk to the smallest model, and the message names the layer and repeats the case", async () => {
   faultyLora("WRONG_SCALE_DRAWN", wrongMergeScale("0.mlp.down_proj", 2));
