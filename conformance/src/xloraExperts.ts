@@ -17,8 +17,8 @@ const cases = [
 
 /**
  * Allowed differences without a softmax. The gradient of the classifier's bias is then a sum of values that almost
- * cancel: PEFT's in float32 differs from its own in float64 by 9.5e-4. xlora.test.ts compares such gradients in
- * float64.
+ * cancel: PEFT's in float32 differs from its own in float64 by 9.5e-4. xlora.test.ts compares such
+ * gradients with PEFT's in float64.
  */
 const plainTolerances = { ...usualTolerances, grad: 3e-3 };
 
