@@ -46,7 +46,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT"
 ).split()
 
 
@@ -143,6 +143,9 @@ def adapter(method, kind, model, layers):
         fields["task_type"] = "CAUSAL_LM"
     if method == "CARTRIDGE" or method.endswith("_TUNING") and method != "LN_TUNING":
         return {**fields, **dict(prompt(method))}
+    if method == "CPT":
+        types = pick([[1], [1, 2, 3, 4], [4, 2, 2]])
+        return {**fields, "cpt_token_ids": [3] * len(types), "cpt_tokens_type_mask": types}
     if method == "ADAPTION_PROMPT":
         return {**fields, "adapter_len": pick([1, 10]), "adapter_layers": pick([1, layers])}
     names = MODULES[kind]

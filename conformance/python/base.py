@@ -9,7 +9,7 @@ from pathlib import Path
 
 import peft.tuners.osf.layer
 import torch
-from peft import PeftModel
+from peft import PeftModel, PeftModelForCausalLM
 from peft.tuners.c3a.utils import BlockCircularConvolution
 from peft.tuners.frod.layer import FrodLayer
 from peft.tuners.frod.layer import Linear as FrodLinear
@@ -86,6 +86,17 @@ def kasa_truncation(module, r):
 KasaLinearVariant._truncate_base_weight = staticmethod(kasa_truncation)
 tuner_forward = LoraModel.forward
 LoraModel.forward = with_kasa_loss
+
+
+def cpt_forward(self, *args, **kwargs):
+    """CPT's forward pass, which leaves the caller's `input_type_mask` as it is. PEFT 0.21.2 adds the largest type of the
+    context to its values in every pass, so that a second pass with the same mask has another loss."""
+    mask = kwargs.get("input_type_mask")
+    return cpt_given(self, *args, **kwargs | ({} if mask is None else {"input_type_mask": mask.clone()}))
+
+
+cpt_given = PeftModelForCausalLM._cpt_forward
+PeftModelForCausalLM._cpt_forward = cpt_forward
 
 
 def load_base(folder, attention="eager"):

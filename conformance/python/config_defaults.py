@@ -21,6 +21,10 @@ def config_defaults(peft_type):
     """The default of every field that is a method's own, None where it must be given; and its targets by model type."""
     config = PEFT_TYPE_TO_CONFIG_MAPPING[peft_type]
     fields = {f.name: default_of(f) for f in dataclasses.fields(config) if f.name not in APART}
+    if peft_type == "CPT":
+        # Its constructor sets fields that are None.
+        made = config(task_type="CAUSAL_LM")
+        fields |= {name: getattr(made, name) for name in fields if name.startswith("cpt_") or name == "num_virtual_tokens"}
     tuner = PEFT_TYPE_TO_TUNER_MAPPING.get(peft_type)
     targets = getattr(tuner, "target_module_mapping", {})
     if peft_type == "IA3":

@@ -10,6 +10,8 @@ export interface Batch {
   labels: number[][] | number[];
   /** The task of each row. */
   task_ids?: number[];
+  /** The type of each token. */
+  input_type_mask?: number[][];
 }
 
 /** The shape of a batch, and the padding of its last row. */
@@ -61,6 +63,7 @@ export function asTensors(batch: Batch): LabelledInputs {
     attentionMask: tensor(batch.attention_mask, { dtype: "u8" }),
     labels: tensor(batch.labels, { dtype: "i32" }),
     ...(batch.task_ids && { taskIds: batch.task_ids }),
+    ...(batch.input_type_mask && { inputTypeMask: batch.input_type_mask }),
   };
 }
 

@@ -121,7 +121,8 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   const final = adapter.method.final?.(adapter.options) ?? false;
   const request = { base, config: peftConfig(adapter), seed: 1, inputs: batch, steps, lr, adapter: folder };
   const { attention } = adapter.method;
-  const training = { merge: adapter.merges ? dtype : null, allocates, trains: !final, attention };
+  const { reloads = false } = adapter.method;
+  const training = { merge: adapter.merges ? dtype : null, allocates, trains: !final, attention, reloads };
   type Trained = { tensors: PackedTensors; counts: Counts };
   const theirs = await python.ask<Trained>("train_adapter", { ...request, ...training });
 

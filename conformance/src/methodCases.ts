@@ -29,6 +29,11 @@ export interface MethodCases<O extends object = object> {
   /** True if training reallocates ranks after every step, and files omit ranks that were cut. Default: false. */
   allocates?: boolean;
   /**
+   * True if files lack the start of the training, so that an adapter trains on in another way than its file. PEFT's
+   * adapter is then loaded before it trains on. Default: false.
+   */
+  reloads?: true;
+  /**
    * True if the sizes of tensors follow from the values of weights, which a report does not have. Its counts are then
    * not compared. Default: false.
    */

@@ -82,7 +82,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     layers: "the wrappers that replace modules",
     prompt: "virtual tokens and what makes them",
     "methods/shared": "what a method is, and parts that several methods use",
-    "methods/prompt": "prompt, prefix, P- and multitask prompt tuning, cartridges, adaption prompts",
+    "methods/prompt": "prompt, prefix, P- and multitask prompt tuning, cartridges, CPT, adaption prompts",
     "methods/orthogonal": "OFT, BOFT, HRA, RoAd",
     "methods/spectral": "FourierFT, WaveFT, C3A",
     "methods/sparse": "SHiRA, Super-Tuning",

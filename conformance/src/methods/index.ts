@@ -24,7 +24,7 @@ import { oft } from "./oft.ts";
 import { osf } from "./osf.ts";
 import { peanut } from "./peanut.ts";
 import { poly } from "./poly.ts";
-import { cartridge, multitaskPromptTuning, prefixTuning, promptTuning, pTuning } from "./prompts.ts";
+import { cartridge, cpt, multitaskPromptTuning, prefixTuning, promptTuning, pTuning } from "./prompts.ts";
 import { pvera } from "./pvera.ts";
 import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
@@ -75,6 +75,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,
   CARTRIDGE: cartridge,
+  CPT: cpt,
   MULTITASK_PROMPT_TUNING: multitaskPromptTuning,
   ADAPTION_PROMPT: adaptionPrompt,
 };

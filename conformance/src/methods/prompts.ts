@@ -1,5 +1,6 @@
 import type {
   CartridgeOptions,
+  CPTOptions,
   MultitaskPromptTuningOptions,
   PrefixTuningOptions,
   PromptEncoderOptions,
@@ -50,6 +51,39 @@ export const cartridge: MethodCases<CartridgeOptions> = defineCases({
       ...draw.maybe(0.7, () => ({ numFrozenTokens: draw.integer(0, numVirtualTokens - 1) })),
     };
   },
+});
+
+/** Draws types of tokens: 0, and the four types of two examples and of the start of a third. */
+const types = (draw: Draw, count: number): number[] => Array.from({ length: count }, () => draw.integer(0, 9));
+
+/**
+ * CPT, with any types of tokens. A batch has types, of which at least one is a label, unless the largest type of the
+ * context is a multiple of 4. Then its tokens can all have the default type.
+ */
+export const cpt: MethodCases<CPTOptions> = defineCases({
+  ...shared,
+  draw(draw, base) {
+    if (!reads(base) || base.task !== "CAUSAL_LM") return null;
+    const { numVirtualTokens: count } = few(draw);
+    return {
+      cptTokenIds: Array.from({ length: count }, () => draw.integer(0, 20)),
+      ...draw.maybe(0.9, () => ({ cptTokensTypeMask: types(draw, count) })),
+      ...draw.maybe(0.3, () => ({ cptMask: Array.from({ length: count }, () => draw.integer(0, 1)) })),
+      ...draw.maybe(0.6, () => ({ optWeightedLossType: "decay" })),
+      ...draw.maybe(0.7, () => ({ optLossDecayFactor: draw.pick([0.25, 0.9, 1, 2, 0]) })),
+      ...draw.maybe(0.6, () => ({ optProjectionEpsilon: draw.pick([0, 0.01, 0.2, 10]) })),
+      ...draw.maybe(0.6, () => ({ optProjectionFormatEpsilon: draw.pick([0, 0.01, 0.2, 10]) })),
+    };
+  },
+  inputs(draw, { cptTokensTypeMask }, { input_ids: rows, labels }) {
+    const largest = Math.max(...(cptTokensTypeMask ?? [1]));
+    if (largest % 4 === 0 && draw.chance(0.3)) return {};
+    const mask = rows.map((row) => types(draw, row.length));
+    const labelled = (labels as number[][])[0].findIndex((label) => label !== -100);
+    mask[0][labelled] = 4 * Math.ceil((largest + 1) / 4) - largest;
+    return { input_type_mask: mask };
+  },
+  reloads: true,
 });
 
 /** Prompt tuning, from random values and from tokens. */

@@ -8,7 +8,15 @@ export {
 } from "./attention/attentionCache.ts";
 export { KVCache, type KVCacheOptions } from "./attention/kvCache.ts";
 export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./attention/pagedKVCache.ts";
-export type { AttentionSizes, PromptableModel, PromptedRows, VirtualTokens } from "./attention/virtualTokens.ts";
+export type {
+  AttentionSizes,
+  PromptableModel,
+  PromptedLabels,
+  PromptedRows,
+  PromptLoss,
+  TokenTypes,
+  VirtualTokens,
+} from "./attention/virtualTokens.ts";
 export { Conv1d, Conv2d } from "./layers/conv2d.ts";
 export { Embedding } from "./layers/embedding.ts";
 export type { CreateLayerOptions } from "./layers/layerSizes.ts";

@@ -45,6 +45,8 @@ export {
   CartridgeConfig,
   type CartridgeOptions,
   type CordaConfig,
+  CPTConfig,
+  type CPTOptions,
   DeftConfig,
   type DeftDecomposition,
   type DeftOptions,

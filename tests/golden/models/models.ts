@@ -118,7 +118,15 @@ export async function labelledInputs(golden: GoldenFile): Promise<LabelledInputs
     ["input_ids", "attention_mask", "labels"].map((name) => golden.tensor(name)),
   );
   const taskIds = golden.has("task_ids") ? { taskIds: [...(await golden.array("task_ids"))] } : {};
-  return { inputIds, attentionMask: attentionMask.to("bool"), labels, ...taskIds };
+  return { inputIds, attentionMask: attentionMask.to("bool"), labels, ...taskIds, ...(await tokenTypes(golden)) };
+}
+
+/** Returns the types of tokens in a golden file; an empty object if it has none. */
+async function tokenTypes(golden: GoldenFile): Promise<Pick<LabelledInputs, "inputTypeMask">> {
+  if (!golden.has("input_type_mask")) return {};
+  const types = await golden.array("input_type_mask");
+  const [rows, length] = golden.shape("input_type_mask");
+  return { inputTypeMask: Array.from({ length: rows }, (_, row) => types.slice(row * length, (row + 1) * length)) };
 }
 
 /** A model with a loss, adapted or not. */

@@ -1,5 +1,5 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, slice, type Tensor } from "@lowrank/core";
-import { type AttentionCache, KVCache, Linear, type UnaryModule } from "@lowrank/nn";
+import { type AttentionCache, KVCache, Linear, type TokenTypes, type UnaryModule } from "@lowrank/nn";
 import type { GenerationConfig } from "../config/generationConfig.ts";
 import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
@@ -26,6 +26,11 @@ export interface ModelInputs {
    * models ignore it.
    */
   taskIds?: readonly number[] | null;
+  /**
+   * The type of each token, for the loss of CPT: one list of T integers for each row. A token's label counts if its
+   * type is a positive multiple of 4. Default: 4 for every token. Other models ignore it.
+   */
+  inputTypeMask?: TokenTypes | null;
   /** Cache with the keys and values of earlier tokens. The new tokens are added to it. */
   cache?: AttentionCache | null;
 }
@@ -91,23 +96,44 @@ export abstract class CausalLM extends TransformerModel {
     return this.run(() => {
       const logits = this.logitsOf(this.hidden(inputs));
       if (!inputs.labels) return { logits };
-      const [predicting, labels] = aligned(logits, inputs.labels);
-      return { logits, loss: crossEntropy(predicting, labels, { ignoreIndex: -100 }) };
+      const meanLoss = (labels: Tensor) => {
+        const [predicting, predicted] = aligned(logits, labels);
+        return crossEntropy(predicting, predicted, { ignoreIndex: -100 });
+      };
+      return { logits, loss: this.#lossOf(inputs as LabelledInputs, () => logits, meanLoss) };
     });
   }
 
   /**
-   * Returns the mean cross-entropy of the labelled tokens in nats. If the head is a plain linear layer without bias and
-   * `shapesLogits` is false, computes the logits in parts. The logits of the whole batch are then never in memory.
+   * Returns the mean cross-entropy of the labelled tokens in nats. If the active prompt method has its own loss, as CPT
+   * does, returns that loss. If the head is a plain linear layer without bias and `shapesLogits` is false, computes the
+   * logits in parts. The logits of the whole batch are then never in memory, unless the prompt method needs them.
    */
   loss(inputs: LabelledInputs): Tensor {
     return this.run(() => {
-      const { lm_head: head } = this;
-      const [hidden, labels] = aligned(this.hidden(inputs), inputs.labels);
-      return head instanceof Linear && !head.bias && head.isExact && !this.shapesLogits
-        ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
-        : crossEntropy(this.logitsOf(hidden), labels, { ignoreIndex: -100 });
+      const hidden = this.hidden(inputs);
+      return this.#lossOf(
+        inputs,
+        () => this.logitsOf(hidden),
+        (labels) => this.#meanLoss(hidden, labels),
+      );
     });
+  }
+
+  #lossOf(
+    { labels, inputTypeMask = null }: LabelledInputs,
+    logits: () => Tensor,
+    meanLoss: (labels: Tensor) => Tensor,
+  ): Tensor {
+    return this.virtualTokens?.loss?.of({ labels, inputTypeMask, logits, meanLoss }) ?? meanLoss(labels);
+  }
+
+  #meanLoss(all: Tensor, given: Tensor): Tensor {
+    const { lm_head: head } = this;
+    const [hidden, labels] = aligned(all, given);
+    return head instanceof Linear && !head.bias && head.isExact && !this.shapesLogits
+      ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
+      : crossEntropy(this.logitsOf(hidden), labels, { ignoreIndex: -100 });
   }
 
   /** Returns the logits of each sequence's last token, f32 [B, V], without gradients. */
@@ -123,7 +149,7 @@ export abstract class CausalLM extends TransformerModel {
 
 /**
  * Returns the rows of hidden states or logits [B, P + T, ...] that predict a label, and the labels that they predict.
- * `labels` [B, T] has no entries for the P virtual tokens.
+ * `labels` is [B, T] without entries for the P virtual tokens, or [B, P + T].
  */
 function aligned(x: Tensor, labels: Tensor): [predicting: Tensor, labels: Tensor] {
   const rows = x.shape[1];

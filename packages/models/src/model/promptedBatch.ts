@@ -178,7 +178,7 @@ function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, va
 
 const inputKeys: OptionKeys<LabelledInputs & LabelledSequences> = {
   ...({ inputIds: true, attentionMask: true, positionIds: true, maxPosition: true } as const),
-  ...({ tokenTypeIds: true, taskIds: true, cache: true, labels: true } as const),
+  ...({ tokenTypeIds: true, taskIds: true, inputTypeMask: true, cache: true, labels: true } as const),
 };
 
 /** Throws for unknown names of inputs, and if the token ids do not have the shape [B, T]. */

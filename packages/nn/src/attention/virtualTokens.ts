@@ -10,6 +10,35 @@ export interface PromptedRows {
   readonly taskIds?: readonly number[] | null;
 }
 
+/** The types of the tokens of each row [B][T], which CPT uses. */
+export type TokenTypes = readonly ArrayLike<number>[];
+
+/** A batch whose loss virtual tokens compute. B rows, T tokens, P virtual tokens, V classes. */
+export interface PromptedLabels {
+  /** The labels of the tokens, i32 [B, T], with -100 for tokens that do not count. */
+  readonly labels: Tensor;
+  /** The types of the tokens. Null if the batch lacks them. */
+  readonly inputTypeMask: TokenTypes | null;
+  /** Returns the logits of all tokens, f32 [B, P + T, V]. */
+  logits(): Tensor;
+  /**
+   * Returns the mean cross-entropy of `labels`, i32 [B, T], or [B, P + T] with labels of virtual tokens. It does not
+   * keep all logits in memory if the model's `loss` does not.
+   */
+  meanLoss(labels: Tensor): Tensor;
+}
+
+/** A loss that replaces the mean cross-entropy of a language model, such as CPT's weighted loss. */
+export interface PromptLoss {
+  /** Returns the loss of a batch. To add a term to the usual loss, add it to `meanLoss(labels)`. */
+  of(batch: PromptedLabels): Tensor;
+  /**
+   * Returns the labels that count in one row [P + T], with -100 for tokens that do not count. `types` are the types of
+   * the row's tokens; null if the batch lacks them.
+   */
+  labelsOf(labels: ArrayLike<number>, types: ArrayLike<number> | null): Int32Array;
+}
+
 /** Trained vectors that a prompt method (such as prompt tuning) puts before every sequence. */
 export interface VirtualTokens {
   /**
@@ -25,6 +54,8 @@ export interface VirtualTokens {
    * do and the batch lacks task ids, or has wrong ones.
    */
   rows(batch?: PromptedRows): Tensor;
+  /** The loss that replaces a language model's mean cross-entropy. Default: none. */
+  readonly loss?: PromptLoss | null;
 }
 
 /** Sizes of a model's attention layers. Virtual tokens and caches must have matching sizes. */

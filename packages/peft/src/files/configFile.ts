@@ -13,7 +13,6 @@ import type { MethodFacts } from "../methods/shared/methodFacts.ts";
  * method. docs/methods.md lists these methods.
  */
 export const declinedMethods: Readonly<Record<string, string>> = {
-  CPT: "it needs the types of an example's tokens in every batch; PROMPT_TUNING can start from a text",
   PSOFT:
     "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
   SHADOW: "it is a second network next to the model",

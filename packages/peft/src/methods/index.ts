@@ -41,6 +41,7 @@ export { OFTConfig, type OFTOptions } from "./orthogonal/oftConfig.ts";
 export { RoadConfig, type RoadOptions, type RoadVariant } from "./orthogonal/roadConfig.ts";
 export { AdaptionPromptConfig, type AdaptionPromptOptions } from "./prompt/adaptionPrompt.ts";
 export { CartridgeConfig, type CartridgeOptions } from "./prompt/cartridge.ts";
+export { CPTConfig, type CPTOptions } from "./prompt/cptConfig.ts";
 export {
   MultitaskPromptTuningConfig,
   type MultitaskPromptTuningInit,
@@ -126,6 +127,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "P_TUNING",
   "MULTITASK_PROMPT_TUNING",
   "CARTRIDGE",
+  "CPT",
   "ADAPTION_PROMPT",
 ];
 

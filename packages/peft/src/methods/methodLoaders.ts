@@ -47,5 +47,6 @@ export const methodLoaders = {
   MULTITASK_PROMPT_TUNING: async (): Promise<AnyMethod> =>
     (await import("./prompt/multitaskPromptTuning.ts")).multitaskPromptTuning,
   CARTRIDGE: async (): Promise<AnyMethod> => (await import("./prompt/cartridge.ts")).cartridge,
+  CPT: async (): Promise<AnyMethod> => (await import("./prompt/cpt.ts")).cpt,
   ADAPTION_PROMPT: async (): Promise<AnyMethod> => (await import("./prompt/adaptionPrompt.ts")).adaptionPrompt,
 };

@@ -22,6 +22,7 @@ test("learning rates of the recipes", () => {
       "p-tuning": 1e-2,
       "multitask-prompt": 0.3,
       cartridge: 0.1,
+      cpt: 1e-3,
       "adaption-prompt": 0.1,
     },
   });

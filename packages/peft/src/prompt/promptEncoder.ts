@@ -1,5 +1,5 @@
 import { type Generator, randn, relu, type Tensor, tanh, zeros } from "@lowrank/core";
-import { Embedding, type Linear, Module, ModuleDict, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Embedding, type Linear, Module, ModuleDict, Parameter, type PromptLoss, type UnaryModule } from "@lowrank/nn";
 
 /**
  * Computes the table of virtual tokens from trained parameters. The parameters have the same paths as in PEFT's
@@ -20,6 +20,11 @@ export abstract class PromptEncoder extends Module {
    */
   rowsOf(_taskIds: readonly number[]): Tensor {
     return this.rows();
+  }
+
+  /** The loss that replaces a language model's mean cross-entropy. Default: none. */
+  get loss(): PromptLoss | null {
+    return null;
   }
 
   /** The parameters that are never trained. */

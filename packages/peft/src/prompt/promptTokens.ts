@@ -1,5 +1,5 @@
 import { reshape, type Tensor } from "@lowrank/core";
-import type { PromptedRows, VirtualTokens } from "@lowrank/nn";
+import type { PromptedRows, PromptLoss, VirtualTokens } from "@lowrank/nn";
 import type { ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import { checkedTaskIds } from "../layers/rowTasks.ts";
 import type { PromptEncoder } from "./promptEncoder.ts";
@@ -25,6 +25,10 @@ export class PromptTokens implements VirtualTokens {
     this.encoder = encoder;
     this.final = final;
     this.#config = config;
+  }
+
+  get loss(): PromptLoss | null {
+    return this.encoder.loss;
   }
 
   rows(batch?: PromptedRows): Tensor {

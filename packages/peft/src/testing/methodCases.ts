@@ -19,6 +19,7 @@ import { OFTConfig } from "../methods/orthogonal/oftConfig.ts";
 import { RoadConfig } from "../methods/orthogonal/roadConfig.ts";
 import { AdaptionPromptConfig } from "../methods/prompt/adaptionPrompt.ts";
 import { CartridgeConfig } from "../methods/prompt/cartridge.ts";
+import { CPTConfig } from "../methods/prompt/cptConfig.ts";
 import { MultitaskPromptTuningConfig } from "../methods/prompt/multitaskPromptTuning.ts";
 import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
 import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
@@ -1003,6 +1004,26 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     {
       name: "all tokens train, 4-bit base",
       config: new CartridgeConfig({ numVirtualTokens: 3, numFrozenTokens: 0 }),
+      ...prompt,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
+  CPT: [
+    {
+      name: "an example as context",
+      config: new CPTConfig({
+        ...{ cptTokenIds: [3, 7, 1, 5], cptTokensTypeMask: [1, 2, 3, 4] },
+        ...{ optProjectionEpsilon: 50, optProjectionFormatEpsilon: 50 },
+      }),
+      ...prompt,
+    },
+    {
+      name: "two examples with decay, 4-bit base",
+      config: new CPTConfig({
+        ...{ cptTokenIds: [3, 7, 2, 1, 9, 2], cptTokensTypeMask: [1, 2, 4, 5, 6, 8] },
+        ...{ optWeightedLossType: "decay", optLossDecayFactor: 0.5 },
+        ...{ optProjectionEpsilon: 50, optProjectionFormatEpsilon: 50 },
+      }),
       ...prompt,
       model: { attention: true, quantize: { quantType: "nf4" } },
     },

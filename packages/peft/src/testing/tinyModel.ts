@@ -148,11 +148,15 @@ export class TinyModel extends Module implements PromptableModel {
   loss(ids: Tensor): Tensor {
     return scope(() => {
       const { logits } = this.forward(ids);
-      const [rows, tokens] = [logits.shape[1], ids.shape[1]];
-      const start = rows - tokens;
-      return crossEntropy(slice(logits, { dim: 1, start, end: rows - 1 }), slice(ids, { dim: 1, start: 1 }), {
-        ignoreIndex: -100,
-      });
+      const meanLoss = (labels: Tensor) => {
+        const [rows, tokens] = [logits.shape[1], labels.shape[1]];
+        const start = rows - tokens;
+        return crossEntropy(slice(logits, { dim: 1, start, end: rows - 1 }), slice(labels, { dim: 1, start: 1 }), {
+          ignoreIndex: -100,
+        });
+      };
+      const batch = { labels: ids, inputTypeMask: null, logits: () => logits, meanLoss };
+      return this.virtualTokens?.loss?.of(batch) ?? meanLoss(ids);
     });
   }
 }

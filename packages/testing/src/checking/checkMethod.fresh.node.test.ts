@@ -22,7 +22,7 @@ import { checkMethod, methodNames } from "./checkMethod.ts";
 
 beforeAll(() => init(wasm()));
 
-const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CARTRIDGE"];
+const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CARTRIDGE", "CPT"];
 const withoutMerge = [...prompts, "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "POLY", "BEFT"];
 
 /** Mixes saved adapters, so that no configuration of it is drawn. */

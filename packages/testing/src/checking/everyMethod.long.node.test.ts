@@ -22,6 +22,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   P_TUNING: prompt,
   MULTITASK_PROMPT_TUNING: prompt,
   CARTRIDGE: prompt,
+  CPT: [...prompt, "gradientsMatchDifferences"],
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],

@@ -39,6 +39,9 @@ const decomposing: readonly string[] = ["OSF", "FROD", "ADAMSS"];
 /** Methods that project gradients, by `peftType`. */
 const projecting: readonly string[] = ["OSF"];
 
+/** Methods that bound the norms of their parameters, by `peftType`. */
+const bounded: readonly string[] = ["CPT"];
+
 /** True for PaRa, which removes a part of the weights from the start. */
 const removes = (_: AnyMethod, config: PeftConfig): boolean => field(config, "para") === true;
 
@@ -175,6 +178,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["gradientsMatchDifferences"],
     applies: (_, config) => field(config, "coft") === true,
     reason: "constrained OFT projects its parameters in the forward pass, and gradients leave the projection out",
+  },
+  {
+    properties: ["gradientsMatchDifferences"],
+    applies: ({ peftType }) => bounded.includes(peftType),
+    reason: "CPT projects its parameters in the forward pass, and gradients leave the projection out",
   },
   {
     properties: ["savesAndLoads"],

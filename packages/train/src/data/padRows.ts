@@ -27,6 +27,8 @@ export interface Rows {
   adapterNames?: readonly string[];
   /** The task of each row. Absent if the examples have no tasks. */
   taskIds?: readonly number[];
+  /** The type of each token, 0 at padding. Absent if the examples lack types. */
+  inputTypeMask?: Int32Array;
   /** Number of examples that were longer than `maxLength` and truncated. */
   truncatedExamples: number;
   /** Total number of tokens that truncation removed. */
@@ -42,11 +44,13 @@ export interface Row {
   adapterName?: string;
   /** The example's task, for multitask prompt tuning and Poly. Default: none. */
   taskId?: number;
+  /** The type of each token, for CPT. As many as `inputIds`. Default: none. */
+  inputTypeMask?: readonly number[];
 }
 
 /**
  * Pads examples on the right to the length of the longest one. Throws if only some examples name an adapter, or only
- * some have a task.
+ * some have a task or types.
  */
 export function padRows(examples: readonly Row[], options: CollateOptions): Rows {
   const { padTokenId, padToMultipleOf = 1, maxLength = Number.MAX_SAFE_INTEGER } = options;
@@ -72,22 +76,38 @@ export function padRows(examples: readonly Row[], options: CollateOptions): Rows
   }
   const adapterNames = ofAll(examples, "adapterName", "an");
   const taskIds = ofAll(examples, "taskId", "a");
+  const inputTypeMask = ofAll(examples, "inputTypeMask", "an")?.length ? new Int32Array(batchSize * length) : null;
+  for (const [row, example] of inputTypeMask ? examples.entries() : []) {
+    const types = example.inputTypeMask as readonly number[];
+    checkTypes(`collate: example ${row}`, types, example.inputIds.length);
+    inputTypeMask?.set(types.slice(0, sizes[row]), row * length);
+  }
   return {
     ...{ inputIds, attentionMask, batchSize, length, truncatedExamples, truncatedTokens },
     ...(adapterNames && { adapterNames }),
     ...(taskIds && { taskIds }),
+    ...(inputTypeMask && { inputTypeMask }),
   };
 }
 
+/** Throws unless there is one integer for each token. `what` begins the message. */
+export function checkTypes(what: string, types: readonly number[], tokens: number): void {
+  if (types.length !== tokens) {
+    throw new Error(`${what} has ${tokens} tokens and ${types.length} types; expected as many types as tokens`);
+  }
+  const other = types.find((type) => !Number.isSafeInteger(type));
+  if (other !== undefined) throw new Error(`${what} has the type ${other}; expected integers`);
+}
+
 /** Returns a field of all examples; undefined if none has it. Throws if only some have it. */
-function ofAll<Name extends "adapterName" | "taskId">(
+function ofAll<Name extends "adapterName" | "taskId" | "inputTypeMask">(
   examples: readonly Row[],
   name: Name,
   article: string,
 ): NonNullable<Row[Name]>[] | undefined {
-  const values = examples.flatMap((example) => example[name] ?? []) as NonNullable<Row[Name]>[];
+  const values = examples.map((example) => example[name]).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
-  if (values.length === examples.length) return values;
+  if (values.length === examples.length) return values as NonNullable<Row[Name]>[];
   const other = examples.findIndex((example) => example[name] === undefined);
   throw new Error(
     `collate: only some examples have ${article} ${name}, example ${other} has none; give all examples ${article} ${name}, or none`,

@@ -16,9 +16,9 @@ import type { SequenceBatch } from "../data/batches/collateSequences.ts";
 import {
   backendOf,
   baseOf,
-  firstPredicted,
   labelCount,
   paddingOf,
+  predictedLabels,
   type TrainableModel,
   toInputs,
   withRows,
@@ -73,7 +73,10 @@ export async function evaluateModel(
     predictions.push(...rows.predictions);
     labelIds.push(...rows.labelIds);
   }
-  if (labels === 0) throw new Error("evaluate: no token of these examples is labelled; nothing can be measured");
+  if (labels === 0) {
+    const types = baseOf(model).virtualTokens?.loss ? "; give inputTypeMask with types that are labels" : "";
+    throw new Error(`evaluate: no token of these examples is labelled; nothing can be measured${types}`);
+  }
   const measured = { loss: sum / labels, perplexity: Math.exp(sum / labels), labels };
   if (predictions.length === 0) return measured;
   const found = measure.metrics({ predictions, labelIds });
@@ -138,23 +141,26 @@ function sequenceMeasure(model: TrainableModel, problemType: string): Measure<Se
  * a position predict the next token. It is 0 if they predict the label of the token at that position.
  */
 function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
-  const first = firstPredicted(model);
   return {
     run: (batch) => {
       const { labels, ...inputs } = toInputs(batch, model);
-      const { logits } = (model as unknown as WithLogits).forward(inputs);
+      // The loss of a prompt method, such as CPT's, needs the labels.
+      const hasLoss = Boolean(baseOf(model).virtualTokens?.loss);
+      const { logits, loss } = (model as unknown as WithLogits).forward(hasLoss ? { ...inputs, labels } : inputs);
       const [rows, positions, width] = logits.shape;
-      // The logits of virtual tokens come first and are skipped.
-      const start = positions - batch.length - ahead + first;
-      const flat = reshape(slice(logits, { dim: 1, start, end: positions - ahead }), [-1, width]);
-      const wanted = reshape(slice(labels, { dim: 1, start: first }), [rows * (batch.length - first)]);
+      const predicted = predictedLabels(batch, model)[0].length;
+      // The logits of virtual tokens come first. They are skipped unless they predict labels.
+      const start = positions - predicted - ahead;
+      const flat = reshape(slice(logits, { dim: 1, start, end: start + predicted }), [-1, width]);
+      if (hasLoss) return { loss, values: argmaxTokens(flat) };
+      const wanted = reshape(slice(labels, { dim: 1, start: batch.length - predicted }), [rows * predicted]);
       return { loss: crossEntropy(flat, wanted, { ignoreIndex }), values: argmaxTokens(flat) };
     },
-    rows: ({ batchSize, length, labels }, values) => {
-      const wanted = divided(labels, batchSize).map((row) => row.subarray(first));
-      const found = divided(values, batchSize);
+    rows: (batch, values) => {
+      const wanted = predictedLabels(batch, model);
+      if (wanted[0].length === 0) return { predictions: [], labelIds: [] };
+      const found = divided(values, batch.batchSize);
       const labelled = (row: Row, i: number) => row.filter((_: number, t: number) => wanted[i][t] !== ignoreIndex);
-      if (length === first) return { predictions: [], labelIds: [] };
       const kept = wanted.map((row, i) => ({ labelIds: labelled(row, i), predictions: labelled(found[i], i) }));
       const some = kept.filter((row) => row.labelIds.length > 0);
       return { predictions: some.map((row) => row.predictions), labelIds: some.map((row) => row.labelIds) };

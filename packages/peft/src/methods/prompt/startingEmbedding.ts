@@ -49,7 +49,7 @@ export function startingEmbedding(context: PromptContext<StartingConfig>): Embed
 }
 
 /** Returns a copy of the embeddings of the tokens with these ids. */
-function tokenEmbedding(
+export function tokenEmbedding(
   { embeddings }: Pick<PromptContext<PromptLearningConfig>, "embeddings">,
   tokens: readonly number[],
 ): Embedding {

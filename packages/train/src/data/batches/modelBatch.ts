@@ -1,5 +1,6 @@
 import { type Backend, type MatmulPrecision, type Tensor, tensor, withBackend } from "@lowrank/core";
 import type { LabelledInputs, ProblemType } from "@lowrank/models";
+import type { VirtualTokens } from "@lowrank/nn";
 import type { CollateOptions, Rows } from "../padRows.ts";
 import { ignoreIndex } from "../tokens/ignoreIndex.ts";
 import type { Batch } from "./collate.ts";
@@ -65,7 +66,7 @@ interface BaseModel {
   readonly problemType?: ProblemType;
   /** True if the model predicts a class for each token instead of the next token. */
   readonly classifiesTokens?: boolean;
-  readonly virtualTokens?: { readonly kind: string } | null;
+  readonly virtualTokens?: Pick<VirtualTokens, "kind" | "loss"> | null;
   readonly config?: { readonly padTokenId?: number | null; readonly labels?: readonly string[] };
 }
 
@@ -91,8 +92,14 @@ export function toInputs(
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
     ...batch.furtherInputs?.(),
     ...(batch.taskIds && { taskIds: batch.taskIds }),
+    ...(batch.inputTypeMask && { inputTypeMask: rowsOf(batch.inputTypeMask, batch) }),
     ...(tokenTypeIds && { tokenTypeIds: tensor(tokenTypeIds, { shape }) }),
   }));
+}
+
+/** Returns the rows of a row-major array [batchSize, length]. */
+function rowsOf<T extends Int32Array>(values: T, { batchSize, length }: Pick<Rows, "batchSize" | "length">): T[] {
+  return Array.from({ length: batchSize }, (_, row) => values.subarray(row * length, (row + 1) * length) as T);
 }
 
 function tokenLabels({ labels }: Batch, model: TrainableModel, shape: readonly number[]): Tensor {
@@ -124,15 +131,26 @@ export function firstPredicted(model: TrainableModel): 0 | 1 {
 }
 
 /**
+ * Returns the labels of each row that count in the loss, with -100 for tokens without a label. The first label is for
+ * the first token that the model predicts, which is a virtual token for CPT.
+ */
+export function predictedLabels(batch: Batch, model: TrainableModel): Int32Array[] {
+  const { loss } = baseOf(model).virtualTokens ?? {};
+  const rows = rowsOf(batch.labels, batch);
+  if (!loss) return rows.map((row) => row.subarray(firstPredicted(model)));
+  const types = batch.inputTypeMask && rowsOf(batch.inputTypeMask, batch);
+  return rows.map((row, i) => loss.labelsOf(row, types?.[i] ?? null).subarray(1));
+}
+
+/**
  * Returns the number of labels over which a batch's loss is averaged. For labelled sequences, it is the number of
  * sequences. Otherwise, it is the number of tokens whose label is not -100; the first token of a row counts only if the
- * model predicts it.
+ * model predicts it. CPT's labels of virtual tokens count too.
  */
 export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
   if ("labelShape" in batch) return batch.batchSize;
-  const { labels, length } = batch;
-  const first = firstPredicted(model);
-  return labels.filter((label, i) => label !== ignoreIndex && i % length >= first).length;
+  const labelled = (row: Int32Array) => row.reduce((count, label) => count + Number(label !== ignoreIndex), 0);
+  return predictedLabels(batch, model).reduce((count, row) => count + labelled(row), 0);
 }
 
 /** Padding options for training or evaluating a model, which provides the default padding token. */

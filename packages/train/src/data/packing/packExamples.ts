@@ -32,11 +32,13 @@ export function packExamples(examples: readonly TokenizedExample[], options: Pac
 /** Joins examples for the same adapter to one row. */
 export function joined(examples: readonly TokenizedExample[]): PackedExample {
   const [{ adapterName }] = examples;
+  const types = examples.flatMap(({ inputTypeMask }) => inputTypeMask ?? []);
   return {
     inputIds: examples.flatMap(({ inputIds }) => inputIds),
     labels: examples.flatMap(({ labels }) => labels),
     seqLengths: examples.map(({ inputIds }) => inputIds.length),
     ...(adapterName !== undefined && { adapterName }),
+    ...(types.length > 0 && { inputTypeMask: types }),
   };
 }
 

@@ -7,19 +7,25 @@ export interface WithTask {
   taskId?: number;
 }
 
+/** Fields that examples of texts can have. */
+interface WithTypes extends WithTask {
+  /** The type of each token of the tokenized example, for CPT. Default: none. */
+  inputTypeMask?: readonly number[];
+}
+
 /** A plain text, of which every token is learned. */
-export interface TextExample extends WithTask {
+export interface TextExample extends WithTypes {
   text: string;
 }
 
 /** A prompt and its completion. Only the completion is learned. */
-export interface CompletionExample extends WithTask {
+export interface CompletionExample extends WithTypes {
   prompt: string;
   completion: string;
 }
 
 /** A conversation. Only the assistant's messages are learned. */
-export interface ChatExample extends WithTask {
+export interface ChatExample extends WithTypes {
   messages: ChatMessage[];
 }
 
@@ -75,8 +81,9 @@ const kinds: readonly Kind[] = [
 const accepted = kinds.map((kind) => kind.accepted).join(", ");
 
 /**
- * Converts a JSON value to an example and drops unknown keys. The key `task_id` becomes the example's task. Throws if
- * it is not an example; the message contains the value and `where`, its position in the file.
+ * Converts a JSON value to an example and drops unknown keys. The key `task_id` becomes the example's task, and
+ * `input_type_mask` the types of its tokens. Throws if it is not an example; the message contains the value and
+ * `where`, its position in the file.
  */
 export function toExample({ value, where }: { readonly value: unknown; readonly where: string }): Example {
   if (typeof value === "string") return { text: learned(value, "text", where) };
@@ -96,7 +103,7 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
       return `${where}: found keys ${keys}; an example is one of ${accepted}; map other keys with ${option}`;
     });
   }
-  return { ...meant[0].read(record, where), ...taskOf(record, where) };
+  return { ...meant[0].read(record, where), ...taskOf(record, where), ...typesOf(record, where) };
 }
 
 /**
@@ -108,6 +115,13 @@ function taskOf({ task_id: value }: Readonly<Record<string, unknown>>, where: st
   const taskId = typeof value === "string" ? Number(value) : value;
   if (Number.isSafeInteger(taskId) && (taskId as number) >= 0) return { taskId: taskId as number };
   throw new Error(`${where}: task_id is ${show(value)}; expected a whole number from 0`);
+}
+
+/** Returns the types of tokens in the column `input_type_mask` of a record; an empty object without that column. */
+function typesOf({ input_type_mask: value }: Readonly<Record<string, unknown>>, where: string): WithTypes {
+  if (value === undefined || value === null) return {};
+  if (Array.isArray(value) && value.every(Number.isSafeInteger)) return { inputTypeMask: value as number[] };
+  throw new Error(`${where}: input_type_mask is ${show(value)}; expected a list of integers, one for each token`);
 }
 
 /** Maps the role names in ShareGPT files to the roles of chat templates. */

@@ -1,5 +1,5 @@
 import type { ChatMessage } from "@lowrank/models";
-import type { Row } from "../padRows.ts";
+import { checkTypes, type Row } from "../padRows.ts";
 import type { CompletionExample, Example } from "./example.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
 
@@ -31,15 +31,20 @@ export interface TokenizedExample extends Row {
  * assistant's turns in a conversation. A turn includes the token that ends it. Text after the assistant's last turn is
  * dropped. `{% generation %}` in the chat template marks the turns. If the template lacks it, each turn is found by
  * replacing its message and comparing the rendered texts. If the tokenizer has an end-of-sequence token, it is appended
- * to texts and completions.
+ * to texts and completions. Throws if `inputTypeMask` does not have one type for each token.
  */
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
-  const { taskId } = example;
+  const { taskId, inputTypeMask } = example;
   const tokenized = await tokenizeAlone(tokenizer, example);
-  return taskId === undefined ? tokenized : { ...tokenized, taskId };
+  if (inputTypeMask) checkTypes("an example with inputTypeMask", inputTypeMask, tokenized.inputIds.length);
+  return {
+    ...tokenized,
+    ...(taskId !== undefined && { taskId }),
+    ...(inputTypeMask && { inputTypeMask }),
+  };
 }
 
-/** Tokenizes an example without its task. */
+/** Tokenizes an example without its task and types. */
 async function tokenizeAlone(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
     const inputIds = closed(tokenizer, tokenizer.encode(example.text));

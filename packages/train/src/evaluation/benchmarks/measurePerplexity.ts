@@ -1,6 +1,6 @@
-import { noGrad, scope, tensor, yieldIfDue } from "@lowrank/core";
+import { crossEntropy, noGrad, scope, slice, type Tensor, tensor, yieldIfDue } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
-import type { CausalLM, Tokenizer } from "@lowrank/models";
+import type { CausalLM, LabelledInputs, Tokenizer } from "@lowrank/models";
 import { ignoreIndex } from "../../data/tokens/ignoreIndex.ts";
 
 /** Perplexity of a text per token, per word and per byte. */
@@ -111,12 +111,18 @@ export async function logLikelihood(
   const { backend } = model;
   const shape = [1, tokens.length];
   using loss = noGrad(() =>
-    scope(() =>
-      model.loss({
-        inputIds: tensor(Int32Array.from(tokens), { shape, backend }),
-        labels: tensor(Int32Array.from(labels), { shape, backend }),
-      }),
-    ),
+    scope(() => {
+      const inputIds = tensor(Int32Array.from(tokens), { shape, backend });
+      const labelled = { inputIds, labels: tensor(Int32Array.from(labels), { shape, backend }) };
+      return model.virtualTokens?.loss ? tokenLoss(model, labelled) : model.loss(labelled);
+    }),
   );
   return { sum: -(await loss.item()) * counted, counted };
+}
+
+/** Returns the mean cross-entropy of the labels for a model with virtual tokens that have their own loss. */
+function tokenLoss(model: CausalLM, { inputIds, labels }: Pick<LabelledInputs, "inputIds" | "labels">): Tensor {
+  const { logits } = model.forward({ inputIds });
+  const end = logits.shape[1] - 1;
+  return crossEntropy(slice(logits, { dim: 1, start: end - labels.shape[1], end }), labels, { ignoreIndex });
 }
