@@ -1,5 +1,5 @@
 import type { Tensor } from "@lowrank/core";
-import { Module, type Parameter } from "@lowrank/nn";
+import { Module, type ModuleBuffer, type Parameter } from "@lowrank/nn";
 
 /**
  * Holds one module or parameter for each adapter, as properties named after the adapters. In `lora_A.default.weight`,
@@ -10,7 +10,7 @@ export class AdapterSlot extends Module {
     return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
   }
 
-  set(name: string, value: Module | Parameter): void {
+  set(name: string, value: Module | Parameter | ModuleBuffer): void {
     (this as unknown as Record<string, unknown>)[name] = value;
   }
 
@@ -41,7 +41,7 @@ export function checkAdapterName(name: string): void {
  * Stores a tensor or module in `owner` under its PEFT name: `key` with the adapter's name inserted after the first
  * component. For the adapter `default`, "lora_A.weight" becomes `lora_A.default.weight`.
  */
-export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
+export function place(owner: Module, key: string, adapter: string, value: Module | Parameter | ModuleBuffer): void {
   const [first, ...others] = key.split(".");
   const rest = others.join(".");
   const slots = owner as unknown as Record<string, AdapterSlot | undefined>;

@@ -1,5 +1,5 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
-import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { Module, type ModuleBuffer, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./adapterSlot.ts";
 import { ProductTable } from "./productTable.ts";
@@ -48,9 +48,10 @@ export interface LayerAdapter {
   readonly constants?: readonly Tensor[];
   /**
    * Submodules (such as "lora_dropout") and further parameters that are not part of `parameters`, keyed by their names
-   * in the model. These parameters are either not trained, or trained and shared by several layers.
+   * in the model. These parameters are either not trained, or trained and shared by several layers. A buffer here is
+   * one of `buffers` that training changes, so that checkpoints contain it.
    */
-  readonly modules?: Readonly<Record<string, Module | Parameter>>;
+  readonly modules?: Readonly<Record<string, Module | Parameter | ModuleBuffer>>;
   /**
    * A new weight [out, in] for the base layer, quantised or not, from an initialisation such as PiSSA. When the adapter
    * is added, these values permanently overwrite the base layer's weight, and this tensor is freed.
@@ -100,7 +101,7 @@ export interface LayerAdapter {
    * the tasks i32 [B, 1]. Absent if the output does not depend on tasks.
    */
   readonly tasks?: number;
-  /** The reason that `merge` is absent on this layer, if the method can merge on others. */
+  /** The reason that `merge` is absent on this layer, for the error of a merge. Default: the method lacks a merge. */
   readonly unmergeable?: string;
 }
 

@@ -183,7 +183,8 @@ export class Tuner<M extends Module> extends Module {
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
     if (prompt) this.#encoders.set(name, prompt.encoder.train(this.model.training));
-    for (const [key, parameter] of Object.entries(shared.parameters ?? {})) place(this, key, name, parameter);
+    for (const [key, value] of Object.entries({ ...shared.parameters, ...shared.modules }))
+      place(this, key, name, value);
     this.#wrappers.add(name, plan);
     this.#train(name, false);
     return adapter;

@@ -64,12 +64,12 @@ function inverse(order: Int32Array): Int32Array {
  */
 class MultiplicativeDropout extends Module {
   readonly #p: number;
-  readonly #generator: Generator;
+  readonly generator: Generator;
 
   constructor(p: number, generator: Generator) {
     super();
     this.#p = p;
-    this.#generator = generator;
+    this.generator = generator;
   }
 
   forward(rotations: Tensor): Tensor {
@@ -77,9 +77,9 @@ class MultiplicativeDropout extends Module {
     const resting = Math.floor(this.#p * d);
     if (!this.training || resting === 0) return rotations;
     const chosen = Int32Array.of(0);
-    this.#generator.fillInt(chosen, 0, n);
+    this.generator.fillInt(chosen, 0, n);
     const mask = new Float32Array(n * d);
-    for (const block of this.#generator.permutation(d).subarray(0, resting)) mask[chosen[0] * d + block] = 1;
+    for (const block of this.generator.permutation(d).subarray(0, resting)) mask[chosen[0] * d + block] = 1;
     const rests = tensor(mask, { shape: [n, d, 1, 1], backend: rotations.storage.backend });
     return add(rotations, mul(rests, sub(identity(size, rotations), rotations)));
   }

@@ -32,16 +32,16 @@ const smallest = 2 ** -23;
  * relaxed Bernoulli distribution of temperature 1, through which gradients flow.
  */
 class Routing extends Module {
-  readonly #generator: Generator;
+  readonly generator: Generator;
 
   constructor(generator: Generator) {
     super();
-    this.#generator = generator;
+    this.generator = generator;
   }
 
   forward(logits: Tensor): Tensor {
     if (!this.training) return sigmoid(logits);
-    const drawn = rand(logits.shape, { generator: this.#generator, backend: logits.storage.backend });
+    const drawn = rand(logits.shape, { generator: this.generator, backend: logits.storage.backend });
     const p = clamp(drawn, { min: smallest, max: 1 - smallest });
     return sigmoid(add(logits, sub(log(p), log(affine(p, { scale: -1, shift: 1 })))));
   }
@@ -55,6 +55,7 @@ class Routing extends Module {
 class PolyLinear implements LayerAdapter {
   readonly parameters: Readonly<Record<"poly_lora_A" | "poly_lora_B" | "poly_router.module_logits", Parameter>>;
   readonly modules: Readonly<Record<string, Module>>;
+  readonly unmergeable = "its update depends on the tasks of the rows";
   readonly tasks: number;
   readonly #routing: Routing;
 

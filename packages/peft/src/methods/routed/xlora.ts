@@ -15,6 +15,7 @@ import { classifierKey, hasHidden, linearIndices, XLoraModel } from "./xloraMode
 /** X-LoRA on one layer: adds the experts' updates, each multiplied by the token's scaling. */
 class XLoraLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>> = {};
+  readonly unmergeable = "it mixes its experts differently for each token";
   readonly #context: LayerContext<XLoraConfig>;
   readonly #router: XLoraModel;
   readonly #index: number;
@@ -72,7 +73,7 @@ function createClassifier({ config, backend, generator, loading, layers }: Share
   }
   const dropout = new Dropout(xloraDropoutP, generator.fork("internal_xlora_classifier"));
   const hook = new XLoraModel({ config, parameters, experts, layers: layers.length, backend, dropout });
-  return { parameters, hook, order: layers.map(({ path }) => path) };
+  return { parameters, hook, modules: { xlora_dropout: dropout }, order: layers.map(({ path }) => path) };
 }
 
 /** Throws unless the classifier fits the model. */

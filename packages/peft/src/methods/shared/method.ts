@@ -33,6 +33,8 @@ export interface SharedTensors {
   readonly savesBuffers?: boolean;
   /** Code that runs around the model's forward pass. Default: none. */
   readonly hook?: ForwardHook;
+  /** Modules that draw random values in training, by name. Checkpoints contain their generators. Default: none. */
+  readonly modules?: Readonly<Record<string, Module>>;
   /** The paths of the adapter's layers in the order of the model. Absent if no layer reads it. */
   readonly order?: readonly string[];
 }

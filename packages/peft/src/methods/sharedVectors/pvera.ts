@@ -45,13 +45,13 @@ function projections(context: SharedContext<PveraConfig>): Projections {
 /** Draws from normal distributions during training, or always. Otherwise returns the means. */
 class Sampling extends Module {
   readonly #always: boolean;
-  readonly #generator: Generator;
+  readonly generator: Generator;
 
   constructor(context: LayerContext<PveraConfig>) {
     super();
     const { sampleAtInference, generatorSeed } = context.config;
     this.#always = sampleAtInference;
-    this.#generator = generatorSeed === null ? layerGenerator(context) : new Generator(generatorSeed);
+    this.generator = generatorSeed === null ? layerGenerator(context) : new Generator(generatorSeed);
   }
 
   /** `statistics` [..., 2 r] has r means, and the logarithms of r variances. Returns values [..., r]. */
@@ -60,7 +60,7 @@ class Sampling extends Module {
     const means = slice(statistics, { dim: -1, start: 0, end: r });
     if (!this.training && !this.#always) return means;
     const deviations = exp(affine(slice(statistics, { dim: -1, start: r }), { scale: 0.5 }));
-    const noise = randn(means.shape, { generator: this.#generator, backend: statistics.storage.backend });
+    const noise = randn(means.shape, { generator: this.generator, backend: statistics.storage.backend });
     return add(means, mul(noise, deviations));
   }
 }

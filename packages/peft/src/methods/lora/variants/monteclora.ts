@@ -4,7 +4,6 @@ import {
   copyInto,
   div,
   exp,
-  type Generator,
   log,
   matmul,
   maximum,
@@ -24,7 +23,6 @@ import {
 } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
 import type { LayerAdapter, LowRank } from "../../../layers/tunerLayer.ts";
-import { layerGenerator } from "../../shared/draws.ts";
 import type { LayerContext } from "../../shared/method.ts";
 import type { LoraConfig, MontecloraConfig } from "../loraConfig.ts";
 import { rankAndScaling } from "../loraScaling.ts";
@@ -52,7 +50,6 @@ export class MontecloraLinear extends VariantLinear {
   /** The variances and weights of the last forward pass in training, [r, r] and [samples]. */
   readonly buffers: Readonly<Record<string, Tensor>>;
   readonly #options: MontecloraConfig;
-  readonly #generator: Generator;
   #last: Draws | null = null;
 
   constructor(context: LayerContext<LoraConfig>, start: LinearStart) {
@@ -65,7 +62,6 @@ export class MontecloraLinear extends VariantLinear {
     };
     super(context, start, "lora_monteclora", { [deviations]: prior(r), [weights]: prior(numSamples) });
     this.#options = config.montecloraConfig!;
-    this.#generator = layerGenerator(context);
     this.buffers = {
       [variance]: scope(() => this.#identity()),
       [used]: tensor(new Float32Array(numSamples).fill(1 / numSamples), { backend }),
@@ -88,7 +84,7 @@ export class MontecloraLinear extends VariantLinear {
 
   #normal(length: number): Float32Array {
     const values = new Float32Array(length);
-    this.#generator.fillNormal(values);
+    this.generator.fillNormal(values);
     return values;
   }
 
@@ -130,7 +126,7 @@ export class MontecloraLinear extends VariantLinear {
     const shares = this.#weights(draws);
     this.#store(variances, shares);
     const [rows, columns] = a.shape;
-    const samples = randn([numSamples, rows * columns], { generator: this.#generator, backend: a.storage.backend });
+    const samples = randn([numSamples, rows * columns], { generator: this.generator, backend: a.storage.backend });
     const combined = matmul(shares.reshape([1, -1]), samples).reshape([rows, columns]);
     const noise = mul(combined, affine(sqrt(variances), { scale: sampleScaler }).reshape([-1, 1]));
     return matmul(x, add(a, noise), { transposeB: true });

@@ -1,14 +1,21 @@
-import { add, affine, matmul, scope, type Tensor } from "@lowrank/core";
-import { type Dropout, type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { add, affine, type Generator, matmul, scope, type Tensor } from "@lowrank/core";
+import { type Dropout, type Linear, Module, type ModuleBuffer, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, type LowRank, toF32 } from "../../../layers/tunerLayer.ts";
-import { drawn, layerDropout } from "../../shared/draws.ts";
+import { drawn, layerDropout, layerGenerator } from "../../shared/draws.ts";
 import type { LayerContext } from "../../shared/method.ts";
 import type { LoraConfig } from "../loraConfig.ts";
 import { rankAndScaling } from "../loraScaling.ts";
 import type { LinearStart } from "../loraStart.ts";
 
-/** Module without parameters, whose `training` is the mode of its layer. */
-class Mode extends Module {}
+/** Module without parameters, whose `training` is the mode of its layer. Checkpoints contain its generator. */
+class Mode extends Module {
+  readonly generator: Generator;
+
+  constructor(generator: Generator) {
+    super();
+    this.generator = generator;
+  }
+}
 
 /**
  * LoRA on a linear layer or a Conv1D, with another product of the input and A. Subclasses define it: `low` returns the
@@ -16,12 +23,12 @@ class Mode extends Module {}
  */
 export abstract class VariantLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
-  readonly modules: Record<string, Module>;
+  readonly modules: Record<string, Module | ModuleBuffer>;
   readonly baseWeight?: Tensor;
   scaling: number;
   protected readonly rank: number;
   readonly #dropout: Dropout;
-  readonly #mode = new Mode();
+  readonly #mode: Mode;
 
   /** `own` has the variant's parameters. `variant` is the name of the module that has the layer's mode. */
   constructor(
@@ -41,6 +48,7 @@ export abstract class VariantLinear implements LayerAdapter {
       ...own,
     };
     this.#dropout = layerDropout(context, config.loraDropout);
+    this.#mode = new Mode(layerGenerator(context));
     this.modules = { ...(config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {}), [variant]: this.#mode };
     this.rank = r;
     this.scaling = scaling;
@@ -49,6 +57,11 @@ export abstract class VariantLinear implements LayerAdapter {
   /** True in training mode. */
   protected get training(): boolean {
     return this.#mode.training;
+  }
+
+  /** The source of random values in training. */
+  protected get generator(): Generator {
+    return this.#mode.generator;
   }
 
   /** A in f32, [r, in]. */

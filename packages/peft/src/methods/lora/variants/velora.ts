@@ -4,20 +4,23 @@ import {
   copyInto,
   div,
   eq,
+  gt,
   isGradEnabled,
   matmul,
   mean,
   mul,
   noGrad,
+  ones,
   pad,
   scope,
   sqrt,
   sub,
   sum,
   type Tensor,
+  where,
   zeros,
 } from "@lowrank/core";
-import type { Linear } from "@lowrank/nn";
+import { type Linear, ModuleBuffer } from "@lowrank/nn";
 import type { LowRank } from "../../../layers/tunerLayer.ts";
 import { draws } from "../../shared/draws.ts";
 import type { LayerContext } from "../../shared/method.ts";
@@ -40,10 +43,15 @@ function normalized(direction: Tensor): Tensor {
 export class VeloraLinear extends VariantLinear {
   /** The direction, [inputs of a group]. */
   readonly buffers: { readonly lora_velora_embed: Tensor };
+  /** The buffer of `#isSet`. */
+  readonly constants?: readonly Tensor[];
   readonly #options: VeloraConfig;
   readonly #inFeatures: number;
-  /** False until the first batch of training, if only that batch sets the direction. */
-  #isSet = false;
+  /**
+   * 1 after the first batch of training, else 0. Null unless that batch alone sets the direction. Files lack it, as in
+   * PEFT.
+   */
+  readonly #isSet: ModuleBuffer | null;
 
   constructor(context: LayerContext<LoraConfig>, start: LinearStart) {
     super(context, start, "lora_velora");
@@ -52,8 +60,16 @@ export class VeloraLinear extends VariantLinear {
     this.#inFeatures = (base as Linear).inFeatures;
     const size = [Math.ceil(this.#inFeatures / this.#options.numGroups)];
     const random = this.#options.initType === "random" && !loading;
-    const direction = random ? scope(() => normalized(draws(context).normal(1)(size))) : zeros(size, { backend });
-    this.buffers = { lora_velora_embed: direction };
+    using direction = random ? scope(() => normalized(draws(context).normal(1)(size))) : zeros(size, { backend });
+    const stored = new ModuleBuffer(direction);
+    this.buffers = { lora_velora_embed: stored };
+    this.modules.lora_velora_embed = stored;
+    this.#isSet = null;
+    if (this.#options.initType !== "batch_average_once") return;
+    using unset = zeros([], { backend });
+    this.#isSet = new ModuleBuffer(unset);
+    this.modules.lora_velora_initialized = this.#isSet;
+    this.constants = [this.#isSet];
   }
 
   get lowRank(): LowRank | undefined {
@@ -73,10 +89,11 @@ export class VeloraLinear extends VariantLinear {
   #directionOf(groups: Tensor): Tensor {
     const { initType } = this.#options;
     const { lora_velora_embed: stored } = this.buffers;
-    if (initType === "random" || (initType === "batch_average_once" && this.#isSet)) return stored;
-    const direction = normalized(mean(groups, { dim: 0 }));
+    if (initType === "random") return stored;
+    const next = normalized(mean(groups, { dim: 0 }));
+    const direction = this.#isSet ? where(gt(this.#isSet, 0), stored, next) : next;
     copyInto(stored, direction);
-    this.#isSet = true;
+    if (this.#isSet) copyInto(this.#isSet, ones([], { backend: stored.storage.backend }));
     return direction;
   }
 
