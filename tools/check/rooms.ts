@@ -239,6 +239,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     check: "`pnpm check`: who may import whom, and which functions take options",
     prose: "phrases that make readers stop, in pages and comments",
     docs: "`pnpm docs:check`",
+    methodMatrix: "`pnpm docs:methods`: the table of what each PEFT method can do, from attempts",
     peftApi: "`pnpm docs:peft`: every public name of PEFT with ours",
   },
 };

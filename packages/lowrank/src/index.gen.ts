@@ -540,6 +540,8 @@ export {
   PromptLearningConfig,
   type PromptLearningOptions,
   type ResolvedPromptConfig,
+  type UnsupportedCode,
+  UnsupportedError,
   type OnWarning,
   type Warning,
   type WarningCode,

@@ -1,3 +1,4 @@
+export { type UnsupportedCode, UnsupportedError } from "./config/checks.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
 export {
   PromptLearningConfig,

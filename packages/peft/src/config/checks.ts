@@ -2,6 +2,39 @@ import { OptionError, type OptionNaming } from "@lowrank/core";
 import { unknownOption } from "@lowrank/core/internal";
 import { type ConfigFormat, fillFields, type PeftConfig, sameValue } from "./peftConfig.ts";
 
+/**
+ * Stable codes of `UnsupportedError`:
+ *
+ * - `not_mergeable`: no weight can contain the adapter's update
+ * - `not_by_row`: the adapter cannot be used for some rows of a batch only
+ * - `needs_full_weights`: the method decomposes weights, which must not be quantised yet
+ * - `not_swappable`: the files cannot replace the adapter's values
+ */
+export type UnsupportedCode = "not_mergeable" | "not_by_row" | "needs_full_weights" | "not_swappable";
+
+/**
+ * Thrown if an adapter's method cannot do what was called. The message has the reason and the fix.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await peft.mergeAdapter();
+ * } catch (error) {
+ *   if (error instanceof UnsupportedError) console.log(error.code); // not_mergeable
+ * }
+ * ```
+ */
+export class UnsupportedError extends Error {
+  override readonly name = "UnsupportedError";
+  /** Stable code of the error, such as "not_mergeable". */
+  readonly code: UnsupportedCode;
+
+  constructor(code: UnsupportedCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 const taskTypes = ["SEQ_CLS", "SEQ_2_SEQ_LM", "CAUSAL_LM", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"];
 
 const isText = (value: unknown): boolean => typeof value === "string";

@@ -1,5 +1,6 @@
 import { copyInto, isPacked, noGrad, scope, yieldIfDue } from "@lowrank/core";
 import { dequantize, type Module } from "@lowrank/nn";
+import { UnsupportedError } from "../config/checks.ts";
 import { placesOf, valueAt } from "../layers/swap.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { MergeStep, Wrappers } from "../layers/wrapper.ts";
@@ -75,8 +76,9 @@ function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly stri
   for (const name of names) {
     const { method, swaps } = tuner.adapter(name);
     if (isPromptMethod(method)) {
-      throw new Error(
-        `adapter "${name}" (${method.peftType}) puts virtual tokens before sequences; it cannot be merged into the weights`,
+      throw new UnsupportedError(
+        "not_mergeable",
+        `adapter "${name}" (${method.peftType}) puts virtual tokens before sequences; it cannot be merged into the weights, so keep it unmerged`,
       );
     }
     if (names.length > 1 && method.mergesAlone) {
@@ -107,10 +109,12 @@ function* mergeSteps(
     if (here.length === 0 || !(all || wrapper instanceof TunerLayer)) continue;
     const stuck = wrapper instanceof TunerLayer && here.find((name) => !wrapper.get(name)?.merge);
     if (stuck) {
-      const why =
-        wrapper.get(stuck)?.unmergeable ??
-        `the method of adapter "${stuck}" cannot be merged into the weights; keep it unmerged`;
-      throw new Error(`${path}: ${why}`);
+      const { peftType } = tuner.adapter(stuck).method;
+      const why = wrapper.get(stuck)?.unmergeable ?? "the method has no merge";
+      throw new UnsupportedError(
+        "not_mergeable",
+        `${path}: adapter "${stuck}" (${peftType}) cannot be merged into the weights: ${why}; keep it unmerged`,
+      );
     }
     checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
   }

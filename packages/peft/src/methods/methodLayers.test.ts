@@ -70,7 +70,9 @@ test.each(golden.cases)("$name: answers of the layers and of the merged weights 
   if (/^(LILY|POLY) /.test(one.name)) return;
   if (one.config.peft_type === "BEFT") {
     // The second layer lacks a bias. PEFT refuses this merge too.
-    await expect(peft.mergeAndUnload()).rejects.toThrow("b: BEFT adds to a layer's bias");
+    await expect(peft.mergeAndUnload()).rejects.toThrow(
+      'b: adapter "default" (BEFT) cannot be merged into the weights: it adds to a layer\'s bias',
+    );
     return;
   }
   const merged = await peft.mergeAndUnload();

@@ -1,4 +1,5 @@
 import { AttentionLayer, type Module } from "@lowrank/nn";
+import { UnsupportedError } from "../config/checks.ts";
 import type { Adapter } from "./adapter/adapter.ts";
 import { runBetween } from "./evaluating.ts";
 import type { Tuner } from "./tuner.ts";
@@ -32,15 +33,17 @@ function checkActsByRow(tuner: Tuner<Module>, name: string): void {
   const adapter = tuner.adapter(name);
   if (actsByRow.has(adapter)) return;
   const { method, prompt, swaps, shared } = adapter;
-  const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
-  const advice = "use it for whole batches, with setAdapter";
-  if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
-  if (shared.hook) throw new Error(`${what} runs the model twice; ${advice}`);
-  if (method.mixesRows) throw new Error(`${what} has outputs that depend on the other rows of the batch; ${advice}`);
-  if (swaps.size > 0) throw new Error(`${what} has its own biases or tables, which all rows share; ${advice}`);
+  const refuse = (reason: string) => {
+    const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
+    throw new UnsupportedError("not_by_row", `${what} ${reason}; use it for whole batches, with setAdapter`);
+  };
+  if (prompt) refuse("puts virtual tokens before all sequences of a batch");
+  if (shared.hook) refuse("runs the model twice");
+  if (method.mixesRows) refuse("has outputs that depend on the other rows of the batch");
+  if (swaps.size > 0) refuse("has its own biases or tables, which all rows share");
   for (const [path, wrapper] of tuner.wrappers) {
     if (wrapper.has(name) && wrapper.wrapped instanceof AttentionLayer) {
-      throw new Error(`${what} wraps the attention of ${path}, which takes the whole batch; ${advice}`);
+      refuse(`wraps the attention of ${path}, which takes the whole batch`);
     }
   }
   actsByRow.add(adapter);

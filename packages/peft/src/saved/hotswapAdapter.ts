@@ -1,9 +1,11 @@
 import { copyInto, noGrad, type Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
+import { UnsupportedError } from "../config/checks.ts";
 import { placeFields } from "../config/layerPeftConfig.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
+import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
 import type { AnyRank, MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
@@ -38,6 +40,7 @@ export async function hotswapAdapter(
     );
   }
   if (saved.method !== method) refuse("the method", saved.method.peftType, method.peftType, name);
+  checkEncoder(tuner.adapter(name));
   checkKeepsBase("the new adapter", method, saved.config);
   checkKeepsBase(`adapter "${name}"`, method, config);
   const anyRank = method.swappable?.anyRank;
@@ -88,6 +91,16 @@ function checkKeys(name: string, wrong: readonly string[]): void {
   );
 }
 
+/** Throws if a prompt adapter trains an encoder: files contain only the virtual tokens that the encoder computes. */
+function checkEncoder({ name, method, config, prompt }: Adapter): void {
+  const any: AnyMethod = method;
+  if (!prompt || prompt.final || !isPromptMethod(any) || any.trainsRows(config as never)) return;
+  throw new UnsupportedError(
+    "not_swappable",
+    `hotswapAdapter: adapter "${name}" (${any.peftType}) trains an encoder, and files contain only its virtual tokens; use loadAdapter under a new name`,
+  );
+}
+
 /**
  * Throws if the adapter's initialisation changed the base weights. Such an adapter fits only the changed weights, so it
  * cannot take part in a hot swap. `which` names the adapter in the message.
@@ -95,7 +108,8 @@ function checkKeys(name: string, wrong: readonly string[]): void {
 function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: PeftConfig): void {
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return;
-  throw new Error(
+  throw new UnsupportedError(
+    "not_swappable",
     `hotswapAdapter: ${which} was initialised by ${start.name}, which changes the base weights, so it cannot be swapped; delete the old adapter, and use loadAdapter on the original base weights`,
   );
 }

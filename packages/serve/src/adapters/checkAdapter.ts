@@ -155,8 +155,9 @@ export async function servingProblem(
   what: string,
   maxLoraRank: number | undefined,
 ): Promise<string | null> {
-  const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
-  if (isPromptMethod(method as never)) {
+  const known = await methodOf(config);
+  const method: MethodFacts<PeftConfig> = known;
+  if (isPromptMethod(known)) {
     return `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a separate server without merging it, or train LoRA instead`;
   }
   if (method.readsAdapters?.(config)) {
@@ -164,6 +165,9 @@ export async function servingProblem(
   }
   if (method.mixesRows) {
     return `${what}: outputs of ${method.peftType} depend on the other rows of the batch, so that requests would change each other's answers; use it without a server, or train LoRA instead`;
+  }
+  if (known.kinds.every((kind) => kind === "attention")) {
+    return `${what}: ${method.peftType} wraps attention modules, which take all rows of a batch; use it without a server, or train LoRA instead`;
   }
   if (config.modulesToSave?.length) {
     const modules = config.modulesToSave.join(", ");

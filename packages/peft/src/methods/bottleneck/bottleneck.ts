@@ -141,6 +141,7 @@ type Bottle = "adapter_down.0" | "adapter_up" | "gate" | "adapter_norm_after";
 
 /** A down projection, an activation and an up projection, inserted where a block adds its residual. */
 class Bottleneck implements LayerAdapter {
+  readonly unmergeable = "it adds layers next to the layers of the model";
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
   readonly #config: BnConfig;

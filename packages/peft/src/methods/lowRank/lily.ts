@@ -63,6 +63,7 @@ function sharedFactors(context: SharedContext<LilyConfig>): SharedFactors {
  */
 class LilyLinear implements LayerAdapter {
   readonly parameters: Readonly<Record<"lily_A.weight" | "lily_B.weight" | "lily_router.weight", Parameter>>;
+  readonly unmergeable = "its update depends on the layer's inputs";
   scaling: number;
 
   constructor(context: LayerContext<LilyConfig>) {

@@ -84,6 +84,7 @@ type Projections = Module & Partial<Record<"k_proj" | "v_proj" | "o_proj" | "c_a
  * scales the result.
  */
 class AdaptionPrompt implements LayerAdapter {
+  readonly unmergeable = "it adds trained rows to the attention";
   readonly parameters: { adaption_prompt: Parameter; adaption_gate: Parameter };
 
   constructor({ base, path, config, generator }: LayerContext<AdaptionPromptConfig>) {

@@ -1,5 +1,6 @@
 import { isPacked, type Svd, truncatedSvd } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
+import { UnsupportedError } from "../../config/checks.ts";
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import { fullWeight } from "../lora/factors.ts";
 import type { LayerContext } from "../shared/method.ts";
@@ -32,7 +33,8 @@ export async function weightValues({
   const { weight } = base as Linear;
   if (isPacked(weight.dtype)) {
     const fix = "load the model without quantize, and call quantizeBase after the adapter was created or loaded";
-    throw new Error(`${path} is ${weight.dtype}, but ${config.peftType} needs singular vectors of its weight: ${fix}`);
+    const problem = `${path} is ${weight.dtype}, but ${config.peftType} needs singular vectors of its weight: ${fix}`;
+    throw new UnsupportedError("needs_full_weights", problem);
   }
   using w = fullWeight(weight, kind === "conv1d");
   return (await w.data()) as Float32Array;

@@ -36,7 +36,9 @@ test("a layer without a bias gives a warning, and cannot be merged", async () =>
   const peft = await getPeftModel(new TinyModel(), new BeftConfig({ targetModules: ["lm_head"] }), { onWarning });
   const message = "lm_head has no bias, so that the adapter cannot be merged into the weights";
   expect(warnings).toEqual([{ code: "unmergeable", message }]);
-  await expect(peft.mergeAdapter()).rejects.toThrow("lm_head: BEFT adds to a layer's bias. This layer has none");
+  await expect(peft.mergeAdapter()).rejects.toThrow(
+    "it adds to a layer's bias, and this layer has none; keep it unmerged",
+  );
 });
 
 test("excluded modules are refused, since PEFT's class has no such field", () => {

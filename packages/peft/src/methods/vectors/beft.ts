@@ -34,8 +34,7 @@ class BeftLinear implements LayerAdapter {
       this.merge = (base) => ({ ...base, bias: add(base.bias!, this.#vector()) });
       return;
     }
-    this.unmergeable =
-      "BEFT adds to a layer's bias. This layer has none, so that the adapter cannot be merged into the weights; keep it unmerged";
+    this.unmergeable = "it adds to a layer's bias, and this layer has none";
     const message = `${context.path} has no bias, so that the adapter cannot be merged into the weights`;
     context.warn({ code: "unmergeable", message });
   }

@@ -57,7 +57,7 @@ const iterations = 15;
 export class ArrowLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
-  readonly unmergeable = "an Arrow router, which mixes adapters differently for each token";
+  readonly unmergeable = "an Arrow router mixes other adapters differently for each token";
   readonly #context: LayerContext<LoraConfig>;
   readonly #options: ArrowConfig;
   readonly #dropout: Dropout;
