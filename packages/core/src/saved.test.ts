@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { isRecordingReads, recordReads } from "./engine/reads.ts";
+import { recordReads } from "./autograd/recordings.ts";
+import { isRecordingReads } from "./engine/reads.ts";
 import {
   add,
   checkpoint,

@@ -160,6 +160,7 @@ export type {
   DataBatch,
   DataMeasurement,
   DataStart,
+  Fact,
   FactorForm,
   FloatDType,
   MeasuredLayer,

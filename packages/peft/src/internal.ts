@@ -4,5 +4,6 @@
 export { printWarning } from "./config/warning.ts";
 export { methodOf } from "./methods/registry.ts";
 export { isPromptMethod } from "./methods/shared/method.ts";
+export { loadFact } from "./methods/shared/methodFacts.ts";
 export { webAssemblyMemory } from "./plan/devices.ts";
 export { planTraining } from "./plan/planTraining.ts";

@@ -86,25 +86,6 @@ export function leafTensorsOf(output: Tensor): Set<Tensor> {
   return new Set([...nodes].flatMap(({ leaf }) => (leaf ? [leaf] : [])));
 }
 
-/**
- * Returns the edges through which gradients of `outputs` reach nodes that were created before `start` (a value of
- * `graphClock`). They come directly from an output or from a node that was created later. Each edge is listed once.
- */
-export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
-  const places = new Map<GraphNode, Set<number>>();
-  const note = ({ node, index }: Edge) => {
-    if (node.id < start) places.set(node, (places.get(node) ?? new Set()).add(index));
-  };
-  const roots = outputs.flatMap(({ edge }) => edge ?? []);
-  roots.forEach(note);
-  const nodes = reached(
-    roots.map(({ node }) => node),
-    start,
-  );
-  for (const { id, op } of nodes) if (id >= start) for (const edge of op?.edges ?? []) if (edge) note(edge);
-  return [...places].flatMap(([node, indices]) => [...indices].map((index) => ({ node, index })));
-}
-
 interface Root {
   readonly node: GraphNode;
   readonly index: number;
@@ -205,7 +186,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
 }
 
 /** Returns all nodes that can be reached from `from`. Does not go beyond nodes whose id is below `start`. */
-function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
+export function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   const seen = new Set<GraphNode>(from);
   const stack = [...seen];
   for (let node = stack.pop(); node; node = stack.pop()) {

@@ -1,13 +1,10 @@
 import { GraphNode, graphClock } from "../engine/graph.ts";
-import { collectRecomputeChecks } from "../engine/onRecompute.ts";
 import type { OpDefinition } from "../engine/op.ts";
-import { recordReads } from "../engine/reads.ts";
 import { scope } from "../engine/scope.ts";
 import { type Storage, writeClock } from "../engine/storage.ts";
 import { Tensor } from "../engine/tensor.ts";
 import { isGradEnabled } from "../modes/gradMode.ts";
-import { watchGenerators, withGenerators } from "../random/random.ts";
-import { edgesBefore } from "./autograd.ts";
+import { collectRecomputeChecks, edgesBefore, recordReads, watchGenerators, withGenerators } from "./recordings.ts";
 
 /**
  * Wraps `fn` so that the values it computes inside are not stored, but computed again in the backward pass. This saves

@@ -1,4 +1,5 @@
-let watched: Set<() => void> | null = null;
+/** The checks of the innermost `checkpoint` that runs, or null if none runs. */
+export const recomputeChecks: { current: Set<() => void> | null } = { current: null };
 
 /**
  * Registers a check, which is called before the backward pass of a `checkpoint` runs code again. Call this from code
@@ -6,18 +7,5 @@ let watched: Set<() => void> | null = null;
  * registered.
  */
 export function onRecompute(check: () => void): void {
-  watched?.add(check);
-}
-
-/** Runs `fn` (synchronously). Returns its result and the checks that were registered in it. */
-export function collectRecomputeChecks<T>(fn: () => T): { result: T; checks: ReadonlySet<() => void> } {
-  const outer = watched;
-  const checks = new Set<() => void>();
-  watched = checks;
-  try {
-    return { result: fn(), checks };
-  } finally {
-    watched = outer;
-    for (const check of checks) outer?.add(check);
-  }
+  recomputeChecks.current?.add(check);
 }

@@ -1,6 +1,7 @@
-import { type Storage, storageClock } from "./storage.ts";
+import type { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** Collects the storages that ops read. */
 interface Watch {
   /**
    * The id that the next storage had when `recordReads` was called. Storages with this id or a higher one are created
@@ -10,30 +11,17 @@ interface Watch {
   readonly found: Set<Storage>;
 }
 
-let watch: Watch | null = null;
+/** The watch of the innermost `recordReads` that runs a function, or null. */
+export const readWatch: { current: Watch | null } = { current: null };
 
 /** True while `recordReads` runs a function. */
 export function isRecordingReads(): boolean {
-  return watch !== null;
+  return readWatch.current !== null;
 }
 
 /** Records that an op is about to read these inputs. */
 export function noteReads(inputs: readonly Tensor[]): void {
+  const watch = readWatch.current;
   if (!watch) return;
   for (const { storage } of inputs) if (storage.id < watch.start) watch.found.add(storage);
-}
-
-/**
- * Runs `fn` (synchronously). Returns its result, and the storages that its ops read and that existed before the call.
- */
-export function recordReads<T>(fn: () => T): { result: T; reads: ReadonlySet<Storage> } {
-  const outer = watch;
-  const found = new Set<Storage>();
-  watch = { start: storageClock(), found };
-  try {
-    return { result: fn(), reads: found };
-  } finally {
-    watch = outer;
-    for (const storage of found) if (outer && storage.id < outer.start) outer.found.add(storage);
-  }
 }

@@ -57,36 +57,8 @@ export interface GeneratorState {
   offset: number;
 }
 
-let watched: Map<Generator, GeneratorState> | null = null;
-
-/**
- * Runs `fn` (synchronously). Returns its result, and the state that each generator had before `fn` first drew from it.
- * Generators that `fn` did not use are not listed.
- */
-export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generator, GeneratorState> } {
-  const outer = watched;
-  const found = new Map<Generator, GeneratorState>();
-  watched = found;
-  try {
-    return { result: fn(), found };
-  } finally {
-    watched = outer;
-    for (const [generator, state] of found) if (outer && !outer.has(generator)) outer.set(generator, state);
-  }
-}
-
-/**
- * Runs `fn` (synchronously) with each generator set to the given state, and restores the previous states afterwards.
- */
-export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
-  const before = [...states].map(([generator]) => [generator, generator.state] as const);
-  for (const [generator, state] of states) generator.state = state;
-  try {
-    return fn();
-  } finally {
-    for (const [generator, state] of before) generator.state = state;
-  }
-}
+/** The map of the innermost `watchGenerators`, where generators note the state before their first value; or null. */
+export const generatorWatch: { current: Map<Generator, GeneratorState> | null } = { current: null };
 
 /**
  * A counter-based random number generator. Value number i depends only on the seed, the fork (see `Generator.fork`) and
@@ -135,7 +107,8 @@ export class Generator {
   }
 
   #note(): void {
-    if (watched && !watched.has(this)) watched.set(this, this.state);
+    const found = generatorWatch.current;
+    if (found && !found.has(this)) found.set(this, this.state);
   }
 
   /**

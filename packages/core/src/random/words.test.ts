@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { philox as drawn, Generator, watchGenerators } from "./random.ts";
+import { watchGenerators } from "../autograd/recordings.ts";
+import { philox as drawn, Generator } from "./random.ts";
 
 const mask = 0xffffffffn;
 

@@ -1,6 +1,6 @@
 import { describeModel } from "@lowrank/models";
 import { describeAdapter, type MethodFacts, type ModelShapes, type PeftConfig } from "@lowrank/peft";
-import { methodOf } from "@lowrank/peft/internal";
+import { loadFact, methodOf } from "@lowrank/peft/internal";
 import type { KeyBudgets } from "@lowrank/serve/http";
 import { servingProblem } from "@lowrank/serve/internal";
 import { type FineTuneJob, JobRefused, type StoredFile } from "@lowrank/serve/jobs";
@@ -73,11 +73,12 @@ async function checkServed(
   if (start?.measuredBy) {
     throw refused("init-lora-weights", `${start.name} measures the model before training, which jobs do not support`);
   }
-  if (start && method.subtractsStart?.refusal(config) !== null) {
+  const subtraction = start ? await loadFact(method.subtractsStart) : undefined;
+  if (start && subtraction?.refusal(config) !== null) {
     throw refused("init-lora-weights", `a start from ${start.name} changes the base model, which is served too`);
   }
   // An adapter initialised from the weights is saved with its initial values subtracted, which increases its rank.
-  const written = start && method.subtractsStart ? method.subtractsStart.joined(config) : config;
+  const written = subtraction ? subtraction.joined(config) : config;
   const problem = await servingProblem(written, "the adapter", maxLoraRank);
   if (problem !== null) throw refused(null, `the server would not serve the adapter: ${problem}`);
   const description = await describeAdapter(model, written).catch((error: Error) => {

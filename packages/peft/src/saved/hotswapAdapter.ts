@@ -6,7 +6,7 @@ import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
 import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
-import type { AnyRank, MethodFacts } from "../methods/shared/methodFacts.ts";
+import { type AnyRank, loadFact, type MethodFacts, type Swappable } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";
@@ -43,13 +43,16 @@ export async function hotswapAdapter(
   checkEncoder(tuner.adapter(name));
   checkKeepsBase("the new adapter", method, saved.config);
   checkKeepsBase(`adapter "${name}"`, method, config);
-  const anyRank = method.swappable?.anyRank;
-  const next = anyRank ? onLayersOf(tuner.adapter(name), saved, tuner.trained(name), anyRank) : saved.config;
+  const swappable = await loadFact<Swappable<PeftConfig>>(method.swappable);
+  const anyRank = swappable?.anyRank;
+  const next = anyRank
+    ? onLayersOf(tuner.adapter(name), saved, tuner.trained(name), { ...swappable, anyRank })
+    : saved.config;
   const mayLack = (key: string) => anyRank !== undefined && anyRank.layerOf(key) !== null;
   const incoming = `${name}-incoming`;
   await loadSaved(tuner, { ...saved, config: next }, incoming, { mayLack }, onWarning);
   try {
-    takeOver(tuner, tuner.adapter(incoming), tuner.adapter(name));
+    takeOver(tuner, tuner.adapter(incoming), tuner.adapter(name), swappable);
     await tuner.valuesRead(name);
   } finally {
     tuner.remove(incoming);
@@ -66,13 +69,14 @@ function onLayersOf(
   own: Adapter,
   { config, weights }: SavedAdapter,
   trained: ReadonlyMap<string, Tensor>,
-  { layerOf, keeps, mayLack }: AnyRank<PeftConfig>,
+  swappable: Swappable<PeftConfig> & { anyRank: AnyRank<PeftConfig> },
 ): PeftConfig {
+  const { layerOf, keeps, mayLack } = swappable.anyRank;
   const ownFields = Object.entries(own.config).filter(
     ([key]) => keeps.includes(key) || (placeFields as readonly string[]).includes(key),
   );
   const next = config.with(Object.fromEntries(ownFields));
-  checkConfigs(next, own);
+  checkConfigs(next, own, swappable);
   const found = weights.names().filter((key) => layerOf(key) !== null);
   const layers = new Set(found.map(layerOf));
   const missing = [...trained.keys()].filter((key) => {
@@ -118,10 +122,15 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
  * Copies the values and the configuration of adapter `incoming` to `own`. Throws and changes nothing if one of them has
  * tensors that the other lacks.
  */
-function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
-  checkConfigs(incoming.config, own);
+function takeOver(
+  tuner: Tuner<Module>,
+  incoming: Adapter,
+  own: Adapter,
+  swappable: Swappable<PeftConfig> | undefined,
+): void {
+  checkConfigs(incoming.config, own, swappable);
   const [values, places] = [valuesOf(tuner, incoming.name), valuesOf(tuner, own.name)];
-  const { anyRank } = own.method.swappable ?? {};
+  const { anyRank } = swappable ?? {};
   const ranked = (key: string) => anyRank !== undefined && anyRank.layerOf(key) !== null;
   const wrong = [...values].flatMap(([key, { shape }]) => {
     const there = places.get(key)?.shape;
@@ -160,8 +169,11 @@ function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
   return new Map<string, Tensor>([...tuner.trained(name), ...tuner.buffers(name), ...replaced]);
 }
 
-function checkConfigs(next: PeftConfig, { config, method, name }: Adapter): void {
-  const { swappable }: MethodFacts<PeftConfig> = method;
+function checkConfigs(
+  next: PeftConfig,
+  { config, method, name }: Adapter,
+  swappable: Swappable<PeftConfig> | undefined,
+): void {
   const free = new Set([...commonFields, ...(swappable?.fields ?? [])]);
   if (method.setsFanInFanOut) free.add("fanInFanOut");
   const fields = next as unknown as Record<string, unknown>;

@@ -14,7 +14,7 @@ import {
 import { parseConfig } from "../files/configFile.ts";
 import { unchangedHalfPrecision } from "../files/halfPrecision.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
-import type { MethodFacts, StartSubtraction } from "../methods/shared/methodFacts.ts";
+import { loadFact, type StartSubtraction } from "../methods/shared/methodFacts.ts";
 import type { Adapter, HalfDType } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
@@ -78,7 +78,7 @@ async function subtractMutatedInit(
   initial: AdapterSource,
 ): Promise<{ config: PeftConfig; trained: Map<string, Tensor> }> {
   const what = `pathInitialModelForWeightConversion: adapter "${name}"`;
-  const { subtractsStart: subtraction }: MethodFacts<PeftConfig> = method;
+  const subtraction = await loadFact<StartSubtraction<PeftConfig>>(method.subtractsStart);
   if (!subtraction)
     throw new Error(
       `${what} is ${method.peftType}, whose initial values cannot be subtracted; save it without pathInitialModelForWeightConversion`,

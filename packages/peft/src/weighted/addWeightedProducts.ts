@@ -22,7 +22,7 @@ export async function addWeightedProducts(
   form: ProductForm<PeftConfig>,
   onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
-  const { combination, config } = planWeighted(sources, options, form);
+  const { combination, config } = await planWeighted(sources, options, form);
   const added = await tuner.add({ name: adapterName, config, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);

@@ -1,6 +1,6 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
-import type { MethodFacts, ProductForm } from "../methods/shared/methodFacts.ts";
+import { loadFact, type MethodFacts, type ProductForm, type StartSubtraction } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter/adapter.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { Combination, CombinationType } from "./combineLayer.ts";
@@ -17,12 +17,12 @@ const types: readonly CombinationType[] = [
  * Checks the adapters and options. Returns how to combine the factors, and the new adapter's configuration. Throws if
  * the adapters cannot be combined.
  */
-export function planWeighted(
+export async function planWeighted(
   adapters: readonly Adapter[],
   options: WeightedAdapterOptions,
   form: ProductForm<PeftConfig>,
-): { combination: Combination; config: PeftConfig } {
-  for (const adapter of adapters) checkCombinable(adapter, form);
+): Promise<{ combination: Combination; config: PeftConfig }> {
+  for (const adapter of adapters) await checkCombinable(adapter, form);
   const type = adapters.length === 1 ? "linear" : (options.combinationType ?? "svd");
   const combination = { ...checked(options, type), type, rank: combinedRank(type, adapters, form, options.svdRank) };
   const [{ config }] = adapters;
@@ -31,7 +31,7 @@ export function planWeighted(
 }
 
 /** Throws for an adapter that does more than add products B A, such as train biases. */
-function checkCombinable({ name, method, config, swaps }: Adapter, form: ProductForm<PeftConfig>): void {
+async function checkCombinable({ name, method, config, swaps }: Adapter, form: ProductForm<PeftConfig>): Promise<void> {
   const refuse = (what: string): never => {
     throw new Error(`addWeightedAdapter: adapter "${name}" ${what}`);
   };
@@ -47,8 +47,9 @@ function checkCombinable({ name, method, config, swaps }: Adapter, form: Product
   const { startsFromWeights, subtractsStart }: MethodFacts<PeftConfig> = method;
   const start = startsFromWeights?.(config) ?? null;
   if (!start) return;
+  const subtraction = await loadFact<StartSubtraction<PeftConfig>>(subtractsStart);
   const advice =
-    subtractsStart?.refusal(config) === null
+    subtraction?.refusal(config) === null
       ? "save it with pathInitialModelForWeightConversion and combine the saved adapter"
       : "merge it instead";
   refuse(`was initialised by ${start.name}, which changed the base weights; ${advice}`);

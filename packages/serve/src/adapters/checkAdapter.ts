@@ -1,7 +1,7 @@
 import { bytesSource, openSafetensors, yieldIfDue } from "@lowrank/core";
 import { firstNonFinite } from "@lowrank/core/internal";
 import { type MethodFacts, type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
-import { isPromptMethod, methodOf } from "@lowrank/peft/internal";
+import { isPromptMethod, loadFact, methodOf } from "@lowrank/peft/internal";
 import type { AdapterLayout, AdapterValues } from "../api/adapterProvider.ts";
 import { configName } from "../storage/adapterPlace.ts";
 import { adapterRefused } from "../storage/storeErrors.ts";
@@ -175,7 +175,8 @@ export async function servingProblem(
   }
   const start = method.startsFromWeights?.(config);
   if (start) {
-    const subtracts = method.subtractsStart?.refusal(config) === null;
+    const subtraction = await loadFact(method.subtractsStart);
+    const subtracts = subtraction?.refusal(config) === null;
     const fix = subtracts
       ? "save it with pathInitialModelForWeightConversion (PEFT: path_initial_model_for_weight_conversion)"
       : "merge it into the model, or train LoRA with another start";

@@ -12,7 +12,7 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import { methodOf } from "@lowrank/peft/internal";
+import { loadFact, methodOf } from "@lowrank/peft/internal";
 import type { OptimizerName, TokenizedExample, TrainableModel, TrainerOptions } from "@lowrank/train";
 import { collateAny, toInputs } from "@lowrank/train/internal";
 import { describeTargets } from "../../cli/loading/describeTargets.ts";
@@ -120,7 +120,8 @@ async function adapter(
       `${start.name} needs ${start.measuredBy}, which this command does not call; use another --init-lora-weights, or train with getPeftModel in code`,
     );
   }
-  if (start && method.subtractsStart?.refusal(config) !== null) {
+  const subtraction = start ? await loadFact(method.subtractsStart) : undefined;
+  if (start && subtraction?.refusal(config) !== null) {
     throw new Error(
       `${start.name} changes the base model, which this command does not save; use another --init-lora-weights, or train with getPeftModel in code`,
     );

@@ -17,7 +17,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import type { RecipeSettings } from "../shared/recipe.ts";
 import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
-import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
+import { evaStart, loraProducts, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling, variantOf } from "./loraScaling.ts";
 import { type LinearStart, linearStart } from "./loraStart.ts";
 
@@ -214,9 +214,9 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   setsFanInFanOut: true,
   keepsHalfPrecision: ({ useDora }) => !useDora,
-  swappable: loraSwappable,
+  swappable: async () => (await import("./loraChanges.ts")).loraSwappable,
   startsFromWeights: loraWeightStart,
-  subtractsStart: loraStartSubtraction,
+  subtractsStart: async () => (await import("./loraChanges.ts")).loraStartSubtraction,
   startsFromData: evaStart,
   loraPlus: true,
   combines: loraProducts,

@@ -77,7 +77,7 @@ registerPeftMethod(
     trainsHeads: false,
     followsBaseDtype: true,
     countedConstants: (dtype) => (dtype === "bf16" ? 3 : 0),
-    swappable: { fields: ["strength"] },
+    swappable: async () => ({ fields: ["strength"] }),
     startsFromWeights: (config) =>
       config.start === "plain" ? null : { name: config.start, onSetWeights: config.with({ start: "plain" }) },
     combines: { kind: "factors", key: "scale", targets: ["targetModules"] },

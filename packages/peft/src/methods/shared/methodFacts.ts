@@ -93,14 +93,14 @@ export interface MethodFacts<C extends PeftConfig> {
    * Ways in which a new adapter may differ from the old adapter that `hotswapAdapter` replaces. Default: only in the
    * names of base model and task, and in the targets.
    */
-  readonly swappable?: Swappable<C>;
+  readonly swappable?: Fact<Swappable<C>>;
   /** Returns the configured initialisation if it overwrites base weights, otherwise null. Default: null. */
   startsFromWeights?(config: C): WeightStart<C> | null;
   /**
    * Converts an adapter whose initialisation overwrote base weights to an adapter for the original base weights.
    * Default: not supported.
    */
-  readonly subtractsStart?: StartSubtraction<C>;
+  readonly subtractsStart?: Fact<StartSubtraction<C>>;
   /**
    * Returns the configured initialisation if it reads training data (`startFromData`), otherwise null. Default: null.
    */
@@ -117,6 +117,14 @@ export interface MethodFacts<C extends PeftConfig> {
   readonly combines?: ProductForm<C> | FactorForm;
   /** File names and configuration layout of adapter folders. Default: PEFT's. */
   readonly layout?: AdapterLayout<C>;
+}
+
+/** A fact of a method, or a function that loads it, so that pages load it only when they use it. */
+export type Fact<T extends object> = T | (() => Promise<T>);
+
+/** Returns a fact, which is loaded if it is a function. */
+export async function loadFact<T extends object>(fact: Fact<T> | undefined): Promise<T | undefined> {
+  return typeof fact === "function" ? fact() : fact;
 }
 
 /** Differences that an adapter may have from the adapter that it replaces in a hot swap. */
