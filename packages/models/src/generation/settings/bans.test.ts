@@ -9,6 +9,8 @@ test("no run of tokens comes twice in prompt and new text", () => {
   expect(after([1, 2, 1, 3], [1], { noRepeatNgramSize: 2 })).toEqual([2, 3]);
   expect(after([1, 2], [], { noRepeatNgramSize: 1 })).toEqual([1, 2]);
   expect(after([1], [], { noRepeatNgramSize: 3 })).toEqual([]);
+  expect(after([1, 1], [], { noRepeatNgramSize: 4 })).toEqual([]);
+  expect(after([1, 2, 1], [2], { noRepeatNgramSize: 5 })).toEqual([]);
 });
 
 test("bad words are forbidden at their last token, after all before it; a lone EOS is none", () => {

@@ -73,6 +73,7 @@ function endsBefore(tokens: readonly number[], ids: readonly number[], at: numbe
 
 /** Returns the tokens that would complete an n-gram of `size` tokens that occurred before. */
 function repeating(tokens: readonly number[], size: number): number[] {
+  if (tokens.length < size) return [];
   const start = tokens.slice(tokens.length + 1 - size);
   const found: number[] = [];
   for (let at = start.length; at < tokens.length; at++) if (endsBefore(tokens, start, at)) found.push(tokens[at]);
