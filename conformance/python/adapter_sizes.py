@@ -41,12 +41,12 @@ OWN_BIASES = {
     "LORA": "lora_only", "ADALORA": "lora_only", "BOFT": "boft_only", "DELORA": "delora_only", "FOURIERFT": "fourier_only",
     "GLORA": "glora_only", "GRALORA": "gralora_only", "HRA": "hra_only", "MISS": "MiSS_only", "OFT": "oft_only", "RANDLORA": "randlora_only",
     "VBLORA": "vblora_only", "VERA": "vera_only", "WAVEFT": "waveft_only", "C3A": "c3a_only", "PVERA": "pvera_only",
-    "DEFT": "deft_only", "UNILORA": "unilora_only", "FROD": "frod_only",
+    "DEFT": "deft_only", "UNILORA": "unilora_only", "TINYLORA": "tinylora_only", "FROD": "frod_only",
 }
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT TINYLORA"
 ).split()
 
 
@@ -127,6 +127,7 @@ def options(method, names):
         "SUPERTUNING": lambda: {"sparsity": pick([0.5, 0.9]), **pick([{}, {"r": 2}, {"save_precomputed_indices": False}])},
         "FROD": lambda: {"sparse_rate": pick([0, 0.1, 1])},
         "PVERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
+        "TINYLORA": lambda: {"r": pick([2, 40]), "u": pick([1, 64]), "weight_tying": pick([0, 0.5, 1]), "save_projection": chance(0.5)},
         "UNILORA": lambda: {"r": sizes(), "theta_d_length": pick([8, 300])},
         "VERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
     }
@@ -154,7 +155,7 @@ def adapter(method, kind, model, layers):
     if method == "LN_TUNING":
         fields.update(pick([{}, {"target_modules": sample(NORMS[kind], 1)}]) if kind != "bert" else {"target_modules": NORMS[kind]})
     else:
-        chosen = [None, sample(names, 2), sample(names, 3), "all-linear", EXPRESSIONS[kind], "table" if method == "LORA" else None]
+        chosen = [None, sample(names, 2), sample(names, 3), "all-linear", EXPRESSIONS[kind], "table" if method in ("LORA", "TINYLORA") else None]
         targets = pick(chosen)
         if targets == "table":
             targets = [names[0], TABLES[kind]]

@@ -16,6 +16,7 @@ from peft.tuners.frod.layer import Linear as FrodLinear
 from peft.tuners.hira.model import HiraModel
 from peft.tuners.lora import LoraModel
 from peft.tuners.lora.variants import KasaLinearVariant
+from peft.tuners.tinylora.layer import Embedding as TinyLoraEmbedding
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 
@@ -65,6 +66,19 @@ def frod_tensors(self, adapter, **kwargs):
 
 frod_given = FrodLinear._get_frod_tensors
 FrodLinear._get_frod_tensors = frod_tensors
+
+
+def tinylora_updated(self, adapter_name, tinylora_v, v_key, r, config, **kwargs):
+    """TinyLoRA's tensors of an embedding. With `save_projection=False`, PEFT 0.21.2 writes files without its projections,
+    and then reports these as missing when it loads the file, since it leaves their buffers persistent."""
+    self.tinylora_P.persistent = config.save_projection
+    return tinylora_given(self, adapter_name, tinylora_v, v_key, r, config, **kwargs)
+
+
+tinylora_given = TinyLoraEmbedding.update_layer
+TinyLoraEmbedding.update_layer = tinylora_updated
+
+
 def with_kasa_loss(self, *args, **kwargs):
     """A model's outputs, with KaSA's term added to the loss. PEFT 0.21.2 leaves adding it to the user's training loop."""
     output = tuner_forward(self, *args, **kwargs)

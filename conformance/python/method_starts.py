@@ -68,6 +68,8 @@ CASES = [
     ("FOURIERFT", {"n_frequency": 900, "init_weights": True}, wide),
     ("VBLORA", {"r": 16, "num_vectors": 90, "vector_length": 16}, wide),
     ("VBLORA", {"r": 16, "num_vectors": 90, "vector_length": 32, "init_logits_std": 0.5, "init_vector_bank_bound": 0.3}, wide),
+    ("TINYLORA", {"r": 16, "u": 40}, wide),
+    ("TINYLORA", {"r": 2, "u": 2000, "init_weights": "uniform", "init_v_bound": 0.3, "target_modules": ["e"]}, wide),
     ("UNILORA", {"r": 4, "theta_d_length": 5000, "init_theta_d_bound": 0.3}, wide),
     ("UNILORA", {"r": 16, "theta_d_length": 3000, **RANDOM}, wide),
     ("OFT", {"oft_block_size": 32}, wide),

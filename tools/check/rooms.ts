@@ -91,7 +91,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
     "methods/singular": "OSF, FRoD, AdaMSS, which start from singular vectors of weights",
     "methods/vectors": "IA3, GLoRA, BitFit, BEFT, LN tuning, trainable tokens",
-    "methods/sharedVectors": "VeRA, PVeRA, VB-LoRA, Uni-LoRA: few vectors and what all layers share",
+    "methods/sharedVectors": "VeRA, PVeRA, VB-LoRA, TinyLoRA, Uni-LoRA: few vectors and what all layers share",
     "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, Lily, MiSS, RandLoRA",
     "methods/routed": "Poly, X-LoRA: adapters that a router mixes",
     "methods/bottleneck": "bottleneck adapters",

@@ -30,6 +30,7 @@ import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
 import { shira } from "./shira.ts";
 import { supertuning } from "./supertuning.ts";
+import { tinylora } from "./tinylora.ts";
 import { trainableTokens } from "./trainableTokens.ts";
 import { unilora } from "./unilora.ts";
 import { vblora } from "./vblora.ts";
@@ -47,6 +48,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   TRAINABLE_TOKENS: trainableTokens,
   PVERA: pvera,
   VERA: vera,
+  TINYLORA: tinylora,
   UNILORA: unilora,
   VBLORA: vblora,
   RANDLORA: randlora,

@@ -676,6 +676,8 @@ export {
   type ShiraOptions,
   SupertuningConfig,
   type SupertuningOptions,
+  TinyLoraConfig,
+  type TinyLoraOptions,
   TrainableTokensConfig,
   type TrainableTokensOptions,
   targetsOption,

@@ -298,7 +298,7 @@ function methodComparison(): PublishedNumber[] {
 export const omittedRows: readonly string[] = [
   "DoRA's parallel adapters, 3.54 %: 247,463,936 numbers 256 wide beside both feed-forward matrices, where no adapter here stands",
   "of PEFT's comparison, LoRA-FA and MiCA are LoRA's file of which a part trains: 36,715,216 bytes, as LoRA r=32; that they train less is not an option here",
-  "of PEFT's comparison, FRoD, TinyLoRA and Uni-LoRA: methods that are not here",
+  "of PEFT's comparison, FRoD, TinyLoRA and Uni-LoRA: methods that are newer than these tables",
 ];
 
 /** Published numbers of papers and of PEFT, each with the function that computes it. */

@@ -196,6 +196,14 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["topk", [1, 256], [257], "at most numVectors (256)"],
     ["numVectors", [2, 3], [0], "an integer of at least 1"],
   ],
+  TINYLORA: [
+    ...[integer("r"), integer("u"), share("tinyloraDropout"), flag("saveProjection")],
+    ["weightTying", [0, 0.3, 1], [-0.1, 1.1, Number.NaN], "from 0 to 1"],
+    ["projectionSeed", [0, -3, 2 ** 40], [0.5, "1"], "an integer of at least"],
+    ["initVBound", [0, 0.5], [-1, Number.NaN, Number.POSITIVE_INFINITY], "at least 0"],
+    ["bias", ["none", "all", "tinylora_only"], ["own"], '"none", "all" or "tinylora_only"'],
+    ["initWeights", [true, false, "uniform"], ["x"], 'true, false or "uniform"'],
+  ],
   UNILORA: [
     ...[integer("r"), integer("projSeed", 0), integer("thetaDLength"), share("uniloraDropout"), flag("saveIndices")],
     ["initThetaDBound", [0.02, 3], [0, -1, Number.NaN], "a number above 0"],

@@ -16,7 +16,6 @@ export const declinedMethods: Readonly<Record<string, string>> = {
   PSOFT:
     "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
   SHADOW: "it is a second network next to the model",
-  TINYLORA: "it trains a few values in the basis of the weights' singular vectors; VBLORA and VERA are small too",
 };
 
 /**

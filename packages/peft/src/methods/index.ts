@@ -63,6 +63,7 @@ export {
   virtualTokensOption,
 } from "./shared/commonOptions.ts";
 export { PveraConfig, type PveraOptions } from "./sharedVectors/pveraConfig.ts";
+export { TinyLoraConfig, type TinyLoraOptions } from "./sharedVectors/tinyloraConfig.ts";
 export { UniLoraConfig, type UniLoraOptions } from "./sharedVectors/uniloraConfig.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./sharedVectors/vbloraConfig.ts";
 export { VeraConfig, type VeraOptions } from "./sharedVectors/veraConfig.ts";
@@ -115,6 +116,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "SUPERTUNING",
   "C3A",
   "VBLORA",
+  "TINYLORA",
   "UNILORA",
   "BITFIT",
   "BEFT",

@@ -49,6 +49,7 @@ const sizes: Readonly<Record<string, object>> = {
   OFT: { oftBlockSize: 3, initWeights: false },
   RANDLORA: { r: 2, initWeights: false },
   VBLORA: { r: 2, numVectors: 8, vectorLength: 2, initVectorBankBound: 0.5 },
+  TINYLORA: { r: 2, u: 9, initWeights: "uniform", initVBound: 0.5 },
   UNILORA: { r: 2, thetaDLength: 9, initThetaDBound: 0.5 },
   VERA: { r: 4, initWeights: false },
 };

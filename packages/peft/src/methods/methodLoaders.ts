@@ -34,6 +34,7 @@ export const methodLoaders = {
   SUPERTUNING: async (): Promise<AnyMethod> => (await import("./sparse/supertuning.ts")).supertuning,
   C3A: async (): Promise<AnyMethod> => (await import("./spectral/c3a.ts")).c3a,
   VBLORA: async (): Promise<AnyMethod> => (await import("./sharedVectors/vblora.ts")).vblora,
+  TINYLORA: async (): Promise<AnyMethod> => (await import("./sharedVectors/tinylora.ts")).tinylora,
   UNILORA: async (): Promise<AnyMethod> => (await import("./sharedVectors/unilora.ts")).unilora,
   BITFIT: async (): Promise<AnyMethod> => (await import("./vectors/bitFit.ts")).bitFit,
   BEFT: async (): Promise<AnyMethod> => (await import("./vectors/beft.ts")).beft,

@@ -56,6 +56,32 @@ test.each([
   expect([...new TorchGenerator(seed).randperm(n, values.length)]).toEqual(values);
 });
 
+// Recorded from PyTorch 2.15: the last values of torch.normal(mean=0.0, std=std, size=(n,), generator=...).
+test.each([
+  {
+    seed: 42,
+    n: 5,
+    std: 0.5,
+    values: [0.06440470367670059, 0.11723118275403976, 0.11516651511192322, -0.5614281892776489],
+  },
+  {
+    seed: -3,
+    n: 15,
+    std: Math.SQRT1_2,
+    values: [-0.5415474772453308, 0.2679155468940735, 0.5295831561088562, 1.4949171543121338],
+  },
+  {
+    seed: 2 ** 40 + 5,
+    n: 20,
+    std: 3,
+    values: [2.234330892562866, 0.0949706882238388, -3.517242908477783, -4.5208210945129395],
+  },
+])("$n normal numbers of standard deviation $std", ({ seed, n, std, values }) => {
+  const found = [...new TorchGenerator(seed).normal(n, std)].slice(-4);
+  // Fewer than 16 are PyTorch's to the last bit.
+  for (const [i, x] of found.entries()) expect(Math.abs(x - values[i])).toBeLessThanOrEqual(n < 16 ? 0 : 1e-6);
+});
+
 test("a whole permutation holds each number once", () => {
   expect([...new TorchGenerator(3).randperm(1000, 1000)].sort((a, b) => a - b)).toEqual([...Array(1000).keys()]);
 });

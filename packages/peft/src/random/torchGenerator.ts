@@ -88,9 +88,12 @@ export class TorchGenerator {
     return (high * 2 ** 26 + low) / 2 ** 53;
   }
 
-  /** Returns the values that `torch.randn(count)` draws, except for rounding in the last bits. */
-  normal(count: number): Float32Array {
-    if (count < 16) return this.#fewNormal(count);
+  /**
+   * Returns the values that `torch.normal(0, std, (count,))` draws, except for rounding in the last bits. These are
+   * the values of `torch.randn(count)`, multiplied by `std`.
+   */
+  normal(count: number, std = 1): Float32Array {
+    if (count < 16) return this.#fewNormal(count, std);
     const out = this.uniform(count, 0, 1);
     // The last block of 16 is drawn again if the blocks do not fit.
     const starts = Array.from({ length: Math.floor(count / 16) }, (_, i) => 16 * i);
@@ -100,11 +103,11 @@ export class TorchGenerator {
       last.set(this.uniform(16, 0, 1));
       boxMuller(last);
     }
-    return out;
+    return std === 1 ? out : out.map((value) => value * Math.fround(std));
   }
 
   /** PyTorch draws fewer than 16 numbers one after the other, in f64. */
-  #fewNormal(count: number): Float32Array {
+  #fewNormal(count: number, std: number): Float32Array {
     const uniform = () => {
       const high = this.random() & 0x1fffff;
       return (high * 2 ** 32 + this.random()) / 2 ** 53;
@@ -114,7 +117,7 @@ export class TorchGenerator {
       const length = Math.sqrt(-2 * Math.log1p(-uniform()));
       return [length * Math.cos(angle), length * Math.sin(angle)];
     });
-    return Float32Array.from(pairs.flat().slice(0, count));
+    return Float32Array.from(pairs.flat().slice(0, count), (value) => value * std);
   }
 
   /**

@@ -26,6 +26,7 @@ import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
 import { PromptEncoderConfig } from "../methods/prompt/pTuning.ts";
 import { PolyConfig } from "../methods/routed/polyConfig.ts";
 import { PveraConfig } from "../methods/sharedVectors/pveraConfig.ts";
+import { TinyLoraConfig } from "../methods/sharedVectors/tinyloraConfig.ts";
 import { UniLoraConfig } from "../methods/sharedVectors/uniloraConfig.ts";
 import { VBLoRAConfig } from "../methods/sharedVectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
@@ -886,6 +887,25 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       }),
       model: { quantize: { quantType: "nf4" } },
       startsElsewhere: true,
+    },
+  ],
+  TINYLORA: [
+    {
+      name: "linears",
+      config: new TinyLoraConfig({ r: 3, u: 20, targetModules: [...everywhere, "lm_head"] }),
+    },
+    {
+      name: "embedding, one shared vector, uniform start, biases, projections from the seed",
+      config: new TinyLoraConfig({
+        ...{ u: 30, weightTying: 1, projectionSeed: 7, saveProjection: false, bias: "tinylora_only" },
+        ...{ initWeights: "uniform", initVBound: 0.5, targetModules: [...everywhere, "embed_tokens"] },
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "rank above the sizes, some shared vectors, bf16 base",
+      config: new TinyLoraConfig({ r: 9, u: 6, weightTying: 0.5, targetModules: [...everywhere, "lm_head"] }),
+      model: { dtype: "bf16" },
     },
   ],
   UNILORA: [

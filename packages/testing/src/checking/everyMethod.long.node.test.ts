@@ -26,6 +26,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   ADAPTION_PROMPT: [...merging, "mixedBatchEqualsSingleRows", ...neither],
   BOTTLENECK: [...merging, "startsAsIdentity", ...neither],
   VBLORA: ["startsAsIdentity", "weightedSumIsLinear"],
+  TINYLORA: ["requantizedMergeWithinBound", ...neither],
   UNILORA: ["startsAsIdentity", ...neither],
   LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
   POLY: [...merging, "weightedSumIsLinear"],

@@ -34,7 +34,7 @@ const addedBiases: readonly string[] = ["BEFT"];
 const wholeLayers: readonly string[] = ["LN_TUNING"];
 
 /** Methods that decompose weights, and so need weights that are not quantised, by `peftType`. */
-const decomposing: readonly string[] = ["OSF", "FROD", "ADAMSS"];
+const decomposing: readonly string[] = ["OSF", "FROD", "ADAMSS", "TINYLORA"];
 
 /** Methods that project gradients, by `peftType`. */
 const projecting: readonly string[] = ["OSF"];
@@ -75,7 +75,9 @@ function startsAtRandom({ peftType }: AnyMethod, config: PeftConfig): boolean {
   const isDrawn = drawnStarts.includes(peftType) && field(config, "initWeights") !== true;
   // AdaMSS's B is zero for "orthogonal", and drawn for null.
   const orthogonal = field(config, "initLoraWeights") === "orthogonal";
-  const random = starts.includes(false) || starts.includes(null) || orthogonal || oddReflections;
+  // TinyLoRA's vectors are zero unless the value is "uniform".
+  const values = [false, null, "uniform"];
+  const random = starts.some((start) => values.includes(start as null)) || orthogonal || oddReflections;
   return random || isDrawn || randomStarts.includes(peftType);
 }
 

@@ -38,6 +38,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
       deft: { r },
       peanut: { r },
       supertuning: {},
+      tinylora: {},
       unilora: { r },
     },
   };
@@ -112,6 +113,7 @@ test("facts that recipes and options state", () => {
       "PVERA",
       "RANDLORA",
       "SHIRA",
+      "TINYLORA",
       "UNILORA",
       "VBLORA",
       "VERA",
@@ -130,7 +132,7 @@ describe.each(methods.map((method) => [method.peftType, method] as const))("%s",
       for (const key of ["r", "targetR"]) {
         const reads = Object.hasOwn(made, key) && optionsOf(method).some(({ field }) => field === key);
         // In some methods the rank has another meaning, and recipes keep PEFT's default.
-        if (reads && !["VERA", "PVERA", "HRA", "OFT", "VBLORA", "SUPERTUNING"].includes(made.peftType))
+        if (reads && !["VERA", "PVERA", "HRA", "OFT", "VBLORA", "SUPERTUNING", "TINYLORA"].includes(made.peftType))
           expect(made).toHaveProperty(key, 4);
       }
       if ("numVirtualTokens" in made) expect(made.numVirtualTokens).toBe(3);

@@ -12,6 +12,7 @@ import {
   type SharedContext,
   type SharedTensors,
 } from "../shared/method.ts";
+import { roundHalfToEven } from "../shared/roundHalfToEven.ts";
 import { ProductUpdate, spectralTargets } from "./productUpdate.ts";
 import { WaveFTConfig, waveftFormat } from "./waveftConfig.ts";
 import { Wavelet, waveletNames } from "./wavelet.ts";
@@ -37,13 +38,6 @@ function transforms({ layers, config, backend }: SharedContext<WaveFTConfig>): T
     }
   }
   return { wavelets, counts, buffers };
-}
-
-/** Rounds as Python's `round`: halves go to the even neighbour. */
-function roundHalfToEven(value: number): number {
-  const down = Math.floor(value);
-  if (value - down !== 0.5) return Math.round(value);
-  return down % 2 === 0 ? down : down + 1;
 }
 
 /** Positions of coefficients: `from` in the transform of the inputs, `to` in the transform of the outputs. */
