@@ -7,6 +7,7 @@ import resource
 from dataclasses import replace
 from pathlib import Path
 
+import peft.tuners.lora.model
 import peft.tuners.osf.layer
 import torch
 from peft import PeftModel, PeftModelForCausalLM
@@ -100,6 +101,19 @@ def kasa_truncation(module, r):
 KasaLinearVariant._truncate_base_weight = staticmethod(kasa_truncation)
 tuner_forward = LoraModel.forward
 LoraModel.forward = with_kasa_loss
+
+
+def replicate_layers(model, ranges):
+    """PEFT's replication of layers. `layer_types` follows the layers, which PEFT 0.21.2 leaves as it was, so that a
+    deeper model has layers without a type."""
+    replicated(model, ranges)
+    config = getattr(model, "config", None)
+    if getattr(config, "layer_types", None):
+        config.layer_types = [config.layer_types[i] for start, end in ranges for i in range(start, end)]
+
+
+replicated = peft.tuners.lora.model.replicate_layers
+peft.tuners.lora.model.replicate_layers = replicate_layers
 
 
 def cpt_forward(self, *args, **kwargs):

@@ -115,6 +115,26 @@ export function drawTokens(
   }));
 }
 
+/** Model types whose layers PEFT does not find, and those whose layers depend on their number. */
+const notReplicated = ["gpt2", "gpt_neox", "roberta", "distilbert", "deberta-v2", "gemma4_text", "qwen2_moe"];
+
+/** Draws two ranges that overlap, for models whose layers PEFT can replicate. Every layer stays. */
+export function drawReplication(
+  draw: Draw,
+  { config: { model_type: type }, layers }: RandomBase,
+): { layerReplication?: [number, number][] } {
+  // Without the norm that ModernBERT's first layer lacks, it can be nowhere else.
+  const least = type === "modernbert" ? 1 : 0;
+  if (layers <= least || notReplicated.includes(type)) return {};
+  const end = draw.integer(least + 1, layers);
+  return {
+    layerReplication: [
+      [0, end],
+      [draw.integer(least, end - 1), layers],
+    ],
+  };
+}
+
 /** Draws a value for one of the targets, in the form of `rankPattern` and similar options. */
 export function drawPattern(
   draw: Draw,

@@ -1,5 +1,5 @@
 import type { AdaLoraOptions } from "@lowrank/peft";
-import { defaultPaths, drawTargets, drawTokens } from "../layerOptions.ts";
+import { defaultPaths, drawReplication, drawTargets, drawTokens } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** AdaLoRA, which reallocates ranks during training, with schedules that end during or after the training. */
@@ -27,10 +27,13 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
       ...start,
       ...drawBias(draw, "lora_only"),
       ...drawTokens(draw, base, targets),
+      ...draw.maybe(0.15, () => drawReplication(draw, base)),
     };
   },
   names: { deltaT: "deltaT" },
   allocates: true,
+  // PEFT adds the updates of all replicas of a layer to the weight that they share.
+  merges: ({ layerReplication }) => !layerReplication,
   // PEFT searches for its tensor names among layer names.
   warnings: [/^The following rank_pattern keys did not match any targeted module and were ignored: \[[^\]]*lora_E'\]/],
 });

@@ -1,6 +1,6 @@
 import type { LoraOptions } from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
-import { commonDivisors, drawPattern, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
+import { commonDivisors, drawPattern, drawReplication, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 
@@ -98,6 +98,8 @@ export const lora: MethodCases<LoraOptions> = defineCases({
       ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, alpha) })),
       ...(plain && !useDora && !onEmbedding && !inBlocks ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
       ...drawTokens(draw, base, targets),
+      // Starts that change the base weights cannot be used on weights that several layers share.
+      ...(anyLayer && !truncates ? draw.maybe(0.15, () => drawReplication(draw, base)) : {}),
     };
   },
   warnings: [
@@ -105,6 +107,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     /^Using Rank-Stabilized LoRA/,
     tiedWarning,
   ],
-  // PEFT does not merge a bias on B into a layer without a bias.
-  merges: ({ loraBias }, { conv1d }) => !loraBias || conv1d,
+  // PEFT does not merge a bias on B into a layer without a bias. It adds the updates of all replicas of a layer to the
+  // weight that they share.
+  merges: ({ loraBias, layerReplication }, { conv1d }) => (!loraBias || conv1d) && !layerReplication,
 });

@@ -1,6 +1,9 @@
 import { scope, withBackend } from "@lowrank/core";
 import { type AttentionSizes, Module, type PromptableModel, type VirtualTokens } from "@lowrank/nn";
 
+/** Ranges of a model's layers [start, end), which are stacked one after the other. */
+export type LayerRanges = readonly (readonly [start: number, end: number])[];
+
 /** The sizes of a model's vocabulary, positions and attention. */
 export interface ModelSizes {
   readonly vocabSize: number;
@@ -59,6 +62,14 @@ export abstract class TransformerModel extends Module implements PromptableModel
    * Default false.
    */
   gradientCheckpointing = false;
+
+  /**
+   * Replaces the layers by ranges of them, stacked one after the other, and returns a function that restores the old
+   * layers. A layer that occurs several times has its own modules each time, and the weights are shared. LoRA's
+   * `layerReplication` calls it. Undefined if the model was built without `loadModel`, `createModel` or a similar
+   * function.
+   */
+  replicateLayers?: (ranges: LayerRanges) => Promise<() => void>;
 
   constructor({ vocabSize, maxPositions, attentionSizes, ...sizes }: ModelSizes) {
     super();

@@ -3,6 +3,9 @@ import type { Warning } from "./warning.ts";
 /** The base model's task. It determines which heads (such as a classifier) are trained and saved with an adapter. */
 export type TaskType = "SEQ_CLS" | "SEQ_2_SEQ_LM" | "CAUSAL_LM" | "TOKEN_CLS" | "QUESTION_ANS" | "FEATURE_EXTRACTION";
 
+/** Ranges of a model's layers [start, end), which are stacked one after the other. */
+export type LayerRanges = readonly (readonly [start: number, end: number])[];
+
 /** Options that every method's configuration has. */
 export interface PeftOptions {
   taskType?: TaskType | null;

@@ -166,13 +166,20 @@ async function writeMerged(
           const { owners, key } = replacement;
           const value = rounded(replacement, packed);
           const before = valueAt({ owner: owners[0], key });
-          const own = before !== null && (places.get(before)?.length ?? 1) <= owners.length;
+          const holders = (before && places.get(before)) ?? [];
+          const own = before !== null && holders.length <= owners.length;
           if (own && !isPacked(before.dtype)) {
             copyInto(before, value);
             continue;
           }
           new MergedValue(replacement, value).set(true);
           if (own) before.dispose();
+          // The last module that is merged into, such as a layer's last replica, can then overwrite the parameter.
+          else if (before)
+            places.set(
+              before,
+              holders.filter(({ owner }) => !owners.includes(owner)),
+            );
         }
       }),
     );

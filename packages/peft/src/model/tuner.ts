@@ -1,5 +1,6 @@
 import { copyInto, Generator, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
+import type { LayerRanges, PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { AdapterSlot, baseName, checkAdapterName, clear, free, place } from "../layers/adapterSlot.ts";
@@ -9,6 +10,7 @@ import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { methodOf } from "../methods/registry.ts";
 import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
+import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "./adapter/adapter.ts";
 import {
   bufferTensors,
@@ -21,6 +23,7 @@ import {
 import { checkBare, checkPlan } from "./adapter/checkFits.ts";
 import { type NewAdapter, type Plan, planAdapter } from "./adapter/planAdapter.ts";
 import { runBetween } from "./evaluating.ts";
+import type { Replication } from "./replication.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
 /**
@@ -34,6 +37,8 @@ export class Tuner<M extends Module> extends Module {
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
   readonly #active = new ActiveAdapter();
+  /** The layers that an adapter's `layerReplication` gave the model. Null if it has its own layers. */
+  replication: Replication | null = null;
   /** The last result of `batchOf`. `batchOf` returns it again if the next batch has the same adapter names. */
   #lastRows: BatchRows | null = null;
   /** The batch of the last `actOnRows` call, and the names of its adapters that are trainable. */
@@ -135,13 +140,33 @@ export class Tuner<M extends Module> extends Module {
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
     this.#addingUntil = `while adapter "${name}" is being added; await that first`;
+    const before = this.replication;
     try {
+      const facts: MethodFacts<PeftConfig> = await methodOf(options.config);
+      await this.#replicate(options.config, facts.replicates?.(options.config));
       const added = this.#put(await this.#plan(options, this.#addingUntil), onWarning);
       if (!options.loading) this.setBases(name);
       return added;
+    } catch (error) {
+      this.restoreLayers(before);
+      throw error;
     } finally {
       this.#addingUntil = null;
     }
+  }
+
+  /** Replaces the model's layers for an adapter with `layerReplication`. */
+  async #replicate(config: PeftConfig, ranges: LayerRanges | null = null): Promise<void> {
+    if (!ranges?.length) return;
+    const { replicate } = await import("./replication.ts");
+    this.replication = await replicate(this, config, ranges);
+  }
+
+  /** Gives the model its former layers back, unless `before` is its replication. No adapter may be left. */
+  restoreLayers(before: Replication | null): void {
+    if (this.replication === before) return;
+    this.replication?.restore();
+    this.replication = before;
   }
 
   /**
@@ -155,7 +180,7 @@ export class Tuner<M extends Module> extends Module {
       const wrapper = this.wrappers.get(path);
       return wrapper instanceof TunerLayer ? wrapper.adapters : new Map<string, LayerAdapter>();
     };
-    const options = { ...given, generator, adaptersAt };
+    const options = { ...given, generator, adaptersAt, replicated: this.replication !== null };
     const method = await methodOf(config);
     const bare = <T>(fn: () => T): T => this.#runBare(fn, until);
     if (isPromptMethod(method)) {

@@ -52,6 +52,7 @@ async function loadOne(
 ): Promise<void> {
   const { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal } = options;
   const dtypeOf = dtypesKept({ label, method, config, weights }, options);
+  const { replication } = tuner;
   const shapeOf = (key: string) => (weights.has(key) ? weights.info(key).shape : undefined);
   await inFileAsync(label, () =>
     tuner.add({ name, config, paths, loading: true, dtypeOf, shapeOf, signal }, onWarning),
@@ -83,6 +84,7 @@ async function loadOne(
     tuner.setBases(name);
   } catch (error) {
     tuner.remove(name);
+    tuner.restoreLayers(replication);
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import type { CausalLM } from "../../model/causalLM.ts";
 import type { ParameterSource } from "../../model/parameters.ts";
 import type { SequenceClassifier } from "../../model/sequenceClassifier.ts";
 import type { TokenClassifier } from "../../model/tokenClassifier.ts";
-import type { StackModel } from "../../model/transformerModel.ts";
+import type { StackModel, TransformerModel } from "../../model/transformerModel.ts";
 
 /** The class of the model that a config of type C describes. */
 export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends TokenClassifierConfig
@@ -20,12 +20,23 @@ export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends TokenC
     ? SequenceClassifier
     : CausalLM;
 
+type Stackable = TransformerModel & { readonly config: object };
+
+/** Gives a model the method `replicateLayers`. `build` builds a model of the same kind. */
+function stackable(model: Stackable, build: (config: never, source: ParameterSource) => TransformerModel): void {
+  model.replicateLayers = async (ranges) => {
+    const { replicateLayers } = await import("../../model/replicateLayers.ts");
+    return replicateLayers(model, ranges, build);
+  };
+}
+
 /** Builds the model that a config of `architecture` describes, with parameters from `source`. */
 export function buildModel<C extends ModelConfig | ClassifierConfig>(
-  { heads, defaultTargets }: Architecture,
+  architecture: Architecture,
   config: C,
   source: ParameterSource,
 ): ModelOf<C> {
+  const { heads, defaultTargets } = architecture;
   const [model, task] = isTokenClassifierConfig(config)
     ? [heads.tokenClassification?.create(config, source), "classifies tokens"]
     : isClassifierConfig(config)
@@ -33,6 +44,7 @@ export function buildModel<C extends ModelConfig | ClassifierConfig>(
       : [heads.causalLM?.create(config as ModelConfig, source), "predicts tokens"];
   if (!model) throw new Error(`Lowrank has no ${config.modelType} model that ${task}`);
   model.defaultTargets = defaultTargets;
+  stackable(model as Stackable, (like: C, from) => buildModel(architecture, like, from) as TransformerModel);
   return model as unknown as ModelOf<C>;
 }
 
@@ -48,5 +60,7 @@ export function buildStack(
   const model = architecture.create?.(config, source);
   if (!model) throw new Error(`Lowrank has no ${config.modelType} model without a head`);
   model.defaultTargets = architecture.defaultTargets;
+  const build = (like: never, from: ParameterSource) => architecture.create!(like, from) as unknown as TransformerModel;
+  stackable(model as unknown as Stackable, build);
   return model;
 }

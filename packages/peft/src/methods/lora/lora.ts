@@ -211,6 +211,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
+  replicates: ({ layerReplication }) => layerReplication,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   setsFanInFanOut: true,
   keepsHalfPrecision: ({ useDora }) => !useDora,

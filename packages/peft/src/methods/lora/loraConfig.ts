@@ -10,7 +10,7 @@ import {
   setOptions,
 } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
-import type { ConfigFormat } from "../../config/peftConfig.ts";
+import type { ConfigFormat, LayerRanges } from "../../config/peftConfig.ts";
 
 /**
  * Initialisation of A and B of linear layers. True: as in the paper (B zero). False: both random, so that outputs
@@ -285,6 +285,11 @@ export interface LoraOptions extends LayerPeftOptions {
    * to it; an object gives an array for each module name.
    */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+  /**
+   * Ranges of layers [start, end), from 0, which replace the model's layers, stacked one after the other. A layer that
+   * occurs several times has its own adapter each time, and the weights are shared. Default: null, the model's layers.
+   */
+  layerReplication?: LayerRanges | null;
 }
 
 /** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
@@ -314,6 +319,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly montecloraConfig: MontecloraConfig | null = null;
   readonly arrowConfig: ArrowConfig | null = null;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
+  readonly layerReplication: LayerRanges | null = null;
 
   constructor(options: LoraOptions = {}) {
     super("LORA", options);
@@ -410,7 +416,6 @@ export const loraFormat: ConfigFormat = {
   refused: {
     alora_invocation_tokens: null,
     ensure_weight_tying: false,
-    layer_replication: null,
     megatron_config: null,
     target_parameters: null,
     use_qalora: false,

@@ -202,6 +202,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   defaultTargets: adaLoraTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
+  replicates: ({ layerReplication }) => layerReplication,
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,

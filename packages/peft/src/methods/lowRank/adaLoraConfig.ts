@@ -9,7 +9,7 @@ import {
   setOptions,
 } from "../../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
-import type { ConfigFormat } from "../../config/peftConfig.ts";
+import type { ConfigFormat, LayerRanges } from "../../config/peftConfig.ts";
 
 /**
  * For each layer, which of its initial ranks AdaLoRA keeps: an array with one entry per rank, true if the rank is kept.
@@ -66,6 +66,8 @@ export interface AdaLoraOptions extends LayerPeftOptions {
    * to it; an object gives an array for each module name.
    */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+  /** Ranges of layers, as in `LoraOptions`. Default: null. */
+  layerReplication?: LayerRanges | null;
 }
 
 /** Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws for values out of range. */
@@ -86,6 +88,7 @@ export class AdaLoraConfig extends LayerPeftConfig {
   readonly bias: "none" | "all" | "lora_only" = "none";
   readonly initLoraWeights: boolean = true;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
+  readonly layerReplication: LayerRanges | null = null;
 
   constructor(options: AdaLoraOptions = {}) {
     super("ADALORA", options);
@@ -151,7 +154,6 @@ export const adaLoraFormat: ConfigFormat = {
   verbatim: ["deltaT"],
   refused: {
     ensure_weight_tying: false,
-    layer_replication: null,
     loftq_config: {},
     megatron_config: null,
     target_parameters: null,

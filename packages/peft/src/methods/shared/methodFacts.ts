@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
 import type { AdapterSource } from "../../config/adapterSource.ts";
-import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
+import type { ConfigFormat, LayerRanges, PeftConfig } from "../../config/peftConfig.ts";
 import type { MethodOption, Recipe } from "./recipe.ts";
 
 /** Floating-point dtypes. */
@@ -50,6 +50,11 @@ export interface MethodFacts<C extends PeftConfig> {
   readonly mixesRows?: true;
   /** Returns true if outputs depend on the model's other adapters. Servers refuse such an adapter. Default: false. */
   readsAdapters?(config: C): boolean;
+  /**
+   * Returns the ranges of the model's layers that replace its layers, stacked one after the other. Null or empty: the
+   * layers stay. Default: null.
+   */
+  replicates?(config: C): LayerRanges | null;
   /**
    * Returns the saved LoRA adapters that an adapter mixes, by the names under which they are loaded. They are added to
    * the model before the adapter itself. Absent if it mixes none.

@@ -16,13 +16,18 @@ export function biasSwaps(
 ): Map<string, Swap> {
   const swaps = new Map<string, Swap>();
   if (mode === "none") return swaps;
+  // Replicated layers share biases, and then also the copies.
+  const copies = new Map<Parameter, Parameter>();
   for (const [path, owner] of model.namedModules()) {
     const { bias } = owner as { bias?: unknown };
     if (!(bias instanceof Parameter) || (mode === "layers" && !adapted.has(path))) continue;
     if (saved.some((whole) => path === whole.path || path.startsWith(`${whole.path}.`))) continue;
     const key = `${filePrefix}${path === "" ? "" : `${path}.`}${adapted.has(path) ? "base_layer." : ""}bias`;
-    using copy = to(bias.detach(), { dtype: "f32" });
-    swaps.set(key, new Swap([{ owner, key: "bias" }], new Parameter(copy)));
+    if (!copies.has(bias)) {
+      using copy = to(bias.detach(), { dtype: "f32" });
+      copies.set(bias, new Parameter(copy));
+    }
+    swaps.set(key, new Swap([{ owner, key: "bias" }], copies.get(bias)!));
   }
   return swaps;
 }

@@ -30,6 +30,8 @@ export interface NewAdapter {
   shapeOf?: (fileKey: string) => readonly number[] | undefined;
   /** Returns the adapters that the layer at a path has, by name. Default: none. */
   adaptersAt?: (path: string) => ReadonlyMap<string, LayerAdapter>;
+  /** True if the model's layers are replicated, so that several share weights. Default: false. */
+  replicated?: boolean;
   /** Tokenizes the text from which prompt tuning can be initialised. */
   tokenizer?: PromptTokenizer;
   signal?: AbortSignal;
@@ -95,7 +97,7 @@ export async function planAdapter(
   };
   const layers: Plan["layers"] = [];
   // Layers are created one by one, since all draw from the same generator.
-  for (const { path, base, kind, tied } of bases) {
+  for (const { path, base, kind, tied, isShared } of bases) {
     warnings.push(...tied);
     const fileKey = (key: string) => method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`;
     const filed = {
@@ -107,10 +109,9 @@ export async function planAdapter(
       adapters: () => adaptersAt(path),
     });
     const layer = pending instanceof Promise ? await pending : pending;
-    if (layer.baseWeight && tied.length > 0) {
-      throw new Error(
-        `${tied[0].message}; an initialisation that changes a layer's weight cannot be used on a tied weight`,
-      );
+    if (layer.baseWeight && isShared) {
+      const why = tied[0]?.message ?? `${path} shares its weight with replicas of its layer`;
+      throw new Error(`${why}; an initialisation that changes a layer's weight cannot be used on a tied weight`);
     }
     layers.push({ path, base, layer });
     await yieldIfDue(signal);
@@ -123,16 +124,17 @@ export async function planAdapter(
   const rows = method.trainableTokens?.(config) ?? null;
   const { planTokens } = rows ? await import("./planTokens.ts") : {};
   const saved = await savedModulesOf(model, config, heads, warnings, bare);
-  const { places, paths } = found;
+  const { ties } = found;
+  const { places, paths } = ties;
   const bias = method.bias?.(config) ?? "none";
   const { biasSwaps } = bias === "none" ? {} : await import("./biasSwaps.ts");
   const savesBase = !method.adaptsRows && savesTables(config, [...paths.values()]);
   const { savedTables } = savesBase ? await import("./savedTables.ts") : {};
   const finish = (): Plan => {
-    for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
+    for (const { path, base } of saved) warnings.push(...tieWarning(path, base, ties));
     const tokens = planTokens?.(model, rows!, places, paths) ?? [];
     for (const { path, base, owners } of tokens) {
-      if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
+      if (owners.length === 1) warnings.push(...tieWarning(path, base, ties));
     }
     checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
     const adapted = new Set(report.matched);
@@ -168,7 +170,10 @@ async function namedWarnings(
 }
 
 /** Finds the layers that a method adapts. The model must be without wrappers. */
-function findPlaces(model: Module, { method, config: given, paths: named }: NewAdapter & { method: PeftMethod }) {
+function findPlaces(
+  model: Module,
+  { method, config: given, paths: named, replicated }: NewAdapter & { method: PeftMethod },
+) {
   const { config: headed, heads } = withHeads(given, method);
   let config = method.targets ? headed : resolveTargets(model, headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
@@ -179,13 +184,16 @@ function findPlaces(model: Module, { method, config: given, paths: named }: NewA
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
   checkSingle(targets, modules);
+  const ties: Ties = { places, paths, replicated };
   const sharing = new Set(method.adaptsRows ? targets.map(([, module]) => module) : []);
   const bases = targets.map(([path, module, kind]) => {
-    return { path, base: module as UnaryModule, kind, tied: tieWarning(path, module, places, paths, sharing) };
+    const isShared = (places.get((module as Weighted).weight as Parameter)?.length ?? 0) > 1;
+    const tied = tieWarning(path, module, ties, sharing);
+    return { path, base: module as UnaryModule, kind, tied, isShared };
   });
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
-  return { config, heads, report, bases, backend, places, paths };
+  return { config, heads, report, bases, backend, ties };
 }
 
 /** Throws if an adapted module has two paths: an adapter at one of them would be merged into both. */
@@ -203,20 +211,31 @@ function checkSingle(
   }
 }
 
+type Weighted = Module & { weight?: Parameter };
+
+/** The modules of a model by their parameters, and the modules' paths. */
+interface Ties {
+  places: ReadonlyMap<Parameter, readonly Place[]>;
+  paths: ReadonlyMap<Module, string>;
+  /** True if the model's layers are replicated. Default: false. */
+  replicated?: boolean;
+}
+
 /**
  * Returns a warning if an adapted module shares its weight with other modules, which are not adapted. Modules of
- * `sharing` share the adapter too.
+ * `sharing` share the adapter too. Replicas of a layer are meant to share weights.
  */
 function tieWarning(
   path: string,
   base: Module,
-  places: Map<Parameter, Place[]>,
-  paths: Map<Module, string>,
+  { places, paths, replicated }: Ties,
   sharing: ReadonlySet<Module> = new Set(),
 ): Warning[] {
-  const { weight } = base as { weight?: Parameter };
+  const { weight } = base as Weighted;
   const tied = weight ? (places.get(weight) ?? []) : [];
-  const others = tied.filter(({ owner }) => owner !== base && !sharing.has(owner));
+  const unnumbered = (module: Module) => paths.get(module)?.replace(/\d+/g, "");
+  const isReplica = (owner: Module) => replicated && unnumbered(owner) === unnumbered(base);
+  const others = tied.filter(({ owner }) => owner !== base && !sharing.has(owner) && !isReplica(owner));
   if (others.length === 0) return [];
   const names = others.map(({ owner }) => paths.get(owner)).join(", ");
   const message = `${path} shares its weight with ${names}: the adapter changes ${path} alone, and merging gives it its own weight`;
