@@ -62,9 +62,10 @@ def case(seed, options):
     }
 
 
-cases = [
-    case(3, {"init_r": 4, "target_r": 2, "total_step": 14, "tinit": 2, "tfinal": 4, "deltaT": 2}),
-    case(5, {"init_r": 3, "target_r": 1, "total_step": 10, "tinit": 1, "tfinal": 0, "orth_reg_weight": 0.1}),
-    case(8, {"init_r": 4, "target_r": 1, "total_step": 12, "tinit": 1, "tfinal": 3, "beta1": 0.5, "beta2": 0.9, "lora_alpha": 3}),
-]
-print(json.dumps({"versions": {m.__name__: m.__version__ for m in (torch, peft)}, "cases": cases}, indent=1))
+if __name__ == "__main__":
+    cases = [
+        case(3, {"init_r": 4, "target_r": 2, "total_step": 14, "tinit": 2, "tfinal": 4, "deltaT": 2}),
+        case(5, {"init_r": 3, "target_r": 1, "total_step": 10, "tinit": 1, "tfinal": 0, "orth_reg_weight": 0.1}),
+        case(8, {"init_r": 4, "target_r": 1, "total_step": 12, "tinit": 1, "tfinal": 3, "beta1": 0.5, "beta2": 0.9, "lora_alpha": 3}),
+    ]
+    print(json.dumps({"versions": {m.__name__: m.__version__ for m in (torch, peft)}, "cases": cases}, indent=1))

@@ -11,6 +11,7 @@ import peft.tuners.lora.model
 import peft.tuners.osf.layer
 import torch
 from peft import PeftModel, PeftModelForCausalLM
+from peft.tuners.adamss.model import AdamssModel
 from peft.tuners.c3a.utils import BlockCircularConvolution
 from peft.tuners.frod.layer import FrodLayer
 from peft.tuners.frod.layer import Linear as FrodLinear
@@ -54,6 +55,28 @@ def osf_parts(weight, top_k):
 
 
 peft.tuners.osf.layer.decompose_weight_matrix = osf_parts
+
+
+def adamss_masking(self, target_subspaces, adapter_name, asa_layers):
+    """Freezes all of AdaMSS's training clusters but the `target_subspaces` most important ones. PEFT 0.21.2 keeps only the
+    clusters above the score of the last one to keep, and so one fewer than the target."""
+    clusters = []
+    for layer in asa_layers:
+        averages = ("exp_avg_ipt_A", "exp_avg_unc_A", "exp_avg_ipt_B", "exp_avg_unc_B")
+        lists = [getattr(layer, name)[adapter_name] for name in averages]
+        for k, (ipt_a, unc_a, ipt_b, unc_b) in enumerate(zip(*lists)):
+            if ipt_a is not None and ipt_b is not None:
+                clusters.append((layer, k, ((ipt_a * unc_a).mean() + (ipt_b * unc_b).mean()).item()))
+    if target_subspaces >= len(clusters):
+        return
+    threshold = sorted((score for *_, score in clusters), reverse=True)[target_subspaces - 1]
+    for layer, k, score in clusters:
+        if score < threshold:
+            for parameter in (layer.adamss_A[adapter_name][k], layer.adamss_B[adapter_name][k]):
+                parameter.requires_grad, parameter.grad = False, None
+
+
+AdamssModel._global_mask_to_target = adamss_masking
 
 
 def frod_tensors(self, adapter, **kwargs):

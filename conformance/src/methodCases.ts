@@ -26,7 +26,10 @@ export interface MethodCases<O extends object = object> {
   rounded?(options: O): boolean;
   /** True for virtual tokens: PEFT does not wrap the model, and does not train loaded adapters. Default: false. */
   prompt?: true;
-  /** True if training reallocates ranks after every step, and files omit ranks that were cut. Default: false. */
+  /**
+   * True if training reallocates ranks or clusters after every step. The adapter is then loaded again: files may omit
+   * ranks that were cut, and a loaded adapter trains all clusters. Default: false.
+   */
   allocates?: boolean;
   /**
    * True if files lack the start of the training, so that an adapter trains on in another way than its file. PEFT's

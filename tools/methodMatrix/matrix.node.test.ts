@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { init, knownMethods, LoraConfig, wasm } from "lowrank";
+import { AdamssConfig, init, knownMethods, LoraConfig, type PeftConfig, wasm } from "lowrank";
 import { exemptionOf, type PropertyName } from "lowrank/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { columns, trainsOn } from "./actions.ts";
@@ -58,11 +58,17 @@ test("a method that needs full weights trains on a base that is quantised afterw
   }
 });
 
-test.each([
-  { montecloraConfig: { numSamples: 3 } },
-  { veloraConfig: { numGroups: 4, initType: "batch_average_once" } },
-  { kasaConfig: {} },
-] as const)("LoRA with %o resumes as if it had not stopped", async (options) => {
-  const { action } = columns.find(({ title }) => title === "resume")!;
-  await action(new LoraConfig({ r: 4, targetModules: "all-linear", ...options }));
+const targetModules = "all-linear";
+test.each<[string, PeftConfig]>([
+  ["MonteCLoRA", new LoraConfig({ r: 4, targetModules, montecloraConfig: { numSamples: 3 } })],
+  ["VeLoRA", new LoraConfig({ r: 4, targetModules, veloraConfig: { numGroups: 4, initType: "batch_average_once" } })],
+  ["KaSA", new LoraConfig({ r: 4, targetModules, kasaConfig: {} })],
+  [
+    "AdaMSS with useAsa",
+    new AdamssConfig({
+      ...{ r: 4, targetModules, useAsa: true, initWarmup: 0, finalWarmup: 4, maskInterval: 1, asaTargetSubspaces: 3 },
+    }),
+  ],
+])("%s resumes as if it had not stopped", async (_, config) => {
+  await columns.find(({ title }) => title === "resume")!.action(config);
 });

@@ -9,6 +9,7 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 export const adamss: MethodCases<AdamssOptions> = defineCases({
   // The sizes of the clusters, in outputs.
   sizesFollowWeights: true,
+  allocates: true,
   draw(draw, base) {
     if (base.conv1d) return null;
     const defaults = defaultPaths(base, "ADAMSS");
@@ -24,6 +25,15 @@ export const adamss: MethodCases<AdamssOptions> = defineCases({
       ...draw.maybe(0.3, () => ({ useDynamicRank: true, svdThreshold: draw.pick([0.1, 0.5]) })),
       ...draw.maybe(0.4, () => ({ randomSeed: draw.integer(0, 1000) })),
       ...draw.maybe(0.3, () => ({ initWeights: null })),
+      ...draw.maybe(0.5, () => ({
+        useAsa: true,
+        asaTargetSubspaces: draw.integer(1, 12),
+        initWarmup: draw.integer(0, 1),
+        finalWarmup: draw.integer(2, 5),
+        maskInterval: draw.integer(1, 2),
+        ...draw.maybe(0.5, () => ({ asaImportanceBeta: 0.5, asaUncertaintyBeta: 0.9 })),
+        ...draw.maybe(0.5, () => ({ asaScheduleExponent: draw.pick([1, 0.5]) })),
+      })),
     };
   },
 });

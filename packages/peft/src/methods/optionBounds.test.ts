@@ -29,7 +29,10 @@ test("learning rates of the recipes", () => {
 });
 
 /** Fields that are limited by other fields. Other values of the same configuration would have to change too. */
-const dependent = ["GRALORA r", "OFT r", "OFT oftBlockSize", "BOFT boftBlockSize", "VBLORA numVectors"];
+const dependent = [
+  ...["GRALORA r", "OFT r", "OFT oftBlockSize", "BOFT boftBlockSize", "VBLORA numVectors"],
+  ...["asaTargetSubspaces", "initWarmup", "finalWarmup", "maskInterval"].map((field) => `ADAMSS ${field}`),
+];
 
 describe.each(
   methods.filter((method) => recipesOf(method).length > 0).map((method) => [method.peftType, method] as const),
@@ -69,5 +72,9 @@ test("the least values of options that depend on others", () => {
     "OFT oftBlockSize": 0,
     "BOFT boftBlockSize": 0,
     "VBLORA numVectors": 1,
+    "ADAMSS asaTargetSubspaces": 1,
+    "ADAMSS initWarmup": 0,
+    "ADAMSS finalWarmup": 1,
+    "ADAMSS maskInterval": 1,
   });
 });

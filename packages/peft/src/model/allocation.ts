@@ -5,22 +5,22 @@ import type { Allocator } from "../methods/shared/method.ts";
 import type { Adapter } from "./adapter/adapter.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Returns the active adapter if it trains and its method changes ranks in training (AdaLoRA), otherwise null. */
+/** Returns the active adapter if it trains and its method allocates in training (AdaLoRA, AdaMSS), otherwise null. */
 function allocating(tuner: Tuner<Module>): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
   tuner.checkWhole("give out ranks");
   const adapter = tuner.active === null ? null : tuner.adapter(tuner.active);
   return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
 }
 
-/** Reallocates the active adapter's ranks after optimiser step `step`. Does nothing for methods other than AdaLoRA. */
+/** Reallocates what the active adapter trains after optimiser step `step`. Does nothing for other methods. */
 export async function allocate(tuner: Tuner<Module>, step: number): Promise<void> {
   const adapter = allocating(tuner);
   if (adapter) adapter.config = await adapter.allocator.update(adapter.config, step);
 }
 
 /**
- * Returns AdaLoRA's tensors that `allocate` needs in later steps, for a checkpoint. The caller frees them. Empty for
- * other methods.
+ * Returns the tensors that `allocate` needs in later steps, for a checkpoint. The caller frees them. Empty for methods
+ * that do not allocate.
  */
 export function allocationState(tuner: Tuner<Module>): Map<string, Tensor> {
   const adapter = allocating(tuner);

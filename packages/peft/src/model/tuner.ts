@@ -199,7 +199,7 @@ export class Tuner<M extends Module> extends Module {
     for (const warning of plan.warnings) onWarning(warning);
     const { config, report, shared, prompt, swaps, tables } = plan;
     const layers = new Map(plan.layers.map(({ path, layer }) => [path, layer]));
-    const allocator = isPromptMethod(method) ? null : (method.createAllocator?.(layers) ?? null);
+    const allocator = isPromptMethod(method) ? null : (method.createAllocator?.(layers, config) ?? null);
     const adapter: Adapter = {
       ...{ name, method, config, report, shared, prompt, allocator, swaps, tables },
       trainable: true,

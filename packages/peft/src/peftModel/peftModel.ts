@@ -103,8 +103,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Reallocates AdaLoRA's ranks. Call it after every optimiser step and before `zeroGrad`, with `globalStep` counted
-   * from 0. `Trainer` calls it for you. Does nothing for other methods. Throws if gradients are missing.
+   * Reallocates AdaLoRA's ranks, or freezes clusters of AdaMSS with `useAsa`. Call it after every optimiser step and
+   * before `zeroGrad`, with `globalStep` counted from 0. `Trainer` calls it for you. Does nothing for other methods.
+   * Throws if gradients are missing.
    */
   async updateAndAllocate(globalStep: number): Promise<void> {
     await allocate(this.base_model, globalStep);
@@ -112,15 +113,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Returns true if the adapter cannot be trained in a batch whose rows use different adapters. This is the case for
-   * AdaLoRA, which allocates ranks only while it is the active adapter.
+   * AdaLoRA and for AdaMSS with `useAsa`, which allocate only while they are the active adapter.
    */
   trainsAlone(adapterName: string): boolean {
     return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
   }
 
   /**
-   * Returns AdaLoRA's tensors that `updateAndAllocate` needs in later steps, for a training checkpoint. The caller
-   * frees them. Empty for other methods.
+   * Returns the tensors that `updateAndAllocate` needs in later steps, for a training checkpoint. The caller frees
+   * them. Empty for methods that do not allocate.
    */
   allocationState(): Map<string, Tensor> {
     return allocationState(this.base_model);

@@ -81,7 +81,7 @@ export interface SharedContext<C extends PeftConfig>
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
-/** Changes the ranks of an adapter's layers during training. Of the built-in methods, only AdaLoRA has an allocator. */
+/** Changes what the layers of an adapter train, during training: their ranks (AdaLoRA) or their clusters (AdaMSS). */
 export interface Allocator<C extends PeftConfig> {
   /**
    * Changes the layers after optimiser step `step` (counted from 0), while gradients still exist. Returns the new
@@ -135,8 +135,11 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   readonly adaptsRows?: true;
   /** Returns a term that is added to the training loss while the adapter trains. */
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
-  /** Creates the object that changes the layers' ranks during training. Absent for methods with fixed ranks. */
-  createAllocator?(layers: ReadonlyMap<string, LayerAdapter>): Allocator<C>;
+  /**
+   * Creates the object that changes what the layers train during training, such as their ranks. Null if the
+   * configuration leaves all as it is. Default: null.
+   */
+  createAllocator?(layers: ReadonlyMap<string, LayerAdapter>, config: C): Allocator<C> | null;
   /** Returns the compressed encoding in which files store some tensors, or null if they store all tensors unencoded. */
   fileForm?(config: C): FileForm | null;
   /** Returns the tensors to save, by key. Absent if they are exactly the trained tensors. The caller frees them. */

@@ -12,7 +12,7 @@ import {
   truncatedSvd,
 } from "@lowrank/core";
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
-import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { modulesToSaveOption, rankOption, targetsOption } from "../shared/commonOptions.ts";
 import { drawn, draws } from "../shared/draws.ts";
@@ -21,6 +21,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { AdamssConfig, adamssFormat } from "./adamssConfig.ts";
 import { kMeans } from "./kMeans.ts";
 import { lowRankSvd } from "./lowRankSvd.ts";
+import { type ClusteredLayer, SubspaceAllocator } from "./subspaceAllocator.ts";
 import { asColumns, complete, weightValues } from "./weightSvd.ts";
 
 /** The modules that AdaMSS adapts by default, by `model_type`. */
@@ -134,13 +135,14 @@ type Name = `adamss_A.${number}` | `adamss_B.${number}`;
  * AdaMSS on a linear layer. Its outputs are in K clusters. The update of cluster k is B_k A_k V, where V has the right
  * singular vectors of the weight and its bias, and A_k [rank, r] and B_k [outputs, rank] train.
  */
-class AdamssLinear implements LayerAdapter {
+class AdamssLinear implements ClusteredLayer {
   readonly parameters: Record<Name, Parameter> = {};
   readonly buffers: { readonly adamss_newB: Tensor };
   readonly constants: readonly Tensor[];
   /** The row of the joined clusters that belongs to each output, [out]. */
   readonly #order: Tensor;
-  readonly #clusters: number;
+  readonly clusters: number;
+  readonly resting = new Set<number>();
   readonly #inFeatures: number;
 
   constructor(context: LayerContext<AdamssConfig>, { vectors, rank: r, clusters }: Subspaces) {
@@ -148,7 +150,7 @@ class AdamssLinear implements LayerAdapter {
     const { inFeatures, outFeatures } = base as Linear;
     const { zero, normal } = draws(context);
     this.#inFeatures = inFeatures;
-    this.#clusters = clusters.length;
+    this.clusters = clusters.length;
     for (const [k, { outputs, start, rank }] of clusters.entries()) {
       this.parameters[`adamss_A.${k}`] = drawn((shape) => tensor(start, { shape, backend }), [rank, r]);
       this.parameters[`adamss_B.${k}`] = drawn(config.initWeights ? zero : normal(0.01), [outputs.length, rank]);
@@ -160,9 +162,13 @@ class AdamssLinear implements LayerAdapter {
     this.constants = [this.#order];
   }
 
+  get frozen(): readonly string[] {
+    return [...this.resting].flatMap((k) => [`adamss_A.${k}`, `adamss_B.${k}`]);
+  }
+
   /** Returns the update's left factor, [out, r]. */
   #left(): Tensor {
-    const products = Array.from({ length: this.#clusters }, (_, k) =>
+    const products = Array.from({ length: this.clusters }, (_, k) =>
       matmul(this.parameters[`adamss_B.${k}`], this.parameters[`adamss_A.${k}`]),
     );
     return indexSelect(cat(products, { dim: 0 }), this.#order, { dim: 0 });
@@ -215,10 +221,23 @@ export const adamss: PeftMethod<AdamssConfig> = definePeftMethod({
     { field: "numSubspaces", flag: "num-subspaces", type: "integer", least: 1, help: "clusters of outputs" },
     { field: "subspaceRank", flag: "subspace-rank", type: "integer", least: 1, help: "rank of a cluster's update" },
     { field: "useDynamicRank", flag: "use-dynamic-rank", type: "boolean", help: "ranks from singular values" },
+    { field: "useAsa", flag: "use-asa", type: "boolean", help: "freeze unimportant clusters during training" },
+    {
+      field: "asaTargetSubspaces",
+      flag: "asa-target-subspaces",
+      type: "integer",
+      least: 1,
+      help: "clusters of all layers that train at the end",
+    },
+    { field: "initWarmup", flag: "init-warmup", type: "integer", least: 0, help: "steps before clusters are frozen" },
+    { field: "finalWarmup", flag: "final-warmup", type: "integer", least: 1, help: "step of the last freezing" },
+    { field: "maskInterval", flag: "mask-interval", type: "integer", least: 1, help: "steps between two freezings" },
     { field: "randomSeed", flag: "random-seed", type: "integer", help: "seed of the approximate decomposition" },
   ],
   kinds: ["linear"],
   defaultTargets: adamssTargets,
   swappable: { fields: ["initWeights"] },
+  createAllocator: (layers, { useAsa }) =>
+    useAsa ? new SubspaceAllocator(layers as ReadonlyMap<string, ClusteredLayer>) : null,
   createLayer: async (context) => new AdamssLinear(context, await subspaces(context)),
 });

@@ -18,6 +18,22 @@ export interface AdamssOptions extends LayerPeftOptions {
   svdThreshold?: number;
   /** Seed of the approximate singular value decomposition. Default: 0. */
   randomSeed?: number;
+  /** True to freeze the less important clusters during training (adaptive subspace allocation). Default: false. */
+  useAsa?: boolean;
+  /** Number of clusters of all layers that train after `finalWarmup`, with `useAsa`. Default: 50. */
+  asaTargetSubspaces?: number;
+  /** First training step, counted from 0, that measures the importance of clusters. Default: 50. */
+  initWarmup?: number;
+  /** Last training step that can freeze clusters. Above `initWarmup`. Default: 1000. */
+  finalWarmup?: number;
+  /** Clusters are frozen at steps that are multiples of this. Default: 100. */
+  maskInterval?: number;
+  /** Share of the old value in the moving average of a cluster's importance. Default: 0.85. */
+  asaImportanceBeta?: number;
+  /** Share of the old value in the moving average of the importance's changes. Default: 0.85. */
+  asaUncertaintyBeta?: number;
+  /** Exponent of the fall to `asaTargetSubspaces`. Larger exponents freeze clusters earlier. Default: 3. */
+  asaScheduleExponent?: number;
 }
 
 /**
@@ -31,6 +47,14 @@ export class AdamssConfig extends LayerPeftConfig {
   readonly useDynamicRank: boolean = false;
   readonly svdThreshold: number = 0.1;
   readonly randomSeed: number = 0;
+  readonly useAsa: boolean = false;
+  readonly asaTargetSubspaces: number = 50;
+  readonly initWarmup: number = 50;
+  readonly finalWarmup: number = 1000;
+  readonly maskInterval: number = 100;
+  readonly asaImportanceBeta: number = 0.85;
+  readonly asaUncertaintyBeta: number = 0.85;
+  readonly asaScheduleExponent: number = 3;
 
   constructor(options: AdamssOptions = {}) {
     super("ADAMSS", options);
@@ -48,7 +72,27 @@ export class AdamssConfig extends LayerPeftConfig {
     checkOneOf(this, "useDynamicRank", this.useDynamicRank, [true, false]);
     checkFinite(this, "svdThreshold", this.svdThreshold);
     checkInteger(this, "randomSeed", this.randomSeed, Number.MIN_SAFE_INTEGER);
+    checkOneOf(this, "useAsa", this.useAsa, [true, false]);
+    checkAllocation(this);
   }
+}
+
+/** Throws for options of `useAsa` that do not fit. Without `useAsa`, only their types are checked, as in PEFT. */
+function checkAllocation(config: AdamssConfig): void {
+  const { useAsa, initWarmup, finalWarmup, asaScheduleExponent } = config;
+  const least = useAsa ? 1 : Number.MIN_SAFE_INTEGER;
+  for (const key of ["asaTargetSubspaces", "maskInterval"] as const) checkInteger(config, key, config[key], least);
+  for (const key of ["initWarmup", "finalWarmup"] as const) {
+    checkInteger(config, key, config[key], Number.MIN_SAFE_INTEGER);
+  }
+  for (const key of ["asaImportanceBeta", "asaUncertaintyBeta", "asaScheduleExponent"] as const) {
+    checkFinite(config, key, config[key]);
+  }
+  if (!useAsa) return;
+  if (initWarmup >= finalWarmup) {
+    refuse(config, "initWarmup", initWarmup, (named) => `below ${named("finalWarmup")} (${finalWarmup})`);
+  }
+  if (asaScheduleExponent <= 0) refuse(config, "asaScheduleExponent", asaScheduleExponent, "above 0");
 }
 
 /** Rules for reading and writing AdaMSS's configuration in adapter_config.json. */
@@ -73,15 +117,5 @@ export const adamssFormat: ConfigFormat = {
   ],
   floats: ["asa_importance_beta", "asa_schedule_exponent", "asa_uncertainty_beta", "svd_threshold"],
   refused: {},
-  // The adaptive allocation freezes clusters during training. It does not change a trained adapter.
-  ignored: {
-    use_asa: false,
-    asa_target_subspaces: 50,
-    init_warmup: 50,
-    final_warmup: 1000,
-    mask_interval: 100,
-    asa_importance_beta: 0.85,
-    asa_uncertainty_beta: 0.85,
-    asa_schedule_exponent: 3,
-  },
+  ignored: {},
 };

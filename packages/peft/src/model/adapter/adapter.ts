@@ -27,7 +27,7 @@ export interface Adapter {
   config: PeftConfig;
   readonly report: TargetReport;
   readonly shared: SharedTensors;
-  /** Reallocates ranks during training (AdaLoRA); null for other methods. */
+  /** Reallocates ranks (AdaLoRA) or clusters (AdaMSS) during training; null for other methods. */
   readonly allocator: Allocator<PeftConfig> | null;
   /** The virtual tokens put before sequences; null for layer methods. */
   readonly prompt: PromptTokens | null;
