@@ -17,6 +17,7 @@ def serve(answers):
     import transformers
     from apply_adapter import apply_adapter
     from arrow_and_starts import arrow_model, measured_start
+    from cartridges import cartridge_logits, cartridge_starts
     from chat_templates import render_chat_templates, render_templates
     from config_defaults import config_defaults, peft_methods
     from generation import generate_tokens, sampling_probabilities
@@ -44,7 +45,7 @@ def serve(answers):
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
         *(several_adapters, arrow_model, measured_start, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
-        *(xlora_experts, xlora_apply),
+        *(xlora_experts, xlora_apply, cartridge_starts, cartridge_logits),
         *(has_ggml, tokenizer_cases, tokenizer_classes, render_chat_templates, render_templates),
     )
     commands = {f.__name__: f for f in functions}

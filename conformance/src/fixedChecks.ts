@@ -9,6 +9,7 @@ import type { Browser } from "playwright";
 import type { AdapterCase } from "./adapterCase.ts";
 import { arrowRouting, measuredStart } from "./arrowAndStarts.ts";
 import { asTensors, type Batch, randomBatch } from "./batch.ts";
+import { cartridges } from "./cartridges.ts";
 import { compare, type Findings, relativeDifference, usualTolerances } from "./compare.ts";
 import { type Applied, complaints, oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
 import { ggufModels, ggufRead, ggufWritten } from "./ggufChecks.ts";
@@ -55,6 +56,11 @@ export async function fixedChecks(python: Python, folder: string, report: Report
   await report.check("llama: X-LoRA over adapters of PEFT, in both directions", () => {
     const { vocab_size: classes, hidden_size: hidden } = bases.llama;
     return xloraExperts(python, { base: join(folder, "llama"), batch: randomBatch(7, classes), hidden });
+  });
+  await report.check("llama: cartridges from a text and from a cache, and joined ones, in both directions", () => {
+    const { vocab_size: classes } = bases.llama;
+    const [tokens] = randomBatch(12, classes).input_ids;
+    return cartridges(python, { base: join(folder, "llama"), batch: randomBatch(11, classes), tokens });
   });
   for (const start of convertedStarts) {
     const { vocab_size: classes } = bases.llama;

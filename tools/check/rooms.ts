@@ -122,6 +122,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     options: "the options of `Trainer`",
     checkpoint: "saving a run and resuming it",
     trainer: "`Trainer`, its steps, learning rates, non-finite steps",
+    cartridges: "cartridges that learn a text from the model's own answers",
   },
   testing: {
     errors: "the error of a failed property",

@@ -9,7 +9,6 @@ const constant = "a table inside the library; a method's default targets follow 
 const auto = "the loader follows from config.json; PEFT's class name has the task in it";
 const taskModel = "one class for all tasks; the base model has the head";
 const noSeq2seq = "there are no encoder-decoder models here";
-const noCartridgeStart = "missing: a cartridge starts at random";
 const ofXLora = "a method of the object that `xloraModel` returns";
 
 /** The rows of names that do not follow from a rule, by group of PEFT's names. */
@@ -62,7 +61,10 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     TaskType: ["PeftConfig", "a string, `config.taskType`"],
     bloom_model_postprocess_past_key_value: ["", notNeeded],
     cast_mixed_precision_params: ["Module#to", "adapters of half-precision models are f32 by default"],
-    compose_cartridge_adapters: ["", "missing: cartridges cannot be joined"],
+    compose_cartridge_adapters: [
+      "composeCartridgeAdapters",
+      "asynchronous; returns files in memory, and can write them",
+    ],
     convert_to_lora: ["loraOfUpdates", "with `adapterUpdates` and `approximateUpdate`, for every method that merges"],
     create_arrow_model: ["createArrowModel", "asynchronous; takes adapters in folders or in memory"],
     find_kappa_target_modules: [
@@ -76,8 +78,14 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     get_peft_config: ["parsePeftConfig", "takes the object of adapter_config.json"],
     get_peft_model: ["getPeftModel", "asynchronous; `generator` draws initial values, `onWarning` receives warnings"],
     get_peft_model_state_dict: ["PeftModel#adapterTensors", "has the keys of the file"],
-    initialize_kv_prefix_from_past_key_values: ["", noCartridgeStart],
-    initialize_kv_prefix_from_text: ["", noCartridgeStart],
+    initialize_kv_prefix_from_past_key_values: [
+      "initializeKvPrefixFromPastKeyValues",
+      "takes a `KVCache`; returns nothing",
+    ],
+    initialize_kv_prefix_from_text: [
+      "initializeKvPrefixFromText",
+      "asynchronous; reads only as many tokens as the adapter has; returns nothing",
+    ],
     initialize_lora_eva_weights: [
       "initializeLoraEvaWeights",
       "asynchronous; reads every batch once; `startFromData` is for all methods that start from data",
@@ -92,7 +100,7 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
       "preprocessLoraGa",
       "asynchronous; returns the gradients and takes them again, instead of a `cache_file`",
     ],
-    prompt_embeddings_from_past_key_values: ["", noCartridgeStart],
+    prompt_embeddings_from_past_key_values: ["promptEmbeddingsFromPastKeyValues", "takes a `KVCache`"],
     replace_lora_weights_loftq: ["", 'use `initLoraWeights: "loftq"`, which also changes the base weights'],
     save_as_lora: ["loraOfUpdates", "returns a `PeftModel`; `savePretrained` writes it"],
     set_base_model_state_dict: ["Module#loadStateDict", "of the base model, before adapters are added"],

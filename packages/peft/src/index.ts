@@ -11,9 +11,17 @@ export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftC
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
 export { fromMlx, toMlx } from "./foreign/mlx.ts";
 export { injectAdapterInModel, rescaleAdapterScale, setRequiresGrad } from "./helpers/adapterSwitches.ts";
+export { type ComposeCartridgesOptions, composeCartridgeAdapters } from "./helpers/composeCartridges.ts";
 export { type ArrowModelOptions, createArrowModel } from "./helpers/createArrowModel.ts";
 export { type IntruderOptions, reduceIntruderDimension } from "./helpers/intruders.ts";
 export { findKappaTargetModules, type KappaLayer, type KappaOptions } from "./helpers/kappaTargets.ts";
+export {
+  initializeKvPrefixFromPastKeyValues,
+  initializeKvPrefixFromText,
+  type KvPrefixOptions,
+  type PrefixTokenizer,
+  promptEmbeddingsFromPastKeyValues,
+} from "./helpers/kvPrefix.ts";
 export { getLayerStatus, getModelStatus, type LayerStatus, type ModelStatus } from "./helpers/status.ts";
 export { xloraModel } from "./helpers/xloraModel.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";

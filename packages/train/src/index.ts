@@ -1,3 +1,8 @@
+export {
+  type CartridgeDistillation,
+  type DistillCartridgeOptions,
+  distillCartridge,
+} from "./cartridges/distillCartridge.ts";
 export type { ResumeOptions } from "./checkpoint/checkpoint.ts";
 export type { RunDifference } from "./checkpoint/fingerprint.ts";
 export { ResumeError } from "./checkpoint/resumeError.ts";

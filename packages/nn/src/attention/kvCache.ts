@@ -62,6 +62,17 @@ export class KVCache implements AttentionCache, Disposable {
     return { keys: this.#keys[layer], values: this.#values[layer], keyLength };
   }
 
+  /**
+   * Returns the stored keys and values of the first `count` tokens of each layer, [B, count, Hkv, d]. The caller frees
+   * them. Throws if the cache has fewer tokens.
+   */
+  stored(count: number): { keys: Tensor; values: Tensor }[] {
+    if (count > this.#length)
+      throw new Error(`KVCache: ${count} tokens are more than the ${this.#length} in the cache`);
+    const first = (all: Tensor) => noGrad(() => slice(all, { dim: 1, end: count }));
+    return this.#keys.map((keys, layer) => ({ keys: first(keys), values: first(this.#values[layer]) }));
+  }
+
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: CachedAttendOptions): Tensor {
     const { keys, values, keyLength } = this.update(layer, k, v);
     return attention(q, keys, values, { ...options, keyLength });

@@ -22,6 +22,7 @@ export const ofTrain: OptionCalls = {
   indexDataset: (o) => L.indexDataset("x.jsonl", { cacheDir: "x", ...o }),
   streamDataset: (o) => L.streamDataset("x.jsonl", {}, { cacheDir: "x", ...o }),
   readDataset: (o) => L.readDataset("x", o).next(),
+  distillCartridge: (o) => L.distillCartridge(tinyLlama(), { text: "", tokenizer: { encode: () => [] }, ...o }),
   evaluate: (o) => L.evaluate(tinyLlama(), examples, { ...training, ...o }),
   findLearningRate: (o) => L.findLearningRate(tinyLlama(), examples, { ...training, ...o }),
   blocks: (o) => L.blocks([1], { blockSize: 1, ...o }),
