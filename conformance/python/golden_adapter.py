@@ -4,7 +4,7 @@
 
 GOLDEN is the folder of golden data and BASE a model in its models/. CONFIG is the adapter's adapter_config.json, or only
 the fields that differ from PEFT's defaults, such as '{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"]}'. The
-batch is that of another adapter on the same base, with further inputs, such as '{"task_ids": [1, 0]}'. Normal noise makes all trained values differ from their start."""
+batch is that of another adapter on the same base, or else of the base, with further inputs, such as '{"task_ids": [1, 0]}'. Normal noise makes all trained values differ from their start."""
 
 import argparse
 import json
@@ -29,7 +29,8 @@ parser.add_argument("--inputs", type=json.loads, default={}, help="further input
 args = parser.parse_args()
 
 base, folder = args.golden / "models" / args.base, args.golden / "adapters" / args.base / args.name
-other = next((args.golden / "adapters" / args.base).glob("*/golden.safetensors"))
+others = (args.golden / "adapters" / args.base).glob("*/golden.safetensors")
+other = next(others, base / "golden.safetensors")
 batch = {name: value.long() for name, value in load_file(other).items() if name in BATCH}
 batch |= {name: torch.tensor(value) for name, value in args.inputs.items()}
 fields = {"task_type": "CAUSAL_LM", **args.config}

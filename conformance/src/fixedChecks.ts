@@ -12,6 +12,7 @@ import { asTensors, type Batch, randomBatch } from "./batch.ts";
 import { cartridges } from "./cartridges.ts";
 import { compare, type Findings, relativeDifference, usualTolerances } from "./compare.ts";
 import { type Applied, complaints, oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
+import { expertChecks } from "./expertChecks.ts";
 import { ggufModels, ggufRead, ggufWritten } from "./ggufChecks.ts";
 import { hubCache } from "./hubCache.ts";
 import { type BaseName, bases, loraCases } from "./loraCases.ts";
@@ -53,6 +54,7 @@ export async function fixedChecks(python: Python, folder: string, report: Report
       await report.check(`${name}: ${start} measures the model`, () => measuredStart(python, base, vocab, start));
     }
   }
+  await expertChecks(python, folder, report);
   await report.check("llama: X-LoRA over adapters of PEFT, in both directions", () => {
     const { vocab_size: classes, hidden_size: hidden } = bases.llama;
     return xloraExperts(python, { base: join(folder, "llama"), batch: randomBatch(7, classes), hidden });

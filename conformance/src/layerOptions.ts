@@ -149,6 +149,25 @@ export function drawPattern(
   return { [inBlock ? `${base.layersPattern}.0.${path}` : targetName(draw, base, path)]: value() };
 }
 
+/**
+ * Draws parameters of experts and routers to adapt in addition to the targets, or instead of them. Also draws a weight
+ * of a linear layer that is no target.
+ */
+export function drawParameters(
+  draw: Draw,
+  base: RandomBase,
+  { options, paths }: Targets,
+): { targetParameters: string[]; targetModules?: string[] } {
+  const { parameters = [], linears } = base;
+  const weights = Object.keys(linears).filter((path) => !paths.includes(path));
+  const listed = Array.isArray(options.targetModules);
+  const further = listed && weights.length > 0 && draw.chance(0.2) ? [`${draw.pick(weights)}.weight`] : [];
+  const targetParameters = [...draw.some(parameters), ...further];
+  const named = targetParameters.map((name) => (draw.chance(0.5) ? name.replace(/^mlp\./, "") : name));
+  const alone = options.layersToTransform === undefined && options.excludeModules === undefined && draw.chance(0.4);
+  return { targetParameters: named, ...(alone ? { targetModules: [] } : {}) };
+}
+
 /** Returns the integers above 1 that divide all inputs of the layers (and their outputs with `both`). */
 export function commonDivisors(base: RandomBase, paths: readonly string[], both = false): number[] {
   const sizes = paths.flatMap((path) => base.linears[path].slice(0, both ? 2 : 1));

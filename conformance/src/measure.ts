@@ -12,14 +12,21 @@ interface Adapted {
   loss(inputs: LabelledInputs): Tensor;
   namedParameters(): Iterable<[string, Parameter]>;
   trainableParameters(): Iterable<Parameter>;
+  /** The adapter's tensors by file key. Absent on models without adapters. */
+  adapterTensors?(): ReadonlyMap<string, Tensor>;
   updateAndAllocate(step: number): Promise<void>;
 }
 
-/** Returns the trainable parameters under PEFT's names, without the adapter's name. */
+/**
+ * Returns the trainable parameters under PEFT's names, without the adapter's name. LoRA's factors have the names that
+ * they have in files, since the layers of one stacked parameter of experts have other paths in PEFT.
+ */
 function trainable(model: Adapted): [string, Tensor][] {
+  const filed = [...(model.adapterTensors?.() ?? [])].filter(([key]) => /\.lora_[AB]\.weight$/.test(key));
+  const keys = new Map(filed.map(([key, tensor]) => [tensor, key]));
   return [...model.namedParameters()]
     .filter(([, parameter]) => parameter.requiresGrad)
-    .map(([name, parameter]) => [name.replace(".default", ""), parameter]);
+    .map(([name, parameter]) => [keys.get(parameter) ?? name.replace(".default", ""), parameter]);
 }
 
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;

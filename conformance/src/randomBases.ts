@@ -35,6 +35,11 @@ export interface RandomBase {
   linears: Readonly<Record<string, readonly [inputs: number, outputs: number]>>;
   /** True if these are transformers' Conv1D, with weights stored as [in, out]. */
   conv1d: boolean;
+  /**
+   * Paths within a block of further parameters in transformers that LoRA can adapt: stacked weights of experts, and
+   * weights of routers. Default: none.
+   */
+  parameters?: readonly string[];
   embedding: string;
   /**
    * True if embeddings are scaled after the lookup. PEFT's HiRA then adds to the scaled values instead of the table,

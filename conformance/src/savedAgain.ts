@@ -37,8 +37,9 @@ export async function savedAgain(
     // PEFT shortens a long list of paths when it loads it.
     if (field === "target_modules" && listLength(config) >= shortened) continue;
     const [a, b] = [config.get(field), configAgain.get(field)];
-    // PEFT writes an empty list if a model's experts are one parameter.
-    if (field === "target_parameters" && [a, b].every((value) => value === "null" || value === "[]")) continue;
+    // PEFT writes an empty list if a model's experts are one parameter, and writes lists for Mixtral from sets.
+    if (field === "target_parameters" && sameNames(a, b)) continue;
+    if (field === "target_modules" && config.get("target_parameters") !== "null" && sameNames(a, b)) continue;
     if (a !== b) problems.push(`${field} is ${a}, and ${b} when saved again`);
   }
   return problems;
@@ -46,6 +47,15 @@ export async function savedAgain(
   function both(name: string): Promise<Buffer[]> {
     return Promise.all([folder, again].map((place) => readFile(join(place, name))));
   }
+}
+
+/** Returns true if two lists in JSON have the same names in any order. An empty list equals null. */
+function sameNames(...lists: (string | undefined)[]): boolean {
+  const [a, b] = lists.map((list) => {
+    const names: unknown = JSON.parse(list ?? "null") ?? [];
+    return JSON.stringify(Array.isArray(names) ? [...names].sort() : names);
+  });
+  return a === b;
 }
 
 /** Returns the text around the first difference. In a header it names the tensor. */

@@ -47,41 +47,44 @@ export const gemma4Text: DrawBase = (draw) => {
   const experts = draw.chance(0.25) ? draw.integer(2, 4) : 0;
   const givers = types.slice(0, types.length - shared);
   const [queries, keys] = [heads * headDim, keyHeads * headDim];
+  const config = {
+    model_type: "gemma4_text",
+    ...tokens,
+    vocab_size: vocab,
+    hidden_size: hidden,
+    intermediate_size: inner,
+    num_hidden_layers: types.length,
+    num_attention_heads: heads,
+    num_key_value_heads: keyHeads,
+    head_dim: headDim,
+    global_head_dim: widens ? 2 * headDim : headDim,
+    num_global_key_value_heads: globalKeyHeads,
+    attention_k_eq_v: keysAreValues,
+    attention_bias: draw.chance(0.2),
+    max_position_embeddings: 64,
+    tie_word_embeddings: tied,
+    hidden_activation: draw.pick(["silu", "gelu_pytorch_tanh"]),
+    // A small epsilon increases the rounding errors of small rows, and every sub-layer has norms.
+    rms_norm_eps: draw.pick([1e-4, 1e-3]),
+    sliding_window: draw.integer(2, 8),
+    layer_types: types,
+    ...draw.maybe(0.6, () => ({ rope_parameters: drawRopes(draw) })),
+    num_kv_shared_layers: shared,
+    use_double_wide_mlp: draw.chance(0.3),
+    final_logit_softcapping: draw.pick([null, 2.5, 30.5]),
+    hidden_size_per_layer_input: own,
+    vocab_size_per_layer_input: vocab,
+    ...(experts > 0 && {
+      enable_moe_block: true,
+      num_experts: experts,
+      top_k_experts: draw.integer(1, experts),
+      moe_intermediate_size: draw.integer(5, 20),
+    }),
+  };
+  // If each token has one expert, gradients of the router are zero, and AdamW would make steps from rounding errors.
+  const router = (config.top_k_experts ?? 0) > 1 ? ["router.proj.weight"] : [];
   return {
-    config: {
-      model_type: "gemma4_text",
-      ...tokens,
-      vocab_size: vocab,
-      hidden_size: hidden,
-      intermediate_size: inner,
-      num_hidden_layers: types.length,
-      num_attention_heads: heads,
-      num_key_value_heads: keyHeads,
-      head_dim: headDim,
-      global_head_dim: widens ? 2 * headDim : headDim,
-      num_global_key_value_heads: globalKeyHeads,
-      attention_k_eq_v: keysAreValues,
-      attention_bias: draw.chance(0.2),
-      max_position_embeddings: 64,
-      tie_word_embeddings: tied,
-      hidden_activation: draw.pick(["silu", "gelu_pytorch_tanh"]),
-      // A small epsilon increases the rounding errors of small rows, and every sub-layer has norms.
-      rms_norm_eps: draw.pick([1e-4, 1e-3]),
-      sliding_window: draw.integer(2, 8),
-      layer_types: types,
-      ...draw.maybe(0.6, () => ({ rope_parameters: drawRopes(draw) })),
-      num_kv_shared_layers: shared,
-      use_double_wide_mlp: draw.chance(0.3),
-      final_logit_softcapping: draw.pick([null, 2.5, 30.5]),
-      hidden_size_per_layer_input: own,
-      vocab_size_per_layer_input: vocab,
-      ...(experts > 0 && {
-        enable_moe_block: true,
-        num_experts: experts,
-        top_k_experts: draw.integer(1, experts),
-        moe_intermediate_size: draw.integer(5, 20),
-      }),
-    },
+    config,
     // Scores are not divided by the square root of the head size. A merged half-precision weight that rounds to the
     // other side therefore changes logits more than in other models.
     dtype: "float32",
@@ -102,6 +105,7 @@ export const gemma4Text: DrawBase = (draw) => {
       }),
     },
     conv1d: false,
+    ...(experts > 0 && { parameters: ["experts.gate_up_proj", "experts.down_proj", ...router] }),
     embedding: "embed_tokens",
     scaledEmbedding: true,
     tied,

@@ -22,6 +22,8 @@ interface KinFields {
   scaledEmbedding?: true;
   /** True if "all-linear" selects other layers in PEFT, which stores experts in one parameter. Default: false. */
   otherLinears?: true;
+  /** Parameters of experts and routers, by path in a block. Default: none. */
+  parameters?: readonly string[];
 }
 
 /** The widths of a Llama-like model. */
@@ -96,6 +98,7 @@ export const llamaKin =
       attention: fields.inTable === false ? null : ["self_attn.q_proj", "self_attn.v_proj"],
       ...(fields.scaledEmbedding ? { scaledEmbedding: true } : {}),
       ...(fields.otherLinears ? { otherLinears: true } : {}),
+      ...(fields.parameters ? { parameters: fields.parameters } : {}),
     };
   };
 

@@ -1,6 +1,15 @@
 import type { LoraOptions } from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
-import { commonDivisors, drawPattern, drawReplication, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
+import {
+  commonDivisors,
+  drawParameters,
+  drawPattern,
+  drawReplication,
+  drawTargets,
+  drawTokens,
+  type Targets,
+  tiedWarning,
+} from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 
@@ -61,6 +70,32 @@ function drawVariant(draw: Draw, base: RandomBase, r: number): LoraOptions {
   return { montecloraConfig: { ...samples, ...prior, bufferSize: 2 } };
 }
 
+/**
+ * Changes drawn options to an adapter that also adapts parameters. PEFT refuses many options together with them. The
+ * ranks and alphas of patterns are for parameters.
+ */
+function onParameters(draw: Draw, base: RandomBase, targets: Targets, drawn: LoraOptions): LoraOptions {
+  const parameters = drawParameters(draw, base, targets);
+  const { targetParameters: names } = parameters;
+  const { loraAlpha, useRslora, bias, trainableTokenIndices } = drawn;
+  const start = draw.pick([true, true, false, "gaussian"]);
+  const pattern = (value: () => number) => ({ [draw.pick(names)]: value() });
+  // A random start must have the size of the weights, or attention saturates.
+  const most = start === false ? 2 : 24;
+  return {
+    ...targets.options,
+    ...parameters,
+    ...(start === true ? {} : { initLoraWeights: start }),
+    r: draw.integer(1, 6),
+    loraAlpha: Math.min(loraAlpha!, most),
+    ...(useRslora === undefined ? {} : { useRslora }),
+    ...(bias === undefined ? {} : { bias }),
+    ...(trainableTokenIndices === undefined ? {} : { trainableTokenIndices }),
+    ...draw.maybe(0.3, () => ({ rankPattern: pattern(() => draw.integer(1, 6)) })),
+    ...draw.maybe(0.3, () => ({ alphaPattern: pattern(() => draw.integer(1, most)) })),
+  };
+}
+
 /** LoRA with all options, including DoRA and initialisations that subtract from the base weights. */
 export const lora: MethodCases<LoraOptions> = defineCases({
   draw(draw, base) {
@@ -82,7 +117,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     const truncates = "kasaConfig" in variant;
     // A random start must have the size of the weights, or attention saturates.
     const alpha = () => draw.integer(1, how === false ? 2 : 24);
-    return {
+    const drawn: LoraOptions = {
       ...start,
       ...blocks,
       ...variant,
@@ -101,10 +136,13 @@ export const lora: MethodCases<LoraOptions> = defineCases({
       // Starts that change the base weights cannot be used on weights that several layers share.
       ...(anyLayer && !truncates ? draw.maybe(0.15, () => drawReplication(draw, base)) : {}),
     };
+    return base.parameters && draw.chance(0.7) ? onParameters(draw, base, targets, drawn) : drawn;
   },
   warnings: [
     /^`lora_bias=True` was passed but .* merging LoRA weights won't be possible/,
     /^Using Rank-Stabilized LoRA/,
+    // PEFT looks for the keys of patterns among modules only, and then uses them for parameters.
+    /^The following (rank|alpha)_pattern keys did not match any targeted module and were ignored/,
     tiedWarning,
   ],
   // PEFT does not merge a bias on B into a layer without a bias. It adds the updates of all replicas of a layer to the

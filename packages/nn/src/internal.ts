@@ -7,4 +7,5 @@ export { PackedDocuments } from "./attention/packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
 export { stopAtPadding } from "./layers/embedding.ts";
 export { linearLayer } from "./layers/linear/linear4bit.ts";
+export type { ExpertLayers, ExpertStack, ExpertUpdates } from "./module/experts.ts";
 export { layersToSkip, packWeight } from "./quantize/quantize.ts";

@@ -72,7 +72,17 @@ export async function savedAgain(
   return sameBytes(`${name} saved again`, saved.get(name) as Uint8Array, await readWhole(folder, name));
 }
 
-/** Returns a model's parameters by their names in golden files, which omit the adapter's name. */
+/**
+ * Returns a model's parameters by their names in golden files, which omit the adapter's name. LoRA's factors have the
+ * names that they have in files.
+ */
 export function trainedByName(peft: PeftModel): Map<string, Tensor> {
-  return new Map([...peft.namedParameters({ duplicates: true })].map(([name, p]) => [name.replace(".default", ""), p]));
+  const filed = [...peft.adapterTensors()].filter(([key]) => /\.lora_[AB]\.weight$/.test(key));
+  const keys = new Map(filed.map(([key, tensor]) => [tensor, key]));
+  return new Map(
+    [...peft.namedParameters({ duplicates: true })].map(([name, p]) => [
+      keys.get(p) ?? name.replace(".default", ""),
+      p,
+    ]),
+  );
 }

@@ -19,7 +19,7 @@ interface Routing {
  * Returns the weight of each expert for each token [..., E], from the router's logits [..., E]. The weight is 0 for
  * experts that a token does not use.
  */
-function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routing): Tensor {
+export function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routing): Tensor {
   const [shares, chosen] = topk(softmax(logits, { dim: -1 }), k, { dim: -1 });
   const scaled = normalises ? div(shares, sum(shares, { dim: -1, keepdim: true })) : shares;
   const experts = logits.shape[logits.ndim - 1];
@@ -33,8 +33,12 @@ function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routi
  * which is slow.
  */
 export function routedExperts(x: Tensor, logits: Tensor, experts: Iterable<Expert>, routing: Routing): Tensor {
+  return scope(() => weightedExperts(x, expertWeights(logits, routing), experts));
+}
+
+/** Returns the sum of the experts' outputs for x [B, T, D], multiplied by `weights` [B, T, E]. */
+export function weightedExperts(x: Tensor, weights: Tensor, experts: Iterable<Expert>): Tensor {
   return scope(() => {
-    const weights = expertWeights(logits, routing);
     let total: Tensor | null = null;
     for (const [e, expert] of [...experts].entries()) {
       const weight = slice(weights, { dim: -1, start: e, end: e + 1 });

@@ -61,6 +61,7 @@ const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (valu
   modulesToSave: ["null or a list of names", isNames],
   targetModules: ["null, a list of names or a text", isNamesOrText],
   excludeModules: ["null, a list of names or a text", isNamesOrText],
+  targetParameters: ["null or a list of names", isNames],
   layersToTransform: [
     "null, a number of a layer or a list of them",
     (value) => Number.isInteger(value) || isList(value, Number.isInteger),

@@ -52,10 +52,14 @@ test("classic fields are always written, others where they differ from the defau
   expect(configJson(peftMethods.LORA, new LoraConfig())).toContain('"lora_dropout": 0.0,');
 });
 
-test("an empty list asks for nothing that is not supported, a full one does", () => {
+test("parameters are names in files of LoRA, and refused in files of AdaLoRA", () => {
+  // PEFT writes an empty list if a model's experts are one parameter.
   expect(read({ peft_type: "LORA", target_parameters: [] }).warnings).toEqual([]);
-  expect(() => read({ peft_type: "LORA", target_parameters: ["experts.down_proj"] })).toThrow(
-    'target_parameters is ["experts.down_proj"], which LORA here does not support',
+  expect(read({ peft_type: "LORA", target_parameters: ["experts.down_proj"] }).config).toMatchObject({
+    targetParameters: ["experts.down_proj"],
+  });
+  expect(() => read({ peft_type: "ADALORA", target_parameters: ["experts.down_proj"] })).toThrow(
+    'target_parameters is ["experts.down_proj"], which ADALORA here does not support',
   );
 });
 

@@ -60,9 +60,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
     if (Object.hasOwn(known, name) && (verbatim.includes(key) || (spelling[name] ?? toSnakeCase(name)) === key)) {
       if (key !== "peft_type") options[name] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
     } else if (Object.hasOwn(refused, key)) {
-      // PEFT writes [] instead of null if a model's experts are one parameter.
-      const asksNothing = refused[key] === null && sameValue(value, []);
-      if (!asksNothing && !sameValue(value, refused[key])) {
+      if (!sameValue(value, refused[key])) {
         throw new Error(`${label}: ${key} is ${JSON.stringify(value)}, which ${method.peftType} here does not support`);
       }
     } else if (!fileOnly.has(key) && !(Object.hasOwn(ignored, key) && sameValue(value, ignored[key]))) {

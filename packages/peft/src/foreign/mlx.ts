@@ -3,7 +3,7 @@ import { type ModelFiles, readJson } from "@lowrank/files";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { lora } from "../methods/lora/lora.ts";
-import { rankAndScaling, variantOf } from "../methods/lora/loraScaling.ts";
+import { rankAndScaling, unlikeFactors } from "../methods/lora/loraScaling.ts";
 import { filePrefix } from "../model/adapter/adapter.ts";
 import { type ForeignLayer, peftFiles, transposedStored, valuesOf } from "./peftFiles.ts";
 
@@ -102,7 +102,7 @@ export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Arr
   if (config.useBdlora) {
     throw new Error(`${label}: use_bdlora makes factors of blocks, which mlx-lm's format cannot hold`);
   }
-  const variant = variantOf(config);
+  const variant = unlikeFactors(config);
   if (variant) throw new Error(`${label}: ${variant} cannot be held by mlx-lm's format`);
   const weights = await openWeights(files);
   const ending = ".lora_A.weight";

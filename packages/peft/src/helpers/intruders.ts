@@ -37,7 +37,8 @@ const optionKeys: OptionKeys<IntruderOptions> = {
  * The change of each layer with intruders is approximated by the layer's rank, in f64. Other layers and tensors are
  * copied. A layer takes three singular value decompositions: about three seconds for a weight [1536, 576].
  *
- * @throws If the adapter is not LoRA, or has `useDora` or `useBdlora`; if a name is taken; if options are out of range.
+ * @throws If the adapter is not LoRA, or has `useDora`, `useBdlora` or `targetParameters`; if a name is taken; if
+ * options are out of range.
  *
  * @example
  * await reduceIntruderDimension(peft, { onLayer: ({ path, intruders }) => console.log(path, intruders) });
@@ -61,8 +62,9 @@ export async function reduceIntruderDimension<M extends AdaptableModel>(
   if (method.combines?.kind !== "products") {
     throw new Error(`reduceIntruderDimension: adapter "${old}" is ${method.peftType}; it must be a LORA adapter`);
   }
-  for (const key of ["useDora", "useBdlora"] as const) {
-    if (!(config as LoraConfig)[key]) continue;
+  for (const key of ["useDora", "useBdlora", "targetParameters"] as const) {
+    const value = (config as LoraConfig)[key];
+    if (!value || (Array.isArray(value) && value.length === 0)) continue;
     throw new Error(`reduceIntruderDimension: adapter "${old}" has ${key}; only plain LoRA has a low-rank change`);
   }
   await peft.addAdapter(next, config.with({ initLoraWeights: true }));

@@ -35,6 +35,8 @@ export interface LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** The factor by which the update is multiplied. Absent if the method does not support changing it. */
   scaling?: number;
+  /** Returns the scaling of the product with the factor `key` of `parameters`. Default: `scaling` for all factors. */
+  scalingOf?(key: string): number;
   /**
    * Names in the model for parameters that have another name in the adapter file. Keys are names in the file; values
    * are names in the model, which are the same as in PEFT.

@@ -197,11 +197,11 @@ export class Tuner<M extends Module> extends Module {
   #put({ name, method, plan }: { name: string; method: AnyMethod; plan: Plan }, onWarning: OnWarning): Adapter {
     checkPlan(plan, this.wrappers);
     for (const warning of plan.warnings) onWarning(warning);
-    const { config, report, shared, prompt, swaps, tables } = plan;
+    const { config, report, shared, prompt, swaps, tables, filePaths } = plan;
     const layers = new Map(plan.layers.map(({ path, layer }) => [path, layer]));
     const allocator = isPromptMethod(method) ? null : (method.createAllocator?.(layers, config) ?? null);
     const adapter: Adapter = {
-      ...{ name, method, config, report, shared, prompt, allocator, swaps, tables },
+      ...{ name, method, config, report, shared, prompt, allocator, swaps, tables, filePaths },
       trainable: true,
       halfPrecision: new Map(),
     };

@@ -26,8 +26,8 @@ export class WrapperSet {
   /** Adds a new adapter's tensors to the wrappers of the modules that it adapts. */
   add(name: string, { layers, saved, tokens }: Plan): void {
     const active = this.#active;
-    for (const { path, base, layer } of layers) {
-      const wrapper = this.#at(path, () => new TunerLayer(base, active));
+    for (const { path, base, layer, wrap } of layers) {
+      const wrapper = this.#at(path, () => wrap?.(active) ?? new TunerLayer(base, active));
       wrapper.add(name, layer);
       if (layer.baseWeight) wrapper.holdBase(name, layer.baseWeight);
       wrapper.training = base.training;

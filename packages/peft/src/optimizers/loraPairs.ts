@@ -14,15 +14,15 @@ export interface LoraPair {
 
 /** Returns all pairs of trained parameters `lora_A` and `lora_B`. They belong to linear layers, not to embeddings. */
 export function loraPairs(model: Module): LoraPair[] {
-  const parameters = new Map(model.namedParameters());
-  const modules = new Map(model.namedModules());
   const pairs: LoraPair[] = [];
-  for (const [name, a] of parameters) {
-    const [, path, adapter] = /^(.*)\.lora_A\.(.*?)(?:\.weight)?$/.exec(name) ?? [];
-    const b = parameters.get(name.replace(".lora_A.", ".lora_B."));
-    const layer = modules.get(path);
-    if (!(layer instanceof TunerLayer) || !a.requiresGrad || !b?.requiresGrad) continue;
-    pairs.push({ a, b, scaling: layer.get(adapter)?.scaling ?? 1 });
+  for (const [, layer] of model.namedModules()) {
+    for (const adapter of layer instanceof TunerLayer ? layer.adapters.values() : []) {
+      for (const [key, a] of Object.entries(adapter.parameters)) {
+        const b = /(^|\.)lora_A(\.weight)?$/.test(key) && adapter.parameters[key.replace("lora_A", "lora_B")];
+        if (!b || !a.requiresGrad || !b.requiresGrad) continue;
+        pairs.push({ a, b, scaling: adapter.scalingOf?.(key) ?? adapter.scaling ?? 1 });
+      }
+    }
   }
   return pairs;
 }

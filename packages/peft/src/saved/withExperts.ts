@@ -4,6 +4,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { type AdapterSource, adapterFileNames } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { methodOf } from "../methods/registry.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { NewAdapter } from "../model/adapter/planAdapter.ts";
@@ -92,6 +93,7 @@ function checkExpert(tuner: Tuner<Module>, name: string, { peftType }: MethodFac
     throw new Error(`adapter "${name}" cannot be an expert of ${peftType}: it ${what}; give plain LoRA adapters`);
   };
   if (facts.readsAdapters?.(config)) refuse("mixes other adapters");
+  if ((config as LoraConfig).targetParameters?.length) refuse("has targetParameters");
   if (swaps.size > 0) refuse(`changes ${[...swaps.keys()][0]}`);
   for (const [path, wrapper] of tuner.wrappers) {
     if (!wrapper.has(name)) continue;

@@ -162,13 +162,14 @@ function unusedChoices(
 /**
  * Finds the modules that `targetModules` selects, by PEFT's rules, and reports what matched. Throws if nothing matched,
  * or if a module has a kind that the method cannot adapt. Pass `modules` if you have already listed the model's
- * modules.
+ * modules. `parameters` are adapted in addition; they are reported, and the modules may then be none.
  */
 export function matchTargets(
   model: Module,
   config: Omit<PeftConfig, "with"> & LayerChoice,
   kinds: readonly LayerKind[],
   modules: Iterable<readonly [string, Module]> = model.namedModules(),
+  parameters: { readonly keys: readonly string[]; readonly unused: readonly string[] } = { keys: [], unused: [] },
 ): { targets: [path: string, module: Module, kind: LayerKind][]; report: TargetReport } {
   const wanted = config.targetModules ?? [];
   const report: TargetReport = { matched: [], excluded: [], unmatchedTargets: [], unusedPatterns: [] };
@@ -203,8 +204,9 @@ export function matchTargets(
     report.matched.push(path);
   }
   if (typeof wanted !== "string") report.unmatchedTargets = wanted.filter((name) => !answered.has(name));
-  report.unusedPatterns = unusedChoices(model, config, met);
-  if (targets.length === 0) throw nothingMatched(model, config, kinds, report);
+  report.unusedPatterns = [...unusedChoices(model, config, met), ...parameters.unused];
+  report.matched.push(...parameters.keys);
+  if (report.matched.length === 0) throw nothingMatched(model, config, kinds, report);
   return { targets, report };
 }
 

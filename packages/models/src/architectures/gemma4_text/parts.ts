@@ -23,10 +23,11 @@ import {
   Residual,
   type UnaryModule,
 } from "@lowrank/nn";
+import type { ExpertStack, ExpertUpdates } from "@lowrank/nn/internal";
 import type { Activation } from "../../config/architectureConfig.ts";
 import { gatedUnit } from "../../layers/activation.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
-import { routedExperts } from "../../layers/routedExperts.ts";
+import { expertWeights, weightedExperts } from "../../layers/routedExperts.ts";
 import type { ParameterPath } from "../../model/parameters.ts";
 import { type WantedRows, wantedRows } from "../../model/runBlocks.ts";
 import { LlamaMLP } from "../llama/model.ts";
@@ -127,19 +128,24 @@ class Gemma4Router extends Module {
   scale: Parameter;
   per_expert_scale: Parameter;
   readonly #eps: number;
+  readonly #perToken: number;
 
-  constructor(path: ParameterPath, { hiddenSize, rmsNormEps }: Gemma4TextConfig, { numExperts }: Gemma4Experts) {
+  constructor(path: ParameterPath, { hiddenSize, rmsNormEps }: Gemma4TextConfig, experts: Gemma4Experts) {
     super();
+    const { numExperts, topKExperts } = experts;
     this.proj = path.linear("proj", hiddenSize, numExperts, false);
     this.scale = path.parameter("scale", [hiddenSize], { value: 1 });
     this.per_expert_scale = path.parameter("per_expert_scale", [numExperts], { value: 1 });
     this.#eps = rmsNormEps;
+    this.#perToken = topKExperts;
   }
 
-  /** Returns the expert logits [B, T, E]. */
+  /** Returns the weight of each expert for each token, [B, T, E]; 0 for experts that a token does not use. */
   forward(x: Tensor): Tensor {
     const factors = mul(widen(this.scale), this.scale.size ** -0.5);
-    return this.proj.forward(rmsNorm(x, factors, { eps: this.#eps }));
+    const logits = this.proj.forward(rmsNorm(x, factors, { eps: this.#eps }));
+    const scale = widen(this.per_expert_scale);
+    return expertWeights(logits, { perToken: this.#perToken, normalises: true, scale });
   }
 }
 
@@ -147,38 +153,41 @@ class Gemma4Router extends Module {
  * Routed experts. Each weight tensor contains the matrices of all experts. In `gate_up_proj`, the gate's rows come
  * before the up projection's rows.
  */
-class Gemma4ExpertStack extends Module {
+class Gemma4ExpertStack extends Module implements ExpertStack {
   gate_up_proj: Parameter;
   down_proj: Parameter;
   readonly #activation: Activation;
-  readonly #perToken: number;
 
   constructor(path: ParameterPath, { hiddenSize, hiddenAct }: Gemma4TextConfig, experts: Gemma4Experts) {
     super();
-    const { numExperts, moeIntermediateSize: width, topKExperts } = experts;
+    const { numExperts, moeIntermediateSize: width } = experts;
     this.gate_up_proj = path.parameter("gate_up_proj", [numExperts, 2 * width, hiddenSize]);
     this.down_proj = path.parameter("down_proj", [numExperts, hiddenSize, width]);
     this.#activation = hiddenAct;
-    this.#perToken = topKExperts;
   }
 
-  /**
-   * Sends each token of x [B, T, D] to the experts with its highest logits [B, T, E], and adds up their outputs. Each
-   * output is multiplied by the expert's routing weight and by its factor in `scale` [E].
-   */
-  forward(x: Tensor, logits: Tensor, scale: Tensor): Tensor {
+  get stackedParameters(): readonly string[] {
+    return ["gate_up_proj", "down_proj"];
+  }
+
+  forward(x: Tensor, weights: Tensor, updates: ExpertUpdates = {}): Tensor {
     const experts = Array.from({ length: this.gate_up_proj.shape[0] }, (_, expert) => ({
-      forward: (rows: Tensor) => this.#run(rows, expert),
+      forward: (rows: Tensor) => this.#run(rows, expert, updates),
     }));
-    return routedExperts(x, logits, experts, { perToken: this.#perToken, normalises: true, scale });
+    return weightedExperts(x, weights, experts);
   }
 
-  #run(x: Tensor, expert: number): Tensor {
-    const both = linear(x, matrixOf(this.gate_up_proj, expert));
+  #run(x: Tensor, expert: number, updates: ExpertUpdates): Tensor {
+    const product = (name: "gate_up_proj" | "down_proj", inputs: Tensor) => {
+      const y = linear(inputs, matrixOf(this[name], expert));
+      const update = updates[name]?.(inputs, expert);
+      return update ? add(y, update) : y;
+    };
+    const both = product("gate_up_proj", x);
     const width = both.shape[2] / 2;
     const gate = slice(both, { dim: 2, end: width });
     const up = slice(both, { dim: 2, start: width });
-    return linear(gatedUnit(this.#activation, gate, up), matrixOf(this.down_proj, expert));
+    return product("down_proj", gatedUnit(this.#activation, gate, up));
   }
 }
 
@@ -282,9 +291,8 @@ export class Gemma4DecoderLayer extends Module {
    */
   #feedForward(h: Tensor, fromMLP: Tensor): Tensor {
     if (!this.experts) return fromMLP;
-    const { router } = this;
     const rows = this.pre_feedforward_layernorm_2!.forward(h);
-    const routed = this.experts.forward(rows, router!.forward(h), widen(router!.per_expert_scale));
+    const routed = this.experts.forward(rows, this.router!.forward(h));
     return add(this.post_feedforward_layernorm_1!.forward(fromMLP), this.post_feedforward_layernorm_2!.forward(routed));
   }
 

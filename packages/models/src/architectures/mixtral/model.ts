@@ -1,5 +1,6 @@
 import { scope, type Tensor } from "@lowrank/core";
 import { type Attend, Module, ModuleList, Residual, type UnaryModule } from "@lowrank/nn";
+import type { ExpertLayers } from "@lowrank/nn/internal";
 import type { Activation } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { gatedUnit } from "../../layers/activation.ts";
@@ -66,7 +67,7 @@ class MixtralExpert extends Module {
   }
 }
 
-class MixtralSparseMoeBlock extends Module {
+class MixtralSparseMoeBlock extends Module implements ExpertLayers {
   gate: UnaryModule;
   experts: ModuleList<MixtralExpert>;
   readonly #perToken: number;
@@ -78,6 +79,10 @@ class MixtralSparseMoeBlock extends Module {
     const indices = Array.from({ length: numLocalExperts }, (_, i) => i);
     this.experts = new ModuleList(indices.map((i) => new MixtralExpert(path.at(`experts.${i}`), config)));
     this.#perToken = numExpertsPerTok;
+  }
+
+  get stacked(): ExpertLayers["stacked"] {
+    return { module: "mlp", parameters: { gate_up_proj: ["w1", "w3"], down_proj: ["w2"] } };
   }
 
   forward(x: Tensor): Tensor {

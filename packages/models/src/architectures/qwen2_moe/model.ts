@@ -1,5 +1,6 @@
 import { add, mul, sigmoid, type Tensor } from "@lowrank/core";
 import { Module, ModuleList, type UnaryModule } from "@lowrank/nn";
+import type { ExpertLayers } from "@lowrank/nn/internal";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { routedExperts } from "../../layers/routedExperts.ts";
@@ -57,7 +58,7 @@ function readConfig(fields: JsonFields): Qwen2MoeConfig {
   };
 }
 
-class Qwen2MoeSparseMoeBlock extends Module {
+class Qwen2MoeSparseMoeBlock extends Module implements ExpertLayers {
   gate: UnaryModule;
   experts: ModuleList<LlamaMLP>;
   shared_expert: LlamaMLP;
@@ -76,6 +77,10 @@ class Qwen2MoeSparseMoeBlock extends Module {
     this.shared_expert = new LlamaMLP(path.at("shared_expert"), sizes(sharedExpertIntermediateSize));
     this.shared_expert_gate = path.linear("shared_expert_gate", hiddenSize, 1, false);
     this.#routing = { perToken: config.numExpertsPerTok, normalises: config.normTopkProb };
+  }
+
+  get stacked(): ExpertLayers["stacked"] {
+    return { module: "mlp", parameters: { gate_up_proj: ["gate_proj", "up_proj"], down_proj: ["down_proj"] } };
   }
 
   forward(x: Tensor): Tensor {

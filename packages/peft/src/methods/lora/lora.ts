@@ -213,6 +213,8 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   replicates: ({ layerReplication }) => layerReplication,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  parameters: async (config) =>
+    config.targetParameters?.length ? new (await import("./parameters/parameterLora.ts")).ParameterLora(config) : null,
   setsFanInFanOut: true,
   keepsHalfPrecision: ({ useDora }) => !useDora,
   swappable: async () => (await import("./loraChanges.ts")).loraSwappable,

@@ -1,24 +1,28 @@
+import { sameValue } from "../../config/peftConfig.ts";
 import type { StartSubtraction, Swappable } from "../shared/methodFacts.ts";
 import type { LoraConfig } from "./loraConfig.ts";
-import { variantOf } from "./loraScaling.ts";
+import { unlikeFactors } from "./loraScaling.ts";
 
 // Facts that only a hot swap and `pathInitialModelForWeightConversion` need. They are loaded when one of these runs.
 
 /** Text in a tensor's file key that marks the end of the layer's path and the start of LoRA's tensor name. */
 const mark = ".lora_";
 
+/** Fields that set ranks and scalings. */
+const sizeFields = ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"] as const;
+
 /**
  * Configuration fields in which a LoRA adapter may differ from the adapter that it replaces in a hot swap. These are
  * ranks, scalings and initialisations, in addition to the fields that may differ for every method.
  */
 export const loraSwappable: Swappable<LoraConfig> = {
-  fields: [
-    ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
-    ...["initLoraWeights", "loftqConfig", "evaConfig", "cordaConfig", "loraGaConfig"],
-  ],
+  fields: [...sizeFields, ...["initLoraWeights", "loftqConfig", "evaConfig", "cordaConfig", "loraGaConfig"]],
   conflict: (next, own) => {
     const freezes = [next, own].map(({ initLoraWeights }) => initLoraWeights === "mica");
-    return freezes[0] === freezes[1] ? null : "initLoraWeights";
+    if (freezes[0] !== freezes[1]) return "initLoraWeights";
+    // The layers of a stacked parameter share its factors, which keep their sizes and scalings.
+    const kept = own.targetParameters?.length ? sizeFields : [];
+    return kept.find((key) => !sameValue(next[key], own[key])) ?? null;
   },
   anyRank: {
     layerOf: (key) => (key.includes(mark) ? key.slice(0, key.indexOf(mark)) : null),
@@ -35,7 +39,7 @@ export const loraSwappable: Swappable<LoraConfig> = {
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   refusal: (config) => {
     const { initLoraWeights: start, useBdlora } = config;
-    const variant = variantOf(config);
+    const variant = unlikeFactors(config);
     if (variant) return `has ${variant}, which plain LoRA cannot express`;
     return useBdlora
       ? "has useBdlora, which leaves the base weights as they are"
@@ -43,7 +47,7 @@ export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
         ? null
         : `was initialised by ${JSON.stringify(start)}, which did not change the base weights, or rounded them`;
   },
-  sameFields: ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern", "useDora"],
+  sameFields: [...sizeFields, "useDora"],
   joins: (key) => {
     if (/\.lora_A\.weight$|\.lora_embedding_A$/.test(key)) return { dim: 0, sign: 1 };
     if (/\.lora_B\.weight$|\.lora_embedding_B$/.test(key)) return { dim: 1, sign: -1 };

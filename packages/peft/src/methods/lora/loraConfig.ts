@@ -290,6 +290,12 @@ export interface LoraOptions extends LayerPeftOptions {
    * occurs several times has its own adapter each time, and the weights are shared. Default: null, the model's layers.
    */
   layerReplication?: LayerRanges | null;
+  /**
+   * Parameters to adapt, by the end of their path in transformers: stacked weights of routed experts, such as
+   * "experts.down_proj", and weights of linear layers, such as "gate.weight". Default: null, no parameters. On models
+   * with experts, modules are then adapted only if `targetModules` names them.
+   */
+  targetParameters?: readonly string[] | null;
 }
 
 /** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
@@ -320,6 +326,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly arrowConfig: ArrowConfig | null = null;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
   readonly layerReplication: LayerRanges | null = null;
+  readonly targetParameters: readonly string[] | null = null;
 
   constructor(options: LoraOptions = {}) {
     super("LORA", options);
@@ -417,7 +424,6 @@ export const loraFormat: ConfigFormat = {
     alora_invocation_tokens: null,
     ensure_weight_tying: false,
     megatron_config: null,
-    target_parameters: null,
     use_qalora: false,
   },
   ignored: {

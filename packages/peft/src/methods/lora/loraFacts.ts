@@ -1,6 +1,6 @@
 import type { DataStart, ProductForm, WeightStart } from "../shared/methodFacts.ts";
 import type { LoraConfig } from "./loraConfig.ts";
-import { loraScaling, variantOf } from "./loraScaling.ts";
+import { loraScaling, unlikeFactors } from "./loraScaling.ts";
 
 /**
  * Returns a description of the initialisation if it subtracts B A from the base weights (PiSSA, OLoRA,
@@ -38,7 +38,7 @@ export const loraProducts: ProductForm<LoraConfig> = {
   rank: ({ r, rankPattern }) => Math.max(r, ...Object.values(rankPattern)),
   besides: (config) => {
     const { useDora, loraBias, useBdlora } = config;
-    const variant = variantOf(config);
+    const variant = unlikeFactors(config);
     if (variant) return `has ${variant}, which cannot be combined; merge it into the weights instead`;
     if (useBdlora) return "has useBdlora, whose blocks cannot be combined; merge it into the weights instead";
     if (useDora) return "has useDora: lengths of rows cannot be added up; merge it into the weights instead";

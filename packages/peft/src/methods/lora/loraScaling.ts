@@ -23,3 +23,8 @@ export type LoraVariant = (typeof loraVariants)[number];
 export function variantOf(config: LoraConfig): LoraVariant | undefined {
   return loraVariants.find((name) => config[name]);
 }
+
+/** Returns the first option with which layers lack plain factors A and B. Undefined for plain LoRA. */
+export function unlikeFactors(config: LoraConfig): string | undefined {
+  return variantOf(config) ?? (config.targetParameters?.length ? "targetParameters" : undefined);
+}

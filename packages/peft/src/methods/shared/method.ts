@@ -7,6 +7,7 @@ import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
+import type { ParameterPlan } from "./parameterMethod.ts";
 
 /** Code that runs around a model's forward pass while an adapter is active. */
 export interface ForwardHook {
@@ -115,6 +116,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
    * a warning.
    */
   patterns?(config: C): Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Loads the code for single parameters; null if the configuration names none. Default: no parameters. */
+  parameters?(config: C): Promise<ParameterPlan | null>;
   /** Returns the paths of the modules to adapt. Absent for methods that adapt the modules in `targetModules`. */
   targets?(config: C, model: Module): readonly string[];
   /**

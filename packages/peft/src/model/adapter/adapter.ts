@@ -38,6 +38,8 @@ export interface Adapter {
    * weights, by file key. PEFT saves these weights if the adapter targets the modules.
    */
   readonly tables: ReadonlyMap<string, Embedding | Linear>;
+  /** The paths that files contain for layers, if they differ from the layers' paths. */
+  readonly filePaths?: ReadonlyMap<string, string>;
   /** Base model parameters (biases, embedding tables) that the adapter replaces while it is active, by file key. */
   readonly swaps: Map<string, Swap>;
   /** The tensors that were f16 or bf16 in the loaded file, by file key. */

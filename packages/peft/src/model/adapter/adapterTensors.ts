@@ -12,12 +12,12 @@ import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter
  */
 export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Parameter> {
   const found = new Map<string, Parameter>();
-  const { name, method, config, shared, prompt, swaps, tables } = adapter;
+  const { name, method, config, shared, prompt, swaps, tables, filePaths } = adapter;
   const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;
   const fileKey = isPromptMethod(method) ? undefined : method.fileKey;
   for (const [path, wrapper] of wrappers) {
     for (const [key, parameter] of wrapper.tensors(name)) {
-      found.set(fileKey?.(path, key, config) ?? `${prefix}${path}.${key}`, parameter);
+      found.set(fileKey?.(path, key, config) ?? `${prefix}${filePaths?.get(path) ?? path}.${key}`, parameter);
     }
   }
   for (const [path, parameter] of prompt?.encoder.namedParameters() ?? []) {

@@ -73,7 +73,7 @@ test.each([
   [["x.y.z", "x.y"], "x.y.z is inside x.y,"],
   [
     ["a", "b", "a"],
-    "a is named more than once by targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules",
+    "a is named more than once by targetModules, modulesToSave, targetParameters and trainableTokenIndices; exclude it from targetModules",
   ],
 ])("%j are not apart", (paths, message) => {
   expect(() => checkDisjoint(paths)).toThrow(message);

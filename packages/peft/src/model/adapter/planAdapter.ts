@@ -1,5 +1,5 @@
 import { currentBackend, type Generator, OptionError, yieldIfDue } from "@lowrank/core";
-import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import type { Embedding, LayerKind, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { Warning } from "../../config/warning.ts";
 import type { ActiveAdapter } from "../../layers/activeAdapter.ts";
@@ -8,6 +8,7 @@ import { type Place, placesOf, type Swap } from "../../layers/swap.ts";
 import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import type { AnyMethod, PeftMethod, PromptTokenizer, SharedTensors } from "../../methods/shared/method.ts";
 import type { FloatDType } from "../../methods/shared/methodFacts.ts";
+import type { ParameterPlan, PlannedLayer } from "../../methods/shared/parameterMethod.ts";
 import type { PromptTokens } from "../../prompt/promptTokens.ts";
 import { savesTables } from "../../targets/embeddings.ts";
 import { matchTargets, modelType, resolveTargets, type TargetReport } from "../../targets/matchTargets.ts";
@@ -46,7 +47,9 @@ export interface Plan {
   shared: SharedTensors;
   /** The virtual tokens put before sequences; null for layer methods. */
   prompt: PromptTokens | null;
-  layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
+  layers: PlannedLayer[];
+  /** The paths that files contain for layers, if they differ from the layers' paths. Default: none differ. */
+  filePaths?: ReadonlyMap<string, string>;
   saved: { path: string; base: Module; wrap(active: ActiveAdapter): SavedModule }[];
   tokens: PlannedTokens[];
   swaps: Map<string, Swap>;
@@ -87,7 +90,8 @@ export async function planAdapter(
 ): Promise<Plan> {
   const { method, generator, loading, dtypeOf = () => "f32", shapeOf = () => undefined, signal } = options;
   const { adaptersAt = () => new Map() } = options;
-  const found = bare(() => findPlaces(model, options));
+  const parameters = await method.parameters?.(options.config);
+  const found = bare(() => findPlaces(model, options, parameters));
   const { config, heads, report, bases, backend } = found;
   const warnings = await namedWarnings(model, config, method, report, bare);
   const made = { backend, config, generator, loading };
@@ -97,15 +101,17 @@ export async function planAdapter(
   };
   const layers: Plan["layers"] = [];
   // Layers are created one by one, since all draw from the same generator.
-  for (const { path, base, kind, tied, isShared } of bases) {
+  const filePaths = parameters?.filePaths;
+  for (const { path, base, kind, tied, isShared, parameter } of bases) {
     warnings.push(...tied);
-    const fileKey = (key: string) => method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`;
+    const fileKey = (key: string) =>
+      method.fileKey?.(path, key, config) ?? `${filePrefix}${filePaths?.get(path) ?? path}.${key}`;
     const filed = {
       dtypeOf: (key: string) => dtypeOf(fileKey(key)),
       shapeOf: (key: string) => shapeOf(fileKey(key)),
     };
     const pending = method.createLayer({
-      ...{ ...made, ...filed, base, kind, path, shared, warn },
+      ...{ ...made, ...filed, base, kind, path: parameter ?? path, shared, warn },
       adapters: () => adaptersAt(path),
     });
     const layer = pending instanceof Promise ? await pending : pending;
@@ -116,6 +122,7 @@ export async function planAdapter(
     layers.push({ path, base, layer });
     await yieldIfDue(signal);
   }
+  layers.push(...(parameters?.layers({ ...made, dtypeOf: (key) => dtypeOf(filePrefix + key) }) ?? []));
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {
     const { changedBase } = await import("./changedBase.ts");
@@ -137,10 +144,10 @@ export async function planAdapter(
       if (owners.length === 1) warnings.push(...tieWarning(path, base, ties));
     }
     checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
-    const adapted = new Set(report.matched);
+    const adapted = new Set(layers.map(({ path }) => path));
     const swaps = biasSwaps?.(model, bias, adapted, saved) ?? new Map();
     const tables = savedTables && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
-    return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
+    return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings, filePaths };
   };
   // Removing the wrappers changes the model, so this is done only if `finish` has to read the original modules.
   return rows || savesBase || bias !== "none" ? bare(finish) : finish();
@@ -169,28 +176,46 @@ async function namedWarnings(
   return [...bare(() => targetWarnings(model, report, method.kinds)), ...warnings];
 }
 
-/** Finds the layers that a method adapts. The model must be without wrappers. */
+/** A layer to adapt. */
+interface Base {
+  path: string;
+  base: UnaryModule;
+  kind: LayerKind;
+  tied: Warning[];
+  /** True if another module has the same weight. */
+  isShared: boolean;
+  /** The path of the weight, if the configuration names the weight instead of the layer. */
+  parameter?: string;
+}
+
+/** Finds the layers and parameters that a method adapts. The model must be without wrappers. */
 function findPlaces(
   model: Module,
   { method, config: given, paths: named, replicated }: NewAdapter & { method: PeftMethod },
+  parameters?: ParameterPlan | null,
 ) {
+  const modules = [...model.namedModules()];
   const { config: headed, heads } = withHeads(given, method);
-  let config = method.targets ? headed : resolveTargets(model, headed, method);
+  const found = parameters?.find(model, headed, modules, method.defaultTargets);
+  let config = method.targets ? headed : resolveTargets(model, found?.config ?? headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
   const wanted = method.targets ? { ...config, targetModules: named ?? method.targets(config, model) } : config;
-  const modules = [...model.namedModules()];
-  const { targets, report } = matchTargets(model, wanted, method.kinds, modules);
+  const { targets, report } = matchTargets(model, wanted, method.kinds, modules, found);
   if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
   checkSingle(targets, modules);
   const ties: Ties = { places, paths, replicated };
   const sharing = new Set(method.adaptsRows ? targets.map(([, module]) => module) : []);
-  const bases = targets.map(([path, module, kind]) => {
-    const isShared = (places.get((module as Weighted).weight as Parameter)?.length ?? 0) > 1;
+  const isShared = (module: Module) => (places.get((module as Weighted).weight as Parameter)?.length ?? 0) > 1;
+  const bases = targets.map(([path, module, kind]): Base => {
     const tied = tieWarning(path, module, ties, sharing);
-    return { path, base: module as UnaryModule, kind, tied, isShared };
+    return { path, base: module as UnaryModule, kind, tied, isShared: isShared(module) };
   });
+  for (const weight of found?.weights ?? []) {
+    const { path, base } = weight;
+    bases.push({ ...weight, kind: "linear", tied: tieWarning(path, base, ties), isShared: isShared(base) });
+  }
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
   return { config, heads, report, bases, backend, ties };
@@ -265,7 +290,8 @@ export function checkDisjoint(paths: readonly string[]): void {
     if (met.has(path)) {
       throw new OptionError("", "targetModules", path, (named) => {
         const targets = named("targetModules");
-        return `${path} is named more than once by ${targets}, ${named("modulesToSave")} and trainableTokenIndices; exclude it from ${targets}`;
+        const others = `${named("modulesToSave")}, targetParameters and trainableTokenIndices`;
+        return `${path} is named more than once by ${targets}, ${others}; exclude it from ${targets}`;
       });
     }
     met.add(path);
