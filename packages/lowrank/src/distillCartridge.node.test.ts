@@ -60,6 +60,9 @@ describe.skipIf(!models)("with stories260K", () => {
       maxSteps: 8,
     });
     expect(losses.at(-1)).toBeLessThan(losses[0]);
+    // `promptTokens` (8) has no effect with prompts.
+    const short = { ...options, prompts, contextTokens: 4, samples: 2, maxSteps: 1 };
+    expect((await distillCartridge(peft, short)).steps).toBe(1);
   });
 
   test.each<[Partial<DistillCartridgeOptions>, string]>([

@@ -157,8 +157,11 @@ async function selfStudy(
   for (let i = 0; i < samples; i++) {
     const first = below(tokens.length - contextTokens + 1);
     const context = tokens.slice(first, first + contextTokens);
-    const from = below(contextTokens - promptTokens);
-    const prompt = asked ? asked[i % asked.length] : context.slice(from, from + promptTokens);
+    const piece = () => {
+      const from = below(contextTokens - promptTokens);
+      return context.slice(from, from + promptTokens);
+    };
+    const prompt = asked ? asked[i % asked.length] : piece();
     const answer = await peft.disableAdapter(() =>
       generate(peft, [[...context, ...prompt]], {
         ...{ maxNewTokens: answerTokens, doSample: temperature > 0, seed: seed + i },

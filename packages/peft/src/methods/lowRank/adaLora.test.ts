@@ -1,55 +1,15 @@
-import {
-  copyInto,
-  full,
-  init,
-  mean,
-  noGrad,
-  reference,
-  scope,
-  square,
-  sub,
-  type Tensor,
-  tanh,
-  tensor,
-} from "@lowrank/core";
-import { Linear, Module, Parameter, SGD, type UnaryModule } from "@lowrank/nn";
+import { copyInto, full, init, noGrad, reference, scope, type Tensor, tensor } from "@lowrank/core";
+import { type Linear, type Module, SGD } from "@lowrank/nn";
 import { beforeAll, describe, expect, it, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import { PeftModel } from "../../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../../testing/tinyModel.ts";
+import { floats, TwoLayers } from "../../testing/twoLayers.ts";
 import golden from "./adaLora.gen.json" with { type: "json" };
 import { adaLora } from "./adaLora.ts";
 import { AdaLoraConfig, type AdaLoraOptions } from "./adaLoraConfig.ts";
 
 beforeAll(() => init(reference()));
-
-const floats = (text: string) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-
-interface Inputs {
-  x: Tensor;
-  target: Tensor;
-}
-
-/** Two layers and a loss, as in conformance/python/adalora.py. */
-class Two extends Module {
-  first: UnaryModule;
-  second: UnaryModule;
-
-  constructor(weights: Readonly<Record<string, string>>) {
-    super();
-    const of = (name: string, shape: number[]) => new Parameter(tensor(floats(weights[name]), { shape }));
-    this.first = new Linear(of("first.weight", [5, 6]), of("first.bias", [5]));
-    this.second = new Linear(of("second.weight", [4, 5]), of("second.bias", [4]));
-  }
-
-  forward({ x }: Inputs): Tensor {
-    return this.second.forward(tanh(this.first.forward(x)));
-  }
-
-  loss(inputs: Inputs): Tensor {
-    return scope(() => mean(square(sub(this.forward(inputs), inputs.target))));
-  }
-}
 
 type Case = (typeof golden.cases)[number];
 
@@ -60,7 +20,7 @@ function optionsOf({ options }: Case): AdaLoraOptions {
 
 async function start(one: Case) {
   const config = new AdaLoraConfig({ ...optionsOf(one), targetModules: ["first", "second"] });
-  const peft = await getPeftModel(new Two(one.weights), config);
+  const peft = await getPeftModel(new TwoLayers(one.weights), config);
   for (const [key, t] of peft.adapterTensors()) {
     const values = floats(one.start[key.replace("base_model.model.", "") as keyof typeof one.start]);
     noGrad(() => copyInto(t, tensor(values, { shape: t.shape })));
@@ -69,7 +29,7 @@ async function start(one: Case) {
   return { peft, inputs };
 }
 
-const ranksOf = (peft: PeftModel<never> | PeftModel<Two>) =>
+const ranksOf = (peft: PeftModel<never> | PeftModel<TwoLayers>) =>
   (peft.peftConfig.get("default") as AdaLoraConfig).rankPattern;
 
 describe("PEFT's AdaLoRA", () => {
@@ -96,7 +56,7 @@ describe("PEFT's AdaLoRA", () => {
       }
     }
     const files = await peft.adapterFiles();
-    const again = await PeftModel.fromPretrained(new Two(one.weights), files);
+    const again = await PeftModel.fromPretrained(new TwoLayers(one.weights), files);
     const shapes = Object.fromEntries([...again.adapterTensors()].map(([key, { shape }]) => [key, [...shape]]));
     expect(shapes).toEqual(one.filed);
     const [a, b] = [peft, again].map((model) => scope(() => model.forward(inputs)).dataSync() as Float32Array);

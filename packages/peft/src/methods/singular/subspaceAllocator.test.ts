@@ -1,41 +1,14 @@
-import { copyInto, init, mean, noGrad, reference, scope, square, sub, type Tensor, tanh, tensor } from "@lowrank/core";
-import { AdamW, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { copyInto, init, noGrad, reference, scope, tensor } from "@lowrank/core";
+import { AdamW, type Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../../peftModel/peftModel.ts";
+import { floats, TwoLayers } from "../../testing/twoLayers.ts";
 // Recorded by conformance/python/adamss_allocation.py with PEFT's callback.
 import golden from "./adamssAllocation.gen.json" with { type: "json" };
 import { AdamssConfig, type AdamssOptions } from "./adamssConfig.ts";
 
 beforeAll(() => init(reference()));
-
-const floats = (text: string) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-
-interface Inputs {
-  x: Tensor;
-  target: Tensor;
-}
-
-/** Two layers and a loss, as in conformance/python/adalora.py. */
-class Two extends Module {
-  first: UnaryModule;
-  second: UnaryModule;
-
-  constructor(weights: Readonly<Record<string, string>>) {
-    super();
-    const of = (name: string, shape: number[]) => new Parameter(tensor(floats(weights[name]), { shape }));
-    this.first = new Linear(of("first.weight", [5, 6]), of("first.bias", [5]));
-    this.second = new Linear(of("second.weight", [4, 5]), of("second.bias", [4]));
-  }
-
-  forward({ x }: Inputs): Tensor {
-    return this.second.forward(tanh(this.first.forward(x)));
-  }
-
-  loss(inputs: Inputs): Tensor {
-    return scope(() => mean(square(sub(this.forward(inputs), inputs.target))));
-  }
-}
 
 type Case = (typeof golden.cases)[number];
 
@@ -43,7 +16,7 @@ async function start(one: Case, more: AdamssOptions = {}) {
   const camel = (key: string) => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
   const options = Object.fromEntries(Object.entries(one.options).map(([key, value]) => [camel(key), value]));
   const config = new AdamssConfig({ ...options, useAsa: true, targetModules: ["first", "second"], ...more });
-  const peft = await getPeftModel(new Two(one.weights), config);
+  const peft = await getPeftModel(new TwoLayers(one.weights), config);
   // Signs of singular vectors differ between programs.
   const tensors = new Map([...peft.adapterTensors(), ...peft.base_model.buffers("default")]);
   for (const [key, values] of valuesOf(one.start)) {
@@ -70,7 +43,7 @@ const valuesOf = (tensors: object) =>
   Object.entries(tensors).map(([name, text]) => [`base_model.model.${name}`, floats(text as string)] as const);
 
 /** Returns for each layer which of its clusters train. Both parameters of a cluster must agree. */
-function trainsOf(peft: PeftModel<Two>, { steps }: Case): boolean[][] {
+function trainsOf(peft: PeftModel<TwoLayers>, { steps }: Case): boolean[][] {
   const of = (path: string, which: string, k: number) =>
     (peft.adapterTensors().get(`base_model.model.${path}.adamss_${which}.${k}`) as Parameter).requiresGrad;
   return ["first", "second"].map((path, i) =>

@@ -19,8 +19,8 @@ export interface Rows {
 }
 
 /**
- * LoRA's factors of a parameter [E, out, in]. Expert e has the rows e r to e r + r - 1 of A [r E, in], and the
- * columns e, e + E, e + 2 E, ... of B [out, r E].
+ * LoRA's factors of a parameter [E, out, in]: A is [r E, in], and B is [out, r E]. Expert e has the rows e r to
+ * e r + r - 1 in A, and the columns e, e + E, e + 2 E, ... in B.
  */
 export class ExpertFactors {
   /** A and B, by their names in files. */
