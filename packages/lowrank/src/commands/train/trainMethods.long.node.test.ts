@@ -196,7 +196,7 @@ describe("misuse", () => {
     ],
     [
       "--method miss --init-weights cat",
-      "Expected true, false, lycoris, gaussian, bat, mini, kaiming_uniform, xavier_uniform, zero, bert, mam_adapter or houlsby.",
+      "Expected true, false, lycoris, gaussian, bat, mini, kaiming_uniform, xavier_uniform, uniform, zero, bert, mam_adapter or houlsby.",
     ],
     ["--method oft --mini-r 2", "leave it out, or take --method miss"],
     [
