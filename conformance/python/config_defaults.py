@@ -25,6 +25,8 @@ def config_defaults(peft_type):
         # Its constructor sets fields that are None.
         made = config(task_type="CAUSAL_LM")
         fields |= {name: getattr(made, name) for name in fields if name.startswith("cpt_") or name == "num_virtual_tokens"}
+    if peft_type == "XLORA":
+        fields |= {name: getattr(config(), name) for name in ("hidden_size", "adapters")}
     tuner = PEFT_TYPE_TO_TUNER_MAPPING.get(peft_type)
     targets = getattr(tuner, "target_module_mapping", {})
     if peft_type == "IA3":

@@ -4,15 +4,18 @@
 
 GOLDEN is the folder of golden data and BASE a model in its models/. CONFIG is the adapter's adapter_config.json, or only
 the fields that differ from PEFT's defaults, such as '{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"]}'. The
-batch is that of another adapter on the same base, or else of the base, with further inputs, such as '{"task_ids": [1, 0]}'. Normal noise makes all trained values differ from their start."""
+batch is that of another adapter on the same base, or else of the base, with further inputs, such as '{"task_ids": [1, 0]}'. Normal noise makes all trained values differ from their start.
+
+An X-LoRA configuration has its experts as a list of LoRA options, "adapters": [{"r": 2, "target_modules": ["q_proj"]}]."""
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import torch
 from base import load_base, measure, merged_logits, train, trainable
-from peft import get_peft_model
+from peft import LoraConfig, get_peft_model
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from safetensors.torch import load_file, save_file
 
@@ -36,8 +39,19 @@ batch |= {name: torch.tensor(value) for name, value in args.inputs.items()}
 fields = {"task_type": "CAUSAL_LM", **args.config}
 Config = PEFT_TYPE_TO_CONFIG_MAPPING[fields.pop("peft_type")]
 
+model_of_base = load_base(base)
+experts = fields.get("adapters", [])
+for i, options in enumerate(experts):
+    torch.manual_seed(100 + i)
+    expert = get_peft_model(load_base(base), LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **options))
+    expert.peft_config["default"].base_model_name_or_path = ""
+    expert.save_pretrained(folder / "experts" / str(i))
+    (folder / "experts" / str(i) / "README.md").unlink()
+if experts:
+    fields["adapters"] = {str(i): str(folder / "experts" / str(i)) for i in range(len(experts))}
+    model_of_base.config.use_cache = False  # PEFT refuses others.
 torch.manual_seed(0)
-model = get_peft_model(load_base(base), Config(**fields)).eval()
+model = get_peft_model(model_of_base, Config(**fields)).eval()
 tensors = {"init_logits": model(**batch).logits}
 torch.manual_seed(1)
 with torch.no_grad():
@@ -46,6 +60,17 @@ with torch.no_grad():
 model.peft_config["default"].base_model_name_or_path = ""
 model.save_pretrained(folder)
 (folder / "README.md").unlink()
+if experts:
+    # PEFT 0.21.2 drops some of the classifier's tensors, and writes the paths of the experts.
+    for i in range(len(experts)):
+        shutil.rmtree(folder / str(i), ignore_errors=True)
+        shutil.move(folder / "experts" / str(i), folder / str(i))
+    (folder / "experts").rmdir()
+    written = json.loads((folder / "adapter_config.json").read_text())
+    written["adapters"] = {name: name for name in written["adapters"]}
+    (folder / "adapter_config.json").write_text(json.dumps(written, indent=2, sort_keys=True))
+    classifier = {name: value.detach().clone() for name, value in trainable(model)}
+    save_file(classifier, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 tensors |= {f"param.{name}": value.detach().clone() for name, value in trainable(model)}
 tensors |= measure(model, batch)

@@ -10,20 +10,50 @@ from several_adapters import random_adapters
 
 
 def xlora_base(base):
-    model = load_base(base)
+    # For a token that attends to no key, such as padding on the left, "sdpa" gives zeros, as Lowrank does.
+    model = load_base(base, "sdpa")
     model.config.use_cache = False  # PEFT refuses others.
     return model
 
 
-def answers(model, inputs):
+def measured(model, inputs):
     """Logits, loss, scalings and gradients in evaluation mode."""
+    model.zero_grad()
     output = model(**as_batch(inputs))
     output.loss.backward()
-    tensors = {"logits": output.logits, "loss": output.loss, "logits.scalings": model.base_model.get_latest_scalings()}
+    scalings = model.base_model.get_latest_scalings()
+    tensors = {"logits": output.logits, "loss": output.loss, "logits.scalings": scalings}
     for name, p in model.named_parameters():
         if p.grad is not None and ".lora_" not in name:
             tensors[f"grad.{name}"] = p.grad
-    return {"tensors": as_json(tensors)}
+    return {name: t.detach().clone() for name, t in tensors.items()}
+
+
+def answers(model, inputs, draws=4):
+    """
+    The `tensors` in float64, `single` in float32, and as `spread` the largest change of each, relative to its largest element,
+    over `draws` in which all weights move at random by up to half a unit in the last place of float32.
+    """
+    single = measured(model, inputs)
+    model.double()
+    model.base_model.internal_xlora_classifier.dtype = torch.float64
+    exact = measured(model, inputs)
+    weights = [(p, p.detach().clone()) for p in model.parameters()]
+    generator = torch.Generator().manual_seed(0)
+    largest = {name: max(t.abs().max().item(), 1e-30) for name, t in exact.items()}
+
+    def errors(found):
+        return {name: (found[name] - t).abs().max().item() / largest[name] for name, t in exact.items()}
+
+    spread = dict.fromkeys(exact, 0.0)
+    for _ in range(draws):
+        with torch.no_grad():
+            for p, value in weights:
+                noise = torch.rand(value.shape, generator=generator, dtype=value.dtype) * 2 - 1
+                p.copy_(value * (1 + noise * 2**-24))
+        moved = errors(measured(model, inputs))
+        spread = {name: max(error, moved[name]) for name, error in spread.items()}
+    return {"tensors": as_json(exact), "single": as_json(single), "spread": spread}
 
 
 def xlora_experts(base, options, config, inputs, seed, out):
@@ -37,8 +67,7 @@ def xlora_experts(base, options, config, inputs, seed, out):
     model = get_peft_model(xlora_base(base), XLoraConfig(adapters=adapters, **config))
     with torch.no_grad():
         for p in model.base_model.internal_xlora_classifier.parameters():
-            # Without a softmax, larger scalings give logits of which float32 loses digits: 5e-5 from those in float64.
-            p.mul_(6 if config.get("enable_softmax", True) else 1)
+            p.mul_(6)
     model.save_pretrained(f"{out}/saved")
     shutil.copytree(f"{out}/saved", f"{out}/whole")
     for name, folder in adapters.items():

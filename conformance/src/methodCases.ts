@@ -1,5 +1,7 @@
+import type { AdapterCase } from "./adapterCase.ts";
 import type { Batch } from "./batch.ts";
-import type { Tolerances } from "./compare.ts";
+import type { Findings, Tolerances } from "./compare.ts";
+import type { Trial } from "./directions.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
 
@@ -48,6 +50,11 @@ export interface MethodCases<O extends object = object> {
   attention?: "eager" | "sdpa";
   /** Warnings that PEFT gives when it loads adapters with some of the options. */
   warnings?: readonly RegExp[];
+  /**
+   * Checks an adapter in both directions, if it consists of more than a configuration. Default: the checks of
+   * `directions.ts`.
+   */
+  own?(adapter: AdapterCase, trial: Trial): Promise<Findings>;
   /** Tolerances that differ from the default, with the reason. */
   tolerances?: Partial<Tolerances> & { why: string };
 }

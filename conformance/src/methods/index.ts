@@ -36,6 +36,7 @@ import { unilora } from "./unilora.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 import { waveft } from "./waveft.ts";
+import { xlora } from "./xlora.ts";
 
 const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   LORA: lora,
@@ -60,6 +61,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   HIRA: hira,
   LILY: lily,
   POLY: poly,
+  XLORA: xlora,
   MISS: miss,
   FOURIERFT: fourierft,
   WAVEFT: waveft,

@@ -9,6 +9,7 @@ import {
   parseModelConfig,
   parsePeftConfig,
   reportAdapter,
+  XLoraConfig,
 } from "./index.gen.ts";
 
 interface Entry {
@@ -32,6 +33,12 @@ const byName = new Map(
   entries.filter(({ base }) => supported.includes(base)).map((entry) => [`${entry.base}/${entry.method}`, entry]),
 );
 
+/** Returns the configuration with the paths of its experts, which are in the adapter's folder. */
+function withPaths(config: XLoraConfig, folder: string): XLoraConfig {
+  const paths = Object.keys(config.adapters).map((expert) => [expert, join(folder, expert)]);
+  return config.with({ adapters: Object.fromEntries(paths) });
+}
+
 function shapesOf(base: string): ModelShapes {
   const json = read(`models/${base}/config.json`);
   return describeModel(base.endsWith("-cls") ? parseClassifierConfig(json) : parseModelConfig(json));
@@ -41,7 +48,8 @@ function shapesOf(base: string): ModelShapes {
 test.each([...byName])(
   "%s has the parameters and the bytes of PEFT's",
   async (name, { base, trainable, all, adapter_bytes }) => {
-    const config = await parsePeftConfig(read(`adapters/${name}/adapter_config.json`), { onWarning: () => {} });
+    const parsed = await parsePeftConfig(read(`adapters/${name}/adapter_config.json`), { onWarning: () => {} });
+    const config = parsed instanceof XLoraConfig ? withPaths(parsed, join(goldenFolder, "adapters", name)) : parsed;
     const report = await reportAdapter(shapesOf(base), config);
     expect([report.trainable, report.total, report.bytesSaved]).toEqual([trainable, all, adapter_bytes]);
   },

@@ -59,6 +59,7 @@ const unmergeable: Readonly<Record<string, string>> = {
   ADAPTION_PROMPT: "attention to a prompt is no weight",
   POLY: "the update depends on the tasks of the rows",
   LILY: "the update depends on the inputs",
+  XLORA: "the experts are mixed for each token",
 };
 
 async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {

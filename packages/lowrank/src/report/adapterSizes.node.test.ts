@@ -36,7 +36,7 @@ test.each(named)("$name", async ({ base, adapter, peft }) => {
 test("every method of PEFT's is among them", () => {
   const tried = new Set(golden.cases.map(({ adapter }) => adapter.peft_type));
   // The sizes of AdaMSS's tensors follow from clusters of the weights, which a report does not have.
-  // X-LoRA's layers follow from the files of its experts. Its counts are compared with PEFT's in xlora.test.ts of peft.
+  // X-LoRA's layers follow from the files of its experts. goldenAdapters.node.test.ts compares its counts with PEFT's.
   const others = ["BITFIT", "BOTTLENECK", "ADAMSS", "XLORA"];
   expect(Object.keys(peftMethods).filter((type) => !tried.has(type) && !others.includes(type))).toEqual([]);
 });

@@ -247,5 +247,9 @@ function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);
   // Layers with the same weight can share a tensor.
   const held = new Set([...peft.adapterTensors()].flatMap(([key, tensor]) => (instead.has(key) ? [] : [tensor])));
+  // The adapters that the adapter mixes.
+  for (const name of peft.peftConfig.keys()) {
+    if (name !== "default") for (const tensor of peft.base_model.trained(name).values()) held.add(tensor);
+  }
   return [...held].reduce((sum, { size }) => sum + size, 0);
 }

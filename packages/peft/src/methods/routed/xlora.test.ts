@@ -2,6 +2,7 @@ import {
   add,
   bytesSource,
   copyInto,
+  Generator,
   init,
   mul,
   noGrad,
@@ -25,6 +26,7 @@ import { LoraConfig } from "../lora/loraConfig.ts";
 // Outputs and gradients of PEFT 0.21.2, recorded by conformance/python/xlora_passes.py.
 import golden from "./xlora.gen.json" with { type: "json" };
 import { XLoraConfig, type XLoraOptions } from "./xloraConfig.ts";
+import { chosenOfEqual } from "./xloraModel.ts";
 
 beforeAll(() => init(reference()));
 
@@ -253,6 +255,57 @@ test("experts that the model has already are used for an adapter from files", as
   await other.loadAdapter(own, "mix");
   other.setAdapter("mix");
   expect(values(other.forward(ids()))).toEqual(values(peft.forward(ids())));
+});
+
+// Recorded from PEFT 0.21.2: XLoraClassifier after torch.manual_seed(seed). Two values of each tensor and its sum.
+test.each<[number, XLoraOptions, Record<string, [number, number, number]>]>([
+  [
+    7,
+    { xloraDepth: 3, xloraSize: 7, layerwiseScalings: true },
+    {
+      "layers.0.weight": [0.028514136, -0.245926172, 0.9670607],
+      "layers.0.bias": [-0.217881724, 0.352247894, 0.6249042],
+      "layers.3.weight": [-0.352935284, -0.308889359, -0.7075493],
+      "layers.3.bias": [0.171167061, 0.292396724, -0.4684035],
+      "layers.6.weight": [-0.238183305, 0.275148422, -1.983648],
+      "layers.6.bias": [0.129416689, 0.22353816, 0.7610455],
+    },
+  ],
+  [
+    0,
+    {},
+    {
+      "layers.0.weight": [-0.003056482, 0.219002187, -0.6916992],
+      "layers.0.bias": [-0.276768297, -0.177776963, -0.3062625],
+    },
+  ],
+])("the classifier of seed %d with %o starts with the values of PyTorch", async (seed, options, expected) => {
+  const config = new XLoraConfig({ hiddenSize: 6, adapters: experts(), ...options });
+  const peft = await getPeftModel(new Net(), config, { ...quiet, generator: new Generator(seed) });
+  const tensors = new Map([...peft.adapterTensors()].map(([key, t]) => [key.split("classifier.")[1], values(t)]));
+  expect([...tensors.keys()].sort()).toEqual(Object.keys(expected).sort());
+  for (const [key, [first, second, total]] of Object.entries(expected)) {
+    const found = tensors.get(key)!;
+    expect(
+      found.slice(0, 2).map((x) => x.toFixed(9)),
+      key,
+    ).toEqual([first, second].map((x) => x.toFixed(9)));
+    expect(
+      found.reduce((all, x) => all + x, 0),
+      key,
+    ).toBeCloseTo(total, 6);
+  }
+});
+
+// Recorded from PyTorch 2.15: torch.topk(torch.full((n,), 0.3), k=k), sorted.
+test.each([
+  [1, 1, [0]],
+  [3, 2, [0, 1]],
+  [4, 2, [2, 3]],
+  [4, 3, [0, 2, 3]],
+  [6, 2, [3, 5]],
+])("of %d equal scalings, the %d that PyTorch chooses are chosen", (n, k, expected) => {
+  expect([...chosenOfEqual(n, k)].sort()).toEqual(expected);
 });
 
 test("training changes the classifier, and the experts with useTrainableAdapters alone", async () => {

@@ -1,6 +1,7 @@
-import { add, affine, mul, OptionError, scope, type Tensor } from "@lowrank/core";
+import { add, affine, mul, OptionError, scope, sizeOf, type Tensor, tensor } from "@lowrank/core";
 import { Dropout, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { LayerAdapter } from "../../layers/tunerLayer.ts";
+import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { drawn, draws } from "../shared/draws.ts";
 import {
   definePeftMethod,
@@ -56,20 +57,30 @@ class XLoraLayer implements LayerAdapter {
   }
 }
 
-/** Creates the classifier, and the object that runs the model twice. */
+/** PyTorch's gain of the weights of a new linear layer: kaiming_uniform_ with a = √5. */
+const gain = Math.sqrt(2 / (1 + Math.sqrt(5) ** 2));
+
+/**
+ * Creates the classifier, and the object that runs the model twice. Initial values are PyTorch's after `manual_seed`
+ * with the seed of the adapter's generator.
+ */
 function createClassifier({ config, backend, generator, loading, layers }: SharedContext<XLoraConfig>): SharedTensors {
   const { hiddenSize, xloraSize, xloraDropoutP, layerwiseScalings } = config;
   const experts = Object.keys(config.adapters);
   const indices = linearIndices(config);
-  const { uniform, zero } = draws({ backend, generator });
+  const { zero } = draws({ backend, generator });
+  const torch = new TorchGenerator(generator.state.seed);
+  const uniform = (bound: number) => (shape: readonly number[]) =>
+    tensor(torch.uniform(sizeOf(shape), -bound, bound), { shape: [...shape], backend });
   const parameters: Record<string, Parameter> = {};
   for (const [i, index] of indices.entries()) {
     const inputs = i === 0 ? hiddenSize : xloraSize;
     const classes = experts.length * (layerwiseScalings ? layers.length : 1);
     const outputs = i === indices.length - 1 ? classes : xloraSize;
-    const start = loading ? zero : uniform(1 / Math.sqrt(inputs));
-    parameters[classifierKey(index, "weight")] = drawn(start, [outputs, inputs]);
-    parameters[classifierKey(index, "bias")] = drawn(start, [outputs]);
+    const start = (bound: number) => (loading ? zero : uniform(bound));
+    const ofWeight = Math.sqrt(3) * (gain / Math.sqrt(inputs));
+    parameters[classifierKey(index, "weight")] = drawn(start(ofWeight), [outputs, inputs]);
+    parameters[classifierKey(index, "bias")] = drawn(start(1 / Math.sqrt(inputs)), [outputs]);
   }
   const dropout = new Dropout(xloraDropoutP, generator.fork("internal_xlora_classifier"));
   const hook = new XLoraModel({ config, parameters, experts, layers: layers.length, backend, dropout });

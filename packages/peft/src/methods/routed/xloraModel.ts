@@ -4,7 +4,6 @@ import {
   type Backend,
   eq,
   expand,
-  gt,
   isGradEnabled,
   keep,
   matmul,
@@ -51,6 +50,27 @@ export function linearIndices({ xloraDepth, xloraDropoutP }: XLoraConfig): numbe
 /** Returns the name of a tensor of the classifier. */
 export function classifierKey(index: number, which: "weight" | "bias"): string {
   return `internal_xlora_classifier.layers.${index}.${which}`;
+}
+
+/**
+ * Returns the indices that `torch.topk` on a CPU returns for the `k` largest of `n` equal values, with n below 64 k.
+ * They follow from the swaps of C++'s `nth_element`, which halves the range around the k-th place until at most 3
+ * values are left.
+ */
+export function chosenOfEqual(n: number, k: number): ReadonlySet<number> {
+  const order = Array.from({ length: n }, (_, i) => i);
+  const swap = (i: number, j: number) => {
+    [order[i], order[j]] = [order[j], order[i]];
+  };
+  let [first, last] = [0, n];
+  while (last - first > 3) {
+    swap(first, first + Math.floor((last - first) / 2));
+    let low = first + 1;
+    for (let high = last - 1; low < high; high--) swap(low++, high);
+    if (low < k) first = low;
+    else last = low;
+  }
+  return new Set(order.slice(0, k));
 }
 
 /** The parts of an `XLoraModel`. */
@@ -235,12 +255,13 @@ export class XLoraModel implements ForwardHook {
     }
   }
 
-  /** The scalings of the first pass. As with tokens' scalings, `topKLora` keeps the first of equal ones. */
+  /** The scalings of the first pass. All are equal, of which `topKLora` keeps those that PyTorch keeps. */
   #constant(): (layer: number) => LayerScalings {
     const { experts, config } = this.#parts;
     const kept = this.#topK ?? experts.length;
     const value = config.enableSoftmaxTopk && this.#passValue !== 0 ? 1 / kept : this.#passValue;
-    const scalings = experts.map((_, i) => (i < kept ? value : 0));
+    const chosen = chosenOfEqual(experts.length, kept);
+    const scalings = experts.map((_, i) => (chosen.has(i) ? value : 0));
     return () => scalings;
   }
 
@@ -307,9 +328,9 @@ export class XLoraModel implements ForwardHook {
       chosen = mul(scalings, sum(matches, { dim: 3 }));
     }
     if (!config.enableSoftmaxTopk) return chosen;
-    const used = gt(mul(chosen.detach(), chosen.detach()), 0);
-    const shares = softmax(where(used, chosen, Number.NEGATIVE_INFINITY), { dim: -1 });
-    return where(used, shares, 0);
+    const unused = eq(chosen.detach(), 0);
+    const shares = softmax(where(unused, Number.NEGATIVE_INFINITY, chosen), { dim: -1 });
+    return where(unused, 0, shares);
   }
 
   /** The factor of the update of every expert in the pass that runs. */
