@@ -46,7 +46,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT TINYLORA"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT TINYLORA SHADOW"
 ).split()
 
 
@@ -147,6 +147,10 @@ def adapter(method, kind, model, layers):
     if method == "CPT":
         types = pick([[1], [1, 2, 3, 4], [4, 2, 2]])
         return {**fields, "cpt_token_ids": [3] * len(types), "cpt_tokens_type_mask": types}
+    if method == "SHADOW":
+        sizes_of = pick([{}, {"shadow_hidden_size": 16, "shadow_num_attention_heads": 4}, {"shadow_num_hidden_layers": 2}])
+        more = pick([{}, {"share_embeddings": False}, {"modules_to_save": ["lm_head"]}, {"update_hidden_size": 3}])
+        return {**fields, "r": sizes(), **sizes_of, **more}
     if method == "ADAPTION_PROMPT":
         return {**fields, "adapter_len": pick([1, 10]), "adapter_layers": pick([1, layers])}
     names = MODULES[kind]

@@ -29,6 +29,7 @@ def serve(answers):
     from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
     from several_adapters import several_adapters
+    from shadow_checkpoints import plain_logits, shadow_apply, shadow_checkpoint
     from tokenizer_cases import tokenizer_cases, tokenizer_classes
     from train_adapter import train_adapter
     from training_step import TrainingStep
@@ -46,6 +47,7 @@ def serve(answers):
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
         *(several_adapters, arrow_model, measured_start, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
         *(xlora_experts, xlora_apply, cartridge_starts, cartridge_logits),
+        *(shadow_checkpoint, shadow_apply, plain_logits),
         *(has_ggml, tokenizer_cases, tokenizer_classes, render_chat_templates, render_templates),
     )
     commands = {f.__name__: f for f in functions}

@@ -23,9 +23,13 @@ import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } f
 import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
 import type { Report } from "./report.ts";
 import { severalAdapters } from "./severalAdapters.ts";
+import { shadowCheckpoints } from "./shadowCheckpoints.ts";
 import { xloraExperts } from "./xloraExperts.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
+
+/** The sizes of a second decoder of another architecture. */
+const shadowSizes = { model_type: "qwen2", hidden_size: 24, num_hidden_layers: 1, num_attention_heads: 4 };
 
 /** Runs the checks that are the same in every run: LoRA's named cases, a page, 4-bit quantisation, GGUF. */
 export async function fixedChecks(python: Python, folder: string, report: Report): Promise<void> {
@@ -63,6 +67,14 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     const { vocab_size: classes } = bases.llama;
     const [tokens] = randomBatch(12, classes).input_ids;
     return cartridges(python, { base: join(folder, "llama"), batch: randomBatch(11, classes), tokens });
+  });
+  await report.check("llama: Shadow with mirrors and checkpoints, in both directions", async () => {
+    const { vocab_size: classes } = bases.llama;
+    const decoder = join(folder, "shadow");
+    await python.ask("make_model", { config: { ...bases.llama, ...shadowSizes }, seed: 2, out: decoder });
+    const batch = randomBatch(8, classes, { rows: 2, length: 9, side: "right", padding: 0 });
+    const decoders = { same: join(folder, "llama-tied"), small: decoder };
+    return shadowCheckpoints(python, { base: join(folder, "llama"), decoders, batch });
   });
   for (const start of convertedStarts) {
     const { vocab_size: classes } = bases.llama;

@@ -94,6 +94,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/sharedVectors": "VeRA, PVeRA, VB-LoRA, TinyLoRA, Uni-LoRA: few vectors and what all layers share",
     "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, Lily, MiSS, RandLoRA",
     "methods/routed": "Poly, X-LoRA: adapters that a router mixes",
+    "methods/shadow": "Shadow: a second decoder next to the model",
     "methods/bottleneck": "bottleneck adapters",
     methods: "the list of methods, and custom methods",
     source: "opening the files of an adapter",

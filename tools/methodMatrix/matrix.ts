@@ -24,6 +24,7 @@ const notes: readonly { readonly message: RegExp; readonly note: string }[] = [
     message: /for each token|runs the model twice|other adapters of the model/,
     note: "It runs the model twice, and mixes other adapters differently for each token.",
   },
+  { message: /second decoder/, note: "It runs a second decoder, on whose hidden states its update depends." },
   { message: /next to the layers of the model/, note: "It adds layers next to the layers of the model." },
   { message: /rows to the attention|wraps (the )?attention/, note: "It changes the attention, for the whole batch." },
   { message: /this layer has none/, note: "It adds to biases. Layers without a bias refuse." },
@@ -74,7 +75,7 @@ async function tried(
   return { done: "yes" };
 }
 
-const marks = "¹²³⁴⁵⁶⁷⁸⁹";
+const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const [begin, end] = ["<!-- method matrix -->", "<!-- end of the method matrix -->"];
 
 /** Returns the table of methods with the notes below it. `page` is docs/methods.md, whose first table has the names. */
@@ -85,7 +86,7 @@ function matrixText(rows: readonly Row[], page: string): string {
     const note = notes.find(({ message }) => message.test(cell.message))?.note;
     if (note === undefined) throw new Error(`tools/methodMatrix/matrix.ts has no note for: ${cell.message}`);
     if (!used.includes(note)) used.push(note);
-    return `${cell.done}${marks[used.indexOf(note)]}`;
+    return `${cell.done}${[...String(used.indexOf(note) + 1)].map((digit) => digits[Number(digit)]).join("")}`;
   };
   const table = [
     ["method", ...columns.map(({ title }) => title)],

@@ -28,6 +28,7 @@ import { cartridge, cpt, multitaskPromptTuning, prefixTuning, promptTuning, pTun
 import { pvera } from "./pvera.ts";
 import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
+import { shadow } from "./shadow.ts";
 import { shira } from "./shira.ts";
 import { supertuning } from "./supertuning.ts";
 import { tinylora } from "./tinylora.ts";
@@ -62,6 +63,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   LILY: lily,
   POLY: poly,
   XLORA: xlora,
+  SHADOW: shadow,
   MISS: miss,
   FOURIERFT: fourierft,
   WAVEFT: waveft,

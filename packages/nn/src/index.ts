@@ -9,6 +9,14 @@ export {
 export { KVCache, type KVCacheOptions } from "./attention/kvCache.ts";
 export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./attention/pagedKVCache.ts";
 export type {
+  DecoderBuilder,
+  DecoderInputs,
+  DecoderModel,
+  EnteredBlocks,
+  SecondDecoder,
+  SecondDecoderRequest,
+} from "./attention/secondDecoder.ts";
+export type {
   AttentionSizes,
   PromptableModel,
   PromptedLabels,

@@ -22,6 +22,7 @@ export {
   type PrefixTokenizer,
   promptEmbeddingsFromPastKeyValues,
 } from "./helpers/kvPrefix.ts";
+export { shadowModel } from "./helpers/shadowModel.ts";
 export { getLayerStatus, getModelStatus, type LayerStatus, type ModelStatus } from "./helpers/status.ts";
 export { xloraModel } from "./helpers/xloraModel.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
@@ -128,6 +129,8 @@ export {
   type RoadVariant,
   rankOption,
   SeqBnConfig,
+  ShadowConfig,
+  type ShadowOptions,
   ShiraConfig,
   type ShiraOptions,
   SupertuningConfig,
@@ -152,6 +155,7 @@ export {
 } from "./methods/index.ts";
 export { knownMethods, registeredMethods, registerPeftMethod, UnknownMethodError } from "./methods/registry.ts";
 export type { XLoraModel } from "./methods/routed/xloraModel.ts";
+export type { ShadowNetwork } from "./methods/shadow/shadowNetwork.ts";
 export {
   type AnyMethod,
   definePeftMethod,

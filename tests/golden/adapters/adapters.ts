@@ -58,6 +58,7 @@ async function* checksOf(place: AdapterPlace): AsyncGenerator<Check> {
 const unmergeable: Readonly<Record<string, string>> = {
   ADAPTION_PROMPT: "attention to a prompt is no weight",
   POLY: "the update depends on the tasks of the rows",
+  SHADOW: "the update depends on the hidden states of a second decoder",
   LILY: "the update depends on the inputs",
   XLORA: "the experts are mixed for each token",
 };

@@ -1,5 +1,5 @@
 import { checkpoint, slice, type Tensor, withBackend } from "@lowrank/core";
-import type { Attend, Module } from "@lowrank/nn";
+import type { Attend, EnteredBlocks, Module } from "@lowrank/nn";
 import type { ModelInputs } from "./causalLM.ts";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
@@ -47,7 +47,8 @@ interface RunOptions {
 /**
  * Runs all blocks and returns the hidden states [B, T, D], or [B, 1, D] if `wanted` is "last". `start` receives the
  * attention function, computes values that all blocks use (such as masks), and returns the function that runs a block.
- * With `forget`, `start` is called for each block, and again when the backward pass recomputes the block.
+ * With `forget`, `start` is called for each block, and again when the backward pass recomputes the block. If `blocks`
+ * has a function `enter`, it is called once for each block in a forward pass, and not again.
  */
 export function runBlocks<B>(
   blocks: Iterable<B>,
@@ -59,8 +60,10 @@ export function runBlocks<B>(
   const run = start(batch.attend());
   const all = [...blocks];
   const carried = [...first];
+  const { enter } = blocks as EnteredBlocks;
   let hidden = x;
   for (const [layer, block] of all.entries()) {
+    if (enter) hidden = enter(hidden, layer);
     const rows = layer === all.length - 1 ? wanted : "all";
     // With `forget`, the backward pass runs this again, possibly while another backend is current.
     const again = (h: Tensor, ...more: Tensor[]) => {

@@ -1,5 +1,11 @@
 import { scope, withBackend } from "@lowrank/core";
-import { type AttentionSizes, Module, type PromptableModel, type VirtualTokens } from "@lowrank/nn";
+import {
+  type AttentionSizes,
+  type DecoderBuilder,
+  Module,
+  type PromptableModel,
+  type VirtualTokens,
+} from "@lowrank/nn";
 
 /** Ranges of a model's layers [start, end), which are stacked one after the other. */
 export type LayerRanges = readonly (readonly [start: number, end: number])[];
@@ -46,13 +52,16 @@ export interface StackModel extends PromptableModel {
  * Base class of models with any head. It holds the sizes, the virtual tokens and the setting for gradient
  * checkpointing.
  */
-export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes {
+export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes, DecoderBuilder {
   readonly vocabSize: number;
   readonly maxPositions: number;
   readonly sharedPositions: number;
   readonly cachedPositions: number;
   readonly attentionSizes: AttentionSizes;
   virtualTokens: VirtualTokens | null = null;
+
+  /** Builds another decoder, for adapters such as Shadow. Null if the model was not built from a config. */
+  secondDecoder: DecoderBuilder["secondDecoder"] = null;
 
   /** Layers that adapters change by default, if PEFT's own table has no entry for the model type. */
   defaultTargets: DefaultTargets = {};

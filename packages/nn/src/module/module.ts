@@ -247,6 +247,6 @@ function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): u
 
 /**
  * Kinds of layers that adapters can wrap. "linear", "conv1d", "embedding" and "norm" have a weight, each in its own
- * layout; "attention" and "residual" have none.
+ * layout; "attention", "residual" and "block" (a whole block of a decoder) lack a weight.
  */
-export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual";
+export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual" | "block";

@@ -32,6 +32,7 @@ test("docs list the options of PEFT that a method here refuses or does not read"
     OSF: "OSF",
     FROD: "FRoD",
     ADAMSS: "AdaMSS",
+    SHADOW: "Shadow",
     PROMPT_TUNING: "prompt tuning",
     MULTITASK_PROMPT_TUNING: "multitask prompt tuning",
   };

@@ -15,7 +15,6 @@ import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 export const declinedMethods: Readonly<Record<string, string>> = {
   PSOFT:
     "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
-  SHADOW: "it is a second network next to the model",
 };
 
 /**

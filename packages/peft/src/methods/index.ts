@@ -52,6 +52,7 @@ export { PromptTuningConfig, type PromptTuningOptions } from "./prompt/promptTun
 export { PromptEncoderConfig, type PromptEncoderOptions } from "./prompt/pTuning.ts";
 export { PolyConfig, type PolyOptions } from "./routed/polyConfig.ts";
 export { XLoraConfig, type XLoraOptions } from "./routed/xloraConfig.ts";
+export { ShadowConfig, type ShadowOptions } from "./shadow/shadowConfig.ts";
 export {
   alphaOption,
   biasOption,
@@ -103,6 +104,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "LILY",
   "POLY",
   "XLORA",
+  "SHADOW",
   "OFT",
   "BOFT",
   "HRA",

@@ -54,9 +54,9 @@ const sizes: Readonly<Record<string, object>> = {
   VERA: { r: 4, initWeights: false },
 };
 const options = { onWarning: () => {} };
-/** OFT ignores its dropout, as PEFT does; the other two have separate tests. */
+/** OFT ignores its dropout, as PEFT does; P-tuning, bottlenecks and Shadow have separate tests. */
 // PVeRA draws values in training without dropout too.
-const apart = ["OFT", "P_TUNING", "BOTTLENECK", "PVERA"];
+const apart = ["OFT", "P_TUNING", "BOTTLENECK", "PVERA", "SHADOW"];
 const dropouts = Object.values(methods).flatMap((method) =>
   (apart.includes(method.peftType) ? [] : optionsOf(method))
     .filter(({ field, type }) => /dropout/i.test(field) && type === "number")

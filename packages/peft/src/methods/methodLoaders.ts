@@ -21,6 +21,7 @@ export const methodLoaders = {
   LILY: async (): Promise<AnyMethod> => (await import("./lowRank/lily.ts")).lily,
   POLY: async (): Promise<AnyMethod> => (await import("./routed/poly.ts")).poly,
   XLORA: async (): Promise<AnyMethod> => (await import("./routed/xlora.ts")).xlora,
+  SHADOW: async (): Promise<AnyMethod> => (await import("./shadow/shadow.ts")).shadow,
   OFT: async (): Promise<AnyMethod> => (await import("./orthogonal/oft.ts")).oft,
   BOFT: async (): Promise<AnyMethod> => (await import("./orthogonal/boft.ts")).boft,
   HRA: async (): Promise<AnyMethod> => (await import("./orthogonal/hra.ts")).hra,

@@ -13,6 +13,7 @@ test("learning rates of the recipes", () => {
     ...{ hira: 1e-2, gralora: 3e-3, delora: 3e-3, miss: 3e-3, randlora: 3e-3, oft: 3e-3, boft: 1e-2, hra: 1e-2 },
     ...{ fourierft: 3e-2, vblora: 1e-2, bitfit: 1e-2, ln: 3e-2, prefix: 0.1, houlsby: 1e-2, pfeiffer: 1e-2 },
     ...{ osf: 1e-3, frod: 3e-3, adamss: 3e-3, lily: 3e-3, glora: 3e-3, waveft: 1e-3, shira: 3e-3, poly: 3e-3 },
+    shadow: 1e-3,
     ...{ pvera: 3e-2, deft: 3e-3, peanut: 3e-3, supertuning: 3e-3, unilora: 3e-2, tinylora: 1e-2 },
     ...{ road: 1e-2, c3a: 0.1, beft: 1e-2, "trainable-tokens": 3e-2 },
     ...{

@@ -32,13 +32,13 @@ export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)
 function checkActsByRow(tuner: Tuner<Module>, name: string): void {
   const adapter = tuner.adapter(name);
   if (actsByRow.has(adapter)) return;
-  const { method, prompt, swaps, shared } = adapter;
+  const { method, prompt, swaps } = adapter;
   const refuse = (reason: string) => {
     const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
     throw new UnsupportedError("not_by_row", `${what} ${reason}; use it for whole batches, with setAdapter`);
   };
   if (prompt) refuse("puts virtual tokens before all sequences of a batch");
-  if (shared.hook) refuse("runs the model twice");
+  if (method.runsAlone) refuse(method.runsAlone);
   if (method.mixesRows) refuse("has outputs that depend on the other rows of the batch");
   if (swaps.size > 0) refuse("has its own biases or tables, which all rows share");
   for (const [path, wrapper] of tuner.wrappers) {

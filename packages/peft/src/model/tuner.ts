@@ -208,8 +208,9 @@ export class Tuner<M extends Module> extends Module {
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
     if (prompt) this.#encoders.set(name, prompt.encoder.train(this.model.training));
-    for (const [key, value] of Object.entries({ ...shared.parameters, ...shared.modules }))
-      place(this, key, name, value);
+    for (const [key, value] of Object.entries({ ...shared.parameters, ...shared.modules })) {
+      place(this, shared.paths?.[key] ?? key, name, value);
+    }
     this.#wrappers.add(name, plan);
     this.#train(name, false);
     return adapter;
@@ -307,7 +308,12 @@ export class Tuner<M extends Module> extends Module {
   /** Returns the parameters among `trained` that keep their values in training, such as MiCA's B. */
   frozen(name: string): Parameter[] {
     const layers = [...this.wrappers.values()].filter((wrapper) => wrapper instanceof TunerLayer);
-    return [...(this.adapter(name).prompt?.encoder.frozen ?? []), ...layers.flatMap((layer) => layer.frozen(name))];
+    const { prompt, shared } = this.adapter(name);
+    return [
+      ...(prompt?.encoder.frozen ?? []),
+      ...(shared.frozen ?? []),
+      ...layers.flatMap((layer) => layer.frozen(name)),
+    ];
   }
 
   /**

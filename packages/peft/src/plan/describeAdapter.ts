@@ -97,10 +97,11 @@ export function describeOn(
 
 /** Returns the keys of tensors that PEFT saves in the base model's dtype instead of f32. */
 function copiedKeys(peft: PeftModel): ReadonlySet<string> {
-  const { method } = peft.base_model.adapter("default");
+  const { method, shared } = peft.base_model.adapter("default");
   if (method.followsBaseDtype) return new Set(peft.base_model.trained("default").keys());
   const buffers = method.buffersFollowBaseDtype ? peft.base_model.buffers("default").keys() : [];
-  return new Set([...replacingKeys(peft), ...buffers]);
+  const common = method.sharedFollowBaseDtype ? Object.keys(shared.parameters ?? {}) : [];
+  return new Set([...replacingKeys(peft), ...buffers, ...common.map((key) => `${sharedPrefix}${key}`)]);
 }
 
 /** Returns the number of elements that PEFT counts as trainable although they are constant. */

@@ -2,6 +2,7 @@ import { OptionError } from "@lowrank/core";
 import { nearestName } from "@lowrank/core/internal";
 import type { LayerKind, Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { blocksOf } from "./blocks.ts";
 import { outputLayer } from "./embeddings.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
@@ -81,7 +82,12 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
   const type = modelType(model);
   if (type !== undefined && Object.hasOwn(defaultTargets, type)) return defaultTargets[type];
   const { defaultTargets: own = {} } = model as { defaultTargets?: Partial<Record<LayerKind, readonly string[]>> };
-  return own[kinds[0]];
+  return own[kinds[0]] ?? (adaptsBlocks(kinds) ? blocksOf(model) : undefined);
+}
+
+/** Returns true for a method that adapts whole blocks of a decoder. */
+function adaptsBlocks(kinds: readonly LayerKind[]): boolean {
+  return kinds.includes("block");
 }
 
 /**
@@ -108,7 +114,7 @@ export function resolveTargets<C extends PeftConfig>(model: Module, config: C, m
 
 /** Returns the names (last parts of paths) of all layers of the given kinds. */
 export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
-  const names = new Set<string>();
+  const names = new Set<string>(adaptsBlocks(kinds) ? blocksOf(model) : []);
   for (const [path, module] of model.namedModules()) {
     const kind = module.layerKind;
     if (kind && kinds.includes(kind)) names.add(path.slice(path.lastIndexOf(".") + 1));
@@ -179,6 +185,7 @@ export function matchTargets(
   const layers = wantedLayers(config);
   const saved = (config.modulesToSave ?? []).map((name) => pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match"));
   const matches = pathMatcher(wanted);
+  const blocks = new Set(adaptsBlocks(kinds) ? blocksOf(model) : []);
   for (const [path, module] of modules) {
     if (path === "" || !matches(path)) continue;
     if (typeof wanted !== "string" && layers.length > 0) {
@@ -194,7 +201,7 @@ export function matchTargets(
       report.excluded.push(path);
       continue;
     }
-    const kind = module.layerKind;
+    const kind = blocks.has(path) ? "block" : module.layerKind;
     if (!kind || !kinds.includes(kind)) {
       const supported = `${config.peftType} adapts ${kinds.join(", ")} layers only: name those inside it`;
       const problem = `matches ${path}, a ${module.constructor.name}; ${supported}`;

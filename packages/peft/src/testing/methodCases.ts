@@ -765,6 +765,8 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
   ],
   // The experts are files: xlora.test.ts has its checks.
   XLORA: [],
+  // The model of these cases builds no second decoder. shadow.node.test.ts of lowrank checks the method.
+  SHADOW: [],
   POLY: [
     {
       name: "one task",

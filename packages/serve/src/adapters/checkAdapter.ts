@@ -166,6 +166,9 @@ export async function servingProblem(
   if (method.replicates?.(config)?.length) {
     return `${what}: layer_replication gives the base model other layers, which all adapters share; merge it into a model of its own, and serve that`;
   }
+  if (method.runsAlone) {
+    return `${what}: ${method.peftType} ${method.runsAlone}, and other rows belong to other requests; use it without a server, or train LoRA instead`;
+  }
   if (method.mixesRows) {
     return `${what}: outputs of ${method.peftType} depend on the other rows of the batch, so that requests would change each other's answers; use it without a server, or train LoRA instead`;
   }

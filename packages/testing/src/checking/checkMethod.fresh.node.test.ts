@@ -23,7 +23,7 @@ import { checkMethod, methodNames } from "./checkMethod.ts";
 beforeAll(() => init(wasm()));
 
 const prompts = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CARTRIDGE", "CPT"];
-const withoutMerge = [...prompts, "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "POLY", "BEFT"];
+const withoutMerge = [...prompts, "BOTTLENECK", "ADAPTION_PROMPT", "LILY", "POLY", "BEFT", "SHADOW"];
 
 /** Mixes saved adapters, so that no configuration of it is drawn. */
 const undrawn = "XLORA";

@@ -30,6 +30,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   UNILORA: ["startsAsIdentity", ...neither],
   LILY: [...merging, "mixedBatchEqualsSingleRows", "rowsAreIndependent", "weightedSumIsLinear"],
   POLY: [...merging, "weightedSumIsLinear"],
+  SHADOW: [...merging, "onlyAdaptersGetGradients", "mixedBatchEqualsSingleRows", "weightedSumIsLinear"],
   BEFT: [...merging, ...neither],
   TRAINABLE_TOKENS: ["requantizedMergeWithinBound", ...neither],
   LN_TUNING: ["requantizedMergeWithinBound", ...neither],

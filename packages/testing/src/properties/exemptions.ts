@@ -27,6 +27,9 @@ const randomStarts: readonly string[] = ["VBLORA", "UNILORA", "BOTTLENECK"];
 /** Methods whose new adapters change outputs unless `initWeights` is true, by `peftType`. */
 const drawnStarts: readonly string[] = ["C3A"];
 
+/** Methods that store tensors that no output depends on, by `peftType`. */
+const unused: readonly string[] = ["SHADOW"];
+
 /** Methods that add to biases, by `peftType`. */
 const addedBiases: readonly string[] = ["BEFT"];
 
@@ -48,12 +51,19 @@ const removes = (_: AnyMethod, config: PeftConfig): boolean => field(config, "pa
 /** Methods whose update depends on the task of each row, by `peftType`. */
 const routed: readonly string[] = ["POLY"];
 
+/** True for a second decoder with its own token embedding, which does not train the padding token. */
+const ownEmbedding = (_: AnyMethod, config: PeftConfig): boolean =>
+  field(config, "shareEmbeddings") === false || typeof field(config, "shadowHiddenSize") === "number";
+
 /** True for methods whose update depends on all rows of a batch. */
 const mixesRows = (method: AnyMethod): boolean => method.mixesRows === true;
 
-/** True for modules that only run next to a layer, and have no weight. */
+/** Kinds of modules without a weight: they run layers, or add their outputs. */
+const weightless: readonly string[] = ["attention", "residual", "block"];
+
+/** True for methods that only adapt modules without a weight. */
 const hasNoWeight = (method: AnyMethod): boolean =>
-  !isPromptMethod(method) && method.kinds.every((kind) => kind === "attention" || kind === "residual");
+  !isPromptMethod(method) && method.kinds.every((kind) => weightless.includes(kind));
 
 function trainsBiases(method: AnyMethod, config: PeftConfig): boolean {
   return !isPromptMethod(method) && (method.bias?.(config as never) ?? "none") !== "none";
@@ -96,7 +106,8 @@ export const exemptions: readonly Exemption[] = [
   {
     properties: merging,
     applies: hasNoWeight,
-    reason: "the method adds modules next to attention or residual connections, which have no weight to merge into",
+    reason:
+      "the method adds modules next to attention, residual connections or blocks, which have no weight to merge into",
   },
   {
     properties: merging,
@@ -127,6 +138,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["requantizedMergeWithinBound"],
     applies: ({ peftType }) => decomposing.includes(peftType),
     reason: "the method needs singular vectors of the weights, which must not be quantised",
+  },
+  {
+    properties: ["onlyAdaptersGetGradients"],
+    applies: ({ peftType }) => unused.includes(peftType),
+    reason: "as in PEFT, no output depends on the tensors that update the state after the last block",
   },
   {
     properties: ["gradientsMatchDifferences"],
@@ -187,6 +203,11 @@ export const exemptions: readonly Exemption[] = [
     reason: "CPT projects its parameters in the forward pass, and gradients leave the projection out",
   },
   {
+    properties: ["gradientsMatchDifferences"],
+    applies: ownEmbedding,
+    reason: "Shadow's own embedding has no gradient for the padding token, as in PyTorch",
+  },
+  {
     properties: ["savesAndLoads"],
     applies: roundsInFiles,
     reason: "files of this configuration store some tensors in a compressed form, which is not exact",
@@ -195,6 +216,11 @@ export const exemptions: readonly Exemption[] = [
     properties: ["mixedBatchEqualsSingleRows"],
     applies: (method) => !isPromptMethod(method) && method.kinds.every((kind) => kind === "attention"),
     reason: "the method wraps attention modules, which take the whole batch",
+  },
+  {
+    properties: ["mixedBatchEqualsSingleRows"],
+    applies: ({ runsAlone }) => runsAlone !== undefined,
+    reason: "the method changes how the model runs, for all rows of a batch",
   },
   {
     properties: ["mixedBatchEqualsSingleRows", "rowsAreIndependent"],

@@ -3,6 +3,16 @@ import type { MethodOption, PeftConfig } from "@lowrank/peft";
 /** Values of numbers whose defaults need more elements than a small model has, by field. */
 const shares: Readonly<Record<string, readonly number[]>> = { sparsity: [0.5, 0, 0.75] };
 
+/**
+ * Values that suit small models, by field. Other sizes of Shadow's mirror do not fit its heads, and its own embedding
+ * exempts it from a property.
+ */
+const fitting: Readonly<Record<string, readonly unknown[]>> = {
+  shadowHiddenSize: [4],
+  shadowNumAttentionHeads: [2],
+  shareEmbeddings: [true],
+};
+
 /** Options that need arguments of `forward` which drawn inputs do not have: the tasks of rows. */
 const needArguments: ReadonlySet<string> = new Set(["numTasks", "nTasks"]);
 
@@ -27,6 +37,7 @@ export function smallValues(option: MethodOption): readonly unknown[] {
   if (needArguments.has(option.field)) return [];
   const limits = { least: Number.NEGATIVE_INFINITY, above: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
   if (option.type === "number" && option.field in shares) return shares[option.field];
+  if (option.field in fitting) return fitting[option.field];
   switch (option.type) {
     case "integer":
     case "number": {

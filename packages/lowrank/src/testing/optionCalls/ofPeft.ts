@@ -6,6 +6,11 @@ const L: Untyped = lowrank;
 const config = () => new lowrank.LoraConfig({ targetModules: "all-linear" });
 const model = async (): Promise<Untyped> => lowrank.getPeftModel(tinyLlama(), config());
 const saved = async () => (await model()).adapterFiles();
+const shadowed = async () => L.getPeftModel(tinyLlama(), new lowrank.ShadowConfig({ taskType: "CAUSAL_LM" }));
+const batch = () => ({
+  inputIds: lowrank.tensor([[1, 2]], { dtype: "i32" }),
+  labels: lowrank.tensor([[1, 2]], { dtype: "i32" }),
+});
 const described = () => lowrank.describeModel(tinyConfig);
 
 /** Names of the configuration classes of all methods. */
@@ -16,6 +21,8 @@ const configs = Object.keys(lowrank).filter(
 /** Calls of peft. */
 export const ofPeft: OptionCalls = {
   ...Object.fromEntries(configs.map((name) => [`new ${name}`, (o: object) => new L[name](o)])),
+  "ShadowNetwork#auxiliaryLoss": async (o) => L.shadowModel(await shadowed()).auxiliaryLoss({ ...batch(), ...o }),
+  "ShadowNetwork#unloadShadow": async (o) => L.shadowModel(await shadowed()).unloadShadow(o),
   "new LoraConfig: evaConfig": (o) => new L.LoraConfig({ initLoraWeights: "eva", evaConfig: o }),
   "new LoraConfig: loftqConfig": (o) => new L.LoraConfig({ initLoraWeights: "loftq", loftqConfig: o }),
   "new LoraConfig: cordaConfig": (o) => new L.LoraConfig({ initLoraWeights: "corda", cordaConfig: o }),

@@ -10,6 +10,8 @@ export interface GPT2Config extends ModelConfig {
   nHead: number;
   /** Width of the MLP. Default, also for null: 4 * nEmbd. */
   nInner: number;
+  /** True if config.json sets `n_inner`. The width then stays in a config with another `n_embd`. */
+  setsInner: boolean;
   activationFunction: Activation;
   layerNormEpsilon: number;
   scaleAttnWeights: boolean;
@@ -35,6 +37,7 @@ export function readGPT2Config(fields: JsonFields): GPT2Config {
     nLayer: fields.layers("n_layer", 12),
     nHead,
     nInner: fields.size("n_inner", 4 * nEmbd),
+    setsInner: fields.raw("n_inner") !== undefined,
     activationFunction: readActivation(fields, "activation_function", "gelu_new"),
     layerNormEpsilon: fields.epsilon("layer_norm_epsilon", 1e-5),
     scaleAttnWeights: fields.boolean("scale_attn_weights", true),
@@ -60,7 +63,7 @@ export function gpt2ToHf(config: GPT2Config): Record<string, unknown> {
     layer_norm_epsilon: config.layerNormEpsilon,
     n_embd: config.nEmbd,
     n_head: config.nHead,
-    n_inner: config.nInner === 4 * config.nEmbd ? null : config.nInner,
+    n_inner: config.setsInner || config.nInner !== 4 * config.nEmbd ? config.nInner : null,
     n_layer: config.nLayer,
     n_positions: config.nPositions,
     pad_token_id: config.padTokenId,

@@ -9,7 +9,7 @@ export const gpt2Gguf: GgufForm<GPT2Config> = {
     activation_function: "gelu_new",
     n_embd: metadata.integer(key("embedding_length")),
     n_head: metadata.integer(key("attention.head_count")),
-    n_inner: metadata.integer(key("feed_forward_length")),
+    n_inner: innerWidth(metadata.integer(key("feed_forward_length")), metadata.integer(key("embedding_length"))),
     n_layer: metadata.integer(key("block_count")),
     n_positions: metadata.integer(key("context_length")),
     layer_norm_epsilon: decimal(metadata.number(key("attention.layer_norm_epsilon"))),
@@ -58,3 +58,8 @@ export const gpt2Gguf: GgufForm<GPT2Config> = {
     return tensors;
   },
 };
+
+/** Returns the width of the MLP for config.json; null for the default, which GGUF files also contain. */
+function innerWidth(inner: number, width: number): number | null {
+  return inner === 4 * width ? null : inner;
+}

@@ -45,6 +45,8 @@ export function buildModel<C extends ModelConfig | ClassifierConfig>(
   if (!model) throw new Error(`Lowrank has no ${config.modelType} model that ${task}`);
   model.defaultTargets = defaultTargets;
   stackable(model as Stackable, (like: C, from) => buildModel(architecture, like, from) as TransformerModel);
+  model.secondDecoder = async (request) =>
+    (await import("./secondDecoder.ts")).secondDecoder(buildModel, architecture, config, request);
   return model as unknown as ModelOf<C>;
 }
 

@@ -68,6 +68,7 @@ describe("defaults of transformers", () => {
       nLayer: 12,
       nHead: 12,
       nInner: 3072,
+      setsInner: false,
       activationFunction: "gelu_new",
       layerNormEpsilon: 1e-5,
       scaleAttnWeights: true,

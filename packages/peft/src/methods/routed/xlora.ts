@@ -121,6 +121,7 @@ export const xlora: PeftMethod<XLoraConfig> = definePeftMethod({
   options: [],
   trainsHeads: false,
   readsAdapters: () => true,
+  runsAlone: "runs the model twice",
   experts: ({ adapters }) => adapters,
   expertsTrain: ({ useTrainableAdapters }) => useTrainableAdapters,
   kinds: ["linear", "conv1d", "embedding"],

@@ -38,6 +38,12 @@ export interface SharedTensors {
   readonly modules?: Readonly<Record<string, Module>>;
   /** The paths of the adapter's layers in the order of the model. Absent if no layer reads it. */
   readonly order?: readonly string[];
+  /** The hidden size of the model. Absent if no layer reads it. */
+  readonly width?: number;
+  /** Names in the model for the tensors of `parameters` that have another name in the adapter file. */
+  readonly paths?: Readonly<Record<string, string>>;
+  /** The tensors of `parameters` that keep their values in training. */
+  readonly frozen?: readonly Parameter[];
 }
 
 /** Values that a method receives to create its adapter for one layer. */
@@ -80,6 +86,8 @@ export interface LayerContext<C extends PeftConfig> {
 export interface SharedContext<C extends PeftConfig>
   extends Pick<LayerContext<C>, "backend" | "config" | "generator" | "loading"> {
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
+  /** The model, of which `layers` are a part. */
+  model: Module;
 }
 
 /** Changes what the layers of an adapter train, during training: their ranks (AdaLoRA) or their clusters (AdaMSS). */

@@ -48,6 +48,11 @@ export interface MethodFacts<C extends PeftConfig> {
    * batch, and servers refuse it. Default: false.
    */
   readonly mixesRows?: true;
+  /**
+   * The reason that an adapter cannot be limited to some rows of a batch, as the end of a sentence that starts with the
+   * adapter's name: "runs the model twice". Servers refuse such an adapter. Absent if nothing prevents it.
+   */
+  readonly runsAlone?: string;
   /** Returns true if outputs depend on the model's other adapters. Servers refuse such an adapter. Default: false. */
   readsAdapters?(config: C): boolean;
   /**
@@ -77,6 +82,11 @@ export interface MethodFacts<C extends PeftConfig> {
    * estimates of adapter files use this property. Default: false.
    */
   readonly followsBaseDtype?: boolean;
+  /**
+   * True if PEFT stores the trained tensors that layers share in the base model's dtype, false if it stores them in
+   * f32. Only size estimates of adapter files use this property. Default: false.
+   */
+  readonly sharedFollowBaseDtype?: true;
   /**
    * True if buffers of floats have the base model's dtype in files, false if they have the dtype in which describing
    * the adapter creates them. Only size estimates of adapter files use this property. Default: false.

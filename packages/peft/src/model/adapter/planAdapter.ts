@@ -95,7 +95,7 @@ export async function planAdapter(
   const { config, heads, report, bases, backend } = found;
   const warnings = await namedWarnings(model, config, method, report, bare);
   const made = { backend, config, generator, loading };
-  const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
+  const shared = (await method.createShared?.({ ...made, layers: bases, model })) ?? {};
   const warn = (warning: Warning) => {
     if (!warnings.some(({ message }) => message === warning.message)) warnings.push(warning);
   };
