@@ -7,6 +7,7 @@ import resource
 from dataclasses import replace
 from pathlib import Path
 
+import peft.tuners.lokr.layer
 import peft.tuners.lora.model
 import peft.tuners.osf.layer
 import torch
@@ -16,6 +17,7 @@ from peft.tuners.c3a.utils import BlockCircularConvolution
 from peft.tuners.frod.layer import FrodLayer
 from peft.tuners.frod.layer import Linear as FrodLinear
 from peft.tuners.hira.model import HiraModel
+from peft.tuners.loha.layer import HadaWeightCP
 from peft.tuners.lora import LoraModel
 from peft.tuners.lora.variants import KasaLinearVariant
 from peft.tuners.tinylora.layer import Embedding as TinyLoraEmbedding
@@ -148,6 +150,29 @@ def cpt_forward(self, *args, **kwargs):
 
 cpt_given = PeftModelForCausalLM._cpt_forward
 PeftModelForCausalLM._cpt_forward = cpt_forward
+
+
+def hada_backward(ctx, dy):
+    """The gradients of LoHa's factored filters. In PEFT 0.21.2, each of the two products computes the gradient of its A
+    from the tensor and from the B of the other product."""
+    given = [t.detach().requires_grad_() for t in ctx.saved_tensors[:6]]
+    with torch.enable_grad():
+        t1, a1, b1, t2, a2, b2 = given
+        first, second = (torch.einsum("ijkl,jr,ip->prkl", t, b, a) for t, a, b in ((t1, a1, b1), (t2, a2, b2)))
+        return *torch.autograd.grad(first * second * ctx.saved_tensors[6], given, dy), None
+
+
+HadaWeightCP.backward = staticmethod(hada_backward)
+
+
+def make_kron(w1, w2, scale=1.0):
+    """LoKr's product, of copies in the usual layout. PyTorch's `kron` fails for layouts that PEFT 0.21.2 passes with a
+    rank of 1."""
+    return kron_given(*(w.clone(memory_format=torch.contiguous_format) for w in (w1, w2)), scale)
+
+
+kron_given = peft.tuners.lokr.layer.make_kron
+peft.tuners.lokr.layer.make_kron = make_kron
 
 
 def load_base(folder, attention="eager"):

@@ -26,6 +26,7 @@ def serve(answers):
     from gguf_written import check_gguf
     from hub_cache import hub_cache
     from make_model import make_model
+    from module_nets import module_ours, module_theirs
     from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
     from several_adapters import several_adapters
@@ -46,7 +47,7 @@ def serve(answers):
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
         *(several_adapters, arrow_model, measured_start, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
-        *(xlora_experts, xlora_apply, cartridge_starts, cartridge_logits),
+        *(xlora_experts, xlora_apply, cartridge_starts, cartridge_logits, module_theirs, module_ours),
         *(shadow_checkpoint, shadow_apply, plain_logits),
         *(has_ggml, tokenizer_cases, tokenizer_classes, render_chat_templates, render_templates),
     )

@@ -18,6 +18,7 @@ import { hubCache } from "./hubCache.ts";
 import { type BaseName, bases, loraCases } from "./loraCases.ts";
 import { logitsOf, measure, train, unpack } from "./measure.ts";
 import { lora } from "./methods/lora.ts";
+import { drawNet, moduleNet, netMethods } from "./moduleNets.ts";
 import type { Python } from "./python.ts";
 import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } from "./quantized.ts";
 import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
@@ -76,6 +77,14 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     const decoders = { same: join(folder, "llama-tied"), small: decoder };
     return shadowCheckpoints(python, { base: join(folder, "llama"), decoders, batch });
   });
+  for (const method of netMethods) {
+    for (let seed = 0; seed < 10; seed++) {
+      const net = drawNet(method, seed);
+      await report.check(`network ${seed} of convolutions, ${JSON.stringify(net.config)}: in both directions`, () =>
+        moduleNet(python, net, join(folder, `net-${method}-${seed}`)),
+      );
+    }
+  }
   for (const start of convertedStarts) {
     const { vocab_size: classes } = bases.llama;
     const base = join(folder, "llama");

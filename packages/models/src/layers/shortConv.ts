@@ -1,6 +1,6 @@
 import { add, mul, reshape, slice, type Tensor } from "@lowrank/core";
 import { widen } from "@lowrank/core/internal";
-import { Conv1d, Module, type UnaryModule } from "@lowrank/nn";
+import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ParameterPath } from "../model/parameters.ts";
 import type { PromptedBatch } from "../model/promptedBatch.ts";
 
@@ -15,12 +15,27 @@ interface ShortConvSizes {
 }
 
 /**
+ * The filters of a `ShortConv`, which computes the convolution itself. No adapter can wrap them: PEFT's adapters change
+ * no output there until they are merged, since transformers reads the weight too.
+ */
+class Taps extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+
+  constructor(weight: Parameter, bias: Parameter | null) {
+    super();
+    this.weight = weight;
+    this.bias = bias;
+  }
+}
+
+/**
  * LFM2's short convolution, used instead of attention: a gated, causal depthwise convolution over the last `taps`
  * tokens.
  */
 export class ShortConv extends Module {
-  /** The convolution, with weight [D, 1, L]. The last of the L taps is for the current token. */
-  conv: Conv1d;
+  /** The filters, with weight [D, 1, L]. The last of the L taps is for the current token. */
+  conv: Taps;
   in_proj: UnaryModule;
   out_proj: UnaryModule;
 
@@ -28,8 +43,7 @@ export class ShortConv extends Module {
     super();
     const at = path.at("conv");
     const weight = at.parameter("weight", [hiddenSize, 1, taps]);
-    const options = { groups: hiddenSize, padding: taps - 1 };
-    this.conv = new Conv1d(weight, bias ? at.parameter("bias", [hiddenSize], { value: 0 }) : null, options);
+    this.conv = new Taps(weight, bias ? at.parameter("bias", [hiddenSize], { value: 0 }) : null);
     this.in_proj = path.linear("in_proj", hiddenSize, 3 * hiddenSize, bias);
     this.out_proj = path.linear("out_proj", hiddenSize, hiddenSize, bias);
   }

@@ -56,6 +56,10 @@ export class Conv2d extends Convolution {
     super(filters, 2);
   }
 
+  override get layerKind(): "convolution2d" {
+    return "convolution2d";
+  }
+
   forward(x: Tensor): Tensor {
     return conv2d(x, this.weight, this.bias, this.options);
   }
@@ -76,6 +80,10 @@ export class Conv1d extends Convolution {
   );
   constructor(...filters: Filters<number>) {
     super(filters, 1);
+  }
+
+  override get layerKind(): "convolution1d" {
+    return "convolution1d";
   }
 
   forward(x: Tensor): Tensor {

@@ -247,6 +247,16 @@ function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): u
 
 /**
  * Kinds of layers that adapters can wrap. "linear", "conv1d", "embedding" and "norm" have a weight, each in its own
- * layout; "attention", "residual" and "block" (a whole block of a decoder) lack a weight.
+ * layout. "conv1d" is GPT-2's Conv1D, a linear layer. "convolution1d" and "convolution2d" have filters as their weight.
+ * "attention", "residual" and "block" (a whole block of a decoder) lack a weight.
  */
-export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual" | "block";
+export type LayerKind =
+  | "linear"
+  | "conv1d"
+  | "embedding"
+  | "norm"
+  | "convolution1d"
+  | "convolution2d"
+  | "attention"
+  | "residual"
+  | "block";

@@ -88,11 +88,17 @@ type Limits = Required<Pick<IntruderOptions, "topK" | "thresholdEpsilon" | "miti
 /** Writes a layer's new factors, and returns its number of intruders. */
 async function reduceLayer(layer: TunerLayer, old: string, next: string, limits: Limits): Promise<number> {
   const { topK, thresholdEpsilon, mitigationLambda } = limits;
+  const { layerKind } = layer.base_layer;
+  if (layerKind?.startsWith("convolution")) {
+    throw new Error(
+      "reduceIntruderDimension: the adapter changes a convolution; only linear layers and embeddings can be reduced",
+    );
+  }
   const { a, b, scaling } = factorsOf(layer, old);
   const [r, columns] = a.shape;
   const [rows] = b.shape;
   const most = Math.min(rows, columns);
-  const { weight, layerKind } = layer.base_layer as Linear;
+  const { weight } = layer.base_layer as Linear;
   using full = fullWeight(weight, layerKind !== "linear");
   const base = (await full.data()) as Float32Array;
   const update = product((await b.data()) as Float32Array, (await a.data()) as Float32Array, r, scaling);

@@ -8,7 +8,7 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 export interface LayerStatus {
   /** The module's path in the base model. */
   readonly name: string;
-  /** "linear", "conv1d" or "embedding" for adapted layers, "saved" for modules that an adapter trains in full. */
+  /** The `layerKind` of an adapted layer, such as "linear", "saved" for modules that an adapter trains in full. */
   readonly moduleType: string;
   /** False while the model runs without adapters, in `disableAdapter`. */
   readonly enabled: boolean;

@@ -1,5 +1,13 @@
 import { type Generator, randn, type Tensor, tensor, withFloat32MatmulPrecision } from "@lowrank/core";
-import { type Conv1D, type Embedding, type LayerNorm, Linear, type Module, type UnaryModule } from "@lowrank/nn";
+import {
+  type Conv1D,
+  type Conv2d,
+  type Embedding,
+  type LayerNorm,
+  Linear,
+  type Module,
+  type UnaryModule,
+} from "@lowrank/nn";
 import type { MergeStep, Replacement } from "../layers/wrapper.ts";
 import { runBetween } from "../model/evaluating.ts";
 import { MergedValue } from "./packedMerge.ts";
@@ -17,8 +25,8 @@ export interface Probe {
 }
 
 /**
- * Returns random inputs for a linear layer or norm (normally distributed, [n, in]) or an embedding (token ids [n], half
- * of them from `rows`). Returns null for other kinds of modules.
+ * Returns random inputs for a linear layer or norm (normally distributed, [n, in]), a convolution ([n, channels, ...])
+ * or an embedding (token ids [n], half of them from `rows`). Returns null for other kinds of modules.
  */
 export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
   const { weight } = module as Linear | Embedding | LayerNorm;
@@ -40,6 +48,17 @@ export function probeOf(module: Module, generator: Generator, rows?: readonly nu
         return among ? among[Math.floor(u * among.length)] : Math.floor(u * weight.shape[0]);
       });
       return { x: tensor(ids, { backend: weight.storage.backend }), terms: 1 };
+    }
+    case "convolution1d":
+    case "convolution2d": {
+      const { options } = module as Conv2d;
+      const [filters, depth, ...kernel] = weight.shape;
+      const { dilation = 1, groups = 1 } = options;
+      // One window in each dimension without padding.
+      const sizes = kernel.map((size, i) => (size - 1) * (typeof dilation === "number" ? dilation : dilation[i]) + 1);
+      const shape = [inputs(filters), depth * groups, ...sizes];
+      const x = randn(shape, { generator, backend: weight.storage.backend });
+      return { x, terms: weight.size / filters };
     }
     default:
       return null;

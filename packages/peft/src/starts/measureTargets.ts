@@ -32,7 +32,7 @@ export function measuredTargets(
     throw new Error(`${caller}: the model has adapters; call it before getPeftModel`);
   }
   const { targets } = matchTargets(model, resolveTargets(model, config, lora), lora.kinds, modules);
-  const linear = targets.filter(([, , kind]) => kind !== "embedding");
+  const linear = targets.filter(([, , kind]) => kind === "linear" || kind === "conv1d");
   if (linear.length === 0) throw new Error(`${caller}: the configuration selects no linear layer and no Conv1D`);
   return linear.map(([path, module, kind]) => ({ path, layer: module as Linear, kind }));
 }

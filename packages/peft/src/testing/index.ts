@@ -1,6 +1,7 @@
 // Test helpers for the repository's scripts. The published package does not contain this entry.
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type MethodCase, methodCases } from "./methodCases.ts";
+import { ModuleNet, type NetLayer, netInputs } from "./moduleNet.ts";
 import { TinyModel, tinyBatch } from "./tinyModel.ts";
 import { torchBin } from "./torchBin.ts";
 
@@ -18,4 +19,4 @@ function modelOfCase(name: string): TinyModel {
   return new TinyModel(byName.get(name)?.model);
 }
 
-export { caseConfigs, modelOfCase, tinyBatch, torchBin };
+export { caseConfigs, ModuleNet, modelOfCase, type NetLayer, netInputs, tinyBatch, torchBin };

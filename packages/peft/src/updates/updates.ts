@@ -10,7 +10,7 @@ import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { padded } from "../weighted/combineLayer.ts";
-import { factorOf, inHost } from "../weighted/layerFactors.ts";
+import { factorOf, factorsInHost, inHost } from "../weighted/layerFactors.ts";
 import {
   type HostFactors,
   type Matrix,
@@ -164,8 +164,8 @@ async function productAt(tuner: Tuner<Module>, adapter: Adapter, path: string, f
   const [a, b] = [factorOf(parameters, path, "a", form), factorOf(parameters, path, "b", form)];
   if (!a || !b) return null;
   const scaling = form.scaling(adapter.config, path);
-  const inputs = await inHost(a);
-  return { a: { ...inputs, values: inputs.values.map((value) => scaling * value) }, b: await inHost(b) };
+  const factors = await factorsInHost(a, b, path);
+  return { ...factors, a: { ...factors.a, values: factors.a.values.map((value) => scaling * value) } };
 }
 
 /** Yields the matrices that merging the adapter would add to the weights of one module. */

@@ -7,7 +7,7 @@ import type { ProductForm } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
-import { factorOf, inHost } from "./layerFactors.ts";
+import { factorOf, factorsInHost } from "./layerFactors.ts";
 import { checkCovered, planWeighted } from "./planWeighted.ts";
 import type { HostFactors } from "./productFactors.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
@@ -35,9 +35,9 @@ export async function addWeightedProducts(
       checkRanks(path, parts, combination);
       const combined = await combineLayer(parts, combination, liesInputFirst(tuner, path));
       for (const side of ["a", "b"] as const) {
-        const { values, rows, columns } = combined[side];
-        using value = tensor(values, { shape: [rows, columns] });
-        noGrad(() => copyInto(factorOf(parameters, path, side, form)!, value));
+        const factor = factorOf(parameters, path, side, form)!;
+        using value = tensor(combined[side].values, { shape: factor.shape });
+        noGrad(() => copyInto(factor, value));
       }
       layers.push({ path, relativeError: await distance(combined, parts) });
     }
@@ -75,7 +75,7 @@ async function partsOf(
     const [a, b] = [factorOf(parameters, path, "a", form), factorOf(parameters, path, "b", form)];
     if (!a || !b) continue;
     const scaling = form.scaling(config, path);
-    parts.push({ a: await inHost(a), b: await inHost(b), scaling, weight: weights[i] });
+    parts.push({ ...(await factorsInHost(a, b, path)), scaling, weight: weights[i] });
   }
   return parts;
 }

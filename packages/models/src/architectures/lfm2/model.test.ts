@@ -90,3 +90,8 @@ test.each<[object, string]>([
 ])("%o is refused", (more, message) => {
   expect(() => parseModelConfig({ ...sizes, ...more })).toThrow(message);
 });
+
+test("adapters cannot wrap the filters of convolutions, which the layer reads itself", () => {
+  const filters = [...newModel().namedModules()].filter(([path]) => path.endsWith(".conv.conv"));
+  expect(filters.map(([, { layerKind }]) => layerKind)).toEqual([null, null]);
+});

@@ -70,8 +70,8 @@ interface DoraInputs {
   added(x: Tensor): Tensor;
 }
 
-/** Creates the magnitudes of a layer, given its base weight and LoRA factors. */
-export type MakeMagnitude = (base: StoredWeight, factors: Factors) => Magnitude;
+/** Creates the magnitudes of a layer, given its base weight and LoRA factors. Their `shape` is [out] by default. */
+export type MakeMagnitude = (base: StoredWeight, factors: Factors, shape?: readonly number[]) => Magnitude;
 
 /**
  * DoRA's magnitudes of one layer: a trained length for each row of W + s B A. The squared row norms of W are cached
@@ -79,7 +79,7 @@ export type MakeMagnitude = (base: StoredWeight, factors: Factors) => Magnitude;
  * 2024, https://arxiv.org/abs/2402.09353
  */
 export class Magnitude {
-  /** The trained magnitudes, [out]. */
+  /** The trained magnitudes, [out], or [1, out, 1 ...] on a convolution. */
   readonly parameter: Parameter;
   /** The magnitudes, keyed by their name in adapter files. */
   readonly parameters: Readonly<Record<string, Parameter>>;
@@ -92,9 +92,9 @@ export class Magnitude {
   readonly #lengths = new CachedTensor();
 
   /** Initialises the magnitudes with `start` or, by default, with the row norms of W + s B A. */
-  constructor(base: StoredWeight, factors: Factors, start?: Draw) {
+  constructor(base: StoredWeight, factors: Factors, start?: Draw, shape: readonly number[] = [factors.b.shape[0]]) {
     const squares = this.#rowSquares(base);
-    this.parameter = drawn(start ?? (() => norm(base, factors, squares)), [factors.b.shape[0]]);
+    this.parameter = drawn(start ?? (() => norm(base, factors, squares).reshape(shape)), shape);
     this.parameters = { [key]: this.parameter };
   }
 
@@ -136,12 +136,18 @@ export class Magnitude {
   scale(base: StoredWeight, factors: Factors): Tensor {
     const { a, b, scaling } = factors;
     const lengths = () => norm(base, factors, this.#rowSquares(base));
-    return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths, scaling));
+    const current = isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths, scaling);
+    return div(this.#vector, current);
   }
 
   /** Returns the same factors as `scale`, without caching the norms. */
   scaleOnce(base: StoredWeight, factors: Factors): Tensor {
-    return div(this.parameter, norm(base, factors));
+    return div(this.#vector, norm(base, factors));
+  }
+
+  /** The magnitudes as a vector [out]. */
+  get #vector(): Tensor {
+    return this.parameter.reshape([-1]);
   }
 
   #rowSquares({ weight, fanInFanOut }: StoredWeight): Tensor {

@@ -28,7 +28,8 @@ import { type LinearStart, linearStart } from "./loraStart.ts";
 async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
   if (!context.config.useDora) return null;
   const { Magnitude } = await import("./dora.ts");
-  return (base, factors) => new Magnitude(base, factors, context.loading ? draws(context).zero : undefined);
+  const start = context.loading ? draws(context).zero : undefined;
+  return (base, factors, shape) => new Magnitude(base, factors, start, shape);
 }
 
 /**
@@ -207,7 +208,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
     initLoraWeightsOption("true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora, eva or mica"),
     { field: "loraBias", flag: "lora-bias", type: "boolean", help: "give B a bias" },
   ],
-  kinds: ["linear", "conv1d", "embedding"],
+  kinds: ["linear", "conv1d", "embedding", "convolution1d", "convolution2d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
@@ -228,6 +229,9 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
     const variant = variantOf(context.config);
     if (variant) return (await import("./variants/loraVariant.ts")).loraVariant(context, variant);
     const makeMagnitude = await loadMagnitude(context);
+    if (context.kind.startsWith("convolution")) {
+      return (await import("./loraConvolution.ts")).loraConvolution(context, makeMagnitude);
+    }
     if (context.kind === "embedding") {
       if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {
         throw new Error(

@@ -129,9 +129,12 @@ export const loha: PeftMethod<LoHaConfig> = definePeftMethod({
     rankDropoutOption,
     initWeightsOption(),
   ],
-  kinds: ["linear"],
+  kinds: ["linear", "convolution1d", "convolution2d"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   swappable: { fields: ["initWeights"] },
-  createLayer: (context) => new LoHaLayer(context),
+  createLayer: async (context) =>
+    context.kind === "linear"
+      ? new LoHaLayer(context)
+      : (await import("./lohaConvolution.ts")).lohaConvolution(context),
 });

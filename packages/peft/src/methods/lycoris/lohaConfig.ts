@@ -15,6 +15,7 @@ export class LoHaConfig extends LayerPeftConfig {
   readonly rankDropout: number = 0;
   readonly moduleDropout: number = 0;
   readonly initWeights: boolean = true;
+  readonly useEffectiveConv2d: boolean = false;
   readonly rankPattern: Readonly<Record<string, number>> = {};
   readonly alphaPattern: Readonly<Record<string, number>> = {};
 

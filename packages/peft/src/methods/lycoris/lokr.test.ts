@@ -3,7 +3,7 @@ import { Linear } from "@lowrank/nn";
 import { OneLayer } from "@lowrank/test-support/oneLayer";
 import { expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
-import { factorization } from "./lokr.ts";
+import { factorization } from "./factorization.ts";
 import { LoKrConfig } from "./lokrConfig.ts";
 
 // The results of `factorization` in PEFT 0.21.2.

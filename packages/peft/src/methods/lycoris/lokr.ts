@@ -11,35 +11,17 @@ import {
   rankOption,
   targetsOption,
 } from "../shared/commonOptions.ts";
-import { type Draw, drawn } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { LoKrConfig, lokrFormat } from "./lokrConfig.ts";
-import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
-
-/**
- * Splits `size` into two factors, as PEFT does. If `wanted` divides `size`, returns `wanted` and the quotient.
- * Otherwise returns the two factors nearest to √size, smaller first; the smaller is at most `wanted`, unless `wanted`
- * is -1.
- */
-export function factorization(size: number, wanted: number): [small: number, large: number] {
-  if (wanted !== -1 && size % wanted === 0) return [wanted, size / wanted];
-  const most = wanted === -1 ? size : wanted;
-  let [small, large] = [1, size];
-  while (small < large) {
-    let next = small + 1;
-    while (size % next !== 0) next++;
-    if (next > most) break;
-    [small, large] = [next, size / next];
-  }
-  return [Math.min(small, large), Math.max(small, large)];
-}
+import { kronecker, lokrMatrices, lokrTensors } from "./lokrTensors.ts";
+import { LycorisDropout, lycorisRank } from "./lycoris.ts";
 
 /**
  * LoKr on a linear layer. The update is the Kronecker product of a smaller and a larger matrix. Each matrix is trained
  * in full or as a product of rank r.
  */
 class LoKrLayer implements LayerAdapter {
-  readonly parameters: Record<string, Parameter> = {};
+  readonly parameters: Readonly<Record<string, Parameter>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly #dropout: LycorisDropout;
   readonly #scalesDropout: boolean;
@@ -48,39 +30,16 @@ class LoKrLayer implements LayerAdapter {
   constructor(context: LayerContext<LoKrConfig>) {
     const { base, config, path } = context;
     const { inFeatures, outFeatures } = base as Linear;
-    const { decomposeBoth, decomposeFactor, initWeights } = config;
-    const { r, scaling } = lycorisRank(config, path);
-    const [out1, out2] = factorization(outFeatures, decomposeFactor);
-    const [in1, in2] = factorization(inFeatures, decomposeFactor);
-    const { zero, usual } = lycorisDraws(context);
-    const whole1 = !(decomposeBoth && r < Math.max(out1, in1) / 2);
-    const whole2 = r >= Math.max(out2, in2) / 2;
-    const left = initWeights === true ? zero : usual;
-    const right = initWeights === "lycoris" ? zero : usual;
-    if (whole1) this.#draw("lokr_w1", left, [out1, in1]);
-    else {
-      this.#draw("lokr_w1_a", left, [out1, r]);
-      this.#draw("lokr_w1_b", usual, [r, in1]);
-    }
-    if (whole2) this.#draw("lokr_w2", right, [out2, in2]);
-    else {
-      this.#draw("lokr_w2_a", usual, [out2, r]);
-      this.#draw("lokr_w2_b", right, [r, in2]);
-    }
+    this.parameters = lokrTensors(context, { outputs: outFeatures, inputs: inFeatures, kernel: [] });
     this.#dropout = new LycorisDropout(context);
     this.modules = this.#dropout.never ? {} : { lokr_dropout: this.#dropout };
     this.#scalesDropout = config.rankDropoutScale;
-    this.#scaling = scaling;
-  }
-
-  #draw(name: string, draw: Draw, shape: readonly number[]): void {
-    this.parameters[name] = drawn(draw, shape);
+    this.#scaling = lycorisRank(config, path).scaling;
   }
 
   /** Returns the two matrices of the Kronecker product: [out₁, in₁] and [out₂, in₂]. */
   #matrices(): [Tensor, Tensor] {
-    const { lokr_w1, lokr_w1_a, lokr_w1_b, lokr_w2, lokr_w2_a, lokr_w2_b } = this.parameters;
-    return [lokr_w1 ?? matmul(lokr_w1_a, lokr_w1_b), lokr_w2 ?? matmul(lokr_w2_a, lokr_w2_b)];
+    return lokrMatrices(this.parameters);
   }
 
   forward(x: Tensor, base: Linear): Tensor {
@@ -115,11 +74,7 @@ class LoKrLayer implements LayerAdapter {
   }
 
   merge({ weight, ...rest }: DenseLayer): DenseLayer {
-    const [left, right] = this.#matrices();
-    const [out1, in1] = left.shape;
-    const [out2, in2] = right.shape;
-    const product = mul(left.reshape([out1, 1, in1, 1]), right.reshape([1, out2, 1, in2]));
-    const delta = affine(product.reshape([out1 * out2, in1 * in2]), { scale: this.#scaling });
+    const delta = affine(kronecker(...this.#matrices()), { scale: this.#scaling });
     return { weight: add(weight, delta), ...rest };
   }
 }
@@ -166,9 +121,12 @@ export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
     },
     initWeightsOption([true, false, "lycoris"]),
   ],
-  kinds: ["linear"],
+  kinds: ["linear", "convolution1d", "convolution2d"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   swappable: { fields: ["initWeights"] },
-  createLayer: (context) => new LoKrLayer(context),
+  createLayer: async (context) =>
+    context.kind === "linear"
+      ? new LoKrLayer(context)
+      : (await import("./lokrConvolution.ts")).lokrConvolution(context),
 });

@@ -35,6 +35,7 @@ export class LoKrConfig extends LayerPeftConfig {
   readonly decomposeBoth: boolean = false;
   readonly decomposeFactor: number = -1;
   readonly initWeights: boolean | "lycoris" = true;
+  readonly useEffectiveConv2d: boolean = false;
   readonly rankPattern: Readonly<Record<string, number>> = {};
   readonly alphaPattern: Readonly<Record<string, number>> = {};
 

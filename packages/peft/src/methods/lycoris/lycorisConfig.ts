@@ -1,4 +1,4 @@
-import { checkDropout, checkFinite, checkInteger, checkPattern } from "../../config/checks.ts";
+import { checkDropout, checkFinite, checkFlags, checkInteger, checkPattern } from "../../config/checks.ts";
 import { type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
 
@@ -17,6 +17,11 @@ export interface LycorisOptions extends LayerPeftOptions {
    * last components of a path, such as a module's name.
    */
   rankPattern?: Readonly<Record<string, number>>;
+  /**
+   * True: on convolutions, factors the filters into a small tensor and two matrices, unless filters have one element.
+   * This is Proposition 3 of FedPara. Default: false.
+   */
+  useEffectiveConv2d?: boolean;
   /** Alphas for modules that need another alpha than `alpha`, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
 }
@@ -27,13 +32,11 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
   checkPattern(config, "rankPattern", config.rankPattern, checkInteger);
   checkFinite(config, "alpha", config.alpha);
   checkPattern(config, "alphaPattern", config.alphaPattern, checkFinite);
+  checkFlags(config, { useEffectiveConv2d: config.useEffectiveConv2d });
   for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
 }
 
-/**
- * Rules for reading and writing the shared options in adapter_config.json. Options for convolutions are ignored, since
- * convolutions are not supported.
- */
+/** Rules for reading and writing the shared options in adapter_config.json. */
 export const lycorisFormat: ConfigFormat = {
   classic: [
     ...layerFields,
@@ -44,8 +47,9 @@ export const lycorisFormat: ConfigFormat = {
     "r",
     "rank_dropout",
     "rank_pattern",
+    "use_effective_conv2d",
   ],
   floats: ["rank_dropout", "module_dropout"],
   refused: {},
-  ignored: { use_effective_conv2d: false },
+  ignored: {},
 };

@@ -1,0 +1,160 @@
+import { noGrad, scope, square, type Tensor } from "@lowrank/core";
+import { AdamW, type Module } from "@lowrank/nn";
+import { PeftModel } from "@lowrank/peft";
+import { ModuleNet, type NetLayer, netInputs } from "@lowrank/peft/testing";
+import { compare, type Findings, type Results } from "./compare.ts";
+import { Draw } from "./draw.ts";
+import { type PackedTensors, unpack } from "./measure.ts";
+import type { Python } from "./python.ts";
+
+/** Results of PEFT for an adapter of a network, and its counts of trainable and of all parameters. */
+interface Answers {
+  tensors: PackedTensors;
+  counts: [trainable: number, all: number];
+}
+
+/** A network of convolutions, an adapter of PEFT for some of its layers, and the shape of the network's input. */
+interface NetCase {
+  layers: NetLayer[];
+  config: Record<string, unknown>;
+  shape: number[];
+}
+
+type Adapted = PeftModel<ModuleNet>;
+
+const floats = async (t: Tensor): Promise<Float32Array> => (await t.data()) as Float32Array;
+
+/** Returns outputs, the mean of their squares, and its gradients. */
+async function answers(peft: Adapted, x: Tensor): Promise<Results> {
+  for (const parameter of peft.trainableParameters()) parameter.grad = null;
+  const results: Results = new Map([["logits", await floats(noGrad(() => peft.forward(x)))]]);
+  const loss = lossOf(peft, x);
+  results.set("loss", await floats(loss));
+  for (const [name, { grad }] of peft.namedParameters()) {
+    if (grad) results.set(`grad.${name.replace(".default", "")}`, await floats(grad));
+  }
+  return results;
+}
+
+function lossOf(peft: Adapted, x: Tensor): Tensor {
+  return scope(() => {
+    const value = square(peft.forward(x)).mean();
+    value.backward();
+    return value.detach();
+  });
+}
+
+/** Returns the outputs after a merge, or nothing if a layer cannot be merged. */
+async function mergedAnswers(layers: NetLayer[], folder: string, x: Tensor): Promise<Results> {
+  const peft = await load(layers, folder);
+  let merged: Module & { forward(x: Tensor): Tensor };
+  try {
+    merged = await peft.mergeAndUnload();
+  } catch (error) {
+    if (/groups/.test((error as Error).message)) return new Map();
+    throw error;
+  }
+  return new Map([["merged_logits", await floats(noGrad(() => merged.forward(x)))]]);
+}
+
+async function load(layers: NetLayer[], folder: string): Promise<Adapted> {
+  const peft = await PeftModel.fromPretrained(new ModuleNet(layers), folder, {
+    isTrainable: true,
+    onWarning: () => {},
+  });
+  return peft.eval();
+}
+
+/**
+ * Checks an adapter of PEFT in Lowrank, and the same adapter in PEFT again, after Lowrank trained it for two steps and
+ * saved it: outputs, gradients, outputs after a merge, and counts of parameters.
+ */
+export async function moduleNet(python: Python, { layers, config, shape }: NetCase, folder: string): Promise<Findings> {
+  const [theirFolder, ourFolder] = [`${folder}-theirs`, `${folder}-ours`];
+  const x = netInputs(shape);
+  const theirs = await python.ask<Answers>("module_theirs", { layers, config, shape, out: theirFolder });
+  const peft = await load(layers, theirFolder);
+  const first = new Map([...(await answers(peft, x)), ...(await mergedAnswers(layers, theirFolder, x))]);
+  const found = compare(first, unpack(theirs.tensors));
+  const { trainable, all } = peft.getNbTrainableParameters();
+  if (`${[trainable, all]}` !== `${theirs.counts}`) {
+    found.problems.push(`counts ${trainable} of ${all}, but ${theirs.counts.join(" of ")} in PEFT`);
+  }
+  const optimizer = new AdamW(peft.trainableParameters(), { lr: 5e-3, weightDecay: 0 });
+  for (let step = 0; step < 2; step++) {
+    optimizer.zeroGrad();
+    lossOf(peft, x).dispose();
+    optimizer.step();
+  }
+  await peft.savePretrained(ourFolder);
+  const trained = new Map([...(await answers(peft, x)), ...(await mergedAnswers(layers, ourFolder, x))]);
+  const again = await python.ask<Answers>("module_ours", { layers, adapter: ourFolder, shape });
+  const after = compare(trained, unpack(again.tensors));
+  for (const [name, difference] of after.differences) found.differences.set(`${name}.trained`, difference);
+  found.problems.push(...after.problems.map((problem) => `after training: ${problem}`));
+  return found;
+}
+
+/**
+ * Draws a network of two convolutions in two dimensions and two in one dimension. Half of the networks end in a linear
+ * layer.
+ */
+function drawLayers(draw: Draw, dilates: boolean): { layers: NetLayer[]; shape: number[] } {
+  const groups = draw.chance(0.3) ? 2 : 1;
+  const channels = Array.from({ length: 5 }, () => 2 * draw.integer(1, 4));
+  const layers: NetLayer[] = [];
+  for (const [i, name] of ["a", "b", "c", "d"].entries()) {
+    const dims = i < 2 ? 2 : 1;
+    const sizes = (low: number, high: number) =>
+      dims === 2 && draw.chance(0.5) ? [draw.integer(low, high), draw.integer(low, high)] : draw.integer(low, high);
+    const dilation = dilates && draw.chance(0.3) ? 2 : 1;
+    layers.push({
+      ...{ kind: `convolution${dims}d`, name, in_channels: channels[i], out_channels: channels[i + 1] },
+      ...{ kernel_size: sizes(1, 3), stride: sizes(1, 2), padding: sizes(0, 1), bias: draw.chance(0.7) },
+      ...(dilation > 1 ? { dilation } : {}),
+      groups: draw.chance(0.5) ? groups : 1,
+    } as NetLayer);
+  }
+  if (draw.chance(0.5)) layers.push({ kind: "linear", name: "e", in_features: channels[4], out_features: 3 });
+  return { layers, shape: [2, channels[0], draw.integer(15, 19), draw.integer(15, 19)] };
+}
+
+function drawLora(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  const targets = draw.some(layers.map(({ name }) => name));
+  const targeted = layers.filter(({ name }) => targets.includes(name));
+  const isGrouped = targeted.some(({ groups = 1 }) => groups > 1);
+  const extra = draw.pick([
+    ...[{}, { use_rslora: true }, { lora_dropout: 0.3 }, { init_lora_weights: "gaussian" }, { bias: "lora_only" }],
+    ...(isGrouped ? [] : [{ use_dora: true }, { use_dora: true, lora_dropout: 0.2 }]),
+    ...(targeted.every(({ bias = true }) => bias) ? [{ lora_bias: true }] : []),
+  ]);
+  const r = isGrouped ? 2 * draw.integer(1, 5) : draw.integer(1, 9);
+  const pattern = draw.maybe(0.3, () => ({ rank_pattern: { [targets[0]]: 4 }, alpha_pattern: { [targets[0]]: 3 } }));
+  return { peft_type: "LORA", r, lora_alpha: draw.integer(1, 12), target_modules: targets, ...pattern, ...extra };
+}
+
+function drawLycoris(peftType: "LOHA" | "LOKR"): (typeof drawn)[string] {
+  return (draw, layers) => ({
+    ...{ peft_type: peftType, r: draw.integer(1, 5), alpha: draw.integer(1, 9), init_weights: draw.chance(0.5) },
+    ...{ target_modules: draw.some(layers.map(({ name }) => name)), use_effective_conv2d: draw.chance(0.6) },
+    ...draw.maybe(0.3, () => ({ rank_pattern: { [layers[0].name]: 2 }, rank_dropout: 0.2, module_dropout: 0.1 })),
+    ...(peftType === "LOKR" ? { decompose_both: draw.chance(0.5), decompose_factor: draw.pick([-1, -1, 2, 4]) } : {}),
+  });
+}
+
+/** Draws the adapter of a method for some of the layers, by the method's `peft_type`. */
+const drawn: Readonly<Record<string, (draw: Draw, layers: readonly NetLayer[]) => Record<string, unknown>>> = {
+  LORA: drawLora,
+  LOHA: drawLycoris("LOHA"),
+  LOKR: drawLycoris("LOKR"),
+};
+
+/** Methods with random networks of convolutions. */
+export const netMethods: readonly string[] = Object.keys(drawn);
+
+/** Draws a network and an adapter of the method. */
+export function drawNet(method: string, seed: number): NetCase {
+  const draw = new Draw(seed, 77);
+  const { layers, shape } = drawLayers(draw, method !== "LORA");
+  return { layers, config: drawn[method](draw, layers), shape };
+}
