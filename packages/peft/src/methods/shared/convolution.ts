@@ -1,4 +1,6 @@
-import { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d, type Tensor } from "@lowrank/core";
+import type { Conv1dOptions, Conv2dOptions, Tensor } from "@lowrank/core";
+// webpack would put functions of the main entry into the first chunk of pages without convolutions.
+import { conv1d, conv2d } from "@lowrank/core/functions";
 import type { Conv1d, Conv2d, UnaryModule } from "@lowrank/nn";
 
 /** A layer whose weight has filters: [filters, channels / groups, ...kernel]. */
