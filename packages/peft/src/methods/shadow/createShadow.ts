@@ -96,6 +96,7 @@ export async function createShadow(context: SharedContext<ShadowConfig>): Promis
   const head = config.taskType === "SEQ_CLS" ? headCopy(model) : null;
   for (const [name, value] of Object.entries(head ?? {})) parameters[`shadow_head.default.${name}`] = value;
   const hook = new ShadowNetwork({
+    caches: await import("./cacheOfBoth.ts"),
     config,
     model,
     decoder,

@@ -26,7 +26,7 @@ import {
   type DecoderInputs,
   type DecoderModel,
   type EnteredBlocks,
-  KVCache,
+  type KVCache,
   Linear,
   type Module,
   type Parameter,
@@ -34,9 +34,9 @@ import {
   type SecondDecoderRequest,
   type UnaryModule,
 } from "@lowrank/nn";
-import { layerCaches } from "@lowrank/nn/internal";
 import { blockList } from "../../targets/blocks.ts";
 import type { ForwardHook } from "../shared/method.ts";
+import type { cacheOfBoth, secondHalf } from "./cacheOfBoth.ts";
 import type { ShadowConfig } from "./shadowConfig.ts";
 
 // B batch, T tokens, D hidden size of the model, V classes.
@@ -64,6 +64,12 @@ export interface ShadowedModel extends DecoderModel {
   readonly lm_head?: UnaryModule;
 }
 
+/** The functions of `cacheOfBoth.ts`. */
+interface Caches {
+  readonly cacheOfBoth: typeof cacheOfBoth;
+  readonly secondHalf: typeof secondHalf;
+}
+
 /** The parts of a `ShadowNetwork`. */
 export interface ShadowParts {
   readonly config: ShadowConfig;
@@ -77,6 +83,8 @@ export interface ShadowParts {
   readonly head: Readonly<Record<string, Parameter>> | null;
   /** The paths of the adapted blocks. */
   readonly order: readonly string[];
+  /** The module of caches. It is loaded on its own, since bundlers would otherwise split the chunks of other pages. */
+  readonly caches: Caches;
 }
 
 /**
@@ -198,11 +206,8 @@ export class ShadowNetwork<M extends Module = Module> implements ForwardHook {
 
   /** Creates a cache with layers for the model's blocks, and then for the blocks of the second decoder. */
   #createCache(batch: number, capacity: number): KVCache {
-    const { model, decoder } = this.#parts;
-    const perLayer = [model, decoder.model].flatMap(({ attentionSizes }) => layerCaches(attentionSizes));
-    const { keyValueHeads, headDim } = model.attentionSizes;
-    const sizes = { layers: perLayer.length, keyValueHeads, headDim, perLayer };
-    const cache = new KVCache({ ...sizes, batch, capacity, backend: model.backend });
+    const { model, decoder, caches } = this.#parts;
+    const cache = caches.cacheOfBoth(model, decoder.model, batch, capacity);
     this.#caches.add(cache);
     return cache;
   }
@@ -215,15 +220,7 @@ export class ShadowNetwork<M extends Module = Module> implements ForwardHook {
         "Shadow stores keys and values of two decoders, and this cache has those of one; create it with the model's createCache while the adapter is active",
       );
     }
-    const first = layerCaches(this.#parts.model.attentionSizes).length;
-    return {
-      length: cache.length,
-      update: (layer, ...rest) => cache.update(first + layer, ...rest),
-      attend: (layer, ...rest) => cache.attend(first + layer, ...rest),
-      earlier: (layer, ...rest) => cache.earlier(first + layer, ...rest),
-      // The model itself advances the whole cache afterwards.
-      advance: () => {},
-    };
+    return this.#parts.caches.secondHalf(cache, this.#parts.model);
   }
 
   /**
