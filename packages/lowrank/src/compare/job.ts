@@ -1,5 +1,6 @@
 import type { MatmulPrecision } from "@lowrank/core";
 import type { NamedSettings } from "../report/methods.ts";
+import type { ChosenSize, SetOptions } from "./jobConfig.ts";
 
 /** One run of a comparison: training with one method and one seed. The object is sent to another process as JSON. */
 export interface Job {
@@ -17,6 +18,12 @@ export interface Job {
    * values of the method's recipe. A method ignores settings that it does not have.
    */
   readonly named?: readonly (keyof NamedSettings)[];
+  /** Option that sets the number of trained parameters, and its value. Undefined: the recipe's size. */
+  readonly size?: ChosenSize;
+  /** Values of other options of the method, by flags without dashes, as texts of the command line. */
+  readonly set?: SetOptions;
+  /** File of examples on which forgetting is measured. The task of `@lowrank/nano` has its own. */
+  readonly forgetting?: string;
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
@@ -63,6 +70,10 @@ export interface Measured {
   /** Share of test prompts that the model answers with exactly the expected tokens; null for data without prompts. */
   readonly exactMatch: number | null;
   readonly testExamples: number;
+  /** Loss before training on examples of an earlier task, in nats per token. Undefined if not measured. */
+  readonly earlierLossBefore?: number;
+  /** Loss after training on examples of an earlier task, in nats per token. Undefined if not measured. */
+  readonly earlierLoss?: number;
   /** Median time of one forward pass over `latencyTokens` tokens with the adapter unmerged, in milliseconds. */
   readonly latencyMilliseconds: number;
   /**
@@ -80,3 +91,13 @@ export type Outcome = { readonly job: Job } & ({ readonly measured: Measured } |
 export type Message =
   | { readonly step: number; readonly of: number; readonly loss: number }
   | { readonly outcome: Outcome };
+
+/** Returns the name of a run for messages: "lora, r 9, seed 0". */
+export function jobName({ method, size, seed }: Job): string {
+  return `${withSize(method, size)}, seed ${seed}`;
+}
+
+/** Returns a method's name with its size, if one was chosen: "LoRA, r 9". */
+export function withSize(name: string, size: ChosenSize | undefined): string {
+  return size === undefined ? name : `${name}, ${size.flag} ${Number(size.value.toPrecision(4))}`;
+}

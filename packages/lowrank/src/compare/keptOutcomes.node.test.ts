@@ -10,7 +10,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const job = (method: string, seed: number, steps = 3) => ({ method, seed, steps }) as never;
 const measured = { loss: 1 } as never;
 
-test("outcomes that were measured are kept by method and seed, and read again", async () => {
+test("outcomes that were measured are kept by method, size and seed, and read again", async () => {
   await keepOutcome(folder, { job: job("lora", 0), measured });
   await keepOutcome(folder, { job: job("lora", 1), error: "no" });
   await keepOutcome(null, { job: job("vera", 0), measured });
@@ -19,6 +19,10 @@ test("outcomes that were measured are kept by method and seed, and read again", 
   const jobs = [job("lora", 1), job("lora", 0), job("vera", 0)];
   expect(await keptOutcomes(folder, jobs)).toEqual([null, { job: job("lora", 0), measured }, null]);
   expect(await keptOutcomes(null, jobs)).toEqual([null, null, null]);
+  const sized = { ...(job("lora", 0) as object), size: { flag: "r", value: 4 } } as never;
+  expect(await keptOutcomes(folder, [sized])).toEqual([null]);
+  await keepOutcome(folder, { job: sized, measured });
+  expect(await readdir(join(folder, "runs"))).toEqual(["lora-0.json", "lora-r-4-0.json"]);
 });
 
 test("an outcome of other settings is an error, and one that cannot be read", async () => {

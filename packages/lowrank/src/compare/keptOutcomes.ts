@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { writeFile } from "@lowrank/files/internal";
 import type { Job, Outcome } from "./job.ts";
 
-const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
+const fileOf = (folder: string, { method, size, seed }: Job): string => {
+  const name = size === undefined ? method : `${method}-${size.flag}-${size.value}`;
+  return join(folder, "runs", `${name}-${seed}.json`);
+};
 
 /**
  * Reads the outcomes that an earlier command saved in a folder, one for each job. The entry of a job without a saved
- * outcome is null. Throws if the saved outcome is from a job with the same method and seed, but other settings. Reads
- * the files in order, so that the error always names the first such file.
+ * outcome is null. Throws if the saved outcome is from a job with the same method, size and seed, but other settings.
+ * Reads the files in order, so that the error always names the first such file.
  */
 export async function keptOutcomes(folder: string | null, jobs: readonly Job[]): Promise<(Outcome | null)[]> {
   const found: (Outcome | null)[] = [];

@@ -8,6 +8,8 @@ interface QueuedRun {
   readonly data: readonly string[];
   /** Id of the stored file that replaces the job's validation path; null if the job has none. */
   readonly validation: string | null;
+  /** Id of the stored file that replaces the job's path of earlier examples. Undefined if the job has none. */
+  readonly forgetting?: string;
 }
 
 /** Option key under which a job stores its run as JSON. */

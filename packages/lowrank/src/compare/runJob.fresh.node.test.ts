@@ -131,7 +131,13 @@ describe("a run on a queue", () => {
   });
 
   /** Runs a job with these stored files; `validation` is the id of the file for it. */
-  async function queued(data: string[], validation: string | null, more: Partial<Job> = {}, signal?: AbortSignal) {
+  async function queued(
+    data: string[],
+    validation: string | null,
+    more: Partial<Job> = {},
+    signal?: AbortSignal,
+    forgetting?: string,
+  ) {
     const paths = data.map((_, i) => `/elsewhere/${i}/pairs.jsonl`);
     const run = { ...files, data: paths, ...(validation !== null && { validation: "/elsewhere/held.jsonl" }) };
     const order: FineTuneJob = {
@@ -145,7 +151,12 @@ describe("a run on a queue", () => {
         metadata: null,
       },
       ...{ priority: 0, limits: null, served: false },
-      options: optionsOfRun({ job: { ...job, model: "x", data: run, steps: 1, ...more }, data, validation }),
+      options: optionsOfRun({
+        job: { ...job, model: "x", data: run, steps: 1, ...more },
+        data,
+        validation,
+        forgetting,
+      }),
     };
     const place = { attempt: 2, store: at("store"), model: at("model"), threads: 1, wideSimd: false };
     const end = await measureQueued(
@@ -174,6 +185,22 @@ describe("a run on a queue", () => {
     }
     vi.unstubAllEnvs();
     expect(await readdir(at("scratch"))).toEqual([]);
+  });
+
+  test("measures the loss on earlier examples, before and after", async () => {
+    expect((await measured()).found).not.toHaveProperty("earlierLoss");
+    const { found } = await measured({ forgetting: at("pairs.jsonl"), testExamples: 24 });
+    const loaded = await loadWithTokenizer(at("model"));
+    const all = { ...job, data: { ...files, data: [...files.data] }, forgetting: at("pairs.jsonl"), testExamples: 24 };
+    const { earlier } = await jobExamples(loaded.tokenizer, all, 64);
+    const { loss } = await evaluate(loaded.model, earlier ?? [], { batchSize: 4, padTokenId: 1, maxLength: 64 });
+    expect(earlier).toHaveLength(24);
+    expect(found.earlierLossBefore).toBe(loss);
+    expect(found.earlierLoss).toBeLessThan(loss);
+    const { order, end } = await queued([ids[0]], null, { forgetting: "/elsewhere/earlier.jsonl" }, undefined, ids[1]);
+    expect(end).toMatchObject({ writesAdapter: false });
+    const stored = await places.jobs.objects.get(measuredKey(order));
+    expect(JSON.parse(new TextDecoder().decode(stored as never)).earlierLoss).toBeGreaterThan(0);
   });
 
   test("fails with the reason, and ends when it is stopped", async () => {

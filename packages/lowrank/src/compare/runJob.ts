@@ -12,8 +12,9 @@ import { recipeQuantization } from "../report/comparison/candidates.ts";
 import { compareMethods } from "../report/comparison/compareMethods.ts";
 import type { MethodRow } from "../report/comparison/methodComparison.ts";
 import { exactMatch, median, passMilliseconds } from "../report/measure.ts";
-import { configFor, findMethods } from "../report/methods.ts";
+import { findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
+import { jobConfig } from "./jobConfig.ts";
 import { loadNano } from "./loadNano.ts";
 
 /**
@@ -29,14 +30,17 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
     quantize,
   });
   const { model, tokenizer } = loaded;
-  const { train, test } = await jobExamples(tokenizer, job, model.maxPositions);
+  const { train, test, earlier } = await jobExamples(tokenizer, job, model.maxPositions);
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const named = Object.fromEntries((job.named ?? []).map((setting) => [setting, job[setting]]));
-  const config = configFor(method, job, named);
+  const config = jobConfig(method, job, named, job.size, job.set);
   const costs = await costsOf(loaded, config, quantize ?? null);
   const room = model.maxPositions - (await virtualTokens(config));
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
   const lossBefore = (await evaluate(model, test, batching)).loss;
+  const earlierLoss = async (trained: CausalLM | PeftModel<CausalLM>) =>
+    earlier === null ? undefined : (await evaluate(trained, earlier, batching)).loss;
+  const earlierLossBefore = await earlierLoss(model);
 
   const generator = new Generator(job.seed);
   const peft = config && (await getPeftModel(model, config, { generator, tokenizer, onWarning: warn }));
@@ -62,6 +66,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const { peakBytes: peakTensorBytes } = memory();
 
   const { loss } = await evaluate(peft ?? model, test, batching);
+  const earlierLossAfter = await earlierLoss(peft ?? model);
   const right = await exactMatch(model, test, tokenizer.eosTokenId);
   const latencyTokens = Math.min(64, Math.floor(room / 2));
   const latencyMilliseconds = await passMilliseconds(model, latencyTokens);
@@ -74,6 +79,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
     mergeable: costs.mergeable,
     ...{ peakProcessBytes, peakTensorBytes, stepMilliseconds: 1000 * median(steps) },
     ...{ lossBefore, loss, exactMatch: right, testExamples: test.length },
+    ...(earlierLossAfter !== undefined && { earlierLossBefore, earlierLoss: earlierLossAfter }),
     ...{ latencyMilliseconds, latencyTokens },
     mergedLatencyMilliseconds: await mergedMilliseconds(loaded, peft, costs.mergeable, latencyTokens),
   };
@@ -109,6 +115,8 @@ async function mergedMilliseconds(
 interface JobExamples {
   readonly train: readonly TokenizedExample[];
   readonly test: readonly TokenizedExample[];
+  /** Examples of an earlier task, on which forgetting is measured; null if there are none. */
+  readonly earlier: readonly TokenizedExample[] | null;
 }
 
 // One seed for all runs: a run's own seed orders the examples and initialises the adapter.
@@ -122,18 +130,27 @@ export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: num
   const { data, testExamples } = job;
   if (data.kind === "task") {
     const { generatePairs } = await loadNano();
-    const pairs = (split: "train" | "test", count: number) =>
+    const pairs = (language: "javascript" | "python", split: "train" | "test", count: number) =>
       Promise.all(
-        generatePairs({ language: "javascript", split, count, seed: taskSeed }).map((pair) =>
-          tokenizeExample(tokenizer, pair),
-        ),
+        generatePairs({ language, split, count, seed: taskSeed }).map((pair) => tokenizeExample(tokenizer, pair)),
       );
-    return { train: await pairs("train", data.trainExamples), test: await pairs("test", testExamples) };
+    return {
+      train: await pairs("javascript", "train", data.trainExamples),
+      test: await pairs("javascript", "test", testExamples),
+      earlier: await pairs("python", "test", testExamples),
+    };
   }
   const { blockSize = Math.min(256, positions) } = data;
   const { train, validation } = await readTrainData(tokenizer, { ...data, blockSize });
   if (validation.length === 0) {
     throw new Error(`${data.data.join(", ")}: nothing is left to measure on; give --validation, or more data`);
   }
-  return { train, test: validation.slice(0, testExamples) };
+  const test = validation.slice(0, testExamples);
+  if (job.forgetting === undefined) return { train, test, earlier: null };
+  const { train: earlier } = await readTrainData(tokenizer, {
+    data: [job.forgetting],
+    validationFraction: 0,
+    blockSize,
+  });
+  return { train, test, earlier: earlier.slice(0, testExamples) };
 }

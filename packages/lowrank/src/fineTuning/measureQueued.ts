@@ -44,7 +44,7 @@ async function measure(order: Order, places: JobPlaces, scratch: string): Promis
 
 /** Downloads the files of a queued run to the folder `scratch`, and returns the run with their paths. */
 async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string): Promise<Job> {
-  const { job: run, data: ids, validation } = runOf(job);
+  const { job: run, data: ids, validation, forgetting } = runOf(job);
   if (run.data.kind !== "files") throw new Error("the queued run of a comparison has no data files");
   const fetched = async (id: string, name: string, folder: string): Promise<string> => {
     const found = await files.find(job.owner, id);
@@ -59,6 +59,9 @@ async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string):
   const data: string[] = [];
   for (const [i, id] of ids.entries()) data.push(await fetched(id, names[i], String(i)));
   const { validation: name } = run.data;
-  if (validation === null || name === undefined) return { ...run, data: { ...run.data, data } };
-  return { ...run, data: { ...run.data, data, validation: await fetched(validation, name, "validation") } };
+  const replaced =
+    validation === null || name === undefined ? {} : { validation: await fetched(validation, name, "validation") };
+  const here = { ...run, data: { ...run.data, data, ...replaced } };
+  if (forgetting === undefined || run.forgetting === undefined) return here;
+  return { ...here, forgetting: await fetched(forgetting, run.forgetting, "forgetting") };
 }

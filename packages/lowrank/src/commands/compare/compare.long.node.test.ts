@@ -48,7 +48,7 @@ describe("methods on the embedded model's task", () => {
       ...["comparison.csv", "comparison.html", "comparison.json", "comparison.md", "runs"],
     ]);
     const html = await readFile(at("out/comparison.html"), "utf8");
-    expect(html.match(/<svg /g)).toHaveLength(8);
+    expect(html.match(/<svg /g)).toHaveLength(9);
     expect(html).toContain("<p>nano learns JavaScript in the place of Python: 2 steps of 4 examples, 2 seeds;");
     expect(stdout).not.toContain(fileURLToPath(nanoModelFolder));
   });
@@ -88,8 +88,31 @@ test("other data: pairs have answers, texts a loss alone", async () => {
   expect(JSON.parse(pairs.stdout).runs[0].measured).toMatchObject({ testExamples: 2, exactMatch: 0 });
   const text = await compare(`${words} --block-size 32`, ...model, "--data", at("text.txt"));
   expect(text.stdout).toMatch(/LoRA .* -\n/);
+  const both = await compare(`${words} --forgetting`, at("text.txt"), ...model, "--data", at("pairs.jsonl"), "--json");
+  const { earlierLossBefore, earlierLoss } = JSON.parse(both.stdout).runs[0].measured;
+  expect(earlierLossBefore).toBeGreaterThan(0);
+  expect(JSON.parse(both.stdout).methods[0].forgetting).toBeCloseTo(earlierLoss - earlierLossBefore, 12);
+  expect(text.stdout).not.toContain("forgetting");
   expect(text.stdout).toContain("learning rates: LoRA ");
   expect(text.stdout).toMatch(/^model learns text\.txt: 2 steps of 4 examples/);
+});
+
+test("a budget chooses the size of each method that has one", async () => {
+  const words = `${short} --methods lora,ia3,prompt --seeds 1 --budgets 7000,8200,14000 --json`;
+  const { code, stdout, stderr } = await compare(words, "--output", at("sized"));
+  expect(code).toBe(0);
+  expect(stderr).toContain("[1/5] lora, r 1, seed 0: loss");
+  const { methods } = JSON.parse(stdout);
+  expect(methods.map(({ method, trainable }: Record<string, unknown>) => [method, trainable])).toEqual([
+    ["LoRA, r 1", 6720],
+    ["LoRA, r 2", 13_440],
+    ["(IA)³", expect.any(Number)],
+    ["prompt tuning, virtual-tokens 55", 55 * 128],
+    ["prompt tuning, virtual-tokens 64", 64 * 128],
+  ]);
+  const none = await compare(`${short} --methods lora --seeds 1 --budgets 100 --json`);
+  expect(none.stderr).toContain("warning: LoRA cannot train about 100 parameters: --r 1 is nearest, with 6720");
+  expect(JSON.parse(none.stdout).methods[0].method).toBe("LoRA");
 });
 
 test("a run that fails says why, beside those that do not", async () => {
@@ -106,6 +129,10 @@ test.each([
   [`--model ${fileURLToPath(nanoModelFolder)} --data nowhere.txt`, "error: there is no file nowhere.txt"],
   ["--lr dora=1e-3 --methods lora", "error: --lr names dora, which --methods lacks; add it to --methods"],
   ["--lr lora=fast", "Expected pairs of a method and a number above 0"],
+  ["--set dora.alpha=1 --methods lora", "error: --set names dora, which --methods lacks; add it to --methods"],
+  ["--set lora=1", "Expected method.option=value, such as houlsby.reduction-factor=8"],
+  ["--set lora.alfa=1 --methods lora", "error: --set lora.alfa: lora has no option alfa; it has r, "],
+  ["--forgetting nowhere.txt --methods lora", "error: --forgetting needs --model and --data"],
   ["--seeds 0", "Expected a whole number of at least 1"],
 ])("misuse: %s", async (words, message) => {
   const { code, stderr } = await compare(words);

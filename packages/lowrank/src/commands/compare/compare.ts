@@ -1,17 +1,20 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { MatmulPrecision } from "@lowrank/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { integer, names, number, targetModules, threadsOption } from "../../cli/argument.ts";
+import { integer, integers, names, number, targetModules, threadsOption } from "../../cli/argument.ts";
 import { printJson } from "../../cli/json.ts";
 import { backendOption, startBackend } from "../../cli/loading/backends.ts";
 import { checkFilesExist } from "../../cli/loading/checkInputs.ts";
 import { findModelConfig } from "../../cli/loading/modelConfig.ts";
 import { precisionOption } from "../../cli/options/trainerFlags.ts";
 import { writeText } from "../../cli/outputs/writeText.ts";
-import type { Job, JobData, Outcome } from "../../compare/job.ts";
+import { fitBudget } from "../../compare/fitBudget.ts";
+import { type Job, type JobData, jobName, type Outcome } from "../../compare/job.ts";
+import { type ChosenSize, jobConfig, type SetOptions } from "../../compare/jobConfig.ts";
 import { loadNano } from "../../compare/loadNano.ts";
-import { allMethods, findMethods, methodNames } from "../../report/methods.ts";
+import { allMethods, findMethods, type Method, methodNames, type NamedSettings } from "../../report/methods.ts";
 import { formatSeconds } from "../../report/table.ts";
 import { wrapped } from "../plan/plan.ts";
 import { compareOutcomes } from "./comparison.ts";
@@ -32,6 +35,9 @@ interface CompareCommandOptions {
   targetModules: string | string[];
   virtualTokens: number;
   lr?: Map<string, number>;
+  budgets?: number[];
+  set?: Map<string, SetOptions>;
+  forgetting?: string;
   precision?: MatmulPrecision;
   trainExamples: number;
   testExamples: number;
@@ -96,6 +102,16 @@ export function compareCommand(plugins: readonly string[]): Command {
       "peak learning rate of each method, such as lora=1e-3,ia3=1e-2 (default: rates that suit small models)",
       rates,
     )
+    .option(
+      "--budgets <n,n>",
+      "numbers of trained parameters: each method with a size option runs once for each, with the nearest size",
+      integers(1),
+    )
+    .option("--set <pairs>", "other options of methods, such as houlsby.reduction-factor=8,lora.dropout=0.1", settings)
+    .option(
+      "--forgetting <file>",
+      "examples of an earlier task: the change of the loss on them is reported (default: the embedded model's Python)",
+    )
     .addOption(precisionOption())
     .option(
       "--train-examples <n>",
@@ -134,25 +150,46 @@ function rates(text: string): Map<string, number> {
   );
 }
 
+/** Parses `--set`: options by method, such as "lora.dropout=0.1,houlsby.reduction-factor=8". */
+function settings(text: string): Map<string, SetOptions> {
+  const found = new Map<string, SetOptions>();
+  for (const pair of names(text)) {
+    const [, name, flag, value] = /^([^.=]+)\.([^=]+)=(.+)$/.exec(pair) ?? [];
+    if (value === undefined) {
+      throw new InvalidArgumentError("Expected method.option=value, such as houlsby.reduction-factor=8.");
+    }
+    found.set(name, { ...found.get(name), [flag]: value });
+  }
+  return found;
+}
+
 async function compare(
   options: CompareCommandOptions,
   named: NonNullable<Job["named"]>,
   plugins: readonly string[],
 ): Promise<void> {
-  const { output, lr = new Map<string, number>() } = options;
+  const { output, lr = new Map<string, number>(), forgetting } = options;
   const place = queuePlace(options);
   const chosen = findMethods(options.methods);
-  const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
-  if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods lacks; add it to --methods`);
+  for (const [flag, pairs] of Object.entries({ lr, set: options.set ?? new Map<string, SetOptions>() })) {
+    const unused = [...pairs.keys()].filter((name) => !options.methods.includes(name));
+    if (unused.length > 0) {
+      throw new Error(`--${flag} names ${unused.join(", ")}, which --methods lacks; add it to --methods`);
+    }
+  }
   if (output !== undefined) await checkFolder(output);
   const data = dataOf(options);
   if (options.model !== undefined) await findModelConfig(options.model);
   if (data.kind === "task") await loadNano();
-  if (data.kind === "files") await checkFilesExist([...data.data, data.validation ?? []].flat());
+  if (data.kind === "task" && forgetting !== undefined) {
+    throw new Error("--forgetting needs --model and --data: the built-in task has its own earlier examples");
+  }
+  if (data.kind === "files") await checkFilesExist([...data.data, data.validation ?? [], forgetting ?? []].flat());
   // Starts the backend once, so that a missing backend fails here and not in each run's process.
   if (options.queue === undefined) await startBackend(options.backend, { threads: options.threads });
+  const sized = await sizesOf(chosen, options, namedValues(options, named));
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
-    chosen.map(({ name, learningRate }): Job => {
+    sized.map(({ method: { name, learningRate }, size }): Job => {
       const { r, targetModules, virtualTokens, steps, batchSize, testExamples } = options;
       const { backend, threads, precision } = options;
       const sizes = { r, targetModules, virtualTokens, steps, batchSize };
@@ -163,6 +200,9 @@ async function compare(
         seed,
         ...sizes,
         ...(named.length > 0 && { named }),
+        ...(size && { size }),
+        ...(options.set?.has(name) && { set: options.set.get(name) }),
+        ...(forgetting !== undefined && { forgetting }),
         learningRate: lr.get(name) ?? learningRate,
         testExamples,
         backend,
@@ -187,6 +227,47 @@ async function compare(
   if (options.json) printJson(JSON.parse(found.json));
   else console.log(found.text);
   if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run succeeded; see the errors above");
+}
+
+const namedValues = (options: CompareCommandOptions, named: NonNullable<Job["named"]>) =>
+  Object.fromEntries(named.map((setting) => [setting, options[setting]]));
+
+/** A method, with the size that was chosen for one of the budgets. */
+interface SizedMethod {
+  readonly method: Method;
+  readonly size?: ChosenSize;
+}
+
+/**
+ * Returns each method once, or with `--budgets` once for each budget, with the nearest size. A size that is nearest to
+ * several budgets is returned once. Prints a warning for each budget that a method cannot reach. A method that reaches
+ * none, or has no size option, keeps its own size.
+ */
+async function sizesOf(
+  methods: readonly Method[],
+  options: CompareCommandOptions,
+  named: NamedSettings,
+): Promise<SizedMethod[]> {
+  const { budgets = [] } = options;
+  const model = await findModelConfig(options.model ?? fileURLToPath((await loadNano()).nanoModelFolder));
+  const found: SizedMethod[] = [];
+  for (const method of methods) {
+    const set = options.set?.get(method.name);
+    if (set !== undefined) jobConfig(method, options, named, undefined, set);
+    const sizes: ChosenSize[] = [];
+    for (const budget of budgets) {
+      try {
+        const fitted = await fitBudget(method, options, named, model, budget, set);
+        if (fitted && sizes.every(({ value }) => value !== fitted.value))
+          sizes.push({ flag: fitted.flag, value: fitted.value });
+      } catch (error) {
+        console.error(`warning: ${(error as Error).message}`);
+      }
+    }
+    if (sizes.length === 0) found.push({ method });
+    else found.push(...sizes.map((size) => ({ method, size })));
+  }
+  return found;
 }
 
 /** Returns the queue and store that options name; null if the runs are child processes. */
@@ -232,17 +313,15 @@ function progress(count: number): Pick<RunJobsOptions, "step" | "done"> {
   let ran = 0;
   const clear = () => void (stderr.isTTY && stderr.write("\r\x1b[K"));
   return {
-    step: ({ method, seed }, { step, of, loss }) => {
-      if (stderr.isTTY) stderr.write(`\r\x1b[K${method}, seed ${seed}: step ${step} of ${of}, loss ${loss.toFixed(4)}`);
+    step: (job, { step, of, loss }) => {
+      if (stderr.isTTY) stderr.write(`\r\x1b[K${jobName(job)}: step ${step} of ${of}, loss ${loss.toFixed(4)}`);
     },
     done: (outcome, number, kept) => {
       clear();
       if (!kept) ran++;
       const left = ran > 0 ? ((performance.now() - begin) / 1000 / ran) * (count - number) : 0;
       const time = left > 0 ? ` | about ${formatSeconds(left)} left` : "";
-      console.error(
-        `[${number}/${count}] ${outcome.job.method}, seed ${outcome.job.seed}: ${said(outcome)}${kept ? " (kept)" : ""}${time}`,
-      );
+      console.error(`[${number}/${count}] ${jobName(outcome.job)}: ${said(outcome)}${kept ? " (kept)" : ""}${time}`);
     },
   };
 }

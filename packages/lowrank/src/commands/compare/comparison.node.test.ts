@@ -142,6 +142,27 @@ describe("runs side by side", () => {
     expect(compareOutcomes(losses).html).toContain("<strong>Quality: test loss, lower is better</strong>");
   });
 
+  test("are named by their size, and have the change of the loss on an earlier task", () => {
+    const of = (value: number, seed: number, earlierLoss: number) => {
+      const { job, measured } = run("lora", seed, { earlierLossBefore: 0.5, earlierLoss, trainable: value });
+      return { job: { ...job, size: { flag: "r", value } }, measured };
+    };
+    const outcomes = [of(2, 0, 0.75), of(4, 0, 0.25), of(2, 1, 1.25), run("vera", 0)];
+    expect(rowsOf(...outcomes)).toMatchObject([
+      { method: "LoRA, r 2", size: "r 2", seeds: 2, forgetting: 0.5 },
+      { method: "LoRA, r 4", size: "r 4", seeds: 1, forgetting: -0.25, forgettingDeviation: 0 },
+      { method: "VeRA", size: null, forgetting: null, forgettingDeviation: null },
+    ]);
+    const { text, html } = compareOutcomes(outcomes);
+    expect(text.split("\n")[3]).toMatch(/LoRA, r 2 .* 0\.5000 ±0\.3536$/);
+    expect(text).toContain("forgetting: the increase of the loss on examples of an earlier task");
+    expect(html).toContain("before training: 0.5000");
+    const bare = compareOutcomes([run("lora", 0)]);
+    expect(bare.text + bare.html).not.toMatch(/forgetting|earlier task/);
+    const failed = compareOutcomes([{ job: { ...job, size: { flag: "sparsity", value: 0.123456 } }, error: "no" }]);
+    expect(failed.text).toContain("lora, sparsity 0.1235, seed 0: no");
+  });
+
   test("as charts, that of trained values by logarithms", () => {
     const { html } = compareOutcomes([
       run("lora", 0, { loss: 1, exactMatch: null }),

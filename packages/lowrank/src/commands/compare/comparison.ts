@@ -1,4 +1,4 @@
-import type { Measured, Outcome } from "../../compare/job.ts";
+import { type Job, jobName, type Measured, type Outcome, withSize } from "../../compare/job.ts";
 import type { Quality } from "../../report/comparison/methodComparison.ts";
 import { qualityOf } from "../../report/comparison/paretoFront.ts";
 import { median } from "../../report/measure.ts";
@@ -27,6 +27,8 @@ type Spread = Pick<Quality, "mean" | "deviation">;
 /** Results of one method, averaged over its seeds. */
 interface Row {
   readonly title: string;
+  /** Flag and value of the size that was chosen for a budget; null for the recipe's size. */
+  readonly size: string | null;
   readonly learningRate: number;
   readonly seeds: number;
   readonly costs: Measured;
@@ -37,6 +39,8 @@ interface Row {
   readonly mergedLatencyMilliseconds: number | null;
   readonly loss: Quality;
   readonly exactMatch: Quality | null;
+  /** Increase of the loss on examples of an earlier task, in nats per token; null if not measured. */
+  readonly forgetting: Quality | null;
   /** True if no other method has a better quality with at most as many trainable parameters. */
   readonly paretoOptimal: boolean;
 }
@@ -50,17 +54,25 @@ export interface Comparison {
   readonly html: string;
 }
 
-function rowOf(name: string, outcomes: readonly Outcome[]): Row[] {
-  const own = outcomes.filter(({ job }) => job.method === name);
+/** Key of the runs that differ only in their seeds. */
+const keyOf = ({ method, size }: Job): string => JSON.stringify([method, size]);
+
+function rowOf(key: string, outcomes: readonly Outcome[]): Row[] {
+  const own = outcomes.filter(({ job }) => keyOf(job) === key);
+  const { method, size, learningRate } = own[0].job;
   const runs = own.flatMap((outcome) => ("measured" in outcome ? [outcome.measured] : []));
   if (runs.length === 0) return [];
   const middle = (of: (run: Measured) => number) => median(runs.map(of));
   const right = runs.flatMap(({ exactMatch }) => (exactMatch === null ? [] : [exactMatch]));
+  const forgotten = runs.flatMap(({ earlierLoss: after, earlierLossBefore: before }) =>
+    after === undefined || before === undefined ? [] : [after - before],
+  );
   const merged = runs.flatMap(({ mergedLatencyMilliseconds: ms }) => (ms === null ? [] : [ms]));
   return [
     {
-      title: findMethods([name])[0].title,
-      learningRate: own[0].job.learningRate,
+      title: withSize(findMethods([method])[0].title, size),
+      size: size === undefined ? null : `${size.flag} ${size.value}`,
+      learningRate,
       seeds: runs.length,
       costs: runs[0],
       peakProcessBytes: Math.max(...runs.map((run) => run.peakProcessBytes)),
@@ -74,6 +86,7 @@ function rowOf(name: string, outcomes: readonly Outcome[]): Row[] {
         false,
       ),
       exactMatch: right.length > 0 ? qualityOf("exact match", right, true) : null,
+      forgetting: forgotten.length > 0 ? qualityOf("forgetting", forgotten, false) : null,
       paretoOptimal: false,
     },
   ];
@@ -111,6 +124,16 @@ const shown: readonly Column<Row>[] = [
   },
 ];
 
+const forgettingShown: Column<Row> = {
+  title: "forgetting",
+  key: "forgetting",
+  value: ({ forgetting, seeds }) => forgetting && withSpread((n) => n.toFixed(4), forgetting, seeds),
+};
+
+/** Columns of the table. The column of forgetting is left out if no run measured it. */
+const shownFor = (rows: readonly Row[]): readonly Column<Row>[] =>
+  rows.some(({ forgetting }) => forgetting !== null) ? [...shown, forgettingShown] : shown;
+
 const plain: readonly Column<Row>[] = [
   ...common,
   { title: "lr", key: "learningRate", value: ({ learningRate }) => learningRate },
@@ -123,28 +146,36 @@ const plain: readonly Column<Row>[] = [
     key: "exactMatchDeviation",
     value: ({ exactMatch }) => exactMatch?.deviation ?? null,
   },
+  { title: "forgetting", key: "forgetting", value: ({ forgetting }) => forgetting?.mean ?? null },
+  {
+    title: "forgetting deviation",
+    key: "forgettingDeviation",
+    value: ({ forgetting }) => forgetting?.deviation ?? null,
+  },
+  { title: "size", key: "size", value: ({ size }) => size },
   { title: "Pareto front", key: "paretoOptimal", value: ({ paretoOptimal }) => (paretoOptimal ? "yes" : "no") },
 ];
 
 /** Compares the results of methods, each averaged over its seeds, in the order of the runs. */
 export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
-  const names = [...new Set(outcomes.map(({ job }) => job.method))];
-  const rows = withFront(names.flatMap((name) => rowOf(name, outcomes)));
+  const keys = [...new Set(outcomes.map(({ job }) => keyOf(job)))];
+  const rows = withFront(keys.flatMap((key) => rowOf(key, outcomes)));
+  const columns = shownFor(rows);
   const failed = outcomes.flatMap((outcome) =>
-    "error" in outcome ? [`${outcome.job.method}, seed ${outcome.job.seed}: ${outcome.error}`] : [],
+    "error" in outcome ? [`${jobName(outcome.job)}: ${outcome.error}`] : [],
   );
   const head = heading(outcomes);
   const notes = [...legend(rows), ...backends(outcomes), ...failed];
   const bullets = notes.map((note) => `- ${markdownText(note)}`);
   return {
-    text: [...head, "", ...textTable(shown, rows), "", ...notes].join("\n"),
-    markdown: [...head.map(markdownText), "", ...markdownTable(shown, rows), "", ...bullets].join("\n"),
+    text: [...head, "", ...textTable(columns, rows), "", ...notes].join("\n"),
+    markdown: [...head.map(markdownText), "", ...markdownTable(columns, rows), "", ...bullets].join("\n"),
     csv: csvTable(plain, rows).join("\n"),
     json: JSON.stringify({ methods: jsonRows(plain, rows), runs: outcomes }, null, 2),
     html: htmlPage({
       title: "Methods of fine-tuning compared",
       paragraphs: head,
-      tables: [{ heading: "Methods", html: htmlTable(shown, rows) }],
+      tables: [{ heading: "Methods", html: htmlTable(columns, rows) }],
       charts: charts(rows),
       notes,
     }),
@@ -204,6 +235,9 @@ function legend(rows: readonly Row[]): string[] {
     "process: the most memory that a run's process had up to the end of training; tensors: the most that these took in a step.",
     `pass: the median of a forward pass over ${latencyTokens} tokens, as trained and with the adapter merged.`,
     `${measured} over ${testExamples} test examples; ± is the standard deviation over seeds.`,
+    ...(rows.some(({ forgetting }) => forgetting !== null)
+      ? ["forgetting: the increase of the loss on examples of an earlier task, in nats per token."]
+      : []),
     `learning rates: ${rows.map(({ title, learningRate }) => `${title} ${learningRate}`).join(", ")}.`,
   ];
 }
@@ -234,10 +268,23 @@ function charts(rows: readonly Row[]): string[] {
       (n) => n.toFixed(4),
       ({ loss }) => ({ value: loss.mean, spread: loss.deviation }),
     ),
+    ...earlierChart(rows),
     chart("Trainable parameters", whole, ({ costs }) => ({ value: costs.trainable }), true),
     chart("Peak memory of tensors while training", byteText, (row) => ({ value: row.peakTensorBytes })),
     chart("Time of a step, ms", milliseconds, (row) => ({ value: row.stepMilliseconds })),
     chart("Forward pass as trained, ms", milliseconds, (row) => ({ value: row.latencyMilliseconds })),
     chart("Forward pass merged, ms", milliseconds, (row) => ({ value: row.mergedLatencyMilliseconds })),
   ];
+}
+
+/** Returns the chart of the loss on an earlier task, with the loss before training as a line. Empty if not measured. */
+function earlierChart(rows: readonly Row[]): string[] {
+  const before = rows.find(({ costs }) => costs.earlierLossBefore !== undefined)?.costs.earlierLossBefore;
+  if (before === undefined) return [];
+  const bars = rows.map(({ title, forgetting }) => {
+    return { label: title, value: forgetting && before + forgetting.mean, spread: forgetting?.deviation };
+  });
+  const show = (loss: number) => loss.toFixed(4);
+  const mark = { value: before, name: "before training", label: `before training: ${show(before)}` };
+  return [barChart({ title: "Loss on the earlier task, nats per token", show, bars, mark })];
 }

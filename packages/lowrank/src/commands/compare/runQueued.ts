@@ -80,10 +80,11 @@ async function orderRun(places: JobPlaces, job: Job, model: string): Promise<Fin
   const data: string[] = [];
   for (const path of paths) data.push(await upload(places, path));
   const validation = file === undefined ? null : await upload(places, file);
+  const forgetting = job.forgetting === undefined ? {} : { forgetting: await upload(places, job.forgetting) };
   const order = {
     ...{ owner, model, trainingFile: data[0], validationFile: validation, method: "comparison" as const },
     ...{ hyperparameters: {}, seed: job.seed, suffix: null, metadata: null, priority: 0, limits: null, served: false },
-    options: optionsOfRun({ job, data, validation }),
+    options: optionsOfRun({ job, data, validation, ...forgetting }),
   };
   const id = `ftjob-${createHash("sha256").update(JSON.stringify(order)).digest("hex").slice(0, 32)}`;
   const known = await places.jobs.find(owner, id);

@@ -90,6 +90,7 @@ export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
       name: "lokr",
       title: "LoKr",
       learningRate: 1e-2,
+      sizeOption: "decompose-factor",
       config: ({ r, targetModules }) => new LoKrConfig({ r, alpha: 2 * r, targetModules }),
     },
   ],

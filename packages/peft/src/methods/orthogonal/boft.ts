@@ -170,6 +170,7 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
       name: "boft",
       title: "BOFT",
       learningRate: 1e-2,
+      sizeOption: "boft-block-size",
       config: ({ targetModules }) => new BOFTConfig({ targetModules }),
     },
   ],

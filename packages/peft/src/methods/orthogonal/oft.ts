@@ -108,7 +108,13 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   Config: OFTConfig,
   format: oftFormat,
   recipes: [
-    { name: "oft", title: "OFT", learningRate: 3e-3, config: ({ targetModules }) => new OFTConfig({ targetModules }) },
+    {
+      name: "oft",
+      title: "OFT",
+      learningRate: 3e-3,
+      sizeOption: "oft-block-size",
+      config: ({ targetModules }) => new OFTConfig({ targetModules }),
+    },
   ],
   options: [
     rankOption(),

@@ -152,6 +152,7 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
       name: "adaption-prompt",
       title: "adaption prompts",
       learningRate: 1e-1,
+      sizeOption: "adapter-len",
       config: () => new AdaptionPromptConfig({ adapterLen: 10, adapterLayers: 2 }),
     },
   ],

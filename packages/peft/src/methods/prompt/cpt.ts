@@ -117,6 +117,7 @@ export const cpt: PromptMethod<CPTConfig> = definePromptMethod({
       name: "cpt",
       title: "CPT",
       learningRate: 1e-3,
+      sizeOption: "virtual-tokens",
       // The first token has the type of an answer, so that the tokens of examples, whose types are larger, are labels.
       // It is no label itself, since nothing predicts it.
       config: ({ virtualTokens: count }) =>

@@ -97,6 +97,7 @@ export const pTuning: PromptMethod<PromptEncoderConfig> = definePromptMethod({
       name: "p-tuning",
       title: "P-tuning",
       learningRate: 1e-2,
+      sizeOption: "encoder-hidden-size",
       config: ({ virtualTokens }) => new PromptEncoderConfig({ numVirtualTokens: virtualTokens }),
     },
   ],

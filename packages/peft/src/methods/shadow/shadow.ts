@@ -110,6 +110,7 @@ export const shadow: PeftMethod<ShadowConfig> = definePeftMethod({
       name: "shadow",
       title: "Shadow",
       learningRate: 1e-3,
+      sizeOption: "shadow-hidden-size",
       config: ({ r }) => new ShadowConfig({ r, taskType: "CAUSAL_LM" }),
     },
   ],

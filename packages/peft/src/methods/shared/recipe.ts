@@ -29,6 +29,11 @@ export interface Recipe<C extends PeftConfig = PeftConfig> {
   readonly quantized?: true;
   /** True if comparisons of methods include this preset by default. */
   readonly common?: true;
+  /**
+   * Flag of the option that sets the number of trained parameters, without its dashes: "n-frequency". Default: "r", or
+   * "virtual-tokens" for a prompt method. `lowrank compare --budgets` chooses a value of this option.
+   */
+  readonly sizeOption?: string;
   config(settings: RecipeSettings): C;
 }
 

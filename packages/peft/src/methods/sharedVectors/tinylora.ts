@@ -194,6 +194,7 @@ export const tinylora: PeftMethod<TinyLoraConfig> = definePeftMethod({
       name: "tinylora",
       title: "TinyLoRA",
       learningRate: 1e-2,
+      sizeOption: "u",
       config: ({ targetModules }) => new TinyLoraConfig({ targetModules }),
     },
   ],

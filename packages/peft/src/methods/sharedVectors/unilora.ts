@@ -189,6 +189,7 @@ export const unilora: PeftMethod<UniLoraConfig> = definePeftMethod({
       name: "unilora",
       title: "Uni-LoRA",
       learningRate: 3e-2,
+      sizeOption: "theta-d-length",
       config: ({ r, targetModules }) => new UniLoraConfig({ r, targetModules }),
     },
   ],

@@ -132,6 +132,7 @@ export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
       name: "vblora",
       title: "VB-LoRA",
       learningRate: 1e-2,
+      sizeOption: "num-vectors",
       config: ({ targetModules }) => new VBLoRAConfig({ targetModules }),
     },
   ],

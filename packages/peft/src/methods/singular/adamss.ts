@@ -211,6 +211,7 @@ export const adamss: PeftMethod<AdamssConfig> = definePeftMethod({
       name: "adamss",
       title: "AdaMSS",
       learningRate: 3e-3,
+      sizeOption: "subspace-rank",
       config: ({ r, targetModules }) => new AdamssConfig({ r, targetModules }),
     },
   ],

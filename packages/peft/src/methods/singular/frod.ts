@@ -249,6 +249,7 @@ export const frod: PeftMethod<FrodConfig> = definePeftMethod({
       name: "frod",
       title: "FRoD",
       learningRate: 3e-3,
+      sizeOption: "sparse-rate",
       config: ({ targetModules }) => new FrodConfig({ targetModules }),
     },
   ],

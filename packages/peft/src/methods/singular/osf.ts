@@ -171,6 +171,7 @@ export const osf: PeftMethod<OSFConfig> = definePeftMethod({
       learningRate: 1e-3,
       // The rate of PEFT's comparison of methods.
       usualLearningRate: 5e-5,
+      sizeOption: "effective-rank",
       config: ({ targetModules }) => new OSFConfig({ targetModules }),
     },
   ],

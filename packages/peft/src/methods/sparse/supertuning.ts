@@ -131,6 +131,7 @@ export const supertuning: PeftMethod<SupertuningConfig> = definePeftMethod({
       name: "supertuning",
       title: "Super-Tuning",
       learningRate: 3e-3,
+      sizeOption: "sparsity",
       config: ({ targetModules }) => new SupertuningConfig({ targetModules }),
     },
   ],

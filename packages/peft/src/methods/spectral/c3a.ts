@@ -101,6 +101,7 @@ export const c3a: PeftMethod<C3AConfig> = definePeftMethod({
       title: "C3A",
       learningRate: 0.1,
       usualLearningRate: 0.3,
+      sizeOption: "c3a-block-size",
       // PEFT's default, 256, does not divide the sizes of most small models.
       config: ({ targetModules }) => new C3AConfig({ targetModules, blockSize: 32 }),
     },

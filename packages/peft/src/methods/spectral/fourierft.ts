@@ -124,6 +124,7 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
       name: "fourierft",
       title: "FourierFT",
       learningRate: 3e-2,
+      sizeOption: "n-frequency",
       // PEFT's random initialisation changes the outputs of small layers too much.
       config: ({ targetModules }) => new FourierFTConfig({ targetModules, initWeights: true }),
     },

@@ -139,6 +139,7 @@ export const waveft: PeftMethod<WaveFTConfig> = definePeftMethod({
       learningRate: 1e-3,
       // The rate of PEFT's comparison of methods.
       usualLearningRate: 1e-4,
+      sizeOption: "n-frequency",
       config: ({ targetModules }) => new WaveFTConfig({ targetModules }),
     },
   ],
