@@ -12,6 +12,7 @@ import tempfile
 import warnings
 
 import peft
+import psoft_files  # noqa: F401 (singular vectors in files)
 import torch
 import transformers
 from peft import PeftConfig, get_peft_model
@@ -46,7 +47,7 @@ OWN_BIASES = {
 METHODS = (
     "LORA LORA LORA ADALORA ADAPTION_PROMPT BOFT DELORA FOURIERFT GLORA GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR MISS OFT "
     "PREFIX_TUNING PROMPT_TUNING P_TUNING RANDLORA SHIRA VBLORA VERA WAVEFT C3A ROAD BEFT TRAINABLE_TOKENS OSF PVERA DEFT PEANUT"
-    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT TINYLORA SHADOW"
+    " SUPERTUNING FROD MULTITASK_PROMPT_TUNING POLY CARTRIDGE UNILORA CPT TINYLORA SHADOW PSOFT"
 ).split()
 
 
@@ -126,6 +127,7 @@ def options(method, names):
         "PEANUT": lambda: {"r": sizes(), "depth": pick([0, 2])},
         "SUPERTUNING": lambda: {"sparsity": pick([0.5, 0.9]), **pick([{}, {"r": 2}, {"save_precomputed_indices": False}])},
         "FROD": lambda: {"sparse_rate": pick([0, 0.1, 1])},
+        "PSOFT": lambda: {"r": pick([1, 4]), **pick([{}, {"psoft_orth": False}, {"psoft_mag_a": False}, {"psoft_mag_b": False}])},
         "PVERA": lambda: {"r": pick([2, 256]), "save_projection": chance(0.5)},
         "TINYLORA": lambda: {"r": pick([2, 40]), "u": pick([1, 64]), "weight_tying": pick([0, 0.5, 1]), "save_projection": chance(0.5)},
         "UNILORA": lambda: {"r": sizes(), "theta_d_length": pick([8, 300])},

@@ -10,6 +10,7 @@ from pathlib import Path
 import peft.tuners.lokr.layer
 import peft.tuners.lora.model
 import peft.tuners.osf.layer
+import psoft_files  # noqa: F401
 import torch
 from peft import PeftModel, PeftModelForCausalLM
 from peft.tuners.adamss.model import AdamssModel

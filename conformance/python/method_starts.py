@@ -7,6 +7,7 @@ import json
 import warnings
 
 import peft
+import psoft_files  # noqa: F401 (singular vectors in files)
 import torch
 
 warnings.simplefilter("ignore")
@@ -97,6 +98,9 @@ CASES = [
     *[("ROAD", {"variant": f"road_{n}", "group_size": 32, **more}, [96, 640]) for n in (1, 2, 4) for more in ({}, RANDOM)],
     ("BEFT", {}, wide),
     ("OSF", RANDOM, wide),
+    ("PSOFT", {"r": 64}, wide),
+    ("PSOFT", {"r": 64, **RANDOM}, wide),
+    ("PSOFT", {"r": 64, "psoft_orth": False, **RANDOM}, wide),
     ("FROD", {"sparse_rate": 0.3}, wide),
     ("FROD", RANDOM, wide),
     ("POLY", {"r": 16, "n_tasks": 40, "n_splits": 2}, wide),

@@ -89,7 +89,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "methods/fromWeights": "DEFT, PEANuT: updates that are computed from the weights",
     "methods/lycoris": "LoHa, LoKr",
     "methods/lora": "LoRA, DoRA, LoftQ, EVA, and their starting values",
-    "methods/singular": "OSF, FRoD, AdaMSS, which start from singular vectors of weights",
+    "methods/singular": "OSF, PSOFT, FRoD, AdaMSS, which start from singular vectors of weights",
     "methods/vectors": "IA3, GLoRA, BitFit, BEFT, LN tuning, trainable tokens",
     "methods/sharedVectors": "VeRA, PVeRA, VB-LoRA, TinyLoRA, Uni-LoRA: few vectors and what all layers share",
     "methods/lowRank": "AdaLoRA, DeLoRA, GraLoRA, HiRA, Lily, MiSS, RandLoRA",

@@ -25,6 +25,7 @@ import { osf } from "./osf.ts";
 import { peanut } from "./peanut.ts";
 import { poly } from "./poly.ts";
 import { cartridge, cpt, multitaskPromptTuning, prefixTuning, promptTuning, pTuning } from "./prompts.ts";
+import { psoft } from "./psoft.ts";
 import { pvera } from "./pvera.ts";
 import { randlora } from "./randlora.ts";
 import { road } from "./road.ts";
@@ -77,6 +78,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   OSF: osf,
   FROD: frod,
   ADAMSS: adamss,
+  PSOFT: psoft,
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,

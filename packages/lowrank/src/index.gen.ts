@@ -676,6 +676,8 @@ export {
   type PromptEncoderOptions,
   PromptTuningConfig,
   type PromptTuningOptions,
+  PsoftConfig,
+  type PsoftOptions,
   PveraConfig,
   type PveraOptions,
   peftMethods,

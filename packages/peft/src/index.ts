@@ -119,6 +119,8 @@ export {
   type PromptEncoderOptions,
   PromptTuningConfig,
   type PromptTuningOptions,
+  PsoftConfig,
+  type PsoftOptions,
   PveraConfig,
   type PveraOptions,
   peftMethods,

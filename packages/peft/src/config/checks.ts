@@ -8,9 +8,15 @@ import { type ConfigFormat, fillFields, type PeftConfig, sameValue } from "./pef
  * - `not_mergeable`: no weight can contain the adapter's update
  * - `not_by_row`: the adapter cannot be used for some rows of a batch only
  * - `needs_full_weights`: the method decomposes weights, which must not be quantised yet
+ * - `needs_singular_vectors`: the file lacks singular vectors, which other programs compute with other signs
  * - `not_swappable`: the files cannot replace the adapter's values
  */
-export type UnsupportedCode = "not_mergeable" | "not_by_row" | "needs_full_weights" | "not_swappable";
+export type UnsupportedCode =
+  | "not_mergeable"
+  | "not_by_row"
+  | "needs_full_weights"
+  | "needs_singular_vectors"
+  | "not_swappable";
 
 /**
  * Thrown if an adapter's method cannot do what was called. The message has the reason and the fix.

@@ -229,6 +229,18 @@ const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], stri
     ["subspaceRank", [1, 100], [0, 1.5], "an integer of at least 1"],
     ["initWeights", ["orthogonal", null], ["x", true], '"orthogonal" or null'],
   ],
+  PSOFT: [
+    ...[integer("r"), share("psoftDropout"), flag("psoftOrth"), flag("psoftMagA")],
+    ["psoftAlpha", [-1, 2.5], [Number.NaN, Number.POSITIVE_INFINITY], "a finite number"],
+    ["psoftAlpha", [-1, 2.5], [0], "other than 0"],
+    ...[flag("psoftMagB"), flag("useCayleyNeumann"), flag("initWeights")],
+    ["abSvdInit", ["psoft_init", "pissa_init"], ["x"], '"psoft_init" or "pissa_init"'],
+    ["psoftSvd", ["full", "lowrank"], ["x"], '"full" or "lowrank"'],
+    ["psoftSvdLowrankNiter", [0, 20], [-1, 0.5], "an integer of at least 0"],
+    ["randomSeed", [0, -3], [0.5], "an integer of at least"],
+    ["numCayleyNeumannTerms", [0, 5, 2000], [0.5], "an integer of at least"],
+    ["cayleyNeumannEps", [null, 0.5, 2], [Number.NaN], "a finite number"],
+  ],
   FROD: [
     ["sparseRate", [0, 1, 0.5], [-0.1, 1.1], "from 0 to 1"],
     ["saveProjection", [true], [false], "true"],

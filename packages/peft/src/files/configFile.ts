@@ -9,15 +9,6 @@ import type { AnyMethod } from "../methods/shared/method.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 
 /**
- * PEFT methods that Lowrank does not support, by `peft_type`. The value is the reason, or names the nearest supported
- * method. docs/methods.md lists these methods.
- */
-export const declinedMethods: Readonly<Record<string, string>> = {
-  PSOFT:
-    "its files omit singular vectors, whose signs differ between programs and change its outputs; OFT rotates inputs",
-};
-
-/**
  * The PEFT version whose file format is read and written. Some methods' files contain it as `peft_version`. PEFT before
  * 0.14 rejects a file with this field.
  */
@@ -42,9 +33,6 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
   const method = Object.values(methods).find(({ peftType }) => peftType === fields.peft_type);
   if (!method) {
     const { peft_type: type } = fields;
-    if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
-      throw new Error(`${label}: the PEFT method ${type} is not supported: ${declinedMethods[type]}`);
-    }
     const known = `supported are ${Object.keys(methods).join(", ")}, and methods registered with registerPeftMethod`;
     throw new UnknownMethodError(`${label}: peft_type is ${JSON.stringify(type)}; ${known}`);
   }

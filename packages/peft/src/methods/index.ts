@@ -71,6 +71,7 @@ export { VeraConfig, type VeraOptions } from "./sharedVectors/veraConfig.ts";
 export { AdamssConfig, type AdamssOptions } from "./singular/adamssConfig.ts";
 export { FrodConfig, type FrodOptions } from "./singular/frodConfig.ts";
 export { OSFConfig, type OSFOptions } from "./singular/osfConfig.ts";
+export { PsoftConfig, type PsoftOptions } from "./singular/psoftConfig.ts";
 export { ShiraConfig, type ShiraOptions } from "./sparse/shiraConfig.ts";
 export { SupertuningConfig, type SupertuningOptions } from "./sparse/supertuningConfig.ts";
 export { C3AConfig, type C3AInitWeights, type C3AOptions } from "./spectral/c3aConfig.ts";
@@ -112,6 +113,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
   "OSF",
   "FROD",
   "ADAMSS",
+  "PSOFT",
   "FOURIERFT",
   "WAVEFT",
   "SHIRA",

@@ -29,6 +29,7 @@ export const methodLoaders = {
   OSF: async (): Promise<AnyMethod> => (await import("./singular/osf.ts")).osf,
   FROD: async (): Promise<AnyMethod> => (await import("./singular/frod.ts")).frod,
   ADAMSS: async (): Promise<AnyMethod> => (await import("./singular/adamss.ts")).adamss,
+  PSOFT: async (): Promise<AnyMethod> => (await import("./singular/psoft.ts")).psoft,
   FOURIERFT: async (): Promise<AnyMethod> => (await import("./spectral/fourierft.ts")).fourierft,
   WAVEFT: async (): Promise<AnyMethod> => (await import("./spectral/waveft.ts")).waveft,
   SHIRA: async (): Promise<AnyMethod> => (await import("./sparse/shira.ts")).shira,

@@ -15,6 +15,7 @@ test("learning rates of the recipes", () => {
     ...{ osf: 1e-3, frod: 3e-3, adamss: 3e-3, lily: 3e-3, glora: 3e-3, waveft: 1e-3, shira: 3e-3, poly: 3e-3 },
     shadow: 1e-3,
     ...{ pvera: 3e-2, deft: 3e-3, peanut: 3e-3, supertuning: 3e-3, unilora: 3e-2, tinylora: 1e-2 },
+    psoft: 1e-2,
     ...{ road: 1e-2, c3a: 0.1, beft: 1e-2, "trainable-tokens": 3e-2 },
     ...{
       parallel: 3e-3,
@@ -32,6 +33,7 @@ test("learning rates of the recipes", () => {
 /** Fields that are limited by other fields. Other values of the same configuration would have to change too. */
 const dependent = [
   ...["GRALORA r", "OFT r", "OFT oftBlockSize", "BOFT boftBlockSize", "VBLORA numVectors"],
+  "PSOFT numCayleyNeumannTerms",
   ...["asaTargetSubspaces", "initWarmup", "finalWarmup", "maskInterval"].map((field) => `ADAMSS ${field}`),
 ];
 
@@ -77,5 +79,6 @@ test("the least values of options that depend on others", () => {
     "ADAMSS initWarmup": 0,
     "ADAMSS finalWarmup": 1,
     "ADAMSS maskInterval": 1,
+    "PSOFT numCayleyNeumannTerms": 1,
   });
 });

@@ -33,6 +33,7 @@ import { VeraConfig } from "../methods/sharedVectors/veraConfig.ts";
 import { AdamssConfig } from "../methods/singular/adamssConfig.ts";
 import { FrodConfig } from "../methods/singular/frodConfig.ts";
 import { OSFConfig } from "../methods/singular/osfConfig.ts";
+import { PsoftConfig } from "../methods/singular/psoftConfig.ts";
 import { ShiraConfig } from "../methods/sparse/shiraConfig.ts";
 import { SupertuningConfig } from "../methods/sparse/supertuningConfig.ts";
 import { C3AConfig } from "../methods/spectral/c3aConfig.ts";
@@ -670,6 +671,36 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
     {
       name: "bf16 base",
       config: new AdamssConfig({ r: 4, numSubspaces: 3, targetModules: linears }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  PSOFT: [
+    {
+      name: "linears",
+      config: new PsoftConfig({ r: 5, psoftAlpha: 5, targetModules: linears }),
+    },
+    {
+      name: "any matrix, square roots, approximate vectors, random start, dropout, a whole module",
+      config: new PsoftConfig({
+        ...{
+          r: 4,
+          psoftAlpha: 8,
+          abSvdInit: "pissa_init",
+          psoftSvd: "lowrank",
+          psoftSvdLowrankNiter: 2,
+          randomSeed: 5,
+        },
+        ...{ psoftOrth: false, psoftMagA: false, psoftDropout: 0.1, initWeights: false },
+        ...{ modulesToSave: ["norm"], targetModules: linears },
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "series with a bounded norm, bf16 base",
+      config: new PsoftConfig({
+        ...{ r: 6, useCayleyNeumann: true, numCayleyNeumannTerms: 6, cayleyNeumannEps: 0.5, psoftMagB: false },
+        targetModules: linears,
+      }),
       model: { dtype: "bf16" },
     },
   ],

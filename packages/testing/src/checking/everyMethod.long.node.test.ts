@@ -43,6 +43,7 @@ const lacking: Readonly<Record<string, PropertyName[]>> = {
   OSF: ["requantizedMergeWithinBound", "gradientsMatchDifferences", ...neither],
   FROD: ["requantizedMergeWithinBound", ...neither],
   ADAMSS: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
+  PSOFT: ["requantizedMergeWithinBound", "weightedSumIsLinear"],
   WAVEFT: neither,
 };
 

@@ -37,7 +37,7 @@ const addedBiases: readonly string[] = ["BEFT"];
 const wholeLayers: readonly string[] = ["LN_TUNING"];
 
 /** Methods that decompose weights, and so need weights that are not quantised, by `peftType`. */
-const decomposing: readonly string[] = ["OSF", "FROD", "ADAMSS", "TINYLORA"];
+const decomposing: readonly string[] = ["OSF", "FROD", "ADAMSS", "PSOFT", "TINYLORA"];
 
 /** Methods that project gradients, by `peftType`. */
 const projecting: readonly string[] = ["OSF"];

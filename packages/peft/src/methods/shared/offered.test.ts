@@ -39,6 +39,7 @@ test("recipes set the rank, an alpha of twice the rank except for rsLoRA, and th
       peanut: { r },
       supertuning: {},
       tinylora: {},
+      psoft: { r, psoftAlpha: r },
       unilora: { r },
     },
   };
@@ -110,6 +111,7 @@ test("facts that recipes and options state", () => {
       "IA3",
       "LORA",
       "OFT",
+      "PSOFT",
       "PVERA",
       "RANDLORA",
       "SHIRA",

@@ -9,7 +9,7 @@ export interface LowRankSvd {
 }
 
 /**
- * Returns what `torch.svd_lowrank(matrix, q=rank, niter=2)` returns after `torch.manual_seed(seed)`, except for
+ * Returns what `torch.svd_lowrank(matrix, q=rank, niter=turns)` returns after `torch.manual_seed(seed)`, except for
  * rounding and signs. It is computed in f64. The random start makes the last vectors differ from the exact ones. Halko
  * et al. 2009, https://arxiv.org/abs/0909.4061
  */
@@ -18,9 +18,10 @@ export function lowRankSvd(
   [rows, columns]: readonly [rows: number, columns: number],
   rank: number,
   seed: number,
+  turns = 2,
 ): LowRankSvd {
   if (rows < columns) {
-    const { values, left, right } = lowRankSvd(transposed(matrix, rows, columns), [columns, rows], rank, seed);
+    const { values, left, right } = lowRankSvd(transposed(matrix, rows, columns), [columns, rows], rank, seed, turns);
     return { values, left: right, right: left };
   }
   const a = Float64Array.from(matrix);
@@ -28,7 +29,7 @@ export function lowRankSvd(
   const orthonormal = (x: Float64Array, size: number) => truncatedQr(x, size, rank, rank).q;
   const start = new TorchGenerator(seed).normal(columns * rank);
   let q = orthonormal(times(a, start, rows, columns, rank), rows);
-  for (let i = 0; i < 2; i++) {
+  for (let i = 0; i < turns; i++) {
     q = orthonormal(times(flipped, q, columns, rows, rank), columns);
     q = orthonormal(times(a, q, rows, columns, rank), rows);
   }

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCamelCase } from "@lowrank/core/internal";
 import { expect, test } from "vitest";
-import { declinedMethods } from "../files/configFile.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
 
 const peftMethods = await ownMethods();
@@ -13,14 +12,6 @@ const items = Array.from(section.replaceAll(/\n {2}/g, " ").matchAll(/^- (.+?): 
   subject,
   rest,
 }));
-
-test("docs list the methods of PEFT that are not here, with the reason that errors give", () => {
-  const listed = items.flatMap(({ subject, rest }) =>
-    /^`[A-Z0-9_]+`$/.test(subject) ? [[subject.slice(1, -1), rest]] : [],
-  );
-  expect(Object.fromEntries(listed)).toEqual(declinedMethods);
-  expect(Object.keys(peftMethods).filter((type) => Object.hasOwn(declinedMethods, type))).toEqual([]);
-});
 
 test("docs list the options of PEFT that a method here refuses or does not read", () => {
   const names: Readonly<Record<string, string>> = {
