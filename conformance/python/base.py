@@ -12,7 +12,7 @@ import peft.tuners.lora.model
 import peft.tuners.osf.layer
 import psoft_files  # noqa: F401
 import torch
-from peft import PeftModel, PeftModelForCausalLM
+from peft import LoraConfig, PeftModel, PeftModelForCausalLM
 from peft.tuners.adamss.model import AdamssModel
 from peft.tuners.c3a.utils import BlockCircularConvolution
 from peft.tuners.frod.layer import FrodLayer
@@ -22,6 +22,7 @@ from peft.tuners.loha.layer import HadaWeightCP
 from peft.tuners.lora import LoraModel
 from peft.tuners.lora.variants import KasaLinearVariant
 from peft.tuners.tinylora.layer import Embedding as TinyLoraEmbedding
+from peft.utils.constants import EMBEDDING_LAYER_NAMES
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 
@@ -176,6 +177,40 @@ kron_given = peft.tuners.lokr.layer.make_kron
 peft.tuners.lokr.layer.make_kron = make_kron
 
 
+def with_tied_names(self):
+    """LoRA's configuration for a file, with a name by which PEFT finds tied layers again. PEFT 0.21.2 replaces `lm_head` by
+    the embedding, and then does not recognise GPT-2's `wte` when it loads the file."""
+    fields = config_given(self)
+    for field, tied in (("target_modules", "target_modules_to_tie"), ("modules_to_save", "modules_to_tie")):
+        names, paths = fields.get(field), getattr(self, tied, None)
+        if paths and not isinstance(names, str):
+            known = any(name.split(".")[-1] in EMBEDDING_LAYER_NAMES for name in names)
+            fields[field] = names if known else [*names, *paths]
+    return fields
+
+
+config_given = LoraConfig.to_dict
+LoraConfig.to_dict = with_tied_names
+
+
+def tied_twins(model):
+    """Pairs of parameters that are transposes of each other in one memory, which PEFT 0.21.2 makes of tied layers. Each has
+    its own gradient, and so its own state in an optimiser. Here, the first one has the gradient of both."""
+    first, twins = {}, []
+    for parameter in model.parameters():
+        other = first.setdefault(parameter.data_ptr(), parameter)
+        if other is not parameter and parameter.numel() > 0:
+            twins.append((other, parameter))
+    return twins
+
+
+def add_twins(model):
+    for parameter, twin in tied_twins(model):
+        if twin.grad is not None:
+            parameter.grad = twin.grad.T + (0 if parameter.grad is None else parameter.grad)
+            twin.grad = None
+
+
 def load_base(folder, attention="eager"):
     """The float32 model of a Hugging Face folder, of the kind that its config's `architectures` names."""
     config = json.loads((Path(folder) / "config.json").read_text())
@@ -204,7 +239,9 @@ def as_json(tensors):
 
 def trainable(model):
     """(name without the adapter's name, parameter) of all that trains."""
-    return [(n.replace(".default", ""), p) for n, p in model.named_parameters() if p.requires_grad]
+    twins = {id(twin) for _, twin in tied_twins(model)}
+    named = model.named_parameters()
+    return [(n.replace(".default", ""), p) for n, p in named if p.requires_grad and id(p) not in twins]
 
 
 def measure(model, batch):
@@ -216,6 +253,7 @@ def measure(model, batch):
         tensors["loss"] = output.loss.reshape(1)
         if output.loss.requires_grad:
             output.loss.backward()
+            add_twins(model)
             tensors |= {f"grad.{name}": p.grad for name, p in trainable(model) if p.grad is not None}
     return tensors
 
@@ -232,6 +270,7 @@ def train_step(model, optimizer, batch):
     optimizer.zero_grad()
     loss = model(**batch).loss
     loss.backward()
+    add_twins(model)
     optimizer.step()
     return loss.item()
 

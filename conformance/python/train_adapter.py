@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from base import as_batch, as_json, load_base, measure, merged_logits, train
+from base import as_batch, as_json, load_base, measure, merged_logits, tied_twins, train
 from peft import PeftModel, get_peft_config, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
 
@@ -19,7 +19,8 @@ def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocat
     batch = as_batch(inputs)
     torch.manual_seed(seed)
     model = get_peft_model(load_base(base, attention), get_peft_config(config)).eval()
-    trainable, total = model.get_nb_trainable_parameters()
+    twice = sum(twin.numel() for _, twin in tied_twins(model))
+    trainable, total = (count - twice for count in model.get_nb_trainable_parameters())
     train(model, batch, steps, lr, allocates)
     model.save_pretrained(adapter)
     saved = (Path(adapter) / "adapter_model.safetensors").stat().st_size

@@ -2,10 +2,17 @@ import { Generator } from "@lowrank/core";
 
 /** Seeded random choices. The same seed, stream and sequence of calls give the same results. */
 export class Draw {
-  readonly #generator: Generator;
+  #generator: Generator;
 
   constructor(seed: number, stream: number) {
     this.#generator = new Generator(seed).fork(stream);
+  }
+
+  /** Returns other choices, which leave the results of further calls of this object as they are. */
+  fork(stream: string): Draw {
+    const other = new Draw(0, 0);
+    other.#generator = this.#generator.fork(stream);
+    return other;
   }
 
   /** Returns an integer from `low` to `high`, inclusive. */

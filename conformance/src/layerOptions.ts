@@ -41,6 +41,56 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
 /** PEFT's warning about an adapted embedding whose table the output layer shares. */
 export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
 
+/** PEFT's warnings about `ensure_weight_tying` for an adapter or a model without tied layers. */
+export const untiedWarnings: readonly RegExp[] = [
+  /^You have requested `ensure_weight_tying`, but no tied modules (are added|were found)/,
+  /^ensure_weight_tying=True but the model does not have tied weights/,
+];
+
+/** Names by which PEFT recognises an embedding or an output layer that it can tie. */
+const tiedNames = ["embed_tokens", "lm_head"];
+
+/**
+ * Draws `ensureWeightTying`, with modules to save or, if the method adapts embeddings, with targets that are tied. The
+ * model may lack a tied output layer, and PEFT may not recognise the drawn names.
+ */
+export function drawTying(
+  before: Draw,
+  base: RandomBase,
+  { targetModules, modulesToSave = [], layersToTransform, trainableTokenIndices }: TyingOptions,
+  { embedding }: { embedding: boolean },
+): { ensureWeightTying?: true } & Pick<TyingOptions, "targetModules" | "modulesToSave"> {
+  const draw = before.fork("tying");
+  if (!draw.chance(base.tied ? 0.7 : 0.1)) return {};
+  const ensureWeightTying = true;
+  const head = base.renamedHead ? "embed_out" : "lm_head";
+  const taken = [targetModules ?? [], modulesToSave].flat();
+  const free = base.tied && trainableTokenIndices === undefined && !taken.includes(base.embedding);
+  if (!free) return { ensureWeightTying };
+  const names = draw.pick([[head], [base.embedding], [head, base.embedding]]);
+  const known = names.some((name) => tiedNames.includes(name));
+  if (!embedding || draw.chance(0.25)) {
+    // Without a tie, PEFT warns, and a module to save is no longer tied.
+    return known ? { ensureWeightTying, modulesToSave: [...modulesToSave, ...names] } : { ensureWeightTying };
+  }
+  // Files contain the table of a target with this name in the base model's dtype, which in Python is float32.
+  const wanted = base.dtype === "float32" ? names : names.filter((name) => name !== "embed_tokens");
+  if (wanted.length === 0 || targetModules === undefined) return { ensureWeightTying };
+  if (typeof targetModules !== "string") {
+    return { ensureWeightTying, targetModules: [...targetModules, ...wanted] };
+  }
+  const expressible = targetModules !== "all-linear" && base.dtype === "float32" && layersToTransform === undefined;
+  return expressible ? { ensureWeightTying, targetModules: `(?:${targetModules}|${head})` } : { ensureWeightTying };
+}
+
+/** The drawn options that decide what can be tied. */
+interface TyingOptions {
+  targetModules?: string[] | string;
+  modulesToSave?: string[];
+  layersToTransform?: number[] | number;
+  trainableTokenIndices?: unknown;
+}
+
 /** Returns the linear layers of a block that PEFT's method adapts by default; null if there is no default. */
 export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
   const { defaultTargets } = methods[peftType] as Partial<PeftMethod>;

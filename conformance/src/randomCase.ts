@@ -22,9 +22,9 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const options = method.draw(draw, base);
     if (options === null) continue;
     const mergeable = !base.deepHead || peftType === "LORA";
-    // PEFT merges a tied embedding into both modules that share it.
+    // PEFT merges a tied embedding into both modules that share it. If their adapters are tied too, it does so twice.
     const targets = (options as { targetModules?: string[] | string }).targetModules;
-    const untied = !base.tied || !targets?.includes(base.embedding);
+    const untied = !base.tied || ![base.embedding, "lm_head"].some((name) => targets?.includes(name));
     // Rounding of merged weights can change which experts a router chooses, and with them the outputs.
     const routesAlike = !base.parameters || base.dtype === "float32";
     const merges = mergeable && untied && routesAlike && (method.merges?.(options, base) ?? true);

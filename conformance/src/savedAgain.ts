@@ -36,7 +36,7 @@ export async function savedAgain(
   for (const field of new Set([...config.keys(), ...configAgain.keys()])) {
     // PEFT shortens a long list of paths when it loads it.
     if (field === "target_modules" && listLength(config) >= shortened) continue;
-    const [a, b] = [config.get(field), configAgain.get(field)];
+    const [a, b] = [config, configAgain].map((of) => (field === "target_modules" ? withoutTie(of) : of.get(field)));
     // PEFT writes an empty list if a model's experts are one parameter, and writes lists for Mixtral from sets.
     if (field === "target_parameters" && sameNames(a, b)) continue;
     if (field === "target_modules" && config.get("target_parameters") !== "null" && sameNames(a, b)) continue;
@@ -47,6 +47,15 @@ export async function savedAgain(
   function both(name: string): Promise<Buffer[]> {
     return Promise.all([folder, again].map((place) => readFile(join(place, name))));
   }
+}
+
+/** Returns the targets without the embedding, which PEFT adds to an expression at each load to tie layers. */
+function withoutTie(config: ReadonlyMap<string, string>): string | undefined {
+  let targets = config.get("target_modules");
+  if (config.get("ensure_weight_tying") !== "true") return targets;
+  const added = /^"\(\?:(.*)\|\^[^|]*\$\)"$/;
+  while (targets && added.test(targets)) targets = targets.replace(added, '"$1"');
+  return targets;
 }
 
 /** Returns true if two lists in JSON have the same names in any order. An empty list equals null. */

@@ -1,5 +1,5 @@
 import type { AdaLoraOptions } from "@lowrank/peft";
-import { defaultPaths, drawReplication, drawTargets, drawTokens } from "../layerOptions.ts";
+import { defaultPaths, drawReplication, drawTargets, drawTokens, drawTying, untiedWarnings } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 
 /** AdaLoRA, which reallocates ranks during training, with schedules that end during or after the training. */
@@ -9,6 +9,7 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
     const initR = draw.integer(2, 5);
     // A random start far from the base weights saturates attention, and gradients are then rounding noise.
     const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 0.25 } : {};
+    const tokens = drawTokens(draw, base, targets);
     const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
     return {
       ...targets.options,
@@ -26,7 +27,8 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
       ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
       ...start,
       ...drawBias(draw, "lora_only"),
-      ...drawTokens(draw, base, targets),
+      ...tokens,
+      ...drawTying(draw, base, { ...targets.options, ...tokens }, { embedding: false }),
       ...draw.maybe(0.15, () => drawReplication(draw, base)),
     };
   },
@@ -35,5 +37,8 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
   // PEFT adds the updates of all replicas of a layer to the weight that they share.
   merges: ({ layerReplication }) => !layerReplication,
   // PEFT searches for its tensor names among layer names.
-  warnings: [/^The following rank_pattern keys did not match any targeted module and were ignored: \[[^\]]*lora_E'\]/],
+  warnings: [
+    /^The following rank_pattern keys did not match any targeted module and were ignored: \[[^\]]*lora_E'\]/,
+    ...untiedWarnings,
+  ],
 });

@@ -7,8 +7,10 @@ import {
   drawReplication,
   drawTargets,
   drawTokens,
+  drawTying,
   type Targets,
   tiedWarning,
+  untiedWarnings,
 } from "../layerOptions.ts";
 import { defineCases, drawBias, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
@@ -136,7 +138,15 @@ export const lora: MethodCases<LoraOptions> = defineCases({
       // Starts that change the base weights cannot be used on weights that several layers share.
       ...(anyLayer && !truncates ? draw.maybe(0.15, () => drawReplication(draw, base)) : {}),
     };
-    return base.parameters && draw.chance(0.7) ? onParameters(draw, base, targets, drawn) : drawn;
+    if (base.parameters && draw.chance(0.7)) return onParameters(draw, base, targets, drawn);
+    // Other starts give tied layers different factors.
+    const alike = plain || how === false || how === "gaussian";
+    if (onEmbedding && !alike) return drawn;
+    // The padding token's row of an output layer is zero, and PEFT's DoRA divides by its norm. GPT-2 has no such token.
+    const divides = useDora && base.embedding !== "wte";
+    const embedding = alike && !divides && !inBlocks && Object.keys(variant).length === 0 && !("loraBias" in drawn);
+    if (onEmbedding && divides) return drawn;
+    return { ...drawn, ...drawTying(draw, base, drawn as never, { embedding }) };
   },
   warnings: [
     /^`lora_bias=True` was passed but .* merging LoRA weights won't be possible/,
@@ -144,6 +154,9 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     // PEFT looks for the keys of patterns among modules only, and then uses them for parameters.
     /^The following (rank|alpha)_pattern keys did not match any targeted module and were ignored/,
     tiedWarning,
+    ...untiedWarnings,
+    // PEFT writes the kind of the last layer, which is the tied output layer.
+    /^fan_in_fan_out is set to (True|False) but the target module is `(torch.nn.Linear|Conv1D)`/,
   ],
   // PEFT does not merge a bias on B into a layer without a bias. It adds the updates of all replicas of a layer to the
   // weight that they share.

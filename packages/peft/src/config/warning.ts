@@ -7,6 +7,7 @@
  *   key applies, but saving sorts the keys, so the other key applies after loading
  * - `missing-module`: no module has a name listed in `modulesToSave`
  * - `tied-weight`: an adapted layer shares its weight with another layer, which is not adapted
+ * - `nothing-tied`: `ensureWeightTying` is set, but no adapted layers share a weight
  * - `changed-base`: the adapter's initialisation permanently overwrites base weights
  * - `needs-data`: the adapter's initialisation requires data that was not given
  * - `start-not-repeatable`: each load computes the initialisation again, and other programs compute different values
@@ -26,6 +27,7 @@ export type WarningCode =
   | "ambiguous-pattern"
   | "missing-module"
   | "tied-weight"
+  | "nothing-tied"
   | "changed-base"
   | "needs-data"
   | "start-not-repeatable"

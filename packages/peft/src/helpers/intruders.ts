@@ -62,7 +62,7 @@ export async function reduceIntruderDimension<M extends AdaptableModel>(
   if (method.combines?.kind !== "products") {
     throw new Error(`reduceIntruderDimension: adapter "${old}" is ${method.peftType}; it must be a LORA adapter`);
   }
-  for (const key of ["useDora", "useBdlora", "targetParameters"] as const) {
+  for (const key of ["useDora", "useBdlora", "targetParameters", "ensureWeightTying"] as const) {
     const value = (config as LoraConfig)[key];
     if (!value || (Array.isArray(value) && value.length === 0)) continue;
     throw new Error(`reduceIntruderDimension: adapter "${old}" has ${key}; only plain LoRA has a low-rank change`);

@@ -12,6 +12,8 @@ interface Copy {
   name: string;
   original: Parameter;
   parameter: Parameter;
+  /** The modules whose parameter a merge replaces. Empty if the copy belongs to another module. */
+  owners: Module[];
 }
 
 type AnyModule = Module & { forward(...inputs: Tensor[]): Tensor };
@@ -37,15 +39,19 @@ export class SavedModule extends Module implements Wrapper {
     return this.#copies.has(adapter);
   }
 
-  /** Creates an adapter's trainable f32 copies of the original module's parameters. */
-  add(adapter: string): void {
+  /**
+   * Creates an adapter's trainable f32 copies of the original module's parameters. Uses the copies of `tiedTo` for
+   * parameters of the same name.
+   */
+  add(adapter: string, tiedTo?: SavedModule): void {
     const copies: Copy[] = [];
-    this.modules_to_save.set(adapter, mirror(this.original_module, "", copies));
+    const tied = tiedTo ? tiedTo.#copies.get(adapter) : undefined;
+    this.modules_to_save.set(adapter, mirror(this.original_module, "", copies, tied));
     this.#copies.set(adapter, copies);
   }
 
   remove(adapter: string): void {
-    for (const parameter of this.tensors(adapter).values()) free(parameter);
+    for (const { owners, parameter } of this.#copies.get(adapter) ?? []) if (owners.length > 0) free(parameter);
     this.#copies.delete(adapter);
     this.modules_to_save.delete(adapter);
   }
@@ -73,19 +79,20 @@ export class SavedModule extends Module implements Wrapper {
     return withCopies(copies, () => (this.original_module as AnyModule).forward(...inputs));
   }
 
-  mergedInto(): readonly Module[] {
-    return [this.original_module];
+  mergedInto(adapter: string): readonly Module[] {
+    const [first] = this.#copies.get(adapter) ?? [];
+    return first?.owners.length === 1 || !first ? [this.original_module] : first.owners;
   }
 
   /** Returns the merge steps that write the copies into the base model, one step for each submodule. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
-      const copies = this.#copies.get(adapter) ?? [];
+      const copies = this.#copies.get(adapter)?.filter(({ owners }) => owners.length > 0) ?? [];
       return [...new Set(copies.map(({ owner }) => owner))].map((owner): MergeStep => {
         const own = copies.filter((copy) => copy.owner === owner);
         const module = owner as unknown as UnaryModule;
         const merged = () =>
-          own.map(({ key, name, parameter }) => ({ path: `${path}.${name}`, owners: [module], key, value: parameter }));
+          own.map(({ key, name, owners, parameter }) => ({ path: `${path}.${name}`, owners, key, value: parameter }));
         const forward = (x: Tensor) => withCopies(own, () => module.forward(x));
         return { path: `${path}.${own[0].name}`.replace(/\.[^.]*$/, ""), module, merged, live: [{ forward, merged }] };
       });
@@ -105,14 +112,15 @@ function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
 
 /**
  * Copies a module's parameters to f32. Returns them in `AdapterSlot`s, nested and named like the module and its
- * children. Also appends each copy to the list `copies`.
+ * children. Also appends each copy to the list `copies`. Uses the copies of `tied` for parameters of the same name.
  */
-function mirror(module: Module, prefix: string, copies: Copy[]): AdapterSlot {
+function mirror(module: Module, prefix: string, copies: Copy[], tied?: readonly Copy[]): AdapterSlot {
   const tree = new AdapterSlot();
   for (const [key, value] of Object.entries(module)) {
     if (!(value instanceof Parameter)) continue;
-    using copy = to(value.detach(), { dtype: "f32" });
-    const parameter = new Parameter(copy);
+    const shared = tied?.find(({ name }) => name === prefix + key);
+    shared?.owners.push(module);
+    const parameter = shared?.parameter ?? copyOf(value);
     tree.set(key, parameter);
     copies.push({
       owner: module as unknown as Record<string, unknown>,
@@ -120,8 +128,16 @@ function mirror(module: Module, prefix: string, copies: Copy[]): AdapterSlot {
       name: prefix + key,
       original: value,
       parameter,
+      owners: shared ? [] : [module],
     });
   }
-  for (const [name, child] of module.namedChildren()) tree.set(name, mirror(child, `${prefix}${name}.`, copies));
+  for (const [name, child] of module.namedChildren()) {
+    tree.set(name, mirror(child, `${prefix}${name}.`, copies, tied));
+  }
   return tree;
+}
+
+function copyOf(value: Parameter): Parameter {
+  using copy = to(value.detach(), { dtype: "f32" });
+  return new Parameter(copy);
 }

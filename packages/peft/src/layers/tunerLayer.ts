@@ -91,6 +91,13 @@ export interface LayerAdapter {
    * if another layer merges it. Default: this layer.
    */
   readonly owners?: readonly Module[];
+  /** The adapter of another layer whose parameters this one uses too. Default: none. */
+  readonly tiedTo?: LayerAdapter;
+  /**
+   * Returns the tensors that adapter files contain for this layer although other layers have their values, by name in
+   * the file. The caller frees them. Default: none.
+   */
+  copies?(): Readonly<Record<string, Tensor>>;
   /**
    * Returns a term that is added to the training loss while the adapter trains, or null. `layers` has all layers of the
    * adapter.

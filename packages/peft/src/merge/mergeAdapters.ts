@@ -160,10 +160,12 @@ async function writeMerged(
 ): Promise<void> {
   const places = placesOf(model);
   for (const step of steps) {
+    const merged = new Set<Module>([step.module]);
     noGrad(() =>
       scope(() => {
         for (const replacement of step.merged()) {
           const { owners, key } = replacement;
+          for (const owner of owners) merged.add(owner);
           const value = rounded(replacement, packed);
           const before = valueAt({ owner: owners[0], key });
           const holders = (before && places.get(before)) ?? [];
@@ -183,8 +185,9 @@ async function writeMerged(
         }
       }),
     );
-    const wrapper = wrappers.get(step.path);
-    if (wrapper instanceof TunerLayer) wrapper.merged = true;
+    for (const wrapper of wrappers.values()) {
+      if (wrapper instanceof TunerLayer && merged.has(wrapper.wrapped)) wrapper.merged = true;
+    }
     await yieldIfDue();
   }
 }

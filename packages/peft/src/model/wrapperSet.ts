@@ -1,5 +1,6 @@
 import { Module } from "@lowrank/nn";
 import type { ActiveAdapter } from "../layers/activeAdapter.ts";
+import type { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import type { Plan } from "./adapter/planAdapter.ts";
@@ -33,7 +34,9 @@ export class WrapperSet {
       wrapper.training = base.training;
       for (const part of Object.values(layer.modules ?? {})) if (part instanceof Module) part.train(base.training);
     }
-    for (const { path, wrap } of saved) this.#at(path, () => wrap(active)).add(name);
+    for (const { path, wrap, tiedTo = "" } of saved) {
+      this.#at(path, () => wrap(active)).add(name, this.#wrappers.get(tiedTo) as SavedModule | undefined);
+    }
     for (const { path, rows, owners, wrap } of tokens) this.#at(path, () => wrap(active)).add(name, rows, owners);
     for (const { path } of [...saved, ...tokens]) {
       const wrapper = this.#wrappers.get(path)!;

@@ -1,5 +1,5 @@
 import { copyInto, noGrad, type Tensor } from "@lowrank/core";
-import type { Module } from "@lowrank/nn";
+import { type Module, Parameter } from "@lowrank/nn";
 import { UnsupportedError } from "../config/checks.ts";
 import { placeFields } from "../config/layerPeftConfig.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
@@ -46,7 +46,7 @@ export async function hotswapAdapter(
   const swappable = await loadFact<Swappable<PeftConfig>>(method.swappable);
   const anyRank = swappable?.anyRank;
   const next = anyRank
-    ? onLayersOf(tuner.adapter(name), saved, tuner.trained(name), { ...swappable, anyRank })
+    ? onLayersOf(tuner.adapter(name), saved, keysOf(tuner, name), { ...swappable, anyRank })
     : saved.config;
   const mayLack = (key: string) => anyRank !== undefined && anyRank.layerOf(key) !== null;
   const incoming = `${name}-incoming`;
@@ -68,7 +68,7 @@ export async function hotswapAdapter(
 function onLayersOf(
   own: Adapter,
   { config, weights }: SavedAdapter,
-  trained: ReadonlyMap<string, Tensor>,
+  keys: ReadonlyMap<string, { readonly copied: boolean }>,
   swappable: Swappable<PeftConfig> & { anyRank: AnyRank<PeftConfig> },
 ): PeftConfig {
   const { layerOf, keeps, mayLack } = swappable.anyRank;
@@ -79,13 +79,25 @@ function onLayersOf(
   checkConfigs(next, own, swappable);
   const found = weights.names().filter((key) => layerOf(key) !== null);
   const layers = new Set(found.map(layerOf));
-  const missing = [...trained.keys()].filter((key) => {
+  const missing = [...keys].flatMap(([key, { copied }]) => {
     const layer = layerOf(key);
-    return layer !== null && !weights.has(key) && !mayLack(key, config, !layers.has(layer));
+    const lacked = layer !== null && !weights.has(key) && (copied || !mayLack(key, config, !layers.has(layer)));
+    return lacked ? [key] : [];
   });
-  const unplaced = found.filter((key) => !trained.has(key));
+  const unplaced = found.filter((key) => !keys.has(key));
   checkKeys(own.name, [...unplaced.map((key) => `${key} has no place`), ...missing.map((key) => `${key} is missing`)]);
   return next;
+}
+
+/** Returns the keys of an adapter's file. `copied` is true for a tied layer's copy of another layer's tensor. */
+function keysOf(tuner: Tuner<Module>, name: string): Map<string, { copied: boolean }> {
+  return new Map(
+    [...tuner.filed(name)].map(([key, tensor]) => {
+      const copied = !(tensor instanceof Parameter);
+      if (copied) tensor.dispose();
+      return [key, { copied }];
+    }),
+  );
 }
 
 function checkKeys(name: string, wrong: readonly string[]): void {
@@ -154,7 +166,8 @@ function takeOver(
  */
 function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   const [next, own] = [layer.get(incoming)!, layer.get(name)!];
-  const shapes = ({ parameters }: LayerAdapter) => Object.values(parameters).map(({ shape }) => `${shape}`);
+  const shapes = ({ parameters, tiedTo }: LayerAdapter) =>
+    Object.values({ ...tiedTo?.parameters, ...parameters }).map(({ shape }) => `${shape}`);
   if (!sameValue(shapes(next), shapes(own))) layer.replace(name, incoming);
   else if (next.scaling !== undefined) layer.setScaling(name, next.scaling);
 }

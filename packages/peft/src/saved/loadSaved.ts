@@ -55,10 +55,14 @@ async function loadOne(
   const { replication } = tuner;
   const shapeOf = (key: string) => (weights.has(key) ? weights.info(key).shape : undefined);
   await inFileAsync(label, () =>
-    tuner.add({ name, config, paths, loading: true, dtypeOf, shapeOf, signal }, onWarning),
+    tuner.add(
+      { name, config, paths, loading: true, dtypeOf, shapeOf, read: (key) => weights.read(key), signal },
+      onWarning,
+    ),
   );
   try {
-    const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
+    const filed = tuner.filed(name);
+    const expected = new Map<string, Tensor>([...filed, ...tuner.buffers(name)]);
     const tables = tuner.tables(name);
     const form = fileFormOf(method, config);
     if (form && !form.exact && isTrainable) {
@@ -77,6 +81,7 @@ async function loadOne(
     if (message !== null) onWarning({ code: "key-mismatch", message });
     await readInto(weights, expected, form, { onProgress, signal });
     takeRows(tuner, name, expected);
+    for (const tensor of filed.values()) if (!(tensor instanceof Parameter)) tensor.dispose();
     await inFileAsync(weights.label, () => tuner.valuesRead(name));
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
@@ -89,12 +94,11 @@ async function loadOne(
   }
 }
 
-/** Lets a prompt encoder take the virtual tokens that were read, and frees them unless they are a parameter. */
+/** Lets a prompt encoder take the virtual tokens that were read. */
 function takeRows(tuner: Tuner<Module>, name: string, read: ReadonlyMap<string, Tensor>): void {
   const rows = read.get("prompt_embeddings");
   if (!rows) return;
   tuner.adapter(name).prompt?.encoder.setRows(rows);
-  if (!(rows instanceof Parameter)) rows.dispose();
 }
 
 /**

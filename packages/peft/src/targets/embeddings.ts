@@ -16,14 +16,20 @@ export function outputLayer(model: Module, taskType: string | null): Module | nu
 }
 
 /** Names of embeddings and output layers whose weights PEFT saves in the adapter file if they are targeted. */
-const tableNames = ["embed_tokens", "lm_head"];
+export const tableNames: readonly string[] = ["embed_tokens", "lm_head"];
 
 /**
  * Returns true if an adapter's files contain the full weights of the embeddings and output layers that it targets, by
- * PEFT's rule.
+ * PEFT's rule. A name of `tied` does not count, since PEFT replaces it by the embedding.
  */
-export function savesTables({ targetModules }: PeftConfig, paths: readonly string[]): boolean {
-  if (typeof targetModules !== "string") return tableNames.some((name) => targetModules?.includes(name));
+export function savesTables(
+  { targetModules }: PeftConfig,
+  paths: readonly string[],
+  tied: readonly string[] = [],
+): boolean {
+  if (typeof targetModules !== "string") {
+    return tableNames.some((name) => targetModules?.includes(name) && !tied.includes(name));
+  }
   const regex = pythonRegex(targetModules, "fullmatch");
   return paths.some((path) => regex.test(path) && tableNames.includes(path.split(".").pop()!));
 }

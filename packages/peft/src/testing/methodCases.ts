@@ -113,6 +113,27 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
       model: { tied: true },
     },
     { name: "output layer", config: new LoraConfig({ r: 2, targetModules: ["lm_head"] }) },
+    {
+      name: "tied layers",
+      config: new LoraConfig({ r: 2, ensureWeightTying: true, loraDropout: 0.1, targetModules: ["lm_head", "up"] }),
+      model: { tied: true },
+    },
+    {
+      name: "DoRA on tied layers, with another scaling",
+      config: new LoraConfig({
+        r: 2,
+        useDora: true,
+        ensureWeightTying: true,
+        alphaPattern: { lm_head: 3 },
+        targetModules: "lm_head|.*up",
+      }),
+      model: { tied: true },
+    },
+    {
+      name: "tied modules to save",
+      config: new LoraConfig({ r: 2, ensureWeightTying: true, modulesToSave: ["lm_head"], targetModules: ["up"] }),
+      model: { tied: true },
+    },
     { name: "all biases", config: new LoraConfig({ r: 2, bias: "all", targetModules: everywhere }) },
     { name: "biases of targets", config: new LoraConfig({ r: 2, bias: "lora_only", targetModules: ["up"] }) },
     { name: "bias on B", config: new LoraConfig({ r: 2, loraBias: true, targetModules: "all-linear" }) },

@@ -213,6 +213,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   replicates: ({ layerReplication }) => layerReplication,
+  tiesLayers: ({ ensureWeightTying }) => ensureWeightTying,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   parameters: async (config) =>
     config.targetParameters?.length ? new (await import("./parameters/parameterLora.ts")).ParameterLora(config) : null,
@@ -232,14 +233,8 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
     if (context.kind.startsWith("convolution")) {
       return (await import("./loraConvolution.ts")).loraConvolution(context, makeMagnitude);
     }
-    if (context.kind === "embedding") {
-      if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {
-        throw new Error(
-          `${context.path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,
-        );
-      }
-      const { embeddingStart, LoraEmbedding } = await import("./loraEmbedding.ts");
-      return new LoraEmbedding(context, await embeddingStart(context), makeMagnitude);
+    if (context.kind === "embedding" || context.tiedTo) {
+      return (await import("./loraEmbedding.ts")).embeddingLora(context, makeMagnitude);
     }
     const start = await linearStart(context);
     if (context.config.useBdlora) {

@@ -296,6 +296,12 @@ export interface LoraOptions extends LayerPeftOptions {
    * with experts, modules are then adapted only if `targetModules` names them.
    */
   targetParameters?: readonly string[] | null;
+  /**
+   * True: an output layer with the weight of the input embedding is adapted together with it. If `targetModules` names
+   * `embed_tokens` or `lm_head`, the output layer uses the embedding's factors, transposed. If `modulesToSave` names
+   * one of them, both modules train one weight. Default: false.
+   */
+  ensureWeightTying?: boolean;
 }
 
 /** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
@@ -327,6 +333,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
   readonly layerReplication: LayerRanges | null = null;
   readonly targetParameters: readonly string[] | null = null;
+  readonly ensureWeightTying: boolean = false;
 
   constructor(options: LoraOptions = {}) {
     super("LORA", options);
@@ -354,14 +361,25 @@ export class LoraConfig extends LayerPeftConfig {
 }
 
 function check(config: LoraConfig): void {
-  const { r, loraAlpha, loraDropout, bias, rankPattern, alphaPattern, useRslora, useDora, loraBias } = config;
+  const {
+    r,
+    loraAlpha,
+    loraDropout,
+    bias,
+    rankPattern,
+    alphaPattern,
+    useRslora,
+    useDora,
+    loraBias,
+    ensureWeightTying,
+  } = config;
   checkInteger(config, "r", r);
   checkPattern(config, "rankPattern", rankPattern, checkInteger);
   checkFinite(config, "loraAlpha", loraAlpha);
   checkPattern(config, "alphaPattern", alphaPattern, checkFinite);
   checkDropout(config, "loraDropout", loraDropout);
   checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
-  checkFlags(config, { useRslora, useDora, loraBias });
+  checkFlags(config, { useRslora, useDora, loraBias, ensureWeightTying });
   checkStart(config);
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }
@@ -422,7 +440,6 @@ export const loraFormat: ConfigFormat = {
   ],
   refused: {
     alora_invocation_tokens: null,
-    ensure_weight_tying: false,
     megatron_config: null,
     use_qalora: false,
   },

@@ -1,5 +1,5 @@
 import { add, affine, indexSelect, matmul, mul, OptionError, scope, type Tensor } from "@lowrank/core";
-import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { stopAtPadding } from "@lowrank/nn/internal";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { type Draw, drawn, draws } from "../shared/draws.ts";
@@ -7,6 +7,7 @@ import type { LayerContext } from "../shared/method.ts";
 import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
+import { tiedLora } from "./tiedLora.ts";
 
 /** The initialisers of A and B on an embedding. */
 interface EmbeddingStart {
@@ -16,12 +17,17 @@ interface EmbeddingStart {
 
 /**
  * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. If `initLoraWeights` is
- * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq" and BD-LoRA. Other values
- * apply only to linear layers and change nothing here.
+ * false, A is normal too. For "mica", B consists of singular vectors. Throws for "loftq", BD-LoRA and half precision.
+ * Other values apply only to linear layers and change nothing here.
  */
 export async function embeddingStart(context: LayerContext<LoraConfig>): Promise<EmbeddingStart> {
-  const { config, path, loading } = context;
+  const { config, path, loading, dtypeOf } = context;
   const { zero, normal } = draws(context);
+  if (dtypeOf("lora_embedding_A") !== "f32" || dtypeOf("lora_embedding_B") !== "f32") {
+    throw new Error(
+      `${path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,
+    );
+  }
   if (config.useBdlora) {
     throw new OptionError("", "useBdlora", config.useBdlora, (named) => {
       return `${path} is an embedding, and ${named("useBdlora")} is for linear layers; leave the embedding out`;
@@ -52,6 +58,9 @@ export class LoraEmbedding implements LayerAdapter {
   readonly paths?: Readonly<Record<string, string>>;
   readonly frozen?: readonly string[];
   scaling: number;
+  /** The layers that share this adapter. */
+  readonly followers: { readonly base: Module; readonly scaling: number }[] = [];
+  readonly #base: Module;
   readonly #magnitude?: Magnitude;
   readonly #paddingIdx: number | null;
 
@@ -78,6 +87,13 @@ export class LoraEmbedding implements LayerAdapter {
     if (config.initLoraWeights === "mica") this.frozen = ["lora_embedding_B"];
     this.scaling = scaling;
     this.#paddingIdx = paddingIdx;
+    this.#base = base;
+  }
+
+  /** Layers that share the adapter stay tied in a merge, unless they have another scaling, or magnitudes. */
+  get owners(): readonly Module[] {
+    const alike = this.#magnitude ? [] : this.followers.filter(({ scaling }) => scaling === this.scaling);
+    return [this.#base, ...alike.map(({ base }) => base)];
   }
 
   get constants(): readonly Tensor[] {
@@ -119,4 +135,14 @@ export class LoraEmbedding implements LayerAdapter {
     const lengths = this.#magnitude?.scaleOnce({ weight: bare.weight, fanInFanOut: true }, factors);
     return { weight: lengths ? mul(sum, lengths) : sum, ...rest };
   }
+}
+
+/** Creates LoRA on an embedding, or on an output layer that shares the embedding's factors. */
+export async function embeddingLora(
+  context: LayerContext<LoraConfig>,
+  makeMagnitude: MakeMagnitude | null,
+): Promise<LayerAdapter> {
+  const { tiedTo } = context;
+  if (tiedTo) return tiedLora(context, tiedTo, makeMagnitude);
+  return new LoraEmbedding(context, await embeddingStart(context), makeMagnitude);
 }

@@ -26,5 +26,6 @@ export function variantOf(config: LoraConfig): LoraVariant | undefined {
 
 /** Returns the first option with which layers lack plain factors A and B. Undefined for plain LoRA. */
 export function unlikeFactors(config: LoraConfig): string | undefined {
+  if (config.ensureWeightTying) return "ensureWeightTying";
   return variantOf(config) ?? (config.targetParameters?.length ? "targetParameters" : undefined);
 }

@@ -203,6 +203,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   replicates: ({ layerReplication }) => layerReplication,
+  tiesLayers: ({ ensureWeightTying }) => ensureWeightTying,
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,

@@ -68,6 +68,11 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
   /** Ranges of layers, as in `LoraOptions`. Default: null. */
   layerReplication?: LayerRanges | null;
+  /**
+   * True: an output layer with the weight of the input embedding trains together with it. If `modulesToSave` names
+   * `embed_tokens` or `lm_head`, both modules train one weight. Default: false.
+   */
+  ensureWeightTying?: boolean;
 }
 
 /** Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws for values out of range. */
@@ -89,6 +94,7 @@ export class AdaLoraConfig extends LayerPeftConfig {
   readonly initLoraWeights: boolean = true;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
   readonly layerReplication: LayerRanges | null = null;
+  readonly ensureWeightTying: boolean = false;
 
   constructor(options: AdaLoraOptions = {}) {
     super("ADALORA", options);
@@ -125,6 +131,7 @@ function check(config: AdaLoraConfig): void {
   checkDropout(config, "loraDropout", config.loraDropout);
   checkOneOf(config, "bias", config.bias, ["none", "all", "lora_only"]);
   checkOneOf(config, "initLoraWeights", config.initLoraWeights, [true, false]);
+  checkOneOf(config, "ensureWeightTying", config.ensureWeightTying, [true, false]);
 }
 
 /**
@@ -153,7 +160,6 @@ export const adaLoraFormat: ConfigFormat = {
   floats: ["lora_dropout", "beta1", "beta2", "orth_reg_weight"],
   verbatim: ["deltaT"],
   refused: {
-    ensure_weight_tying: false,
     loftq_config: {},
     megatron_config: null,
     target_parameters: null,

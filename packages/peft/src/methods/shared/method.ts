@@ -7,7 +7,7 @@ import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
-import type { ParameterPlan } from "./parameterMethod.ts";
+import type { ParameterPlan, PlannedLayer } from "./parameterMethod.ts";
 
 /** Code that runs around a model's forward pass while an adapter is active. */
 export interface ForwardHook {
@@ -80,6 +80,8 @@ export interface LayerContext<C extends PeftConfig> {
   adapters(): ReadonlyMap<string, LayerAdapter>;
   /** The tensors that the method's `createShared` created for all layers of this adapter. */
   shared: SharedTensors;
+  /** The input embedding and its adapter, if this layer has the same weight and shares the adapter (`tiesLayers`). */
+  tiedTo?: PlannedLayer;
 }
 
 /** Values that a method receives to create the tensors that its layers share. */

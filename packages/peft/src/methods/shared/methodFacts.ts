@@ -61,6 +61,11 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   replicates?(config: C): LayerRanges | null;
   /**
+   * Returns true if an output layer with the weight of the input embedding shares the embedding's adapter. Default:
+   * false.
+   */
+  tiesLayers?(config: C): boolean;
+  /**
    * Returns the saved LoRA adapters that an adapter mixes, by the names under which they are loaded. They are added to
    * the model before the adapter itself. Absent if it mixes none.
    */

@@ -29,13 +29,17 @@ export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string
 }
 
 /**
- * Returns an adapter's trained tensors as files contain them, by file key. For a prompt method, these include the
- * computed table of virtual tokens instead of the encoder's parameters. The caller frees tensors that are not
- * parameters.
+ * Returns an adapter's trained tensors as files contain them, by file key, and copies of them for tied layers. For a
+ * prompt method, these include the computed table of virtual tokens instead of the encoder's parameters. The caller
+ * frees tensors that are not parameters.
  */
 export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const { prompt } = adapter;
   const found = new Map<string, Tensor>(trainedTensors(adapter, wrappers));
+  for (const [path, wrapper] of wrappers) {
+    const copies = wrapper instanceof TunerLayer ? wrapper.get(adapter.name)?.copies?.() : undefined;
+    for (const [key, copy] of Object.entries(copies ?? {})) found.set(`${filePrefix}${path}.${key}`, copy);
+  }
   if (!prompt) return found;
   for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);
   for (const [key, parameter] of Object.entries(prompt.encoder.further)) found.set(key, parameter);

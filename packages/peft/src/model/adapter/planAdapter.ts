@@ -1,4 +1,4 @@
-import { currentBackend, type Generator, OptionError, yieldIfDue } from "@lowrank/core";
+import { currentBackend, type Generator, OptionError, type SafetensorsData, yieldIfDue } from "@lowrank/core";
 import type { Embedding, LayerKind, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { Warning } from "../../config/warning.ts";
@@ -13,6 +13,7 @@ import type { PromptTokens } from "../../prompt/promptTokens.ts";
 import { savesTables } from "../../targets/embeddings.ts";
 import { matchTargets, modelType, resolveTargets, type TargetReport } from "../../targets/matchTargets.ts";
 import { filePrefix } from "./adapter.ts";
+import type { planTies as PlanTies, Ties as TiedLayers } from "./planTies.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
 /** Values that are needed to create a new adapter. */
@@ -29,6 +30,8 @@ export interface NewAdapter {
   dtypeOf?: (fileKey: string) => FloatDType;
   /** Returns the shape of a tensor in the file, by file key; undefined if the file lacks it. Default: no file. */
   shapeOf?: (fileKey: string) => readonly number[] | undefined;
+  /** Reads a tensor of the file, by file key. Required if `shapeOf` is given. */
+  read?: (fileKey: string) => Promise<SafetensorsData>;
   /** Returns the adapters that the layer at a path has, by name. Default: none. */
   adaptersAt?: (path: string) => ReadonlyMap<string, LayerAdapter>;
   /** True if the model's layers are replicated, so that several share weights. Default: false. */
@@ -50,11 +53,20 @@ export interface Plan {
   layers: PlannedLayer[];
   /** The paths that files contain for layers, if they differ from the layers' paths. Default: none differ. */
   filePaths?: ReadonlyMap<string, string>;
-  saved: { path: string; base: Module; wrap(active: ActiveAdapter): SavedModule }[];
+  saved: PlannedModule[];
   tokens: PlannedTokens[];
   swaps: Map<string, Swap>;
   tables: Map<string, Embedding | Linear>;
   warnings: Warning[];
+}
+
+/** A module that is trained in full. */
+export interface PlannedModule {
+  path: string;
+  base: Module;
+  /** The path of another such module, whose weight this one uses too. Default: it has its own weight. */
+  tiedTo?: string;
+  wrap(active: ActiveAdapter): SavedModule;
 }
 
 const taskHeads: Readonly<Record<string, readonly string[]>> = {
@@ -91,9 +103,13 @@ export async function planAdapter(
   const { method, generator, loading, dtypeOf = () => "f32", shapeOf = () => undefined, signal } = options;
   const { adaptersAt = () => new Map() } = options;
   const parameters = await method.parameters?.(options.config);
-  const found = bare(() => findPlaces(model, options, parameters));
-  const { config, heads, report, bases, backend } = found;
+  const planTies = method.tiesLayers?.(options.config) ? (await import("./planTies.ts")).planTies : undefined;
+  const found = bare(() => findPlaces(model, options, parameters, planTies));
+  const { config, heads, report, bases, backend, tied: together } = found;
   const warnings = await namedWarnings(model, config, method, report, bare);
+  if (together) warnings.push(...together.warnings);
+  const apart = await together?.apart?.(options.read, (config) => planAdapter(model, { ...options, config }, bare));
+  if (apart) return apart;
   const made = { backend, config, generator, loading };
   const shared = (await method.createShared?.({ ...made, layers: bases, model })) ?? {};
   const warn = (warning: Warning) => {
@@ -113,6 +129,7 @@ export async function planAdapter(
     const pending = method.createLayer({
       ...{ ...made, ...filed, base, kind, path: parameter ?? path, shared, warn },
       adapters: () => adaptersAt(path),
+      tiedTo: together?.layers.includes(path) ? layers.find((one) => one.path === together.embedding) : undefined,
     });
     const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && isShared) {
@@ -130,16 +147,16 @@ export async function planAdapter(
   }
   const rows = method.trainableTokens?.(config) ?? null;
   const { planTokens } = rows ? await import("./planTokens.ts") : {};
-  const saved = await savedModulesOf(model, config, heads, warnings, bare);
-  const { ties } = found;
+  const saved = await savedModulesOf(model, config, heads, warnings, bare, together);
+  const { ties, sharing } = found;
   const { places, paths } = ties;
   const bias = method.bias?.(config) ?? "none";
   const { biasSwaps } = bias === "none" ? {} : await import("./biasSwaps.ts");
-  const savesBase = !method.adaptsRows && savesTables(config, [...paths.values()]);
+  const savesBase = !method.adaptsRows && savesTables(config, [...paths.values()], together?.layers);
   const { savedTables } = savesBase ? await import("./savedTables.ts") : {};
   const finish = (): Plan => {
-    for (const { path, base } of saved) warnings.push(...tieWarning(path, base, ties));
-    const tokens = planTokens?.(model, rows!, places, paths) ?? [];
+    for (const { path, base } of saved) warnings.push(...tieWarning(path, base, ties, sharing));
+    const tokens = planTokens?.(model, rows!, places, paths, planTies !== undefined) ?? [];
     for (const { path, base, owners } of tokens) {
       if (owners.length === 1) warnings.push(...tieWarning(path, base, ties));
     }
@@ -191,22 +208,27 @@ interface Base {
 /** Finds the layers and parameters that a method adapts. The model must be without wrappers. */
 function findPlaces(
   model: Module,
-  { method, config: given, paths: named, replicated }: NewAdapter & { method: PeftMethod },
+  { method, config: given, paths: named, replicated, shapeOf = () => undefined }: NewAdapter & { method: PeftMethod },
   parameters?: ParameterPlan | null,
+  planTies?: typeof PlanTies,
 ) {
   const modules = [...model.namedModules()];
-  const { config: headed, heads } = withHeads(given, method);
+  const { config: own, heads } = withHeads(given, method);
+  const tied = planTies?.(model, own, method, shapeOf);
+  const headed = tied?.config ?? own;
   const found = parameters?.find(model, headed, modules, method.defaultTargets);
   let config = method.targets ? headed : resolveTargets(model, found?.config ?? headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
   const wanted = method.targets ? { ...config, targetModules: named ?? method.targets(config, model) } : config;
-  const { targets, report } = matchTargets(model, wanted, method.kinds, modules, found);
-  if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
+  const { targets: matched, report } = matchTargets(model, wanted, method.kinds, modules, found);
+  const targets = tied?.place(matched, report) ?? matched;
+  if (method.setsFanInFanOut)
+    config = config.with({ fanInFanOut: !tied?.layers[0] && targets.some(([, , kind]) => kind === "conv1d") });
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
   checkSingle(targets, modules);
   const ties: Ties = { places, paths, replicated };
-  const sharing = new Set(method.adaptsRows ? targets.map(([, module]) => module) : []);
+  const sharing = new Set(method.adaptsRows ? targets.map(([, module]) => module) : tied?.sharing);
   const isShared = (module: Module) => (places.get((module as Weighted).weight as Parameter)?.length ?? 0) > 1;
   const bases = targets.map(([path, module, kind]): Base => {
     const tied = tieWarning(path, module, ties, sharing);
@@ -218,7 +240,7 @@ function findPlaces(
   }
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
-  return { config, heads, report, bases, backend, ties };
+  return { config, heads, report, bases, backend, ties, sharing, tied };
 }
 
 /** Throws if an adapted module has two paths: an adapter at one of them would be merged into both. */
@@ -274,10 +296,11 @@ export async function savedModulesOf(
   heads: readonly string[],
   warnings: Warning[],
   bare: Bare = (fn) => fn(),
+  ties?: TiedLayers,
 ): Promise<Plan["saved"]> {
   if ((config.modulesToSave ?? []).length === 0) return [];
   const { savedModules } = await import("./savedModules.ts");
-  return savedModules(model, config, heads, warnings, bare);
+  return savedModules(model, config, heads, warnings, bare, ties);
 }
 
 /** Returns the path of a module's parent: "a.b" for "a.b.c". */

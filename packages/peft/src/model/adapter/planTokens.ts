@@ -28,19 +28,27 @@ type Indices = readonly number[];
 /**
  * Finds the modules in which token embeddings are retrained, as in PEFT. A module tied to the input embedding shares
  * its retrained rows, unless `wanted` lists other tokens for that module. If `wanted` names the tied module but not the
- * input embedding, the tied module gets its own rows.
+ * input embedding, the tied module gets its own rows. Throws if `together` is set and the lists differ.
  */
 export function planTokens(
   model: Module,
   wanted: Indices | Readonly<Record<string, Indices>>,
   places: ReadonlyMap<Parameter, readonly Place[]>,
   paths: ReadonlyMap<Module, string>,
+  together: boolean,
 ): PlannedTokens[] {
   const asked = askedModules(model, wanted);
   const input = inputEmbedding(model)?.[1];
   const tied = ((input && places.get(input.weight)) ?? []).map(({ owner }) => owner).filter((owner) => owner !== input);
   const same = tied.every((owner) => !asked.has(owner) || `${asked.get(owner)}` === `${asked.get(input!)}`);
   const followers = same ? tied : [];
+  const apart = tied.find((owner) => asked.has(owner) && asked.has(input!) && !same);
+  if (together && apart) {
+    const [one, other] = [input!, apart].map((module) => `[${asked.get(module)}] for ${paths.get(module)}`);
+    throw new Error(
+      `trainableTokenIndices lists ${one} and ${other}, which share one weight; list the same tokens for both, or leave out ensureWeightTying`,
+    );
+  }
   const planned: PlannedTokens[] = [];
   for (const [module, indices] of asked) {
     if (followers.includes(module)) continue;
