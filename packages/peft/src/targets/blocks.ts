@@ -1,13 +1,16 @@
-import { type Module, ModuleList } from "@lowrank/nn";
+import type { Module, ModuleList } from "@lowrank/nn";
 
 /** The names of a decoder's list of blocks. */
 const listNames = ["layers", "h"];
+
+/** True for a list of modules. Unlike `instanceof`, this does not load the class in pages without lists. */
+const isList = (module: Module): module is ModuleList => Symbol.iterator in module && "length" in module;
 
 /** Returns the path of a decoder's list of blocks, and the list, or null if the model is not a decoder. */
 export function blockList(model: Module): [path: string, list: ModuleList] | null {
   for (const [path, module] of model.namedModules()) {
     const [name, ...outer] = path.split(".").reverse();
-    if (module instanceof ModuleList && listNames.includes(name) && outer.length <= 1) return [path, module];
+    if (isList(module) && listNames.includes(name) && outer.length <= 1) return [path, module];
   }
   return null;
 }
