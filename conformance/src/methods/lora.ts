@@ -1,4 +1,5 @@
 import type { LoraOptions } from "@lowrank/peft";
+import type { Batch } from "../batch.ts";
 import type { Draw } from "../draw.ts";
 import {
   commonDivisors,
@@ -52,14 +53,21 @@ function drawBlocks(draw: Draw, base: RandomBase, paths: readonly string[], r: n
 }
 
 /**
- * Draws VeLoRA, KaSA or MonteCLoRA. KaSA changes the base weight, which Lowrank rounds in half precision; its rank must
- * be
- * below the sides of all weights, and PEFT refuses it for Conv1D. MonteCLoRA's samples are drawn in training only, and
- * both sides compute in evaluation mode.
+ * Draws VeLoRA, KaSA, MonteCLoRA or aLoRA. KaSA changes the base weight, which Lowrank rounds in half precision; its
+ * rank must be below the sides of all weights, and PEFT refuses it for Conv1D. MonteCLoRA's samples are drawn in
+ * training only, and both sides compute in evaluation mode. aLoRA is for language models, and fails in PEFT on routers
+ * of experts.
  */
 function drawVariant(draw: Draw, base: RandomBase, r: number): LoraOptions {
   const truncates = base.dtype === "float32" && !base.conv1d && r < smallestSide(base);
-  const variant = draw.pick(["veloraConfig", "montecloraConfig", ...(truncates ? ["kasaConfig", "kasaConfig"] : [])]);
+  const invoked = base.task === "CAUSAL_LM" && !base.parameters ? ["aloraInvocationTokens"] : [];
+  const variant = draw.pick([
+    ...["veloraConfig", "montecloraConfig", ...invoked, ...invoked, ...invoked],
+    ...(truncates ? ["kasaConfig", "kasaConfig"] : []),
+  ]);
+  if (variant === "aloraInvocationTokens") {
+    return { aloraInvocationTokens: Array.from({ length: draw.integer(1, 3) }, () => draw.integer(1, 9)) };
+  }
   if (variant === "kasaConfig") {
     return { kasaConfig: draw.pick([{}, { beta: 0.05 }, { gamma: 0.03 }, { beta: 0, gamma: 0.1 }]) };
   }
@@ -96,6 +104,23 @@ function onParameters(draw: Draw, base: RandomBase, targets: Targets, drawn: Lor
     ...draw.maybe(0.3, () => ({ rankPattern: pattern(() => draw.integer(1, 6)) })),
     ...draw.maybe(0.3, () => ({ alphaPattern: pattern(() => draw.integer(1, most)) })),
   };
+}
+
+/** Puts aLoRA's invocation tokens into rows of the batch: once or several times in most rows, at random positions. */
+function drawInvocations(draw: Draw, { aloraInvocationTokens: tokens }: LoraOptions, batch: Batch): Partial<Batch> {
+  if (!tokens) return {};
+  const ids = batch.input_ids.map((row) => [...row]);
+  for (const [r, row] of ids.entries()) {
+    const start = batch.attention_mask[r].indexOf(1);
+    const last = batch.attention_mask[r].lastIndexOf(1) + 1 - tokens.length;
+    if (last < start) continue;
+    for (let times = draw.integer(0, 2); times > 0; times--)
+      row.splice(draw.integer(start, last), tokens.length, ...tokens);
+  }
+  const labels = batch.labels.map((row, r) =>
+    (row as number[]).map((label, t) => (label === -100 ? label : ids[r][t])),
+  );
+  return { input_ids: ids, labels };
 }
 
 /** LoRA with all options, including DoRA and initialisations that subtract from the base weights. */
@@ -148,6 +173,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     if (onEmbedding && divides) return drawn;
     return { ...drawn, ...drawTying(draw, base, drawn as never, { embedding }) };
   },
+  inputs: drawInvocations,
   warnings: [
     /^`lora_bias=True` was passed but .* merging LoRA weights won't be possible/,
     /^Using Rank-Stabilized LoRA/,
@@ -160,5 +186,6 @@ export const lora: MethodCases<LoraOptions> = defineCases({
   ],
   // PEFT does not merge a bias on B into a layer without a bias. It adds the updates of all replicas of a layer to the
   // weight that they share.
-  merges: ({ loraBias, layerReplication }, { conv1d }) => (!loraBias || conv1d) && !layerReplication,
+  merges: ({ loraBias, layerReplication, aloraInvocationTokens }, { conv1d }) =>
+    (!loraBias || conv1d) && !layerReplication && !aloraInvocationTokens,
 });

@@ -2,7 +2,8 @@
 // any version.
 
 export { type CacheSizes, earlierRows, layerCaches } from "./attention/attentionCache.ts";
-export { batchTasks, setBatchTasks } from "./attention/batchTasks.ts";
+export { type CurrentBatch, currentBatch, setBatch } from "./attention/currentBatch.ts";
+export type { Invocation } from "./attention/invocation.ts";
 export { PackedDocuments } from "./attention/packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
 export { stopAtPadding } from "./layers/embedding.ts";

@@ -2,6 +2,7 @@
 // in any version.
 
 export { printWarning } from "./config/warning.ts";
+export { TunerLayer } from "./layers/tunerLayer.ts";
 export { methodOf } from "./methods/registry.ts";
 export { isPromptMethod } from "./methods/shared/method.ts";
 export { loadFact } from "./methods/shared/methodFacts.ts";

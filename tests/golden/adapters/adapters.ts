@@ -1,7 +1,7 @@
 import { copyInto, noGrad, type Tensor } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { LabelledInputs } from "@lowrank/models";
-import { getPeftModel, type PeftModel, peftMethods } from "@lowrank/peft";
+import { getPeftModel, LoraConfig, type PeftModel, peftMethods } from "@lowrank/peft";
 import { GoldenFile } from "@lowrank/test-support/golden";
 import { type Check, equal, within } from "../check/compare.ts";
 import { foldersIn, type GoldenPart } from "../check/goldenFiles.ts";
@@ -59,6 +59,7 @@ const unmergeable: Readonly<Record<string, string>> = {
   ADAPTION_PROMPT: "attention to a prompt is no weight",
   POLY: "the update depends on the tasks of the rows",
   SHADOW: "the update depends on the hidden states of a second decoder",
+  aLoRA: "the update depends on the tokens",
   LILY: "the update depends on the inputs",
   XLORA: "the experts are mixed for each token",
 };
@@ -76,12 +77,14 @@ async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGener
   if (golden.has("adamw_losses")) yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
   else yield { name: "adamw_losses", skipped: "none were recorded: AdaLoRA's ranks move" };
 
-  const why = unmergeable[peft.peftConfig.get("default")?.peftType ?? ""];
+  const config = peft.peftConfig.get("default");
+  const isAlora = config instanceof LoraConfig && config.aloraInvocationTokens;
+  const why = unmergeable[isAlora ? "aLoRA" : (config?.peftType ?? "")];
   if (why !== undefined) {
     yield { name: "merged_logits", skipped: `none were recorded: ${why}` };
     return;
   }
-  if (peft.peftConfig.get("default")?.peftType === "BEFT" && !golden.has("merged_logits")) {
+  if (config?.peftType === "BEFT" && !golden.has("merged_logits")) {
     yield await refusedMerge(await load(place, false));
     return;
   }

@@ -1,5 +1,6 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, slice, type Tensor } from "@lowrank/core";
 import { type AttentionCache, KVCache, Linear, type TokenTypes, type UnaryModule } from "@lowrank/nn";
+import type { Invocation } from "@lowrank/nn/internal";
 import type { GenerationConfig } from "../config/generationConfig.ts";
 import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
@@ -26,6 +27,12 @@ export interface ModelInputs {
    * models ignore it.
    */
   taskIds?: readonly number[] | null;
+  /**
+   * For each row, the number of tokens, counted from the end of `inputIds`, on which aLoRA acts; null for none.
+   * Default: from the last occurrence of the adapter's invocation tokens in `inputIds` on. Give it if the invocation is
+   * among the tokens in the cache; `generate` does. Other adapters ignore it.
+   */
+  aloraOffsets?: readonly (number | null)[] | null;
   /**
    * The type of each token, for the loss of CPT: one list of T integers for each row. A token's label counts if its
    * type is a positive multiple of 4. Default: 4 for every token. Other models ignore it.
@@ -71,6 +78,9 @@ export abstract class CausalLM extends TransformerModel {
    * and values. Adapters set it. Default false.
    */
   needsWholeSequences = false;
+
+  /** The invocation from which the active aLoRA adapter acts. Adapters set it. Default null: no such adapter. */
+  invocation: Invocation | null = null;
 
   /** The language-model head, which computes logits from hidden states. */
   abstract lm_head: UnaryModule;
@@ -131,9 +141,12 @@ export abstract class CausalLM extends TransformerModel {
   #meanLoss(all: Tensor, given: Tensor): Tensor {
     const { lm_head: head } = this;
     const [hidden, labels] = aligned(all, given);
-    return head instanceof Linear && !head.bias && head.isExact && !this.shapesLogits
-      ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
-      : crossEntropy(this.logitsOf(hidden), labels, { ignoreIndex: -100 });
+    if (head instanceof Linear && !head.bias && head.isExact && !this.shapesLogits) {
+      return linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 });
+    }
+    // aLoRA on the head counts tokens from the end, so the head needs the last token, which predicts no label.
+    const logits = this.invocation ? aligned(this.logitsOf(all), given)[0] : this.logitsOf(hidden);
+    return crossEntropy(logits, labels, { ignoreIndex: -100 });
   }
 
   /** Returns the logits of each sequence's last token, f32 [B, V], without gradients. */

@@ -17,7 +17,7 @@ import {
 } from "@lowrank/core";
 import { checkOptions, type OptionKeys } from "@lowrank/core/internal";
 import type { Attend, VirtualTokens } from "@lowrank/nn";
-import { earlierRows, setBatchTasks } from "@lowrank/nn/internal";
+import { earlierRows, setBatch } from "@lowrank/nn/internal";
 import type { GivenPositions } from "../rope/rope.ts";
 import type { LabelledInputs, ModelInputs } from "./causalLM.ts";
 import type { LabelledSequences } from "./sequenceClassifier.ts";
@@ -50,9 +50,8 @@ export class PromptedBatch {
    */
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal = false }: { causal?: boolean } = {}) {
     checkInputs(inputs);
-    const { inputIds, cache } = inputs;
-    const { taskIds = null } = inputs;
-    setBatchTasks(taskIds);
+    const { inputIds, cache, taskIds = null, aloraOffsets } = inputs;
+    setBatch({ inputIds, taskIds, aloraOffsets });
     const rows = virtual && !cache?.length ? virtual.rows({ size: inputIds.shape[0], taskIds }) : null;
     const isCache = virtual?.kind === "cache";
     this.#inputs = inputs;
@@ -178,7 +177,14 @@ function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, va
 
 const inputKeys: OptionKeys<LabelledInputs & LabelledSequences> = {
   ...({ inputIds: true, attentionMask: true, positionIds: true, maxPosition: true } as const),
-  ...({ tokenTypeIds: true, taskIds: true, inputTypeMask: true, cache: true, labels: true } as const),
+  ...({
+    tokenTypeIds: true,
+    taskIds: true,
+    aloraOffsets: true,
+    inputTypeMask: true,
+    cache: true,
+    labels: true,
+  } as const),
 };
 
 /** Throws for unknown names of inputs, and if the token ids do not have the shape [B, T]. */

@@ -12,6 +12,8 @@ export interface RaggedBatch extends PagedRows {
   readonly tokens: Int32Array;
   /** The task of each row, for adapters that depend on it. Default: none. */
   readonly taskIds?: readonly number[];
+  /** 1 for each row on which aLoRA acts, null for the others. Required for adapters of aLoRA. Default: no rows. */
+  readonly aloraOffsets?: readonly (number | null)[];
 }
 
 /**
@@ -32,6 +34,7 @@ export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKV
           positionIds: column(batch.positions),
           maxPosition: batch.positions.reduce((most, position) => Math.max(most, position)),
           taskIds: batch.taskIds,
+          aloraOffsets: batch.aloraOffsets,
           cache: new PagedBatch(cache, batch),
         });
       }),

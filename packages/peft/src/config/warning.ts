@@ -19,6 +19,7 @@
  * - `unread-file`: a file in the adapter's folder is ignored
  * - `key-mismatch`: an adapter file lacks some of the adapter's tensors, or has additional ones
  * - `differs-in-peft`: PEFT computes the adapter differently, or cannot load its file
+ * - `not-invoked`: a prompt lacks the tokens after which an aLoRA adapter acts
  * - `unmerged`: merged adapters were unmerged, since another adapter was activated
  */
 export type WarningCode =
@@ -39,6 +40,7 @@ export type WarningCode =
   | "unread-file"
   | "key-mismatch"
   | "differs-in-peft"
+  | "not-invoked"
   | "unmerged";
 
 /** A warning to the user: `code` for programs, `message` for people. */

@@ -1,6 +1,6 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import { onRecompute } from "@lowrank/core/internal";
-import { batchTasks } from "@lowrank/nn/internal";
+import { currentBatch } from "@lowrank/nn/internal";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 
 /**
@@ -15,9 +15,9 @@ export function rowTasks(
 ): Tensor | null {
   const names = rows?.adapters ?? (name === null ? [] : [name]);
   if (!names.some(tasksOf)) return null;
-  const taskIds = batchTasks();
+  const { taskIds } = currentBatch();
   onRecompute(() => {
-    const last = batchTasks();
+    const last = currentBatch().taskIds;
     if (taskIds === last || (taskIds?.length === last?.length && taskIds?.every((id, i) => id === last?.[i]))) return;
     throw new Error(
       "gradient checkpointing recomputes outputs with the taskIds of the last forward pass, and these have changed: call backward before the next forward pass",

@@ -110,6 +110,11 @@ export interface LayerAdapter {
    * the tasks i32 [B, 1]. Absent if the output does not depend on tasks.
    */
   readonly tasks?: number;
+  /**
+   * True if the output depends on the tokens of the rows. The last argument of `forward` then is the list of the rows
+   * of the batch that the input has; undefined for all. Default: false.
+   */
+  readonly actsOnTokens?: boolean;
   /** The reason that `merge` is absent on this layer, for the error of a merge. Default: the method lacks a merge. */
   readonly unmergeable?: string;
 }
@@ -287,6 +292,7 @@ export class TunerLayer extends Module implements Wrapper {
     const run = (name: string | null, [input, ...others]: readonly unknown[]) => {
       const adapter = name === null ? undefined : this.#adapters.get(name);
       if (tasks && !adapter?.tasks) others.pop();
+      if (adapter?.actsOnTokens) others.push(this.#active.rows?.all.get(name));
       return adapter
         ? adapter.forward(input as Tensor, base, ...(others as never[]))
         : base.forward(input as Tensor, ...others);

@@ -1,6 +1,6 @@
 import { init, reference, scope, type Tensor, tanh, tensor, writeSafetensors } from "@lowrank/core";
 import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
-import { setBatchTasks } from "@lowrank/nn/internal";
+import { setBatch } from "@lowrank/nn/internal";
 import { beforeAll, expect, test } from "vitest";
 import { PeftModel } from "../peftModel/peftModel.ts";
 // The outputs of PEFT 0.21.2, recorded by conformance/python/method_layers.py.
@@ -23,7 +23,7 @@ class Net extends Module {
 
   forward(ids: Tensor): Tensor {
     // The tasks of the rows, which method_layers.py gives to the methods that need them.
-    setBatchTasks([2, 0]);
+    setBatch({ taskIds: [2, 0] });
     return scope(() => this.b.forward(tanh(this.a.forward(this.e.forward(ids)))));
   }
 }

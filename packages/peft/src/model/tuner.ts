@@ -358,6 +358,10 @@ export class Tuner<M extends Module> extends Module {
     }
     for (const name of acting ? this.#trainedOf(acting) : []) this.#train(name, on);
     this.#active.rows = rows;
+    const hookOf = (name: string | null) => (name === null ? undefined : this.adapter(name).shared.hook);
+    const hook = acting?.adapters.map(hookOf).find((own) => own?.attachRows);
+    if (on) hook?.attachRows?.(this.model, acting!.names.map(hookOf));
+    else hook?.detach(this.model);
     if (on || active === null) return;
     this.#swap(active, true);
     if (this.adapter(active).trainable) this.#train(active, true);

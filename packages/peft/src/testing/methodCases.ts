@@ -91,6 +91,14 @@ export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly Met
         useBdlora: { nblocks: 2, targetModulesBdA: ["0.up"], targetModulesBdB: ["1.up"], matchStrict: false },
       }),
     },
+    {
+      name: "aLoRA",
+      config: new LoraConfig({
+        ...{ r: 3, loraAlpha: 12, targetModules: everywhere, taskType: "CAUSAL_LM", loraBias: true },
+        aloraInvocationTokens: [4],
+      }),
+      unmergeable: /aLoRA acts only on the tokens after its invocation/,
+    },
     { name: "VeLoRA", config: new LoraConfig({ r: 3, targetModules: everywhere, veloraConfig: { numGroups: 5 } }) },
     {
       name: "MonteCLoRA",

@@ -29,7 +29,7 @@ import {
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
-import { setBatchTasks } from "@lowrank/nn/internal";
+import { setBatch } from "@lowrank/nn/internal";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyAttention, tinyAttend, tinySizes } from "./tinyAttention.ts";
 
@@ -134,7 +134,7 @@ export class TinyModel extends Module implements PromptableModel {
       const size = ids.shape[0];
       const tasks = this.#taskIds;
       const taskIds = tasks && Array.from({ length: size }, (_, row) => tasks[row % tasks.length]);
-      setBatchTasks(taskIds ?? null);
+      setBatch({ inputIds: ids, taskIds });
       const rows = this.virtualTokens?.kind === "embeddings" ? this.virtualTokens.rows({ size, taskIds }) : null;
       let x = this.embed_tokens.forward(ids);
       if (rows) x = cat([rows.ndim === 3 ? rows : expand(rows, [size, ...rows.shape]), x], { dim: 1 });

@@ -12,13 +12,17 @@ interface SharedPage {
 
 /**
  * Tenant, adapter version (null: the base model) and task of a sequence. Sequences share cached pages only if all three
- * are the same.
+ * are the same. An aLoRA adapter also shares the base model's pages, before the token at which it begins to act.
  */
 export interface PrefixOwner {
   readonly tenant: string;
   readonly version: string | null;
   /** Default: no task. */
   readonly taskId?: number;
+  /** Index of the first token on which an aLoRA adapter acts. Default 0. */
+  readonly actsFrom?: number;
+  /** Number of tokens at the start whose keys and values are the base model's. Default 0. */
+  readonly plainUntil?: number;
 }
 
 /** Options for `PagePool`. */
@@ -140,23 +144,30 @@ export class PagePool {
       this.release([page]);
       return;
     }
-    const shared = { id: `#${this.#made++}`, key, page, version: owner.version };
+    const version = this.#isPlain(index, owner) ? null : owner.version;
+    const shared = { id: `#${this.#made++}`, key, page, version };
     this.#byKey.set(key, shared);
     this.#byPage.set(page, shared);
   }
 
   /**
-   * Returns the cache key of page `index`: the id of the page before it (for the first page: the owner), and the page's
-   * tokens. Returns null if the page before it is not shared, or if prefix caching is disabled.
+   * Returns the cache key of page `index`: the id of the page before it (for the first page: the tenant and task), the
+   * owner's version if its pages begin here, and the page's tokens. Returns null if the page before it is not shared,
+   * or if prefix caching is disabled.
    */
   #keyOf(table: readonly number[], index: number, owner: PrefixOwner, tokens: readonly number[]): string | null {
     if (!this.#sharing) return null;
-    const parent =
-      index === 0
-        ? JSON.stringify([owner.tenant, owner.version, owner.taskId])
-        : this.#byPage.get(table[index - 1])?.id;
+    const { tenant, version, taskId, actsFrom } = owner;
+    const parent = index === 0 ? JSON.stringify([tenant, taskId]) : this.#byPage.get(table[index - 1])?.id;
     if (parent === undefined) return null;
-    return `${parent}/${tokens.slice(index * this.pageSize, (index + 1) * this.pageSize).join()}`;
+    const begins = !this.#isPlain(index, owner) && (index === 0 || this.#isPlain(index - 1, owner));
+    const begin = begins ? JSON.stringify([version, actsFrom]) : "";
+    return `${parent}${begin}/${tokens.slice(index * this.pageSize, (index + 1) * this.pageSize).join()}`;
+  }
+
+  /** Returns true if page `index` of an owner's sequences has only the base model's keys and values. */
+  #isPlain(index: number, { version, plainUntil = 0 }: PrefixOwner): boolean {
+    return version === null || (index + 1) * this.pageSize <= plainUntil;
   }
 
   /** Drops the cached pages of an adapter version. */

@@ -210,6 +210,7 @@ export class Engine implements ServingEngine {
       }
       request.lease = lease;
       this.#host?.checkTask(lease.version, adapter, request.taskId);
+      Object.assign(request, this.#host?.reachOf(lease.version, request.tokens));
       this.#scheduler.ready(request);
     } catch (error) {
       this.#fail(request, asServingError(error));

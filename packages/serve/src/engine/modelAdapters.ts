@@ -1,11 +1,13 @@
 import { byteLength as bytesOf, type Tensor } from "@lowrank/core";
 import { overwriteBytes } from "@lowrank/core/internal";
 import type { AdapterSource as AdapterFiles, MethodFacts, PeftConfig, PeftModel } from "@lowrank/peft";
+import { TunerLayer } from "@lowrank/peft/internal";
 import type { AdapterHost, AdapterLayout, AdapterValues } from "../api/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
 import type { Mutex } from "./mutex.ts";
 import { invalid } from "./requests/invalidRequest.ts";
+import type { Sequence } from "./scheduling/sequence.ts";
 
 /** Adapter on the model, whose tensors another version with the same layout can overwrite and reuse. */
 interface Seat {
@@ -69,6 +71,23 @@ export class ModelAdapters implements AdapterHost {
     const expected = tasks === 1 ? "its only task is 0" : `expected a whole number from 0 to ${tasks - 1}`;
     const found = taskId === undefined ? "missing" : String(taskId);
     throw invalid(`task_id is ${found}, and adapter "${adapter}" has ${tasks} tasks; ${expected}`, "task_id");
+  }
+
+  /**
+   * Returns from which token of a prompt an adapter version acts, and how many tokens at the start have the base
+   * model's keys and values. Both are 0 unless the version is an aLoRA, and `Infinity` if the prompt lacks its
+   * invocation.
+   */
+  reachOf(version: string, prompt: readonly number[]): Pick<Sequence, "actsFrom" | "plainUntil"> {
+    const tuner = this.#peft.base_model;
+    const name = this.#seats.get(version)?.name ?? version;
+    const hook = tuner.adapters.get(name)?.shared.hook;
+    if (!hook?.start) return { actsFrom: 0, plainUntil: 0 };
+    const actsFrom = hook.start(prompt, 0) ?? Number.POSITIVE_INFINITY;
+    // Trained rows of embeddings change all tokens.
+    const wrappers = [...tuner.wrappers.values()].filter((wrapper) => wrapper.has(name));
+    const isPlain = wrappers.every((wrapper) => wrapper instanceof TunerLayer && wrapper.get(name)?.actsOnTokens);
+    return { actsFrom, plainUntil: isPlain ? actsFrom : 0 };
   }
 
   /** Returns the adapter names on the model for a list of versions. Caches the last result. */

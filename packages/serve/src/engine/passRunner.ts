@@ -3,7 +3,7 @@ import { checkLogits } from "@lowrank/core/internal";
 import type { CausalLM } from "@lowrank/models";
 import { raggedHidden } from "@lowrank/models/internal";
 import type { PagedKVCache } from "@lowrank/nn";
-import { setBatchTasks } from "@lowrank/nn/internal";
+import { setBatch } from "@lowrank/nn/internal";
 import { ServingError } from "../api/api.ts";
 import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./answers/chooseTokens.ts";
 import type { RowLogprobs, ServedRequest } from "./answers/servedRequest.ts";
@@ -59,8 +59,9 @@ export class PassRunner {
 
   /** Starts the computation of the whole pass. `#read` awaits the results. */
   #record(chunks: readonly Chunk<ServedRequest>[], wanted: readonly WantedRow[]): PassTensors {
-    const { batch, versions, taskIds } = passRows(chunks);
-    const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, { ...batch, taskIds }, this.#cache));
+    const { batch, versions } = passRows(chunks);
+    const { taskIds, aloraOffsets } = batch;
+    const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, batch, this.#cache));
     if (wanted.length === 0) return { logits: null, tokens: null, logprobs: null };
     const rows = rowsOf(
       hidden,
@@ -68,7 +69,8 @@ export class PassRunner {
     );
     const ofWanted = wanted.map(({ row }) => versions[row]);
     const head = this.#underAdapters(ofWanted, () => {
-      setBatchTasks(wanted.map(({ row }) => taskIds[row]));
+      const ofRows = <T>(values: readonly T[]) => wanted.map(({ row }) => values[row]);
+      setBatch({ taskIds: ofRows(taskIds), aloraOffsets: ofRows(aloraOffsets) });
       return this.#model.logitsOf(rows);
     });
     const logits = reshape(head, [wanted.length, this.#model.vocabSize]);
@@ -215,24 +217,29 @@ function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
   return wanted;
 }
 
-/** Returns the batch of a pass, as input for `raggedHidden`, and the adapter version and task of each row. */
+/**
+ * Returns the batch of a pass, as input for `raggedHidden`, and the adapter version of each row. Rows before the
+ * invocation of an aLoRA are the base model's.
+ */
 function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   const count = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
   const [tokens, positions, sequences] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];
   const versions: (string | null)[] = [];
   const taskIds: number[] = [];
+  const aloraOffsets: (number | null)[] = [];
   for (const [index, { sequence, start, end }] of chunks.entries()) {
-    const { version, taskId = 0 } = sequence;
+    const { version, taskId = 0, actsFrom, plainUntil } = sequence;
     for (let position = start; position < end; position++) {
-      const row = versions.push(version) - 1;
+      const row = versions.push(position < plainUntil ? null : version) - 1;
       taskIds.push(taskId);
+      aloraOffsets.push(position < actsFrom ? null : 1);
       tokens[row] = sequence.tokens[position];
       positions[row] = position;
       sequences[row] = index;
     }
   }
   const tables = chunks.map(({ sequence }) => new Int32Array(sequence.table));
-  return { batch: { tokens, positions, sequences, tables }, versions, taskIds };
+  return { batch: { tokens, positions, sequences, tables, taskIds, aloraOffsets }, versions };
 }
 
 /** Groups the chunks by adapter version, in the order in which versions first occur. */

@@ -31,6 +31,8 @@ export class ModelRows implements Disposable {
   #seen: number[][];
   /** The task of each row; undefined if the rows have none. */
   #taskIds: readonly number[] | undefined;
+  /** The index of the first token of each row on which an aLoRA adapter acts; null without such an adapter. */
+  #starts: readonly (number | null)[] | null;
 
   /**
    * Allocates a KV cache for rows of up to `capacity` tokens, or takes the cache from `promptCache`. With penalties,
@@ -47,8 +49,11 @@ export class ModelRows implements Disposable {
     this.#penalties = penalties?.any ? penalties : null;
     this.#kept = this.#penalties ? null : promptCache;
     this.#taskIds = taskIds;
+    const { invocation } = model;
+    this.#starts = invocation && prompts.map((prompt, row) => invocation.start(prompt, row));
     this.#cache =
-      this.#kept?.open(model, prompts, capacity, taskIds?.[0]) ?? model.createCache(prompts.length, capacity);
+      this.#kept?.open(model, prompts, capacity, taskIds?.[0], this.#starts?.[0]) ??
+      model.createCache(prompts.length, capacity);
     this.#padding = prompts.map((p) => longest - p.length);
     this.#seen = prompts.map((prompt) => prompt.slice(0, this.#kept?.length ?? 0));
   }
@@ -91,6 +96,8 @@ export class ModelRows implements Disposable {
     this.#seen = from.map((row) => [...this.#seen[row]]);
     const taskIds = this.#taskIds;
     this.#taskIds = taskIds && from.map((row) => taskIds[row]);
+    const starts = this.#starts;
+    this.#starts = starts && from.map((row) => starts[row]);
   }
 
   #forward(tokens: readonly (readonly number[])[], count: (penalties: Penalties, inputIds: Tensor) => void): Tensor {
@@ -132,9 +139,12 @@ export class ModelRows implements Disposable {
   #run(inputIds: Tensor, seen: number): Tensor {
     const { backend } = this.#model;
     const T = inputIds.shape[1];
-    const taskIds = this.#taskIds;
+    const given = {
+      taskIds: this.#taskIds,
+      aloraOffsets: this.#starts?.map((start, row) => (start === null ? null : seen + T - this.#padding[row] - start)),
+    };
     if (this.#padding.every((p) => p === 0)) {
-      return this.#model.nextLogits({ inputIds, taskIds, cache: this.#cache });
+      return this.#model.nextLogits({ inputIds, ...given, cache: this.#cache });
     }
     const mask = this.#padding.map((pad) => Array.from({ length: seen + T }, (_, s) => (s < pad ? 0 : 1)));
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
@@ -143,7 +153,7 @@ export class ModelRows implements Disposable {
     // The length of the padded rows determines it, even if the longest row has ended.
     const maxPosition = seen + T - 1;
     const cache = this.#cache;
-    return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, taskIds, cache });
+    return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, ...given, cache });
   }
 
   dispose(): void {

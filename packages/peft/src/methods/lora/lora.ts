@@ -226,6 +226,10 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   loraPlus: true,
   combines: loraProducts,
   readsAdapters: ({ arrowConfig }) => arrowConfig !== null,
+  createShared: async ({ config }) => {
+    if (variantOf(config) !== "aloraInvocationTokens") return {};
+    return { hook: new (await import("./variants/alora.ts")).AloraInvocation(config) };
+  },
   createLayer: async (context) => {
     const variant = variantOf(context.config);
     if (variant) return (await import("./variants/loraVariant.ts")).loraVariant(context, variant);

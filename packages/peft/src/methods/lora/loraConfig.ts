@@ -281,6 +281,11 @@ export interface LoraOptions extends LayerPeftOptions {
   /** Makes the adapter an Arrow router, which mixes the other adapters of the model. Default: null. */
   arrowConfig?: Partial<ArrowConfig> | null;
   /**
+   * Makes the adapter an aLoRA: it acts only on the tokens from the last occurrence of these token ids in each sequence
+   * on. Before them, keys and values are the base model's. Requires `taskType: "CAUSAL_LM"`. Default: null, all tokens.
+   */
+  aloraInvocationTokens?: readonly number[] | null;
+  /**
    * Ids of tokens whose embeddings are also trained. An array applies to the input embedding and an output layer tied
    * to it; an object gives an array for each module name.
    */
@@ -330,6 +335,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly kasaConfig: KasaConfig | null = null;
   readonly montecloraConfig: MontecloraConfig | null = null;
   readonly arrowConfig: ArrowConfig | null = null;
+  readonly aloraInvocationTokens: readonly number[] | null = null;
   readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null = null;
   readonly layerReplication: LayerRanges | null = null;
   readonly targetParameters: readonly string[] | null = null;
@@ -439,7 +445,6 @@ export const loraFormat: ConfigFormat = {
     "velora_config",
   ],
   refused: {
-    alora_invocation_tokens: null,
     megatron_config: null,
     use_qalora: false,
   },

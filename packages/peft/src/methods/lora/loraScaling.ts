@@ -14,14 +14,21 @@ export function loraScaling(config: LoraConfig, path: string): number {
 }
 
 /** Options of LoRA that replace the product of the input and A, or the whole update. */
-export const loraVariants = ["veloraConfig", "kasaConfig", "montecloraConfig", "arrowConfig"] as const;
+export const loraVariants = [
+  "veloraConfig",
+  "kasaConfig",
+  "montecloraConfig",
+  "arrowConfig",
+  "aloraInvocationTokens",
+] as const;
 
 /** Name of an option of `loraVariants`. */
 export type LoraVariant = (typeof loraVariants)[number];
 
 /** Returns the first option of `loraVariants` that is set. Undefined for plain LoRA. */
 export function variantOf(config: LoraConfig): LoraVariant | undefined {
-  return loraVariants.find((name) => config[name]);
+  // PEFT takes an empty list of tokens as plain LoRA.
+  return loraVariants.find((name) => config[name] && `${config[name]}`);
 }
 
 /** Returns the first option with which layers lack plain factors A and B. Undefined for plain LoRA. */

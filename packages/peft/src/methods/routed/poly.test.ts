@@ -10,7 +10,7 @@ import {
   type Tensor,
   tensor,
 } from "@lowrank/core";
-import { setBatchTasks } from "@lowrank/nn/internal";
+import { setBatch } from "@lowrank/nn/internal";
 import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../../peftModel/peftModel.ts";
@@ -80,7 +80,7 @@ test("several tasks need task ids, one task does not", async () => {
 test("as many task ids as rows", async () => {
   const peft = await put();
   const { up } = [...peft.baseModel.layers][0];
-  setBatchTasks([0, 1, 2]);
+  setBatch({ taskIds: [0, 1, 2] });
   const x = tensor([[[1, 2, 3, 4, 5, 6]], [[1, 2, 3, 4, 5, 6]]]);
   expect(() => up.forward(x)).toThrow("taskIds has 3 elements for 2 rows; give the task of each row");
 });
@@ -119,9 +119,9 @@ test("gradient checkpointing computes with the tasks of the last forward pass, o
   const { up } = [...peft.baseModel.layers][0];
   const x = tensor([[[1, 2, 3, 4, 5, 6]]], { requiresGrad: true });
   const run = () => sum(checkpoint((input: Tensor) => up.forward(input))(x));
-  setBatchTasks([1]);
+  setBatch({ taskIds: [1] });
   run().backward();
   const loss = run();
-  setBatchTasks([2]);
+  setBatch({ taskIds: [2] });
   expect(() => loss.backward()).toThrow("call backward before the next forward pass");
 });

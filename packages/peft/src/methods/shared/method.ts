@@ -1,5 +1,6 @@
 import type { Backend, Generator, Tensor } from "@lowrank/core";
 import type { Embedding, LayerKind, Module, Parameter, UnaryModule, VirtualTokens } from "@lowrank/nn";
+import type { Invocation } from "@lowrank/nn/internal";
 import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../../config/promptLearningConfig.ts";
 import type { Warning } from "../../config/warning.ts";
@@ -17,6 +18,10 @@ export interface ForwardHook {
   attach(model: Module): void;
   /** Restores the model's forward pass. */
   detach(model: Module): void;
+  /** Like `attach`, for batches whose rows use different adapters. `hooks` has the hook of each row's adapter. */
+  attachRows?(model: Module, hooks: readonly (ForwardHook | undefined)[]): void;
+  /** See `Invocation`. Absent if the adapter acts on all tokens. */
+  start?: Invocation["start"];
   /** Frees the tensors that the object keeps. */
   dispose(): void;
 }

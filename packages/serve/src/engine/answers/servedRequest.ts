@@ -52,6 +52,8 @@ export class ServedRequest implements Sequence {
   /** True if the reader has left or the request has failed. The engine removes the request before the next pass. */
   abandoned = false;
   lease: AdapterLease | null = null;
+  actsFrom = 0;
+  plainUntil = 0;
   /** Time when the request's first pass started, in milliseconds; NaN before the first pass. */
   admittedAt: number = Number.NaN;
   readonly #arrivedAt: number = performance.now();

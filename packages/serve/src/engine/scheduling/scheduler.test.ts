@@ -20,6 +20,8 @@ function make(name: string, prompt: number, { length = 4, adapter = null as stri
     ...{
       isPaused: false,
       wantsPromptLogits: false,
+      actsFrom: 0,
+      plainUntil: 0,
       computed: 0,
       table: [],
       cachedTokens: 0,

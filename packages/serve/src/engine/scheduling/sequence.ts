@@ -8,6 +8,10 @@ export interface Sequence {
   readonly version: string | null;
   /** Task of the sequence, on which its keys and values depend; undefined if it has none. */
   readonly taskId?: number;
+  /** Index of the first token on which an aLoRA adapter acts. 0 for other adapters, which act on all tokens. */
+  readonly actsFrom: number;
+  /** Number of tokens at the start whose keys and values are the base model's. 0 unless the adapter is an aLoRA. */
+  readonly plainUntil: number;
   /**
    * True while the sequence's reader is slow. The sequence is then in no pass, and its pages may be freed for others.
    */

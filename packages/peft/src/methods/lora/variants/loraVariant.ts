@@ -5,13 +5,15 @@ import type { LayerContext } from "../../shared/method.ts";
 import type { LoraConfig } from "../loraConfig.ts";
 import { type LoraVariant, loraVariants } from "../loraScaling.ts";
 import { linearStart } from "../loraStart.ts";
+import { AloraLinear } from "./alora.ts";
 import { ArrowLinear } from "./arrow.ts";
 import { KasaLinear, truncatedBase } from "./kasa.ts";
 import { MontecloraLinear } from "./monteclora.ts";
 import { VeloraLinear } from "./velora.ts";
 
 /**
- * Returns the adapter of a layer for VeLoRA, KaSA, MonteCLoRA or Arrow. Throws for options that do not fit together.
+ * Returns the adapter of a layer for VeLoRA, KaSA, MonteCLoRA, Arrow or aLoRA. Throws for options that do not fit
+ * together.
  */
 export async function loraVariant(context: LayerContext<LoraConfig>, variant: LoraVariant): Promise<LayerAdapter> {
   const { config, kind, path } = context;
@@ -25,20 +27,31 @@ export async function loraVariant(context: LayerContext<LoraConfig>, variant: Lo
   }
   const start = await linearStart(context);
   if (variant === "arrowConfig") return new ArrowLinear(context, start);
+  if (variant === "aloraInvocationTokens") return new AloraLinear(context, start);
   if (variant === "veloraConfig") return new VeloraLinear(context, start);
   if (variant === "montecloraConfig") return new MontecloraLinear(context, start);
   return new KasaLinear(context, { ...start, weight: await truncatedBase(context, start) });
+}
+
+/** Throws unless the invocation tokens are token ids, and the adapter is for a language model. */
+function checkInvocation(config: LoraConfig): void {
+  const { aloraInvocationTokens: tokens, taskType } = config;
+  const areIds = Array.isArray(tokens) && tokens.every((id) => Number.isSafeInteger(id) && id >= 0);
+  if (!areIds) refuse(config, "aloraInvocationTokens", tokens, "a list of token ids");
+  if (taskType === "CAUSAL_LM") return;
+  refuse(config, "taskType", taskType, (named) => `"CAUSAL_LM" with ${named("aloraInvocationTokens")}`);
 }
 
 /** Throws for values of the variant's options that are out of range, and for options that exclude the variant. */
 function checkVariant(config: LoraConfig, variant: LoraVariant): void {
   const { veloraConfig, kasaConfig, montecloraConfig, arrowConfig, initLoraWeights: init } = config;
   const others = [...loraVariants, "useDora", "useBdlora"] as const;
-  const other = others.find((name) => name !== variant && config[name]);
+  const other = others.find((name) => name !== variant && config[name] && `${config[name]}`);
   if (other !== undefined) refuse(config, other, config[other], (named) => `left out with ${named(variant)}`);
   if (init === "mica" || (kasaConfig && init === "eva")) {
     refuse(config, "initLoraWeights", init, (named) => `another initialisation with ${named(variant)}`);
   }
+  if (variant === "aloraInvocationTokens") checkInvocation(config);
   const positive = (key: string, value: number) => {
     if (!(Number.isFinite(value) && value > 0)) refuse(config, `${variant}.${key}`, value, "above 0");
   };
