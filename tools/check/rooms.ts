@@ -243,6 +243,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     docs: "`pnpm docs:check`",
     methodMatrix: "`pnpm docs:methods`: the table of what each PEFT method can do, from attempts",
     peftApi: "`pnpm docs:peft`: every public name of PEFT with ours",
+    comparison: "`pnpm docs:comparison`: the methods trained on one task, as a page with pictures",
   },
 };
 
