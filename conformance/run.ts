@@ -11,6 +11,7 @@ import { readCommandLine } from "./src/commandLine.ts";
 import { ensureEnvironment } from "./src/environment.ts";
 import { fixedChecks } from "./src/fixedChecks.ts";
 import { generationChecks } from "./src/generationChecks.ts";
+import { mixedChecks } from "./src/mixedModels.ts";
 import { Python } from "./src/python.ts";
 import { randomChecks } from "./src/randomChecks.ts";
 import { Report } from "./src/report.ts";
@@ -37,6 +38,9 @@ if (interpreter === undefined) {
       await tokenizerChecks(choice, { python, folder, report });
       await generationChecks(choice, { python, folder, report });
       await templateChecks(choice, { python, report });
+    }
+    if (choice.method === undefined || choice.method === "mixed") {
+      await mixedChecks(choice, { python, folder, report });
     }
     const coverage = await randomChecks(choice, { python, folder, report });
     for (const line of coverage.lines()) console.log(line);

@@ -26,6 +26,7 @@ def serve(answers):
     from gguf_written import check_gguf
     from hub_cache import hub_cache
     from make_model import make_model
+    from mixed_models import mixed_adapters, mixed_results
     from module_nets import module_ours, module_theirs
     from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
@@ -48,6 +49,7 @@ def serve(answers):
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
         *(several_adapters, arrow_model, measured_start, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
         *(xlora_experts, xlora_apply, cartridge_starts, cartridge_logits, module_theirs, module_ours),
+        *(mixed_adapters, mixed_results),
         *(shadow_checkpoint, shadow_apply, plain_logits),
         *(has_ggml, tokenizer_cases, tokenizer_classes, render_chat_templates, render_templates),
     )

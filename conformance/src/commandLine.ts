@@ -36,10 +36,10 @@ function count(name: string, text: string | undefined, fallback: number): number
   throw new Error(`--${name} is ${text}; it must be an integer from 0 to 2^53 - 1`);
 }
 
-/** Returns PEFT's name of a method in any spelling: "lora", "ln-tuning", "P_TUNING". */
-function methodNamed(text: string): PeftType {
+/** Returns PEFT's name of a method in any spelling, as "lora", "ln-tuning", "P_TUNING", or "mixed" for mixed models. */
+function methodNamed(text: string): PeftType | "mixed" {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-  const found = drawnMethods.find((name) => plain(name) === plain(text));
+  const found = [...drawnMethods, "mixed" as const].find((name) => plain(name) === plain(text));
   if (found) return found;
   throw new Error(`--method is ${text}; there are ${drawnMethods.map((name) => name.toLowerCase()).join(", ")}`);
 }

@@ -11,11 +11,11 @@ import type { Python } from "./python.ts";
 import { Coverage, type RandomCase, randomCase } from "./randomCase.ts";
 import type { Report } from "./report.ts";
 
-/** The random cases to test: their number, the first seed, and one method or all in turn. */
+/** The random cases to test: their number, the first seed, and one method, only mixed models, or all in turn. */
 export interface RandomChoice {
   cases: number;
   seed: number;
-  method?: PeftType;
+  method?: PeftType | "mixed";
 }
 
 const directions = { "PEFT's in Lowrank": theirsInLowrank, "ours in PEFT": oursInPeft };
@@ -25,8 +25,9 @@ export async function randomChecks(
   { cases, seed, method }: RandomChoice,
   { python, folder, report }: { python: Python; folder: string; report: Report },
 ): Promise<Coverage> {
-  const methods = method === undefined ? drawnMethods : [method];
   const coverage = new Coverage();
+  if (method === "mixed") return coverage;
+  const methods = method === undefined ? drawnMethods : [method];
   if (method === undefined) await report.check("every method of PEFT is here or refused", () => everyMethod(python));
   for (const peftType of methods) {
     await report.check(`${peftType}: fields and defaults of its configuration`, () =>

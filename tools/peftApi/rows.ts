@@ -36,17 +36,14 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     XLoraModel: ["getPeftModel", "with the configuration `XLoraConfig`; `xloraModel` returns the object"],
     MODEL_TYPE_TO_PEFT_MODEL_MAPPING: ["", taskModel],
     PEFT_TYPE_TO_CONFIG_MAPPING: ["knownMethods", "asynchronous; returns methods with their `Config`"],
-    PEFT_TYPE_TO_MIXED_MODEL_MAPPING: ["", "adapters of several methods that are active at once are missing"],
+    PEFT_TYPE_TO_MIXED_MODEL_MAPPING: ["", "`PeftMixedModel` refuses other methods and lists its own"],
     PEFT_TYPE_TO_TUNER_MAPPING: ["knownMethods", "asynchronous; returns methods"],
     TRANSFORMERS_MODELS_TO_PREFIX_TUNING_POSTPROCESS_MAPPING: ["", notNeeded],
     MultitaskPromptTuningInit: ["MultitaskPromptTuningConfig", 'strings, such as "RANDOM"'],
     NoMatchingPeftModuleError: ["getPeftModel", "throws an error with the targets and similar names of modules"],
     PeftConfig: ["PeftConfig", "`config.with(changes)` returns a changed copy; fields are read-only and in camelCase"],
     PeftError: ["", "errors have a stable `code` instead of a class"],
-    PeftMixedModel: [
-      "PeftModel#withAdapterNames",
-      "each row of a batch has one adapter, of any method; adapters of several methods are not added up",
-    ],
+    PeftMixedModel: ["PeftMixedModel", "can also save, report its state and add weighted adapters"],
     PeftModel: ["PeftModel", ""],
     PeftModelForCausalLM: ["PeftModel", taskModel],
     PeftModelForFeatureExtraction: ["PeftModel", taskModel],
@@ -145,7 +142,7 @@ export const rows: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     supports_lora_conversion: ["adapterUpdates", "throws for methods without an update of the weight"],
   },
   "peft.PeftMixedModel": {
-    active_adapter: ["PeftModel#activeAdapter", ""],
+    active_adapter: ["PeftMixedModel#activeAdapters", "always a list"],
     set_modules_to_save: ["PeftModel#setAdapter", "also switches the modules of `modulesToSave`"],
   },
   "the tuner (peft_model.base_model)": {

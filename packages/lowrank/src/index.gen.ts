@@ -755,6 +755,7 @@ export {
   createRiemannianOptimizer,
   type RiemannianOptions,
   getPeftModel,
+  PeftMixedModel,
   PeftModel,
   type AddAdapterOptions,
   type GetPeftModelOptions,

@@ -194,6 +194,7 @@ export { createLoraFaOptimizer, type LoraFaOptions } from "./optimizers/loraFa.t
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./optimizers/loraPlus.ts";
 export { createRiemannianOptimizer, type RiemannianOptions } from "./optimizers/riemannian.ts";
 export { getPeftModel } from "./peftModel/getPeftModel.ts";
+export { PeftMixedModel } from "./peftModel/peftMixedModel.ts";
 export { PeftModel } from "./peftModel/peftModel.ts";
 export type { AddAdapterOptions, GetPeftModelOptions } from "./peftModel/peftModelOptions.ts";
 export { type AdapterDescription, type DescribeAdapterOptions, describeAdapter } from "./plan/describeAdapter.ts";

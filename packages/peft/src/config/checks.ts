@@ -10,13 +10,15 @@ import { type ConfigFormat, fillFields, type PeftConfig, sameValue } from "./pef
  * - `needs_full_weights`: the method decomposes weights, which must not be quantised yet
  * - `needs_singular_vectors`: the file lacks singular vectors, which other programs compute with other signs
  * - `not_swappable`: the files cannot replace the adapter's values
+ * - `not_together`: the adapters cannot be active at once, or the method cannot be used in a `PeftMixedModel`
  */
 export type UnsupportedCode =
   | "not_mergeable"
   | "not_by_row"
   | "needs_full_weights"
   | "needs_singular_vectors"
-  | "not_swappable";
+  | "not_swappable"
+  | "not_together";
 
 /**
  * Thrown if an adapter's method cannot do what was called. The message has the reason and the fix.

@@ -1,6 +1,8 @@
 import type { Tensor } from "@lowrank/core";
 import { onRecompute } from "@lowrank/core/internal";
+import type { AdapterStack } from "./adapterStack.ts";
 import { type BatchRows, onRows, type Run } from "./rowGroups.ts";
+import type { Wrapper } from "./wrapper.ts";
 
 /** Assigns each adapter of a model a small integer, the same in all layers. Released integers are reused. */
 export class AdapterIndices {
@@ -32,35 +34,45 @@ export class AdapterIndices {
 }
 
 /**
- * Holds the name of the active adapter. All wrappers of a model share this object, so that one assignment switches
+ * Holds the names of the active adapters. All wrappers of a model share this object, so that one assignment switches
  * every layer.
  */
 export class ActiveAdapter {
-  name: string | null = null;
-  /** The adapter of each row of a batch, instead of the single `name`. Null outside of `withAdapterNames`. */
+  /** The active adapters. At most one, unless `stack` is set. */
+  names: readonly string[] = [];
+  /** The adapter of each row of a batch, instead of `names`. Null outside of `withAdapterNames`. */
   rows: BatchRows | null = null;
+  /** Combines the active adapters of a module in a `PeftMixedModel`. Null in other models. */
+  stack: AdapterStack | null = null;
   readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
-   * Runs a module with the active adapter and returns the output. `has(name)` returns true if an adapter changes this
-   * module. Calls `run` with the active adapter's name, or with null if the adapter does not change the module. If rows
-   * of the batch use different adapters, calls `runRows` once with the whole batch. By default, `runRows` calls `run`
-   * once for each adapter with its rows.
+   * Runs a wrapper with the active adapter and returns the output. Calls `run` with the active adapter's name, or with
+   * null if the adapter does not change the module. If rows of the batch use different adapters, calls `runRows` once
+   * with the whole batch. By default, `runRows` calls `run` once for each adapter with its rows.
    */
   apply(
-    has: (name: string) => boolean,
+    wrapper: Wrapper,
     inputs: readonly unknown[],
     run: Run,
-    runRows: (rows: BatchRows) => Tensor = (rows) => onRows(rows.groups(has), inputs, run),
+    runRows: (rows: BatchRows) => Tensor = (rows) =>
+      onRows(
+        rows.groups((name) => wrapper.has(name)),
+        inputs,
+        run,
+      ),
   ): Tensor {
-    const { name, rows } = this;
+    const { names, rows, stack } = this;
     onRecompute(() => {
-      if (this.name === name && this.rows === rows) return;
+      if (`${this.names}` === `${names}` && this.rows === rows) return;
       throw new Error(
         "gradient checkpointing recomputes outputs with the active adapters, and these have changed since the forward pass: call backward before setAdapter, and inside of withAdapterNames",
       );
     });
-    if (!rows) return run(name !== null && has(name) ? name : null, inputs);
+    if (!rows) {
+      if (stack) return stack.run(wrapper, names, inputs, run);
+      return run(names.find((name) => wrapper.has(name)) ?? null, inputs);
+    }
     rows.check(inputs);
     return runRows(rows);
   }

@@ -92,11 +92,11 @@ test("a module without owners has the rows, and another module saves them", () =
   expect(first.mergeSteps(["b"], "e")).toEqual([]);
   const ids = tensor([1, 0], { dtype: "i32" });
   expect([...first.forward(ids).dataSync()]).toEqual([3, 4, 1, 2]);
-  active.name = "a";
+  active.names = ["a"];
   const other = new TrainableTokens(new Linear(new Parameter(zeros([5, 2]))), "linear", active);
   other.add("a", rows, []);
   expect([...other.forward(tensor([[1, 1]])).dataSync()]).toEqual([0, 7, 0, 0, 0]);
-  active.name = "b";
+  active.names = ["b"];
   expect([...other.forward(tensor([[1, 1]])).dataSync()]).toEqual([0, 0, 0, 0, 0]);
 });
 
@@ -106,14 +106,14 @@ test("a module that adapters train whole runs with the active adapter's copy", (
   saved.add("a");
   const run = () => [...saved.forward(tensor([[1, 0]])).dataSync()];
   const before = run();
-  active.name = "a";
+  active.names = ["a"];
   expect(run()).toEqual(before);
   const copies = saved.tensors("a");
   expect([...copies.values()].map((copy) => copy.requiresGrad)).toEqual([true, true]);
   noGrad(() => copyInto(copies.get("modules_to_save.bias") ?? copies.get("bias")!, tensor([1, 1, 1, 1, 1])));
   expect(run()).toEqual(before.map((value) => value + 1));
   expect([...saved.originals("a").keys()]).toEqual(["weight", "bias"]);
-  active.name = "b";
+  active.names = ["b"];
   expect(run()).toEqual(before);
 });
 

@@ -1,6 +1,6 @@
 import { add, affine, cat, expand, formatShape, indexAdd, indexSelect, scope, Tensor, tensor } from "@lowrank/core";
 import { type LowRankRowsParams, widen } from "@lowrank/core/internal";
-import { Module } from "@lowrank/nn";
+import { Module, type UnaryModule } from "@lowrank/nn";
 import type { AdapterIndices } from "./activeAdapter.ts";
 import type { ProductTable } from "./productTable.ts";
 import type { LayerAdapter } from "./tunerLayer.ts";
@@ -8,8 +8,11 @@ import type { LayerAdapter } from "./tunerLayer.ts";
 /** The row indices of a batch, grouped by adapter name. The key null is the base model. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
 
-/** Computes a module's output with one adapter, or with the base model alone (null). */
-export type Run = (name: string | null, inputs: readonly unknown[]) => Tensor;
+/**
+ * Computes a module's output with one adapter, or with the base model alone (null). `inner` is the module to which the
+ * adapter is applied, default: the base model's module.
+ */
+export type Run = (name: string | null, inputs: readonly unknown[], inner?: UnaryModule) => Tensor;
 
 function grouped(names: readonly (string | null)[]): RowGroups {
   const groups = new Map<string | null, number[]>();

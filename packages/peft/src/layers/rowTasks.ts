@@ -10,10 +10,10 @@ import type { ActiveAdapter } from "./activeAdapter.ts";
  */
 export function rowTasks(
   x: Tensor,
-  { name, rows }: Pick<ActiveAdapter, "name" | "rows">,
+  { names: [name], rows }: Pick<ActiveAdapter, "names" | "rows">,
   tasksOf: (name: string) => number | undefined,
 ): Tensor | null {
-  const names = rows?.adapters ?? (name === null ? [] : [name]);
+  const names = rows?.adapters ?? (name === undefined ? [] : [name]);
   if (!names.some(tasksOf)) return null;
   const { taskIds } = currentBatch();
   onRecompute(() => {

@@ -67,11 +67,7 @@ export class SavedModule extends Module implements Wrapper {
 
   /** Runs the original module's `forward` with the active adapter's copies of the parameters. */
   forward(...inputs: Tensor[]): Tensor {
-    return this.#active.apply(
-      (name) => this.has(name),
-      inputs,
-      (name, some) => this.#run(name, some as Tensor[]),
-    );
+    return this.#active.apply(this, inputs, (name, some) => this.#run(name, some as Tensor[]));
   }
 
   #run(adapter: string | null, inputs: readonly Tensor[]): Tensor {

@@ -83,11 +83,7 @@ export class TrainableTokens extends Module implements Wrapper {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#active.apply(
-      (name) => this.has(name),
-      [x],
-      (name, [some]) => this.#run(name, some as Tensor),
-    );
+    return this.#active.apply(this, [x], (name, [some]) => this.#run(name, some as Tensor));
   }
 
   #run(adapter: string | null, x: Tensor): Tensor {

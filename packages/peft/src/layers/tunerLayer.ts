@@ -285,25 +285,20 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   forward(x: Tensor, ...rest: unknown[]): Tensor {
-    const base = this.base_layer as Module & { forward(x: Tensor, ...rest: unknown[]): Tensor };
+    const base = this.base_layer as UnaryModule & { forward(x: Tensor, ...rest: unknown[]): Tensor };
     this.observer?.(x);
     if (this.merged) return base.forward(x, ...rest);
     const tasks = rowTasks(x, this.#active, (name) => this.#adapters.get(name)?.tasks);
-    const run = (name: string | null, [input, ...others]: readonly unknown[]) => {
+    const run = (name: string | null, [input, ...others]: readonly unknown[], inner: typeof base = base) => {
       const adapter = name === null ? undefined : this.#adapters.get(name);
       if (tasks && !adapter?.tasks) others.pop();
       if (adapter?.actsOnTokens) others.push(this.#active.rows?.all.get(name));
       return adapter
-        ? adapter.forward(input as Tensor, base, ...(others as never[]))
-        : base.forward(input as Tensor, ...others);
+        ? adapter.forward(input as Tensor, inner, ...(others as never[]))
+        : inner.forward(input as Tensor, ...others);
     };
     const inputs = tasks ? [x, ...rest, tasks] : [x, ...rest];
-    return this.#active.apply(
-      (name) => this.#adapters.has(name),
-      inputs,
-      run,
-      (rows) => this.#planFor(rows).run(inputs, run),
-    );
+    return this.#active.apply(this, inputs, run, (rows) => this.#planFor(rows).run(inputs, run));
   }
 
   #planFor(rows: BatchRows): RowPlan {
@@ -342,15 +337,20 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
-    const present = adapters.filter((name) => this.has(name) && this.mergedInto(name).length > 0);
+    const { stack } = this.#active;
+    const merging = adapters.filter((name) => this.has(name) && this.mergedInto(name).length > 0);
+    const present = stack?.order(this, merging) ?? merging;
     if (present.length === 0) return [];
     const base = this.base_layer;
     const changed = present.map((name) => this.#adapters.get(name)!.changedRows);
     const rows = changed.every((some) => some !== undefined) ? changed.flat() : undefined;
-    const live = present.map((name) => ({
-      forward: (x: Tensor) => this.#adapters.get(name)!.forward(x, base),
-      merged: () => this.#merged([name], path),
-    }));
+    const forward = (x: Tensor, name: string, inner = base) => this.#adapters.get(name)!.forward(x, inner);
+    const live = stack
+      ? [{ forward: (x: Tensor) => stack.apply(base, present, x, forward), merged: () => this.#merged(present, path) }]
+      : present.map((name) => ({
+          forward: (x: Tensor) => forward(x, name),
+          merged: () => this.#merged([name], path),
+        }));
     return [{ path, module: base, merged: () => this.#merged(present, path), live, rows }];
   }
 

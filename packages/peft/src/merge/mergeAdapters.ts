@@ -37,7 +37,7 @@ export async function mergePermanently<M extends AdaptableModel>(
   tuner.unmerge();
   return checked(tuner, names, options, { forGood: true }, async () => {
     await writeMerged(tuner, mergeSteps(tuner, names, true, options), options);
-    tuner.release(names.includes(tuner.active ?? ""));
+    tuner.release(names);
     if (options.dtype !== undefined) await dequantize(tuner.model, { dtype: options.dtype });
   });
 }
@@ -68,10 +68,10 @@ async function checked<M extends AdaptableModel>(
   return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
 }
 
-/** Returns the adapters to merge; default: the active one. Throws if one cannot be merged, alone or with the others. */
+/** Returns the adapters to merge, by default the active ones. Throws if one cannot be merged, alone or with others. */
 function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly string[]): readonly string[] {
   const { active } = tuner;
-  const names = adapterNames ?? (active === null ? [] : [active]);
+  const names = adapterNames ?? active;
   if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");
   for (const name of names) {
     const { method, swaps } = tuner.adapter(name);
@@ -86,7 +86,7 @@ function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly stri
         `adapter "${name}" replaces parameters of its layers instead of adding to them: merge it alone, not with ${names.length - 1} others`,
       );
     }
-    if (swaps.size > 0 && name !== active) {
+    if (swaps.size > 0 && !active.includes(name)) {
       throw new Error(`adapter "${name}" has its own biases or tables; make it active with setAdapter before merging`);
     }
   }

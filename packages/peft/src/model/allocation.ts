@@ -5,11 +5,12 @@ import type { Allocator } from "../methods/shared/method.ts";
 import type { Adapter } from "./adapter/adapter.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Returns the active adapter if it trains and its method allocates in training (AdaLoRA, AdaMSS), otherwise null. */
+/** Returns the active adapter that trains and whose method allocates in training (AdaLoRA, AdaMSS), otherwise null. */
 function allocating(tuner: Tuner<Module>): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
   tuner.checkWhole("give out ranks");
-  const adapter = tuner.active === null ? null : tuner.adapter(tuner.active);
-  return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
+  const adapters = tuner.active.map((name) => tuner.adapter(name));
+  const adapter = adapters.find(({ allocator, trainable }) => allocator && trainable) ?? null;
+  return adapter as (Adapter & { allocator: Allocator<PeftConfig> }) | null;
 }
 
 /** Reallocates what the active adapter trains after optimiser step `step`. Does nothing for other methods. */

@@ -145,7 +145,7 @@ test("the parameters of the active adapter train, and of no other", async () => 
     expect(training()).toEqual(["a", "b"]);
   });
   expect(training()).toEqual(["a"]);
-  peft.base_model.activate(null);
+  peft.base_model.activate();
   expect(training()).toEqual([]);
   peft.withAdapterNames(["b"], () => expect(training()).toEqual(["b"]));
   expect(training()).toEqual([]);
@@ -173,7 +173,7 @@ test("values that an adapter swaps stand in the model while it acts", async () =
   expect(trained).not.toEqual(base);
   peft.disableAdapter(() => expect(bias()).toEqual(base));
   expect(bias()).toEqual(trained);
-  peft.base_model.activate(null);
+  peft.base_model.activate();
   expect(bias()).toEqual(base);
   peft.setAdapter("a");
   peft.withAdapterNames(["b"], () => expect(bias()).toEqual(base));
@@ -184,14 +184,14 @@ test("values that an adapter swaps stand in the model while it acts", async () =
   peft.setAdapter("c");
   expect(bias()).toEqual(base);
   peft.setAdapter("a");
-  peft.base_model.release(true);
+  peft.base_model.release(["a"]);
   expect(bias()).toEqual(trained);
   expect(peft.base_model.adapters.size).toBe(0);
   await peft.addAdapter("a", biased);
   peft.setAdapter("a");
   train(peft, 3);
   expect(bias()).not.toEqual(trained);
-  peft.base_model.release(false);
+  peft.base_model.release([]);
   expect(bias()).toEqual(trained);
 });
 
@@ -222,7 +222,7 @@ test("a merged adapter acts once, and after unmerging beside the weights again",
     peft.unmergeAdapter();
     expect(await logitBits(peft)).toEqual(live);
   }
-  peft.base_model.activate(null);
+  peft.base_model.activate();
   expect(await logitBits(peft)).toEqual(base);
 });
 

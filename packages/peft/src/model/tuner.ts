@@ -4,6 +4,7 @@ import type { LayerRanges, PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { AdapterSlot, baseName, checkAdapterName, clear, free, place } from "../layers/adapterSlot.ts";
+import type { AdapterStack } from "../layers/adapterStack.ts";
 import { BatchRows } from "../layers/rowGroups.ts";
 import type { Swap } from "../layers/swap.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
@@ -86,17 +87,23 @@ export class Tuner<M extends Module> extends Module {
     return this.#adapters;
   }
 
-  get active(): string | null {
-    return this.#active.name;
+  /** The active adapters. At most one, unless `stack` is set. */
+  get active(): readonly string[] {
+    return this.#active.names;
+  }
+
+  /** Lets several adapters be active at once. The stack defines their order on each module. */
+  set stack(stack: AdapterStack) {
+    this.#active.stack = stack;
   }
 
   /**
-   * Names of the adapters that `forward` currently uses: the active one, or the adapters of the batch's rows. Empty
+   * Names of the adapters that `forward` currently uses: the active ones, or the adapters of the batch's rows. Empty
    * while weights are merged, and while the model runs without adapters.
    */
   get acting(): readonly string[] {
     if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
-    return [...new Set(this.#active.rows?.names ?? [this.#active.name])].filter((name) => name !== null);
+    return this.#active.rows?.adapters ?? this.active;
   }
 
   /** False while the model runs without adapters. */
@@ -137,6 +144,7 @@ export class Tuner<M extends Module> extends Module {
     const { name } = options;
     this.checkWhole("add an adapter", { rows: true });
     checkAdapterName(name);
+    this.#active.stack?.check(options.config.peftType);
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
     this.#addingUntil = `while adapter "${name}" is being added; await that first`;
@@ -188,8 +196,8 @@ export class Tuner<M extends Module> extends Module {
       return { name, method, plan: await bare(() => planPrompt(this.model, { ...options, method })) };
     }
     const layers = { ...options, method };
-    const active = this.#active.rows ? null : this.#active.name;
-    const replaced = this.#merges.length > 0 || (active !== null && this.adapter(active).swaps.size > 0);
+    const active = this.#active.rows ? [] : this.active;
+    const replaced = this.#merges.length > 0 || active.some((other) => this.adapter(other).swaps.size > 0);
     if (replaced) return { name, method, plan: await bare(() => planAdapter(this.model, layers, (fn) => fn())) };
     return { name, method, plan: await planAdapter(this.model, layers, bare) };
   }
@@ -212,6 +220,7 @@ export class Tuner<M extends Module> extends Module {
       place(this, shared.paths?.[key] ?? key, name, value);
     }
     this.#wrappers.add(name, plan);
+    this.#active.stack?.put(name, method.peftType, this.wrappers);
     this.#train(name, false);
     return adapter;
   }
@@ -232,7 +241,7 @@ export class Tuner<M extends Module> extends Module {
 
   #remove(name: string): void {
     const { shared, prompt, swaps, allocator } = this.adapter(name);
-    if (this.#active.name === name) this.activate(null);
+    if (this.active.includes(name)) this.activate(...this.active.filter((other) => other !== name));
     this.#wrappers.remove(
       name,
       [...this.#adapters.keys()].filter((other) => other !== name),
@@ -251,21 +260,23 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Makes an adapter the active one; null leaves no adapter active. Changes only which parameters require gradients,
-   * which base parameters are replaced, and which virtual tokens the model uses.
+   * Makes these adapters the active ones. Changes only which parameters require gradients, which base parameters are
+   * replaced, and which virtual tokens the model uses. Only a model with a `stack` can have several active adapters.
    */
-  activate(name: string | null): void {
-    const next = name === null ? null : this.adapter(name);
-    const before = this.#active.name;
-    if (before === name) return;
-    if (before !== null) {
-      if (this.adapter(before).trainable) this.#train(before, false);
-      this.#swap(before, false);
+  activate(...names: readonly string[]): void {
+    for (const name of names) this.adapter(name);
+    if (`${this.active}` === `${names}`) return;
+    this.#switch(false);
+    this.#active.names = names;
+    this.#switch(true);
+  }
+
+  /** Switches the active adapters' gradients, base parameters and virtual tokens on or off. */
+  #switch(on: boolean): void {
+    for (const name of this.active) {
+      this.#swap(name, on);
+      if (this.adapter(name).trainable) this.#train(name, on);
     }
-    this.#active.name = name;
-    if (next === null) return;
-    this.#swap(next.name, true);
-    if (next.trainable) this.#train(next.name, true);
   }
 
   /**
@@ -281,7 +292,7 @@ export class Tuner<M extends Module> extends Module {
     }
     adapter.trainable = trainable;
     this.#trained = null;
-    if ((this.#active.rows?.names ?? [this.#active.name]).includes(name)) this.#train(name, trainable);
+    if ((this.#active.rows?.names ?? this.active).includes(name)) this.#train(name, trainable);
   }
 
   /** Sets whether an adapter's tensors require gradients now, until an adapter is activated. */
@@ -351,20 +362,14 @@ export class Tuner<M extends Module> extends Module {
   actOnRows(rows: BatchRows | null): void {
     const on = rows !== null;
     const acting = rows ?? this.#active.rows;
-    const active = this.#active.name;
-    if (on && active !== null) {
-      if (this.adapter(active).trainable) this.#train(active, false);
-      this.#swap(active, false);
-    }
+    if (on) this.#switch(false);
     for (const name of acting ? this.#trainedOf(acting) : []) this.#train(name, on);
     this.#active.rows = rows;
     const hookOf = (name: string | null) => (name === null ? undefined : this.adapter(name).shared.hook);
     const hook = acting?.adapters.map(hookOf).find((own) => own?.attachRows);
     if (on) hook?.attachRows?.(this.model, acting!.names.map(hookOf));
     else hook?.detach(this.model);
-    if (on || active === null) return;
-    this.#swap(active, true);
-    if (this.adapter(active).trainable) this.#train(active, true);
+    if (!on) this.#switch(true);
   }
 
   /** Returns which of a batch's adapters are trainable. Cached, since consecutive batches often have the same rows. */
@@ -394,7 +399,7 @@ export class Tuner<M extends Module> extends Module {
     const merges = bare ? [...this.#merges].reverse() : this.#merges;
     if (bare) for (const merge of merges) merge.set(false);
     // With adapters by row, `actOnRows` has already restored the base parameters.
-    if (this.#active.name !== null && !this.#active.rows) this.#swap(this.#active.name, !bare);
+    for (const name of this.#active.rows ? [] : this.active) this.#swap(name, !bare);
     if (!bare) for (const merge of merges) merge.set(true);
     this.#wrappers.set(!bare);
   }
@@ -477,13 +482,12 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Removes all adapters and frees them. If `keep` is true, the base parameters that the active adapter replaces
-   * (biases, tables) keep the adapter's values.
+   * Removes all adapters and frees them. Base parameters (biases, tables) that an active adapter in `keep` replaces
+   * keep the adapter's values.
    */
-  release(keep: boolean): void {
-    const active = this.#active.name;
-    const activeSwaps = keep && active !== null ? [...this.adapter(active).swaps.values()] : [];
-    for (const { on, off } of activeSwaps) {
+  release(keep: readonly string[]): void {
+    const kept = this.active.filter((name) => keep.includes(name));
+    for (const { on, off } of kept.flatMap((name) => [...this.adapter(name).swaps.values()])) {
       if (!off) continue;
       using value = to(on.detach(), { dtype: off.dtype });
       noGrad(() => copyInto(off, value));

@@ -1,19 +1,34 @@
 import { checkOptions } from "@lowrank/core/internal";
 import { PeftConfig } from "../config/peftConfig.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
+import type { PeftMixedModel } from "./peftMixedModel.ts";
 import { PeftModel } from "./peftModel.ts";
 import { addAdapterKeys, type GetPeftModelOptions } from "./peftModelOptions.ts";
 
-/** Adds a new adapter to a model and freezes the model's parameters. Changes the model in place. */
+/**
+ * Adds a new adapter to a model and freezes the model's parameters. Changes the model in place. With `mixed`, returns a
+ * `PeftMixedModel`.
+ */
+export async function getPeftModel<M extends AdaptableModel>(
+  model: M,
+  config: PeftConfig,
+  given: GetPeftModelOptions & { mixed: true },
+): Promise<PeftMixedModel<M>>;
+export async function getPeftModel<M extends AdaptableModel>(
+  model: M,
+  config: PeftConfig,
+  given?: GetPeftModelOptions,
+): Promise<PeftModel<M>>;
 export async function getPeftModel<M extends AdaptableModel>(
   model: M,
   config: PeftConfig,
   given: GetPeftModelOptions = {},
 ): Promise<PeftModel<M>> {
-  checkOptions("getPeftModel", given, { ...addAdapterKeys, adapterName: true, onWarning: true });
+  checkOptions("getPeftModel", given, { ...addAdapterKeys, adapterName: true, onWarning: true, mixed: true });
   checkConfig(config);
-  const { adapterName = "default", onWarning, ...options } = given;
-  const peft = new PeftModel(model, onWarning);
+  const { adapterName = "default", onWarning, mixed, ...options } = given;
+  const Model = mixed ? (await import("./peftMixedModel.ts")).PeftMixedModel : PeftModel;
+  const peft = new Model(model, onWarning);
   await peft.addAdapter(adapterName, config, options);
   peft.setAdapter(adapterName);
   return peft;

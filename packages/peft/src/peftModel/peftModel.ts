@@ -12,6 +12,7 @@ import type { NewAdapter } from "../model/adapter/planAdapter.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
 import { inTraining } from "../model/evaluating.ts";
 import { withRows } from "../model/rowAdapters.ts";
+import { setActive } from "../model/setActive.ts";
 import { Tuner } from "../model/tuner.ts";
 import {
   type AdapterFilesOptions,
@@ -25,7 +26,7 @@ import type { SavedReport } from "../saved/verifySaved.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 import { type WeightedAdapterOptions, type WeightedAdapterReport, weightedKeys } from "../weighted/weightedOptions.ts";
 import { countParameters, describeCount } from "./countParameters.ts";
-import { type AddAdapterOptions, addAdapterKeys } from "./peftModelOptions.ts";
+import { type AddAdapterOptions, addAdapterKeys, type SetAdapterOptions } from "./peftModelOptions.ts";
 
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
@@ -73,7 +74,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** The name of the active adapter, or null. */
   get activeAdapter(): string | null {
-    return this.base_model.active;
+    return this.base_model.active[0] ?? null;
   }
 
   /** The configuration of each adapter, by name. Its targets are resolved to full module paths. */
@@ -191,19 +192,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * loaded without `isTrainable` becomes trainable only with `inferenceMode: false`. Merged weights are unmerged first,
    * with a warning.
    */
-  setAdapter(adapterName: string, options: { inferenceMode?: boolean } = {}): void {
+  setAdapter(adapterName: string, options: SetAdapterOptions = {}): void {
     checkOptions("setAdapter", options, { inferenceMode: true });
-    const { inferenceMode } = options;
-    const tuner = this.base_model;
-    tuner.checkWhole("set an adapter");
-    tuner.adapter(adapterName);
-    if (this.isMerged) {
-      const message = `setAdapter: ${tuner.mergedNames.join(", ")} was merged and has been unmerged first`;
-      this.#onWarning({ code: "unmerged", message });
-      this.unmergeAdapter();
-    }
-    if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);
-    tuner.activate(adapterName);
+    setActive(this.base_model, [adapterName], options, this.#onWarning);
   }
 
   /**
@@ -320,7 +311,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /** Removes all adapters without merging them, and returns the original base model. */
   unload(): M {
     this.unmergeAdapter();
-    this.base_model.release(false);
+    this.base_model.release([]);
     return this.baseModel;
   }
 

@@ -13,12 +13,20 @@ export interface AddAdapterOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `setAdapter`. */
+export interface SetAdapterOptions {
+  /** True if the adapter stays frozen while it is active. Default: as before, or as it was loaded. */
+  inferenceMode?: boolean;
+}
+
 /** Options of `getPeftModel`. */
 export interface GetPeftModelOptions extends AddAdapterOptions {
   /** Name of the adapter. Default: "default". */
   adapterName?: string;
   /** Receives warnings. Default: console.warn. */
   onWarning?: OnWarning;
+  /** True for a `PeftMixedModel`, which can have several active adapters of different methods. Default: false. */
+  mixed?: boolean;
 }
 
 /** Names of all options of `AddAdapterOptions`, to reject unknown ones. */

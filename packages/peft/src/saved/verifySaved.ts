@@ -103,7 +103,7 @@ async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<
   try {
     return await evaluating([tuner, encoders], fn);
   } finally {
-    tuner.activate(active);
+    tuner.activate(...active);
     for (const [parameter, requiresGrad] of trained) parameter.requiresGrad = requiresGrad;
   }
 }

@@ -226,7 +226,7 @@ test("the adapter that acted, and the mode, are those of before", async () => {
   peft.setAdapter("b");
   await start("b");
   expect([peft.activeAdapter, peft.training]).toEqual(["b", false]);
-  peft.base_model.activate(null);
+  peft.base_model.activate();
   await start("b");
   expect(peft.activeAdapter).toBe("b");
   expect(numbers(peft.adapterTensors("b").get("base_model.model.first.lora_B.weight")!).every((x) => x === 0)).toBe(

@@ -48,11 +48,12 @@ export async function probed(
   fn: () => Promise<void> | void,
 ): Promise<void> {
   const active = new ActiveAdapter();
-  active.name = "probe";
+  const name = "probe";
+  active.names = [name];
   const before = () => {
     for (const target of targets) {
       const wrapper = new TunerLayer(target.layer, active);
-      wrapper.add(active.name!, { parameters: {}, forward: (x, base) => probe(target, x, base) });
+      wrapper.add(name, { parameters: {}, forward: (x, base) => probe(target, x, base) });
       wrapper.training = target.layer.training;
       model.setSubmodule(target.path, wrapper);
     }

@@ -28,7 +28,7 @@ export async function startFromData<M extends AdaptableModel>(
     [...layers].map(([path, layer]) => [path, { base: layer.base_layer, tensors: layer.tensors(adapterName) }]),
   );
   using measurement = await start.measure(seen);
-  const before = { active: peft.activeAdapter, training: peft.training };
+  const before = { active: peft.base_model.active, training: peft.training };
   peft.setAdapter(adapterName);
   peft.eval();
   let count = 0;
@@ -48,7 +48,7 @@ export async function startFromData<M extends AdaptableModel>(
     await restart(peft, adapterName, found, values);
   } finally {
     peft.train(before.training);
-    if (before.active !== null && before.active !== adapterName) peft.setAdapter(before.active);
+    if (before.active.length > 0) peft.base_model.activate(...before.active);
   }
 }
 

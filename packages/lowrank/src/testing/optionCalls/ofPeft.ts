@@ -49,6 +49,7 @@ export const ofPeft: OptionCalls = {
   "PeftModel#mergeAndUnload": async (o) => (await model()).mergeAndUnload(o),
   "PeftModel#adapterFiles": async (o) => (await model()).adapterFiles(undefined, o),
   "PeftModel#savePretrained": async (o) => (await model()).savePretrained("folder", o),
+  "PeftMixedModel.fromPretrained": async (o) => L.PeftMixedModel.fromPretrained(tinyLlama(), await saved(), o),
   "PeftModel.fromPretrained": async (o) => L.PeftModel.fromPretrained(tinyLlama(), await saved(), o),
   describeModule: (o) => L.describeModule(() => new lowrank.Linear(2, 2), o),
   describeAdapter: async (o) => L.describeAdapter(await described(), config(), o),

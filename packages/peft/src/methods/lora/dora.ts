@@ -111,7 +111,7 @@ export class Magnitude {
     const { weight, bias } = base;
     const fanInFanOut = base instanceof Conv1D;
     const scale = this.scale({ weight, fanInFanOut }, factors);
-    const exact = base instanceof Conv1D || base.isExact;
+    const exact = (base as Partial<Linear>).isExact ?? true;
     const product = (input: Tensor) => {
       if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
       const y = base.forward(input);

@@ -123,7 +123,9 @@ class LoraConvolution implements LayerAdapter {
   forward(x: Tensor, base: UnaryModule): Tensor {
     return scope(() => {
       const dropped = this.#dropout.forward(x);
-      return this.#magnitude ? this.#rescaled(this.#magnitude, x, dropped) : add(base.forward(x), this.#added(dropped));
+      return this.#magnitude
+        ? this.#rescaled(this.#magnitude, base, x, dropped)
+        : add(base.forward(x), this.#added(dropped));
     });
   }
 
@@ -144,13 +146,18 @@ class LoraConvolution implements LayerAdapter {
   }
 
   /** Returns the output with DoRA. As on linear layers, only the parts that DoRA changes use x after dropout. */
-  #rescaled(magnitude: Magnitude, x: Tensor, dropped: Tensor): Tensor {
+  #rescaled(magnitude: Magnitude, base: UnaryModule, x: Tensor, dropped: Tensor): Tensor {
     const { weight, bias, options } = this.#base;
+    const product = (input: Tensor) => {
+      if (base === this.#base) return convolve(input, weight, null, options);
+      const y = base.forward(input);
+      return bias ? sub(y, byChannel(toF32(bias), this.#sizes)) : y;
+    };
     const stored = { weight: this.#matrix(weight), fanInFanOut: false };
     const scale = byChannel(magnitude.scale(stored, this.#factors), this.#sizes);
-    const plain = convolve(dropped, weight, null, options);
+    const plain = product(dropped);
     const changed = mul(add(plain, this.#added(dropped)), scale);
-    const y = dropped === x ? changed : add(convolve(x, weight, null, options), sub(changed, plain));
+    const y = dropped === x ? changed : add(product(x), sub(changed, plain));
     return bias ? add(y, byChannel(toF32(bias), this.#sizes)) : y;
   }
 

@@ -114,8 +114,11 @@ class ShiraLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
-    const { weight, bias } = base as Linear;
-    return scope(() => linear(x, add(toF32(weight), this.#update()), bias));
+    const { weight, bias, isExact } = base as Linear;
+    return scope(() => {
+      const update = this.#update();
+      return isExact ? linear(x, add(toF32(weight), update), bias) : add(base.forward(x), linear(x, update));
+    });
   }
 
   merge(base: DenseLayer): DenseLayer {
