@@ -181,7 +181,7 @@ async function ourFolders(base: string, { adapters, sets }: MixedCase, inputs: L
     lowrankConfig({ peftType, options, method: casesOf(peftType), merges: true, task: "CAUSAL_LM" }, base),
   );
   const { model } = await loadModel(base, { dtype: "auto" });
-  const peft: Mixed = await getPeftModel(model, configs[0], { mixed: true, adapterName: "a0", ...quiet });
+  const peft: Mixed = await getPeftModel(model, configs[0], { mixed: PeftMixedModel, adapterName: "a0", ...quiet });
   for (const [i, config] of configs.entries()) if (i > 0) await peft.addAdapter(`a${i}`, config);
   peft.setAdapter(sets[0]);
   const optimizer = new AdamW(peft.trainableParameters(), { lr: 5e-3, weightDecay: 0 });

@@ -1,3 +1,4 @@
+import { OptionError } from "@lowrank/core";
 import { checkOptions } from "@lowrank/core/internal";
 import { PeftConfig } from "../config/peftConfig.ts";
 import type { AdaptableModel } from "../model/adaptedLoss.ts";
@@ -12,7 +13,7 @@ import { addAdapterKeys, type GetPeftModelOptions } from "./peftModelOptions.ts"
 export async function getPeftModel<M extends AdaptableModel>(
   model: M,
   config: PeftConfig,
-  given: GetPeftModelOptions & { mixed: true },
+  given: GetPeftModelOptions & { mixed: typeof PeftMixedModel },
 ): Promise<PeftMixedModel<M>>;
 export async function getPeftModel<M extends AdaptableModel>(
   model: M,
@@ -27,8 +28,15 @@ export async function getPeftModel<M extends AdaptableModel>(
   checkOptions("getPeftModel", given, { ...addAdapterKeys, adapterName: true, onWarning: true, mixed: true });
   checkConfig(config);
   const { adapterName = "default", onWarning, mixed, ...options } = given;
-  const Model = mixed ? (await import("./peftMixedModel.ts")).PeftMixedModel : PeftModel;
-  const peft = new Model(model, onWarning);
+  if (mixed !== undefined && typeof mixed !== "function") {
+    throw new OptionError(
+      "getPeftModel",
+      "mixed",
+      mixed,
+      `is ${mixed}; give the class PeftMixedModel, or leave it out`,
+    );
+  }
+  const peft = new (mixed ?? PeftModel)(model, onWarning);
   await peft.addAdapter(adapterName, config, options);
   peft.setAdapter(adapterName);
   return peft;

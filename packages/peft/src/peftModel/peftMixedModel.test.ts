@@ -31,7 +31,7 @@ type Mixed = PeftMixedModel<TinyModel>;
 /** Returns a mixed model with adapters named a, b, c, ... in this order. */
 async function mixed(...configs: PeftConfig[]): Promise<Mixed> {
   const [first, ...others] = configs;
-  const options = { mixed: true, adapterName: "a", generator: new Generator(1), ...quiet } as const;
+  const options = { mixed: PeftMixedModel, adapterName: "a", generator: new Generator(1), ...quiet } as const;
   const peft = await getPeftModel(new TinyModel().eval(), first, options);
   for (const [i, config] of others.entries()) {
     await peft.addAdapter("bcdef"[i], config, { generator: new Generator(i + 2) });
@@ -226,7 +226,7 @@ test("status and counts include all active adapters", async () => {
 test("without targets, every method adapts LoRA's default modules", async () => {
   const model = new TinyModel({ attention: true });
   model.config.modelType = "bart";
-  const peft = await getPeftModel(model, new AdaLoraConfig({ totalStep: 10 }), { mixed: true, ...quiet });
+  const peft = await getPeftModel(model, new AdaLoraConfig({ totalStep: 10 }), { mixed: PeftMixedModel, ...quiet });
   const paths = [...peft.base_model.wrappers.keys()].filter((path) => path.startsWith("layers.0."));
   expect(paths).toEqual(["layers.0.self_attn.q_proj", "layers.0.self_attn.v_proj"]);
 });
@@ -235,7 +235,7 @@ test("methods that PEFT does not mix are refused, and the model stays as it was"
   const ia3 = new IA3Config({ targetModules: up, feedforwardModules: [] });
   const message =
     "cannot have adapters of IA3, since PEFT supports only LORA, LOHA, LOKR, ADALORA, OFT, SHIRA together";
-  await expect(getPeftModel(new TinyModel(), ia3, { mixed: true })).rejects.toThrow(message);
+  await expect(getPeftModel(new TinyModel(), ia3, { mixed: PeftMixedModel })).rejects.toThrow(message);
   const peft = await mixed(lora);
   const live = await logits(peft);
   await expect(peft.addAdapter("b", ia3)).rejects.toThrow(message);
@@ -271,7 +271,7 @@ test("adapters that cannot be active at once are refused with names and reason",
 test("setAdapter unmerges with a warning", async () => {
   const warnings: string[] = [];
   const options = {
-    mixed: true,
+    mixed: PeftMixedModel,
     adapterName: "a",
     onWarning: ({ code }: { code: string }) => void warnings.push(code),
   } as const;
@@ -283,4 +283,9 @@ test("setAdapter unmerges with a warning", async () => {
   peft.setAdapter(["a", "b"]);
   expect([warnings, peft.isMerged]).toEqual([["unmerged"], false]);
   expect(await logits(peft)).toEqual(live);
+});
+
+test("a truth value instead of the class is refused", async () => {
+  const wrong = getPeftModel(new TinyModel(), new LoraConfig({ targetModules: ["up"] }), { mixed: true as never });
+  await expect(wrong).rejects.toThrow("mixed is true; give the class PeftMixedModel, or leave it out");
 });

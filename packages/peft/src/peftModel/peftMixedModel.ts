@@ -27,7 +27,7 @@ import type { AddAdapterOptions, SetAdapterOptions } from "./peftModelOptions.ts
  *
  * @example
  * ```ts
- * const peft = await getPeftModel(model, new LoraConfig({ r: 8 }), { mixed: true, adapterName: "style" });
+ * const peft = await getPeftModel(model, new LoraConfig({ r: 8 }), { mixed: PeftMixedModel, adapterName: "style" });
  * await peft.addAdapter("domain", new LoKrConfig({ r: 8 }));
  * peft.setAdapter(["style", "domain"]);
  * await peft.mergeAndUnload();

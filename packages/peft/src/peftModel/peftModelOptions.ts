@@ -2,6 +2,7 @@ import type { Generator } from "@lowrank/core";
 import type { OptionKeys } from "@lowrank/core/internal";
 import type { OnWarning } from "../config/warning.ts";
 import type { PromptTokenizer } from "../methods/shared/method.ts";
+import type { PeftMixedModel } from "./peftMixedModel.ts";
 
 /** Options of `getPeftModel` and `addAdapter`. */
 export interface AddAdapterOptions {
@@ -25,8 +26,11 @@ export interface GetPeftModelOptions extends AddAdapterOptions {
   adapterName?: string;
   /** Receives warnings. Default: console.warn. */
   onWarning?: OnWarning;
-  /** True for a `PeftMixedModel`, which can have several active adapters of different methods. Default: false. */
-  mixed?: boolean;
+  /**
+   * `PeftMixedModel`, for a model that can have several active adapters of different methods. PEFT has `mixed=True`.
+   * The class is an argument so that pages without it do not load it. Default: a `PeftModel`.
+   */
+  mixed?: typeof PeftMixedModel;
 }
 
 /** Names of all options of `AddAdapterOptions`, to reject unknown ones. */
