@@ -2,8 +2,7 @@
 // any version.
 
 export { type CacheSizes, earlierRows, layerCaches } from "./attention/attentionCache.ts";
-export { type CurrentBatch, currentBatch, setBatch } from "./attention/currentBatch.ts";
-export type { Invocation } from "./attention/invocation.ts";
+export { type CurrentBatch, currentBatch, type Invocation, setBatch } from "./attention/currentBatch.ts";
 export { PackedDocuments } from "./attention/packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
 export { stopAtPadding } from "./layers/embedding.ts";

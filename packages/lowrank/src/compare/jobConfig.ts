@@ -17,7 +17,7 @@ const virtualTokens: MethodOption = {
   ...{ field: "numVirtualTokens", flag: "virtual-tokens", type: "integer", least: 1, help: "virtual tokens" },
 };
 
-/** Returns the option that sets the size of a method; null if the method has none. */
+/** Returns the option that sets the size of a method; null for a method of fixed size. */
 export function sizeOptionOf(method: Method): MethodOption | null {
   if (method.peft === null) return null;
   const options = optionsOf(method.peft);

@@ -14,7 +14,15 @@ import {
 import { drawn, draws } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { OFTConfig, oftFormat } from "./oftConfig.ts";
-import { cayley, cayleyNeumann, rotateBlocks, type SkewMap, skewMap, skewSymmetric } from "./rotation.ts";
+import {
+  cayley,
+  cayleyNeumann,
+  cayleyNeumannOptions,
+  rotateBlocks,
+  type SkewMap,
+  skewMap,
+  skewSymmetric,
+} from "./rotation.ts";
 
 /** Returns the divisor of `features` that is nearest to `wanted`. If two are equally near, returns the smaller. */
 function nearestDivisor(features: number, wanted: number): number {
@@ -132,20 +140,7 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
     { field: "coft", flag: "coft", type: "boolean", help: "keep every block near to the identity" },
     { field: "eps", flag: "eps", type: "number", above: 0, help: "how far a block may go with --coft" },
     { field: "blockShare", flag: "block-share", type: "boolean", help: "one block for all of a layer" },
-    {
-      field: "useCayleyNeumann",
-      flag: "use-cayley-neumann",
-      type: "oneOf",
-      values: [true, false],
-      help: "rotate by a series, which is nearly orthogonal",
-    },
-    {
-      field: "numCayleyNeumannTerms",
-      flag: "num-cayley-neumann-terms",
-      type: "integer",
-      least: 0,
-      help: "terms of the series",
-    },
+    ...cayleyNeumannOptions(0),
     initWeightsOption(),
   ],
   kinds: ["linear", "embedding"],

@@ -1,4 +1,5 @@
 import { add, affine, indexSelect, matmul, mul, solve, sub, type Tensor, tensor, zeros } from "@lowrank/core";
+import type { MethodOption } from "../shared/recipe.ts";
 
 /** Returns the identity matrix [n, n]. The caller frees it. */
 export function identity(n: number, like: Tensor): Tensor {
@@ -83,4 +84,24 @@ export function rotateBlocks(x: Tensor, blocks: Tensor): Tensor {
   if (n === 1) return matmul(x.reshape([-1, size]), blocks.reshape([size, size])).reshape(x.shape);
   const byBlock = x.reshape([-1, n, size]).permute([1, 0, 2]);
   return matmul(byBlock, blocks).permute([1, 0, 2]).reshape(x.shape);
+}
+
+/** Returns the command-line flags of the Cayley-Neumann series, which needs at least `leastTerms` terms. */
+export function cayleyNeumannOptions(leastTerms: number): MethodOption[] {
+  return [
+    {
+      field: "useCayleyNeumann",
+      flag: "use-cayley-neumann",
+      type: "oneOf",
+      values: [true, false],
+      help: "rotate by a series, which is nearly orthogonal",
+    },
+    {
+      field: "numCayleyNeumannTerms",
+      flag: "num-cayley-neumann-terms",
+      type: "integer",
+      least: leastTerms,
+      help: "terms of the series",
+    },
+  ];
 }

@@ -18,7 +18,15 @@ import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } f
 import { UnsupportedError } from "../../config/checks.ts";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { cayley, cayleyNeumann, identity, type SkewMap, skewMap, skewSymmetric } from "../orthogonal/rotation.ts";
+import {
+  cayley,
+  cayleyNeumann,
+  cayleyNeumannOptions,
+  identity,
+  type SkewMap,
+  skewMap,
+  skewSymmetric,
+} from "../orthogonal/rotation.ts";
 import {
   dropoutOption,
   initWeightsOption,
@@ -246,20 +254,7 @@ export const psoft: PeftMethod<PsoftConfig> = definePeftMethod({
       values: [true, false],
       help: "train a factor for each input of the rotation",
     },
-    {
-      field: "useCayleyNeumann",
-      flag: "use-cayley-neumann",
-      type: "oneOf",
-      values: [true, false],
-      help: "rotate by a series, which is nearly orthogonal",
-    },
-    {
-      field: "numCayleyNeumannTerms",
-      flag: "num-cayley-neumann-terms",
-      type: "integer",
-      least: 1,
-      help: "terms of the series",
-    },
+    ...cayleyNeumannOptions(1),
     {
       field: "cayleyNeumannEps",
       flag: "cayley-neumann-eps",

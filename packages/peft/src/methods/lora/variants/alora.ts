@@ -20,15 +20,16 @@ import {
   zeros,
 } from "@lowrank/core";
 import { onRecompute } from "@lowrank/core/internal";
-import type { Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import type { Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { type CurrentBatch, currentBatch, type Invocation } from "@lowrank/nn/internal";
 import { printWarning } from "../../../config/warning.ts";
 import { type LayerAdapter, toF32 } from "../../../layers/tunerLayer.ts";
-import { drawn, layerDropout } from "../../shared/draws.ts";
+import { layerDropout } from "../../shared/draws.ts";
 import type { ForwardHook, LayerContext } from "../../shared/method.ts";
 import type { LoraConfig } from "../loraConfig.ts";
 import { rankAndScaling } from "../loraScaling.ts";
 import type { LinearStart } from "../loraStart.ts";
+import { variantParameters } from "./variantLinear.ts";
 
 /** A model on which `generate` finds the invocation of the active adapter. */
 type InvokedModel = Module & { invocation?: Invocation | null };
@@ -194,20 +195,14 @@ export class AloraLinear implements LayerAdapter {
   readonly #dropout: UnaryModule;
 
   constructor(context: LayerContext<LoraConfig>, start: LinearStart) {
-    const { base, config, path, dtypeOf } = context;
-    const { inFeatures, outFeatures } = base as Linear;
-    const { r, scaling } = rankAndScaling(config, path);
+    const { config, path } = context;
     this.baseWeight = start.weight;
-    this.parameters = {
-      "lora_A.weight": drawn(start.a, [r, inFeatures], dtypeOf("lora_A.weight")),
-      "lora_B.weight": drawn(start.b, [outFeatures, r], dtypeOf("lora_B.weight")),
-      ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures], dtypeOf("lora_B.bias")) } : {}),
-    };
+    this.parameters = variantParameters(context, start);
     const dropout = layerDropout(context, config.loraDropout);
     this.#dropout = dropout;
     this.modules = config.loraDropout > 0 ? { lora_dropout: dropout } : {};
     this.#context = context;
-    this.scaling = scaling;
+    this.scaling = rankAndScaling(config, path).scaling;
   }
 
   /** `rows` has the rows of the batch that x has; undefined for all. */

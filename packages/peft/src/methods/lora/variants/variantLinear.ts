@@ -17,6 +17,20 @@ class Mode extends Module {
   }
 }
 
+/** Returns A [r, in], B [out, r] and, with `loraBias`, the bias of B [out] by their keys in files. */
+export function variantParameters(
+  { base, config, path, dtypeOf }: LayerContext<LoraConfig>,
+  start: LinearStart,
+): Record<string, Parameter> {
+  const { inFeatures, outFeatures } = base as Linear;
+  const { r } = rankAndScaling(config, path);
+  return {
+    "lora_A.weight": drawn(start.a, [r, inFeatures], dtypeOf("lora_A.weight")),
+    "lora_B.weight": drawn(start.b, [outFeatures, r], dtypeOf("lora_B.weight")),
+    ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures], dtypeOf("lora_B.bias")) } : {}),
+  };
+}
+
 /**
  * LoRA on a linear layer or a Conv1D, with another product of the input and A. Subclasses define it: `low` returns the
  * r values of each token, which B multiplies.
@@ -37,16 +51,10 @@ export abstract class VariantLinear implements LayerAdapter {
     variant: string,
     own: Readonly<Record<string, Parameter>> = {},
   ) {
-    const { base, config, path, dtypeOf } = context;
-    const { inFeatures, outFeatures } = base as Linear;
+    const { config, path } = context;
     const { r, scaling } = rankAndScaling(config, path);
     this.baseWeight = start.weight;
-    this.parameters = {
-      "lora_A.weight": drawn(start.a, [r, inFeatures], dtypeOf("lora_A.weight")),
-      "lora_B.weight": drawn(start.b, [outFeatures, r], dtypeOf("lora_B.weight")),
-      ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures], dtypeOf("lora_B.bias")) } : {}),
-      ...own,
-    };
+    this.parameters = { ...variantParameters(context, start), ...own };
     this.#dropout = layerDropout(context, config.loraDropout);
     this.#mode = new Mode(layerGenerator(context));
     this.modules = { ...(config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {}), [variant]: this.#mode };
