@@ -581,6 +581,7 @@ export {
   type LayerStatus,
   type ModelStatus,
   xloraModel,
+  Tasks,
   type DenseLayer,
   type LayerAdapter,
   type MergeDrift,

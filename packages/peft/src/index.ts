@@ -25,6 +25,7 @@ export {
 export { shadowModel } from "./helpers/shadowModel.ts";
 export { getLayerStatus, getModelStatus, type LayerStatus, type ModelStatus } from "./helpers/status.ts";
 export { xloraModel } from "./helpers/xloraModel.ts";
+export { Tasks } from "./layers/tasks.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export type { MergeDrift } from "./merge/checkMerge.ts";
 export type { LayerDifference } from "./merge/compareLayer.ts";

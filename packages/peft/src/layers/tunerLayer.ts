@@ -5,6 +5,7 @@ import { clear, free, place } from "./adapterSlot.ts";
 import { ProductTable } from "./productTable.ts";
 import { addingByRows, type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import { rowTasks } from "./rowTasks.ts";
+import type { Tasks } from "./tasks.ts";
 import type { MergeStep, Replacement, Wrapper } from "./wrapper.ts";
 
 /** A linear layer's or embedding's weight and bias, in f32. */
@@ -106,10 +107,10 @@ export interface LayerAdapter {
   /** The indices of the weight's rows that the adapter changes. Absent if it changes all. */
   readonly changedRows?: readonly number[];
   /**
-   * Number of tasks, if the output depends on the task of each row. The last argument of `forward` then is
+   * The tasks, if the output depends on the task of each row. The last argument of `forward` then is
    * the tasks i32 [B, 1]. Absent if the output does not depend on tasks.
    */
-  readonly tasks?: number;
+  readonly tasks?: Tasks;
   /**
    * True if the output depends on the tokens of the rows. The last argument of `forward` then is the list of the rows
    * of the batch that the input has; undefined for all. Default: false.

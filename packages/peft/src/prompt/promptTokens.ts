@@ -1,7 +1,7 @@
 import { reshape, type Tensor } from "@lowrank/core";
 import type { PromptedRows, PromptLoss, VirtualTokens } from "@lowrank/nn";
 import type { ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
-import { checkedTaskIds } from "../layers/rowTasks.ts";
+import { Tasks } from "../layers/tasks.ts";
 import type { PromptEncoder } from "./promptEncoder.ts";
 
 /** The virtual tokens of one adapter. */
@@ -35,7 +35,8 @@ export class PromptTokens implements VirtualTokens {
     const { encoder } = this;
     if (encoder.tasks > 0) {
       const { size, taskIds } = batch ?? { size: 1 };
-      return encoder.rowsOf(checkedTaskIds(taskIds, new Array(size).fill(encoder.tasks), encoder.backend.dataless));
+      const tasks = new Tasks(encoder.tasks);
+      return encoder.rowsOf(tasks.ids(taskIds, new Array(size).fill(tasks.count), encoder.backend.dataless));
     }
     const rows = encoder.rows();
     if (this.kind === "embeddings") return rows;

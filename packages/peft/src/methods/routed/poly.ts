@@ -17,6 +17,7 @@ import {
   type Tensor,
 } from "@lowrank/core";
 import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { Tasks } from "../../layers/tasks.ts";
 import type { LayerAdapter } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "../shared/commonOptions.ts";
@@ -56,7 +57,7 @@ class PolyLinear implements LayerAdapter {
   readonly parameters: Readonly<Record<"poly_lora_A" | "poly_lora_B" | "poly_router.module_logits", Parameter>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly unmergeable = "its update depends on the tasks of the rows";
-  readonly tasks: number;
+  readonly tasks: Tasks;
   readonly #routing: Routing;
 
   constructor(context: LayerContext<PolyConfig>) {
@@ -70,7 +71,7 @@ class PolyLinear implements LayerAdapter {
       poly_lora_B: drawn(initWeights ? zero : uniform(1 / Math.sqrt(r)), [nSplits, nSkills, r, columns]),
       "poly_router.module_logits": drawn(uniform(1e-3), [nTasks, nSplits * nSkills]),
     };
-    this.tasks = nTasks;
+    this.tasks = new Tasks(nTasks);
     this.#routing = new Routing(layerGenerator(context));
     this.modules = { poly_routing: this.#routing };
   }
