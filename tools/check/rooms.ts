@@ -53,6 +53,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     layers: "embeddings, convolutions, pooling, activations, dropout; sizes and starting values of layers",
     "layers/linear": "linear layers, of GPT-2 and in 4 bits too",
     "layers/norms": "normalisation: by layer, by batch, by root mean square",
+    "layers/attention": "PyTorch's multi-head attention",
     quantize: "a module's layers in 4 bits or with int8 activations",
   },
   models: {

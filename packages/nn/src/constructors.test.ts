@@ -37,6 +37,23 @@ const modules: Readonly<Record<Exclude<ModuleName, "Linear4bit">, readonly Fresh
     { args: [1, 4, 3], state: { weight: [4, 1, 3, 3], bias: [4] } },
     { args: [2, 4, [3, 1], { groups: 2, bias: false }], state: { weight: [4, 1, 3, 1] } },
   ],
+  MultiheadAttention: [
+    {
+      args: [4, 2],
+      state: { in_proj_weight: [12, 4], in_proj_bias: [12], "out_proj.weight": [4, 4], "out_proj.bias": [4] },
+    },
+    {
+      args: [4, 2, { bias: false, kdim: 3, vdim: 5, addBiasKv: true }],
+      state: {
+        q_proj_weight: [4, 4],
+        k_proj_weight: [4, 3],
+        v_proj_weight: [4, 5],
+        bias_k: [1, 1, 4],
+        bias_v: [1, 1, 4],
+        "out_proj.weight": [4, 4],
+      },
+    },
+  ],
   Embedding: [
     { args: [65, 64], state: { weight: [65, 64] } },
     { args: [5, 2, { paddingIdx: 1 }], state: { weight: [5, 2] } },

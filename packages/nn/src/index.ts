@@ -25,6 +25,12 @@ export type {
   TokenTypes,
   VirtualTokens,
 } from "./attention/virtualTokens.ts";
+export {
+  MultiheadAttention,
+  type MultiheadAttentionCall,
+  type MultiheadAttentionOptions,
+} from "./layers/attention/multiheadAttention.ts";
+export type { AttentionMasks } from "./layers/attention/weighValues.ts";
 export { Conv1d, Conv2d } from "./layers/conv2d.ts";
 export { Embedding } from "./layers/embedding.ts";
 export type { CreateLayerOptions } from "./layers/layerSizes.ts";

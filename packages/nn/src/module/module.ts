@@ -248,7 +248,7 @@ function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): u
 /**
  * Kinds of layers that adapters can wrap. "linear", "conv1d", "embedding" and "norm" have a weight, each in its own
  * layout. "conv1d" is GPT-2's Conv1D, a linear layer. "convolution1d" and "convolution2d" have filters as their weight.
- * "attention", "residual" and "block" (a whole block of a decoder) lack a weight.
+ * "multiheadAttention" has several weights. "attention", "residual" and "block" (a whole block of a decoder) lack one.
  */
 export type LayerKind =
   | "linear"
@@ -257,6 +257,7 @@ export type LayerKind =
   | "norm"
   | "convolution1d"
   | "convolution2d"
+  | "multiheadAttention"
   | "attention"
   | "residual"
   | "block";

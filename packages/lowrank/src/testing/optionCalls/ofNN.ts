@@ -5,6 +5,8 @@ const L: Untyped = lowrank;
 const { ones } = lowrank;
 const parameters = () => new lowrank.Linear(2, 2).parameters();
 
+const attention = () => new L.MultiheadAttention(2, 1);
+
 const heads = { layers: 1, keyValueHeads: 1, headDim: 1 };
 const plain = { ...heads, batch: 1, capacity: 1 };
 const head = () => ones(1, 1, 1, 1);
@@ -17,7 +19,7 @@ export const ofNN: OptionCalls = {
     () => [2],
   ),
   ...callsWith(L, "new Conv1d, new Conv2d", () => [1, 1, 1]),
-  ...callsWith(L, "new Embedding, new Linear", () => [2, 2]),
+  ...callsWith(L, "new Embedding, new Linear, new MultiheadAttention", () => [2, 2]),
   ...callsWith(L, "quantizeLinear, dequantize, quantize", () => [new lowrank.Linear(32, 32)]),
   ...callsWith(
     L,
@@ -26,6 +28,8 @@ export const ofNN: OptionCalls = {
   ),
   "new Muon": (o) => new L.Muon([new lowrank.Parameter(ones([1, 1]))], o),
   "KVCache#attend": (o) => new L.KVCache(plain).attend(0, head(), head(), head(), o),
+  "MultiheadAttention#forward": (o) => attention().forward(ones(1, 2), ones(1, 2), ones(1, 2), o),
+  "MultiheadAttention#forwardWith": (o) => attention().forwardWith(null, ones(1, 2), ones(1, 2), ones(1, 2), o),
   "new Conv1D": (o) => new L.Conv1D(1, 1, o),
   "new Adam: a group": (o) => new L.Adam([{ params: parameters(), ...o }]),
   "new Parameter": (o) => new L.Parameter(ones(1), o),
