@@ -156,6 +156,7 @@ export {
   XLoraConfig,
   type XLoraOptions,
 } from "./methods/index.ts";
+export { optionsOf, recipesOf } from "./methods/offered.ts";
 export { knownMethods, registeredMethods, registerPeftMethod, UnknownMethodError } from "./methods/registry.ts";
 export type { XLoraModel } from "./methods/routed/xloraModel.ts";
 export type { ShadowNetwork } from "./methods/shadow/shadowNetwork.ts";
@@ -187,7 +188,6 @@ export type {
   Swappable,
   WeightStart,
 } from "./methods/shared/methodFacts.ts";
-export { optionsOf, recipesOf } from "./methods/shared/offered.ts";
 export type { MethodOption, Recipe, RecipeSettings } from "./methods/shared/recipe.ts";
 export type { AdaptableModel } from "./model/adaptedLoss.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ownMethods } from "../testing/ownMethods.ts";
-import { optionsOf, recipesOf } from "./shared/offered.ts";
+import { optionsOf, recipesOf } from "./offered.ts";
 import type { MethodOption } from "./shared/recipe.ts";
 
 const settings = { r: 4, targetModules: ["up"], virtualTokens: 3, steps: 100 };

@@ -28,6 +28,8 @@ import { type WeightedAdapterOptions, type WeightedAdapterReport, weightedKeys }
 import { countParameters, describeCount } from "./countParameters.ts";
 import { type AddAdapterOptions, addAdapterKeys, type SetAdapterOptions } from "./peftModelOptions.ts";
 
+const parts = () => import("./peftModelParts.ts");
+
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
@@ -145,10 +147,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       return this.base_model.add(adapter, this.#onWarning);
     };
     if ("adapters" in config) {
-      const [{ withExperts }, { loadSaved: load }] = await Promise.all([
-        import("../saved/withExperts.ts"),
-        import("../saved/loadSaved.ts"),
-      ]);
+      const [{ withExperts }, { loadSaved: load }] = await (await parts()).loadExperts();
       await withExperts(this.base_model, { config, load }, { signal }, this.#onWarning, add);
     } else await add({ config });
   }
@@ -156,10 +155,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /** Loads a saved adapter next to the others. `setAdapter` activates it. If loading fails, the model is unchanged. */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
     checkOptions("loadAdapter", options, loadAdapterKeys);
-    const [{ readAdapter }, { loadSaved }] = await Promise.all([
-      import("../saved/readAdapter.ts"),
-      import("../saved/loadSaved.ts"),
-    ]);
+    const [{ readAdapter }, { loadSaved }] = await (await parts()).loadReading();
     const saved = await readAdapter(source, options, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
     if (!options.isTrainable && inTraining(this)) this.eval();
@@ -179,10 +175,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   ): Promise<void> {
     checkOptions("hotswapAdapter", options, { subfolder: true, hub: true });
     this.base_model.checkWhole("swap an adapter's values");
-    const [{ readAdapter }, { hotswapAdapter }] = await Promise.all([
-      import("../saved/readAdapter.ts"),
-      import("../saved/hotswapAdapter.ts"),
-    ]);
+    const [{ readAdapter }, { hotswapAdapter }] = await (await parts()).loadHotswap();
     const saved = await readAdapter(source, options, this.#onWarning);
     await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
   }
@@ -209,7 +202,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     options: WeightedAdapterOptions = {},
   ): Promise<WeightedAdapterReport> {
     checkOptions("addWeightedAdapter", options, weightedKeys);
-    const { addWeightedAdapter } = await import("../weighted/addWeightedAdapter.ts");
+    const { addWeightedAdapter } = await (await parts()).loadWeighted();
     return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
 
@@ -255,7 +248,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       throw new Error(`${tuner.mergedNames.join(", ")} is merged; call unmergeAdapter before quantising`);
     }
     return tuner.bare(async () => {
-      const { quantizeBase } = await import("../model/quantizeBase.ts");
+      const { quantizeBase } = await (await parts()).loadQuantizing();
       return quantizeBase(tuner, options);
     }, "while the base model is being quantised; await that first");
   }
@@ -275,7 +268,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     checkOptions("mergeAdapter", options, mergeKeys);
     this.mergeReport = await this.#merging(async () => {
-      const { mergeInPlace } = await import("../merge/mergeAdapters.ts");
+      const { mergeInPlace } = await (await parts()).loadMerging();
       return mergeInPlace(this.base_model, options);
     });
   }
@@ -296,7 +289,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);
     this.mergeReport = await this.#merging(async () => {
-      const { mergePermanently } = await import("../merge/mergeAdapters.ts");
+      const { mergePermanently } = await (await parts()).loadMerging();
       return mergePermanently(this.base_model, options);
     });
     return this.baseModel;
@@ -335,7 +328,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     options: AdapterFilesOptions = {},
   ): Promise<Map<string, Uint8Array | string>> {
     checkOptions("adapterFiles", options, adapterFilesKeys);
-    const { filesOfAdapters } = await import("../saved/saveAdapters.ts");
+    const { filesOfAdapters } = await (await parts()).loadSaving();
     return filesOfAdapters(this.base_model, selectedAdapters, options);
   }
 
@@ -347,10 +340,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, { ...adapterFilesKeys, selectedAdapters: true, verify: true });
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
-    const { writeAdapter } = await import("../saved/writeAdapter.ts");
+    const { writeAdapter } = await (await parts()).loadWriting();
     const write = async () => writeAdapter(folder, await this.adapterFiles(names, options));
     if (verify) {
-      const { verifySaved } = await import("../saved/verifySaved.ts");
+      const { verifySaved } = await (await parts()).loadVerifying();
       return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);
     }
     await write();

@@ -1,10 +1,12 @@
-import { Embedding, type Module } from "@lowrank/nn";
+import type { Embedding, Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
 /** Returns a model's first embedding, which embeds the token ids, and its path. Null if the model has no embedding. */
 export function inputEmbedding(model: Module): [path: string, module: Embedding] | null {
-  for (const [path, module] of model.namedModules()) if (module instanceof Embedding) return [path, module];
+  for (const [path, module] of model.namedModules()) {
+    if (module.layerKind === "embedding") return [path, module as Embedding];
+  }
   return null;
 }
 

@@ -3,23 +3,15 @@ import { loraLinear } from "@lowrank/core/internal";
 import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, type LowRank, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
-import {
-  alphaOption,
-  biasOption,
-  dropoutOption,
-  initLoraWeightsOption,
-  modulesToSaveOption,
-  rankOption,
-  targetsOption,
-} from "../shared/commonOptions.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
-import type { RecipeSettings } from "../shared/recipe.ts";
 import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
-import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
+import { LoraConfig, loraFormat } from "./loraConfig.ts";
 import { evaStart, loraProducts, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling, variantOf } from "./loraScaling.ts";
 import { type LinearStart, linearStart } from "./loraStart.ts";
+
+const parts = () => import("./loraParts.ts");
 
 /**
  * Imports DoRA's code and returns the function that creates magnitudes. Returns null if the configuration does not use
@@ -27,7 +19,7 @@ import { type LinearStart, linearStart } from "./loraStart.ts";
  */
 async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
   if (!context.config.useDora) return null;
-  const { Magnitude } = await import("./dora.ts");
+  const { Magnitude } = await (await parts()).loadDora();
   const start = context.loading ? draws(context).zero : undefined;
   return (base, factors, shape) => new Magnitude(base, factors, start, shape);
 }
@@ -144,70 +136,11 @@ class LoraLinear implements LayerAdapter {
   }
 }
 
-const rates = { learningRate: 3e-3, usualLearningRate: 2e-4 };
-
-function sizes({ r, targetModules }: RecipeSettings): Pick<LoraOptions, "r" | "loraAlpha" | "targetModules"> {
-  return { r, loraAlpha: 2 * r, targetModules };
-}
-
-/**
- * Alpha of rsLoRA at every rank. Its scaling alpha / √r then falls with the rank, as the paper proposes. An alpha of
- * twice the rank would make it grow.
- */
-const rsloraAlpha = 16;
-
 /** LoRA: W + scaling B A with a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
 export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   peftType: "LORA",
   Config: LoraConfig,
   format: loraFormat,
-  recipes: [
-    { ...rates, name: "lora", title: "LoRA", common: true, config: (settings) => new LoraConfig(sizes(settings)) },
-    {
-      ...rates,
-      name: "qlora",
-      title: "QLoRA (NF4)",
-      quantized: true,
-      common: true,
-      config: (settings) => new LoraConfig(sizes(settings)),
-    },
-    {
-      ...rates,
-      name: "dora",
-      title: "DoRA",
-      common: true,
-      config: (settings) => new LoraConfig({ ...sizes(settings), useDora: true }),
-    },
-    {
-      ...rates,
-      name: "rslora",
-      title: "rsLoRA",
-      config: (settings) => new LoraConfig({ ...sizes(settings), loraAlpha: rsloraAlpha, useRslora: true }),
-    },
-  ],
-  options: [
-    rankOption(),
-    alphaOption("loraAlpha"),
-    dropoutOption("loraDropout"),
-    targetsOption,
-    modulesToSaveOption,
-    biasOption,
-    {
-      field: "useRslora",
-      flag: "use-rslora",
-      type: "boolean",
-      help: `scale by alpha / sqrt(r); alpha is then ${rsloraAlpha} unless given`,
-      implies: { loraAlpha: rsloraAlpha },
-    },
-    {
-      field: "useDora",
-      flag: "use-dora",
-      type: "boolean",
-      help: "train the lengths of the weights' rows apart from their directions: DoRA",
-    },
-    initLoraWeightsOption("true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora, eva or mica"),
-    { field: "loraBias", flag: "lora-bias", type: "boolean", help: "give B a bias" },
-  ],
   kinds: ["linear", "conv1d", "embedding", "convolution1d", "convolution2d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
@@ -216,33 +149,33 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   tiesLayers: ({ ensureWeightTying }) => ensureWeightTying,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   parameters: async (config) =>
-    config.targetParameters?.length ? new (await import("./parameters/parameterLora.ts")).ParameterLora(config) : null,
+    config.targetParameters?.length ? new (await (await parts()).loadParameterLora()).ParameterLora(config) : null,
   setsFanInFanOut: true,
   keepsHalfPrecision: ({ useDora }) => !useDora,
-  swappable: async () => (await import("./loraChanges.ts")).loraSwappable,
+  swappable: async () => (await (await parts()).loadChanges()).loraSwappable,
   startsFromWeights: loraWeightStart,
-  subtractsStart: async () => (await import("./loraChanges.ts")).loraStartSubtraction,
+  subtractsStart: async () => (await (await parts()).loadChanges()).loraStartSubtraction,
   startsFromData: evaStart,
   loraPlus: true,
   combines: loraProducts,
   readsAdapters: ({ arrowConfig }) => arrowConfig !== null,
   createShared: async ({ config }) => {
     if (variantOf(config) !== "aloraInvocationTokens") return {};
-    return { hook: new (await import("./variants/alora.ts")).AloraInvocation(config) };
+    return { hook: new (await (await parts()).loadAlora()).AloraInvocation(config) };
   },
   createLayer: async (context) => {
     const variant = variantOf(context.config);
-    if (variant) return (await import("./variants/loraVariant.ts")).loraVariant(context, variant);
+    if (variant) return (await (await parts()).loadVariant()).loraVariant(context, variant);
     const makeMagnitude = await loadMagnitude(context);
     if (context.kind.startsWith("convolution")) {
-      return (await import("./loraConvolution.ts")).loraConvolution(context, makeMagnitude);
+      return (await (await parts()).loadConvolution()).loraConvolution(context, makeMagnitude);
     }
     if (context.kind === "embedding" || context.tiedTo) {
-      return (await import("./loraEmbedding.ts")).embeddingLora(context, makeMagnitude);
+      return (await (await parts()).loadEmbedding()).embeddingLora(context, makeMagnitude);
     }
     const start = await linearStart(context);
     if (context.config.useBdlora) {
-      const { BdLoraLinear, blockFactor } = await import("./bdLora.ts");
+      const { BdLoraLinear, blockFactor } = await (await parts()).loadBdLora();
       const factor = blockFactor(context);
       if (factor) return new BdLoraLinear(context, start, factor);
     }

@@ -21,7 +21,7 @@ export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
   const { evaConfig } = config;
   if (!evaConfig) return null;
   const measure: DataStart<LoraConfig>["measure"] = async (layers) => {
-    const { measureEva } = await import("./eva.ts");
+    const { measureEva } = await (await import("./startParts.ts")).loadEva();
     return measureEva(layers, config, evaConfig);
   };
   return { name: "eva", measure };

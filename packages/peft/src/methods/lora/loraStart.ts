@@ -5,6 +5,8 @@ import type { LayerContext } from "../shared/method.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
+const parts = () => import("./startParts.ts");
+
 /** The initialisers of LoRA's tensors on a linear layer. */
 export interface LinearStart {
   /** Creates A [r, in]. */
@@ -31,7 +33,7 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
   if (loading) return { a: zero, b: zero, bias: zero };
   if (init === "mica") {
-    const { minorFactors } = await import("./minorFactors.ts");
+    const { minorFactors } = await (await parts()).loadMinorFactors();
     return { ...(await minorFactors(context)), bias: zero };
   }
   if (init === "eva") {
@@ -41,7 +43,7 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   const a = uniform(1 / Math.sqrt(inFeatures));
   if (init === false) return { a, b: uniform(1 / Math.sqrt(r)), bias: uniform(1 / Math.sqrt(r)) };
   if (init === "orthogonal") {
-    const { orthogonal } = await import("./orthogonalStart.ts");
+    const { orthogonal } = await (await parts()).loadOrthogonalStart();
     return { ...orthogonal(context, r), bias: zero };
   }
   return { a: init === "gaussian" ? normal(1 / r) : a, b: zero, bias: zero };
@@ -53,6 +55,6 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
  * already 4-bit.
  */
 async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
-  const { factorStart } = await import("./factorStart.ts");
+  const { factorStart } = await (await parts()).loadFactorStart();
   return factorStart(context, init);
 }

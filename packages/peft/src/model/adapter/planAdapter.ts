@@ -16,6 +16,8 @@ import { filePrefix } from "./adapter.ts";
 import type { planTies as PlanTies, Ties as TiedLayers } from "./planTies.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
+const parts = () => import("./planParts.ts");
+
 /** Values that are needed to create a new adapter. */
 export interface NewAdapter {
   name: string;
@@ -103,7 +105,7 @@ export async function planAdapter(
   const { method, generator, loading, dtypeOf = () => "f32", shapeOf = () => undefined, signal } = options;
   const { adaptersAt = () => new Map() } = options;
   const parameters = await method.parameters?.(options.config);
-  const planTies = method.tiesLayers?.(options.config) ? (await import("./planTies.ts")).planTies : undefined;
+  const planTies = method.tiesLayers?.(options.config) ? (await (await parts()).loadPlanTies()).planTies : undefined;
   const found = bare(() => findPlaces(model, options, parameters, planTies));
   const { config, heads, report, bases, backend, tied: together } = found;
   const warnings = await namedWarnings(model, config, method, report, bare);
@@ -142,18 +144,18 @@ export async function planAdapter(
   layers.push(...(parameters?.layers({ ...made, dtypeOf: (key) => dtypeOf(filePrefix + key) }) ?? []));
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {
-    const { changedBase } = await import("./changedBase.ts");
+    const { changedBase } = await (await parts()).loadChangedBase();
     warnings.push(changedBase(reset));
   }
   const rows = method.trainableTokens?.(config) ?? null;
-  const { planTokens } = rows ? await import("./planTokens.ts") : {};
+  const { planTokens } = rows ? await (await parts()).loadPlanTokens() : {};
   const saved = await savedModulesOf(model, config, heads, warnings, bare, together);
   const { ties, sharing } = found;
   const { places, paths } = ties;
   const bias = method.bias?.(config) ?? "none";
-  const { biasSwaps } = bias === "none" ? {} : await import("./biasSwaps.ts");
+  const { biasSwaps } = bias === "none" ? {} : await (await parts()).loadBiasSwaps();
   const savesBase = !method.adaptsRows && savesTables(config, [...paths.values()], together?.layers);
-  const { savedTables } = savesBase ? await import("./savedTables.ts") : {};
+  const { savedTables } = savesBase ? await (await parts()).loadSavedTables() : {};
   const finish = (): Plan => {
     for (const { path, base } of saved) warnings.push(...tieWarning(path, base, ties, sharing));
     const tokens = planTokens?.(model, rows!, places, paths, planTies !== undefined) ?? [];
@@ -184,12 +186,12 @@ async function namedWarnings(
   const warnings: Warning[] = [];
   for (const [name, keys] of Object.entries(method.patterns?.(config) ?? {})) {
     if (Object.keys(keys).length === 0) continue;
-    const { orderWarnings, unusedKeys } = await import("../../targets/patternWarnings.ts");
+    const { orderWarnings, unusedKeys } = await (await parts()).loadPatternWarnings();
     report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
     warnings.push(...orderWarnings(name, keys, report.matched));
   }
   if ([...report.unmatchedTargets, ...report.unusedPatterns].length === 0) return warnings;
-  const { targetWarnings } = await import("../../targets/targetWarnings.ts");
+  const { targetWarnings } = await (await parts()).loadTargetWarnings();
   return [...bare(() => targetWarnings(model, report, method.kinds)), ...warnings];
 }
 
@@ -299,7 +301,7 @@ export async function savedModulesOf(
   ties?: TiedLayers,
 ): Promise<Plan["saved"]> {
   if ((config.modulesToSave ?? []).length === 0) return [];
-  const { savedModules } = await import("./savedModules.ts");
+  const { savedModules } = await (await parts()).loadSavedModules();
   return savedModules(model, config, heads, warnings, bare, ties);
 }
 

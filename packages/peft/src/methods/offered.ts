@@ -1,14 +1,21 @@
-import type { PeftConfig } from "../../config/peftConfig.ts";
-import { modulesToSaveOption, targetsOption, virtualTokensOption } from "./commonOptions.ts";
-import { type AnyMethod, isPromptMethod } from "./method.ts";
-import type { MethodOption, Recipe, RecipeSettings } from "./recipe.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { loraFlags, loraRecipes } from "./lora/loraRecipes.ts";
+import { modulesToSaveOption, targetsOption, virtualTokensOption } from "./shared/commonOptions.ts";
+import { type AnyMethod, isPromptMethod } from "./shared/method.ts";
+import type { MethodOption, Recipe, RecipeSettings } from "./shared/recipe.ts";
+
+/** Returns what a method offers to command lines. LoRA's recipes and flags are not in its object. */
+function offerOf(method: AnyMethod): Pick<AnyMethod, "recipes" | "options"> {
+  return method.peftType === "LORA" ? { recipes: loraRecipes, options: loraFlags, ...method } : method;
+}
 
 /**
  * Returns a method's recipes. If it defines none, returns one recipe with the configuration's defaults, named after
  * `peftType`.
  */
 export function recipesOf(method: AnyMethod): readonly Recipe[] {
-  if (method.recipes) return method.recipes;
+  const { recipes } = offerOf(method);
+  if (recipes) return recipes;
   const { peftType, Config } = method;
   const name = peftType.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   const make = Config as new (options: object) => PeftConfig;
@@ -19,7 +26,7 @@ export function recipesOf(method: AnyMethod): readonly Recipe[] {
  * Returns the command-line flags of a method. If it defines none, returns the flags common to all methods of its kind.
  */
 export function optionsOf(method: AnyMethod): readonly MethodOption[] {
-  return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
+  return offerOf(method).options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
 }
 
 /**
