@@ -93,6 +93,12 @@ describe("options of adapters", () => {
     expect(toPeftConfig(lora, { r: "4" }, 10)).toMatchObject({ r: 4, loraAlpha: 8, useRslora: false });
     expect(toPeftConfig(lora, { r: "4", useRslora: true }, 10)).toMatchObject({ r: 4, loraAlpha: 16, useRslora: true });
     expect(toPeftConfig(lora, { alpha: "3", useRslora: true }, 10)).toMatchObject({ loraAlpha: 3, useRslora: true });
+    const targetParameters = "experts.down_proj,gate.weight";
+    expect(toPeftConfig(lora, { targetParameters }, 10)).toMatchObject({
+      targetModules: null,
+      targetParameters: ["experts.down_proj", "gate.weight"],
+    });
+    expect(toPeftConfig(lora, { targetParameters, targetModules: "q" }, 10)).toMatchObject({ targetModules: ["q"] });
     expect(toPeftConfig(full, {}, 10)).toBe(null);
   });
 

@@ -94,6 +94,16 @@ describe("LoRA's options", () => {
     });
   });
 
+  test("parameters are targets too", async () => {
+    const words = ["--target-parameters", "gate_proj.weight", "--target-modules", "q_proj", "--r", "2"];
+    const { code, stderr } = await trainOnce("parameters", ...words);
+    expect(code, stderr).toBe(0);
+    const fields = { target_parameters: ["gate_proj.weight"], target_modules: ["q_proj"] };
+    expect(await readConfig("parameters")).toMatchObject(fields);
+    await trainOnce("queries", "--target-modules", "q_proj", "--r", "2");
+    expect(await numbersOf("parameters")).toBeGreaterThan(await numbersOf("queries"));
+  });
+
   test.each(["pissa", "olora"])(
     "%s is written as plain LoRA that acts the same on the model as it was",
     async (start) => {
