@@ -67,6 +67,23 @@ describe("methods", () => {
     if (method !== "adalora") expect(await numbersOf(method)).toBe(Number(trains.replaceAll(",", "")));
   });
 
+  test("X-LoRA from a configuration mixes trained adapters, and generates from its folder", async () => {
+    const experts = ["first", "second"];
+    for (const [i, expert] of experts.entries()) await trainOnce(expert, "--r", "2", "--seed", String(i + 1));
+    const { hidden_size } = JSON.parse(await readFile(join(nano, "config.json"), "utf8"));
+    const adapters = Object.fromEntries(experts.map((expert, i) => [i, at(expert)]));
+    await writeFile(at("xlora.json"), JSON.stringify({ peft_type: "XLORA", hidden_size, adapters }));
+    const { code, stdout, stderr } = await train("xlora", "--peft-config", at("xlora.json"), "--lr", "1e-2");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain("trainable params: 258 ");
+    expect(stdout).toContain("bit-identical");
+    expect(await readConfig("xlora")).toMatchObject({ peft_type: "XLORA", hidden_size, adapters });
+    expect(await readConfig("xlora/1")).toMatchObject({ peft_type: "LORA", r: 2 });
+    const words = ["--model", nano, "--adapter", at("xlora"), "--prompt", "sort xs ->", "--max-new-tokens", "4"];
+    const generated = await runCommand(["generate", ...words]);
+    expect(generated.code, generated.stderr).toBe(0);
+  });
+
   test("houlsby writes AdapterHub's files", async () => {
     const { stdout } = await trainOnce("houlsby", "--method", "houlsby");
     expect(stdout).toContain("houlsby: adapter_config.json, adapter.safetensors, config.json");
