@@ -55,10 +55,36 @@ LOKR = [
     {"r": 1, "use_effective_conv2d": True, "decompose_both": True},
     {"r": 1, "alpha": 3, "decompose_factor": 2},
 ]
+SQUARE = [
+    conv2d("a", 4, 6, 3, padding=1, stride=2),
+    conv2d("b", 6, 4, 1, bias=False),
+    {"kind": "linear", "name": "e", "in_features": 4, "out_features": 5},
+]
+SMALL = [conv2d("a", 4, 6, 1, stride=2), conv2d("b", 6, 4, [1, 1], padding=1, bias=False)]
+WINDOWS = [conv2d("a", 4, 6, 2, groups=2, dilation=[1, 2], padding=1), conv2d("b", 6, 4, 1)]
+IA3 = [
+    (GROUPED[:2], {"feedforward_modules": []}),
+    (GROUPED[:2], {"feedforward_modules": ["a", "b"]}),
+    (SQUARE, {"feedforward_modules": ["b"], "init_ia3_weights": False}),
+]
+HIRA = [{"r": 3}, {"r": 9, "hira_dropout": 0.2, "init_weights": "gaussian"}]
+HRA = [{"r": 4}, {"r": 3, "apply_GS": True, "init_weights": False}]
+OFT = [
+    (SMALL, {"oft_block_size": 2}),
+    (SMALL, {"oft_block_size": 0, "r": 2, "use_cayley_neumann": False, "block_share": True}),
+    (SQUARE, {"oft_block_size": 4, "coft": True, "eps": 0.5}),
+    (WINDOWS, {"oft_block_size": 3, "use_cayley_neumann": False}),
+]
+BOFT = [{"boft_block_size": 2}, {"boft_block_size": 0, "boft_block_num": 2, "boft_dropout": 0.1}]
 CASES = [
     *[(layers, {"peft_type": "LORA", **options}) for layers, options in LORA],
     *[(DILATED, {"peft_type": "LOHA", **options}) for options in LOHA],
     *[(DILATED, {"peft_type": "LOKR", **options}) for options in LOKR],
+    *[(layers, {"peft_type": "IA3", **options}) for layers, options in IA3],
+    *[(PLAIN, {"peft_type": "HIRA", **options}) for options in HIRA],
+    *[(SQUARE, {"peft_type": "HRA", **options}) for options in HRA],
+    *[(layers, {"peft_type": "OFT", **options}) for layers, options in OFT],
+    *[(SQUARE, {"peft_type": "BOFT", **options}) for options in BOFT],
 ]
 
 
@@ -76,7 +102,8 @@ def case(layers, options):
         model.save_pretrained(folder)
         with open(os.path.join(folder, "adapter_config.json")) as file:
             written = json.load(file)
-        merges = len(merged_answers(layers, folder, x)) > 0
+        merged = merged_answers(layers, folder, x).get("merged_logits")
+        merges = merged is not None and torch.allclose(merged, found["logits"], rtol=1e-3, atol=1e-4)
     return {
         "name": f"{options.pop('peft_type')} {json.dumps(options)}",
         "layers": layers,

@@ -77,7 +77,7 @@ def merged_answers(layers, folder, x):
     model = peft.PeftModel.from_pretrained(Net(layers), folder, torch_device="cpu").eval()
     try:
         merged = model.merge_and_unload(safe_merge=True)
-    except NotImplementedError:
+    except (NotImplementedError, RuntimeError):
         return {}
     with torch.no_grad():
         return {"merged_logits": merged(x)}

@@ -44,17 +44,29 @@ function lossOf(peft: Adapted, x: Tensor): Tensor {
   });
 }
 
-/** Returns the outputs after a merge, or nothing if a layer cannot be merged. */
-async function mergedAnswers(layers: NetLayer[], folder: string, x: Tensor): Promise<Results> {
+/**
+ * Returns the outputs after a merge, or nothing if a layer cannot be merged. Returns null if Lowrank refuses a merge
+ * that changes outputs in PEFT.
+ */
+async function mergedAnswers(layers: NetLayer[], folder: string, x: Tensor): Promise<Results | null> {
   const peft = await load(layers, folder);
   let merged: Module & { forward(x: Tensor): Tensor };
   try {
     merged = await peft.mergeAndUnload();
   } catch (error) {
-    if (/groups/.test((error as Error).message)) return new Map();
+    const { message } = error as Error;
+    if (/windows/.test(message)) return null;
+    if (/groups/.test(message)) return new Map();
     throw error;
   }
   return new Map([["merged_logits", await floats(noGrad(() => merged.forward(x)))]]);
+}
+
+/** Compares results before and after a merge. PEFT's outputs after the merge are left out if `merged` is null. */
+function compareBoth(before: Results, merged: Results | null, answers: Answers): Findings {
+  const theirs = unpack(answers.tensors);
+  if (merged === null) theirs.delete("merged_logits");
+  return compare(new Map([...before, ...(merged ?? [])]), theirs);
 }
 
 async function load(layers: NetLayer[], folder: string): Promise<Adapted> {
@@ -74,8 +86,7 @@ export async function moduleNet(python: Python, { layers, config, shape }: NetCa
   const x = netInputs(shape);
   const theirs = await python.ask<Answers>("module_theirs", { layers, config, shape, out: theirFolder });
   const peft = await load(layers, theirFolder);
-  const first = new Map([...(await answers(peft, x)), ...(await mergedAnswers(layers, theirFolder, x))]);
-  const found = compare(first, unpack(theirs.tensors));
+  const found = compareBoth(await answers(peft, x), await mergedAnswers(layers, theirFolder, x), theirs);
   const { trainable, all } = peft.getNbTrainableParameters();
   if (`${[trainable, all]}` !== `${theirs.counts}`) {
     found.problems.push(`counts ${trainable} of ${all}, but ${theirs.counts.join(" of ")} in PEFT`);
@@ -87,26 +98,38 @@ export async function moduleNet(python: Python, { layers, config, shape }: NetCa
     optimizer.step();
   }
   await peft.savePretrained(ourFolder);
-  const trained = new Map([...(await answers(peft, x)), ...(await mergedAnswers(layers, ourFolder, x))]);
+  const [trained, merged] = [await answers(peft, x), await mergedAnswers(layers, ourFolder, x)];
   const again = await python.ask<Answers>("module_ours", { layers, adapter: ourFolder, shape });
-  const after = compare(trained, unpack(again.tensors));
+  const after = compareBoth(trained, merged, again);
   for (const [name, difference] of after.differences) found.differences.set(`${name}.trained`, difference);
   found.problems.push(...after.problems.map((problem) => `after training: ${problem}`));
   return found;
+}
+
+/** Limits of the options of a network's layers. */
+interface Limits {
+  dilates: boolean;
+  /** True if filters are square, with one stride and one padding for both dimensions. */
+  square?: boolean;
+  /** False if convolutions have one group. Default: true. */
+  groups?: boolean;
 }
 
 /**
  * Draws a network of two convolutions in two dimensions and two in one dimension. Half of the networks end in a linear
  * layer.
  */
-function drawLayers(draw: Draw, dilates: boolean): { layers: NetLayer[]; shape: number[] } {
-  const groups = draw.chance(0.3) ? 2 : 1;
+function drawLayers(draw: Draw, limits: Limits): { layers: NetLayer[]; shape: number[] } {
+  const { dilates, square = false, groups: hasGroups = true } = limits;
+  const groups = hasGroups && draw.chance(0.3) ? 2 : 1;
   const channels = Array.from({ length: 5 }, () => 2 * draw.integer(1, 4));
   const layers: NetLayer[] = [];
   for (const [i, name] of ["a", "b", "c", "d"].entries()) {
     const dims = i < 2 ? 2 : 1;
     const sizes = (low: number, high: number) =>
-      dims === 2 && draw.chance(0.5) ? [draw.integer(low, high), draw.integer(low, high)] : draw.integer(low, high);
+      dims === 2 && !square && draw.chance(0.5)
+        ? [draw.integer(low, high), draw.integer(low, high)]
+        : draw.integer(low, high);
     const dilation = dilates && draw.chance(0.3) ? 2 : 1;
     layers.push({
       ...{ kind: `convolution${dims}d`, name, in_channels: channels[i], out_channels: channels[i + 1] },
@@ -142,11 +165,76 @@ function drawLycoris(peftType: "LOHA" | "LOKR"): (typeof drawn)[string] {
   });
 }
 
+function drawIA3(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  const targets = someTargets(draw, layers);
+  const onInput = draw.chance(0.5) ? draw.some(targets) : [];
+  return { peft_type: "IA3", target_modules: targets, feedforward_modules: onInput };
+}
+
+function drawHira(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  const extra = draw.pick([{}, { hira_dropout: 0.2 }, { init_weights: "gaussian" }, { init_weights: false }]);
+  const targets = draw.some(layers.map(({ name }) => name));
+  return { peft_type: "HIRA", r: draw.integer(1, 9), target_modules: targets, ...extra };
+}
+
+function drawHra(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  // Gram-Schmidt needs at most as many directions as a filter has elements, which are at least 2.
+  const size = draw.chance(0.4)
+    ? { r: draw.integer(1, 2), apply_GS: true, init_weights: false }
+    : { r: draw.integer(1, 9) };
+  return { peft_type: "HRA", target_modules: someTargets(draw, layers), ...size };
+}
+
+function drawOft(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  const targets = someTargets(draw, layers);
+  // Blocks of one feature train nothing. Every layer has an even count of features.
+  const features = layers.filter(({ name }) => targets.includes(name)).map(featuresOf);
+  const size = draw.chance(0.5)
+    ? { oft_block_size: draw.integer(2, 6) }
+    : { oft_block_size: 0, r: draw.integer(1, Math.min(...features) / 2) };
+  return {
+    ...{ peft_type: "OFT", target_modules: targets, ...size, block_share: draw.chance(0.3) },
+    ...(draw.chance(0.3) ? { coft: true, eps: draw.pick([1e-2, 0.5]) } : {}),
+    ...{ use_cayley_neumann: draw.chance(0.5), num_cayley_neumann_terms: draw.integer(2, 6) },
+  };
+}
+
+/** Returns the number of inputs of a linear layer, or of elements of a square filter. */
+function featuresOf({ in_features = 0, in_channels, kernel_size }: NetLayer): number {
+  return in_channels === undefined ? in_features : in_channels * (kernel_size as number) ** 2;
+}
+
+function drawBoft(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  const n = draw.integer(1, 2);
+  const size = draw.chance(0.5) ? { boft_block_size: n } : { boft_block_size: 0, boft_block_num: n };
+  const dropout = draw.maybe(0.3, () => ({ boft_dropout: 0.2 }));
+  return { peft_type: "BOFT", target_modules: someTargets(draw, layers), ...size, ...dropout };
+}
+
+/** Draws some of the layers that are linear or have two dimensions. */
+function someTargets(draw: Draw, layers: readonly NetLayer[]): string[] {
+  return draw.some(layers.filter(({ kind }) => kind !== "convolution1d").map(({ name }) => name));
+}
+
 /** Draws the adapter of a method for some of the layers, by the method's `peft_type`. */
 const drawn: Readonly<Record<string, (draw: Draw, layers: readonly NetLayer[]) => Record<string, unknown>>> = {
   LORA: drawLora,
   LOHA: drawLycoris("LOHA"),
   LOKR: drawLycoris("LOKR"),
+  IA3: drawIA3,
+  HIRA: drawHira,
+  HRA: drawHra,
+  OFT: drawOft,
+  BOFT: drawBoft,
+};
+
+/** Limits of the networks, by the method's `peft_type`. Default: none. */
+const limitsOf: Readonly<Record<string, Limits>> = {
+  LORA: { dilates: false },
+  HIRA: { dilates: true, groups: false },
+  HRA: { dilates: false, square: true, groups: false },
+  OFT: { dilates: false, square: true },
+  BOFT: { dilates: false, square: true, groups: false },
 };
 
 /** Methods with random networks of convolutions. */
@@ -155,6 +243,6 @@ export const netMethods: readonly string[] = Object.keys(drawn);
 /** Draws a network and an adapter of the method. */
 export function drawNet(method: string, seed: number): NetCase {
   const draw = new Draw(seed, 77);
-  const { layers, shape } = drawLayers(draw, method !== "LORA");
+  const { layers, shape } = drawLayers(draw, limitsOf[method] ?? { dilates: true });
   return { layers, config: drawn[method](draw, layers), shape };
 }

@@ -1,7 +1,8 @@
 import { add, affine, matmul, mul, OptionError, scope, sub, type Tensor } from "@lowrank/core";
 import type { Dropout, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
-import { byChannel, type Convolution, type ConvolutionSizes, convolve, sizesOf } from "../shared/convolution.ts";
+import { byChannel, type Convolution, type ConvolutionSizes, sizesOf } from "../shared/convolution.ts";
+import { convolve } from "../shared/convolve.ts";
 import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import type { LayerContext } from "../shared/method.ts";
 import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";

@@ -134,9 +134,13 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
     modulesToSaveOption,
     initWeightsOption([true, false, "gaussian"]),
   ],
-  kinds: ["linear", "conv1d", "embedding"],
+  kinds: ["linear", "conv1d", "embedding", "convolution1d", "convolution2d"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern }) => ({ rankPattern }),
   swappable: { fields: ["fanInFanOut", "initWeights"] },
-  createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
+  createLayer: async (context) => {
+    if (context.kind === "embedding") return new HiraEmbedding(context);
+    if (!context.kind.startsWith("convolution")) return new HiraLinear(context);
+    return (await import("./hiraConvolution.ts")).hiraConvolution(context, rankOf(context, "hira_A"));
+  },
 });

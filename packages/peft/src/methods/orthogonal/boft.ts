@@ -86,8 +86,8 @@ class MultiplicativeDropout extends Module {
 }
 
 /**
- * BOFT on a linear layer: applies block-diagonal rotations to the input, one after the other, and multiplies each
- * output by a trained factor.
+ * BOFT on a linear layer with `features` inputs: applies block-diagonal rotations to the input, one after the other,
+ * and multiplies each output by a trained factor. `scaleShape` is the shape of these factors.
  */
 class BoftLinear implements LayerAdapter {
   readonly parameters: { readonly boft_R: Parameter; readonly boft_s: Parameter };
@@ -100,21 +100,20 @@ class BoftLinear implements LayerAdapter {
   readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
   readonly #dropout: MultiplicativeDropout;
 
-  constructor(context: LayerContext<BOFTConfig>) {
+  constructor(context: LayerContext<BOFTConfig>, features: number, scaleShape: readonly number[]) {
     const { config } = context;
-    const { inFeatures, outFeatures } = context.base as Linear;
-    const { count, size } = blocks(context, inFeatures);
+    const { count, size } = blocks(context, features);
     const { zero, one, normal } = draws(context);
     const n = config.boftNButterflyFactor;
     const scales = config.initWeights ? one : (shape: readonly number[]) => add(normal(0.1)(shape), 1);
     this.parameters = {
       boft_R: drawn(config.initWeights ? zero : normal(0.1), [n, count, size, size]),
-      boft_s: drawn(scales, [outFeatures, 1]),
+      boft_s: drawn(scales, scaleShape),
     };
     const { backend } = this.parameters.boft_R.storage;
     this.#orders = Array.from({ length: n }, (_, level) => {
       if (level === 0) return null;
-      const order = butterfly(inFeatures, size, level);
+      const order = butterfly(features, size, level);
       return [tensor(inverse(order), { backend }), tensor(order, { backend })];
     });
     this.constants = this.#orders.flatMap((pair) => pair ?? []);
@@ -156,7 +155,7 @@ class BoftLinear implements LayerAdapter {
     const rotations = this.#rotations();
     let rotated = weight;
     for (let level = 0; level < this.#orders.length; level++) rotated = this.#rotate(rotated, rotations, level, true);
-    return { weight: mul(rotated, this.parameters.boft_s), ...rest };
+    return { weight: mul(rotated, this.parameters.boft_s.reshape([-1, 1])), ...rest };
   }
 }
 
@@ -202,10 +201,19 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
     },
     initWeightsOption(),
   ],
-  kinds: ["linear"],
+  kinds: ["linear", "convolution2d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
   swappable: { fields: ["initWeights"] },
-  createLayer: (context) => new BoftLinear(context),
+  createLayer: async (context) => {
+    if (context.kind === "linear") {
+      const { inFeatures, outFeatures } = context.base as Linear;
+      return new BoftLinear(context, inFeatures, [outFeatures, 1]);
+    }
+    const { RotatedFilters } = await import("./rotatedFilters.ts");
+    return new RotatedFilters(context, "BOFT", ({ channels, elements, filters }) => {
+      return new BoftLinear(context, channels * elements, [1, filters]);
+    });
+  },
 });

@@ -49,17 +49,16 @@ function orthonormalRows(rows: Tensor): Tensor {
 }
 
 /**
- * HRA on a linear layer: applies Householder reflections I - 2 u uᵀ to the input, one for each normalised column u of
- * the trained matrix.
+ * HRA on a linear layer with `features` inputs: applies Householder reflections I - 2 u uᵀ to the input, one for each
+ * normalised column u of the trained matrix.
  */
 class HraLinear implements LayerAdapter {
   readonly parameters: { readonly hra_u: Parameter };
   readonly #orthogonal: boolean;
 
-  constructor(context: LayerContext<HRAConfig>) {
+  constructor(context: LayerContext<HRAConfig>, features: number) {
     const { config, path, loading, warn } = context;
     const { r, applyGS, initWeights } = config;
-    const { inFeatures } = context.base as Linear;
     const { zero, uniform } = draws(context);
     const paired = initWeights && r % 2 === 0;
     if (!loading && paired && applyGS) {
@@ -75,7 +74,7 @@ class HraLinear implements LayerAdapter {
     // PyTorch's Kaiming bound uses the second dimension.
     const pairs: Draw = (shape) => repeatInterleave(uniform(1 / Math.sqrt(r / 2))([shape[0], r / 2]), 2, { dim: 1 });
     const start = loading ? zero : paired ? pairs : uniform(1 / Math.sqrt(r));
-    this.parameters = { hra_u: drawn(start, [inFeatures, r]) };
+    this.parameters = { hra_u: drawn(start, [features, r]) };
     this.#orthogonal = applyGS;
   }
 
@@ -126,9 +125,13 @@ export const hra: PeftMethod<HRAConfig> = definePeftMethod({
     { field: "applyGS", flag: "apply-gs", type: "boolean", help: "make the directions of the reflections orthogonal" },
     initWeightsOption(),
   ],
-  kinds: ["linear"],
+  kinds: ["linear", "convolution2d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   swappable: { fields: ["initWeights"] },
-  createLayer: (context) => new HraLinear(context),
+  createLayer: async (context) => {
+    if (context.kind === "linear") return new HraLinear(context, (context.base as Linear).inFeatures);
+    const { RotatedFilters } = await import("./rotatedFilters.ts");
+    return new RotatedFilters(context, "HRA", (sizes) => new HraLinear(context, sizes.channels * sizes.elements));
+  },
 });

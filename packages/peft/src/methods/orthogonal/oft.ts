@@ -49,7 +49,7 @@ function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: numbe
   return config.r === 0 ? { count: other, size: divisor } : { count: divisor, size: other };
 }
 
-/** OFT on a layer: rotates each block of features in a linear layer's input or in an embedding's output. */
+/** OFT on a layer: rotates each block of `features` in a linear layer's input or in an embedding's output. */
 class OftLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   readonly constants: readonly Tensor[];
@@ -58,10 +58,9 @@ class OftLayer implements LayerAdapter {
   readonly #config: OFTConfig;
   readonly #onInput: boolean;
 
-  constructor(context: LayerContext<OFTConfig>) {
-    const { config, base, kind } = context;
+  constructor(context: LayerContext<OFTConfig>, features: number) {
+    const { config, kind } = context;
     this.#onInput = kind !== "embedding";
-    const features = this.#onInput ? (base as Linear).inFeatures : (base as Embedding).weight.shape[1];
     const { count, size } = blocks(context, features);
     const { zero, normal } = draws(context);
     const shape = [config.blockShare ? 1 : count, (size * (size - 1)) / 2];
@@ -94,10 +93,12 @@ class OftLayer implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
-    return scope(() => {
-      const rotations = this.#rotations();
-      return this.#onInput ? base.forward(rotateBlocks(x, rotations)) : rotateBlocks(base.forward(x), rotations);
-    });
+    return scope(() => (this.#onInput ? base.forward(this.rotate(x)) : this.rotate(base.forward(x))));
+  }
+
+  /** Rotates each block of features in x [..., features]. */
+  rotate(x: Tensor): Tensor {
+    return rotateBlocks(x, this.#rotations());
   }
 
   merge({ weight, ...rest }: DenseLayer): DenseLayer {
@@ -143,10 +144,16 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
     ...cayleyNeumannOptions(0),
     initWeightsOption(),
   ],
-  kinds: ["linear", "embedding"],
+  kinds: ["linear", "embedding", "convolution2d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
   swappable: { fields: ["initWeights"] },
-  createLayer: (context) => new OftLayer(context),
+  createLayer: async (context) => {
+    const { base, kind } = context;
+    if (kind === "linear") return new OftLayer(context, (base as Linear).inFeatures);
+    if (kind === "embedding") return new OftLayer(context, (base as Embedding).weight.shape[1]);
+    const { OftConvolution } = await import("./oftConvolution.ts");
+    return new OftConvolution(context, ({ channels, elements }) => new OftLayer(context, channels * elements));
+  },
 });

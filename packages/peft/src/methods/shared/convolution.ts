@@ -1,7 +1,7 @@
-import type { Conv1dOptions, Conv2dOptions, Tensor } from "@lowrank/core";
-// webpack would put functions of the main entry into the first chunk of pages without convolutions.
-import { conv1d, conv2d } from "@lowrank/core/functions";
+import { OptionError, type Size2d, type Tensor } from "@lowrank/core";
 import type { Conv1d, Conv2d, UnaryModule } from "@lowrank/nn";
+import type { PeftConfig } from "../../config/peftConfig.ts";
+import type { LayerContext } from "./method.ts";
 
 /** A layer whose weight has filters: [filters, channels / groups, ...kernel]. */
 export type Convolution = Conv1d | Conv2d;
@@ -27,12 +27,30 @@ export function sizesOf(base: UnaryModule): ConvolutionSizes {
   return { channels: depth * groups, filters, groups, kernel, elements: kernel.reduce((a, b) => a * b) };
 }
 
-/** Returns the convolution of x with filters of one or two dimensions. */
-export function convolve(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
-  return weight.ndim === 3 ? conv1d(x, weight, bias, options as Conv1dOptions) : conv2d(x, weight, bias, options);
-}
-
 /** Returns a vector with one value for each channel in the shape in which it multiplies the channels of an output. */
 export function byChannel(values: Tensor, { kernel }: ConvolutionSizes): Tensor {
   return values.reshape([-1, ...kernel.map(() => 1)]);
+}
+
+/** Returns a size for both dimensions as a pair. */
+export function inBothDimensions(size: Size2d): readonly [height: number, width: number] {
+  return typeof size === "number" ? [size, size] : size;
+}
+
+/** Throws if a convolution has groups. `method` is the name of a method that supports one group only, as in PEFT. */
+export function expectOneGroup({ base, path }: LayerContext<PeftConfig>, method: string): void {
+  const { groups } = sizesOf(base);
+  if (groups === 1) return;
+  throw new OptionError("", "targetModules", path, (named) => {
+    return `${path} has ${groups} groups, and ${method} adapts convolutions with one; leave ${path} out of ${named("targetModules")}`;
+  });
+}
+
+/** Throws if the filters of a convolution are not square. `method` is the name of a method that requires this. */
+export function expectSquareFilters({ base, path }: LayerContext<PeftConfig>, method: string): void {
+  const [height, width] = sizesOf(base).kernel;
+  if (height === width) return;
+  throw new OptionError("", "targetModules", path, (named) => {
+    return `${path} has filters of ${height} x ${width}, and ${method} adapts square filters, as in PEFT; leave ${path} out of ${named("targetModules")}`;
+  });
 }

@@ -1,7 +1,8 @@
 import { add, mul, scope, type Tensor } from "@lowrank/core";
 import type { Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
-import { type Convolution, convolve } from "./convolution.ts";
+import type { Convolution } from "./convolution.ts";
+import { convolve } from "./convolve.ts";
 
 /** The parts of an adapter that adds an update to the filters of a convolution. */
 export interface FilterUpdateParts {

@@ -4,6 +4,7 @@ import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { names } from "../../targets/pattern.ts";
 import { pythonRegex } from "../../targets/pythonRegex.ts";
 import { modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
+import { type ConvolutionSizes, sizesOf } from "../shared/convolution.ts";
 import { drawn, draws } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { IA3Config, ia3Format } from "./ia3Config.ts";
@@ -103,6 +104,45 @@ class IA3Linear implements LayerAdapter {
   }
 }
 
+/**
+ * (IA)³ on a convolution in two dimensions. Trains one factor for each output channel, [1, filters, 1, 1]. In
+ * feed-forward modules, trains one factor for each input channel instead, [1, channels, 1, 1].
+ */
+class IA3Convolution implements LayerAdapter {
+  readonly parameters: { readonly ia3_l: Parameter };
+  readonly #onInput: boolean;
+  readonly #sizes: ConvolutionSizes;
+
+  constructor(context: LayerContext<IA3Config>) {
+    const { base, config, path } = context;
+    this.#sizes = sizesOf(base);
+    this.#onInput = isFeedforward(config, path);
+    const { channels, filters } = this.#sizes;
+    const { one, normal } = draws(context);
+    const shape = [1, this.#onInput ? channels : filters, 1, 1];
+    this.parameters = { ia3_l: drawn(config.initIa3Weights ? one : normal(1), shape) };
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    const { ia3_l: factors } = this.parameters;
+    return this.#onInput ? base.forward(mul(x, factors)) : mul(base.forward(x), factors);
+  }
+
+  merge({ weight, bias, ...rest }: DenseLayer): DenseLayer {
+    const { ia3_l: factors } = this.parameters;
+    if (!this.#onInput) {
+      const scaled = bias && mul(bias, factors.reshape([-1]));
+      return { weight: mul(weight, factors.transpose(0, 1)), bias: scaled, ...rest };
+    }
+    // A filter has the channels of its group only.
+    const { channels, filters, groups, elements } = this.#sizes;
+    const depth = channels / groups;
+    const byGroup = weight.reshape([groups, filters / groups, depth, elements]);
+    const scaled = mul(byGroup, factors.reshape([groups, 1, depth, 1]));
+    return { weight: scaled.reshape(weight.shape), bias, ...rest };
+  }
+}
+
 /** (IA)³: multiplies activations by trained factors. Liu et al. 2022, https://arxiv.org/abs/2205.05638 */
 export const ia3: PeftMethod<IA3Config> = definePeftMethod({
   peftType: "IA3",
@@ -119,7 +159,7 @@ export const ia3: PeftMethod<IA3Config> = definePeftMethod({
       help: "targets whose input is scaled, not their output",
     },
   ],
-  kinds: ["linear", "conv1d"],
+  kinds: ["linear", "conv1d", "convolution2d"],
   defaultTargets: ia3Targets,
   resolve: (config, modelType) => {
     if (config.feedforwardModules !== null) return config;
@@ -132,5 +172,5 @@ export const ia3: PeftMethod<IA3Config> = definePeftMethod({
   setsFanInFanOut: true,
   swappable: { fields: ["initIa3Weights"] },
   combines: { kind: "factors", key: "ia3_l", targets: ["targetModules", "feedforwardModules"] },
-  createLayer: (context) => new IA3Linear(context),
+  createLayer: (context) => (context.kind === "convolution2d" ? new IA3Convolution(context) : new IA3Linear(context)),
 });
