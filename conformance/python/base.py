@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import resource
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from peft.tuners.frod.layer import Linear as FrodLinear
 from peft.tuners.hira.model import HiraModel
 from peft.tuners.loha.layer import HadaWeightCP
 from peft.tuners.lora import LoraModel
+from peft.tuners.lora.layer import MultiheadAttention as LoraAttention
 from peft.tuners.lora.variants import KasaLinearVariant
 from peft.tuners.tinylora.layer import Embedding as TinyLoraEmbedding
 from peft.utils.constants import EMBEDDING_LAYER_NAMES
@@ -175,6 +177,30 @@ def make_kron(w1, w2, scale=1.0):
 
 kron_given = peft.tuners.lokr.layer.make_kron
 peft.tuners.lokr.layer.make_kron = make_kron
+
+
+@contextmanager
+def merged_once(self, name, record):
+    """Replaces the method `name` of the output projection, inside of LoRA's attention, by one that only records merged
+    adapters. PEFT 0.21.2 adds the update of this projection to the weight, and then calls the method, which adds it again."""
+    projection = self.get_base_layer().out_proj
+    setattr(projection, name, lambda **given: record(projection.merged_adapters, **given))
+    yield
+    delattr(projection, name)
+
+
+def attention_merge(self, safe_merge=False, adapter_names=None):
+    with merged_once(self, "merge", lambda merged, adapter_names: merged.extend(adapter_names)):
+        attention_merge_given(self, safe_merge, adapter_names)
+
+
+def attention_unmerge(self):
+    with merged_once(self, "unmerge", lambda merged: merged.clear()):
+        attention_unmerge_given(self)
+
+
+attention_merge_given, attention_unmerge_given = LoraAttention.merge, LoraAttention.unmerge
+LoraAttention.merge, LoraAttention.unmerge = attention_merge, attention_unmerge
 
 
 def with_tied_names(self):

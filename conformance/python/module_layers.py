@@ -76,7 +76,18 @@ OFT = [
     (WINDOWS, {"oft_block_size": 3, "use_cayley_neumann": False}),
 ]
 BOFT = [{"boft_block_size": 2}, {"boft_block_size": 0, "boft_block_num": 2, "boft_dropout": 0.1}]
+ATTENTION = [
+    {"kind": "linear", "name": "a", "in_features": 5, "out_features": 6},
+    {"kind": "attention", "name": "b", "embed_dim": 6, "num_heads": 2},
+    {"kind": "attention", "name": "c", "embed_dim": 6, "num_heads": 3, "bias": False, "batch_first": True, "add_bias_kv": True},
+]
+ON_ATTENTION = [
+    {"r": 2, "lora_alpha": 3, "rank_pattern": {"c": 3}, "alpha_pattern": {"c": 1}},
+    {"r": 4, "use_rslora": True, "bias": "lora_only", "target_modules": ["b"]},
+    {"r": 2, "bias": "all", "target_modules": ["b"]},
+]
 CASES = [
+    *[(ATTENTION, {"peft_type": "LORA", **options}) for options in ON_ATTENTION],
     *[(layers, {"peft_type": "LORA", **options}) for layers, options in LORA],
     *[(DILATED, {"peft_type": "LOHA", **options}) for options in LOHA],
     *[(DILATED, {"peft_type": "LOKR", **options}) for options in LOKR],
@@ -94,7 +105,8 @@ def short(t):
 
 def case(layers, options):
     config = {"target_modules": [layer["name"] for layer in layers], **options}
-    shape = [2, layers[0]["in_channels"], 6, 5]
+    first = layers[0]
+    shape = [3, 2, first["in_features"]] if first["kind"] == "linear" else [2, first["in_channels"], 6, 5]
     model, filled = adapted(layers, config)
     x = inputs_of(shape)
     found = answers(model, x)

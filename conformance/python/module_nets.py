@@ -17,6 +17,7 @@ def wave(shape, k, scale=0.4):
 
 def layer_of(kind, name, **options):
     classes = {"convolution1d": torch.nn.Conv1d, "convolution2d": torch.nn.Conv2d, "linear": torch.nn.Linear}
+    classes["attention"] = torch.nn.MultiheadAttention
     return classes[kind](**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
 
 
@@ -34,14 +35,16 @@ class Net(torch.nn.Module):
                 p.copy_(wave(p.shape, 10 + k, 1.5 / (p.numel() / len(p)) ** 0.5 if p.ndim > 1 else 0.3))
 
     def forward(self, x):
+        last = ""
         for i, (name, kind) in enumerate(self.kinds.items()):
             if i > 0:
                 x = torch.tanh(x)
             if kind == "convolution1d" and x.ndim == 4:
                 x = x.flatten(2)
-            if kind == "linear" and i > 0:
+            if kind == "linear" and last.startswith("convolution"):
                 x = x.flatten(2).transpose(1, 2)
-            x = getattr(self, name)(x)
+            layer, last = getattr(self, name), kind
+            x = layer(x, x, x)[0] if kind == "attention" else layer(x)
         return x
 
 

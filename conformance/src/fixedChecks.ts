@@ -78,9 +78,10 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     return shadowCheckpoints(python, { base: join(folder, "llama"), decoders, batch });
   });
   for (const method of netMethods) {
-    for (let seed = 0; seed < 10; seed++) {
+    for (let seed = 0; seed < (method === "ATTENTION" ? 30 : 10); seed++) {
       const net = drawNet(method, seed);
-      await report.check(`network ${seed} of convolutions, ${JSON.stringify(net.config)}: in both directions`, () =>
+      const layers = method === "ATTENTION" ? "attention" : "convolutions";
+      await report.check(`network ${seed} of ${layers}, ${JSON.stringify(net.config)}: in both directions`, () =>
         moduleNet(python, net, join(folder, `net-${method}-${seed}`)),
       );
     }

@@ -13,7 +13,7 @@ interface Answers {
   counts: [trainable: number, all: number];
 }
 
-/** A network of convolutions, an adapter of PEFT for some of its layers, and the shape of the network's input. */
+/** A network of convolutions or attention, an adapter of PEFT for some of its layers, and the input's shape. */
 interface NetCase {
   layers: NetLayer[];
   config: Record<string, unknown>;
@@ -156,6 +156,37 @@ function drawLora(draw: Draw, layers: readonly NetLayer[]): Record<string, unkno
   return { peft_type: "LORA", r, lora_alpha: draw.integer(1, 12), target_modules: targets, ...pattern, ...extra };
 }
 
+/** Draws a network of attention between linear layers. */
+function drawAttentionLayers(draw: Draw): { layers: NetLayer[]; shape: number[] } {
+  const [width, heads] = [draw.integer(1, 4), draw.integer(1, 3)];
+  const size = width * heads;
+  const layers: NetLayer[] = [];
+  if (draw.chance(0.5)) layers.push({ kind: "linear", name: "a", in_features: 5, out_features: size });
+  const count = draw.integer(1, 2);
+  for (let i = 0; i < count; i++) {
+    layers.push({
+      ...{ kind: "attention", name: `attn${i}`, embed_dim: size, num_heads: heads, bias: draw.chance(0.7) },
+      ...{ batch_first: draw.chance(0.5), add_bias_kv: draw.chance(0.3), add_zero_attn: draw.chance(0.3) },
+    });
+  }
+  if (draw.chance(0.7)) layers.push({ kind: "linear", name: "c", in_features: size, out_features: 3 });
+  return { layers, shape: [draw.integer(2, 4), draw.integer(2, 5), layers[0].in_features ?? size] };
+}
+
+/** Draws LoRA on some of the layers, among them attention. */
+function drawAttention(draw: Draw, layers: readonly NetLayer[]): Record<string, unknown> {
+  const attention = layers.filter(({ kind }) => kind === "attention").map(({ name }) => name);
+  const others = layers.filter(({ kind }) => kind !== "attention").map(({ name }) => name);
+  const targets = [...draw.some(attention), ...others.filter(() => draw.chance(0.5))];
+  const extra = draw.pick([
+    ...[{}, {}, { use_rslora: true }, { lora_dropout: 0.3 }, { init_lora_weights: "gaussian" }],
+    ...[{ bias: "lora_only" }, { bias: "all" }, { init_lora_weights: false }],
+  ]);
+  const pattern = draw.maybe(0.3, () => ({ rank_pattern: { [targets[0]]: 4 }, alpha_pattern: { [targets[0]]: 3 } }));
+  const sizes = { r: draw.integer(1, 9), lora_alpha: draw.integer(1, 12) };
+  return { peft_type: "LORA", ...sizes, target_modules: targets, ...pattern, ...extra };
+}
+
 function drawLycoris(peftType: "LOHA" | "LOKR"): (typeof drawn)[string] {
   return (draw, layers) => ({
     ...{ peft_type: peftType, r: draw.integer(1, 5), alpha: draw.integer(1, 9), init_weights: draw.chance(0.5) },
@@ -216,9 +247,10 @@ function someTargets(draw: Draw, layers: readonly NetLayer[]): string[] {
   return draw.some(layers.filter(({ kind }) => kind !== "convolution1d").map(({ name }) => name));
 }
 
-/** Draws the adapter of a method for some of the layers, by the method's `peft_type`. */
+/** Draws the adapter of a method for some of the layers, by the method's `peft_type`; "ATTENTION" for LoRA on it. */
 const drawn: Readonly<Record<string, (draw: Draw, layers: readonly NetLayer[]) => Record<string, unknown>>> = {
   LORA: drawLora,
+  ATTENTION: drawAttention,
   LOHA: drawLycoris("LOHA"),
   LOKR: drawLycoris("LOKR"),
   IA3: drawIA3,
@@ -237,12 +269,13 @@ const limitsOf: Readonly<Record<string, Limits>> = {
   BOFT: { dilates: false, square: true, groups: false },
 };
 
-/** Methods with random networks of convolutions. */
+/** Methods with random networks of convolutions, and "ATTENTION" for LoRA on networks of attention. */
 export const netMethods: readonly string[] = Object.keys(drawn);
 
 /** Draws a network and an adapter of the method. */
 export function drawNet(method: string, seed: number): NetCase {
   const draw = new Draw(seed, 77);
-  const { layers, shape } = drawLayers(draw, limitsOf[method] ?? { dilates: true });
+  const { layers, shape } =
+    method === "ATTENTION" ? drawAttentionLayers(draw) : drawLayers(draw, limitsOf[method] ?? { dilates: true });
   return { layers, config: drawn[method](draw, layers), shape };
 }

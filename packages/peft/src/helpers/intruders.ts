@@ -89,9 +89,10 @@ type Limits = Required<Pick<IntruderOptions, "topK" | "thresholdEpsilon" | "miti
 async function reduceLayer(layer: TunerLayer, old: string, next: string, limits: Limits): Promise<number> {
   const { topK, thresholdEpsilon, mitigationLambda } = limits;
   const { layerKind } = layer.base_layer;
-  if (layerKind?.startsWith("convolution")) {
+  if (layerKind?.startsWith("convolution") || layerKind === "multiheadAttention") {
+    const changed = layerKind === "multiheadAttention" ? "attention" : "a convolution";
     throw new Error(
-      "reduceIntruderDimension: the adapter changes a convolution; only linear layers and embeddings can be reduced",
+      `reduceIntruderDimension: the adapter changes ${changed}; only linear layers and embeddings can be reduced`,
     );
   }
   const { a, b, scaling } = factorsOf(layer, old);

@@ -27,6 +27,14 @@ export interface LowRank {
   readonly bias?: Tensor;
 }
 
+/** A layer inside of an adapted module, and its adapter. */
+export interface InnerLayer {
+  /** The layer's path in the model while the outer module is wrapped: "attn.base_layer.out_proj". */
+  readonly path: string;
+  readonly base: UnaryModule;
+  readonly layer: LayerAdapter;
+}
+
 /** The tensors and functions of one adapter for one layer. */
 export interface LayerAdapter {
   /**
@@ -92,6 +100,8 @@ export interface LayerAdapter {
    * if another layer merges it. Default: this layer.
    */
   readonly owners?: readonly Module[];
+  /** Layers inside of this one that get the adapter together with it. Default: none. */
+  readonly inner?: readonly InnerLayer[];
   /** The adapter of another layer whose parameters this one uses too. Default: none. */
   readonly tiedTo?: LayerAdapter;
   /**
@@ -131,7 +141,8 @@ interface RowPlan {
   run(inputs: readonly unknown[], run: Run): Tensor;
 }
 
-type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
+/** A layer with a weight, or attention, whose weight of queries, keys and values is `in_proj_weight`. */
+type WeightedModule = UnaryModule & { weight: Parameter; in_proj_weight: Parameter; bias?: Parameter | null };
 
 /** Wraps a base layer and holds its adapters. */
 export class TunerLayer extends Module implements Wrapper {
@@ -362,7 +373,8 @@ export class TunerLayer extends Module implements Wrapper {
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     const bias = base.bias ? toF32(base.bias) : null;
-    let dense: DenseLayer = { weight: toF32(base.weight), bias, fanInFanOut: base.layerKind === "conv1d" };
+    const key = base.weight ? "weight" : "in_proj_weight";
+    let dense: DenseLayer = { weight: toF32(base[key]), bias, fanInFanOut: base.layerKind === "conv1d" };
     const before = dense;
     for (const name of adapters) {
       dense = this.#adapters.get(name)?.merge?.(dense, before) ?? dense;
@@ -370,7 +382,7 @@ export class TunerLayer extends Module implements Wrapper {
     const owners = this.mergedInto(adapters[0]);
     const replacements: Replacement[] = [];
     if (dense.weight !== before.weight) {
-      replacements.push({ path: `${path}.weight`, owners, key: "weight", value: dense.weight });
+      replacements.push({ path: `${path}.${key}`, owners, key, value: dense.weight });
     }
     if (dense.bias && dense.bias !== before.bias) {
       replacements.push({ path: `${path}.bias`, owners, key: "bias", value: dense.bias });

@@ -1,5 +1,5 @@
 import { copyInto, noGrad, scope, type Tensor, tanh, tensor } from "@lowrank/core";
-import { Conv1d, Conv2d, Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { Conv1d, Conv2d, Linear, Module, MultiheadAttention, type Parameter, type UnaryModule } from "@lowrank/nn";
 
 /** Returns the values of the k-th tensor that conformance/python/module_nets.py computes. */
 export function wave(shape: readonly number[], k: number, scale = 0.4): Float32Array {
@@ -9,7 +9,7 @@ export function wave(shape: readonly number[], k: number, scale = 0.4): Float32A
 
 /** A layer of a `ModuleNet`, with torch's names of its arguments. */
 export interface NetLayer {
-  kind: "convolution1d" | "convolution2d" | "linear";
+  kind: "convolution1d" | "convolution2d" | "linear" | "attention";
   name: string;
   in_channels?: number;
   out_channels?: number;
@@ -21,9 +21,19 @@ export interface NetLayer {
   in_features?: number;
   out_features?: number;
   bias?: boolean;
+  embed_dim?: number;
+  num_heads?: number;
+  batch_first?: boolean;
+  add_bias_kv?: boolean;
+  add_zero_attn?: boolean;
 }
 
-function layerOf({ kind, name: _, ...given }: NetLayer): UnaryModule {
+function layerOf({ kind, name: _, ...all }: NetLayer): Module {
+  const { embed_dim, num_heads, batch_first: batchFirst, add_bias_kv, add_zero_attn, ...given } = all;
+  if (kind === "attention") {
+    const extra = { addBiasKv: add_bias_kv, addZeroAttn: add_zero_attn };
+    return new MultiheadAttention(embed_dim!, num_heads!, { bias: given.bias, batchFirst, ...extra });
+  }
   const { in_channels, out_channels, kernel_size, in_features, out_features, ...options } = given;
   if (kind === "linear") return new Linear(in_features!, out_features!, options);
   if (kind === "convolution1d")
@@ -49,8 +59,11 @@ export class ModuleNet extends Module {
       for (const [i, { kind, name }] of this.#layers.entries()) {
         if (i > 0) y = tanh(y);
         if (kind === "convolution1d" && y.ndim === 4) y = y.flatten(2);
-        if (kind === "linear" && i > 0) y = y.flatten(2).transpose(1, 2);
-        y = (this.getSubmodule(name) as UnaryModule).forward(y);
+        if (kind === "linear" && this.#layers[i - 1]?.kind.startsWith("convolution")) {
+          y = y.flatten(2).transpose(1, 2);
+        }
+        if (kind === "attention") y = (this.getSubmodule(name) as MultiheadAttention).forward(y, y, y)[0];
+        else y = (this.getSubmodule(name) as UnaryModule).forward(y);
       }
       return y;
     });

@@ -1,5 +1,5 @@
 import { noGrad, scope, singularValues, sub, type Tensor } from "@lowrank/core";
-import { Conv1D, Embedding, type Module, type Parameter } from "@lowrank/nn";
+import { Conv1D, Embedding, type Module, type MultiheadAttention, type Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer, toF32 } from "../layers/tunerLayer.ts";
 import type { Wrapper } from "../layers/wrapper.ts";
@@ -123,9 +123,9 @@ export async function* adapterUpdates<M extends AdaptableModel>(
   for (const [path, wrapper] of wrappers) {
     const product = form && (await productAt(tuner, adapter, path, form));
     if (product) {
-      const { weight } = wrapper.wrapped as Embedding;
+      const { weight, in_proj_weight } = wrapper.wrapped as Embedding & Pick<MultiheadAttention, "in_proj_weight">;
       const shape = [product.b.rows, product.a.columns] as const;
-      yield { path, shape, change: product, weightNorm: await normOf(weight) };
+      yield { path, shape, change: product, weightNorm: await normOf(weight ?? in_proj_weight) };
     } else yield* mergedChanges(wrapper, adapterName, path, leaveOut);
   }
 }

@@ -29,7 +29,9 @@ export async function addWeightedProducts(
     checkCovered(added, sources);
     const layers: WeightedAdapterReport["layers"] = [];
     const parameters = tuner.trained(adapterName);
-    for (const path of added.report.matched) {
+    const paths = [...tuner.wrappers.keys()];
+    const inside = (path: string) => paths.filter((inner) => inner.startsWith(`${path}.base_layer.`));
+    for (const path of added.report.matched.flatMap((path) => [path, ...inside(path)])) {
       const parts = await partsOf(tuner, path, sources, weights, form);
       if (parts.length === 0) continue;
       checkRanks(path, parts, combination);

@@ -159,6 +159,14 @@ export class MultiheadAttention extends Module {
   }
 
   /**
+   * Returns the direct child with this name. For "base_layer", it returns this layer, since PEFT's paths of the output
+   * projection of adapted attention are "attn.base_layer.out_proj".
+   */
+  override getChild(name: string): Module | undefined {
+    return name === "base_layer" ? this : super.getChild(name);
+  }
+
+  /**
    * Returns the output and the attention weights. The weights are null without `needWeights`.
    *
    * @param query [L, N, E], or [N, L, E] with `batchFirst`, or [L, E] without a batch. The output has this shape too.

@@ -141,7 +141,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   peftType: "LORA",
   Config: LoraConfig,
   format: loraFormat,
-  kinds: ["linear", "conv1d", "embedding", "convolution1d", "convolution2d"],
+  kinds: ["linear", "conv1d", "embedding", "convolution1d", "convolution2d", "multiheadAttention"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
@@ -166,6 +166,10 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   createLayer: async (context) => {
     const variant = variantOf(context.config);
     if (variant) return (await (await parts()).loadVariant()).loraVariant(context, variant);
+    if (context.kind === "multiheadAttention") {
+      const { loraAttention } = await (await parts()).loadAttention();
+      return loraAttention(context, (linear, start) => new LoraLinear(linear, start, null));
+    }
     const makeMagnitude = await loadMagnitude(context);
     if (context.kind.startsWith("convolution")) {
       return (await (await parts()).loadConvolution()).loraConvolution(context, makeMagnitude);

@@ -4,6 +4,7 @@
 export const loadDora = (): Promise<typeof import("./dora.ts")> => import("./dora.ts");
 export const loadEmbedding = (): Promise<typeof import("./loraEmbedding.ts")> => import("./loraEmbedding.ts");
 export const loadConvolution = (): Promise<typeof import("./loraConvolution.ts")> => import("./loraConvolution.ts");
+export const loadAttention = (): Promise<typeof import("./loraAttention.ts")> => import("./loraAttention.ts");
 export const loadBdLora = (): Promise<typeof import("./bdLora.ts")> => import("./bdLora.ts");
 export const loadVariant = (): Promise<typeof import("./variants/loraVariant.ts")> =>
   import("./variants/loraVariant.ts");

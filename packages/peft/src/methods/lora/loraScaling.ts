@@ -1,8 +1,10 @@
 import { patternValue } from "../../targets/pattern.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 
-/** Returns the rank of the layer at `path` and the scaling of its B A: alpha / r, or alpha / √r with `useRslora`. */
-export function rankAndScaling(config: LoraConfig, path: string): { r: number; scaling: number } {
+/** Returns the rank of the layer at a path and the scaling of its B A: alpha / r, or alpha / √r with `useRslora`. */
+export function rankAndScaling(config: LoraConfig, given: string): { r: number; scaling: number } {
+  // The output projection inside of attention has the rank and scaling of the attention.
+  const path = given.split(".base_layer.")[0];
   const r = patternValue(config.rankPattern, path, config.r);
   const alpha = patternValue(config.alphaPattern, path, config.loraAlpha);
   return { r, scaling: config.useRslora ? alpha / Math.sqrt(r) : alpha / r };

@@ -18,11 +18,14 @@ export function biasSwaps(
   if (mode === "none") return swaps;
   // Replicated layers share biases, and then also the copies.
   const copies = new Map<Parameter, Parameter>();
+  // The paths in files of adapted layers, by their paths in the base model: "attn.base_layer.out_proj" of attention.
+  const filed = new Map([...adapted].map((path) => [path.replace(".base_layer.", "."), path]));
   for (const [path, owner] of model.namedModules()) {
     const { bias } = owner as { bias?: unknown };
-    if (!(bias instanceof Parameter) || (mode === "layers" && !adapted.has(path))) continue;
+    if (!(bias instanceof Parameter) || (mode === "layers" && !filed.has(path))) continue;
     if (saved.some((whole) => path === whole.path || path.startsWith(`${whole.path}.`))) continue;
-    const key = `${filePrefix}${path === "" ? "" : `${path}.`}${adapted.has(path) ? "base_layer." : ""}bias`;
+    const at = filed.get(path);
+    const key = `${filePrefix}${path === "" ? "" : `${at ?? path}.`}${at === undefined ? "" : "base_layer."}bias`;
     if (!copies.has(bias)) {
       using copy = to(bias.detach(), { dtype: "f32" });
       copies.set(bias, new Parameter(copy));

@@ -138,7 +138,7 @@ export async function planAdapter(
       const why = tied[0]?.message ?? `${path} shares its weight with replicas of its layer`;
       throw new Error(`${why}; an initialisation that changes a layer's weight cannot be used on a tied weight`);
     }
-    layers.push({ path, base, layer });
+    layers.push({ path, base, layer }, ...(layer.inner ?? []));
     await yieldIfDue(signal);
   }
   layers.push(...(parameters?.layers({ ...made, dtypeOf: (key) => dtypeOf(filePrefix + key) }) ?? []));
@@ -322,6 +322,8 @@ export function checkDisjoint(paths: readonly string[]): void {
     met.add(path);
   }
   for (const path of paths) {
+    // A layer inside of an adapted module, which gets the adapter together with it.
+    if (path.includes(".base_layer.")) continue;
     for (let outer = parentOf(path); outer !== ""; outer = parentOf(outer)) {
       if (!met.has(outer)) continue;
       throw new Error(`${path} is inside ${outer}, which is adapted or saved whole; leave one of the two out`);
