@@ -14,7 +14,7 @@
  * - `adjusted-size`: a configured size does not fit a layer, so another size is used for it
  * - `no-identity`: a new adapter changes the model's outputs before it is trained
  * - `unmergeable`: an adapter cannot be merged into one of its layers
- * - `unused-field`: a configuration file has fields that are not used
+ * - `unused-field`: a configuration has fields that are not used
  * - `outdated-file`: the program that wrote the file was older and computed the adapter differently
  * - `unread-file`: a file in the adapter's folder is ignored
  * - `key-mismatch`: an adapter file lacks some of the adapter's tensors, or has additional ones
