@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions } from "../config/promptLearningConfig.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
+import { lora } from "./lora/lora.ts";
 import { optionsOf, recipesOf } from "./offered.ts";
 import { pTuning } from "./prompt/pTuning.ts";
 import { type AnyMethod, definePeftMethod, definePromptMethod } from "./shared/method.ts";
@@ -126,8 +127,7 @@ test("facts that recipes and options state", () => {
 
 describe.each(methods.map((method) => [method.peftType, method] as const))("%s", (_, method) => {
   test("says its recipes, whose settings reach the configuration", () => {
-    // LoRA's are in loraRecipes.ts.
-    if (method.peftType !== "LORA") expect(method.recipes).toBeDefined();
+    expect(method.recipes ?? method.offer).toBeDefined();
     for (const { config } of recipesOf(method)) {
       const made = config(settings);
       expect(made).toBeInstanceOf(PeftConfig);
@@ -143,8 +143,7 @@ describe.each(methods.map((method) => [method.peftType, method] as const))("%s",
   });
 
   test("says options that are fields, each with a value that the configuration takes", () => {
-    // LoRA's are in loraRecipes.ts.
-    if (method.peftType !== "LORA") expect(method.options).toBeDefined();
+    expect(method.options ?? method.offer).toBeDefined();
     // X-LoRA lacks recipes and options, since it needs the files of its experts.
     if (method.peftType === "XLORA") return expect([...optionsOf(method), ...recipesOf(method)]).toEqual([]);
     const config = recipesOf(method)[0].config(settings);
@@ -204,4 +203,12 @@ test("a method that says neither has a recipe of its defaults and the options of
   });
   expect(recipesOf(prompt)[0].config(settings)).toEqual(new PlainPromptConfig({ numVirtualTokens: 3 }));
   expect(optionsOf(prompt).map(({ flag }) => flag)).toEqual(["virtual-tokens", "modules-to-save"]);
+});
+
+test("a copy of LoRA's object has LoRA's recipes and options, unless it has its own", () => {
+  const copy: AnyMethod = { ...lora, peftType: "COPY_OF_LORA" };
+  expect(recipesOf(copy)).toEqual(recipesOf(lora));
+  expect(optionsOf(copy).map(({ flag }) => flag)).toContain("alpha");
+  expect(recipesOf({ ...copy, recipes: [] })).toEqual([]);
+  expect(optionsOf({ ...copy, options: [] })).toEqual([]);
 });

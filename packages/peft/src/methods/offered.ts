@@ -4,9 +4,16 @@ import { modulesToSaveOption, targetsOption, virtualTokensOption } from "./share
 import { type AnyMethod, isPromptMethod } from "./shared/method.ts";
 import type { MethodOption, Recipe, RecipeSettings } from "./shared/recipe.ts";
 
-/** Returns what a method offers to command lines. LoRA's recipes and flags are not in its object. */
-function offerOf(method: AnyMethod): Pick<AnyMethod, "recipes" | "options"> {
-  return method.peftType === "LORA" ? { recipes: loraRecipes, options: loraFlags, ...method } : method;
+type Offer = Pick<AnyMethod, "recipes" | "options">;
+
+/** Recipes and flags by the names in the field `offer` of methods. */
+const offers: Readonly<Record<NonNullable<AnyMethod["offer"]>, Offer>> = {
+  lora: { recipes: loraRecipes, options: loraFlags },
+};
+
+/** Returns a method's recipes and flags, from its object or from a separate file. */
+function offerOf(method: AnyMethod): Offer {
+  return { ...(method.offer && offers[method.offer]), ...method };
 }
 
 /**

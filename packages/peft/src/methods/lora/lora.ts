@@ -141,6 +141,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   peftType: "LORA",
   Config: LoraConfig,
   format: loraFormat,
+  offer: "lora",
   kinds: ["linear", "conv1d", "embedding", "convolution1d", "convolution2d", "multiheadAttention"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),

@@ -31,6 +31,11 @@ export interface MethodFacts<C extends PeftConfig> {
    * `numVirtualTokens`) and `modulesToSave`.
    */
   readonly options?: readonly MethodOption[];
+  /**
+   * Name of recipes and options that are not in this object, so that pages without a command line do not load them.
+   * Copies of LoRA's object have them too. `recipes` and `options` take precedence. Default: none.
+   */
+  readonly offer?: "lora";
   /** True if the configuration has no `taskType`. */
   readonly taskless?: true;
   /**
