@@ -10,7 +10,8 @@ import {
 import type { MethodOption, Recipe, RecipeSettings } from "../shared/recipe.ts";
 import { LoraConfig, type LoraOptions } from "./loraConfig.ts";
 
-// Only command lines and tables need recipes and flags. The object `lora` names them by `offer`, so that pages are smaller.
+// Only command lines and tables need recipes and flags. The object `lora` has only their name in its field `offer`, so
+// that pages are smaller.
 
 const rates = { learningRate: 3e-3, usualLearningRate: 2e-4 };
 
